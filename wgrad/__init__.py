@@ -1,0 +1,124 @@
+"""wgrad: automatic differentiation on any GPU through WebGPU.
+
+    import wgrad as wg
+    x = wg.tensor([2.0, 3.0], requires_grad=True)
+    (x * x).sum().backward()
+    x.grad                      # tensor([4., 6.])
+"""
+
+from . import errors
+from .tensor import Tensor  # isort: skip  # first: the other modules make tensors
+
+from .creation import (
+    arange,
+    eye,
+    full,
+    full_like,
+    linspace,
+    ones,
+    ones_like,
+    parameter,
+    tensor,
+    zeros,
+    zeros_like,
+)
+from .custom import custom_op
+from .devices import default_device, device, devices, set_default_device
+from .dtypes import bool_ as bool
+from .dtypes import float32, float64, int32, uint32
+from .functional import (
+    argmax,
+    argmin,
+    clip,
+    cross_entropy,
+    log_softmax,
+    logsumexp,
+    matmul,
+    max,
+    mean,
+    min,
+    mse_loss,
+    one_hot,
+    pow,
+    softmax,
+)
+from .ops.elementwise import abs_ as abs
+from .ops.elementwise import (
+    add,
+    cos,
+    divide,
+    equal,
+    exp,
+    greater,
+    greater_equal,
+    isfinite,
+    isinf,
+    isnan,
+    less,
+    less_equal,
+    log,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    not_equal,
+    reciprocal,
+    relu,
+    sigmoid,
+    sign,
+    sin,
+    sqrt,
+    square,
+    subtract,
+    tanh,
+    where,
+)
+from .ops.reduction import all_ as all
+from .ops.reduction import any_ as any
+from .ops.reduction import prod
+from .ops.reduction import sum_ as sum
+from .random import (
+    get_rng_state,
+    manual_seed,
+    normal,
+    rand,
+    randint,
+    randn,
+    set_rng_state,
+    uniform,
+)
+from .shaping import (
+    broadcast_to,
+    concat,
+    expand_dims,
+    flatten,
+    flip,
+    matrix_transpose,
+    pad,
+    permute_dims,
+    reshape,
+    scatter_add,
+    squeeze,
+    stack,
+    take,
+    take_along_axis,
+    transpose,
+)
+from .statistics import stats
+from .tape import enable_grad, no_grad
+from .transforms import (
+    grad,
+    gradcheck,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    value_and_grad,
+    vjp,
+)
+
+__version__ = "0.1.0"

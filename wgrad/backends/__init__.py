@@ -1,0 +1,1 @@
+"""The devices: one protocol (`base`), the NumPy reference (`numpy`) and WebGPU (`webgpu`)."""

@@ -1,0 +1,205 @@
+"""The protocol between operations and devices. Knows nothing of tensors, gradients or the tape.
+
+A device owns storages and offers a dozen kernel families. Operands arrive valid: shapes agree,
+axes are in range, indices were checked; a family never broadcasts and never promotes. Results are
+fresh contiguous storages unless a method says otherwise.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import DType
+from ..errors import DTypeError
+from ..layout import Layout, Shape
+
+Number = bool | int | float
+
+
+class Storage:
+    """Flat memory on one device, shared by every view of it.
+
+    `version` counts the writes that replaced its values: the tape compares versions to find out
+    that a value it saved is gone. `bounds` holds the least and greatest value of integer data
+    where the host knows them, so that indices can be checked without a readback.
+    """
+
+    __slots__ = ("__weakref__", "bounds", "buffer", "device", "size", "version")
+
+    def __init__(self, device: Device, buffer: Any, size: int):
+        self.device = device
+        self.buffer = buffer
+        self.size = size
+        self.version = 0
+        self.bounds: tuple[int, int] | None = None
+
+
+class Array:
+    """A typed view of a storage: what a kernel reads and writes."""
+
+    __slots__ = ("dtype", "layout", "storage")
+
+    def __init__(self, storage: Storage, layout: Layout, dtype: DType):
+        self.storage = storage
+        self.layout = layout
+        self.dtype = dtype
+
+    @property
+    def shape(self) -> Shape:
+        return self.layout.shape
+
+    def view(self, layout: Layout) -> Array:
+        """Return another view of the same storage."""
+        return Array(self.storage, layout, self.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """The code of an elementwise kernel, once per language.
+
+    `wgsl` is an expression over `a`, `b`, `c`, `d` in the operands' WGSL types, or a function
+    from the operands' dtypes to one; it may call the functions of shaders/lib. `numpy` takes
+    arrays and Python numbers in the same order and returns a new array.
+    """
+
+    name: str
+    wgsl: str | Callable[..., str]
+    numpy: Callable[..., Any]
+
+    def expression(self, dtypes: Sequence[DType]) -> str:
+        return self.wgsl if isinstance(self.wgsl, str) else self.wgsl(*dtypes)
+
+
+# The devices whose `with` blocks this context is in. The stack lives in the context, not on the
+# device, for several threads may enter one device at once.
+_entered: ContextVar[tuple[Device, ...]] = ContextVar("wgrad_devices", default=())
+
+
+def current_device() -> Device | None:
+    """Return the device whose `with` block we are in, or None."""
+    stack = _entered.get()
+    return stack[-1] if stack else None
+
+
+class Device(ABC):
+    """One place where tensors live and kernels run; `with device:` makes it the default."""
+
+    name: str  # "numpy", "webgpu": what `wg.device()` takes
+    description: str  # for people: the adapter, its type, its driver
+    dtypes: frozenset[DType]
+
+    def __enter__(self) -> Device:
+        _entered.set((*_entered.get(), self))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        _entered.set(_entered.get()[:-1])
+
+    def __repr__(self) -> str:
+        return f"<wgrad device {self.name}: {self.description}>"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def check_dtype(self, dtype: DType, where: str) -> None:
+        """Raise DTypeError when the device does not hold `dtype`."""
+        if dtype not in self.dtypes:
+            names = ", ".join(sorted(d.name for d in self.dtypes))
+            raise DTypeError(
+                f"{where}: device {self.name} has no {dtype.name}; it has {names} "
+                "(float64 lives on the numpy device alone)"
+            )
+
+    # Memory.
+    @abstractmethod
+    def upload(self, data: np.ndarray, dtype: DType) -> Array:
+        """Return a device copy of C-contiguous host data, which is of `dtype.numpy` already."""
+
+    @abstractmethod
+    def download(self, x: Array) -> np.ndarray:
+        """Return a new C-contiguous host copy; waits for the device."""
+
+    @abstractmethod
+    def full(self, shape: Shape, value: Number, dtype: DType) -> Array:
+        """Return an array whose every element is `value`."""
+
+    @abstractmethod
+    def synchronize(self) -> None:
+        """Wait until everything that was dispatched has run."""
+
+    # Kernel families.
+    @abstractmethod
+    def map(
+        self,
+        body: Body,
+        operands: Sequence[Array | Number],
+        dtypes: Sequence[DType],
+        shape: Shape,
+        dtype: DType,
+    ) -> Array:
+        """Apply `body` to every element; operands have `shape` or are numbers of `dtypes`."""
+
+    @abstractmethod
+    def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
+        """Reduce over sorted `axes` (at least one); they leave the shape. Kinds: REDUCTIONS."""
+
+    @abstractmethod
+    def matmul(self, a: Array, b: Array) -> Array:
+        """(..., n, k) @ (..., k, m) with equal leading axes; sums over k of 0 are 0."""
+
+    @abstractmethod
+    def copy(self, x: Array) -> Array:
+        """Return a fresh contiguous copy."""
+
+    @abstractmethod
+    def write(self, target: Array, x: Array) -> None:
+        """Copy `x` into the view `target` of equal shape and dtype; they may overlap."""
+
+    @abstractmethod
+    def gather(self, x: Array, index: Array, axis: int) -> Array:
+        """out[.., j, ..] = x[.., index[.., j, ..], ..]; index has the output's shape."""
+
+    @abstractmethod
+    def scatter_add(self, index: Array, values: Array, axis: int, size: int) -> Array:
+        """The transpose of gather into zeros whose `axis` has `size`; adds in index order."""
+
+    @abstractmethod
+    def random(self, kind: str, key: tuple[int, int], counter: int, shape: Shape) -> Array:
+        """Threefry numbers `counter`, `counter`+1, ...: "bits" (uint32), "uniform", "normal"."""
+
+    def replace(self, target: Array, fresh: Array) -> None:
+        """Give `target` the values of `fresh`, an array of equal shape that nobody else holds.
+
+        Where the target is the whole of its storage the buffers change places, which costs
+        nothing; views of the storage see the new values either way.
+        """
+        layout = target.layout
+        if (
+            layout.contiguous
+            and fresh.layout.contiguous
+            and layout.size == target.storage.size == fresh.storage.size
+        ):
+            ours, theirs = target.storage, fresh.storage
+            ours.buffer, theirs.buffer = theirs.buffer, ours.buffer
+        else:
+            self.write(target, fresh)
+
+
+REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")
+
+
+def reduced_shape(shape: Shape, axes: Shape) -> Shape:
+    """Return `shape` without `axes`."""
+    return tuple(n for i, n in enumerate(shape) if i not in axes)
+
+
+def batch_gather_shape(index: Array, axis: int, size: int) -> Shape:
+    """Return the shape of the array that `index` gathers from: its own, but `size` along `axis`."""
+    shape = index.layout.shape
+    return (*shape[:axis], size, *shape[axis + 1 :])

@@ -1,0 +1,126 @@
+"""The NumPy device: the reference that every other device is compared with, and the fallback.
+
+Storages are flat arrays, and every operand is a strided view of one, so tests on the CPU exercise
+the layouts that a GPU gets. Float sums of many terms accumulate in float64: a reference must not
+drift with the order of summation.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from .. import dtypes
+from ..dtypes import DType
+from ..layout import Layout, Shape
+from . import threefry
+from .base import Array, Body, Device, Number, Storage, batch_gather_shape
+
+_REDUCERS = {
+    "sum": np.add,
+    "prod": np.multiply,
+    "max": np.maximum,
+    "min": np.minimum,
+    "any": np.logical_or,
+    "all": np.logical_and,
+}
+_LONG_SUM = 4096  # terms; beyond this float32 sums accumulate in float64
+
+
+def as_numpy(x: Array) -> np.ndarray:
+    """Return the strided NumPy view that an array of this device stands for (no copy)."""
+    layout = x.layout
+    flat = x.storage.buffer
+    if layout.contiguous and layout.size == x.storage.size:
+        return flat.reshape(layout.shape)
+    item = flat.itemsize
+    strides = tuple(s * item for s in layout.strides)
+    offset = layout.offset * item if layout.size else 0
+    return np.ndarray(layout.shape, flat.dtype, flat, offset, strides)
+
+
+class NumpyDevice(Device):
+    """The host processor, through NumPy."""
+
+    name = "numpy"
+    dtypes = frozenset(dtypes.ALL)
+
+    def __init__(self) -> None:
+        self.description = f"NumPy {np.__version__} on {platform.machine()}"
+
+    def _wrap(self, data: np.ndarray, dtype: DType) -> Array:
+        """Take ownership of a new NumPy result."""
+        if data.dtype != dtype.numpy:
+            data = data.astype(dtype.numpy)
+        flat = data.reshape(-1)  # a view when contiguous, else the copy that is needed
+        return Array(Storage(self, flat, flat.size), Layout.dense(data.shape), dtype)
+
+    def upload(self, data: np.ndarray, dtype: DType) -> Array:
+        return self._wrap(data.copy(), dtype)
+
+    def download(self, x: Array) -> np.ndarray:
+        return as_numpy(x).copy()
+
+    def full(self, shape: Shape, value: Number, dtype: DType) -> Array:
+        return self._wrap(np.full(shape, value, dtype.numpy), dtype)
+
+    def synchronize(self) -> None:
+        pass
+
+    def map(
+        self,
+        body: Body,
+        operands: Sequence[Array | Number],
+        dtypes: Sequence[DType],
+        shape: Shape,
+        dtype: DType,
+    ) -> Array:
+        values = [as_numpy(x) if isinstance(x, Array) else x for x in operands]
+        with np.errstate(all="ignore"):  # inf and NaN are results here, as they are on a GPU
+            result = body.numpy(*values)
+        if type(result) is not np.ndarray:  # ufuncs return scalars for 0-d arrays
+            result = np.asarray(result)
+        return self._wrap(result, dtype)
+
+    def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
+        data = as_numpy(x)
+        accumulator = dtype.numpy
+        if kind == "sum" and dtype is dtypes.float32:
+            if prod(x.shape[axis] for axis in axes) > _LONG_SUM:
+                accumulator = np.dtype(np.float64)
+        with np.errstate(all="ignore"):
+            result = _REDUCERS[kind].reduce(data, axis=axes, dtype=accumulator)
+        return self._wrap(np.asarray(result), dtype)
+
+    def matmul(self, a: Array, b: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return self._wrap(np.matmul(as_numpy(a), as_numpy(b)), a.dtype)
+
+    def copy(self, x: Array) -> Array:
+        return self._wrap(as_numpy(x).copy(), x.dtype)
+
+    def write(self, target: Array, x: Array) -> None:
+        np.copyto(as_numpy(target), as_numpy(x))  # NumPy buffers overlapping copies itself
+
+    def gather(self, x: Array, index: Array, axis: int) -> Array:
+        data = np.take_along_axis(as_numpy(x), as_numpy(index).astype(np.int64), axis)
+        return self._wrap(data, x.dtype)
+
+    def scatter_add(self, index: Array, values: Array, axis: int, size: int) -> Array:
+        shape = batch_gather_shape(index, axis, size)
+        out = np.zeros(shape, values.dtype.numpy)
+        places = list(np.indices(index.shape, sparse=True))
+        places[axis] = as_numpy(index).astype(np.int64)
+        np.add.at(out, tuple(places), as_numpy(values))
+        return self._wrap(out, values.dtype)
+
+    def random(self, kind: str, key: tuple[int, int], counter: int, shape: Shape) -> Array:
+        words = threefry.bits(key, counter, Layout.dense(shape).size)
+        if kind == "uniform":
+            return self._wrap(threefry.uniform(words).reshape(shape), dtypes.float32)
+        if kind == "normal":
+            return self._wrap(threefry.normal(words).reshape(shape), dtypes.float32)
+        return self._wrap(words.reshape(shape), dtypes.uint32)

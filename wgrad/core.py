@@ -1,0 +1,261 @@
+"""Op, Call, apply and the listeners: every use of every operation passes through here.
+
+`apply` runs an op on the inputs' device and tells the listeners of the current context. The tape
+and forward mode are listeners, and so are the tracer, the profiler and the graph drawing; this
+module knows none of them, and no op either.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from .backends.base import Array, Device, Number
+from .dtypes import DType
+from .errors import DeviceError
+from .layout import Shape
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+INPUT_NAMES = ("a", "b", "c", "d")  # how rules and kernels call an op's inputs
+SAVED_NAMES = frozenset({*INPUT_NAMES, "inputs", "out"})  # what a rule keeps alive by naming it
+
+
+class Value:
+    """What ops take and return: an array and, where something follows it, its identity."""
+
+    __slots__ = ("__weakref__", "array", "node")
+
+    def __init__(self, array: Array, node: Node | None = None):
+        self.array = array
+        self.node = node
+
+    @property
+    def shape(self) -> Shape:
+        """The extent of each axis."""
+        return self.array.layout.shape
+
+    @property
+    def dtype(self) -> DType:
+        """The element type."""
+        return self.array.dtype
+
+    @property
+    def device(self) -> Device:
+        """Where the elements live."""
+        return self.array.storage.device
+
+
+Input = Value | Number
+_sequence = itertools.count(1)
+
+
+class Node:
+    """The identity of one value: where it came from, and what is kept for its gradient.
+
+    A leaf has no op. A node never refers to its own tensor, only to what its rules need of the
+    inputs, so the graph lives exactly as long as the tensors that lead to it.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "grad",
+        "hooks",
+        "op",
+        "origin",
+        "params",
+        "parents",
+        "requires_grad",
+        "retains_grad",
+        "saved",
+        "sequence",
+        "shapes",
+    )
+
+    def __init__(self, requires_grad: bool = False):
+        self.sequence = next(_sequence)  # later calls have larger numbers than their inputs
+        self.requires_grad = requires_grad
+        self.op: Op | None = None
+        self.params: Mapping[str, Any] = {}
+        self.parents: tuple[Node | None, ...] = ()
+        self.saved: Mapping[str, Any] = {}
+        self.shapes: tuple[Shape, ...] = ()
+        self.origin: tuple[CodeType, int] | None = None
+        self.grad: Any = None
+        self.hooks: dict[int, Callable] | None = None
+        self.retains_grad = False
+
+
+class Call:
+    """One use of an op, as listeners see it."""
+
+    __slots__ = ("inputs", "op", "out", "params")
+
+    def __init__(self, op: Op, inputs: tuple[Input, ...], params: dict[str, Any], out: Tensor):
+        self.op = op
+        self.inputs = inputs
+        self.params = params
+        self.out = out
+
+    def env(self) -> dict[str, Any]:
+        """Return all that a rule may name, with the values themselves."""
+        shapes = tuple(x.shape if isinstance(x, Value) else () for x in self.inputs)
+        named = zip(INPUT_NAMES, self.inputs, strict=False)  # joining ops have more inputs
+        extra = {"inputs": self.inputs, "out": self.out, "shapes": shapes}
+        return {**self.params, **dict(named), **extra}
+
+
+class Rule:
+    """A derivative rule, whose parameters name what it needs.
+
+    `lambda out: 1 - out * out` needs the output, `lambda b: b` the second input, and both get
+    exactly that: what no rule names is not kept alive. A rule may name the inputs (a, b, c, d, or
+    all of them as `inputs`), `out`, the op's parameters, `shapes` (of all inputs), `position` (which input it is for) and,
+    in a transpose, `ct`, the cotangent of the output.
+    """
+
+    __slots__ = ("function", "names", "saves")
+
+    def __init__(self, function: Callable[..., Any]):
+        self.function = function
+        self.names = tuple(inspect.signature(function).parameters)
+        self.saves = tuple(n for n in self.names if n in SAVED_NAMES)
+
+    def __call__(self, env: Mapping[str, Any]) -> Any:
+        return self.function(*[env[name] for name in self.names])
+
+
+class Op(ABC):
+    """One operation: how it runs, and how derivatives pass through it in both directions."""
+
+    def __init__(self, name: str, rules: Sequence[Callable | None], doc: str = ""):
+        self.name = name
+        self.__name__ = name
+        self.__doc__ = doc
+        self.rules = tuple(rule and Rule(rule) for rule in rules)
+
+    def __repr__(self) -> str:
+        return f"<wgrad op {self.name}>"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+    def rule(self, position: int) -> Rule | None:
+        """Return the rule of an input; the last rule serves all further ones."""
+        return self.rules[min(position, len(self.rules) - 1)] if self.rules else None
+
+    @abstractmethod
+    def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
+        """Compute the output."""
+
+    @abstractmethod
+    def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
+        """Return the cotangent of one input, given the output's; None for none.
+
+        `env` is what rules may name; one dict serves all inputs of one call.
+        """
+
+    @abstractmethod
+    def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
+        """Return the output's tangent, given the inputs' (None where there is none, not all)."""
+
+
+Listener = Callable[[Call], None]
+_default_listeners: tuple[Listener, ...] = ()
+_listeners: ContextVar[tuple[Listener, ...]] = ContextVar("wgrad_listeners")
+_tensor_type: type[Tensor]
+
+
+def set_tensor_type(cls: type[Tensor]) -> None:
+    """Tell `apply` what to wrap results in (tensor.py stands above this module)."""
+    global _tensor_type
+    _tensor_type = cls
+
+
+def add_default_listener(listener: Listener) -> None:
+    """Let `listener` hear the calls of every context that does not choose its own listeners."""
+    global _default_listeners
+    _default_listeners = (*_default_listeners, listener)
+
+
+def listeners() -> tuple[Listener, ...]:
+    """Return the listeners of the current context, in the order in which they are told."""
+    return _listeners.get(_default_listeners)
+
+
+def set_listeners(chosen: tuple[Listener, ...]) -> None:
+    """Let exactly the `chosen` listeners hear this context's calls from now on."""
+    _listeners.set(chosen)
+
+
+@contextmanager
+def listening(chosen: tuple[Listener, ...]) -> Iterator[None]:
+    """Let exactly the `chosen` listeners hear the calls made in this block and context."""
+    token = _listeners.set(chosen)
+    try:
+        yield
+    finally:
+        _listeners.reset(token)
+
+
+def wrap(array: Array, node: Node | None = None) -> Tensor:
+    """Return `array` as a tensor that nothing follows."""
+    return _tensor_type(array, node)
+
+
+def apply(op: Op, *inputs: Input, **params: Any) -> Tensor:
+    """Run `op` and tell the listeners. At least one input is a Value; all are of one device.
+
+    Raises: DeviceError when the inputs live on two devices.
+    """
+    device: Device | None = None
+    arrays: list[Array | Number] = []
+    for value in inputs:
+        if isinstance(value, Value):
+            array = value.array
+            if device is None:
+                device = array.storage.device
+            elif device is not array.storage.device:
+                raise DeviceError(
+                    f"{op.name}: one tensor is on {device.name} and another on "
+                    f"{array.storage.device.name}: move one with .to(device)"
+                )
+            arrays.append(array)
+        else:
+            arrays.append(value)
+    assert device is not None
+    out = _tensor_type(op.run(device, tuple(arrays), params), None)
+    heard = _listeners.get(_default_listeners)
+    if heard:
+        call = Call(op, inputs, params, out)
+        for listener in heard:
+            listener(call)
+    return out
+
+
+def caller() -> tuple[CodeType, int] | None:
+    """Return the user's place in the program: the innermost frame outside wgrad."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        if name != "wgrad" and not name.startswith("wgrad."):
+            return frame.f_code, frame.f_lasti
+        frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
+    return None
+
+
+def place(origin: tuple[CodeType, int] | None) -> str:
+    """Return "file.py, line 12" for what `caller` returned."""
+    if origin is None:
+        return "an unknown line"
+    code, last = origin
+    lines = next(itertools.islice(code.co_positions(), last // 2, None), (None,))
+    return f"{code.co_filename}, line {lines[0]}"

@@ -1,0 +1,86 @@
+"""Operations of the user's own, with a backward rule of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import core
+from .backends.base import Array, Device, Number
+from .core import Call, Op, Value
+from .errors import DTypeError, GradientError
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+
+class CustomOp(Op):
+    """A function made one op: its inside is not recorded, its gradient is the rule given."""
+
+    def __init__(self, name: str, forward: Callable, backward: Callable):
+        super().__init__(name, (lambda inputs, out: backward,), forward.__doc__ or "")
+        self.forward = forward
+        self.backward = backward
+
+    def __call__(self, *inputs: Any, **params: Any) -> Tensor:
+        if not any(isinstance(x, Value) for x in inputs):
+            raise DTypeError(f"{self.name}: at least one tensor is needed among the inputs")
+        detached = [core.wrap(x.array) if isinstance(x, Value) else x for x in inputs]
+        with core.listening(()):
+            made = self.forward(*detached, **params)
+        if not isinstance(made, Value):
+            raise DTypeError(f"{self.name}: forward returned {made!r}, and a tensor is needed")
+        out = core.wrap(made.array)
+        call = Call(self, inputs, params, out)
+        for listener in core.listeners():
+            listener(call)
+        return out
+
+    def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
+        raise GradientError(f"{self.name}: a custom op runs by being called")
+
+    def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
+        if "parts" not in env:  # one run of the rule serves all inputs of the call
+            env["parts"] = self._gradients(ct, env)
+        return env["parts"][position]
+
+    def _gradients(self, ct: Tensor, env: Mapping[str, Any]) -> Sequence[Tensor | None]:
+        inputs = env["inputs"]
+        params = {k: v for k, v in env.items() if k not in ("inputs", "out", "shapes")}
+        found = self.backward(ct, env["out"], *inputs, **params)
+        parts = found if isinstance(found, (tuple, list)) else (found,)
+        if len(parts) != len(inputs):
+            raise GradientError(
+                f"{self.name}: backward returned {len(parts)} gradients for {len(inputs)} inputs; "
+                "one per input is needed (None where there is none)"
+            )
+        for i, part in enumerate(parts):
+            if part is not None and (not isinstance(part, Value) or part.shape != env["shapes"][i]):
+                raise GradientError(
+                    f"{self.name}: backward returned {part!r} for input {i}, and a tensor of shape "
+                    f"{env['shapes'][i]} is needed"
+                )
+        return parts
+
+    def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
+        raise GradientError(
+            f"{self.name}: forward mode needs a rule that a custom op with a backward alone lacks"
+        )
+
+
+def custom_op(
+    forward: Callable | None = None, *, backward: Callable, name: str | None = None
+) -> Any:
+    """Make an operation of `forward(*inputs)` whose gradient is what `backward` returns.
+
+    `backward(ct, out, *inputs)` gets the cotangent of the output, the output and the inputs, and
+    returns one gradient per input (None for none). Keyword arguments of a call go to both. As a
+    decorator: `@wg.custom_op(backward=...)`.
+
+    Raises: GradientError when `backward` returns the wrong number of gradients or wrong shapes.
+    """
+
+    def make(function: Callable) -> CustomOp:
+        return CustomOp(name or function.__name__, function, backward)
+
+    return make if forward is None else make(forward)

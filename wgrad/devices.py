@@ -1,0 +1,124 @@
+"""Which devices there are, and which one is meant: names, the default, the environment.
+
+Knows the backends; nothing below it knows this module. wgpu is imported only when a WebGPU device
+is asked for, or all are listed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass, field
+
+from .backends.base import Device, current_device
+from .backends.numpy import NumpyDevice
+from .errors import DeviceError, MissingDependencyError
+
+log = logging.getLogger("wgrad")
+
+_numpy = NumpyDevice()
+_chosen: Device | None = None  # what set_default_device() was told
+_automatic: Device | None = None  # what "auto" was resolved to, which does not change
+_from_environment: tuple[str, Device] | None = None
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """One row of `devices()`: `name` is what `device()` takes."""
+
+    name: str
+    adapter: str
+    type: str  # "CPU" for software, "DiscreteGPU", "IntegratedGPU", ...
+    backend: str  # "NumPy", "Vulkan", "Metal", "D3D12"
+    dtypes: tuple[str, ...]
+    features: tuple[str, ...] = field(repr=False, default=())
+    limits: dict[str, int] = field(repr=False, default_factory=dict)
+
+
+def devices() -> list[DeviceInfo]:
+    """Return the NumPy device and every WebGPU adapter with its name, type, features and limits."""
+    names = tuple(sorted(d.name for d in _numpy.dtypes))
+    found = [DeviceInfo("numpy", _numpy.description, "CPU", "NumPy", names)]
+    try:
+        from .backends.webgpu import adapters
+    except MissingDependencyError:
+        return found
+    for row in adapters.describe():
+        found.append(DeviceInfo(**row))
+    return found
+
+
+def device(name: str | Device | None = None) -> Device:
+    """Return the device of a name: "numpy", "webgpu", "webgpu:<part of an adapter's name>", "auto".
+
+    None means the default device; "auto" takes a hardware GPU where there is one and NumPy
+    otherwise, since a software adapter is slower than NumPy. The result is a context manager that
+    makes the device the default inside a `with` block.
+
+    Raises: DeviceError when there is no such device, in a sentence that says what to install.
+    """
+    if isinstance(name, Device):
+        return name
+    if name is None:
+        return default_device()
+    if name == "numpy":
+        return _numpy
+    if name == "auto":
+        return _auto()
+    if isinstance(name, str) and (name == "webgpu" or name.startswith("webgpu:")):
+        from .backends.webgpu import adapters
+
+        return adapters.open_device(name.partition(":")[2])
+    raise DeviceError(
+        f'device {name!r} is unknown: "numpy", "webgpu", "webgpu:<part of an adapter\'s name>" or '
+        '"auto" is needed'
+    )
+
+
+def default_device() -> Device:
+    """Return the device that new tensors go to.
+
+    In this order: the innermost `with device:` block, `set_default_device`, the environment
+    variable WGRAD_DEVICE, "auto".
+    """
+    found = current_device() or _chosen
+    return found if found is not None else _environment_device()
+
+
+def set_default_device(name: str | Device | None) -> None:
+    """Choose the device that new tensors go to; None goes back to WGRAD_DEVICE or "auto"."""
+    global _chosen
+    _chosen = None if name is None else device(name)
+
+
+def _environment_device() -> Device:
+    global _from_environment
+    name = os.environ.get("WGRAD_DEVICE") or "auto"
+    if _from_environment is None or _from_environment[0] != name:
+        try:
+            _from_environment = name, device(name)
+        except DeviceError as error:
+            raise DeviceError(f"WGRAD_DEVICE={name}: {error}") from error
+    return _from_environment[1]
+
+
+def _auto() -> Device:
+    """Resolve "auto" once, and say what it is."""
+    global _automatic
+    if _automatic is None:
+        try:
+            from .backends.webgpu import adapters
+
+            part = adapters.hardware_name()
+        except (DeviceError, MissingDependencyError) as error:
+            part = None
+            reason = str(error)
+        else:
+            reason = "no hardware GPU was found"
+        if part is None:
+            _automatic = _numpy
+            log.info('device "auto" is numpy: %s', reason)
+        else:
+            _automatic = adapters.open_device(part)
+            log.info('device "auto" is %s: %s', _automatic.name, _automatic.description)
+    return _automatic

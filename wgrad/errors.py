@@ -1,0 +1,63 @@
+"""The exception tree. Every error that wgrad raises on purpose is a `WgradError`.
+
+Each class is also the built-in kind that a Python user would catch:
+
+    WgradError
+    ├── ShapeError              ValueError    shapes, sizes, strides that do not fit
+    │   └── AxisError           IndexError    an axis that the tensor does not have
+    ├── ArgumentError           ValueError    an argument outside its domain
+    ├── DTypeError              TypeError     dtypes that do not fit, or that the device lacks
+    ├── IndexRangeError         IndexError    an index or a class label outside its range
+    ├── GradientError           RuntimeError  misuse of the tape
+    ├── DeviceError             RuntimeError  no such device, tensors of two devices, a lost device
+    ├── ShaderError             RuntimeError  WGSL that the driver refuses
+    ├── OutOfMemoryError        MemoryError   the device has no room
+    └── MissingDependencyError  ImportError   an optional package is not installed
+
+A message says in one sentence what came and what is needed, and is raised before anything is
+dispatched: no tensor has changed when one of these arrives.
+"""
+
+
+class WgradError(Exception):
+    """The root of every exception that wgrad raises on purpose."""
+
+
+class ShapeError(WgradError, ValueError):
+    """Shapes, sizes or strides that do not fit together."""
+
+
+class AxisError(ShapeError, IndexError):
+    """An axis that the tensor does not have."""
+
+
+class ArgumentError(WgradError, ValueError):
+    """An argument outside its domain."""
+
+
+class DTypeError(WgradError, TypeError):
+    """Dtypes (or types) that do not fit, or that the device lacks."""
+
+
+class IndexRangeError(WgradError, IndexError):
+    """An index or a class label outside its range."""
+
+
+class GradientError(WgradError, RuntimeError):
+    """Misuse of the tape: no graph, a wrong gradient, a saved tensor that was assigned to."""
+
+
+class DeviceError(WgradError, RuntimeError):
+    """No such device, tensors of two devices in one operation, or a device that was lost."""
+
+
+class ShaderError(WgradError, RuntimeError):
+    """WGSL that the driver refuses."""
+
+
+class OutOfMemoryError(WgradError, MemoryError):
+    """The device has no room for a buffer."""
+
+
+class MissingDependencyError(WgradError, ImportError):
+    """An optional package is not installed."""

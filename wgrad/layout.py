@@ -1,0 +1,182 @@
+"""Layout(shape, strides, offset): all view arithmetic, and no data.
+
+Strides and offset count elements, not bytes. A stride may be 0 (an expanded axis) or negative (a
+flipped one). Every view operation is a function from layout to layout; a kernel is told layouts
+and never thinks of views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import prod
+
+from .errors import AxisError, ShapeError
+
+Shape = tuple[int, ...]
+
+
+@lru_cache(maxsize=4096)
+def contiguous_strides(shape: Shape) -> Shape:
+    """Return the strides of a C-contiguous array of `shape`."""
+    strides, step = [], 1
+    for extent in reversed(shape):
+        strides.append(step)
+        step *= max(extent, 1)
+    return tuple(reversed(strides))
+
+
+class Layout:
+    """Where the elements of a view lie in flat storage: offset + sum(index * stride)."""
+
+    __slots__ = ("contiguous", "offset", "shape", "size", "strides")
+
+    def __init__(self, shape: Shape, strides: Shape, offset: int = 0):
+        self.shape = shape
+        self.strides = strides
+        self.offset = offset
+        self.size = prod(shape)
+        # Axes of extent 1 never move, so their strides do not count; nor do any when it is empty.
+        self.contiguous = strides == (dense := contiguous_strides(shape)) or all(
+            s == d or n <= 1 for s, d, n in zip(strides, dense, shape, strict=True)
+        )
+
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def dense(shape: Shape) -> Layout:
+        """Return the C-contiguous layout of `shape` at offset 0."""
+        return Layout(shape, contiguous_strides(shape))
+
+    def __repr__(self) -> str:
+        return f"Layout(shape={self.shape}, strides={self.strides}, offset={self.offset})"
+
+    def permute(self, axes: Sequence[int]) -> Layout:
+        return Layout(
+            tuple(self.shape[a] for a in axes), tuple(self.strides[a] for a in axes), self.offset
+        )
+
+    def expand(self, shape: Shape) -> Layout:
+        """Broadcast to `shape`, which must be one that NumPy would broadcast to."""
+        lead = len(shape) - len(self.shape)
+        strides = [0] * lead
+        for old, new, stride in zip(self.shape, shape[lead:], self.strides, strict=True):
+            strides.append(stride if old == new else 0)
+        return Layout(shape, tuple(strides), self.offset)
+
+    def slice(self, starts: Shape, sizes: Shape, steps: Shape) -> Layout:
+        offset = self.offset
+        if all(sizes):
+            offset += sum(b * s for b, s in zip(starts, self.strides, strict=True))
+        return Layout(
+            sizes, tuple(s * k for s, k in zip(self.strides, steps, strict=True)), offset
+        )
+
+    def reshape(self, shape: Shape) -> Layout | None:
+        """Return the view of `shape`, or None when only a copy can have it."""
+        if self.contiguous:
+            return Layout(shape, contiguous_strides(shape), self.offset)
+        if self.size == 0:
+            return Layout.dense(shape)
+        # Walk both shapes from the left in groups of equal element counts; within a group the
+        # old axes must be one run (each stride the next one's stride times its extent).
+        old = [(n, s) for n, s in zip(self.shape, self.strides, strict=True) if n != 1]
+        strides: list[int] = []
+        at = 0
+        left = 0
+        while left < len(shape):
+            if shape[left] == 1:
+                strides.append(0)
+                left += 1
+                continue
+            have, want, right = old[at][0], shape[left], left + 1
+            at += 1
+            while have != want:
+                if have < want:
+                    if old[at - 1][1] != old[at][1] * old[at][0]:
+                        return None
+                    have *= old[at][0]
+                    at += 1
+                else:
+                    want *= shape[right]
+                    right += 1
+            step = old[at - 1][1]
+            group: list[int] = []
+            for extent in reversed(shape[left:right]):
+                group.append(step)
+                step *= extent
+            strides.extend(reversed(group))
+            left = right
+        return Layout(shape, tuple(strides), self.offset)
+
+
+def collapse(shape: Shape, strides: Sequence[Shape]) -> tuple[Shape, list[Shape]]:
+    """Merge neighbouring axes that every one of `strides` walks as one run; drop extents of 1.
+
+    Fewer axes mean fewer divisions in a kernel: a contiguous operand collapses to one axis.
+    """
+    extents: list[int] = []
+    merged: list[list[int]] = []  # one row of strides per kept axis
+    for axis, extent in enumerate(shape):
+        if extent == 1:
+            continue
+        row = [s[axis] for s in strides]
+        if merged and all(last == s * extent for last, s in zip(merged[-1], row, strict=True)):
+            extents[-1] *= extent
+            merged[-1] = row
+        else:
+            extents.append(extent)
+            merged.append(row)
+    return tuple(extents), [tuple(row[i] for row in merged) for i in range(len(strides))]
+
+
+def normalize_axis(axis: int, ndim: int, op: str) -> int:
+    """Return `axis` counted from the front. Raises: AxisError when the tensor has no such axis."""
+    try:
+        index = axis.__index__()
+    except AttributeError:
+        raise AxisError(f"{op}: axis {axis!r} is not an integer") from None
+    if not -ndim <= index < ndim:
+        span = f"{-ndim} to {ndim - 1}" if ndim else "none: the tensor is 0-d"
+        raise AxisError(f"{op}: axis {index} is out of range; the tensor's axes are {span}")
+    return index % ndim
+
+
+def normalize_axes(axis: int | Sequence[int] | None, ndim: int, op: str) -> Shape:
+    """Return axes as a sorted tuple counted from the front; None means all of them."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    found = tuple(sorted(normalize_axis(a, ndim, op) for a in axes))
+    if len(set(found)) != len(found):
+        raise AxisError(f"{op}: axes {tuple(axes)} name one axis twice")
+    return found
+
+
+def normalize_shape(shape: int | Sequence[int], op: str) -> Shape:
+    """Return `shape` as a tuple of ints. Raises: ShapeError for a negative or fractional extent."""
+    items = shape if isinstance(shape, (tuple, list)) else (shape,)
+    try:
+        found = tuple(n.__index__() for n in items)
+    except AttributeError:
+        raise ShapeError(f"{op}: shape {shape!r} is not made of integers") from None
+    if any(n < 0 for n in found):
+        raise ShapeError(f"{op}: shape {found} has a negative extent")
+    return found
+
+
+def broadcast_shapes(op: str, *shapes: Shape) -> Shape:
+    """Return the shape that NumPy's rules broadcast `shapes` to. Raises: ShapeError."""
+    result: list[int] = []
+    for axis in range(1, max(map(len, shapes), default=0) + 1):
+        extent = 1
+        for shape in shapes:
+            n = shape[-axis] if axis <= len(shape) else 1
+            if n != 1:
+                if extent not in (1, n):
+                    names = " and ".join(map(str, shapes))
+                    raise ShapeError(
+                        f"{op}: shapes {names} do not broadcast: axis -{axis} has {extent} and {n}"
+                    )
+                extent = n
+        result.append(extent)
+    return tuple(reversed(result))

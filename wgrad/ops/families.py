@@ -1,0 +1,313 @@
+"""The families of ops: how each kind runs, and how both derivative modes follow from its rules.
+
+An elementwise op or a reduction declares *partials*; reverse mode multiplies the cotangent by
+them, forward mode the tangent. A linear op declares its *transpose*; forward mode is the op
+itself. A family holds no formula of any particular op.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .. import dtypes
+from ..backends.base import Array, Body, Device, Number, reduced_shape
+from ..core import Call, Input, Op, Value, apply, wrap
+from ..dtypes import DType
+from ..errors import DTypeError, ShapeError
+from ..layout import Layout, Shape, broadcast_shapes, normalize_axes
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+NUMBERS = (bool, int, float)
+REGISTRY: dict[str, Op] = {}  # every op by its name: what tests and tools iterate over
+
+
+def register(op: Op) -> Op:
+    """Add an op to the registry."""
+    assert op.name not in REGISTRY, op.name
+    REGISTRY[op.name] = op
+    return op
+
+
+def scale(x: Tensor, partial: Any) -> Tensor | None:
+    """Return x * partial; a boolean partial selects, so that an infinite x times 0 is 0."""
+    if isinstance(partial, Value):
+        if partial.dtype is dtypes.bool_:
+            return apply(REGISTRY["where"], partial, x, 0.0)
+        return apply(REGISTRY["multiply"], x, partial)
+    if partial == 1:
+        return x
+    if partial == 0:
+        return None
+    if partial == -1:
+        return apply(REGISTRY["negative"], x)
+    return apply(REGISTRY["multiply"], x, float(partial))
+
+
+def add_up(parts: Sequence[Tensor | None]) -> Tensor | None:
+    """Return the sum of those parts that are there, or None."""
+    total = None
+    for part in parts:
+        if part is not None:
+            total = part if total is None else apply(REGISTRY["add"], total, part)
+    return total
+
+
+def with_dtype(x: Any, dtype: DType) -> Any:
+    """Return `x` as `dtype`, through the `astype` op when it is another one."""
+    return x if x.dtype is dtype else apply(REGISTRY["astype"], x, dtype=dtype, source=x.dtype)
+
+
+def expanded(x: Any, shape: Shape) -> Any:
+    """Return `x` broadcast to `shape`, through the `broadcast_to` op when it has another one."""
+    return x if x.shape == shape else apply(REGISTRY["broadcast_to"], x, shape=shape)
+
+
+def spread(x: Tensor, shape: Shape, axes: Shape) -> Tensor:
+    """Return a reduction's result repeated over the `axes` that it was reduced over."""
+    kept = tuple(1 if i in axes else n for i, n in enumerate(shape))
+    if x.shape != kept:
+        x = apply(REGISTRY["reshape"], x, shape=kept)
+    return expanded(x, shape)
+
+
+class Elementwise(Op):
+    """An op that treats every element alike. Calling it promotes and broadcasts its inputs.
+
+    `kind` says which dtypes it computes in: "same" (the promoted one), "number" (likewise, but
+    not bool), "float" (integers become float32), "compare" (promoted in, bool out), "logical"
+    (bools) or "select" (a bool, then promoted).
+    """
+
+    def __init__(self, name: str, body: Body, kind: str, partials: Sequence, arity: int, doc: str):
+        super().__init__(name, partials, doc)
+        self.body = body
+        self.kind = kind
+        self.arity = arity
+        self._resolved: dict[tuple, tuple[tuple[DType, ...], DType]] = {}
+
+    def __call__(self, *inputs: Any) -> Tensor:
+        if len(inputs) != self.arity:
+            raise DTypeError(f"{self.name}: {len(inputs)} inputs came and {self.arity} are needed")
+        shape: Shape | None = None
+        agree = True
+        for x in inputs:
+            if isinstance(x, Value):
+                if shape is None:
+                    shape = x.array.layout.shape
+                elif shape != x.array.layout.shape:
+                    agree = False
+            elif type(x) not in NUMBERS:
+                return self(*coerce(self.name, inputs))
+        if shape is None:
+            return self(*coerce(self.name, inputs))
+        if not agree:
+            shape = broadcast_shapes(self.name, *(x.shape for x in inputs if isinstance(x, Value)))
+        ins, _ = self.resolve(inputs)
+        ready: list[Input] = []
+        for x, dtype in zip(inputs, ins, strict=True):
+            if not isinstance(x, Value):
+                x = dtypes.cast_scalar(x, dtype, self.name)
+            else:
+                if x.array.dtype is not dtype:
+                    x = with_dtype(x, dtype)
+                if x.array.layout.shape != shape:
+                    x = expanded(x, shape)
+            ready.append(x)
+        return apply(self, *ready)
+
+    def resolve(self, inputs: Sequence[Any]) -> tuple[tuple[DType, ...], DType]:
+        """Return the dtypes that inputs (tensors, arrays or numbers) are used in, and the output's.
+
+        Raises: DTypeError for dtypes that the op does not take.
+        """
+        key = tuple([getattr(x, "dtype", None) or type(x) for x in inputs])
+        found = self._resolved.get(key)
+        if found is None:
+            found = self._resolved[key] = self._resolve(inputs)
+        return found
+
+    def _resolve(self, inputs: Sequence[Any]) -> tuple[tuple[DType, ...], DType]:
+        bools = {"logical": len(inputs), "select": 1}.get(self.kind, 0)
+        for x in inputs[:bools]:
+            if getattr(x, "dtype", dtypes.bool_) is not dtypes.bool_:
+                raise DTypeError(
+                    f"{self.name}: a {x.dtype.name} tensor came and bool is needed: compare it "
+                    "with something, or convert with .astype()"
+                )
+        common = dtypes.bool_
+        for x in inputs[bools:]:
+            if hasattr(x, "dtype"):
+                common = dtypes.promote(common, x.dtype)
+        for x in inputs[bools:]:
+            if not hasattr(x, "dtype"):
+                common = dtypes.promote_scalar(common, x)
+        if self.kind == "float" and not common.is_floating:
+            common = dtypes.float32
+        if self.kind == "number" and common is dtypes.bool_:
+            raise DTypeError(
+                f"{self.name}: a bool tensor came and a number is needed: convert with .astype()"
+            )
+        ins = (dtypes.bool_,) * bools + (common,) * (len(inputs) - bools)
+        return ins, dtypes.bool_ if self.kind in ("compare", "logical") else common
+
+    def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
+        ins, out = self.resolve(inputs)
+        shape = next(x.layout.shape for x in inputs if isinstance(x, Array))
+        return device.map(self.body, inputs, ins, shape, out)
+
+    def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
+        rule = self.rule(position)
+        assert rule is not None
+        return scale(ct, rule(env))
+
+    def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
+        env = call.env()
+        return add_up(
+            [
+                scale(t, rule(env))
+                for t, rule in zip(tangents, self.rules, strict=True)
+                if t is not None and rule is not None
+            ]
+        )
+
+
+def coerce(op: str, inputs: Sequence[Any]) -> tuple[Input, ...]:
+    """Return inputs of which at least one is a tensor, making tensors of arrays and lists."""
+    from ..creation import tensor  # the one upward look: only for inputs that are not tensors yet
+
+    device = next((x.device for x in inputs if isinstance(x, Value)), None)
+    made: list[Input] = []
+    for x in inputs:
+        if isinstance(x, Value) or type(x) in NUMBERS:
+            made.append(x)
+        else:
+            made.append(tensor(x, device=device))
+    if not any(isinstance(x, Value) for x in made):
+        made[0] = tensor(made[0])
+    return tuple(made)
+
+
+class Reduction(Op):
+    """An op that folds axes away. Calling it normalises the axes and puts kept ones back.
+
+    Its partial is the derivative of the output by each element of `a`, with `out` spread over the
+    reduced axes.
+    """
+
+    def __init__(self, name: str, kind: str, partial: Callable | None, result: str, doc: str):
+        super().__init__(name, (partial,), doc)
+        self.kind = kind
+        self.result = result
+
+    def __call__(self, x: Any, axis: Any = None, keepdims: bool = False, **params: Any) -> Tensor:
+        if not isinstance(x, Value):
+            (x,) = coerce(self.name, (x,))
+        axes = normalize_axes(axis, len(x.shape), self.name)
+        empty = [a for a in axes if x.shape[a] == 0]
+        if empty and self.kind in ("max", "min"):
+            raise ShapeError(
+                f"{self.name}: axis {empty[0]} of shape {x.shape} is empty, and an empty "
+                f"{self.name} has no value"
+            )
+        if self.result == "same" and x.dtype is dtypes.bool_:
+            x = with_dtype(x, dtypes.int32)
+        if self.result == "bool":
+            x = with_dtype(x, dtypes.bool_)
+        out = apply(self, x, axes=axes, **params)
+        if keepdims and axes:
+            kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
+            out = apply(REGISTRY["reshape"], out, shape=kept)
+        return out
+
+    def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
+        (x,) = inputs
+        assert isinstance(x, Array)
+        axes = params["axes"]
+        if not axes:
+            return device.copy(x)
+        if x.layout.size == 0:  # nothing to fold: the identity, or an empty result
+            shape = reduced_shape(x.shape, axes)
+            return device.full(shape, self.kind in ("prod", "all"), x.dtype)
+        return device.reduce(self.kind, x, axes, x.dtype)
+
+    def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
+        (shape,), axes = env["shapes"], env["axes"]
+        return scale(spread(ct, shape, axes), self._partial(env))
+
+    def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
+        (t,) = tangents
+        assert t is not None
+        part = scale(t, self._partial(call.env()))
+        return None if part is None else apply(REGISTRY["sum"], part, axes=call.params["axes"])
+
+    def _partial(self, env: Mapping[str, Any]) -> Any:
+        rule = self.rules[0]
+        assert rule is not None
+        if "out" in rule.names:
+            env = {**env, "out": spread(env["out"], env["shapes"][0], env["axes"])}
+        return rule(env)
+
+
+class Linear(Op):
+    """An op that is linear in all its inputs together, with its transpose towards each.
+
+    `compute(device, *arrays, **params)` runs it. A transpose is a rule that takes `ct`.
+    """
+
+    def __init__(self, name: str, compute: Callable[..., Array], transpose: Callable, doc: str):
+        super().__init__(name, (transpose,), doc)
+        self.compute = compute
+
+    def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
+        return self.compute(device, *inputs, **params)
+
+    def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
+        rule = self.rule(position)
+        assert rule is not None
+        return rule({**env, "ct": ct, "position": position})
+
+    def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
+        dense = [
+            wrap(x.device.full(x.shape, 0, x.dtype)) if t is None else t
+            for t, x in zip(tangents, call.inputs, strict=True)
+            if isinstance(x, Value)
+        ]
+        return apply(self, *dense, **call.params)
+
+
+class View(Linear):
+    """A linear op that only changes the layout: no element moves."""
+
+    def __init__(self, name: str, layout: Callable[..., Layout], transpose: Callable, doc: str):
+        def compute(device: Device, x: Array, **params: Any) -> Array:
+            return x.view(layout(x.layout, **params))
+
+        super().__init__(name, compute, transpose, doc)
+
+
+class Bilinear(Op):
+    """An op that is linear in each of two inputs; a transpose takes `ct` and the other input."""
+
+    def __init__(self, name: str, compute: Callable[..., Array], transposes: Sequence, doc: str):
+        super().__init__(name, transposes, doc)
+        self.compute = compute
+
+    def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
+        return self.compute(device, *inputs, **params)
+
+    def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
+        rule = self.rule(position)
+        assert rule is not None
+        return rule({**env, "ct": ct})
+
+    def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
+        (a, b), (da, db) = call.inputs, tangents
+        return add_up(
+            [
+                None if da is None else apply(self, da, b),
+                None if db is None else apply(self, a, db),
+            ]
+        )

@@ -1,0 +1,98 @@
+"""Gather and its transpose, scatter_add, and the check of indices before anything is dispatched.
+
+Both primitives take an index tensor that has the shape of the result (of the values, for scatter):
+a 1-d index is expanded over the other axes without a copy.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..backends.base import Array, Device
+from ..core import Value, apply
+from ..errors import DTypeError, IndexRangeError
+from .families import Linear, register
+
+
+def bounds(x: Value) -> tuple[int, int]:
+    """Return the least and the greatest value that an integer tensor can hold.
+
+    Known without asking the device for data that came from the host, and for whatever was moved
+    or gathered from such data; otherwise one readback, remembered until the tensor is written to.
+    """
+    storage = x.array.storage
+    if storage.bounds is None:
+        device, whole = x.device, x.array
+        if x.array.layout.size == 0:
+            return 0, -1
+        axes = tuple(range(len(whole.shape)))
+        low, high = (
+            device.download(device.reduce(kind, whole, axes, whole.dtype) if axes else whole)
+            for kind in ("min", "max")
+        )
+        found = int(low.item()), int(high.item())
+        if whole.layout.size == storage.size:
+            storage.bounds = found
+        return found
+    return storage.bounds
+
+
+def check_indices(index: Value, size: int, op: str, what: str = "index") -> None:
+    """Raise unless `index` is of an integer dtype with every value from 0 to size - 1.
+
+    Raises: DTypeError, IndexRangeError.
+    """
+    if not index.dtype.is_integer:
+        raise DTypeError(
+            f"{op}: the {what} tensor is {index.dtype.name} and an integer dtype is needed: "
+            "convert with .astype(wg.int32)"
+        )
+    if index.array.layout.size == 0:
+        return
+    low, high = bounds(index)
+    if low < 0 or high >= size:
+        # The bounds are those of the whole storage; a view of it may be innocent.
+        if index.array.storage.bounds is not None:
+            low, high = _exact_bounds(index)
+        if low < 0 or high >= size:
+            worst = low if low < 0 else high
+            raise IndexRangeError(
+                f"{op}: {what} {worst} is out of range: {size} positions, 0 to {size - 1}, exist"
+            )
+
+
+def _exact_bounds(x: Value) -> tuple[int, int]:
+    data = x.device.download(x.array)
+    return int(data.min()), int(data.max())
+
+
+def _gather(device: Device, x: Array, index: Array, axis: int) -> Array:
+    out = device.gather(x, index, axis)
+    out.storage.bounds = x.storage.bounds
+    return out
+
+
+class Gather(Linear):
+    """Linear in the first input alone: the index is an integer tensor that no derivative enters."""
+
+    def push(self, call: Any, tangents: Any) -> Any:
+        return apply(self, tangents[0], call.inputs[1], **call.params)
+
+
+gather_ = Gather(
+    "gather",
+    _gather,
+    lambda ct, b, axis, shapes: apply(scatter_, ct, b, axis=axis, size=shapes[0][axis]),
+    "out[.., j, ..] = a[.., b[.., j, ..], ..]; b has the shape of the result.",
+)
+gather_.rules = (*gather_.rules, None)
+register(gather_)
+
+scatter_ = Gather(
+    "scatter_add",
+    lambda device, values, index, axis, size: device.scatter_add(index, values, axis, size),
+    lambda ct, b, axis: apply(gather_, ct, b, axis=axis),
+    "Zeros of extent `size` along `axis`, with a added at the positions b, in order.",
+)
+scatter_.rules = (*scatter_.rules, None)
+register(scatter_)

@@ -1,0 +1,212 @@
+"""Ops that move elements or only the view of them: linear, each with its transpose.
+
+The primitives here take exact, normalised parameters; the public functions (functional.py) accept
+what a user writes. Most are views: no element moves until a kernel reads through the layout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..backends.base import Array, Body, Device, Number
+from ..core import apply
+from ..dtypes import DType
+from ..layout import Layout, Shape
+from .families import REGISTRY, Linear, View, register
+
+
+def view(name: str, *, layout: Callable[..., Layout], transpose: Callable, doc: str) -> View:
+    """Declare an op that is a function from layout to layout."""
+    op = View(name, layout, transpose, doc)
+    register(op)
+    return op
+
+
+def linear(name: str, *, compute: Callable[..., Array], transpose: Callable, doc: str) -> Linear:
+    """Declare a linear op: compute(device, *arrays, **params), and its transpose."""
+    op = Linear(name, compute, transpose, doc)
+    register(op)
+    return op
+
+
+def _unbroadcast(ct: Any, shapes: tuple[Shape, ...]) -> Any:
+    """Sum `ct` over the axes that broadcasting repeated: the transpose of broadcasting."""
+    (shape,) = shapes
+    lead = len(ct.shape) - len(shape)
+    axes = (*range(lead), *(lead + i for i, n in enumerate(shape) if n != ct.shape[lead + i]))
+    out = apply(REGISTRY["sum"], ct, axes=axes) if axes else ct
+    return out if out.shape == shape else reshape(out, shape)
+
+
+alias = view(
+    "alias",
+    layout=lambda layout: layout,
+    transpose=lambda ct: ct,
+    doc="The same tensor with an identity of its own.",
+)
+broadcast_to_ = view(
+    "broadcast_to",
+    layout=lambda layout, shape: layout.expand(shape),
+    transpose=_unbroadcast,
+    doc="Repeat along new axes and axes of extent 1, without a copy.",
+)
+permute_ = view(
+    "permute_dims",
+    layout=lambda layout, axes: layout.permute(axes),
+    transpose=lambda ct, axes: permute(ct, tuple(axes.index(i) for i in range(len(axes)))),
+    doc="Reorder the axes, without a copy.",
+)
+slice_ = view(
+    "slice",
+    layout=lambda layout, starts, sizes, steps: layout.slice(starts, sizes, steps),
+    transpose=lambda ct, shapes, starts, steps: embed(ct, shapes[0], starts, steps),
+    doc="Every step-th element from a start, a given number of them, without a copy.",
+)
+
+
+def _reshape(device: Device, x: Array, shape: Shape) -> Array:
+    layout = x.layout.reshape(shape)
+    if layout is None:
+        x = device.copy(x)
+        layout = Layout.dense(shape)
+    return x.view(layout)
+
+
+reshape_ = linear(
+    "reshape",
+    compute=_reshape,
+    transpose=lambda ct, shapes: reshape(ct, shapes[0]),
+    doc="The same elements in another shape; a copy only where no view can have it.",
+)
+
+
+def _embed(device: Device, x: Array, shape: Shape, starts: Shape, steps: Shape) -> Array:
+    out = device.full(shape, 0, x.dtype)
+    device.write(out.view(out.layout.slice(starts, x.shape, steps)), x)
+    return out
+
+
+embed_ = linear(
+    "embed",
+    compute=_embed,
+    transpose=lambda ct, shapes, starts, steps: slice_view(ct, starts, shapes[0], steps),
+    doc="Place elements at start, start + step, ... among zeros: the transpose of slice.",
+)
+
+
+def _concat(device: Device, *arrays: Array, axis: int) -> Array:
+    first = arrays[0].shape
+    shape = (*first[:axis], sum(x.shape[axis] for x in arrays), *first[axis + 1 :])
+    out = device.full(shape, 0, arrays[0].dtype)
+    starts, steps = [0] * len(shape), (1,) * len(shape)
+    for x in arrays:
+        device.write(out.view(out.layout.slice(tuple(starts), x.shape, steps)), x)
+        starts[axis] += x.shape[axis]
+    return out
+
+
+def _concat_part(ct: Any, position: int, shapes: Sequence[Shape], axis: int) -> Any:
+    starts = [0] * len(ct.shape)
+    starts[axis] = sum(s[axis] for s in shapes[:position])
+    return slice_view(ct, tuple(starts), shapes[position], (1,) * len(starts))
+
+
+concat_ = linear(
+    "concat",
+    compute=_concat,
+    transpose=_concat_part,
+    doc="Tensors joined along an existing axis.",
+)
+
+
+def _cast_to_int(source: DType, target: DType) -> str:
+    name = {"int32": "i32", "uint32": "u32"}[target.name]
+    return f"f32_to_{name}(a)" if source.is_floating else f"{name}(a)"
+
+
+def _numpy_cast(target: DType) -> Callable[[Any], Any]:
+    if not target.is_integer:
+        return lambda a: a.astype(target.numpy)
+    info = np.iinfo(target.numpy)
+    low, high = float(info.min), float(info.max)
+
+    def cast(a: Any) -> Any:
+        if a.dtype.kind != "f":
+            return a.astype(target.numpy)
+        inside = np.clip(np.nan_to_num(np.trunc(a.astype(np.float64)), nan=0.0), low, high)
+        return inside.astype(target.numpy)
+
+    return cast
+
+
+_CASTS = {
+    target: Body(
+        f"to_{target.name}",
+        {
+            "bool": "a != A(0)",
+            "float32": "f32(a)",
+            "float64": "f64(a)",
+        }.get(target.name, lambda source, target=target: _cast_to_int(source, target)),
+        _numpy_cast(target),
+    )
+    for target in dtypes.ALL
+}
+
+
+def _astype(device: Device, x: Array | Number, dtype: DType, source: DType) -> Array:
+    assert isinstance(x, Array)
+    return device.map(_CASTS[dtype], (x,), (x.dtype,), x.shape, dtype)
+
+
+astype_ = linear(
+    "astype",
+    compute=_astype,
+    transpose=lambda ct, source: apply(REGISTRY["astype"], ct, dtype=source, source=ct.dtype),
+    doc="Conversion to a dtype. Floats to integers truncate towards 0 and saturate; NaN becomes 0.",
+)
+
+
+def _to_device(source_device: Device, x: Array, device: Device, source: Device) -> Array:
+    made = device.upload(source_device.download(x), x.dtype)
+    made.storage.bounds = x.storage.bounds
+    return made
+
+
+to_device = linear(
+    "to_device",
+    compute=_to_device,
+    transpose=lambda ct, source, device: apply(to_device, ct, device=source, source=device),
+    doc="The same values on another device.",
+)
+
+
+# The primitives as functions, for rules and for the public functions.
+
+
+def reshape(x: Any, shape: Shape) -> Any:
+    """Return `x` in `shape`, which has as many elements."""
+    return apply(reshape_, x, shape=shape)
+
+
+def permute(x: Any, axes: Shape) -> Any:
+    """Return `x` with its axes in the order `axes`."""
+    return apply(permute_, x, axes=axes)
+
+
+def slice_view(x: Any, starts: Shape, sizes: Shape, steps: Shape) -> Any:
+    """Return sizes[i] elements along axis i from starts[i] in steps of steps[i] (not 0)."""
+    return apply(slice_, x, starts=starts, sizes=sizes, steps=steps)
+
+
+def embed(x: Any, shape: Shape, starts: Shape, steps: Shape) -> Any:
+    """Return zeros of `shape` with `x` at starts[i], starts[i] + steps[i], ... along axis i."""
+    return apply(embed_, x, shape=shape, starts=starts, steps=steps)
+
+
+def concat(tensors: Sequence[Any], axis: int) -> Any:
+    """Join tensors of one dtype that agree in every axis but `axis`."""
+    return apply(concat_, *tensors, axis=axis)

@@ -1,0 +1,94 @@
+"""The reductions: one entry each, with the partial of the output by every element of `a`.
+
+In a partial, `out` is the result spread over the reduced axes, so it has the shape of `a`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod as prod_of
+from typing import Any
+
+from ..core import apply, wrap
+from ..layout import Shape
+from .elementwise import equal
+from .families import REGISTRY, Reduction, register, spread, with_dtype
+
+
+def reduction(
+    name: str, *, kind: str, partial: Callable | None, result: str = "same", doc: str
+) -> Reduction:
+    """Declare a reduction of one of the backends' kinds; `result` is "same" or "bool"."""
+    op = Reduction(name, kind, partial, result, doc)
+    register(op)
+    return op
+
+
+def _ties(a: Any, out: Any, axes: Shape, ties: str = "all") -> Any:
+    """Every tied position gets the full gradient, or with ties="split" an equal share."""
+    winners = equal(a, out)
+    if ties == "all":
+        return winners
+    ones = with_dtype(winners, a.dtype)
+    return ones / spread(apply(REGISTRY["sum"], ones, axes=axes), a.shape, axes)
+
+
+def _other_product(a: Any, axes: Shape) -> Any:
+    """Return for every element the product of all the others, exact also where some are 0.
+
+    The axes are folded in halves: with P the product of two halves, an element of the left half
+    sees (all others of P) * right. Made of multiplications and slices, it can be differentiated
+    again.
+    """
+    order = tuple(i for i in range(len(a.shape)) if i not in axes) + axes
+    lead = tuple(a.shape[i] for i in order[: -len(axes)])
+    moved = apply(REGISTRY["permute_dims"], a, axes=order)
+    back = tuple(order.index(i) for i in range(len(order)))
+    size = prod_of(a.shape[i] for i in axes)
+    flat = apply(REGISTRY["reshape"], moved, shape=(*lead, size))
+    others = apply(REGISTRY["reshape"], _others(flat), shape=moved.shape)
+    return apply(REGISTRY["permute_dims"], others, axes=back)
+
+
+def _others(x: Any) -> Any:
+    """`_other_product` over the last axis."""
+    n = x.shape[-1]
+    if n <= 1:
+        return wrap(x.device.full(x.shape, 1, x.dtype))
+    half = n // 2
+    left, right = x[..., :half], x[..., half : 2 * half]
+    pair = left * right
+    rest = [x[..., 2 * half :]] if n % 2 else []
+    if rest:
+        pair = apply(REGISTRY["concat"], pair, rest[0], axis=len(x.shape) - 1)
+    outer = _others(pair)
+    both = outer[..., :half]
+    parts = [both * right, both * left, *([outer[..., half:]] if rest else [])]
+    return apply(REGISTRY["concat"], *parts, axis=len(x.shape) - 1)
+
+
+sum_ = reduction(
+    "sum", kind="sum", partial=lambda: 1, doc="The sum over axes; bools are counted as int32."
+)
+prod = reduction(
+    "prod", kind="prod", partial=_other_product, doc="The product over axes; exact gradients at 0."
+)
+max_ = reduction(
+    "max",
+    kind="max",
+    partial=_ties,
+    doc="The largest value over axes; NaN if there is one. ties='all' gives every tied position "
+    "the full gradient, 'split' an equal share.",
+)
+min_ = reduction(
+    "min",
+    kind="min",
+    partial=_ties,
+    doc="The smallest value over axes; NaN if there is one. ties as in max.",
+)
+any_ = reduction(
+    "any", kind="any", partial=None, result="bool", doc="Whether any element over axes is true."
+)
+all_ = reduction(
+    "all", kind="all", partial=None, result="bool", doc="Whether all elements over axes are true."
+)

@@ -1,0 +1,177 @@
+"""Random tensors from one counter-based generator: the same numbers on every device.
+
+The stream is Threefry-2x32 of a key (the seed) and a counter that every call advances by the
+numbers it takes. `manual_seed(s)` starts it again; without it the seed comes from the operating
+system. Uniforms are multiples of 2^-24; normals invert the distribution by a table in integers.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .backends.base import Array, Body, Device
+from .backends.threefry import split_seed
+from .creation import DeviceLike
+from .devices import device as find_device
+from .dtypes import as_dtype
+from .errors import ArgumentError, DTypeError
+from .layout import Layout, Shape, normalize_shape
+from .tensor import Tensor
+
+
+class Generator:
+    """The state of a stream: a 64-bit seed and the count of numbers taken from it."""
+
+    def __init__(self, seed: int):
+        self.seed = seed
+        self.counter = 0
+        self._lock = threading.Lock()
+
+    def take(self, count: int) -> tuple[tuple[int, int], int]:
+        """Return the key and the first counter of `count` numbers, which are now used."""
+        with self._lock:
+            first = self.counter
+            self.counter += count
+            return split_seed(self.seed), first
+
+
+_generator = Generator(secrets.randbits(64))
+
+
+def manual_seed(seed: int) -> None:
+    """Start the stream of `seed`: an integer from 0 to 2**64 - 1."""
+    global _generator
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
+        raise ArgumentError(f"manual_seed: {seed!r} came, and an integer from 0 to 2**64 - 1 is needed")
+    _generator = Generator(int(seed))
+
+
+def get_rng_state() -> tuple[int, int]:
+    """Return (seed, counter), which `set_rng_state` takes."""
+    return _generator.seed, _generator.counter
+
+
+def set_rng_state(state: tuple[int, int]) -> None:
+    """Go back to a state that `get_rng_state` returned."""
+    seed, counter = state
+    manual_seed(seed)
+    _generator.counter = counter
+
+
+def _draw(kind: str, shape: Any, device: DeviceLike, where: str) -> Array:
+    extents = normalize_shape(shape, where)
+    found = find_device(device)
+    key, counter = _generator.take(Layout.dense(extents).size)
+    return found.random(kind, key, counter, extents)
+
+
+def _shape_of(shape: tuple[Any, ...]) -> Any:
+    return shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+
+
+def _floating(array: Array, dtype: Any, requires_grad: bool, where: str) -> Tensor:
+    chosen = as_dtype(dtype)
+    if not chosen.is_floating:
+        raise DTypeError(f"{where}: {chosen.name} came and a floating dtype is needed; see randint")
+    out = Tensor(array)
+    if chosen is not dtypes.float32:
+        array.storage.device.check_dtype(chosen, where)
+        out = out.astype(chosen)
+    return out.requires_grad_() if requires_grad else out
+
+
+def rand(
+    *shape: Any, dtype: Any = float, device: DeviceLike = None, requires_grad: bool = False
+) -> Tensor:
+    """Return uniform numbers in [0, 1): rand(2, 3) or rand((2, 3))."""
+    array = _draw("uniform", _shape_of(shape), device, "rand")
+    return _floating(array, dtype, requires_grad, "rand")
+
+
+def randn(
+    *shape: Any, dtype: Any = float, device: DeviceLike = None, requires_grad: bool = False
+) -> Tensor:
+    """Return standard normal numbers (at most about 6.3 from 0): randn(2, 3) or randn((2, 3))."""
+    array = _draw("normal", _shape_of(shape), device, "randn")
+    return _floating(array, dtype, requires_grad, "randn")
+
+
+def uniform(
+    low: float = 0.0,
+    high: float = 1.0,
+    shape: int | Sequence[int] = (),
+    dtype: Any = float,
+    device: DeviceLike = None,
+) -> Tensor:
+    """Return uniform numbers from `low` to `high`."""
+    x = _floating(_draw("uniform", shape, device, "uniform"), dtype, False, "uniform")
+    return x * (high - low) + low
+
+
+def normal(
+    mean: float = 0.0,
+    std: float = 1.0,
+    shape: int | Sequence[int] = (),
+    dtype: Any = float,
+    device: DeviceLike = None,
+) -> Tensor:
+    """Return normal numbers of the given mean and standard deviation (at least 0)."""
+    if not std >= 0:
+        raise ArgumentError(f"normal: std {std} came, and at least 0 is needed")
+    x = _floating(_draw("normal", shape, device, "normal"), dtype, False, "normal")
+    return x * std + mean
+
+
+def _scale_bits(bits: np.ndarray, span: int, low: int) -> np.ndarray:
+    high = (bits.astype(np.uint64) * np.uint64(span)) >> np.uint64(32)
+    return (high.astype(np.int64) + low).astype(np.int32)
+
+
+# span 2**32 would not fit a u32, so the greatest offset is passed: floor(bits * (last + 1) / 2^32).
+_INTEGERS = Body(
+    "random_integer",
+    "bitcast<i32>(scale_bits(a, b) + bitcast<u32>(c))",
+    lambda bits, last, low: _scale_bits(bits, last + 1, low),
+)
+
+
+def randint(
+    low: int,
+    high: int | None = None,
+    shape: int | Sequence[int] = (),
+    dtype: Any = int,
+    device: DeviceLike = None,
+) -> Tensor:
+    """Return integers from `low` up to but without `high`; one number is the high, from 0.
+
+    An integer's probability is off by at most (high - low) / 2**32 of itself.
+    """
+    if high is None:
+        low, high = 0, low
+    span = 2**31
+    if not (-span <= low < high <= span):
+        raise ArgumentError(
+            f"randint: {low} to {high} came; low < high, both within int32, is needed"
+        )
+    chosen = as_dtype(dtype)
+    if not chosen.is_integer:
+        raise DTypeError(f"randint: {chosen.name} came and an integer dtype is needed")
+    if chosen is dtypes.uint32 and low < 0:
+        raise ArgumentError(f"randint: low is {low}, and uint32 needs at least 0")
+    out = Tensor(_integers(_draw("bits", shape, device, "randint"), low, high))
+    return out.astype(chosen)
+
+
+def _integers(bits: Array, low: int, high: int) -> Array:
+    device: Device = bits.storage.device
+    extents: Shape = bits.shape
+    ins = (dtypes.uint32, dtypes.uint32, dtypes.int32)
+    made = device.map(_INTEGERS, (bits, high - low - 1, low), ins, extents, dtypes.int32)
+    made.storage.bounds = low, high - 1
+    return made

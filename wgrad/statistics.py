@@ -1,0 +1,39 @@
+"""Counters that show where work ran: how many dispatches, submits, readbacks, bytes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass
+class Counters:
+    """What the WebGPU devices of this process have done so far."""
+
+    dispatches: int = 0  # kernels launched
+    submits: int = 0  # command buffers handed to the GPU
+    uploads: int = 0  # host to device copies
+    bytes_uploaded: int = 0
+    readbacks: int = 0  # device to host copies, each of which waits for the GPU
+    bytes_read: int = 0
+    buffers_created: int = 0  # buffers that the pool did not have
+    buffers_reused: int = 0  # buffers that it had
+    bytes_allocated: int = 0  # device memory held now, the pool's included
+    pipelines_compiled: int = 0
+    bind_groups_created: int = 0
+
+
+COUNTERS = Counters()
+
+
+def stats(reset: bool = False) -> dict[str, int]:
+    """Return what the WebGPU devices did in this process; all zeros when only NumPy ran.
+
+    `dispatches` above zero is the proof that kernels ran on the adapter. With `reset` the
+    counters start again at zero (memory held is not a count and stays).
+    """
+    found = asdict(COUNTERS)
+    if reset:
+        held = COUNTERS.bytes_allocated
+        COUNTERS.__init__()  # type: ignore[misc]  # the one object that all devices count in
+        COUNTERS.bytes_allocated = held
+    return found

@@ -1,0 +1,250 @@
+"""The tape: a listener that remembers calls, and the reverse pass over what it remembered.
+
+What is remembered hangs on the tensors themselves (`Node`), so nothing outlives them. The reverse
+pass walks the reachable nodes in falling order of their sequence numbers: no recursion, and every
+cotangent is complete when its node is reached. The rules are written with ops, so a pass made with
+recording on is itself recorded: gradients of any order.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from . import core
+from .backends.base import Array
+from .core import Call, Node, Value
+from .errors import ArgumentError, GradientError
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+ZERO: Any = object()  # a gradient that zero_grad() has cleared, made of zeros when it is read
+
+
+def record(call: Call) -> None:
+    """Give the output a node when an input requires grad: the tape as a listener."""
+    op = call.op
+    if not op.rules or not call.out.array.dtype.is_floating:
+        return
+    names: set[str] = set()
+    parents: list[Node | None] = []
+    for position, value in enumerate(call.inputs):
+        node = value.node if isinstance(value, Value) else None
+        rule = op.rule(position)
+        if node is None or not node.requires_grad or rule is None:
+            parents.append(None)
+        else:
+            parents.append(node)
+            names.update(rule.saves)
+    if not any(parents):
+        return
+    node = call.out.node
+    if node is None:
+        node = call.out.node = Node()
+    node.requires_grad = True
+    node.op = op
+    node.params = call.params
+    node.parents = tuple(parents)
+    node.shapes = tuple(v.array.layout.shape if isinstance(v, Value) else () for v in call.inputs)
+    node.origin = core.caller()
+    if names:
+        node.saved = {name: _save(name, call) for name in names}
+
+
+def _save(name: str, call: Call) -> Any:
+    """Return what `_restore` needs; the output's own node is left out, for it would be a cycle."""
+    if name == "out":
+        return call.out.array, None, call.out.array.storage.version
+    if name == "inputs":
+        return [_save_input(x) for x in call.inputs]
+    return _save_input(call.inputs[core.INPUT_NAMES.index(name)])
+
+
+def _save_input(x: core.Input) -> Any:
+    return (x.array, x.node, x.array.storage.version) if isinstance(x, Value) else x
+
+
+def _restore(owner: Node, name: str, saved: Any) -> Any:
+    """Return a saved value as a tensor with its identity. Raises: GradientError when it is gone."""
+    if isinstance(saved, list):
+        return [_restore(owner, f"{i}", x) for i, x in enumerate(saved)]
+    if not isinstance(saved, tuple):
+        return saved
+    array, node, version = saved
+    if array.storage.version != version:
+        which = "output" if name == "out" else f"input {name}"
+        assert owner.op is not None
+        raise GradientError(
+            f"backward: the {which} of {owner.op.name} at {core.place(owner.origin)} was assigned "
+            "to after the tape saved it: assign after backward(), or compute with a copy"
+        )
+    return core.wrap(array, owner if name == "out" else node)
+
+
+def is_recording() -> bool:
+    """Return whether calls are being recorded in this context."""
+    return record in core.listeners()
+
+
+@contextmanager
+def set_recording(mode: bool) -> Iterator[None]:
+    """Switch recording on or off in this context (and in no other thread or task)."""
+    with core.listening(_switched(core.listeners(), mode)):
+        yield
+
+
+def _switched(heard: tuple[core.Listener, ...], mode: bool) -> tuple[core.Listener, ...]:
+    """Return the listeners with the tape (always the first) or without it."""
+    others = tuple(x for x in heard if x is not record)
+    return (record, *others) if mode else others
+
+
+# The listeners to go back to, one entry for each `with` block entered in this context. A stack in
+# the context, not on the object, for one object may be entered by several threads at once.
+_outer: ContextVar[tuple[tuple[core.Listener, ...], ...]] = ContextVar("wgrad_outer", default=())
+
+
+class _Switch:
+    """Recording on or off, as a context manager and as a decorator of functions, async ones too."""
+
+    mode: bool
+
+    def __new__(cls, function: Callable | None = None) -> Any:
+        """Return the switch, or `function` decorated (so that parentheses may be left out)."""
+        switch = super().__new__(cls)
+        return switch if function is None else switch(function)
+
+    def __enter__(self) -> None:
+        heard = core.listeners()
+        _outer.set((*_outer.get(), heard))
+        core.set_listeners(_switched(heard, self.mode))
+
+    def __exit__(self, *exc: Any) -> None:
+        *rest, heard = _outer.get()
+        _outer.set(tuple(rest))
+        core.set_listeners(heard)
+
+    def __call__(self, function: Callable) -> Callable:
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise ArgumentError(
+                f"{type(self).__name__}: {function.__qualname__} is a generator, which would leave "
+                "its caller switched between values: put a `with` block inside it"
+            )
+        mode = self.mode
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def awaiting(*args: Any, **kwargs: Any) -> Any:
+                with set_recording(mode):
+                    return await function(*args, **kwargs)
+
+            return awaiting
+
+        @functools.wraps(function)
+        def calling(*args: Any, **kwargs: Any) -> Any:
+            with set_recording(mode):
+                return function(*args, **kwargs)
+
+        return calling
+
+
+class no_grad(_Switch):
+    """Nothing computed inside requires grad: `with no_grad():`, or `@no_grad()` on a function."""
+
+    mode = False
+
+
+class enable_grad(_Switch):
+    """Record inside again: `with enable_grad():` within a `no_grad` block, or as a decorator."""
+
+    mode = True
+
+
+def reachable(root: Node, floor: int = 0) -> list[Node]:
+    """Return the nodes that lead to `root`, latest first; none older than sequence `floor`."""
+    seen = {root}
+    stack = [root]
+    while stack:
+        for parent in stack.pop().parents:
+            if parent is not None and parent not in seen and parent.sequence >= floor:
+                seen.add(parent)
+                stack.append(parent)
+    return sorted(seen, key=lambda node: -node.sequence)
+
+
+def pull_back(order: Iterable[Node], ct: Tensor, visit: Callable[[Node, Tensor], bool]) -> None:
+    """Carry the cotangent of the first node of `order` down to all the others.
+
+    `visit(node, ct)` is told each node's complete cotangent; the pass goes on to the node's
+    inputs when it returns True.
+    """
+    order = list(order)
+    pending: dict[Node, Any] = {order[0]: ct}
+    members = set(order)
+    for node in order:
+        ct = pending.pop(node, None)
+        if ct is None:
+            continue
+        for hook in tuple((node.hooks or {}).values()):
+            ct = _checked_hook_result(hook(ct), ct)
+        if not visit(node, ct) or node.op is None:
+            continue
+        env: dict[str, Any] = {**node.params, "shapes": node.shapes}
+        for name, saved in node.saved.items():
+            env[name] = _restore(node, name, saved)
+        for position, parent in enumerate(node.parents):
+            if parent is None or parent not in members:
+                continue
+            part = node.op.pull(position, ct, env)
+            if part is not None:
+                before = pending.get(parent)
+                pending[parent] = part if before is None else before + part
+
+
+def _checked_hook_result(result: Any, ct: Tensor) -> Tensor:
+    """Return what a gradient hook leaves: its result, or the gradient as it was for None."""
+    if result is None:
+        return ct
+    if not isinstance(result, Value) or result.shape != ct.shape or result.dtype is not ct.dtype:
+        raise GradientError(
+            f"hook: it returned {result!r}; a {ct.dtype.name} tensor of shape {ct.shape} is needed"
+        )
+    return result  # type: ignore[return-value]
+
+
+def backward(root: Node, ct: Tensor, create_graph: bool) -> None:
+    """Add the gradients of `root` to the `.grad` of every leaf that leads to it."""
+    given = {ct.array.storage}
+
+    def visit(node: Node, ct: Tensor) -> bool:
+        if node.op is None or node.retains_grad:
+            if node.grad is None or node.grad is ZERO:
+                node.grad = ct if create_graph else _owned(ct, given)
+            else:
+                node.grad = node.grad + ct
+        return True
+
+    with set_recording(create_graph):
+        pull_back(reachable(root), ct, visit)
+
+
+def _owned(ct: Tensor, given: set) -> Tensor:
+    """Return `ct` itself when nothing else can reach its storage, else a copy.
+
+    Two leaves may receive one cotangent (a + b), or views of one; assigning to the gradient of
+    the first must not change the second.
+    """
+    array: Array = ct.array
+    fresh = array.layout.contiguous and array.layout.size == array.storage.size
+    if not fresh or array.storage in given:
+        array = array.storage.device.copy(array)
+    given.add(array.storage)
+    return core.wrap(array)
+
+
+core.add_default_listener(record)

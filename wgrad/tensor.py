@@ -1,0 +1,607 @@
+"""Tensor: operators and methods over the functions of the other modules; thin on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from . import core, dtypes, functional, shaping, tape
+from .core import Node, Value
+from .dtypes import DType, as_dtype
+from .errors import ArgumentError, DeviceError, DTypeError, GradientError, ShapeError, WgradError
+from .layout import broadcast_shapes
+from .ops import elementwise as ew
+from .ops import movement, reduction
+from .ops.families import expanded, with_dtype
+
+
+class Tensor(Value):
+    """An array on a device that can be differentiated through.
+
+    Made by `wg.tensor` and its kin, not by calling the class. `.backward()` fills the `.grad` of
+    the leaves that require gradients; everything else follows NumPy.
+    """
+
+    __slots__ = ()
+    __array_priority__ = 1000  # NumPy arrays on the left of an operator leave it to us
+    __array_ufunc__ = None
+
+    # What it is.
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.array.layout.size
+
+    @property
+    def T(self) -> Tensor:
+        """The transpose of a matrix, as a view. Raises: ShapeError unless there are 2 axes."""
+        if self.ndim != 2:
+            raise ShapeError(f"T: shape {self.shape} came and 2 axes are needed; see mT")
+        return shaping.transpose(self, 0, 1)
+
+    @property
+    def mT(self) -> Tensor:
+        """The last two axes exchanged, as a view."""
+        return shaping.matrix_transpose(self)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise ShapeError("len: a 0-d tensor has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        text = np.array2string(self.numpy(), separator=", ", prefix="tensor(", threshold=1000)
+        notes = []
+        if self.dtype not in (dtypes.float32, dtypes.bool_, dtypes.int32):
+            notes.append(f"dtype={self.dtype.name}")
+        if self.device.name != "numpy":
+            notes.append(f"device={self.device.name!r}")
+        if self.node is not None and self.node.op is not None and self.requires_grad:
+            notes.append(f"from {self.node.op.name}")
+        elif self.requires_grad:
+            notes.append("requires_grad=True")
+        return "tensor(" + ", ".join([text, *notes]) + ")"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if not self.shape else object.__format__(self, spec)
+
+    __hash__ = object.__hash__
+
+    # Out of the device.
+    def numpy(self) -> np.ndarray:
+        """Return the values as a new NumPy array; waits for the device."""
+        return self.device.download(self.array)
+
+    def item(self) -> bool | int | float:
+        """Return the only element as a Python number. Raises: ShapeError when there are others."""
+        if self.size != 1:
+            raise ShapeError(f"item: shape {self.shape} has {self.size} elements and 1 is needed")
+        return self.numpy().item()
+
+    def tolist(self) -> Any:
+        """Return the values as nested lists of Python numbers."""
+        return self.numpy().tolist()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ArgumentError("__array__: a tensor is copied to become a NumPy array")
+        return self.numpy().astype(dtype or self.dtype.numpy, copy=False)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if not self.dtype.is_integer or self.shape:
+            raise DTypeError(
+                f"index: a {self.dtype.name} tensor of shape {self.shape} came; a 0-d integer "
+                "tensor is needed"
+            )
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ShapeError(
+                f"bool: shape {self.shape} has {self.size} elements; use .any() or .all()"
+            )
+        return bool(self.item())
+
+    # Somewhere else, as something else.
+    def to(self, device: Any) -> Tensor:
+        """Return the tensor on `device`; itself when it is there already. Differentiable."""
+        from .devices import device as find_device
+
+        target = find_device(device)
+        if target is self.device:
+            return self
+        target.check_dtype(self.dtype, "to")
+        return core.apply(movement.to_device, self, device=target, source=self.device)
+
+    def astype(self, dtype: Any) -> Tensor:
+        """Return the tensor as `dtype`; floats become integers by truncation. Differentiable."""
+        found = as_dtype(dtype)
+        self.device.check_dtype(found, "astype")
+        return with_dtype(self, found)
+
+    def detach(self) -> Tensor:
+        """Return the same values (shared, not copied) with no history."""
+        return Tensor(self.array)
+
+    def copy(self) -> Tensor:
+        """Return a copy in memory of its own, with no history."""
+        return Tensor(self.device.copy(self.array))
+
+    def assign(self, value: Any) -> Tensor:
+        """Replace the values, in place, and return the tensor; `value` broadcasts to its shape.
+
+        Every view of the same memory sees the new values. The result has no history: gradients
+        stop here. What the tape saved before can no longer be used, and backward() says so.
+
+        Raises: ShapeError; GradientError when `value` requires grad (its history would be lost).
+        """
+        from .creation import tensor
+
+        if not isinstance(value, Tensor):
+            value = tensor(value, dtype=self.dtype, device=self.device)
+        if value.requires_grad and tape.is_recording():
+            raise GradientError(
+                "assign: the value requires grad, and assigning would lose its history: use "
+                "value.detach(), or no_grad()"
+            )
+        if value.device is not self.device:
+            raise DeviceError(
+                f"assign: the value is on {value.device.name} and the tensor on {self.device.name}"
+            )
+        if broadcast_shapes("assign", value.shape, self.shape) != self.shape:
+            raise ShapeError(f"assign: shape {value.shape} does not fit shape {self.shape}")
+        if 0 in self.array.layout.strides and any(
+            s == 0 and n > 1
+            for s, n in zip(self.array.layout.strides, self.shape, strict=True)
+        ):
+            raise ShapeError(
+                f"assign: the tensor of shape {self.shape} is an expanded view, whose elements "
+                "share memory: assign to a copy()"
+            )
+        if value.dtype.rank > self.dtype.rank:
+            raise DTypeError(
+                f"assign: {value.dtype.name} values do not fit a {self.dtype.name} tensor: convert "
+                "with .astype() first"
+            )
+        with tape.no_grad():
+            source = expanded(with_dtype(value, self.dtype), self.shape).array
+        self._write(source)
+        return self
+
+    def _write(self, source: Any, owned: bool = False) -> None:
+        """Give the tensor the values of an array, which nobody else holds when `owned`."""
+        storage = self.array.storage
+        bounds = source.storage.bounds
+        if owned:
+            self.device.replace(self.array, source)
+        else:
+            self.device.write(self.array, source)
+        storage.version += 1
+        whole = self.array.layout.size == storage.size
+        storage.bounds = bounds if whole else None
+        if self.node is not None and self.node.op is not None:
+            self.node = None
+
+    # Gradients.
+    @property
+    def requires_grad(self) -> bool:
+        """Whether backward() passes through or ends at this tensor."""
+        return self.node is not None and self.node.requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, value: bool = True) -> Tensor:
+        """Make this leaf require gradients, or not, and return it. Raises: GradientError."""
+        if value and not self.dtype.is_floating:
+            raise GradientError(
+                f"requires_grad: {self.dtype.name} cannot require gradients; a floating dtype is "
+                "needed"
+            )
+        if not self.is_leaf:
+            raise GradientError(
+                "requires_grad: only a leaf can be changed; use .detach() for a copy of this "
+                "result without history"
+            )
+        if self.node is None:
+            self.node = Node()
+        self.node.requires_grad = bool(value)
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether nothing recorded made this tensor."""
+        return self.node is None or self.node.op is None
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward() added up here; None before the first, zeros after
+        zero_grad()."""
+        node = self.node
+        if node is None:
+            return None
+        if node.grad is tape.ZERO:
+            node.grad = Tensor(self.device.full(self.shape, 0, self.dtype))
+        return node.grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        self.set_grad(value)
+
+    def set_grad(self, value: Any) -> None:
+        """Set the gradient by hand; None removes it. Raises: GradientError, ShapeError."""
+        if value is None:
+            if self.node is not None:
+                self.node.grad = None
+            return
+        if not self.requires_grad:
+            raise GradientError("set_grad: the tensor does not require grad")
+        assert self.node is not None
+        self.node.grad = self._as_cotangent(value, "set_grad")
+
+    def _as_cotangent(self, value: Any, where: str) -> Tensor:
+        """Return `value` as a gradient of this tensor: its shape, dtype and device, or an error."""
+        from .creation import tensor
+
+        if not isinstance(value, Tensor):
+            value = tensor(value, dtype=self.dtype, device=self.device)
+        if value.shape != self.shape:
+            raise _GradientShapeError(
+                f"{where}: a gradient of shape {value.shape} came for a tensor of shape {self.shape}"
+            )
+        if value.dtype is not self.dtype:
+            raise DTypeError(
+                f"{where}: a {value.dtype.name} gradient came for a {self.dtype.name} tensor"
+            )
+        if value.device is not self.device:
+            raise DeviceError(
+                f"{where}: the gradient is on {value.device.name} and the tensor on "
+                f"{self.device.name}"
+            )
+        return value
+
+    def zero_grad(self) -> None:
+        """Set the gradient, if there is one, to zeros."""
+        if self.node is not None and self.node.grad is not None:
+            self.node.grad = tape.ZERO
+
+    def retain_grad(self) -> None:
+        """Make backward() keep the gradient of this intermediate result in `.grad`."""
+        if not self.requires_grad:
+            raise GradientError("retain_grad: the tensor does not require grad")
+        assert self.node is not None
+        self.node.retains_grad = True
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
+        """Call `hook(gradient)` when this tensor's gradient is complete, in every backward pass.
+
+        A tensor that it returns takes the gradient's place. Returns a handle with `remove()`.
+        """
+        if not self.requires_grad:
+            raise GradientError("register_hook: the tensor does not require grad")
+        assert self.node is not None
+        return HookHandle(self.node, hook)
+
+    def backward(self, gradient: Any = None, create_graph: bool = False) -> None:
+        """Add the gradients of this tensor to the `.grad` of every leaf that leads to it.
+
+        `gradient` is the cotangent to start from; a 0-d tensor starts from 1. Calling it twice
+        adds twice. With `create_graph` the gradients can be differentiated themselves.
+
+        Raises: GradientError without a graph, for a root that is not 0-d without `gradient`, and
+        when a saved tensor was assigned to; ShapeError for a gradient of the wrong shape.
+        """
+        if not self.requires_grad:
+            raise GradientError(
+                "backward: the tensor does not require grad: nothing that led to it was recorded"
+            )
+        if gradient is None:
+            if self.shape:
+                raise GradientError(
+                    f"backward: a root of shape {self.shape} needs gradient=, a tensor of that "
+                    "shape; only a 0-d root starts from 1"
+                )
+            gradient = Tensor(self.device.full((), 1, self.dtype))
+        ct = self._as_cotangent(gradient, "backward")
+        assert self.node is not None
+        tape.backward(self.node, ct, create_graph)
+
+    # Copies and pickles: values and what a leaf carries; never the graph.
+    def __deepcopy__(self, memo: dict) -> Tensor:
+        grad = None if self.grad is None else self.grad.copy()
+        return _rebuilt(self.copy(), self.requires_grad, grad)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        grad = None if self.grad is None else self.grad.numpy()
+        return _unpickle, (
+            self.numpy(),
+            self.dtype.name,
+            self.device.name,
+            self.requires_grad,
+            grad,
+        )
+
+    # Indexing.
+    def __getitem__(self, key: Any) -> Tensor:
+        return shaping.getitem(self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        view, taken = shaping._basic_view(self, key)
+        if taken is not None:
+            raise ArgumentError(
+                "x[indices] = value: assignment at an index array is not offered: use "
+                "wg.scatter_add, or wg.where with a mask"
+            )
+        if self.requires_grad and tape.is_recording():
+            raise GradientError(
+                "x[...] = value: the tensor requires grad; use no_grad(), or build the result with "
+                "wg.where or wg.concat"
+            )
+        view.detach().assign(value)
+
+    # Operators.
+    def __add__(self, other: Any) -> Tensor:
+        return ew.add(self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return ew.add(other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return ew.subtract(self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return ew.subtract(other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return ew.multiply(self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return ew.multiply(other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return ew.divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return ew.divide(other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return functional.pow(self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return functional.pow(other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return functional.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return functional.matmul(other, self)
+
+    def __neg__(self) -> Tensor:
+        return ew.negative(self)
+
+    def __pos__(self) -> Tensor:
+        return core.apply(movement.alias, self)
+
+    def __abs__(self) -> Tensor:
+        return ew.abs_(self)
+
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]  # elementwise, as in NumPy
+        return ew.equal(self, other)
+
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return ew.not_equal(self, other)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return ew.less(self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return ew.less_equal(self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return ew.greater(self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return ew.greater_equal(self, other)
+
+    def __and__(self, other: Any) -> Tensor:
+        return ew.logical_and(self, other)
+
+    def __rand__(self, other: Any) -> Tensor:
+        return ew.logical_and(other, self)
+
+    def __or__(self, other: Any) -> Tensor:
+        return ew.logical_or(self, other)
+
+    def __ror__(self, other: Any) -> Tensor:
+        return ew.logical_or(other, self)
+
+    def __xor__(self, other: Any) -> Tensor:
+        return ew.logical_xor(self, other)
+
+    def __rxor__(self, other: Any) -> Tensor:
+        return ew.logical_xor(other, self)
+
+    def __invert__(self) -> Tensor:
+        return ew.logical_not(self)
+
+    # The common functions as methods.
+    def exp(self) -> Tensor:
+        return ew.exp(self)
+
+    def log(self) -> Tensor:
+        return ew.log(self)
+
+    def sqrt(self) -> Tensor:
+        return ew.sqrt(self)
+
+    def square(self) -> Tensor:
+        return ew.square(self)
+
+    def sin(self) -> Tensor:
+        return ew.sin(self)
+
+    def cos(self) -> Tensor:
+        return ew.cos(self)
+
+    def tanh(self) -> Tensor:
+        return ew.tanh(self)
+
+    def sigmoid(self) -> Tensor:
+        return ew.sigmoid(self)
+
+    def relu(self) -> Tensor:
+        return ew.relu(self)
+
+    def abs(self) -> Tensor:
+        return ew.abs_(self)
+
+    def sign(self) -> Tensor:
+        return ew.sign(self)
+
+    def pow(self, exponent: Any) -> Tensor:
+        return functional.pow(self, exponent)
+
+    def clip(self, lo: Any = None, hi: Any = None) -> Tensor:
+        return functional.clip(self, lo, hi)
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return reduction.sum_(self, axis, keepdims)
+
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return reduction.prod(self, axis, keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return functional.mean(self, axis, keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False, ties: str = "all") -> Tensor:
+        return functional.max(self, axis, keepdims, ties)
+
+    def min(self, axis: Any = None, keepdims: bool = False, ties: str = "all") -> Tensor:
+        return functional.min(self, axis, keepdims, ties)
+
+    def any(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return reduction.any_(self, axis, keepdims)
+
+    def all(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return reduction.all_(self, axis, keepdims)
+
+    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
+        return functional.argmax(self, axis, keepdims)
+
+    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
+        return functional.argmin(self, axis, keepdims)
+
+    def softmax(self, axis: int = -1) -> Tensor:
+        return functional.softmax(self, axis)
+
+    def log_softmax(self, axis: int = -1) -> Tensor:
+        return functional.log_softmax(self, axis)
+
+    def logsumexp(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return functional.logsumexp(self, axis, keepdims)
+
+    def matmul(self, other: Any) -> Tensor:
+        return functional.matmul(self, other)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        return shaping.reshape(self, _one_or_many(shape))
+
+    def flatten(self, start_axis: int = 0, end_axis: int = -1) -> Tensor:
+        return shaping.flatten(self, start_axis, end_axis)
+
+    def transpose(self, axis0: int, axis1: int) -> Tensor:
+        return shaping.transpose(self, axis0, axis1)
+
+    def permute_dims(self, *axes: Any) -> Tensor:
+        return shaping.permute_dims(self, _one_or_many(axes))
+
+    def broadcast_to(self, *shape: Any) -> Tensor:
+        return shaping.broadcast_to(self, _one_or_many(shape))
+
+    def expand_dims(self, axis: int) -> Tensor:
+        return shaping.expand_dims(self, axis)
+
+    def squeeze(self, axis: Any = None) -> Tensor:
+        return shaping.squeeze(self, axis)
+
+    def flip(self, axis: Any = None) -> Tensor:
+        return shaping.flip(self, axis)
+
+    def take(self, indices: Any, axis: int | None = None) -> Tensor:
+        return shaping.take(self, indices, axis)
+
+
+# A method says what the function of its name says.
+for _name in [n for n in vars(Tensor) if not n.startswith("_")]:
+    _method = vars(Tensor)[_name]
+    if callable(_method) and not _method.__doc__:
+        for _home in (functional, shaping, ew, reduction):
+            _function = getattr(_home, _name, None) or getattr(_home, _name + "_", None)
+            if _function is not None and _function.__doc__:
+                _method.__doc__ = _function.__doc__
+                break
+
+
+class _GradientShapeError(GradientError, ShapeError):
+    """A gradient of the wrong shape is both misuse of the tape and a wrong shape."""
+
+
+class HookHandle:
+    """What `register_hook` returns; `remove()` takes the hook away."""
+
+    def __init__(self, node: Node, hook: Callable):
+        if node.hooks is None:
+            node.hooks = {}
+        self._hooks = node.hooks
+        self._hooks[id(self)] = hook
+
+    def remove(self) -> None:
+        """Take the hook away; removing twice does nothing."""
+        self._hooks.pop(id(self), None)
+
+
+def _one_or_many(items: tuple[Any, ...]) -> Any:
+    """Return the arguments of x.reshape(2, 3) and of x.reshape((2, 3)) alike."""
+    return items[0] if len(items) == 1 and isinstance(items[0], (tuple, list)) else items
+
+
+def _rebuilt(out: Tensor, requires_grad: bool, grad: Tensor | None) -> Tensor:
+    if requires_grad:
+        out.requires_grad_()
+        out.set_grad(grad)
+    return out
+
+
+def _unpickle(data: np.ndarray, dtype: str, device: str, requires_grad: bool, grad: Any) -> Tensor:
+    """Rebuild a pickled tensor on its device, or on the default one where that does not exist."""
+    from .creation import tensor
+    from .devices import default_device, log
+    from .devices import device as find_device
+
+    try:
+        target = find_device(device)
+    except WgradError as error:
+        target = default_device()
+        log.warning("unpickling onto %s instead of %s: %s", target.name, device, error)
+    out = tensor(data, dtype, target)
+    return _rebuilt(out, requires_grad, None if grad is None else tensor(grad, dtype, target))
+
+
+core.set_tensor_type(Tensor)
