@@ -111,7 +111,9 @@ def _power_exponent(out: Any, a: Any) -> Any:
 
 power = elementwise(
     "pow",
-    wgsl=by_kind("integer_pow(a, b)", floating="real_pow(a, b)"),
+    wgsl=lambda *dtypes: {"int32": "int_pow(a, b)", "uint32": "uint_pow(a, b)"}.get(
+        dtypes[0].name, "real_pow(a, b)"
+    ),
     numpy=np.power,
     partials=(_power_base, _power_exponent),
     kind="number",

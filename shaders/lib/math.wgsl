@@ -1,0 +1,132 @@
+// Functions whose WGSL builtin is missing, overflows, or may assume that there is no NaN.
+
+// By its bits: compilers may fold `x != x` to false.
+fn is_nan(x: f32) -> bool {
+    return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
+fn is_inf(x: f32) -> bool {
+    return (bitcast<u32>(x) & 0x7fffffffu) == 0x7f800000u;
+}
+
+// max(NaN, 0) may be 0; these give the NaN back, whichever side it is on.
+fn nan_max(x: f32, y: f32) -> f32 {
+    return select(select(max(x, y), y, is_nan(y)), x, is_nan(x));
+}
+
+fn nan_min(x: f32, y: f32) -> f32 {
+    return select(select(min(x, y), y, is_nan(y)), x, is_nan(x));
+}
+
+fn real_sign(x: f32) -> f32 {
+    return select(sign(x), x, is_nan(x));
+}
+
+// A quiet NaN that no compiler can fold, for it depends on x.
+fn make_nan(x: f32) -> f32 {
+    return bitcast<f32>(bitcast<u32>(x) | 0x7fc00000u);
+}
+
+// The largest exponent with every mantissa bit 0; the sign of x.
+fn make_inf(x: f32) -> f32 {
+    return bitcast<f32>((bitcast<u32>(x) & 0x80000000u) | 0x7f800000u);
+}
+
+fn real_log(x: f32) -> f32 {
+    if is_nan(x) || x < 0.0 { return make_nan(x); }
+    if x == 0.0 { return make_inf(-1.0); }
+    if is_inf(x) { return x; }
+    return log(x);
+}
+
+// The series of x near 0, where 1 - 2 / (e^2x + 1) would cancel; clamped where the result is 1,
+// for the builtin overflows to NaN on some drivers.
+fn safe_tanh(x: f32) -> f32 {
+    if is_nan(x) { return x; }
+    let z = x * x;
+    let near = x * (1.0 + z * (-0.33333333 + z * (0.13333333 + z * (-0.053968254 + z * 0.021869488))));
+    let far = 1.0 - 2.0 / (exp(2.0 * min(abs(x), 10.0)) + 1.0);
+    return select(select(far, -far, x < 0.0), near, abs(x) < 0.25);
+}
+
+// exp of a number that is never positive cannot overflow.
+fn safe_sigmoid(x: f32) -> f32 {
+    if is_nan(x) { return x; }
+    let small = exp(-min(abs(x), 104.0));
+    return select(small, 1.0, x >= 0.0) / (1.0 + small);
+}
+
+// Squaring for exponents that are integers, exact where the result is; else 2^(b log2 a).
+fn real_pow(a: f32, b: f32) -> f32 {
+    if b == 0.0 || a == 1.0 { return 1.0; }
+    if is_nan(a) { return a; }
+    if is_nan(b) { return b; }
+    let whole = b == trunc(b);
+    if whole && abs(b) <= 64.0 {
+        var result = 1.0;
+        var factor = a;
+        for (var n = u32(abs(b)); n > 0u; n >>= 1u) {
+            if (n & 1u) == 1u { result *= factor; }
+            factor *= factor;
+        }
+        return select(result, 1.0 / result, b < 0.0);
+    }
+    if a < 0.0 && !whole && !is_inf(a) && !is_inf(b) { return make_nan(a); }
+    if is_inf(b) {
+        if abs(a) == 1.0 { return 1.0; }
+        return select(0.0, make_inf(1.0), (abs(a) > 1.0) == (b > 0.0));
+    }
+    // Beyond 2^24 every float is even; below, halving and truncating tells odd from even.
+    let odd = whole && abs(b) < 16777216.0 && trunc(b * 0.5) * 2.0 != b;
+    var size: f32;
+    if a == 0.0 || is_inf(a) {
+        size = select(0.0, make_inf(1.0), (a == 0.0) == (b < 0.0));
+    } else {
+        size = exp2(b * log2(abs(a)));
+    }
+    return select(size, -size, odd && (bitcast<u32>(a) >> 31u) == 1u);
+}
+
+// Wraps around on overflow, as integer multiplication does; b is at least 0.
+fn int_pow(a: i32, b: i32) -> i32 {
+    var result = 1;
+    var factor = a;
+    for (var n = u32(b); n > 0u; n >>= 1u) {
+        if (n & 1u) == 1u { result *= factor; }
+        factor *= factor;
+    }
+    return result;
+}
+
+fn uint_pow(a: u32, b: u32) -> u32 {
+    var result = 1u;
+    var factor = a;
+    for (var n = b; n > 0u; n >>= 1u) {
+        if (n & 1u) == 1u { result *= factor; }
+        factor *= factor;
+    }
+    return result;
+}
+
+// Truncation towards 0 that saturates; NaN becomes 0. The upper bounds are the largest floats
+// below 2^31 and 2^32.
+fn f32_to_i32(x: f32) -> i32 {
+    if is_nan(x) { return 0; }
+    return select(i32(clamp(x, -2147483648.0, 2147483520.0)), 2147483647, x >= 2147483648.0);
+}
+
+fn f32_to_u32(x: f32) -> u32 {
+    if is_nan(x) { return 0u; }
+    return select(u32(clamp(x, 0.0, 4294967040.0)), 4294967295u, x >= 4294967296.0);
+}
+
+// floor(bits * (last + 1) / 2^32): an integer from 0 to last. The product has 64 bits, so it is
+// made of 16-bit halves; with last = 2^32 - 1 it is `bits` itself.
+fn scale_bits(bits: u32, last: u32) -> u32 {
+    if last == 0xffffffffu { return bits; }
+    let span = last + 1u;
+    let low = (bits & 0xffffu) * (span & 0xffffu);
+    let cross = (bits >> 16u) * (span & 0xffffu) + (low >> 16u);
+    let other = (bits & 0xffffu) * (span >> 16u) + (cross & 0xffffu);
+    return (bits >> 16u) * (span >> 16u) + (cross >> 16u) + (other >> 16u);
+}

@@ -1,0 +1,75 @@
+"""Names of WebGPU devices, and the open ones: one `WebGpuDevice` per adapter and process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...errors import DeviceError
+from .device import NO_ADAPTER, Gpu, adapters
+from .kernels import WebGpuDevice
+
+_open: dict[int, WebGpuDevice] = {}
+
+
+def _rank(adapter: Any) -> int:
+    """Return the order in which adapters are preferred: discrete GPUs first, software last."""
+    order = ("DiscreteGPU", "IntegratedGPU", "VirtualGPU", "Unknown", "CPU")
+    kind = adapter.info["adapter_type"]
+    return order.index(kind) if kind in order else 3
+
+
+def _named() -> list[tuple[str, Any]]:
+    """Return the adapters, best first, with the names that open them."""
+    rows: list[tuple[str, Any]] = []
+    for adapter in sorted(adapters(), key=_rank):
+        name = f"webgpu:{adapter.info['device']}" if rows else "webgpu"
+        rows.append((name, adapter))
+    return rows
+
+
+def describe() -> list[dict[str, Any]]:
+    """Return a row per adapter for `wgrad.devices()`; empty when there is none."""
+    try:
+        rows = _named()
+    except DeviceError:
+        return []
+    return [
+        {
+            "name": name,
+            "adapter": adapter.info["device"],
+            "type": adapter.info["adapter_type"],
+            "backend": adapter.info["backend_type"],
+            "dtypes": tuple(sorted(d.name for d in WebGpuDevice.dtypes)),
+            "features": tuple(sorted(adapter.features)),
+            "limits": {k: int(v) for k, v in adapter.limits.items()},
+        }
+        for name, adapter in rows
+    ]
+
+
+def hardware_name() -> str | None:
+    """Return the name part of the best adapter that is hardware, or None.
+
+    Raises: MissingDependencyError, DeviceError.
+    """
+    for _, adapter in _named():
+        if adapter.info["adapter_type"] != "CPU":
+            return adapter.info["device"]
+    return None
+
+
+def open_device(part: str) -> WebGpuDevice:
+    """Return the device of the best adapter whose name contains `part`, in any case.
+
+    Raises: DeviceError when there is none; MissingDependencyError without wgpu.
+    """
+    rows = _named()
+    if not rows:
+        raise DeviceError(f"webgpu: {NO_ADAPTER}")
+    for name, adapter in rows:
+        if part.lower() in adapter.info["device"].lower():
+            if id(adapter) not in _open:
+                _open[id(adapter)] = WebGpuDevice(name, Gpu(adapter))
+            return _open[id(adapter)]
+    names = ", ".join(repr(adapter.info["device"]) for _, adapter in rows)
+    raise DeviceError(f"webgpu: no adapter's name contains {part!r}; there are {names}")

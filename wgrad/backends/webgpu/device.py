@@ -1,0 +1,322 @@
+"""The only module that touches wgpu: adapters, buffers, pipelines, recording and submitting.
+
+wgpu-native ends the process on any error inside a submit, so whatever could be one is excluded
+here: buffers are never destroyed but dropped, a command buffer is submitted once, no binding is
+empty, and host writes wait until recorded work that uses their target is on its way.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+from typing import Any
+
+from ...errors import DeviceError, MissingDependencyError, OutOfMemoryError, ShaderError
+from ...statistics import COUNTERS
+
+PARAMS_BYTES = 256  # the largest Params of any shader; bound at a dynamic offset
+RING_BYTES = 1 << 18  # parameters of the dispatches of one submit
+BATCH = 128  # dispatches a submit: fewer keep the GPU waiting, more keep it idle for longer
+UNSUBMITTED_BYTES = 1 << 24  # uploads without a submit are kept in memory by the driver
+GROUPS_PER_DIMENSION = 65535
+
+NO_ADAPTER = (
+    "no WebGPU adapter was found: install your GPU's Vulkan driver, or a software one (Debian and "
+    "Ubuntu: apt-get install mesa-vulkan-drivers libvulkan1; Fedora: mesa-vulkan-drivers; Arch: "
+    "vulkan-swrast)"
+)
+
+_lock = threading.Lock()
+_adapters: list[Any] | None = None
+_forked = False
+
+
+def _after_fork() -> None:
+    global _forked
+    _forked = _adapters is not None
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def check_process() -> None:
+    """Raise DeviceError in a forked child, where the inherited driver would hang."""
+    if _forked:
+        raise DeviceError(
+            "webgpu: this process was forked after the GPU was opened, and a driver does not "
+            'survive a fork: start it with multiprocessing.get_context("spawn")'
+        )
+
+
+def adapters() -> list[Any]:
+    """Return the adapters of native backends (Vulkan, Metal, D3D12), OpenGL fallbacks left out.
+
+    Raises: MissingDependencyError when wgpu is not installed; DeviceError when it does not load.
+    """
+    global _adapters
+    check_process()
+    with _lock:
+        if _adapters is None:
+            try:
+                wgpu = importlib.import_module("wgpu")
+                native = importlib.import_module("wgpu.backends.wgpu_native.extras")
+            except ImportError as error:
+                raise MissingDependencyError(
+                    f"webgpu: the package wgpu does not import ({error}): pip install wgpu"
+                ) from error
+            try:
+                native.set_instance_extras(backends=["Primary"])
+                found = wgpu.gpu.enumerate_adapters_sync()
+            except Exception as error:  # wgpu raises RuntimeError and its own kinds
+                raise DeviceError(f"webgpu: {NO_ADAPTER} ({error})") from error
+            _adapters = [a for a in found if a.info["backend_type"] != "OpenGL"]
+    return _adapters
+
+
+class Buffer:
+    """GPU memory from the pool: at least as large as was asked for, a multiple of 16 bytes."""
+
+    __slots__ = ("batch", "groups", "nbytes", "raw", "uid")
+
+    def __init__(self, raw: Any, nbytes: int, uid: int):
+        self.raw = raw
+        self.nbytes = nbytes
+        self.uid = uid
+        self.batch = -1  # the batch of dispatches that used it last
+        self.groups: set[tuple[int, ...]] = set()  # keys of the cached bind groups that hold it
+
+
+class Pipeline:
+    """A compiled shader; `inputs` storage buffers are read and one is written."""
+
+    __slots__ = ("inputs", "label", "raw")
+
+    def __init__(self, raw: Any, inputs: int, label: str):
+        self.raw = raw
+        self.inputs = inputs
+        self.label = label
+
+
+class Gpu:
+    """An open adapter: records dispatches, submits them in batches, moves bytes both ways.
+
+    Its lock serialises all threads: a dispatch is one critical section.
+    """
+
+    def __init__(self, adapter: Any):
+        check_process()
+        self.wgpu = importlib.import_module("wgpu")
+        self.info = dict(adapter.info)
+        self.features = frozenset(adapter.features)
+        wanted = [f for f in ("subgroup",) if f in self.features]
+        try:
+            self.raw = adapter.request_device_sync(required_features=wanted, required_limits={})
+        except Exception as error:
+            raise DeviceError(f"webgpu: {self.info['device']} did not open: {error}") from error
+        self.limits = {k: int(v) for k, v in self.raw.limits.items()}
+        self.is_software = self.info["adapter_type"] == "CPU"
+        self.lock = threading.RLock()
+        self.largest_buffer = min(
+            self.limits["max-buffer-size"], self.limits["max-storage-buffer-binding-size"]
+        )
+        self._slot = max(32, self.limits["min-uniform-buffer-offset-alignment"])
+        self._ring = bytearray(RING_BYTES)
+        self._ring_used = 0
+        usage = self.wgpu.BufferUsage
+        self._storage_usage = usage.STORAGE | usage.COPY_SRC | usage.COPY_DST
+        self._uniforms = self.raw.create_buffer(
+            size=RING_BYTES, usage=usage.UNIFORM | usage.COPY_DST
+        )
+        self._layouts: dict[int, tuple[Any, Any]] = {}
+        self._groups: dict[tuple[int, ...], Any] = {}
+        self._encoder: Any = None
+        self._pass: Any = None
+        self._bound: Pipeline | None = None
+        self._recorded = 0
+        self._labels: list[str] = []
+        self._unsubmitted = 0
+        self._next_uid = 0
+        self.batch = 0
+
+    # Memory.
+    def create_buffer(self, nbytes: int) -> Buffer:
+        """Return new zeroed memory. Raises: OutOfMemoryError."""
+        check_process()
+        if nbytes > self.largest_buffer:
+            raise OutOfMemoryError(
+                f"webgpu: a tensor of {nbytes} bytes came, and {self.info['device']} binds at most "
+                f"{self.largest_buffer}"
+            )
+        try:
+            raw = self.raw.create_buffer(size=nbytes, usage=self._storage_usage)
+        except Exception as error:  # out of memory arrives as a validation error
+            raise OutOfMemoryError(
+                f"webgpu: {self.info['device']} has no room for {nbytes} bytes ({error})"
+            ) from error
+        self._next_uid += 1
+        COUNTERS.buffers_created += 1
+        COUNTERS.bytes_allocated += nbytes
+        return Buffer(raw, nbytes, self._next_uid)
+
+    def drop_buffer(self, buffer: Buffer) -> None:
+        """Forget a buffer; the driver frees it when submitted work is done with it."""
+        with self.lock:
+            if buffer.batch == self.batch and self._recorded:
+                self.flush()
+            for key in buffer.groups:
+                self._groups.pop(key, None)
+            buffer.groups.clear()
+            COUNTERS.bytes_allocated -= buffer.nbytes
+
+    def write(self, buffer: Buffer, data: Any, nbytes: int) -> None:
+        """Copy host bytes to the front of a buffer, after recorded work that uses it."""
+        check_process()
+        with self.lock:
+            if buffer.batch == self.batch:
+                self.flush()
+            self.raw.queue.write_buffer(buffer.raw, 0, data)
+            COUNTERS.uploads += 1
+            COUNTERS.bytes_uploaded += nbytes
+            self._unsubmitted += nbytes
+            if self._unsubmitted > UNSUBMITTED_BYTES:
+                self.flush()
+                self.raw.queue.submit([])
+                self._unsubmitted = 0
+
+    def read(self, buffer: Buffer, offset: int, nbytes: int) -> Any:
+        """Return bytes of a buffer when everything recorded has run."""
+        check_process()
+        with self.lock:
+            self.flush()
+            COUNTERS.readbacks += 1
+            COUNTERS.bytes_read += nbytes
+            COUNTERS.submits += 1  # the copy to readable memory
+            self._unsubmitted = 0
+            return self.raw.queue.read_buffer(buffer.raw, offset, nbytes)
+
+    # Pipelines.
+    def _layout(self, inputs: int) -> tuple[Any, Any]:
+        """Return the explicit layouts of a shader that reads `inputs` buffers and writes one."""
+        found = self._layouts.get(inputs)
+        if found is None:
+            stage = self.wgpu.ShaderStage.COMPUTE
+            entries: list[dict] = [
+                {
+                    "binding": 0,
+                    "visibility": stage,
+                    "buffer": {
+                        "type": "uniform",
+                        "has_dynamic_offset": True,
+                        "min_binding_size": 0,
+                    },
+                }
+            ]
+            for i in range(1, inputs + 2):
+                kind = "read-only-storage" if i <= inputs else "storage"
+                entries.append({"binding": i, "visibility": stage, "buffer": {"type": kind}})
+            group = self.raw.create_bind_group_layout(entries=entries)
+            whole = self.raw.create_pipeline_layout(bind_group_layouts=[group])
+            found = self._layouts[inputs] = group, whole
+        return found
+
+    def compile(self, code: str, inputs: int, label: str) -> Pipeline:
+        """Return the pipeline of a shader text. Raises: ShaderError with the compiler's words."""
+        check_process()
+        with self.lock:
+            try:
+                module = self.raw.create_shader_module(label=label, code=code)
+                raw = self.raw.create_compute_pipeline(
+                    label=label,
+                    layout=self._layout(inputs)[1],
+                    compute={"module": module, "entry_point": "main"},
+                )
+            except Exception as error:
+                raise ShaderError(f"webgpu: shader {label} does not compile: {error}") from error
+            COUNTERS.pipelines_compiled += 1
+            return Pipeline(raw, inputs, label)
+
+    # Recording.
+    def launch(
+        self, pipeline: Pipeline, buffers: tuple[Buffer, ...], params: bytes, groups: int
+    ) -> None:
+        """Record one dispatch of `groups` workgroups, folded into two dimensions.
+
+        `buffers` are the inputs, then the one output, which is none of the inputs.
+        """
+        if groups == 0:
+            return
+        if _forked:
+            check_process()
+        with self.lock:
+            start = self._ring_used
+            if start + PARAMS_BYTES > RING_BYTES or self._recorded >= BATCH:
+                self.flush()
+                start = 0
+            if self._pass is None:
+                self._encoder = self.raw.create_command_encoder()
+                self._pass = self._encoder.begin_compute_pass()
+                self._bound = None
+            size = len(params)
+            self._ring[start : start + size] = params
+            self._ring_used = start + -(-size // self._slot) * self._slot
+            key = tuple([b.uid for b in buffers])
+            group = self._groups.get(key)
+            if group is None:
+                group = self._bind(key, buffers)
+            for buffer in buffers:
+                buffer.batch = self.batch
+            if pipeline is not self._bound:
+                self._pass.set_pipeline(pipeline.raw)
+                self._bound = pipeline
+            self._pass.set_bind_group(0, group, (start,))
+            if groups <= GROUPS_PER_DIMENSION:
+                self._pass.dispatch_workgroups(groups)
+            else:
+                rows = -(-groups // GROUPS_PER_DIMENSION)
+                self._pass.dispatch_workgroups(-(-groups // rows), rows)
+            self._recorded += 1
+            self._labels.append(pipeline.label)
+            COUNTERS.dispatches += 1
+
+    def _bind(self, key: tuple[int, ...], buffers: tuple[Buffer, ...]) -> Any:
+        entries: list[dict] = [
+            {
+                "binding": 0,
+                "resource": {"buffer": self._uniforms, "offset": 0, "size": PARAMS_BYTES},
+            }
+        ]
+        for i, buffer in enumerate(buffers, 1):
+            resource = {"buffer": buffer.raw, "offset": 0, "size": buffer.nbytes}
+            entries.append({"binding": i, "resource": resource})
+        group = self.raw.create_bind_group(layout=self._layout(len(buffers) - 1)[0], entries=entries)
+        self._groups[key] = group
+        for buffer in buffers:
+            buffer.groups.add(key)
+        COUNTERS.bind_groups_created += 1
+        return group
+
+    def flush(self) -> None:
+        """Submit what is recorded. Raises: DeviceError when the driver refuses it."""
+        with self.lock:
+            if self._pass is None:
+                return
+            encoder, labels = self._encoder, self._labels
+            self._pass.end()
+            used = self._ring_used
+            self._encoder = self._pass = self._bound = None
+            self._ring_used = self._recorded = 0
+            self._labels = []
+            self.batch += 1
+            try:
+                commands = encoder.finish()
+            except Exception as error:  # mistakes inside a pass surface only here
+                names = ", ".join(sorted(set(labels)))
+                raise DeviceError(
+                    f"webgpu: the driver refused {len(labels)} dispatches of {names}: {error}"
+                ) from error
+            # On the queue's own timeline, so earlier batches have read their parameters.
+            self.raw.queue.write_buffer(self._uniforms, 0, self._ring, 0, used)
+            self.raw.queue.submit([commands])
+            self._unsubmitted = 0
+            COUNTERS.submits += 1

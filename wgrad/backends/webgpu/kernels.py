@@ -1,0 +1,477 @@
+"""The WebGPU device: each kernel family chooses a shader variant, packs its parameters, launches.
+
+A variant is chosen by structure alone (the op, the dtypes, contiguous or strided); shapes, strides
+and numbers travel in uniforms, so one pipeline serves every shape.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from math import prod
+
+import numpy as np
+
+from ... import dtypes
+from ...dtypes import DType
+from ...errors import ShapeError
+from ...layout import Layout, Shape, collapse
+from .. import threefry
+from ..base import Array, Body, Device, Number, batch_gather_shape, reduced_shape
+from . import shaders
+from .device import Gpu, Pipeline
+from .matmul import Matmul
+from .memory import GpuStorage, Pool
+
+THREADS = 64  # of a workgroup, in every shader but matmul's
+MAX_RANK = 8  # axes that cannot be merged, in a Params
+FOLD = 1024  # elements that one thread of a reduction folds at most
+SCATTER_RUN = 32768  # indices that one run of a scatter looks through
+_LANE = ("x", "y", "z", "w")
+_COPY = Body("copy", "a", None)  # type: ignore[arg-type]  # never runs on NumPy
+_ADD = Body("add", "a + b", np.add)
+_FILL = Body("fill", "a", None)  # type: ignore[arg-type]
+
+
+def pack_dims(extents: Shape, *strides: Shape) -> bytes:
+    """Return the `Dims` of lib/index.wgsl: extents, then one vec4 of strides per axis."""
+    rank = len(extents)
+    lanes = len(strides)
+    words = [0] * 40
+    words[:rank] = extents
+    for axis in range(rank):
+        start = 8 + 4 * axis
+        words[start : start + lanes] = [s[axis] & 0xFFFFFFFF for s in strides]
+    return struct.pack("<40I", *words)
+
+
+def scalar_bits(value: Number, dtype: DType) -> int:
+    """Return the bits of a number as a u32: how uniforms carry it."""
+    if dtype.is_floating:
+        with np.errstate(over="ignore"):  # beyond float32 it is an infinity, as on the host
+            return int(np.float32(value).view(np.uint32))
+    return int(value) & 0xFFFFFFFF
+
+
+class WebGpuDevice(Device):
+    """One adapter of wgpu."""
+
+    dtypes = frozenset({dtypes.bool_, dtypes.int32, dtypes.uint32, dtypes.float32})
+
+    def __init__(self, name: str, gpu: Gpu):
+        info = gpu.info
+        self.name = name
+        self.description = (
+            f"{info['device']} ({info['adapter_type']}, {info['backend_type']}, "
+            f"{info['description']})"
+        )
+        self.gpu = gpu
+        self.pool = Pool(gpu)
+        self._pipelines: dict[tuple, Pipeline] = {}
+        self._matmul = Matmul(gpu)
+        self._normal_table: Array | None = None
+        # Threads that keep a GPU busy, or the SIMD units of a software adapter.
+        self._busy = 1 << 8 if gpu.is_software else 1 << 14
+
+    # Memory.
+    def _empty(self, shape: Shape, dtype: DType) -> Array:
+        return Array(GpuStorage(self, self.pool, prod(shape)), Layout.dense(shape), dtype)
+
+    def upload(self, data: np.ndarray, dtype: DType) -> Array:
+        out = self._empty(data.shape, dtype)
+        if data.size:
+            host = data.astype(np.uint32) if dtype is dtypes.bool_ else data
+            self.gpu.write(out.storage.buffer, host.reshape(-1), 4 * data.size)
+        return out
+
+    def download(self, x: Array) -> np.ndarray:
+        stored = np.dtype(np.uint32) if x.dtype is dtypes.bool_ else x.dtype.numpy
+        if x.layout.size == 0:
+            return np.zeros(x.shape, x.dtype.numpy)
+        if not x.layout.contiguous:
+            x = self.copy(x)
+        raw = self.gpu.read(x.storage.buffer, 4 * x.layout.offset, 4 * x.layout.size)
+        host = np.frombuffer(raw, stored).reshape(x.shape)
+        return host.astype(np.bool_) if x.dtype is dtypes.bool_ else host.copy()
+
+    def full(self, shape: Shape, value: Number, dtype: DType) -> Array:
+        return self.map(_FILL, (value,), (dtype,), shape, dtype)
+
+    def synchronize(self) -> None:
+        self.gpu.read(self.full((1,), 0, dtypes.uint32).storage.buffer, 0, 4)
+
+    # Pipelines.
+    def _pipeline(self, key: tuple, inputs: int, code: Callable[[], str]) -> Pipeline:
+        """Return the pipeline of a structure, compiled at its first use."""
+        found = self._pipelines.get(key)
+        if found is None:
+            label = " ".join(getattr(k, "name", str(k)) for k in key)
+            found = self._pipelines[key] = self.gpu.compile(code(), inputs, label)
+        return found
+
+    def _launch(self, pipeline: Pipeline, inputs: Sequence[Array], out: Array, params: bytes, threads: int) -> None:
+        buffers = tuple([x.storage.buffer for x in inputs] + [out.storage.buffer])
+        self.gpu.launch(pipeline, buffers, params, -(-threads // THREADS))
+
+    # Elementwise.
+    def map(
+        self,
+        body: Body,
+        operands: Sequence[Array | Number],
+        dtypes: Sequence[DType],
+        shape: Shape,
+        dtype: DType,
+    ) -> Array:
+        out = self._empty(shape, dtype)
+        size = out.layout.size
+        if size == 0:
+            return out
+        arrays: list[Array] = []
+        scalars = [0, 0, 0, 0]
+        flat = True
+        pattern = ""
+        for i, (x, wanted) in enumerate(zip(operands, dtypes, strict=True)):
+            if isinstance(x, Array):
+                arrays.append(x)
+                pattern += "t"
+                flat = flat and x.layout.contiguous and x.layout.offset % 4 == 0
+            else:
+                scalars[i] = scalar_bits(x, wanted)
+                pattern += "s"
+        pipeline = self._pipeline(
+            (body, *dtypes, dtype, pattern, "flat" if flat else "strided"),
+            len(arrays),
+            lambda: map_source(body, pattern, dtypes, dtype, flat),
+        )
+        if flat:
+            quads = -(-size // 4)
+            offsets = [x.layout.offset // 4 for x in arrays]
+            params = struct.pack("<12I", quads, 0, 0, 0, *_four(offsets), *scalars)
+            self._launch(pipeline, arrays, out, params, quads)
+            return out
+        arrays, extents, strides = self._merged(shape, arrays)
+        offsets = [x.layout.offset for x in arrays]
+        head = struct.pack("<12I", size, len(extents), 0, 0, *_four(offsets), *scalars)
+        self._launch(pipeline, arrays, out, head + pack_dims(extents, *strides), size)
+        return out
+
+    def _merged(self, shape: Shape, arrays: list[Array]) -> tuple[list[Array], Shape, list[Shape]]:
+        """Return operands with the axes that all of them walk as one merged, at most MAX_RANK.
+
+        Where more are left, operands are copied to contiguous memory, the last resort.
+        """
+        extents, strides = collapse(shape, [x.layout.strides for x in arrays])
+        if len(extents) > MAX_RANK:
+            arrays = [x if x.layout.contiguous else self.copy(x) for x in arrays]
+            extents, strides = collapse(shape, [x.layout.strides for x in arrays])
+        return arrays, extents, strides
+
+    def copy(self, x: Array) -> Array:
+        if x.layout.contiguous:
+            made = self.map(_COPY, (_as_words(x),), (dtypes.uint32,), x.shape, dtypes.uint32)
+            return Array(made.storage, made.layout, x.dtype)
+        out = self._empty(x.shape, x.dtype)
+        self.write(out, x)
+        return out
+
+    def write(self, target: Array, x: Array) -> None:
+        if target.layout.size == 0:
+            return
+        if target.storage.buffer is x.storage.buffer:
+            x = self.copy(x)  # one buffer cannot be read and written in one dispatch
+        shape = target.shape
+        extents, strides = collapse(shape, [x.layout.strides, target.layout.strides])
+        if len(extents) > MAX_RANK:
+            self._write_parts(target, x, extents, strides)
+            return
+        pipeline = self._pipeline(("copy",), 1, lambda: shaders.source("copy"))
+        params = struct.pack(
+            "<8I", target.layout.size, len(extents), 0, 0, x.layout.offset, target.layout.offset, 0, 0
+        ) + pack_dims(extents, *strides)
+        self._launch(pipeline, [x], target, params, target.layout.size)
+
+    def _write_parts(self, target: Array, x: Array, extents: Shape, strides: list[Shape]) -> None:
+        """Copy views of more than MAX_RANK axes that cannot be merged, one slice at a time."""
+        for i in range(extents[0]):
+            parts = [
+                a.view(Layout(extents[1:], s[1:], a.layout.offset + i * s[0]))
+                for a, s in zip((x, target), strides, strict=True)
+            ]
+            self.write(parts[1], parts[0])
+
+    # Reductions.
+    def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
+        kept = tuple(i for i in range(len(x.shape)) if i not in axes)
+        outer, (outer_strides,) = _collapse_axes(x, kept)
+        folded, (folded_strides,) = _collapse_axes(x, axes)
+        if len(outer) > 4 or len(folded) > 4:  # a Params holds 4 axes of each
+            moved = self.copy(x.view(x.layout.permute((*kept, *axes))))
+            return self.reduce(kind, moved, tuple(range(len(kept), len(x.shape))), dtype)
+        shape = reduced_shape(x.shape, axes)
+        outputs, extent = prod(shape), prod(folded)
+        pipeline = self._pipeline(
+            ("reduce", kind, x.dtype), 1, lambda: reduce_source(kind, x.dtype)
+        )
+        offset = x.layout.offset
+        while True:
+            lanes = self._lanes(outputs, extent)
+            out = self._empty(shape if lanes == 1 else (outputs, lanes), dtype)
+            head = (outputs, lanes, extent, len(outer), len(folded), offset, 0, 0)
+            words = (*outer, *(1,) * (4 - len(outer)), *folded)
+            steps = (*outer_strides, *(0,) * (4 - len(outer)), *folded_strides)
+            params = struct.pack("<8I", *head) + pack_dims(words, steps)
+            self._launch(pipeline, [x], out, params, outputs * lanes)
+            if lanes == 1:
+                return out
+            x, offset, extent = out, 0, lanes
+            outer, outer_strides = (outputs,), (lanes,)
+            folded, folded_strides = (lanes,), (1,)
+
+    def _lanes(self, outputs: int, extent: int) -> int:
+        """Return how many threads share the folding of one output.
+
+        As many as keep the adapter busy, but none for less than 64 elements, and so many that
+        none folds more than FOLD.
+        """
+        if extent <= 256:
+            return 1
+        return max(-(-extent // FOLD), min(extent // 64, -(-self._busy // outputs)))
+
+    # Matrix products.
+    def matmul(self, a: Array, b: Array) -> Array:
+        (m, k), n = a.shape[-2:], b.shape[-1]
+        lead = a.shape[:-2]
+        shape = (*lead, m, n)
+        if k == 0 or 0 in shape:
+            return self.full(shape, 0, a.dtype)
+        if k > self._matmul.longest:
+            return self._split_matmul(a, b)
+        batch, (a_batch, b_batch) = collapse(lead, [a.layout.strides[:-2], b.layout.strides[:-2]])
+        if len(batch) > 1:  # no one stride walks both batches
+            return self._as_shape(self.matmul(self._one_batch(a), self._one_batch(b)), shape)
+        out = self._empty(shape, a.dtype)
+        steps = (a_batch[0], b_batch[0]) if batch else (0, 0)
+        self._matmul.launch(a, b, out, prod(batch), steps)
+        return out
+
+    def _one_batch(self, x: Array) -> Array:
+        x = self.copy(x)
+        return x.view(Layout.dense((prod(x.shape[:-2]), *x.shape[-2:])))
+
+    @staticmethod
+    def _as_shape(x: Array, shape: Shape) -> Array:
+        return x.view(Layout.dense(shape))
+
+    def _split_matmul(self, a: Array, b: Array) -> Array:
+        """Sum the products of pieces of the inner axis, each short enough for one dispatch."""
+        total: Array | None = None
+        (rank, k), run = (len(a.shape), a.shape[-1]), self._matmul.longest
+        for start in range(0, k, run):
+            size = min(run, k - start)
+            part = self.matmul(_cut(a, rank - 1, start, size), _cut(b, rank - 2, start, size))
+            if total is None:
+                total = part
+            else:
+                both = (a.dtype, a.dtype)
+                total = self.map(_ADD, (total, part), both, total.shape, a.dtype)
+        assert total is not None
+        return total
+
+    # Indexing.
+    def gather(self, x: Array, index: Array, axis: int) -> Array:
+        out = self._empty(index.shape, x.dtype)
+        if out.layout.size == 0:
+            return out
+        axis_stride = x.layout.strides[axis]
+        strides = _without(x.layout.strides, axis)
+        extents, both = collapse(index.shape, [strides, index.layout.strides])
+        if len(extents) > MAX_RANK:
+            raise ShapeError(f"gather: {len(extents)} axes that cannot be merged; at most 8 can be")
+        pipeline = self._pipeline(("gather",), 2, lambda: shaders.source("gather"))
+        offsets = (x.layout.offset, index.layout.offset, 0, 0)
+        head = (out.layout.size, len(extents), axis_stride & 0xFFFFFFFF, 0, *offsets)
+        params = struct.pack("<8I", *head) + pack_dims(extents, *both)
+        self._launch(pipeline, [x, index], out, params, out.layout.size)
+        return out
+
+    def scatter_add(self, index: Array, values: Array, axis: int, size: int) -> Array:
+        shape = batch_gather_shape(index, axis, size)
+        count = index.shape[axis]
+        if count == 0 or 0 in shape:
+            return self.full(shape, 0, values.dtype)
+        out = self._empty(shape, values.dtype)
+        place = tuple(int(i == axis) for i in range(len(shape)))
+        rows = [_without(values.layout.strides, axis), _without(index.layout.strides, axis), place]
+        extents, strides = collapse(shape, rows)
+        if len(extents) > MAX_RANK:
+            raise ShapeError(f"scatter: {len(extents)} axes that cannot be merged; at most 8 can be")
+        pipeline = self._pipeline(
+            ("scatter_add", values.dtype),
+            2,
+            lambda: shaders.fill("scatter_add", {"type": f"alias T = {values.dtype.storage};"}),
+        )
+        steps = (values.layout.strides[axis] & 0xFFFFFFFF, index.layout.strides[axis] & 0xFFFFFFFF)
+        offsets = (values.layout.offset, index.layout.offset, 0, 0)
+        for first in range(0, count, SCATTER_RUN):
+            last = min(first + SCATTER_RUN, count)
+            head = (out.layout.size, len(extents), first, last, *steps, 0, 0, *offsets)
+            params = struct.pack("<12I", *head) + pack_dims(extents, *strides)
+            self._launch(pipeline, [values, index], out, params, out.layout.size)
+        return out
+
+    # Random numbers.
+    def random(self, kind: str, key: tuple[int, int], counter: int, shape: Shape) -> Array:
+        out = self._empty(shape, dtypes.uint32 if kind == "bits" else dtypes.float32)
+        size = out.layout.size
+        if size == 0:
+            return out
+        pipeline = self._pipeline(
+            ("random", kind), int(kind == "normal"), lambda: random_source(kind)
+        )
+        block, skip = divmod(counter, 2)
+        words = (*key, block & 0xFFFFFFFF, block >> 32, skip, size, 0, 0)
+        tables = [self._normals()] if kind == "normal" else []
+        self._launch(pipeline, tables, out, struct.pack("<8I", *words), (size + skip + 1) // 2)
+        return out
+
+    def _normals(self) -> Array:
+        if self._normal_table is None:
+            self._normal_table = self.upload(threefry.normal_table(), dtypes.int32)
+        return self._normal_table
+
+
+def _four(values: Sequence[int]) -> tuple[int, ...]:
+    return (*values, *(0,) * (4 - len(values)))
+
+
+def _without(strides: Shape, axis: int) -> Shape:
+    """Return strides that stand still along `axis`."""
+    return (*strides[:axis], 0, *strides[axis + 1 :])
+
+
+def _as_words(x: Array) -> Array:
+    return Array(x.storage, x.layout, dtypes.uint32)
+
+
+def _cut(x: Array, axis: int, start: int, size: int) -> Array:
+    shape = x.shape
+    starts = tuple(start if i == axis else 0 for i in range(len(shape)))
+    sizes = tuple(size if i == axis else n for i, n in enumerate(shape))
+    return x.view(x.layout.slice(starts, sizes, (1,) * len(shape)))
+
+
+def _collapse_axes(x: Array, axes: Shape) -> tuple[Shape, list[Shape]]:
+    """Return the merged extents and strides of some axes of a view."""
+    return collapse(
+        tuple(x.shape[i] for i in axes), [tuple(x.layout.strides[i] for i in axes)]
+    )
+
+
+# Shader variants.
+
+
+def _loaded(dtype: DType, text: str) -> str:
+    """Return the WGSL that turns a stored element into one that code computes with."""
+    return f"({text} != 0u)" if dtype.wgsl == "bool" else text
+
+
+def _stored(dtype: DType, text: str) -> str:
+    return f"u32({text})" if dtype.wgsl == "bool" else text
+
+
+def map_source(
+    body: Body, pattern: str, ins: Sequence[DType], out: DType, flat: bool
+) -> str:
+    """Return an elementwise kernel: `pattern` has t for a tensor and s for a number, per operand."""
+    names = "abcd"[: len(ins)]
+    expression = body.expression(ins)
+    lines = [f"alias {n.upper()} = {d.wgsl};" for n, d in zip(names, ins, strict=True)]
+    lines += [f"alias T = {ins[-1].wgsl};", f"alias R = {out.wgsl};"]
+    tensors = [i for i, p in enumerate(pattern) if p == "t"]
+    element = "vec4<{}>" if flat else "{}"
+    for binding, i in enumerate(tensors, 1):
+        kind = element.format(ins[i].storage)
+        lines.append(
+            f"@group(0) @binding({binding}) var<storage, read> {names[i]}_data: array<{kind}>;"
+        )
+    result = element.format(out.storage)
+    lines.append(
+        f"@group(0) @binding({len(tensors) + 1}) var<storage, read_write> out: array<{result}>;"
+    )
+    parameters = ", ".join(f"{n}: {n.upper()}" for n in names)
+    lines.append(f"fn body({parameters}) -> R {{ return {expression}; }}")
+    lines.append(f"fn compute({'quad: u32' if flat else 'at: vec4<u32>'}) -> {result} {{")
+    for i, name in enumerate(names):
+        if i not in tensors:
+            bits = f"params.scalars.{_LANE[i]}"
+            value = _loaded(ins[i], bits) if ins[i].wgsl == "bool" else f"bitcast<{ins[i].wgsl}>({bits})"
+        else:
+            lane = _LANE[tensors.index(i)]
+            value = f"{name}_data[params.offsets.{lane} + quad]" if flat else f"{name}_data[at.{lane}]"
+        lines.append(f"    let {name} = {value};")
+
+    def call(component: str) -> str:
+        arguments = [
+            _loaded(ins[i], name + component) if i in tensors else name
+            for i, name in enumerate(names)
+        ]
+        return _stored(out, f"body({', '.join(arguments)})")
+
+    parts = ", ".join(call(f".{c}") for c in _LANE)
+    lines.append(f"    return {f'{result}({parts})' if flat else call('')};")
+    lines.append("}")
+    lines.append(shaders.library(expression))
+    return shaders.fill("map_flat" if flat else "map_strided", {"operands": "\n".join(lines)})
+
+
+_COMBINE = {
+    "sum": "x + y",
+    "prod": "x * y",
+    "max": "max(x, y)",
+    "min": "min(x, y)",
+    "any": "max(x, y)",  # bools are stored as 0 and 1
+    "all": "min(x, y)",
+}
+
+
+def reduce_source(kind: str, dtype: DType) -> str:
+    """Return a reduction kernel; max and min of floats pass NaN on."""
+    expression = _COMBINE[kind]
+    if dtype.is_floating and kind in ("max", "min"):
+        expression = f"nan_{expression}"
+    lines = [
+        shaders.library(expression),
+        f"alias T = {dtype.storage};",
+        f"fn combine(x: T, y: T) -> T {{ return {expression}; }}",
+    ]
+    return shaders.fill("reduce", {"kind": "\n".join(lines)})
+
+
+_CONVERT = {
+    "bits": "return word;",
+    # 24 bits: exact in a float, and so is the power of two.
+    "uniform": "return bitcast<u32>(f32(word >> 8u) * 0x1p-24f);",
+    # One bit of sign; the other 31 choose a piece of the quantile function by their leading zeros
+    # and the bits after the first, and the rest interpolates in fixed point.
+    "normal": """\
+    let tail = (word >> 1u) | 1u;
+    let octave = countLeadingZeros(tail) - 1u;
+    let mantissa = tail << octave;
+    let at = octave * 257u + ((mantissa >> 22u) & 255u);
+    let rest = i32((mantissa >> 7u) & 0x7fffu);
+    let fixed = table[at] + (((table[at + 1u] - table[at]) * rest) >> 15u);
+    let value = f32(fixed) * 0x1p-21f;
+    return bitcast<u32>(select(value, -value, (word & 1u) == 1u));""",
+}
+
+
+def random_source(kind: str) -> str:
+    """Return the generator kernel for "bits", "uniform" or "normal"."""
+    lines = []
+    if kind == "normal":
+        lines.append("@group(0) @binding(1) var<storage, read> table: array<i32>;")
+    lines.append(
+        f"@group(0) @binding({len(lines) + 1}) var<storage, read_write> out: array<u32>;"
+    )
+    lines.append(f"fn convert(word: u32) -> u32 {{\n{_CONVERT[kind]}\n}}")
+    return shaders.fill("random", {"kind": "\n".join(lines)})

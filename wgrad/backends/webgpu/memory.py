@@ -1,0 +1,90 @@
+"""The pool: buffers by size class, given out again in the order of the GPU's work.
+
+A buffer that comes back may be used by the next kernel at once, for the queue runs kernels in
+order; only host writes have to wait, which `Gpu.write` sees to.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ...errors import OutOfMemoryError
+from ...statistics import COUNTERS
+from ..base import Storage
+from .device import Buffer, Gpu
+
+SMALLEST = 256  # bytes
+KEPT = 1 << 29  # bytes of free buffers that are kept
+
+
+def size_class(nbytes: int, largest: int) -> int:
+    """Return the size of the buffers that serve `nbytes`: four classes an octave, 16-byte multiples.
+
+    At most a quarter is wasted; the classes end at the device's largest buffer.
+    """
+    if nbytes <= SMALLEST:
+        return SMALLEST
+    step = max(16, 1 << (nbytes - 1).bit_length() - 3)
+    rounded = -(-nbytes // step) * step
+    return rounded if rounded <= largest else nbytes + -nbytes % 16
+
+
+class Pool:
+    """The free buffers of one device."""
+
+    def __init__(self, gpu: Gpu):
+        self.gpu = gpu
+        # Filled by destructors, which may run in any thread, even in the middle of `acquire`;
+        # appending to a deque is atomic, so nothing is locked there.
+        self.returned: deque[Buffer] = deque()
+        self._free: dict[int, list[Buffer]] = {}
+        self._free_bytes = 0
+
+    def acquire(self, nbytes: int) -> Buffer:
+        """Return a buffer of at least `nbytes`, with any content. Raises: OutOfMemoryError."""
+        with self.gpu.lock:
+            self._take_back()
+            wanted = size_class(nbytes, self.gpu.largest_buffer)
+            shelf = self._free.get(wanted)
+            if shelf:
+                self._free_bytes -= wanted
+                COUNTERS.buffers_reused += 1
+                return shelf.pop()
+            try:
+                return self.gpu.create_buffer(wanted)
+            except OutOfMemoryError:
+                if not self._free_bytes:
+                    raise
+                self.trim(0)
+                return self.gpu.create_buffer(wanted)
+
+    def _take_back(self) -> None:
+        while self.returned:
+            buffer = self.returned.popleft()
+            self._free.setdefault(buffer.nbytes, []).append(buffer)
+            self._free_bytes += buffer.nbytes
+        if self._free_bytes > KEPT:
+            self.trim(KEPT // 2)
+
+    def trim(self, keep: int) -> None:
+        """Give free buffers back to the driver, the largest first, until `keep` bytes are left."""
+        with self.gpu.lock:
+            for size in sorted(self._free, reverse=True):
+                shelf = self._free[size]
+                while shelf and self._free_bytes > keep:
+                    self.gpu.drop_buffer(shelf.pop())
+                    self._free_bytes -= size
+
+
+class GpuStorage(Storage):
+    """A storage whose buffer goes back to the pool when nothing refers to it any more."""
+
+    __slots__ = ("pool",)
+
+    def __init__(self, device: object, pool: Pool, size: int):
+        super().__init__(device, pool.acquire(4 * size), size)  # type: ignore[arg-type]
+        self.pool = pool
+
+    def __del__(self) -> None:
+        if hasattr(self, "pool"):  # it is missing when there was no room
+            self.pool.returned.append(self.buffer)
