@@ -1,14 +1,16 @@
 """wgrad: automatic differentiation on any GPU through WebGPU.
 
-    import wgrad as wg
-    x = wg.tensor([2.0, 3.0], requires_grad=True)
-    (x * x).sum().backward()
-    x.grad                      # tensor([4., 6.])
+import wgrad as wg
+x = wg.tensor([2.0, 3.0], requires_grad=True)
+(x * x).sum().backward()
+x.grad                      # tensor([4., 6.])
 """
 
 from . import errors
+
 from .tensor import Tensor  # isort: skip  # first: the other modules make tensors
 
+from . import data, nn, optim
 from .creation import (
     arange,
     eye,
@@ -82,12 +84,14 @@ from .ops.reduction import any_ as any
 from .ops.reduction import prod
 from .ops.reduction import sum_ as sum
 from .random import (
+    Generator,
     get_rng_state,
     manual_seed,
     normal,
     rand,
     randint,
     randn,
+    randperm,
     set_rng_state,
     uniform,
 )

@@ -118,8 +118,8 @@ class Rule:
 
     `lambda out: 1 - out * out` needs the output, `lambda b: b` the second input, and both get
     exactly that: what no rule names is not kept alive. A rule may name the inputs (a, b, c, d, or
-    all of them as `inputs`), `out`, the op's parameters, `shapes` (of all inputs), `position` (which input it is for) and,
-    in a transpose, `ct`, the cotangent of the output.
+    all of them as `inputs`), `out`, the op's parameters, `shapes` (of all inputs), `position`
+    (which input it is for) and, in a transpose, `ct`, the cotangent of the output.
     """
 
     __slots__ = ("function", "names", "saves")

@@ -110,7 +110,7 @@ def full(
     """Return a tensor of `shape` whose every element is `value`; the dtype follows `value`."""
     found = find_device(device)
     if isinstance(value, Value):
-        value = value.item()  # type: ignore[attr-defined]  # a Value is a Tensor here
+        value = value.item()
     if dtype is None:
         chosen = (dtypes.bool_, dtypes.int32, dtypes.float32)[dtypes.scalar_rank(value)]
     else:
@@ -191,4 +191,4 @@ def linspace(
 def eye(rows: int, columns: int | None = None, dtype: Any = float, device: Any = None) -> Tensor:
     """Return the identity matrix of shape (rows, columns or rows)."""
     extents = normalize_shape((rows, rows if columns is None else columns), "eye")
-    return tensor(np.eye(*extents), dtype, device)
+    return tensor(np.eye(extents[0], extents[1]), dtype, device)

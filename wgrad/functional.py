@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import dtypes
-from .core import Value
+from .core import Value, apply
 from .errors import ArgumentError, DTypeError, ShapeError
 from .layout import broadcast_shapes, normalize_axes, normalize_axis
 from .ops import indexing, movement
@@ -52,7 +52,7 @@ def clip(x: Tensor, lo: Any = None, hi: Any = None) -> Tensor:
     """
     x = as_tensor(x, "clip")
     if lo is None and hi is None:
-        return movement.apply(movement.alias, x)
+        return apply(movement.alias, x)
     if isinstance(lo, (int, float)) and isinstance(hi, (int, float)) and lo > hi:
         raise ArgumentError(f"clip: lo {lo} is greater than hi {hi}")
     least, greatest = _extremes(x.dtype)
@@ -90,7 +90,7 @@ def matmul(a: Any, b: Any) -> Tensor:
     left = reshape(a, (1, inner)) if row else a
     right = reshape(b, (inner, 1)) if column else b
     lead = broadcast_shapes("matmul", left.shape[:-2], right.shape[:-2])
-    out = movement.apply(
+    out = apply(
         matmul_,
         expanded(with_dtype(left, common), (*lead, *left.shape[-2:])),
         expanded(with_dtype(right, common), (*lead, *right.shape[-2:])),
@@ -246,7 +246,7 @@ def one_hot(labels: Any, classes: int, dtype: Any = float, device: Any = None) -
     """Return rows of zeros with a 1 at each label. Shapes: (...) -> (..., classes)."""
     from .creation import arange, tensor
 
-    found = labels if isinstance(labels, Value) else tensor(labels, dtypes.int32, device)
+    found: Any = labels if isinstance(labels, Value) else tensor(labels, dtypes.int32, device)
     indexing.check_indices(found, operator.index(classes), "one_hot", "label")
     places = arange(classes, device=found.device)
     return with_dtype(equal(reshape(found, (*found.shape, 1)), places), dtypes.as_dtype(dtype))

@@ -67,9 +67,7 @@ class Layout:
         offset = self.offset
         if all(sizes):
             offset += sum(b * s for b, s in zip(starts, self.strides, strict=True))
-        return Layout(
-            sizes, tuple(s * k for s, k in zip(self.strides, steps, strict=True)), offset
-        )
+        return Layout(sizes, tuple(s * k for s, k in zip(self.strides, steps, strict=True)), offset)
 
     def reshape(self, shape: Shape) -> Layout | None:
         """Return the view of `shape`, or None when only a copy can have it."""

@@ -2,11 +2,13 @@
 
 The stream is Threefry-2x32 of a key (the seed) and a counter that every call advances by the
 numbers it takes. `manual_seed(s)` starts it again; without it the seed comes from the operating
-system. Uniforms are multiples of 2^-24; normals invert the distribution by a table in integers.
+system. A `Generator` passed to a drawing function is a stream of its own, and leaves the global
+one alone. Uniforms are multiples of 2^-24; normals invert the distribution by a table in integers.
 """
 
 from __future__ import annotations
 
+import operator
 import secrets
 import threading
 from collections.abc import Sequence
@@ -16,8 +18,9 @@ import numpy as np
 
 from . import dtypes
 from .backends.base import Array, Body, Device
+from .backends.threefry import bits as host_bits
 from .backends.threefry import split_seed
-from .creation import DeviceLike
+from .creation import DeviceLike, tensor
 from .devices import device as find_device
 from .dtypes import as_dtype
 from .errors import ArgumentError, DTypeError
@@ -26,12 +29,22 @@ from .tensor import Tensor
 
 
 class Generator:
-    """The state of a stream: a 64-bit seed and the count of numbers taken from it."""
+    """A stream of random numbers: a seed (0 to 2**64 - 1) and the count of numbers taken so far.
+
+    Passed as `generator=`. Pickles and copies go on from where the stream is. Raises:
+    ArgumentError.
+    """
 
     def __init__(self, seed: int):
-        self.seed = seed
+        self.seed = _checked_seed(seed, "Generator")
         self.counter = 0
         self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"Generator(seed={self.seed}, counter={self.counter})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _generator_at, (self.seed, self.counter)  # a lock cannot be pickled
 
     def take(self, count: int) -> tuple[tuple[int, int], int]:
         """Return the key and the first counter of `count` numbers, which are now used."""
@@ -41,15 +54,27 @@ class Generator:
             return split_seed(self.seed), first
 
 
+def _checked_seed(seed: Any, where: str) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
+        raise ArgumentError(
+            f"{where}: seed {seed!r} came, and an integer from 0 to 2**64 - 1 is needed"
+        )
+    return int(seed)
+
+
+def _generator_at(seed: int, counter: int) -> Generator:
+    made = Generator(seed)
+    made.counter = counter
+    return made
+
+
 _generator = Generator(secrets.randbits(64))
 
 
 def manual_seed(seed: int) -> None:
-    """Start the stream of `seed`: an integer from 0 to 2**64 - 1."""
+    """Start the global stream of `seed`: an integer from 0 to 2**64 - 1."""
     global _generator
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
-        raise ArgumentError(f"manual_seed: {seed!r} came, and an integer from 0 to 2**64 - 1 is needed")
-    _generator = Generator(int(seed))
+    _generator = Generator(_checked_seed(seed, "manual_seed"))
 
 
 def get_rng_state() -> tuple[int, int]:
@@ -59,15 +84,25 @@ def get_rng_state() -> tuple[int, int]:
 
 def set_rng_state(state: tuple[int, int]) -> None:
     """Go back to a state that `get_rng_state` returned."""
-    seed, counter = state
-    manual_seed(seed)
-    _generator.counter = counter
+    global _generator
+    _generator = _generator_at(*state)
 
 
-def _draw(kind: str, shape: Any, device: DeviceLike, where: str) -> Array:
+def _stream(generator: Generator | None, where: str) -> Generator:
+    """Return the stream to draw from. Raises: ArgumentError for what is no Generator."""
+    if generator is None:
+        return _generator
+    if not isinstance(generator, Generator):
+        raise ArgumentError(f"{where}: generator={generator!r} came; wg.Generator(seed) is needed")
+    return generator
+
+
+def _draw(
+    kind: str, shape: Any, device: DeviceLike, generator: Generator | None, where: str
+) -> Array:
     extents = normalize_shape(shape, where)
     found = find_device(device)
-    key, counter = _generator.take(Layout.dense(extents).size)
+    key, counter = _stream(generator, where).take(Layout.dense(extents).size)
     return found.random(kind, key, counter, extents)
 
 
@@ -87,18 +122,26 @@ def _floating(array: Array, dtype: Any, requires_grad: bool, where: str) -> Tens
 
 
 def rand(
-    *shape: Any, dtype: Any = float, device: DeviceLike = None, requires_grad: bool = False
+    *shape: Any,
+    dtype: Any = float,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Return uniform numbers in [0, 1): rand(2, 3) or rand((2, 3))."""
-    array = _draw("uniform", _shape_of(shape), device, "rand")
+    array = _draw("uniform", _shape_of(shape), device, generator, "rand")
     return _floating(array, dtype, requires_grad, "rand")
 
 
 def randn(
-    *shape: Any, dtype: Any = float, device: DeviceLike = None, requires_grad: bool = False
+    *shape: Any,
+    dtype: Any = float,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Return standard normal numbers (at most about 6.3 from 0): randn(2, 3) or randn((2, 3))."""
-    array = _draw("normal", _shape_of(shape), device, "randn")
+    array = _draw("normal", _shape_of(shape), device, generator, "randn")
     return _floating(array, dtype, requires_grad, "randn")
 
 
@@ -108,9 +151,10 @@ def uniform(
     shape: int | Sequence[int] = (),
     dtype: Any = float,
     device: DeviceLike = None,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Return uniform numbers from `low` to `high`."""
-    x = _floating(_draw("uniform", shape, device, "uniform"), dtype, False, "uniform")
+    x = _floating(_draw("uniform", shape, device, generator, "uniform"), dtype, False, "uniform")
     return x * (high - low) + low
 
 
@@ -120,11 +164,12 @@ def normal(
     shape: int | Sequence[int] = (),
     dtype: Any = float,
     device: DeviceLike = None,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Return normal numbers of the given mean and standard deviation (at least 0)."""
     if not std >= 0:
         raise ArgumentError(f"normal: std {std} came, and at least 0 is needed")
-    x = _floating(_draw("normal", shape, device, "normal"), dtype, False, "normal")
+    x = _floating(_draw("normal", shape, device, generator, "normal"), dtype, False, "normal")
     return x * std + mean
 
 
@@ -147,6 +192,7 @@ def randint(
     shape: int | Sequence[int] = (),
     dtype: Any = int,
     device: DeviceLike = None,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Return integers from `low` up to but without `high`; one number is the high, from 0.
 
@@ -164,7 +210,7 @@ def randint(
         raise DTypeError(f"randint: {chosen.name} came and an integer dtype is needed")
     if chosen is dtypes.uint32 and low < 0:
         raise ArgumentError(f"randint: low is {low}, and uint32 needs at least 0")
-    out = Tensor(_integers(_draw("bits", shape, device, "randint"), low, high))
+    out = Tensor(_integers(_draw("bits", shape, device, generator, "randint"), low, high))
     return out.astype(chosen)
 
 
@@ -175,3 +221,20 @@ def _integers(bits: Array, low: int, high: int) -> Array:
     made = device.map(_INTEGERS, (bits, high - low - 1, low), ins, extents, dtypes.int32)
     made.storage.bounds = low, high - 1
     return made
+
+
+def randperm(n: int, device: DeviceLike = None, generator: Generator | None = None) -> Tensor:
+    """Return the int32 numbers 0 to n - 1 in random order.
+
+    They are ordered on the host by n 64-bit keys, and so are the same on every device.
+    """
+    try:
+        count = operator.index(n)
+    except TypeError:
+        count = -1
+    if not 0 <= count < 2**31:
+        raise ArgumentError(f"randperm: {n!r} came, and an integer from 0 to 2**31 - 1 is needed")
+    key, first = _stream(generator, "randperm").take(2 * count)
+    words = host_bits(key, first, 2 * count).astype(np.uint64)
+    order = np.argsort(words[0::2] << np.uint64(32) | words[1::2], kind="stable")
+    return tensor(order, dtypes.int32, device)

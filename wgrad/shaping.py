@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import dtypes
-from .core import Value
+from .core import Value, apply
 from .errors import ArgumentError, AxisError, DeviceError, DTypeError, IndexRangeError, ShapeError
 from .layout import Shape, broadcast_shapes, normalize_axes, normalize_axis, normalize_shape
 from .ops import indexing, movement
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def as_tensor(x: Any, where: str, like: Tensor | None = None) -> Tensor:
-    """Return `x` if it is a tensor, else a tensor of it on the device of `like` (or the default)."""
+    """Return `x` if it is a tensor, else a tensor on the device of `like` (or the default)."""
     if isinstance(x, Value):
         return x  # type: ignore[return-value]
     from .creation import tensor
@@ -35,7 +35,7 @@ def reshape(x: Tensor, shape: int | Sequence[int]) -> Tensor:
 
     A view wherever one is possible. Raises: ShapeError when the number of elements differs.
     """
-    items = list(shape) if isinstance(shape, (tuple, list)) else [shape]
+    items: list[Any] = list(shape) if isinstance(shape, (tuple, list)) else [shape]
     size = prod(x.shape)
     if items.count(-1) == 1:
         rest = prod(operator.index(n) for n in items if n != -1)
@@ -199,7 +199,7 @@ def take(x: Tensor, indices: Any, axis: int | None = None) -> Tensor:
     lead, tail = x.shape[:at], x.shape[at + 1 :]
     count = prod(index.shape)
     flat = reshape(index, (*(1 for _ in lead), count, *(1 for _ in tail)))
-    out = movement.apply(indexing.gather_, x, expanded(flat, (*lead, count, *tail)), axis=at)
+    out = apply(indexing.gather_, x, expanded(flat, (*lead, count, *tail)), axis=at)
     return reshape(out, (*lead, *index.shape, *tail))
 
 
@@ -217,7 +217,7 @@ def take_along_axis(x: Tensor, indices: Any, axis: int = -1) -> Tensor:
     at = normalize_axis(axis, len(x.shape), "take_along_axis")
     indexing.check_indices(index, x.shape[at], "take_along_axis")
     x, index = _broadcast_but(x, index, at, "take_along_axis")
-    return movement.apply(indexing.gather_, x, index, axis=at)
+    return apply(indexing.gather_, x, index, axis=at)
 
 
 def scatter_add(x: Tensor, indices: Any, values: Tensor, axis: int = -1) -> Tensor:
@@ -235,7 +235,7 @@ def scatter_add(x: Tensor, indices: Any, values: Tensor, axis: int = -1) -> Tens
         )
     indexing.check_indices(index, x.shape[at], "scatter_add")
     values = with_dtype(values, x.dtype)
-    return x + movement.apply(indexing.scatter_, values, index, axis=at, size=x.shape[at])
+    return x + apply(indexing.scatter_, values, index, axis=at, size=x.shape[at])
 
 
 def _without(shape: Shape, axis: int) -> Shape:
@@ -331,7 +331,7 @@ def _basic_view(x: Tensor, key: Any) -> tuple[Tensor, tuple[int, Any] | None]:
     out = x if same else movement.slice_view(x, tuple(starts), tuple(sizes), tuple(steps))
     if out.shape != tuple(shape):
         out = movement.reshape(out, tuple(shape))
-    return (movement.apply(movement.alias, x) if out is x and taken is None else out), taken
+    return (apply(movement.alias, x) if out is x and taken is None else out), taken
 
 
 def _is_array_key(k: Any) -> bool:

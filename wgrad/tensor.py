@@ -9,7 +9,7 @@ import numpy as np
 
 from . import core, dtypes, functional, shaping, tape
 from .core import Node, Value
-from .dtypes import DType, as_dtype
+from .dtypes import as_dtype
 from .errors import ArgumentError, DeviceError, DTypeError, GradientError, ShapeError, WgradError
 from .layout import broadcast_shapes
 from .ops import elementwise as ew
@@ -167,8 +167,7 @@ class Tensor(Value):
         if broadcast_shapes("assign", value.shape, self.shape) != self.shape:
             raise ShapeError(f"assign: shape {value.shape} does not fit shape {self.shape}")
         if 0 in self.array.layout.strides and any(
-            s == 0 and n > 1
-            for s, n in zip(self.array.layout.strides, self.shape, strict=True)
+            s == 0 and n > 1 for s, n in zip(self.array.layout.strides, self.shape, strict=True)
         ):
             raise ShapeError(
                 f"assign: the tensor of shape {self.shape} is an expanded view, whose elements "
@@ -264,7 +263,8 @@ class Tensor(Value):
             value = tensor(value, dtype=self.dtype, device=self.device)
         if value.shape != self.shape:
             raise _GradientShapeError(
-                f"{where}: a gradient of shape {value.shape} came for a tensor of shape {self.shape}"
+                f"{where}: a gradient of shape {value.shape} came for a tensor of "
+                f"shape {self.shape}"
             )
         if value.dtype is not self.dtype:
             raise DTypeError(

@@ -77,7 +77,7 @@ class _Level:
         return tape.reachable(out.node, self.floor)
 
     def value(self, out: Tensor) -> Tensor:
-        """Return the function's value as those outside may have it: with a history only for them."""
+        """Return the function's value with a history only if those outside follow it."""
         outside = out.node is not None and out.node.sequence < self.floor
         return out if outside or self.is_followed(self.nodes_of(out)) else out.detach()
 
@@ -181,9 +181,7 @@ class _ForwardMode:
     def __call__(self, call: Call) -> None:
         if not call.out.dtype.is_floating or not call.op.rules:
             return
-        found = [
-            None if call.op.rule(i) is None else self.of(x) for i, x in enumerate(call.inputs)
-        ]
+        found = [None if call.op.rule(i) is None else self.of(x) for i, x in enumerate(call.inputs)]
         if not any(t is not None for t in found):
             return
         heard = core.listeners()
@@ -204,9 +202,7 @@ def jvp(f: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[T
     if len(primals) != len(tangents):
         raise ArgumentError(f"jvp: {len(primals)} primals and {len(tangents)} tangents came")
     inputs = [_as_input(x, "jvp", i) for i, x in enumerate(primals)]
-    directions = [
-        x._as_cotangent(t, "jvp: tangent") for x, t in zip(inputs, tangents, strict=True)
-    ]
+    directions = [x._as_cotangent(t, "jvp: tangent") for x, t in zip(inputs, tangents, strict=True)]
     mode = _ForwardMode()
     aliases = [core.apply(movement.alias, x) for x in inputs]
     for x, t in zip(aliases, directions, strict=True):

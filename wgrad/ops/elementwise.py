@@ -83,7 +83,11 @@ negative = elementwise(
     "negative", wgsl="T(0) - a", numpy=np.negative, partials=(-1,), kind="number", doc="-a."
 )
 reciprocal = elementwise(
-    "reciprocal", wgsl="1.0 / a", numpy=np.reciprocal, partials=(lambda out: -out * out,), doc="1/a."
+    "reciprocal",
+    wgsl="1.0 / a",
+    numpy=np.reciprocal,
+    partials=(lambda out: -out * out,),
+    doc="1/a.",
 )
 square = elementwise(
     "square",
@@ -137,7 +141,9 @@ sqrt = elementwise(
     doc="The square root; its slope at 0 is infinite.",
 )
 sin = elementwise("sin", wgsl="sin(a)", numpy=np.sin, partials=(lambda a: cos(a),), doc="Sine.")
-cos = elementwise("cos", wgsl="cos(a)", numpy=np.cos, partials=(lambda a: -sin(a),), doc="Cosine.")
+cos: Elementwise = elementwise(
+    "cos", wgsl="cos(a)", numpy=np.cos, partials=(lambda a: -sin(a),), doc="Cosine."
+)
 tanh = elementwise(
     "tanh",
     wgsl="safe_tanh(a)",
@@ -172,7 +178,7 @@ relu = elementwise(
 abs_ = elementwise(
     "abs", wgsl="abs(a)", numpy=np.abs, partials=(lambda a: sign(a),), kind="number", doc="|a|."
 )
-sign = elementwise(
+sign: Elementwise = elementwise(
     "sign",
     wgsl=by_kind("sign(a)", floating="real_sign(a)"),
     numpy=np.sign,
@@ -238,12 +244,14 @@ def _comparison(name: str, symbol: str, numpy: Callable, boolean: str, doc: str)
     )
 
 
-equal = _comparison("equal", "==", np.equal, "a == b", "a == b.")
+equal: Elementwise = _comparison("equal", "==", np.equal, "a == b", "a == b.")
 not_equal = _comparison("not_equal", "!=", np.not_equal, "a != b", "a != b.")
-less = _comparison("less", "<", np.less, "!a && b", "a < b.")
-less_equal = _comparison("less_equal", "<=", np.less_equal, "!a || b", "a <= b.")
-greater = _comparison("greater", ">", np.greater, "a && !b", "a > b.")
-greater_equal = _comparison("greater_equal", ">=", np.greater_equal, "a || !b", "a >= b.")
+less: Elementwise = _comparison("less", "<", np.less, "!a && b", "a < b.")
+less_equal: Elementwise = _comparison("less_equal", "<=", np.less_equal, "!a || b", "a <= b.")
+greater: Elementwise = _comparison("greater", ">", np.greater, "a && !b", "a > b.")
+greater_equal: Elementwise = _comparison(
+    "greater_equal", ">=", np.greater_equal, "a || !b", "a >= b."
+)
 
 
 def _logical(name: str, wgsl: str, numpy: Callable, arity: int, doc: str) -> Elementwise:
@@ -252,10 +260,10 @@ def _logical(name: str, wgsl: str, numpy: Callable, arity: int, doc: str) -> Ele
     )
 
 
-logical_and = _logical("logical_and", "a && b", np.logical_and, 2, "Both are true.")
+logical_and: Elementwise = _logical("logical_and", "a && b", np.logical_and, 2, "Both are true.")
 logical_or = _logical("logical_or", "a || b", np.logical_or, 2, "At least one is true.")
 logical_xor = _logical("logical_xor", "a != b", np.logical_xor, 2, "Exactly one is true.")
-logical_not = _logical("logical_not", "!a", np.logical_not, 1, "a is false.")
+logical_not: Elementwise = _logical("logical_not", "!a", np.logical_not, 1, "a is false.")
 
 
 def _test(name: str, wgsl: str, integer: str, numpy: Callable, doc: str) -> Elementwise:

@@ -88,7 +88,7 @@ gather_ = Gather(
 gather_.rules = (*gather_.rules, None)
 register(gather_)
 
-scatter_ = Gather(
+scatter_: Gather = Gather(
     "scatter_add",
     lambda device, values, index, axis, size: device.scatter_add(index, values, axis, size),
     lambda ct, b, axis: apply(gather_, ct, b, axis=axis),

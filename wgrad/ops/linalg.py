@@ -26,7 +26,7 @@ def matrix_transpose(x: Any) -> Any:
     return permute(x, (*range(n - 2), n - 1, n - 2))
 
 
-matmul_ = bilinear(
+matmul_: Bilinear = bilinear(
     "matmul",
     compute=lambda device, a, b: device.matmul(a, b),
     transposes=(

@@ -176,7 +176,7 @@ def _to_device(source_device: Device, x: Array, device: Device, source: Device) 
     return made
 
 
-to_device = linear(
+to_device: Linear = linear(
     "to_device",
     compute=_to_device,
     transpose=lambda ct, source, device: apply(to_device, ct, device=source, source=device),

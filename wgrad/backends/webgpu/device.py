@@ -7,6 +7,7 @@ empty, and host writes wait until recorded work that uses their target is on its
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import threading
@@ -65,8 +66,10 @@ def adapters() -> list[Any]:
                 raise MissingDependencyError(
                     f"webgpu: the package wgpu does not import ({error}): pip install wgpu"
                 ) from error
-            try:
+            # Too late when the program used wgpu before us; OpenGL is then left out below.
+            with contextlib.suppress(RuntimeError):
                 native.set_instance_extras(backends=["Primary"])
+            try:
                 found = wgpu.gpu.enumerate_adapters_sync()
             except Exception as error:  # wgpu raises RuntimeError and its own kinds
                 raise DeviceError(f"webgpu: {NO_ADAPTER} ({error})") from error
@@ -126,7 +129,7 @@ class Gpu:
         usage = self.wgpu.BufferUsage
         self._storage_usage = usage.STORAGE | usage.COPY_SRC | usage.COPY_DST
         self._uniforms = self.raw.create_buffer(
-            size=RING_BYTES, usage=usage.UNIFORM | usage.COPY_DST
+            size=RING_BYTES, usage=usage.UNIFORM | usage.COPY_DST | usage.COPY_SRC
         )
         self._layouts: dict[int, tuple[Any, Any]] = {}
         self._groups: dict[tuple[int, ...], Any] = {}
@@ -194,6 +197,14 @@ class Gpu:
             COUNTERS.submits += 1  # the copy to readable memory
             self._unsubmitted = 0
             return self.raw.queue.read_buffer(buffer.raw, offset, nbytes)
+
+    def wait(self) -> None:
+        """Return when everything recorded has run: a mapped read is what tells."""
+        check_process()
+        with self.lock:
+            self.flush()
+            COUNTERS.submits += 1
+            self.raw.queue.read_buffer(self._uniforms, 0, 4)
 
     # Pipelines.
     def _layout(self, inputs: int) -> tuple[Any, Any]:
@@ -289,7 +300,9 @@ class Gpu:
         for i, buffer in enumerate(buffers, 1):
             resource = {"buffer": buffer.raw, "offset": 0, "size": buffer.nbytes}
             entries.append({"binding": i, "resource": resource})
-        group = self.raw.create_bind_group(layout=self._layout(len(buffers) - 1)[0], entries=entries)
+        group = self.raw.create_bind_group(
+            layout=self._layout(len(buffers) - 1)[0], entries=entries
+        )
         self._groups[key] = group
         for buffer in buffers:
             buffer.groups.add(key)

@@ -23,7 +23,8 @@ from .device import Gpu, Pipeline
 from .matmul import Matmul
 from .memory import GpuStorage, Pool
 
-THREADS = 64  # of a workgroup, in every shader but matmul's
+THREADS = 64  # of a workgroup, in every shader but map_flat and matmul's
+FLAT_QUADS = 512  # of a workgroup of map_flat: 256 threads, two each
 MAX_RANK = 8  # axes that cannot be merged, in a Params
 FOLD = 1024  # elements that one thread of a reduction folds at most
 SCATTER_RUN = 32768  # indices that one run of a scatter looks through
@@ -98,7 +99,7 @@ class WebGpuDevice(Device):
         return self.map(_FILL, (value,), (dtype,), shape, dtype)
 
     def synchronize(self) -> None:
-        self.gpu.read(self.full((1,), 0, dtypes.uint32).storage.buffer, 0, 4)
+        self.gpu.wait()
 
     # Pipelines.
     def _pipeline(self, key: tuple, inputs: int, code: Callable[[], str]) -> Pipeline:
@@ -109,9 +110,17 @@ class WebGpuDevice(Device):
             found = self._pipelines[key] = self.gpu.compile(code(), inputs, label)
         return found
 
-    def _launch(self, pipeline: Pipeline, inputs: Sequence[Array], out: Array, params: bytes, threads: int) -> None:
+    def _launch(
+        self,
+        pipeline: Pipeline,
+        inputs: Sequence[Array],
+        out: Array,
+        params: bytes,
+        threads: int,
+        size: int = THREADS,
+    ) -> None:
         buffers = tuple([x.storage.buffer for x in inputs] + [out.storage.buffer])
-        self.gpu.launch(pipeline, buffers, params, -(-threads // THREADS))
+        self.gpu.launch(pipeline, buffers, params, -(-threads // size))
 
     # Elementwise.
     def map(
@@ -134,7 +143,7 @@ class WebGpuDevice(Device):
             if isinstance(x, Array):
                 arrays.append(x)
                 pattern += "t"
-                flat = flat and x.layout.contiguous and x.layout.offset % 4 == 0
+                flat = flat and x.layout.contiguous and x.layout.offset == 0
             else:
                 scalars[i] = scalar_bits(x, wanted)
                 pattern += "s"
@@ -145,9 +154,8 @@ class WebGpuDevice(Device):
         )
         if flat:
             quads = -(-size // 4)
-            offsets = [x.layout.offset // 4 for x in arrays]
-            params = struct.pack("<12I", quads, 0, 0, 0, *_four(offsets), *scalars)
-            self._launch(pipeline, arrays, out, params, quads)
+            params = struct.pack("<8I", quads, 0, 0, 0, *scalars)
+            self._launch(pipeline, arrays, out, params, quads, FLAT_QUADS)
             return out
         arrays, extents, strides = self._merged(shape, arrays)
         offsets = [x.layout.offset for x in arrays]
@@ -186,7 +194,15 @@ class WebGpuDevice(Device):
             return
         pipeline = self._pipeline(("copy",), 1, lambda: shaders.source("copy"))
         params = struct.pack(
-            "<8I", target.layout.size, len(extents), 0, 0, x.layout.offset, target.layout.offset, 0, 0
+            "<8I",
+            target.layout.size,
+            len(extents),
+            0,
+            0,
+            x.layout.offset,
+            target.layout.offset,
+            0,
+            0,
         ) + pack_dims(extents, *strides)
         self._launch(pipeline, [x], target, params, target.layout.size)
 
@@ -304,7 +320,9 @@ class WebGpuDevice(Device):
         rows = [_without(values.layout.strides, axis), _without(index.layout.strides, axis), place]
         extents, strides = collapse(shape, rows)
         if len(extents) > MAX_RANK:
-            raise ShapeError(f"scatter: {len(extents)} axes that cannot be merged; at most 8 can be")
+            raise ShapeError(
+                f"scatter: {len(extents)} axes that cannot be merged; at most 8 can be"
+            )
         pipeline = self._pipeline(
             ("scatter_add", values.dtype),
             2,
@@ -362,9 +380,7 @@ def _cut(x: Array, axis: int, start: int, size: int) -> Array:
 
 def _collapse_axes(x: Array, axes: Shape) -> tuple[Shape, list[Shape]]:
     """Return the merged extents and strides of some axes of a view."""
-    return collapse(
-        tuple(x.shape[i] for i in axes), [tuple(x.layout.strides[i] for i in axes)]
-    )
+    return collapse(tuple(x.shape[i] for i in axes), [tuple(x.layout.strides[i] for i in axes)])
 
 
 # Shader variants.
@@ -379,10 +395,8 @@ def _stored(dtype: DType, text: str) -> str:
     return f"u32({text})" if dtype.wgsl == "bool" else text
 
 
-def map_source(
-    body: Body, pattern: str, ins: Sequence[DType], out: DType, flat: bool
-) -> str:
-    """Return an elementwise kernel: `pattern` has t for a tensor and s for a number, per operand."""
+def map_source(body: Body, pattern: str, ins: Sequence[DType], out: DType, flat: bool) -> str:
+    """Return an elementwise kernel: `pattern` has t per tensor and s per number."""
     names = "abcd"[: len(ins)]
     expression = body.expression(ins)
     lines = [f"alias {n.upper()} = {d.wgsl};" for n, d in zip(names, ins, strict=True)]
@@ -404,10 +418,14 @@ def map_source(
     for i, name in enumerate(names):
         if i not in tensors:
             bits = f"params.scalars.{_LANE[i]}"
-            value = _loaded(ins[i], bits) if ins[i].wgsl == "bool" else f"bitcast<{ins[i].wgsl}>({bits})"
+            value = (
+                _loaded(ins[i], bits)
+                if ins[i].wgsl == "bool"
+                else f"bitcast<{ins[i].wgsl}>({bits})"
+            )
         else:
             lane = _LANE[tensors.index(i)]
-            value = f"{name}_data[params.offsets.{lane} + quad]" if flat else f"{name}_data[at.{lane}]"
+            value = f"{name}_data[quad]" if flat else f"{name}_data[at.{lane}]"
         lines.append(f"    let {name} = {value};")
 
     def call(component: str) -> str:
@@ -470,8 +488,6 @@ def random_source(kind: str) -> str:
     lines = []
     if kind == "normal":
         lines.append("@group(0) @binding(1) var<storage, read> table: array<i32>;")
-    lines.append(
-        f"@group(0) @binding({len(lines) + 1}) var<storage, read_write> out: array<u32>;"
-    )
+    lines.append(f"@group(0) @binding({len(lines) + 1}) var<storage, read_write> out: array<u32>;")
     lines.append(f"fn convert(word: u32) -> u32 {{\n{_CONVERT[kind]}\n}}")
     return shaders.fill("random", {"kind": "\n".join(lines)})

@@ -54,7 +54,9 @@ class Matmul:
             other = (a, left[2], left[1], left[3])
             other_unit = _unit(other, k, m)
             tiles, others = _tiles(m, n), _tiles(n, m)
-            if others < tiles or (others == tiles and _UNITS.index(other_unit) > _UNITS.index(unit)):
+            if others < tiles or (
+                others == tiles and _UNITS.index(other_unit) > _UNITS.index(unit)
+            ):
                 left, right = (b, right[2], right[1], right[3]), other
                 m, n, out_strides, unit = n, m, (1, n), other_unit
         params = struct.pack(

@@ -18,7 +18,7 @@ KEPT = 1 << 29  # bytes of free buffers that are kept
 
 
 def size_class(nbytes: int, largest: int) -> int:
-    """Return the size of the buffers that serve `nbytes`: four classes an octave, 16-byte multiples.
+    """Return the size of the buffers that serve `nbytes`: four classes an octave, each of 16s.
 
     At most a quarter is wasted; the classes end at the device's largest buffer.
     """

@@ -8,7 +8,7 @@ line; nothing else is ever changed.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parents[2]
@@ -25,7 +25,7 @@ def folder() -> Path:
     raise FileNotFoundError(f"wgrad: no shaders in {' or '.join(map(str, _PLACES))}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def source(name: str) -> str:
     """Return the text of shaders/<name>.wgsl with its includes put in."""
 
@@ -36,7 +36,9 @@ def source(name: str) -> str:
     return re.sub(r"^// include: (\S+)$", put_in, text, flags=re.MULTILINE)
 
 
-def fill(name: str, blocks: dict[str, str] | None = None, lines: dict[str, str] | None = None) -> str:
+def fill(
+    name: str, blocks: dict[str, str] | None = None, lines: dict[str, str] | None = None
+) -> str:
     """Return a shader with marked blocks, and lines by their default text, replaced.
 
     Strict: a block or a line that the file does not have exactly once is a KeyError.

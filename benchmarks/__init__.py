@@ -1,0 +1,1 @@
+"""Benchmarks: ratios of one run, medians of alternating rounds. Run `python -m benchmarks`."""

@@ -1,0 +1,165 @@
+"""The layers: Linear, Sequential and MLP."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..creation import DeviceLike
+from ..errors import ArgumentError, ShapeError
+from ..functional import matmul
+from ..ops.elementwise import relu, sigmoid, tanh
+from ..random import Generator, uniform
+from ..shaping import as_tensor
+from ..tensor import Tensor
+from .module import Module
+
+Seed = int | Generator | None
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor] | None] = {
+    "tanh": tanh,
+    "relu": relu,
+    "sigmoid": sigmoid,
+    "none": None,
+}
+
+
+def _size(value: Any, where: str) -> int:
+    try:
+        size = 0 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        size = 0
+    if size < 1:
+        raise ArgumentError(f"{where} is {value!r}, and an integer of at least 1 is needed")
+    return size
+
+
+def _generator(seed: Seed) -> Generator | None:
+    """Return the stream to draw initial weights from; None stands for the global one."""
+    return seed if seed is None or isinstance(seed, Generator) else Generator(seed)
+
+
+class Linear(Module):
+    """An affine map of the last axis: y = x @ weight.T + bias.
+
+    Shapes: x (..., in_features) -> (..., out_features); weight (out_features, in_features), bias
+    (out_features,). Both start uniform in (-b, b) with b = 1 / sqrt(in_features), as PyTorch's do.
+    With `seed` (an integer, or a wg.Generator to go on with) they are the same in every run and on
+    every device, and the global stream is left alone.
+
+    Raises: ArgumentError for sizes below 1; in the call, ShapeError.
+    Source: He et al., "Delving deep into rectifiers" (ICCV 2015), with the slope a = sqrt(5).
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        seed: Seed = None,
+        device: DeviceLike = None,
+    ):
+        self.in_features = _size(in_features, "Linear: in_features")
+        self.out_features = _size(out_features, "Linear: out_features")
+        bound = 1 / math.sqrt(self.in_features)
+        stream = _generator(seed)
+
+        def initial(*shape: int) -> Tensor:
+            values = uniform(-bound, bound, shape, device=device, generator=stream)
+            return values.requires_grad_()
+
+        self.weight = initial(self.out_features, self.in_features)
+        self.bias = initial(self.out_features) if bias else None
+
+    def forward(self, x: Any) -> Tensor:
+        x = as_tensor(x, "Linear", self.weight)
+        if not x.shape or x.shape[-1] != self.in_features:
+            raise ShapeError(
+                f"Linear: an input of shape {x.shape} came, and its last axis must have "
+                f"{self.in_features} features"
+            )
+        out = matmul(x, self.weight.mT)
+        return out if self.bias is None else out + self.bias
+
+    def extra_repr(self) -> str:
+        return f"{self.in_features}, {self.out_features}{', bias=False' * (self.bias is None)}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.extra_repr()})"  # the shapes of its tensors follow
+
+
+class Sequential(Module):
+    """Modules, or functions of one tensor, applied one after the other.
+
+    nn.Sequential(nn.Linear(2, 4), wg.tanh, nn.Linear(4, 1))
+    """
+
+    def __init__(self, *steps: Callable[[Any], Any]):
+        for i, step in enumerate(steps):
+            if not callable(step):
+                raise ArgumentError(
+                    f"Sequential: step {i} is {type(step).__name__}; modules or functions are "
+                    "needed"
+                )
+        self.steps = list(steps)
+
+    def forward(self, x: Any) -> Any:
+        for step in self.steps:
+            x = step(x)
+        return x
+
+
+class MLP(Module):
+    """A chain of Linear layers with an activation after each.
+
+    Shapes: (..., in_features) -> (..., sizes[-1]). `hidden` follows every layer but the last,
+    `output` the last: "tanh", "relu", "sigmoid" or "none". The layers start as Linear's do, all
+    from one stream when there is a `seed`.
+
+    Raises: ArgumentError for sizes below 1, no sizes, or an unknown activation.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        sizes: Sequence[int],
+        hidden: str = "tanh",
+        output: str = "none",
+        seed: Seed = None,
+        device: DeviceLike = None,
+    ):
+        if not isinstance(sizes, (list, tuple)) or not sizes:
+            raise ArgumentError(f"MLP: sizes {sizes!r} came, and a list such as [4, 1] is needed")
+        widths = [
+            _size(in_features, "MLP: in_features"),
+            *(_size(n, f"MLP: sizes[{i}]") for i, n in enumerate(sizes)),
+        ]
+        self.hidden = _activation_name(hidden, "hidden")
+        self.output = _activation_name(output, "output")
+        stream = _generator(seed)
+        self.layers = [
+            Linear(n, m, seed=stream, device=device) for n, m in itertools.pairwise(widths)
+        ]
+
+    def forward(self, x: Any) -> Tensor:
+        last = len(self.layers) - 1
+        for i, layer in enumerate(self.layers):
+            x = layer(x)
+            activation = ACTIVATIONS[self.output if i == last else self.hidden]
+            if activation is not None:
+                x = activation(x)
+        return x
+
+    def extra_repr(self) -> str:
+        return f"hidden={self.hidden!r}, output={self.output!r}"
+
+
+def _activation_name(name: str, where: str) -> str:
+    if name not in ACTIVATIONS:
+        known = ", ".join(map(repr, ACTIVATIONS))
+        raise ArgumentError(
+            f"MLP: {where} activation {name!r} is unknown: one of {known} is needed"
+        )
+    return name

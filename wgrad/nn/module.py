@@ -1,0 +1,227 @@
+"""Module: a plain object whose tensors, wherever its attributes keep them, can be found.
+
+Nothing is registered and nothing is intercepted: a module is its `__dict__`, searched when it is
+asked. So modules pickle and copy like any other object.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, Self
+
+from ..creation import DeviceLike, tensor
+from ..devices import device as find_device
+from ..errors import ArgumentError, DTypeError, ShapeError
+from ..tape import no_grad
+from ..tensor import Tensor
+
+
+class LoadResult(NamedTuple):
+    """Which names `load_state_dict(strict=False)` found on one side only."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+class Module:
+    """A part of a model: it finds its tensors by attribute, in the order of definition.
+
+    Tensors and modules are found as attributes, and inside lists, tuples and dicts of them. A leaf
+    that requires grad is a parameter; a tensor that does not is a buffer, which is saved and moved
+    but not trained. What sits in two places counts once, under its first name.
+
+        class Classifier(nn.Module):
+            def __init__(self):
+                self.hidden = [nn.Linear(64, 64), nn.Linear(64, 64)]
+                self.scale = wg.parameter(1.0)
+
+            def forward(self, x):
+                for layer in self.hidden:
+                    x = layer(x).relu()
+                return x * self.scale
+    """
+
+    training = True
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the module's output: what calling it runs."""
+        raise ArgumentError(f"{type(self).__name__}: the class defines no forward(self, ...)")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.forward(*args, **kwargs)
+
+    # What it holds.
+    def parameters(self) -> list[Tensor]:
+        """Return every parameter once, in the order of definition."""
+        return [x for _, x in self.named_parameters()]
+
+    def named_parameters(self) -> list[tuple[str, Tensor]]:
+        """Return (name, parameter) pairs; a name is a path such as "layers.0.weight"."""
+        return [(name, x) for name, x in self._named_tensors() if x.requires_grad]
+
+    def modules(self) -> list[Module]:
+        """Return this module and every module inside it, each once."""
+        return [x for _, x in _members(self) if isinstance(x, Module)]
+
+    def _named_tensors(self) -> list[tuple[str, Tensor]]:
+        """Return the parameters and buffers; results that are still on the tape are neither."""
+        found = [(name, x) for name, x in _members(self) if isinstance(x, Tensor) and x.is_leaf]
+        names = [name for name, _ in found]
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ArgumentError(
+                f"{type(self).__name__}: two tensors are named {twice!r}: a key or attribute with "
+                "a dot in it, or the keys 1 and '1', cannot be told apart"
+            )
+        return found
+
+    # What is done to all of it.
+    def zero_grad(self) -> None:
+        """Set the gradient of every parameter that has one to zeros."""
+        for x in self.parameters():
+            x.zero_grad()
+
+    def train(self, mode: bool = True) -> Self:
+        """Set `.training` here and in every module inside, and return the module."""
+        for module in self.modules():
+            module.training = bool(mode)
+        return self
+
+    def eval(self) -> Self:
+        """Leave training mode, and return the module: `train(False)`."""
+        return self.train(False)
+
+    def to(self, device: DeviceLike) -> Self:
+        """Move every tensor to `device`, with its gradient, and return the module.
+
+        The tensors keep their identity, so an optimizer that holds them goes on. Raises:
+        DeviceError; DTypeError, with nothing moved, for a dtype that the device lacks.
+        """
+        target = find_device(device)
+        found = self._named_tensors()
+        for name, x in found:
+            target.check_dtype(x.dtype, f"to: {name}")
+        with no_grad():
+            moved = [(x, x.to(target), x.grad) for _, x in found if x.device is not target]
+            for x, there, grad in moved:
+                x.array = there.array
+                if grad is not None:
+                    x.set_grad(grad.to(target))
+        return self
+
+    # Saving and loading.
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return a snapshot: copies of all parameters and buffers by name, on their device."""
+        return {name: x.copy() for name, x in self._named_tensors()}
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> LoadResult:
+        """Take over the values of `state`: tensors of any device, or arrays, by name.
+
+        With strict=False names that only one side has are left alone, and returned. Everything is
+        checked first: when this raises, nothing has changed.
+
+        Raises: ArgumentError for missing or unexpected names; ShapeError; DTypeError.
+        """
+        where = f"{type(self).__name__}.load_state_dict"
+        if not isinstance(state, Mapping):
+            raise DTypeError(f"{where}: {type(state).__name__} came, and a dict by name is needed")
+        own = dict(self._named_tensors())
+        missing = [name for name in own if name not in state]
+        unexpected = [name for name in state if name not in own]
+        if strict and (missing or unexpected):
+            parts = [
+                f"{what} {', '.join(map(repr, names))}"
+                for what, names in (("missing", missing), ("unexpected", unexpected))
+                if names
+            ]
+            raise ArgumentError(f"{where}: the names do not match: {'; '.join(parts)}")
+        ready = [
+            (x, prepare_value(state[name], x, f"{where}: {name}"))
+            for name, x in own.items()
+            if name in state
+        ]
+        for x, value in ready:
+            x._write(value.array)
+        return LoadResult(missing, unexpected)
+
+    # For people.
+    def extra_repr(self) -> str:
+        """Return what stands between the parentheses of the repr before the members."""
+        return ""
+
+    @reprlib.recursive_repr("...")
+    def __repr__(self) -> str:
+        lines = []
+        for name, x in _children(self):
+            if isinstance(x, Module):
+                lines.append(f"{name}: {x!r}")
+            elif isinstance(x, Tensor) and x.is_leaf:
+                kind = "parameter" if x.requires_grad else "buffer"
+                lines.append(f"{name}: {kind} {x.dtype.name} {x.shape}")
+        title, extra = type(self).__name__, self.extra_repr()
+        if not lines:
+            return f"{title}({extra})"
+        body = "\n".join(lines).replace("\n", "\n  ")
+        return f"{title}({extra}\n  {body}\n)"
+
+
+def prepare_value(value: Any, like: Tensor, where: str) -> Tensor:
+    """Return `value` with the dtype and on the device of `like`, and memory of its own or `like`'s.
+
+    Raises: ShapeError unless the shapes are equal; DTypeError for no data, or for floats where
+    integers are.
+    """
+    if not isinstance(value, Tensor):
+        value = tensor(value, device="numpy")
+    if value.shape != like.shape:
+        raise ShapeError(f"{where}: shape {value.shape} came, and {like.shape} is needed")
+    if value.dtype.rank > like.dtype.rank:
+        raise DTypeError(f"{where}: {value.dtype.name} came for a {like.dtype.name} tensor")
+    with no_grad():
+        return value.detach().astype(like.dtype).to(like.device)
+
+
+def _members(root: Any) -> Iterator[tuple[str, Tensor | Module]]:
+    """Yield every tensor and module in `root` once, with its path, in the order of definition.
+
+    A stack instead of recursion: a chain of a thousand modules is no deeper than one.
+    """
+    seen: set[int] = set()
+    stack: list[tuple[str, Any]] = [("", root)]
+    while stack:
+        name, item = stack.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, (Tensor, Module)):
+            yield name, item
+        inner = _items(item)
+        stack.extend((f"{name}.{key}" if name else str(key), x) for key, x in reversed(inner))
+
+
+def _items(item: Any) -> list[tuple[Any, Any]]:
+    """Return what a module or a container holds that may hold tensors, by key."""
+    pairs: list[tuple[Any, Any]]
+    if isinstance(item, Module):
+        pairs = list(vars(item).items())
+    elif isinstance(item, dict):
+        pairs = list(item.items())
+    elif isinstance(item, (list, tuple)):
+        pairs = list(enumerate(item))
+    else:
+        return []
+    return [(k, x) for k, x in pairs if isinstance(x, (Tensor, Module, list, tuple, dict))]
+
+
+def _children(module: Module) -> Iterator[tuple[str, Any]]:
+    """Yield what the module holds without passing through another module, by path."""
+    seen: set[int] = set()
+    stack = [(str(key), x) for key, x in reversed(_items(module))]
+    while stack:
+        name, item = stack.pop()
+        if isinstance(item, (Tensor, Module)):
+            yield name, item
+        elif id(item) not in seen:
+            seen.add(id(item))
+            stack.extend((f"{name}.{key}", x) for key, x in reversed(_items(item)))

@@ -1,0 +1,92 @@
+"""What every optimizer has: checked parameters, a learning rate, zero_grad, saved state."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..errors import ArgumentError, DTypeError, GradientError
+from ..tensor import Tensor
+
+
+def checked_number(value: Any, where: str) -> float:
+    """Return a number that is finite and at least 0. Raises: ArgumentError."""
+    try:
+        number = math.nan if isinstance(value, (bool, str)) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise ArgumentError(f"{where} is {value!r}, and a finite number of at least 0 is needed")
+    return number
+
+
+class Optimizer(ABC):
+    """A list of parameters and a rule that steps them down their gradients.
+
+    Parameters without a gradient are skipped. `lr` may be assigned between steps.
+
+    Raises: ArgumentError for no parameters, one that comes twice, or numbers out of range;
+    DTypeError for what is no tensor; GradientError for a tensor that is not a leaf that requires
+    grad.
+    """
+
+    def __init__(self, params: Iterable[Tensor], lr: float):
+        self.lr = lr
+        self.params = self._checked(params)
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    @property
+    def lr(self) -> float:
+        """The learning rate: at least 0."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self._lr = checked_number(value, f"{self._name}: lr")
+
+    def _checked(self, params: Iterable[Tensor]) -> list[Tensor]:
+        if isinstance(params, (Tensor, Mapping, str)) or not isinstance(params, Iterable):
+            raise DTypeError(
+                f"{self._name}: {type(params).__name__} came, and a list of tensors is needed, "
+                "such as model.parameters()"
+            )
+        found = list(params)
+        if not found:
+            raise ArgumentError(f"{self._name}: no parameters came, and at least one is needed")
+        seen: dict[int, int] = {}
+        for i, x in enumerate(found):
+            if not isinstance(x, Tensor):
+                raise DTypeError(
+                    f"{self._name}: parameter {i} is {type(x).__name__}, and a tensor is needed"
+                )
+            if not x.requires_grad or not x.is_leaf:
+                state = "is computed from others" if x.requires_grad else "does not require grad"
+                raise GradientError(
+                    f"{self._name}: parameter {i} of shape {x.shape} {state}; only a leaf that "
+                    "requires grad can be optimized, see wg.parameter"
+                )
+            if seen.setdefault(id(x), i) != i:
+                raise ArgumentError(f"{self._name}: parameters {seen[id(x)]} and {i} are the same")
+        return found
+
+    @abstractmethod
+    def step(self) -> None:
+        """Change every parameter that has a gradient, in place."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Return a snapshot of the settings and of what the rule remembers, not the parameters."""
+
+    @abstractmethod
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over a snapshot; when this raises, nothing has changed."""
+
+    def zero_grad(self) -> None:
+        """Set the gradient of every parameter that has one to zeros."""
+        for x in self.params:
+            x.zero_grad()

@@ -1,0 +1,128 @@
+"""Stochastic gradient descent, with momentum, Nesterov's variant and weight decay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..backends.base import Array, Body, Number
+from ..errors import ArgumentError, DTypeError
+from ..nn.module import prepare_value
+from ..tensor import Tensor
+from .optimizer import Optimizer, checked_number
+
+# One kernel each, instead of a multiplication and an addition. Nothing records a step, so these
+# are no ops: they have no derivative.
+_STEP = Body("sgd_step", "a - c * b", lambda a, b, c: a - c * b)
+_DECAYED_STEP = Body(
+    "sgd_decayed_step", "a - c * (b + d * a)", lambda a, b, c, d: a - c * (b + d * a)
+)
+_ADD_SCALED = Body("sgd_add_scaled", "a + c * b", lambda a, b, c: a + c * b)
+
+_SETTINGS = ("lr", "momentum", "nesterov", "weight_decay")
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, as PyTorch defines it.
+
+    With the gradient g of a parameter p, in this order:
+
+        g = g + weight_decay * p
+        v = momentum * v + g        the first time v = g
+        p = p - lr * v              with nesterov: p - lr * (g + momentum * v)
+
+    Raises: what Optimizer raises; ArgumentError for nesterov without momentum.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ):
+        super().__init__(params, lr)
+        self.momentum, self.nesterov, self.weight_decay = _checked_settings(
+            momentum, nesterov, weight_decay
+        )
+        self._velocity: list[Tensor | None] = [None] * len(self.params)
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in _SETTINGS)
+        return f"SGD({len(self.params)} parameters, {settings})"
+
+    def step(self) -> None:
+        """Change every parameter that has a gradient, in place: one kernel each when plain."""
+        for i, p in enumerate(self.params):
+            if p.grad is not None:
+                self._step(i, p, p.grad.array)
+
+    def _step(self, i: int, p: Tensor, g: Array) -> None:
+        decay, lr = self.weight_decay, self.lr
+        if not self.momentum:
+            if decay:
+                p._write(_map(_DECAYED_STEP, p.array, g, lr, decay), owned=True)
+            else:
+                p._write(_map(_STEP, p.array, g, lr), owned=True)
+            return
+        if decay:
+            g = _map(_ADD_SCALED, g, p.array, decay)
+        v = self._velocity[i]
+        if v is None:
+            v = self._velocity[i] = Tensor(g if decay else p.device.copy(g))  # v is written to
+        else:
+            if v.device is not p.device:  # the parameter was moved
+                v = self._velocity[i] = v.to(p.device)
+            v._write(_map(_ADD_SCALED, g, v.array, self.momentum), owned=True)
+        ahead = _map(_ADD_SCALED, g, v.array, self.momentum) if self.nesterov else v.array
+        p._write(_map(_STEP, p.array, ahead, lr), owned=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a snapshot: the settings, and each parameter's velocity (None before a step)."""
+        settings = {name: getattr(self, name) for name in _SETTINGS}
+        return {**settings, "velocity": [None if v is None else v.copy() for v in self._velocity]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over a snapshot of an SGD over parameters of the same shapes, in the same order.
+
+        When this raises, nothing has changed. Raises: ArgumentError, ShapeError, DTypeError.
+        """
+        where = "SGD.load_state_dict"
+        names = (*_SETTINGS, "velocity")
+        if not isinstance(state, Mapping) or set(state) != set(names):
+            came = list(state) if isinstance(state, Mapping) else type(state).__name__
+            raise ArgumentError(f"{where}: {came} came, and a dict of {list(names)} is needed")
+        velocity = state["velocity"]
+        if not isinstance(velocity, (list, tuple)):
+            raise DTypeError(
+                f"{where}: velocity is {type(velocity).__name__}, and a list is needed"
+            )
+        if len(velocity) != len(self.params):
+            raise ArgumentError(
+                f"{where}: {len(velocity)} velocities came for {len(self.params)} parameters"
+            )
+        lr = checked_number(state["lr"], f"{where}: lr")
+        settings = _checked_settings(*(state[name] for name in _SETTINGS[1:]))
+        ready = [
+            None if v is None else prepare_value(v, p, f"{where}: velocity {i}").copy()
+            for i, (v, p) in enumerate(zip(velocity, self.params, strict=True))
+        ]
+        self.lr, self._velocity = lr, ready
+        self.momentum, self.nesterov, self.weight_decay = settings
+
+
+def _checked_settings(momentum: Any, nesterov: Any, weight_decay: Any) -> tuple[float, bool, float]:
+    momentum = checked_number(momentum, "SGD: momentum")
+    if nesterov and not momentum:
+        raise ArgumentError("SGD: nesterov=True needs a momentum greater than 0")
+    return momentum, bool(nesterov), checked_number(weight_decay, "SGD: weight_decay")
+
+
+def _map(body: Body, *operands: Array | Number) -> Array:
+    """Run an elementwise kernel over arrays of one shape, dtype and device, and numbers."""
+    first = operands[0]
+    assert isinstance(first, Array)
+    kinds = (first.dtype,) * len(operands)
+    return first.storage.device.map(body, operands, kinds, first.shape, first.dtype)
