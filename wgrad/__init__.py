@@ -33,6 +33,7 @@ from .functional import (
     argmin,
     clip,
     cross_entropy,
+    linear,
     log_softmax,
     logsumexp,
     matmul,

@@ -241,13 +241,19 @@ def apply(op: Op, *inputs: Input, **params: Any) -> Tensor:
     return out
 
 
+_our_globals: set[int] = set()  # ids of the namespaces of wgrad's modules
+
+
 def caller() -> tuple[CodeType, int] | None:
     """Return the user's place in the program: the innermost frame outside wgrad."""
     frame = sys._getframe(1)
     while frame is not None:
-        name = frame.f_globals.get("__name__", "")
-        if name != "wgrad" and not name.startswith("wgrad."):
-            return frame.f_code, frame.f_lasti
+        names = frame.f_globals
+        if id(names) not in _our_globals:
+            name = names.get("__name__", "")
+            if name != "wgrad" and not name.startswith("wgrad."):
+                return frame.f_code, frame.f_lasti
+            _our_globals.add(id(names))  # of a module, which lives as long as the process
         frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
     return None
 

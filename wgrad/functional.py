@@ -13,11 +13,11 @@ from .core import Value, apply
 from .errors import ArgumentError, DTypeError, ShapeError
 from .layout import broadcast_shapes, normalize_axes, normalize_axis
 from .ops import indexing, movement
-from .ops.elementwise import clamp, equal, exp, isnan, log, power, square, where
+from .ops.elementwise import add, clamp, equal, exp, isnan, log, power, square, where
 from .ops.families import coerce, expanded, with_dtype
-from .ops.linalg import matmul_
+from .ops.linalg import matmul_, matmul_transposed
 from .ops.reduction import max_, min_, sum_
-from .shaping import as_tensor, index_tensor, reshape, squeeze, take_along_axis
+from .shaping import as_tensor, index_tensor, reshape, squeeze
 from .tape import no_grad
 
 if TYPE_CHECKING:
@@ -101,6 +101,26 @@ def matmul(a: Any, b: Any) -> Tensor:
     return out if shape == out.shape else reshape(out, shape)
 
 
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return x @ weight.T + bias. Shapes: (..., k), (m, k), (m,) -> (..., m).
+
+    Raises: ShapeError, DTypeError.
+    """
+    if not x.shape or len(weight.shape) != 2 or x.shape[-1] != weight.shape[1]:
+        raise ShapeError(
+            f"linear: x {x.shape} and weight {weight.shape} disagree: x.shape[-1] must equal "
+            "weight.shape[1], of 2 axes"
+        )
+    common = dtypes.promote(x.dtype, weight.dtype)
+    if common is dtypes.bool_:
+        raise DTypeError("linear: bool tensors came and numbers are needed: convert with .astype()")
+    rows = x if len(x.shape) == 2 else reshape(x, (prod(x.shape[:-1]), x.shape[-1]))
+    out = apply(matmul_transposed, with_dtype(rows, common), with_dtype(weight, common))
+    if bias is not None:
+        out = add(out, bias)
+    return out if len(x.shape) == 2 else reshape(out, (*x.shape[:-1], weight.shape[0]))
+
+
 def mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Return the mean over axes, a float also for integers; of nothing it is NaN."""
     x = as_tensor(x, "mean")
@@ -166,19 +186,21 @@ def argmin(x: Tensor, axis: int | None = None, keepdims: bool = False) -> Tensor
     return _arg(x, axis, keepdims, min_, "argmin")
 
 
+_LARGEST = float(np.finfo(np.float32).max)
+
+
 def _shift(x: Tensor, axis: Any, name: str) -> tuple[Tensor, Tensor]:
     """Return a floating `x` and its largest value over `axis`, kept, as a constant.
 
-    Subtracting it keeps exp in range, and no derivative needs to pass: it cancels. An infinite
-    one is replaced by 0, for inf - inf is NaN.
+    Subtracting it keeps exp in range, and no derivative needs to pass: it cancels. It is kept
+    finite, for inf - inf is NaN.
     """
     x = as_tensor(x, name)
     if not x.dtype.is_floating:
         x = with_dtype(x, dtypes.float32)
     with no_grad():
-        largest = max_(x.detach(), axis=axis, keepdims=True)
-        largest = where(abs(largest) < float("inf"), largest, 0.0)
-    return x, largest
+        largest = max(x.detach(), axis=axis, keepdims=True)
+        return x, clamp(largest, -_LARGEST, _LARGEST)
 
 
 def logsumexp(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
@@ -238,8 +260,9 @@ def cross_entropy(logits: Tensor, labels: Any, reduction: str = "mean") -> Tenso
         )
     indexing.check_indices(labels, logits.shape[-1], "cross_entropy", "label")
     column = reshape(labels, (*labels.shape, 1))
-    chosen = take_along_axis(log_softmax(logits, -1), column, -1)
-    return _reduce_loss(-reshape(chosen, labels.shape), reduction, "cross_entropy")
+    chosen = apply(indexing.gather_, logits, column, axis=len(labels.shape))
+    loss = reshape(logsumexp(logits, -1, keepdims=True) - chosen, labels.shape)
+    return _reduce_loss(loss, reduction, "cross_entropy")
 
 
 def one_hot(labels: Any, classes: int, dtype: Any = float, device: Any = None) -> Tensor:

@@ -162,6 +162,7 @@ def normalize_shape(shape: int | Sequence[int], op: str) -> Shape:
     return found
 
 
+@lru_cache(maxsize=4096)
 def broadcast_shapes(op: str, *shapes: Shape) -> Shape:
     """Return the shape that NumPy's rules broadcast `shapes` to. Raises: ShapeError."""
     result: list[int] = []

@@ -199,6 +199,11 @@ def reduced_shape(shape: Shape, axes: Shape) -> Shape:
     return tuple(n for i, n in enumerate(shape) if i not in axes)
 
 
+def kept_shape(shape: Shape, axes: Shape) -> Shape:
+    """Return `shape` with extent 1 at `axes`."""
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
 def batch_gather_shape(index: Array, axis: int, size: int) -> Shape:
     """Return the shape of the array that `index` gathers from: its own, but `size` along `axis`."""
     shape = index.layout.shape

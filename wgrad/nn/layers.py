@@ -10,7 +10,7 @@ from typing import Any
 
 from ..creation import DeviceLike
 from ..errors import ArgumentError, ShapeError
-from ..functional import matmul
+from ..functional import linear
 from ..ops.elementwise import relu, sigmoid, tanh
 from ..random import Generator, uniform
 from ..shaping import as_tensor
@@ -80,8 +80,7 @@ class Linear(Module):
                 f"Linear: an input of shape {x.shape} came, and its last axis must have "
                 f"{self.in_features} features"
             )
-        out = matmul(x, self.weight.mT)
-        return out if self.bias is None else out + self.bias
+        return linear(x, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}{', bias=False' * (self.bias is None)}"

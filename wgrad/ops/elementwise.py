@@ -180,7 +180,8 @@ abs_ = elementwise(
 )
 sign: Elementwise = elementwise(
     "sign",
-    wgsl=by_kind("sign(a)", floating="real_sign(a)"),
+    # WGSL has no sign() of u32, and a shader that uses it does not compile.
+    wgsl=by_kind("T(a > T(0)) - T(a < T(0))", floating="real_sign(a)"),
     numpy=np.sign,
     partials=(0,),
     kind="number",
@@ -212,7 +213,7 @@ minimum = elementwise(
 clamp = elementwise(
     "clamp",
     wgsl="select(select(a, b, a < b), c, a > c)",
-    numpy=lambda a, b, c: np.where(a > c, c, np.where(a < b, b, a)),
+    numpy=lambda a, b, c: np.minimum(np.maximum(a, b), c),
     partials=(
         lambda a, b, c: logical_and(greater_equal(a, b), less_equal(a, c)),
         lambda a, b: less(a, b),

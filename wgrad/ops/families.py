@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import dtypes
-from ..backends.base import Array, Body, Device, Number, reduced_shape
+from ..backends.base import Array, Body, Device, Number, kept_shape, reduced_shape
 from ..core import Call, Input, Op, Value, apply, wrap
 from ..dtypes import DType
 from ..errors import DTypeError, ShapeError
@@ -67,10 +67,13 @@ def expanded(x: Any, shape: Shape) -> Any:
 
 def spread(x: Tensor, shape: Shape, axes: Shape) -> Tensor:
     """Return a reduction's result repeated over the `axes` that it was reduced over."""
-    kept = tuple(1 if i in axes else n for i, n in enumerate(shape))
+    kept = kept_shape(shape, axes)
     if x.shape != kept:
         x = apply(REGISTRY["reshape"], x, shape=kept)
     return expanded(x, shape)
+
+
+_ALIKE = frozenset({"same", "number", "float", "compare"})  # kinds that take floats as they are
 
 
 class Elementwise(Op):
@@ -91,18 +94,25 @@ class Elementwise(Op):
     def __call__(self, *inputs: Any) -> Tensor:
         if len(inputs) != self.arity:
             raise DTypeError(f"{self.name}: {len(inputs)} inputs came and {self.arity} are needed")
-        shape: Shape | None = None
-        agree = True
+        first: Array | None = None
+        agree = ready_made = True
         for x in inputs:
             if isinstance(x, Value):
-                if shape is None:
-                    shape = x.array.layout.shape
-                elif shape != x.array.layout.shape:
-                    agree = False
+                if first is None:
+                    first = x.array
+                elif first.layout.shape != x.array.layout.shape:
+                    agree = ready_made = False
+                elif first.dtype is not x.array.dtype:
+                    ready_made = False
             elif type(x) not in NUMBERS:
                 return self(*coerce(self.name, inputs))
-        if shape is None:
+            elif type(x) is not float:
+                ready_made = False
+        if first is None:
             return self(*coerce(self.name, inputs))
+        if ready_made and first.dtype.is_floating and self.kind in _ALIKE:
+            return apply(self, *inputs)  # the common case: nothing to convert
+        shape = first.layout.shape
         if not agree:
             shape = broadcast_shapes(self.name, *(x.shape for x in inputs if isinstance(x, Value)))
         ins, _ = self.resolve(inputs)
@@ -216,11 +226,7 @@ class Reduction(Op):
             x = with_dtype(x, dtypes.int32)
         if self.result == "bool":
             x = with_dtype(x, dtypes.bool_)
-        out = apply(self, x, axes=axes, **params)
-        if keepdims and axes:
-            kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-            out = apply(REGISTRY["reshape"], out, shape=kept)
-        return out
+        return apply(self, x, axes=axes, keepdims=keepdims, **params)
 
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
         (x,) = inputs
@@ -230,8 +236,12 @@ class Reduction(Op):
             return device.copy(x)
         if x.layout.size == 0:  # nothing to fold: the identity, or an empty result
             shape = reduced_shape(x.shape, axes)
-            return device.full(shape, self.kind in ("prod", "all"), x.dtype)
-        return device.reduce(self.kind, x, axes, x.dtype)
+            out = device.full(shape, self.kind in ("prod", "all"), x.dtype)
+        else:
+            out = device.reduce(self.kind, x, axes, x.dtype)
+        if params["keepdims"]:
+            out = out.view(Layout.dense(kept_shape(x.shape, axes)))
+        return out
 
     def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
         (shape,), axes = env["shapes"], env["axes"]
@@ -241,7 +251,10 @@ class Reduction(Op):
         (t,) = tangents
         assert t is not None
         part = scale(t, self._partial(call.env()))
-        return None if part is None else apply(REGISTRY["sum"], part, axes=call.params["axes"])
+        if part is None:
+            return None
+        axes, keepdims = call.params["axes"], call.params["keepdims"]
+        return apply(REGISTRY["sum"], part, axes=axes, keepdims=keepdims)
 
     def _partial(self, env: Mapping[str, Any]) -> Any:
         rule = self.rules[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..backends.base import Array
+from ..backends.base import Array, Device
 from ..core import apply
 from .families import Bilinear, register
 from .movement import permute
@@ -26,6 +26,11 @@ def matrix_transpose(x: Any) -> Any:
     return permute(x, (*range(n - 2), n - 1, n - 2))
 
 
+def _by_transposed(device: Device, a: Array, b: Array) -> Array:
+    n = len(b.shape)
+    return device.matmul(a, b.view(b.layout.permute((*range(n - 2), n - 1, n - 2))))
+
+
 matmul_: Bilinear = bilinear(
     "matmul",
     compute=lambda device, a, b: device.matmul(a, b),
@@ -34,4 +39,15 @@ matmul_: Bilinear = bilinear(
         lambda ct, a: apply(matmul_, matrix_transpose(a), ct),
     ),
     doc="(..., n, k) @ (..., k, m) -> (..., n, m) with equal leading axes.",
+)
+
+matmul_transposed: Bilinear = bilinear(
+    "matmul_transposed",
+    compute=_by_transposed,
+    transposes=(
+        lambda ct, b: apply(matmul_, ct, b),
+        lambda ct, a: apply(matmul_, matrix_transpose(ct), a),
+    ),
+    doc="(..., n, k) @ (..., m, k)^T -> (..., n, m): what a linear layer does. The gradient of b "
+    "comes out in the layout of b, where a transpose would leave it transposed.",
 )

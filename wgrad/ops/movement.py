@@ -38,7 +38,7 @@ def _unbroadcast(ct: Any, shapes: tuple[Shape, ...]) -> Any:
     (shape,) = shapes
     lead = len(ct.shape) - len(shape)
     axes = (*range(lead), *(lead + i for i, n in enumerate(shape) if n != ct.shape[lead + i]))
-    out = apply(REGISTRY["sum"], ct, axes=axes) if axes else ct
+    out = apply(REGISTRY["sum"], ct, axes=axes, keepdims=False) if axes else ct
     return out if out.shape == shape else reshape(out, shape)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from ..core import apply, wrap
 from ..layout import Shape
 from .elementwise import equal
-from .families import REGISTRY, Reduction, register, spread, with_dtype
+from .families import REGISTRY, Reduction, expanded, register, with_dtype
 
 
 def reduction(
@@ -30,7 +30,7 @@ def _ties(a: Any, out: Any, axes: Shape, ties: str = "all") -> Any:
     if ties == "all":
         return winners
     ones = with_dtype(winners, a.dtype)
-    return ones / spread(apply(REGISTRY["sum"], ones, axes=axes), a.shape, axes)
+    return ones / expanded(apply(REGISTRY["sum"], ones, axes=axes, keepdims=True), a.shape)
 
 
 def _other_product(a: Any, axes: Shape) -> Any:
