@@ -88,7 +88,9 @@ def pytest_report_header() -> list[str]:
     for name in DEVICES:
         found = open_device(name)
         lines.append(
-            f"{name}: {found.description}" if isinstance(found, Device) else f"{name}: none ({found})"
+            f"{name}: {found.description}"
+            if isinstance(found, Device)
+            else f"{name}: none ({found})"
         )
     if REQUIRED:
         lines.append(f"required: {', '.join(sorted(REQUIRED))}")

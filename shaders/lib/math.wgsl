@@ -32,11 +32,39 @@ fn make_inf(x: f32) -> f32 {
     return bitcast<f32>((bitcast<u32>(x) & 0x80000000u) | 0x7f800000u);
 }
 
+// e^x = 2^n e^r with n the nearest integer to x / ln 2 and |r| <= ln 2 / 2, where the Taylor series
+// of degree 7 is exact to a tenth of an ULP. ln 2 comes in two parts, the first with so few bits
+// that n times it is exact; 2^n in two factors, for n alone may be too small for one.
+// The builtin is off by up to 63 ULP on lavapipe.
+fn real_exp(x: f32) -> f32 {
+    if is_nan(x) { return x; }
+    if x > 88.72284 { return make_inf(1.0); }
+    if x < -103.98 { return 0.0; }
+    let n = round(x * 1.44269504);
+    let r = (x - n * 0.693359375) + n * 2.12194440e-4;
+    let p = 1.0 + r * (1.0 + r * (0.5 + r * (0.16666667 + r * (0.041666668 + r * (0.008333334
+        + r * (0.0013888889 + r * 0.00019841270))))));
+    let half = i32(n) / 2;
+    let rest = i32(n) - half;
+    return p * bitcast<f32>((half + 127) << 23u) * bitcast<f32>((rest + 127) << 23u);
+}
+
+// log x = k ln 2 + log m with m between sqrt(1/2) and sqrt(2), and log m = 2 artanh s by its
+// series in s = (m - 1) / (m + 1), |s| < 0.172; m - 1 is exact, so nothing cancels near 1, where
+// the builtin may have no correct digit. Subnormals are scaled into range first.
 fn real_log(x: f32) -> f32 {
     if is_nan(x) || x < 0.0 { return make_nan(x); }
     if x == 0.0 { return make_inf(-1.0); }
     if is_inf(x) { return x; }
-    return log(x);
+    let tiny = x < 1.17549435e-38;
+    let bits = bitcast<i32>(select(x, x * 8388608.0, tiny));
+    let k = (bits - 0x3f3504f3) >> 23u;
+    let f = bitcast<f32>(bits - (k << 23u)) - 1.0;
+    let s = f / (2.0 + f);
+    let z = s * s;
+    let series = z * (0.33333333 + z * (0.2 + z * (0.14285714 + z * (0.11111111 + z * 0.09090909))));
+    let e = f32(k - select(0, 23, tiny));
+    return e * 0.693359375 + (2.0 * s + (2.0 * s * series - e * 2.12194440e-4));
 }
 
 // The series of x near 0, where 1 - 2 / (e^2x + 1) would cancel; clamped where the result is 1,
@@ -45,14 +73,14 @@ fn safe_tanh(x: f32) -> f32 {
     if is_nan(x) { return x; }
     let z = x * x;
     let near = x * (1.0 + z * (-0.33333333 + z * (0.13333333 + z * (-0.053968254 + z * 0.021869488))));
-    let far = 1.0 - 2.0 / (exp(2.0 * min(abs(x), 10.0)) + 1.0);
+    let far = 1.0 - 2.0 / (real_exp(2.0 * min(abs(x), 10.0)) + 1.0);
     return select(select(far, -far, x < 0.0), near, abs(x) < 0.25);
 }
 
 // exp of a number that is never positive cannot overflow.
 fn safe_sigmoid(x: f32) -> f32 {
     if is_nan(x) { return x; }
-    let small = exp(-min(abs(x), 104.0));
+    let small = real_exp(-abs(x));
     return select(small, 1.0, x >= 0.0) / (1.0 + small);
 }
 

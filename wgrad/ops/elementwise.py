@@ -125,7 +125,7 @@ power = elementwise(
 )
 
 # Exponentials and their kin.
-exp = elementwise("exp", wgsl="exp(a)", numpy=np.exp, partials=(lambda out: out,), doc="e ** a.")
+exp = elementwise("exp", wgsl="real_exp(a)", numpy=np.exp, partials=(lambda out: out,), doc="e ** a.")
 log = elementwise(
     "log",
     wgsl="real_log(a)",
@@ -212,7 +212,7 @@ minimum = elementwise(
 )
 clamp = elementwise(
     "clamp",
-    wgsl="select(select(a, b, a < b), c, a > c)",
+    wgsl=by_kind("min(max(a, b), c)", floating="nan_min(nan_max(a, b), c)"),
     numpy=lambda a, b, c: np.minimum(np.maximum(a, b), c),
     partials=(
         lambda a, b, c: logical_and(greater_equal(a, b), less_equal(a, c)),
@@ -234,10 +234,12 @@ where = elementwise(
 )
 
 
-def _comparison(name: str, symbol: str, numpy: Callable, boolean: str, doc: str) -> Elementwise:
+def _comparison(
+    name: str, symbol: str, numpy: Callable, boolean: str, doc: str, floating: str = ""
+) -> Elementwise:
     return elementwise(
         name,
-        wgsl=by_kind(f"a {symbol} b", boolean=boolean),
+        wgsl=by_kind(f"a {symbol} b", boolean=boolean, floating=floating),
         numpy=numpy,
         partials=(None, None),
         kind="compare",
@@ -246,7 +248,14 @@ def _comparison(name: str, symbol: str, numpy: Callable, boolean: str, doc: str)
 
 
 equal: Elementwise = _comparison("equal", "==", np.equal, "a == b", "a == b.")
-not_equal = _comparison("not_equal", "!=", np.not_equal, "a != b", "a != b.")
+not_equal = _comparison(
+    "not_equal",
+    "!=",
+    np.not_equal,
+    "a != b",
+    "a != b; NaN differs from everything.",
+    floating="a != b || is_nan(a) || is_nan(b)",  # drivers compile != to "less or greater"
+)
 less: Elementwise = _comparison("less", "<", np.less, "!a && b", "a < b.")
 less_equal: Elementwise = _comparison("less_equal", "<=", np.less_equal, "!a || b", "a <= b.")
 greater: Elementwise = _comparison("greater", ">", np.greater, "a && !b", "a > b.")

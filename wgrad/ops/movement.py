@@ -128,6 +128,10 @@ def _cast_to_int(source: DType, target: DType) -> str:
     return f"f32_to_{name}(a)" if source.is_floating else f"{name}(a)"
 
 
+def _cast_to_bool(source: DType) -> str:
+    return "a != 0.0 || is_nan(a)" if source.is_floating else "a != A(0)"
+
+
 def _numpy_cast(target: DType) -> Callable[[Any], Any]:
     if not target.is_integer:
         return lambda a: a.astype(target.numpy)
@@ -147,7 +151,7 @@ _CASTS = {
     target: Body(
         f"to_{target.name}",
         {
-            "bool": "a != A(0)",
+            "bool": _cast_to_bool,
             "float32": "f32(a)",
             "float64": "f64(a)",
         }.get(target.name, lambda source, target=target: _cast_to_int(source, target)),

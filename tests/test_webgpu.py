@@ -1,0 +1,282 @@
+"""The WebGPU device itself: memory, hazards, processes, faults. Its numbers: test_ops_*.py."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+
+import numpy as np
+import pytest
+
+import wgrad as wg
+from wgrad.backends.webgpu import shaders
+from wgrad.backends.webgpu.memory import size_class
+
+
+@pytest.fixture
+def gpu(webgpu):
+    return webgpu.gpu
+
+
+def run(script: str, **env: str) -> subprocess.CompletedProcess:
+    """Run a script in a process of its own: what is tested may end it."""
+    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(script)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=120, env={**os.environ, **env}
+    )
+
+
+SHADERS = sorted(p.stem for p in shaders.folder().glob("*.wgsl"))
+BINDINGS = {"subgroup_probe": 0, "map_flat": 1, "map_strided": 1, "copy": 1, "reduce": 1}
+BINDINGS |= {"random": 0, "gather": 2, "scatter_add": 2, "matmul": 2, "matmul_tiled": 2}
+
+
+@pytest.mark.parametrize("name", SHADERS)
+def test_shader_file_compiles_as_it_is(gpu, name):
+    gpu.compile(shaders.source(name), BINDINGS[name], name)
+
+
+def test_shader_library_compiles_whole(gpu):
+    body = "@compute @workgroup_size(1) fn main() {}"
+    gpu.compile(shaders.source("lib/math") + body, 0, "lib/math")
+
+
+def test_shader_variants_take_what_they_call_and_no_more():
+    text = shaders.library("nan_max(a, b)")
+    assert "fn nan_max" in text and "fn is_nan" in text
+    assert "safe_tanh" not in text
+
+
+def test_shader_fill_refuses_an_unknown_block_or_line():
+    with pytest.raises(KeyError, match="nothing"):
+        shaders.fill("map_flat", {"nothing": ""})
+    with pytest.raises(KeyError, match="no single line"):
+        shaders.fill("matmul", lines={"const NOTHING = 1;": ""})
+
+
+def test_shader_error_is_an_exception_with_the_compilers_words(gpu):
+    with pytest.raises(wg.errors.ShaderError, match="broken"):
+        gpu.compile("@compute @workgroup_size(1) fn main() { nonsense(); }", 0, "broken")
+    assert (wg.ones(3, device="webgpu") + 1).tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("nbytes", [1, 256, 257, 1000, 4096, 4097, 10**6, 2**27 - 4])
+def test_pool_size_class_wastes_at_most_a_quarter(nbytes):
+    size = size_class(nbytes, 2**27)
+    assert size >= nbytes and size % 16 == 0 and size <= 2**27
+    assert size <= max(256, 1.25 * nbytes + 16)
+
+
+def test_pool_steady_work_allocates_nothing(webgpu):
+    x = wg.rand(100, 30)
+
+    def work():
+        y = (x * 2 + 1).tanh() @ x.T
+        return y.sum().item()
+
+    first = work()
+    work()
+    before = wg.stats()
+    for _ in range(20):
+        assert work() == first
+    after = wg.stats()
+    assert after["buffers_created"] == before["buffers_created"]
+    assert after["bind_groups_created"] - before["bind_groups_created"] < 20
+    assert after["pipelines_compiled"] == before["pipelines_compiled"]
+    assert after["buffers_reused"] > before["buffers_reused"]
+
+
+def test_pool_gives_memory_back_when_asked(webgpu):
+    for _ in range(3):
+        wg.ones(50_000) + 1
+    held = wg.stats()["bytes_allocated"]
+    webgpu.pool.acquire(4)  # takes back what destructors returned
+    webgpu.pool.trim(0)
+    assert wg.stats()["bytes_allocated"] < held
+    assert (wg.ones(50_000) + 1).sum().item() == 100_000
+
+
+def test_upload_into_a_reused_buffer_waits_for_recorded_work(webgpu):
+    # The buffer of x returns to the pool while y = x + 1 is recorded but not submitted; the next
+    # upload of that size gets it, and writing at once would change what y reads.
+    for i in range(50):
+        x = wg.tensor(np.full(1000, i, np.float32))
+        y = x + 1
+        del x
+        z = wg.tensor(np.full(1000, -7, np.float32))
+        assert y.numpy().tolist() == [i + 1] * 1000
+        assert z.numpy().tolist() == [-7] * 1000
+
+
+def test_more_dispatches_than_a_batch_or_the_ring_hold(webgpu):
+    x = wg.zeros(5)
+    before = wg.stats()
+    for _ in range(3000):
+        x = x + 1
+    assert x.tolist() == [3000] * 5
+    after = wg.stats()
+    assert after["dispatches"] - before["dispatches"] == 3001 - 1 + 0
+    assert after["submits"] - before["submits"] < 100
+
+
+def test_stats_count_what_ran(webgpu):
+    x = wg.tensor([1.0, 2.0])
+    wg.stats(reset=True)
+    y = x * 3
+    assert wg.stats()["dispatches"] == 1 and wg.stats()["submits"] == 0
+    assert y.tolist() == [3, 6]
+    seen = wg.stats()
+    assert seen["readbacks"] == 1 and seen["bytes_read"] == 8 and seen["submits"] == 2
+
+
+def test_tensor_over_the_binding_limit_is_an_error_and_nothing_is_lost(webgpu):
+    x = wg.tensor([1.0, 2.0])
+    count = webgpu.gpu.largest_buffer // 4 + 1
+    with pytest.raises(MemoryError, match="binds at most"):
+        wg.zeros(count)
+    with pytest.raises(wg.errors.OutOfMemoryError):
+        wg.broadcast_to(x[:1], (count,)) + 1
+    assert (x + 1).tolist() == [2, 3]
+
+
+def test_float64_is_refused_in_words(webgpu):
+    with pytest.raises(TypeError, match=r"float64.*numpy"):
+        wg.tensor([1.0], dtype=wg.float64)
+    with pytest.raises(TypeError, match="float64"):
+        wg.tensor([1.0]).astype(wg.float64)
+
+
+def test_threads_share_a_device(webgpu):
+    results = {}
+
+    def work(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        x = rng.standard_normal((40, 40), dtype=np.float32)
+        with webgpu:
+            t = wg.tensor(x)
+            for _ in range(20):
+                t = (t @ t).tanh() + 0.5
+            results[seed] = (t.numpy(), x)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert sorted(results) == [0, 1, 2, 3]
+    for got, x in results.values():
+        with wg.device("numpy"):
+            t = wg.tensor(x)
+            for _ in range(20):
+                t = (t @ t).tanh() + 0.5
+        np.testing.assert_allclose(got, t.numpy(), atol=2e-3)
+
+
+def test_same_bits_in_every_run(webgpu):
+    x, y = wg.rand(300, 200), wg.rand(200, 100)
+    index = wg.randint(0, 300, (500,))
+
+    def work():
+        w = x.copy().requires_grad_()
+        loss = ((w @ y).softmax() ** 2).sum() + wg.take(w, index, 0).sum()
+        loss.backward()
+        return w.grad.numpy()
+
+    first = work()
+    for _ in range(3):
+        assert np.array_equal(first.view(np.uint32), work().view(np.uint32))
+
+
+def test_forked_child_gets_an_exception(webgpu):
+    done = run("""
+        import os, sys, wgrad as wg
+        x = wg.tensor([1.0], device="webgpu")
+        x.numpy()
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                (x + 1).numpy()
+            except wg.errors.DeviceError as error:
+                code = 0 if "spawn" in str(error) else 2
+            os._exit(code)
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        """)
+    assert done.returncode == 0, done.stderr
+
+
+def test_process_that_used_wgpu_before_still_opens_the_device(webgpu):
+    done = run("""
+        import wgpu
+        wgpu.gpu.enumerate_adapters_sync()
+        import wgrad as wg
+        assert (wg.tensor([1.0], device="webgpu") + 1).item() == 2
+        """)
+    assert done.returncode == 0, done.stderr
+
+
+def test_process_ends_well_with_recorded_work_left(webgpu):
+    done = run("""
+        import wgrad as wg
+        x = wg.tensor([1.0], device="webgpu") + 1
+        """)
+    assert done.returncode == 0, done.stderr
+
+
+def test_missing_driver_is_one_clear_error():
+    done = run(
+        """
+        import wgrad as wg
+        assert [d.name for d in wg.devices()] == ["numpy"]
+        assert wg.device("auto").name == "numpy"
+        try:
+            wg.tensor([1.0], device="webgpu")
+        except wg.errors.DeviceError as error:
+            assert "mesa-vulkan-drivers" in str(error), error
+        else:
+            raise SystemExit("no error")
+        """,
+        VK_DRIVER_FILES="/nonexistent.json",
+        VK_ICD_FILENAMES="/nonexistent.json",
+        WGRAD_DEVICE="auto",
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_device_names(webgpu):
+    adapter = webgpu.gpu.info["device"]
+    assert wg.device(f"webgpu:{adapter[:4].upper()}") is webgpu
+    with pytest.raises(RuntimeError, match=r"no adapter's name contains 'nonesuch'"):
+        wg.device("webgpu:nonesuch")
+    with pytest.raises(wg.errors.DeviceError, match="unknown"):
+        wg.device("cuda")
+    row = next(d for d in wg.devices() if d.name == "webgpu")
+    assert row.adapter == adapter and row.limits["max-storage-buffers-per-shader-stage"] >= 8
+
+
+def test_environment_chooses_the_device(webgpu):
+    done = run(
+        """
+        import wgrad as wg
+        assert wg.tensor([1.0]).device.name == "webgpu"
+        wg.set_default_device("numpy")
+        assert wg.tensor([1.0]).device.name == "numpy"
+        with wg.device("webgpu"):
+            assert wg.zeros(2).device.name == "webgpu"
+        """,
+        WGRAD_DEVICE="webgpu",
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_auto_says_once_what_it_took(webgpu):
+    done = run(
+        """
+        import logging, wgrad as wg
+        logging.basicConfig(level=logging.INFO)
+        wg.zeros(1), wg.zeros(1)
+        """,
+        WGRAD_DEVICE="",
+    )
+    assert done.stderr.count('device "auto" is') == 1, done.stderr
