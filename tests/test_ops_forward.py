@@ -32,7 +32,7 @@ def test_table_has_a_row_for_every_op():
 
 
 def test_table_has_a_row_for_every_public_function():
-    """Whatever functional.py and shaping.py define for users, and every op offered as a function."""
+    """What functional.py and shaping.py define for users, and every op offered as a function."""
     public = {
         name
         for name, value in vars(wg).items()
@@ -157,7 +157,7 @@ def test_elementwise_broadcasts(row: Row, device, rng):
 
 @pytest.mark.parametrize("name", ["sum", "prod", "max", "min", "any", "all"])
 def test_reductions_over_all_axes_combinations(name: str, device, rng):
-    """Every subset of axes, of shapes with axes of extent 1 and of sizes that are no multiple of 4."""
+    """Every subset of axes; axes of extent 1, and sizes that are no multiple of 4."""
     for shape in ((), (1,), (7,), (3, 5), (5, 1, 6), (2, 3, 4, 5)):
         x = rng.uniform(0.5, 1.5, shape).astype(np.float32)
         if name in ("any", "all"):
@@ -218,7 +218,7 @@ SPECIAL: tuple[tuple[str, Any, list, list], ...] = (
     ("relu", wg.relu, [NAN, INF, -INF, -0.0, 3e38], [NAN, INF, 0, 0, 3e38]),
     ("abs", wg.abs, [NAN, INF, -INF, -0.0], [NAN, INF, INF, 0]),
     ("sign", wg.sign, [NAN, INF, -INF, 0.0, -0.0, -1e-30], [NAN, 1, -1, 0, 0, -1]),
-    ("clip", lambda x: wg.clip(x, -1, 2), [NAN, INF, -INF, 2, -1], [NAN, 2, -1, 2, -1]),
+    ("clip_to", lambda x: wg.clip(x, -1, 2), [NAN, INF, -INF, 2, -1], [NAN, 2, -1, 2, -1]),
     ("clip_low", lambda x: wg.clip(x, lo=-1), [NAN, INF, -INF], [NAN, INF, -1]),
     ("max0", lambda x: wg.maximum(x, 0.0), [NAN, INF, -INF, -1], [NAN, INF, 0, 0]),
     ("0max", lambda x: wg.maximum(0.0, x), [NAN, INF, -INF, -1], [NAN, INF, 0, 0]),

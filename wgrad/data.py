@@ -26,7 +26,10 @@ def batches(
     Raises: ArgumentError for a size below 1 or no tensors; ShapeError for tensors of different
     lengths; DeviceError for tensors on different devices.
     """
-    count = operator.index(size)
+    try:
+        count = operator.index(size)
+    except TypeError:
+        count = 0
     if count < 1:
         raise ArgumentError(f"batches: size is {size}, and at least 1 is needed")
     if not tensors or not all(isinstance(x, Tensor) for x in tensors):

@@ -229,8 +229,12 @@ def backward(root: Node, ct: Tensor, create_graph: bool) -> None:
                 node.grad = node.grad + ct
         return True
 
+    order = reachable(root)
     with set_recording(create_graph):
-        pull_back(reachable(root), ct, visit)
+        pull_back(order, ct, visit)
+    for node in order:  # where every slope is 0 by rule (sign, x ** 0), no cotangent arrived
+        if node.op is None and node.grad is None:
+            node.grad = ZERO
 
 
 def _owned(ct: Tensor, given: set) -> Tensor:

@@ -67,6 +67,27 @@ fn real_log(x: f32) -> f32 {
     return e * 0.693359375 + (2.0 * s + (2.0 * s * series - e * 2.12194440e-4));
 }
 
+// x = n pi/2 + r with |r| <= pi/4; pi/2 comes in three parts of few bits, so that the products
+// with n cancel almost exactly (up to |x| of about 10,000). The Taylor series of sine and cosine
+// of r are exact to a tenth of an ULP, and n mod 4 says which of them, and which sign.
+// WGSL allows the builtins an absolute error of 2^-11.
+fn quarter_turns(x: f32, turn: i32) -> f32 {
+    if is_nan(x) || is_inf(x) { return make_nan(x); }
+    let n = round(x * 0.63661977);
+    let r = ((x - n * 1.5703125) - n * 4.83751297e-4) - n * 7.54978995e-8;
+    let z = r * r;
+    let sine = r + r * z * (-0.16666667 + z * (0.0083333333 + z * (-1.9841270e-4 + z * 2.7557319e-6)));
+    let cosine = 1.0 - 0.5 * z
+        + z * z * (0.041666668 + z * (-0.0013888889 + z * (2.4801587e-5 - z * 2.7557319e-7)));
+    let quarter = i32(n) + turn;
+    let value = select(sine, cosine, (quarter & 1) == 1);
+    return select(value, -value, (quarter & 2) == 2);
+}
+
+fn real_sin(x: f32) -> f32 { return quarter_turns(x, 0); }
+
+fn real_cos(x: f32) -> f32 { return quarter_turns(x, 1); }
+
 // The series of x near 0, where 1 - 2 / (e^2x + 1) would cancel; clamped where the result is 1,
 // for the builtin overflows to NaN on some drivers.
 fn safe_tanh(x: f32) -> f32 {

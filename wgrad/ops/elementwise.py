@@ -100,10 +100,11 @@ square = elementwise(
 
 
 def _power_base(a: Any, b: Any) -> Any:
-    """d(a**b)/da = b a**(b-1), and 0 where b is 0, also at a = 0."""
+    """d(a**b)/da = b a**(b-1), which is 0 where b is 0, also at a = 0."""
     if isinstance(b, (int, float)):
         return 0 if b == 0 else b * power(a, b - 1)
-    return where(b == 0, 0.0, b * power(a, b - 1))
+    flat = logical_and(a == 0, b == 0)  # left alone here, 0 * 0**-1 would be NaN, its slope too
+    return where(flat, 0.0, b * power(a, where(flat, 1.0, b - 1)))
 
 
 def _power_exponent(out: Any, a: Any) -> Any:
@@ -125,7 +126,9 @@ power = elementwise(
 )
 
 # Exponentials and their kin.
-exp = elementwise("exp", wgsl="real_exp(a)", numpy=np.exp, partials=(lambda out: out,), doc="e ** a.")
+exp = elementwise(
+    "exp", wgsl="real_exp(a)", numpy=np.exp, partials=(lambda out: out,), doc="e ** a."
+)
 log = elementwise(
     "log",
     wgsl="real_log(a)",
@@ -140,9 +143,11 @@ sqrt = elementwise(
     partials=(lambda out: 0.5 / out,),
     doc="The square root; its slope at 0 is infinite.",
 )
-sin = elementwise("sin", wgsl="sin(a)", numpy=np.sin, partials=(lambda a: cos(a),), doc="Sine.")
+sin = elementwise(
+    "sin", wgsl="real_sin(a)", numpy=np.sin, partials=(lambda a: cos(a),), doc="Sine."
+)
 cos: Elementwise = elementwise(
-    "cos", wgsl="cos(a)", numpy=np.cos, partials=(lambda a: -sin(a),), doc="Cosine."
+    "cos", wgsl="real_cos(a)", numpy=np.cos, partials=(lambda a: -sin(a),), doc="Cosine."
 )
 tanh = elementwise(
     "tanh",

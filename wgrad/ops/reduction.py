@@ -41,7 +41,7 @@ def _other_product(a: Any, axes: Shape) -> Any:
     again.
     """
     order = tuple(i for i in range(len(a.shape)) if i not in axes) + axes
-    lead = tuple(a.shape[i] for i in order[: -len(axes)])
+    lead = tuple(a.shape[i] for i in order[: len(order) - len(axes)])
     moved = apply(REGISTRY["permute_dims"], a, axes=order)
     back = tuple(order.index(i) for i in range(len(order)))
     size = prod_of(a.shape[i] for i in axes)

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..errors import ArgumentError, DTypeError, GradientError
+from ..errors import ArgumentError, DTypeError, GradientError, ShapeError
 from ..tensor import Tensor
 
 
@@ -29,7 +29,7 @@ class Optimizer(ABC):
 
     Raises: ArgumentError for no parameters, one that comes twice, or numbers out of range;
     DTypeError for what is no tensor; GradientError for a tensor that is not a leaf that requires
-    grad.
+    grad; ShapeError for an expanded view.
     """
 
     def __init__(self, params: Iterable[Tensor], lr: float):
@@ -69,6 +69,14 @@ class Optimizer(ABC):
                 raise GradientError(
                     f"{self._name}: parameter {i} of shape {x.shape} {state}; only a leaf that "
                     "requires grad can be optimized, see wg.parameter"
+                )
+            if any(
+                n > 1 and stride == 0
+                for n, stride in zip(x.shape, x.array.layout.strides, strict=True)
+            ):
+                raise ShapeError(
+                    f"{self._name}: parameter {i} of shape {x.shape} is an expanded view, whose "
+                    "elements share memory: optimize a copy()"
                 )
             if seen.setdefault(id(x), i) != i:
                 raise ArgumentError(f"{self._name}: parameters {seen[id(x)]} and {i} are the same")

@@ -11,6 +11,8 @@ import re
 from functools import cache, lru_cache
 from pathlib import Path
 
+# A function ends at the first brace at the start of a line, or on its own line when it has one line.
+_FUNCTION = re.compile(r"^fn (\w+)\((?:[^\n]*\}\n|.*?^\}\n)", re.MULTILINE | re.DOTALL)
 _PACKAGE = Path(__file__).resolve().parents[2]
 # In a checkout the shaders lie beside the package, in a wheel inside it.
 _PLACES = (_PACKAGE.parent / "shaders", _PACKAGE / "shaders")
@@ -60,7 +62,7 @@ def fill(
 def _library() -> dict[str, str]:
     """Return the functions of lib/math.wgsl by name."""
     text = source("lib/math")
-    return {m[1]: m[0] for m in re.finditer(r"^fn (\w+)\(.*?^\}\n", text, re.MULTILINE | re.DOTALL)}
+    return {m[1]: m[0] for m in re.finditer(_FUNCTION, text)}
 
 
 def library(expression: str) -> str:
