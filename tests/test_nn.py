@@ -347,6 +347,19 @@ def test_sequential_chains_modules_and_functions(device):
     assert nn.Sequential()(x) is x
 
 
+@wg.custom_op(backward=lambda ct, out, x: 2 * ct)
+def doubled(x):
+    return x * 2
+
+
+def test_sequential_of_ops_pickles(device):
+    model = nn.Sequential(nn.Linear(2, 3, seed=0), wg.abs, doubled)
+    other = pickle.loads(pickle.dumps(model))
+    assert other.steps[1] is wg.abs and other.steps[2] is doubled
+    x = wg.tensor([[1.0, -2.0]])
+    assert other(x).tolist() == model(x).tolist()
+
+
 def test_losses_are_the_functions_of_the_package():
     assert nn.mse_loss is wg.mse_loss and nn.cross_entropy is wg.cross_entropy
 

@@ -139,6 +139,7 @@ class Op(ABC):
     def __init__(self, name: str, rules: Sequence[Callable | None], doc: str = ""):
         self.name = name
         self.__name__ = name
+        self.__module__ = "wgrad"  # where pickle finds it by its name
         self.__doc__ = doc
         self.rules = tuple(rule and Rule(rule) for rule in rules)
 

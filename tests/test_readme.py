@@ -1,0 +1,72 @@
+"""The code in README.md and CONTRIBUTING.md runs as it stands, and the links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import wgrad as wg
+from wgrad.ops import REGISTRY, elementwise
+
+ROOT = Path(__file__).parent.parent
+
+
+def code(name: str, language: str = "python") -> list[str]:
+    """Return the fenced blocks of a language."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+
+
+def test_readme_trains_something_in_about_twenty_lines(device, capsys):
+    program = code("README.md")[0]
+    assert len([line for line in program.splitlines() if line.strip()]) <= 20
+    exec(compile(program, "README.md", "exec"), {})
+    out = capsys.readouterr().out
+    losses = [float(x) for x in re.findall(r"step \d+: loss (\d\.\d+)", out)]
+    assert len(losses) == 4 and losses[-1] < losses[0]
+    right = re.search(rf"([\d.]+)% of new points are right, on {device.name}", out)
+    assert right is not None and float(right[1]) > 97
+
+
+def test_readme_blocks_run_one_after_the_other(device):
+    names: dict = {}
+    blocks = code("README.md")
+    assert len(blocks) == 4
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+        for line in block.splitlines():
+            shape = re.match(r"(wg\.\S.*\S)\s+# (\(\d.*\))$", line)
+            if shape:
+                assert eval(shape[1], names).shape == eval(shape[2])
+
+
+def test_contributing_shows_an_operation_that_works(device):
+    (entry,) = code("CONTRIBUTING.md")
+    try:
+        exec(compile(entry, "CONTRIBUTING.md", "exec"), names := dict(vars(elementwise)))
+        gauss, x = names["gauss"], np.array([-1.5, 0.0, 0.5])
+        np.testing.assert_allclose(gauss(wg.tensor(x)).numpy(), np.exp(-x * x), rtol=1e-5)
+        wg.gradcheck(gauss, [wg.tensor(x)])
+        wg.gradcheck(wg.grad(lambda y: gauss(y).sum()), [wg.tensor(x)])
+    finally:
+        REGISTRY.pop("gauss", None)
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_links_and_paths_lead_to_files(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    links = [x for x in re.findall(r"\]\(([^)]+)\)", text) if "://" not in x]
+    paths = re.findall(r"`((?:wgrad|shaders|tests|examples)/[\w/.]*)`", text)
+    assert links or paths
+    for path in (*links, *paths):
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_commands_are_those_of_the_makefile(name):
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    used = re.findall(r"(?:`|^)make (\w+)", (ROOT / name).read_text(encoding="utf-8"), re.M)
+    assert "test" in used and set(used) <= set(targets)
