@@ -8,22 +8,18 @@
 
 struct Params {
     quads: u32,
-    scalars: vec4<u32>,  // the bits of operands that are numbers
+    scalars: array<vec4<u32>, 4>,  // the bits of operands that are numbers
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 
 // replace: operands
-alias A = f32;
-alias B = f32;
-alias T = f32;
-alias R = f32;
 @group(0) @binding(1) var<storage, read> a_data: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
-fn body(a: A, b: B) -> R { return a + b; }
+fn body(a: f32, b: f32) -> f32 { return a + b; }
 fn compute(quad: u32) -> vec4<f32> {
     let a = a_data[quad];
-    let b = bitcast<f32>(params.scalars.y);
+    let b = bitcast<f32>(params.scalars[0].y);
     return vec4<f32>(body(a.x, b), body(a.y, b), body(a.z, b), body(a.w, b));
 }
 // end: operands

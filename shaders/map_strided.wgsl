@@ -10,23 +10,19 @@ struct Params {
     size: u32,
     rank: u32,
     offsets: vec4<u32>,
-    scalars: vec4<u32>,  // the bits of operands that are numbers
+    scalars: array<vec4<u32>, 4>,  // the bits of operands that are numbers
     dims: Dims,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 
 // replace: operands
-alias A = f32;
-alias B = f32;
-alias T = f32;
-alias R = f32;
 @group(0) @binding(1) var<storage, read> a_data: array<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
-fn body(a: A, b: B) -> R { return a + b; }
+fn body(a: f32, b: f32) -> f32 { return a + b; }
 fn compute(at: vec4<u32>) -> f32 {
     let a = a_data[at.x];
-    let b = bitcast<f32>(params.scalars.y);
+    let b = bitcast<f32>(params.scalars[0].y);
     return body(a, b);
 }
 // end: operands

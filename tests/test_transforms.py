@@ -432,7 +432,9 @@ def test_gradcheck_names_the_input_and_the_entry(device):
 
 def test_gradcheck_finds_a_rule_that_ignores_its_cotangent(device):
     ignores = wg.custom_op(lambda x: x * 2, backward=lambda ct, out, x: wg.full_like(x, 2.0))
-    with pytest.raises(wg.errors.GradientError, match=r"input 0\[1\]: the gradient of output 0"):
+    with pytest.raises(
+        wg.errors.GradientError, match=r"input 0\[0\]: the gradient of output 1 is 2"
+    ):
         wg.gradcheck(ignores, [t([1.0, 2.0])])
 
 

@@ -1,5 +1,6 @@
 """The WebGPU device itself: memory, hazards, processes, faults. Its numbers: test_ops_*.py."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -120,6 +121,18 @@ def test_pool_steady_work_allocates_nothing(webgpu):
     assert after["bind_groups_created"] - before["bind_groups_created"] < 20
     assert after["pipelines_compiled"] == before["pipelines_compiled"]
     assert after["buffers_reused"] > before["buffers_reused"]
+
+
+def test_pool_survives_tensors_in_garbage_cycles(webgpu):
+    # The collector finalizes everything in a cycle, the buffers included: see Gpu._alive.
+    for i in range(5):
+        cycle: list = [wg.ones(1000) + i, wg.rand(7, 9) * i]
+        cycle.append(cycle)
+        del cycle
+        gc.collect()
+        x = wg.rand(1000) + 1
+        np.testing.assert_array_equal((x * 2 - x).numpy(), x.numpy())
+        assert (wg.zeros((7, 9)) + i).sum().item() == 63 * i
 
 
 def test_pool_gives_memory_back_when_asked(webgpu):

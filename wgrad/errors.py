@@ -10,6 +10,7 @@ Each class is also the built-in kind that a Python user would catch:
     ├── IndexRangeError         IndexError    an index or a class label outside its range
     ├── GradientError           RuntimeError  misuse of the tape
     ├── DeviceError             RuntimeError  no such device, tensors of two devices, a lost device
+    ├── TraceError              RuntimeError  a function that cannot be compiled as it is
     ├── ShaderError             RuntimeError  WGSL that the driver refuses
     ├── OutOfMemoryError        MemoryError   the device has no room
     └── MissingDependencyError  ImportError   an optional package is not installed
@@ -49,6 +50,10 @@ class GradientError(WgradError, RuntimeError):
 
 class DeviceError(WgradError, RuntimeError):
     """No such device, tensors of two devices in one operation, or a device that was lost."""
+
+
+class TraceError(WgradError, RuntimeError):
+    """A function that `wg.compile` cannot capture: it reads a value, or mixes devices."""
 
 
 class ShaderError(WgradError, RuntimeError):

@@ -14,7 +14,7 @@ from .errors import ArgumentError, DTypeError, ShapeError
 from .layout import broadcast_shapes, normalize_axes, normalize_axis
 from .ops import indexing, movement
 from .ops.elementwise import add, clamp, equal, exp, isnan, log, power, square, where
-from .ops.families import coerce, expanded, with_dtype
+from .ops.families import NUMBERS, coerce, expanded, with_dtype
 from .ops.linalg import matmul_, matmul_transposed
 from .ops.reduction import max_, min_, sum_
 from .shaping import as_tensor, index_tensor, reshape, squeeze
@@ -29,6 +29,8 @@ def pow(a: Any, b: Any) -> Tensor:
 
     Raises: ArgumentError for integers to a negative power, which have no integer result.
     """
+    if not all(isinstance(x, Value) or type(x) in NUMBERS for x in (a, b)):
+        a, b = coerce("pow", (a, b))
     if type(b) in (int, float) and b == 2 and isinstance(a, Value) and a.dtype.rank > 0:
         return square(a)
     if not isinstance(a, Value) and not isinstance(b, Value):

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .backends.base import Array, Body, Device
+from .backends.base import Array, Body, Device, tracing
 from .backends.threefry import bits as host_bits
 from .backends.threefry import split_seed
 from .creation import DeviceLike, tensor
@@ -51,7 +51,10 @@ class Generator:
         with self._lock:
             first = self.counter
             self.counter += count
-            return split_seed(self.seed), first
+        tracer = tracing()
+        if tracer is not None:
+            tracer.numbers_taken(self, first, count)
+        return split_seed(self.seed), first
 
 
 def _checked_seed(seed: Any, where: str) -> int:
@@ -77,6 +80,11 @@ def manual_seed(seed: int) -> None:
     _generator = Generator(_checked_seed(seed, "manual_seed"))
 
 
+def global_generator() -> Generator:
+    """Return the stream that drawing functions take from when they are given none."""
+    return _generator
+
+
 def get_rng_state() -> tuple[int, int]:
     """Return (seed, counter), which `set_rng_state` takes."""
     return _generator.seed, _generator.counter
@@ -85,7 +93,10 @@ def get_rng_state() -> tuple[int, int]:
 def set_rng_state(state: tuple[int, int]) -> None:
     """Go back to a state that `get_rng_state` returned."""
     global _generator
-    _generator = _generator_at(*state)
+    whole = isinstance(state, (tuple, list)) and len(state) == 2
+    if not whole or not isinstance(state[1], (int, np.integer)) or state[1] < 0:
+        raise ArgumentError(f"set_rng_state: {state!r} is nothing that get_rng_state returned")
+    _generator = _generator_at(_checked_seed(state[0], "set_rng_state"), int(state[1]))
 
 
 def _stream(generator: Generator | None, where: str) -> Generator:
@@ -110,15 +121,28 @@ def _shape_of(shape: tuple[Any, ...]) -> Any:
     return shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
 
 
-def _floating(array: Array, dtype: Any, requires_grad: bool, where: str) -> Tensor:
+def _floats(
+    kind: str,
+    shape: Any,
+    dtype: Any,
+    device: DeviceLike,
+    generator: Generator | None,
+    where: str,
+) -> Tensor:
+    """Draw float32 numbers and return them as `dtype`; all is checked before any is drawn."""
     chosen = as_dtype(dtype)
     if not chosen.is_floating:
         raise DTypeError(f"{where}: {chosen.name} came and a floating dtype is needed; see randint")
-    out = Tensor(array)
-    if chosen is not dtypes.float32:
-        array.storage.device.check_dtype(chosen, where)
-        out = out.astype(chosen)
-    return out.requires_grad_() if requires_grad else out
+    found = find_device(device)
+    found.check_dtype(chosen, where)
+    out = Tensor(_draw(kind, shape, found, generator, where))
+    return out if chosen is dtypes.float32 else out.astype(chosen)
+
+
+def _check_numbers(where: str, **values: Any) -> None:
+    for name, value in values.items():
+        if not isinstance(value, (int, float, np.integer, np.floating)):
+            raise ArgumentError(f"{where}: {name}={value!r} came, and a number is needed")
 
 
 def rand(
@@ -129,8 +153,8 @@ def rand(
     generator: Generator | None = None,
 ) -> Tensor:
     """Return uniform numbers in [0, 1): rand(2, 3) or rand((2, 3))."""
-    array = _draw("uniform", _shape_of(shape), device, generator, "rand")
-    return _floating(array, dtype, requires_grad, "rand")
+    out = _floats("uniform", _shape_of(shape), dtype, device, generator, "rand")
+    return out.requires_grad_() if requires_grad else out
 
 
 def randn(
@@ -141,8 +165,8 @@ def randn(
     generator: Generator | None = None,
 ) -> Tensor:
     """Return standard normal numbers (at most about 6.3 from 0): randn(2, 3) or randn((2, 3))."""
-    array = _draw("normal", _shape_of(shape), device, generator, "randn")
-    return _floating(array, dtype, requires_grad, "randn")
+    out = _floats("normal", _shape_of(shape), dtype, device, generator, "randn")
+    return out.requires_grad_() if requires_grad else out
 
 
 def uniform(
@@ -154,7 +178,8 @@ def uniform(
     generator: Generator | None = None,
 ) -> Tensor:
     """Return uniform numbers from `low` to `high`."""
-    x = _floating(_draw("uniform", shape, device, generator, "uniform"), dtype, False, "uniform")
+    _check_numbers("uniform", low=low, high=high)
+    x = _floats("uniform", shape, dtype, device, generator, "uniform")
     return x * (high - low) + low
 
 
@@ -167,9 +192,10 @@ def normal(
     generator: Generator | None = None,
 ) -> Tensor:
     """Return normal numbers of the given mean and standard deviation (at least 0)."""
+    _check_numbers("normal", mean=mean, std=std)
     if not std >= 0:
         raise ArgumentError(f"normal: std {std} came, and at least 0 is needed")
-    x = _floating(_draw("normal", shape, device, generator, "normal"), dtype, False, "normal")
+    x = _floats("normal", shape, dtype, device, generator, "normal")
     return x * std + mean
 
 
@@ -200,6 +226,10 @@ def randint(
     """
     if high is None:
         low, high = 0, low
+    try:
+        low, high = operator.index(low), operator.index(high)
+    except TypeError:
+        raise ArgumentError(f"randint: {low!r} to {high!r} came; integers are needed") from None
     span = 2**31
     if not (-span <= low < high <= span):
         raise ArgumentError(

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from . import core
-from .backends.base import Array
+from .backends.base import Array, tracing
 from .core import Call, Node, Value
 from .errors import ArgumentError, GradientError
 
@@ -223,10 +223,13 @@ def backward(root: Node, ct: Tensor, create_graph: bool) -> None:
 
     def visit(node: Node, ct: Tensor) -> bool:
         if node.op is None or node.retains_grad:
+            touch_grad(node)
             if node.grad is None or node.grad is ZERO:
                 node.grad = ct if create_graph else _owned(ct, given)
-            else:
+            elif create_graph or node.grad.requires_grad:
                 node.grad = node.grad + ct
+            else:
+                node.grad._write((node.grad + ct).array, owned=True)
         return True
 
     order = reachable(root)
@@ -235,6 +238,13 @@ def backward(root: Node, ct: Tensor, create_graph: bool) -> None:
     for node in order:  # where every slope is 0 by rule (sign, x ** 0), no cotangent arrived
         if node.op is None and node.grad is None:
             node.grad = ZERO
+
+
+def touch_grad(node: Node, cleared: bool = False) -> None:
+    """Tell a tracer, if one captures, that the gradient of `node` is read, changed or cleared."""
+    tracer = tracing()
+    if tracer is not None:
+        tracer.grad_touched(node, cleared)
 
 
 def _owned(ct: Tensor, given: set) -> Tensor:

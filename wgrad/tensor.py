@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -236,6 +237,7 @@ class Tensor(Value):
         node = self.node
         if node is None:
             return None
+        tape.touch_grad(node)
         if node.grad is tape.ZERO:
             node.grad = Tensor(self.device.full(self.shape, 0, self.dtype))
         return node.grad
@@ -248,11 +250,13 @@ class Tensor(Value):
         """Set the gradient by hand; None removes it. Raises: GradientError, ShapeError."""
         if value is None:
             if self.node is not None:
+                tape.touch_grad(self.node, cleared=True)
                 self.node.grad = None
             return
         if not self.requires_grad:
             raise GradientError("set_grad: the tensor does not require grad")
         assert self.node is not None
+        tape.touch_grad(self.node, cleared=True)
         self.node.grad = self._as_cotangent(value, "set_grad")
 
     def _as_cotangent(self, value: Any, where: str) -> Tensor:
@@ -279,8 +283,10 @@ class Tensor(Value):
 
     def zero_grad(self) -> None:
         """Set the gradient, if there is one, to zeros."""
-        if self.node is not None and self.node.grad is not None:
-            self.node.grad = tape.ZERO
+        if self.node is not None:
+            tape.touch_grad(self.node, cleared=True)
+            if self.node.grad is not None:
+                self.node.grad = tape.ZERO
 
     def retain_grad(self) -> None:
         """Make backward() keep the gradient of this intermediate result in `.grad`."""
@@ -566,15 +572,18 @@ class _GradientShapeError(GradientError, ShapeError):
 class HookHandle:
     """What `register_hook` returns; `remove()` takes the hook away."""
 
+    _keys = itertools.count()  # not the handle's id, which is free again when nobody keeps it
+
     def __init__(self, node: Node, hook: Callable):
         if node.hooks is None:
             node.hooks = {}
         self._hooks = node.hooks
-        self._hooks[id(self)] = hook
+        self._key = next(self._keys)
+        self._hooks[self._key] = hook
 
     def remove(self) -> None:
         """Take the hook away; removing twice does nothing."""
-        self._hooks.pop(id(self), None)
+        self._hooks.pop(self._key, None)
 
 
 def _one_or_many(items: tuple[Any, ...]) -> Any:

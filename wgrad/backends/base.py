@@ -7,8 +7,11 @@ fresh contiguous storages unless a method says otherwise.
 
 from __future__ import annotations
 
+import functools
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +62,10 @@ class Array:
         return Array(self.storage, layout, self.dtype)
 
 
+OPERANDS = "abcdefghijklmnop"  # names of an elementwise kernel's operands
+MAX_TENSORS = 7  # of them that are tensors: 8 storage buffers are portable, and one is the output
+
+
 @dataclass(frozen=True, eq=False)
 class Body:
     """The code of an elementwise kernel, once per language.
@@ -73,7 +80,19 @@ class Body:
     numpy: Callable[..., Any]
 
     def expression(self, dtypes: Sequence[DType]) -> str:
-        return self.wgsl if isinstance(self.wgsl, str) else self.wgsl(*dtypes)
+        """Return the WGSL expression for operands of `dtypes`; T and A in it become types.
+
+        T is the type of the last operand, A that of the first.
+        """
+        text = self.wgsl if isinstance(self.wgsl, str) else self.wgsl(*dtypes)
+        text = re.sub(r"\bT\b", str(dtypes[-1].wgsl), text)
+        return re.sub(r"\bA\b", str(dtypes[0].wgsl), text)
+
+    def functions(self, dtypes: Sequence[DType], out: DType) -> str:
+        """Return WGSL that declares `fn body` over the operands."""
+        names = zip(OPERANDS, dtypes, strict=False)
+        parameters = ", ".join(f"{name}: {dtype.wgsl}" for name, dtype in names)
+        return f"fn body({parameters}) -> {out.wgsl} {{ return {self.expression(dtypes)}; }}"
 
 
 # The devices whose `with` blocks this context is in. The stack lives in the context, not on the
@@ -87,12 +106,64 @@ def current_device() -> Device | None:
     return stack[-1] if stack else None
 
 
+class Live(float):
+    """A number that may change between the runs of a program: each run reads it anew.
+
+    Devices see the float that it was when it was made.
+    """
+
+    read: Callable[[], float]
+
+    @classmethod
+    def of(cls, owner: Any, name: str) -> Live:
+        """Return the number that is now the attribute `name` of `owner`."""
+        made = cls(getattr(owner, name))
+        made.read = lambda: getattr(owner, name)
+        return made
+
+
+_tracer: ContextVar[Any] = ContextVar("wgrad_tracer", default=None)
+
+
+def tracing() -> Any:
+    """Return the tracer (program/trace.py) that captures this context's work, or None."""
+    return _tracer.get()
+
+
+@contextmanager
+def traced_by(tracer: Any) -> Iterator[None]:
+    """Let `tracer` have the work of this block instead of the devices; None suspends it."""
+    token = _tracer.set(tracer)
+    try:
+        yield
+    finally:
+        _tracer.reset(token)
+
+
+def _asks_tracer(method: Callable) -> Callable:
+    """Return a device method that leaves its work to the tracer, when one captures."""
+
+    @functools.wraps(method)
+    def run(self: Device, *args: Any, **kwargs: Any) -> Any:
+        tracer = _tracer.get()
+        if tracer is None:
+            return method(self, *args, **kwargs)
+        return getattr(tracer, method.__name__)(self, *args, **kwargs)
+
+    return run
+
+
 class Device(ABC):
     """One place where tensors live and kernels run; `with device:` makes it the default."""
 
     name: str  # "numpy", "webgpu": what `wg.device()` takes
     description: str  # for people: the adapter, its type, its driver
     dtypes: frozenset[DType]
+
+    def __init_subclass__(cls) -> None:
+        for name in PROTOCOL:
+            if name in vars(cls):
+                setattr(cls, name, _asks_tracer(vars(cls)[name]))
 
     def __enter__(self) -> Device:
         _entered.set((*_entered.get(), self))
@@ -128,6 +199,10 @@ class Device(ABC):
     @abstractmethod
     def full(self, shape: Shape, value: Number, dtype: DType) -> Array:
         """Return an array whose every element is `value`."""
+
+    @abstractmethod
+    def unbacked(self, size: int) -> Storage:
+        """Return a storage of `size` elements whose buffer is None until a program fills it."""
 
     @abstractmethod
     def synchronize(self) -> None:
@@ -173,6 +248,7 @@ class Device(ABC):
     def random(self, kind: str, key: tuple[int, int], counter: int, shape: Shape) -> Array:
         """Threefry numbers `counter`, `counter`+1, ...: "bits" (uint32), "uniform", "normal"."""
 
+    @_asks_tracer
     def replace(self, target: Array, fresh: Array) -> None:
         """Give `target` the values of `fresh`, an array of equal shape that nobody else holds.
 
@@ -191,6 +267,21 @@ class Device(ABC):
             self.write(target, fresh)
 
 
+# What a tracer captures: all that touches memory.
+PROTOCOL = (
+    "upload",
+    "download",
+    "full",
+    "synchronize",
+    "map",
+    "reduce",
+    "matmul",
+    "copy",
+    "write",
+    "gather",
+    "scatter_add",
+    "random",
+)
 REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")
 
 

@@ -67,6 +67,9 @@ class NumpyDevice(Device):
     def full(self, shape: Shape, value: Number, dtype: DType) -> Array:
         return self._wrap(np.full(shape, value, dtype.numpy), dtype)
 
+    def unbacked(self, size: int) -> Storage:
+        return Storage(self, None, size)
+
     def synchronize(self) -> None:
         pass
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .. import dtypes
 from ..backends.base import Array, Body, Device, Number, kept_shape, reduced_shape
 from ..core import Call, Input, Op, Value, apply, wrap
@@ -185,7 +187,10 @@ class Elementwise(Op):
 
 
 def coerce(op: str, inputs: Sequence[Any]) -> tuple[Input, ...]:
-    """Return inputs of which at least one is a tensor, making tensors of arrays and lists."""
+    """Return inputs of which at least one is a tensor, making tensors of arrays and lists.
+
+    NumPy's numbers become Python's: weak, and with all their digits.
+    """
     from ..creation import tensor  # the one upward look: only for inputs that are not tensors yet
 
     device = next((x.device for x in inputs if isinstance(x, Value)), None)
@@ -193,6 +198,9 @@ def coerce(op: str, inputs: Sequence[Any]) -> tuple[Input, ...]:
     for x in inputs:
         if isinstance(x, Value) or type(x) in NUMBERS:
             made.append(x)
+        elif isinstance(x, (np.bool_, np.integer, np.floating)):
+            kind = (bool, int, float)[dtypes.scalar_rank(x)]
+            made.append(kind(x))
         else:
             made.append(tensor(x, device=device))
     if not any(isinstance(x, Value) for x in made):

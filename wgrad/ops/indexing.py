@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..backends.base import Array, Device
+from ..backends.base import Array, Device, tracing
 from ..core import Value, apply
 from ..errors import DTypeError, IndexRangeError
 from .families import Linear, register
@@ -49,6 +49,9 @@ def check_indices(index: Value, size: int, op: str, what: str = "index") -> None
         )
     if index.array.layout.size == 0:
         return
+    tracer = tracing()
+    if tracer is not None:
+        tracer.indices_checked(index, size, op, what)
     low, high = bounds(index)
     if low < 0 or high >= size:
         # The bounds are those of the whole storage; a view of it may be innocent.

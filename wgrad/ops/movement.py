@@ -152,8 +152,8 @@ _CASTS = {
         f"to_{target.name}",
         {
             "bool": _cast_to_bool,
-            "float32": "f32(a)",
-            "float64": "f64(a)",
+            "float32": lambda source: "f32(a)",
+            "float64": lambda source: "f64(a)",
         }.get(target.name, lambda source, target=target: _cast_to_int(source, target)),
         _numpy_cast(target),
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..backends.base import Array, Body, Number
+from ..backends.base import Array, Body, Live, Number, traced_by, tracing
+from ..creation import zeros_like
 from ..errors import ArgumentError, DTypeError
 from ..nn.module import prepare_value
 from ..tensor import Tensor
@@ -55,12 +56,24 @@ class SGD(Optimizer):
 
     def step(self) -> None:
         """Change every parameter that has a gradient, in place: one kernel each when plain."""
+        tracer = tracing()
+        if tracer is not None:
+            kind = self._kind()
+            tracer.require(lambda: self._kind() == kind)
         for i, p in enumerate(self.params):
             if p.grad is not None:
+                if tracer is not None and self._velocity[i] is None and self.momentum:
+                    with traced_by(None):  # state that the program finds, not one that it makes
+                        self._velocity[i] = zeros_like(p)
                 self._step(i, p, p.grad.array)
 
+    def _kind(self) -> tuple[bool, bool, bool]:
+        """Return what decides which kernels a step consists of."""
+        return bool(self.momentum), self.nesterov, bool(self.weight_decay)
+
     def _step(self, i: int, p: Tensor, g: Array) -> None:
-        decay, lr = self.weight_decay, self.lr
+        decay, lr = Live.of(self, "weight_decay"), Live.of(self, "lr")
+        momentum = Live.of(self, "momentum")
         if not self.momentum:
             if decay:
                 p._write(_map(_DECAYED_STEP, p.array, g, lr, decay), owned=True)
@@ -75,8 +88,8 @@ class SGD(Optimizer):
         else:
             if v.device is not p.device:  # the parameter was moved
                 v = self._velocity[i] = v.to(p.device)
-            v._write(_map(_ADD_SCALED, g, v.array, self.momentum), owned=True)
-        ahead = _map(_ADD_SCALED, g, v.array, self.momentum) if self.nesterov else v.array
+            v._write(_map(_ADD_SCALED, g, v.array, momentum), owned=True)
+        ahead = _map(_ADD_SCALED, g, v.array, momentum) if self.nesterov else v.array
         p._write(_map(_STEP, p.array, ahead, lr), owned=True)
 
     def state_dict(self) -> dict[str, Any]:

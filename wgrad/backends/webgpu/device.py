@@ -131,6 +131,10 @@ class Gpu:
         self._uniforms = self.raw.create_buffer(
             size=RING_BYTES, usage=usage.UNIFORM | usage.COPY_DST | usage.COPY_SRC
         )
+        # Held here, a buffer is never garbage. Were a tensor in a reference cycle its only owner, the
+        # collector would run wgpu's destructor of the buffer too, just as ours returns it to the
+        # pool; binding it later would end the process.
+        self._alive: dict[int, Buffer] = {}
         self._layouts: dict[int, tuple[Any, Any]] = {}
         self._groups: dict[tuple[int, ...], Any] = {}
         self._encoder: Any = None
@@ -160,7 +164,8 @@ class Gpu:
         self._next_uid += 1
         COUNTERS.buffers_created += 1
         COUNTERS.bytes_allocated += nbytes
-        return Buffer(raw, nbytes, self._next_uid)
+        buffer = self._alive[self._next_uid] = Buffer(raw, nbytes, self._next_uid)
+        return buffer
 
     def drop_buffer(self, buffer: Buffer) -> None:
         """Forget a buffer; the driver frees it when submitted work is done with it."""
@@ -170,6 +175,7 @@ class Gpu:
             for key in buffer.groups:
                 self._groups.pop(key, None)
             buffer.groups.clear()
+            del self._alive[buffer.uid]
             COUNTERS.bytes_allocated -= buffer.nbytes
 
     def write(self, buffer: Buffer, data: Any, nbytes: int) -> None:

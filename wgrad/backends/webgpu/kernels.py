@@ -17,7 +17,7 @@ from ...dtypes import DType
 from ...errors import ShapeError
 from ...layout import Layout, Shape, collapse
 from .. import threefry
-from ..base import Array, Body, Device, Number, batch_gather_shape, reduced_shape
+from ..base import OPERANDS, Array, Body, Device, Number, batch_gather_shape, reduced_shape
 from . import shaders
 from .device import Gpu, Pipeline
 from .matmul import Matmul
@@ -76,7 +76,9 @@ class WebGpuDevice(Device):
 
     # Memory.
     def _empty(self, shape: Shape, dtype: DType) -> Array:
-        return Array(GpuStorage(self, self.pool, prod(shape)), Layout.dense(shape), dtype)
+        size = prod(shape)
+        storage = GpuStorage(self, self.pool, size, self.pool.acquire(4 * size))
+        return Array(storage, Layout.dense(shape), dtype)
 
     def upload(self, data: np.ndarray, dtype: DType) -> Array:
         out = self._empty(data.shape, dtype)
@@ -97,6 +99,9 @@ class WebGpuDevice(Device):
 
     def full(self, shape: Shape, value: Number, dtype: DType) -> Array:
         return self.map(_FILL, (value,), (dtype,), shape, dtype)
+
+    def unbacked(self, size: int) -> GpuStorage:
+        return GpuStorage(self, self.pool, size, None)
 
     def synchronize(self) -> None:
         self.gpu.wait()
@@ -136,17 +141,20 @@ class WebGpuDevice(Device):
         if size == 0:
             return out
         arrays: list[Array] = []
-        scalars = [0, 0, 0, 0]
+        scalars = [0] * len(OPERANDS)
         flat = True
         pattern = ""
         for i, (x, wanted) in enumerate(zip(operands, dtypes, strict=True)):
             if isinstance(x, Array):
                 arrays.append(x)
                 pattern += "t"
-                flat = flat and x.layout.contiguous and x.layout.offset == 0
+                flat = flat and _begins_flat(x)
             else:
                 scalars[i] = scalar_bits(x, wanted)
                 pattern += "s"
+        if not flat and len(arrays) > 4:  # a strided kernel has four offsets
+            arrays = [x if _begins_flat(x) else self.copy(x) for x in arrays]
+            flat = True
         pipeline = self._pipeline(
             (body, *dtypes, dtype, pattern, "flat" if flat else "strided"),
             len(arrays),
@@ -154,12 +162,12 @@ class WebGpuDevice(Device):
         )
         if flat:
             quads = -(-size // 4)
-            params = struct.pack("<8I", quads, 0, 0, 0, *scalars)
+            params = struct.pack("<20I", quads, 0, 0, 0, *scalars)
             self._launch(pipeline, arrays, out, params, quads, FLAT_QUADS)
             return out
         arrays, extents, strides = self._merged(shape, arrays)
         offsets = [x.layout.offset for x in arrays]
-        head = struct.pack("<12I", size, len(extents), 0, 0, *_four(offsets), *scalars)
+        head = struct.pack("<24I", size, len(extents), 0, 0, *_four(offsets), *scalars)
         self._launch(pipeline, arrays, out, head + pack_dims(extents, *strides), size)
         return out
 
@@ -358,6 +366,10 @@ class WebGpuDevice(Device):
         return self._normal_table
 
 
+def _begins_flat(x: Array) -> bool:
+    return x.layout.contiguous and x.layout.offset == 0
+
+
 def _four(values: Sequence[int]) -> tuple[int, ...]:
     return (*values, *(0,) * (4 - len(values)))
 
@@ -397,10 +409,9 @@ def _stored(dtype: DType, text: str) -> str:
 
 def map_source(body: Body, pattern: str, ins: Sequence[DType], out: DType, flat: bool) -> str:
     """Return an elementwise kernel: `pattern` has t per tensor and s per number."""
-    names = "abcd"[: len(ins)]
-    expression = body.expression(ins)
-    lines = [f"alias {n.upper()} = {d.wgsl};" for n, d in zip(names, ins, strict=True)]
-    lines += [f"alias T = {ins[-1].wgsl};", f"alias R = {out.wgsl};"]
+    names = OPERANDS[: len(ins)]
+    code = body.functions(ins, out)
+    lines: list[str] = []
     tensors = [i for i, p in enumerate(pattern) if p == "t"]
     element = "vec4<{}>" if flat else "{}"
     for binding, i in enumerate(tensors, 1):
@@ -412,12 +423,11 @@ def map_source(body: Body, pattern: str, ins: Sequence[DType], out: DType, flat:
     lines.append(
         f"@group(0) @binding({len(tensors) + 1}) var<storage, read_write> out: array<{result}>;"
     )
-    parameters = ", ".join(f"{n}: {n.upper()}" for n in names)
-    lines.append(f"fn body({parameters}) -> R {{ return {expression}; }}")
+    lines.append(code)
     lines.append(f"fn compute({'quad: u32' if flat else 'at: vec4<u32>'}) -> {result} {{")
     for i, name in enumerate(names):
         if i not in tensors:
-            bits = f"params.scalars.{_LANE[i]}"
+            bits = f"params.scalars[{i // 4}].{_LANE[i % 4]}"
             value = (
                 _loaded(ins[i], bits)
                 if ins[i].wgsl == "bool"
@@ -438,7 +448,7 @@ def map_source(body: Body, pattern: str, ins: Sequence[DType], out: DType, flat:
     parts = ", ".join(call(f".{c}") for c in _LANE)
     lines.append(f"    return {f'{result}({parts})' if flat else call('')};")
     lines.append("}")
-    lines.append(shaders.library(expression))
+    lines.append(shaders.library(code))
     return shaders.fill("map_flat" if flat else "map_strided", {"operands": "\n".join(lines)})
 
 

@@ -10,7 +10,7 @@ from collections import deque
 
 from ...errors import OutOfMemoryError
 from ...statistics import COUNTERS
-from ..base import Storage
+from ..base import Device, Storage
 from .device import Buffer, Gpu
 
 SMALLEST = 256  # bytes
@@ -81,10 +81,10 @@ class GpuStorage(Storage):
 
     __slots__ = ("pool",)
 
-    def __init__(self, device: object, pool: Pool, size: int):
-        super().__init__(device, pool.acquire(4 * size), size)  # type: ignore[arg-type]
+    def __init__(self, device: Device, pool: Pool, size: int, buffer: Buffer | None):
+        super().__init__(device, buffer, size)
         self.pool = pool
 
     def __del__(self) -> None:
-        if hasattr(self, "pool"):  # it is missing when there was no room
+        if self.buffer is not None:
             self.pool.returned.append(self.buffer)

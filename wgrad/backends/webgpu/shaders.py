@@ -11,7 +11,7 @@ import re
 from functools import cache, lru_cache
 from pathlib import Path
 
-# A function ends at the first brace at the start of a line, or on its own line when it has one line.
+# A function ends at the first brace that begins a line, or on its line when it has only one.
 _FUNCTION = re.compile(r"^fn (\w+)\((?:[^\n]*\}\n|.*?^\}\n)", re.MULTILINE | re.DOTALL)
 _PACKAGE = Path(__file__).resolve().parents[2]
 # In a checkout the shaders lie beside the package, in a wheel inside it.
