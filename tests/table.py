@@ -296,6 +296,7 @@ def _movement() -> Iterator[Row]:
         return Row(id, (op,), call, reference, args or (box,), **more)
 
     yield row("alias", "alias", lambda x: +x, np.copy, public=())
+    yield row("copy", "copy", lambda x: x.copy(), np.copy, public=())
     yield row(
         "broadcast_to",
         "broadcast_to",

@@ -64,6 +64,7 @@ class Given:
         self.b = wg.tensor([True, False, True])
         self.s = wg.tensor(2.5)
         self.e = wg.zeros((0, 3))
+        self.batch = wg.zeros((2, 2, 3))
         self.p = wg.parameter([1.0, 2.0, 3.0])
         self.y = self.p * 2
         self.labels = wg.tensor([0, 2])
@@ -98,12 +99,12 @@ CASES = [
     Bad("matmul_number", lambda t: t.f @ 2.0, ShapeError, ("matmul", "0-d")),
     Bad(
         "matmul_batch",
-        lambda t: wg.zeros((2, 2, 3)) @ wg.zeros((3, 3, 2)),
+        lambda t: t.batch @ wg.broadcast_to(t.g, (3, 3, 2)),
         ShapeError,
         ("matmul", "(2,)", "(3,)"),
     ),
     Bad("linear", lambda t: wg.linear(t.f, t.g), ShapeError, ("linear", "(2, 3)", "(3, 2)")),
-    Bad("linear_bias", lambda t: wg.linear(t.f, t.f, t.p), ShapeError, ("(2, 2)", "(3,)")),
+    Bad("linear_bias", lambda t: wg.linear(t.f, t.f, t.p), ShapeError, ("linear", "(3,)", "(2,)")),
     Bad("reshape", lambda t: t.f.reshape(4, 2), ShapeError, ("reshape", "(2, 3)", "6", "8")),
     Bad("reshape_auto", lambda t: t.f.reshape(-1, 4), ShapeError, ("reshape", "(2, 3)")),
     Bad("reshape_autos", lambda t: t.f.reshape(-1, -1), ShapeError, ("reshape", "(-1, -1)")),
@@ -231,6 +232,11 @@ CASES = [
     Bad("logical_floats", lambda t: t.f & t.f, DTypeError, ("logical_and", "float32", "bool")),
     Bad("not_ints", lambda t: ~t.i, DTypeError, ("logical_not", "int32", "bool")),
     Bad("where_float", lambda t: wg.where(t.f, t.f, t.f), DTypeError, ("where", "float32", "bool")),
+    Bad("mixed_ints", lambda t: t.i[0] + t.u, DTypeError, ("int32", "uint32", "astype")),
+    Bad("mixed_int_matmul", lambda t: t.i @ t.u, DTypeError, ("int32", "uint32")),
+    Bad("mixed_int_where", lambda t: wg.where(t.b, t.i, t.u), DTypeError, ("int32", "uint32")),
+    Bad("mixed_int_concat", lambda t: wg.concat([t.i[0], t.u]), DTypeError, ("int32", "uint32")),
+    Bad("assign_floats", lambda t: t.i.assign([1.5, 2.5, 3.5]), DTypeError, ("int32", "floating")),
     Bad("inputs", lambda t: wg.add(t.f), DTypeError, ("add", "1 inputs", "2")),
     Bad("take_float", lambda t: wg.take(t.f, [0.5]), DTypeError, ("take", "float", "integer")),
     Bad("take_floats", lambda t: wg.take(t.f, t.p), DTypeError, ("take", "float32", "integer")),
@@ -420,9 +426,11 @@ def check(case: Bad, given: Given, device: Any) -> None:
     before = given.values()
     grad = given.p.grad
     default = wg.default_device()
+    device.synchronize()
     dispatches = wg.stats()["dispatches"]
     with pytest.raises(case.error) as caught:
         case.call(given)
+    device.synchronize()  # what was recorded counts too
     assert wg.stats()["dispatches"] == dispatches, "something was dispatched"
     error = caught.value
     assert isinstance(error, errors.WgradError)

@@ -330,8 +330,10 @@ def test_normal_table_is_the_exact_quantile():
 )
 def test_bad_arguments_take_nothing_from_the_stream(call: Any, error: type, device):
     state = wg.get_rng_state()
+    device.synchronize()
     before = wg.stats()["dispatches"]
     with pytest.raises(error):
         call()
+    device.synchronize()
     assert wg.get_rng_state() == state
     assert wg.stats()["dispatches"] == before

@@ -55,6 +55,8 @@ def test_grad_takes_numbers_lists_and_arrays(device):
 def test_grad_needs_a_0d_result(device):
     with pytest.raises(wg.errors.GradientError, match=r"shape \(2,\)"):
         wg.grad(lambda x: x * 2)(t([1.0, 2.0]))
+    with pytest.raises(wg.errors.GradientError, match="returned int32"):
+        wg.grad(wg.argmax)(t([1.0, 2.0]))
     with pytest.raises(wg.errors.GradientError, match="float, not a tensor"):
         wg.grad(lambda x: 3.0)(t(1.0))
 

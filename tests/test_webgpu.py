@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -159,6 +160,7 @@ def test_upload_into_a_reused_buffer_waits_for_recorded_work(webgpu):
 
 def test_more_dispatches_than_a_batch_or_the_ring_hold(webgpu):
     x = wg.zeros(5)
+    webgpu.synchronize()
     before = wg.stats()
     for _ in range(3000):
         x = x + 1
@@ -172,9 +174,10 @@ def test_stats_count_what_ran(webgpu):
     x = wg.tensor([1.0, 2.0])
     wg.stats(reset=True)
     y = x * 3
-    assert wg.stats()["dispatches"] == 1 and wg.stats()["submits"] == 0
+    assert wg.stats()["dispatches"] == wg.stats()["submits"] == 0  # recorded, and not run yet
     assert y.tolist() == [3, 6]
     seen = wg.stats()
+    assert seen["dispatches"] == 1
     assert seen["readbacks"] == 1 and seen["bytes_read"] == 8 and seen["submits"] == 2
 
 
@@ -252,6 +255,86 @@ def test_forked_child_gets_an_exception(webgpu):
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
         """)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("where", ["encode", "submit"])
+def test_interrupt_loses_no_recorded_work(webgpu, monkeypatch, where):
+    x = wg.tensor([1.0, 2.0])
+    y = x * 2 + 1
+    gpu, raised = webgpu.gpu, []
+    if where == "encode":
+        encode = gpu._encode
+
+        def interrupted(work):
+            if not raised:
+                raised.append(True)
+                raise KeyboardInterrupt
+            return encode(work)
+
+        monkeypatch.setattr(gpu, "_encode", interrupted)
+    else:
+        queue = gpu.raw.queue
+        submit = queue.submit
+
+        def interrupted(commands):
+            if not raised:
+                raised.append(True)
+                os.kill(os.getpid(), signal.SIGINT)  # held back until the submit is done
+            submit(commands)
+
+        monkeypatch.setattr(type(queue), "submit", lambda self, commands: interrupted(commands))
+    with pytest.raises(KeyboardInterrupt):
+        y.numpy()
+    assert raised
+    assert y.tolist() == [3, 5]
+    assert (x * 5).tolist() == [5, 10]
+
+
+def test_fork_of_a_process_that_used_the_device_ends(webgpu):
+    done = run("""
+        import os, sys, wgrad as wg
+        x = wg.tensor([1.0], device="webgpu") + 1
+        if os.fork() == 0:
+            sys.exit(3)
+        assert os.waitstatus_to_exitcode(os.wait()[1]) == 3
+        assert x.item() == 2
+        """)
+    assert done.returncode == 0, done.stderr
+
+
+def test_broken_wgpu_library_leaves_numpy_working():
+    done = run(
+        """
+        import wgrad as wg
+        assert wg.ones(3).sum().item() == 3
+        assert [d.name for d in wg.devices()] == ["numpy"]
+        try:
+            wg.device("webgpu")
+        except wg.errors.MissingDependencyError as error:
+            assert "wgpu" in str(error)
+        else:
+            raise SystemExit("no error")
+        """,
+        WGPU_LIB_PATH="/nonexistent.so",
+        WGRAD_DEVICE="",
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_small_uploads_without_a_submit_are_submitted_at_times(webgpu):
+    before = wg.stats()
+    for _ in range(10_000):
+        wg.tensor([1.0])
+    wg.tensor([1.0]).numpy()
+    assert webgpu.gpu._unsubmitted == 0
+    assert wg.stats()["uploads"] - before["uploads"] == 10_001
+
+
+def test_views_beyond_a_u32_of_elements_are_refused(webgpu):
+    x = wg.tensor([1.0])
+    for count in (2**31, 2**32 - 1, 2**33):
+        with pytest.raises(wg.errors.ShapeError, match="counts to"):
+            wg.broadcast_to(x, (count,)).sum()
 
 
 def test_process_that_used_wgpu_before_still_opens_the_device(webgpu):

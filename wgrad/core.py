@@ -11,7 +11,7 @@ import inspect
 import itertools
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import CodeType
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from .backends.base import Array, Device, Number
 from .dtypes import DType
-from .errors import DeviceError
+from .errors import DeviceError, OutOfMemoryError
 from .layout import Shape
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class Node:
         "saved",
         "sequence",
         "shapes",
+        "version",
     )
 
     def __init__(self, requires_grad: bool = False):
@@ -89,6 +90,7 @@ class Node:
         self.saved: Mapping[str, Any] = {}
         self.shapes: tuple[Shape, ...] = ()
         self.origin: tuple[CodeType, int] | None = None
+        self.version = 0  # of the result's storage when it was computed
         self.grad: Any = None
         self.hooks: dict[int, Callable] | None = None
         self.retains_grad = False
@@ -225,21 +227,34 @@ def apply(op: Op, *inputs: Input, **params: Any) -> Tensor:
             if device is None:
                 device = array.storage.device
             elif device is not array.storage.device:
-                raise DeviceError(
-                    f"{op.name}: one tensor is on {device.name} and another on "
-                    f"{array.storage.device.name}: move one with .to(device)"
-                )
+                check_devices(op.name, inputs)
             arrays.append(array)
         else:
             arrays.append(value)
     assert device is not None
-    out = _tensor_type(op.run(device, tuple(arrays), params), None)
+    try:
+        out = _tensor_type(op.run(device, tuple(arrays), params), None)
+    except MemoryError as error:  # NumPy's own; a GPU's comes in our words
+        if isinstance(error, OutOfMemoryError):
+            raise
+        raise OutOfMemoryError(f"{op.name}: device {device.name} has no room: {error}") from error
     heard = _listeners.get(_default_listeners)
     if heard:
         call = Call(op, inputs, params, out)
         for listener in heard:
             listener(call)
     return out
+
+
+def check_devices(op: str, inputs: Iterable[Any]) -> None:
+    """Raise DeviceError when tensors among the inputs live on two devices."""
+    devices = [x.device for x in inputs if isinstance(x, Value)]
+    for device in devices[1:]:
+        if device is not devices[0]:
+            raise DeviceError(
+                f"{op}: one tensor is on {devices[0].name} and another on {device.name}: move one "
+                "with .to(device)"
+            )
 
 
 _our_globals: set[int] = set()  # ids of the namespaces of wgrad's modules

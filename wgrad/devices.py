@@ -39,13 +39,9 @@ def devices() -> list[DeviceInfo]:
     """Return the NumPy device and every WebGPU adapter with its name, type, features and limits."""
     names = tuple(sorted(d.name for d in _numpy.dtypes))
     found = [DeviceInfo("numpy", _numpy.description, "CPU", "NumPy", names)]
-    try:
-        from .backends.webgpu import adapters
-    except MissingDependencyError:
-        return found
-    for row in adapters.describe():
-        found.append(DeviceInfo(**row))
-    return found
+    from .backends.webgpu import adapters
+
+    return [*found, *(DeviceInfo(**row) for row in adapters.describe())]
 
 
 def device(name: str | Device | None = None) -> Device:

@@ -1,8 +1,8 @@
 """Element types, promotion and the conversion of Python numbers. Knows no tensor and no device.
 
 float32, int32, uint32 and bool live on every device; float64 on the NumPy device alone. Promotion
-is NumPy's, kept within these five: where NumPy would leave for int64 the result is int32, and
-where it would leave for float64 only because an integer met a float32, the result is float32.
+is NumPy's, kept within these five: where NumPy would leave for float64 only because an integer met
+a float32, the result is float32; int32 and uint32 do not mix, for only int64 holds both.
 Python numbers are weak: they take the tensor's dtype unless their kind is higher.
 """
 
@@ -70,9 +70,7 @@ for _x in ALL:
     for _y in ALL:
         if _x.rank != _y.rank:
             _PROMOTE[_x, _y] = _x if _x.rank > _y.rank else _y
-        elif {_x, _y} == {int32, uint32}:
-            _PROMOTE[_x, _y] = int32
-        else:
+        elif {_x, _y} != {int32, uint32}:
             _PROMOTE[_x, _y] = float64 if float64 in (_x, _y) else _x
 
 
@@ -113,8 +111,17 @@ def infer(array: np.ndarray) -> DType:
 
 
 def promote(a: DType, b: DType) -> DType:
-    """Return the dtype that an operation on `a` and `b` computes in."""
-    return _PROMOTE[a, b]
+    """Return the dtype that an operation on `a` and `b` computes in.
+
+    Raises: DTypeError for int32 with uint32, whose values no dtype of ours can all hold.
+    """
+    found = _PROMOTE.get((a, b))
+    if found is None:
+        raise DTypeError(
+            f"{a.name} and {b.name} came together, and neither holds all values of the other: "
+            "convert one with .astype()"
+        )
+    return found
 
 
 def scalar_rank(value: bool | int | float) -> int:
@@ -132,6 +139,13 @@ def promote_scalar(dtype: DType, value: bool | int | float) -> DType:
     return int32 if rank == 1 else float32
 
 
+def _shown(value: Any) -> str:
+    """Return a number as text; one of hundreds of digits as a count of its bits."""
+    if isinstance(value, int) and value.bit_length() > 100:
+        return f"an integer of {value.bit_length()} bits"
+    return str(value)
+
+
 def cast_scalar(value: Any, dtype: DType, where: str) -> bool | int | float:
     """Return the Python number `value` as one of `dtype`.
 
@@ -143,14 +157,15 @@ def cast_scalar(value: Any, dtype: DType, where: str) -> bool | int | float:
         try:
             return float(value)
         except OverflowError:
-            raise ArgumentError(f"{where}: {value} is too large for {dtype.name}") from None
+            raise ArgumentError(f"{where}: {_shown(value)} is too large for {dtype.name}") from None
     number = float(value) if scalar_rank(value) == 2 else int(value)
     if isinstance(number, float) and (not math.isfinite(number) or number != int(number)):
         raise ArgumentError(f"{where}: {value} is not an integer, and {dtype.name} needs one")
     info = np.iinfo(dtype.numpy)
     if not info.min <= int(number) <= info.max:
         raise ArgumentError(
-            f"{where}: {value} does not fit {dtype.name}, which holds {info.min} to {info.max}"
+            f"{where}: {_shown(value)} does not fit {dtype.name}, which holds {info.min} to "
+            f"{info.max}"
         )
     return int(number)
 

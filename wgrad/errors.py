@@ -10,6 +10,7 @@ Each class is also the built-in kind that a Python user would catch:
     ├── IndexRangeError         IndexError    an index or a class label outside its range
     ├── GradientError           RuntimeError  misuse of the tape
     ├── DeviceError             RuntimeError  no such device, tensors of two devices, a lost device
+    │   └── ForkedError         RuntimeError  a GPU opened before this process was forked
     ├── TraceError              RuntimeError  a function that cannot be compiled as it is
     ├── ShaderError             RuntimeError  WGSL that the driver refuses
     ├── OutOfMemoryError        MemoryError   the device has no room
@@ -54,6 +55,10 @@ class DeviceError(WgradError, RuntimeError):
 
 class TraceError(WgradError, RuntimeError):
     """A function that `wg.compile` cannot capture: it reads a value, or mixes devices."""
+
+
+class ForkedError(DeviceError):
+    """A GPU that was opened before this process was forked."""
 
 
 class ShaderError(WgradError, RuntimeError):

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import dtypes
-from .core import Value, apply
+from .backends.base import kept_shape
+from .core import Value, apply, check_devices, wrap
+from .devices import device as find_device
 from .errors import ArgumentError, DTypeError, ShapeError
-from .layout import broadcast_shapes, normalize_axes, normalize_axis
+from .layout import broadcast_shapes, normalize_axes, normalize_axis, shown
 from .ops import indexing, movement
 from .ops.elementwise import add, clamp, equal, exp, isnan, log, power, square, where
 from .ops.families import NUMBERS, coerce, expanded, with_dtype
 from .ops.linalg import matmul_, matmul_transposed
 from .ops.reduction import max_, min_, sum_
-from .shaping import as_tensor, index_tensor, reshape, squeeze
+from .shaping import as_tensor, as_tensors, host_indices, index_tensor, reshape, squeeze
 from .tape import no_grad
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def pow(a: Any, b: Any) -> Tensor:
         least = indexing.bounds(b)[0] if isinstance(b, Value) and b.dtype.rank else b
         if not isinstance(least, Value) and least < 0:
             raise ArgumentError(
-                f"pow: an integer to the power {least} is no integer: convert to float32 first"
+                f"pow: an integer to the power {shown(least)} is no integer: convert to float32 first"
             )
     return power(a, b)
 
@@ -56,7 +58,7 @@ def clip(x: Tensor, lo: Any = None, hi: Any = None) -> Tensor:
     if lo is None and hi is None:
         return apply(movement.alias, x)
     if isinstance(lo, (int, float)) and isinstance(hi, (int, float)) and lo > hi:
-        raise ArgumentError(f"clip: lo {lo} is greater than hi {hi}")
+        raise ArgumentError(f"clip: lo {shown(lo)} is greater than hi {shown(hi)}")
     least, greatest = _extremes(x.dtype)
     return clamp(x, least if lo is None else lo, greatest if hi is None else hi)
 
@@ -89,6 +91,7 @@ def matmul(a: Any, b: Any) -> Tensor:
     common = dtypes.promote(a.dtype, b.dtype)
     if common is dtypes.bool_:
         raise DTypeError("matmul: bool tensors came and numbers are needed: convert with .astype()")
+    check_devices("matmul", (a, b))
     left = reshape(a, (1, inner)) if row else a
     right = reshape(b, (inner, 1)) if column else b
     lead = broadcast_shapes("matmul", left.shape[:-2], right.shape[:-2])
@@ -108,11 +111,21 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     Raises: ShapeError, DTypeError.
     """
+    x, weight = as_tensors("linear", x, weight)
+    if bias is not None:
+        bias = as_tensor(bias, "linear", weight)
     if not x.shape or len(weight.shape) != 2 or x.shape[-1] != weight.shape[1]:
         raise ShapeError(
             f"linear: x {x.shape} and weight {weight.shape} disagree: x.shape[-1] must equal "
             "weight.shape[1], of 2 axes"
         )
+    bias = None if bias is None else as_tensor(bias, "linear", x)
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ShapeError(
+            f"linear: bias {bias.shape} came for weight {weight.shape}; shape {weight.shape[:1]} "
+            "is needed"
+        )
+    check_devices("linear", (x, weight, bias))
     common = dtypes.promote(x.dtype, weight.dtype)
     if common is dtypes.bool_:
         raise DTypeError("linear: bool tensors came and numbers are needed: convert with .astype()")
@@ -146,8 +159,8 @@ def min(x: Tensor, axis: Any = None, keepdims: bool = False, ties: str = "all") 
 
 
 def _checked_ties(ties: str, op: str) -> str:
-    if ties not in ("all", "split"):
-        raise ArgumentError(f'{op}: ties={ties!r} came; "all" or "split" is needed')
+    if not isinstance(ties, str) or ties not in ("all", "split"):
+        raise ArgumentError(f'{op}: ties={shown(ties)} came; "all" or "split" is needed')
     return ties
 
 
@@ -188,9 +201,6 @@ def argmin(x: Tensor, axis: int | None = None, keepdims: bool = False) -> Tensor
     return _arg(x, axis, keepdims, min_, "argmin")
 
 
-_LARGEST = float(np.finfo(np.float32).max)
-
-
 def _shift(x: Tensor, axis: Any, name: str) -> tuple[Tensor, Tensor]:
     """Return a floating `x` and its largest value over `axis`, kept, as a constant.
 
@@ -198,11 +208,15 @@ def _shift(x: Tensor, axis: Any, name: str) -> tuple[Tensor, Tensor]:
     finite, for inf - inf is NaN.
     """
     x = as_tensor(x, name)
+    axes = normalize_axes(axis, len(x.shape), name)
     if not x.dtype.is_floating:
         x = with_dtype(x, dtypes.float32)
+    if any(x.shape[i] == 0 for i in axes):  # nothing to subtract from
+        return x, wrap(x.device.full(kept_shape(x.shape, axes), 0, x.dtype))
     with no_grad():
-        largest = max(x.detach(), axis=axis, keepdims=True)
-        return x, clamp(largest, -_LARGEST, _LARGEST)
+        largest = max(x.detach(), axis=axes, keepdims=True)
+        limit = float(np.finfo(x.dtype.numpy).max)
+        return x, clamp(largest, -limit, limit)
 
 
 def logsumexp(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
@@ -226,25 +240,29 @@ def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
     return shifted - log(sum_(exp(shifted), axis=axis, keepdims=True))
 
 
-def _reduce_loss(loss: Tensor, reduction: str, name: str) -> Tensor:
-    if reduction == "mean":
-        return mean(loss)
-    if reduction == "sum":
-        return sum_(loss)
+def _check_reduction(reduction: str, name: str) -> None:
+    if not isinstance(reduction, str) or reduction not in ("mean", "sum", "none"):
+        raise ArgumentError(
+            f'{name}: reduction {shown(reduction)} came; "mean", "sum" or "none" is needed'
+        )
+
+
+def _reduce_loss(loss: Tensor, reduction: str) -> Tensor:
     if reduction == "none":
         return loss
-    raise ArgumentError(f'{name}: reduction {reduction!r} came; "mean", "sum" or "none" is needed')
+    return mean(loss) if reduction == "mean" else sum_(loss)
 
 
 def mse_loss(prediction: Tensor, target: Any, reduction: str = "mean") -> Tensor:
     """Return the squared error; shapes must be equal (broadcasting would hide a mistake)."""
-    target = as_tensor(target, "mse_loss", prediction)
+    _check_reduction(reduction, "mse_loss")
+    prediction, target = as_tensors("mse_loss", prediction, target)
     if prediction.shape != target.shape:
         raise ShapeError(
             f"mse_loss: the prediction has shape {prediction.shape} and the target {target.shape}; "
             "equal shapes are needed"
         )
-    return _reduce_loss(square(prediction - target), reduction, "mse_loss")
+    return _reduce_loss(square(prediction - target), reduction)
 
 
 def cross_entropy(logits: Tensor, labels: Any, reduction: str = "mean") -> Tensor:
@@ -254,6 +272,8 @@ def cross_entropy(logits: Tensor, labels: Any, reduction: str = "mean") -> Tenso
     Raises: ShapeError; DTypeError for labels that are not integers; IndexRangeError for a label
     that is no class.
     """
+    _check_reduction(reduction, "cross_entropy")
+    logits = as_tensor(logits, "cross_entropy", labels)
     labels = index_tensor(labels, logits, "cross_entropy")
     if not logits.shape or labels.shape != logits.shape[:-1]:
         raise ShapeError(
@@ -264,14 +284,27 @@ def cross_entropy(logits: Tensor, labels: Any, reduction: str = "mean") -> Tenso
     column = reshape(labels, (*labels.shape, 1))
     chosen = apply(indexing.gather_, logits, column, axis=len(labels.shape))
     loss = reshape(logsumexp(logits, -1, keepdims=True) - chosen, labels.shape)
-    return _reduce_loss(loss, reduction, "cross_entropy")
+    return _reduce_loss(loss, reduction)
 
 
 def one_hot(labels: Any, classes: int, dtype: Any = float, device: Any = None) -> Tensor:
     """Return rows of zeros with a 1 at each label. Shapes: (...) -> (..., classes)."""
-    from .creation import arange, tensor
+    from .creation import arange
 
-    found: Any = labels if isinstance(labels, Value) else tensor(labels, dtypes.int32, device)
-    indexing.check_indices(found, operator.index(classes), "one_hot", "label")
-    places = arange(classes, device=found.device)
-    return with_dtype(equal(reshape(found, (*found.shape, 1)), places), dtypes.as_dtype(dtype))
+    try:
+        count = operator.index(classes)
+    except TypeError:
+        count = -1
+    if count < 0:
+        raise ArgumentError(
+            f"one_hot: {shown(classes)} classes came, and an integer of at least 0 is needed"
+        )
+    target = dtypes.as_dtype(float if dtype is None else dtype)
+    if isinstance(labels, Value):
+        found: Any = labels
+    else:
+        found = host_indices(labels, find_device(device), "one_hot", "labels")
+    found.device.check_dtype(target, "one_hot")
+    indexing.check_indices(found, count, "one_hot", "label")
+    places = arange(count, dtype=found.dtype, device=found.device)
+    return with_dtype(equal(reshape(found, (*found.shape, 1)), places), target)

@@ -7,13 +7,35 @@ and never thinks of views.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
+from typing import Any
 
 from .errors import AxisError, ShapeError
 
 Shape = tuple[int, ...]
+MAX_AXES = 64  # as many as NumPy has, so that every tensor can become an array
+
+
+def shown(value: Any, depth: int = 2) -> str:
+    """Return a value as short text for a message, however large or deep it is."""
+    if isinstance(value, int) and value.bit_length() > 100:
+        return f"an integer of {value.bit_length()} bits"  # Python refuses to print the largest
+    if type(value) in (tuple, list):
+        items = [shown(x, depth - 1) for x in value[:6]] if depth else []
+        text = ", ".join([*items, "..."] if len(items) < len(value) else items)
+        comma = "," if type(value) is tuple and len(value) == 1 else ""
+        return f"({text}{comma})" if type(value) is tuple else f"[{text}]"
+    if hasattr(value, "dtype") and getattr(value, "shape", None):
+        return f"an array of shape {shown(value.shape)}"
+    try:
+        text = repr(value)
+    except Exception:  # a message about bad input must not fail on it
+        text = type(value).__name__
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 @lru_cache(maxsize=4096)
@@ -130,12 +152,12 @@ def collapse(shape: Shape, strides: Sequence[Shape]) -> tuple[Shape, list[Shape]
 def normalize_axis(axis: int, ndim: int, op: str) -> int:
     """Return `axis` counted from the front. Raises: AxisError when the tensor has no such axis."""
     try:
-        index = axis.__index__()
-    except AttributeError:
-        raise AxisError(f"{op}: axis {axis!r} is not an integer") from None
+        index = operator.index(axis)
+    except TypeError:
+        raise AxisError(f"{op}: axis {shown(axis)} came, and an integer is needed") from None
     if not -ndim <= index < ndim:
         span = f"{-ndim} to {ndim - 1}" if ndim else "none: the tensor is 0-d"
-        raise AxisError(f"{op}: axis {index} is out of range; the tensor's axes are {span}")
+        raise AxisError(f"{op}: axis {shown(index)} is out of range; the tensor's axes are {span}")
     return index % ndim
 
 
@@ -146,20 +168,43 @@ def normalize_axes(axis: int | Sequence[int] | None, ndim: int, op: str) -> Shap
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
     found = tuple(sorted(normalize_axis(a, ndim, op) for a in axes))
     if len(set(found)) != len(found):
-        raise AxisError(f"{op}: axes {tuple(axes)} name one axis twice")
+        raise AxisError(f"{op}: axes {shown(tuple(axes))} name one axis twice")
     return found
+
+
+def integers(shape: int | Sequence[int], op: str) -> Shape:
+    """Return the extents of `shape` as ints, of either sign. Raises: ShapeError for other things.
+
+    One number is a shape of one axis.
+    """
+    items = shape if isinstance(shape, (tuple, list)) else (shape,)
+    try:
+        return tuple([operator.index(n) for n in items])
+    except TypeError:
+        raise ShapeError(f"{op}: shape {shown(shape)} is not made of integers") from None
 
 
 def normalize_shape(shape: int | Sequence[int], op: str) -> Shape:
-    """Return `shape` as a tuple of ints. Raises: ShapeError for a negative or fractional extent."""
-    items = shape if isinstance(shape, (tuple, list)) else (shape,)
-    try:
-        found = tuple(n.__index__() for n in items)
-    except AttributeError:
-        raise ShapeError(f"{op}: shape {shape!r} is not made of integers") from None
-    if any(n < 0 for n in found):
-        raise ShapeError(f"{op}: shape {found} has a negative extent")
-    return found
+    """Return `shape` as a tuple of ints, of which none is negative.
+
+    Raises: ShapeError, also for what no tensor can have: 2**63 elements, or 65 axes.
+    """
+    found = integers(shape, op)
+    for n in found:
+        if n < 0:
+            raise ShapeError(f"{op}: shape {shown(found)} has a negative extent")
+    return check_size(found, op)
+
+
+def check_size(shape: Shape, op: str) -> Shape:
+    """Return `shape` itself. Raises: ShapeError for 2**63 elements, or more than 64 axes."""
+    if len(shape) > MAX_AXES:
+        raise ShapeError(f"{op}: {len(shape)} axes came, and a tensor has at most {MAX_AXES}")
+    if prod(shape) >= 2**63 or (0 in shape and prod(n for n in shape if n) >= 2**63):
+        raise ShapeError(
+            f"{op}: shape {shown(shape)} came, and a tensor has fewer than 2**63 elements"
+        )
+    return shape
 
 
 @lru_cache(maxsize=4096)

@@ -25,6 +25,7 @@ from .devices import device as find_device
 from .dtypes import as_dtype
 from .errors import ArgumentError, DTypeError
 from .layout import Layout, Shape, normalize_shape
+from .ops.families import with_dtype
 from .tensor import Tensor
 
 
@@ -241,7 +242,7 @@ def randint(
     if chosen is dtypes.uint32 and low < 0:
         raise ArgumentError(f"randint: low is {low}, and uint32 needs at least 0")
     out = Tensor(_integers(_draw("bits", shape, device, generator, "randint"), low, high))
-    return out.astype(chosen)
+    return with_dtype(out, chosen)
 
 
 def _integers(bits: Array, low: int, high: int) -> Array:

@@ -11,23 +11,63 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import dtypes
-from .core import Value, apply
+from .backends.base import Device
+from .core import Value, apply, check_devices
 from .errors import ArgumentError, AxisError, DeviceError, DTypeError, IndexRangeError, ShapeError
-from .layout import Shape, broadcast_shapes, normalize_axes, normalize_axis, normalize_shape
+from .layout import (
+    Shape,
+    broadcast_shapes,
+    check_size,
+    integers,
+    normalize_axes,
+    normalize_axis,
+    normalize_shape,
+    shown,
+)
 from .ops import indexing, movement
-from .ops.families import coerce, expanded, with_dtype
+from .ops.families import expanded, with_dtype
 
 if TYPE_CHECKING:
     from .tensor import Tensor
 
 
-def as_tensor(x: Any, where: str, like: Tensor | None = None) -> Tensor:
-    """Return `x` if it is a tensor, else a tensor on the device of `like` (or the default)."""
+def as_tensor(x: Any, where: str, like: Any = None) -> Tensor:
+    """Return `x` if it is a tensor, else a tensor on the device of `like` (or the default).
+
+    Floating data stays float64 where `like` is; any other becomes what `wg.tensor` makes of it.
+    Raises: DTypeError and ShapeError that begin with `where`.
+    """
     if isinstance(x, Value):
         return x  # type: ignore[return-value]
-    from .creation import tensor
+    from .creation import from_host, host_array
 
-    return tensor(x, device=None if like is None else like.device)
+    if not isinstance(like, Value):
+        return from_host(x, where)
+    data = host_array(x, where)
+    exact = like.dtype is dtypes.float64 and data.dtype.kind == "f"
+    return from_host(data, where, dtypes.float64 if exact else None, like.device)
+
+
+def as_tensors(where: str, *data: Any) -> tuple[Tensor, ...]:
+    """Return `data` as tensors: what is none yet goes where the first one that is lives."""
+    given = [x for x in data if isinstance(x, Value)]
+    like: Any = next((x for x in given if x.dtype is dtypes.float64), given[0] if given else None)
+    return tuple(as_tensor(x, where, like) for x in data)
+
+
+def as_number(value: Any, where: str, name: str = "") -> bool | int | float:
+    """Return a number, of Python, NumPy or a tensor of one element, as Python's. Raises:
+    ArgumentError."""
+    if isinstance(value, Value):
+        value = value.item()  # type: ignore[attr-defined]
+    elif isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, (np.bool_, np.integer, np.floating)):
+        return {"b": bool, "f": float}.get(value.dtype.kind, int)(value)
+    what = f"{name}={shown(value)}" if name else shown(value)
+    raise ArgumentError(f"{where}: {what} came, and a number is needed")
 
 
 def reshape(x: Tensor, shape: int | Sequence[int]) -> Tensor:
@@ -35,24 +75,46 @@ def reshape(x: Tensor, shape: int | Sequence[int]) -> Tensor:
 
     A view wherever one is possible. Raises: ShapeError when the number of elements differs.
     """
-    items: list[Any] = list(shape) if isinstance(shape, (tuple, list)) else [shape]
-    size = prod(x.shape)
-    if items.count(-1) == 1:
-        rest = prod(operator.index(n) for n in items if n != -1)
-        if rest > 0 and size % rest == 0:
-            items[items.index(-1)] = size // rest
-    if any(n == -1 for n in items):
-        raise ShapeError(f"reshape: {tuple(items)} does not say how to lay out shape {x.shape}")
-    target = normalize_shape(items, "reshape")
-    if prod(target) != size:
+    x = as_tensor(x, "reshape")
+    target = _target(x, shape, "reshape")
+    return x if target == x.shape else movement.reshape(x, target)
+
+
+def view(x: Tensor, shape: int | Sequence[int]) -> Tensor:
+    """Return `reshape(x, shape)` that shares the memory of `x`, and never copies.
+
+    Raises: ShapeError when the number of elements differs, or when only a copy can have the shape.
+    """
+    x = as_tensor(x, "view")
+    target = _target(x, shape, "view")
+    if x.array.layout.reshape(target) is None:
         raise ShapeError(
-            f"reshape: shape {x.shape} has {size} elements and {target} has {prod(target)}"
+            f"view: the elements of this {x.shape} do not lie in memory as {shown(target)} needs: "
+            "use reshape, which copies"
         )
     return x if target == x.shape else movement.reshape(x, target)
 
 
+def _target(x: Tensor, shape: Any, op: str) -> Shape:
+    """Return the shape asked for, with the extent that -1 stands for."""
+    items, size = list(integers(shape, op)), prod(x.shape)
+    if items.count(-1) == 1:
+        rest = prod(normalize_shape([n for n in items if n != -1], op))
+        if rest > 0 and size % rest == 0:
+            items[items.index(-1)] = size // rest
+    if -1 in items:
+        raise ShapeError(f"{op}: {shown(tuple(items))} does not say how to lay out shape {x.shape}")
+    target = normalize_shape(items, op)
+    if prod(target) != size:
+        raise ShapeError(
+            f"{op}: shape {x.shape} has {size} elements and {shown(target)} has {prod(target)}"
+        )
+    return target
+
+
 def flatten(x: Tensor, start_axis: int = 0, end_axis: int = -1) -> Tensor:
     """Return `x` with the axes from `start_axis` to `end_axis` made one; 0-d becomes (1,)."""
+    x = as_tensor(x, "flatten")
     if not x.shape:
         return reshape(x, (1,))
     first = normalize_axis(start_axis, len(x.shape), "flatten")
@@ -64,16 +126,20 @@ def flatten(x: Tensor, start_axis: int = 0, end_axis: int = -1) -> Tensor:
 
 def permute_dims(x: Tensor, axes: Sequence[int]) -> Tensor:
     """Return a view of `x` whose axis i is the old axis axes[i]."""
-    found = tuple(normalize_axis(a, len(x.shape), "permute_dims") for a in axes)
+    x = as_tensor(x, "permute_dims")
+    items = axes if isinstance(axes, (tuple, list)) else (axes,)
+    found = tuple(normalize_axis(a, len(x.shape), "permute_dims") for a in items)
     if sorted(found) != list(range(len(x.shape))):
         raise AxisError(
-            f"permute_dims: axes {tuple(axes)} are not a permutation of the {len(x.shape)} axes"
+            f"permute_dims: axes {shown(tuple(items))} are not a permutation of the "
+            f"{len(x.shape)} axes"
         )
     return movement.permute(x, found)
 
 
 def transpose(x: Tensor, axis0: int, axis1: int) -> Tensor:
     """Return a view of `x` with two axes exchanged."""
+    x = as_tensor(x, "transpose")
     order = list(range(len(x.shape)))
     i, j = (normalize_axis(a, len(order), "transpose") for a in (axis0, axis1))
     order[i], order[j] = order[j], order[i]
@@ -82,6 +148,7 @@ def transpose(x: Tensor, axis0: int, axis1: int) -> Tensor:
 
 def matrix_transpose(x: Tensor) -> Tensor:
     """Return a view of `x` with its last two axes exchanged."""
+    x = as_tensor(x, "matrix_transpose")
     if len(x.shape) < 2:
         raise ShapeError(f"matrix_transpose: shape {x.shape} has fewer than 2 axes")
     return transpose(x, -1, -2)
@@ -89,6 +156,7 @@ def matrix_transpose(x: Tensor) -> Tensor:
 
 def broadcast_to(x: Tensor, shape: int | Sequence[int]) -> Tensor:
     """Return a view of `x` repeated to `shape` by NumPy's broadcasting rules."""
+    x = as_tensor(x, "broadcast_to")
     target = normalize_shape(shape, "broadcast_to")
     if len(target) < len(x.shape) or broadcast_shapes("broadcast_to", x.shape, target) != target:
         raise ShapeError(f"broadcast_to: shape {x.shape} does not broadcast to {target}")
@@ -97,12 +165,14 @@ def broadcast_to(x: Tensor, shape: int | Sequence[int]) -> Tensor:
 
 def expand_dims(x: Tensor, axis: int) -> Tensor:
     """Return `x` with a new axis of extent 1 at position `axis`."""
+    x = as_tensor(x, "expand_dims")
     at = normalize_axis(axis, len(x.shape) + 1, "expand_dims")
-    return movement.reshape(x, (*x.shape[:at], 1, *x.shape[at:]))
+    return movement.reshape(x, check_size((*x.shape[:at], 1, *x.shape[at:]), "expand_dims"))
 
 
 def squeeze(x: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
     """Return `x` without `axis` (all axes of extent 1 when None), each of which has extent 1."""
+    x = as_tensor(x, "squeeze")
     if axis is None:
         axes = tuple(i for i, n in enumerate(x.shape) if n == 1)
     else:
@@ -115,6 +185,7 @@ def squeeze(x: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
 
 def flip(x: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
     """Return a view of `x` that runs backwards along `axis` (all axes when None)."""
+    x = as_tensor(x, "flip")
     axes = normalize_axes(axis, len(x.shape), "flip")
     starts = tuple(max(n - 1, 0) if i in axes else 0 for i, n in enumerate(x.shape))
     steps = tuple(-1 if i in axes else 1 for i in range(len(x.shape)))
@@ -124,40 +195,71 @@ def flip(x: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
 def pad(x: Tensor, widths: int | Sequence, value: float = 0.0) -> Tensor:
     """Return `x` with `value` around it.
 
-    `widths` is one number, or one (before, after) pair per axis, as in numpy.pad.
+    `widths` is one number for both ends of every axis, (before, after) for every axis, or one such
+    pair per axis, as in numpy.pad. Raises: ShapeError; ArgumentError.
     """
-    if isinstance(widths, (int, np.integer)):
-        pairs: list = [(widths, widths)] * len(x.shape)
-    else:
-        pairs = [(w, w) if isinstance(w, (int, np.integer)) else tuple(w) for w in widths]
-    if len(pairs) != len(x.shape) or any(len(p) != 2 or min(p) < 0 for p in pairs):
-        raise ShapeError(
-            f"pad: widths {widths!r} came for shape {x.shape}; one (before, after) pair of "
-            "numbers of at least 0 per axis is needed"
-        )
+    x = as_tensor(x, "pad")
+    pairs = _width_pairs(widths, x.shape)
     shape = tuple(n + b + a for n, (b, a) in zip(x.shape, pairs, strict=True))
-    starts, steps = tuple(operator.index(b) for b, _ in pairs), (1,) * len(shape)
+    check_size(shape, "pad")
+    starts, steps = tuple(b for b, _ in pairs), (1,) * len(shape)
+    around = dtypes.cast_scalar(as_number(value, "pad", "value"), x.dtype, "pad")
     out = movement.embed(x, shape, starts, steps)
-    if value == 0:
+    if around == 0:
         return out
     from .creation import full
     from .ops.elementwise import where
 
     inside = movement.embed(full(x.shape, True, device=x.device), shape, starts, steps)
-    return where(inside, out, dtypes.cast_scalar(value, x.dtype, "pad"))
+    return where(inside, out, around)
+
+
+class _WidthError(ArgumentError, ShapeError):
+    """A width that is no integer is an argument outside its domain, and makes no shape."""
+
+
+def _width_pairs(widths: Any, shape: Shape) -> list[tuple[int, int]]:
+    """Return what pad() was given as one (before, after) pair per axis of `shape`."""
+    if isinstance(widths, np.ndarray):
+        widths = widths.tolist()
+    items = widths if isinstance(widths, (tuple, list)) else (widths,)
+    nested = any(isinstance(w, (tuple, list)) for w in items)
+    try:
+        if nested:
+            rows = [tuple(map(operator.index, w)) for w in items]
+        else:
+            row = tuple(map(operator.index, items))
+            rows = [row * 2 if len(row) == 1 else row] * len(shape) if row else []
+    except TypeError:
+        raise _WidthError(
+            f"pad: widths {shown(widths)} came, and integers are needed: one, (before, after), or "
+            "one such pair per axis"
+        ) from None
+    if len(rows) != len(shape) or any(len(r) != 2 or min(r) < 0 for r in rows):
+        raise ShapeError(
+            f"pad: widths {shown(widths)} came for shape {shape}; one (before, after) pair of "
+            "numbers of at least 0 per axis is needed"
+        )
+    return [(before, after) for before, after in rows]
 
 
 def _joined(tensors: Sequence[Any], op: str) -> list[Tensor]:
-    """Return the tensors of one dtype and device that `op` is to join."""
-    if isinstance(tensors, Value) or not tensors:
+    """Return the tensors of one device that `op` is to join."""
+    if isinstance(tensors, Value) or not isinstance(tensors, Sequence) or not len(tensors):
         raise ArgumentError(f"{op}: a list of at least one tensor is needed")
-    found = list(coerce(op, [x if isinstance(x, Value) else np.asarray(x) for x in tensors]))
-    common = found[0].dtype  # type: ignore[union-attr]
+    found = list(as_tensors(op, *tensors))
     for x in found:
-        common = dtypes.promote(common, x.dtype)  # type: ignore[union-attr]
-        if x.device is not found[0].device:  # type: ignore[union-attr]
+        if x.device is not found[0].device:
             raise DeviceError(f"{op}: the tensors are on several devices: move them with .to()")
-    return [with_dtype(x, common) for x in found]
+    return found
+
+
+def _promoted(tensors: list[Tensor]) -> list[Tensor]:
+    """Return tensors converted to the dtype that holds them all."""
+    common = tensors[0].dtype
+    for x in tensors:
+        common = dtypes.promote(common, x.dtype)
+    return [with_dtype(x, common) for x in tensors]
 
 
 def concat(tensors: Sequence[Tensor], axis: int | None = 0) -> Tensor:
@@ -172,7 +274,7 @@ def concat(tensors: Sequence[Tensor], axis: int | None = 0) -> Tensor:
             n != m for i, (n, m) in enumerate(zip(x.shape, first, strict=False)) if i != at
         ):
             raise ShapeError(f"concat: shapes {first} and {x.shape} differ outside axis {at}")
-    return movement.concat(found, at)
+    return movement.concat(_promoted(found), at)
 
 
 def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
@@ -182,7 +284,8 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
         if x.shape != found[0].shape:
             raise ShapeError(f"stack: shapes {found[0].shape} and {x.shape} differ")
     at = normalize_axis(axis, len(found[0].shape) + 1, "stack")
-    return movement.concat([expand_dims(x, at) for x in found], at)
+    check_size((len(found), *found[0].shape), "stack")
+    return movement.concat([expand_dims(x, at) for x in _promoted(found)], at)
 
 
 def take(x: Tensor, indices: Any, axis: int | None = None) -> Tensor:
@@ -191,6 +294,7 @@ def take(x: Tensor, indices: Any, axis: int | None = None) -> Tensor:
     With axis=None `x` is flattened first. Shapes: (n, m), indices (i, j), axis 0 -> (i, j, m).
     Negative indices do not count from the end. Raises: IndexRangeError, DTypeError.
     """
+    x = as_tensor(x, "take")
     index = index_tensor(indices, x, "take")
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
@@ -208,6 +312,7 @@ def take_along_axis(x: Tensor, indices: Any, axis: int = -1) -> Tensor:
 
     Raises: IndexRangeError for an index outside 0 to x.shape[axis] - 1; DTypeError; ShapeError.
     """
+    x = as_tensor(x, "take_along_axis")
     index = index_tensor(indices, x, "take_along_axis")
     if len(index.shape) != len(x.shape):
         raise ShapeError(
@@ -226,6 +331,7 @@ def scatter_add(x: Tensor, indices: Any, values: Tensor, axis: int = -1) -> Tens
     `indices` and `values` have one shape, which agrees with x.shape outside `axis`. Where indices
     repeat, values are added in their order: the same bits in every run.
     """
+    x, values = as_tensors("scatter_add", x, values)
     index = index_tensor(indices, x, "scatter_add")
     at = normalize_axis(axis, len(x.shape), "scatter_add")
     if index.shape != values.shape or _without(index.shape, at) != _without(x.shape, at):
@@ -234,6 +340,12 @@ def scatter_add(x: Tensor, indices: Any, values: Tensor, axis: int = -1) -> Tens
             f"agrees with {x.shape} outside axis {at}"
         )
     indexing.check_indices(index, x.shape[at], "scatter_add")
+    check_devices("scatter_add", (x, values))
+    if values.dtype.rank > x.dtype.rank:
+        raise DTypeError(
+            f"scatter_add: {values.dtype.name} values do not fit a {x.dtype.name} tensor: convert "
+            "one with .astype() first"
+        )
     values = with_dtype(values, x.dtype)
     return x + apply(indexing.scatter_, values, index, axis=at, size=x.shape[at])
 
@@ -260,12 +372,21 @@ def index_tensor(indices: Any, x: Tensor, op: str) -> Tensor:
                 f"{op}: the indices are on {indices.device.name} and the tensor on {x.device.name}"
             )
         return indices  # type: ignore[return-value]
-    from .creation import tensor
+    return host_indices(indices, x.device, op)
 
-    data = np.asarray(indices)
+
+def host_indices(indices: Any, device: Device, op: str, what: str = "indices") -> Tensor:
+    """Return integers from the host as an int32 tensor. Raises: DTypeError, IndexRangeError."""
+    from .creation import from_host, host_array
+
+    data = host_array(indices, op)
     if data.dtype.kind not in "iu" and data.size:
-        raise DTypeError(f"{op}: indices of {data.dtype} came and integers are needed")
-    return tensor(data, dtypes.int32, x.device)
+        raise DTypeError(f"{op}: {what} of {data.dtype} came and integers are needed")
+    if data.size and (data.min() < -(2**31) or data.max() >= 2**31):
+        raise IndexRangeError(
+            f"{op}: {what} from {data.min()} to {data.max()} came; no tensor has that many entries"
+        )
+    return from_host(data, op, dtypes.int32, device)
 
 
 def getitem(x: Tensor, key: Any) -> Tensor:
@@ -279,10 +400,9 @@ def getitem(x: Tensor, key: Any) -> Tensor:
     if taken is None:
         return view
     axis, indices = taken
-    if not isinstance(indices, Value):
-        data = np.asarray(indices)
-        if data.dtype.kind in "iu":
-            indices = np.where(data < 0, data + view.shape[axis], data)
+    if isinstance(indices, np.ndarray) and indices.dtype.kind == "i":
+        wide = indices.astype(np.int64)  # the extent may not fit the dtype of the indices
+        indices = np.where(wide < 0, wide + view.shape[axis], wide)
     return take(view, indices, axis)
 
 
@@ -298,12 +418,15 @@ def _basic_view(x: Tensor, key: Any) -> tuple[Tensor, tuple[int, Any] | None]:
     if not any(k is Ellipsis for k in keys):
         keys = (*keys, Ellipsis)
     starts, sizes, steps, shape = [], [], [], []
+    order = ""  # of the kinds of keys: i an integer, a an index array, - any other
     taken: tuple[int, Any] | None = None
     axis = 0
     for k in keys:
         if k is None:
             shape.append(1)
+            order += "-"
         elif k is Ellipsis:
+            order += "-"
             for extent in x.shape[axis : axis + ndim - used]:
                 starts.append(0)
                 sizes.append(extent)
@@ -315,18 +438,27 @@ def _basic_view(x: Tensor, key: Any) -> tuple[Tensor, tuple[int, Any] | None]:
             if isinstance(k, slice):
                 start, size, step = _slice_parts(k, extent)
                 shape.append(size)
-            elif _is_array_key(k):
+                order += "-"
+            elif (indices := _array_key(k)) is not None:
                 if taken is not None:
                     raise IndexRangeError("indexing: only one index array can be used at a time")
                 start, size, step = 0, extent, 1
-                taken = len(shape), k
+                taken = len(shape), indices
                 shape.append(extent)
+                order += "a" if indices.shape else "i"  # NumPy takes a 0-d one for an integer
             else:
                 start, size, step = _integer_part(k, extent, axis), 1, 1
+                order += "i"
             starts.append(start)
             sizes.append(size)
             steps.append(step)
             axis += 1
+    if taken is not None and taken[0] and "a" in order and "-" in order.strip("-"):
+        raise IndexRangeError(
+            "indexing: an integer and an index array came with a slice between them, and NumPy "
+            "would put the axes of the array first: index in two steps"
+        )
+    check_size(tuple(shape), "indexing")
     same = tuple(sizes) == x.shape and all(s == 1 for s in steps)
     out = x if same else movement.slice_view(x, tuple(starts), tuple(sizes), tuple(steps))
     if out.shape != tuple(shape):
@@ -334,16 +466,18 @@ def _basic_view(x: Tensor, key: Any) -> tuple[Tensor, tuple[int, Any] | None]:
     return (apply(movement.alias, x) if out is x and taken is None else out), taken
 
 
-def _is_array_key(k: Any) -> bool:
-    """Return whether a part of a key is an array of indices. Raises: DTypeError for a bool one."""
-    if isinstance(k, Value):
-        found, kind = True, "b" if k.dtype is dtypes.bool_ else "i"
-    elif isinstance(k, (list, np.ndarray)):
-        data = np.asarray(k)
-        found, kind = True, data.dtype.kind
-    else:
-        found, kind = False, "b" if isinstance(k, (bool, np.bool_)) else "i"
-    if kind == "b":
+def _array_key(k: Any) -> Any:
+    """Return a part of a key that is an array of indices, else None. Raises: DTypeError for a
+    bool one, and for what is not numeric."""
+    from .creation import host_array
+
+    found: Any = k if isinstance(k, Value) else None
+    if isinstance(k, (list, np.ndarray)):
+        found = host_array(k, "indexing")
+    masked = isinstance(k, (bool, np.bool_))
+    if found is not None:
+        masked = found.dtype in (dtypes.bool_, np.bool_)
+    if masked:
         raise DTypeError(
             "indexing: a boolean mask has a result whose shape depends on the data: use wg.where"
         )
@@ -354,8 +488,11 @@ def _slice_parts(k: slice, extent: int) -> tuple[int, int, int]:
     try:
         start, stop, step = k.indices(extent)
     except (TypeError, ValueError) as error:
-        raise IndexRangeError(f"indexing: {k} is not a slice of integers ({error})") from None
-    return start, len(range(start, stop, step)), step
+        raise IndexRangeError(
+            f"indexing: {shown(k)} is not a slice of integers ({error})"
+        ) from None
+    size = len(range(start, stop, step))
+    return start, size, step if size > 1 else 1  # a huge step would make a huge stride
 
 
 def _integer_part(k: Any, extent: int, axis: int) -> int:
@@ -363,10 +500,11 @@ def _integer_part(k: Any, extent: int, axis: int) -> int:
         index = operator.index(k)
     except TypeError:
         raise IndexRangeError(
-            f"indexing: {k!r} came; an integer, slice, None, ... or integer array is needed"
+            f"indexing: {shown(k)} came; an integer, slice, None, ... or integer array is needed"
         ) from None
     if not -extent <= index < extent:
         raise IndexRangeError(
-            f"indexing: index {index} is out of range for axis {axis}, whose extent is {extent}"
+            f"indexing: index {shown(index)} is out of range for axis {axis}, whose extent is "
+            f"{extent}"
         )
     return index % extent

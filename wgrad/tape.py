@@ -16,9 +16,10 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from . import core
-from .backends.base import Array, tracing
+from .backends.base import Storage, births, tracing
 from .core import Call, Node, Value
 from .errors import ArgumentError, GradientError
+from .ops.families import REGISTRY
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -35,6 +36,8 @@ def record(call: Call) -> None:
     parents: list[Node | None] = []
     for position, value in enumerate(call.inputs):
         node = value.node if isinstance(value, Value) else None
+        if node is not None and node.op is not None:
+            check_history(value, op.name)  # type: ignore[arg-type]
         rule = op.rule(position)
         if node is None or not node.requires_grad or rule is None:
             parents.append(None)
@@ -52,8 +55,20 @@ def record(call: Call) -> None:
     node.parents = tuple(parents)
     node.shapes = tuple(v.array.layout.shape if isinstance(v, Value) else () for v in call.inputs)
     node.origin = core.caller()
+    node.version = call.out.array.storage.version
     if names:
         node.saved = {name: _save(name, call) for name in names}
+
+
+def check_history(x: Value, where: str) -> None:
+    """Raise GradientError when `x` was changed, through a view, since its op computed it."""
+    node = x.node
+    if node is not None and node.op is not None and node.version != x.array.storage.version:
+        raise GradientError(
+            f"{where}: the memory of a result of {node.op.name} at {core.place(node.origin)} was "
+            "assigned to through a view, so its history no longer leads to its values: assign to "
+            "a copy(), use .detach(), or build the result with wg.where or wg.concat"
+        )
 
 
 def _save(name: str, call: Call) -> Any:
@@ -219,13 +234,14 @@ def _checked_hook_result(result: Any, ct: Tensor) -> Tensor:
 
 def backward(root: Node, ct: Tensor, create_graph: bool) -> None:
     """Add the gradients of `root` to the `.grad` of every leaf that leads to it."""
-    given = {ct.array.storage}
+    given: set[Storage] = set()
+    start = next(births)
 
     def visit(node: Node, ct: Tensor) -> bool:
         if node.op is None or node.retains_grad:
             touch_grad(node)
             if node.grad is None or node.grad is ZERO:
-                node.grad = ct if create_graph else _owned(ct, given)
+                node.grad = owned(ct, start, given)
             elif create_graph or node.grad.requires_grad:
                 node.grad = node.grad + ct
             else:
@@ -247,18 +263,19 @@ def touch_grad(node: Node, cleared: bool = False) -> None:
         tracer.grad_touched(node, cleared)
 
 
-def _owned(ct: Tensor, given: set) -> Tensor:
-    """Return `ct` itself when nothing else can reach its storage, else a copy.
+def owned(ct: Tensor, start: int, given: set[Storage]) -> Tensor:
+    """Return `ct` as a tensor whose memory is reached through nothing else.
 
-    Two leaves may receive one cotangent (a + b), or views of one; assigning to the gradient of
-    the first must not change the second.
+    Two leaves may receive one cotangent (a + b), or views of one, and a rule or a hook may return
+    a tensor that it keeps; assigning to a gradient must change no other tensor. So it is copied
+    unless its memory was made after `start` (in this pass) and is not `given` away yet.
     """
-    array: Array = ct.array
+    array = ct.array
     fresh = array.layout.contiguous and array.layout.size == array.storage.size
-    if not fresh or array.storage in given:
-        array = array.storage.device.copy(array)
-    given.add(array.storage)
-    return core.wrap(array)
+    if not fresh or array.storage.born < start or array.storage in given:
+        ct = core.apply(REGISTRY["copy"], ct)
+    given.add(ct.array.storage)
+    return ct
 
 
 core.add_default_listener(record)

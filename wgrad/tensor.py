@@ -11,7 +11,15 @@ import numpy as np
 from . import core, dtypes, functional, shaping, tape
 from .core import Node, Value
 from .dtypes import as_dtype
-from .errors import ArgumentError, DeviceError, DTypeError, GradientError, ShapeError, WgradError
+from .errors import (
+    ArgumentError,
+    DeviceError,
+    DTypeError,
+    ForkedError,
+    GradientError,
+    ShapeError,
+    WgradError,
+)
 from .layout import broadcast_shapes
 from .ops import elementwise as ew
 from .ops import movement, reduction
@@ -131,18 +139,18 @@ class Tensor(Value):
         return core.apply(movement.to_device, self, device=target, source=self.device)
 
     def astype(self, dtype: Any) -> Tensor:
-        """Return the tensor as `dtype`; floats become integers by truncation. Differentiable."""
+        """Return a copy as `dtype`; floats become integers by truncation. Differentiable."""
         found = as_dtype(dtype)
         self.device.check_dtype(found, "astype")
-        return with_dtype(self, found)
+        return self.copy() if found is self.dtype else with_dtype(self, found)
 
     def detach(self) -> Tensor:
         """Return the same values (shared, not copied) with no history."""
         return Tensor(self.array)
 
     def copy(self) -> Tensor:
-        """Return a copy in memory of its own, with no history."""
-        return Tensor(self.device.copy(self.array))
+        """Return a copy in memory of its own. Differentiable; `.detach().copy()` has no history."""
+        return core.apply(movement.copy_, self)
 
     def assign(self, value: Any) -> Tensor:
         """Replace the values, in place, and return the tensor; `value` broadcasts to its shape.
@@ -155,6 +163,11 @@ class Tensor(Value):
         from .creation import tensor
 
         if not isinstance(value, Tensor):
+            if not self.dtype.is_floating and np.asarray(value).dtype.kind == "f":
+                raise DTypeError(
+                    f"assign: floating values came for a {self.dtype.name} tensor: convert them "
+                    "first"
+                )
             value = tensor(value, dtype=self.dtype, device=self.device)
         if value.requires_grad and tape.is_recording():
             raise GradientError(
@@ -193,10 +206,11 @@ class Tensor(Value):
         else:
             self.device.write(self.array, source)
         storage.version += 1
-        whole = self.array.layout.size == storage.size
+        layout = self.array.layout
+        whole = layout.contiguous and layout.size == storage.size
         storage.bounds = bounds if whole else None
-        if self.node is not None and self.node.op is not None:
-            self.node = None
+        if self.node is not None and not (self.node.op is None and self.node.requires_grad):
+            self.node = None  # a leaf stays one; any other identity was that of the old values
 
     # Gradients.
     @property
@@ -325,14 +339,16 @@ class Tensor(Value):
                     "shape; only a 0-d root starts from 1"
                 )
             gradient = Tensor(self.device.full((), 1, self.dtype))
+        tape.check_history(self, "backward")
         ct = self._as_cotangent(gradient, "backward")
         assert self.node is not None
         tape.backward(self.node, ct, create_graph)
 
     # Copies and pickles: values and what a leaf carries; never the graph.
     def __deepcopy__(self, memo: dict) -> Tensor:
-        grad = None if self.grad is None else self.grad.copy()
-        return _rebuilt(self.copy(), self.requires_grad, grad)
+        grad = None if self.grad is None else self.grad.detach().copy()
+        leaf = self.requires_grad and self.is_leaf
+        return _rebuilt(self.detach().copy(), leaf, grad if leaf else None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         grad = None if self.grad is None else self.grad.numpy()
@@ -340,7 +356,7 @@ class Tensor(Value):
             self.numpy(),
             self.dtype.name,
             self.device.name,
-            self.requires_grad,
+            self.requires_grad and self.is_leaf,
             grad,
         )
 
@@ -529,6 +545,9 @@ class Tensor(Value):
     def reshape(self, *shape: Any) -> Tensor:
         return shaping.reshape(self, _one_or_many(shape))
 
+    def view(self, *shape: Any) -> Tensor:
+        return shaping.view(self, _one_or_many(shape))
+
     def flatten(self, start_axis: int = 0, end_axis: int = -1) -> Tensor:
         return shaping.flatten(self, start_axis, end_axis)
 
@@ -606,6 +625,8 @@ def _unpickle(data: np.ndarray, dtype: str, device: str, requires_grad: bool, gr
 
     try:
         target = find_device(device)
+    except ForkedError:
+        raise
     except WgradError as error:
         target = default_device()
         log.warning("unpickling onto %s instead of %s: %s", target.name, device, error)

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from . import core, tape
+from .backends.base import Storage, births
 from .core import Call, Node, Value
 from .creation import tensor
 from .errors import ArgumentError, DTypeError, GradientError
@@ -92,10 +93,15 @@ class _Level:
             return node not in ours
 
         order = self.nodes_of(out)
+        start = next(births)
+        given: set[Storage] = set()
         if order:
+            tape.check_history(out, "grad")
             recording = self.is_followed(order) or (self.outer and ct.requires_grad)
             with tape.set_recording(recording):
                 tape.pull_back(order, ct, visit)
+                for node, gradient in found.items():
+                    found[node] = tape.owned(gradient, start, given)
         return [
             found[n] if n in found else Tensor(x.device.full(x.shape, 0, x.dtype))
             for n, x in zip(self.nodes, self.inputs, strict=True)
@@ -136,6 +142,8 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..
             full[i] = x
         with tape.enable_grad():
             out = _output(f(*full, **kwargs), "grad")
+        if not out.dtype.is_floating:
+            raise GradientError(f"grad: the function returned {out.dtype.name}, not a float")
         if out.shape:
             raise GradientError(
                 f"grad: the function returned shape {out.shape}, and only a 0-d result has a "
@@ -166,17 +174,25 @@ class _ForwardMode:
     """A listener that carries a tangent beside each value that depends on the primals."""
 
     def __init__(self) -> None:
-        self.tangents: WeakKeyDictionary[Node, Tensor] = WeakKeyDictionary()
+        self.tangents: WeakKeyDictionary[Node, tuple[Tensor, int]] = WeakKeyDictionary()
 
     def of(self, x: Any) -> Tensor | None:
         """Return the tangent of a value, or None where it does not depend on the primals."""
-        return None if not isinstance(x, Value) or x.node is None else self.tangents.get(x.node)
+        if not isinstance(x, Value) or x.node is None or x.node not in self.tangents:
+            return None
+        tangent, version = self.tangents[x.node]
+        if version != x.array.storage.version:
+            raise GradientError(
+                "jvp: a tensor that depends on the primals was assigned to through a view, so its "
+                "tangent no longer belongs to its values: assign to a copy()"
+            )
+        return tangent
 
     def give(self, x: Value, tangent: Tensor) -> None:
         """Let `tangent` be the tangent of `x`."""
         if x.node is None:
             x.node = Node()
-        self.tangents[x.node] = tangent
+        self.tangents[x.node] = tangent, x.array.storage.version
 
     def __call__(self, call: Call) -> None:
         if not call.out.dtype.is_floating or not call.op.rules:

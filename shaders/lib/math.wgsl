@@ -67,14 +67,53 @@ fn real_log(x: f32) -> f32 {
     return e * 0.693359375 + (2.0 * s + (2.0 * s * series - e * 2.12194440e-4));
 }
 
-// x = n pi/2 + r with |r| <= pi/4; pi/2 comes in three parts of few bits, so that the products
-// with n cancel almost exactly (up to |x| of about 10,000). The Taylor series of sine and cosine
-// of r are exact to a tenth of an ULP, and n mod 4 says which of them, and which sign.
-// WGSL allows the builtins an absolute error of 2^-11.
+// |x| in quarter turns, modulo 4, for |x| >= 2^12: (whole quarters, radians past the nearest one).
+//
+// x is m 2^q with an integer m of 24 bits. Multiplying m by 96 bits of 2/pi, taken from where
+// multiples of 4 drop out, leaves 2 bits of quarters and 94 of fraction, exact to 2^-40 of a turn.
+// Source: Payne and Hanek, "Radian reduction for trigonometric functions" (SIGNUM 1983).
+fn reduce_large(x: f32) -> vec2<f32> {
+    var bits = array<u32, 8>(0u, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u,
+        0x3c439041u, 0xfe5163abu);  // 2/pi, after 32 zeros
+    let exponent = i32((bitcast<u32>(x) >> 23u) & 0xffu) - 150;
+    let m = (bitcast<u32>(x) & 0x7fffffu) | 0x800000u;
+    let first = u32(exponent + 30);  // the bit of 2/pi that is worth 2 after scaling by 2^q
+    let word = first / 32u;
+    let shift = first % 32u;
+    let w0 = (bits[word] << shift) | select(bits[word + 1u] >> (32u - shift), 0u, shift == 0u);
+    let w1 = (bits[word + 1u] << shift) | select(bits[word + 2u] >> (32u - shift), 0u, shift == 0u);
+    let w2 = (bits[word + 2u] << shift) | select(bits[word + 3u] >> (32u - shift), 0u, shift == 0u);
+    let low = high_product(m, w2);
+    let middle = m * w1 + low;
+    let top = m * w0 + high_product(m, w1) + u32(middle < low);
+    // Round to the nearest quarter: what is left is a signed fraction of one.
+    let quarters = (top + 0x20000000u) >> 30u;
+    let fraction = bitcast<i32>(top << 2u | middle >> 30u);
+    let value = f32(fraction) * 0x1p-32f + f32(middle << 2u) * 0x1p-64f;
+    return vec2<f32>(f32(quarters), value * 1.57079633);
+}
+
+// The upper 32 bits of a product of which `a` has at most 24.
+fn high_product(a: u32, b: u32) -> u32 {
+    let low = (a & 0xffffu) * (b & 0xffffu);
+    let cross = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
+    let other = (a & 0xffffu) * (b >> 16u) + (cross & 0xffffu);
+    return (a >> 16u) * (b >> 16u) + (cross >> 16u) + (other >> 16u);
+}
+
+// x = n pi/2 + r with |r| <= pi/4; for small x, pi/2 comes in three parts of so few bits that the
+// products with n are exact and cancel. The Taylor series of sine and cosine of r are exact to a
+// tenth of an ULP, and n mod 4 says which of them, and which sign. WGSL allows the builtins an
+// absolute error of 2^-11, and large arguments anything.
 fn quarter_turns(x: f32, turn: i32) -> f32 {
     if is_nan(x) || is_inf(x) { return make_nan(x); }
-    let n = round(x * 0.63661977);
-    let r = ((x - n * 1.5703125) - n * 4.83751297e-4) - n * 7.54978995e-8;
+    var n = round(x * 0.63661977);
+    var r = ((x - n * 1.5703125) - n * 4.83751297e-4) - n * 7.54978995e-8;
+    if abs(x) >= 4096.0 {
+        let reduced = reduce_large(abs(x));
+        n = select(reduced.x, -reduced.x, x < 0.0);
+        r = select(reduced.y, -reduced.y, x < 0.0);
+    }
     let z = r * r;
     let sine = r + r * z * (-0.16666667 + z * (0.0083333333 + z * (-1.9841270e-4 + z * 2.7557319e-6)));
     let cosine = 1.0 - 0.5 * z
@@ -113,12 +152,12 @@ fn real_pow(a: f32, b: f32) -> f32 {
     let whole = b == trunc(b);
     if whole && abs(b) <= 64.0 {
         var result = 1.0;
-        var factor = a;
+        var factor = select(a, 1.0 / a, b < 0.0);  // first: a^|b| may overflow where a^b does not
         for (var n = u32(abs(b)); n > 0u; n >>= 1u) {
             if (n & 1u) == 1u { result *= factor; }
             factor *= factor;
         }
-        return select(result, 1.0 / result, b < 0.0);
+        return result;
     }
     if a < 0.0 && !whole && !is_inf(a) && !is_inf(b) { return make_nan(a); }
     if is_inf(b) {
@@ -131,7 +170,7 @@ fn real_pow(a: f32, b: f32) -> f32 {
     if a == 0.0 || is_inf(a) {
         size = select(0.0, make_inf(1.0), (a == 0.0) == (b < 0.0));
     } else {
-        size = exp2(b * log2(abs(a)));
+        size = real_exp(b * real_log(abs(a)));
     }
     return select(size, -size, odd && (bitcast<u32>(a) >> 31u) == 1u);
 }

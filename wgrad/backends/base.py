@@ -8,6 +8,7 @@ fresh contiguous storages unless a method says otherwise.
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -19,10 +20,13 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import DType
-from ..errors import DTypeError
+from ..errors import DTypeError, OutOfMemoryError
 from ..layout import Layout, Shape
 
 Number = bool | int | float
+
+
+births = itertools.count()
 
 
 class Storage:
@@ -30,16 +34,18 @@ class Storage:
 
     `version` counts the writes that replaced its values: the tape compares versions to find out
     that a value it saved is gone. `bounds` holds the least and greatest value of integer data
-    where the host knows them, so that indices can be checked without a readback.
+    where the host knows them, so that indices can be checked without a readback. `born` numbers
+    storages in the order of their making.
     """
 
-    __slots__ = ("__weakref__", "bounds", "buffer", "device", "size", "version")
+    __slots__ = ("__weakref__", "born", "bounds", "buffer", "device", "size", "version")
 
     def __init__(self, device: Device, buffer: Any, size: int):
         self.device = device
         self.buffer = buffer
         self.size = size
         self.version = 0
+        self.born = next(births)
         self.bounds: tuple[int, int] | None = None
 
 
@@ -147,7 +153,12 @@ def _asks_tracer(method: Callable) -> Callable:
     def run(self: Device, *args: Any, **kwargs: Any) -> Any:
         tracer = _tracer.get()
         if tracer is None:
-            return method(self, *args, **kwargs)
+            try:
+                return method(self, *args, **kwargs)
+            except MemoryError as error:
+                if isinstance(error, OutOfMemoryError):
+                    raise
+                raise OutOfMemoryError(f"{self.name}: {error or 'no memory is left'}") from error
         return getattr(tracer, method.__name__)(self, *args, **kwargs)
 
     return run
@@ -170,7 +181,10 @@ class Device(ABC):
         return self
 
     def __exit__(self, *exc: object) -> None:
-        _entered.set(_entered.get()[:-1])
+        # This device's own last entry: a generator may leave its block out of turn.
+        stack = list(_entered.get())
+        last = max(i for i, device in enumerate(stack) if device is self)
+        _entered.set((*stack[:last], *stack[last + 1 :]))
 
     def __repr__(self) -> str:
         return f"<wgrad device {self.name}: {self.description}>"

@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import dtypes
 from ..dtypes import DType
+from ..errors import OutOfMemoryError
 from ..layout import Layout, Shape
 from . import threefry
 from .base import Array, Body, Device, Number, Storage, batch_gather_shape
@@ -65,7 +66,13 @@ class NumpyDevice(Device):
         return as_numpy(x).copy()
 
     def full(self, shape: Shape, value: Number, dtype: DType) -> Array:
-        return self._wrap(np.full(shape, value, dtype.numpy), dtype)
+        nbytes = prod(shape) * dtype.itemsize
+        try:
+            return self._wrap(np.full(shape, value, dtype.numpy), dtype)
+        except (MemoryError, ValueError) as error:  # ValueError where the size overflows
+            raise OutOfMemoryError(
+                f"numpy: a tensor of shape {shape}, {nbytes} bytes, came, and the host has no room"
+            ) from error
 
     def unbacked(self, size: int) -> Storage:
         return Storage(self, None, size)

@@ -118,7 +118,7 @@ class Module:
     # Saving and loading.
     def state_dict(self) -> dict[str, Tensor]:
         """Return a snapshot: copies of all parameters and buffers by name, on their device."""
-        return {name: x.copy() for name, x in self._named_tensors()}
+        return {name: x.detach().copy() for name, x in self._named_tensors()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> LoadResult:
         """Take over the values of `state`: tensors of any device, or arrays, by name.

@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import dtypes
 from ..backends.base import Array, Body, Device, Number, kept_shape, reduced_shape
-from ..core import Call, Input, Op, Value, apply, wrap
+from ..core import Call, Input, Op, Value, apply, check_devices, wrap
 from ..dtypes import DType
 from ..errors import DTypeError, ShapeError
 from ..layout import Layout, Shape, broadcast_shapes, normalize_axes
@@ -124,6 +124,7 @@ class Elementwise(Op):
                 x = dtypes.cast_scalar(x, dtype, self.name)
             else:
                 if x.array.dtype is not dtype:
+                    check_devices(self.name, inputs)  # before anything is converted
                     x = with_dtype(x, dtype)
                 if x.array.layout.shape != shape:
                     x = expanded(x, shape)
@@ -194,15 +195,17 @@ def coerce(op: str, inputs: Sequence[Any]) -> tuple[Input, ...]:
     from ..creation import tensor  # the one upward look: only for inputs that are not tensors yet
 
     device = next((x.device for x in inputs if isinstance(x, Value)), None)
+    exact = any(isinstance(x, Value) and x.dtype is dtypes.float64 for x in inputs)
     made: list[Input] = []
     for x in inputs:
         if isinstance(x, Value) or type(x) in NUMBERS:
             made.append(x)
         elif isinstance(x, (np.bool_, np.integer, np.floating)):
-            kind = (bool, int, float)[dtypes.scalar_rank(x)]
-            made.append(kind(x))
+            made.append({"b": bool, "f": float}.get(x.dtype.kind, int)(x))
         else:
-            made.append(tensor(x, device=device))
+            found = np.asarray(x) if exact and isinstance(x, (np.ndarray, list, tuple)) else None
+            keep = dtypes.float64 if found is not None and found.dtype.kind == "f" else None
+            made.append(tensor(x, keep, device))
     if not any(isinstance(x, Value) for x in made):
         made[0] = tensor(made[0])
     return tuple(made)

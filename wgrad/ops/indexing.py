@@ -31,7 +31,7 @@ def bounds(x: Value) -> tuple[int, int]:
             for kind in ("min", "max")
         )
         found = int(low.item()), int(high.item())
-        if whole.layout.size == storage.size:
+        if whole.layout.contiguous and whole.layout.size == storage.size:
             storage.bounds = found
         return found
     return storage.bounds

@@ -84,6 +84,20 @@ reshape_ = linear(
 )
 
 
+def _copy(device: Device, x: Array) -> Array:
+    made = device.copy(x)
+    made.storage.bounds = x.storage.bounds
+    return made
+
+
+copy_ = linear(
+    "copy",
+    compute=_copy,
+    transpose=lambda ct: ct,
+    doc="The same values in memory of their own.",
+)
+
+
 def _embed(device: Device, x: Array, shape: Shape, starts: Shape, steps: Shape) -> Array:
     out = device.full(shape, 0, x.dtype)
     device.write(out.view(out.layout.slice(starts, x.shape, steps)), x)

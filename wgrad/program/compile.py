@@ -39,9 +39,10 @@ class Capture:
                     f"compile: tensor argument {i} has a history, which would end here: pass "
                     ".detach()"
                 )
-            if x.dtype.is_integer:
-                bounds(x)  # known before the trace, in which nothing can be read
-            standins.append(Tensor(tracer.argument(x.array), x.node))
+            standin = tracer.argument(x.array)
+            if x.dtype.is_integer:  # known before the trace, in which nothing can be read
+                standin.storage.bounds = bounds(x)
+            standins.append(Tensor(standin, x.node))
         self.arg_nodes = [x.node if x.requires_grad else None for x in leaves]
         self.offsets = [x.array.layout.offset for x in leaves]
         called, named = replaced((args, kwargs), standins, _is_tensor)

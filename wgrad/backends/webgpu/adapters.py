@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import DeviceError
+from ...errors import DeviceError, MissingDependencyError
 from .device import NO_ADAPTER, Gpu, adapters
 from .kernels import WebGpuDevice
 
@@ -22,16 +22,22 @@ def _named() -> list[tuple[str, Any]]:
     """Return the adapters, best first, with the names that open them."""
     rows: list[tuple[str, Any]] = []
     for adapter in sorted(adapters(), key=_rank):
-        name = f"webgpu:{adapter.info['device']}" if rows else "webgpu"
-        rows.append((name, adapter))
+        full = _full_name(adapter)
+        same = sum(_full_name(a).startswith(full) for _, a in rows)
+        name = f"webgpu:{full}" + (f" #{same + 1}" if same else "")
+        rows.append((name if rows else "webgpu", adapter))
     return rows
+
+
+def _full_name(adapter: Any) -> str:
+    return f"{adapter.info['device']} ({adapter.info['backend_type']})"
 
 
 def describe() -> list[dict[str, Any]]:
     """Return a row per adapter for `wgrad.devices()`; empty when there is none."""
     try:
         rows = _named()
-    except DeviceError:
+    except (DeviceError, MissingDependencyError):
         return []
     return [
         {
@@ -67,7 +73,7 @@ def open_device(part: str) -> WebGpuDevice:
     if not rows:
         raise DeviceError(f"webgpu: {NO_ADAPTER}")
     for name, adapter in rows:
-        if part.lower() in adapter.info["device"].lower():
+        if name == f"webgpu:{part}" or part.lower() in _full_name(adapter).lower():
             if id(adapter) not in _open:
                 _open[id(adapter)] = WebGpuDevice(name, Gpu(adapter))
             return _open[id(adapter)]

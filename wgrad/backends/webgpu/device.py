@@ -10,17 +10,29 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import signal
+import sys
 import threading
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
-from ...errors import DeviceError, MissingDependencyError, OutOfMemoryError, ShaderError
+from ...errors import (
+    DeviceError,
+    ForkedError,
+    MissingDependencyError,
+    OutOfMemoryError,
+    ShaderError,
+)
 from ...statistics import COUNTERS
 
 PARAMS_BYTES = 256  # the largest Params of any shader; bound at a dynamic offset
 RING_BYTES = 1 << 18  # parameters of the dispatches of one submit
 BATCH = 128  # dispatches a submit: fewer keep the GPU waiting, more keep it idle for longer
-UNSUBMITTED_BYTES = 1 << 24  # uploads without a submit are kept in memory by the driver
+UNSUBMITTED_BYTES = 1 << 24  # uploads without a submit are kept in memory by the driver,
+WRITE_OVERHEAD = 2048  # and so much more for each of them
 GROUPS_PER_DIMENSION = 65535
+# Asked for at the adapter's maximum; everything else is within the portable defaults.
+LIMITS = ("max-buffer-size", "max-storage-buffer-binding-size")
 
 NO_ADAPTER = (
     "no WebGPU adapter was found: install your GPU's Vulkan driver, or a software one (Debian and "
@@ -34,17 +46,23 @@ _forked = False
 
 
 def _after_fork() -> None:
+    """In the child: refuse the inherited driver, and keep its destructors from waiting for it."""
     global _forked
-    _forked = _adapters is not None
+    helpers = sys.modules.get("wgpu.backends.wgpu_native._helpers")
+    _forked = _adapters is not None or getattr(helpers, "_the_instance", None) is not None
+    classes = sys.modules.get("wgpu._classes")
+    if _forked and classes is not None:
+        # The driver's threads did not come along: releasing an object of theirs never returns.
+        classes.GPUObjectBase.__del__ = lambda self: None
 
 
 os.register_at_fork(after_in_child=_after_fork)
 
 
 def check_process() -> None:
-    """Raise DeviceError in a forked child, where the inherited driver would hang."""
+    """Raise ForkedError in a forked child, where the inherited driver would hang."""
     if _forked:
-        raise DeviceError(
+        raise ForkedError(
             "webgpu: this process was forked after the GPU was opened, and a driver does not "
             'survive a fork: start it with multiprocessing.get_context("spawn")'
         )
@@ -62,7 +80,7 @@ def adapters() -> list[Any]:
             try:
                 wgpu = importlib.import_module("wgpu")
                 native = importlib.import_module("wgpu.backends.wgpu_native.extras")
-            except ImportError as error:
+            except (ImportError, OSError) as error:  # OSError: its library does not load
                 raise MissingDependencyError(
                     f"webgpu: the package wgpu does not import ({error}): pip install wgpu"
                 ) from error
@@ -101,6 +119,14 @@ class Pipeline:
         self.label = label
 
 
+class _Dispatch(NamedTuple):
+    pipeline: Pipeline
+    group: Any
+    start: int  # of its parameters in the ring
+    end: int
+    groups: int
+
+
 class Gpu:
     """An open adapter: records dispatches, submits them in batches, moves bytes both ways.
 
@@ -113,8 +139,9 @@ class Gpu:
         self.info = dict(adapter.info)
         self.features = frozenset(adapter.features)
         wanted = [f for f in ("subgroup",) if f in self.features]
+        limits = {k: v for k, v in adapter.limits.items() if k in LIMITS}
         try:
-            self.raw = adapter.request_device_sync(required_features=wanted, required_limits={})
+            self.raw = adapter.request_device_sync(required_features=wanted, required_limits=limits)
         except Exception as error:
             raise DeviceError(f"webgpu: {self.info['device']} did not open: {error}") from error
         self.limits = {k: int(v) for k, v in self.raw.limits.items()}
@@ -125,23 +152,18 @@ class Gpu:
         )
         self._slot = max(32, self.limits["min-uniform-buffer-offset-alignment"])
         self._ring = bytearray(RING_BYTES)
-        self._ring_used = 0
         usage = self.wgpu.BufferUsage
         self._storage_usage = usage.STORAGE | usage.COPY_SRC | usage.COPY_DST
         self._uniforms = self.raw.create_buffer(
             size=RING_BYTES, usage=usage.UNIFORM | usage.COPY_DST | usage.COPY_SRC
         )
-        # Held here, a buffer is never garbage. Were a tensor in a reference cycle its only owner, the
-        # collector would run wgpu's destructor of the buffer too, just as ours returns it to the
-        # pool; binding it later would end the process.
+        # Held here, a buffer is never garbage. Were a tensor in a reference cycle its only owner,
+        # the collector would run wgpu's destructor of the buffer too, just as ours returns it to
+        # the pool; binding it later would end the process.
         self._alive: dict[int, Buffer] = {}
         self._layouts: dict[int, tuple[Any, Any]] = {}
         self._groups: dict[tuple[int, ...], Any] = {}
-        self._encoder: Any = None
-        self._pass: Any = None
-        self._bound: Pipeline | None = None
-        self._recorded = 0
-        self._labels: list[str] = []
+        self._work: list[_Dispatch] = []  # recorded, not submitted: the only state of a batch
         self._unsubmitted = 0
         self._next_uid = 0
         self.batch = 0
@@ -170,7 +192,7 @@ class Gpu:
     def drop_buffer(self, buffer: Buffer) -> None:
         """Forget a buffer; the driver frees it when submitted work is done with it."""
         with self.lock:
-            if buffer.batch == self.batch and self._recorded:
+            if buffer.batch == self.batch:
                 self.flush()
             for key in buffer.groups:
                 self._groups.pop(key, None)
@@ -187,7 +209,7 @@ class Gpu:
             self.raw.queue.write_buffer(buffer.raw, 0, data)
             COUNTERS.uploads += 1
             COUNTERS.bytes_uploaded += nbytes
-            self._unsubmitted += nbytes
+            self._unsubmitted += nbytes + WRITE_OVERHEAD
             if self._unsubmitted > UNSUBMITTED_BYTES:
                 self.flush()
                 self.raw.queue.submit([])
@@ -266,35 +288,21 @@ class Gpu:
         if _forked:
             check_process()
         with self.lock:
-            start = self._ring_used
-            if start + PARAMS_BYTES > RING_BYTES or self._recorded >= BATCH:
+            work = self._work
+            start = work[-1].end if work else 0
+            if start + PARAMS_BYTES > RING_BYTES or len(work) >= BATCH:
                 self.flush()
-                start = 0
-            if self._pass is None:
-                self._encoder = self.raw.create_command_encoder()
-                self._pass = self._encoder.begin_compute_pass()
-                self._bound = None
+                work, start = self._work, 0
             size = len(params)
             self._ring[start : start + size] = params
-            self._ring_used = start + -(-size // self._slot) * self._slot
             key = tuple([b.uid for b in buffers])
             group = self._groups.get(key)
             if group is None:
                 group = self._bind(key, buffers)
             for buffer in buffers:
                 buffer.batch = self.batch
-            if pipeline is not self._bound:
-                self._pass.set_pipeline(pipeline.raw)
-                self._bound = pipeline
-            self._pass.set_bind_group(0, group, (start,))
-            if groups <= GROUPS_PER_DIMENSION:
-                self._pass.dispatch_workgroups(groups)
-            else:
-                rows = -(-groups // GROUPS_PER_DIMENSION)
-                self._pass.dispatch_workgroups(-(-groups // rows), rows)
-            self._recorded += 1
-            self._labels.append(pipeline.label)
-            COUNTERS.dispatches += 1
+            end = start + -(-size // self._slot) * self._slot
+            work.append(_Dispatch(pipeline, group, start, end, groups))
 
     def _bind(self, key: tuple[int, ...], buffers: tuple[Buffer, ...]) -> Any:
         entries: list[dict] = [
@@ -316,26 +324,68 @@ class Gpu:
         return group
 
     def flush(self) -> None:
-        """Submit what is recorded. Raises: DeviceError when the driver refuses it."""
+        """Submit what is recorded. Raises: DeviceError when the driver refuses it.
+
+        Until the submit the work stays listed, so an interrupt (Ctrl-C) before it loses nothing:
+        the next flush encodes it again. During the submit interrupts wait.
+        """
         with self.lock:
-            if self._pass is None:
+            work = self._work
+            if not work:
                 return
-            encoder, labels = self._encoder, self._labels
-            self._pass.end()
-            used = self._ring_used
-            self._encoder = self._pass = self._bound = None
-            self._ring_used = self._recorded = 0
-            self._labels = []
-            self.batch += 1
             try:
-                commands = encoder.finish()
+                commands = self._encode(work)
             except Exception as error:  # mistakes inside a pass surface only here
-                names = ", ".join(sorted(set(labels)))
+                self._work = []
+                self.batch += 1
+                names = ", ".join(sorted({d.pipeline.label for d in work}))
                 raise DeviceError(
-                    f"webgpu: the driver refused {len(labels)} dispatches of {names}: {error}"
+                    f"webgpu: the driver refused {len(work)} dispatches of {names}: {error}"
                 ) from error
-            # On the queue's own timeline, so earlier batches have read their parameters.
-            self.raw.queue.write_buffer(self._uniforms, 0, self._ring, 0, used)
-            self.raw.queue.submit([commands])
-            self._unsubmitted = 0
-            COUNTERS.submits += 1
+            with _interrupts_wait():
+                # On the queue's own timeline, so earlier batches have read their parameters.
+                self.raw.queue.write_buffer(self._uniforms, 0, self._ring, 0, work[-1].end)
+                self.raw.queue.submit([commands])
+                self._work = []
+                self.batch += 1
+                self._unsubmitted = 0
+                COUNTERS.submits += 1
+                COUNTERS.dispatches += len(work)
+
+    def _encode(self, work: list[_Dispatch]) -> Any:
+        """Return the command buffer of a batch: one encoder, one pass."""
+        encoder = self.raw.create_command_encoder()
+        compute = encoder.begin_compute_pass()
+        bound = None
+        for pipeline, group, start, _, groups in work:
+            if pipeline is not bound:
+                compute.set_pipeline(pipeline.raw)
+                bound = pipeline
+            compute.set_bind_group(0, group, (start,))
+            if groups <= GROUPS_PER_DIMENSION:
+                compute.dispatch_workgroups(groups)
+            else:
+                rows = -(-groups // GROUPS_PER_DIMENSION)
+                compute.dispatch_workgroups(-(-groups // rows), rows)
+        compute.end()
+        return encoder.finish()
+
+
+@contextlib.contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Hold Ctrl-C back until the block is done: half a submit could not be taken up again."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python delivers signals to the main thread alone
+        return
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):
+        yield
+        return
+    caught: list[tuple] = []
+    signal.signal(signal.SIGINT, lambda *args: caught.append(args))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if caught:
+            handler(*caught[0])

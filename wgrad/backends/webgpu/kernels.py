@@ -225,6 +225,7 @@ class WebGpuDevice(Device):
 
     # Reductions.
     def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
+        _check_size("reduce", x)
         kept = tuple(i for i in range(len(x.shape)) if i not in axes)
         outer, (outer_strides,) = _collapse_axes(x, kept)
         folded, (folded_strides,) = _collapse_axes(x, axes)
@@ -263,6 +264,7 @@ class WebGpuDevice(Device):
 
     # Matrix products.
     def matmul(self, a: Array, b: Array) -> Array:
+        _check_size("matmul", a, b)
         (m, k), n = a.shape[-2:], b.shape[-1]
         lead = a.shape[:-2]
         shape = (*lead, m, n)
@@ -309,8 +311,10 @@ class WebGpuDevice(Device):
         axis_stride = x.layout.strides[axis]
         strides = _without(x.layout.strides, axis)
         extents, both = collapse(index.shape, [strides, index.layout.strides])
-        if len(extents) > MAX_RANK:
-            raise ShapeError(f"gather: {len(extents)} axes that cannot be merged; at most 8 can be")
+        if (
+            len(extents) > MAX_RANK
+        ):  # contiguous operands have at most 3
+            return self.gather(self.copy(x), self.copy(index), axis)
         pipeline = self._pipeline(("gather",), 2, lambda: shaders.source("gather"))
         offsets = (x.layout.offset, index.layout.offset, 0, 0)
         head = (out.layout.size, len(extents), axis_stride & 0xFFFFFFFF, 0, *offsets)
@@ -323,14 +327,13 @@ class WebGpuDevice(Device):
         count = index.shape[axis]
         if count == 0 or 0 in shape:
             return self.full(shape, 0, values.dtype)
+        _check_size("scatter_add", values)
         out = self._empty(shape, values.dtype)
         place = tuple(int(i == axis) for i in range(len(shape)))
         rows = [_without(values.layout.strides, axis), _without(index.layout.strides, axis), place]
         extents, strides = collapse(shape, rows)
         if len(extents) > MAX_RANK:
-            raise ShapeError(
-                f"scatter: {len(extents)} axes that cannot be merged; at most 8 can be"
-            )
+            return self.scatter_add(self.copy(index), self.copy(values), axis, size)
         pipeline = self._pipeline(
             ("scatter_add", values.dtype),
             2,
@@ -364,6 +367,16 @@ class WebGpuDevice(Device):
         if self._normal_table is None:
             self._normal_table = self.upload(threefry.normal_table(), dtypes.int32)
         return self._normal_table
+
+
+def _check_size(where: str, *arrays: Array) -> None:
+    """Raise ShapeError for a view (an expanded one) with more elements than a u32 index counts."""
+    for x in arrays:
+        if x.layout.size >= 1 << 31:
+            raise ShapeError(
+                f"{where}: a tensor of {x.layout.size} elements came, and a kernel of device "
+                f"{x.storage.device.name} counts to {(1 << 31) - 1}"
+            )
 
 
 def _begins_flat(x: Array) -> bool:

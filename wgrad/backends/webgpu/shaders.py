@@ -14,8 +14,8 @@ from pathlib import Path
 # A function ends at the first brace that begins a line, or on its line when it has only one.
 _FUNCTION = re.compile(r"^fn (\w+)\((?:[^\n]*\}\n|.*?^\}\n)", re.MULTILINE | re.DOTALL)
 _PACKAGE = Path(__file__).resolve().parents[2]
-# In a checkout the shaders lie beside the package, in a wheel inside it.
-_PLACES = (_PACKAGE.parent / "shaders", _PACKAGE / "shaders")
+# In a wheel the shaders lie inside the package, in a checkout beside it.
+_PLACES = (_PACKAGE / "shaders", _PACKAGE.parent / "shaders")
 
 
 @lru_cache(maxsize=1)
