@@ -402,6 +402,12 @@ def test_reductions_beyond_65535_iterations(shape: tuple[int, ...], device, rng)
             )
 
 
+def test_many_reductions_beyond_65535_iterations_at_once(device):
+    """So many outputs that one thread each keeps a GPU busy; an expanded 1 needs no memory."""
+    ones = wg.broadcast_to(wg.tensor(1), (300, 70_001))
+    np.testing.assert_array_equal(wg.sum(ones, axis=1).numpy(), np.full(300, 70_001))
+
+
 def test_long_float_sums_stay_accurate(device, rng):
     x = rng.uniform(0, 1, 300_001).astype(np.float32)
     exact = x.astype(np.float64).sum()

@@ -342,6 +342,16 @@ def test_grad_of_a_tracked_input_stays_differentiable(device):
     assert x.grad.item() == 12
 
 
+def test_grad_stays_within_its_own_level(device):
+    """What the function captured is not walked: no work there, and no hooks run."""
+    seen: list[wg.Tensor] = []
+    w = wg.tensor(2.0, requires_grad=True)
+    y = w * 3
+    y.register_hook(seen.append)
+    assert wg.grad(lambda x: y * x)(t(5.0)).item() == 6
+    assert seen == [] and w.grad is None
+
+
 def test_grad_inside_no_grad_works_and_is_not_tracked(device):
     w = wg.tensor(2.0, requires_grad=True)
     with wg.no_grad():

@@ -32,6 +32,7 @@ def run(script: str, **env: str) -> subprocess.CompletedProcess:
 
 SHADERS = sorted(p.stem for p in shaders.folder().glob("*.wgsl"))
 BINDINGS = {"subgroup_probe": 0, "map_flat": 1, "map_strided": 1, "copy": 1, "reduce": 1}
+BINDINGS |= {"sort_rank": 1, "sort_place": 1, "scatter_sorted": 3}
 BINDINGS |= {"random": 0, "gather": 2, "scatter_add": 2, "matmul": 2, "matmul_tiled": 2}
 
 
@@ -65,7 +66,7 @@ def test_shader_error_is_an_exception_with_the_compilers_words(gpu):
 
 
 def _product(matmul: Matmul, x: wg.Tensor, y: wg.Tensor) -> np.ndarray:
-    """Multiply (batch, m, k) by (batch, k, n) with one particular kernel, over a poisoned output."""
+    """Multiply (batch, m, k) by (batch, k, n) with one kernel, over a poisoned output."""
     shape = (x.shape[0], x.shape[1], y.shape[2])
     out = wg.full(shape, -99, x.dtype)
     steps = (x.array.layout.strides[0], y.array.layout.strides[0])
@@ -328,6 +329,33 @@ def test_small_uploads_without_a_submit_are_submitted_at_times(webgpu):
     wg.tensor([1.0]).numpy()
     assert webgpu.gpu._unsubmitted == 0
     assert wg.stats()["uploads"] - before["uploads"] == 10_001
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_scatter_of_many_indices_adds_like_numpy(webgpu, rng, axis, dtype):
+    shape = [3, 4, 5]
+    for count in (63, 64, 700):  # looked through, and sorted
+        shape[axis] = 900
+        index = rng.integers(0, 900 if count < 700 else 7, count)
+        values = rng.integers(-50, 50, [count if i == axis else n for i, n in enumerate(shape)])
+        at = [
+            np.arange(n).reshape([-1 if j == i else 1 for j in range(3)])
+            for i, n in enumerate(values.shape)
+        ]
+        at[axis] = index.reshape([-1 if j == axis else 1 for j in range(3)])
+        expected = np.zeros(shape, dtype)
+        np.add.at(expected, tuple(at), values.astype(dtype))
+        w = wg.zeros(shape).requires_grad_()
+        picked = wg.take(w, index, axis)
+        picked.backward(wg.tensor(values.astype("float32")))
+        np.testing.assert_array_equal(w.grad.numpy(), expected)
+        steps = wg.flip(wg.tensor(np.repeat(index[::-1], 2).astype("int32"))[::2], 0)
+        row = wg.broadcast_to(
+            wg.reshape(steps, [-1 if j == axis else 1 for j in range(3)]), values.shape
+        )
+        found = wg.scatter_add(wg.zeros(shape, dtype), row, wg.tensor(values.astype(dtype)), axis)
+        np.testing.assert_array_equal(found.numpy(), expected)
 
 
 def test_views_beyond_a_u32_of_elements_are_refused(webgpu):

@@ -113,6 +113,7 @@ from .shaping import (
     take,
     take_along_axis,
     transpose,
+    view,
 )
 from .statistics import stats
 from .tape import enable_grad, no_grad

@@ -32,7 +32,8 @@ DeviceLike = str | Device | None
 def host_array(data: Any, where: str) -> np.ndarray:
     """Return any host data as a NumPy array of numbers or booleans.
 
-    Raises: ShapeError for ragged lists; DTypeError for data that is not numeric.
+    Raises: ShapeError for ragged lists; DTypeError for data that is not numeric; ArgumentError for
+    an integer that is beyond 64 bits.
     """
     if isinstance(data, (list, tuple)) and _holds_tensors(data, where):
         data = _detached(data)
@@ -45,11 +46,14 @@ def host_array(data: Any, where: str) -> np.ndarray:
     except TypeError as error:
         raise DTypeError(f"{where}: {type(data).__name__} is not numeric data ({error})") from None
     if array.dtype.kind == "O":
+        if isinstance(data, int):
+            raise ArgumentError(f"{where}: {shown(data)} came, and no dtype holds it")
+        name = type(data).__name__
         if isinstance(data, (list, tuple, np.ndarray)):
-            what = f"a {type(data).__name__} of objects"
-        else:
-            what = shown(data)
-        raise DTypeError(f"{where}: {what} came, and numbers that a dtype holds are needed")
+            name += " of objects (or of integers beyond 64 bits)"
+        raise DTypeError(
+            f"{where}: {'None' if data is None else f'a {name}'} came, and numbers are needed"
+        )
     if array.dtype.kind not in "biuf":
         raise DTypeError(
             f"{where}: {shown(data)} of NumPy dtype {array.dtype.name} came, and numbers or "
@@ -213,19 +217,20 @@ def arange(
     if step == 0:
         raise ArgumentError("arange: step 0 never reaches the stop; a step other than 0 is needed")
     whole = all(isinstance(x, int) for x in (first, last, step))
-    if whole:
-        count = int(max(0, -((first - last) // step)))
-    else:
-        first, last, step = (_finite(x, "arange") for x in (first, last, step))
-        span = (last - first) / step
-        count = max(0, math.ceil(span)) if math.isfinite(span) else 2**63
-    _check_count(count, "arange")
     chosen = (
         dtypes.int32 if dtype is None and whole else as_dtype(float if dtype is None else dtype)
     )
-    if count and whole:
-        for end in (first, first + step * (count - 1)):
+    if whole:
+        count = int(max(0, -((first - last) // step)))
+        _check_count(count, "arange")
+        if count == 0:
+            last = first = 0
+        for end in (first, first + step * (count - 1)) if count else ():
             dtypes.cast_scalar(end, chosen, "arange")
+    if not whole or chosen.is_floating:
+        first, last, step = (_finite(x, "arange") for x in (first, last, step))
+        span = (last - first) / step
+        _check_count(max(0, math.ceil(span)) if math.isfinite(span) else 2**63, "arange")
     return from_host(
         _host_numbers("arange", np.arange, first, last, step), "arange", chosen, device
     )

@@ -44,7 +44,8 @@ def pow(a: Any, b: Any) -> Tensor:
         least = indexing.bounds(b)[0] if isinstance(b, Value) and b.dtype.rank else b
         if not isinstance(least, Value) and least < 0:
             raise ArgumentError(
-                f"pow: an integer to the power {shown(least)} is no integer: convert to float32 first"
+                f"pow: an integer to the power {shown(least)} is no integer: convert to "
+                "float32 first"
             )
     return power(a, b)
 
@@ -295,9 +296,9 @@ def one_hot(labels: Any, classes: int, dtype: Any = float, device: Any = None) -
         count = operator.index(classes)
     except TypeError:
         count = -1
-    if count < 0:
+    if not 0 <= count < 2**31:
         raise ArgumentError(
-            f"one_hot: {shown(classes)} classes came, and an integer of at least 0 is needed"
+            f"one_hot: {shown(classes)} classes came, and an integer from 0 to 2**31 - 1 is needed"
         )
     target = dtypes.as_dtype(float if dtype is None else dtype)
     if isinstance(labels, Value):

@@ -8,6 +8,7 @@ one alone. Uniforms are multiples of 2^-24; normals invert the distribution by a
 
 from __future__ import annotations
 
+import math
 import operator
 import secrets
 import threading
@@ -23,9 +24,10 @@ from .backends.threefry import split_seed
 from .creation import DeviceLike, tensor
 from .devices import device as find_device
 from .dtypes import as_dtype
-from .errors import ArgumentError, DTypeError
-from .layout import Layout, Shape, normalize_shape
+from .errors import ArgumentError, DTypeError, OutOfMemoryError
+from .layout import Layout, Shape, normalize_shape, shown
 from .ops.families import with_dtype
+from .shaping import as_number
 from .tensor import Tensor
 
 
@@ -61,7 +63,7 @@ class Generator:
 def _checked_seed(seed: Any, where: str) -> int:
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
         raise ArgumentError(
-            f"{where}: seed {seed!r} came, and an integer from 0 to 2**64 - 1 is needed"
+            f"{where}: seed {shown(seed)} came, and an integer from 0 to 2**64 - 1 is needed"
         )
     return int(seed)
 
@@ -95,8 +97,11 @@ def set_rng_state(state: tuple[int, int]) -> None:
     """Go back to a state that `get_rng_state` returned."""
     global _generator
     whole = isinstance(state, (tuple, list)) and len(state) == 2
-    if not whole or not isinstance(state[1], (int, np.integer)) or state[1] < 0:
-        raise ArgumentError(f"set_rng_state: {state!r} is nothing that get_rng_state returned")
+    if not whole or not isinstance(state[1], (int, np.integer)) or not 0 <= state[1] < 2**64:
+        raise ArgumentError(
+            f"set_rng_state: {shown(state)} came, and what get_rng_state returned is needed: "
+            "(seed, counter)"
+        )
     _generator = _generator_at(_checked_seed(state[0], "set_rng_state"), int(state[1]))
 
 
@@ -105,7 +110,9 @@ def _stream(generator: Generator | None, where: str) -> Generator:
     if generator is None:
         return _generator
     if not isinstance(generator, Generator):
-        raise ArgumentError(f"{where}: generator={generator!r} came; wg.Generator(seed) is needed")
+        raise ArgumentError(
+            f"{where}: generator={shown(generator)} came; wg.Generator(seed) is needed"
+        )
     return generator
 
 
@@ -115,7 +122,12 @@ def _draw(
     extents = normalize_shape(shape, where)
     found = find_device(device)
     key, counter = _stream(generator, where).take(Layout.dense(extents).size)
-    return found.random(kind, key, counter, extents)
+    try:
+        return found.random(kind, key, counter, extents)
+    except MemoryError as error:  # NumPy's own; a GPU's comes in our words
+        if isinstance(error, OutOfMemoryError):
+            raise
+        raise OutOfMemoryError(f"{where}: device {found.name} has no room: {error}") from error
 
 
 def _shape_of(shape: tuple[Any, ...]) -> Any:
@@ -131,7 +143,7 @@ def _floats(
     where: str,
 ) -> Tensor:
     """Draw float32 numbers and return them as `dtype`; all is checked before any is drawn."""
-    chosen = as_dtype(dtype)
+    chosen = as_dtype(float if dtype is None else dtype)
     if not chosen.is_floating:
         raise DTypeError(f"{where}: {chosen.name} came and a floating dtype is needed; see randint")
     found = find_device(device)
@@ -140,10 +152,15 @@ def _floats(
     return out if chosen is dtypes.float32 else out.astype(chosen)
 
 
-def _check_numbers(where: str, **values: Any) -> None:
+def _finite(where: str, **values: Any) -> tuple[float, ...]:
+    """Return numbers as floats. Raises: ArgumentError for other things, infinity and NaN."""
+    found = []
     for name, value in values.items():
-        if not isinstance(value, (int, float, np.integer, np.floating)):
-            raise ArgumentError(f"{where}: {name}={value!r} came, and a number is needed")
+        number = as_number(value, where, name)
+        found.append(float(dtypes.cast_scalar(number, dtypes.float64, where)))
+        if not math.isfinite(found[-1]):
+            raise ArgumentError(f"{where}: {name} is {number}, and a finite number is needed")
+    return tuple(found)
 
 
 def rand(
@@ -178,8 +195,12 @@ def uniform(
     device: DeviceLike = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Return uniform numbers from `low` to `high`."""
-    _check_numbers("uniform", low=low, high=high)
+    """Return uniform numbers from `low` to `high`.
+
+    `high` itself can appear by rounding, above all where the range is narrow and far from 0, as in
+    NumPy and PyTorch: float32 has only steps of 8 near 1e8.
+    """
+    low, high = _finite("uniform", low=low, high=high)
     x = _floats("uniform", shape, dtype, device, generator, "uniform")
     return x * (high - low) + low
 
@@ -193,8 +214,8 @@ def normal(
     generator: Generator | None = None,
 ) -> Tensor:
     """Return normal numbers of the given mean and standard deviation (at least 0)."""
-    _check_numbers("normal", mean=mean, std=std)
-    if not std >= 0:
+    mean, std = _finite("normal", mean=mean, std=std)
+    if std < 0:
         raise ArgumentError(f"normal: std {std} came, and at least 0 is needed")
     x = _floats("normal", shape, dtype, device, generator, "normal")
     return x * std + mean
@@ -230,13 +251,15 @@ def randint(
     try:
         low, high = operator.index(low), operator.index(high)
     except TypeError:
-        raise ArgumentError(f"randint: {low!r} to {high!r} came; integers are needed") from None
+        raise ArgumentError(
+            f"randint: {shown(low)} to {shown(high)} came; integers are needed"
+        ) from None
     span = 2**31
     if not (-span <= low < high <= span):
         raise ArgumentError(
-            f"randint: {low} to {high} came; low < high, both within int32, is needed"
+            f"randint: {shown(low)} to {shown(high)} came; low < high, both within int32, is needed"
         )
-    chosen = as_dtype(dtype)
+    chosen = as_dtype(int if dtype is None else dtype)
     if not chosen.is_integer:
         raise DTypeError(f"randint: {chosen.name} came and an integer dtype is needed")
     if chosen is dtypes.uint32 and low < 0:
@@ -264,8 +287,14 @@ def randperm(n: int, device: DeviceLike = None, generator: Generator | None = No
     except TypeError:
         count = -1
     if not 0 <= count < 2**31:
-        raise ArgumentError(f"randperm: {n!r} came, and an integer from 0 to 2**31 - 1 is needed")
+        raise ArgumentError(
+            f"randperm: {shown(n)} came, and an integer from 0 to 2**31 - 1 is needed"
+        )
+    find_device(device)  # which may not exist, and then nothing is drawn
     key, first = _stream(generator, "randperm").take(2 * count)
-    words = host_bits(key, first, 2 * count).astype(np.uint64)
-    order = np.argsort(words[0::2] << np.uint64(32) | words[1::2], kind="stable")
+    try:
+        words = host_bits(key, first, 2 * count).astype(np.uint64)
+        order = np.argsort(words[0::2] << np.uint64(32) | words[1::2], kind="stable")
+    except MemoryError as error:
+        raise OutOfMemoryError(f"randperm: the host has no room: {error}") from error
     return tensor(order, dtypes.int32, device)

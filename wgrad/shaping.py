@@ -334,7 +334,8 @@ def scatter_add(x: Tensor, indices: Any, values: Tensor, axis: int = -1) -> Tens
     x, values = as_tensors("scatter_add", x, values)
     index = index_tensor(indices, x, "scatter_add")
     at = normalize_axis(axis, len(x.shape), "scatter_add")
-    if index.shape != values.shape or _without(index.shape, at) != _without(x.shape, at):
+    same = index.shape == values.shape and len(index.shape) == len(x.shape)
+    if not same or _without(index.shape, at) != _without(x.shape, at):
         raise ShapeError(
             f"scatter_add: indices {index.shape} and values {values.shape} need one shape that "
             f"agrees with {x.shape} outside axis {at}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..core import Value
@@ -30,16 +30,16 @@ def take_apart(value: Any, leaves: list[Any]) -> Any:
 
 def replaced(value: Any, leaves: Iterable[Any], is_leaf: Callable[[Any], bool]) -> Any:
     """Return `value` with its leaves, in the order of `take_apart`, replaced by others."""
-    rest = iter(leaves)
+    return _rebuilt(value, iter(leaves), is_leaf)
 
-    def build(x: Any) -> Any:
-        if is_leaf(x):
-            return next(rest)
-        if isinstance(x, dict):
-            return {k: build(v) for k, v in x.items()}
-        if isinstance(x, (tuple, list)):
-            items = [build(v) for v in x]
-            return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
-        return x
 
-    return build(value)
+# No closure over itself: that is a reference cycle, which would keep tensors until a collection.
+def _rebuilt(x: Any, rest: Iterator[Any], is_leaf: Callable[[Any], bool]) -> Any:
+    if is_leaf(x):
+        return next(rest)
+    if isinstance(x, dict):
+        return {k: _rebuilt(v, rest, is_leaf) for k, v in x.items()}
+    if isinstance(x, (tuple, list)):
+        items = [_rebuilt(v, rest, is_leaf) for v in x]
+        return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
+    return x

@@ -31,6 +31,7 @@ BATCH = 128  # dispatches a submit: fewer keep the GPU waiting, more keep it idl
 UNSUBMITTED_BYTES = 1 << 24  # uploads without a submit are kept in memory by the driver,
 WRITE_OVERHEAD = 2048  # and so much more for each of them
 GROUPS_PER_DIMENSION = 65535
+GROUPS_KEPT = 8192  # cached bind groups
 # Asked for at the adapter's maximum; everything else is within the portable defaults.
 LIMITS = ("max-buffer-size", "max-storage-buffer-binding-size")
 
@@ -317,6 +318,10 @@ class Gpu:
         group = self.raw.create_bind_group(
             layout=self._layout(len(buffers) - 1)[0], entries=entries
         )
+        if len(self._groups) >= GROUPS_KEPT:  # the pool found ever new combinations of buffers
+            self._groups.clear()
+            for each in self._alive.values():
+                each.groups.clear()
         self._groups[key] = group
         for buffer in buffers:
             buffer.groups.add(key)

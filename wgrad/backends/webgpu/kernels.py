@@ -28,6 +28,7 @@ FLAT_QUADS = 512  # of a workgroup of map_flat: 256 threads, two each
 MAX_RANK = 8  # axes that cannot be merged, in a Params
 FOLD = 1024  # elements that one thread of a reduction folds at most
 SCATTER_RUN = 32768  # indices that one run of a scatter looks through
+SORTED_FROM = 64  # indices from which sorting them costs less than every output looking at all
 _LANE = ("x", "y", "z", "w")
 _COPY = Body("copy", "a", None)  # type: ignore[arg-type]  # never runs on NumPy
 _ADD = Body("add", "a + b", np.add)
@@ -311,9 +312,7 @@ class WebGpuDevice(Device):
         axis_stride = x.layout.strides[axis]
         strides = _without(x.layout.strides, axis)
         extents, both = collapse(index.shape, [strides, index.layout.strides])
-        if (
-            len(extents) > MAX_RANK
-        ):  # contiguous operands have at most 3
+        if len(extents) > MAX_RANK:  # contiguous operands have at most 3
             return self.gather(self.copy(x), self.copy(index), axis)
         pipeline = self._pipeline(("gather",), 2, lambda: shaders.source("gather"))
         offsets = (x.layout.offset, index.layout.offset, 0, 0)
@@ -334,10 +333,18 @@ class WebGpuDevice(Device):
         extents, strides = collapse(shape, rows)
         if len(extents) > MAX_RANK:
             return self.scatter_add(self.copy(index), self.copy(values), axis, size)
+        name, inputs = "scatter_add", [values, index]
+        one_row = all(
+            s == 0 or n == 1 or i == axis
+            for i, (s, n) in enumerate(zip(index.layout.strides, index.shape, strict=True))
+        )
+        if one_row and out.layout.size >= count >= SORTED_FROM:
+            name = "scatter_sorted"
+            inputs.append(self._order(index, axis))
         pipeline = self._pipeline(
-            ("scatter_add", values.dtype),
-            2,
-            lambda: shaders.fill("scatter_add", {"type": f"alias T = {values.dtype.storage};"}),
+            (name, values.dtype),
+            len(inputs),
+            lambda: shaders.fill(name, {"type": f"alias T = {values.dtype.storage};"}),
         )
         steps = (values.layout.strides[axis] & 0xFFFFFFFF, index.layout.strides[axis] & 0xFFFFFFFF)
         offsets = (values.layout.offset, index.layout.offset, 0, 0)
@@ -345,8 +352,23 @@ class WebGpuDevice(Device):
             last = min(first + SCATTER_RUN, count)
             head = (out.layout.size, len(extents), first, last, *steps, 0, 0, *offsets)
             params = struct.pack("<12I", *head) + pack_dims(extents, *strides)
-            self._launch(pipeline, [values, index], out, params, out.layout.size)
+            self._launch(pipeline, inputs, out, params, out.layout.size)
         return out
+
+    def _order(self, index: Array, axis: int) -> Array:
+        """Return the positions along `axis` in the order of their indices, ties by position."""
+        count = index.shape[axis]
+        ranks = self._empty((count,), dtypes.uint32)
+        rank = self._pipeline(("sort_rank",), 1, lambda: shaders.source("sort_rank"))
+        for first in range(0, count, SCATTER_RUN):
+            last = min(first + SCATTER_RUN, count)
+            step = index.layout.strides[axis] & 0xFFFFFFFF
+            params = struct.pack("<8I", count, first, last, index.layout.offset, step, 0, 0, 0)
+            self._launch(rank, [index], ranks, params, count)
+        order = self._empty((count,), dtypes.uint32)
+        place = self._pipeline(("sort_place",), 1, lambda: shaders.source("sort_place"))
+        self._launch(place, [ranks], order, struct.pack("<4I", count, 0, 0, 0), count)
+        return order
 
     # Random numbers.
     def random(self, kind: str, key: tuple[int, int], counter: int, shape: Shape) -> Array:
