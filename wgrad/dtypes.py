@@ -9,7 +9,7 @@ Python numbers are weak: they take the tensor's dtype unless their kind is highe
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,13 +31,13 @@ class DType:
     wgsl: str | None
     storage: str | None
 
-    @property
-    def is_floating(self) -> bool:
-        return self.rank == 2
+    is_floating: bool = field(init=False, default=False)
+    is_integer: bool = field(init=False, default=False)
 
-    @property
-    def is_integer(self) -> bool:
-        return self.rank == 1
+    def __post_init__(self) -> None:
+        # Attributes, not properties: every call of every op asks.
+        object.__setattr__(self, "is_floating", self.rank == 2)
+        object.__setattr__(self, "is_integer", self.rank == 1)
 
     @property
     def itemsize(self) -> int:

@@ -32,19 +32,20 @@ def record(call: Call) -> None:
     op = call.op
     if not op.rules or not call.out.array.dtype.is_floating:
         return
-    names: set[str] = set()
+    names: tuple[str, ...] = ()
     parents: list[Node | None] = []
+    tracked = False
     for position, value in enumerate(call.inputs):
         node = value.node if isinstance(value, Value) else None
-        if node is not None and node.op is not None:
-            check_history(value, op.name)  # type: ignore[arg-type]
-        rule = op.rule(position)
-        if node is None or not node.requires_grad or rule is None:
+        if node is None or not node.requires_grad or (rule := op.rule(position)) is None:
             parents.append(None)
-        else:
-            parents.append(node)
-            names.update(rule.saves)
-    if not any(parents):
+            continue
+        if node.op is not None:
+            check_history(value, op.name)  # type: ignore[arg-type]
+        parents.append(node)
+        tracked = True
+        names += rule.saves
+    if not tracked:
         return
     node = call.out.node
     if node is None:
@@ -57,7 +58,7 @@ def record(call: Call) -> None:
     node.origin = core.caller()
     node.version = call.out.array.storage.version
     if names:
-        node.saved = {name: _save(name, call) for name in names}
+        node.saved = {name: _save(name, call) for name in dict.fromkeys(names)}
 
 
 def check_history(x: Value, where: str) -> None:

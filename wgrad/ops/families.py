@@ -92,6 +92,7 @@ class Elementwise(Op):
         self.kind = kind
         self.arity = arity
         self._resolved: dict[tuple, tuple[tuple[DType, ...], DType]] = {}
+        self._floating: dict[DType, tuple[tuple[DType, ...], DType]] = {}
 
     def __call__(self, *inputs: Any) -> Tensor:
         if len(inputs) != self.arity:
@@ -167,9 +168,16 @@ class Elementwise(Op):
         return ins, dtypes.bool_ if self.kind in ("compare", "logical") else common
 
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
-        ins, out = self.resolve(inputs)
-        shape = next(x.layout.shape for x in inputs if isinstance(x, Array))
-        return device.map(self.body, inputs, ins, shape, out)
+        first = inputs[0]
+        if isinstance(first, Array) and first.dtype.is_floating and self.kind in _ALIKE:
+            found = self._floating.get(first.dtype)  # what `resolve` would say, without asking
+            if found is None:
+                found = self._floating[first.dtype] = self.resolve(inputs)
+            ins, out = found
+        else:
+            ins, out = self.resolve(inputs)
+            first = next(x for x in inputs if isinstance(x, Array))
+        return device.map(self.body, inputs, ins, first.layout.shape, out)
 
     def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
         rule = self.rule(position)

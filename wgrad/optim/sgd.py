@@ -72,8 +72,10 @@ class SGD(Optimizer):
         return bool(self.momentum), self.nesterov, bool(self.weight_decay)
 
     def _step(self, i: int, p: Tensor, g: Array) -> None:
-        decay, lr = Live.of(self, "weight_decay"), Live.of(self, "lr")
-        momentum = Live.of(self, "momentum")
+        lr, momentum, decay = self.lr, self.momentum, self.weight_decay
+        if tracing() is not None:  # a program reads them anew for every run
+            lr, momentum = Live.of(self, "lr"), Live.of(self, "momentum")
+            decay = Live.of(self, "weight_decay")
         if not self.momentum:
             if decay:
                 p._write(_map(_DECAYED_STEP, p.array, g, lr, decay), owned=True)
