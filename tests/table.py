@@ -345,6 +345,13 @@ def _movement() -> Iterator[Row]:
         public=("reshape",),
     )
     yield row(
+        "view",
+        "reshape",
+        lambda x: wg.view(x, (2, 1, -1, 4)),  # a view of any layout
+        lambda x: np.reshape(x, (2, 1, 3, 4)),
+        public=("view",),
+    )
+    yield row(
         "reshape-of-a-transpose",
         "reshape",
         lambda x: wg.reshape(wg.permute_dims(x, (2, 0, 1)), (6, 4)),

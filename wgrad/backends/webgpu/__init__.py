@@ -1,3 +1,3 @@
-"""The WebGPU device, in four rooms: `device` (all that touches wgpu), `memory` (the buffer pool),
-`shaders` (WGSL texts), `kernels` (the kernel families of the device protocol); `adapters` names
-and opens devices."""
+"""The WebGPU device, room by room: `device` (all that touches wgpu), `memory` (the buffer pool),
+`shaders` (WGSL files, found and filled in), `variants` (what is filled in), `matmul` and `kernels`
+(the kernel families of the device protocol), `adapters` (names, and opening a device)."""

@@ -1,0 +1,116 @@
+"""The texts of shader variants: what a kernel family puts into its file's marked blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...dtypes import DType
+from ..base import OPERANDS, Body
+from . import shaders
+
+_LANE = ("x", "y", "z", "w")
+
+
+def _loaded(dtype: DType, text: str) -> str:
+    """Return the WGSL that turns a stored element into one that code computes with."""
+    return f"({text} != 0u)" if dtype.wgsl == "bool" else text
+
+
+def _stored(dtype: DType, text: str) -> str:
+    return f"u32({text})" if dtype.wgsl == "bool" else text
+
+
+def map_source(body: Body, pattern: str, ins: Sequence[DType], out: DType, flat: bool) -> str:
+    """Return an elementwise kernel: `pattern` has t per tensor and s per number."""
+    names = OPERANDS[: len(ins)]
+    code = body.functions(ins, out)
+    lines: list[str] = []
+    tensors = [i for i, p in enumerate(pattern) if p == "t"]
+    element = "vec4<{}>" if flat else "{}"
+    for binding, i in enumerate(tensors, 1):
+        kind = element.format(ins[i].storage)
+        lines.append(
+            f"@group(0) @binding({binding}) var<storage, read> {names[i]}_data: array<{kind}>;"
+        )
+    result = element.format(out.storage)
+    lines.append(
+        f"@group(0) @binding({len(tensors) + 1}) var<storage, read_write> out: array<{result}>;"
+    )
+    lines.append(code)
+    lines.append(f"fn compute({'quad: u32' if flat else 'at: vec4<u32>'}) -> {result} {{")
+    for i, name in enumerate(names):
+        if i not in tensors:
+            bits = f"params.scalars[{i // 4}].{_LANE[i % 4]}"
+            value = (
+                _loaded(ins[i], bits)
+                if ins[i].wgsl == "bool"
+                else f"bitcast<{ins[i].wgsl}>({bits})"
+            )
+        else:
+            lane = _LANE[tensors.index(i)]
+            value = f"{name}_data[quad]" if flat else f"{name}_data[at.{lane}]"
+        lines.append(f"    let {name} = {value};")
+
+    def call(component: str) -> str:
+        arguments = [
+            _loaded(ins[i], name + component) if i in tensors else name
+            for i, name in enumerate(names)
+        ]
+        return _stored(out, f"body({', '.join(arguments)})")
+
+    parts = ", ".join(call(f".{c}") for c in _LANE)
+    lines.append(f"    return {f'{result}({parts})' if flat else call('')};")
+    lines.append("}")
+    lines.append(shaders.library(code))
+    return shaders.fill("map_flat" if flat else "map_strided", {"operands": "\n".join(lines)})
+
+
+_COMBINE = {
+    "sum": "x + y",
+    "prod": "x * y",
+    "max": "max(x, y)",
+    "min": "min(x, y)",
+    "any": "max(x, y)",  # bools are stored as 0 and 1
+    "all": "min(x, y)",
+}
+
+
+def reduce_source(kind: str, dtype: DType) -> str:
+    """Return a reduction kernel; max and min of floats pass NaN on."""
+    expression = _COMBINE[kind]
+    if dtype.is_floating and kind in ("max", "min"):
+        expression = f"nan_{expression}"
+    lines = [
+        shaders.library(expression),
+        f"alias T = {dtype.storage};",
+        f"fn combine(x: T, y: T) -> T {{ return {expression}; }}",
+    ]
+    return shaders.fill("reduce", {"kind": "\n".join(lines)})
+
+
+_CONVERT = {
+    "bits": "return word;",
+    # 24 bits: exact in a float, and so is the power of two.
+    "uniform": "return bitcast<u32>(f32(word >> 8u) * 0x1p-24f);",
+    # One bit of sign; the other 31 choose a piece of the quantile function by their leading zeros
+    # and the bits after the first, and the rest interpolates in fixed point.
+    "normal": """\
+    let tail = (word >> 1u) | 1u;
+    let octave = countLeadingZeros(tail) - 1u;
+    let mantissa = tail << octave;
+    let at = octave * 257u + ((mantissa >> 22u) & 255u);
+    let rest = i32((mantissa >> 7u) & 0x7fffu);
+    let fixed = table[at] + (((table[at + 1u] - table[at]) * rest) >> 15u);
+    let value = f32(fixed) * 0x1p-21f;
+    return bitcast<u32>(select(value, -value, (word & 1u) == 1u));""",
+}
+
+
+def random_source(kind: str) -> str:
+    """Return the generator kernel for "bits", "uniform" or "normal"."""
+    lines = []
+    if kind == "normal":
+        lines.append("@group(0) @binding(1) var<storage, read> table: array<i32>;")
+    lines.append(f"@group(0) @binding({len(lines) + 1}) var<storage, read_write> out: array<u32>;")
+    lines.append(f"fn convert(word: u32) -> u32 {{\n{_CONVERT[kind]}\n}}")
+    return shaders.fill("random", {"kind": "\n".join(lines)})
