@@ -12,7 +12,7 @@ import itertools
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import DType
-from ..errors import DTypeError, OutOfMemoryError
+from ..errors import DeviceError, DTypeError, OutOfMemoryError
 from ..layout import Layout, Shape
 
 Number = bool | int | float
@@ -261,6 +261,17 @@ class Device(ABC):
     @abstractmethod
     def random(self, kind: str, key: tuple[int, int], counter: int, shape: Shape) -> Array:
         """Threefry numbers `counter`, `counter`+1, ...: "bits" (uint32), "uniform", "normal"."""
+
+    def recorded(self) -> AbstractContextManager[list[Any] | None]:
+        """Return a context that yields the list of what is launched inside, for `relaunch`.
+
+        None where a device has nothing to record: then its methods are the fastest way.
+        """
+        return nullcontext(None)
+
+    def relaunch(self, launches: list[Any], inputs: list[Storage], size: int) -> Storage:
+        """Launch what was recorded of one step again, over other storages; return its output."""
+        raise DeviceError(f"{self.name}: nothing was recorded")
 
     @_asks_tracer
     def replace(self, target: Array, fresh: Array) -> None:

@@ -7,6 +7,7 @@ serves the next step.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 from ..backends.base import Array, Device, Live, Number, Storage
@@ -36,6 +37,8 @@ class Executor:
         self.device = device
         self._plan = list(zip(program.steps, last_uses(program), strict=True))
         self._inputs = frozenset(program.inputs)
+        # For each step what it launches, [] where it cannot be repeated, None before its first run.
+        self._launches: list[list[Any] | None] = [None] * len(program.steps)
 
     def run(self, inputs: Sequence[Storage], shifts: dict[int, int], draw: Draw) -> dict:
         """Run once and return the storages of the kept slots.
@@ -52,17 +55,50 @@ class Executor:
                 layout = Layout(layout.shape, layout.strides, layout.offset + shift)
             return Array(storages[ref.slot], layout, ref.dtype)
 
-        for step, dying in self._plan:
-            args = [array(x) if isinstance(x, Ref) else _number(x) for x in step.inputs]
-            if step.kind == "write":
-                out = self._write(step, args, step.inputs[0], dying)
+        for k, (step, dying) in enumerate(self._plan):
+            launches = self._launches[k]
+            if launches and not (shifts and any(r.slot in shifts for r in step.refs())):
+                read = [storages[r.slot] for r in step.refs()]
+                size = prod(step.shape)
+                storages[step.out] = self.device.relaunch(launches, read, size)
+                del read
             else:
-                out = _RUN[step.kind](self.device, step, args, draw)
-            storages[step.out] = out.storage
-            del args, out
+                args = [array(x) if isinstance(x, Ref) else _number(x) for x in step.inputs]
+                if step.kind == "write":
+                    out = self._write(step, args, step.inputs[0], dying)
+                elif launches is None and not shifts:
+                    out = self._first(k, step, args, draw)
+                else:
+                    out = _RUN[step.kind](self.device, step, args, draw)
+                storages[step.out] = out.storage
+                del args, out
             for slot in dying:
                 del storages[slot]
         return {slot: storages[slot] for slot in self.program.kept}
+
+    def _first(self, k: int, step: Step, args: list, draw: Draw) -> Array:
+        """Run a step and remember its launches, if they depend on nothing but storages.
+
+        A step that draws numbers, reads one anew, or keeps memory of its own in between is run by
+        the device's method every time.
+        """
+        with self.device.recorded() as launches:
+            out = _RUN[step.kind](self.device, step, args, draw)
+        changes = step.kind == "random" or any(isinstance(x, Live) for x in step.inputs)
+        if launches is None or changes:
+            self._launches[k] = []
+            return out
+        read = [x.storage.buffer for x in args if isinstance(x, Array)]
+        found: list[Any] = []
+        for pipeline, buffers, params, groups in launches:
+            places = [
+                -1 if b is out.storage.buffer else read.index(b) if b in read else None
+                for b in buffers
+            ]
+            found.append((pipeline, places, params, groups))
+        known = all(None not in places for _, places, _, _ in found)
+        self._launches[k] = found if known else []
+        return out
 
     def _write(self, step: Step, args: list, base: Any, dying: tuple[int, ...]) -> Array:
         """Place a value into a copy of the base, or into the base itself where it dies here."""

@@ -164,6 +164,7 @@ class Gpu:
         self._alive: dict[int, Buffer] = {}
         self._layouts: dict[int, tuple[Any, Any]] = {}
         self._groups: dict[tuple[int, ...], Any] = {}
+        self._record: list[Any] | None = None
         self._work: list[_Dispatch] = []  # recorded, not submitted: the only state of a batch
         self._unsubmitted = 0
         self._next_uid = 0
@@ -304,6 +305,19 @@ class Gpu:
                 buffer.batch = self.batch
             end = start + -(-size // self._slot) * self._slot
             work.append(_Dispatch(pipeline, group, start, end, groups))
+            if self._record is not None:
+                self._record.append((pipeline, buffers, params, groups))
+
+    @contextlib.contextmanager
+    def recorded(self) -> Iterator[list[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]]:
+        """Yield the list of the launches made inside; no other thread launches meanwhile."""
+        with self.lock:
+            launches: list[tuple[Pipeline, tuple[Buffer, ...], bytes, int]] = []
+            self._record = launches
+            try:
+                yield launches
+            finally:
+                self._record = None
 
     def _bind(self, key: tuple[int, ...], buffers: tuple[Buffer, ...]) -> Any:
         entries: list[dict] = [

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +19,16 @@ from ...dtypes import DType
 from ...errors import ShapeError
 from ...layout import Layout, Shape, collapse
 from .. import threefry
-from ..base import OPERANDS, Array, Body, Device, Number, batch_gather_shape, reduced_shape
+from ..base import (
+    OPERANDS,
+    Array,
+    Body,
+    Device,
+    Number,
+    Storage,
+    batch_gather_shape,
+    reduced_shape,
+)
 from . import shaders
 from .device import Gpu, Pipeline
 from .matmul import Matmul
@@ -106,6 +117,17 @@ class WebGpuDevice(Device):
 
     def synchronize(self) -> None:
         self.gpu.wait()
+
+    # What compiled programs repeat.
+    def recorded(self) -> AbstractContextManager[list[Any] | None]:
+        return self.gpu.recorded()
+
+    def relaunch(self, launches: list[Any], inputs: list[Storage], size: int) -> GpuStorage:
+        out = GpuStorage(self, self.pool, size, self.pool.acquire(4 * size))
+        for pipeline, places, params, groups in launches:
+            buffers = tuple([out.buffer if i < 0 else inputs[i].buffer for i in places])
+            self.gpu.launch(pipeline, buffers, params, groups)
+        return out
 
     # Pipelines.
     def _pipeline(self, key: tuple, inputs: int, code: Callable[[], str]) -> Pipeline:
