@@ -33,6 +33,7 @@ LAYERS = {
     "tensor": 4,
     "creation": 4,
     "shaping": 4,
+    "indexing": 4,
     "functional": 4,
     "random": 4,
     "custom": 4,

@@ -45,6 +45,7 @@ from .functional import (
     pow,
     softmax,
 )
+from .indexing import scatter_add, take, take_along_axis
 from .ops.elementwise import abs_ as abs
 from .ops.elementwise import (
     add,
@@ -107,11 +108,8 @@ from .shaping import (
     pad,
     permute_dims,
     reshape,
-    scatter_add,
     squeeze,
     stack,
-    take,
-    take_along_axis,
     transpose,
     view,
 )

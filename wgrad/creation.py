@@ -21,8 +21,9 @@ from .errors import (
     OutOfMemoryError,
     ShapeError,
     WgradError,
+    shown,
 )
-from .layout import MAX_AXES, normalize_shape, shown
+from .layout import MAX_AXES, normalize_shape
 from .shaping import as_number, as_tensor
 from .tensor import Tensor
 

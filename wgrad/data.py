@@ -6,8 +6,8 @@ import operator
 from collections.abc import Iterator
 
 from .errors import ArgumentError, DeviceError, ShapeError
+from .indexing import take
 from .random import Generator, randperm
-from .shaping import take
 from .tensor import Tensor
 
 

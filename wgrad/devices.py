@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from .backends.base import Device, current_device
 from .backends.numpy import NumpyDevice
-from .errors import DeviceError, MissingDependencyError
+from .errors import DeviceError, MissingDependencyError, shown
 
 log = logging.getLogger("wgrad")
 
@@ -57,17 +57,19 @@ def device(name: str | Device | None = None) -> Device:
         return name
     if name is None:
         return default_device()
+    if not isinstance(name, str):
+        raise DeviceError(f"device: {shown(name)} came, and a name or a device is needed")
     if name == "numpy":
         return _numpy
     if name == "auto":
         return _auto()
-    if isinstance(name, str) and (name == "webgpu" or name.startswith("webgpu:")):
+    if name == "webgpu" or name.startswith("webgpu:"):
         from .backends.webgpu import adapters
 
         return adapters.open_device(name.partition(":")[2])
     raise DeviceError(
-        f'device {name!r} is unknown: "numpy", "webgpu", "webgpu:<part of an adapter\'s name>" or '
-        '"auto" is needed'
+        f'device {shown(name)} is unknown: "numpy", "webgpu", '
+        '"webgpu:<part of an adapter\'s name>" or "auto" is needed'
     )
 
 

@@ -8,13 +8,14 @@ Python numbers are weak: they take the tensor's dtype unless their kind is highe
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, DTypeError
+from .errors import ArgumentError, DTypeError, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,13 +87,15 @@ def as_dtype(spec: Any) -> DType:
         return float32
     if spec is int:
         return int32
-    try:
-        found = _BY_NAME.get(np.dtype(spec).name)
-    except TypeError:
-        found = None
+    found = None
+    if isinstance(spec, str):
+        found = _BY_NAME.get(spec)
+    elif isinstance(spec, (type, np.dtype)):
+        with contextlib.suppress(TypeError):
+            found = _BY_NAME.get(np.dtype(spec).name)
     if found is None:
         names = ", ".join(_BY_NAME)
-        raise DTypeError(f"dtype {spec!r} is not one of wgrad's: {names}")
+        raise DTypeError(f"dtype {shown(spec)} is not one of wgrad's: {names}")
     return found
 
 
@@ -139,13 +142,6 @@ def promote_scalar(dtype: DType, value: bool | int | float) -> DType:
     return int32 if rank == 1 else float32
 
 
-def _shown(value: Any) -> str:
-    """Return a number as text; one of hundreds of digits as a count of its bits."""
-    if isinstance(value, int) and value.bit_length() > 100:
-        return f"an integer of {value.bit_length()} bits"
-    return str(value)
-
-
 def cast_scalar(value: Any, dtype: DType, where: str) -> bool | int | float:
     """Return the Python number `value` as one of `dtype`.
 
@@ -157,14 +153,14 @@ def cast_scalar(value: Any, dtype: DType, where: str) -> bool | int | float:
         try:
             return float(value)
         except OverflowError:
-            raise ArgumentError(f"{where}: {_shown(value)} is too large for {dtype.name}") from None
+            raise ArgumentError(f"{where}: {shown(value)} is too large for {dtype.name}") from None
     number = float(value) if scalar_rank(value) == 2 else int(value)
     if isinstance(number, float) and (not math.isfinite(number) or number != int(number)):
         raise ArgumentError(f"{where}: {value} is not an integer, and {dtype.name} needs one")
     info = np.iinfo(dtype.numpy)
     if not info.min <= int(number) <= info.max:
         raise ArgumentError(
-            f"{where}: {_shown(value)} does not fit {dtype.name}, which holds {info.min} to "
+            f"{where}: {shown(value)} does not fit {dtype.name}, which holds {info.min} to "
             f"{info.max}"
         )
     return int(number)

@@ -20,6 +20,8 @@ A message says in one sentence what came and what is needed, and is raised befor
 dispatched: no tensor has changed when one of these arrives.
 """
 
+from typing import Any
+
 
 class WgradError(Exception):
     """The root of every exception that wgrad raises on purpose."""
@@ -71,3 +73,22 @@ class OutOfMemoryError(WgradError, MemoryError):
 
 class MissingDependencyError(WgradError, ImportError):
     """An optional package is not installed."""
+
+
+def shown(value: Any, depth: int = 2) -> str:
+    """Return a value as short text for a message, however large or deep it is."""
+    if isinstance(value, int) and value.bit_length() > 100:
+        return f"an integer of {value.bit_length()} bits"  # Python refuses to print the largest
+    if type(value) in (tuple, list):
+        items = [shown(x, depth - 1) for x in value[:6]] if depth else []
+        text = ", ".join([*items, "..."] if len(items) < len(value) else items)
+        comma = "," if type(value) is tuple and len(value) == 1 else ""
+        return f"({text}{comma})" if type(value) is tuple else f"[{text}]"
+    if hasattr(value, "dtype") and getattr(value, "shape", None):
+        return f"an array of shape {shown(value.shape)}"
+    try:
+        text = repr(value)
+    except Exception:  # a message about bad input must not fail on it
+        text = type(value).__name__
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else text[:57] + "..."

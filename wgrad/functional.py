@@ -12,14 +12,15 @@ from . import dtypes
 from .backends.base import kept_shape
 from .core import Value, apply, check_devices, wrap
 from .devices import device as find_device
-from .errors import ArgumentError, DTypeError, ShapeError
-from .layout import broadcast_shapes, normalize_axes, normalize_axis, shown
+from .errors import ArgumentError, DTypeError, ShapeError, shown
+from .indexing import host_indices, index_tensor
+from .layout import broadcast_shapes, normalize_axes, normalize_axis
 from .ops import indexing, movement
 from .ops.elementwise import add, clamp, equal, exp, isnan, log, power, square, where
 from .ops.families import NUMBERS, coerce, expanded, with_dtype
 from .ops.linalg import matmul_, matmul_transposed
 from .ops.reduction import max_, min_, sum_
-from .shaping import as_tensor, as_tensors, host_indices, index_tensor, reshape, squeeze
+from .shaping import as_tensor, as_tensors, reshape, squeeze
 from .tape import no_grad
 
 if TYPE_CHECKING:

@@ -11,31 +11,11 @@ import operator
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
-from typing import Any
 
-from .errors import AxisError, ShapeError
+from .errors import AxisError, ShapeError, shown
 
 Shape = tuple[int, ...]
 MAX_AXES = 64  # as many as NumPy has, so that every tensor can become an array
-
-
-def shown(value: Any, depth: int = 2) -> str:
-    """Return a value as short text for a message, however large or deep it is."""
-    if isinstance(value, int) and value.bit_length() > 100:
-        return f"an integer of {value.bit_length()} bits"  # Python refuses to print the largest
-    if type(value) in (tuple, list):
-        items = [shown(x, depth - 1) for x in value[:6]] if depth else []
-        text = ", ".join([*items, "..."] if len(items) < len(value) else items)
-        comma = "," if type(value) is tuple and len(value) == 1 else ""
-        return f"({text}{comma})" if type(value) is tuple else f"[{text}]"
-    if hasattr(value, "dtype") and getattr(value, "shape", None):
-        return f"an array of shape {shown(value.shape)}"
-    try:
-        text = repr(value)
-    except Exception:  # a message about bad input must not fail on it
-        text = type(value).__name__
-    text = " ".join(text.split())
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 @lru_cache(maxsize=4096)

@@ -24,8 +24,8 @@ from .backends.threefry import split_seed
 from .creation import DeviceLike, tensor
 from .devices import device as find_device
 from .dtypes import as_dtype
-from .errors import ArgumentError, DTypeError, OutOfMemoryError
-from .layout import Layout, Shape, normalize_shape, shown
+from .errors import ArgumentError, DTypeError, OutOfMemoryError, shown
+from .layout import Layout, Shape, normalize_shape
 from .ops.families import with_dtype
 from .shaping import as_number
 from .tensor import Tensor

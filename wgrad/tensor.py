@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import core, dtypes, functional, shaping, tape
+from . import core, dtypes, functional, indexing, shaping, tape
 from .core import Node, Value
 from .dtypes import as_dtype
 from .errors import (
@@ -362,10 +362,10 @@ class Tensor(Value):
 
     # Indexing.
     def __getitem__(self, key: Any) -> Tensor:
-        return shaping.getitem(self, key)
+        return indexing.getitem(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        view, taken = shaping._basic_view(self, key)
+        view, taken = indexing._basic_view(self, key)
         if taken is not None:
             raise ArgumentError(
                 "x[indices] = value: assignment at an index array is not offered: use "
@@ -570,14 +570,14 @@ class Tensor(Value):
         return shaping.flip(self, axis)
 
     def take(self, indices: Any, axis: int | None = None) -> Tensor:
-        return shaping.take(self, indices, axis)
+        return indexing.take(self, indices, axis)
 
 
 # A method says what the function of its name says.
 for _name in [n for n in vars(Tensor) if not n.startswith("_")]:
     _method = vars(Tensor)[_name]
     if callable(_method) and not _method.__doc__:
-        for _home in (functional, shaping, ew, reduction):
+        for _home in (functional, shaping, indexing, ew, reduction):
             _function = getattr(_home, _name, None) or getattr(_home, _name + "_", None)
             if _function is not None and _function.__doc__:
                 _method.__doc__ = _function.__doc__

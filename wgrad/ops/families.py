@@ -200,7 +200,8 @@ def coerce(op: str, inputs: Sequence[Any]) -> tuple[Input, ...]:
 
     NumPy's numbers become Python's: weak, and with all their digits.
     """
-    from ..creation import tensor  # the one upward look: only for inputs that are not tensors yet
+    # The one upward look: only for inputs that are not tensors yet.
+    from ..creation import from_host, host_array
 
     device = next((x.device for x in inputs if isinstance(x, Value)), None)
     exact = any(isinstance(x, Value) and x.dtype is dtypes.float64 for x in inputs)
@@ -211,11 +212,11 @@ def coerce(op: str, inputs: Sequence[Any]) -> tuple[Input, ...]:
         elif isinstance(x, (np.bool_, np.integer, np.floating)):
             made.append({"b": bool, "f": float}.get(x.dtype.kind, int)(x))
         else:
-            found = np.asarray(x) if exact and isinstance(x, (np.ndarray, list, tuple)) else None
-            keep = dtypes.float64 if found is not None and found.dtype.kind == "f" else None
-            made.append(tensor(x, keep, device))
+            found = host_array(x, op)
+            keep = dtypes.float64 if exact and found.dtype.kind == "f" else None
+            made.append(from_host(found, op, keep, device))
     if not any(isinstance(x, Value) for x in made):
-        made[0] = tensor(made[0])
+        made[0] = from_host(made[0], op)
     return tuple(made)
 
 

@@ -59,9 +59,8 @@ def check_indices(index: Value, size: int, op: str, what: str = "index") -> None
             low, high = _exact_bounds(index)
         if low < 0 or high >= size:
             worst = low if low < 0 else high
-            raise IndexRangeError(
-                f"{op}: {what} {worst} is out of range: {size} positions, 0 to {size - 1}, exist"
-            )
+            there = f"{size} positions, 0 to {size - 1}, exist" if size else "no position exists"
+            raise IndexRangeError(f"{op}: {what} {worst} is out of range: {there}")
 
 
 def _exact_bounds(x: Value) -> tuple[int, int]:
