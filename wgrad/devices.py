@@ -57,16 +57,15 @@ def device(name: str | Device | None = None) -> Device:
         return name
     if name is None:
         return default_device()
-    if not isinstance(name, str):
-        raise DeviceError(f"device: {shown(name)} came, and a name or a device is needed")
-    if name == "numpy":
+    text = name if isinstance(name, str) else ""
+    if text == "numpy":
         return _numpy
-    if name == "auto":
+    if text == "auto":
         return _auto()
-    if name == "webgpu" or name.startswith("webgpu:"):
+    if text == "webgpu" or text.startswith("webgpu:"):
         from .backends.webgpu import adapters
 
-        return adapters.open_device(name.partition(":")[2])
+        return adapters.open_device(text.partition(":")[2])
     raise DeviceError(
         f'device {shown(name)} is unknown: "numpy", "webgpu", '
         '"webgpu:<part of an adapter\'s name>" or "auto" is needed'
