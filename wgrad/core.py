@@ -144,6 +144,8 @@ class Op(ABC):
         self.__module__ = "wgrad"  # where pickle finds it by its name
         self.__doc__ = doc
         self.rules = tuple(rule and Rule(rule) for rule in rules)
+        # Whether `pull` wants the inputs' shapes, which are then kept with every call.
+        self.wants_shapes = True
 
     def __repr__(self) -> str:
         return f"<wgrad op {self.name}>"

@@ -285,8 +285,8 @@ def cross_entropy(logits: Tensor, labels: Any, reduction: str = "mean") -> Tenso
     indexing.check_indices(labels, logits.shape[-1], "cross_entropy", "label")
     column = reshape(labels, (*labels.shape, 1))
     chosen = apply(indexing.gather_, logits, column, axis=len(labels.shape))
-    loss = reshape(logsumexp(logits, -1, keepdims=True) - chosen, labels.shape)
-    return _reduce_loss(loss, reduction)
+    loss = logsumexp(logits, -1, keepdims=True) - chosen
+    return reshape(loss, labels.shape) if reduction == "none" else _reduce_loss(loss, reduction)
 
 
 def one_hot(labels: Any, classes: int, dtype: Any = float, device: Any = None) -> Tensor:

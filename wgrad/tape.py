@@ -54,7 +54,10 @@ def record(call: Call) -> None:
     node.op = op
     node.params = call.params
     node.parents = tuple(parents)
-    node.shapes = tuple(v.array.layout.shape if isinstance(v, Value) else () for v in call.inputs)
+    if op.wants_shapes:
+        node.shapes = tuple(
+            [v.array.layout.shape if isinstance(v, Value) else () for v in call.inputs]
+        )
     node.origin = core.caller()
     node.version = call.out.array.storage.version
     if names:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 
 import numpy as np
@@ -41,6 +42,18 @@ def as_numpy(x: Array) -> np.ndarray:
     strides = tuple(s * item for s in layout.strides)
     offset = layout.offset * item if layout.size else 0
     return np.ndarray(layout.shape, flat.dtype, flat, offset, strides)
+
+
+@lru_cache(maxsize=256)
+def _grid(shape: Shape) -> tuple[np.ndarray, ...]:
+    """Return for each axis its positions, in a shape that broadcasts to `shape`."""
+    return tuple(np.indices(shape, sparse=True))
+
+
+def _places(index: Array, axis: int) -> tuple[np.ndarray, ...]:
+    """Return the subscripts of what `index` points at along `axis`."""
+    grid = _grid(index.shape)
+    return (*grid[:axis], as_numpy(index).astype(np.int64), *grid[axis + 1 :])
 
 
 class NumpyDevice(Device):
@@ -116,15 +129,16 @@ class NumpyDevice(Device):
         np.copyto(as_numpy(target), as_numpy(x))  # NumPy buffers overlapping copies itself
 
     def gather(self, x: Array, index: Array, axis: int) -> Array:
-        data = np.take_along_axis(as_numpy(x), as_numpy(index).astype(np.int64), axis)
-        return self._wrap(data, x.dtype)
+        return self._wrap(as_numpy(x)[_places(index, axis)], x.dtype)
 
     def scatter_add(self, index: Array, values: Array, axis: int, size: int) -> Array:
         shape = batch_gather_shape(index, axis, size)
         out = np.zeros(shape, values.dtype.numpy)
-        places = list(np.indices(index.shape, sparse=True))
-        places[axis] = as_numpy(index).astype(np.int64)
-        np.add.at(out, tuple(places), as_numpy(values))
+        places = _places(index, axis)
+        if index.shape[axis] == 1:  # nothing is hit twice
+            out[places] = as_numpy(values)
+        else:
+            np.add.at(out, places, as_numpy(values))
         return self._wrap(out, values.dtype)
 
     def random(self, kind: str, key: tuple[int, int], counter: int, shape: Shape) -> Array:

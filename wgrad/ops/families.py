@@ -70,7 +70,8 @@ def expanded(x: Any, shape: Shape) -> Any:
 def spread(x: Tensor, shape: Shape, axes: Shape) -> Tensor:
     """Return a reduction's result repeated over the `axes` that it was reduced over."""
     kept = kept_shape(shape, axes)
-    if x.shape != kept:
+    lead = len(kept) - len(x.shape)
+    if kept != (1,) * lead + x.shape:  # else broadcasting puts the axes back by itself
         x = apply(REGISTRY["reshape"], x, shape=kept)
     return expanded(x, shape)
 
@@ -91,6 +92,7 @@ class Elementwise(Op):
         self.body = body
         self.kind = kind
         self.arity = arity
+        self.wants_shapes = any(rule is not None and "shapes" in rule.names for rule in self.rules)
         self._resolved: dict[tuple, tuple[tuple[DType, ...], DType]] = {}
         self._floating: dict[DType, tuple[tuple[DType, ...], DType]] = {}
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from ..backends.base import Array, Body, Live, Number, traced_by, tracing
 from ..creation import zeros_like
 from ..errors import ArgumentError, DTypeError
@@ -12,9 +14,15 @@ from ..nn.module import prepare_value
 from ..tensor import Tensor
 from .optimizer import Optimizer, checked_number
 
+
 # One kernel each, instead of a multiplication and an addition. Nothing records a step, so these
 # are no ops: they have no derivative.
-_STEP = Body("sgd_step", "a - c * b", lambda a, b, c: a - c * b)
+def _numpy_step(a: Any, b: Any, c: Any) -> Any:
+    out = np.multiply(b, c, out=np.empty_like(b))
+    return np.subtract(a, out, out=out)  # one array, not two: a step is bound by memory
+
+
+_STEP = Body("sgd_step", "a - c * b", _numpy_step)
 _DECAYED_STEP = Body(
     "sgd_decayed_step", "a - c * (b + d * a)", lambda a, b, c, d: a - c * (b + d * a)
 )
