@@ -232,6 +232,25 @@ def test_compile_follows_train_and_eval(device):
 
 
 # What it refuses, and what it leaves alone.
+def test_compile_results_refuse_a_backward_pass_and_forward_mode_is_right(device):
+    w = wg.parameter([1.0, 2.0])
+    f = wg.compile(lambda x: (x * x * w).sum())
+    x = wg.tensor([3.0, 4.0])
+    with pytest.raises(wg.errors.GradientError, match="compiled function"):
+        f(x).backward()
+    with pytest.raises(wg.errors.GradientError, match="compiled function"):
+        (f(x) + (w * 2).sum()).backward()
+    with pytest.raises(wg.errors.GradientError, match="compiled function"):
+        wg.grad(lambda x: f(x))(x)
+    assert w.grad is None
+    assert f(x).detach().item() == 41
+    with wg.no_grad():
+        assert not f(x).requires_grad
+    value, slope = wg.jvp(f, (x,), (wg.ones(2),))
+    assert value.item() == 41 and slope.item() == 22
+    assert not wg.compile(lambda x: x * 2)(x).requires_grad
+
+
 def test_compile_refuses_to_read_a_value_and_names_the_line(device):
     w = wg.parameter([1.0])
     w.grad = wg.tensor([7.0])

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import random, tape
-from ..backends.base import Array, Storage, traced_by, tracing
-from ..core import Node, Value
+from ..backends.base import Array, Device, Storage, traced_by, tracing
+from ..core import Node, Op, Value, caller, listeners
 from ..devices import default_device
-from ..errors import TraceError
+from ..errors import GradientError, TraceError
 from ..layout import Layout
 from ..ops.indexing import bounds, check_indices
 from ..tensor import Tensor
@@ -52,6 +52,7 @@ class Capture:
             found: list[Tensor] = []
             take_apart(out, found)
             self.refs = [tracer.ref(x.array) for x in found]
+            self.tracked = [x.requires_grad for x in found]
             self.result = replaced(out, [_RESULT] * len(found), _is_tensor)
         except BaseException:
             _undo(tracer)
@@ -157,10 +158,13 @@ class Capture:
 
         results: dict[int, Storage] = {}
         tensors = []
-        for ref in self.refs:
+        for ref, tracked in zip(self.refs, self.tracked, strict=True):
             if ref.slot not in results:
                 results[ref.slot] = own(ref.slot)
-            tensors.append(Tensor(Array(results[ref.slot], ref.layout, ref.dtype)))
+            out = Tensor(Array(results[ref.slot], ref.layout, ref.dtype))
+            if tracked:
+                out.node = _lost_history(out)
+            tensors.append(out)
         targets = [(s, slot, 0) for s, slot in self.made]
         targets += [(self._outside(s), slot, count) for s, slot, count in self.updates]
         targets += [(leaves[i].array.storage, slot, 1) for i, slot in self.arg_updates]
@@ -174,6 +178,37 @@ class Capture:
             if g.after is not g.before:
                 g.node.grad = g.after
         return replaced(self.result, tensors, lambda x: x is _RESULT)
+
+
+class _NoHistory(Op):
+    """Stands where the history of a result would begin: a backward pass that comes here fails.
+
+    Without it the gradients of what went into a compiled function would be missing in silence.
+    """
+
+    def run(self, device: Device, inputs: tuple, params: dict) -> Array:
+        raise NotImplementedError  # it is put into nodes, and never applied
+
+    def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
+        raise GradientError(
+            "backward: this leads into a compiled function, whose results have no history: call "
+            "backward() or wg.grad inside the function, or detach() its result"
+        )
+
+    def push(self, call: Any, tangents: Any) -> Tensor | None:
+        raise NotImplementedError  # no listener hears of it
+
+
+_no_history = _NoHistory("compile", (lambda: None,))
+
+
+def _lost_history(out: Tensor) -> Node:
+    """Return the node of a result that would require grad without compile."""
+    parent = Node(requires_grad=True)
+    node = Node(requires_grad=True)
+    node.op, node.parents, node.origin = _no_history, (parent,), caller()
+    node.version = out.array.storage.version
+    return node
 
 
 class _Grad:
@@ -237,7 +272,9 @@ class Compiled:
         self._lock = threading.RLock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if tracing() is not None:  # inside another compiled function
+        followed = any(heard is not tape.record for heard in listeners())
+        if tracing() is not None or followed:
+            # Inside another compiled function, or where forward mode follows every operation.
             return self._function(*args, **kwargs)
         leaves: list[Tensor] = []
         rest = take_apart((args, kwargs), leaves)
@@ -286,7 +323,8 @@ def compile(function: Callable | None = None, *, fuse: bool = True) -> Any:
     tensors that have no values and writes down the work: forward, backward(), optimizer steps and
     assign() become one program of fused kernels. Later calls run the program alone: Python code
     that is no tensor work (print, a changed list, the clock) does not run again. Results have no
-    history. Tensors that the function finds outside are inputs, and are updated in place as
+    history, and a backward pass that leads to one is an error; forward mode runs the function
+    itself. Tensors that the function finds outside are inputs, and are updated in place as
     without compile; random numbers go on from call to call.
 
     With fuse=False elementwise steps stay kernels of their own. Raises: TraceError when the
