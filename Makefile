@@ -12,6 +12,8 @@ PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= auto
 ARGS ?=
+# Mesa complains to stderr, several times a process, where this is not set.
+export XDG_RUNTIME_DIR ?= $(or $(TMPDIR),/tmp)
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
