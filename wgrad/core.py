@@ -138,6 +138,8 @@ class Rule:
 class Op(ABC):
     """One operation: how it runs, and how derivatives pass through it in both directions."""
 
+    is_view = False  # whether the result shows the memory of the input, where it can
+
     def __init__(self, name: str, rules: Sequence[Callable | None], doc: str = ""):
         self.name = name
         self.__name__ = name

@@ -65,14 +65,23 @@ def record(call: Call) -> None:
 
 
 def check_history(x: Value, where: str) -> None:
-    """Raise GradientError when `x` was changed, through a view, since its op computed it."""
+    """Raise GradientError when `x` was changed, through a view, since its op computed it.
+
+    A view of a leaf is an exception: it shows the leaf's new values, as its history says.
+    """
     node = x.node
-    if node is not None and node.op is not None and node.version != x.array.storage.version:
-        raise GradientError(
-            f"{where}: the memory of a result of {node.op.name} at {core.place(node.origin)} was "
-            "assigned to through a view, so its history no longer leads to its values: assign to "
-            "a copy(), use .detach(), or build the result with wg.where or wg.concat"
-        )
+    if node is None or node.op is None or node.version == x.array.storage.version:
+        return
+    origin: Node | None = node
+    while origin is not None and origin.op is not None and origin.op.is_view:
+        (origin,) = origin.parents
+    if origin is None or origin.op is None:
+        return
+    raise GradientError(
+        f"{where}: the memory of a result of {node.op.name} at {core.place(node.origin)} was "
+        "assigned to through a view, so its history no longer leads to its values: assign to a "
+        "copy(), use .detach(), or build the result with wg.where or wg.concat"
+    )
 
 
 def _save(name: str, call: Call) -> Any:

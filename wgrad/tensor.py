@@ -174,6 +174,10 @@ class Tensor(Value):
                 "assign: the value requires grad, and assigning would lose its history: use "
                 "value.detach(), or no_grad()"
             )
+        for listener in core.listeners():
+            refuse = getattr(listener, "refuse_assignment", None)
+            if refuse is not None:
+                refuse(value)
         if value.device is not self.device:
             raise DeviceError(
                 f"assign: the value is on {value.device.name} and the tensor on {self.device.name}"

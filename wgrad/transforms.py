@@ -56,6 +56,7 @@ class _Level:
                 x.node = Node()
             x.node.requires_grad = True
         self.nodes = [x.node for x in self.inputs if x.node is not None]
+        self.versions = _versions(self.inputs)
         self.floor = min((n.sequence for n in self.nodes), default=0)
 
     def is_followed(self, order: Sequence[Node]) -> bool:
@@ -116,6 +117,7 @@ def vjp(f: Callable, *primals: Any) -> tuple[Tensor, Callable[..., Any]]:
     level = _Level([_as_input(x, "vjp", i) for i, x in enumerate(primals)])
     with tape.enable_grad():
         out = _output(f(*level.inputs), "vjp")
+    _check_inputs(level.inputs, level.versions, "vjp")
 
     def pull(ct: Any) -> Any:
         found = level.gradients(out, out._as_cotangent(ct, "vjp"))
@@ -142,6 +144,7 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..
             full[i] = x
         with tape.enable_grad():
             out = _output(f(*full, **kwargs), "grad")
+        _check_inputs(level.inputs, level.versions, "grad")
         if not out.dtype.is_floating:
             raise GradientError(f"grad: the function returned {out.dtype.name}, not a float")
         if out.shape:
@@ -194,6 +197,14 @@ class _ForwardMode:
             x.node = Node()
         self.tangents[x.node] = tangent, x.array.storage.version
 
+    def refuse_assignment(self, value: Tensor) -> None:
+        """Raise GradientError when assigning `value` would lose its tangent."""
+        if self.of(value) is not None:
+            raise GradientError(
+                "assign: the value depends on the primals of a jvp, and assigning would lose its "
+                "tangent: build the result with wg.where or wg.concat"
+            )
+
     def __call__(self, call: Call) -> None:
         if not call.out.dtype.is_floating or not call.op.rules:
             return
@@ -223,12 +234,29 @@ def jvp(f: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[T
     aliases = [core.apply(movement.alias, x) for x in inputs]
     for x, t in zip(aliases, directions, strict=True):
         mode.give(x, t)
+    versions = _versions(aliases)
     with core.listening((*core.listeners(), mode)):
         out = _output(f(*aliases), "jvp")
+    _check_inputs(aliases, versions, "jvp")
     tangent = mode.of(out)
     if tangent is None:
         tangent = Tensor(out.device.full(out.shape, 0, out.dtype))
+    elif tangent.array.storage in {t.array.storage for t in directions}:
+        tangent = tangent.copy()  # the caller's own direction stays the caller's
     return out, tangent
+
+
+def _versions(inputs: Sequence[Tensor]) -> list[int]:
+    return [x.array.storage.version for x in inputs]
+
+
+def _check_inputs(inputs: Sequence[Tensor], versions: list[int], op: str) -> None:
+    """Raise GradientError when the function assigned to what it is differentiated by."""
+    if _versions(inputs) != versions:
+        raise GradientError(
+            f"{op}: the function assigned to its own input, which has no derivative then: assign "
+            "to a copy()"
+        )
 
 
 def _basis(x: Tensor) -> list[Tensor]:

@@ -316,6 +316,8 @@ class Linear(Op):
 class View(Linear):
     """A linear op that only changes the layout: no element moves."""
 
+    is_view = True
+
     def __init__(self, name: str, layout: Callable[..., Layout], transpose: Callable, doc: str):
         def compute(device: Device, x: Array, **params: Any) -> Array:
             return x.view(layout(x.layout, **params))

@@ -188,6 +188,9 @@ astype_ = linear(
 )
 
 
+reshape_.is_view = True
+
+
 def _to_device(source_device: Device, x: Array, device: Device, source: Device) -> Array:
     made = device.upload(source_device.download(x), x.dtype)
     made.storage.bounds = x.storage.bounds

@@ -1,4 +1,4 @@
-"""wg.compile: a function that is traced once per signature and replayed afterwards."""
+"""compile: a function that is traced once per signature and replayed afterwards."""
 
 from __future__ import annotations
 
@@ -262,7 +262,7 @@ def _undo(tracer: Tracer) -> None:
 
 
 class Compiled:
-    """What `wg.compile` returns: call it like the function."""
+    """What `compile` returns: call it like the function."""
 
     def __init__(self, function: Callable, fuse: bool):
         functools.update_wrapper(self, function)

@@ -86,5 +86,5 @@ class GpuStorage(Storage):
         self.pool = pool
 
     def __del__(self) -> None:
-        if self.buffer is not None:
+        if getattr(self, "buffer", None) is not None:  # an interrupt may have cut __init__ short
             self.pool.returned.append(self.buffer)
