@@ -108,7 +108,7 @@ def _power_base(a: Any, b: Any) -> Any:
 
 
 def _power_exponent(out: Any, a: Any) -> Any:
-    """d(a**b)/db = a**b log a, and 0 where a is 0."""
+    """d(a**b)/db = a**b log a, and 0 where a is 0 (but NaN where a**b is infinite there)."""
     if isinstance(a, (int, float)):
         return out * math.log(a) if a > 0 else (0 if a == 0 else out * math.nan)
     return out * log(where(a == 0, 1.0, a))
