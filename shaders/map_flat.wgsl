@@ -31,10 +31,10 @@ fn main(
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
     let quad = 2u * ((group.y * groups.x + group.x) * 256u + local.x);
+    if quad < params.quads {
+        out[quad] = compute(quad);
+    }
     if quad + 1u < params.quads {
-        out[quad] = compute(quad);
         out[quad + 1u] = compute(quad + 1u);
-    } else if quad < params.quads {
-        out[quad] = compute(quad);
     }
 }
