@@ -439,3 +439,22 @@ def test_auto_says_once_what_it_took(webgpu):
         WGRAD_DEVICE="",
     )
     assert done.stderr.count('device "auto" is') == 1, done.stderr
+
+
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_sine_and_cosine_reduce_arguments_of_any_size(webgpu, rng, name):
+    size = np.exp(rng.uniform(np.log(1e-3), np.log(3e38), 20_000))
+    x = (size * rng.choice([-1, 1], size.shape)).astype(np.float32)
+    x = np.append(x, np.float32([1e10, 1e20, 3.4e38, 2**22, 4095.9999, 4096.0, 3.1415927]))
+    exact = getattr(np, name)(x.astype(np.float64))
+    found = getattr(wg, name)(wg.tensor(x)).numpy()
+    np.testing.assert_allclose(found, exact, rtol=0, atol=2e-7)
+
+
+def test_bounds_of_an_expanded_view_are_not_those_of_its_memory(webgpu):
+    index = wg.tensor([0, 1, 100, 100]) + 0  # no bounds are known of a result
+    table = wg.tensor([5.0, 6.0])
+    part = wg.broadcast_to(index[:2], (2, 2))
+    assert wg.take(table, part).tolist() == [[5, 6], [5, 6]]
+    with pytest.raises(wg.errors.IndexRangeError, match="100"):
+        wg.take(table, index)
