@@ -38,6 +38,7 @@ LAYERS = {
     "random": 4,
     "custom": 4,
     "transforms": 4,
+    "gradcheck": 4,
     "program": 5,
     "kernel": 5,
     "nn": 6,

@@ -553,3 +553,15 @@ def test_custom_op_says_that_it_has_no_forward_mode(device):
     op = wg.custom_op(lambda x: x * x, backward=lambda ct, out, x: ct * 2 * x, name="mine")
     with pytest.raises(wg.errors.GradientError, match="mine: forward mode"):
         wg.jvp(op, (t(1.0),), (t(1.0),))
+
+
+def test_argnums_are_integers(device):
+    def f(a, b):
+        return (a * b).sum()
+
+    x, y = wg.tensor([1.0, 2.0]), wg.tensor([3.0, 4.0])
+    assert wg.grad(f, np.int64(1))(x, y).tolist() == [1, 2]
+    assert [g.tolist() for g in wg.grad(f, [1, 0])(x, y)] == [[1, 2], [3, 4]]
+    for bad in ("a", None, 1.5, (0, "b")):
+        with pytest.raises(wg.errors.ArgumentError, match="argnums"):
+            wg.grad(f, bad)

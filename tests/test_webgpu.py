@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import wgrad as wg
+from wgrad.backends.webgpu import device as device_module
 from wgrad.backends.webgpu import shaders
 from wgrad.backends.webgpu.matmul import Matmul
 from wgrad.backends.webgpu.memory import size_class
@@ -401,6 +402,18 @@ def test_missing_driver_is_one_clear_error():
         WGRAD_DEVICE="auto",
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_opengl_fallback_is_no_adapter(monkeypatch):
+    class OpenGl:
+        info = {"backend_type": "OpenGL", "adapter_type": "CPU", "device": "softpipe"}  # noqa: RUF012
+
+    wgpu = pytest.importorskip("wgpu")
+    monkeypatch.setattr(device_module, "_adapters", None)
+    monkeypatch.setattr(type(wgpu.gpu), "enumerate_adapters_sync", lambda self: [OpenGl()])
+    with pytest.raises(wg.errors.DeviceError, match="install your GPU's Vulkan driver"):
+        wg.device("webgpu")
+    assert [d.name for d in wg.devices()] == ["numpy"]
 
 
 def test_device_names(webgpu):

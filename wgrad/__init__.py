@@ -45,6 +45,7 @@ from .functional import (
     pow,
     softmax,
 )
+from .gradcheck import gradcheck
 from .indexing import scatter_add, take, take_along_axis
 from .ops.elementwise import abs_ as abs
 from .ops.elementwise import (
@@ -116,7 +117,6 @@ from .statistics import stats
 from .tape import enable_grad, no_grad
 from .transforms import (
     grad,
-    gradcheck,
     hessian,
     hvp,
     jacobian,

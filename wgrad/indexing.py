@@ -111,7 +111,7 @@ def index_tensor(indices: Any, x: Tensor, op: str) -> Tensor:
             raise DeviceError(
                 f"{op}: the indices are on {indices.device.name} and the tensor on {x.device.name}"
             )
-        return indices  # type: ignore[return-value]
+        return indices  # type: ignore[return-value]  # a Value is a Tensor
     return host_indices(indices, x.device, op)
 
 

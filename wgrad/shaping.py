@@ -36,7 +36,7 @@ def as_tensor(x: Any, where: str, like: Any = None) -> Tensor:
     Raises: DTypeError and ShapeError that begin with `where`.
     """
     if isinstance(x, Value):
-        return x  # type: ignore[return-value]
+        return x  # type: ignore[return-value]  # a Value is a Tensor
     from .creation import from_host, host_array
 
     if not isinstance(like, Value):
@@ -57,7 +57,7 @@ def as_number(value: Any, where: str, name: str = "") -> bool | int | float:
     """Return a number, of Python, NumPy or a tensor of one element, as Python's. Raises:
     ArgumentError."""
     if isinstance(value, Value):
-        value = value.item()  # type: ignore[attr-defined]
+        value = value.item()  # type: ignore[attr-defined]  # a Value is a Tensor
     elif isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if isinstance(value, (bool, int, float)):

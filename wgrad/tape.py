@@ -41,7 +41,7 @@ def record(call: Call) -> None:
             parents.append(None)
             continue
         if node.op is not None:
-            check_history(value, op.name)  # type: ignore[arg-type]
+            check_history(value, op.name)  # type: ignore[arg-type]  # a Value is a Tensor
         parents.append(node)
         tracked = True
         names += rule.saves
@@ -242,7 +242,7 @@ def _checked_hook_result(result: Any, ct: Tensor) -> Tensor:
         raise GradientError(
             f"hook: it returned {result!r}; a {ct.dtype.name} tensor of shape {ct.shape} is needed"
         )
-    return result  # type: ignore[return-value]
+    return result  # type: ignore[return-value]  # a Value is a Tensor
 
 
 def backward(root: Node, ct: Tensor, create_graph: bool) -> None:

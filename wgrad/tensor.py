@@ -431,7 +431,7 @@ class Tensor(Value):
     def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]  # elementwise, as in NumPy
         return ew.equal(self, other)
 
-    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]  # likewise
         return ew.not_equal(self, other)
 
     def __lt__(self, other: Any) -> Tensor:

@@ -6,6 +6,7 @@ beside each value, one direction a pass. The two nest in any order.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -16,7 +17,7 @@ from . import core, tape
 from .backends.base import Storage, births
 from .core import Call, Node, Value
 from .creation import tensor
-from .errors import ArgumentError, DTypeError, GradientError
+from .errors import ArgumentError, DTypeError, GradientError, shown
 from .ops import movement
 from .tensor import Tensor
 
@@ -132,7 +133,13 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..
     f returns a 0-d tensor. One number gives one gradient, a sequence a tuple of them.
     """
     many = isinstance(argnums, (tuple, list))
-    chosen: tuple[int, ...] = tuple(argnums) if many else (argnums,)  # type: ignore[arg-type,assignment]
+    asked: Sequence[Any] = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
+    try:
+        chosen = tuple(operator.index(i) for i in asked)
+    except TypeError:
+        raise ArgumentError(
+            f"grad: argnums {shown(argnums)} came, and an integer or a tuple of them is needed"
+        ) from None
 
     def compute(*args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
         for i in chosen:
@@ -259,7 +266,7 @@ def _check_inputs(inputs: Sequence[Tensor], versions: list[int], op: str) -> Non
         )
 
 
-def _basis(x: Tensor) -> list[Tensor]:
+def basis(x: Tensor) -> list[Tensor]:
     """Return the unit tensors of the shape of `x`, in order."""
     eye = np.eye(x.size, dtype=x.dtype.numpy).reshape(x.size, *x.shape)
     return [tensor(e, x.dtype, x.device) for e in eye]
@@ -281,12 +288,12 @@ def jacobian(f: Callable, mode: str = "auto") -> Callable[..., Tensor]:
         if mode != "forward":
             out, pull = vjp(lambda a: f(a, *rest, **kwargs), x)
             if mode == "reverse" or out.size <= x.size:
-                rows = [pull(e) for e in _basis(out)]
+                rows = [pull(e) for e in basis(out)]
                 if not rows:
                     return Tensor(x.device.full((*out.shape, *x.shape), 0, out.dtype))
                 return reshape(stack(rows), (*out.shape, *x.shape))
         columns = []
-        for e in _basis(x):
+        for e in basis(x):
             out, column = jvp(lambda a: f(a, *rest, **kwargs), (x,), (e,))
             columns.append(column)
         if not columns:
@@ -308,74 +315,3 @@ def hessian(f: Callable) -> Callable[..., Tensor]:
     Shapes: f: (n...) -> () gives (n..., n...).
     """
     return jacobian(grad(f), mode="forward")
-
-
-def gradcheck(
-    f: Callable,
-    inputs: Sequence[Any],
-    eps: float | None = None,
-    atol: float | None = None,
-    rtol: float | None = None,
-) -> bool:
-    """Return True when f's gradients agree with central differences; otherwise raise.
-
-    f takes tensors and returns a tensor of any shape. Floating inputs on the NumPy device are
-    checked in float64 (eps 1e-6, atol 1e-6, rtol 1e-4), on other devices in float32 (eps 1e-2,
-    atol 1e-2, rtol 1e-2).
-
-    Raises: GradientError that names the input, the entry and both numbers.
-    """
-    many = inputs if isinstance(inputs, (tuple, list)) else (inputs,)
-    values: list[Any] = []
-    checked: list[int] = []
-    for i, x in enumerate(many):
-        found = x.detach() if isinstance(x, Tensor) else x
-        if not isinstance(found, Tensor) and np.asarray(found).dtype.kind == "f":
-            found = tensor(found)
-        if isinstance(found, Tensor) and found.dtype.is_floating:
-            if found.device.name == "numpy":
-                found = found.astype("float64")
-            checked.append(i)
-        values.append(found)
-    if not checked:
-        raise GradientError("gradcheck: no floating input came, and one is needed")
-    exact = all(values[i].dtype.name == "float64" for i in checked)
-    eps = eps if eps is not None else (1e-6 if exact else 1e-2)
-    atol = atol if atol is not None else (1e-6 if exact else 1e-2)
-    rtol = rtol if rtol is not None else (1e-4 if exact else 1e-2)
-
-    def run(*args: Tensor) -> Tensor:
-        full = list(values)
-        for i, x in zip(checked, args, strict=True):
-            full[i] = x
-        return f(*full)
-
-    points = [values[i] for i in checked]
-    out, pull = vjp(run, *points)
-    if not out.dtype.is_floating:
-        raise GradientError(f"gradcheck: the function returned {out.dtype.name}, not a float")
-    rows: list[list[np.ndarray]] = [[] for _ in points]
-    for e in _basis(out):
-        found = pull(e)
-        for row, g in zip(rows, found if len(points) > 1 else (found,), strict=True):
-            row.append(g.numpy())
-    for which, point in enumerate(points):
-        host = point.numpy()
-        for entry in np.ndindex(*host.shape):
-            ends = []
-            for step in (eps, -eps):
-                moved = host.copy()
-                moved[entry] += step
-                args = list(points)
-                args[which] = tensor(moved, point.dtype, point.device)
-                with tape.no_grad():
-                    ends.append(np.asarray(run(*args).numpy(), np.float64))
-            numeric = ((ends[0] - ends[1]) / (2 * eps)).reshape(-1)
-            analytic = np.array([row[entry] for row in rows[which]], np.float64)
-            for j in np.flatnonzero(~np.isclose(analytic, numeric, rtol, atol, equal_nan=True)):
-                place = f"[{', '.join(map(str, entry))}]" if entry else ""
-                raise GradientError(
-                    f"gradcheck: input {checked[which]}{place}: the gradient of output {j} is "
-                    f"{analytic[j]:.6g}, and differences of {eps:g} give {numeric[j]:.6g}"
-                )
-    return True

@@ -1,0 +1,85 @@
+"""gradcheck: anyone's gradients against central differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import tape
+from .creation import tensor
+from .errors import GradientError
+from .tensor import Tensor
+from .transforms import basis, vjp
+
+
+def gradcheck(
+    f: Callable,
+    inputs: Sequence[Any],
+    eps: float | None = None,
+    atol: float | None = None,
+    rtol: float | None = None,
+) -> bool:
+    """Return True when f's gradients agree with central differences; otherwise raise.
+
+    f takes tensors and returns a tensor of any shape. Floating inputs on the NumPy device are
+    checked in float64 (eps 1e-6, atol 1e-6, rtol 1e-4), on other devices in float32 (eps 1e-2,
+    atol 1e-2, rtol 1e-2).
+
+    Raises: GradientError that names the input, the entry and both numbers.
+    """
+    many = inputs if isinstance(inputs, (tuple, list)) else (inputs,)
+    values: list[Any] = []
+    checked: list[int] = []
+    for i, x in enumerate(many):
+        found = x.detach() if isinstance(x, Tensor) else x
+        if not isinstance(found, Tensor) and np.asarray(found).dtype.kind == "f":
+            found = tensor(found)
+        if isinstance(found, Tensor) and found.dtype.is_floating:
+            if found.device.name == "numpy":
+                found = found.astype("float64")
+            checked.append(i)
+        values.append(found)
+    if not checked:
+        raise GradientError("gradcheck: no floating input came, and one is needed")
+    exact = all(values[i].dtype.name == "float64" for i in checked)
+    eps = eps if eps is not None else (1e-6 if exact else 1e-2)
+    atol = atol if atol is not None else (1e-6 if exact else 1e-2)
+    rtol = rtol if rtol is not None else (1e-4 if exact else 1e-2)
+
+    def run(*args: Tensor) -> Tensor:
+        full = list(values)
+        for i, x in zip(checked, args, strict=True):
+            full[i] = x
+        return f(*full)
+
+    points = [values[i] for i in checked]
+    out, pull = vjp(run, *points)
+    if not out.dtype.is_floating:
+        raise GradientError(f"gradcheck: the function returned {out.dtype.name}, not a float")
+    rows: list[list[np.ndarray]] = [[] for _ in points]
+    for e in basis(out):
+        found = pull(e)
+        for row, g in zip(rows, found if len(points) > 1 else (found,), strict=True):
+            row.append(g.numpy())
+    for which, point in enumerate(points):
+        host = point.numpy()
+        for entry in np.ndindex(*host.shape):
+            ends = []
+            for step in (eps, -eps):
+                moved = host.copy()
+                moved[entry] += step
+                args = list(points)
+                args[which] = tensor(moved, point.dtype, point.device)
+                with tape.no_grad():
+                    ends.append(np.asarray(run(*args).numpy(), np.float64))
+            numeric = ((ends[0] - ends[1]) / (2 * eps)).reshape(-1)
+            analytic = np.array([row[entry] for row in rows[which]], np.float64)
+            for j in np.flatnonzero(~np.isclose(analytic, numeric, rtol, atol, equal_nan=True)):
+                place = f"[{', '.join(map(str, entry))}]" if entry else ""
+                raise GradientError(
+                    f"gradcheck: input {checked[which]}{place}: the gradient of output {j} is "
+                    f"{analytic[j]:.6g}, and differences of {eps:g} give {numeric[j]:.6g}"
+                )
+    return True
