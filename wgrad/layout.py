@@ -43,6 +43,17 @@ class Layout:
             s == d or n <= 1 for s, d, n in zip(strides, dense, shape, strict=True)
         )
 
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Layout)
+            and self.shape == other.shape
+            and self.strides == other.strides
+            and self.offset == other.offset
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.strides, self.offset))
+
     @staticmethod
     @lru_cache(maxsize=4096)
     def dense(shape: Shape) -> Layout:

@@ -1,19 +1,40 @@
 """Program: a flat list of device work over slots, with no control flow and no Python in it.
 
 A slot is a contiguous piece of memory that exactly one step writes, or an input. A step reads
-views of slots (`Ref`) and is named after the device method that does its work.
+views of slots (`Ref`). It is named after the device method that does its work, or it is "fused":
+several of them as one `Graph` (graph.py). Passes are functions from program to program.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..backends.base import Body, Number
+from ..backends.base import Number
 from ..dtypes import DType
 from ..layout import Layout, Shape
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Memory for the elements of a dense `shape`."""
+
+    index: int
+    shape: Shape
+    dtype: DType
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return Layout.dense(self.shape).size
+
+    def whole(self) -> Ref:
+        """Return the view that shows all of it."""
+        return Ref(self.index, Layout.dense(self.shape), self.dtype)
+
+    def __str__(self) -> str:
+        return f"%{self.index}:{self.dtype.name}{list(self.shape)}"
 
 
 @dataclass(frozen=True)
@@ -35,62 +56,114 @@ class Ref:
 
 @dataclass(frozen=True)
 class Step:
-    """One call of a device method: `kind` says which, `params` are its other arguments.
+    """One piece of device work: `kind` says which, `params` are its other arguments.
 
-    "write" is functional here: its inputs are a whole slot and what is placed into the view
-    `params["target"]` of a copy of it.
+    "map", "reduce", "matmul", "gather", "scatter_add", "copy", "full" and "random" are the device
+    methods. "write" is functional here: its inputs are a whole slot and what is placed into the
+    view `params["target"]` of a copy of it. "fused" computes `params["graph"]`, and "matmul" may
+    have a graph over its product too, under "epilogue". "batch" is several independent steps,
+    `params["parts"]`, in one dispatch.
     """
 
     kind: str
     inputs: tuple[Ref | Number, ...]
-    out: int
-    shape: Shape
-    dtype: DType
+    outs: tuple[Slot, ...]
     params: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def out(self) -> Slot:
+        """The only output."""
+        (out,) = self.outs
+        return out
 
     def refs(self) -> Iterator[Ref]:
         """Iterate over the views that are read."""
         return (x for x in self.inputs if isinstance(x, Ref))
 
-    def __str__(self) -> str:
-        name = self.kind
-        extra = {k: v for k, v in self.params.items() if k in ("axes", "kind", "axis", "value")}
+    def reads(self) -> set[int]:
+        """Return the slots that are read."""
+        return {ref.slot for ref in self.refs()}
+
+    def writes(self) -> set[int]:
+        """Return the slots that are written."""
+        return {out.index for out in self.outs}
+
+    @property
+    def name(self) -> str:
+        """What it does, in the words of its ops."""
         if self.kind == "map":
-            body: Body = self.params["body"]
-            name = f"map {body.name}"
+            return self.params["body"].name
+        if self.kind in ("reduce", "random"):
+            return self.params["kind"]
+        if self.kind == "fused":
+            return str(self.params["graph"].name)
+        if self.kind == "matmul" and self.params.get("epilogue") is not None:
+            return f"matmul {self.params['epilogue'].name}"
+        if self.kind == "batch":
+            return " | ".join(part.name for part in self.params["parts"])
+        return self.kind
+
+    def __str__(self) -> str:
+        extra = {k: v for k, v in self.params.items() if k in ("axes", "axis", "value", "target")}
         notes = "".join(f", {k}={v!r}" for k, v in extra.items())
-        values = ", ".join(str(x) for x in self.inputs)
-        return f"%{self.out}:{self.dtype.name}{list(self.shape)} = {name}({values}{notes})"
+        outs = ", ".join(map(str, self.outs))
+        name = self.name if self.name.startswith(self.kind) else f"{self.kind} {self.name}"
+        return f"{outs} = {name}({', '.join(map(str, self.inputs))}{notes})"
 
 
 @dataclass
 class Program:
-    """What one run of a function did to devices: `steps` in order, `inputs` and what must last.
+    """What one run of a function did to a device: `steps` in order, over `inputs`.
 
-    `kept` are the slots whose values outlive the run: results, updates and gradients.
+    `outputs` are slots whose values are handed out, each in fresh memory. `updates` says for an
+    input which slot's values it holds at the end of a run. Outputs and updates are all different
+    slots, and none of them is an input: `finished` sees to that.
     """
 
     steps: list[Step] = field(default_factory=list)
-    inputs: list[int] = field(default_factory=list)
-    kept: set[int] = field(default_factory=set)
+    inputs: list[Slot] = field(default_factory=list)
+    outputs: tuple[int, ...] = ()
+    updates: dict[int, int] = field(default_factory=dict)
     slots: int = 0
 
-    def new_slot(self) -> int:
+    def new_slot(self, shape: Shape, dtype: DType) -> Slot:
+        """Return a slot that no step writes yet."""
         self.slots += 1
-        return self.slots - 1
+        return Slot(self.slots - 1, shape, dtype)
 
-    def uses(self) -> Counter[int]:
-        """Return how often each slot is read, once more if it is kept."""
-        counts: Counter[int] = Counter(ref.slot for step in self.steps for ref in step.refs())
-        counts.update(self.kept)
-        return counts
+    @property
+    def kept(self) -> frozenset[int]:
+        """The slots that are read after a run: outputs and updates."""
+        return frozenset((*self.outputs, *self.updates.values()))
 
     def with_steps(self, steps: list[Step]) -> Program:
         """Return the same program with other steps."""
-        return Program(steps, self.inputs, self.kept, self.slots)
+        return replace(self, steps=steps)
+
+    def memory(self) -> dict[int, Slot]:
+        """Return every slot by its index."""
+        made = [out for step in self.steps for out in step.outs]
+        return {slot.index: slot for slot in (*self.inputs, *made)}
 
     def __str__(self) -> str:
-        lines = [f"inputs {' '.join(f'%{i}' for i in self.inputs)}"]
+        lines = [f"inputs {', '.join(map(str, self.inputs))}"]
         lines += [str(step) for step in self.steps]
-        lines.append(f"keep {' '.join(f'%{i}' for i in sorted(self.kept))}")
+        if self.updates:
+            lines.append("update " + ", ".join(f"%{i} with %{s}" for i, s in self.updates.items()))
+        if self.outputs:
+            lines.append("return " + ", ".join(f"%{i}" for i in self.outputs))
         return "\n".join(lines)
+
+
+def readers(program: Program) -> dict[int, list[Step]]:
+    """Return for each slot the steps that read it, in order."""
+    found: dict[int, list[Step]] = {}
+    for step in program.steps:
+        for slot in step.reads():
+            found.setdefault(slot, []).append(step)
+    return found
+
+
+def makers(program: Program) -> dict[int, Step]:
+    """Return for each slot that is no input the step that writes it."""
+    return {out.index: step for step in program.steps for out in step.outs}

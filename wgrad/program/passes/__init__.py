@@ -5,18 +5,19 @@ from collections.abc import Callable
 from ..ir import Program
 from .common import merge_common
 from .dead import drop_dead
-from .fuse import fuse_maps
 
-PASSES: dict[str, Callable[[Program], Program]] = {
+Pass = Callable[[Program], Program]
+
+PASSES: dict[str, Pass] = {
     "common": merge_common,
     "dead": drop_dead,
-    "fuse": fuse_maps,
 }
+FUSION: frozenset[str] = frozenset()  # those that fuse=False leaves out
 
 
 def simplify(program: Program, fuse: bool = True) -> Program:
-    """Return the program after all passes; without "fuse" when it is switched off."""
+    """Return the program after all passes; without those of FUSION when that is switched off."""
     for name, run in PASSES.items():
-        if fuse or name != "fuse":
+        if fuse or name not in FUSION:
             program = run(program)
-    return drop_dead(program)  # constants that moved into every reader
+    return program

@@ -11,35 +11,36 @@ from ..ir import Program, Ref, Step
 
 def merge_common(program: Program) -> Program:
     """Return the program with equal steps made one. A kept slot keeps a step of its own."""
-    seen: dict[Any, int] = {}
+    seen: dict[Any, Step] = {}
     same: dict[int, int] = {}
     steps: list[Step] = []
     for step in program.steps:
-        inputs = tuple(_renamed(x, same) for x in step.inputs)
-        step = replace(step, inputs=inputs)
-        key = _key(step)
-        if step.out not in program.kept and key in seen:
-            same[step.out] = seen[key]
+        step = replace(step, inputs=tuple(renamed(x, same) for x in step.inputs))
+        kept = bool(step.writes() & program.kept)
+        first = None if kept else seen.get(key := _key(step))
+        if first is not None:
+            same |= {b.index: a.index for a, b in zip(first.outs, step.outs, strict=True)}
             continue
-        if step.out not in program.kept:
-            seen.setdefault(key, step.out)
+        if not kept:
+            seen[key] = step
         steps.append(step)
     return program.with_steps(steps)
 
 
-def _renamed(x: Any, same: dict[int, int]) -> Any:
-    return replace(x, slot=same.get(x.slot, x.slot)) if isinstance(x, Ref) else x
+def renamed(x: Any, same: dict[int, int]) -> Any:
+    """Return an input with its slot replaced by the one that has the same values."""
+    return replace(x, slot=same[x.slot]) if isinstance(x, Ref) and x.slot in same else x
+
+
+def number_key(x: Any) -> Any:
+    """Return what equal numbers have in common: type and digits, for 0.0 == -0.0 == 0."""
+    return type(x), id(x) if isinstance(x, Live) else repr(x)
 
 
 def _key(step: Step) -> Any:
-    """Return what equal steps have in common; numbers by type and bits, for 0.0 == -0.0 == 0."""
-    inputs = tuple(
-        (x.slot, x.layout.shape, x.layout.strides, x.layout.offset, x.dtype)
-        if isinstance(x, Ref)
-        else (type(x), id(x) if isinstance(x, Live) else repr(x))
-        for x in step.inputs
-    )
+    inputs = tuple(x if isinstance(x, Ref) else number_key(x) for x in step.inputs)
     params = tuple(
-        (k, repr(v) if k in ("value", "target") else v) for k, v in sorted(step.params.items())
+        (k, number_key(v) if k == "value" else v) for k, v in sorted(step.params.items())
     )
-    return step.kind, inputs, step.shape, step.dtype, params
+    shapes = tuple((out.shape, out.dtype) for out in step.outs)
+    return step.kind, inputs, shapes, params

@@ -1,4 +1,4 @@
-"""Dead code: steps whose result nothing reads."""
+"""Dead code: steps whose results nothing reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def drop_dead(program: Program) -> Program:
     wanted = set(program.kept)
     steps: list[Step] = []
     for step in reversed(program.steps):
-        if step.out in wanted:
+        if step.writes() & wanted:
             steps.append(step)
-            wanted.update(ref.slot for ref in step.refs())
+            wanted |= step.reads()
     return program.with_steps(steps[::-1])

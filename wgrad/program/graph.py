@@ -1,0 +1,136 @@
+"""Graph: several ops over one domain as a list of statements, which one kernel computes.
+
+Every statement is computed at every element of the domain, or, where nothing it depends on varies
+along the folded `axes`, once per row: the sum, the maximum, and what follows from them. Nothing
+here knows a device or a shading language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from ..backends.base import Body, Number, kept_shape, reduced_shape
+from ..dtypes import DType
+from ..layout import Layout, Shape
+from .ir import Ref
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A reduction over the graph's axes; `kind` is one of the backends' REDUCTIONS."""
+
+    kind: str
+
+    @property
+    def name(self) -> str:
+        return self.kind
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """operand[index]: `stride` elements of the operand's memory for each step of the index.
+
+    The operand's layout over the domain says where index 0 lies; `extent` indices are valid, and
+    the host has checked them.
+    """
+
+    extent: int
+    stride: int
+    name: str = "gather"
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far along `axis` of the domain an element lies."""
+
+    axis: int
+    name: str = "position"
+
+
+What = Body | Fold | Lookup | Position
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One op. An argument i >= 0 is operand i of the graph, and ~j the result of statement j."""
+
+    what: What
+    args: tuple[int, ...]
+    dtypes: tuple[DType, ...]
+    out: DType
+
+    def moved(self, place: Callable[[int], int]) -> Statement:
+        """Return the statement with other arguments."""
+        return replace(self, args=tuple(place(arg) for arg in self.args))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one output holds: an operand or a statement (coded as arguments are).
+
+    `row` says that it is stored once per row, not at every element of the domain.
+    """
+
+    value: int
+    row: bool = False
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What a fused step computes: `statements` in order, over operands of `dtypes`.
+
+    `shape` is the domain, `axes` what its folds fold over (none in an elementwise graph).
+    Operands are views that have the domain's shape, with stride 0 where they do not vary.
+    """
+
+    shape: Shape
+    axes: Shape
+    dtypes: tuple[DType, ...]
+    statements: tuple[Statement, ...]
+    results: tuple[Result, ...]
+
+    @cached_property
+    def name(self) -> str:
+        """The names of its ops, in order."""
+        return " ".join(s.what.name for s in self.statements) or "copy"
+
+    @cached_property
+    def kept(self) -> Shape:
+        """The shape of what is stored once per row."""
+        return reduced_shape(self.shape, self.axes)
+
+    @cached_property
+    def row_shape(self) -> Shape:
+        """The domain with extent 1 at the folded axes."""
+        return kept_shape(self.shape, self.axes)
+
+    def dtype_of(self, value: int) -> DType:
+        """Return the dtype of an operand or a statement."""
+        return self.dtypes[value] if value >= 0 else self.statements[~value].out
+
+    def rows(self, inputs: Sequence[Ref | Number]) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
+        """Return which operands, and which statements, are the same all along the folded axes."""
+        operands = tuple(not isinstance(x, Ref) or self._still(x.layout) for x in inputs)
+        found: list[bool] = []
+        for s in self.statements:
+            if isinstance(s.what, Fold):
+                found.append(True)
+            elif isinstance(s.what, Position):
+                found.append(s.what.axis not in self.axes)
+            else:
+                found.append(all(operands[a] if a >= 0 else found[~a] for a in s.args))
+        if not self.axes:
+            return (False,) * len(operands), (False,) * len(found)
+        return operands, tuple(found)
+
+    def _still(self, layout: Layout) -> bool:
+        return all(layout.strides[a] == 0 or self.shape[a] == 1 for a in self.axes)
+
+
+def single(what: What, dtypes: tuple[DType, ...], out: DType, shape: Shape, axes: Shape) -> Graph:
+    """Return the graph of one op whose arguments are its operands, in order."""
+    statement = Statement(what, tuple(range(len(dtypes))), dtypes, out)
+    row = isinstance(what, Fold)
+    return Graph(shape, axes if row else (), dtypes, (statement,), (Result(~0, row),))
