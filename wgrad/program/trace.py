@@ -26,7 +26,7 @@ from ..core import Node, Value, caller, place
 from ..dtypes import DType, float32, uint32
 from ..errors import TraceError
 from ..layout import Layout, Shape
-from .ir import Program, Ref, Step
+from .ir import Program, Ref, Slot, Step
 
 
 class Tracer:
@@ -52,15 +52,15 @@ class Tracer:
     # Slots.
     def argument(self, x: Array) -> Array:
         """Return the stand-in of an argument: the same view of a slot of its own."""
-        storage = self._new_storage(x.storage.device, x.storage.size)
+        storage = self._new_storage(x.storage.device, (x.storage.size,), x.dtype)
         storage.bounds = x.storage.bounds
-        self.program.inputs.append(self.made[storage])
+        self.program.inputs.append(Slot(self.made[storage], (x.storage.size,), x.dtype))
         self.arguments.append(storage)
         return Array(storage, x.layout, x.dtype)
 
-    def _new_storage(self, device: Device, size: int) -> Storage:
-        storage = device.unbacked(size)
-        self.made[storage] = self.program.new_slot()
+    def _new_storage(self, device: Device, shape: Shape, dtype: DType) -> Storage:
+        storage = device.unbacked(Layout.dense(shape).size)
+        self.made[storage] = self.program.new_slot(shape, dtype).index
         return storage
 
     def _one_device(self, device: Device) -> None:
@@ -72,27 +72,27 @@ class Tracer:
                 f"{device.name}; one device is needed"
             )
 
-    def slot_of(self, storage: Storage) -> int:
+    def slot_of(self, storage: Storage, dtype: DType) -> int:
         """Return where the values of a storage are now; a real one becomes an input."""
         if storage in self.made:
             return self.made[storage]
         if storage not in self.captured:
-            slot = self.program.new_slot()
+            slot = self.program.new_slot((storage.size,), dtype)
             self.program.inputs.append(slot)
-            self.captured[storage] = self.current[storage] = slot
+            self.captured[storage] = self.current[storage] = slot.index
         return self.current[storage]
 
-    def _set_slot(self, storage: Storage, slot: int) -> None:
+    def _set_slot(self, storage: Storage, slot: int, dtype: DType) -> None:
         if storage in self.made:
             self.made[storage] = slot
         else:
-            self.slot_of(storage)
+            self.slot_of(storage, dtype)
             self.current[storage] = slot
             self.writes[storage] = self.writes.get(storage, 0) + 1
 
     def ref(self, x: Array) -> Ref:
         """Return a view as the program sees it."""
-        return Ref(self.slot_of(x.storage), x.layout, x.dtype)
+        return Ref(self.slot_of(x.storage, x.dtype), x.layout, x.dtype)
 
     def _add(
         self,
@@ -107,8 +107,8 @@ class Tracer:
         self._one_device(device)
         refs = tuple(self.ref(x) if isinstance(x, Array) else x for x in inputs)
         layout = Layout.dense(shape)
-        storage = self._new_storage(device, layout.size)
-        step = Step(kind, refs, self.made[storage], shape, dtype, params)
+        storage = self._new_storage(device, shape, dtype)
+        step = Step(kind, refs, (Slot(self.made[storage], shape, dtype),), params)
         self.program.steps.append(step)
         return Array(storage, layout, dtype)
 
@@ -179,12 +179,12 @@ class Tracer:
     def write(self, device: Device, target: Array, x: Array) -> None:
         base = Array(target.storage, Layout.dense((target.storage.size,)), target.dtype)
         out = self._add(device, "write", (base, x), base.shape, target.dtype, target=target.layout)
-        self._set_slot(target.storage, self.made[out.storage])
+        self._set_slot(target.storage, self.made[out.storage], target.dtype)
 
     def replace(self, device: Device, target: Array, fresh: Array) -> None:
         whole = target.layout.contiguous and target.layout.size == target.storage.size
         if whole and fresh.layout.contiguous and fresh.storage.size == fresh.layout.size:
-            self._set_slot(target.storage, self.slot_of(fresh.storage))
+            self._set_slot(target.storage, self.slot_of(fresh.storage, fresh.dtype), target.dtype)
         else:
             self.write(device, target, fresh)
 
