@@ -2,7 +2,7 @@
 //
 // Bindings: 0 uniform Params, 1 a, 2 b, 3 out or what the output block says. Dispatch: tiles = parts * batch * ceil(m / HEIGHT) *
 // ceil(n / WIDTH) workgroups, folded into x and y so that x * y >= tiles (spare workgroups write nothing); z is 1.
-// A part may be of any length on a GPU; on lavapipe, which stops an invocation after 65535 loop iterations, 200000 steps at most.
+// A part may be of any length on a GPU; on lavapipe, which stops an invocation after 65535 loop iterations, 45000 steps at most.
 //
 // Shape: 256 threads with 8 x 8 outputs each (4 x 8, 8 x 4, 4 x 4 for the smaller tiles): at each step four vec4 reads of workgroup
 // memory feed 64 multiply-adds. A tile is 16 steps deep, which makes two of them 16 KiB, all that is portable, and one block of
@@ -18,15 +18,16 @@ const HEIGHT = 128u;
 const WIDTH = 128u;
 
 const DEPTH = 16u;      // steps of k in workgroup memory
-const QUADS = 32u;      // 128 / 4: vec4s in one step of a tile
+const QUADS = 16u;      // rows (or columns) / 4 of half a tile
 const THREADS = 256u;
 
-// vec4 (k * QUADS + quad) holds rows (or columns) 4 * quad to 4 * quad + 3 at step k, once its place is mixed by `place`.
-var<workgroup> tile_a: array<vec4<T>, DEPTH * QUADS>;
-var<workgroup> tile_b: array<vec4<T>, DEPTH * QUADS>;
+// Rows (or columns) 4 * quad to 4 * quad + 3 at step k, and those 64 further: the two vec4s that a thread needs share one index,
+// for every index costs a bounds check.
+var<workgroup> tile_a: array<array<vec4<T>, 2>, DEPTH * QUADS>;
+var<workgroup> tile_b: array<array<vec4<T>, 2>, DEPTH * QUADS>;
 
-// Threads that load along k write places whole rows apart, which share a bank: the mixing spreads them.
-fn place(k: u32, quad: u32) -> u32 { return k * QUADS + (quad ^ (k / 4u * 2u)); }
+// Threads that load along k write places whole steps apart, which share a bank: the mixing spreads them.
+fn place(k: u32, quad: u32) -> u32 { return k * QUADS + (quad ^ (k / 4u)); }
 
 fn load_a_block(start: u32, row: u32, k: u32) -> Block {
     if A_UNIT == UNIT_M {
@@ -45,7 +46,7 @@ fn load_a_column(start: u32, row: u32, k: u32) -> vec4<T> {
     return select(vec4<T>(), x, k < params.k);
 }
 
-// Steps past the end of the tile's part are loaded, and never used.
+// Block (quad, k) of one of the tiles. The last one that is asked for lies past the end of the part, and is never used.
 fn load(tile: Tile, starts: vec2<u32>, of_a: bool, quad: u32, k: u32) -> Block {
     if of_a { return load_a_block(starts.x, tile.row + 4u * quad, k); }
     return load_b(starts.y, k, tile.col + 4u * quad);
@@ -94,34 +95,40 @@ fn main(
     if loads { next = load(tile, starts, of_a, quad, tile.first + depth); }
     for (var k = tile.first; k < tile.last; k += DEPTH) {
         if loads {
+            let at = place(depth, quad % QUADS);
+            let half = quad / QUADS;
             if of_a {
-                tile_a[place(depth, quad)] = next.k0;
-                tile_a[place(depth + 1u, quad)] = next.k1;
-                tile_a[place(depth + 2u, quad)] = next.k2;
-                tile_a[place(depth + 3u, quad)] = next.k3;
+                tile_a[at][half] = next.k0;
+                tile_a[at + QUADS][half] = next.k1;
+                tile_a[at + 2u * QUADS][half] = next.k2;
+                tile_a[at + 3u * QUADS][half] = next.k3;
             } else {
-                tile_b[place(depth, quad)] = next.k0;
-                tile_b[place(depth + 1u, quad)] = next.k1;
-                tile_b[place(depth + 2u, quad)] = next.k2;
-                tile_b[place(depth + 3u, quad)] = next.k3;
+                tile_b[at][half] = next.k0;
+                tile_b[at + QUADS][half] = next.k1;
+                tile_b[at + 2u * QUADS][half] = next.k2;
+                tile_b[at + 3u * QUADS][half] = next.k3;
             }
         }
         workgroupBarrier();
         if loads { next = load(tile, starts, of_a, quad, k + DEPTH + depth); }
-        for (var i = 0u; i < DEPTH; i++) {
-            let p = tile_a[place(i, y)];
-            let u = tile_b[place(i, x)];
-            l0 += p.x * u; l1 += p.y * u; l2 += p.z * u; l3 += p.w * u;
-            if WIDTH > 64u {
-                let v = tile_b[place(i, x + 16u)];
-                h0 += p.x * v; h1 += p.y * v; h2 += p.z * v; h3 += p.w * v;
-            }
-            if HEIGHT > 64u {
-                let q = tile_a[place(i, y + 16u)];
-                l4 += q.x * u; l5 += q.y * u; l6 += q.z * u; l7 += q.w * u;
+        for (var i = 0u; i < DEPTH; i += 4u) {
+            let from_a = place(i, y);
+            let from_b = place(i, x);
+            for (var j = 0u; j < 4u * QUADS; j += QUADS) {
+                let p = tile_a[from_a + j][0];
+                let u = tile_b[from_b + j][0];
+                l0 += p.x * u; l1 += p.y * u; l2 += p.z * u; l3 += p.w * u;
                 if WIDTH > 64u {
-                    let v = tile_b[place(i, x + 16u)];
-                    h4 += q.x * v; h5 += q.y * v; h6 += q.z * v; h7 += q.w * v;
+                    let v = tile_b[from_b + j][1];
+                    h0 += p.x * v; h1 += p.y * v; h2 += p.z * v; h3 += p.w * v;
+                }
+                if HEIGHT > 64u {
+                    let q = tile_a[from_a + j][1];
+                    l4 += q.x * u; l5 += q.y * u; l6 += q.z * u; l7 += q.w * u;
+                    if WIDTH > 64u {
+                        let v = tile_b[from_b + j][1];
+                        h4 += q.x * v; h5 += q.y * v; h6 += q.z * v; h7 += q.w * v;
+                    }
                 }
             }
         }

@@ -12,7 +12,7 @@ from .problem import UNITS, Config, Problem
 # lavapipe stops an invocation after 65535 loop iterations (of 4 steps); and sums of pieces are
 # more exact than one long chain of float32 additions.
 LONGEST = 1 << 13  # steps of a part
-HARD_LIMIT = 200_000  # where memory for more parts is short
+HARD_LIMIT = 40_000  # where memory for more parts is short
 MOST_PARTS = 1 << 14
 SCRATCH_BYTES = 1 << 27  # of partial results: as much as every adapter binds
 ROW = 4  # rows that the kernel for few of them takes
@@ -54,7 +54,7 @@ def default(problem: Problem, software: bool) -> Config:
 def _prefers_turned(problem: Problem, turned: Problem) -> bool:
     """Say whether b^T a^T fits the register tiles better, or loads its right operand faster."""
     here, there = tiles(problem, 16, WIDTH), tiles(turned, 16, WIDTH)
-    if here != there:
+    if abs(here - there) > max(here, there) // 10:  # else it gains less than vec4 stores do
         return there < here
     return UNITS.index(turned.b_unit) > UNITS.index(problem.b_unit)
 
