@@ -7,7 +7,7 @@
 // Replaced: `parts`, the bindings and `run`. What stands there is the sum of m0's rows of 128.
 
 struct Params {
-    numbers: array<vec4<u32>, 4>,  // the bits of operands that are numbers
+    scalars: array<vec4<u32>, 4>,  // the bits of operands that are numbers
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
