@@ -90,7 +90,15 @@ def views(rng: np.random.Generator, m: int, k: int, n: int) -> Iterator[tuple]:
     yield x, y
 
 
-SHAPES = [(1, 1, 1), (3, 5, 7), (17, 64, 4), (64, 16, 64), (65, 33, 130), (130, 20, 68), (2, 260, 3)]
+SHAPES = [
+    (1, 1, 1),
+    (3, 5, 7),
+    (17, 64, 4),
+    (64, 16, 64),
+    (65, 33, 130),
+    (130, 20, 68),
+    (2, 260, 3),
+]
 
 
 @pytest.mark.parametrize("config", WAYS, ids=lambda c: f"{c.shader} {c.height}x{c.width}")

@@ -11,13 +11,16 @@ from functools import lru_cache
 
 import numpy as np
 
+from ...dtypes import DType
 from ...errors import WgradError
 from . import shaders, tune
 from .configs import batch_extents, default, steps_of_part, tiles
 from .device import Gpu, Pipeline
 from .problem import Config, Kernel, Launch, Output, Problem, Scratch
 
-_SHARE = "fn share_a(mine: vec4<T>, start: u32, row: u32, i: u32, k: u32) -> vec4<T> {{ return {}; }}"
+_SHARE = (
+    "fn share_a(mine: vec4<T>, start: u32, row: u32, i: u32, k: u32) -> vec4<T> {{ return {}; }}"
+)
 # Results as they are: the shaders' own block, and the same for four at a time.
 PLAIN = Output(
     "",
@@ -79,7 +82,7 @@ class Matmul:
                 self._kernel(shown, config, PLAIN, straight), params, groups, (*operands, scratch)
             ),
             Launch(
-                _sum_kernel(problem.dtype.storage, output, vectors),
+                _sum_kernel(problem.dtype, output, vectors),
                 params,
                 -(-size // SUM_THREADS),
                 (scratch, scratch, *places),
@@ -95,7 +98,7 @@ class Matmul:
         return found
 
     def _kernel(self, shown: Problem, config: Config, output: Output, vectors: bool) -> Kernel:
-        shader, kind = config.shader, shown.dtype.storage
+        shader, dtype = config.shader, shown.dtype
         # The register kernel loads a by rows alone.
         a_unit = shown.a_unit if shader == "matmul_tiled" or shown.a_unit == "K" else "ANY"
         lines = [*_unit_lines("A", a_unit, "UNIT_M"), *_unit_lines("B", shown.b_unit, "UNIT_N")]
@@ -110,8 +113,10 @@ class Matmul:
             lines.append(("const HEIGHT = 128u;", f"const HEIGHT = {config.height}u;"))
             lines.append(("const WIDTH = 128u;", f"const WIDTH = {config.width}u;"))
         block = output.vectors if vectors and output.vectors else output.block
-        label = f"{shader} {kind} {config.height}x{config.width} a {a_unit} b {shown.b_unit}"
-        return Kernel(label, _code(shader, kind, block, tuple(lines)), "rr" + output.access)
+        label = f"{shader} {dtype.name} {config.height}x{config.width} a {a_unit} b {shown.b_unit}"
+        return Kernel(
+            label, _code(shader, dtype.storage, block, tuple(lines)), "rr" + output.access
+        )
 
     def _can_shuffle(self) -> bool:
         """Ask the adapter itself whether 8 neighbouring threads exchange values.
@@ -133,12 +138,10 @@ class Matmul:
         return self._shuffles
 
 
-def _params(
-    shown: Problem, turned: bool, parts: int, part: int, scalars: tuple[int, ...]
-) -> bytes:
+def _params(shown: Problem, turned: bool, parts: int, part: int, scalars: tuple[int, ...]) -> bytes:
     a, b = shown.a, shown.b
     words = (
-        *(shown.m, shown.n, shown.k, shown.count),
+        *(shown.m, shown.n, shown.k, shown.matrices),
         *(a.offset, a.row, a.column, parts),
         *(b.offset, b.row, b.column, part),
         *batch_extents(shown),
@@ -160,14 +163,14 @@ def _unit_lines(name: str, unit: str, edge: str) -> list[tuple[str, str]]:
     ]
 
 
-def _sum_kernel(kind: str, output: Output, vectors: bool) -> Kernel:
+def _sum_kernel(dtype: DType, output: Output, vectors: bool) -> Kernel:
     lines = [("alias Partial = T;", "alias Partial = vec4<T>;")] if vectors else []
     block = output.vectors if vectors else output.block
-    code = _code("matmul_sum", kind, block, tuple(lines))
-    return Kernel(f"matmul_sum {kind}", code, "rr" + output.access)
+    code = _code("matmul_sum", dtype.storage, block, tuple(lines))
+    return Kernel(f"matmul_sum {dtype.name}", code, "rr" + output.access)
 
 
 @lru_cache(maxsize=1024)
-def _code(shader: str, kind: str, block: str, lines: tuple[tuple[str, str], ...]) -> str:
-    replaced = {"alias T = f32;": f"alias T = {kind};", **dict(lines)}
+def _code(shader: str, element: str | None, block: str, lines: tuple[tuple[str, str], ...]) -> str:
+    replaced = {"alias T = f32;": f"alias T = {element};", **dict(lines)}
     return shaders.fill(shader, {"output": block} if block else {}, replaced)

@@ -60,14 +60,14 @@ class Problem(NamedTuple):
         return self._replace(m=self.n, n=self.m, a=self.b.turned, b=self.a.turned)
 
     @property
-    def count(self) -> int:
+    def matrices(self) -> int:
         """How many matrices the batch has."""
         return prod(self.batch)
 
     @property
     def size(self) -> int:
         """How many elements the result has."""
-        return self.count * self.m * self.n
+        return self.matrices * self.m * self.n
 
     @property
     def a_unit(self) -> str:
