@@ -41,11 +41,6 @@ fn load_a_block(start: u32, row: u32, k: u32) -> Block {
     ));
 }
 
-fn load_a_column(start: u32, row: u32, k: u32) -> vec4<T> {
-    let x = a_vector(start + min(row, params.m - 4u) + min(k, params.k - 1u) * params.a_col);
-    return select(vec4<T>(), x, k < params.k);
-}
-
 // Block (quad, k) of one of the tiles. The last one that is asked for lies past the end of the part, and is never used.
 fn load(tile: Tile, starts: vec2<u32>, of_a: bool, quad: u32, k: u32) -> Block {
     if of_a { return load_a_block(starts.x, tile.row + 4u * quad, k); }

@@ -18,9 +18,6 @@ from .configs import batch_extents, default, steps_of_part, tiles
 from .device import Gpu, Pipeline
 from .problem import Config, Kernel, Launch, Output, Problem, Scratch
 
-_SHARE = (
-    "fn share_a(mine: vec4<T>, start: u32, row: u32, i: u32, k: u32) -> vec4<T> {{ return {}; }}"
-)
 # Results as they are: the shaders' own block, and the same for four at a time.
 PLAIN = Output(
     "",
@@ -99,24 +96,27 @@ class Matmul:
 
     def _kernel(self, shown: Problem, config: Config, output: Output, vectors: bool) -> Kernel:
         shader, dtype = config.shader, shown.dtype
-        # The register kernel loads a by rows alone.
-        a_unit = shown.a_unit if shader == "matmul_tiled" or shown.a_unit == "K" else "ANY"
-        lines = [*_unit_lines("A", a_unit, "UNIT_M"), *_unit_lines("B", shown.b_unit, "UNIT_N")]
+        a_unit, b_unit = shown.a_unit, shown.b_unit
+        blocks: list[tuple[str, str]] = []
         if shader == "matmul":
-            lines.append(("const ROWS = 16u;", f"const ROWS = {config.height}u;"))
+            tile = [("const ROWS = 16u;", f"const ROWS = {config.height}u;")]
             if self._can_shuffle():
-                share = _SHARE.format("subgroupShuffle(mine, i % LANES)")
-                lines.append((_SHARE.format("load_a(start, row + i, k)"), share))
+                blocks.append(("share", shaders.source("lib/shuffle")))
+            elif a_unit == "EDGE":
+                a_unit = "ANY"  # a lane alone reads a by rows
         elif shader == "matvec":
-            lines.append(("const ROWS = 4u;", f"const ROWS = {config.height}u;"))
+            tile = [("const ROWS = 4u;", f"const ROWS = {config.height}u;")]
         else:
-            lines.append(("const HEIGHT = 128u;", f"const HEIGHT = {config.height}u;"))
-            lines.append(("const WIDTH = 128u;", f"const WIDTH = {config.width}u;"))
-        block = output.vectors if vectors and output.vectors else output.block
-        label = f"{shader} {dtype.name} {config.height}x{config.width} a {a_unit} b {shown.b_unit}"
-        return Kernel(
-            label, _code(shader, dtype.storage, block, tuple(lines)), "rr" + output.access
-        )
+            tile = [
+                ("const HEIGHT = 128u;", f"const HEIGHT = {config.height}u;"),
+                ("const WIDTH = 128u;", f"const WIDTH = {config.width}u;"),
+            ]
+        lines = (*_unit_lines("A", a_unit, "UNIT_M"), *_unit_lines("B", b_unit, "UNIT_N"), *tile)
+        if block := output.vectors if vectors and output.vectors else output.block:
+            blocks.append(("output", block))
+        label = f"{shader} {dtype.name} {config.height}x{config.width} a {a_unit} b {b_unit}"
+        code = _code(shader, dtype.storage, tuple(blocks), lines)
+        return Kernel(label, code, "rr" + output.access)
 
     def _can_shuffle(self) -> bool:
         """Ask the adapter itself whether 8 neighbouring threads exchange values.
@@ -164,13 +164,18 @@ def _unit_lines(name: str, unit: str, edge: str) -> list[tuple[str, str]]:
 
 
 def _sum_kernel(dtype: DType, output: Output, vectors: bool) -> Kernel:
-    lines = [("alias Partial = T;", "alias Partial = vec4<T>;")] if vectors else []
+    lines = (("alias Partial = T;", "alias Partial = vec4<T>;"),) if vectors else ()
     block = output.vectors if vectors else output.block
-    code = _code("matmul_sum", dtype.storage, block, tuple(lines))
+    code = _code("matmul_sum", dtype.storage, (("output", block),) if block else (), lines)
     return Kernel(f"matmul_sum {dtype.name}", code, "rr" + output.access)
 
 
 @lru_cache(maxsize=1024)
-def _code(shader: str, element: str | None, block: str, lines: tuple[tuple[str, str], ...]) -> str:
+def _code(
+    shader: str,
+    element: str | None,
+    blocks: tuple[tuple[str, str], ...],
+    lines: tuple[tuple[str, str], ...],
+) -> str:
     replaced = {"alias T = f32;": f"alias T = {element};", **dict(lines)}
-    return shaders.fill(shader, {"output": block} if block else {}, replaced)
+    return shaders.fill(shader, dict(blocks), replaced)

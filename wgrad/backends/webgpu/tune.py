@@ -36,7 +36,7 @@ LARGEST = 1 << 26  # elements of an operand or a result that are worth measuring
 WORTH = 0.95  # of the default's time: nothing slower takes its place
 LONG_ENOUGH = 1e6  # ticks of a timed submit: short work is repeated
 HOPELESS = 2.0  # times slower than the best in the first round: not timed again
-_SHADERS = ("matmul", "matmul_tiled", "matvec", "matmul_sum")
+_SHADERS = ("matmul", "lib/shuffle", "matmul_tiled", "matvec", "matmul_sum")
 _log = logging.getLogger("wgrad")
 
 
