@@ -98,19 +98,22 @@ class Matmul:
         shader, dtype = config.shader, shown.dtype
         a_unit, b_unit = shown.a_unit, shown.b_unit
         blocks: list[tuple[str, str]] = []
+        by_columns = True  # can it read a along m?
         if shader == "matmul":
             tile = [("const ROWS = 16u;", f"const ROWS = {config.height}u;")]
-            if self._can_shuffle():
+            by_columns = self._can_shuffle()
+            if by_columns:
                 blocks.append(("share", shaders.source("lib/shuffle")))
-            elif a_unit == "EDGE":
-                a_unit = "ANY"  # a lane alone reads a by rows
         elif shader == "matvec":
             tile = [("const ROWS = 4u;", f"const ROWS = {config.height}u;")]
+            by_columns = False
         else:
             tile = [
                 ("const HEIGHT = 128u;", f"const HEIGHT = {config.height}u;"),
                 ("const WIDTH = 128u;", f"const WIDTH = {config.width}u;"),
             ]
+        if a_unit == "EDGE" and not by_columns:
+            a_unit = "ANY"
         lines = (*_unit_lines("A", a_unit, "UNIT_M"), *_unit_lines("B", b_unit, "UNIT_N"), *tile)
         if block := output.vectors if vectors and output.vectors else output.block:
             blocks.append(("output", block))
