@@ -12,6 +12,7 @@ from wgrad.backends.webgpu import configs
 from wgrad.backends.webgpu.device import Buffer
 from wgrad.backends.webgpu.matmul import PLAIN, Matmul
 from wgrad.backends.webgpu.problem import Config, Output, Problem, Scratch
+from wgrad.layout import Layout
 
 # One of each kernel, shape of tile, and orientation; parts are tried on top of them.
 WAYS = [
@@ -82,6 +83,7 @@ def views(rng: np.random.Generator, m: int, k: int, n: int) -> Iterator[tuple]:
     yield wg.flip(wide[1:, 1::2], 0), wg.flip(wg.flip(wg.tensor(b), 0), 1)
     # Broadcast batches, of one axis and of three that no one stride walks.
     yield wg.broadcast_to(wg.tensor(a), (3, m, k)), wg.tensor(made(3, k, n))
+    yield wg.tensor(made(2, m, k)), wg.broadcast_to(wg.tensor(b), (2, k, n))
     x = wg.permute_dims(wg.tensor(made(2, 3, m, k)), (1, 0, 2, 3))
     y = wg.broadcast_to(wg.tensor(made(2, k, n)), (3, 2, k, n))
     yield x, y
@@ -114,7 +116,7 @@ def test_every_way_agrees_with_float64(gpu, rng, config, parts):
 @pytest.mark.parametrize("config", ROWS, ids=lambda c: f"{c.height} rows, turned {c.turned}")
 def test_kernel_for_few_rows_agrees_with_float64(gpu, rng, config):
     products = Matmul(gpu)
-    for m, k, n in [(config.height, 5, 7), (config.height, 300, 128), (1, 64, 65)]:
+    for m, k, n in [(config.height, 5, 7), (config.height, 300, 128), (7, 64, 65)]:
         if config.turned:
             m, n = n, m
         for x, y in views(rng, m, k, n):
@@ -158,7 +160,7 @@ def test_rules_and_candidates_are_right(gpu, rng, software):
 @pytest.mark.parametrize("software", [True, False])
 def test_rules_cut_a_long_inner_axis_where_results_are_few(software):
     def chosen(m: int, k: int, n: int) -> Config:
-        x, y = wg.layout.Layout.dense((m, k)), wg.layout.Layout.dense((k, n))
+        x, y = Layout.dense((m, k)), Layout.dense((k, n))
         return configs.default(Problem.of(x, y, wg.float32), software)
 
     assert chosen(64, 4096, 10).parts > 1
@@ -192,6 +194,25 @@ def test_more_batch_axes_than_a_kernel_walks_are_copied(webgpu, rng):
     y = wg.tensor(rng.integers(-9, 9, (2, 2, 2, 2, 5, 4)).astype(np.float32))
     assert Problem.of(x.array.layout, y.array.layout, x.dtype) is None
     np.testing.assert_array_equal((x @ y).numpy(), exact(x, y))
+
+
+def test_batch_of_one_right_operand_is_one_matrix(webgpu, rng):
+    b = wg.tensor(rng.integers(-9, 9, (5, 7)).astype(np.float32))
+    for shape, left in [((6, 4, 3, 5), ()), ((6, 4, 1, 5), ()), ((1, 5), ())]:
+        x = wg.tensor(rng.integers(-9, 9, shape).astype(np.float32))
+        y = wg.broadcast_to(b, (*shape[:-2], 5, 7))
+        found = Problem.of(x.array.layout, y.array.layout, x.dtype)
+        assert (found.m, found.batch) == (x.size // 5, left)
+        np.testing.assert_array_equal((x @ b).numpy(), exact(x, y))
+        flipped = wg.flip(x, 0)
+        np.testing.assert_array_equal((flipped @ b).numpy(), exact(flipped, y))
+
+
+def test_extent_of_one_stands_in_no_vectors_way(webgpu):
+    column = Problem.of(Layout.dense((8, 12)), Layout.dense((12, 1)), wg.float32)
+    assert (column.a_unit, column.b_unit, column.turned.a_unit) == ("K", "K", "K")
+    row = Problem.of(Layout((1, 12), (7, 1), 4), Layout.dense((12, 8)), wg.float32)
+    assert (row.a_unit, row.b_unit) == ("K", "EDGE")
 
 
 def test_batches_by_strides_are_one_dispatch(webgpu):
