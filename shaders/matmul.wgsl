@@ -12,7 +12,7 @@
 // include: lib/operands.wgsl
 // include: lib/matmul.wgsl
 
-// The host may replace this line: 16, 8 or 4 rows of out a workgroup computes.
+// The host may replace this line: 16, 8, 4 or 1 rows of out a workgroup computes.
 const ROWS = 16u;
 
 const LANES = 8u;
@@ -61,9 +61,11 @@ fn main(
         let a0 = load_mine(in_a, tile.row, lane, k);
         var x: vec4<T>;
         x = share_a(a0, in_a, tile.row, 0u, k); l0 = step(l0, x, bl); h0 = step(h0, x, bh);
-        x = share_a(a0, in_a, tile.row, 1u, k); l1 = step(l1, x, bl); h1 = step(h1, x, bh);
-        x = share_a(a0, in_a, tile.row, 2u, k); l2 = step(l2, x, bl); h2 = step(h2, x, bh);
-        x = share_a(a0, in_a, tile.row, 3u, k); l3 = step(l3, x, bl); h3 = step(h3, x, bh);
+        if ROWS > 1u {
+            x = share_a(a0, in_a, tile.row, 1u, k); l1 = step(l1, x, bl); h1 = step(h1, x, bh);
+            x = share_a(a0, in_a, tile.row, 2u, k); l2 = step(l2, x, bl); h2 = step(h2, x, bh);
+            x = share_a(a0, in_a, tile.row, 3u, k); l3 = step(l3, x, bl); h3 = step(h3, x, bh);
+        }
         if ROWS > 4u {
             x = share_a(a0, in_a, tile.row, 4u, k); l4 = step(l4, x, bl); h4 = step(h4, x, bh);
             x = share_a(a0, in_a, tile.row, 5u, k); l5 = step(l5, x, bl); h5 = step(h5, x, bh);

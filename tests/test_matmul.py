@@ -16,13 +16,14 @@ from wgrad.layout import Layout
 
 # One of each kernel, shape of tile, and orientation; parts are tried on top of them.
 WAYS = [
-    *[Config("matmul", height, 64, 1, False) for height in (4, 8, 16)],
+    *[Config("matmul", height, 64, 1, False) for height in (1, 4, 8, 16)],
     Config("matmul", 16, 64, 1, True),
     Config("matmul_tiled", 128, 128, 1, False),
     Config("matmul_tiled", 64, 128, 1, False),
     Config("matmul_tiled", 128, 64, 1, True),
     Config("matmul_tiled", 64, 64, 1, False),
 ]
+REGISTERS, TURNED, TILED = WAYS[3:6]
 ROWS = [Config("matvec", rows, 64, 1, turned) for rows in (1, 2, 4) for turned in (False, True)]
 
 
@@ -129,11 +130,11 @@ def test_register_kernel_without_shuffles_agrees_with_float64(gpu, rng):
     products = Matmul(gpu)
     products._shuffles = False
     for x, y in views(rng, 17, 36, 68):
-        np.testing.assert_array_equal(product(products, x, y, WAYS[2]), exact(x, y))
+        np.testing.assert_array_equal(product(products, x, y, REGISTERS), exact(x, y))
 
 
 @pytest.mark.parametrize("dtype", ["int32", "uint32"])
-@pytest.mark.parametrize("config", [WAYS[2], WAYS[4], ROWS[4]], ids=lambda c: c.shader)
+@pytest.mark.parametrize("config", [REGISTERS, TILED, ROWS[4]], ids=lambda c: c.shader)
 def test_integers_multiply_exactly_and_wrap(gpu, rng, dtype, config):
     products = Matmul(gpu)
     low, high = (-(2**31), 2**31) if dtype == "int32" else (0, 2**32)
@@ -181,7 +182,7 @@ def test_inner_axis_of_nothing_gives_zeros(gpu, webgpu):
     a, b = wg.zeros((3, 0)), wg.zeros((0, 4))
     assert (a @ b).tolist() == [[0] * 4] * 3
     products = Matmul(gpu)
-    for config in (WAYS[2], WAYS[4], ROWS[4]):
+    for config in (REGISTERS, TILED, ROWS[4]):
         assert product(products, a, b, config).tolist() == [[0] * 4] * 3
     assert (wg.zeros((0, 3)) @ wg.zeros((3, 2))).shape == (0, 2)
     empty = Problem.of(wg.zeros((2, 0, 3)).array.layout, wg.zeros((2, 3, 1)).array.layout, a.dtype)
@@ -224,7 +225,7 @@ def test_batches_by_strides_are_one_dispatch(webgpu):
     assert wg.stats()["dispatches"] == before + 1
 
 
-@pytest.mark.parametrize("config", [WAYS[2], WAYS[4], ROWS[4]], ids=lambda c: c.shader)
+@pytest.mark.parametrize("config", [REGISTERS, TILED, ROWS[4]], ids=lambda c: c.shader)
 def test_same_bits_in_every_run(gpu, rng, config):
     products = Matmul(gpu)
     x = wg.tensor(rng.standard_normal((4, 1000), dtype=np.float32))
@@ -267,7 +268,7 @@ fn emit4(index: u32, value: vec4<T>) {
 @pytest.mark.parametrize("vectors", ["", FUSED_VECTORS], ids=["scalars", "vectors"])
 @pytest.mark.parametrize(
     "config",
-    [WAYS[2], WAYS[3], WAYS[4], ROWS[4], ROWS[5]],
+    [REGISTERS, TURNED, TILED, ROWS[4], ROWS[5]],
     ids=lambda c: f"{c.shader}, turned {c.turned}",
 )
 def test_output_block_sees_each_element_once_at_its_index(gpu, rng, config, vectors):

@@ -42,8 +42,7 @@ def default(problem: Problem, software: bool) -> Config:
     if software:
         swap = _prefers_turned(problem, turned)
         shown = turned if swap else problem
-        height = 16 if shown.m > 8 else 8 if shown.m > 4 else 4
-        return _with_parts(shown, software, Config("matmul", height, WIDTH, 1, swap))
+        return _with_parts(shown, software, Config("matmul", _height(shown.m), WIDTH, 1, swap))
     if min(problem.m, problem.n) <= ROW:
         swap = problem.n < problem.m
         shown = turned if swap else problem
@@ -59,6 +58,11 @@ def _prefers_turned(problem: Problem, turned: Problem) -> bool:
     if abs(here - there) > max(here, there) // 10:  # else it gains less than vec4 stores do
         return there < here
     return UNITS.index(turned.b_unit) > UNITS.index(problem.b_unit)
+
+
+def _height(m: int) -> int:
+    """Return the lowest register tile that holds all rows, or the highest."""
+    return next((h for h in (1, 4, 8) if m <= h), 16)
 
 
 def _rows(m: int) -> int:
@@ -81,7 +85,8 @@ def candidates(problem: Problem, software: bool) -> list[Config]:
         shown = problem.turned if swap else problem
         shapes: list[tuple[str, int, int]] = []
         if software:
-            shapes += [("matmul", h, WIDTH) for h in (4, 8, 16) if h == 4 or shown.m > h // 2]
+            most = _height(shown.m)
+            shapes += [("matmul", h, WIDTH) for h in (1, 4, 8, 16) if most // 4 <= h <= most]
         elif not swap:
             sides = [(h, w) for h in (64, 128) for w in (64, 128)]
             shapes += [("matmul_tiled", h, w) for h, w in sides]

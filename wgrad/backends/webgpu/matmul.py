@@ -98,15 +98,14 @@ class Matmul:
         shader, dtype = config.shader, shown.dtype
         a_unit, b_unit = shown.a_unit, shown.b_unit
         blocks: list[tuple[str, str]] = []
-        by_columns = True  # can it read a along m?
+        by_columns = shader == "matmul_tiled"  # can it read a along m?
         if shader == "matmul":
             tile = [("const ROWS = 16u;", f"const ROWS = {config.height}u;")]
-            by_columns = self._can_shuffle()
-            if by_columns:
+            if self._can_shuffle():
                 blocks.append(("share", shaders.source("lib/shuffle")))
+                by_columns = config.height % 4 == 0
         elif shader == "matvec":
             tile = [("const ROWS = 4u;", f"const ROWS = {config.height}u;")]
-            by_columns = False
         else:
             tile = [
                 ("const HEIGHT = 128u;", f"const HEIGHT = {config.height}u;"),

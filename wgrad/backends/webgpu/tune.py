@@ -31,11 +31,12 @@ from .problem import Config, Operand, Problem, Scratch
 if TYPE_CHECKING:
     from .matmul import Matmul
 
-ROUNDS = 5
+ROUNDS = 7
+TRIALS = 2  # rounds that every candidate takes part in: one may be disturbed
 LARGEST = 1 << 26  # elements of an operand or a result that are worth measuring
 WORTH = 0.95  # of the default's time: nothing slower takes its place
 LONG_ENOUGH = 1e6  # ticks of a timed submit: short work is repeated
-HOPELESS = 2.0  # times slower than the best in the first round: not timed again
+HOPELESS = 1.5  # times slower than the best at its best: not timed again
 _SHADERS = ("matmul", "lib/shuffle", "matmul_tiled", "matvec", "matmul_sum")
 _log = logging.getLogger("wgrad")
 
@@ -131,10 +132,10 @@ def measure(products: Matmul, problem: Problem, configs: Sequence[Config]) -> li
                 else:
                     _log.warning("wgrad: %s of %s is wrong here", config, problem.kind)
             times: dict[Config, list[float]] = {config: [] for config in runs}
-            for _ in range(ROUNDS):
-                best = min((median(t) for t in times.values() if t), default=float("inf"))
+            for i in range(ROUNDS):
+                best = min((min(t) for t in times.values() if t), default=0.0)
                 for config, run in runs.items():
-                    if not times[config] or median(times[config]) <= HOPELESS * best:
+                    if i < TRIALS or min(times[config]) <= HOPELESS * best:
                         times[config].append(run.time(gpu))
         finally:
             bench.close()
