@@ -79,7 +79,8 @@ def views(rng: np.random.Generator, m: int, k: int, n: int) -> Iterator[tuple]:
     yield wg.tensor(a), wg.tensor(b.T.copy()).mT
     yield wg.tensor(a.T.copy()).mT, wg.tensor(b)
     yield wg.tensor(a.T.copy()).mT, wg.tensor(b.T.copy()).mT
-    # Offsets, steps and negative strides; vec4s lie askew here.
+    # Where all but the offset suits vec4s; then steps and negative strides.
+    yield wg.tensor(made(m, k + 4))[:, 1 : k + 1], wg.tensor(made(k, n + 4))[:, 3 : n + 3]
     wide = wg.tensor(made(m + 1, 2 * k + 1))
     yield wg.flip(wide[1:, 1::2], 0), wg.flip(wg.flip(wg.tensor(b), 0), 1)
     # Broadcast batches, of one axis and of three that no one stride walks.
@@ -166,7 +167,7 @@ def test_rules_cut_a_long_inner_axis_where_results_are_few(software):
 
     assert chosen(64, 4096, 10).parts > 1
     assert chosen(1024, 1024, 1024).parts == 1
-    assert chosen(4, 70_000, 4).parts >= 70_000 / configs.LONGEST
+    assert chosen(4, 70_000, 4).parts >= 70_000 / 8192  # short chains of float32 sums
     assert chosen(1, 2**30, 1).parts <= configs.MOST_PARTS
     assert chosen(1024, 512, 2).turned  # the tiles fit n better
 
