@@ -6,9 +6,9 @@
 //
 // Shape: one workgroup is 8 lanes side by side along n, the SIMD width of lavapipe; each lane has 16 x 8 outputs. There a load
 // costs about 20 cycles (lane by lane, even of one address) and a multiply-add 1, so loads are what counts: the lanes load
-// different rows of a and share them by shuffles, and b comes as vec4s. GFLOP/s at 512 x 512 x 512 on 2 cores: one output a thread
-// 1.05; with shuffles and vec4 loads of a and b 37, of b only 35, of neither 25; without shuffles 21, 14, 11; ROWS = 4 at best 14.
-// Tiles of 32 x 8 and 32 x 4 gain nothing and compile slower.
+// different rows of a and share them by shuffles (lib/shuffle.wgsl), and vec4s are read and written wherever strides allow. GFLOP/s
+// at 512 x 512 x 512 on 2 cores: one output a thread 1.05; all of it 41, with scalar loads of a 37, of a and b 25; without shuffles
+// 21, 14, 11; ROWS = 4 at best 14. Tiles of 32 x 8 and 32 x 4 gain nothing and compile slower.
 // include: lib/operands.wgsl
 // include: lib/matmul.wgsl
 
