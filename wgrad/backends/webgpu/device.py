@@ -356,9 +356,7 @@ class Gpu:
             buffer.groups.add(key)
         return group
 
-    def timed(
-        self, launches: Sequence[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]
-    ) -> float:
+    def timed(self, launches: Sequence[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]) -> float:
         """Run at most BATCH launches in a submit of their own, and return how long they took.
 
         The GPU's own clock says so where it has one, in ticks, which WebGPU calls nanoseconds;
