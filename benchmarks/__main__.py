@@ -13,7 +13,7 @@ from . import growth, report
 from .cases import CASES, chosen
 from .contenders import CONTENDERS
 from .harness import measure
-from .peers.base import About, Absent
+from .peers.base import About, AbsentError
 from .workers import Pool
 
 
@@ -25,6 +25,9 @@ def main(argv: list[str] | None = None) -> int:
         for case in CASES:
             console.print(f"{case.name:16} {case.work}{' (on a GPU)' * case.gpu}", highlight=False)
         return 0
+    if not chosen(options.only, gpu=True):
+        console.print(f"no case's name contains {options.only!r}: see --list", highlight=False)
+        return 2
     with Pool(CONTENDERS) as pool:
         about = _ours(pool, console)
         if options.what == "growth":
@@ -32,9 +35,6 @@ def main(argv: list[str] | None = None) -> int:
             return 0
         rows = []
         cases = chosen(options.only, gpu=not about.software)
-        if not cases:
-            console.print(f"no case's name contains {options.only!r}: see --list")
-            return 2
         with console.status("") as status:
             for case in cases:
                 status.update(case.work)
@@ -54,17 +54,24 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("what", nargs="?", choices=("table", "growth"), default="table")
     parser.add_argument("--only", metavar="NAME", default="", help="cases whose name contains it")
-    parser.add_argument("--rounds", type=int, metavar="N", help="alternating rounds (default: 9)")
+    parser.add_argument("--rounds", type=_rounds, metavar="N", help="alternating rounds, else 9")
     parser.add_argument("--list", action="store_true", help="print the names of the cases")
     parser.add_argument("--write", action="store_true", help="keep the table in RESULTS.md")
     return parser
+
+
+def _rounds(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{count} came, and at least 1 is needed")
+    return count
 
 
 def _ours(pool: Pool, console: Console) -> About:
     """Return what our WebGPU device is, or what NumPy is where there is none."""
     try:
         return pool.get("compiled").about
-    except Absent as error:
+    except AbsentError as error:
         console.print(f"WebGPU is absent: {error}")
         return pool.get("compiled, NumPy").about
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 class Contender:
     """How to start a peer: `module` has a function `start` that takes the options.
 
-    `environment` is set before the module is imported. With `fresh` every round is a process of
+    `environment` is what its process starts with. With `fresh` every round is a process of
     its own, and what is timed are the first calls of the step.
     """
 
@@ -22,20 +22,23 @@ class Contender:
 
 
 # A compiled shader that a driver keeps on disk would make the first call a second one.
-NO_CACHES = {"MESA_SHADER_CACHE_DISABLE": "true", "WGRAD_CACHE": "0"}
+NO_CACHES = {"MESA_SHADER_CACHE_DISABLE": "true"}
+# As many as PyTorch gets, on every machine.
+THREADS = {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
 
+OURS = "benchmarks.peers.ours"
 CONTENDERS = {
     c.name: c
     for c in (
-        Contender("compiled", "benchmarks.peers.ours"),
-        Contender("eager", "benchmarks.peers.ours", {"compiled": False}),
-        Contender("first calls", "benchmarks.peers.ours", environment=NO_CACHES, fresh=True),
-        Contender("compiled, NumPy", "benchmarks.peers.ours", {"device": "numpy"}),
-        Contender("eager, NumPy", "benchmarks.peers.ours", {"device": "numpy", "compiled": False}),
-        Contender("NumPy by hand", "benchmarks.peers.numpy"),
+        Contender("compiled", OURS),
+        Contender("eager", OURS, {"compiled": False}),
+        Contender("first calls", OURS, environment=NO_CACHES, fresh=True),
+        Contender("compiled, NumPy", OURS, {"device": "numpy"}, THREADS),
+        Contender("eager, NumPy", OURS, {"device": "numpy", "compiled": False}, THREADS),
+        Contender("NumPy by hand", "benchmarks.peers.numpy", environment=THREADS),
         Contender("wgpu by hand", "benchmarks.peers.wgpu"),
         Contender("tinygrad", "benchmarks.peers.tinygrad"),
-        Contender("torch CPU", "benchmarks.peers.torch", {"device": "cpu"}),
+        Contender("torch CPU", "benchmarks.peers.torch", {"device": "cpu"}, THREADS),
         Contender("torch CUDA", "benchmarks.peers.torch", {"device": "cuda"}),
     )
 }

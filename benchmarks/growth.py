@@ -50,7 +50,7 @@ def plot(found: dict[str, list[tuple[int, Row]]], title: str, path: Path = PLOT)
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     figure, panels = pyplot.subplots(1, len(found), figsize=(11, 3.4), sharey=True)
     for panel, (axis, rows) in zip(panels, found.items(), strict=True):
@@ -61,8 +61,11 @@ def plot(found: dict[str, list[tuple[int, Row]]], title: str, path: Path = PLOT)
                 label = timings[0][1].name
                 times = [t.median * 1e3 for _, t in timings]
                 panel.plot([n for n, _ in timings], times, marker="o", markersize=3, label=label)
-        panel.set(xscale="log", yscale="log", xlabel=axis)
+        panel.set(yscale="log", xlabel=axis)
         panel.set_xscale("log", base=2)
+        for axis_of_plot in (panel.xaxis, panel.yaxis):
+            axis_of_plot.set_major_formatter(ticker.FormatStrFormatter("%g"))
+        panel.yaxis.set_minor_formatter(ticker.NullFormatter())
         panel.grid(True, which="major", alpha=0.3)
     panels[0].set_ylabel("ms a step")
     panels[0].legend(frameon=False)

@@ -12,7 +12,7 @@ from statistics import median
 import numpy as np
 
 from .cases import Case
-from .peers.base import Absent
+from .peers.base import AbsentError
 from .workers import Built, Pool
 
 ROUND = 0.1  # seconds that a contender's round takes about
@@ -65,7 +65,8 @@ class Row:
             limit, kernels = self.case.limit, self.case.kernels
             in_time = limit is None or self.ours.median <= limit
             return in_time and (kernels is None or self.ours.kernels == kernels)
-        return None if self.goal is None else self.speedup >= self.goal
+        speedup = self.speedup
+        return None if self.goal is None or speedup is None else speedup >= self.goal
 
 
 def measure(case: Case, pool: Pool, rounds: int) -> list[Row]:
@@ -76,21 +77,21 @@ def measure(case: Case, pool: Pool, rounds: int) -> list[Row]:
         if pool.contenders[name].fresh:
             continue
         try:
-            built[name] = _checked(pool.get(name).build(case.problem), built.get(case.ours))
-            timing.kernels = built[name].kernels
-        except Absent as error:
+            found = pool.get(name).ask("build", case.problem)
+            for other, reference in list(built.items())[:1]:  # ours, where it is there
+                _check(reference, found, other)
+            built[name], timing.kernels = found, found.kernels
+        except AbsentError as error:
             timing.absent = str(error)
-    for _ in range(rounds):
-        for name, timing in timings.items():
+    for k in range(rounds):
+        for timing in rotated(list(timings.values()), k):
+            name = timing.name
             if timing.absent is None:
                 time.sleep(PAUSE)
                 try:
                     timing.seconds.append(_round(case, pool, name, built.get(name)))
-                except Absent as error:
+                except AbsentError as error:
                     timing.absent = str(error)
-    for name in built:
-        if timings[name].absent:  # its process may be beyond help
-            pool.drop(name)
     ours = timings[case.ours]
     rows = [Row(case, ours, timings[name], goal) for name, goal in case.goals.items()]
     if case.limit is not None or case.kernels is not None:
@@ -100,12 +101,18 @@ def measure(case: Case, pool: Pool, rounds: int) -> list[Row]:
 
 def _round(case: Case, pool: Pool, name: str, built: Built | None) -> float:
     if built is not None:
-        return pool.get(name).time(steps_of(built.seconds))
+        return pool.get(name).ask("time", steps_of(built.seconds))
     worker = pool.start(name)
     try:
-        return worker.first(case.problem)
+        return worker.ask("first", case.problem)
     finally:
         worker.close()
+
+
+def rotated(items: list, by: int) -> list:
+    """Return the items, begun at another one: nobody always follows the same neighbour."""
+    start = by % len(items)
+    return items[start:] + items[:start]
 
 
 def steps_of(seconds: float) -> int:
@@ -113,22 +120,20 @@ def steps_of(seconds: float) -> int:
     return max(1, min(STEPS, round(ROUND / seconds)))
 
 
-def _checked(built: Built, ours: Built | None) -> Built:
-    if ours is not None:
-        off = disagreement(ours.outputs, built.outputs)
-        if off > TOLERANCE:
-            raise Absent(f"disagrees with ours by {off:.1g} of the largest value")
-    return built
+def _check(reference: Built, found: Built, name: str) -> None:
+    off = disagreement(reference.outputs, found.outputs)
+    if off > TOLERANCE:
+        raise AbsentError(f"disagrees with {name} by {off:.1g} of the largest value")
 
 
-def disagreement(ours: list, theirs: list) -> float:
+def disagreement(first: list, second: list) -> float:
     """Return the largest difference of two lists of outputs, by the output's largest value.
 
     Steps that only one of them ran are left out.
     """
     worst = 0.0
-    for mine, others in zip(ours, theirs, strict=False):
-        for a, b in zip(mine, others, strict=True):
+    for ours, theirs in zip(first, second, strict=False):
+        for a, b in zip(ours, theirs, strict=True):
             if a.shape != b.shape or not np.isfinite(b).all():
                 return float("inf")
             scale = max(float(np.abs(a).max(initial=0)), 1e-30)

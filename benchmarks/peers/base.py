@@ -13,7 +13,7 @@ from ..problems import Problem
 Step = Callable[[], tuple]
 
 
-class Absent(Exception):
+class AbsentError(Exception):
     """This peer cannot take part, and the message says why."""
 
 
@@ -40,11 +40,11 @@ class Peer:
         raise NotImplementedError
 
     def build(self, problem: Problem) -> Step:
-        """Return the step of a problem. Raises: Absent."""
+        """Return the step of a problem. Raises: AbsentError."""
         name = type(problem).__name__
         method = getattr(self, name.lower(), None)
         if method is None:
-            raise Absent(f"{name} is not written for it")
+            raise AbsentError(f"{name} is not written for it")
         return method(problem)
 
     def host(self, output: Any) -> np.ndarray:

@@ -20,7 +20,7 @@ from ..problems import (
     Problem,
     TinySteps,
 )
-from .base import About, Absent, Peer, Step
+from .base import About, AbsentError, Peer, Step
 from .compositions import convolution, gelu, layer_norm, max_pool
 
 # Where the package offers no compile yet, "compiled" is the plain function.
@@ -38,7 +38,7 @@ class OurPeer(Peer):
         try:
             self.device = wg.device(device)
         except wg.errors.WgradError as error:
-            raise Absent(str(error)) from error
+            raise AbsentError(str(error)) from error
         wg.set_default_device(self.device)
         self.made = _compile if compiled else lambda function: function
 
@@ -54,6 +54,7 @@ class OurPeer(Peer):
 
     def kernels(self, step: Step) -> int | None:
         """Return how many kernels a step dispatches; NumPy has none."""
+        self.wait()  # what is recorded counts when it is submitted
         before = wg.stats()["dispatches"]
         step()
         self.wait()
@@ -115,7 +116,7 @@ class OurPeer(Peer):
     def _training(self, problem: Any, parameters: list, logits: Callable, given: dict) -> Step:
         rule = getattr(wg.optim, getattr(problem, "optimizer", "SGD"), None)
         if rule is None:
-            raise Absent(f"wg.optim has no {problem.optimizer} yet")
+            raise AbsentError(f"wg.optim has no {problem.optimizer} yet")
         optimizer = rule(parameters, lr=problem.lr)
 
         def step(x: Any, y: Any) -> tuple:

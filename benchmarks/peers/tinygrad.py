@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 from importlib.metadata import version
@@ -12,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from ..problems import Add, Attention, Cnn, Elementwise, Matmul, Mlp, NormBlock, Problem
-from .base import About, Absent, Peer, Step
+from .base import About, AbsentError, Peer, Step
 
 
 def _dawn() -> str:
-    """Return where the package dawn-python keeps the library. Raises: Absent."""
+    """Return where the package dawn-python keeps the library. Raises: AbsentError."""
     spec = find_spec("pydawn")
     if spec is None or spec.origin is None:
-        raise Absent("dawn-python is not installed")
+        raise AbsentError("dawn-python is not installed")
     machine = {"AMD64": "x86_64"}.get(platform.machine(), platform.machine())
     end = {"Darwin": f"_{machine}.dylib", "Windows": ".dll"}.get(
         platform.system(), f"_{machine}.so"
@@ -29,7 +30,7 @@ def _dawn() -> str:
 
 def start() -> TinygradPeer:
     if find_spec("tinygrad") is None:
-        raise Absent("tinygrad is not installed")
+        raise AbsentError("tinygrad is not installed")
     os.environ.setdefault("WEBGPU_PATH", _dawn())
     os.environ.update(DEV="WEBGPU", TRAINING="1")
     return TinygradPeer()
@@ -48,8 +49,13 @@ class TinygradPeer(Peer):
         self.device = tinygrad.Device[tinygrad.Device.DEFAULT]
 
     def about(self) -> About:
-        name = f"tinygrad {version('tinygrad')}"
-        return About(name, f"{self.tinygrad.Device.DEFAULT}, Dawn")
+        from tinygrad.runtime.autogen import webgpu
+
+        info = webgpu.WGPUAdapterInfo()
+        webgpu.wgpuDeviceGetAdapterInfo(self.device.device_res, info)
+        name = ctypes.string_at(info.device.data, info.device.length).decode()
+        software = info.adapterType == webgpu.WGPUAdapterType_CPU
+        return About(f"tinygrad {version('tinygrad')}", f"Dawn, {name}", software)
 
     def host(self, output: Any) -> np.ndarray:
         return output.numpy()

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from ..problems import Add, Attention, Cnn, Elementwise, Matmul, Mlp, NormBlock, Problem
-from .base import About, Absent, Peer, Step
+from .base import About, AbsentError, Peer, Step
 
 
 class TorchPeer(Peer):
@@ -17,7 +17,7 @@ class TorchPeer(Peer):
 
     def __init__(self, device: str):
         if device == "cuda" and not torch.cuda.is_available():
-            raise Absent("this torch has no CUDA device")
+            raise AbsentError("this torch has no CUDA device")
         torch.set_num_threads(2)
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False

@@ -13,7 +13,7 @@ import wgrad as wg
 
 from ..byhand import ByHand, Dispatch, Recording, Replay
 from ..problems import Add, Matmul, Mlp, TinySteps
-from .base import About, Absent, Peer, Step
+from .base import About, AbsentError, Peer, Step
 
 SHADERS = Path(__file__).parent.parent / "shaders"
 
@@ -88,6 +88,6 @@ def _source(name: str) -> str:
 def recording_of_ours(problem: Mlp, device: Any) -> Recording:
     """Return what one replay of our compiled step does, from the problem's first numbers on.
 
-    Raises: Absent while compiled functions do not list their dispatches.
+    Raises: AbsentError while compiled functions do not list their dispatches.
     """
-    raise Absent("compiled functions do not list their dispatches yet")
+    raise AbsentError("compiled functions do not list their dispatches yet")
