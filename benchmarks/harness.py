@@ -73,14 +73,19 @@ def measure(case: Case, pool: Pool, rounds: int) -> list[Row]:
     """Check a case's contenders against ours, time them in turn, and return its rows."""
     timings = {name: Timing(name) for name in (case.ours, *case.goals)}
     built: dict[str, Built] = {}
+    reference: str | None = None
     for name, timing in timings.items():
         if pool.contenders[name].fresh:
             continue
         try:
-            found = pool.get(name).ask("build", case.problem)
-            for other, reference in list(built.items())[:1]:  # ours, where it is there
-                _check(reference, found, other)
+            worker = pool.get(name)
+            if reference is not None:
+                _check_adapter(pool.get(reference).about.adapter, worker.about.adapter)
+            found = worker.ask("build", case.problem)
+            if reference is not None:
+                _check_outputs(reference, built[reference], found)
             built[name], timing.kernels = found, found.kernels
+            reference = reference or name  # ours, where it is there
         except AbsentError as error:
             timing.absent = str(error)
     for k in range(rounds):
@@ -120,7 +125,12 @@ def steps_of(seconds: float) -> int:
     return max(1, min(STEPS, round(ROUND / seconds)))
 
 
-def _check(reference: Built, found: Built, name: str) -> None:
+def _check_adapter(reference: str, found: str) -> None:
+    if reference and found and reference != found:
+        raise AbsentError(f"it runs on {found}, and ours on {reference}")
+
+
+def _check_outputs(name: str, reference: Built, found: Built) -> None:
     off = disagreement(reference.outputs, found.outputs)
     if off > TOLERANCE:
         raise AbsentError(f"disagrees with {name} by {off:.1g} of the largest value")

@@ -17,6 +17,7 @@ PREAMBLE = """# Results
 
 What `python -m benchmarks --write` measured, a section for each device that ours ran on. A time is
 the median of alternating rounds, per step, with the wait for the device at the end of a round only.
+MLPs take batches of 64; blocks are timed forward and backward.
 Ratios of one run compare; milliseconds of different machines do not.
 
 ![How the cost of a step grows](growth.png)

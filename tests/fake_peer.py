@@ -10,10 +10,10 @@ from benchmarks.peers.base import About, AbsentError, Peer, Step
 from benchmarks.problems import Add
 
 
-def start(value: float = 1.0, trouble: str = "") -> FakePeer:
+def start(value: float = 1.0, trouble: str = "", adapter: str = "") -> FakePeer:
     if trouble == "start":
         raise AbsentError("it is on holiday")
-    return FakePeer(value, trouble)
+    return FakePeer(value, trouble, adapter)
 
 
 class FakePeer(Peer):
@@ -21,11 +21,13 @@ class FakePeer(Peer):
 
     checked = 2
 
-    def __init__(self, value: float, trouble: str):
-        self.value, self.trouble, self.calls = value, trouble, 0
+    def __init__(self, value: float, trouble: str, adapter: str):
+        self.value, self.trouble, self.adapter, self.calls = value, trouble, adapter, 0
 
     def about(self) -> About:
-        return About(f"fake {os.environ.get('FAKE_VERSION', '0')}", "thin air")
+        return About(
+            f"fake {os.environ.get('FAKE_VERSION', '0')}", "thin air", adapter=self.adapter
+        )
 
     def kernels(self, step: Step) -> int | None:
         return 7

@@ -188,8 +188,9 @@ def test_measure_times_only_who_agrees_with_ours(monkeypatch):
     monkeypatch.setattr(harness, "PAUSE", 0.0)
     monkeypatch.setattr(harness, "STEPS", 2)
     contenders = {
-        "ours": fake("ours"),
-        "agrees": fake("agrees", value=1.0001),
+        "ours": fake("ours", adapter="A"),
+        "elsewhere": fake("elsewhere", adapter="B"),
+        "agrees": fake("agrees", value=1.0001, adapter="A"),
         "differs": fake("differs", value=3.0),
         "absent": fake("absent", trouble="start"),
         "fails": fake("fails", trouble="step"),
@@ -203,6 +204,7 @@ def test_measure_times_only_who_agrees_with_ours(monkeypatch):
     for name in ("agrees", "fresh"):
         assert len(found[name].theirs.seconds) == 2 and found[name].absent is None
     assert found["differs"].absent == "disagrees with ours by 1 of the largest value"
+    assert found["elsewhere"].absent == "it runs on B, and ours on A"
     assert found["absent"].absent == "it is on holiday"
     assert found["fails"].absent == "ValueError: a step failed"
     assert found["dies"].absent == "its process ended with 3"

@@ -24,6 +24,7 @@ class About:
     library: str
     device: str
     software: bool = True  # whether that is no GPU
+    adapter: str = ""  # the driver's name for it, where work goes through WebGPU
 
 
 class Peer:

@@ -43,8 +43,11 @@ class OurPeer(Peer):
         self.made = _compile if compiled else lambda function: function
 
     def about(self) -> About:
-        software = self.device.name == "numpy" or self.device.gpu.is_software
-        return About(f"wgrad {wg.__version__}", self.device.description, software)
+        name, where = f"wgrad {wg.__version__}", self.device.description
+        if self.device.name == "numpy":
+            return About(name, where)
+        gpu = self.device.gpu
+        return About(name, where, gpu.is_software, gpu.info["device"])
 
     def host(self, output: Any) -> np.ndarray:
         return output.numpy()

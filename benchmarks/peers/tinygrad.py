@@ -55,7 +55,7 @@ class TinygradPeer(Peer):
         webgpu.wgpuDeviceGetAdapterInfo(self.device.device_res, info)
         name = ctypes.string_at(info.device.data, info.device.length).decode()
         software = info.adapterType == webgpu.WGPUAdapterType_CPU
-        return About(f"tinygrad {version('tinygrad')}", f"Dawn, {name}", software)
+        return About(f"tinygrad {version('tinygrad')}", f"Dawn, {name}", software, name)
 
     def host(self, output: Any) -> np.ndarray:
         return output.numpy()

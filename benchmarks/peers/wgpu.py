@@ -31,7 +31,8 @@ class WgpuPeer(Peer):
 
     def about(self) -> About:
         gpu = self.ours.gpu
-        return About(f"wgpu {wgpu.__version__}", gpu.info["device"], gpu.is_software)
+        name = gpu.info["device"]
+        return About(f"wgpu {wgpu.__version__}", name, gpu.is_software, name)
 
     def host(self, output: Any) -> np.ndarray:
         return output.read()[0]
