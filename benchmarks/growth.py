@@ -65,6 +65,7 @@ def plot(found: dict[str, list[tuple[int, Row]]], title: str, path: Path = PLOT)
         panel.set_xscale("log", base=2)
         for axis_of_plot in (panel.xaxis, panel.yaxis):
             axis_of_plot.set_major_formatter(ticker.FormatStrFormatter("%g"))
+        panel.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
         panel.yaxis.set_minor_formatter(ticker.NullFormatter())
         panel.grid(True, which="major", alpha=0.3)
     panels[0].set_ylabel("ms a step")

@@ -6,6 +6,7 @@ import io
 import struct
 from importlib.util import find_spec
 from statistics import median
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from benchmarks import cases, growth, harness, report, workers
 from benchmarks.cases import CASES, Case
 from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.harness import Row, Timing, disagreement, measure
+from benchmarks.peers import tinygrad
 from benchmarks.peers.base import AbsentError, Peer
 from benchmarks.peers.numpy import NumpyPeer
 from benchmarks.problems import Add, Attention, Cnn, Matmul, Mlp, NormBlock, TinySteps
@@ -162,6 +164,15 @@ def test_worker_answers_requests_in_its_own_process():
     finally:
         worker.close()
     assert not worker.alive
+
+
+@pytest.mark.parametrize("missing", ["tinygrad", "pydawn"])
+def test_tinygrad_says_which_package_it_needs(missing, monkeypatch):
+    spec = SimpleNamespace(origin="pydawn/__init__.py")
+    monkeypatch.setattr(tinygrad, "find_spec", lambda name: None if name == missing else spec)
+    name = {"pydawn": "dawn-python"}.get(missing, missing)
+    with pytest.raises(AbsentError, match=f"{name} is not installed"):
+        tinygrad.start()
 
 
 def test_pool_starts_again_what_ended_and_not_what_never_was():
