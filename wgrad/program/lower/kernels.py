@@ -21,7 +21,9 @@ from .module import Module, combiner, identity
 from .part import LANES, Part
 from .text import PartText, Value, splat
 
-THREADS = 64  # of a workgroup of fused.wgsl
+THREADS = 64  # of a workgroup of fused.wgsl,
+WIDE = 256  # or this many, with two elements (or quads) each, where there are many elements
+MANY = 1 << 14
 LONG_ROW = 128  # elements from which a workgroup shares a row, on hardware
 
 Home = Callable[[int], object]
@@ -48,23 +50,30 @@ def fused_kernel(step: Step, home: Home, hardware: bool) -> Kernel:
         texts.append(PartText(module, part, part.along))
     for text in texts:
         text.note_accesses()
+    wide = all(not t.part.folded and t.part.threads >= MANY for t in texts)
+    size, each = (WIDE, 2) if wide else (THREADS, 1)
     functions: list[str] = []
     deal = ["fn run(group: u32, lane: u32) {"]
     groups = 0
     for i, text in enumerate(texts):
         shared = hardware and _is_long(text.part)
         _write_part(text, shared)
-        functions += [f"fn part_{i}(group: u32, lane: u32) {{", *text.lines, "}"]
-        first, groups = groups, groups + (
-            text.part.rows if shared else -(-text.part.threads // THREADS)
-        )
-        place = f"group - {first}u" if first else "group"
-        deal.append(f"    if group >= {first}u && group < {groups}u {{ part_{i}({place}, lane); }}")
+        functions += [f"fn part_{i}(index: u32, lane: u32) {{", *text.lines, "}"]
+        first = groups
+        groups += text.part.rows if shared else -(-text.part.threads // (size * each))
+        deal.append(f"    if group >= {first}u && group < {groups}u {{")
+        place = f"(group - {first}u)" if first else "group"
+        index = place if shared else f"({place} * THREADS + lane) * {each}u"
+        deal += [f"        part_{i}({index} + {n}u, lane);" for n in range(each)]
+        deal.append("    }")
     body = "\n".join([*functions, *deal, "}"])
-    text = shaders.fill("fused", {"parts": f"{module.declarations(1, body)}\n{body}"})
-    return Kernel(
-        step.name, text, tuple(module.homes), module.access, tuple(module.numbers), groups
+    text = shaders.fill(
+        "fused",
+        {"parts": f"{module.declarations(1, body)}\n{body}"},
+        {"const THREADS = 64u;": f"const THREADS = {size}u;"},
     )
+    numbers = tuple(module.numbers)
+    return Kernel(step.name, text, tuple(module.homes), module.access, numbers, groups)
 
 
 def _is_long(part: Part) -> bool:
@@ -74,7 +83,6 @@ def _is_long(part: Part) -> bool:
 
 def _write_part(text: PartText, shared: bool) -> None:
     part = text.part
-    text.add("let index = group;" if shared else f"let index = group * {THREADS}u + lane;")
     text.add(f"if index >= {part.rows if shared else part.threads}u {{ return; }}")
     text.begin_row("index * 4u" if part.along == "kept" else "index")
     first, step = ("lane", f"{THREADS}u") if shared else ("0u", "1u")

@@ -1,7 +1,6 @@
 """Long folds: a reduction over many elements by few threads becomes two, the first with lanes.
 
-Each lane folds every lanes-th element, so that neighbouring lanes read neighbouring elements; a
-second step folds the lanes. No chain of additions is longer than `limits.chain`, which keeps float
+Each lane folds a run of neighbouring elements, and a second step folds the lanes. No chain of additions is longer than `limits.chain`, which keeps float
 sums exact to a few ULP (and lavapipe within the 65535 iterations after which it stops a loop).
 """
 
@@ -36,7 +35,10 @@ def _split(program: Program, step: Step, limits: Limits) -> list[Step]:
     if folds_deep(graph) != 1 or not all(r.row for r in graph.results):
         return [step]
     rows, length = prod(graph.kept), prod(graph.shape[a] for a in graph.axes)
-    lanes = max(-(-length // limits.chain), min(length // 64, -(-limits.threads // rows)))
+    # Where a row's elements are far apart, short chains are for the cache: many columns at a time.
+    apart = graph.axes[-1] != len(graph.shape) - 1
+    chain = limits.chain // 16 if apart else limits.chain
+    lanes = max(-(-length // chain), min(length // 64, -(-limits.threads // rows)))
     if length <= limits.small_row or lanes <= 1:
         return [step]
     merged = _merged(step)
@@ -77,21 +79,21 @@ def _two(program: Program, step: Step, axis: int, lanes: int) -> tuple[Step, Ste
         if not isinstance(x, Ref):
             return x
         n, s = list(x.layout.shape), list(x.layout.strides)
-        shape = (*n[:axis], n[axis] // lanes, lanes, *n[axis + 1 :])
-        strides = (*s[:axis], s[axis] * lanes, s[axis], *s[axis + 1 :])
+        shape = (*n[:axis], lanes, n[axis] // lanes, *n[axis + 1 :])
+        strides = (*s[:axis], s[axis] * (n[axis] // lanes), s[axis], *s[axis + 1 :])
         return replace(x, layout=Layout(shape, strides, x.layout.offset))
 
     extents = graph.shape
-    shape = (*extents[:axis], extents[axis] // lanes, lanes, *extents[axis + 1 :])
-    axes = tuple(a if a <= axis else a + 1 for a in graph.axes)
-    statements = tuple(_shifted(s, lambda a: a + (a > axis)) for s in graph.statements)
+    shape = (*extents[:axis], lanes, extents[axis] // lanes, *extents[axis + 1 :])
+    axes = tuple(a if a < axis else a + 1 for a in graph.axes)
+    statements = tuple(_shifted(s, lambda a: a + (a >= axis)) for s in graph.statements)
     results = tuple(Result(~j, True) for j in folds)
     partial = _pruned(Graph(shape, axes, graph.dtypes, statements, results))
     slots = [program.new_slot(partial.kept, graph.statements[j].out) for j in folds]
     first = Step(
         "fused", tuple(map(split, step.inputs)), tuple(slots), {"graph": partial}  # type: ignore[arg-type]
     )
-    lane_axis = [a for a in range(len(shape)) if a not in axes].index(axis + 1)
+    lane_axis = [a for a in range(len(shape)) if a not in axes].index(axis)
     return first, _after(step, folds, slots, partial.kept, (lane_axis,))
 
 
