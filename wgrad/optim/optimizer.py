@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import ArgumentError, DTypeError, GradientError, ShapeError
 from ..tensor import Tensor
@@ -31,6 +31,10 @@ class Optimizer(ABC):
     DTypeError for what is no tensor; GradientError for a tensor that is not a leaf that requires
     grad; ShapeError for an expanded view.
     """
+
+    # Attributes that this class's `step` reads as Live numbers (or keeps by Tracer.each_run): a
+    # compiled step goes on when they change, unless one becomes zero or ceases to be.
+    read_each_run: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, params: Iterable[Tensor], lr: float):
         self.lr = lr

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.base import Array, Body, Live, Number, traced_by, tracing
+from ..backends.base import Array, Body, Live, Number, changing, traced_by, tracing
 from ..creation import zeros_like
 from ..errors import ArgumentError, DTypeError
 from ..nn.module import prepare_value
@@ -44,6 +44,8 @@ class SGD(Optimizer):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
     """
 
+    read_each_run = frozenset({"_lr", "momentum", "weight_decay"})
+
     def __init__(
         self,
         params: Iterable[Tensor],
@@ -64,20 +66,13 @@ class SGD(Optimizer):
 
     def step(self) -> None:
         """Change every parameter that has a gradient, in place: one kernel each when plain."""
-        tracer = tracing()
-        if tracer is not None:
-            kind = self._kind()
-            tracer.require(lambda: self._kind() == kind)
         for i, p in enumerate(self.params):
             if p.grad is not None:
-                if tracer is not None and self._velocity[i] is None and self.momentum:
-                    with traced_by(None):  # state that the program finds, not one that it makes
+                if tracing() is not None and self._velocity[i] is None and self.momentum:
+                    changing(self._velocity)
+                    with traced_by(None):  # state that a program finds, not one that it makes
                         self._velocity[i] = zeros_like(p)
                 self._step(i, p, p.grad.array)
-
-    def _kind(self) -> tuple[bool, bool, bool]:
-        """Return what decides which kernels a step consists of."""
-        return bool(self.momentum), self.nesterov, bool(self.weight_decay)
 
     def _step(self, i: int, p: Tensor, g: Array) -> None:
         lr, momentum, decay = self.lr, self.momentum, self.weight_decay

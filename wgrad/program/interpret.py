@@ -89,9 +89,7 @@ _SINGLE: dict[str, Callable[[Device, Step, list, Draw], Array]] = {
     "map": lambda d, s, a, draw: d.map(
         s.params["body"], a, s.params["dtypes"], s.out.shape, s.out.dtype
     ),
-    "reduce": lambda d, s, a, draw: d.reduce(
-        s.params["kind"], a[0], s.params["axes"], s.out.dtype
-    ),
+    "reduce": lambda d, s, a, draw: d.reduce(s.params["kind"], a[0], s.params["axes"], s.out.dtype),
     "matmul": lambda d, s, a, draw: d.matmul(a[0], a[1]),
     "copy": lambda d, s, a, draw: d.copy(a[0]),
     "write": _write,
@@ -134,9 +132,7 @@ def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Nu
     arrays = [x for x in args if isinstance(x, Array)]
     if graph.axes and all(_still(graph, x.layout) for x in arrays):
         shape = graph.row_shape
-    ready = [
-        x.view(_narrowed(x.layout, shape)) if isinstance(x, Array) else x for x in args
-    ]
+    ready = [x.view(_narrowed(x.layout, shape)) if isinstance(x, Array) else x for x in args]
     if isinstance(s.what, Lookup):
         data, index = ready
         assert isinstance(data, Array) and isinstance(index, Array)
@@ -157,8 +153,7 @@ def _still(graph: Graph, layout: Layout) -> bool:
 def _narrowed(layout: Layout, shape: tuple[int, ...]) -> Layout:
     """Return a view of `shape`, whose extents are the layout's or 1, or which it expands to."""
     strides = tuple(
-        0 if had == 1 else stride
-        for had, stride in zip(layout.shape, layout.strides, strict=True)
+        0 if had == 1 else stride for had, stride in zip(layout.shape, layout.strides, strict=True)
     )
     return Layout(shape, strides, layout.offset)
 
