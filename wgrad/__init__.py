@@ -125,5 +125,4 @@ from .transforms import (
     value_and_grad,
     vjp,
 )
-
-__version__ = "0.1.0"
+from .version import __version__

@@ -140,6 +140,38 @@ def collapse(shape: Shape, strides: Sequence[Shape]) -> tuple[Shape, list[Shape]
     return tuple(extents), [tuple(row[i] for row in merged) for i in range(len(strides))]
 
 
+def compose(outer: Layout, shape: Shape, inner: Layout) -> Layout | None:
+    """Return where `outer`, a view of a dense array of `shape`, finds what lies at `inner`.
+
+    `inner` is a view of that shape: the result shows through both. None when no strides can.
+    """
+    if inner.contiguous or outer.size == 0:
+        return Layout(outer.shape, outer.strides, inner.offset + outer.offset)
+    extents, (steps,) = collapse(shape, [inner.strides])
+    dense = contiguous_strides(extents)
+
+    def digits(distance: int) -> list[int]:
+        found = []
+        for step in dense:
+            digit, distance = divmod(distance, step)
+            found.append(digit)
+        return found
+
+    start = digits(outer.offset)
+    low, high = list(start), list(start)
+    strides = []
+    for n, stride in zip(outer.shape, outer.strides, strict=True):
+        moves = [d if stride > 0 else -d for d in digits(abs(stride))] if n > 1 else []
+        for axis, move in enumerate(moves):
+            low[axis] += min(0, move * (n - 1))
+            high[axis] += max(0, move * (n - 1))
+        strides.append(sum(m * s for m, s in zip(moves, steps, strict=False)))
+    if any(a < 0 or b >= n for a, b, n in zip(low, high, extents, strict=True)):
+        return None  # a step along one axis would carry over into the next
+    offset = inner.offset + sum(d * s for d, s in zip(start, steps, strict=True))
+    return Layout(outer.shape, tuple(strides), offset)
+
+
 def normalize_axis(axis: int, ndim: int, op: str) -> int:
     """Return `axis` counted from the front. Raises: AxisError when the tensor has no such axis."""
     try:

@@ -160,8 +160,9 @@ def _narrowed(layout: Layout, shape: tuple[int, ...]) -> Layout:
 
 def _stored(device: Device, graph: Graph, result: Result, x: Array | Number) -> Array:
     """Return a result dense, in its own memory, of the shape that it is stored in."""
-    assert isinstance(x, Array)
     shape = graph.row_shape if result.row else graph.shape
+    if not isinstance(x, Array):
+        return device.full(graph.kept if result.row else shape, x, graph.dtype_of(result.value))
     view = x.view(_narrowed(x.layout, shape))
     made = view if view.layout.contiguous and result.value < 0 else device.copy(view)
     return made.view(Layout.dense(graph.kept if result.row else graph.shape))

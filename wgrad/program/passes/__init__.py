@@ -1,23 +1,41 @@
 """The passes, each a function from Program to Program, by name, in the order in which they run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from ..ir import Program
+from ..limits import Limits
+from .batches import batch_small
 from .common import merge_common
+from .constants import fold_constants
 from .dead import drop_dead
+from .lift import lift_to_graphs
+from .maps import fuse_maps
+from .order import updates_last
+from .products import fuse_into_products
+from .rows import fuse_rows
+from .siblings import merge_siblings
+from .views import read_through_copies
 
-Pass = Callable[[Program], Program]
+Pass = Callable[[Program, Limits], Program]
 
 PASSES: dict[str, Pass] = {
+    "constants": fold_constants,
     "common": merge_common,
     "dead": drop_dead,
+    "views": read_through_copies,
+    "lift": lift_to_graphs,
+    "maps": fuse_maps,
+    "products": fuse_into_products,
+    "rows": fuse_rows,
+    "siblings": merge_siblings,
+    "batches": batch_small,
+    "order": updates_last,
 }
-FUSION: frozenset[str] = frozenset()  # those that fuse=False leaves out
 
 
-def simplify(program: Program, fuse: bool = True) -> Program:
-    """Return the program after all passes; without those of FUSION when that is switched off."""
+def simplify(program: Program, limits: Limits, without: Collection[str] = ()) -> Program:
+    """Return the program after all passes but those named in `without`."""
     for name, run in PASSES.items():
-        if fuse or name not in FUSION:
-            program = run(program)
+        if name not in without:
+            program = run(program, limits)
     return program

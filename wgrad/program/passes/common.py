@@ -7,9 +7,10 @@ from typing import Any
 
 from ...backends.base import Live
 from ..ir import Program, Ref, Step
+from ..limits import Limits
 
 
-def merge_common(program: Program) -> Program:
+def merge_common(program: Program, limits: Limits) -> Program:
     """Return the program with equal steps made one. A kept slot keeps a step of its own."""
     seen: dict[Any, Step] = {}
     same: dict[int, int] = {}

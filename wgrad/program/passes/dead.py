@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ..ir import Program, Step
+from ..limits import Limits
 
 
-def drop_dead(program: Program) -> Program:
+def drop_dead(program: Program, limits: Limits) -> Program:
     """Return the program without the steps that lead to nothing that is kept."""
     wanted = set(program.kept)
     steps: list[Step] = []

@@ -1,0 +1,98 @@
+"""The same work over another domain: what it takes to bring two graphs onto one.
+
+A graph is seen over another shape of as many elements, spread over rows, or read through a view.
+Each function returns None where strides cannot say it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import prod
+
+from ..backends.base import Number, kept_shape, reduced_shape
+from ..layout import Layout, Shape, compose
+from .graph import Graph, Position
+from .ir import Ref
+
+Inputs = tuple[Ref | Number, ...]
+Seen = tuple[Graph, Inputs]
+
+
+def seen_through(graph: Graph, inputs: Inputs, view: Layout) -> Seen | None:
+    """Return an elementwise graph computed only where `view` of its dense result looks."""
+    if view == Layout.dense(graph.shape):
+        return graph, inputs
+    if graph.axes or any(isinstance(s.what, Position) for s in graph.statements):
+        return None
+    found = _relaid(inputs, lambda layout: compose(view, graph.shape, layout))
+    return None if found is None else (replace(graph, shape=view.shape), found)
+
+
+def reshaped(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | None:
+    """Return a graph over another shape; the elements, and those of every row, stay the same."""
+    if (graph.shape, graph.axes) == (shape, axes):
+        return graph, inputs
+    if any(isinstance(s.what, Position) for s in graph.statements):
+        return None
+    if graph.axes or axes:
+        alike = _trailing(graph.shape, graph.axes) == _trailing(shape, axes)
+        if _trailing(shape, axes) is None or not alike:
+            return None
+    elif prod(shape) != prod(graph.shape):
+        return None
+    dense = Layout.dense(shape)
+    found = _relaid(inputs, lambda layout: compose(dense, graph.shape, layout))
+    return None if found is None else (replace(graph, shape=shape, axes=axes), found)
+
+
+def as_elements(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | None:
+    """Return an elementwise graph as one over the elements of a domain with rows."""
+    found = reshaped(graph, inputs, shape, ())
+    return None if found is None else (replace(found[0], axes=axes), found[1])
+
+
+def as_rows(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | None:
+    """Return an elementwise graph as one over the rows of a domain: computed once for each."""
+    kept = reduced_shape(shape, axes)
+    found = reshaped(graph, inputs, kept, ())
+    if found is None or any(isinstance(s.what, Position) for s in graph.statements):
+        return None
+    graph, inputs = found
+
+    def spread(layout: Layout) -> Layout:
+        steps = iter(layout.strides)
+        strides = tuple(0 if a in axes else next(steps) for a in range(len(shape)))
+        return Layout(shape, strides, layout.offset)
+
+    spread_inputs = _relaid(inputs, spread)
+    assert spread_inputs is not None
+    results = tuple(replace(r, row=True) for r in graph.results)
+    return replace(graph, shape=shape, axes=axes, results=results), spread_inputs
+
+
+def row_view(shape: Shape, axes: Shape) -> Layout:
+    """Return how a domain sees what is stored once per row."""
+    return Layout.dense(kept_shape(shape, axes)).expand(shape)
+
+
+def _trailing(shape: Shape, axes: Shape) -> tuple[int, int] | None:
+    """Return (rows, elements of a row) where the folded axes come last, else None."""
+    first = len(shape) - len(axes)
+    if axes != tuple(range(first, len(shape))):
+        return None
+    return prod(shape[:first]), prod(shape[first:])
+
+
+def _relaid(
+    inputs: Sequence[Ref | Number], place: Callable[[Layout], Layout | None]
+) -> Inputs | None:
+    made: list[Ref | Number] = []
+    for x in inputs:
+        if isinstance(x, Ref):
+            layout = place(x.layout)
+            if layout is None:
+                return None
+            x = replace(x, layout=layout)
+        made.append(x)
+    return tuple(made)

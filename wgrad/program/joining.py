@@ -1,0 +1,209 @@
+"""Two steps made one: the mechanism that every fusion pass shares.
+
+`Joiner` keeps the list of steps, says which pairs may become one without a cycle, and puts the
+result where everything that it reads is there and nothing that reads it has come. Which pairs are
+worth it is what the passes say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ..backends.base import Number
+from ..layout import Layout
+from .domains import Seen, as_elements, as_rows, reshaped, row_view, seen_through
+from .graph import Graph, Result, Statement
+from .ir import Program, Ref, Slot, Step
+from .limits import Limits
+from .passes.common import number_key
+
+PRODUCT = -1  # the slot that stands for a matmul's product in the graph over it
+
+
+class Joiner:
+    """The steps of a program while pairs of them become one."""
+
+    def __init__(self, program: Program, limits: Limits):
+        self.program = program
+        self.limits = limits
+        self.steps = list(program.steps)
+        self._index()
+
+    def _index(self) -> None:
+        self.place = {id(step): i for i, step in enumerate(self.steps)}
+        self.maker = {out: step for step in self.steps for out in step.writes()}
+        self.readers: dict[int, list[Step]] = {}
+        for step in self.steps:
+            for slot in step.reads():
+                self.readers.setdefault(slot, []).append(step)
+
+    def done(self) -> Program:
+        """Return the program with the steps as they are now."""
+        return self.program.with_steps(self.steps)
+
+    def producers(self, step: Step) -> Iterator[Step]:
+        """Iterate over the steps whose results `step` reads, the latest first."""
+        found = {id(m): m for slot in step.reads() if (m := self.maker.get(slot)) is not None}
+        yield from sorted(found.values(), key=lambda s: -self.place[id(s)])
+
+    def only_reader(self, a: Step, b: Step) -> bool:
+        """Whether nothing but `b` needs what `a` makes."""
+        return not (a.writes() & self.program.kept) and all(
+            reader is b for slot in a.writes() for reader in self.readers.get(slot, ())
+        )
+
+    def needed(self, a: Step, b: Step) -> frozenset[int]:
+        """Return which results of `a` something other than `b` needs."""
+        return frozenset(
+            slot
+            for slot in a.writes()
+            if slot in self.program.kept
+            or any(reader is not b for reader in self.readers.get(slot, ()))
+        )
+
+    def join(self, a: Step, b: Step, joined: Step) -> None:
+        """Put `joined` in the place of `a`, which comes first, and `b`.
+
+        Steps between them that lead from `a` come after it; `may_join` has made sure that none of
+        those leads to `b`.
+        """
+        first, last = self.place[id(a)], self.place[id(b)]
+        before, after = self._parted(a, first, last)
+        self.steps[first : last + 1] = [*before, joined, *after]
+        self._index()
+
+    def may_join(self, a: Step, b: Step) -> bool:
+        """Whether no step leads from `a` to `b`, other than `a` itself."""
+        first, last = self.place[id(a)], self.place[id(b)]
+        _, after = self._parted(a, first, last)
+        return not any(step.writes() & b.reads() for step in after)
+
+    def _parted(self, a: Step, first: int, last: int) -> tuple[list[Step], list[Step]]:
+        """Return the steps between two places that do not depend on `a`, and those that do."""
+        before: list[Step] = []
+        after: list[Step] = []
+        reached = set(a.writes())
+        for step in self.steps[first + 1 : last]:
+            if step.reads() & reached:
+                reached |= step.writes()
+                after.append(step)
+            else:
+                before.append(step)
+        return before, after
+
+
+def joined(a: Step, b: Step, needed: frozenset[int]) -> Step | None:
+    """Return fused steps `a` and `b` as one, or None where they do not fit one domain.
+
+    `b` may read what `a` makes, element by element. Of a's results those that are `needed`
+    elsewhere are stored.
+    """
+    pair = _one_domain(a, b) or _pulled(a, b, needed)
+    if pair is None:
+        return None
+    (first, a_inputs), (second, b_inputs) = pair
+    shape, axes = first.shape, first.axes
+    made = {out.index: result for out, result in zip(a.outs, first.results, strict=True)}
+    inputs: list[Ref | Number] = []
+    dtypes = []
+    place: dict[object, int] = {}
+
+    def operand(x: Ref | Number, graph: Graph, i: int) -> int:
+        key = x if isinstance(x, Ref) else (number_key(x), graph.dtypes[i])
+        if key not in place:
+            place[key] = len(inputs)
+            inputs.append(x)
+            dtypes.append(graph.dtypes[i])
+        return place[key]
+
+    moves = [operand(x, first, i) for i, x in enumerate(a_inputs)]
+
+    def moved(value: int) -> int:
+        return moves[value] if value >= 0 else value
+
+    args: list[int] = []
+    for i, x in enumerate(b_inputs):
+        result = made.get(x.slot) if isinstance(x, Ref) else None
+        if result is None:
+            args.append(operand(x, second, i))
+            continue
+        assert isinstance(x, Ref)
+        if x.layout != (row_view(shape, axes) if result.row else Layout.dense(shape)):
+            return None  # it reads elements that other threads compute
+        args.append(moved(result.value))
+    shift = len(first.statements)
+
+    def later(value: int) -> int:
+        return args[value] if value >= 0 else value - shift
+
+    statements: tuple[Statement, ...] = (
+        *(s.moved(moved) for s in first.statements),
+        *(s.moved(later) for s in second.statements),
+    )
+    outs: list[Slot] = []
+    results: list[Result] = []
+    for out, result in zip(a.outs, first.results, strict=True):
+        if out.index in needed:
+            outs.append(out)
+            results.append(replace(result, value=moved(result.value)))
+    outs.extend(b.outs)
+    results.extend(replace(r, value=later(r.value)) for r in second.results)
+    graph = Graph(shape, axes, tuple(dtypes), statements, tuple(results))
+    return Step("fused", tuple(inputs), tuple(outs), {"graph": graph})
+
+
+def _one_domain(a: Step, b: Step) -> tuple[Seen, Seen] | None:
+    """Return both graphs over one domain: that of whichever has folds, else b's, else a's."""
+    x: Seen = (a.params["graph"], a.inputs)
+    y: Seen = (b.params["graph"], b.inputs)
+    flip = bool(x[0].axes) and not y[0].axes
+    if flip:
+        x, y = y, x
+    shape, axes = y[0].shape, y[0].axes
+    found: Seen | None
+    if x[0].axes or not axes:
+        found = reshaped(*x, shape, axes)
+        if found is None:
+            other = reshaped(*y, x[0].shape, x[0].axes)
+            if other is not None:
+                found, y = x, other
+    else:
+        found = as_elements(*x, shape, axes) or as_rows(*x, shape, axes)
+    if found is None:
+        return None
+    return (y, found) if flip else (found, y)
+
+
+def _pulled(a: Step, b: Step, needed: frozenset[int]) -> tuple[Seen, Seen] | None:
+    """Return an elementwise `a` computed where `b` reads it, if `b` does so through one view."""
+    graph: Graph = b.params["graph"]
+    views = {ref.layout for ref in b.refs() if ref.slot in a.writes()}
+    if needed or len(views) != 1 or len(a.outs) != 1 or a.params["graph"].axes:
+        return None
+    (view,) = views
+    if view.size > a.out.size:
+        return None  # it would be computed again and again
+    found = seen_through(a.params["graph"], a.inputs, view)
+    if found is None:
+        return None
+    seen, inputs = found
+    dense = Layout.dense(view.shape)
+    (out,) = a.outs
+    read = tuple(
+        replace(x, layout=dense) if isinstance(x, Ref) and x.slot == out.index else x
+        for x in b.inputs
+    )
+    return (replace(seen, axes=graph.axes), inputs), (graph, read)
+
+
+def fits(step: Step, limits: Limits) -> bool:
+    """Whether one kernel may hold the step."""
+    slots = step.reads() | step.writes()
+    numbers = sum(not isinstance(x, Ref) for x in step.inputs)
+    graph: Graph = step.params["graph"]
+    return (
+        len(slots - {PRODUCT}) <= limits.buffers
+        and numbers <= limits.numbers
+        and len(graph.statements) <= limits.statements
+    )

@@ -1,0 +1,23 @@
+"""What one kernel may hold: bounds that every fusion respects, so that nothing is split again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The bounds of one device. The defaults are WebGPU's portable ones, for a software adapter."""
+
+    buffers: int = 8  # storage buffers of a kernel
+    statements: int = 64  # longer kernels compile slowly and spill registers
+    numbers: int = 16  # operands that are numbers, which travel in uniforms
+    # A kernel that needs several passes over a row, or stores its elements, walks each row by one
+    # thread (by one workgroup, on a GPU). That pays for rows that are not too long, and not too
+    # few, unless there is little to do.
+    passes: int = 5
+    longest_row: int = 4096
+    fewest_rows: int = 64  # where the folded axes come last
+    fewest_columns: int = 64  # where they do not, and a row is always one thread's
+    small: int = 1 << 16  # elements that count as little
+    parts: int = 16  # independent steps of one dispatch

@@ -1,0 +1,1 @@
+"""From programs to what a device runs: WGSL kernels for WebGPU, Python source for NumPy."""

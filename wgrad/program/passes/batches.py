@@ -1,0 +1,68 @@
+"""Batches: small steps that do not depend on one another share a dispatch.
+
+A dispatch costs more than a small step's own work: the updates of many small parameters, the
+reductions of biases. Workgroups are dealt out to the parts; nothing of the parts is mixed.
+"""
+
+from __future__ import annotations
+
+from ..ir import Program, Ref, Step
+from ..joining import Joiner
+from ..limits import Limits
+from .maps import is_map
+
+
+def batch_small(program: Program, limits: Limits) -> Program:
+    """Return the program with independent small steps as parts of one."""
+    joiner = Joiner(program, limits)
+    for step in program.steps:
+        if _is_small(step, limits):
+            for other in reversed(joiner.steps[: joiner.place[id(step)]]):
+                if _may_share(joiner, other, step):
+                    joiner.join(other, step, _together(other, step))
+                    break
+    return joiner.done()
+
+
+def _is_small(step: Step, limits: Limits) -> bool:
+    return step.kind == "fused" and work(step) <= limits.small
+
+
+def work(step: Step) -> int:
+    """Return how many elements a fused step visits."""
+    shape = step.params["graph"].shape
+    size = 1
+    for n in shape:
+        size *= n
+    return size
+
+
+def parts(step: Step) -> tuple[Step, ...]:
+    """Return the independent steps that a step consists of."""
+    return step.params["parts"] if step.kind == "batch" else (step,)
+
+
+def _may_share(joiner: Joiner, other: Step, step: Step) -> bool:
+    limits = joiner.limits
+    if other.kind != "batch" and not _is_small(other, limits):
+        return False
+    slots = other.reads() | other.writes() | step.reads() | step.writes()
+    numbers = sum(not isinstance(x, Ref) for x in (*other.inputs, *step.inputs))
+    statements = sum(len(p.params["graph"].statements) for p in (*parts(other), step))
+    return (
+        len(parts(other)) < limits.parts
+        and len(slots) <= limits.buffers
+        and numbers <= limits.numbers
+        and statements <= limits.statements
+        and not other.writes() & step.reads()
+        and joiner.may_join(other, step)
+    )
+
+
+def _together(other: Step, step: Step) -> Step:
+    return Step(
+        "batch",
+        (*other.inputs, *step.inputs),
+        (*other.outs, *step.outs),
+        {"parts": (*parts(other), step)},
+    )

@@ -1,0 +1,124 @@
+"""Graphs: device work that can be fused is written as a graph of one op, over no unit axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ...backends.base import Number
+from ...layout import Layout, Shape
+from ...ops.elementwise import equal, where
+from ..graph import Fold, Graph, Lookup, Position, Result, Statement, single
+from ..ir import Program, Ref, Step
+from ..limits import Limits
+
+
+def lift_to_graphs(program: Program, limits: Limits) -> Program:
+    """Return the program with elementwise work, reductions and lookups as fused steps."""
+    return program.with_steps([_lifted(step) for step in program.steps])
+
+
+def _lifted(step: Step) -> Step:
+    if step.kind == "matmul" and step.inputs[0].layout.shape[-1] == 0:  # type: ignore[union-attr]
+        return _lifted(Step("full", (), step.outs, {"value": 0}))
+    lift = _LIFTS.get(step.kind)
+    found = lift(step) if lift is not None and all(out.size for out in step.outs) else None
+    if found is None:
+        return step
+    graph, inputs = squeezed(*found)
+    return Step("fused", inputs, step.outs, {"graph": graph})
+
+
+Lifted = tuple[Graph, tuple[Ref | Number, ...]]
+
+
+def squeezed(graph: Graph, inputs: tuple[Ref | Number, ...]) -> Lifted:
+    """Return the graph over its domain without axes of extent 1."""
+    left = [a for a, n in enumerate(graph.shape) if n != 1]
+    if len(left) == len(graph.shape):
+        return graph, inputs
+    shape = tuple(graph.shape[a] for a in left)
+    axes = tuple(i for i, a in enumerate(left) if a in graph.axes)
+
+    def narrowed(x: Ref | Number) -> Ref | Number:
+        if not isinstance(x, Ref):
+            return x
+        strides = tuple(x.layout.strides[a] for a in left)
+        return replace(x, layout=Layout(shape, strides, x.layout.offset))
+
+    statements = tuple(
+        replace(s, what=Position(left.index(s.what.axis))) if isinstance(s.what, Position) else s
+        for s in graph.statements
+    )
+    made = replace(graph, shape=shape, axes=axes, statements=statements)
+    if graph.axes and not axes:  # nothing is left to fold: the reduction is a copy
+        made = replace(made, statements=(), results=(Result(0),))
+    return made, tuple(narrowed(x) for x in inputs)
+
+
+def _map(step: Step) -> Lifted:
+    body, dtypes = step.params["body"], step.params["dtypes"]
+    return single(body, dtypes, step.out.dtype, step.out.shape, ()), step.inputs
+
+
+def _reduce(step: Step) -> Lifted:
+    (x,) = step.refs()
+    fold, shape = Fold(step.params["kind"]), x.layout.shape
+    return single(fold, (x.dtype,), step.out.dtype, shape, step.params["axes"]), step.inputs
+
+
+def _copy(step: Step) -> Lifted:
+    (x,) = step.refs()
+    return Graph(x.layout.shape, (), (x.dtype,), (), (Result(0),)), step.inputs
+
+
+def _full(step: Step) -> Lifted:
+    graph = Graph(step.out.shape, (), (step.out.dtype,), (), (Result(0),))
+    return graph, (step.params["value"],)
+
+
+def _gather(step: Step) -> Lifted:
+    data, index = step.refs()
+    axis = step.params["axis"]
+    layout = data.layout
+    what = Lookup(layout.shape[axis], layout.strides[axis])
+    start = Layout(index.layout.shape, _without(layout.strides, axis), layout.offset)
+    dtypes = (data.dtype, index.dtype)
+    graph = single(what, dtypes, data.dtype, index.layout.shape, ())
+    return graph, (replace(data, layout=start), index)
+
+
+def _scatter_add(step: Step) -> Lifted | None:
+    """One index per row is a comparison: the value where the position is the index, else 0."""
+    index, values = step.refs()
+    axis, shape = step.params["axis"], step.out.shape
+    if index.layout.shape[axis] != 1 or shape[axis] == 1:
+        return None
+
+    def spread(x: Ref) -> Ref:
+        return replace(x, layout=Layout(shape, _without(x.layout.strides, axis), x.layout.offset))
+
+    kind, dtype = index.dtype, step.out.dtype
+    dtypes = (kind, dtype, dtype)
+    _, hit = equal.resolve((index, index))
+    statements = (
+        Statement(Position(axis), (), (), kind),
+        Statement(equal.body, (~0, 0), (kind, kind), hit),
+        Statement(where.body, (~1, 1, 2), (hit, dtype, dtype), dtype),
+    )
+    graph = Graph(shape, (), dtypes, statements, (Result(~2),))
+    return graph, (spread(index), spread(values), 0)
+
+
+def _without(strides: Shape, axis: int) -> Shape:
+    return (*strides[:axis], 0, *strides[axis + 1 :])
+
+
+_LIFTS: dict[str, Callable[[Step], Lifted | None]] = {
+    "map": _map,
+    "reduce": _reduce,
+    "copy": _copy,
+    "full": _full,
+    "gather": _gather,
+    "scatter_add": _scatter_add,
+}

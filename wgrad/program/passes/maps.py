@@ -1,0 +1,35 @@
+"""Elementwise chains: a step that one elementwise step alone reads is computed inside it."""
+
+from __future__ import annotations
+
+from ..ir import Program, Step
+from ..joining import Joiner, fits, joined
+from ..limits import Limits
+
+
+def fuse_maps(program: Program, limits: Limits) -> Program:
+    """Return the program with chains of elementwise steps as one step each."""
+    joiner = Joiner(program, limits)
+    for step in program.steps:
+        while is_map(step):
+            step = _grown(joiner, step) or _done
+    return joiner.done()
+
+
+_done = Step("done", (), ())
+
+
+def is_map(step: Step) -> bool:
+    """Whether a step is elementwise work alone."""
+    return step.kind == "fused" and not step.params["graph"].axes
+
+
+def _grown(joiner: Joiner, step: Step) -> Step | None:
+    """Return the step with one of its producers moved in, or None."""
+    for producer in joiner.producers(step):
+        if is_map(producer) and joiner.only_reader(producer, step):
+            made = joined(producer, step, frozenset())
+            if made is not None and fits(made, joiner.limits):
+                joiner.join(producer, step, made)
+                return made
+    return None

@@ -1,0 +1,37 @@
+"""Views: a copy that only rearranges is read through, where the readers' strides can say so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...backends.base import Number
+from ...layout import compose
+from ..ir import Program, Ref, Step, readers
+from ..limits import Limits
+
+
+def read_through_copies(program: Program, limits: Limits) -> Program:
+    """Return the program without copies that every reader can do without."""
+    reading = readers(program)
+    through: dict[int, tuple[Ref, Step]] = {}
+    steps: list[Step] = []
+
+    def seen(x: Ref | Number) -> Ref | Number | None:
+        if not isinstance(x, Ref) or x.slot not in through:
+            return x
+        source, copy = through[x.slot]
+        layout = compose(x.layout, copy.out.shape, source.layout)
+        return None if layout is None else replace(source, layout=layout)
+
+    for step in program.steps:
+        inputs = [seen(x) for x in step.inputs]
+        step = replace(step, inputs=tuple(x for x in inputs if x is not None))
+        if step.kind == "copy" and step.out.index not in program.kept:
+            (source,) = step.refs()
+            through[step.out.index] = source, step
+            users = reading.get(step.out.index, [])
+            if all(u.kind != "write" and None not in map(seen, u.inputs) for u in users):
+                continue
+            del through[step.out.index]
+        steps.append(step)
+    return program.with_steps(steps)

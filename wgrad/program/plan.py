@@ -1,0 +1,146 @@
+"""The memory plan: where every slot of a program lives, decided before it runs.
+
+Results that are handed out get fresh memory in every run, everything in between shares blocks that
+the program keeps: a block serves the next slot as soon as nothing reads the last one. A step
+writes over what it reads, where each element is read by no one after it is written: so parameters
+are updated in place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..layout import Layout
+from .domains import row_view
+from .graph import Graph, Lookup
+from .interpret import last_uses
+from .ir import Program, Ref, Slot, Step
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a slot lives.
+
+    "input": the memory of input `index`. "swap": memory that is fresh in every run and then
+    becomes that of input `index`. "output": fresh memory, handed out. "block": a kept block.
+    """
+
+    kind: Literal["input", "swap", "output", "block"]
+    index: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The place of every slot, and the size of every block in bytes."""
+
+    places: dict[int, Place]
+    blocks: tuple[int, ...]
+
+    @property
+    def block_bytes(self) -> int:
+        """The bytes of all blocks together."""
+        return sum(self.blocks)
+
+
+def plan_memory(program: Program) -> Plan:
+    """Return where every slot of a program lives."""
+    memory = program.memory()
+    position = {slot.index: i for i, slot in enumerate(program.inputs)}
+    places = {slot: Place("input", i) for slot, i in position.items()}
+    places |= {slot: Place("output", i) for i, slot in enumerate(program.outputs)}
+    target = {new: old for old, new in program.updates.items()}
+    last_read = {slot: i for i, step in enumerate(program.steps) for slot in step.reads()}
+    blocks = _Blocks()
+    for i, (step, dying) in enumerate(zip(program.steps, last_uses(program), strict=True)):
+        taken: set[int] = set()
+        for out in step.outs:
+            if out.index in target:
+                old = target[out.index]
+                free = last_read.get(old, -1) <= i and may_overwrite(step, memory[old], out)
+                places[out.index] = Place("input" if free else "swap", position[old])
+            elif out.index not in places:
+                heir = next(
+                    (
+                        old
+                        for old in dying
+                        if old not in taken
+                        and old in places
+                        and places[old].kind == "block"
+                        and may_overwrite(step, memory[old], out)
+                    ),
+                    None,
+                )
+                if heir is None:
+                    places[out.index] = Place("block", blocks.take(nbytes(out)))
+                else:
+                    taken.add(heir)
+                    places[out.index] = places[heir]
+        for slot in dying:
+            if places[slot].kind == "block" and slot not in taken:
+                blocks.free.append(places[slot].index)
+    return Plan(places, tuple(blocks.sizes))
+
+
+class _Blocks:
+    """Blocks of memory, and which of them are free."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.free: list[int] = []
+
+    def take(self, size: int) -> int:
+        """Return a block for `size` bytes: the smallest free one that wastes at most half."""
+        fitting = [i for i in self.free if size <= self.sizes[i] <= 2 * size]
+        if fitting:
+            found = min(fitting, key=lambda i: self.sizes[i])
+            self.free.remove(found)
+            return found
+        self.sizes.append(size)
+        return len(self.sizes) - 1
+
+
+def nbytes(slot: Slot) -> int:
+    """Return the bytes of a slot's elements; never 0, for no buffer is empty."""
+    return max(1, slot.size) * slot.dtype.itemsize
+
+
+def may_overwrite(step: Step, old: Slot, out: Slot) -> bool:
+    """Whether `step` may write `out` into the memory of `old`, which it may be reading."""
+    if (old.size, old.dtype) != (out.size, out.dtype):
+        return False
+    if step.kind == "batch":
+        return all(
+            may_overwrite(part, old, out)
+            if out.index in part.writes()
+            else old.index not in part.reads()
+            for part in step.params["parts"]
+        )
+    if old.index not in step.reads():
+        return True
+    if step.kind == "write":
+        base, value = step.inputs
+        assert isinstance(base, Ref)
+        return base.slot == old.index and not (isinstance(value, Ref) and value.slot == old.index)
+    if step.kind == "fused":
+        return _aligned(step.params["graph"], step.inputs, step, old, out)
+    if step.kind == "matmul" and step.params.get("epilogue") is not None:
+        factors = {x.slot for x in step.inputs[:2] if isinstance(x, Ref)}
+        inputs = (0, *step.inputs[2:])
+        return old.index not in factors and _aligned(
+            step.params["epilogue"], inputs, step, old, out
+        )
+    return False
+
+
+def _aligned(graph: Graph, inputs: tuple, step: Step, old: Slot, out: Slot) -> bool:
+    """Whether `old` is read only where, and by whom, the same element of `out` is written."""
+    position = [o.index for o in step.outs].index(out.index)
+    row = graph.results[position].row
+    wanted = row_view(graph.shape, graph.axes) if row else Layout.dense(graph.shape)
+    looked_up = {s.args[0] for s in graph.statements if isinstance(s.what, Lookup)}
+    return all(
+        x.layout == wanted and i not in looked_up
+        for i, x in enumerate(inputs)
+        if isinstance(x, Ref) and x.slot == old.index
+    )
