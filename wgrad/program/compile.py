@@ -24,7 +24,6 @@ from .build import Executor, build
 from .capture import Capture, check_arguments
 from .finish import program_account
 from .ir import Program
-from .passes import simplify
 from .tree import take_apart
 from .watch import TooMuchError, Watch
 
@@ -177,13 +176,13 @@ class Compiled:
                 return None
             key = program_account(program), device
             executor = self._executors.get(key)
-            capture.program = simplify(program, self._fuse)
             if executor is None:
-                executor = self._executors[key] = build(capture.program, device, self._fuse)
+                executor = self._executors[key] = build(program, device, self._fuse)
                 if len(self._executors) > LIMIT:
                     self._executors.popitem(last=False)
             else:
                 self._executors.move_to_end(key)
+            capture.program = executor.program
             return executor
         except BaseException:
             capture.undo()

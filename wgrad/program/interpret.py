@@ -113,7 +113,12 @@ def run_graph(device: Device, graph: Graph, operands: Sequence[Array | Number]) 
     for statement in graph.statements:
         args = [value(arg) for arg in statement.args]
         values.append(_statement(device, graph, statement, args))
-    return [_stored(device, graph, result, value(result.value)) for result in graph.results]
+    stored: list[Array] = []
+    for i, result in enumerate(graph.results):
+        x = _stored(device, graph, result, value(result.value))
+        twice = any(result.value == other.value for other in graph.results[:i])
+        stored.append(device.copy(x) if twice else x)  # each has memory of its own
+    return stored
 
 
 def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Number]) -> Array:
