@@ -72,6 +72,7 @@ def run_step(device: Device, step: Step, storages: dict[int, Storage], draw: Dra
         return run_graph(device, params["graph"], args)
     if step.kind == "matmul" and params.get("epilogue") is not None:
         product = device.matmul(args[0], args[1])  # type: ignore[arg-type]  # both are arrays
+        product = product.view(Layout.dense(params["epilogue"].shape))
         return run_graph(device, params["epilogue"], [product, *args[2:]])
     if step.kind == "batch":
         return [x for part in params["parts"] for x in run_step(device, part, storages, draw)]
