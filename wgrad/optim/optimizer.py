@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+from ..backends.base import Array, Body, Number
 from ..errors import ArgumentError, DTypeError, GradientError, ShapeError
 from ..tensor import Tensor
 
@@ -20,6 +21,14 @@ def checked_number(value: Any, where: str) -> float:
     if not 0 <= number < math.inf:
         raise ArgumentError(f"{where} is {value!r}, and a finite number of at least 0 is needed")
     return number
+
+
+def map_arrays(body: Body, *operands: Array | Number) -> Array:
+    """Run an elementwise kernel over arrays of one shape, dtype and device, and numbers."""
+    first = operands[0]
+    assert isinstance(first, Array)
+    kinds = (first.dtype,) * len(operands)
+    return first.storage.device.map(body, operands, kinds, first.shape, first.dtype)
 
 
 class Optimizer(ABC):

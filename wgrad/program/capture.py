@@ -391,7 +391,7 @@ class Capture:
             if not writes.isdisjoint([self._origin(s, leaves) for s in self._reads]):
                 return False
         return all(s.version == version for s, version in self._histories) and all(
-            holds() for holds in self._guards
+            holds(*args) for holds, args in self._guards
         )
 
     def _origin(self, source: Source, leaves: Sequence[Tensor]) -> Storage:

@@ -85,7 +85,7 @@ class Tracer:
         self.generators: dict[Any, list[int]] = {}  # counter at first, numbers taken
         self.checks: list[Check] = []
         self.callbacks: list[tuple[Callable[..., None], tuple]] = []
-        self.guards: list[Callable[[], bool]] = []
+        self.guards: list[tuple[Callable[..., bool], tuple]] = []
         self.histories: dict[Storage, int] = {}
         self.start = Node().sequence  # later nodes were made inside
         self._log: list[Callable[[], None]] = []
@@ -316,9 +316,9 @@ class Tracer:
         """Let the program hold only while nobody writes to a storage."""
         self.histories.setdefault(storage, storage.version)
 
-    def require(self, holds: Callable[[], bool]) -> None:
-        """Trace anew once `holds()` is no longer true: the path taken rests on it."""
-        self.guards.append(holds)
+    def require(self, holds: Callable[..., bool], *args: Any) -> None:
+        """Trace anew once `holds(*args)` is no longer true: the path taken rests on it."""
+        self.guards.append((holds, args))
 
     def each_run(self, callback: Callable[..., None], *args: Any) -> None:
         """Call `callback(1, *args)` before every later run; with -1 to undo it when that fails."""

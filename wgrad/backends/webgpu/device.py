@@ -349,9 +349,7 @@ class Gpu:
         COUNTERS.bind_groups_created += 1
         return group
 
-    def timed(
-        self, launches: Sequence[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]
-    ) -> float:
+    def timed(self, launches: Sequence[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]) -> float:
         """Run at most BATCH launches in a submit of their own, and return how long they took.
 
         The GPU's own clock says so where it has one, in ticks, which WebGPU calls nanoseconds;

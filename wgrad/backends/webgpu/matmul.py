@@ -17,7 +17,9 @@ from .configs import batch_extents, default, steps_of_part, tiles
 from .device import Gpu, Pipeline
 from .problem import Config, Kernel, Launch, Output, Problem, Scratch
 
-_SHARE = "fn share_a(mine: vec4<T>, start: u32, row: u32, i: u32, k: u32) -> vec4<T> {{ return {}; }}"
+_SHARE = (
+    "fn share_a(mine: vec4<T>, start: u32, row: u32, i: u32, k: u32) -> vec4<T> {{ return {}; }}"
+)
 # Results as they are: the shaders' own block, and the same for four at a time.
 PLAIN = Output(
     "",
@@ -133,9 +135,7 @@ class Matmul:
         return self._shuffles
 
 
-def _params(
-    shown: Problem, turned: bool, parts: int, part: int, scalars: tuple[int, ...]
-) -> bytes:
+def _params(shown: Problem, turned: bool, parts: int, part: int, scalars: tuple[int, ...]) -> bytes:
     a, b = shown.a, shown.b
     words = (
         *(shown.m, shown.n, shown.k, shown.count),

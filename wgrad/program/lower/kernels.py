@@ -54,8 +54,9 @@ def fused_kernel(step: Step, home: Home, hardware: bool) -> Kernel:
         shared = hardware and _is_long(text.part)
         _write_part(text, shared)
         functions += [f"fn part_{i}(group: u32, lane: u32) {{", *text.lines, "}"]
-        first, groups = groups, groups + (
-            text.part.rows if shared else -(-text.part.threads // THREADS)
+        first, groups = (
+            groups,
+            groups + (text.part.rows if shared else -(-text.part.threads // THREADS)),
         )
         place = f"group - {first}u" if first else "group"
         deal.append(f"    if group >= {first}u && group < {groups}u {{ part_{i}({place}, lane); }}")
