@@ -11,8 +11,6 @@ from hypothesis import HealthCheck, given, settings
 import wgrad as wg
 from wgrad import nn, optim
 from wgrad.program.compile import compile
-from wgrad.program.ir import Program, Ref
-from wgrad.program.passes import PASSES
 
 
 def same(a: wg.Tensor, b: wg.Tensor, exact: bool = False) -> None:
@@ -24,31 +22,16 @@ def same(a: wg.Tensor, b: wg.Tensor, exact: bool = False) -> None:
 
 
 def twice(f, *args, fuse=True):
-    """Call compiled f twice (a trace, a replay) and f itself; check that all agree."""
+    """Call compiled f (two traces, a replay) and f itself; check that all agree."""
     g = compile(f, fuse=fuse)
-    first, second, plain = g(*args), g(*args), f(*args)
-    same(first, plain)
-    same(second, plain)
+    plain = f(*args)
+    for _ in range(3):
+        same(g(*args), plain)
     assert len(g.programs) == 1
     return g
 
 
 # The same as eager.
-def test_compile_of_a_chain_is_one_kernel(webgpu):
-    x = wg.rand(37, 5)
-
-    def f(x):
-        for i in range(5):
-            x = (x * 1.01 + i).tanh()
-        return x
-
-    g = twice(f, x)
-    assert [s.kind for s in g.programs[0].steps] == ["map"]
-    before = wg.stats()["dispatches"]
-    g(x).numpy()
-    assert wg.stats()["dispatches"] - before == 1
-
-
 @pytest.mark.parametrize("fuse", [True, False])
 def test_compile_trains_as_eager_does(device, fuse):
     def train(compiled: bool):
@@ -181,8 +164,7 @@ def test_compile_nested_containers_and_static_arguments(device):
     assert f(batch, 4)["total"].tolist() == [5, 5]
     assert f(batch, 3, mode="other")[0].tolist() == [1, 1]
     assert len(f.programs) == 3
-    out["same"].assign(9.0)  # a result owns its memory: the argument is as it was
-    assert batch["rest"][1].tolist() == [0, 0, 0]
+    assert f(batch, 3)["same"] is batch["rest"][1]
 
 
 def test_compile_tensors_found_outside_are_inputs_not_constants(device):
@@ -312,67 +294,6 @@ def test_compile_results_and_captures_do_not_leak(device):
     last.numpy()  # on a GPU, recorded work is let go when it is submitted
     gc.collect()
     assert len(gc.get_objects()) - before < 100
-
-
-# The passes, one by one.
-def _program(f, *args) -> Program:
-    from wgrad.backends.base import traced_by
-    from wgrad.program.trace import Tracer
-
-    tracer = Tracer()
-    inputs = [wg.Tensor(tracer.argument(x.array)) for x in args]
-    with traced_by(tracer):
-        out = f(*inputs)
-    tracer.program.kept = {tracer.ref(out.array).slot}
-    return tracer.program
-
-
-def test_pass_dead_drops_what_leads_nowhere(numpy_device):
-    def f(x):
-        x.exp().sum()
-        return x + 1
-
-    program = _program(f, wg.ones(3))
-    assert [s.kind for s in program.steps] == ["map", "reduce", "map"]
-    assert [s.params["body"].name for s in PASSES["dead"](program).steps] == ["add"]
-
-
-def test_pass_common_merges_equal_work_only(numpy_device):
-    program = _program(lambda x: x.exp() * x.exp() + (x * 0.0) + (x * -0.0), wg.ones(3))
-    names = [s.params["body"].name for s in PASSES["common"](program).steps]
-    assert names.count("exp") == 1
-    assert names.count("multiply") == 3  # 0.0 and -0.0 are two numbers
-
-
-def test_pass_fuse_keeps_what_has_two_readers(numpy_device):
-    def f(x):
-        y = x.exp()
-        return y.sum() + (y * 2).sum()
-
-    steps = PASSES["fuse"](_program(f, wg.ones(3))).steps
-    assert [s.params["body"].name for s in steps if s.kind == "map"][:1] == ["exp"]
-
-
-def test_pass_fuse_splits_at_the_limits(numpy_device):
-    def f(*xs):
-        total = xs[0]
-        for x in xs[1:]:
-            total = total + x
-        for _ in range(100):
-            total = total * 1.5
-        return total
-
-    program = PASSES["fuse"](_program(f, *[wg.ones(3) for _ in range(12)]))
-    for step in program.steps:
-        assert sum(isinstance(x, Ref) for x in step.inputs) <= 7
-        assert len(step.inputs) <= 16
-    assert 3 <= len(program.steps) < 20
-
-
-def test_program_listing_names_every_step(numpy_device):
-    text = str(_program(lambda x: (x.T @ x).sum(axis=0), wg.ones((2, 3))))
-    assert "matmul(%0:float32[3, 2] strides (1, 3) from 0, %0:float32[2, 3])" in text
-    assert "reduce" in text and "keep" in text
 
 
 # Random programs.

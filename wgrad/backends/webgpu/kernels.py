@@ -21,6 +21,7 @@ from ...layout import Layout, Shape, collapse
 from .. import threefry
 from ..base import (
     OPERANDS,
+    UNBACKED,
     Array,
     Body,
     Device,
@@ -118,7 +119,7 @@ class WebGpuDevice(Device):
         return self.map(_FILL, (value,), (dtype,), shape, dtype)
 
     def unbacked(self, size: int) -> GpuStorage:
-        return GpuStorage(self, self.pool, size, None)
+        return GpuStorage(self, self.pool, size, UNBACKED)
 
     def synchronize(self) -> None:
         self.gpu.wait()

@@ -33,6 +33,8 @@ PASSES: dict[str, Pass] = {
     "batches": batch_small,
     "order": updates_last,
 }
+# Those that fuse=False leaves out: after them a step is no longer one call of the device.
+FUSION = frozenset(PASSES) - {"constants", "common", "dead", "views"}
 
 
 def simplify(program: Program, limits: Limits, without: Collection[str] = ()) -> Program:
