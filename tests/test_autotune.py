@@ -299,7 +299,7 @@ def test_autotune_measures_while_a_program_records_and_leaves_no_trace(webgpu, h
     monkeypatch.setenv("WGRAD_AUTOTUNE", "1")
     products = Matmul(webgpu.gpu)
     x = wg.ones(5) + 1
-    with webgpu.recorded() as launches:
+    with webgpu.gpu.recorded() as launches:
         products.choose(problem(4, 64, 68))
         assert launches == []
         y = x * 3
