@@ -7,16 +7,18 @@
 // Replaced: `parts`, the bindings and `run`. What stands there is the sum of m0's rows of 128.
 
 struct Params {
-    numbers: array<vec4<u32>, 4>,  // the bits of operands that are numbers
+    scalars: array<vec4<u32>, 4>,  // the bits of operands that are numbers
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 
+// The host may replace this line, and the block.
+const THREADS = 64u;
 // replace: parts
 @group(0) @binding(1) var<storage, read> m0: array<f32>;
 @group(0) @binding(2) var<storage, read_write> m1: array<f32>;
 fn run(group: u32, lane: u32) {
-    let index = group * 64u + lane;
+    let index = group * THREADS + lane;
     if index >= arrayLength(&m1) { return; }
     var total = 0.0;
     for (var k = 0u; k < 128u; k++) { total += m0[index * 128u + k]; }
@@ -24,7 +26,7 @@ fn run(group: u32, lane: u32) {
 }
 // end: parts
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,

@@ -6,21 +6,24 @@
 //
 // Shape: one workgroup is 8 lanes side by side along n, the SIMD width of lavapipe; each lane has 16 x 8 outputs. There a load
 // costs about 20 cycles (lane by lane, even of one address) and a multiply-add 1, so loads are what counts: the lanes load
-// different rows of a and share them by shuffles, and b comes as vec4s. GFLOP/s at 512 x 512 x 512 on 2 cores: one output a thread
-// 1.05; with shuffles and vec4 loads of a and b 37, of b only 35, of neither 25; without shuffles 21, 14, 11; ROWS = 4 at best 14.
-// Tiles of 32 x 8 and 32 x 4 gain nothing and compile slower.
+// different rows of a and share them by shuffles (lib/shuffle.wgsl), and vec4s are read and written wherever strides allow. GFLOP/s
+// at 512 x 512 x 512 on 2 cores: one output a thread 1.05; all of it 41, with scalar loads of a 37, of a and b 25; without shuffles
+// 21, 14, 11; ROWS = 4 at best 14. Tiles of 32 x 8 and 32 x 4 gain nothing and compile slower.
 // include: lib/operands.wgsl
 // include: lib/matmul.wgsl
 
-// The host may replace each of these lines.
-// 16, 8 or 4: how many rows of out a workgroup computes.
+// The host may replace this line: 16, 8, 4 or 1 rows of out a workgroup computes.
 const ROWS = 16u;
-// Row `row + i` of a at step k. `mine` is row `row + lane` (or `row + 8 + lane`) of it. With subgroups of 8 lanes or more:
-// fn share_a(mine: vec4<T>, start: u32, row: u32, i: u32, k: u32) -> vec4<T> { return subgroupShuffle(mine, i % LANES); }
-fn share_a(mine: vec4<T>, start: u32, row: u32, i: u32, k: u32) -> vec4<T> { return load_a(start, row + i, k); }
 
 const LANES = 8u;
 const COLS = 8u;    // columns of out a lane computes: two runs of 4, each next to that of the next lane
+
+// Without shuffles every lane loads all rows of a itself; with them, lib/shuffle.wgsl takes this block's place. A_UNIT may be UNIT_M
+// there only.
+// replace: share
+fn load_mine(start: u32, row: u32, lane: u32, k: u32) -> vec4<T> { return vec4<T>(); }
+fn share_a(mine: vec4<T>, start: u32, row: u32, i: u32, k: u32) -> vec4<T> { return load_a(start, row + i, k); }
+// end: share
 
 @compute @workgroup_size(8)
 fn main(
@@ -55,12 +58,14 @@ fn main(
     for (var k = tile.first; k < tile.last; k += 4u) {
         let bl = load_b(in_b, k, col);
         let bh = load_b(in_b, k, col + LANES * 4u);
-        let a0 = load_a(in_a, tile.row + lane, k);
+        let a0 = load_mine(in_a, tile.row, lane, k);
         var x: vec4<T>;
         x = share_a(a0, in_a, tile.row, 0u, k); l0 = step(l0, x, bl); h0 = step(h0, x, bh);
-        x = share_a(a0, in_a, tile.row, 1u, k); l1 = step(l1, x, bl); h1 = step(h1, x, bh);
-        x = share_a(a0, in_a, tile.row, 2u, k); l2 = step(l2, x, bl); h2 = step(h2, x, bh);
-        x = share_a(a0, in_a, tile.row, 3u, k); l3 = step(l3, x, bl); h3 = step(h3, x, bh);
+        if ROWS > 1u {
+            x = share_a(a0, in_a, tile.row, 1u, k); l1 = step(l1, x, bl); h1 = step(h1, x, bh);
+            x = share_a(a0, in_a, tile.row, 2u, k); l2 = step(l2, x, bl); h2 = step(h2, x, bh);
+            x = share_a(a0, in_a, tile.row, 3u, k); l3 = step(l3, x, bl); h3 = step(h3, x, bh);
+        }
         if ROWS > 4u {
             x = share_a(a0, in_a, tile.row, 4u, k); l4 = step(l4, x, bl); h4 = step(h4, x, bh);
             x = share_a(a0, in_a, tile.row, 5u, k); l5 = step(l5, x, bl); h5 = step(h5, x, bh);
@@ -68,15 +73,15 @@ fn main(
             x = share_a(a0, in_a, tile.row, 7u, k); l7 = step(l7, x, bl); h7 = step(h7, x, bh);
         }
         if ROWS > 8u {
-            let a1 = load_a(in_a, tile.row + 8u + lane, k);
-            x = share_a(a1, in_a, tile.row, 8u, k); l8 = step(l8, x, bl); h8 = step(h8, x, bh);
-            x = share_a(a1, in_a, tile.row, 9u, k); l9 = step(l9, x, bl); h9 = step(h9, x, bh);
-            x = share_a(a1, in_a, tile.row, 10u, k); l10 = step(l10, x, bl); h10 = step(h10, x, bh);
-            x = share_a(a1, in_a, tile.row, 11u, k); l11 = step(l11, x, bl); h11 = step(h11, x, bh);
-            x = share_a(a1, in_a, tile.row, 12u, k); l12 = step(l12, x, bl); h12 = step(h12, x, bh);
-            x = share_a(a1, in_a, tile.row, 13u, k); l13 = step(l13, x, bl); h13 = step(h13, x, bh);
-            x = share_a(a1, in_a, tile.row, 14u, k); l14 = step(l14, x, bl); h14 = step(h14, x, bh);
-            x = share_a(a1, in_a, tile.row, 15u, k); l15 = step(l15, x, bl); h15 = step(h15, x, bh);
+            let a1 = load_mine(in_a, tile.row + 8u, lane, k);
+            x = share_a(a1, in_a, tile.row + 8u, 0u, k); l8 = step(l8, x, bl); h8 = step(h8, x, bh);
+            x = share_a(a1, in_a, tile.row + 8u, 1u, k); l9 = step(l9, x, bl); h9 = step(h9, x, bh);
+            x = share_a(a1, in_a, tile.row + 8u, 2u, k); l10 = step(l10, x, bl); h10 = step(h10, x, bh);
+            x = share_a(a1, in_a, tile.row + 8u, 3u, k); l11 = step(l11, x, bl); h11 = step(h11, x, bh);
+            x = share_a(a1, in_a, tile.row + 8u, 4u, k); l12 = step(l12, x, bl); h12 = step(h12, x, bh);
+            x = share_a(a1, in_a, tile.row + 8u, 5u, k); l13 = step(l13, x, bl); h13 = step(h13, x, bh);
+            x = share_a(a1, in_a, tile.row + 8u, 6u, k); l14 = step(l14, x, bl); h14 = step(h14, x, bh);
+            x = share_a(a1, in_a, tile.row + 8u, 7u, k); l15 = step(l15, x, bl); h15 = step(h15, x, bh);
         }
     }
 

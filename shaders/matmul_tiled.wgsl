@@ -8,8 +8,8 @@
 // memory feed 64 multiply-adds. A tile is 16 steps deep, which makes two of them 16 KiB, all that is portable, and one block of
 // 4 x 4 for every thread to load: half of the threads fetch a, half b, as four vec4s, while the tile before is being used.
 // Thread (x, y) has columns 4x to 4x + 3 and rows 4y to 4y + 3, and those 64 further; 32 neighbouring threads are 8 wide and 4 high,
-// so that they read no more than 12 different quads at a time. Not measured on a GPU; on lavapipe it is a fifth as fast as
-// matmul.wgsl.
+// so that they read no more than 12 different quads at a time. Not measured on a GPU; on lavapipe it is a quarter as fast
+// as matmul.wgsl.
 // include: lib/operands.wgsl
 // include: lib/matmul.wgsl
 
@@ -39,11 +39,6 @@ fn load_a_block(start: u32, row: u32, k: u32) -> Block {
     return transposed(Block(
         load_a(start, row, k), load_a(start, row + 1u, k), load_a(start, row + 2u, k), load_a(start, row + 3u, k),
     ));
-}
-
-fn load_a_column(start: u32, row: u32, k: u32) -> vec4<T> {
-    let x = a_vector(start + min(row, params.m - 4u) + min(k, params.k - 1u) * params.a_col);
-    return select(vec4<T>(), x, k < params.k);
 }
 
 // Block (quad, k) of one of the tiles. The last one that is asked for lies past the end of the part, and is never used.

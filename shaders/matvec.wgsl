@@ -1,7 +1,7 @@
-// Matrix multiplication of few rows: out[batch] = a[batch] @ b[batch], where a has 1 to 4 of them.
+// Matrix multiplication of few rows: out[batch] = a[batch] @ b[batch], where a has hardly more than 4 of them.
 //
-// Bindings: 0 uniform Params, 1 a, 2 b, 3 out or what the output block says. Dispatch: tiles = parts * batch * ceil(n / 64)
-// workgroups, folded into x and y so that x * y >= tiles (spare workgroups write nothing); z is 1.
+// Bindings: 0 uniform Params, 1 a, 2 b, 3 out or what the output block says. Dispatch: tiles = parts * batch * ceil(m / ROWS) *
+// ceil(n / 64) workgroups, folded into x and y so that x * y >= tiles (spare workgroups write nothing); z is 1.
 // A part has at most 4 million steps on lavapipe, which stops an invocation after 65535 loop iterations of 64 steps.
 //
 // Shape: every element of b is used once a row, so what counts is to read it in order and by many threads at a time. One workgroup
@@ -10,7 +10,7 @@
 // include: lib/operands.wgsl
 // include: lib/matmul.wgsl
 
-// The host may replace this line: 1, 2 or 4, at least m.
+// The host may replace this line: 1, 2 or 4 rows of out a workgroup computes.
 const ROWS = 4u;
 
 const QUADS = 16u;
@@ -36,11 +36,11 @@ fn main(
     var s0 = vec4<T>(); var s1 = vec4<T>(); var s2 = vec4<T>(); var s3 = vec4<T>();
     for (var k = tile.first + 4u * slice; k < tile.last; k += 4u * SLICES) {
         let y = load_b(in_b, k, col);
-        s0 = step(s0, load_a(in_a, 0u, k), y);
-        if ROWS > 1u { s1 = step(s1, load_a(in_a, 1u, k), y); }
+        s0 = step(s0, load_a(in_a, tile.row, k), y);
+        if ROWS > 1u { s1 = step(s1, load_a(in_a, tile.row + 1u, k), y); }
         if ROWS > 2u {
-            s2 = step(s2, load_a(in_a, 2u, k), y);
-            s3 = step(s3, load_a(in_a, 3u, k), y);
+            s2 = step(s2, load_a(in_a, tile.row + 2u, k), y);
+            s3 = step(s3, load_a(in_a, tile.row + 3u, k), y);
         }
     }
     let mine = slice * QUADS + quad;
@@ -54,9 +54,9 @@ fn main(
 
     // Thread (row, quad) adds up the slices of its four columns.
     let row = thread / QUADS;
-    if row < min(ROWS, tile.rows) {
+    if row < ROWS && tile.row + row < tile.rows {
         var sum = vec4<T>();
         for (var i = 0u; i < SLICES; i++) { sum += sums[row * THREADS + i * QUADS + thread % QUADS]; }
-        store(tile.at + row * params.out_row, tile.col + 4u * (thread % QUADS), sum);
+        store(tile.at + (tile.row + row) * params.out_row, tile.col + 4u * (thread % QUADS), sum);
     }
 }

@@ -66,6 +66,37 @@ def test_shader_error_is_an_exception_with_the_compilers_words(gpu):
     assert (wg.ones(3, device="webgpu") + 1).tolist() == [2, 2, 2]
 
 
+def test_kernels_bind_the_same_buffers_to_read_and_to_write(gpu):
+    form = """
+    @group(0) @binding(1) var<storage, read> x: array<u32>;
+    @group(0) @binding(2) var<storage, {}> y: array<u32>;
+    @group(0) @binding(3) var<storage, read_write> z: array<u32>;
+    @compute @workgroup_size(1) fn main() {{ {} }}
+    """
+    writes = gpu.compile(form.format("read_write", "y[0] = x[0]; z[0] = 2u;"), "rww", "writes")
+    reads = gpu.compile(form.format("read", "z[1] = x[0] + y[0];"), "rrw", "reads")
+    buffers = tuple(gpu.create_buffer(256) for _ in range(3))
+    gpu.write(buffers[0], np.full(64, 20, np.uint32), 256)
+    for pipeline in (writes, reads, writes):
+        gpu.launch(pipeline, buffers, b"", 1)
+    assert np.frombuffer(gpu.read(buffers[2], 0, 8), np.uint32).tolist() == [2, 40]
+    for buffer in buffers:
+        gpu.drop_buffer(buffer)
+
+
+def test_timed_work_comes_after_what_is_recorded(webgpu):
+    x = wg.zeros(4) + 1
+    y = wg.zeros(4)
+    pipeline = webgpu._pipeline(("copy",), 1, lambda: shaders.source("copy"))
+    with webgpu.recorded() as launches:
+        webgpu.write(y.array, x.array)
+        (copy,) = launches
+    x = x * 3
+    buffers = (x.array.storage.buffer, y.array.storage.buffer)
+    assert webgpu.gpu.timed([(pipeline, buffers, *copy[2:])]) > 0
+    assert y.tolist() == [3] * 4
+
+
 @pytest.mark.parametrize("nbytes", [1, 256, 257, 1000, 4096, 4097, 10**6, 2**27 - 4])
 def test_pool_size_class_wastes_at_most_a_quarter(nbytes):
     size = size_class(nbytes, 2**27)

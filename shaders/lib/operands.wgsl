@@ -48,6 +48,12 @@ fn load_a(start: u32, row: u32, k: u32) -> vec4<T> {
     return select(vec4<T>(), x, steps < vec4<u32>(params.k));
 }
 
+// Rows row to row + 3 of a at step k.
+fn load_a_column(start: u32, row: u32, k: u32) -> vec4<T> {
+    let x = a_vector(start + min(row, params.m - 4u) + min(k, params.k - 1u) * params.a_col);
+    return select(vec4<T>(), x, k < params.k);
+}
+
 fn load_b(start: u32, k: u32, col: u32) -> Block {
     if B_UNIT == UNIT_K {
         return transposed(Block(

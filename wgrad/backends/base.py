@@ -302,17 +302,6 @@ class Device(ABC):
     def random(self, kind: str, key: tuple[int, int], counter: int, shape: Shape) -> Array:
         """Threefry numbers `counter`, `counter`+1, ...: "bits" (uint32), "uniform", "normal"."""
 
-    def recorded(self) -> AbstractContextManager[list[Any] | None]:
-        """Return a context that yields the list of what is launched inside, for `relaunch`.
-
-        None where a device has nothing to record: then its methods are the fastest way.
-        """
-        return nullcontext(None)
-
-    def relaunch(self, launches: list[Any], inputs: list[Storage], size: int) -> Storage:
-        """Launch what was recorded of one step again, over other storages; return its output."""
-        raise DeviceError(f"{self.name}: nothing was recorded")
-
     @_asks_tracer
     def replace(self, target: Array, fresh: Array) -> None:
         """Give `target` the values of `fresh`, an array of equal shape that nobody else holds.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from ..backends.base import Device, Storage
 from .interpret import Draw, Interpreter
 from .ir import Program
 from .limits import Limits
-from .passes import PASSES, simplify
+from .passes import FUSION, simplify
 
 
 class Executor(Protocol):
@@ -21,7 +21,17 @@ class Executor(Protocol):
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
 
 
-def build(program: Program, device: Device, fuse: bool) -> Executor:
-    """Return what runs `program`, after the passes, on `device`."""
-    without = () if fuse else set(PASSES) - {"constants", "common", "dead"}
-    return Interpreter(simplify(program, Limits(), without), device)
+def build(
+    program: Program, device: Device, fuse: bool = True, without: Collection[str] = ()
+) -> Executor:
+    """Return what runs `program` on `device`, after all passes but those named in `without`.
+
+    Without `fuse` every op stays a call of the device.
+    """
+    if not fuse:
+        return Interpreter(simplify(program, Limits(), {*without, *FUSION}), device)
+    if device.name == "numpy":
+        return Interpreter(simplify(program, Limits(), without), device)
+    from .lower.webgpu import WebGpuExecutor, limits_of
+
+    return WebGpuExecutor(simplify(program, limits_of(device), without), device)

@@ -5,8 +5,6 @@ A rule looks at shapes and strides alone, so that the same problem is always com
 
 from __future__ import annotations
 
-from math import prod
-
 from .problem import UNITS, Config, Problem
 
 # lavapipe stops an invocation after 65535 loop iterations (of 4 steps); and sums of pieces are
@@ -24,13 +22,17 @@ WIDTH = 64  # of the tiles of matmul and matvec
 
 def tiles(problem: Problem, height: int, width: int) -> int:
     """Return how many workgroups a part of a problem takes."""
-    return problem.count * -(-problem.m // height) * -(-problem.n // width)
+    return problem.matrices * -(-problem.m // height) * -(-problem.n // width)
+
+
+def _room(problem: Problem) -> int:
+    """Return how many partial results fit into memory."""
+    return SCRATCH_BYTES // (4 * max(problem.size, 1))
 
 
 def least_parts(problem: Problem) -> int:
     """Return into how many parts k has to be cut, at least."""
-    room = max(1, SCRATCH_BYTES // (4 * max(problem.size, 1)))
-    parts = max(-(-problem.k // HARD_LIMIT), min(-(-problem.k // LONGEST), room))
+    parts = max(-(-problem.k // HARD_LIMIT), min(-(-problem.k // LONGEST), _room(problem)))
     return max(1, min(parts, MOST_PARTS))
 
 
@@ -40,8 +42,7 @@ def default(problem: Problem, software: bool) -> Config:
     if software:
         swap = _prefers_turned(problem, turned)
         shown = turned if swap else problem
-        height = 16 if shown.m > 8 else 8 if shown.m > 4 else 4
-        return _with_parts(shown, software, Config("matmul", height, WIDTH, 1, swap))
+        return _with_parts(shown, software, Config("matmul", _height(shown.m), WIDTH, 1, swap))
     if min(problem.m, problem.n) <= ROW:
         swap = problem.n < problem.m
         shown = turned if swap else problem
@@ -59,6 +60,11 @@ def _prefers_turned(problem: Problem, turned: Problem) -> bool:
     return UNITS.index(turned.b_unit) > UNITS.index(problem.b_unit)
 
 
+def _height(m: int) -> int:
+    """Return the lowest register tile that holds all rows, or the highest."""
+    return next((h for h in (1, 4, 8) if m <= h), 16)
+
+
 def _rows(m: int) -> int:
     return m if m <= 2 else ROW
 
@@ -67,8 +73,7 @@ def _with_parts(problem: Problem, software: bool, config: Config) -> Config:
     """Cut k so that there are enough workgroups for the adapter."""
     most = problem.k // SHORTEST[software]
     wanted = BUSY[software] // max(1, tiles(problem, config.height, config.width))
-    room = max(1, SCRATCH_BYTES // (4 * max(problem.size, 1)))
-    parts = max(least_parts(problem), min(wanted, most, room))
+    parts = max(least_parts(problem), min(wanted, most, _room(problem)))
     return config._replace(parts=parts)
 
 
@@ -80,7 +85,8 @@ def candidates(problem: Problem, software: bool) -> list[Config]:
         shown = problem.turned if swap else problem
         shapes: list[tuple[str, int, int]] = []
         if software:
-            shapes += [("matmul", h, WIDTH) for h in (4, 8, 16) if h == 4 or shown.m > h // 2]
+            most = _height(shown.m)
+            shapes += [("matmul", h, WIDTH) for h in (1, 4, 8, 16) if most // 4 <= h <= most]
         elif not swap:
             sides = [(h, w) for h in (64, 128) for w in (64, 128)]
             shapes += [("matmul_tiled", h, w) for h, w in sides]
@@ -88,22 +94,23 @@ def candidates(problem: Problem, software: bool) -> list[Config]:
             shapes.append(("matvec", _rows(shown.m), WIDTH))
         for shader, height, width in shapes:
             for parts in sorted({least, *(least * 2**i for i in range(1, 7))}):
-                short = parts > least and problem.k // parts < 32
-                large = parts > least and 4 * parts * problem.size > SCRATCH_BYTES
-                many = parts > least and tiles(shown, height, width) * parts > 4 * BUSY[software]
+                pays = (
+                    problem.k >= 32 * parts
+                    and parts <= _room(problem)
+                    and tiles(shown, height, width) * parts <= 4 * BUSY[software]
+                )
                 config = Config(shader, height, width, parts, swap)
-                if not (short or large or many) and config not in found:
+                if (parts == least or pays) and config not in found:
                     found.append(config)
     return found
 
 
 def steps_of_part(k: int, parts: int) -> int:
     """Return how many steps of k each part takes, a multiple of 16 as the kernels want it."""
-    return max(16, -(--(-k // parts) // 16) * 16)
+    return max(16, -(-k // (16 * parts)) * 16)
 
 
 def batch_extents(problem: Problem) -> tuple[int, int]:
     """Return the extents of the last two of three batch axes."""
     padded = (1, 1, 1, *problem.batch)[-3:]
-    assert prod(padded) == problem.count
     return padded[1], padded[2]

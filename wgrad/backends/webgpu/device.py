@@ -152,7 +152,7 @@ class Gpu:
         self.largest_buffer = min(
             self.limits["max-buffer-size"], self.limits["max-storage-buffer-binding-size"]
         )
-        self._slot = max(32, self.limits["min-uniform-buffer-offset-alignment"])
+        self.slot = max(32, self.limits["min-uniform-buffer-offset-alignment"])
         self._ring = bytearray(RING_BYTES)
         usage = self.wgpu.BufferUsage
         self._storage_usage = usage.STORAGE | usage.COPY_SRC | usage.COPY_DST
@@ -172,6 +172,7 @@ class Gpu:
         self._unsubmitted = 0
         self._next_uid = 0
         self.batch = 0
+        self.dropped = 0  # buffers so far: who caches bind groups of its own lets go of them then
 
     # Memory.
     def create_buffer(self, nbytes: int) -> Buffer:
@@ -203,6 +204,7 @@ class Gpu:
                 self._groups.pop(key, None)
             buffer.groups.clear()
             del self._alive[buffer.uid]
+            self.dropped += 1
             COUNTERS.bytes_allocated -= buffer.nbytes
 
     def write(self, buffer: Buffer, data: Any, nbytes: int) -> None:
@@ -299,6 +301,9 @@ class Gpu:
         if _forked:
             check_process()
         with self.lock:
+            if self._record is not None:
+                self._record.append((pipeline, buffers, params, groups))
+                return
             work = self._work
             start = work[-1].end if work else 0
             if start + PARAMS_BYTES > RING_BYTES or len(work) >= BATCH:
@@ -312,14 +317,15 @@ class Gpu:
                 group = self._bind(key, buffers)
             for buffer in buffers:
                 buffer.batch = self.batch
-            end = start + -(-size // self._slot) * self._slot
+            end = start + -(-size // self.slot) * self.slot
             work.append(_Dispatch(pipeline, group, start, end, groups))
-            if self._record is not None:
-                self._record.append((pipeline, buffers, params, groups))
 
     @contextlib.contextmanager
     def recorded(self) -> Iterator[list[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]]:
-        """Yield the list of the launches made inside; no other thread launches meanwhile."""
+        """Yield the list of the launches made inside, which do not run.
+
+        No other thread launches meanwhile.
+        """
         with self.lock:
             launches: list[tuple[Pipeline, tuple[Buffer, ...], bytes, int]] = []
             self._record = launches
@@ -328,17 +334,19 @@ class Gpu:
             finally:
                 self._record = None
 
-    def _bind(self, key: tuple, buffers: tuple[Buffer, ...]) -> Any:
+    def bind_group(self, access: str, buffers: Sequence[Buffer], uniforms: Any) -> Any:
+        """Return a new bind group: Params at a dynamic offset of `uniforms`, then the buffers."""
         entries: list[dict] = [
-            {
-                "binding": 0,
-                "resource": {"buffer": self._uniforms, "offset": 0, "size": PARAMS_BYTES},
-            }
+            {"binding": 0, "resource": {"buffer": uniforms, "offset": 0, "size": PARAMS_BYTES}}
         ]
         for i, buffer in enumerate(buffers, 1):
             resource = {"buffer": buffer.raw, "offset": 0, "size": buffer.nbytes}
             entries.append({"binding": i, "resource": resource})
-        group = self.raw.create_bind_group(layout=self._layout(key[0])[0], entries=entries)
+        COUNTERS.bind_groups_created += 1
+        return self.raw.create_bind_group(layout=self._layout(access)[0], entries=entries)
+
+    def _bind(self, key: tuple, buffers: tuple[Buffer, ...]) -> Any:
+        group = self.bind_group(key[0], buffers, self._uniforms)
         if len(self._groups) >= GROUPS_KEPT:  # the pool found ever new combinations of buffers
             self._groups.clear()
             for each in self._alive.values():
@@ -346,7 +354,6 @@ class Gpu:
         self._groups[key] = group
         for buffer in buffers:
             buffer.groups.add(key)
-        COUNTERS.bind_groups_created += 1
         return group
 
     def timed(self, launches: Sequence[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]) -> float:
@@ -402,7 +409,7 @@ class Gpu:
                 raise DeviceError(
                     f"webgpu: the driver refused {len(work)} dispatches of {names}: {error}"
                 ) from error
-            with _interrupts_wait():
+            with interrupts_wait():
                 # On the queue's own timeline, so earlier batches have read their parameters.
                 self.raw.queue.write_buffer(self._uniforms, 0, self._ring, 0, work[-1].end)
                 self.raw.queue.submit([commands])
@@ -429,19 +436,21 @@ class Gpu:
                 compute.set_pipeline(pipeline.raw)
                 bound = pipeline
             compute.set_bind_group(0, group, (start,))
-            if groups <= GROUPS_PER_DIMENSION:
-                compute.dispatch_workgroups(groups)
-            else:
-                rows = -(-groups // GROUPS_PER_DIMENSION)
-                compute.dispatch_workgroups(-(-groups // rows), rows)
+            compute.dispatch_workgroups(*folded(groups))
         compute.end()
         if stamps is not None:
             encoder.resolve_query_set(stamps[0], 0, 2, stamps[1], 0)
         return encoder.finish()
 
 
+def folded(groups: int) -> tuple[int, int]:
+    """Return a count of workgroups in two dimensions, whose product may be a little more."""
+    rows = -(-groups // GROUPS_PER_DIMENSION)
+    return -(-groups // rows), rows
+
+
 @contextlib.contextmanager
-def _interrupts_wait() -> Iterator[None]:
+def interrupts_wait() -> Iterator[None]:
     """Hold Ctrl-C back until the block is done: half a submit could not be taken up again."""
     if threading.current_thread() is not threading.main_thread():
         yield  # Python delivers signals to the main thread alone

@@ -85,6 +85,7 @@ class WebGpuDevice(Device):
         self.gpu = gpu
         self.pool = Pool(gpu)
         self._pipelines: dict[tuple, Pipeline] = {}
+        self._texts: dict[str, Pipeline] = {}
         self.products = Matmul(gpu)
         self._products: dict[tuple, _Product] = {}
         self._normal_table: Array | None = None
@@ -123,17 +124,6 @@ class WebGpuDevice(Device):
     def synchronize(self) -> None:
         self.gpu.wait()
 
-    # What compiled programs repeat.
-    def recorded(self) -> AbstractContextManager[list[Any] | None]:
-        return self.gpu.recorded()
-
-    def relaunch(self, launches: list[Any], inputs: list[Storage], size: int) -> GpuStorage:
-        out = GpuStorage(self, self.pool, size, self.pool.acquire(4 * size))
-        for pipeline, places, params, groups in launches:
-            buffers = tuple([out.buffer if i < 0 else inputs[i].buffer for i in places])
-            self.gpu.launch(pipeline, buffers, params, groups)
-        return out
-
     # Pipelines.
     def _pipeline(self, key: tuple, inputs: int, code: Callable[[], str]) -> Pipeline:
         """Return the pipeline of a structure, compiled at its first use."""
@@ -141,6 +131,13 @@ class WebGpuDevice(Device):
         if found is None:
             label = " ".join(getattr(k, "name", str(k)) for k in key)
             found = self._pipelines[key] = self.gpu.compile(code(), inputs, label)
+        return found
+
+    def pipeline_of(self, code: str, access: str, label: str) -> Pipeline:
+        """Return the pipeline of a whole shader text; equal texts are compiled once."""
+        found = self._texts.get(code)
+        if found is None:
+            found = self._texts[code] = self.gpu.compile(code, access, label)
         return found
 
     def _launch(

@@ -11,15 +11,13 @@ from functools import lru_cache
 
 import numpy as np
 
+from ...dtypes import DType
 from ...errors import WgradError
 from . import shaders, tune
 from .configs import batch_extents, default, steps_of_part, tiles
 from .device import Gpu, Pipeline
 from .problem import Config, Kernel, Launch, Output, Problem, Scratch
 
-_SHARE = (
-    "fn share_a(mine: vec4<T>, start: u32, row: u32, i: u32, k: u32) -> vec4<T> {{ return {}; }}"
-)
 # Results as they are: the shaders' own block, and the same for four at a time.
 PLAIN = Output(
     "",
@@ -81,7 +79,7 @@ class Matmul:
                 self._kernel(shown, config, PLAIN, straight), params, groups, (*operands, scratch)
             ),
             Launch(
-                _sum_kernel(problem.dtype.storage, output, vectors),
+                _sum_kernel(problem.dtype, output, vectors),
                 params,
                 -(-size // SUM_THREADS),
                 (scratch, scratch, *places),
@@ -97,23 +95,30 @@ class Matmul:
         return found
 
     def _kernel(self, shown: Problem, config: Config, output: Output, vectors: bool) -> Kernel:
-        shader, kind = config.shader, shown.dtype.storage
-        # The register kernel loads a by rows alone.
-        a_unit = shown.a_unit if shader == "matmul_tiled" or shown.a_unit == "K" else "ANY"
-        lines = [*_unit_lines("A", a_unit, "UNIT_M"), *_unit_lines("B", shown.b_unit, "UNIT_N")]
+        shader, dtype = config.shader, shown.dtype
+        a_unit, b_unit = shown.a_unit, shown.b_unit
+        blocks: list[tuple[str, str]] = []
+        by_columns = shader == "matmul_tiled"  # can it read a along m?
         if shader == "matmul":
-            lines.append(("const ROWS = 16u;", f"const ROWS = {config.height}u;"))
+            tile = [("const ROWS = 16u;", f"const ROWS = {config.height}u;")]
             if self._can_shuffle():
-                share = _SHARE.format("subgroupShuffle(mine, i % LANES)")
-                lines.append((_SHARE.format("load_a(start, row + i, k)"), share))
+                blocks.append(("share", shaders.source("lib/shuffle")))
+                by_columns = config.height % 4 == 0
         elif shader == "matvec":
-            lines.append(("const ROWS = 4u;", f"const ROWS = {config.height}u;"))
+            tile = [("const ROWS = 4u;", f"const ROWS = {config.height}u;")]
         else:
-            lines.append(("const HEIGHT = 128u;", f"const HEIGHT = {config.height}u;"))
-            lines.append(("const WIDTH = 128u;", f"const WIDTH = {config.width}u;"))
-        block = output.vectors if vectors and output.vectors else output.block
-        label = f"{shader} {kind} {config.height}x{config.width} a {a_unit} b {shown.b_unit}"
-        return Kernel(label, _code(shader, kind, block, tuple(lines)), "rr" + output.access)
+            tile = [
+                ("const HEIGHT = 128u;", f"const HEIGHT = {config.height}u;"),
+                ("const WIDTH = 128u;", f"const WIDTH = {config.width}u;"),
+            ]
+        if a_unit == "EDGE" and not by_columns:
+            a_unit = "ANY"
+        lines = (*_unit_lines("A", a_unit, "UNIT_M"), *_unit_lines("B", b_unit, "UNIT_N"), *tile)
+        if block := output.vectors if vectors and output.vectors else output.block:
+            blocks.append(("output", block))
+        label = f"{shader} {dtype.name} {config.height}x{config.width} a {a_unit} b {b_unit}"
+        code = _code(shader, dtype.storage, tuple(blocks), lines)
+        return Kernel(label, code, "rr" + output.access)
 
     def _can_shuffle(self) -> bool:
         """Ask the adapter itself whether 8 neighbouring threads exchange values.
@@ -138,7 +143,7 @@ class Matmul:
 def _params(shown: Problem, turned: bool, parts: int, part: int, scalars: tuple[int, ...]) -> bytes:
     a, b = shown.a, shown.b
     words = (
-        *(shown.m, shown.n, shown.k, shown.count),
+        *(shown.m, shown.n, shown.k, shown.matrices),
         *(a.offset, a.row, a.column, parts),
         *(b.offset, b.row, b.column, part),
         *batch_extents(shown),
@@ -160,14 +165,19 @@ def _unit_lines(name: str, unit: str, edge: str) -> list[tuple[str, str]]:
     ]
 
 
-def _sum_kernel(kind: str, output: Output, vectors: bool) -> Kernel:
-    lines = [("alias Partial = T;", "alias Partial = vec4<T>;")] if vectors else []
+def _sum_kernel(dtype: DType, output: Output, vectors: bool) -> Kernel:
+    lines = (("alias Partial = T;", "alias Partial = vec4<T>;"),) if vectors else ()
     block = output.vectors if vectors else output.block
-    code = _code("matmul_sum", kind, block, tuple(lines))
-    return Kernel(f"matmul_sum {kind}", code, "rr" + output.access)
+    code = _code("matmul_sum", dtype.storage, (("output", block),) if block else (), lines)
+    return Kernel(f"matmul_sum {dtype.name}", code, "rr" + output.access)
 
 
 @lru_cache(maxsize=1024)
-def _code(shader: str, kind: str, block: str, lines: tuple[tuple[str, str], ...]) -> str:
-    replaced = {"alias T = f32;": f"alias T = {kind};", **dict(lines)}
-    return shaders.fill(shader, {"output": block} if block else {}, replaced)
+def _code(
+    shader: str,
+    element: str | None,
+    blocks: tuple[tuple[str, str], ...],
+    lines: tuple[tuple[str, str], ...],
+) -> str:
+    replaced = {"alias T = f32;": f"alias T = {element};", **dict(lines)}
+    return shaders.fill(shader, dict(blocks), replaced)

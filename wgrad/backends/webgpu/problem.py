@@ -44,15 +44,20 @@ class Problem(NamedTuple):
     @classmethod
     def of(cls, a: Layout, b: Layout, dtype: DType) -> Problem | None:
         """Return the product of two views, or None where their batch axes are too many."""
-        lead = a.shape[:-2]
-        batch, steps = collapse(lead, [a.strides[:-2], b.strides[:-2]])
+        (m, k), n = a.shape[-2:], b.shape[-1]
+        batch, (a_steps, b_steps) = collapse(a.shape[:-2], [a.strides[:-2], b.strides[:-2]])
+        row = a.strides[-2]
+        while batch and b_steps[-1] == 0 and (m == 1 or a_steps[-1] == m * row):
+            # One b for several a whose rows follow each other: they are one matrix.
+            row = row if m > 1 else a_steps[-1]
+            m *= batch[-1]
+            batch, a_steps, b_steps = batch[:-1], a_steps[:-1], b_steps[:-1]
         if len(batch) > MAX_BATCH_AXES:
             return None
-        operands = [
-            Operand(x.offset, x.strides[-2], x.strides[-1], s)
-            for x, s in zip((a, b), steps, strict=True)
-        ]
-        return cls(a.shape[-2], b.shape[-1], a.shape[-1], batch, dtype, *operands)
+        # Along an extent of 1 nothing moves, and a stride of 0 stands in no vec4's way.
+        left = Operand(a.offset, row if m > 1 else 0, a.strides[-1] if k > 1 else 0, a_steps)
+        rows, columns = b.strides[-2] if k > 1 else 0, b.strides[-1] if n > 1 else 0
+        return cls(m, n, k, batch, dtype, left, Operand(b.offset, rows, columns, b_steps))
 
     @property
     def turned(self) -> Problem:
@@ -60,14 +65,14 @@ class Problem(NamedTuple):
         return self._replace(m=self.n, n=self.m, a=self.b.turned, b=self.a.turned)
 
     @property
-    def count(self) -> int:
+    def matrices(self) -> int:
         """How many matrices the batch has."""
         return prod(self.batch)
 
     @property
     def size(self) -> int:
         """How many elements the result has."""
-        return self.count * self.m * self.n
+        return self.matrices * self.m * self.n
 
     @property
     def a_unit(self) -> str:

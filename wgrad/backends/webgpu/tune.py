@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ...errors import ArgumentError, WgradError, shown
+from ...layout import Shape
 from ...version import __version__
 from . import shaders
 from .cache import Results
@@ -30,10 +31,13 @@ from .problem import Config, Operand, Problem, Scratch
 if TYPE_CHECKING:
     from .matmul import Matmul
 
-ROUNDS = 5
+ROUNDS = 7
+TRIALS = 2  # rounds that every candidate takes part in: one may be disturbed
+LARGEST = 1 << 26  # elements of an operand or a result that are worth measuring
+WORTH = 0.95  # of the default's time: nothing slower takes its place
 LONG_ENOUGH = 1e6  # ticks of a timed submit: short work is repeated
-HOPELESS = 2.0  # times slower than the best in the first round: not timed again
-_SHADERS = ("matmul", "matmul_tiled", "matvec", "matmul_sum")
+HOPELESS = 1.5  # times slower than the best at its best: not timed again
+_SHADERS = ("matmul", "lib/shuffle", "matmul_tiled", "matvec", "matmul_sum")
 _log = logging.getLogger("wgrad")
 
 
@@ -72,11 +76,15 @@ class Tuner:
                 return config
         if not self.measuring:
             return None
-        timings = measure(self.products, problem, possible)
-        if not timings:
+        if _elements(problem) > LARGEST:
             return None
-        best = min(timings, key=lambda t: t.ticks).config
-        self.results.put(problem.kind, list(best))
+        try:
+            best = fastest(measure(self.products, problem, possible))
+        except WgradError as error:  # no memory for another copy of the problem, for one
+            _log.warning("wgrad: %s was not measured: %s", problem.kind, error)
+            return None
+        if best is not None:
+            self.results.put(problem.kind, list(best))
         return best
 
 
@@ -91,6 +99,19 @@ def about(gpu: Gpu) -> dict[str, str]:
     }
 
 
+def fastest(timings: Sequence[Timing]) -> Config | None:
+    """Return the best of some timings: the first one, unless another is clearly faster."""
+    if not timings:
+        return None
+    best = min(timings, key=lambda t: t.ticks)
+    return best.config if best.ticks < WORTH * timings[0].ticks else timings[0].config
+
+
+def _elements(problem: Problem) -> int:
+    m, n, k = problem.m, problem.n, problem.k
+    return problem.matrices * max(m * k, k * n, m * n)
+
+
 def measure(products: Matmul, problem: Problem, configs: Sequence[Config]) -> list[Timing]:
     """Return the median times of the configs that give the right product, in alternating rounds."""
     gpu = products.gpu
@@ -98,6 +119,7 @@ def measure(products: Matmul, problem: Problem, configs: Sequence[Config]) -> li
     with gpu.lock:
         bench = _Bench(products, problem)
         try:
+            bench.fill()
             for config in configs:
                 try:
                     run = bench.prepare(config)
@@ -110,10 +132,10 @@ def measure(products: Matmul, problem: Problem, configs: Sequence[Config]) -> li
                 else:
                     _log.warning("wgrad: %s of %s is wrong here", config, problem.kind)
             times: dict[Config, list[float]] = {config: [] for config in runs}
-            for _ in range(ROUNDS):
-                best = min((median(t) for t in times.values() if t), default=float("inf"))
+            for i in range(ROUNDS):
+                best = min((min(t) for t in times.values() if t), default=0.0)
                 for config, run in runs.items():
-                    if not times[config] or median(times[config]) <= HOPELESS * best:
+                    if i < TRIALS or min(times[config]) <= HOPELESS * best:
                         times[config].append(run.time(gpu))
         finally:
             bench.close()
@@ -142,30 +164,37 @@ class _Run:
 class _Bench:
     """Random operands as a problem wants them, their product, and memory for results."""
 
-    def __init__(self, products: Matmul, problem: Problem):
-        self.products, self.problem = products, problem
-        gpu = products.gpu
-        rng = np.random.default_rng(0)
-        self._made: list[Buffer] = []
-        # Whatever the strides are, the operands lie in memory that begins at 0.
-        sides = [(problem.a, problem.m, problem.k), (problem.b, problem.k, problem.n)]
-        views = []
-        for which, (operand, rows, columns) in zip("ab", sides, strict=True):
-            shape = (*problem.batch, rows, columns)
-            data, view = _random(rng, operand, shape, problem.dtype.numpy)
-            buffer = self._buffer(data.nbytes)
-            gpu.write(buffer, data, data.nbytes)
-            views.append(view.astype(np.float64))
-            setattr(self, which, buffer)
-        self.exact = (views[0] @ views[1]).reshape(-1)
-        # Sums of k products of numbers around 1, each step off by half a unit in the last place.
-        self.tolerance = 2.0**-20 * (problem.k + 16) if problem.dtype.is_floating else 0.0
-        self.out = self._buffer(4 * problem.size)
-        self.poison = np.full(problem.size, 99, problem.dtype.numpy)
-        self.scratch: Buffer | None = None
-
     a: Buffer
     b: Buffer
+    out: Buffer
+
+    def __init__(self, products: Matmul, problem: Problem):
+        self.products = products
+        self.shapes = (
+            (*problem.batch, problem.m, problem.k),
+            (*problem.batch, problem.k, problem.n),
+        )
+        a, b = map(_compact, (problem.a, problem.b), self.shapes)
+        self.problem = problem._replace(a=a, b=b)
+        # Sums of k products of numbers around 1, each step off by half a unit in the last place.
+        self.tolerance = 2.0**-20 * (problem.k + 16) if problem.dtype.is_floating else 0.0
+        self.scratch: Buffer | None = None
+        self._made: list[Buffer] = []
+
+    def fill(self) -> None:
+        """Make the operands and the right result. Raises: OutOfMemoryError."""
+        problem = self.problem
+        rng = np.random.default_rng(0)
+        memory, views = [], []
+        for operand, shape in zip((problem.a, problem.b), self.shapes, strict=True):
+            data, view = _random(rng, operand, shape, problem.dtype.numpy)
+            memory.append(self._buffer(data.nbytes))
+            self.products.gpu.write(memory[-1], data, data.nbytes)
+            views.append(view.astype(np.float64))
+        self.a, self.b = memory
+        self.exact = (views[0] @ views[1]).reshape(-1)
+        self.poison = np.full(problem.size, 99, problem.dtype.numpy)
+        self.out = self._buffer(self.poison.nbytes)
 
     def _buffer(self, nbytes: int) -> Buffer:
         made = self.products.gpu.create_buffer(max(256, nbytes + -nbytes % 16))
@@ -200,18 +229,31 @@ class _Bench:
             self.products.gpu.drop_buffer(buffer)
 
 
+def _steps(operand: Operand) -> tuple[int, ...]:
+    return (*operand.batch, operand.row, operand.column)
+
+
+def _spans(operand: Operand, shape: Shape) -> list[int]:
+    """Return how far each axis reaches."""
+    return [(n - 1) * s for n, s in zip(shape, _steps(operand), strict=True)]
+
+
+def _compact(operand: Operand, shape: Shape) -> Operand:
+    """Return an operand that begins early in its memory, as far from a multiple of 4 as it did."""
+    lowest = operand.offset + sum(s for s in _spans(operand, shape) if s < 0)
+    return operand._replace(offset=operand.offset - lowest // 4 * 4)
+
+
 def _random(
-    rng: np.random.Generator, operand: Operand, shape: tuple[int, ...], dtype: np.dtype
+    rng: np.random.Generator, operand: Operand, shape: Shape, dtype: np.dtype
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return random memory for an operand, and the operand in it."""
-    steps = (*operand.batch, operand.row, operand.column)
-    spans = [(n - 1) * s for n, s in zip(shape, steps, strict=True)]
-    size = operand.offset + sum(s for s in spans if s > 0) + 1
+    size = operand.offset + sum(s for s in _spans(operand, shape) if s > 0) + 1
     if dtype == np.float32:
         data = rng.standard_normal(size, dtype=np.float32)
     else:
         data = rng.integers(0 if dtype == np.uint32 else -9, 10, size).astype(dtype)
     view = np.lib.stride_tricks.as_strided(
-        data[operand.offset :], shape, [s * data.itemsize for s in steps], writeable=False
+        data[operand.offset :], shape, [s * data.itemsize for s in _steps(operand)], writeable=False
     )
     return data, view

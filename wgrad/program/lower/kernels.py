@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ...backends.base import Number
 from ...backends.webgpu import shaders
+from ...backends.webgpu.problem import Output
 from ...dtypes import DType
 from ..graph import Fold, Graph
 from ..ir import Ref, Slot, Step
@@ -20,7 +21,9 @@ from .module import Module, combiner, identity
 from .part import LANES, Part
 from .text import PartText, Value, splat
 
-THREADS = 64  # of a workgroup of fused.wgsl
+THREADS = 64  # of a workgroup of fused.wgsl,
+WIDE = 256  # or this many, with two elements (or quads) each, where there are many elements
+MANY = 1 << 14
 LONG_ROW = 128  # elements from which a workgroup shares a row, on hardware
 
 Home = Callable[[int], object]
@@ -47,24 +50,30 @@ def fused_kernel(step: Step, home: Home, hardware: bool) -> Kernel:
         texts.append(PartText(module, part, part.along))
     for text in texts:
         text.note_accesses()
+    wide = all(not t.part.folded and t.part.threads >= MANY for t in texts)
+    size, each = (WIDE, 2) if wide else (THREADS, 1)
     functions: list[str] = []
     deal = ["fn run(group: u32, lane: u32) {"]
     groups = 0
     for i, text in enumerate(texts):
         shared = hardware and _is_long(text.part)
         _write_part(text, shared)
-        functions += [f"fn part_{i}(group: u32, lane: u32) {{", *text.lines, "}"]
-        first, groups = (
-            groups,
-            groups + (text.part.rows if shared else -(-text.part.threads // THREADS)),
-        )
-        place = f"group - {first}u" if first else "group"
-        deal.append(f"    if group >= {first}u && group < {groups}u {{ part_{i}({place}, lane); }}")
+        functions += [f"fn part_{i}(index: u32, lane: u32) {{", *text.lines, "}"]
+        first = groups
+        groups += text.part.rows if shared else -(-text.part.threads // (size * each))
+        deal.append(f"    if group >= {first}u && group < {groups}u {{")
+        place = f"(group - {first}u)" if first else "group"
+        index = place if shared else f"({place} * THREADS + lane) * {each}u"
+        deal += [f"        part_{i}({index} + {n}u, lane);" for n in range(each)]
+        deal.append("    }")
     body = "\n".join([*functions, *deal, "}"])
-    text = shaders.fill("fused", {"parts": f"{module.declarations(1, body)}\n{body}"})
-    return Kernel(
-        step.name, text, tuple(module.homes), module.access, tuple(module.numbers), groups
+    text = shaders.fill(
+        "fused",
+        {"parts": f"{module.declarations(1, body)}\n{body}"},
+        {"const THREADS = 64u;": f"const THREADS = {size}u;"},
     )
+    numbers = tuple(module.numbers)
+    return Kernel(step.name, text, tuple(module.homes), module.access, numbers, groups)
 
 
 def _is_long(part: Part) -> bool:
@@ -74,14 +83,12 @@ def _is_long(part: Part) -> bool:
 
 def _write_part(text: PartText, shared: bool) -> None:
     part = text.part
-    text.add("let index = group;" if shared else f"let index = group * {THREADS}u + lane;")
     text.add(f"if index >= {part.rows if shared else part.threads}u {{ return; }}")
     text.begin_row("index * 4u" if part.along == "kept" else "index")
     first, step = ("lane", f"{THREADS}u") if shared else ("0u", "1u")
     depths = _depths(part.graph)
-    looked_up = {a for s in part.graph.statements for a in s.args[:1] if not _reads_value(s)}
     for i in range(len(part.inputs)):
-        if part.still[i] and i not in looked_up:
+        if part.still[i] and i not in part.looked_up:
             text.value(i)
     levels = max(depths, default=0)
     for level in range(levels + 1):
@@ -116,12 +123,6 @@ def _store_rows(text: PartText, rows: Sequence) -> None:
         text.store(access, value)
 
 
-def _reads_value(s: object) -> bool:
-    from ..graph import Lookup
-
-    return not isinstance(getattr(s, "what", None), Lookup)
-
-
 def _depths(graph: Graph) -> list[int]:
     """Return for each statement after how many passes over the row it is known."""
     depths: list[int] = []
@@ -147,10 +148,9 @@ def _write_folds(text: PartText, folds: list[int], shared: bool, first: str, ste
         for j in folds:
             s = statements[j]
             combine = combiner(text.module, s.what.kind, s.out)  # type: ignore[union-attr]
-            x = text.value(s.args[0])
-            one = Value(splat(x, s.out), True) if wide else x
-            if wide and not x.vector:
-                one = text.let(one.text, True) and Value(f"v{text._count - 1}", True)
+            one = text.value(s.args[0])
+            if wide and not one.vector:
+                one = text.let(splat(one, s.out), True)
             made = text.call(combine, s.out, [Value(names[j], wide), one])
             text.add(f"{names[j]} = {made.text};")
     for j in folds:
@@ -204,42 +204,46 @@ def _compute_elements(text: PartText, wanted: Sequence[int]) -> None:
         text.compute(j)
 
 
-@dataclass(frozen=True)
-class Epilogue:
-    """What takes the place of a matmul shader's `output` block; bindings count from 3."""
-
-    text: str
-    homes: tuple[object, ...]
-    access: str
-    numbers: tuple[tuple[Number, DType], ...]
-    vectors: bool
-
-
 def epilogue(
     graph: Graph, inputs: Sequence[Ref | Number], outs: Sequence[Slot], columns: int, home: Home
-) -> Epilogue:
-    """Return the block that a matmul of `columns` columns ends in; operand 0 is the product."""
-    module = Module(home)
+) -> tuple[Output, Kernel]:
+    """Return what a matmul of `columns` columns does with its product, which is operand 0.
+
+    The kernel says what the output's bindings and scalars are; its text is the matmul's to make.
+    """
     part = Part(graph, inputs, outs)
-    vectors = part.along == "kept" and columns % LANES == 0
-    one = PartText(module, part, "", Value("value", False))
-    four = PartText(module, part, "kept", Value("value", True))
-    one.note_accesses()
-    if vectors:
-        four.note_accesses()
-    t = graph.dtypes[0].wgsl
-    functions = []
-    for text, name, kind in ((one, "emit", t), (four, "emit4", f"vec4<{t}>")):
-        functions.append(f"fn {name}(index: u32, value: {kind}) {{")
-        if text is one or vectors:
-            text.begin_row("index")
-            for j in range(len(graph.statements)):
-                text.compute(j)
-            _store_rows(text, list(zip(part.stores, graph.results, strict=True)))
-            functions += text.lines
-        functions.append("}")
-    body = "\n".join(functions)
-    code = "\n".join(
-        [f"const EMIT_VECTORS = {str(vectors).lower()};", module.declarations(3, body), body]
+    block, module = _output_block(part, "", home)
+    vectors = ""
+    if part.along == "kept" and columns % LANES == 0:
+        vectors, module = _output_block(part, "kept", home)
+    label = f"matmul {graph.name}"
+    scalars = (0,) * len(module.numbers)
+    output = Output(block, vectors, module.access, scalars)
+    numbers = tuple(module.numbers)
+    return output, Kernel(label, "", tuple(module.homes), module.access, numbers, 0)
+
+
+def _output_block(part: Part, along: str, home: Home) -> tuple[str, Module]:
+    """Return the output block that takes products one by one, or by fours, and its module."""
+    module = Module(home)
+    dtype = part.graph.dtypes[0]
+    vector = along == "kept"
+    text = PartText(module, part, along, Value("value", vector))
+    text.note_accesses()
+    text.begin_row("index")
+    for j in range(len(part.graph.statements)):
+        text.compute(j)
+    _store_rows(text, list(zip(part.stores, part.graph.results, strict=True)))
+    lines = ["", text.lines] if vector else [text.lines, ""]
+    body = "\n".join(
+        [
+            f"fn emit(index: u32, value: {dtype.wgsl}) {{",
+            *lines[0],
+            "}",
+            f"fn emit4(index: u32, value: vec4<{dtype.wgsl}>) {{",
+            *lines[1],
+            "}",
+        ]
     )
-    return Epilogue(code, tuple(module.homes), module.access, tuple(module.numbers), vectors)
+    first = f"const EMIT_VECTORS = {str(vector).lower()};"
+    return "\n".join([first, module.declarations(3, body), body]), module

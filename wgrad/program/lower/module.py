@@ -62,7 +62,7 @@ class Module:
         """Return the expression of a number, which travels in Params."""
         place = len(self.numbers)
         self.numbers.append((value, dtype))
-        bits = f"params.numbers[{place // 4}].{COMPONENTS[place % 4]}"
+        bits = f"params.scalars[{place // 4}].{COMPONENTS[place % 4]}"
         if dtype is bool_:
             return f"({bits} != 0u)"
         return bits if dtype.wgsl == "u32" else f"bitcast<{dtype.wgsl}>({bits})"

@@ -90,6 +90,8 @@ class Part:
             self.still = (True,) * len(self.inputs)
             self.row = (True,) * len(graph.statements)
             self.row_results = (True,) * len(graph.results)
+        # Operands that are read at an index: no thread reads them at its own place.
+        self.looked_up = {s.args[0] for s in graph.statements if isinstance(s.what, Lookup)}
         self.along = self._vector_axis()
 
     @property
@@ -107,12 +109,9 @@ class Part:
         """The number of threads, when each has a row, or 4 rows."""
         return -(-self.rows // LANES) if self.along == "kept" else self.rows
 
-    def _looked_up(self) -> set[int]:
-        return {s.args[0] for s in self.graph.statements if isinstance(s.what, Lookup)}
-
     def _vector_axis(self) -> Literal["kept", "folded", ""]:
         """Return along which axis threads take 4 neighbours at once, "" for none."""
-        looked_up = self._looked_up()
+        looked_up = self.looked_up
         moving = [a for i, a in enumerate(self.operands) if a is not None and i not in looked_up]
         moving += self.stores
         flat = not self.folded and len(self.kept) == 1 and not self.positions and not looked_up

@@ -51,7 +51,7 @@ class PartText:
 
     def note_accesses(self) -> None:
         """Tell the module how memory is accessed; all parts do before any text is made."""
-        data = {s.args[0] for s in self.part.graph.statements if isinstance(s.what, Lookup)}
+        data = self.part.looked_up
         for i, access in enumerate(self.part.operands):
             if access is not None and not (i == 0 and self.product is not None):
                 wide = bool(self.along) and access.is_vector(self.along) and i not in data
