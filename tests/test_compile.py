@@ -1,4 +1,4 @@
-"""Compiled functions, which wgrad does not offer yet: what of them holds already."""
+"""Compiled functions: every call, traced or replayed, leaves what a plain call leaves."""
 
 import gc
 import threading
@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 
 import wgrad as wg
 from wgrad import nn, optim
-from wgrad.program.compile import compile
 
 
 def same(a: wg.Tensor, b: wg.Tensor, exact: bool = False) -> None:
@@ -23,7 +22,7 @@ def same(a: wg.Tensor, b: wg.Tensor, exact: bool = False) -> None:
 
 def twice(f, *args, fuse=True):
     """Call compiled f (two traces, a replay) and f itself; check that all agree."""
-    g = compile(f, fuse=fuse)
+    g = wg.compile(f, fuse=fuse)
     plain = f(*args)
     for _ in range(3):
         same(g(*args), plain)
@@ -45,7 +44,7 @@ def test_compile_trains_as_eager_does(device, fuse):
             optimizer.step()
             return loss
 
-        run = compile(step, fuse=fuse) if compiled else step
+        run = wg.compile(step, fuse=fuse) if compiled else step
         data, labels = wg.rand(40, 6), wg.randint(0, 3, (40,))
         losses = []
         for i in range(12):
@@ -76,7 +75,7 @@ def test_compile_leaves_gradients_as_eager_does(device, outside):
     def f(w, x):
         (w * w * x).sum().backward()
 
-    step = compile(lambda x: f(w, x))
+    step = wg.compile(lambda x: f(w, x))
     for i in range(5):
         x = wg.full((3,), i + 1.0)
         step(x)
@@ -93,7 +92,7 @@ def test_compile_leaves_gradients_as_eager_does(device, outside):
 def test_compile_finds_new_gradients_made_outside(device):
     w = wg.parameter([1.0, 2.0])
     optimizer = optim.SGD([w], lr=0.5)
-    step = compile(lambda: optimizer.step())
+    step = wg.compile(lambda: optimizer.step())
     for i in range(3):
         w.grad = None
         (w * (i + 1.0)).sum().backward()
@@ -105,7 +104,7 @@ def test_compile_finds_new_gradients_made_outside(device):
 def test_compile_assign_and_views(device):
     state = wg.zeros(6)
 
-    @compile
+    @wg.compile
     def step(x):
         state[2:4].assign(x * 2)
         state[::-2].assign(state[::-2] + 1)
@@ -123,7 +122,7 @@ def test_compile_assign_and_views(device):
 
 
 def test_compile_updates_an_argument_in_place(device):
-    @compile
+    @wg.compile
     def double(x):
         x.assign(x * 2)
 
@@ -138,7 +137,7 @@ def test_compile_random_numbers_go_on_as_in_eager(device):
     def f(x):
         return x + wg.rand(4) + wg.randn(4) * wg.rand(1)
 
-    g = compile(f)
+    g = wg.compile(f)
     x = wg.zeros(4)
     wg.manual_seed(7)
     plain = [f(x) for _ in range(3)]
@@ -151,7 +150,7 @@ def test_compile_random_numbers_go_on_as_in_eager(device):
 
 
 def test_compile_nested_containers_and_static_arguments(device):
-    @compile
+    @wg.compile
     def f(batch, scale, mode="sum"):
         a, (b, c) = batch["a"], batch["rest"]
         out = {"total": a * scale + b, "same": c}
@@ -169,7 +168,7 @@ def test_compile_nested_containers_and_static_arguments(device):
 
 def test_compile_tensors_found_outside_are_inputs_not_constants(device):
     w = wg.tensor([1.0, 2.0])
-    f = compile(lambda x: x * w)
+    f = wg.compile(lambda x: x * w)
     x = wg.tensor([3.0, 4.0])
     assert f(x).tolist() == [3, 8]
     w.assign([10.0, 20.0])
@@ -183,8 +182,8 @@ def test_compile_forward_and_higher_derivatives(device):
 
 
 def test_compile_inside_compile_and_in_threads(device):
-    inner = compile(lambda x: x * 2)
-    outer = compile(lambda x: inner(x) + 1)
+    inner = wg.compile(lambda x: x * 2)
+    outer = wg.compile(lambda x: inner(x) + 1)
     seen = {}
 
     def work(i):
@@ -205,7 +204,7 @@ def test_compile_follows_train_and_eval(device):
             return x * 2 if self.training else x
 
     layer = Layer()
-    f = compile(lambda x: layer(x))
+    f = wg.compile(lambda x: layer(x))
     x = wg.ones(2)
     assert f(x).tolist() == [2, 2]
     layer.eval()
@@ -217,7 +216,7 @@ def test_compile_follows_train_and_eval(device):
 # What it refuses, and what it leaves alone.
 def test_compile_results_refuse_a_backward_pass_and_forward_mode_is_right(device):
     w = wg.parameter([1.0, 2.0])
-    f = compile(lambda x: (x * x * w).sum())
+    f = wg.compile(lambda x: (x * x * w).sum())
     x = wg.tensor([3.0, 4.0])
     with pytest.raises(wg.errors.GradientError, match="compiled function"):
         f(x).backward()
@@ -231,7 +230,7 @@ def test_compile_results_refuse_a_backward_pass_and_forward_mode_is_right(device
         assert not f(x).requires_grad
     value, slope = wg.jvp(f, (x,), (wg.ones(2),))
     assert value.item() == 41 and slope.item() == 22
-    assert not compile(lambda x: x * 2)(x).requires_grad
+    assert not wg.compile(lambda x: x * 2)(x).requires_grad
 
 
 def test_compile_refuses_to_read_a_value_and_names_the_line(device):
@@ -240,7 +239,7 @@ def test_compile_refuses_to_read_a_value_and_names_the_line(device):
     version = w.array.storage.version
     state = wg.get_rng_state()
 
-    @compile
+    @wg.compile
     def f(x):
         wg.rand(3)
         (w * x).sum().backward()
@@ -256,7 +255,7 @@ def test_compile_refuses_to_read_a_value_and_names_the_line(device):
 
 
 def test_compile_checks_labels_before_every_run(device):
-    f = compile(lambda x, y: nn.cross_entropy(x, y))
+    f = wg.compile(lambda x, y: nn.cross_entropy(x, y))
     x = wg.rand(4, 3)
     f(x, wg.tensor([0, 1, 2, 0]))
     with pytest.raises(wg.errors.IndexRangeError, match="label 3"):
@@ -265,7 +264,7 @@ def test_compile_checks_labels_before_every_run(device):
 
 
 def test_compile_refuses_tensors_with_a_history_and_unhashable_arguments(device):
-    f = compile(lambda x, *rest: x * 2)
+    f = wg.compile(lambda x, *rest: x * 2)
     with pytest.raises(wg.errors.TraceError, match="history"):
         f(wg.parameter([1.0]) * 2)
     with pytest.raises(wg.errors.ArgumentError, match="ndarray"):
@@ -274,7 +273,7 @@ def test_compile_refuses_tensors_with_a_history_and_unhashable_arguments(device)
 
 
 def test_compile_warns_when_signatures_do_not_end(device):
-    f = compile(lambda x, k: x + k)
+    f = wg.compile(lambda x, k: x + k)
     x = wg.ones(1)
     with pytest.warns(UserWarning, match="16 signatures"):
         for k in range(20):
@@ -283,7 +282,7 @@ def test_compile_warns_when_signatures_do_not_end(device):
 
 
 def test_compile_results_and_captures_do_not_leak(device):
-    f = compile(lambda x: (x * 2).sum())
+    f = wg.compile(lambda x: (x * 2).sum())
     x = wg.ones(1000)
     f(x)
     f(x).numpy()
@@ -354,7 +353,7 @@ def test_compile_random_programs_equal_eager(plan, n):
 
         plain = with_gradients(x, y)
         for fuse in (True, False):
-            g = compile(with_gradients, fuse=fuse)
+            g = wg.compile(with_gradients, fuse=fuse)
             for _ in range(2):
                 for a, b in zip(g(x, y), plain, strict=True):
                     np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-5)
@@ -365,7 +364,7 @@ def test_compile_random_programs_equal_eager(plan, n):
 def test_compile_random_programs_agree_on_the_gpu(webgpu, plan):
     rng = np.random.default_rng(0)
     x, y = (rng.standard_normal((4, 4)).astype("f4") for _ in range(2))
-    g = compile(lambda x, y: build(plan, x, y))
+    g = wg.compile(lambda x, y: build(plan, x, y))
     found = g(wg.tensor(x), wg.tensor(y))
     with wg.device("numpy"):
         plain = build(plan, wg.tensor(x), wg.tensor(y))

@@ -152,6 +152,7 @@ class Capture:
             tracer.relies_on(s)
         self._steps = bound_steps(tracer, bindings)
         self._set_guards(bindings)
+        self._origins = tracer.origins
         self.account = self._make_account(account)
 
     def _action(self, t: Touched) -> tuple[str, Any]:
@@ -245,10 +246,6 @@ class Capture:
             (s.kind, tracer.constants[slot][1][:2] if s.kind == "constant" else s.of)
             for slot, s in sorted(self._bindings.sources.items())
         ]
-        specs = [
-            spec._replace(where=str(spec.where)) if isinstance(spec, Made) else spec
-            for spec in self._specs
-        ]
         return {
             "an operation": list(map(step_account, self._steps)),
             "a tensor that it uses": inputs,
@@ -258,7 +255,7 @@ class Capture:
             "what it writes to": self._written,
             "what it does to a gradient": self._effects,
             "what it does to its arguments": self._argument_effects,
-            "what it returns": [result, self._results, specs],
+            "what it returns": [result, self._results, self._specs],
             "what each step counts": self._callbacks,
         }  # fmt: skip
 
@@ -273,7 +270,7 @@ class Capture:
             pairs = enumerate(zip(mine, theirs, strict=False))
             at = next((i for i, (a, b) in pairs if a != b), min(len(mine), len(theirs)))
             longer = self if len(mine) > at else other
-            return f"{what} at {place(longer._tracer.origins[at])}"
+            return f"{what} at {place(longer._origins[at])}"
         return None
 
     def kept(self) -> list[Storage]:
@@ -336,18 +333,17 @@ class Capture:
             tracer.undo()
             raise
         result = fill(self._template, [self._handed[i] for i in self._results])
-        self._alive, self._handed, self._leaves = [], [], ()
-        self._numbers = self._entries = self._shown = None  # type: ignore[assignment]
+        # Only the trace needed these, and they hold memory.
+        del self._tracer, self._bindings, self._leaves, self._nodes, self._alive, self._handed
+        del self._steps, self._numbers, self._entries, self._shown, self._made
+        self.watch.forget()
+        self.watch_after.forget()
         return result
 
     def _first_input(self, source: Source) -> Storage:
         if source.kind == "grad":
             return self._bindings.entry_grad(source.of).array.storage
         return self._storage(source, self._leaves)
-
-    def confirm(self) -> None:
-        """Let go of what only the trace and the comparison of traces needed."""
-        del self._tracer, self._bindings, self._steps, self.account
 
     # Replays.
     def _node(self, key: NodeKey, leaves: Sequence[Tensor]) -> Any:

@@ -131,7 +131,6 @@ class Compiled:
             signature.pending.remove(twin)
             signature.captures.insert(0, capture)
             signature.disagreements = 0
-            capture.confirm()
         else:
             signature.pending = [*signature.pending[-PATIENCE:], capture]
         self._make_room(signature)
@@ -153,13 +152,13 @@ class Compiled:
     ) -> str | None:
         """Return why the signature is to be left uncompiled, if it is."""
         if twin is not None:
-            kept = capture.kept()
-            if kept:
-                return f"every call keeps a tensor that is made at {capture.kept_at(kept[0])}"
             if changed is not None:
                 return f"every call changes {changed}, which a replay would not"
             if capture.changes_arguments:
                 return "every call changes the containers among its arguments"
+            kept = capture.kept()
+            if kept:
+                return f"every call keeps a tensor that is made at {capture.kept_at(kept[0])}"
         elif expected:
             signature.disagreements += 1
             if signature.disagreements >= PATIENCE:
@@ -209,6 +208,7 @@ class Compiled:
                 compiled._objects.pop(number, None)
                 for key in [k for k in compiled._signatures if _names(k, number)]:
                     compiled._signatures.pop(key, None)
+                    compiled._newest = None  # it may hold what the object held
 
         try:
             return weakref.ref(x, forget)

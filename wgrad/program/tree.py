@@ -91,9 +91,8 @@ def _hashable(value: Any, objects: list[Any]) -> Any:
     try:
         hash(value)
     except TypeError:
-        advice = (
-            "make it a tensor with wg.tensor" if hasattr(value, "dtype") else "a tuple would do"
-        )
+        is_array = hasattr(value, "dtype")
+        advice = "make it a tensor with wg.tensor" if is_array else "a tuple or frozenset would do"
         raise ArgumentError(
             f"compile: an argument of type {kind.__name__} came; arguments are tensors, hashable "
             f"values, and tuples, lists and dicts of them: {advice}"

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import dis
 import functools
 import sys
 import types
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter, is_
 from typing import Any
@@ -73,7 +75,7 @@ class Watch:
     """The state that `roots` (name, object) lead to, at the time of its making."""
 
     def __init__(self, roots: Sequence[tuple[str, Any]]):
-        self.roots = roots
+        self._roots = [(name, _finder(x)) for name, x in roots]
         self.tokens: list[Any] = []
         self.paths: list[tuple] = []
         self.seen: dict[int, Any] = {}  # tensors and containers by id, kept alive by the lists here
@@ -97,11 +99,19 @@ class Watch:
         """Whether the state is now what it was."""
         if self._is_identical():
             return True
-        fresh = Watch(self.roots)
+        try:
+            fresh = Watch([(name, find()) for name, find in self._roots])
+        except TooMuchError:
+            return False
         if fresh.tokens != self.tokens:
             return False
+        fresh.forget()
         self.__dict__.update(fresh.__dict__)
         return True
+
+    def forget(self) -> None:
+        """Let go of objects that are needed only while a function is traced."""
+        self.seen, self._order = {}, {}
 
     def difference(self, other: Watch) -> str | None:
         """Return the name of the first thing that differs; None where nothing does."""
@@ -313,6 +323,14 @@ class Watch:
                 self._later(path, (("'s class", kind),))
         else:
             self._note(path, (kind, id(x)))
+
+
+def _finder(x: Any) -> Callable[[], Any]:
+    """Return what gives `x` back; what is known by its identity is not kept alive by it."""
+    if type(x).__eq__ is object.__eq__:
+        with contextlib.suppress(TypeError):
+            return weakref.ref(x)
+    return lambda: x
 
 
 class _Chosen:
