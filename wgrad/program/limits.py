@@ -21,3 +21,5 @@ class Limits:
     fewest_columns: int = 64  # where they do not, and a row is always one thread's
     small: int = 1 << 16  # elements that count as little
     parts: int = 16  # independent steps of one dispatch
+    # A scatter of one index a row is a comparison at every element, which fuses.
+    scatters_compare: bool = True
