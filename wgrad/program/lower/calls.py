@@ -131,7 +131,7 @@ def _matmul(made: Calls, step: Step) -> None:
     a, b = step.inputs[:2]
     assert isinstance(a, Ref) and isinstance(b, Ref)
     shape = (*a.layout.shape[:-1], b.layout.shape[-1])
-    product = made.add("{f}({0}, {1}, {out})", np.matmul, (a, b), shape, a.dtype.numpy)
+    product = made.add("{f}({0}, {1}, out={out})", np.matmul, (a, b), shape, a.dtype.numpy)
     graph: Graph | None = step.params.get("epilogue")
     if graph is None:
         made.results.append((step.out, product))
@@ -229,7 +229,7 @@ def _map(made: Calls, body: Body, args: list, dtype: np.dtype, rank: int) -> Tem
 def _part(made: Calls, part: Part, args: list[Arrayed], rank: int) -> Temp:
     if part.function is np.copyto:
         return made.copy(args[0], part.dtype)
-    text, how = f"{{f}}({_listed(args)}, {{out}})", {"aligned": tuple(range(len(args)))}
+    text, how = f"{{f}}({_listed(args)}, out={{out}})", {"aligned": tuple(range(len(args)))}
     if part.function is np.where:
         text = "copyto({out}, {2}, 'unsafe')\ncopyto({out}, {1}, 'unsafe', {0})"
         how = {"aligned": (2,), "safe": False}
@@ -248,7 +248,7 @@ def _fold(made: Calls, graph: Graph, s: Statement, x: Arrayed) -> Arrayed:
     steps = _strides(x)
     kept = [steps[a] for a, n in enumerate(graph.shape) if a not in graph.axes and n != 1]
     if kind == s.out.numpy and _falling(kept):
-        out = made.add(f"{found}, {{out}})", function, args, graph.kept, kind)
+        out = made.add(f"{found}, out={{out}})", function, args, graph.kept, kind)
     else:  # what NumPy makes may lie in another order, and the order of summation follows that
         text = f"copyto({{out}}, {found}), 'unsafe')"
         out = made.add(text, function, args, graph.kept, s.out.numpy)
@@ -269,10 +269,10 @@ def _lookup(made: Calls, what: Lookup, data: Arrayed, index: Arrayed, rank: int)
     whole = places.array.dtype
     if what.stride != 1:
         args = (index, Fixed(np.array(what.stride, whole)))
-        index = made.add("{f}({0}, {1}, {out})", np.multiply, args, _common(args, rank), whole)
+        index = made.add("{f}({0}, {1}, out={out})", np.multiply, args, _common(args, rank), whole)
     args = (index, places)
     places = made.add(
-        "{f}({0}, {1}, {out})", np.add, args, _common(args, rank), whole, aligned=(0,)
+        "{f}({0}, {1}, out={out})", np.add, args, _common(args, rank), whole, aligned=(0,)
     )
     last = int(_positions(data.layout).max(initial=0)) + max(what.stride, 0) * (what.extent - 1)
     flat = Ref(data.slot, Layout.dense((last + 1,)), data.dtype)
