@@ -13,7 +13,7 @@ from dataclasses import replace
 from ..backends.base import Number
 from ..layout import Layout
 from .domains import Seen, as_elements, as_rows, reshaped, row_view, seen_through
-from .graph import Graph, Result, Statement
+from .graph import Graph, Lookup, Result, Statement
 from .ir import Program, Ref, Slot, Step
 from .limits import Limits
 from .passes.common import number_key
@@ -123,13 +123,15 @@ def joined(a: Step, b: Step, needed: frozenset[int]) -> Step | None:
         return moves[value] if value >= 0 else value
 
     args: list[int] = []
+    tables = {s.args[0] for s in second.statements if isinstance(s.what, Lookup)}
     for i, x in enumerate(b_inputs):
         result = made.get(x.slot) if isinstance(x, Ref) else None
         if result is None:
             args.append(operand(x, second, i))
             continue
         assert isinstance(x, Ref)
-        if x.layout != (row_view(shape, axes) if result.row else Layout.dense(shape)):
+        seen = row_view(shape, axes) if result.row else Layout.dense(shape)
+        if x.layout != seen or i in tables:
             return None  # it reads elements that other threads compute
         args.append(moved(result.value))
     shift = len(first.statements)
