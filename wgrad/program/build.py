@@ -34,6 +34,9 @@ def build(
     if device.name == "numpy":
         limits, left_out = numpy.LIMITS, {*without, *numpy.WITHOUT}
         return numpy.NumpyExecutor(simplify(program, limits, left_out), device)
+    # Imported where there is a WebGPU device, and so wgpu.
+    from ..backends.webgpu.kernels import WebGpuDevice
     from .lower.webgpu import WebGpuExecutor, limits_of
 
+    assert isinstance(device, WebGpuDevice)
     return WebGpuExecutor(simplify(program, limits_of(device), without), device)

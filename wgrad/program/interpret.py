@@ -36,8 +36,8 @@ class Interpreter:
                 step.outs, run_step(self.device, step, storages, draw), strict=True
             ):
                 storages[out.index] = array.storage
-            for slot in dying:
-                del storages[slot]
+            for dead in dying:
+                del storages[dead]
         ends = {i: storages[s] for i, s in self.program.updates.items()}
         for slot, x in zip(self.program.inputs, inputs, strict=True):
             if slot.index in ends:

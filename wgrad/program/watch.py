@@ -327,7 +327,8 @@ class Watch:
 
 def _finder(x: Any) -> Callable[[], Any]:
     """Return what gives `x` back; what is known by its identity is not kept alive by it."""
-    if type(x).__eq__ is object.__eq__:
+    same: Any = type(x).__eq__
+    if same is object.__eq__:
         with contextlib.suppress(TypeError):
             return weakref.ref(x)
     return lambda: x

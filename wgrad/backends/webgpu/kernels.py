@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from math import prod
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +24,6 @@ from ..base import (
     Body,
     Device,
     Number,
-    Storage,
     batch_gather_shape,
     reduced_shape,
 )
