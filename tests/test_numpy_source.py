@@ -61,7 +61,10 @@ def agree(device: Device, program: Program, inputs: list[Storage], draw: Draw) -
         for a, b, c in zip(found, same, traced, strict=True):
             assert a.dtype == b.dtype == c.dtype, (way, executor.source)
             assert np.array_equal(bits(a), bits(b)), (way, a, b, executor.source)
-            assert np.array_equal(a, c, equal_nan=a.dtype.kind == "f"), (way, a, c, executor.source)
+            if way == "for a GPU" and a.dtype.kind == "f":  # long sums are made of shorter ones
+                np.testing.assert_allclose(a, c, rtol=1e-6)
+            else:
+                assert np.array_equal(a, c, equal_nan=a.dtype.kind == "f"), (way, executor.source)
 
 
 def _two_runs(
