@@ -236,6 +236,13 @@ class WebGpuExecutor:
                 shared[kind, nth] = found
             self._blocks[home] = found
 
+    def nbytes(self, home: object) -> int:
+        """Return the bytes of the memory of a binding."""
+        if home in self._blocks:
+            return self._blocks[home].buffer.nbytes
+        slots = [self._memory[slot] for slot, place in self.plan.places.items() if place == home]
+        return nbytes(slots[0])
+
     # Running.
     def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
