@@ -172,8 +172,7 @@ class Watch:
         if id(x) in self.seen:
             self._note(path, ("again", self._order[id(x)]))
             return
-        self.seen[id(x)] = x
-        self._order[id(x)] = len(self._order)
+        self._meet(x)
         if isinstance(x, Value):
             self._tensor(path, x)
         elif isinstance(x, (list, tuple, collections.deque)):
@@ -212,6 +211,11 @@ class Watch:
             self._class(path, x)
         else:
             self._object(path, x)
+
+    def _meet(self, x: Any) -> None:
+        """Remember an object, and how many were met before it."""
+        self.seen[id(x)] = x
+        self._order.setdefault(id(x), len(self._order))
 
     def _tensor(self, path: tuple, x: Any) -> None:
         array, node = x.array, x.node
@@ -280,7 +284,7 @@ class Watch:
     def _class(self, path: tuple, cls: type) -> None:
         for base in cls.__mro__:
             if not is_closed(base.__module__) and (base is cls or id(base) not in self.seen):
-                self.seen[id(base)] = base
+                self._meet(base)
                 members = vars(base)
                 self._dicts.append((members, tuple(members), tuple(members.values())))
                 self._note(path, ("members", tuple(members)))
