@@ -292,8 +292,11 @@ class Derived(Base):
     pass
 
 
+DERIVED = Derived()
+
+
 def test_watch_meets_a_class_that_it_met_as_a_base(device):
-    derived = Derived()
-    g = wg.compile(lambda x: x + derived.shift + Base.shift)
+    base = Base
+    g = wg.compile(lambda x: x + DERIVED.shift + base.shift)
     for _ in range(3):
         assert g(wg.zeros(2)).tolist() == [2, 2]
