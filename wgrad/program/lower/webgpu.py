@@ -50,11 +50,15 @@ class Dispatch:
 
 
 class WebGpuExecutor:
-    """A program ready to run on a WebGPU device."""
+    """A program ready to run on a WebGPU device.
 
-    def __init__(self, program: Program, device: WebGpuDevice):
+    `hardware` says whether workgroups share long rows: by default on all but software adapters.
+    """
+
+    def __init__(self, program: Program, device: WebGpuDevice, hardware: bool | None = None):
         self.program = program
         self.device = device
+        self._hardware = not device.gpu.is_software if hardware is None else hardware
         self.plan: Plan = plan_memory(program)
         self._memory = program.memory()
         self._blocks: dict[object, GpuStorage] = {}
@@ -99,7 +103,7 @@ class WebGpuExecutor:
         return self._by_device(i, step)
 
     def _fused(self, step: Step) -> Dispatch:
-        kernel = fused_kernel(step, self._home, not self.device.gpu.is_software)
+        kernel = fused_kernel(step, self._home, self._hardware)
         pipeline = self.device.pipeline_of(kernel.text, kernel.access, kernel.label)
         words = [_bits(x, dtype) for x, dtype in kernel.numbers]
         return Dispatch(

@@ -78,6 +78,16 @@ def _copy(step: Step) -> Lifted:
     return Graph(x.layout.shape, (), (x.dtype,), (), (Result(0),)), step.inputs
 
 
+def _write(step: Step) -> Lifted | None:
+    """What is written over all of a slot is a copy, and the old values are not read."""
+    _, value = step.inputs
+    target: Layout = step.params["target"]
+    assert isinstance(value, Ref)
+    if target != Layout.dense(target.shape) or target.size != step.out.size:
+        return None
+    return Graph(target.shape, (), (value.dtype,), (), (Result(0),)), (value,)
+
+
 def _full(step: Step) -> Lifted:
     graph = Graph(step.out.shape, (), (step.out.dtype,), (), (Result(0),))
     return graph, (step.params["value"],)
@@ -125,6 +135,7 @@ _LIFTS: dict[str, Callable[[Step], Lifted | None]] = {
     "reduce": _reduce,
     "copy": _copy,
     "full": _full,
+    "write": _write,
     "gather": _gather,
     "scatter_add": _scatter_add,
 }
