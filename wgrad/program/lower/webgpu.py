@@ -9,11 +9,12 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from ...backends.base import Array, Live, Number, Storage
 from ...backends.webgpu.device import Buffer, Pipeline
-from ...backends.webgpu.kernels import WebGpuDevice, scalar_bits
+from ...backends.webgpu.kernels import MOST_ELEMENTS, WebGpuDevice, scalar_bits
 from ...backends.webgpu.memory import GpuStorage, size_class
 from ...backends.webgpu.problem import Problem, Scratch
 from ...backends.webgpu.replay import Replay
 from ...dtypes import DType
+from ...errors import ShapeError
 from ..interpret import Draw
 from ..ir import Program, Ref, Slot, Step
 from ..joining import PRODUCT
@@ -93,6 +94,12 @@ class WebGpuExecutor:
         return self.plan.places.get(slot, slot)
 
     def _lowered(self, i: int, step: Step) -> list[Dispatch]:
+        for x in step.refs():
+            if x.layout.size > MOST_ELEMENTS:
+                raise ShapeError(
+                    f"compile: {step.name} reads a view of {x.layout.size} elements, and a kernel "
+                    f"of device {self.device.name} counts to {MOST_ELEMENTS}"
+                )
         if step.kind in ("fused", "batch"):
             return [self._fused(step)]
         if step.kind == "matmul":
