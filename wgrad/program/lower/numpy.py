@@ -129,7 +129,9 @@ class _Source:
         head = [*self._inputs(), *self.names.start, *self._fresh()]
         yield from _indented(head)
         yield "    with errstate(all='ignore'):"
-        yield from _indented(body or ["pass"], 2)
+        yield from _indented(body, 2)
+        if all(line.startswith("#") for line in body):
+            yield "        pass"
         swaps = [p for p in self._used() if p.kind == "swap"]
         yield from _indented([f"inputs[{p.index}].buffer = w{p.index}" for p in swaps])
         outs = ", ".join(
