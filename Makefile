@@ -1,7 +1,7 @@
 # make demo    train a digit classifier: on the GPU, or on NumPy where there is none
 # make test    run the test suite on a WebGPU adapter (a software one will do)
 # make lint    check style, formatting and types
-# make bench   run the benchmarks
+# make bench   run the benchmarks; .venv/bin/pip install -e ".[peers]" adds PyTorch and tinygrad
 # make clean   remove everything that was generated, the virtual environment included
 #
 # PYTHON=python3.12   the interpreter to create .venv with

@@ -2,33 +2,94 @@
 
 from __future__ import annotations
 
+import argparse
+import datetime
+import platform
 import sys
 
 from rich.console import Console
-from rich.table import Table
 
-import wgrad as wg
+from . import growth, report
+from .cases import CASES, chosen
+from .contenders import CONTENDERS
+from .harness import measure
+from .peers.base import About, AbsentError
+from .workers import Pool
 
-from . import eager
-from .harness import describe, measure
 
-
-def main() -> None:
-    """Measure every case and print the table."""
+def main(argv: list[str] | None = None) -> int:
+    """Measure what the arguments ask for, print the table, and keep it with --write."""
+    options = _parser().parse_args(argv)
     console = Console(width=None if sys.stdout.isatty() else 150)
-    table = Table(title="wgrad: eager dispatch")
-    for heading in ("work", "ours, ms", "theirs, ms", "theirs is", "ratio", "aimed at", ""):
-        table.add_column(heading, justify="right" if "ms" in heading else "left")
+    if options.list:
+        for case in CASES:
+            console.print(f"{case.name:16} {case.work}{' (on a GPU)' * case.gpu}", highlight=False)
+        return 0
+    if not chosen(options.only, gpu=True):
+        console.print(f"no case's name contains {options.only!r}: see --list", highlight=False)
+        return 2
+    with Pool(CONTENDERS) as pool:
+        about = _ours(pool, console)
+        if options.what == "growth":
+            _growth(pool, about, options.rounds or 3, console)
+            return 0
+        rows = []
+        cases = chosen(options.only, gpu=not about.software)
+        with console.status("") as status:
+            for case in cases:
+                status.update(case.work)
+                rows += measure(case, pool, options.rounds or 9)
+        versions = _versions(pool)
+        console.print(report.table(rows, f"{about.device}: a step, medians of one run"))
+        console.print(versions, highlight=False)
+        if options.write:
+            today = datetime.date.today().isoformat()
+            body = report.markdown(report.HEADINGS, [report.cells(row) for row in rows])
+            report.write(about.device, f"{today}. {versions}\n\n{body}")
+            console.print(f"written to {report.RESULTS.name}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("table", "growth"), default="table")
+    parser.add_argument("--only", metavar="NAME", default="", help="cases whose name contains it")
+    parser.add_argument("--rounds", type=_rounds, metavar="N", help="alternating rounds, else 9")
+    parser.add_argument("--list", action="store_true", help="print the names of the cases")
+    parser.add_argument("--write", action="store_true", help="keep the table in RESULTS.md")
+    return parser
+
+
+def _rounds(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{count} came, and at least 1 is needed")
+    return count
+
+
+def _ours(pool: Pool, console: Console) -> About:
+    """Return what our WebGPU device is, or what NumPy is where there is none."""
     try:
-        console.print(wg.device("webgpu").description)
-        cases = list(eager.webgpu_cases())
-    except wg.errors.WgradError as error:
-        console.print(f"WebGPU cases left out: {error}")
-        cases = []
-    for case in [*cases, eager.mlp_case()]:
-        table.add_row(*describe(measure(case)))
-    console.print(table)
+        return pool.get("compiled").about
+    except AbsentError as error:
+        console.print(f"WebGPU is absent: {error}")
+        return pool.get("compiled, NumPy").about
+
+
+def _versions(pool: Pool) -> str:
+    """Return who took part, each library once for each device."""
+    found = {f"{about.library} ({about.device})": None for about in pool.about().values()}
+    return f"Python {platform.python_version()}; {'; '.join(sorted(found))}"
+
+
+def _growth(pool: Pool, about: About, rounds: int, console: Console) -> None:
+    with console.status("") as status:
+        found = growth.points(pool, rounds, status.update)
+    rows = [row for points in found.values() for _, row in points]
+    console.print(report.table(rows, f"{about.device}: how a step's cost grows"))
+    growth.plot(found, f"An SGD step on {about.device}")
+    console.print(f"drawn to {growth.PLOT.name}")
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -1,60 +1,57 @@
 // Matrix multiplication for real GPUs: out[batch] = a[batch] @ b[batch], tiles of a and b shared in workgroup memory.
 //
-// Bindings: 0 uniform Params, 1 a (m x k), 2 b (k x n), 3 out (m x n). Dispatch: tiles = batch * ceil(m / 64) * ceil(n / 64)
-// workgroups, folded into x and y so that x * y >= tiles (spare workgroups write nothing); z is 1.
-// k has no limit on a GPU; on lavapipe, which stops an invocation after 65535 loop iterations, it is at most 58000.
+// Bindings: 0 uniform Params, 1 a, 2 b, 3 out or what the output block says. Dispatch: tiles = parts * batch * ceil(m / HEIGHT) *
+// ceil(n / WIDTH) workgroups, folded into x and y so that x * y >= tiles (spare workgroups write nothing); z is 1.
+// A part may be of any length on a GPU; on lavapipe, which stops an invocation after 65535 loop iterations, 45000 steps at most.
 //
-// Shape: 64 x 64 outputs by 128 threads, 8 x 4 outputs each: three vec4 reads of workgroup memory feed 32 multiply-adds, 8.5 KiB
-// of workgroup memory and about 64 registers leave room for several workgroups a core. The 4 components of a vec4 are rows
-// (or columns) 16 apart, so that neighbouring threads read and write neighbouring elements in each load and store. Not measured
-// on a GPU; on lavapipe 7 GFLOP/s at 512 x 512 x 512, where matmul.wgsl has 35.
-struct Params {
-    m: u32, n: u32, k: u32, batch: u32,
-    a_offset: u32, a_batch: u32, a_row: u32, a_col: u32,
-    b_offset: u32, b_batch: u32, b_row: u32, b_col: u32,
-    out_row: u32, out_col: u32, unused_0: u32, unused_1: u32,
+// Shape: 256 threads with 8 x 8 outputs each (4 x 8, 8 x 4, 4 x 4 for the smaller tiles): at each step four vec4 reads of workgroup
+// memory feed 64 multiply-adds. A tile is 16 steps deep, which makes two of them 16 KiB, all that is portable, and one block of
+// 4 x 4 for every thread to load: half of the threads fetch a, half b, as four vec4s, while the tile before is being used.
+// Thread (x, y) has columns 4x to 4x + 3 and rows 4y to 4y + 3, and those 64 further; 32 neighbouring threads are 8 wide and 4 high,
+// so that they read no more than 12 different quads at a time. Not measured on a GPU; on lavapipe it is a quarter as fast
+// as matmul.wgsl.
+// include: lib/operands.wgsl
+// include: lib/matmul.wgsl
+
+// The host may replace these lines: 128, or 64 where that would leave too few tiles.
+const HEIGHT = 128u;
+const WIDTH = 128u;
+
+const DEPTH = 16u;      // steps of k in workgroup memory
+const QUADS = 16u;      // rows (or columns) / 4 of half a tile
+const THREADS = 256u;
+
+// Rows (or columns) 4 * quad to 4 * quad + 3 at step k, and those 64 further: the two vec4s that a thread needs share one index,
+// for every index costs a bounds check.
+var<workgroup> tile_a: array<array<vec4<T>, 2>, DEPTH * QUADS>;
+var<workgroup> tile_b: array<array<vec4<T>, 2>, DEPTH * QUADS>;
+
+// Threads that load along k write places whole steps apart, which share a bank: the mixing spreads them.
+fn place(k: u32, quad: u32) -> u32 { return k * QUADS + (quad ^ (k / 4u)); }
+
+fn load_a_block(start: u32, row: u32, k: u32) -> Block {
+    if A_UNIT == UNIT_M {
+        return Block(
+            load_a_column(start, row, k), load_a_column(start, row, k + 1u),
+            load_a_column(start, row, k + 2u), load_a_column(start, row, k + 3u),
+        );
+    }
+    return transposed(Block(
+        load_a(start, row, k), load_a(start, row + 1u, k), load_a(start, row + 2u, k), load_a(start, row + 3u, k),
+    ));
 }
 
-// Element type of the three arrays, and the type that sums are kept in.
-alias T = f32;
-alias Acc = f32;
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<T>;
-@group(0) @binding(2) var<storage, read> b: array<T>;
-@group(0) @binding(3) var<storage, read_write> out: array<T>;
-
-const TILE = 64u;       // rows and columns of out a workgroup computes
-const DEPTH = 16u;      // steps of k held in workgroup memory
-const QUADS = 16u;      // TILE / 4: vec4s in one step of k
-const PITCH = 17u;      // QUADS + 1: the padding spreads a column of quads over all banks
-const THREADS = 128u;
-
-var<workgroup> tile_a: array<vec4<T>, DEPTH * PITCH>;
-var<workgroup> tile_b: array<vec4<T>, DEPTH * PITCH>;
-
-// Elements (quad + 16 * j, k) for j in 0..4, with 0 past the end of k. Places past the end of m are read somewhere valid; what
-// they lead to is never stored.
-fn load_a(base: u32, row: u32, k: u32) -> vec4<T> {
-    let rows = min(vec4<u32>(row, row + QUADS, row + 2u * QUADS, row + 3u * QUADS), vec4<u32>(params.m - 1u));
-    let i = vec4<u32>(base + min(k, params.k - 1u) * params.a_col) + rows * params.a_row;
-    return select(vec4<T>(), vec4<T>(a[i.x], a[i.y], a[i.z], a[i.w]), k < params.k);
+// Block (quad, k) of one of the tiles. The last one that is asked for lies past the end of the part, and is never used.
+fn load(tile: Tile, starts: vec2<u32>, of_a: bool, quad: u32, k: u32) -> Block {
+    if of_a { return load_a_block(starts.x, tile.row + 4u * quad, k); }
+    return load_b(starts.y, k, tile.col + 4u * quad);
 }
 
-fn load_b(base: u32, k: u32, col: u32) -> vec4<T> {
-    let cols = min(vec4<u32>(col, col + QUADS, col + 2u * QUADS, col + 3u * QUADS), vec4<u32>(params.n - 1u));
-    let i = vec4<u32>(base + min(k, params.k - 1u) * params.b_row) + cols * params.b_col;
-    return select(vec4<T>(), vec4<T>(b[i.x], b[i.y], b[i.z], b[i.w]), k < params.k);
-}
-
-fn store(at: u32, row: u32, col: u32, last: u32, value: vec4<Acc>) {
-    if row < last {
-        let i = at + row * params.out_row + col * params.out_col;
-        let next = QUADS * params.out_col;
-        if col < params.n { out[i] = T(value.x); }
-        if col + QUADS < params.n { out[i + next] = T(value.y); }
-        if col + 2u * QUADS < params.n { out[i + 2u * next] = T(value.z); }
-        if col + 3u * QUADS < params.n { out[i + 3u * next] = T(value.w); }
+fn store_row(tile: Tile, row: u32, col: u32, low: vec4<T>, high: vec4<T>) {
+    if row < tile.rows {
+        let at = tile.at + row * params.out_row;
+        store(at, col, low);
+        if WIDTH > 64u { store(at, col + 64u, high); }
     }
 }
 
@@ -64,65 +61,85 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    let tiles_n = (params.n + TILE - 1u) / TILE;
-    let tiles = tiles_n * ((params.m + TILE - 1u) / TILE);
-    let tile = group.y * groups.x + group.x;
-    let batch = min(tile / tiles, params.batch - 1u);
-    let row = (tile % tiles) / tiles_n * TILE;
-    let col = (tile % tiles) % tiles_n * TILE;
-    let base_a = params.a_offset + batch * params.a_batch;
-    let base_b = params.b_offset + batch * params.b_batch;
+    let tile = find_tile(group.y * groups.x + group.x, HEIGHT, WIDTH);
+    let starts = vec2<u32>(start_a(tile.batch), start_b(tile.batch));
 
-    // Each thread loads quads (fast, slow) and (fast, slow + 8) of both tiles. `fast` runs over neighbouring threads: it is the
-    // step of k where that is the unit stride, and the quad elsewhere.
-    let fast = thread % 16u;
-    let slow = thread / 16u;
-    let a_by_k = params.a_col == 1u;
-    let b_by_k = params.b_row == 1u && params.b_col != 1u;
-    let a0 = select(vec2<u32>(fast, slow), vec2<u32>(slow, fast), a_by_k);          // (quad, step of k)
-    let a1 = select(vec2<u32>(fast, slow + 8u), vec2<u32>(slow + 8u, fast), a_by_k);
-    let b0 = select(vec2<u32>(fast, slow), vec2<u32>(slow, fast), b_by_k);
-    let b1 = select(vec2<u32>(fast, slow + 8u), vec2<u32>(slow + 8u, fast), b_by_k);
+    // What the thread loads: a block of a in the first half of the threads, of b in the second. Neighbouring threads go along k
+    // where that is the unit stride, and along the quads elsewhere.
+    let of_a = thread < THREADS / 2u;
+    let mine = thread % (THREADS / 2u);
+    let quads = select(WIDTH, HEIGHT, of_a) / 4u;
+    let loads = mine < quads * (DEPTH / 4u);
+    var by_k = B_UNIT == UNIT_K || (B_UNIT == UNIT_ANY && params.b_row == 1u && params.b_col != 1u);
+    if of_a { by_k = A_UNIT == UNIT_K || (A_UNIT == UNIT_ANY && params.a_col == 1u); }
+    let quad = select(mine % quads, mine / 4u, by_k);
+    let depth = select(mine / quads, mine % 4u, by_k) * 4u;
 
-    // The thread computes columns fast + 16 * j, and rows slow + 16 * j (p) and slow + 8 + 16 * j (q).
-    var p0 = vec4<Acc>(); var p1 = vec4<Acc>(); var p2 = vec4<Acc>(); var p3 = vec4<Acc>();
-    var q0 = vec4<Acc>(); var q1 = vec4<Acc>(); var q2 = vec4<Acc>(); var q3 = vec4<Acc>();
+    // What it computes.
+    let x = thread % 8u + thread / 32u % 2u * 8u;
+    let y = thread / 8u % 4u + thread / 64u * 4u;
 
-    // The next tile is on its way from memory while this one is used.
-    var next_a0 = load_a(base_a, row + a0.x, a0.y);
-    var next_a1 = load_a(base_a, row + a1.x, a1.y);
-    var next_b0 = load_b(base_b, b0.y, col + b0.x);
-    var next_b1 = load_b(base_b, b1.y, col + b1.x);
-    for (var k = 0u; k < params.k; k += DEPTH) {
-        tile_a[a0.y * PITCH + a0.x] = next_a0;
-        tile_a[a1.y * PITCH + a1.x] = next_a1;
-        tile_b[b0.y * PITCH + b0.x] = next_b0;
-        tile_b[b1.y * PITCH + b1.x] = next_b1;
+    // Rows 4y + 0..4 are the first four variables of each letter, those 64 further the last; l is for columns 4x + 0..4, h for those
+    // 64 further.
+    var l0 = vec4<T>(); var l1 = vec4<T>(); var l2 = vec4<T>(); var l3 = vec4<T>();
+    var l4 = vec4<T>(); var l5 = vec4<T>(); var l6 = vec4<T>(); var l7 = vec4<T>();
+    var h0 = vec4<T>(); var h1 = vec4<T>(); var h2 = vec4<T>(); var h3 = vec4<T>();
+    var h4 = vec4<T>(); var h5 = vec4<T>(); var h6 = vec4<T>(); var h7 = vec4<T>();
+
+    var next: Block;
+    if loads { next = load(tile, starts, of_a, quad, tile.first + depth); }
+    for (var k = tile.first; k < tile.last; k += DEPTH) {
+        if loads {
+            let at = place(depth, quad % QUADS);
+            let half = quad / QUADS;
+            if of_a {
+                tile_a[at][half] = next.k0;
+                tile_a[at + QUADS][half] = next.k1;
+                tile_a[at + 2u * QUADS][half] = next.k2;
+                tile_a[at + 3u * QUADS][half] = next.k3;
+            } else {
+                tile_b[at][half] = next.k0;
+                tile_b[at + QUADS][half] = next.k1;
+                tile_b[at + 2u * QUADS][half] = next.k2;
+                tile_b[at + 3u * QUADS][half] = next.k3;
+            }
+        }
         workgroupBarrier();
-        next_a0 = load_a(base_a, row + a0.x, k + DEPTH + a0.y);
-        next_a1 = load_a(base_a, row + a1.x, k + DEPTH + a1.y);
-        next_b0 = load_b(base_b, k + DEPTH + b0.y, col + b0.x);
-        next_b1 = load_b(base_b, k + DEPTH + b1.y, col + b1.x);
-        for (var i = 0u; i < DEPTH * PITCH; i += PITCH) {
-            let p = vec4<Acc>(tile_a[i + slow]);
-            let q = vec4<Acc>(tile_a[i + slow + 8u]);
-            let x = vec4<Acc>(tile_b[i + fast]);
-            p0 += p.x * x; p1 += p.y * x; p2 += p.z * x; p3 += p.w * x;
-            q0 += q.x * x; q1 += q.y * x; q2 += q.z * x; q3 += q.w * x;
+        if loads { next = load(tile, starts, of_a, quad, k + DEPTH + depth); }
+        for (var i = 0u; i < DEPTH; i += 4u) {
+            let from_a = place(i, y);
+            let from_b = place(i, x);
+            for (var j = 0u; j < 4u * QUADS; j += QUADS) {
+                let p = tile_a[from_a + j][0];
+                let u = tile_b[from_b + j][0];
+                l0 += p.x * u; l1 += p.y * u; l2 += p.z * u; l3 += p.w * u;
+                if WIDTH > 64u {
+                    let v = tile_b[from_b + j][1];
+                    h0 += p.x * v; h1 += p.y * v; h2 += p.z * v; h3 += p.w * v;
+                }
+                if HEIGHT > 64u {
+                    let q = tile_a[from_a + j][1];
+                    l4 += q.x * u; l5 += q.y * u; l6 += q.z * u; l7 += q.w * u;
+                    if WIDTH > 64u {
+                        let v = tile_b[from_b + j][1];
+                        h4 += q.x * v; h5 += q.y * v; h6 += q.z * v; h7 += q.w * v;
+                    }
+                }
+            }
         }
         workgroupBarrier();
     }
 
-    let last = select(0u, params.m, tile / tiles < params.batch);
-    let at = batch * params.m * params.n;
-    let r = row + slow;
-    let c = col + fast;
-    store(at, r, c, last, p0);
-    store(at, r + 8u, c, last, q0);
-    store(at, r + 16u, c, last, p1);
-    store(at, r + 24u, c, last, q1);
-    store(at, r + 32u, c, last, p2);
-    store(at, r + 40u, c, last, q2);
-    store(at, r + 48u, c, last, p3);
-    store(at, r + 56u, c, last, q3);
+    let row = tile.row + 4u * y;
+    let col = tile.col + 4u * x;
+    store_row(tile, row, col, l0, h0);
+    store_row(tile, row + 1u, col, l1, h1);
+    store_row(tile, row + 2u, col, l2, h2);
+    store_row(tile, row + 3u, col, l3, h3);
+    if HEIGHT > 64u {
+        store_row(tile, row + 64u, col, l4, h4);
+        store_row(tile, row + 65u, col, l5, h5);
+        store_row(tile, row + 66u, col, l6, h6);
+        store_row(tile, row + 67u, col, l7, h7);
+    }
 }

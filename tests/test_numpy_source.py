@@ -9,63 +9,22 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from programs import traced
 
 import wgrad as wg
-from wgrad import nn, optim
-from wgrad.backends.base import Array, Body, Device, Live, Storage, traced_by
-from wgrad.backends.threefry import split_seed
-from wgrad.dtypes import bool_, float32, float64, int32
-from wgrad.layout import Layout
-from wgrad.program.build import build
-from wgrad.program.interpret import Interpreter
-from wgrad.program.ir import Program, Ref, Step
+from wgrad.backends.base import Device, Storage
+from wgrad.dtypes import bool_, float32, float64
+from wgrad.program.interpret import Draw, Interpreter
+from wgrad.program.ir import Program
 from wgrad.program.limits import Limits
-from wgrad.program.lower.bodies import parts
 from wgrad.program.lower.numpy import LIMITS, NumpyExecutor
 from wgrad.program.passes import simplify
-from wgrad.program.trace import Tracer
 
 
-def captured(f: Callable, *args: wg.Tensor) -> tuple[Program, list[Storage]]:
-    """Return what f(*args) does as a program, gradients among its outputs, and its inputs."""
-    tracer = Tracer()
-    standins = [wg.Tensor(tracer.argument(x.array), x.node) for x in args]
-    for standin, x in zip(standins, args, strict=True):
-        standin.array.storage.bounds = x.array.storage.bounds
-    program, first = tracer.program, [slot.index for slot in tracer.program.inputs]
-    with traced_by(tracer):
-        out = f(*standins)
-    refs = [tracer.ref(x.array) for x in (out if isinstance(out, (tuple, list)) else [out])]
-    for node, before in tracer.grads_before.items():
-        if isinstance(node.grad, wg.Tensor) and node.grad.array.storage in tracer.made:
-            refs.append(tracer.ref(node.grad.array))
-        node.grad = before
-    ends = {tracer.captured[s]: tracer.current[s] for s in tracer.writes}
-    ends |= {
-        i: tracer.made[s] for i, s in zip(first, tracer.arguments, strict=True) if tracer.made[s] != i
-    }
-    for storage, count in tracer.writes.items():
-        storage.version -= count
-    for generator, (counter, _) in tracer.generators.items():
-        generator.counter = counter
-    memory, taken = program.memory(), {slot.index for slot in program.inputs}
-
-    def own(ref: Ref) -> int:
-        """Return a slot of the result's own that holds it."""
-        if ref.slot in taken or not (ref.whole() and ref.layout.size == memory[ref.slot].size):
-            made = program.new_slot(ref.layout.shape, ref.dtype)
-            program.steps.append(Step("copy", (ref,), (made,)))
-            return made.index
-        taken.add(ref.slot)
-        return ref.slot
-
-    program.outputs = tuple(own(ref) for ref in refs)
-    program.updates = {i: own(memory[s].whole()) for i, s in ends.items() if s != i}
-    return program, [x.array.storage for x in args] + list(tracer.captured)
-
-
-def draw(generator: Any, offset: int) -> tuple[tuple[int, int], int]:
-    return split_seed(generator.seed), generator.counter + offset
+def captured(f: Callable, *args: wg.Tensor) -> tuple[Program, list[Storage], Draw]:
+    """Return what f(*args) does as a program, its inputs, and its random numbers."""
+    found = traced(f, *args)
+    return found.program, found.inputs, found.draw
 
 
 def copies(program: Program, inputs: list[Storage]) -> list[Storage]:
@@ -87,25 +46,30 @@ WAYS: dict[str, Callable[[Program], Program]] = {
 }
 
 
-def agree(device: Device, program: Program, inputs: list[Storage]) -> None:
+def agree(device: Device, program: Program, inputs: list[Storage], draw: Draw) -> None:
     """Check outputs and inputs after two runs: against the interpreter's to the bit.
 
     The interpreter runs the same program, and the program as it was traced. From the latter the
     sign of a zero may differ: a sum over an axis of extent 1 adds to 0, and passes make it a copy.
     """
-    traced = _two_runs(Interpreter(program, device), program, inputs)
+    traced = _two_runs(Interpreter(program, device), program, inputs, draw)
     for way, change in WAYS.items():
         changed = change(program)
         executor = NumpyExecutor(changed, device)
-        found = _two_runs(executor, program, inputs)
-        same = _two_runs(Interpreter(changed, device), program, inputs)
+        found = _two_runs(executor, program, inputs, draw)
+        same = _two_runs(Interpreter(changed, device), program, inputs, draw)
         for a, b, c in zip(found, same, traced, strict=True):
             assert a.dtype == b.dtype == c.dtype, (way, executor.source)
             assert np.array_equal(bits(a), bits(b)), (way, a, b, executor.source)
-            assert np.array_equal(a, c, equal_nan=a.dtype.kind == "f"), (way, a, c, executor.source)
+            if way == "for a GPU" and a.dtype.kind == "f":  # long sums are made of shorter ones
+                np.testing.assert_allclose(a, c, rtol=1e-6)
+            else:
+                assert np.array_equal(a, c, equal_nan=a.dtype.kind == "f"), (way, executor.source)
 
 
-def _two_runs(executor: Any, program: Program, inputs: list[Storage]) -> list[np.ndarray]:
+def _two_runs(
+    executor: Any, program: Program, inputs: list[Storage], draw: Draw
+) -> list[np.ndarray]:
     mine = copies(program, inputs)
     return [x.buffer.copy() for _ in range(2) for x in (*executor.run(mine, draw), *mine)]
 
@@ -136,7 +100,7 @@ def _placed(args: Any, leaves: list, values: Any) -> list:
 RNG = np.random.default_rng(7)
 X = RNG.standard_normal((5, 7)).astype(np.float32)
 W = RNG.standard_normal((4, 7)).astype(np.float32)
-I = RNG.integers(0, 7, 5).astype(np.int32)
+PICKS = RNG.integers(0, 7, 5).astype(np.int32)
 J = RNG.integers(0, 7, (5, 7)).astype(np.int32)
 ODD = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e-40, 3e38, -2.5], np.float32)
 
@@ -144,7 +108,7 @@ FUNCTIONS: dict[str, tuple[Callable, tuple]] = {
     "linear": (backward(lambda x, w: wg.tanh(wg.linear(x, w))), (X, W)),
     "softmax": (backward(lambda x: wg.softmax(x, axis=-1) * x), (X,)),
     "softmax of columns": (backward(lambda x: wg.softmax(x, axis=0)), (X,)),
-    "cross entropy": (backward(lambda x, i: wg.cross_entropy(x, i)), (X, I)),
+    "cross entropy": (backward(lambda x, i: wg.cross_entropy(x, i)), (X, PICKS)),
     "layer norm": (
         backward(lambda x: (x - x.mean(axis=1, keepdims=True)) / wg.sqrt((x * x).mean() + 1e-5)),
         (X,),
@@ -161,13 +125,19 @@ FUNCTIONS: dict[str, tuple[Callable, tuple]] = {
         lambda x: [wg.isnan(x), wg.isinf(x), x == x, wg.where(x > 0, x, -x), wg.sign(x)],
         (ODD,),
     ),
-    "integers": (lambda i: [i * 3 - 2, i / 2, i.sum(), (i > 3).sum(), i.astype(wg.float32)], (I,)),
-    "bools": (lambda i: [wg.logical_not(i > 2), (i > 2) + (i < 1), wg.any(i > 9)], (I,)),
+    "integers": (
+        lambda i: [i * 3 - 2, i / 2, i.sum(), (i > 3).sum(), i.astype(wg.float32)],
+        (PICKS,),
+    ),
+    "bools": (lambda i: [wg.logical_not(i > 2), (i > 2) + (i < 1), wg.any(i > 9)], (PICKS,)),
     "casts": (lambda x: [x.astype(int), x.astype(wg.bool), x.astype(wg.uint32)], (ODD,)),
-    "take": (backward(lambda x, i: wg.take(x * 2, i, axis=1)), (X, I)),
-    "take along": (backward(lambda x, i: wg.take_along_axis(x + 1, i[:, None], axis=1)), (X, I)),
-    "take of a view": (backward(lambda x, i: wg.take(wg.flip(x.T, axis=0), i, axis=0)), (X, I)),
-    "scatter": (backward(lambda x, i: wg.scatter_add(x, J, x * 2, axis=1)), (X, I)),
+    "take": (backward(lambda x, i: wg.take(x * 2, i, axis=1)), (X, PICKS)),
+    "take along": (
+        backward(lambda x, i: wg.take_along_axis(x + 1, i[:, None], axis=1)),
+        (X, PICKS),
+    ),
+    "take of a view": (backward(lambda x, i: wg.take(wg.flip(x.T, axis=0), i, axis=0)), (X, PICKS)),
+    "scatter": (backward(lambda x, i: wg.scatter_add(x, J, x * 2, axis=1)), (X, PICKS)),
     "views": (backward(lambda x: (x.T * 2)[1:5:2, ::-1] + x[:2, :5].sum()), (X,)),
     "pieces": (backward(lambda x: wg.concat([x, wg.flip(x, axis=1), x * x], axis=0)), (X,)),
     "reductions": (
@@ -175,8 +145,14 @@ FUNCTIONS: dict[str, tuple[Callable, tuple]] = {
         (X,),
     ),
     "no axes": (backward(lambda x: wg.exp(x) * 2 + x), (np.float32(0.5),)),
-    "nothing": (backward(lambda x: wg.exp(x).sum(axis=0) + x.sum()), (np.zeros((0, 3), np.float32),)),
-    "a product over nothing": (lambda x: [x.T @ x, (x.T @ x) + 1.0], (np.zeros((0, 3), np.float32),)),
+    "nothing": (
+        backward(lambda x: wg.exp(x).sum(axis=0) + x.sum()),
+        (np.zeros((0, 3), np.float32),),
+    ),
+    "a product over nothing": (
+        lambda x: [x.T @ x, (x.T @ x) + 1.0],
+        (np.zeros((0, 3), np.float32),),
+    ),
     "doubles": (
         backward(lambda x: wg.softmax(wg.sin(x) @ x.T)),
         (wg.tensor(X, dtype=wg.float64, device="numpy"),),
@@ -187,7 +163,11 @@ FUNCTIONS: dict[str, tuple[Callable, tuple]] = {
         (RNG.standard_normal((3, 4, 5)).astype(np.float32),),
     ),
     "reductions of three axes": (
-        lambda x: [wg.sum(wg.permute_dims(x, axes), axis=a) for axes in ((2, 0, 1), (1, 2, 0)) for a in range(3)],
+        lambda x: [
+            wg.sum(wg.permute_dims(x, axes), axis=a)
+            for axes in ((2, 0, 1), (1, 2, 0))
+            for a in range(3)
+        ],
         (RNG.standard_normal((9, 4, 5)).astype(np.float32),),
     ),
     "random numbers": (
@@ -284,7 +264,11 @@ def _step(pool: list[wg.Tensor], state: wg.Tensor, index: wg.Tensor, op: tuple) 
         return a.astype(DTYPES[k % len(DTYPES)])
     if kind == "where":
         test = _binary(wg.less, a, b)
-        return wg.where(test, _number_like(a).sum(), _number_like(a).max() if a.shape and 0 not in a.shape else 1.0)
+        return wg.where(
+            test,
+            _number_like(a).sum(),
+            _number_like(a).max() if a.shape and 0 not in a.shape else 1.0,
+        )
     if kind == "take":
         return _taken(a, index, j)
     if kind == "scatter":
@@ -303,9 +287,22 @@ def _step(pool: list[wg.Tensor], state: wg.Tensor, index: wg.Tensor, op: tuple) 
     return state * 1.0
 
 
-KINDS = (
-    "unary binary number reduce view cast where take scatter product random concat write update"
-).split()
+KINDS = [
+    "unary",
+    "binary",
+    "number",
+    "reduce",
+    "view",
+    "cast",
+    "where",
+    "take",
+    "scatter",
+    "product",
+    "random",
+    "concat",
+    "write",
+    "update",
+]
 OPS = st.tuples(st.sampled_from(KINDS), *(st.integers(0, 20) for _ in range(3)))
 SHAPES = ((3, 4), (4,), (), (2, 1, 3), (0, 2), (1, 5))
 
@@ -340,14 +337,20 @@ def _random_case(ops: list[tuple], shapes: list[tuple], strange: bool, slope: bo
     return (sloped if slope and still else run), [wg.tensor(v) for v in values]
 
 
-@settings(max_examples=100, deadline=None, derandomize=True,
-          suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     st.lists(OPS, min_size=1, max_size=10),
     st.lists(st.sampled_from(SHAPES), min_size=1, max_size=3),
     st.booleans(),
     st.booleans(),
 )
-def test_source_of_random_functions_computes_the_same_bits(numpy_device, ops, shapes, strange, slope):
+def test_source_of_random_functions_computes_the_same_bits(
+    numpy_device, ops, shapes, strange, slope
+):
     f, tensors = _random_case(ops, shapes, strange, slope)
     agree(numpy_device, *captured(f, *tensors))

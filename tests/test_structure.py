@@ -25,6 +25,7 @@ LAYERS = {
     "dtypes": 0,
     "layout": 0,
     "statistics": 0,
+    "version": 0,
     "backends": 1,
     "core": 2,
     "devices": 2,

@@ -86,6 +86,7 @@ from .ops.reduction import all_ as all
 from .ops.reduction import any_ as any
 from .ops.reduction import prod
 from .ops.reduction import sum_ as sum
+from .program.compile import compile
 from .random import (
     Generator,
     get_rng_state,
@@ -124,5 +125,4 @@ from .transforms import (
     value_and_grad,
     vjp,
 )
-
-__version__ = "0.1.0"
+from .version import __version__

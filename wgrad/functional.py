@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import dtypes
-from .backends.base import kept_shape
+from .backends.base import kept_shape, tracing
 from .core import Value, apply, check_devices, wrap
 from .devices import device as find_device
 from .errors import ArgumentError, DTypeError, ShapeError, shown
@@ -42,13 +42,24 @@ def pow(a: Any, b: Any) -> Tensor:
         not x.dtype.is_floating for x in (a, b) if isinstance(x, Value)
     )
     if integer:
-        least = indexing.bounds(b)[0] if isinstance(b, Value) and b.dtype.rank else b
-        if not isinstance(least, Value) and least < 0:
-            raise ArgumentError(
-                f"pow: an integer to the power {shown(least)} is no integer: convert to "
-                "float32 first"
-            )
+        _check_exponent(b)
     return power(a, b)
+
+
+def _check_exponent(b: Any) -> None:
+    """Raise ArgumentError when an integer exponent is negative somewhere."""
+    least = b
+    if isinstance(b, Value):
+        if not b.dtype.rank or not b.array.layout.size:
+            return
+        if (tracer := tracing()) is not None:
+            tracer.range_checked(b, 0, 2**32, _check_exponent, "pow")
+            return
+        least = indexing.bounds(b, 0, 2**32)[0]
+    if least < 0:
+        raise ArgumentError(
+            f"pow: an integer to the power {shown(least)} is no integer: convert to float32 first"
+        )
 
 
 def clip(x: Tensor, lo: Any = None, hi: Any = None) -> Tensor:

@@ -21,10 +21,11 @@ from . import dtypes
 from .backends.base import Array, Body, Device, tracing
 from .backends.threefry import bits as host_bits
 from .backends.threefry import split_seed
+from .core import caller, place
 from .creation import DeviceLike, tensor
 from .devices import device as find_device
 from .dtypes import as_dtype
-from .errors import ArgumentError, DTypeError, OutOfMemoryError, shown
+from .errors import ArgumentError, DTypeError, OutOfMemoryError, TraceError, shown
 from .layout import Layout, Shape, normalize_shape
 from .ops.families import with_dtype
 from .shaping import as_number
@@ -77,9 +78,19 @@ def _generator_at(seed: int, counter: int) -> Generator:
 _generator = Generator(secrets.randbits(64))
 
 
+def _refuse_in_trace(where: str) -> None:
+    """Raise TraceError while a function is traced: this would be done in the trace alone."""
+    if tracing() is not None:
+        raise TraceError(
+            f"compile: the function calls {where} at {place(caller())}, which works on the host "
+            "and would not be done again: call it outside and pass what comes of it"
+        )
+
+
 def manual_seed(seed: int) -> None:
     """Start the global stream of `seed`: an integer from 0 to 2**64 - 1."""
     global _generator
+    _refuse_in_trace("manual_seed")
     _generator = Generator(_checked_seed(seed, "manual_seed"))
 
 
@@ -96,6 +107,7 @@ def get_rng_state() -> tuple[int, int]:
 def set_rng_state(state: tuple[int, int]) -> None:
     """Go back to a state that `get_rng_state` returned."""
     global _generator
+    _refuse_in_trace("set_rng_state")
     whole = isinstance(state, (tuple, list)) and len(state) == 2
     if not whole or not isinstance(state[1], (int, np.integer)) or not 0 <= state[1] < 2**64:
         raise ArgumentError(
@@ -291,6 +303,7 @@ def randperm(n: int, device: DeviceLike = None, generator: Generator | None = No
             f"randperm: {shown(n)} came, and an integer from 0 to 2**31 - 1 is needed"
         )
     find_device(device)  # which may not exist, and then nothing is drawn
+    _refuse_in_trace("randperm")
     key, first = _stream(generator, "randperm").take(2 * count)
     try:
         words = host_bits(key, first, 2 * count).astype(np.uint64)

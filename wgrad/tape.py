@@ -104,6 +104,8 @@ def _restore(owner: Node, name: str, saved: Any) -> Any:
     if not isinstance(saved, tuple):
         return saved
     array, node, version = saved
+    if (tracer := tracing()) is not None:
+        tracer.restored(owner, array.storage)
     if array.storage.version != version:
         which = "output" if name == "out" else f"input {name}"
         assert owner.op is not None
@@ -252,7 +254,7 @@ def backward(root: Node, ct: Tensor, create_graph: bool) -> None:
 
     def visit(node: Node, ct: Tensor) -> bool:
         if node.op is None or node.retains_grad:
-            touch_grad(node)
+            touch_grad(node, "add")
             if node.grad is None or node.grad is ZERO:
                 node.grad = owned(ct, start, given)
             elif create_graph or node.grad.requires_grad:
@@ -265,15 +267,21 @@ def backward(root: Node, ct: Tensor, create_graph: bool) -> None:
     with set_recording(create_graph):
         pull_back(order, ct, visit)
     for node in order:  # where every slope is 0 by rule (sign, x ** 0), no cotangent arrived
-        if node.op is None and node.grad is None:
-            node.grad = ZERO
+        if node.op is None:
+            touch_grad(node, "fill")
+            if node.grad is None:
+                node.grad = ZERO
 
 
-def touch_grad(node: Node, cleared: bool = False) -> None:
-    """Tell a tracer, if one captures, that the gradient of `node` is read, changed or cleared."""
+def touch_grad(node: Node, how: str) -> None:
+    """Tell a tracer, if one captures, what is about to happen to the gradient of `node`.
+
+    "read" (or written to by hand), "add" (backward), "fill" (None becomes zeros), "clear" (zeros
+    take its place, unless it is None) or "set", without a look at what it was.
+    """
     tracer = tracing()
     if tracer is not None:
-        tracer.grad_touched(node, cleared)
+        tracer.grad_touched(node, how)
 
 
 def owned(ct: Tensor, start: int, given: set[Storage]) -> Tensor:

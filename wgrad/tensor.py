@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import core, dtypes, functional, indexing, shaping, tape
+from .backends.base import changing
 from .core import Node, Value
 from .dtypes import as_dtype
 from .errors import (
@@ -214,6 +215,7 @@ class Tensor(Value):
         whole = layout.contiguous and layout.size == storage.size
         storage.bounds = bounds if whole else None
         if self.node is not None and not (self.node.op is None and self.node.requires_grad):
+            changing(self, "node")
             self.node = None  # a leaf stays one; any other identity was that of the old values
 
     # Gradients.
@@ -239,7 +241,9 @@ class Tensor(Value):
                 "result without history"
             )
         if self.node is None:
+            changing(self, "node")
             self.node = Node()
+        changing(self.node, "requires_grad")
         self.node.requires_grad = bool(value)
         return self
 
@@ -255,7 +259,7 @@ class Tensor(Value):
         node = self.node
         if node is None:
             return None
-        tape.touch_grad(node)
+        tape.touch_grad(node, "read")
         if node.grad is tape.ZERO:
             node.grad = Tensor(self.device.full(self.shape, 0, self.dtype))
         return node.grad
@@ -268,13 +272,13 @@ class Tensor(Value):
         """Set the gradient by hand; None removes it. Raises: GradientError, ShapeError."""
         if value is None:
             if self.node is not None:
-                tape.touch_grad(self.node, cleared=True)
+                tape.touch_grad(self.node, "set")
                 self.node.grad = None
             return
         if not self.requires_grad:
             raise GradientError("set_grad: the tensor does not require grad")
         assert self.node is not None
-        tape.touch_grad(self.node, cleared=True)
+        tape.touch_grad(self.node, "set")
         self.node.grad = self._as_cotangent(value, "set_grad")
 
     def _as_cotangent(self, value: Any, where: str) -> Tensor:
@@ -302,7 +306,7 @@ class Tensor(Value):
     def zero_grad(self) -> None:
         """Set the gradient, if there is one, to zeros."""
         if self.node is not None:
-            tape.touch_grad(self.node, cleared=True)
+            tape.touch_grad(self.node, "clear")
             if self.node.grad is not None:
                 self.node.grad = tape.ZERO
 
@@ -311,6 +315,7 @@ class Tensor(Value):
         if not self.requires_grad:
             raise GradientError("retain_grad: the tensor does not require grad")
         assert self.node is not None
+        changing(self.node, "retains_grad")
         self.node.retains_grad = True
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
@@ -598,6 +603,7 @@ class HookHandle:
     _keys = itertools.count()  # not the handle's id, which is free again when nobody keeps it
 
     def __init__(self, node: Node, hook: Callable):
+        changing(node, "hooks")
         if node.hooks is None:
             node.hooks = {}
         self._hooks = node.hooks
@@ -606,6 +612,7 @@ class HookHandle:
 
     def remove(self) -> None:
         """Take the hook away; removing twice does nothing."""
+        changing(self._hooks)
         self._hooks.pop(self._key, None)
 
 

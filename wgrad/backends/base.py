@@ -12,7 +12,7 @@ import itertools
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import DType
-from ..errors import DeviceError, DTypeError, OutOfMemoryError
+from ..errors import DTypeError, OutOfMemoryError, TraceError
 from ..layout import Layout, Shape
 
 Number = bool | int | float
@@ -113,19 +113,45 @@ def current_device() -> Device | None:
 
 
 class Live(float):
-    """A number that may change between the runs of a program: each run reads it anew.
+    """A number that may change between the runs of a program: each run calls for it anew.
 
-    Devices see the float that it was when it was made.
+    Devices see the float that it was when it was made. `call` is the function and its arguments;
+    two numbers whose calls are equal are one and the same in a program.
     """
 
-    read: Callable[[], float]
+    __slots__ = ("call",)
+
+    call: tuple[Callable[..., float], tuple[Any, ...]]
+
+    def __new__(cls, function: Callable[..., float], *args: Any) -> Live:
+        made = super().__new__(cls, function(*args))
+        made.call = function, args
+        return made
 
     @classmethod
     def of(cls, owner: Any, name: str) -> Live:
         """Return the number that is now the attribute `name` of `owner`."""
-        made = cls(getattr(owner, name))
-        made.read = lambda: getattr(owner, name)
-        return made
+        return cls(getattr, owner, name)
+
+    def read(self) -> float:
+        """Return the number that it is now."""
+        function, args = self.call
+        return float(function(*args))
+
+
+class _Unbacked:
+    """The buffer of a storage that a traced function made, until its program has run."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise TraceError(
+            "compile: a tensor was used that a function made while it was traced; it has no values "
+            "until the trace ends, for other threads, and none at all after a trace that failed"
+        )
+
+
+UNBACKED = _Unbacked()
 
 
 _tracer: ContextVar[Any] = ContextVar("wgrad_tracer", default=None)
@@ -144,6 +170,16 @@ def traced_by(tracer: Any) -> Iterator[None]:
         yield
     finally:
         _tracer.reset(token)
+
+
+def changing(owner: Any, *names: str) -> None:
+    """Tell the tracer, if one captures, that attributes of `owner` are about to change.
+
+    They are put back when its trace fails; so is the content of a list or dict (with no names).
+    """
+    tracer = _tracer.get()
+    if tracer is not None:
+        tracer.changing(owner, *names)
 
 
 def _asks_tracer(method: Callable) -> Callable:
@@ -216,7 +252,11 @@ class Device(ABC):
 
     @abstractmethod
     def unbacked(self, size: int) -> Storage:
-        """Return a storage of `size` elements whose buffer is None until a program fills it."""
+        """Return a storage of `size` elements that is UNBACKED until a program fills it."""
+
+    def window(self, x: Array) -> Storage:
+        """Return a storage to be read only that begins with the elements of a contiguous view."""
+        return x.storage if x.layout.offset == 0 else self.copy(x).storage
 
     @abstractmethod
     def synchronize(self) -> None:
@@ -261,17 +301,6 @@ class Device(ABC):
     @abstractmethod
     def random(self, kind: str, key: tuple[int, int], counter: int, shape: Shape) -> Array:
         """Threefry numbers `counter`, `counter`+1, ...: "bits" (uint32), "uniform", "normal"."""
-
-    def recorded(self) -> AbstractContextManager[list[Any] | None]:
-        """Return a context that yields the list of what is launched inside, for `relaunch`.
-
-        None where a device has nothing to record: then its methods are the fastest way.
-        """
-        return nullcontext(None)
-
-    def relaunch(self, launches: list[Any], inputs: list[Storage], size: int) -> Storage:
-        """Launch what was recorded of one step again, over other storages; return its output."""
-        raise DeviceError(f"{self.name}: nothing was recorded")
 
     @_asks_tracer
     def replace(self, target: Array, fresh: Array) -> None:

@@ -19,7 +19,7 @@ from ..dtypes import DType
 from ..errors import OutOfMemoryError
 from ..layout import Layout, Shape
 from . import threefry
-from .base import Array, Body, Device, Number, Storage, batch_gather_shape
+from .base import UNBACKED, Array, Body, Device, Number, Storage, batch_gather_shape
 
 REDUCERS = {
     "sum": np.add,
@@ -94,7 +94,13 @@ class NumpyDevice(Device):
             ) from error
 
     def unbacked(self, size: int) -> Storage:
-        return Storage(self, None, size)
+        return Storage(self, UNBACKED, size)
+
+    def window(self, x: Array) -> Storage:
+        start, size = x.layout.offset, x.layout.size
+        if start == 0 and size == x.storage.size:
+            return x.storage
+        return Storage(self, x.storage.buffer[start : start + size], size)  # no copy
 
     def synchronize(self) -> None:
         pass

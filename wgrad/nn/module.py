@@ -10,7 +10,6 @@ import reprlib
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
-from ..backends.base import tracing
 from ..creation import DeviceLike, tensor
 from ..devices import device as find_device
 from ..errors import ArgumentError, DTypeError, ShapeError
@@ -50,10 +49,6 @@ class Module:
         raise ArgumentError(f"{type(self).__name__}: the class defines no forward(self, ...)")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        tracer = tracing()
-        if tracer is not None:
-            mode = self.training
-            tracer.require(lambda: self.training == mode)
         return self.forward(*args, **kwargs)
 
     # What it holds.

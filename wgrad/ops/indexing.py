@@ -14,8 +14,8 @@ from ..errors import DTypeError, IndexRangeError
 from .families import Linear, register
 
 
-def bounds(x: Value) -> tuple[int, int]:
-    """Return the least and the greatest value that an integer tensor can hold.
+def bounds(x: Value, least: int, greatest: int) -> tuple[int, int]:
+    """Return two values that all of an integer tensor lie between, exact unless within limits.
 
     Known without asking the device for data that came from the host, and for whatever was moved
     or gathered from such data; otherwise one readback, remembered until the tensor is written to.
@@ -26,15 +26,19 @@ def bounds(x: Value) -> tuple[int, int]:
         if x.array.layout.size == 0:
             return 0, -1
         axes = tuple(range(len(whole.shape)))
-        low, high = (
+        ends = [
             device.download(device.reduce(kind, whole, axes, whole.dtype) if axes else whole)
             for kind in ("min", "max")
-        )
-        found = int(low.item()), int(high.item())
+        ]
+        found = int(ends[0].item()), int(ends[1].item())
         if whole.layout.contiguous and whole.layout.size == storage.size:
             storage.bounds = found
         return found
-    return storage.bounds
+    low, high = storage.bounds
+    if low < least or high > greatest:  # those of the whole storage; a view of it may be innocent
+        data = x.device.download(x.array)
+        return int(data.min()), int(data.max())
+    return low, high
 
 
 def check_indices(index: Value, size: int, op: str, what: str = "index") -> None:
@@ -49,23 +53,14 @@ def check_indices(index: Value, size: int, op: str, what: str = "index") -> None
         )
     if index.array.layout.size == 0:
         return
-    tracer = tracing()
-    if tracer is not None:
-        tracer.indices_checked(index, size, op, what)
-    low, high = bounds(index)
+    if (tracer := tracing()) is not None:
+        tracer.range_checked(index, 0, size - 1, lambda x: check_indices(x, size, op, what), op)
+        return
+    low, high = bounds(index, 0, size - 1)
     if low < 0 or high >= size:
-        # The bounds are those of the whole storage; a view of it may be innocent.
-        if index.array.storage.bounds is not None:
-            low, high = _exact_bounds(index)
-        if low < 0 or high >= size:
-            worst = low if low < 0 else high
-            there = f"{size} positions, 0 to {size - 1}, exist" if size else "no position exists"
-            raise IndexRangeError(f"{op}: {what} {worst} is out of range: {there}")
-
-
-def _exact_bounds(x: Value) -> tuple[int, int]:
-    data = x.device.download(x.array)
-    return int(data.min()), int(data.max())
+        worst = low if low < 0 else high
+        there = f"{size} positions, 0 to {size - 1}, exist" if size else "no position exists"
+        raise IndexRangeError(f"{op}: {what} {worst} is out of range: {there}")
 
 
 def _gather(device: Device, x: Array, index: Array, axis: int) -> Array:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
+from ..backends.base import Array, Body, Number
 from ..errors import ArgumentError, DTypeError, GradientError, ShapeError
 from ..tensor import Tensor
 
@@ -22,6 +23,14 @@ def checked_number(value: Any, where: str) -> float:
     return number
 
 
+def map_arrays(body: Body, *operands: Array | Number) -> Array:
+    """Run an elementwise kernel over arrays of one shape, dtype and device, and numbers."""
+    first = operands[0]
+    assert isinstance(first, Array)
+    kinds = (first.dtype,) * len(operands)
+    return first.storage.device.map(body, operands, kinds, first.shape, first.dtype)
+
+
 class Optimizer(ABC):
     """A list of parameters and a rule that steps them down their gradients.
 
@@ -31,6 +40,10 @@ class Optimizer(ABC):
     DTypeError for what is no tensor; GradientError for a tensor that is not a leaf that requires
     grad; ShapeError for an expanded view.
     """
+
+    # Attributes that this class's `step` reads as Live numbers (or keeps by Tracer.each_run): a
+    # compiled step goes on when they change, unless one becomes zero or ceases to be.
+    read_each_run: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, params: Iterable[Tensor], lr: float):
         self.lr = lr

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.base import Array, Body, Live, Number, traced_by, tracing
+from ..backends.base import Array, Body, Live, changing, traced_by, tracing
 from ..creation import zeros_like
 from ..errors import ArgumentError, DTypeError
 from ..nn.module import prepare_value
 from ..tensor import Tensor
-from .optimizer import Optimizer, checked_number
+from .optimizer import Optimizer, checked_number, map_arrays
 
 
 # One kernel each, instead of a multiplication and an addition. Nothing records a step, so these
@@ -44,6 +44,8 @@ class SGD(Optimizer):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
     """
 
+    read_each_run = frozenset({"_lr", "momentum", "weight_decay"})
+
     def __init__(
         self,
         params: Iterable[Tensor],
@@ -64,20 +66,13 @@ class SGD(Optimizer):
 
     def step(self) -> None:
         """Change every parameter that has a gradient, in place: one kernel each when plain."""
-        tracer = tracing()
-        if tracer is not None:
-            kind = self._kind()
-            tracer.require(lambda: self._kind() == kind)
         for i, p in enumerate(self.params):
             if p.grad is not None:
-                if tracer is not None and self._velocity[i] is None and self.momentum:
-                    with traced_by(None):  # state that the program finds, not one that it makes
+                if tracing() is not None and self._velocity[i] is None and self.momentum:
+                    changing(self._velocity)
+                    with traced_by(None):  # state that a program finds, not one that it makes
                         self._velocity[i] = zeros_like(p)
                 self._step(i, p, p.grad.array)
-
-    def _kind(self) -> tuple[bool, bool, bool]:
-        """Return what decides which kernels a step consists of."""
-        return bool(self.momentum), self.nesterov, bool(self.weight_decay)
 
     def _step(self, i: int, p: Tensor, g: Array) -> None:
         lr, momentum, decay = self.lr, self.momentum, self.weight_decay
@@ -86,21 +81,21 @@ class SGD(Optimizer):
             decay = Live.of(self, "weight_decay")
         if not self.momentum:
             if decay:
-                p._write(_map(_DECAYED_STEP, p.array, g, lr, decay), owned=True)
+                p._write(map_arrays(_DECAYED_STEP, p.array, g, lr, decay), owned=True)
             else:
-                p._write(_map(_STEP, p.array, g, lr), owned=True)
+                p._write(map_arrays(_STEP, p.array, g, lr), owned=True)
             return
         if decay:
-            g = _map(_ADD_SCALED, g, p.array, decay)
+            g = map_arrays(_ADD_SCALED, g, p.array, decay)
         v = self._velocity[i]
         if v is None:
             v = self._velocity[i] = Tensor(g if decay else p.device.copy(g))  # v is written to
         else:
             if v.device is not p.device:  # the parameter was moved
                 v = self._velocity[i] = v.to(p.device)
-            v._write(_map(_ADD_SCALED, g, v.array, momentum), owned=True)
-        ahead = _map(_ADD_SCALED, g, v.array, momentum) if self.nesterov else v.array
-        p._write(_map(_STEP, p.array, ahead, lr), owned=True)
+            v._write(map_arrays(_ADD_SCALED, g, v.array, momentum), owned=True)
+        ahead = map_arrays(_ADD_SCALED, g, v.array, momentum) if self.nesterov else v.array
+        p._write(map_arrays(_STEP, p.array, ahead, lr), owned=True)
 
     def state_dict(self) -> dict[str, Any]:
         """Return a snapshot: the settings, and each parameter's velocity (None before a step)."""
@@ -141,11 +136,3 @@ def _checked_settings(momentum: Any, nesterov: Any, weight_decay: Any) -> tuple[
     if nesterov and not momentum:
         raise ArgumentError("SGD: nesterov=True needs a momentum greater than 0")
     return momentum, bool(nesterov), checked_number(weight_decay, "SGD: weight_decay")
-
-
-def _map(body: Body, *operands: Array | Number) -> Array:
-    """Run an elementwise kernel over arrays of one shape, dtype and device, and numbers."""
-    first = operands[0]
-    assert isinstance(first, Array)
-    kinds = (first.dtype,) * len(operands)
-    return first.storage.device.map(body, operands, kinds, first.shape, first.dtype)

@@ -1,5 +1,5 @@
-"""Compiled functions, in the making, and not offered by the package: a replay does not yet see all
-that may change outside (aliased arguments, state that the function makes, hooks).
+"""Compiled functions: `wg.compile`.
 
-`trace` captures one run as a `Program` (`ir`), `passes` make it smaller, `execute` runs it,
-`compile` ties it to what lives outside."""
+`trace` writes down what one call does, `finish` makes a `Program` (`ir`) of it, `capture` ties that
+to what lives outside, `passes` make it smaller, `build` makes it ready to run, and `compile`
+decides which capture a call may use; `watch` notices Python state that changed."""

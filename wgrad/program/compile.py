@@ -2,334 +2,388 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import gc
+import sys
 import threading
+import types
 import warnings
-from collections.abc import Callable
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from .. import random, tape
-from ..backends.base import Array, Device, Storage, traced_by, tracing
-from ..core import Node, Op, Value, caller, listeners
+from .. import tape
+from ..backends.base import tracing
+from ..core import listeners
 from ..devices import default_device
-from ..errors import GradientError, TraceError
-from ..layout import Layout
-from ..ops.indexing import bounds, check_indices
+from ..errors import ArgumentError
 from ..tensor import Tensor
-from .execute import Executor
-from .ir import Program, Ref
-from .passes import simplify
-from .trace import Tracer
-from .tree import replaced, take_apart
+from .build import Executor, build
+from .capture import Capture, check_arguments
+from .finish import program_account
+from .ir import Program
+from .tree import take_apart
+from .watch import TooMuchError, Watch
 
-LIMIT = 16  # signatures of one function; more say that something changes from call to call
-
-
-class Capture:
-    """One traced signature: its program, and how it is tied to what lives outside."""
-
-    def __init__(self, function: Callable, args: tuple, kwargs: dict, fuse: bool):
-        leaves: list[Tensor] = []
-        take_apart((args, kwargs), leaves)
-        tracer = Tracer()
-        standins: list[Tensor] = []
-        for i, x in enumerate(leaves):
-            if x.requires_grad and not x.is_leaf:
-                raise TraceError(
-                    f"compile: tensor argument {i} has a history, which would end here: pass "
-                    ".detach()"
-                )
-            standin = tracer.argument(x.array)
-            if x.dtype.is_integer:  # known before the trace, in which nothing can be read
-                standin.storage.bounds = bounds(x)
-            standins.append(Tensor(standin, x.node))
-        self.arg_nodes = [x.node if x.requires_grad else None for x in leaves]
-        self.offsets = [x.array.layout.offset for x in leaves]
-        called, named = replaced((args, kwargs), standins, _is_tensor)
-        try:
-            with traced_by(tracer):
-                out = function(*called, **named)
-            found: list[Tensor] = []
-            take_apart(out, found)
-            self.refs = [tracer.ref(x.array) for x in found]
-            self.tracked = [x.requires_grad for x in found]
-            self.result = replaced(out, [_RESULT] * len(found), _is_tensor)
-        except BaseException:
-            _undo(tracer)
-            raise
-        del out, found, called, named, standins  # and with them the graph that led to the results
-        self._tie(tracer, self.refs)
-        self.device = tracer.device
-        self.program = simplify(tracer.program, fuse)
-        self.executor = Executor(self.program, self.device) if self.device is not None else None
-
-    def _tie(self, tracer: Tracer, refs: list[Ref]) -> None:
-        """Note what lives outside: inputs, updates, gradients, generators, checks."""
-        program = tracer.program
-        stand_ins = {s: i for i, s in enumerate(tracer.arguments)}
-        self.captured = list(tracer.captured)
-        self.arg_updates = [
-            (i, tracer.made[s]) for s, i in stand_ins.items() if tracer.made[s] != program.inputs[i]
-        ]
-        self.updates = [(s, tracer.current[s], count) for s, count in tracer.writes.items()]
-        # Storages of the trace that something still holds: gradients, new state.
-        self.made = [(s, slot) for s, slot in tracer.made.items() if s not in stand_ins]
-        self.guards = tracer.guards
-        self.grads = [
-            _Grad(node, before, node in tracer.grads_cleared, node.grad)
-            for node, before in tracer.grads_before.items()
-        ]
-        # A gradient is found through its leaf: backward() may make a new tensor for every call.
-        self.grad_of = {
-            g.before.array.storage: g.node for g in self.grads if isinstance(g.before, Tensor)
-        }
-        current = random.global_generator()
-        self.generators = {g: (g is current, taken) for g, (_, taken) in tracer.generators.items()}
-        self.checks = [
-            (stand_ins.get(s, s), dtype, size, op, what)
-            for s, dtype, size, op, what in tracer.checks
-        ]
-        _rewind_generators(tracer)
-        program.kept = {
-            *(r.slot for r in refs),
-            *(slot for _, slot in self.arg_updates),
-            *(slot for _, slot, _ in self.updates),
-            *(slot for _, slot in self.made),
-        }
-        self.dtypes = {r.slot: r.dtype for step in program.steps for r in step.refs()}
-        self.dtypes |= {r.slot: r.dtype for r in refs}
-        self.dtypes |= {step.out: step.dtype for step in program.steps}
-
-    def fits(self, leaves: list[Tensor]) -> bool:
-        """Whether gradients and settings stand as they did when this was traced."""
-        nodes = zip(self.arg_nodes, leaves, strict=True)
-        return (
-            all(n is None or x.node is n for n, x in nodes)
-            and all(g.fits() for g in self.grads)
-            and all(holds() for holds in self.guards)
-        )
-
-    def _outside(self, storage: Storage) -> Storage:
-        """Return the storage that now plays the part that `storage` had in the trace."""
-        node = self.grad_of.get(storage)
-        return storage if node is None else node.grad.array.storage
-
-    def run(self, leaves: list[Tensor]) -> Any:
-        """Do once more what the function did, and return what it returned."""
-        for where, dtype, size, op, what in self.checks:
-            if isinstance(where, int):
-                index = leaves[where].detach()
-            else:
-                index = Tensor(Array(where, Layout.dense((where.size,)), dtype))
-            check_indices(index, size, op, what)
-        inputs = [x.array.storage for x in leaves] + [self._outside(s) for s in self.captured]
-        shifts = {
-            slot: x.array.layout.offset - before
-            for slot, x, before in zip(self.program.inputs, leaves, self.offsets, strict=False)
-            if x.array.layout.offset != before
-        }
-        starts = {
-            g: (random.global_generator() if is_global else g).take(taken)
-            for g, (is_global, taken) in self.generators.items()
-        }
-
-        def draw(generator: Any, offset: int) -> tuple[tuple[int, int], int]:
-            key, first = starts[generator]
-            return key, first + offset
-
-        kept: dict[int, Storage] = dict(zip(self.program.inputs, inputs, strict=True))
-        if self.executor is not None:
-            kept = self.executor.run(inputs, shifts, draw)
-        return self._hand_over(kept, inputs, leaves)
-
-    def _hand_over(
-        self, kept: dict[int, Storage], inputs: list[Storage], leaves: list[Tensor]
-    ) -> Any:
-        """Put the values of the kept slots where they belong, each storage to one owner."""
-        given = set(inputs)  # these belong to others, and a storage is given away once
-
-        def own(slot: int) -> Storage:
-            storage = kept[slot]
-            if storage in given:
-                whole = Array(storage, Layout.dense((storage.size,)), self.dtypes[slot])
-                storage = storage.device.copy(whole).storage
-            given.add(storage)
-            return storage
-
-        results: dict[int, Storage] = {}
-        tensors = []
-        for ref, tracked in zip(self.refs, self.tracked, strict=True):
-            if ref.slot not in results:
-                results[ref.slot] = own(ref.slot)
-            out = Tensor(Array(results[ref.slot], ref.layout, ref.dtype))
-            if tracked:
-                out.node = _lost_history(out)
-            tensors.append(out)
-        targets = [(s, slot, 0) for s, slot in self.made]
-        targets += [(self._outside(s), slot, count) for s, slot, count in self.updates]
-        targets += [(leaves[i].array.storage, slot, 1) for i, slot in self.arg_updates]
-        fresh = [own(slot) for _, slot, _ in targets]
-        for (storage, _, writes), new in zip(targets, fresh, strict=True):
-            storage.buffer, new.buffer = new.buffer, storage.buffer
-            storage.version += writes
-            if writes:
-                storage.bounds = None
-        for g in self.grads:
-            if g.after is not g.before:
-                g.node.grad = g.after
-        return replaced(self.result, tensors, lambda x: x is _RESULT)
+LIMIT = 16  # captures of one function; more say that something changes from call to call
+PATIENCE = 4  # traces of one signature in a row that differ, before it is left uncompiled
 
 
-class _NoHistory(Op):
-    """Stands where the history of a result would begin: a backward pass that comes here fails.
+class Signature:
+    """What calls with like arguments share: their captures, confirmed or waiting to be."""
 
-    Without it the gradients of what went into a compiled function would be missing in silence.
-    """
-
-    def run(self, device: Device, inputs: tuple, params: dict) -> Array:
-        raise NotImplementedError  # it is put into nodes, and never applied
-
-    def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
-        raise GradientError(
-            "backward: this leads into a compiled function, whose results have no history: call "
-            "backward() or wg.grad inside the function, or detach() its result"
-        )
-
-    def push(self, call: Any, tangents: Any) -> Tensor | None:
-        raise NotImplementedError  # no listener hears of it
-
-
-_no_history = _NoHistory("compile", (lambda: None,))
-
-
-def _lost_history(out: Tensor) -> Node:
-    """Return the node of a result that would require grad without compile."""
-    parent = Node(requires_grad=True)
-    node = Node(requires_grad=True)
-    node.op, node.parents, node.origin = _no_history, (parent,), caller()
-    node.version = out.array.storage.version
-    return node
-
-
-class _Grad:
-    """What a function did to one gradient: it was `before`, it is `after`."""
-
-    def __init__(self, node: Node, before: Any, cleared: bool, after: Any):
-        self.node = node
-        self.before = before
-        self.cleared = cleared
-        self.after = after
-
-    def fits(self) -> bool:
-        """Whether the gradient is now in the state that the trace found it in."""
-        if self.cleared:
-            return True
-        now = self.node.grad
-        if not isinstance(self.before, Tensor):
-            return now is None or now is tape.ZERO
-        if not isinstance(now, Tensor):
-            return False
-        mine, other = now.array, self.before.array
-        return (
-            mine.layout.shape == other.layout.shape
-            and mine.layout.strides == other.layout.strides
-            and mine.layout.offset == other.layout.offset
-            and mine.storage.size == other.storage.size
-            and mine.storage.device is other.storage.device
-        )
-
-
-_RESULT = object()  # stands for a tensor in what a function returned
-
-
-def _is_tensor(x: Any) -> bool:
-    return isinstance(x, Value)
-
-
-def _rewind_generators(tracer: Tracer) -> None:
-    """Give back the numbers that a trace took: the runs of the program take them."""
-    for generator, (first, _) in tracer.generators.items():
-        generator.counter = first
-
-
-def _undo(tracer: Tracer) -> None:
-    """Leave everything outside as it was before a trace that failed."""
-    for node, grad in tracer.grads_before.items():
-        node.grad = grad
-    for storage, count in tracer.writes.items():
-        storage.version -= count
-    _rewind_generators(tracer)
+    def __init__(self) -> None:
+        self.captures: list[Capture] = []  # the one used last comes first
+        self.pending: list[Capture] = []
+        self.disagreements = 0
+        self.is_plain = False
 
 
 class Compiled:
     """What `compile` returns: call it like the function."""
 
-    def __init__(self, function: Callable, fuse: bool):
+    def __init__(self, function: Callable, fuse: bool, freeze: Iterable[Tensor] = ()):
         functools.update_wrapper(self, function)
         self._function = function
         self._fuse = fuse
-        self._captures: dict[Any, list[Capture]] = {}
+        self._freeze = tuple(freeze)
+        self._clear()
+
+    def _clear(self) -> None:
+        self._signatures: OrderedDict[Any, Signature] = OrderedDict()
+        self._executors: OrderedDict[Any, Executor] = OrderedDict()
+        self._objects: dict[int, Any] = {}  # static arguments by id: weak references, or themselves
+        self._newest: Capture | None = None
+        self._warned = False
+        self._reason = "the arguments change"
         self._lock = threading.RLock()
 
+    # Calling it.
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        followed = any(heard is not tape.record for heard in listeners())
-        if tracing() is not None or followed:
+        if tracing() is not None or any(heard is not tape.record for heard in listeners()):
             # Inside another compiled function, or where forward mode follows every operation.
             return self._function(*args, **kwargs)
         leaves: list[Tensor] = []
-        rest = take_apart((args, kwargs), leaves)
-        key = (rest, *map(_signature, leaves), tape.is_recording(), default_device())
+        objects: list[Any] = []
+        key: Any
+        if not kwargs and all([type(x) is Tensor for x in args]):
+            leaves, key = list(args), len(args)
+        else:
+            key = take_apart((args, kwargs), leaves, objects)
+        key = key, tape.is_recording(), default_device(), *map(_signature, leaves), _pattern(leaves)
         with self._lock:
-            captures = self._captures.setdefault(key, [])
-            for capture in captures:
+            signature = self._signatures.get(key)
+            if signature is None:
+                signature = self._add_signature(key, leaves, objects)
+            elif signature.is_plain:
+                return self._function(*args, **kwargs)
+            for i, capture in enumerate(signature.captures):
                 if capture.fits(leaves):
-                    return capture.run(leaves)
-            self._make_room(key)
-            capture = Capture(self._function, args, kwargs, self._fuse)
-            captures.append(capture)
-            return capture.run(leaves)
+                    if i:
+                        signature.captures.insert(0, signature.captures.pop(i))
+                    if not capture.values_fit(leaves):
+                        break  # the function itself raises what there is to raise
+                    return capture.replay(leaves)
+            else:
+                return self._trace(signature, args, kwargs, leaves, objects)
+        return self._function(*args, **kwargs)
 
-    def _make_room(self, key: Any) -> None:
-        count = sum(map(len, self._captures.values()))
-        if count == LIMIT:
-            warnings.warn(
-                f"compile: {self._function.__qualname__} was traced for {LIMIT} signatures; shapes "
-                "or values that are not tensors change from call to call, and each costs a trace "
-                "(pass numbers that change as 0-d tensors). The oldest are dropped from now on",
-                stacklevel=4,
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    def _roots(self, objects: Sequence[Any]) -> list[tuple[str, Any]]:
+        name = getattr(self._function, "__qualname__", type(self._function).__name__)
+        return [(name, self._function), *((type(x).__name__, x) for x in objects)]
+
+    def _trace(
+        self,
+        signature: Signature,
+        args: tuple,
+        kwargs: dict,
+        leaves: list[Tensor],
+        objects: list[Any],
+    ) -> Any:
+        """Trace the call, run what it did, and see whether an earlier trace did the same."""
+        check_arguments(leaves)
+        frozen = frozenset(x.array.storage for x in self._freeze)
+        try:
+            watch = Watch(self._roots(objects))
+        except TooMuchError as error:
+            self._give_up(signature, str(error))
+            return self._function(*args, **kwargs)
+        expected = [c for c in signature.pending if self._meets_again(c, watch, leaves)]
+        capture = Capture(self._function, args, kwargs, leaves, watch, frozen)
+        after = Watch(self._roots(objects))
+        capture.watch_after = after
+        twin = next((c for c in signature.pending if capture.difference(c) is None), None)
+        capture.cut()
+        if twin is not None and capture.kept():
+            gc.collect()
+        reason = self._judge(signature, capture, watch.difference(after), twin, expected)
+        executor = self._executor_of(capture)
+        result = capture.first_run(executor)
+        self._newest = capture
+        if reason is not None:
+            self._give_up(signature, reason)
+        elif twin is not None:
+            signature.pending.remove(twin)
+            signature.captures.insert(0, capture)
+            signature.disagreements = 0
+        else:
+            signature.pending = [*signature.pending[-PATIENCE:], capture]
+        self._make_room(signature)
+        return result
+
+    @staticmethod
+    def _meets_again(capture: Capture, watch: Watch, leaves: list[Tensor]) -> bool:
+        """Whether a trace now begins in the state in which an earlier one ended, and began."""
+        after = capture.watch_after
+        return after.tokens == watch.tokens and capture.enters_alike(leaves)
+
+    def _judge(
+        self,
+        signature: Signature,
+        capture: Capture,
+        changed: str | None,
+        twin: Capture | None,
+        expected: list[Capture],
+    ) -> str | None:
+        """Return why the signature is to be left uncompiled, if it is."""
+        if twin is not None:
+            if changed is not None:
+                return f"every call changes {changed}, which a replay would not"
+            if capture.changes_arguments:
+                return "every call changes the containers among its arguments"
+            kept = capture.kept()
+            if kept:
+                return f"every call keeps a tensor that is made at {capture.kept_at(kept[0])}"
+        elif expected:
+            signature.disagreements += 1
+            if signature.disagreements >= PATIENCE:
+                return f"{capture.difference(expected[-1])} differs from call to call"
+        return None
+
+    def _executor_of(self, capture: Capture) -> Executor | None:
+        """Return what runs the program of a capture, which another of its kind may have."""
+        try:
+            capture.prepare()
+            program = capture.program
+            device = capture.device
+            if device is None or not (program.outputs or program.updates):
+                return None
+            key = program_account(program), device
+            executor = self._executors.get(key)
+            if executor is None:
+                executor = self._executors[key] = build(program, device, self._fuse)
+                if len(self._executors) > LIMIT:
+                    self._executors.popitem(last=False)
+            else:
+                self._executors.move_to_end(key)
+            capture.program = executor.program
+            return executor
+        except BaseException:
+            capture.undo()
+            raise
+
+    # Signatures.
+    def _add_signature(self, key: Any, leaves: list[Tensor], objects: list[Any]) -> Signature:
+        for x in objects:
+            if id(x) not in self._objects:
+                self._objects[id(x)] = self._reference(x)
+        if self._signatures:
+            last = next(reversed(self._signatures))
+            self._reason = _what_changes(last, key)
+        signature = self._signatures[key] = Signature()
+        return signature
+
+    def _reference(self, x: Any) -> Any:
+        """Return a reference to a static argument, whose signatures go when it goes."""
+        number, mine = id(x), weakref.ref(self)
+
+        def forget(_: Any) -> None:
+            compiled = mine()
+            if compiled is not None:
+                compiled._objects.pop(number, None)
+                for key in [k for k in compiled._signatures if _names(k, number)]:
+                    compiled._signatures.pop(key, None)
+                    compiled._newest = None  # it may hold what the object held
+
+        try:
+            return weakref.ref(x, forget)
+        except TypeError:
+            return x
+
+    def _give_up(self, signature: Signature, reason: str) -> None:
+        signature.is_plain = True
+        signature.captures, signature.pending = [], []
+        _warn(
+            f"compile: {self._name} runs uncompiled for these arguments, with the right results "
+            f"but no faster: {reason}"
+        )
+
+    @property
+    def _name(self) -> str:
+        return getattr(self._function, "__qualname__", type(self._function).__name__)
+
+    def _make_room(self, current: Signature) -> None:
+        """Drop the captures used longest ago when there are too many, and say why there are."""
+        key = next(k for k, s in self._signatures.items() if s is current)
+        self._signatures.move_to_end(key)
+        count = sum(len(s.captures) + len(s.pending) for s in self._signatures.values())
+        if count <= LIMIT:
+            return
+        if not self._warned:
+            self._warned = True
+            _warn(
+                f"compile: {self._name} was traced for {LIMIT} signatures, and each costs a trace: "
+                f"{self._reason} from call to call (pass numbers that change as 0-d tensors). The "
+                "oldest are dropped from now on"
             )
-        if count >= LIMIT:
-            oldest = next(k for k, v in self._captures.items() if v)
-            self._captures[oldest].pop(0)
-            if oldest != key and not self._captures[oldest]:
-                del self._captures[oldest]
+        for old in list(self._signatures):
+            signature = self._signatures[old]
+            if signature.pending and signature is not current:
+                signature.pending.pop(0)
+            elif signature.captures and (signature is not current or len(signature.captures) > 1):
+                signature.captures.pop()
+            else:
+                continue
+            if not signature.pending and not signature.captures:
+                del self._signatures[old]
+            return
 
+    # What was captured.
     @property
     def programs(self) -> list[Program]:
         """The programs traced so far, in the order of their signatures."""
-        return [c.program for captures in self._captures.values() for c in captures]
+        return [c.program for s in self._signatures.values() for c in (*s.captures, *s.pending)]
+
+    @property
+    def program(self) -> Program:
+        """The program traced last. Raises: ArgumentError before the first call."""
+        return self._captured("program").program
+
+    def explain(self) -> str:
+        """Return what the program traced last does, kernel by kernel."""
+        return self._ask("explain")
+
+    def wgsl(self) -> str:
+        """Return the kernels of the program traced last."""
+        return self._ask("wgsl")
+
+    def _captured(self, what: str) -> Capture:
+        if self._newest is None:
+            raise ArgumentError(
+                f"compile: {what} of {self._name} was asked for, and it has to be called first"
+            )
+        return self._newest
+
+    def _ask(self, what: str) -> str:
+        method = getattr(self._captured(what).executor, what, None)
+        if method is None:
+            raise ArgumentError(f"compile: {what} is not known of the way {self._name} runs")
+        return method()
+
+    # Copies: the function, and none of the captures.
+    def __deepcopy__(self, memo: dict) -> Compiled:
+        return Compiled(copy.deepcopy(self._function, memo), self._fuse, self._freeze)
+
+    def __reduce__(self) -> Any:
+        found: Any = sys.modules.get(getattr(self, "__module__", ""))
+        for part in getattr(self, "__qualname__", "").split("."):
+            found = getattr(found, part, None)
+        if found is self:
+            return self.__qualname__  # pickled by name, as functions are
+        return Compiled, (self._function, self._fuse, self._freeze)
+
+    def __repr__(self) -> str:
+        return f"<compiled {self._name}>"
 
 
 def _signature(x: Tensor) -> tuple:
-    layout = x.array.layout
-    whole = x.array.storage.size
-    return layout.shape, layout.strides, whole, x.dtype, x.device, x.requires_grad
+    """Return what a trace takes for granted of an argument."""
+    array, node = x.array, x.node
+    layout = array.layout
+    if node is None:
+        return layout.shape, layout.strides, array.dtype, array.storage.device
+    hooks = tuple(node.hooks.values()) if node.hooks else ()
+    return (
+        layout.shape,
+        layout.strides,
+        array.dtype,
+        array.storage.device,
+        node.requires_grad,
+        hooks,
+    )
 
 
-def compile(function: Callable | None = None, *, fuse: bool = True) -> Any:
+def _pattern(leaves: list[Tensor]) -> Any:
+    """Return which arguments are one tensor, and which share memory."""
+    count = len(leaves)
+    storages = [x.array.storage for x in leaves]
+    if len(set(storages)) == count:
+        return None
+    return tuple(map(storages.index, storages)), tuple([
+        next(i for i, y in enumerate(leaves) if y is x) for x in leaves
+    ])  # fmt: skip
+
+
+def _names(key: Any, number: int) -> bool:
+    """Whether the object of this id is a part of a key."""
+    if isinstance(key, (tuple, frozenset)):
+        return any(_names(x, number) for x in key)
+    return getattr(key, "number", None) == number
+
+
+def _what_changes(old: Any, new: Any) -> str:
+    """Return which part of two keys differs, in words."""
+    if old[0] != new[0]:
+        return "arguments that are no tensors change"
+    if old[1:3] != new[1:3]:
+        return "no_grad, or the default device, changes"
+    for i, (a, b) in enumerate(zip(old[3:-1], new[3:-1], strict=True)):
+        for name, x, y in zip(("shape", "strides", "dtype", "device"), a, b, strict=False):
+            if x != y:
+                return f"the {name} of tensor argument {i} changes ({x}, then {y})"
+        if a != b:
+            return f"requires_grad (or a hook) of tensor argument {i} changes"
+    return "which arguments share memory changes"
+
+
+def _warn(text: str) -> None:
+    """Warn at the user's line."""
+    level, frame = 2, sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("wgrad"):
+        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+    warnings.warn(text, stacklevel=level - 1)
+
+
+def compile(
+    function: Callable | None = None, *, fuse: bool = True, freeze: Iterable[Tensor] = ()
+) -> Any:
     """Return `function` traced once per signature and replayed afterwards; also a decorator.
 
-    The first call with new shapes, dtypes, devices or other arguments runs the function with
-    tensors that have no values and writes down the work: forward, backward(), optimizer steps and
-    assign() become one program of fused kernels. Later calls run the program alone: Python code
-    that is no tensor work (print, a changed list, the clock) does not run again. Results have no
-    history, and a backward pass that leads to one is an error; forward mode runs the function
-    itself. Tensors that the function finds outside are inputs, and are updated in place as
-    without compile; random numbers go on from call to call.
+    The first calls with new shapes, dtypes, devices or other arguments run the function with
+    tensors that have no values, and write down the work: forward, backward(), optimizer steps and
+    assign() become one program, which is run at once. When two such traces are the same, later
+    calls run the program alone. They leave tensors, gradients, versions and random numbers as the
+    function would. Results have no history, and a backward pass that leads to one is an error;
+    forward mode runs the function itself.
+
+    Tensors that the function finds outside are inputs; those of `freeze` are promised to change
+    hardly ever: writing to one inside is an error, and a change outside costs a trace. Python
+    state that the function's code leads to (closures, globals, attributes) is watched, and a
+    change between calls traces anew. A function that changes such state itself, keeps tensors that
+    it makes, or does other work at every call runs uncompiled, with a warning that says where.
+    Python code without tensors (print, the clock, a file) does not run again in a replay.
 
     With fuse=False elementwise steps stay kernels of their own. Raises: TraceError when the
-    function reads a value, or works on two devices; nothing has changed then.
+    function reads a value, or works on two devices; nothing has changed then. ArgumentError for
+    arguments that are neither tensors nor hashable.
     """
     if function is None:
-        return lambda f: Compiled(f, fuse)
-    return Compiled(function, fuse)
+        return lambda f: Compiled(f, fuse, freeze)
+    if not callable(function):
+        raise ArgumentError(f"compile: {type(function).__name__} came, and a function is needed")
+    return Compiled(function, fuse, freeze)

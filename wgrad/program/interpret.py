@@ -36,8 +36,8 @@ class Interpreter:
                 step.outs, run_step(self.device, step, storages, draw), strict=True
             ):
                 storages[out.index] = array.storage
-            for slot in dying:
-                del storages[slot]
+            for dead in dying:
+                del storages[dead]
         ends = {i: storages[s] for i, s in self.program.updates.items()}
         for slot, x in zip(self.program.inputs, inputs, strict=True):
             if slot.index in ends:
@@ -72,6 +72,7 @@ def run_step(device: Device, step: Step, storages: dict[int, Storage], draw: Dra
         return run_graph(device, params["graph"], args)
     if step.kind == "matmul" and params.get("epilogue") is not None:
         product = device.matmul(args[0], args[1])  # type: ignore[arg-type]  # both are arrays
+        product = product.view(Layout.dense(params["epilogue"].shape))
         return run_graph(device, params["epilogue"], [product, *args[2:]])
     if step.kind == "batch":
         return [x for part in params["parts"] for x in run_step(device, part, storages, draw)]
@@ -89,9 +90,7 @@ _SINGLE: dict[str, Callable[[Device, Step, list, Draw], Array]] = {
     "map": lambda d, s, a, draw: d.map(
         s.params["body"], a, s.params["dtypes"], s.out.shape, s.out.dtype
     ),
-    "reduce": lambda d, s, a, draw: d.reduce(
-        s.params["kind"], a[0], s.params["axes"], s.out.dtype
-    ),
+    "reduce": lambda d, s, a, draw: d.reduce(s.params["kind"], a[0], s.params["axes"], s.out.dtype),
     "matmul": lambda d, s, a, draw: d.matmul(a[0], a[1]),
     "copy": lambda d, s, a, draw: d.copy(a[0]),
     "write": _write,
@@ -115,7 +114,12 @@ def run_graph(device: Device, graph: Graph, operands: Sequence[Array | Number]) 
     for statement in graph.statements:
         args = [value(arg) for arg in statement.args]
         values.append(_statement(device, graph, statement, args))
-    return [_stored(device, graph, result, value(result.value)) for result in graph.results]
+    stored: list[Array] = []
+    for i, result in enumerate(graph.results):
+        x = _stored(device, graph, result, value(result.value))
+        twice = any(result.value == other.value for other in graph.results[:i])
+        stored.append(device.copy(x) if twice else x)  # each has memory of its own
+    return stored
 
 
 def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Number]) -> Array:
@@ -126,7 +130,8 @@ def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Nu
         return line.view(Layout(graph.shape, strides))
     if isinstance(s.what, Fold):
         (x,) = args
-        assert isinstance(x, Array)
+        if not isinstance(x, Array):
+            x = device.full((1,) * len(graph.shape), x, s.dtypes[0])
         x = x.view(x.layout.expand(graph.shape))
         out = device.reduce(s.what.kind, x, graph.axes, s.out) if graph.axes else device.copy(x)
         return out.view(Layout.dense(graph.row_shape))
@@ -134,9 +139,9 @@ def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Nu
     arrays = [x for x in args if isinstance(x, Array)]
     if graph.axes and all(_still(graph, x.layout) for x in arrays):
         shape = graph.row_shape
-    ready = [
-        x.view(_narrowed(x.layout, shape)) if isinstance(x, Array) else x for x in args
-    ]
+    ready = [x.view(_narrowed(x.layout, shape)) if isinstance(x, Array) else x for x in args]
+    if not arrays:  # an array gives the result its shape
+        ready[0] = device.full(shape, ready[0], s.dtypes[0])  # type: ignore[arg-type]
     if isinstance(s.what, Lookup):
         data, index = ready
         assert isinstance(data, Array) and isinstance(index, Array)
@@ -157,8 +162,7 @@ def _still(graph: Graph, layout: Layout) -> bool:
 def _narrowed(layout: Layout, shape: tuple[int, ...]) -> Layout:
     """Return a view of `shape`, whose extents are the layout's or 1, or which it expands to."""
     strides = tuple(
-        0 if had == 1 else stride
-        for had, stride in zip(layout.shape, layout.strides, strict=True)
+        0 if had == 1 else stride for had, stride in zip(layout.shape, layout.strides, strict=True)
     )
     return Layout(shape, strides, layout.offset)
 

@@ -21,5 +21,10 @@ class Limits:
     fewest_columns: int = 64  # where they do not, and a row is always one thread's
     small: int = 1 << 16  # elements that count as little
     parts: int = 16  # independent steps of one dispatch
+    # A reduction of more elements than `small_row` is shared by lanes, so that `threads` are busy
+    # and none folds more than `chain` elements.
+    small_row: int = 256
+    chain: int = 1024
+    threads: int = 256
     # A scatter of one index a row is a comparison at every element, which fuses.
     scatters_compare: bool = True

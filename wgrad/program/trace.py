@@ -1,18 +1,22 @@
 """The tracer: takes the devices' place while a function runs once, and writes down the work.
 
-Tensors inside have shapes and no values. Real storages that the function touches become inputs;
-what it writes to them is written down, not done, so that a failed trace leaves them as they were.
+Tensors made inside have shapes and no values. Real storages that the function touches become
+inputs; what it writes to them is written down, not done. What the function changes in tensors all
+the same (versions, nodes, gradients, generators) is logged, so that a failed trace can be undone.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ..backends.base import (
+    UNBACKED,
     Array,
     Body,
     Device,
@@ -26,42 +30,73 @@ from ..core import Node, Value, caller, place
 from ..dtypes import DType, float32, uint32
 from ..errors import TraceError
 from ..layout import Layout, Shape
-from .ir import Program, Ref, Slot, Step
+from ..ops.indexing import bounds
+from .grads import Touched
+from .ir import Ref, Slot, Step
+
+Origin = Any  # what `caller` returns
+
+
+class Given(Array):
+    """An argument's array while a trace runs, or a view of it: it knows which argument's."""
+
+    __slots__ = ("position",)
+
+    def __init__(self, storage: Storage, layout: Layout, dtype: DType, position: int):
+        super().__init__(storage, layout, dtype)
+        self.position = position
+
+    def view(self, layout: Layout) -> Array:
+        return Given(self.storage, layout, self.dtype, self.position)
+
+
+def position_of(x: Array) -> int | None:
+    """Return which argument an array is a view of; None where the function found it itself."""
+    return x.position if isinstance(x, Given) else None
+
+
+class Check:
+    """A range that the values of an array from outside must lie in before every run."""
+
+    def __init__(self, array: Array, least: int, greatest: int):
+        self.array = array
+        self.least = least
+        self.greatest = greatest
 
 
 class Tracer:
-    """One capture: the program so far, and which slot each storage's values are in now."""
+    """One capture: the steps so far, and which slot each storage's values are in now."""
 
-    def __init__(self) -> None:
-        self.program = Program()
+    def __init__(self, frozen: frozenset[Storage] = frozenset()) -> None:
         self.device: Device | None = None
-        # Storages that exist only in the trace; those alive at its end hold results.
+        self.steps: list[Step] = []
+        self.origins: list[Origin] = []  # the user's line of each step
+        self.dtypes: list[DType] = []  # of each slot
+        # Storages that exist only in the trace; those alive at its end hold results or state.
         self.made: WeakKeyDictionary[Storage, int] = WeakKeyDictionary()
-        self.arguments: list[Storage] = []  # stand-ins of the arguments, in order
-        self.captured: dict[Storage, int] = {}  # real storages: the slot of their values at first
-        self.current: dict[Storage, int] = {}  # ... and now
-        self.writes: dict[Storage, int] = {}  # how often each captured storage was written to
-        self.grads_before: dict[Node, Any] = {}
-        self.grads_cleared: set[Node] = set()
-        self.guards: list[Callable[[], bool]] = []
-        self.generators: dict[Any, tuple[int, int]] = {}  # first counter, numbers taken
-        self.checks: list[tuple[Storage, DType, int, str, str]] = []
-        self._roots: WeakKeyDictionary[Storage, Storage] = WeakKeyDictionary()
-        self._drawing: tuple[Any, int] | None = None
+        # Real storages: the slot of their values at first, apart for each way to reach them (by
+        # which argument, or None), and, once written to, the slot of their values now.
+        self.initial: dict[tuple[Storage, int | None], int] = {}
+        self.current: dict[Storage, int] = {}
+        self.versions: dict[Storage, int] = {}  # of those written to, before
+        self.constants: dict[int, tuple[Storage, Any]] = {}  # host data by slot, and its digest
+        self.frozen = frozen
+        self.grads: dict[Node, Touched] = {}
+        self.generators: dict[Any, list[int]] = {}  # counter at first, numbers taken
+        self.checks: list[Check] = []
+        self.callbacks: list[tuple[Callable[..., None], tuple]] = []
+        self.guards: list[tuple[Callable[..., bool], tuple]] = []
+        self.histories: dict[Storage, int] = {}
+        self.start = Node().sequence  # later nodes were made inside
+        self._log: list[Callable[[], None]] = []
+        self._roots: WeakKeyDictionary[Storage, Array] = WeakKeyDictionary()
+        self._drawing: tuple[int, int] = (0, 0)
 
     # Slots.
-    def argument(self, x: Array) -> Array:
-        """Return the stand-in of an argument: the same view of a slot of its own."""
-        storage = self._new_storage(x.storage.device, (x.storage.size,), x.dtype)
-        storage.bounds = x.storage.bounds
-        self.program.inputs.append(Slot(self.made[storage], (x.storage.size,), x.dtype))
-        self.arguments.append(storage)
-        return Array(storage, x.layout, x.dtype)
-
-    def _new_storage(self, device: Device, shape: Shape, dtype: DType) -> Storage:
-        storage = device.unbacked(Layout.dense(shape).size)
-        self.made[storage] = self.program.new_slot(shape, dtype).index
-        return storage
+    def new_slot(self, dtype: DType) -> int:
+        """Return a slot that no step writes yet."""
+        self.dtypes.append(dtype)
+        return len(self.dtypes) - 1
 
     def _one_device(self, device: Device) -> None:
         if self.device is None:
@@ -72,27 +107,54 @@ class Tracer:
                 f"{device.name}; one device is needed"
             )
 
-    def slot_of(self, storage: Storage, dtype: DType) -> int:
-        """Return where the values of a storage are now; a real one becomes an input."""
-        if storage in self.made:
-            return self.made[storage]
-        if storage not in self.captured:
-            slot = self.program.new_slot((storage.size,), dtype)
-            self.program.inputs.append(slot)
-            self.captured[storage] = self.current[storage] = slot.index
-        return self.current[storage]
+    def static_bounds(self, storage: Storage) -> tuple[int, int] | None:
+        """Return the bounds of a storage that do not follow from values from outside."""
+        return None if storage in self._roots else storage.bounds
 
-    def _set_slot(self, storage: Storage, slot: int, dtype: DType) -> None:
+    def slot_of(self, x: Array) -> int:
+        """Return where the values of an array's storage are now; a real one becomes an input."""
+        storage = x.storage
+        slot = self.made.get(storage)
+        if slot is None:
+            slot = self.current.get(storage)
+        if slot is None:
+            if storage.buffer is UNBACKED:
+                raise TraceError(
+                    f"compile: the function at {place(caller())} uses a tensor that was made in "
+                    "another trace, which has not ended or has failed"
+                )
+            self._one_device(storage.device)
+            key = storage, position_of(x)
+            slot = self.initial.get(key)
+            if slot is None:
+                slot = self.initial[key] = self.new_slot(x.dtype)
+        return slot
+
+    def _set_slot(self, target: Array, slot: int, source: Array | None) -> None:
+        """Let the values of the target's storage be in `slot`: all those of `source`, or None."""
+        storage = target.storage
         if storage in self.made:
             self.made[storage] = slot
         else:
-            self.slot_of(storage, dtype)
+            if storage in self.frozen:
+                raise TraceError(
+                    f"compile: the function at {place(caller())} writes to a tensor that was "
+                    "declared frozen"
+                )
+            if storage not in self.current:
+                self.slot_of(target)
+                self.versions[storage] = storage.version
+                self.changing(storage, "version", "bounds")
             self.current[storage] = slot
-            self.writes[storage] = self.writes.get(storage, 0) + 1
+        root = None if source is None else self._root(source)
+        if root is None:
+            self._roots.pop(storage, None)
+        else:
+            self._roots[storage] = root
 
     def ref(self, x: Array) -> Ref:
         """Return a view as the program sees it."""
-        return Ref(self.slot_of(x.storage, x.dtype), x.layout, x.dtype)
+        return Ref(self.slot_of(x), x.layout, x.dtype)
 
     def _add(
         self,
@@ -105,25 +167,33 @@ class Tracer:
         **params: Any,
     ) -> Array:
         self._one_device(device)
-        refs = tuple(self.ref(x) if isinstance(x, Array) else x for x in inputs)
+        refs = tuple([self.ref(x) if isinstance(x, Array) else x for x in inputs])
         layout = Layout.dense(shape)
-        storage = self._new_storage(device, shape, dtype)
-        step = Step(kind, refs, (Slot(self.made[storage], shape, dtype),), params)
-        self.program.steps.append(step)
+        storage = device.unbacked(layout.size)
+        slot = self.made[storage] = self.new_slot(dtype)
+        self.steps.append(Step(kind, refs, (Slot(slot, shape, dtype),), params))
+        self.origins.append(caller())
         return Array(storage, layout, dtype)
 
     # The device protocol.
     def upload(self, device: Device, data: np.ndarray, dtype: DType) -> Array:
-        with traced_by(None):  # host data is a constant of the program
-            return device.upload(data, dtype)
+        self._one_device(device)
+        with traced_by(None):  # host data is an input that is the same in every run
+            real = device.upload(data, dtype)
+        storage = device.unbacked(real.storage.size)
+        slot = self.made[storage] = self.new_slot(dtype)
+        digest = hashlib.blake2b(np.ascontiguousarray(data).tobytes(), digest_size=16).digest()
+        self.constants[slot] = real.storage, (data.shape, digest, caller())
+        return Array(storage, real.layout, dtype)
 
-    def download(self, device: Device, x: Array) -> np.ndarray:
+    def download(self, device: Device, x: Array) -> NoReturn:
         raise TraceError(
-            f"compile: the function reads a value at {place(caller())}; inside a compiled function "
-            "tensors have no values: return the tensor and read it outside"
+            f"compile: the function reads a value (or moves one to another device) at "
+            f"{place(caller())}; inside a compiled function tensors have no values: return the "
+            "tensor and read it outside"
         )
 
-    def synchronize(self, device: Device) -> None:
+    def synchronize(self, device: Device) -> NoReturn:
         raise TraceError(f"compile: the function waits for the device at {place(caller())}")
 
     def full(self, device: Device, shape: Shape, value: Number, dtype: DType) -> Array:
@@ -148,14 +218,11 @@ class Tracer:
         return self._add(device, "matmul", (a, b), (*a.shape[:-1], b.shape[-1]), a.dtype)
 
     def copy(self, device: Device, x: Array) -> Array:
-        out = self._add(device, "copy", (x,), x.shape, x.dtype)
-        self._follow(out, x)
-        return out
+        return self._follow(self._add(device, "copy", (x,), x.shape, x.dtype), x)
 
     def gather(self, device: Device, x: Array, index: Array, axis: int) -> Array:
         out = self._add(device, "gather", (x, index), index.shape, x.dtype, axis=axis)
-        self._follow(out, x)
-        return out
+        return self._follow(out, x)
 
     def scatter_add(
         self, device: Device, index: Array, values: Array, axis: int, size: int
@@ -168,50 +235,124 @@ class Tracer:
     def random(
         self, device: Device, kind: str, key: tuple[int, int], counter: int, shape: Shape
     ) -> Array:
-        assert self._drawing is not None
-        generator, first = self._drawing
-        offset = first - self.generators[generator][0]
+        generator, offset = self._drawing
         dtype = uint32 if kind == "bits" else float32
         return self._add(
             device, "random", (), shape, dtype, kind=kind, generator=generator, offset=offset
         )
 
     def write(self, device: Device, target: Array, x: Array) -> None:
-        base = Array(target.storage, Layout.dense((target.storage.size,)), target.dtype)
+        base = target.view(Layout.dense((target.storage.size,)))
         out = self._add(device, "write", (base, x), base.shape, target.dtype, target=target.layout)
-        self._set_slot(target.storage, self.made[out.storage], target.dtype)
+        layout = target.layout
+        whole = layout.contiguous and layout.size == target.storage.size
+        self._set_slot(target, self.made[out.storage], x if whole else None)
 
     def replace(self, device: Device, target: Array, fresh: Array) -> None:
         whole = target.layout.contiguous and target.layout.size == target.storage.size
         if whole and fresh.layout.contiguous and fresh.storage.size == fresh.layout.size:
-            self._set_slot(target.storage, self.slot_of(fresh.storage, fresh.dtype), target.dtype)
+            self._set_slot(target, self.slot_of(fresh), fresh)
         else:
             self.write(device, target, fresh)
 
     # What other modules tell.
-    def _follow(self, out: Array, x: Array) -> None:
-        """Remember that `out` holds values of `x` alone, whose indices are checked there."""
-        self._roots[out.storage] = self._roots.get(x.storage, x.storage)
+    def _root(self, x: Array) -> Array | None:
+        """Return the array from outside whose values alone `x` holds, if there is one."""
+        storage = x.storage
+        if storage in self.made or storage in self.current:
+            return self._roots.get(storage)
+        return x
 
-    def indices_checked(self, index: Value, size: int, op: str, what: str) -> None:
-        """Check these indices again before every later run, where they come from outside."""
-        storage = self._roots.get(index.array.storage, index.array.storage)
-        if storage in self.captured or storage in self.arguments:
-            self.checks.append((storage, index.dtype, size, op, what))
+    def _follow(self, out: Array, x: Array) -> Array:
+        root = self._root(x)
+        if root is not None:
+            self._roots[out.storage] = root
+        return out
 
-    def grad_touched(self, node: Node, cleared: bool) -> None:
-        """Remember a gradient as it was before the function first changed it."""
-        if node not in self.grads_before:
-            self.grads_before[node] = node.grad
-            if cleared:
-                self.grads_cleared.add(node)
+    def range_checked(
+        self,
+        x: Value,
+        least: int,
+        greatest: int,
+        check: Callable[[Value], None],
+        op: str,
+    ) -> None:
+        """Check integers now, and before every later run, where they come from outside."""
+        root = self._root(x.array)
+        if root is x.array:
+            with traced_by(None):
+                check(x)
+            self.checks.append(Check(root, least, greatest))
+            return
+        if root is not None:
+            with traced_by(None):
+                found = bounds(Value(root), least, greatest)
+            self.checks.append(Check(root, least, greatest))
+        else:
+            found = x.array.storage.bounds  # type: ignore[assignment]  # None is seen to below
+        if found is None or found[0] < least or found[1] > greatest:
+            raise TraceError(
+                f"compile: {op} at {place(caller())} takes integers that the function computes, "
+                f"and to check that they lie within {least} and {greatest} is to read them: pass "
+                "them as an argument"
+            )
 
-    def require(self, holds: Callable[[], bool]) -> None:
-        """Trace anew once `holds()` is no longer true: the path taken rests on it."""
-        self.guards.append(holds)
+    def grad_touched(self, node: Node, how: str) -> None:
+        """Remember a gradient as it was, and how much of that the function saw."""
+        if node.sequence > self.start:
+            return  # made inside, and nobody's business
+        touched = self.grads.get(node)
+        if touched is None:
+            touched = self.grads[node] = Touched(node)
+            self.changing(node, "grad")
+        touched.happens(how)
+
+    def restored(self, owner: Node, storage: Storage) -> None:
+        """Remember the version of a value that a graph from outside saved."""
+        if owner.sequence < self.start and storage not in self.made and storage not in self.current:
+            self.relies_on(storage)
+
+    def relies_on(self, storage: Storage) -> None:
+        """Let the program hold only while nobody writes to a storage."""
+        self.histories.setdefault(storage, storage.version)
+
+    def require(self, holds: Callable[..., bool], *args: Any) -> None:
+        """Trace anew once `holds(*args)` is no longer true: the path taken rests on it."""
+        self.guards.append((holds, args))
+
+    def each_run(self, callback: Callable[..., None], *args: Any) -> None:
+        """Call `callback(1, *args)` before every later run; with -1 to undo it when that fails."""
+        self.callbacks.append((callback, args))
 
     def numbers_taken(self, generator: Any, first: int, count: int) -> None:
         """Remember that the function drew from a generator."""
-        start, taken = self.generators.get(generator, (first, 0))
-        self.generators[generator] = (start, taken + count)
-        self._drawing = generator, first
+        if generator not in self.generators:
+            self.generators[generator] = [first, 0]
+            self._log.append(lambda: setattr(generator, "counter", first))
+        state = self.generators[generator]
+        self._drawing = list(self.generators).index(generator), state[1]
+        state[1] += count
+
+    # Undoing.
+    def changing(self, owner: Any, *names: str) -> None:
+        """Remember attributes of `owner`, or the content of a list or dict, as they are now."""
+        if not names:
+            self._log.append(_restorer(owner))
+        for name in names:
+            value = getattr(owner, name)
+            self._log.append(functools.partial(setattr, owner, name, value))
+
+    def undo(self) -> None:
+        """Leave everything outside as it was before the trace."""
+        while self._log:
+            self._log.pop()()
+
+
+def _restorer(container: Any) -> Callable[[], None]:
+    content = container.copy()
+
+    def restore() -> None:
+        container.clear()
+        (container.update if isinstance(container, dict) else container.extend)(content)
+
+    return restore

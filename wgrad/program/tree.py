@@ -1,45 +1,173 @@
-"""Nested tuples, lists and dicts with tensors in them: taken apart and put together."""
+"""Nested tuples, lists and dicts with tensors in them: taken apart and put together.
+
+What is no tensor is described by a token: equal tokens are values that a function cannot tell
+apart. Objects that compare by identity are told apart by it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import copy
+import enum
+import struct
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from ..core import Value
 from ..errors import ArgumentError
 
+_PLAIN = frozenset({int, bool, str, bytes, type(None), type(...), range})
 
-def take_apart(value: Any, leaves: list[Any]) -> Any:
-    """Append the tensors in `value` to `leaves`; return a hashable account of all the rest."""
+
+def token(x: Any) -> Any:
+    """Return what equal numbers, strings and the like have in common; None for other objects.
+
+    Types count, floats count by their bits: 1, True and 1.0 differ, as do 0.0 and -0.0.
+    """
+    kind = type(x)
+    if kind in _PLAIN:
+        return kind, x
+    if kind is float:
+        return kind, struct.pack("d", x)
+    if kind is complex:
+        return kind, struct.pack("dd", x.real, x.imag)
+    if kind is slice:
+        parts = token(x.start), token(x.stop), token(x.step)
+        return None if None in parts else (kind, parts)
+    if isinstance(x, (enum.Enum, type)):
+        return kind, x
+    if isinstance(x, np.generic):
+        return kind, x.tobytes()
+    if isinstance(x, (float, int, str, bytes)):  # of a subclass
+        return kind, repr(x)
+    return None
+
+
+class Same:
+    """An object as a part of a key: equal to itself alone, and not kept alive by it."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, x: Any):
+        self.number = id(x)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self.number == other.number
+
+    def __hash__(self) -> int:
+        return self.number
+
+
+def take_apart(value: Any, leaves: list[Any], objects: list[Any]) -> Any:
+    """Return a hashable account of all in `value` but its tensors, which go to `leaves`.
+
+    Objects that are no plain values go to `objects`, too. Raises: ArgumentError for what is
+    neither hashable nor a container.
+    """
     if isinstance(value, Value):
         leaves.append(value)
         return Value
+    kind = type(value)
     if isinstance(value, (tuple, list)):
-        return type(value), tuple(take_apart(x, leaves) for x in value)
+        return kind, tuple([take_apart(x, leaves, objects) for x in value])
     if isinstance(value, dict):
-        return dict, tuple((k, take_apart(x, leaves)) for k, x in value.items())
+        keys = tuple([_hashable(k, objects) for k in value])
+        return kind, keys, tuple([take_apart(x, leaves, objects) for x in value.values()])
+    return _hashable(value, objects)
+
+
+def _hashable(value: Any, objects: list[Any]) -> Any:
+    found = token(value)
+    if found is not None:
+        return found
+    kind = type(value)
+    if isinstance(value, (tuple, frozenset)):
+        parts = [_hashable(x, objects) for x in value]
+        return kind, tuple(parts) if isinstance(value, tuple) else frozenset(parts)
+    objects.append(value)
+    if getattr(kind, "__eq__", None) is object.__eq__:
+        return kind, Same(value)
     try:
         hash(value)
     except TypeError:
+        is_array = hasattr(value, "dtype")
+        advice = "make it a tensor with wg.tensor" if is_array else "a tuple or frozenset would do"
         raise ArgumentError(
-            f"compile: an argument of type {type(value).__name__} came; arguments are tensors, "
-            "hashable values, and tuples, lists and dicts of them (make arrays tensors)"
+            f"compile: an argument of type {kind.__name__} came; arguments are tensors, hashable "
+            f"values, and tuples, lists and dicts of them: {advice}"
         ) from None
-    return type(value), value
+    return kind, value
 
 
-def replaced(value: Any, leaves: Iterable[Any], is_leaf: Callable[[Any], bool]) -> Any:
-    """Return `value` with its leaves, in the order of `take_apart`, replaced by others."""
-    return _rebuilt(value, iter(leaves), is_leaf)
+class Leaf:
+    """The place of a tensor in a template."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: int):
+        self.index = index
 
 
-# No closure over itself: that is a reference cycle, which would keep tensors until a collection.
-def _rebuilt(x: Any, rest: Iterator[Any], is_leaf: Callable[[Any], bool]) -> Any:
-    if is_leaf(x):
-        return next(rest)
+class Static:
+    """An object in a template that is handed out as it is."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any):
+        self.value = value
+
+
+def template(value: Any, leaves: list[Any], known: dict[int, Any]) -> tuple[Any, Any]:
+    """Return (what `fill` makes the same value of, an account of it to compare).
+
+    Containers are made anew at every filling, but for the `known` ones (by id), which existed
+    before. A tensor that occurs twice is one leaf.
+    """
+    if isinstance(value, Value):
+        for i, x in enumerate(leaves):
+            if x is value:
+                return Leaf(i), ("tensor", i)
+        leaves.append(value)
+        return Leaf(len(leaves) - 1), ("tensor", len(leaves) - 1)
+    kind = type(value)
+    if isinstance(value, (tuple, list, dict)) and id(value) not in known:
+        if isinstance(value, dict):
+            pairs = [template(x, leaves, known) for x in value.values()]
+            made = copy.copy(value)
+            made.update(zip(value, [p[0] for p in pairs], strict=True))
+            return made, (kind, tuple(map(_account, value)), tuple(p[1] for p in pairs))
+        pairs = [template(x, leaves, known) for x in value]
+        return _like(value, [p[0] for p in pairs]), (kind, tuple(p[1] for p in pairs))
+    return Static(value), _account(value)
+
+
+def _account(value: Any) -> Any:
+    found = token(value)
+    return found if found is not None else (type(value), Same(value))
+
+
+def fill(x: Any, tensors: Sequence[Any]) -> Any:
+    """Return the value of a template, with these tensors as its leaves."""
+    kind = type(x)
+    if kind is Leaf:
+        return tensors[x.index]
+    if kind is Static:
+        return x.value
     if isinstance(x, dict):
-        return {k: _rebuilt(v, rest, is_leaf) for k, v in x.items()}
-    if isinstance(x, (tuple, list)):
-        items = [_rebuilt(v, rest, is_leaf) for v in x]
-        return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
-    return x
+        made = copy.copy(x)
+        for key, item in x.items():
+            made[key] = fill(item, tensors)
+        return made
+    return _like(x, [fill(item, tensors) for item in x])
+
+
+def _like(value: Any, items: list[Any]) -> Any:
+    """Return a tuple or list of the type of `value` with other items."""
+    if isinstance(value, tuple):
+        return value._make(items) if hasattr(value, "_make") else type(value)(items)
+    if type(value) is list:
+        return items
+    made = copy.copy(value)
+    made[:] = items
+    return made

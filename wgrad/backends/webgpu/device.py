@@ -13,7 +13,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ...errors import (
@@ -106,17 +107,17 @@ class Buffer:
         self.nbytes = nbytes
         self.uid = uid
         self.batch = -1  # the batch of dispatches that used it last
-        self.groups: set[tuple[int, ...]] = set()  # keys of the cached bind groups that hold it
+        self.groups: set[tuple] = set()  # keys of the cached bind groups that hold it
 
 
 class Pipeline:
-    """A compiled shader; `inputs` storage buffers are read and one is written."""
+    """A compiled shader; `access` says of each storage buffer whether it is read or written."""
 
-    __slots__ = ("inputs", "label", "raw")
+    __slots__ = ("access", "label", "raw")
 
-    def __init__(self, raw: Any, inputs: int, label: str):
+    def __init__(self, raw: Any, access: str, label: str):
         self.raw = raw
-        self.inputs = inputs
+        self.access = access
         self.label = label
 
 
@@ -139,7 +140,7 @@ class Gpu:
         self.wgpu = importlib.import_module("wgpu")
         self.info = dict(adapter.info)
         self.features = frozenset(adapter.features)
-        wanted = [f for f in ("subgroup",) if f in self.features]
+        wanted = [f for f in ("subgroup", "timestamp-query") if f in self.features]
         limits = {k: v for k, v in adapter.limits.items() if k in LIMITS}
         try:
             self.raw = adapter.request_device_sync(required_features=wanted, required_limits=limits)
@@ -151,7 +152,7 @@ class Gpu:
         self.largest_buffer = min(
             self.limits["max-buffer-size"], self.limits["max-storage-buffer-binding-size"]
         )
-        self._slot = max(32, self.limits["min-uniform-buffer-offset-alignment"])
+        self.slot = max(32, self.limits["min-uniform-buffer-offset-alignment"])
         self._ring = bytearray(RING_BYTES)
         usage = self.wgpu.BufferUsage
         self._storage_usage = usage.STORAGE | usage.COPY_SRC | usage.COPY_DST
@@ -162,13 +163,16 @@ class Gpu:
         # the collector would run wgpu's destructor of the buffer too, just as ours returns it to
         # the pool; binding it later would end the process.
         self._alive: dict[int, Buffer] = {}
-        self._layouts: dict[int, tuple[Any, Any]] = {}
-        self._groups: dict[tuple[int, ...], Any] = {}
+        self._layouts: dict[str, tuple[Any, Any]] = {}
+        self._groups: dict[tuple, Any] = {}
+        self._stamps: tuple[Any, Any] | None = None  # a query set and the buffer it resolves to
+        self._stamped = False  # does the next pass write them?
         self._record: list[Any] | None = None
         self._work: list[_Dispatch] = []  # recorded, not submitted: the only state of a batch
         self._unsubmitted = 0
         self._next_uid = 0
         self.batch = 0
+        self.dropped = 0  # buffers so far: who caches bind groups of its own lets go of them then
 
     # Memory.
     def create_buffer(self, nbytes: int) -> Buffer:
@@ -200,6 +204,7 @@ class Gpu:
                 self._groups.pop(key, None)
             buffer.groups.clear()
             del self._alive[buffer.uid]
+            self.dropped += 1
             COUNTERS.bytes_allocated -= buffer.nbytes
 
     def write(self, buffer: Buffer, data: Any, nbytes: int) -> None:
@@ -237,9 +242,9 @@ class Gpu:
             self.raw.queue.read_buffer(self._uniforms, 0, 4)
 
     # Pipelines.
-    def _layout(self, inputs: int) -> tuple[Any, Any]:
-        """Return the explicit layouts of a shader that reads `inputs` buffers and writes one."""
-        found = self._layouts.get(inputs)
+    def _layout(self, access: str) -> tuple[Any, Any]:
+        """Return the explicit layouts of a shader whose buffers are used as `access` says."""
+        found = self._layouts.get(access)
         if found is None:
             stage = self.wgpu.ShaderStage.COMPUTE
             entries: list[dict] = [
@@ -253,29 +258,35 @@ class Gpu:
                     },
                 }
             ]
-            for i in range(1, inputs + 2):
-                kind = "read-only-storage" if i <= inputs else "storage"
+            for i, use in enumerate(access, 1):
+                kind = "read-only-storage" if use == "r" else "storage"
                 entries.append({"binding": i, "visibility": stage, "buffer": {"type": kind}})
             group = self.raw.create_bind_group_layout(entries=entries)
             whole = self.raw.create_pipeline_layout(bind_group_layouts=[group])
-            found = self._layouts[inputs] = group, whole
+            found = self._layouts[access] = group, whole
         return found
 
-    def compile(self, code: str, inputs: int, label: str) -> Pipeline:
-        """Return the pipeline of a shader text. Raises: ShaderError with the compiler's words."""
+    def compile(self, code: str, access: str | int, label: str) -> Pipeline:
+        """Return the pipeline of a shader text. Raises: ShaderError with the compiler's words.
+
+        `access` has a letter for each storage buffer from binding 1 on, "r" where it is read and
+        "w" where it is written; a number of them are read, and one more is written.
+        """
         check_process()
+        if isinstance(access, int):
+            access = "r" * access + "w"
         with self.lock:
             try:
                 module = self.raw.create_shader_module(label=label, code=code)
                 raw = self.raw.create_compute_pipeline(
                     label=label,
-                    layout=self._layout(inputs)[1],
+                    layout=self._layout(access)[1],
                     compute={"module": module, "entry_point": "main"},
                 )
             except Exception as error:
                 raise ShaderError(f"webgpu: shader {label} does not compile: {error}") from error
             COUNTERS.pipelines_compiled += 1
-            return Pipeline(raw, inputs, label)
+            return Pipeline(raw, access, label)
 
     # Recording.
     def launch(
@@ -283,13 +294,16 @@ class Gpu:
     ) -> None:
         """Record one dispatch of `groups` workgroups, folded into two dimensions.
 
-        `buffers` are the inputs, then the one output, which is none of the inputs.
+        `buffers` are those of the bindings from 1 on; one that is written is bound once.
         """
         if groups == 0:
             return
         if _forked:
             check_process()
         with self.lock:
+            if self._record is not None:
+                self._record.append((pipeline, buffers, params, groups))
+                return
             work = self._work
             start = work[-1].end if work else 0
             if start + PARAMS_BYTES > RING_BYTES or len(work) >= BATCH:
@@ -297,20 +311,21 @@ class Gpu:
                 work, start = self._work, 0
             size = len(params)
             self._ring[start : start + size] = params
-            key = tuple([b.uid for b in buffers])
+            key = (pipeline.access, *[b.uid for b in buffers])
             group = self._groups.get(key)
             if group is None:
                 group = self._bind(key, buffers)
             for buffer in buffers:
                 buffer.batch = self.batch
-            end = start + -(-size // self._slot) * self._slot
+            end = start + -(-size // self.slot) * self.slot
             work.append(_Dispatch(pipeline, group, start, end, groups))
-            if self._record is not None:
-                self._record.append((pipeline, buffers, params, groups))
 
     @contextlib.contextmanager
     def recorded(self) -> Iterator[list[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]]:
-        """Yield the list of the launches made inside; no other thread launches meanwhile."""
+        """Yield the list of the launches made inside, which do not run.
+
+        No other thread launches meanwhile.
+        """
         with self.lock:
             launches: list[tuple[Pipeline, tuple[Buffer, ...], bytes, int]] = []
             self._record = launches
@@ -319,19 +334,19 @@ class Gpu:
             finally:
                 self._record = None
 
-    def _bind(self, key: tuple[int, ...], buffers: tuple[Buffer, ...]) -> Any:
+    def bind_group(self, access: str, buffers: Sequence[Buffer], uniforms: Any) -> Any:
+        """Return a new bind group: Params at a dynamic offset of `uniforms`, then the buffers."""
         entries: list[dict] = [
-            {
-                "binding": 0,
-                "resource": {"buffer": self._uniforms, "offset": 0, "size": PARAMS_BYTES},
-            }
+            {"binding": 0, "resource": {"buffer": uniforms, "offset": 0, "size": PARAMS_BYTES}}
         ]
         for i, buffer in enumerate(buffers, 1):
             resource = {"buffer": buffer.raw, "offset": 0, "size": buffer.nbytes}
             entries.append({"binding": i, "resource": resource})
-        group = self.raw.create_bind_group(
-            layout=self._layout(len(buffers) - 1)[0], entries=entries
-        )
+        COUNTERS.bind_groups_created += 1
+        return self.raw.create_bind_group(layout=self._layout(access)[0], entries=entries)
+
+    def _bind(self, key: tuple, buffers: tuple[Buffer, ...]) -> Any:
+        group = self.bind_group(key[0], buffers, self._uniforms)
         if len(self._groups) >= GROUPS_KEPT:  # the pool found ever new combinations of buffers
             self._groups.clear()
             for each in self._alive.values():
@@ -339,8 +354,41 @@ class Gpu:
         self._groups[key] = group
         for buffer in buffers:
             buffer.groups.add(key)
-        COUNTERS.bind_groups_created += 1
         return group
+
+    def timed(self, launches: Sequence[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]) -> float:
+        """Run at most BATCH launches in a submit of their own, and return how long they took.
+
+        The GPU's own clock says so where it has one, in ticks, which WebGPU calls nanoseconds;
+        the host's elsewhere. The launches belong to nothing that is being recorded.
+        """
+        with self.lock:
+            self.flush()
+            record, self._record = self._record, None
+            try:
+                for launch in launches:
+                    self.launch(*launch)
+                self._stamped = self._has_stamps()
+                start = time.perf_counter()
+                self.flush()
+                if self._stamps is None:
+                    self.wait()
+                    return (time.perf_counter() - start) * 1e9
+                raw = self.raw.queue.read_buffer(self._stamps[1])
+                begin, end = memoryview(raw).cast("Q")
+                return float(end - begin)
+            finally:
+                self._record = record
+                self._stamped = False
+
+    def _has_stamps(self) -> bool:
+        """Say whether the GPU times passes, and prepare it."""
+        if self._stamps is None and "timestamp-query" in self.features:
+            usage = self.wgpu.BufferUsage
+            queries = self.raw.create_query_set(type="timestamp", count=2)
+            target = self.raw.create_buffer(size=16, usage=usage.QUERY_RESOLVE | usage.COPY_SRC)
+            self._stamps = queries, target
+        return self._stamps is not None
 
     def flush(self) -> None:
         """Submit what is recorded. Raises: DeviceError when the driver refuses it.
@@ -361,7 +409,7 @@ class Gpu:
                 raise DeviceError(
                     f"webgpu: the driver refused {len(work)} dispatches of {names}: {error}"
                 ) from error
-            with _interrupts_wait():
+            with interrupts_wait():
                 # On the queue's own timeline, so earlier batches have read their parameters.
                 self.raw.queue.write_buffer(self._uniforms, 0, self._ring, 0, work[-1].end)
                 self.raw.queue.submit([commands])
@@ -374,24 +422,35 @@ class Gpu:
     def _encode(self, work: list[_Dispatch]) -> Any:
         """Return the command buffer of a batch: one encoder, one pass."""
         encoder = self.raw.create_command_encoder()
-        compute = encoder.begin_compute_pass()
+        stamps = self._stamps if self._stamped else None
+        if stamps is None:
+            compute = encoder.begin_compute_pass()
+        else:
+            places = {"beginning_of_pass_write_index": 0, "end_of_pass_write_index": 1}
+            compute = encoder.begin_compute_pass(
+                timestamp_writes={"query_set": stamps[0], **places}
+            )
         bound = None
         for pipeline, group, start, _, groups in work:
             if pipeline is not bound:
                 compute.set_pipeline(pipeline.raw)
                 bound = pipeline
             compute.set_bind_group(0, group, (start,))
-            if groups <= GROUPS_PER_DIMENSION:
-                compute.dispatch_workgroups(groups)
-            else:
-                rows = -(-groups // GROUPS_PER_DIMENSION)
-                compute.dispatch_workgroups(-(-groups // rows), rows)
+            compute.dispatch_workgroups(*folded(groups))
         compute.end()
+        if stamps is not None:
+            encoder.resolve_query_set(stamps[0], 0, 2, stamps[1], 0)
         return encoder.finish()
 
 
+def folded(groups: int) -> tuple[int, int]:
+    """Return a count of workgroups in two dimensions, whose product may be a little more."""
+    rows = -(-groups // GROUPS_PER_DIMENSION)
+    return -(-groups // rows), rows
+
+
 @contextlib.contextmanager
-def _interrupts_wait() -> Iterator[None]:
+def interrupts_wait() -> Iterator[None]:
     """Hold Ctrl-C back until the block is done: half a submit could not be taken up again."""
     if threading.current_thread() is not threading.main_thread():
         yield  # Python delivers signals to the main thread alone

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from math import prod
-from typing import Any
 
 import numpy as np
 
@@ -21,11 +19,11 @@ from ...layout import Layout, Shape, collapse
 from .. import threefry
 from ..base import (
     OPERANDS,
+    UNBACKED,
     Array,
     Body,
     Device,
     Number,
-    Storage,
     batch_gather_shape,
     reduced_shape,
 )
@@ -33,6 +31,7 @@ from . import shaders
 from .device import Gpu, Pipeline
 from .matmul import Matmul
 from .memory import GpuStorage, Pool
+from .problem import Problem, Scratch
 from .variants import map_source, random_source, reduce_source
 
 THREADS = 64  # of a workgroup, in every shader but map_flat and matmul's
@@ -41,8 +40,10 @@ MAX_RANK = 8  # axes that cannot be merged, in a Params
 FOLD = 1024  # elements that one thread of a reduction folds at most
 SCATTER_RUN = 32768  # indices that one run of a scatter looks through
 SORTED_FROM = 64  # indices from which sorting them costs less than every output looking at all
+PRODUCTS_KEPT = 4096  # planned matrix products
+# The result's shape, the bytes of scratch memory, and what to launch.
+_Product = tuple[Shape, int, list[tuple[Pipeline, list[int], bytes, int]]]
 _COPY = Body("copy", "a", np.copy)
-_ADD = Body("add", "a + b", np.add)
 _FILL = Body("fill", "a", np.copy)
 
 
@@ -81,7 +82,9 @@ class WebGpuDevice(Device):
         self.gpu = gpu
         self.pool = Pool(gpu)
         self._pipelines: dict[tuple, Pipeline] = {}
-        self._matmul = Matmul(gpu)
+        self._texts: dict[str, Pipeline] = {}
+        self.products = Matmul(gpu)
+        self._products: dict[tuple, _Product] = {}
         self._normal_table: Array | None = None
         # Threads that keep a GPU busy, or the SIMD units of a software adapter.
         self._busy = 1 << 8 if gpu.is_software else 1 << 14
@@ -113,21 +116,10 @@ class WebGpuDevice(Device):
         return self.map(_FILL, (value,), (dtype,), shape, dtype)
 
     def unbacked(self, size: int) -> GpuStorage:
-        return GpuStorage(self, self.pool, size, None)
+        return GpuStorage(self, self.pool, size, UNBACKED)
 
     def synchronize(self) -> None:
         self.gpu.wait()
-
-    # What compiled programs repeat.
-    def recorded(self) -> AbstractContextManager[list[Any] | None]:
-        return self.gpu.recorded()
-
-    def relaunch(self, launches: list[Any], inputs: list[Storage], size: int) -> GpuStorage:
-        out = GpuStorage(self, self.pool, size, self.pool.acquire(4 * size))
-        for pipeline, places, params, groups in launches:
-            buffers = tuple([out.buffer if i < 0 else inputs[i].buffer for i in places])
-            self.gpu.launch(pipeline, buffers, params, groups)
-        return out
 
     # Pipelines.
     def _pipeline(self, key: tuple, inputs: int, code: Callable[[], str]) -> Pipeline:
@@ -136,6 +128,13 @@ class WebGpuDevice(Device):
         if found is None:
             label = " ".join(getattr(k, "name", str(k)) for k in key)
             found = self._pipelines[key] = self.gpu.compile(code(), inputs, label)
+        return found
+
+    def pipeline_of(self, code: str, access: str, label: str) -> Pipeline:
+        """Return the pipeline of a whole shader text; equal texts are compiled once."""
+        found = self._texts.get(code)
+        if found is None:
+            found = self._texts[code] = self.gpu.compile(code, access, label)
         return found
 
     def _launch(
@@ -287,44 +286,46 @@ class WebGpuDevice(Device):
 
     # Matrix products.
     def matmul(self, a: Array, b: Array) -> Array:
-        _check_size("matmul", a, b)
-        (m, k), n = a.shape[-2:], b.shape[-1]
-        lead = a.shape[:-2]
-        shape = (*lead, m, n)
-        if k == 0 or 0 in shape:
-            return self.full(shape, 0, a.dtype)
-        if k > self._matmul.longest:
-            return self._split_matmul(a, b)
-        batch, (a_batch, b_batch) = collapse(lead, [a.layout.strides[:-2], b.layout.strides[:-2]])
-        if len(batch) > 1:  # no one stride walks both batches
-            return self._as_shape(self.matmul(self._one_batch(a), self._one_batch(b)), shape)
+        left, right = a.layout, b.layout
+        key = (
+            *(left.shape, left.strides, left.offset),
+            *(right.shape, right.strides, right.offset, a.dtype),
+        )
+        found = self._products.get(key)
+        if found is None:
+            _check_size("matmul", a, b)
+            shape = (*a.shape[:-1], b.shape[-1])
+            if a.shape[-1] == 0 or 0 in shape:
+                return self.full(shape, 0, a.dtype)
+            problem = Problem.of(left, right, a.dtype)
+            if problem is None:  # the last resort: too many batch axes
+                return self.matmul(self.copy(a), self.copy(b))
+            if len(self._products) >= PRODUCTS_KEPT:  # ever new shapes or offsets
+                self._products.clear()
+            found = self._products[key] = self._planned(shape, problem)
+        shape, nbytes, launches = found
         out = self._empty(shape, a.dtype)
-        steps = (a_batch[0], b_batch[0]) if batch else (0, 0)
-        self._matmul.launch(a, b, out, prod(batch), steps)
+        buffers = [a.storage.buffer, b.storage.buffer, out.storage.buffer]
+        if nbytes:
+            scratch = GpuStorage(self, self.pool, nbytes, self.pool.acquire(nbytes))
+            buffers.append(scratch.buffer)
+        for pipeline, places, params, groups in launches:
+            self.gpu.launch(pipeline, tuple([buffers[i] for i in places]), params, groups)
         return out
 
-    def _one_batch(self, x: Array) -> Array:
-        x = self.copy(x)
-        return x.view(Layout.dense((prod(x.shape[:-2]), *x.shape[-2:])))
-
-    @staticmethod
-    def _as_shape(x: Array, shape: Shape) -> Array:
-        return x.view(Layout.dense(shape))
-
-    def _split_matmul(self, a: Array, b: Array) -> Array:
-        """Sum the products of pieces of the inner axis, each short enough for one dispatch."""
-        total: Array | None = None
-        (rank, k), run = (len(a.shape), a.shape[-1]), self._matmul.longest
-        for start in range(0, k, run):
-            size = min(run, k - start)
-            part = self.matmul(_cut(a, rank - 1, start, size), _cut(b, rank - 2, start, size))
-            if total is None:
-                total = part
-            else:
-                both = (a.dtype, a.dtype)
-                total = self.map(_ADD, (total, part), both, total.shape, a.dtype)
-        assert total is not None
-        return total
+    def _planned(self, shape: Shape, problem: Problem) -> _Product:
+        """Return a plan with pipelines, and with places among (a, b, out, scratch)."""
+        nbytes, launches = 0, []
+        for kernel, params, groups, buffers in self.products.plan(problem):
+            places: list[int] = []
+            for which in buffers:
+                if isinstance(which, Scratch):
+                    nbytes = which.nbytes
+                    places.append(3)
+                else:
+                    places.append({"a": 0, "b": 1, 0: 2}[which])
+            launches.append((self.products.pipeline(kernel), places, params, groups))
+        return shape, nbytes, launches
 
     # Indexing.
     def gather(self, x: Array, index: Array, axis: int) -> Array:
@@ -438,13 +439,6 @@ def _without(strides: Shape, axis: int) -> Shape:
 
 def _as_words(x: Array) -> Array:
     return Array(x.storage, x.layout, dtypes.uint32)
-
-
-def _cut(x: Array, axis: int, start: int, size: int) -> Array:
-    shape = x.shape
-    starts = tuple(start if i == axis else 0 for i in range(len(shape)))
-    sizes = tuple(size if i == axis else n for i, n in enumerate(shape))
-    return x.view(x.layout.slice(starts, sizes, (1,) * len(shape)))
 
 
 def _collapse_axes(x: Array, axes: Shape) -> tuple[Shape, list[Shape]]:

@@ -1,96 +1,124 @@
-"""Which matmul kernel runs, and with which parameters.
+"""Plans of matrix products: which kernels run, with which texts and parameters.
 
-Two shaders: registers alone for software adapters, workgroup tiles for GPUs. Both read operands
-through strides, so transposed ones (the gradients) cost no copy.
+A plan names buffers by their roles alone, so that eager products and compiled programs share it.
+Operands are read through strides: transposed ones (the gradients) cost no copy.
 """
 
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 
 import numpy as np
 
 from ...dtypes import DType
 from ...errors import WgradError
-from ..base import Array
-from . import shaders
+from . import shaders, tune
+from .configs import batch_extents, default, steps_of_part, tiles
 from .device import Gpu, Pipeline
+from .problem import Config, Kernel, Launch, Output, Problem, Scratch
 
-COLUMNS = 64  # of a workgroup's tile, in both shaders
-ROWS = {"matmul": 16, "matmul_tiled": 64}
-# The longest inner axis of one dispatch: lavapipe stops an invocation after 65535 loop iterations
-# (of 4 steps), and sums of pieces are more exact than one long chain of float32 additions.
-LONGEST = {"matmul": 1 << 13, "matmul_tiled": 1 << 13}
-
-_SHARE = (
-    "fn share_a(mine: vec4<Acc>, batch: u32, row: u32, i: u32, k: u32) -> vec4<Acc> "
-    "{{ return {}; }}"
+# Results as they are: the shaders' own block, and the same for four at a time.
+PLAIN = Output(
+    "",
+    """\
+const EMIT_VECTORS = true;
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<T>>;
+fn emit(index: u32, value: T) {}
+fn emit4(index: u32, value: vec4<T>) { out[index / 4u] = value; }""",
 )
+SUM_THREADS = 64  # of a workgroup of matmul_sum
 
 
 class Matmul:
-    """The matmul kernels of one adapter."""
+    """The matrix products of one adapter."""
 
     def __init__(self, gpu: Gpu):
         self.gpu = gpu
-        self.shader = "matmul" if gpu.is_software else "matmul_tiled"
-        self.longest = LONGEST[self.shader]
-        self._pipelines: dict[tuple[DType, str], Pipeline] = {}
+        self._pipelines: dict[Kernel, Pipeline] = {}
+        self._chosen: dict[str, Config] = {}
+        self._tuner = tune.Tuner(self)
         self._shuffles: bool | None = None
 
-    def launch(
-        self, a: Array, b: Array, out: Array, batch: int, batch_strides: tuple[int, int]
-    ) -> None:
-        """Record out = a @ b; `batch_strides` are the steps of a and b from matrix to matrix."""
-        (m, k), n = a.shape[-2:], b.shape[-1]
-        left = (a, a.layout.strides[-2], a.layout.strides[-1], batch_strides[0])
-        right = (b, b.layout.strides[-2], b.layout.strides[-1], batch_strides[1])
-        out_strides = (n, 1)
-        unit = "ANY"
-        if self.shader == "matmul":
-            unit = _unit(right, k, n)
-            # The transposed problem, b^T a^T, has the same result: taken when its tiles fit the
-            # output better, or, where both fit alike, when its right operand loads faster.
-            other = (a, left[2], left[1], left[3])
-            other_unit = _unit(other, k, m)
-            tiles, others = _tiles(m, n), _tiles(n, m)
-            if others < tiles or (
-                others == tiles and _UNITS.index(other_unit) > _UNITS.index(unit)
-            ):
-                left, right = (b, right[2], right[1], right[3]), other
-                m, n, out_strides, unit = n, m, (1, n), other_unit
-        params = struct.pack(
-            "<16I",
-            *(m, n, k, batch),
-            *(v & 0xFFFFFFFF for v in (left[0].layout.offset, left[3], left[1], left[2])),
-            *(v & 0xFFFFFFFF for v in (right[0].layout.offset, right[3], right[1], right[2])),
-            *(*out_strides, 0, 0),
-        )
-        rows = ROWS[self.shader]
-        groups = batch * -(-m // rows) * -(-n // COLUMNS)
-        buffers = (left[0].storage.buffer, right[0].storage.buffer, out.storage.buffer)
-        self.gpu.launch(self._pipeline(out.dtype, unit), buffers, params, groups)
-
-    def _pipeline(self, dtype: DType, unit: str) -> Pipeline:
-        found = self._pipelines.get((dtype, unit))
+    def choose(self, problem: Problem) -> Config:
+        """Return how a problem is computed: as was measured once, else by rule."""
+        found = self._chosen.get(problem.kind)
         if found is None:
-            label = f"{self.shader} {dtype.name} {unit}"
-            found = self.gpu.compile(self._source(dtype, unit), 2, label)
-            self._pipelines[dtype, unit] = found
+            found = self._tuner.choose(problem) or default(problem, self.gpu.is_software)
+            self._chosen[problem.kind] = found
         return found
 
-    def _source(self, dtype: DType, unit: str) -> str:
-        kind = dtype.storage
-        lines = {"alias T = f32;": f"alias T = {kind};", "alias Acc = f32;": f"alias Acc = {kind};"}
-        if self.shader == "matmul":
-            if unit != "ANY":
-                lines["alias BElement = T;"] = "alias BElement = vec4<T>;"
-                lines["const B_UNIT = UNIT_ANY;"] = f"const B_UNIT = UNIT_{unit};"
+    def plan(
+        self, problem: Problem, output: Output = PLAIN, config: Config | None = None
+    ) -> list[Launch]:
+        """Return the dispatches that compute a problem; none where the result is empty.
+
+        `output` says what becomes of results, `config` overrides the choice.
+        """
+        if problem.size == 0:
+            return []
+        config = config or self.choose(problem)
+        shown = problem.turned if config.turned else problem
+        part = steps_of_part(problem.k, config.parts)
+        parts = max(1, -(-problem.k // part))
+        params = _params(shown, config.turned, parts, part, output.scalars)
+        groups = parts * tiles(shown, config.height, config.width)
+        operands: tuple[str, str] = ("b", "a") if config.turned else ("a", "b")
+        # Vectors are for four neighbouring columns of the problem that was asked for.
+        wide = problem.n % 4 == 0
+        straight = wide and not config.turned
+        places = tuple(range(len(output.access)))
+        if parts == 1:
+            kernel = self._kernel(shown, config, output, straight)
+            return [Launch(kernel, params, groups, (*operands, *places))]
+        scratch = Scratch(4 * parts * problem.size)
+        vectors = wide and bool(output.vectors)
+        size = problem.size // 4 if vectors else problem.size
+        return [
+            Launch(
+                self._kernel(shown, config, PLAIN, straight), params, groups, (*operands, scratch)
+            ),
+            Launch(
+                _sum_kernel(problem.dtype, output, vectors),
+                params,
+                -(-size // SUM_THREADS),
+                (scratch, scratch, *places),
+            ),
+        ]
+
+    def pipeline(self, kernel: Kernel) -> Pipeline:
+        """Return the pipeline of a kernel, compiled at its first use. Raises: ShaderError."""
+        found = self._pipelines.get(kernel)
+        if found is None:
+            found = self.gpu.compile(kernel.code, kernel.access, kernel.label)
+            self._pipelines[kernel] = found
+        return found
+
+    def _kernel(self, shown: Problem, config: Config, output: Output, vectors: bool) -> Kernel:
+        shader, dtype = config.shader, shown.dtype
+        a_unit, b_unit = shown.a_unit, shown.b_unit
+        blocks: list[tuple[str, str]] = []
+        by_columns = shader == "matmul_tiled"  # can it read a along m?
+        if shader == "matmul":
+            tile = [("const ROWS = 16u;", f"const ROWS = {config.height}u;")]
             if self._can_shuffle():
-                lines[_SHARE.format("load_a(batch, row + i, k)")] = _SHARE.format(
-                    "subgroupShuffle(mine, i % LANES)"
-                )
-        return shaders.fill(self.shader, lines=lines)
+                blocks.append(("share", shaders.source("lib/shuffle")))
+                by_columns = config.height % 4 == 0
+        elif shader == "matvec":
+            tile = [("const ROWS = 4u;", f"const ROWS = {config.height}u;")]
+        else:
+            tile = [
+                ("const HEIGHT = 128u;", f"const HEIGHT = {config.height}u;"),
+                ("const WIDTH = 128u;", f"const WIDTH = {config.width}u;"),
+            ]
+        if a_unit == "EDGE" and not by_columns:
+            a_unit = "ANY"
+        lines = (*_unit_lines("A", a_unit, "UNIT_M"), *_unit_lines("B", b_unit, "UNIT_N"), *tile)
+        if block := output.vectors if vectors and output.vectors else output.block:
+            blocks.append(("output", block))
+        label = f"{shader} {dtype.name} {config.height}x{config.width} a {a_unit} b {b_unit}"
+        code = _code(shader, dtype.storage, tuple(blocks), lines)
+        return Kernel(label, code, "rr" + output.access)
 
     def _can_shuffle(self) -> bool:
         """Ask the adapter itself whether 8 neighbouring threads exchange values.
@@ -103,7 +131,7 @@ class Matmul:
                 try:
                     probe = self.gpu.compile(shaders.source("subgroup_probe"), 0, "subgroup probe")
                     buffer = self.gpu.create_buffer(256)
-                    self.gpu.launch(probe, (buffer,), b"", 1)
+                    self.gpu.timed([(probe, (buffer,), b"", 1)])
                     seen = np.frombuffer(self.gpu.read(buffer, 0, 32), np.uint32)
                     self._shuffles = bool((seen == 107).all())
                     self.gpu.drop_buffer(buffer)
@@ -112,20 +140,44 @@ class Matmul:
         return self._shuffles
 
 
-_UNITS = ("ANY", "K", "N")  # from the slowest loads of the right operand to the fastest
+def _params(shown: Problem, turned: bool, parts: int, part: int, scalars: tuple[int, ...]) -> bytes:
+    a, b = shown.a, shown.b
+    words = (
+        *(shown.m, shown.n, shown.k, shown.matrices),
+        *(a.offset, a.row, a.column, parts),
+        *(b.offset, b.row, b.column, part),
+        *batch_extents(shown),
+        *((1, shown.m) if turned else (shown.n, 1)),
+        *(*(0, 0, 0, *a.batch)[-3:], 0),
+        *(*(0, 0, 0, *b.batch)[-3:], 0),
+        *scalars,
+    )
+    return struct.pack("<40I", *(w & 0xFFFFFFFF for w in words), *(0,) * (40 - len(words)))
 
 
-def _unit(operand: tuple[Array, int, int, int], k: int, n: int) -> str:
-    """Return along which axis a right operand of k rows and n columns can be read by vec4."""
-    x, row, column, batch = operand
-    if (x.layout.offset | batch) % 4:
-        return "ANY"
-    if column == 1 and row % 4 == 0 and n % 4 == 0:
-        return "N"
-    if row == 1 and column % 4 == 0 and k % 4 == 0:
-        return "K"
-    return "ANY"
+def _unit_lines(name: str, unit: str, edge: str) -> list[tuple[str, str]]:
+    if unit == "ANY":
+        return []
+    axis = edge if unit == "EDGE" else "UNIT_K"
+    return [
+        (f"alias {name}Element = T;", f"alias {name}Element = vec4<T>;"),
+        (f"const {name}_UNIT = UNIT_ANY;", f"const {name}_UNIT = {axis};"),
+    ]
 
 
-def _tiles(m: int, n: int) -> int:
-    return -(-m // ROWS["matmul"]) * -(-n // COLUMNS)
+def _sum_kernel(dtype: DType, output: Output, vectors: bool) -> Kernel:
+    lines = (("alias Partial = T;", "alias Partial = vec4<T>;"),) if vectors else ()
+    block = output.vectors if vectors else output.block
+    code = _code("matmul_sum", dtype.storage, (("output", block),) if block else (), lines)
+    return Kernel(f"matmul_sum {dtype.name}", code, "rr" + output.access)
+
+
+@lru_cache(maxsize=1024)
+def _code(
+    shader: str,
+    element: str | None,
+    blocks: tuple[tuple[str, str], ...],
+    lines: tuple[tuple[str, str], ...],
+) -> str:
+    replaced = {"alias T = f32;": f"alias T = {element};", **dict(lines)}
+    return shaders.fill(shader, dict(blocks), replaced)

@@ -7,10 +7,11 @@ order; only host writes have to wait, which `Gpu.write` sees to.
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 from ...errors import OutOfMemoryError
 from ...statistics import COUNTERS
-from ..base import Device, Storage
+from ..base import UNBACKED, Device, Storage
 from .device import Buffer, Gpu
 
 SMALLEST = 256  # bytes
@@ -81,10 +82,11 @@ class GpuStorage(Storage):
 
     __slots__ = ("pool",)
 
-    def __init__(self, device: Device, pool: Pool, size: int, buffer: Buffer | None):
+    def __init__(self, device: Device, pool: Pool, size: int, buffer: Any):
         super().__init__(device, buffer, size)
         self.pool = pool
 
     def __del__(self) -> None:
-        if getattr(self, "buffer", None) is not None:  # an interrupt may have cut __init__ short
+        # An interrupt may have cut __init__ short.
+        if getattr(self, "buffer", UNBACKED) is not UNBACKED:
             self.pool.returned.append(self.buffer)

@@ -1,1 +1,1 @@
-"""From a simplified program to code for one device: each module here knows one language."""
+"""From programs to what a device runs: WGSL kernels for WebGPU, Python source for NumPy."""

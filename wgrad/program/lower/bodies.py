@@ -37,7 +37,7 @@ class Part:
     dtype: np.dtype
 
 
-class _Unknown(Exception):
+class _UnknownError(Exception):
     """The stand-ins cannot write down what the function does."""
 
 
@@ -72,16 +72,16 @@ class _StandIn(np.lib.mixins.NDArrayOperatorsMixin):
         self.dtype = dtype
 
     def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
-        raise _Unknown
+        raise _UnknownError
 
     def __bool__(self) -> bool:
-        raise _Unknown
+        raise _UnknownError
 
     def __array_ufunc__(
         self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = (), **kwargs: Any
     ) -> Any:
         if method != "__call__" or kwargs or ufunc.nout != 1 or ufunc.signature is not None:
-            raise _Unknown
+            raise _UnknownError
         kinds = tuple(_kind(x) for x in inputs)
         return self._add(ufunc, inputs, ufunc.resolve_dtypes((*kinds, None)), *out)
 
@@ -89,7 +89,7 @@ class _StandIn(np.lib.mixins.NDArrayOperatorsMixin):
         if function is np.empty_like and len(args) == 1 and not kwargs:
             return _StandIn(self.made, None, self.dtype)
         if function is not np.where or len(args) != 3 or kwargs:
-            raise _Unknown
+            raise _UnknownError
         chosen = np.result_type(*(_weak(x) for x in args[1:]))
         return self._add(np.where, args, (np.dtype(np.bool_), chosen, chosen, chosen))
 
@@ -102,7 +102,7 @@ class _StandIn(np.lib.mixins.NDArrayOperatorsMixin):
     ) -> _StandIn:
         """Write down a call, whose result is in a new stand-in or replaces what is in `into`."""
         if all(_is_number(x) for x in inputs):
-            raise _Unknown  # Python computes that, and in its own precision
+            raise _UnknownError  # Python computes that, and in its own precision
         args = tuple(
             Scalar(_number(x), kind) if _is_number(x) else x.value
             for x, kind in zip(inputs, kinds, strict=False)
@@ -110,7 +110,7 @@ class _StandIn(np.lib.mixins.NDArrayOperatorsMixin):
         self.made.append(Part(function, args, kinds[-1]))
         out = _StandIn(self.made, None, kinds[-1]) if into is None else into
         if not isinstance(out, _StandIn) or out.dtype != kinds[-1]:
-            raise _Unknown
+            raise _UnknownError
         out.value = ~(len(self.made) - 1)
         return out
 
@@ -122,7 +122,7 @@ def _is_number(x: Any) -> bool:
 def _number(x: Any) -> Number:
     found = x.value if isinstance(x, _StandIn) else x
     if not isinstance(found, (bool, int, float)):
-        raise _Unknown
+        raise _UnknownError
     return found
 
 

@@ -98,7 +98,13 @@ class Calls:
     results: list[tuple[Slot, Arrayed]] = field(default_factory=list)
 
     def add(
-        self, text: str, function: Any, args: Sequence[Argument], shape: Shape, dtype: Any, **how: Any
+        self,
+        text: str,
+        function: Any,
+        args: Sequence[Argument],
+        shape: Shape,
+        dtype: Any,
+        **how: Any,
     ) -> Temp:
         """Add a call and return its result."""
         self.calls.append(Call(text, function, tuple(args), shape, dtype, **how))
@@ -166,7 +172,7 @@ def _scatter_add(made: Calls, step: Step) -> None:
     places = ", ".join("{0}" if i == axis else f"{{{2 + i}}}" for i in range(len(shape)))
     once = index.layout.shape[axis] == 1  # nothing is hit twice
     add = f"{{out}}[{places}] = {{1}}" if once else f"{{f}}({{out}}, ({places},), {{1}})"
-    args = (index, values, *grid)
+    args: list[Argument] = [index, values, *grid]
     text = f"{{out}}.fill(0)\n{add}"
     out = made.add(text, np.add.at, args, shape, step.out.dtype.numpy, safe=False)
     made.results.append((step.out, out))
@@ -205,7 +211,8 @@ def _statement(made: Calls, graph: Graph, s: Statement, args: list) -> Arrayed:
     if isinstance(s.what, Fold):
         return _fold(made, graph, s, _arrayed(args[0], s.dtypes[0].numpy))
     if isinstance(s.what, Lookup):
-        return _lookup(made, s.what, *args, rank)
+        data, index = args
+        return _lookup(made, s.what, data, index, rank)
     return _map(made, s.what, args, s.out.numpy, rank)
 
 
@@ -218,18 +225,21 @@ def _map(made: Calls, body: Body, args: list, dtype: np.dtype, rank: int) -> Tem
         return made.add(text, body.numpy, ready, _common(ready, rank), dtype)
     results: list[Temp] = []
     for part in found:
-        ready = [
-            _arrayed(x.value, x.dtype) if isinstance(x, Scalar) else args[x] if x >= 0 else results[~x]
-            for x in part.args
-        ]
-        results.append(_part(made, part, ready, rank))
+
+        def known(x: int | Scalar) -> Arrayed:
+            if isinstance(x, Scalar):
+                return _arrayed(x.value, x.dtype)
+            return args[x] if x >= 0 else results[~x]
+
+        results.append(_part(made, part, [known(x) for x in part.args], rank))
     return results[-1] if results[-1].dtype == dtype else made.copy(results[-1], dtype)
 
 
 def _part(made: Calls, part: Part, args: list[Arrayed], rank: int) -> Temp:
     if part.function is np.copyto:
         return made.copy(args[0], part.dtype)
-    text, how = f"{{f}}({_listed(args)}, out={{out}})", {"aligned": tuple(range(len(args)))}
+    text = f"{{f}}({_listed(args)}, out={{out}})"
+    how: dict[str, Any] = {"aligned": tuple(range(len(args)))}
     if part.function is np.where:
         text = "copyto({out}, {2}, 'unsafe')\ncopyto({out}, {1}, 'unsafe', {0})"
         how = {"aligned": (2,), "safe": False}
@@ -265,12 +275,12 @@ def _lookup(made: Calls, what: Lookup, data: Arrayed, index: Arrayed, rank: int)
     if not isinstance(data, Ref):
         assert what.extent == 1, "a lookup reads memory"
         return data  # index 0 is all there is
-    places = Fixed(_positions(data.layout))
-    whole = places.array.dtype
+    start = Fixed(_positions(data.layout))
+    whole = start.array.dtype
     if what.stride != 1:
         args = (index, Fixed(np.array(what.stride, whole)))
         index = made.add("{f}({0}, {1}, out={out})", np.multiply, args, _common(args, rank), whole)
-    args = (index, places)
+    args = (index, start)
     places = made.add(
         "{f}({0}, {1}, out={out})", np.add, args, _common(args, rank), whole, aligned=(0,)
     )
@@ -302,7 +312,9 @@ def _compact(x: Ref | Temp | Number) -> Arrayed | Number:
         return x
     layout = x.layout
     steps = zip(layout.shape, layout.strides, strict=True)
-    return _relaid(x, Layout(tuple(n if s else min(n, 1) for n, s in steps), layout.strides, layout.offset))
+    return _relaid(
+        x, Layout(tuple(n if s else min(n, 1) for n, s in steps), layout.strides, layout.offset)
+    )
 
 
 def _expanded(x: Arrayed, shape: Shape) -> Arrayed:

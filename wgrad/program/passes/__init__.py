@@ -8,6 +8,7 @@ from .batches import batch_small
 from .common import merge_common
 from .constants import fold_constants
 from .dead import drop_dead
+from .folds import split_long_folds
 from .lift import lift_to_graphs
 from .maps import fuse_maps
 from .order import updates_last
@@ -28,9 +29,12 @@ PASSES: dict[str, Pass] = {
     "products": fuse_into_products,
     "rows": fuse_rows,
     "siblings": merge_siblings,
+    "folds": split_long_folds,
     "batches": batch_small,
     "order": updates_last,
 }
+# Those that fuse=False leaves out: after them a step is no longer one call of the device.
+FUSION = frozenset(PASSES) - {"constants", "common", "dead", "views"}
 
 
 def simplify(program: Program, limits: Limits, without: Collection[str] = ()) -> Program:

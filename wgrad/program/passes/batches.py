@@ -9,7 +9,6 @@ from __future__ import annotations
 from ..ir import Program, Ref, Step
 from ..joining import Joiner
 from ..limits import Limits
-from .maps import is_map
 
 
 def batch_small(program: Program, limits: Limits) -> Program:

@@ -1,4 +1,4 @@
-"""Constants: a tensor of one value becomes a number in what reads it; ops of numbers are computed."""
+"""Constants: a tensor of one value becomes a number in what reads it, and so do ops of numbers."""
 
 from __future__ import annotations
 

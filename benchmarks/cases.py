@@ -1,0 +1,130 @@
+"""The cases: one declaration each, with what ours is compared to and what is aimed at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from .problems import (
+    Add,
+    Attention,
+    Cnn,
+    Elementwise,
+    Matmul,
+    Mlp,
+    NormBlock,
+    Problem,
+    TinySteps,
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A problem, the contender that is ours, and the goal against each of the others.
+
+    A goal is at least this many times faster when it is above 1, else at most this many times
+    slower: "at most 1.3 times slower" is 1 / 1.3, and 1 is "ahead". None: it is only measured.
+    `limit` is the most seconds that ours may take, `kernels` what a step of it must dispatch.
+    """
+
+    name: str
+    work: str
+    problem: Problem
+    goals: Mapping[str, float | None] = field(default_factory=dict)
+    ours: str = "compiled"
+    limit: float | None = None
+    kernels: int | None = None
+    gpu: bool = False  # only where the adapter is hardware
+
+
+LARGE = Mlp((784, 128, 10))
+SMALL = Mlp((64, 32, 10))
+MEASURED = {"torch CPU": None, "NumPy by hand": None}
+
+CASES = (
+    # Training steps.
+    Case("mlp-large", "MLP 784-128-10, SGD", LARGE, {"tinygrad": 8, **MEASURED}),
+    Case("mlp-small", "MLP 64-32-10, SGD", SMALL, {"tinygrad": 15, **MEASURED}),
+    Case(
+        "mlp-large-adam",
+        "MLP 784-128-10, Adam",
+        replace(LARGE, optimizer="Adam", lr=1e-3),
+        {"tinygrad": None, **MEASURED},
+    ),
+    Case(
+        "mlp-small-adam",
+        "MLP 64-32-10, Adam",
+        replace(SMALL, optimizer="Adam", lr=1e-3),
+        {"tinygrad": None, **MEASURED},
+    ),
+    Case("cnn", "CNN 1x28x28, batch 32, SGD", Cnn(32), {"tinygrad": 1, "torch CPU": None}),
+    # Blocks, forward and backward.
+    Case(
+        "norm-block",
+        "LayerNorm, GELU, 2 matmuls: 512 x 256",
+        NormBlock(512, 256, 256),
+        {"tinygrad": 1, "torch CPU": None},
+    ),
+    Case(
+        "attention",
+        "attention 4 x 8 x 128 x 64",
+        Attention(4, 8, 128, 64),
+        {"tinygrad": 1, "torch CPU": None},
+    ),
+    # Single kernels.
+    Case("matmul-512", "matmul 512^3", Matmul(512), {"tinygrad": 3, "NumPy by hand": None}),
+    Case("matmul-1024", "matmul 1024^3", Matmul(1024), {"tinygrad": 3, "NumPy by hand": None}),
+    Case(
+        "chain",
+        "20 elementwise ops over 4M",
+        Elementwise(5, 1 << 22),
+        {"eager": 5, "tinygrad": None, "torch CPU": None},
+        kernels=1,
+    ),
+    # What a replay and a first call cost.
+    Case("replay", "MLP 784-128-10, SGD: replay", LARGE, {"wgpu by hand": 1 / 1.3}),
+    Case(
+        "replay-small", "MLP 64-32-10, SGD: replay", SMALL, {"eager": None, "wgpu by hand": 1 / 1.3}
+    ),
+    Case("first-calls", "MLP 784-128-10, SGD: first 2 calls", LARGE, ours="first calls", limit=2),
+    # The NumPy device.
+    Case(
+        "numpy-mlp",
+        "MLP 784-128-10, SGD",
+        LARGE,
+        {"NumPy by hand": 1 / 1.3, "torch CPU": 1, "eager, NumPy": None},
+        ours="compiled, NumPy",
+    ),
+    # Eager dispatch, against naive kernels by hand.
+    Case("eager-matmul", "matmul 512^3", Matmul(512), {"wgpu by hand": 10}, ours="eager"),
+    Case("eager-add", "add two vectors of 4M", Add(1 << 22), {"wgpu by hand": 2}, ours="eager"),
+    Case(
+        "eager-chain",
+        "1000 x (1.01 x + 0.1), 256 wide",
+        TinySteps(1000, 256),
+        {"wgpu by hand": 1 / 4},
+        ours="eager",
+    ),
+    Case(
+        "eager-numpy-mlp",
+        "MLP 784-128-10, SGD",
+        LARGE,
+        {"NumPy by hand": 1 / 3},
+        ours="eager, NumPy",
+    ),
+    # Shares of what the GPU gives PyTorch.
+    Case("gpu-matmul", "matmul 4096^3", Matmul(4096), {"torch CUDA": 0.6}, gpu=True),
+    Case("gpu-add", "add two vectors of 64M", Add(1 << 26), {"torch CUDA": 0.8}, gpu=True),
+)
+
+
+def chosen(only: str = "", gpu: bool = False) -> list[Case]:
+    """Return the cases whose names contain `only`; on a GPU, CUDA joins where tinygrad is."""
+    cases = [c for c in CASES if only in c.name and (gpu or not c.gpu)]
+    if gpu:
+        return [_with_cuda(c) if "tinygrad" in c.goals else c for c in cases]
+    return cases
+
+
+def _with_cuda(case: Case) -> Case:
+    return replace(case, goals={**case.goals, "torch CUDA": None})

@@ -1,0 +1,60 @@
+"""What a peer is: it turns problems into steps, and knows when they have run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..problems import Problem
+
+Step = Callable[[], tuple]
+
+
+class AbsentError(Exception):
+    """This peer cannot take part, and the message says why."""
+
+
+@dataclass(frozen=True)
+class About:
+    """A library with its version, and what it computes on."""
+
+    library: str
+    device: str
+    software: bool = True  # whether that is no GPU
+    adapter: str = ""  # the driver's name for it, where work goes through WebGPU
+
+
+class Peer:
+    """A library at work on a device: it has a method `mlp` for the problem `Mlp`, and so on.
+
+    Such a method returns the step: a function of nothing that starts the work of one step and
+    returns its outputs, a tuple of the library's own arrays.
+    """
+
+    checked = 3  # steps whose outputs are compared
+
+    def about(self) -> About:
+        """Return the library's version, and what it computes on."""
+        raise NotImplementedError
+
+    def build(self, problem: Problem) -> Step:
+        """Return the step of a problem. Raises: AbsentError."""
+        name = type(problem).__name__
+        method = getattr(self, name.lower(), None)
+        if method is None:
+            raise AbsentError(f"{name} is not written for it")
+        return method(problem)
+
+    def host(self, output: Any) -> np.ndarray:
+        """Return an output as NumPy's."""
+        return np.asarray(output)
+
+    def wait(self) -> None:
+        """Return when all steps that were started have run."""
+
+    def kernels(self, step: Step) -> int | None:
+        """Return how many kernels a step dispatches, where that is known; the step may run."""
+        return None

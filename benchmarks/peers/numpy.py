@@ -1,0 +1,92 @@
+"""NumPy by hand: forward, backward and update written out, the way one would to be fast."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..problems import Add, Matmul, Mlp
+from .base import About, Peer, Step
+
+F = np.float32
+
+
+class NumpyPeer(Peer):
+    """NumPy; its steps have run when they return."""
+
+    def about(self) -> About:
+        return About(f"NumPy {np.__version__}", "CPU")
+
+    def matmul(self, problem: Matmul) -> Step:
+        given = problem.arrays()
+        return lambda: (given["a"] @ given["b"],)
+
+    def add(self, problem: Add) -> Step:
+        given = problem.arrays()
+        return lambda: (given["a"] + given["b"],)
+
+    def mlp(self, problem: Mlp) -> Step:
+        given = problem.arrays()
+        x, y = given["x"], given["y"]
+        count = len(problem.sizes) - 1
+        weights = [np.ascontiguousarray(given[f"w{i}"].T) for i in range(count)]
+        biases = [given[f"b{i}"] for i in range(count)]
+        rows, share = np.arange(problem.batch), F(1 / problem.batch)
+        update = {"SGD": _sgd, "Adam": _adam}[problem.optimizer]([*weights, *biases], problem.lr)
+        last = count - 1
+
+        def step() -> tuple:
+            inputs = [x]
+            for i in range(last):
+                inputs.append(np.tanh(inputs[i] @ weights[i] + biases[i]))
+            z = inputs[last] @ weights[last] + biases[last]
+            z -= z.max(axis=1, keepdims=True)
+            e = np.exp(z)
+            total = e.sum(axis=1, keepdims=True)
+            loss = (np.log(total)[:, 0] - z[rows, y]).mean()
+            d = e / total
+            d[rows, y] -= F(1)
+            d *= share
+            by_weights, by_biases = [], []
+            for i in range(last, -1, -1):
+                by_weights.append(inputs[i].T @ d)
+                by_biases.append(d.sum(axis=0))
+                if i:
+                    h = inputs[i]
+                    d = (d @ weights[i].T) * (1 - h * h)
+            update([*by_weights[::-1], *by_biases[::-1]])
+            return (loss,)
+
+        return step
+
+
+def _sgd(parameters: list[np.ndarray], lr: float):
+    rate = F(lr)
+
+    def update(gradients: list[np.ndarray]) -> None:
+        for p, g in zip(parameters, gradients, strict=True):
+            p -= rate * g
+
+    return update
+
+
+def _adam(parameters: list[np.ndarray], lr: float, b1: float = 0.9, b2: float = 0.999):
+    means = [np.zeros_like(p) for p in parameters]
+    squares = [np.zeros_like(p) for p in parameters]
+    steps = 0
+
+    def update(gradients: list[np.ndarray]) -> None:
+        nonlocal steps
+        steps += 1
+        rate, share = F(lr / (1 - b1**steps)), F(1 / (1 - b2**steps))
+        for p, g, m, v in zip(parameters, gradients, means, squares, strict=True):
+            m *= F(b1)
+            m += F(1 - b1) * g
+            v *= F(b2)
+            v += F(1 - b2) * (g * g)
+            p -= rate * m / (np.sqrt(v * share) + F(1e-8))
+
+    return update
+
+
+def start() -> NumpyPeer:
+    return NumpyPeer()

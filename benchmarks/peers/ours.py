@@ -1,0 +1,151 @@
+"""wgrad itself: the same problems through its public functions, eager and compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import wgrad as wg
+
+from ..problems import (
+    Add,
+    Attention,
+    Cnn,
+    Elementwise,
+    Matmul,
+    Mlp,
+    NormBlock,
+    Problem,
+    TinySteps,
+)
+from .base import About, AbsentError, Peer, Step
+from .compositions import convolution, gelu, layer_norm, max_pool
+
+
+def start(device: str = "webgpu", compiled: bool = True) -> OurPeer:
+    return OurPeer(device, compiled)
+
+
+class OurPeer(Peer):
+    """wgrad on a device, each step compiled or not."""
+
+    def __init__(self, device: str, compiled: bool):
+        try:
+            self.device = wg.device(device)
+        except wg.errors.WgradError as error:
+            raise AbsentError(str(error)) from error
+        wg.set_default_device(self.device)
+        self.made = wg.compile if compiled else lambda function: function
+
+    def about(self) -> About:
+        name, where = f"wgrad {wg.__version__}", self.device.description
+        if self.device.name == "numpy":
+            return About(name, where)
+        gpu = self.device.gpu
+        return About(name, where, gpu.is_software, gpu.info["device"])
+
+    def host(self, output: Any) -> np.ndarray:
+        return output.numpy()
+
+    def wait(self) -> None:
+        self.device.synchronize()
+
+    def kernels(self, step: Step) -> int | None:
+        """Return how many kernels a step dispatches; NumPy has none."""
+        self.wait()  # what is recorded counts when it is submitted
+        before = wg.stats()["dispatches"]
+        step()
+        self.wait()
+        return wg.stats()["dispatches"] - before or None
+
+    def _given(self, problem: Problem) -> dict[str, Any]:
+        return {k: wg.tensor(v) for k, v in problem.arrays().items()}
+
+    def _step(self, function: Callable, *tensors: Any) -> Step:
+        made = self.made(function)
+        return lambda: made(*tensors)
+
+    def matmul(self, problem: Matmul) -> Step:
+        given = self._given(problem)
+        return self._step(lambda a, b: (a @ b,), given["a"], given["b"])
+
+    def add(self, problem: Add) -> Step:
+        given = self._given(problem)
+        return self._step(lambda a, b: (a + b,), given["a"], given["b"])
+
+    def elementwise(self, problem: Elementwise) -> Step:
+        given = self._given(problem)
+
+        def chain(x: Any, y: Any) -> tuple:
+            for _ in range(problem.length):
+                x = (x * 0.9 + y).relu() - 0.5
+            return (x,)
+
+        return self._step(chain, given["x"], given["y"])
+
+    def tinysteps(self, problem: TinySteps) -> Step:
+        def chain(x: Any) -> tuple:
+            for _ in range(problem.length):
+                x = x * 1.01 + 0.1
+            return (x,)
+
+        return self._step(chain, self._given(problem)["x"])
+
+    def mlp(self, problem: Mlp) -> Step:
+        given = self._given(problem)
+        model = wg.nn.MLP(problem.sizes[0], list(problem.sizes[1:]), hidden="tanh", seed=0)
+        for i, layer in enumerate(model.layers):
+            layer.weight.assign(given[f"w{i}"])
+            layer.bias.assign(given[f"b{i}"])
+        return self._training(problem, list(model.parameters()), model, given)
+
+    def cnn(self, problem: Cnn) -> Step:
+        given = self._given(problem)
+        parameters = [given[name].requires_grad_() for name in problem.names]
+        k1, c1, k2, c2, w, b = parameters
+
+        def logits(x: Any) -> Any:
+            h = max_pool(convolution(x, k1, c1).relu())
+            h = max_pool(convolution(h, k2, c2).relu())
+            return wg.matmul(h.flatten(1), w.T) + b
+
+        return self._training(problem, parameters, logits, given)
+
+    def _training(self, problem: Any, parameters: list, logits: Callable, given: dict) -> Step:
+        rule = getattr(wg.optim, getattr(problem, "optimizer", "SGD"))
+        optimizer = rule(parameters, lr=problem.lr)
+
+        def step(x: Any, y: Any) -> tuple:
+            loss = wg.nn.cross_entropy(logits(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return (loss,)
+
+        return self._step(step, given["x"], given["y"])
+
+    def normblock(self, problem: NormBlock) -> Step:
+        def loss(x, scale, shift, w1, b1, w2, ct) -> Any:
+            h = gelu(layer_norm(x, scale, shift) @ w1 + b1)
+            return (h @ w2 * ct).sum()
+
+        return self._with_gradients(problem, loss)
+
+    def attention(self, problem: Attention) -> Step:
+        def loss(q, k, v, ct) -> Any:
+            weights = wg.softmax(q @ k.mT / problem.width**0.5)
+            return (weights @ v * ct).sum()
+
+        return self._with_gradients(problem, loss)
+
+    def _with_gradients(self, problem: Any, loss: Callable) -> Step:
+        given = self._given(problem)
+        both = wg.value_and_grad(loss, tuple(range(len(problem.names))))
+
+        def step(*tensors: Any) -> tuple:
+            value, gradients = both(*tensors)
+            return (value, *gradients)
+
+        return self._step(step, *(given[name] for name in (*problem.names, "ct")))

@@ -1,0 +1,142 @@
+"""wgpu by hand: naive kernels, and the kernels of a compiled program replayed without us."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import wgpu
+
+import wgrad as wg
+from wgrad.backends.base import Array
+from wgrad.backends.webgpu.device import PARAMS_BYTES, folded
+from wgrad.layout import Layout
+from wgrad.program import build as program
+from wgrad.program import compile as compiling
+
+from ..byhand import ByHand, Dispatch, Recording, Replay
+from ..problems import Add, Matmul, Mlp, TinySteps
+from .base import About, Peer, Step
+from .ours import OurPeer
+
+SHADERS = Path(__file__).parent.parent / "shaders"
+
+
+def start(adapter: str = "") -> WgpuPeer:
+    return WgpuPeer(adapter)
+
+
+class WgpuPeer(Peer):
+    """wgpu-py alone, on the adapter that our device took."""
+
+    def __init__(self, adapter: str):
+        self.ours = wg.device(f"webgpu:{adapter}" if adapter else "webgpu")
+        self.hand = ByHand(self.ours.gpu.info["device"])
+
+    def about(self) -> About:
+        gpu = self.ours.gpu
+        name = gpu.info["device"]
+        return About(f"wgpu {wgpu.__version__}", name, gpu.is_software, name)
+
+    def host(self, output: Any) -> np.ndarray:
+        return output.read()[0]
+
+    def wait(self) -> None:
+        self.hand.wait()
+
+    def _step(self, recording: Recording) -> Step:
+        replay = self.hand.record(recording)
+
+        def step() -> tuple[Replay]:
+            replay()
+            return (replay,)
+
+        return step
+
+    def matmul(self, problem: Matmul) -> Step:
+        given, n = problem.arrays(), problem.n
+        size = struct.pack("4I", n, n, n, 0)
+        buffers = ((0, "read"), (1, "read"), (2, "read_write"))
+        product = Dispatch(_source("matmul_naive"), buffers, (-(-n // 8), -(-n // 8)), size)
+        out = np.zeros(n * n, np.float32)
+        return self._step(Recording([product], [given["a"], given["b"], out], [(2, 0, (n, n))]))
+
+    def add(self, problem: Add) -> Step:
+        given, n = problem.arrays(), problem.n
+        buffers = ((0, "read"), (1, "read"), (2, "read_write"))
+        total = Dispatch(_source("add_naive"), buffers, (256, -(-n // 64 // 256)))
+        out = np.zeros(n, np.float32)
+        return self._step(Recording([total], [given["a"], given["b"], out], [(2, 0, (n,))]))
+
+    def tinysteps(self, problem: TinySteps) -> Step:
+        x, n = problem.arrays()["x"], problem.n
+
+        def each(name: str, number: float, source: int, target: int) -> Dispatch:
+            buffers = ((source, "read"), (target, "read_write"))
+            return Dispatch(_source(name), buffers, (-(-n // 64), 1), struct.pack("f", number))
+
+        first = each("multiply_number", 1.01, 0, 1)  # the start is read once: steps repeat
+        steps = [each("multiply_number", 1.01, 2, 1), each("add_number", 0.1, 1, 2)]
+        steps = [first, *(steps * problem.length)[1:]]
+        return self._step(Recording(steps, [x, x, x], [(2, 0, (n,))]))
+
+    def mlp(self, problem: Mlp) -> Step:
+        """Return the kernels of our compiled step, replayed by hand."""
+        self.checked = 1  # the recorded buffers stay what they are, where ours may take turns
+        return self._step(recording_of_ours(problem, self.ours))
+
+
+def _source(name: str) -> str:
+    return (SHADERS / f"{name}.wgsl").read_text(encoding="utf-8")
+
+
+def recording_of_ours(problem: Mlp, device: Any) -> Recording:
+    """Return what one replay of our compiled step does, from the problem's first numbers on."""
+    made: list[Any] = []
+    given: list[np.ndarray] = []
+
+    def build(*args: Any) -> Any:
+        executor = program.build(*args)
+        run = executor.run
+
+        def first_run(inputs: Any, draw: Any) -> Any:
+            for slot, storage in zip(executor.program.inputs, inputs, strict=True):
+                whole = Array(storage, Layout.dense((slot.size,)), slot.dtype)
+                given.append(device.download(whole))
+            executor.run = run
+            return run(inputs, draw)
+
+        executor.run = first_run
+        made.append(executor)
+        return executor
+
+    with mock.patch.object(compiling, "build", build):
+        OurPeer(device.name, True).mlp(problem)()
+    (executor,) = made
+    homes = list(dict.fromkeys(home for d in executor.dispatches for home in d.homes))
+    buffers = [
+        given[home.index] if home.kind == "input" else np.zeros(executor.nbytes(home) // 4, "f4")
+        for home in homes
+    ]
+    dispatches = [
+        Dispatch(
+            d.text,
+            tuple(
+                (homes.index(home), "read" if access == "r" else "read_write")
+                for home, access in zip(d.homes, d.pipeline.access, strict=True)
+            ),
+            folded(d.groups),
+            params.ljust(PARAMS_BYTES, b"\0"),
+        )
+        for d, params in zip(executor.dispatches, executor.replay.params, strict=True)
+    ]
+    (loss,) = [
+        executor.plan.places[slot.index]
+        for step in executor.program.steps
+        for slot in step.outs
+        if slot.index in executor.program.outputs and slot.shape == ()
+    ]
+    return Recording(dispatches, buffers, [(homes.index(loss), 0, ())])

@@ -1,0 +1,207 @@
+"""The problems: what is computed, on which numbers. Knows no library that computes it.
+
+Every peer gets the same arrays from `arrays()` and returns the same outputs, which are compared
+before anything is timed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A computation that is the same in every library; one of its steps is what is timed."""
+
+    @property
+    def flops(self) -> int:
+        """Multiplications and additions of a step, 0 where nobody asks."""
+        return 0
+
+    @property
+    def traffic(self) -> int:
+        """Bytes that a step has to read and write at the least, 0 where nobody asks."""
+        return 0
+
+    def arrays(self) -> Arrays:
+        """Return the numbers to start from, the same for every peer."""
+        raise NotImplementedError
+
+
+class _Draw:
+    """Seeded float32 numbers."""
+
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(0)
+
+    def normal(self, *shape: int, scale: float = 1.0) -> np.ndarray:
+        return (self.rng.standard_normal(shape) * scale).astype(np.float32)
+
+    def weight(self, rows: int, columns: int) -> np.ndarray:
+        """Return a weight whose outputs have the variance of its inputs."""
+        return self.normal(rows, columns, scale=columns**-0.5)
+
+    def labels(self, count: int, classes: int) -> np.ndarray:
+        return self.rng.integers(0, classes, count).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class Mlp(Problem):
+    """A training step: Linear layers with tanh between them, cross-entropy, an optimizer.
+
+    Weights are (out, in), as in nn.Linear. Output: the loss before the update.
+    """
+
+    sizes: tuple[int, ...]
+    batch: int = 64
+    optimizer: str = "SGD"
+    lr: float = 0.1
+
+    def arrays(self) -> Arrays:
+        draw = _Draw()
+        found = {"x": draw.normal(self.batch, self.sizes[0])}
+        found["y"] = draw.labels(self.batch, self.sizes[-1])
+        for i, (n, m) in enumerate(zip(self.sizes, self.sizes[1:], strict=False)):
+            found[f"w{i}"], found[f"b{i}"] = draw.weight(m, n), np.zeros(m, np.float32)
+        return found
+
+
+@dataclass(frozen=True)
+class Matmul(Problem):
+    """A product of two square matrices."""
+
+    n: int
+
+    @property
+    def flops(self) -> int:
+        return 2 * self.n**3
+
+    def arrays(self) -> Arrays:
+        draw = _Draw()
+        return {"a": draw.normal(self.n, self.n), "b": draw.normal(self.n, self.n)}
+
+
+@dataclass(frozen=True)
+class Add(Problem):
+    """A sum of two vectors."""
+
+    n: int
+
+    @property
+    def traffic(self) -> int:
+        return 3 * 4 * self.n
+
+    def arrays(self) -> Arrays:
+        draw = _Draw()
+        return {"a": draw.normal(self.n), "b": draw.normal(self.n)}
+
+
+@dataclass(frozen=True)
+class Elementwise(Problem):
+    """A chain of elementwise operations: `length` times, four each, relu(0.9 x + y) - 0.5."""
+
+    length: int
+    n: int
+
+    @property
+    def traffic(self) -> int:
+        return 3 * 4 * self.n
+
+    def arrays(self) -> Arrays:
+        draw = _Draw()
+        return {"x": draw.normal(self.n), "y": draw.normal(self.n)}
+
+
+@dataclass(frozen=True)
+class TinySteps(Problem):
+    """Many small operations, one after the other: `length` times 1.01 x + 0.1."""
+
+    length: int
+    n: int
+
+    def arrays(self) -> Arrays:
+        return {"x": np.ones(self.n, np.float32)}
+
+
+@dataclass(frozen=True)
+class NormBlock(Problem):
+    """gelu(layer_norm(x) @ w1 + b1) @ w2, with the tanh form of GELU, forward and backward.
+
+    The loss is the sum of the output times `ct`. Outputs: the loss, then the gradients by x, the
+    scale and shift of the norm, w1, b1 and w2.
+    """
+
+    rows: int
+    width: int
+    hidden: int
+
+    names = ("x", "scale", "shift", "w1", "b1", "w2")
+
+    def arrays(self) -> Arrays:
+        draw = _Draw()
+        return {
+            "x": draw.normal(self.rows, self.width),
+            "scale": 1 + draw.normal(self.width, scale=0.1),
+            "shift": draw.normal(self.width, scale=0.1),
+            "w1": draw.weight(self.width, self.hidden),
+            "b1": draw.normal(self.hidden, scale=0.1),
+            "w2": draw.weight(self.hidden, self.width),
+            "ct": draw.normal(self.rows, self.width),
+        }
+
+
+@dataclass(frozen=True)
+class Attention(Problem):
+    """softmax(q @ k.T / sqrt(width)) @ v for every head, forward and backward.
+
+    The loss is the sum of the output times `ct`. Outputs: the loss, and the gradients by q, k, v.
+    """
+
+    batch: int
+    heads: int
+    tokens: int
+    width: int
+
+    names = ("q", "k", "v")
+
+    def arrays(self) -> Arrays:
+        draw = _Draw()
+        shape = self.batch, self.heads, self.tokens, self.width
+        return {name: draw.normal(*shape) for name in ("q", "k", "v", "ct")}
+
+
+@dataclass(frozen=True)
+class Cnn(Problem):
+    """A training step: twice (3x3 convolution, relu, 2x2 max pooling), then a Linear layer.
+
+    Images are (batch, 1, side, side), kernels (out, in, 3, 3), padded by 1; the features of the
+    Linear layer are in the order (channel, row, column). Cross-entropy and SGD; output: the loss.
+    """
+
+    batch: int
+    side: int = 28
+    channels: tuple[int, int] = (8, 16)
+    classes: int = 10
+    lr: float = 0.1
+
+    names = ("k1", "c1", "k2", "c2", "w", "b")
+
+    def arrays(self) -> Arrays:
+        draw = _Draw()
+        first, second = self.channels
+        features = second * (self.side // 4) ** 2
+        return {
+            "x": draw.normal(self.batch, 1, self.side, self.side),
+            "y": draw.labels(self.batch, self.classes),
+            "k1": draw.normal(first, 1, 3, 3, scale=1 / 3),
+            "c1": np.zeros(first, np.float32),
+            "k2": draw.normal(second, first, 3, 3, scale=prod((first, 3, 3)) ** -0.5),
+            "c2": np.zeros(second, np.float32),
+            "w": draw.weight(self.classes, features),
+            "b": np.zeros(self.classes, np.float32),
+        }

@@ -1,0 +1,62 @@
+// Matrix multiplication of few rows: out[batch] = a[batch] @ b[batch], where a has hardly more than 4 of them.
+//
+// Bindings: 0 uniform Params, 1 a, 2 b, 3 out or what the output block says. Dispatch: tiles = parts * batch * ceil(m / ROWS) *
+// ceil(n / 64) workgroups, folded into x and y so that x * y >= tiles (spare workgroups write nothing); z is 1.
+// A part has at most 4 million steps on lavapipe, which stops an invocation after 65535 loop iterations of 64 steps.
+//
+// Shape: every element of b is used once a row, so what counts is to read it in order and by many threads at a time. One workgroup
+// has 16 quads of columns times 16 slices of k; each thread takes 4 x 4 elements of b a step, and the slices are added up in
+// workgroup memory at the end. Neighbouring threads are neighbouring quads, or slices where b lies along k.
+// include: lib/operands.wgsl
+// include: lib/matmul.wgsl
+
+// The host may replace this line: 1, 2 or 4 rows of out a workgroup computes.
+const ROWS = 4u;
+
+const QUADS = 16u;
+const SLICES = 16u;
+const THREADS = 256u;
+
+var<workgroup> sums: array<vec4<T>, ROWS * THREADS>;
+
+@compute @workgroup_size(THREADS)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let tile = find_tile(group.y * groups.x + group.x, ROWS, 4u * QUADS);
+    let in_a = start_a(tile.batch);
+    let in_b = start_b(tile.batch);
+    let along_k = B_UNIT == UNIT_K || (B_UNIT == UNIT_ANY && params.b_row == 1u && params.b_col != 1u);
+    let quad = select(thread % QUADS, thread / QUADS, along_k);
+    let slice = select(thread / QUADS, thread % QUADS, along_k);
+    let col = tile.col + 4u * quad;
+
+    var s0 = vec4<T>(); var s1 = vec4<T>(); var s2 = vec4<T>(); var s3 = vec4<T>();
+    for (var k = tile.first + 4u * slice; k < tile.last; k += 4u * SLICES) {
+        let y = load_b(in_b, k, col);
+        s0 = step(s0, load_a(in_a, tile.row, k), y);
+        if ROWS > 1u { s1 = step(s1, load_a(in_a, tile.row + 1u, k), y); }
+        if ROWS > 2u {
+            s2 = step(s2, load_a(in_a, tile.row + 2u, k), y);
+            s3 = step(s3, load_a(in_a, tile.row + 3u, k), y);
+        }
+    }
+    let mine = slice * QUADS + quad;
+    sums[mine] = s0;
+    if ROWS > 1u { sums[THREADS + mine] = s1; }
+    if ROWS > 2u {
+        sums[2u * THREADS + mine] = s2;
+        sums[3u * THREADS + mine] = s3;
+    }
+    workgroupBarrier();
+
+    // Thread (row, quad) adds up the slices of its four columns.
+    let row = thread / QUADS;
+    if row < ROWS && tile.row + row < tile.rows {
+        var sum = vec4<T>();
+        for (var i = 0u; i < SLICES; i++) { sum += sums[row * THREADS + i * QUADS + thread % QUADS]; }
+        store(tile.at + (tile.row + row) * params.out_row, tile.col + 4u * (thread % QUADS), sum);
+    }
+}

@@ -1,0 +1,116 @@
+"""Which ways there are to compute a matrix product, and which is taken when nothing was measured.
+
+A rule looks at shapes and strides alone, so that the same problem is always computed the same way.
+"""
+
+from __future__ import annotations
+
+from .problem import UNITS, Config, Problem
+
+# lavapipe stops an invocation after 65535 loop iterations (of 4 steps); and sums of pieces are
+# more exact than one long chain of float32 additions.
+LONGEST = 1 << 13  # steps of a part
+HARD_LIMIT = 40_000  # where memory for more parts is short
+MOST_PARTS = 1 << 14
+SCRATCH_BYTES = 1 << 27  # of partial results: as much as every adapter binds
+ROW = 4  # rows that the kernel for few of them takes
+# Workgroups that keep an adapter busy, and the steps of k that are worth a part.
+BUSY = {True: 8, False: 256}  # keys: is it a software adapter?
+SHORTEST = {True: 256, False: 128}
+WIDTH = 64  # of the tiles of matmul and matvec
+
+
+def tiles(problem: Problem, height: int, width: int) -> int:
+    """Return how many workgroups a part of a problem takes."""
+    return problem.matrices * -(-problem.m // height) * -(-problem.n // width)
+
+
+def _room(problem: Problem) -> int:
+    """Return how many partial results fit into memory."""
+    return SCRATCH_BYTES // (4 * max(problem.size, 1))
+
+
+def least_parts(problem: Problem) -> int:
+    """Return into how many parts k has to be cut, at least."""
+    parts = max(-(-problem.k // HARD_LIMIT), min(-(-problem.k // LONGEST), _room(problem)))
+    return max(1, min(parts, MOST_PARTS))
+
+
+def default(problem: Problem, software: bool) -> Config:
+    """Return the choice of the rules."""
+    turned = problem.turned
+    if software:
+        swap = _prefers_turned(problem, turned)
+        shown = turned if swap else problem
+        return _with_parts(shown, software, Config("matmul", _height(shown.m), WIDTH, 1, swap))
+    if min(problem.m, problem.n) <= ROW:
+        swap = problem.n < problem.m
+        shown = turned if swap else problem
+        return _with_parts(shown, software, Config("matvec", _rows(shown.m), WIDTH, 1, swap))
+    side = 128 if tiles(problem, 128, 128) >= BUSY[software] // 2 else 64
+    height, width = (64 if problem.m <= 64 else side), (64 if problem.n <= 64 else side)
+    return _with_parts(problem, software, Config("matmul_tiled", height, width, 1, False))
+
+
+def _prefers_turned(problem: Problem, turned: Problem) -> bool:
+    """Say whether b^T a^T fits the register tiles better, or loads its right operand faster."""
+    here, there = tiles(problem, 16, WIDTH), tiles(turned, 16, WIDTH)
+    if abs(here - there) > max(here, there) // 10:  # else it gains less than vec4 stores do
+        return there < here
+    return UNITS.index(turned.b_unit) > UNITS.index(problem.b_unit)
+
+
+def _height(m: int) -> int:
+    """Return the lowest register tile that holds all rows, or the highest."""
+    return next((h for h in (1, 4, 8) if m <= h), 16)
+
+
+def _rows(m: int) -> int:
+    return m if m <= 2 else ROW
+
+
+def _with_parts(problem: Problem, software: bool, config: Config) -> Config:
+    """Cut k so that there are enough workgroups for the adapter."""
+    most = problem.k // SHORTEST[software]
+    wanted = BUSY[software] // max(1, tiles(problem, config.height, config.width))
+    parts = max(least_parts(problem), min(wanted, most, _room(problem)))
+    return config._replace(parts=parts)
+
+
+def candidates(problem: Problem, software: bool) -> list[Config]:
+    """Return the ways worth measuring, the default first."""
+    found = [default(problem, software)]
+    least = least_parts(problem)
+    for swap in (False, True):
+        shown = problem.turned if swap else problem
+        shapes: list[tuple[str, int, int]] = []
+        if software:
+            most = _height(shown.m)
+            shapes += [("matmul", h, WIDTH) for h in (1, 4, 8, 16) if most // 4 <= h <= most]
+        elif not swap:
+            sides = [(h, w) for h in (64, 128) for w in (64, 128)]
+            shapes += [("matmul_tiled", h, w) for h, w in sides]
+        if shown.m <= ROW:
+            shapes.append(("matvec", _rows(shown.m), WIDTH))
+        for shader, height, width in shapes:
+            for parts in sorted({least, *(least * 2**i for i in range(1, 7))}):
+                pays = (
+                    problem.k >= 32 * parts
+                    and parts <= _room(problem)
+                    and tiles(shown, height, width) * parts <= 4 * BUSY[software]
+                )
+                config = Config(shader, height, width, parts, swap)
+                if (parts == least or pays) and config not in found:
+                    found.append(config)
+    return found
+
+
+def steps_of_part(k: int, parts: int) -> int:
+    """Return how many steps of k each part takes, a multiple of 16 as the kernels want it."""
+    return max(16, -(-k // (16 * parts)) * 16)
+
+
+def batch_extents(problem: Problem) -> tuple[int, int]:
+    """Return the extents of the last two of three batch axes."""
+    padded = (1, 1, 1, *problem.batch)[-3:]
+    return padded[1], padded[2]

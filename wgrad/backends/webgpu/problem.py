@@ -1,0 +1,166 @@
+"""What a matrix product is, and what running it takes: data without buffers.
+
+Eager products and compiled programs are planned from the same descriptions, so they run the same
+kernels.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import NamedTuple
+
+from ...dtypes import DType
+from ...layout import Layout, Shape, collapse
+
+MAX_BATCH_AXES = 3  # that no one stride walks, in the Params of the kernels
+UNITS = ("ANY", "K", "EDGE")  # how an operand can be read, from the slowest loads to the fastest
+
+
+class Operand(NamedTuple):
+    """Where a matrix lies in flat storage: strides per row, column and batch axis."""
+
+    offset: int
+    row: int
+    column: int
+    batch: Shape
+
+    @property
+    def turned(self) -> Operand:
+        """The transposed matrix."""
+        return self._replace(row=self.column, column=self.row)
+
+
+class Problem(NamedTuple):
+    """out[batch] = a[batch] @ b[batch], of (m, k) and (k, n) matrices."""
+
+    m: int
+    n: int
+    k: int
+    batch: Shape
+    dtype: DType
+    a: Operand
+    b: Operand
+
+    @classmethod
+    def of(cls, a: Layout, b: Layout, dtype: DType) -> Problem | None:
+        """Return the product of two views, or None where their batch axes are too many."""
+        (m, k), n = a.shape[-2:], b.shape[-1]
+        batch, (a_steps, b_steps) = collapse(a.shape[:-2], [a.strides[:-2], b.strides[:-2]])
+        row = a.strides[-2]
+        while batch and b_steps[-1] == 0 and (m == 1 or a_steps[-1] == m * row):
+            # One b for several a whose rows follow each other: they are one matrix.
+            row = row if m > 1 else a_steps[-1]
+            m *= batch[-1]
+            batch, a_steps, b_steps = batch[:-1], a_steps[:-1], b_steps[:-1]
+        if len(batch) > MAX_BATCH_AXES:
+            return None
+        # Along an extent of 1 nothing moves, and a stride of 0 stands in no vec4's way.
+        left = Operand(a.offset, row if m > 1 else 0, a.strides[-1] if k > 1 else 0, a_steps)
+        rows, columns = b.strides[-2] if k > 1 else 0, b.strides[-1] if n > 1 else 0
+        return cls(m, n, k, batch, dtype, left, Operand(b.offset, rows, columns, b_steps))
+
+    @property
+    def turned(self) -> Problem:
+        """The transposed problem b^T a^T, whose result has the same elements."""
+        return self._replace(m=self.n, n=self.m, a=self.b.turned, b=self.a.turned)
+
+    @property
+    def matrices(self) -> int:
+        """How many matrices the batch has."""
+        return prod(self.batch)
+
+    @property
+    def size(self) -> int:
+        """How many elements the result has."""
+        return self.matrices * self.m * self.n
+
+    @property
+    def a_unit(self) -> str:
+        """How a can be read: by vec4s along m ("EDGE") or "K", or by scalars ("ANY")."""
+        return _unit(self.a.turned, self.k, self.m)
+
+    @property
+    def b_unit(self) -> str:
+        """How b can be read: by vec4s along n ("EDGE") or "K", or by scalars ("ANY")."""
+        return _unit(self.b, self.k, self.n)
+
+    @property
+    def kind(self) -> str:
+        """What the speed of a kernel depends on, as text: the key of tuned choices."""
+        batch = "x".join(map(str, self.batch)) or "1"
+        return (
+            f"{self.dtype.name} {self.m}x{self.k}x{self.n} batch {batch} "
+            f"a {self.a_unit}{_repeats(self.a)} b {self.b_unit}{_repeats(self.b)}"
+        )
+
+
+def _unit(x: Operand, k: int, edge: int) -> str:
+    """Return along which axis a right operand of k rows and `edge` columns is read by vec4s."""
+    if x.offset % 4 or any(step % 4 for step in x.batch):
+        return "ANY"
+    if x.column == 1 and x.row % 4 == 0 and edge % 4 == 0:
+        return "EDGE"
+    if x.row == 1 and x.column % 4 == 0 and k % 4 == 0 and k:
+        return "K"
+    return "ANY"
+
+
+def _repeats(x: Operand) -> str:
+    """Return which batch axes walk over one matrix again and again."""
+    return "".join(f"/{i}" for i, step in enumerate(x.batch) if step == 0)
+
+
+class Output(NamedTuple):
+    """What becomes of results: the text of the kernels' output block, and what it binds.
+
+    `block` declares EMIT_VECTORS false, emit and emit4; "" is the default one, which stores.
+    `vectors` is taken instead where results come by fours: the same with EMIT_VECTORS true, or ""
+    when there is none. `access` says of each binding from 3 on whether it is read or written,
+    "w" for the last of plain products; `scalars` are up to 16 words of params.scalars.
+    """
+
+    block: str
+    vectors: str = ""
+    access: str = "w"
+    scalars: tuple[int, ...] = ()
+
+
+class Scratch(NamedTuple):
+    """Memory that one plan writes and reads again."""
+
+    nbytes: int
+
+
+class Kernel(NamedTuple):
+    """A shader text, and how it uses its bindings from 1 on: "r" read or "w" written."""
+
+    label: str
+    code: str
+    access: str
+
+
+class Launch(NamedTuple):
+    """One dispatch.
+
+    `buffers` says what each binding from 1 on is: "a", "b", a Scratch (there is one a plan), or
+    the position of a buffer among those of the Output's bindings.
+    """
+
+    kernel: Kernel
+    params: bytes
+    groups: int
+    buffers: tuple[str | int | Scratch, ...]
+
+
+class Config(NamedTuple):
+    """A way to compute a product.
+
+    `height` and `width` are those of the tile of a workgroup, `parts` how many pieces k is cut
+    into, and `turned` says that the transposed problem is what is computed.
+    """
+
+    shader: str
+    height: int
+    width: int
+    parts: int
+    turned: bool

@@ -1,0 +1,224 @@
+"""From a finished trace to a program: which inputs there are, what they are bound to at a run, and
+where its results go.
+
+An input is bound to a `Source`. An argument that is contiguous and only read is a "window": any
+memory with its elements will do, wherever in its storage they begin. What is written to, or of
+which a view is handed out, is the storage itself: an "argument"'s, a "grad"'s (of a node, at the
+time of the run), or one fixed "storage" that the function found. A "constant" is host data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from ..backends.base import Live, Storage
+from ..core import Node, Value
+from ..layout import Layout
+from ..tensor import Tensor
+from .ir import Program, Ref, Slot, Step
+from .trace import Tracer
+from .watch import Watch
+
+NodeKey = int | Node  # the node of an argument, by its position, or one that is the same always
+
+
+class Source(NamedTuple):
+    """What an input is bound to, by its kind; `of` is a position, a NodeKey or a storage."""
+
+    kind: str
+    of: Any
+
+
+def shifted(layout: Layout, by: int) -> Layout:
+    """Return a layout that begins `by` elements later."""
+    return layout if not by else Layout(layout.shape, layout.strides, layout.offset + by)
+
+
+class Bindings:
+    """The inputs of a trace: the source of each, and what of the arguments is fixed by it."""
+
+    def __init__(self, tracer: Tracer, leaves: Sequence[Tensor], watch: Watch, shown: set[Storage]):
+        self._tracer = tracer
+        self._leaves = leaves
+        self._watch = watch
+        self._positions = {
+            x.node: i
+            for i, x in enumerate(leaves)
+            if x.node is not None and id(x) not in watch.seen
+        }
+        self._entry_grads = {
+            t.before.array.storage: self.node_key(node)
+            for node, t in tracer.grads.items()
+            if isinstance(t.before, Value)
+        }
+        self.pins: dict[int, tuple[int, int, Storage | None]] = {}  # offset, size, storage
+        self.fixed_grads: dict[NodeKey, Storage] = {}
+        self.place: dict[int, tuple[int, int]] = {}  # slot: the slot instead, and a shift
+        self.sources: dict[int, Source] = {}  # by slot
+        self.whole: dict[Storage, tuple[Source, int | None]] = {}  # bound as they are, and the slot
+        ways: dict[Storage, list[int | None]] = {}
+        for storage, position in tracer.initial:
+            ways.setdefault(storage, []).append(position)
+        for storage in shown:
+            ways.setdefault(storage, [])
+        for storage, positions in ways.items():
+            if storage in tracer.current or storage in shown:
+                self._bind_whole(storage, positions)
+            else:
+                for position in positions:
+                    self._bind_one(storage, position)
+        for slot, (storage, _) in tracer.constants.items():
+            self.sources[slot] = Source("constant", storage)
+
+    def node_key(self, node: Node) -> NodeKey:
+        """Return how a later run finds the node that plays the part of `node`."""
+        return self._positions.get(node, node)
+
+    def _is_found_too(self, position: int) -> bool:
+        """Whether the function can reach this very argument by itself as well."""
+        return id(self._leaves[position]) in self._watch.seen
+
+    def _fixed(self, storage: Storage) -> Source:
+        node = self._entry_grads.get(storage)
+        if node is None:
+            return Source("storage", storage)
+        if storage in self._watch.storages:
+            self.fixed_grads[node] = storage
+            return Source("storage", storage)
+        return Source("grad", node)
+
+    def _pin(self, position: int, storage: Storage | None) -> None:
+        array = self._leaves[position].array
+        self.pins[position] = array.layout.offset, array.storage.size, storage
+
+    def _bind_whole(self, storage: Storage, positions: list[int | None]) -> None:
+        """Bind all ways to a storage to one input."""
+        given = [i for i, x in enumerate(self._leaves) if x.array.storage is storage]
+        fixed = not given or None in positions or any(map(self._is_found_too, given))
+        source = self._fixed(storage) if fixed else Source("argument", given[0])
+        if given and source.kind == "grad":
+            self.fixed_grads[source.of] = storage
+            source = Source("storage", storage)
+        for i in given:
+            self._pin(i, storage if fixed else None)
+        slots = [self._tracer.initial[storage, p] for p in positions]
+        self.whole[storage] = source, slots[0] if slots else None
+        for slot in slots:
+            self.place[slot] = slots[0], 0
+            self.sources[slots[0]] = source
+
+    def _bind_one(self, storage: Storage, position: int | None) -> None:
+        slot = self._tracer.initial[storage, position]
+        self.place[slot] = slot, 0
+        if position is None:
+            self.sources[slot] = self._fixed(storage)
+        elif self._is_found_too(position):
+            self._pin(position, storage)
+            self.sources[slot] = Source("storage", storage)
+        elif self._leaves[position].array.layout.contiguous:
+            self.place[slot] = slot, -self._leaves[position].array.layout.offset
+            self.sources[slot] = Source("window", position)
+        else:
+            self._pin(position, None)
+            self.sources[slot] = Source("argument", position)
+
+    def ref(self, x: Ref) -> Ref:
+        """Return a view with its slot and offset as bound."""
+        if x.slot not in self.place:
+            return x
+        slot, shift = self.place[x.slot]
+        return Ref(slot, shifted(x.layout, shift), x.dtype)
+
+    def entry_grad(self, key: NodeKey) -> Any:
+        """Return the gradient that the trace found at a node."""
+        node = self._leaves[key].node if isinstance(key, int) else key
+        assert node is not None
+        return self._tracer.grads[node].before
+
+    def size(self, source: Source, slot: int) -> int:
+        """Return the number of elements of an input."""
+        if source.kind == "window":
+            return self._leaves[source.of].array.layout.size
+        if source.kind == "argument":
+            return self._leaves[source.of].array.storage.size
+        if source.kind == "grad":
+            return self.entry_grad(source.of).array.storage.size
+        return source.of.size
+
+
+def bound_steps(tracer: Tracer, bindings: Bindings) -> list[Step]:
+    """Return the steps over the inputs as bound."""
+    return [
+        replace(
+            step, inputs=tuple([bindings.ref(x) if isinstance(x, Ref) else x for x in step.inputs])
+        )
+        for step in tracer.steps
+    ]
+
+
+def make_program(
+    tracer: Tracer,
+    bindings: Bindings,
+    steps: list[Step],
+    outputs: Sequence[int],
+    updates: dict[int, int],
+) -> Program:
+    """Return the program of a trace; `outputs` and `updates` name slots as the trace ends.
+
+    Where one slot would serve two purposes, or an input be handed out, a copy is added.
+    """
+    shapes: dict[int, tuple[int, ...]] = {}
+    sizes = {slot: bindings.size(source, slot) for slot, source in bindings.sources.items()}
+    for step in steps:
+        for ref in step.refs():
+            if ref.slot in sizes and ref.whole() and ref.layout.size == sizes[ref.slot]:
+                shapes.setdefault(ref.slot, ref.layout.shape)
+    inputs = [
+        Slot(slot, shapes.get(slot, (sizes[slot],)), tracer.dtypes[slot])
+        for slot in sorted(bindings.sources)
+    ]
+    program = Program(list(steps), inputs, slots=len(tracer.dtypes))
+    memory = program.memory()
+    taken = {slot.index for slot in inputs}
+
+    def own(slot: int) -> int:
+        slot = bindings.place.get(slot, (slot, 0))[0]
+        if slot in taken:
+            source = memory[slot]
+            copied = program.new_slot(source.shape, source.dtype)
+            program.steps.append(Step("copy", (source.whole(),), (copied,)))
+            slot = copied.index
+        taken.add(slot)
+        return slot
+
+    program.updates = {
+        i: own(slot) for i, slot in updates.items() if bindings.place.get(slot, (slot, 0))[0] != i
+    }
+    program.outputs = tuple([own(slot) for slot in outputs])
+    return program
+
+
+def number_account(x: Any) -> Any:
+    """Return what equal numbers have in common, for 0.0 == -0.0 == False."""
+    return ("live", x.call) if isinstance(x, Live) else (type(x), repr(x))
+
+
+def step_account(step: Step) -> Any:
+    """Return what equal steps have in common, hashable."""
+    inputs = tuple([x if isinstance(x, Ref) else number_account(x) for x in step.inputs])
+    params = tuple(
+        [(k, number_account(v) if k == "value" else v) for k, v in sorted(step.params.items())]
+    )
+    return step.kind, inputs, step.outs, params
+
+
+def program_account(program: Program) -> Any:
+    """Return what programs have in common that one executor can run."""
+    return (
+        tuple(map(step_account, program.steps)),
+        tuple(program.inputs),
+        program.outputs,
+        tuple(program.updates.items()),
+    )

@@ -1,0 +1,249 @@
+"""Kernels from steps: a fused step or a batch as one shader, and what follows a matmul as a block.
+
+A thread has one row of a part. It walks the row once for every level of folds, computing the
+elements anew each time (they come from memory that is in the cache by then), once more to store
+elements, and stores what is kept once per row at the end. On hardware a workgroup shares a long
+row. In an elementwise part a row is one element, and nothing is walked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ...backends.base import Number
+from ...backends.webgpu import shaders
+from ...backends.webgpu.problem import Output
+from ...dtypes import DType
+from ..graph import Fold, Graph
+from ..ir import Ref, Slot, Step
+from .module import Module, combiner, identity
+from .part import LANES, Part
+from .text import PartText, Value, splat
+
+THREADS = 64  # of a workgroup of fused.wgsl,
+WIDE = 256  # or this many, with two elements (or quads) each, where there are many elements
+MANY = 1 << 14
+LONG_ROW = 128  # elements from which a workgroup shares a row, on hardware
+
+Home = Callable[[int], object]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A shader and what it is launched with; `homes` is the memory of bindings 1, 2, ..."""
+
+    label: str
+    text: str
+    homes: tuple[object, ...]
+    access: str  # a letter per binding: "r" or "w"
+    numbers: tuple[tuple[Number, DType], ...]  # the words of Params, in order
+    groups: int
+
+
+def fused_kernel(step: Step, home: Home, hardware: bool) -> Kernel:
+    """Return the kernel of a fused step or a batch."""
+    module = Module(home)
+    texts: list[PartText] = []
+    for one in step.params.get("parts", (step,)):
+        part = Part(one.params["graph"], one.inputs, one.outs)
+        texts.append(PartText(module, part, part.along))
+    for text in texts:
+        text.note_accesses()
+    wide = all(not t.part.folded and t.part.threads >= MANY for t in texts)
+    size, each = (WIDE, 2) if wide else (THREADS, 1)
+    functions: list[str] = []
+    deal = ["fn run(group: u32, lane: u32) {"]
+    groups = 0
+    for i, text in enumerate(texts):
+        shared = hardware and _is_long(text.part)
+        _write_part(text, shared)
+        functions += [f"fn part_{i}(index: u32, lane: u32) {{", *text.lines, "}"]
+        first = groups
+        groups += text.part.rows if shared else -(-text.part.threads // (size * each))
+        deal.append(f"    if group >= {first}u && group < {groups}u {{")
+        place = f"(group - {first}u)" if first else "group"
+        index = place if shared else f"({place} * THREADS + lane) * {each}u"
+        deal += [f"        part_{i}({index} + {n}u, lane);" for n in range(each)]
+        deal.append("    }")
+    body = "\n".join([*functions, *deal, "}"])
+    code = shaders.fill(
+        "fused",
+        {"parts": f"{module.declarations(1, body)}\n{body}"},
+        {"const THREADS = 64u;": f"const THREADS = {size}u;"},
+    )
+    numbers = tuple(module.numbers)
+    return Kernel(step.name, code, tuple(module.homes), module.access, numbers, groups)
+
+
+def _is_long(part: Part) -> bool:
+    """Whether a workgroup should share each row: its elements lie side by side, and are many."""
+    return part.along != "kept" and part.length >= LONG_ROW
+
+
+def _write_part(text: PartText, shared: bool) -> None:
+    part = text.part
+    text.add(f"if index >= {part.rows if shared else part.threads}u {{ return; }}")
+    text.begin_row("index * 4u" if part.along == "kept" else "index")
+    first, step = ("lane", f"{THREADS}u") if shared else ("0u", "1u")
+    depths = _depths(part.graph)
+    for i in range(len(part.inputs)):
+        if part.still[i] and i not in part.looked_up:
+            text.value(i)
+    levels = max(depths, default=0)
+    for level in range(levels + 1):
+        for j, s in enumerate(part.graph.statements):
+            if part.row[j] and depths[j] == level and not isinstance(s.what, Fold):
+                text.compute(j)
+        if level < levels:
+            folds = [
+                j
+                for j, s in enumerate(part.graph.statements)
+                if isinstance(s.what, Fold) and depths[j] == level + 1
+            ]
+            _write_folds(text, folds, shared, first, step)
+    results = list(zip(part.stores, part.graph.results, part.row_results, strict=True))
+    if not all(row for _, _, row in results):
+        with text.elements(first, step):
+            _compute_elements(text, [r.value for _, r, row in results if not row])
+            for access, result, row in results:
+                if not row:
+                    text.store(access, text.value(result.value))
+    rows = [(access, result) for access, result, row in results if row]
+    if rows and shared:
+        with text.block("if lane == 0u"):
+            _store_rows(text, rows)
+    else:
+        _store_rows(text, rows)
+
+
+def _store_rows(text: PartText, rows: Sequence) -> None:
+    values = [text.value(result.value) for _, result in rows]
+    for (access, _), value in zip(rows, values, strict=True):
+        text.store(access, value)
+
+
+def _depths(graph: Graph) -> list[int]:
+    """Return for each statement after how many passes over the row it is known."""
+    depths: list[int] = []
+    for s in graph.statements:
+        before = max((depths[~a] for a in s.args if a < 0), default=0)
+        depths.append(before + isinstance(s.what, Fold))
+    return depths
+
+
+def _write_folds(text: PartText, folds: list[int], shared: bool, first: str, step: str) -> None:
+    """Walk the row once and fold all of `folds`."""
+    statements = text.part.graph.statements
+    wide = bool(text.along)
+    names = {}
+    for j in folds:
+        s = statements[j]
+        start = identity(s.what.kind, s.out)  # type: ignore[union-attr]  # it is a Fold
+        kind = f"vec4<{s.out.wgsl}>" if wide else f"{s.out.wgsl}"
+        names[j] = f"t{j}"
+        text.add(f"var t{j} = {kind}({start});")
+    with text.elements(first, step):
+        _compute_elements(text, [statements[j].args[0] for j in folds])
+        for j in folds:
+            s = statements[j]
+            combine = combiner(text.module, s.what.kind, s.out)  # type: ignore[union-attr]
+            one = text.value(s.args[0])
+            if wide and not one.vector:
+                one = text.let(splat(one, s.out), True)
+            made = text.call(combine, s.out, [Value(names[j], wide), one])
+            text.add(f"{names[j]} = {made.text};")
+    for j in folds:
+        s = statements[j]
+        combine = combiner(text.module, s.what.kind, s.out)  # type: ignore[union-attr]
+        total = Value(names[j], text.along == "kept")
+        if text.along == "folded":
+            low = text.let(f"{combine}({names[j]}.x, {names[j]}.y)", False)
+            high = text.let(f"{combine}({names[j]}.z, {names[j]}.w)", False)
+            total = text.let(f"{combine}({low.text}, {high.text})", False)
+        if shared:
+            gather = _workgroup_fold(text.module, combine, s.out)
+            total = text.let(f"{gather}(lane, {total.text})", False)
+        else:
+            total = text.let(total.text, total.vector)
+        text.values[~j] = total
+
+
+def _workgroup_fold(module: Module, combine: str, dtype: DType) -> str:
+    """Return the name of a function that folds one value of each thread of a workgroup."""
+    t = dtype.wgsl
+    memory = f"shared_{t}"
+    module.shared[memory] = f"var<workgroup> {memory}: array<{t}, {THREADS}>;"
+    return module.function(
+        f"fold_{combine}",
+        f"""fn NAME(lane: u32, value: {t}) -> {t} {{
+    workgroupBarrier();
+    {memory}[lane] = value;
+    workgroupBarrier();
+    for (var half = {THREADS // 2}u; half > 0u; half >>= 1u) {{
+        if lane < half {{ {memory}[lane] = {combine}({memory}[lane], {memory}[lane + half]); }}
+        workgroupBarrier();
+    }}
+    return {memory}[0];
+}}""",
+    )
+
+
+def _compute_elements(text: PartText, wanted: Sequence[int]) -> None:
+    """Compute the statements that differ from element to element and lead to `wanted`, in order."""
+    part = text.part
+    needed: set[int] = set()
+    stack = [~v for v in wanted if v < 0]
+    while stack:
+        j = stack.pop()
+        if j in needed or part.row[j]:
+            continue
+        needed.add(j)
+        stack += [~a for a in part.graph.statements[j].args if a < 0]
+    for j in sorted(needed):
+        text.compute(j)
+
+
+def epilogue(
+    graph: Graph, inputs: Sequence[Ref | Number], outs: Sequence[Slot], columns: int, home: Home
+) -> tuple[Output, Kernel]:
+    """Return what a matmul of `columns` columns does with its product, which is operand 0.
+
+    The kernel says what the output's bindings and scalars are; its text is the matmul's to make.
+    """
+    part = Part(graph, inputs, outs)
+    block, module = _output_block(part, "", home)
+    vectors = ""
+    if part.along == "kept" and columns % LANES == 0:
+        vectors, module = _output_block(part, "kept", home)
+    label = f"matmul {graph.name}"
+    scalars = (0,) * len(module.numbers)
+    output = Output(block, vectors, module.access, scalars)
+    numbers = tuple(module.numbers)
+    return output, Kernel(label, "", tuple(module.homes), module.access, numbers, 0)
+
+
+def _output_block(part: Part, along: str, home: Home) -> tuple[str, Module]:
+    """Return the output block that takes products one by one, or by fours, and its module."""
+    module = Module(home)
+    dtype = part.graph.dtypes[0]
+    vector = along == "kept"
+    text = PartText(module, part, along, Value("value", vector))
+    text.note_accesses()
+    text.begin_row("index")
+    for j in range(len(part.graph.statements)):
+        text.compute(j)
+    _store_rows(text, list(zip(part.stores, part.graph.results, strict=True)))
+    lines = ["", text.lines] if vector else [text.lines, ""]
+    body = "\n".join(
+        [
+            f"fn emit(index: u32, value: {dtype.wgsl}) {{",
+            *lines[0],
+            "}",
+            f"fn emit4(index: u32, value: vec4<{dtype.wgsl}>) {{",
+            *lines[1],
+            "}",
+        ]
+    )
+    first = f"const EMIT_VECTORS = {str(vector).lower()};"
+    return "\n".join([first, module.declarations(3, body), body]), module

@@ -1,0 +1,123 @@
+"""What the parts of one WGSL kernel share: memory, numbers, and the functions that they call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...backends.base import Number
+from ...backends.webgpu import shaders
+from ...dtypes import DType, bool_
+from .part import Access
+
+COMPONENTS = ("x", "y", "z", "w")
+_COMBINE = {
+    "sum": "x + y",
+    "prod": "x * y",
+    "max": "max(x, y)",
+    "min": "min(x, y)",
+    "any": "x || y",
+    "all": "x && y",
+}
+
+
+class Module:
+    """The bindings, uniform numbers and functions of one kernel.
+
+    `home` says where a slot lives. Slots of one home are one binding: a step may write over what
+    it reads.
+    """
+
+    def __init__(self, home: Callable[[int], object]):
+        self._home = home
+        self._homes: dict[object, int] = {}
+        self._types: dict[int, tuple[DType, bool]] = {}  # by binding: dtype, whether array of vec4
+        self._written: set[int] = set()
+        self._functions: dict[str, str] = {}
+        self.numbers: list[tuple[Number, DType]] = []
+        self.shared: dict[str, str] = {}  # workgroup memory
+
+    def binding(self, slot: int) -> int:
+        """Return the number of a slot's binding, counted from 0."""
+        return self._homes.setdefault(self._home(slot), len(self._homes))
+
+    def use(self, access: Access, vector: bool, write: bool) -> None:
+        """Note how memory is accessed, before any text is made."""
+        at = self.binding(access.slot)
+        _, wide = self._types.get(at, (None, False))
+        self._types[at] = access.dtype, wide or vector
+        if write:
+            self._written.add(at)
+
+    @property
+    def homes(self) -> list[object]:
+        """The memory of each binding, in order."""
+        return list(self._homes)
+
+    @property
+    def access(self) -> str:
+        """A letter per binding: "r" where it is read, "w" where it is written too."""
+        return "".join("w" if i in self._written else "r" for i in range(len(self._homes)))
+
+    def number(self, value: Number, dtype: DType) -> str:
+        """Return the expression of a number, which travels in Params."""
+        place = len(self.numbers)
+        self.numbers.append((value, dtype))
+        bits = f"params.scalars[{place // 4}].{COMPONENTS[place % 4]}"
+        if dtype is bool_:
+            return f"({bits} != 0u)"
+        return bits if dtype.wgsl == "u32" else f"bitcast<{dtype.wgsl}>({bits})"
+
+    def function(self, name: str, code: str) -> str:
+        """Return the name of the function that `fn NAME(...)...` declares; equal code is one."""
+        if code not in self._functions:
+            self._functions[code] = f"{name}_{len(self._functions)}"
+        return self._functions[code]
+
+    def declarations(self, first: int, body: str) -> str:
+        """Return the bindings, numbered from `first`, and every function that `body` needs."""
+        lines = []
+        for at, access in enumerate(self.access):
+            dtype, wide = self._types[at]
+            kind = f"vec4<{dtype.storage}>" if wide else dtype.storage
+            mode = "read_write" if access == "w" else "read"
+            lines.append(
+                f"@group(0) @binding({first + at}) var<storage, {mode}> m{at}: array<{kind}>;"
+            )
+        lines += self.shared.values()
+        made = [c.replace("fn NAME", f"fn {n}", 1) for c, n in self._functions.items()]
+        library = shaders.library("\n".join([*made, body]))
+        return "\n".join([*lines, *([library] if library else []), *made])
+
+    # Expressions over memory.
+    def element(self, access: Access, address: str) -> str:
+        """Return the place of one element."""
+        at = self.binding(access.slot)
+        if self._types[at][1]:
+            return f"m{at}[({address}) / 4u][({address}) % 4u]"
+        return f"m{at}[{address}]"
+
+    def quad(self, access: Access, address: str) -> str:
+        """Return the place of 4 elements from an address that is a multiple of 4."""
+        return f"m{self.binding(access.slot)}[({address}) / 4u]"
+
+
+def combiner(module: Module, kind: str, dtype: DType) -> str:
+    """Return the name of the function that makes one value of two."""
+    expression = _COMBINE[kind]
+    if dtype.is_floating and kind in ("max", "min"):
+        expression = f"nan_{expression}"
+    t = dtype.wgsl
+    return module.function(kind, f"fn NAME(x: {t}, y: {t}) -> {t} {{ return {expression}; }}")
+
+
+def identity(kind: str, dtype: DType) -> str:
+    """Return the value that a fold of nothing has."""
+    if kind in ("any", "all"):
+        return "false" if kind == "any" else "true"
+    if kind in ("sum", "prod"):
+        return f"{dtype.wgsl}({int(kind == 'prod')})"
+    if dtype.is_floating:  # by a function of the library: a constant infinity does not compile
+        return f"make_inf({'-1.0' if kind == 'max' else '1.0'})"
+    if dtype.wgsl == "u32":
+        return "0u" if kind == "max" else "0xffffffffu"
+    return "(-2147483647i - 1i)" if kind == "max" else "2147483647i"

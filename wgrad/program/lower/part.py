@@ -1,0 +1,129 @@
+"""How one graph is dealt out to threads: which axes a thread index counts, which a loop walks, and
+where 4 neighbours are taken at once.
+
+A part has kept axes, along which threads lie, and folded axes, which each thread (or workgroup)
+walks. In an elementwise graph every axis is kept. Neighbouring axes that all memory walks as one
+are merged first, so that there is little index arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+from ...backends.base import Number
+from ...dtypes import DType
+from ...layout import Layout, Shape, collapse
+from ..domains import row_view
+from ..graph import Graph, Lookup, Position
+from ..ir import Ref, Slot
+
+LANES = 4  # elements of a vec4
+
+
+@dataclass(frozen=True)
+class Access:
+    """Memory that a part reads or writes: an address is `offset` + coordinates times strides."""
+
+    slot: int
+    dtype: DType
+    offset: int
+    kept: Shape
+    folded: Shape
+
+    def stride(self, along: str) -> int:
+        """Return the step of one coordinate of the innermost kept or folded axis."""
+        steps = self.kept if along == "kept" else self.folded
+        return steps[-1] if steps else 0
+
+    def is_vector(self, along: str) -> bool:
+        """Whether 4 neighbours along the innermost axis are one aligned vec4 everywhere."""
+        others = self.kept[:-1] + self.folded if along == "kept" else self.kept + self.folded[:-1]
+        return self.stride(along) == 1 and not any(s % LANES for s in (self.offset, *others))
+
+
+class Part:
+    """One graph over its inputs and outputs, with every address worked out."""
+
+    def __init__(self, graph: Graph, inputs: Sequence[Ref | Number], outs: Sequence[Slot]):
+        self.graph = graph
+        self.inputs = tuple(inputs)
+        self.outs = tuple(outs)
+        kept_axes = [a for a in range(len(graph.shape)) if a not in graph.axes]
+        layouts: list[tuple[int, DType, Layout]] = []
+        for i, x in enumerate(inputs):
+            if isinstance(x, Ref):
+                layouts.append((x.slot, graph.dtypes[i], x.layout))
+        element, row = Layout.dense(graph.shape), row_view(graph.shape, graph.axes)
+        for out, result in zip(outs, graph.results, strict=True):
+            layouts.append((out.index, out.dtype, row if result.row else element))
+        for s in graph.statements:
+            if isinstance(s.what, Position):  # its address is its value
+                strides = tuple(int(a == s.what.axis) for a in range(len(graph.shape)))
+                layouts.append((-1, s.out, Layout(graph.shape, strides)))
+
+        def merged(axes: Sequence[int]) -> tuple[Shape, list[Shape]]:
+            extents = tuple(graph.shape[a] for a in axes)
+            return collapse(extents, [tuple(x.strides[a] for a in axes) for _, _, x in layouts])
+
+        self.kept, kept = merged(kept_axes)
+        self.folded, folded = merged(graph.axes)
+        accesses = iter(
+            [
+                Access(slot, dtype, layout.offset, k, f)
+                for (slot, dtype, layout), k, f in zip(layouts, kept, folded, strict=True)
+            ]
+        )
+        self.operands = tuple(next(accesses) if isinstance(x, Ref) else None for x in inputs)
+        self.stores = tuple(next(accesses) for _ in outs)
+        self.positions = {
+            j: next(accesses)
+            for j, s in enumerate(graph.statements)
+            if isinstance(s.what, Position)
+        }
+        if graph.axes:
+            self.still, self.row = graph.rows(inputs)
+            self.row_results = tuple(r.row for r in graph.results)
+        else:  # every element is a row of one
+            self.still = (True,) * len(self.inputs)
+            self.row = (True,) * len(graph.statements)
+            self.row_results = (True,) * len(graph.results)
+        # Operands that are read at an index: no thread reads them at its own place.
+        self.looked_up = {s.args[0] for s in graph.statements if isinstance(s.what, Lookup)}
+        self.along = self._vector_axis()
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return prod(self.kept)
+
+    @property
+    def length(self) -> int:
+        """The number of elements of a row."""
+        return prod(self.folded)
+
+    @property
+    def threads(self) -> int:
+        """The number of threads, when each has a row, or 4 rows."""
+        return -(-self.rows // LANES) if self.along == "kept" else self.rows
+
+    def _vector_axis(self) -> Literal["kept", "folded", ""]:
+        """Return along which axis threads take 4 neighbours at once, "" for none."""
+        looked_up = self.looked_up
+        moving = [a for i, a in enumerate(self.operands) if a is not None and i not in looked_up]
+        moving += self.stores
+        flat = not self.folded and len(self.kept) == 1 and not self.positions and not looked_up
+        # The last quad of flat memory may reach into the padding that every buffer has.
+        padded = flat and all(a.is_vector("kept") or a.kept == (0,) for a in moving)
+        score = {"kept": 0, "folded": 0}
+        for along, extents in (("kept", self.kept), ("folded", self.folded)):
+            if extents and (extents[-1] % LANES == 0 or (along == "kept" and padded)):
+                score[along] = sum(a.is_vector(along) for a in moving if self._moves(a))
+        best = "kept" if score["kept"] > score["folded"] else "folded"
+        return best if score[best] else ""  # type: ignore[return-value]
+
+    def _moves(self, access: Access) -> bool:
+        """Whether memory is walked element by element, not once per row."""
+        return not self.folded or any(access.folded)

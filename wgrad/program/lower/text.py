@@ -1,0 +1,232 @@
+"""The WGSL of one part: what a thread computes that has one row, or 4 neighbouring ones.
+
+One `let` per statement, never a nested expression: compilers recurse over nesting. A value is a
+scalar or, where a thread takes 4 neighbours, a vec4; functions of scalars are called per component.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ...backends.base import Body
+from ...dtypes import DType, bool_
+from ..graph import Lookup, Position, Statement
+from ..ir import Ref
+from .module import COMPONENTS, Module
+from .part import LANES, Access, Part
+
+
+@dataclass(frozen=True)
+class Value:
+    """A name or a plain expression, and whether it is a vec4."""
+
+    text: str
+    vector: bool
+
+    def lane(self, n: int) -> Value:
+        """Return component `n`."""
+        return Value(f"{self.text}.{COMPONENTS[n]}", False) if self.vector else self
+
+
+class PartText:
+    """The lines of one part, growing from top to bottom.
+
+    `along` says which axis the 4 lanes of a vec4 lie along: "kept", "folded", or "" where there
+    are none. `product` is operand 0 where that is a matmul's result and no memory.
+    """
+
+    def __init__(self, module: Module, part: Part, along: str, product: Value | None = None):
+        self.module = module
+        self.part = part
+        self.along = along
+        self.product = product
+        self.lines: list[str] = []
+        self.values: dict[int, Value] = {}  # by argument: operands that are loaded, statements
+        self._base: dict[Access, str] = {}
+        self._depth = 1
+        self._in_loop = False
+        self._count = 0
+
+    def note_accesses(self) -> None:
+        """Tell the module how memory is accessed; all parts do before any text is made."""
+        data = self.part.looked_up
+        for i, access in enumerate(self.part.operands):
+            if access is not None and not (i == 0 and self.product is not None):
+                wide = bool(self.along) and access.is_vector(self.along) and i not in data
+                self.module.use(access, wide, write=False)
+        for access in self.part.stores:
+            wide = bool(self.along) and access.is_vector(self.along)
+            self.module.use(access, wide, write=True)
+
+    # Lines.
+    def add(self, line: str) -> None:
+        self.lines.append("    " * self._depth + line)
+
+    def let(self, text: str, vector: bool) -> Value:
+        """Declare a value and return it."""
+        name = f"v{self._count}"
+        self._count += 1
+        self.add(f"let {name} = {text};")
+        return Value(name, vector)
+
+    @contextmanager
+    def block(self, opening: str) -> Iterator[None]:
+        """Put the lines made inside into a block; what they declare is gone after it."""
+        self.add(opening + " {")
+        before = dict(self.values)
+        self._depth += 1
+        yield
+        self._depth -= 1
+        self.values = before
+        self.add("}")
+
+    @contextmanager
+    def elements(self, first: str, step: str) -> Iterator[None]:
+        """Walk the elements of the row, or 4 at a time, and know their coordinates."""
+        quads = self.along == "folded"
+        count = self.part.length // (LANES if quads else 1)
+        with self.block(f"for (var at = {first}; at < {count}u; at += {step})"):
+            self._coordinates("f", self.part.folded, "at * 4u" if quads else "at")
+            self._in_loop = True
+            yield
+            self._in_loop = False
+
+    # Coordinates and addresses.
+    def begin_row(self, index: str) -> None:
+        """Declare the kept coordinates of a row and where each access begins there."""
+        self._coordinates("k", self.part.kept, index)
+        first = 1 if self.product is not None else 0
+        accesses = [a for a in self.part.operands[first:] if a is not None]
+        accesses += [*self.part.stores, *self.part.positions.values()]
+        for access in dict.fromkeys(accesses):
+            terms = [f"{access.offset}u"] if access.offset else []
+            terms += [_times(f"k{a}", s) for a, s in enumerate(access.kept)]
+            self._base[access] = f"b{len(self._base)}"
+            self.add(f"let {self._base[access]} = {_plus(*terms)};")
+
+    def _coordinates(self, letter: str, extents: Sequence[int], index: str) -> None:
+        rest = index
+        for axis in range(len(extents) - 1, 0, -1):
+            self.add(f"let {letter}{axis} = ({rest}) % {extents[axis]}u;")
+            rest = f"({rest}) / {extents[axis]}u"
+        if extents:
+            self.add(f"let {letter}0 = {rest};")
+
+    def _address(self, access: Access) -> str:
+        steps = access.folded if self._in_loop else ()
+        return _plus(self._base[access], *(_times(f"f{a}", s) for a, s in enumerate(steps)))
+
+    def _lanes(self, access: Access) -> int:
+        """Return the step from lane to lane, 0 where all see one element."""
+        if self.along == "kept" or (self.along == "folded" and self._in_loop):
+            return access.stride(self.along)
+        return 0
+
+    # Loads and stores.
+    def _load(self, access: Access, index: Value | None = None, stride: int = 0) -> Value:
+        address, step = self._address(access), self._lanes(access)
+        vector = bool(step) or (index is not None and index.vector)
+        if vector and index is None and access.is_vector(self.along):
+            text = self.module.quad(access, address)
+        else:
+            places = [
+                self.module.element(access, _lane(address, step * n, n, index, stride))
+                for n in range(LANES if vector else 1)
+            ]
+            text = f"vec4<{access.dtype.storage}>({', '.join(places)})" if vector else places[0]
+        if access.dtype is bool_:
+            text = f"{text} != {'vec4<u32>(0u)' if vector else '0u'}"
+        return self.let(text, vector)
+
+    def store(self, access: Access, value: Value) -> None:
+        """Put a value where an output lies."""
+        address, step = self._address(access), self._lanes(access)
+        if step and access.is_vector(self.along):
+            self.add(f"{self.module.quad(access, address)} = {_stored(value, access.dtype)};")
+            return
+        for n in range(LANES if step else 1):
+            place = self.module.element(access, _lane(address, step * n, n, None, 0))
+            text = value.lane(n).text
+            self.add(f"{place} = {f'u32({text})' if access.dtype is bool_ else text};")
+
+    # Values.
+    def value(self, arg: int) -> Value:
+        """Return an argument: a statement that was computed, or an operand, loaded if need be."""
+        if arg == 0 and self.product is not None:
+            return self.product
+        if arg not in self.values:
+            x = self.part.inputs[arg]
+            if isinstance(x, Ref):
+                access = self.part.operands[arg]
+                assert access is not None
+                self.values[arg] = self._load(access)
+            else:
+                text = self.module.number(x, self.part.graph.dtypes[arg])
+                self.values[arg] = self.let(text, False)
+        return self.values[arg]
+
+    def compute(self, j: int) -> None:
+        """Declare the result of statement `j`, which is no fold."""
+        s = self.part.graph.statements[j]
+        if isinstance(s.what, Position):
+            made = self._position(self.part.positions[j], s)
+        elif isinstance(s.what, Lookup):
+            access = self.part.operands[s.args[0]]
+            assert access is not None
+            made = self._load(access, self.value(s.args[1]), s.what.stride)
+        else:
+            assert isinstance(s.what, Body)
+            code = s.what.functions(s.dtypes, s.out).replace("fn body(", "fn NAME(", 1)
+            function = self.module.function(s.what.name, code)
+            made = self.call(function, s.out, [self.value(a) for a in s.args])
+        self.values[~j] = made
+
+    def call(self, function: str, out: DType, args: Sequence[Value]) -> Value:
+        """Declare what a function of scalars gives, per component where an argument is a vec4."""
+        vector = any(a.vector for a in args)
+        calls = [
+            f"{function}({', '.join(a.lane(n).text for a in args)})"
+            for n in range(LANES if vector else 1)
+        ]
+        return self.let(f"vec4<{out.wgsl}>({', '.join(calls)})" if vector else calls[0], vector)
+
+    def _position(self, access: Access, s: Statement) -> Value:
+        address, step = self._address(access), self._lanes(access)
+        if not step:
+            return self.let(f"{s.out.wgsl}({address})", False)
+        lanes = ", ".join(f"{n * step}u" for n in range(LANES))
+        text = f"vec4<u32>({address}) + vec4<u32>({lanes})"
+        return self.let(f"vec4<{s.out.wgsl}>({text})", True)
+
+
+def splat(value: Value, dtype: DType) -> str:
+    """Return a value as a vec4."""
+    return value.text if value.vector else f"vec4<{dtype.wgsl}>({value.text})"
+
+
+def _stored(value: Value, dtype: DType) -> str:
+    text = splat(value, dtype)
+    return f"vec4<u32>({text})" if dtype is bool_ else text
+
+
+def _plus(*terms: str) -> str:
+    return " + ".join(t for t in terms if t != "0u") or "0u"
+
+
+def _times(coordinate: str, stride: int) -> str:
+    """Return coordinate * stride; negative strides wrap around, as addresses do."""
+    if stride == 0:
+        return "0u"
+    return coordinate if stride == 1 else f"({coordinate}) * {stride & 0xFFFFFFFF}u"
+
+
+def _lane(address: str, shift: int, lane: int, index: Value | None, stride: int) -> str:
+    """Return the address that one lane reads, `shift` further and at an index of its own."""
+    terms = [address]
+    if shift:
+        terms.append(f"{shift & 0xFFFFFFFF}u")
+    if index is not None:
+        terms.append(_times(f"u32({index.lane(lane).text})", stride))
+    return _plus(*terms)

@@ -1,0 +1,310 @@
+"""The WebGPU executor: a program's kernels made once, then replayed over planned memory."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from ...backends.base import Array, Live, Number, Storage
+from ...backends.webgpu.device import Buffer, Pipeline
+from ...backends.webgpu.kernels import WebGpuDevice, scalar_bits
+from ...backends.webgpu.memory import GpuStorage, size_class
+from ...backends.webgpu.problem import Problem, Scratch
+from ...backends.webgpu.replay import Replay
+from ...dtypes import DType
+from ..interpret import Draw
+from ..ir import Program, Ref, Slot, Step
+from ..joining import PRODUCT
+from ..limits import Limits
+from ..passes.products import as_fused
+from ..plan import Place, Plan, nbytes, plan_memory
+from .kernels import Kernel, epilogue, fused_kernel
+
+MATMUL_SCALARS = 96  # where `scalars` begin in the Params of lib/matmul.wgsl
+RANDOM_THREADS = 64
+
+
+def limits_of(device: WebGpuDevice) -> Limits:
+    """Return what one kernel may hold on an adapter."""
+    gpu = device.gpu
+    buffers = min(gpu.limits["max-storage-buffers-per-shader-stage"], 16)
+    if gpu.is_software:
+        return Limits(buffers=buffers)
+    # A GPU wants thousands of threads: a column is walked by one, a row by a workgroup.
+    return Limits(buffers=buffers, fewest_columns=1 << 13, threads=1 << 14)
+
+
+@dataclass
+class Dispatch:
+    """One kernel launch. `homes` says where each binding from 1 on lives."""
+
+    pipeline: Pipeline
+    homes: tuple[object, ...]
+    params: bytes
+    groups: int
+    step: Step
+    text: str = ""
+    live: list[tuple[int, Live, DType]] = field(default_factory=list)  # byte, number, dtype
+
+
+class WebGpuExecutor:
+    """A program ready to run on a WebGPU device."""
+
+    def __init__(self, program: Program, device: WebGpuDevice):
+        self.program = program
+        self.device = device
+        self.plan: Plan = plan_memory(program)
+        self._memory = program.memory()
+        self._blocks: dict[object, GpuStorage] = {}
+        self._scratch: dict[object, int] = {}
+        self.dispatches: list[Dispatch] = []
+        for i, step in enumerate(program.steps):
+            if any(out.size for out in step.outs):
+                self.dispatches += self._lowered(i, step)
+        self._take_blocks()
+        self.replay = Replay(
+            device.gpu, [(d.pipeline, d.params, d.groups) for d in self.dispatches]
+        )
+        self._live = [
+            (start + at, x, dtype)
+            for start, d in zip(self.replay.starts, self.dispatches, strict=True)
+            for at, x, dtype in d.live
+        ]
+        self._draws = [
+            (start, d.step)
+            for start, d in zip(self.replay.starts, self.dispatches, strict=True)
+            if d.step.kind == "random"
+        ]
+        self._fresh = [self._memory[slot] for slot in program.outputs]
+        self._swaps = [
+            (self.plan.places[new].index, self._memory[new])
+            for new in program.updates.values()
+            if self.plan.places[new].kind == "swap"
+        ]
+
+    # Lowering.
+    def _home(self, slot: int) -> object:
+        return self.plan.places.get(slot, slot)
+
+    def _lowered(self, i: int, step: Step) -> list[Dispatch]:
+        if step.kind in ("fused", "batch"):
+            return [self._fused(step)]
+        if step.kind == "matmul":
+            found = self._product(i, step)
+            if found is not None:
+                return found
+            return self._unfused_product(i, step)
+        return self._by_device(i, step)
+
+    def _fused(self, step: Step) -> Dispatch:
+        kernel = fused_kernel(step, self._home, not self.device.gpu.is_software)
+        pipeline = self.device.pipeline_of(kernel.text, kernel.access, kernel.label)
+        words = [_bits(x, dtype) for x, dtype in kernel.numbers]
+        return Dispatch(
+            pipeline,
+            kernel.homes,
+            struct.pack(f"<{len(words)}I", *words),
+            kernel.groups,
+            step,
+            kernel.text,
+            _live(kernel, 0),
+        )
+
+    def _product(self, i: int, step: Step) -> list[Dispatch] | None:
+        """Return the launches of a matmul, or None where its batch axes are too many."""
+        a, b = step.inputs[:2]
+        assert isinstance(a, Ref) and isinstance(b, Ref)
+        problem = Problem.of(a.layout, b.layout, a.dtype)
+        if problem is None:
+            return None
+        fused = as_fused(step)
+        output, kernel = epilogue(
+            fused.params["graph"], fused.inputs, step.outs, problem.n, self._home
+        )
+        made = []
+        for launch in self.device.products.plan(problem, output):
+            homes: list[object] = []
+            for which in launch.buffers:
+                if isinstance(which, Scratch):
+                    home: object = ("scratch", i)
+                    self._scratch[home] = which.nbytes
+                elif isinstance(which, str):
+                    home = self._home((a if which == "a" else b).slot)
+                else:
+                    home = kernel.homes[which]
+                homes.append(home)
+            params = bytearray(launch.params)
+            for n, (x, dtype) in enumerate(kernel.numbers):
+                struct.pack_into("<I", params, MATMUL_SCALARS + 4 * n, _bits(x, dtype))
+            made.append(
+                Dispatch(
+                    self.device.products.pipeline(launch.kernel),
+                    tuple(homes),
+                    bytes(params),
+                    launch.groups,
+                    step,
+                    launch.kernel.code,
+                    _live(kernel, MATMUL_SCALARS),
+                )
+            )
+        return made
+
+    def _unfused_product(self, i: int, step: Step) -> list[Dispatch]:
+        """Return a matmul by the device's own means, and what follows it as a kernel after it."""
+        a, b = step.inputs[:2]
+        assert isinstance(a, Ref) and isinstance(b, Ref)
+        shape = (*a.layout.shape[:-1], b.layout.shape[-1])
+        product = Slot(PRODUCT - 1 - i, shape, a.dtype)
+        self._scratch[product.index] = nbytes(product)
+        over = as_fused(step)
+        inputs = tuple(
+            replace(x, slot=product.index) if isinstance(x, Ref) and x.slot == PRODUCT else x
+            for x in over.inputs
+        )
+        plain = Step("matmul", (a, b), (product,))
+        return [*self._by_device(i, plain), self._fused(replace(over, inputs=inputs))]
+
+    def _by_device(self, i: int, step: Step) -> list[Dispatch]:
+        """Return the launches that the device's method makes for a step, noted and not run."""
+        device = self.device
+        stand_ins: dict[int, GpuStorage] = {}
+        args = []
+        for x in step.inputs:
+            assert isinstance(x, Ref)
+            if x.slot not in stand_ins:
+                stand_ins[x.slot] = GpuStorage(device, device.pool, 0, device.pool.acquire(1))
+            args.append(Array(stand_ins[x.slot], x.layout, x.dtype))
+        homes = {s.buffer: self._home(slot) for slot, s in stand_ins.items()}
+        with device.gpu.recorded() as launches:
+            out = self._record(step, args, homes)
+        homes[out.storage.buffer] = self._home(step.out.index)
+        made = []
+        for pipeline, buffers, params, groups in launches:
+            bound = []
+            for buffer in buffers:
+                if buffer not in homes:
+                    homes[buffer] = self._foreign(i, buffer)
+                bound.append(homes[buffer])
+            if step.kind == "random":
+                groups = -(-(step.out.size + 2) // 2 // RANDOM_THREADS) + 1
+            made.append(Dispatch(pipeline, tuple(bound), params, groups, step))
+        return made
+
+    def _record(self, step: Step, args: list[Array], homes: dict[Buffer, object]) -> Array:
+        device, params = self.device, step.params
+        if step.kind == "matmul":
+            return device.matmul(args[0], args[1])
+        if step.kind == "reduce":
+            return device.reduce(params["kind"], args[0], params["axes"], step.out.dtype)
+        if step.kind == "scatter_add":
+            return device.scatter_add(args[0], args[1], params["axis"], params["size"])
+        if step.kind == "random":
+            return device.random(params["kind"], (0, 0), 0, step.out.shape)
+        assert step.kind == "write", step.kind
+        base, value = args
+        in_place = homes[base.storage.buffer] == self._home(step.out.index)
+        out = base if in_place else device.copy(base)
+        device.write(out.view(params["target"]), value)
+        return out
+
+    def _foreign(self, i: int, buffer: Buffer) -> object:
+        """Return the home of memory that only the device's method knows."""
+        table = self.device._normal_table
+        if table is not None and table.storage.buffer is buffer:
+            return table.storage
+        home = ("scratch", i, buffer.uid)
+        self._scratch[home] = buffer.nbytes
+        return home
+
+    # Memory.
+    def _take_blocks(self) -> None:
+        """Take the blocks that programs of this device share: one runs after the other."""
+        shared = _shared.setdefault(self.device, WeakValueDictionary())
+        counts: dict[int, int] = {}
+        wanted: list[tuple[object, int]] = [
+            (Place("block", i), size) for i, size in enumerate(self.plan.blocks)
+        ]
+        wanted += list(self._scratch.items())
+        for home, size in wanted:
+            kind = size_class(size, self.device.gpu.largest_buffer)
+            nth = counts[kind] = counts.get(kind, -1) + 1
+            found = shared.get((kind, nth))
+            if found is None:
+                found = GpuStorage(self.device, self.device.pool, 0, self.device.pool.acquire(size))
+                shared[kind, nth] = found
+            self._blocks[home] = found
+
+    def nbytes(self, home: object) -> int:
+        """Return the bytes of the memory of a binding."""
+        if home in self._blocks:
+            return self._blocks[home].buffer.nbytes
+        slots = [self._memory[slot] for slot, place in self.plan.places.items() if place == home]
+        return nbytes(slots[0])
+
+    # Running.
+    def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
+        """Run once: update `inputs` in place, and return the outputs' storages, in order."""
+        device, pool = self.device, self.device.pool
+        outputs: list[Storage] = [
+            GpuStorage(device, pool, s.size, pool.acquire(nbytes(s))) for s in self._fresh
+        ]
+        swaps = [
+            (i, GpuStorage(device, pool, s.size, pool.acquire(nbytes(s)))) for i, s in self._swaps
+        ]
+        if self.dispatches:
+            for at, x, dtype in self._live:
+                self.replay.set_params(at, struct.pack("<I", scalar_bits(x.read(), dtype)))
+            for at, step in self._draws:
+                self.replay.set_params(at, _random_words(step, draw))
+            key = (
+                *[x.buffer.uid for x in inputs],
+                *[x.buffer.uid for x in outputs],
+                *[x.buffer.uid for _, x in swaps],
+            )
+            self.replay.run(key, lambda: self._bound(inputs, outputs, swaps))
+        for i, fresh in swaps:
+            inputs[i].buffer, fresh.buffer = fresh.buffer, inputs[i].buffer
+        return outputs
+
+    def _bound(
+        self, inputs: Sequence[Storage], outputs: Sequence[Storage], swaps: Sequence
+    ) -> list[list[Buffer]]:
+        """Return the buffers of every dispatch."""
+        swapped = dict(swaps)
+
+        def buffer(home: object) -> Buffer:
+            if isinstance(home, Storage):
+                return home.buffer
+            if isinstance(home, Place) and home.kind != "block":
+                source = {"input": inputs, "output": outputs, "swap": swapped}[home.kind]
+                return source[home.index].buffer  # type: ignore[index]
+            return self._blocks[home].buffer
+
+        return [[buffer(home) for home in d.homes] for d in self.dispatches]
+
+
+# The blocks of each device by size class and count, as long as a program holds them.
+_shared: WeakKeyDictionary[WebGpuDevice, WeakValueDictionary[tuple[int, int], GpuStorage]]
+_shared = WeakKeyDictionary()
+
+
+def _bits(x: Number, dtype: DType) -> int:
+    return scalar_bits(x, dtype)
+
+
+def _live(kernel: Kernel, first: int) -> list[tuple[int, Live, DType]]:
+    """Return which words of the parameters are read anew for every run."""
+    return [
+        (first + 4 * n, x, dtype)
+        for n, (x, dtype) in enumerate(kernel.numbers)
+        if isinstance(x, Live)
+    ]
+
+
+def _random_words(step: Step, draw: Draw) -> bytes:
+    """Return the Params of random.wgsl for the numbers of this run."""
+    key, counter = draw(step.params["generator"], step.params["offset"])
+    block, skip = divmod(counter, 2)
+    return struct.pack("<6I", *key, block & 0xFFFFFFFF, block >> 32, skip, step.out.size)

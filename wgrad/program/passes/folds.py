@@ -1,0 +1,184 @@
+"""Long folds: a reduction over many elements by few threads becomes two, the first with lanes.
+
+Each lane folds a run of neighbouring elements, and a second step folds the lanes. No chain of
+additions is longer than `limits.chain`, which keeps float sums exact to a few ULP (and lavapipe
+within the 65535 iterations after which it stops a loop).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import prod
+
+from ...backends.base import Number, reduced_shape
+from ...layout import Layout
+from ..domains import reshaped
+from ..graph import Fold, Graph, Position, Result, Statement
+from ..ir import Program, Ref, Slot, Step
+from ..limits import Limits
+from .rows import folds_deep
+
+
+def split_long_folds(program: Program, limits: Limits) -> Program:
+    """Return the program with reductions split until no thread folds too much."""
+    steps: list[Step] = []
+    program = replace(program)
+    for step in program.steps:
+        steps.extend(_split(program, step, limits))
+    return program.with_steps(steps)
+
+
+def _split(program: Program, step: Step, limits: Limits) -> list[Step]:
+    if step.kind != "fused":
+        return [step]
+    graph: Graph = step.params["graph"]
+    if folds_deep(graph) != 1 or not all(r.row for r in graph.results):
+        return [step]
+    rows, length = prod(graph.kept), prod(graph.shape[a] for a in graph.axes)
+    # Where a row's elements are far apart, short chains are for the cache: many columns at a time.
+    apart = graph.axes[-1] != len(graph.shape) - 1
+    chain = limits.chain // 16 if apart else limits.chain
+    lanes = max(-(-length // chain), min(length // 64, -(-limits.threads // rows)))
+    if length <= limits.small_row or lanes <= 1:
+        return [step]
+    merged = _merged(step)
+    axis, found = _divided(merged.params["graph"], lanes)
+    if found is None or _asks_position(merged.params["graph"], axis):
+        return [step] if length <= limits.chain else _unfused(program, step)
+    first, second = _two(program, merged, axis, found)
+    return [first, *_split(program, second, limits)]
+
+
+def _merged(step: Step) -> Step:
+    """Return the step with its folded axes as one, where they are the last and strides allow."""
+    graph: Graph = step.params["graph"]
+    kept = reduced_shape(graph.shape, graph.axes)
+    shape = (*kept, prod(graph.shape[a] for a in graph.axes))
+    found = reshaped(graph, step.inputs, shape, (len(kept),))
+    return step if found is None else replace(step, inputs=found[1], params={"graph": found[0]})
+
+
+def _divided(graph: Graph, lanes: int) -> tuple[int, int | None]:
+    """Return the longest folded axis, and the least divisor of it that gives enough lanes."""
+    axis = max(graph.axes, key=lambda a: graph.shape[a])
+    extent = graph.shape[axis]
+    fitting = [d for d in range(lanes, min(extent // 2, 8 * lanes) + 1) if extent % d == 0]
+    by_quads = [d for d in fitting if d % 4 == 0]
+    return axis, min(by_quads or fitting, default=None)
+
+
+def _asks_position(graph: Graph, axis: int) -> bool:
+    return any(isinstance(s.what, Position) and s.what.axis == axis for s in graph.statements)
+
+
+def _two(program: Program, step: Step, axis: int, lanes: int) -> tuple[Step, Step]:
+    graph: Graph = step.params["graph"]
+    folds = [j for j, s in enumerate(graph.statements) if isinstance(s.what, Fold)]
+
+    def split(x: Ref | Number) -> Ref | Number:
+        if not isinstance(x, Ref):
+            return x
+        n, s = list(x.layout.shape), list(x.layout.strides)
+        shape = (*n[:axis], lanes, n[axis] // lanes, *n[axis + 1 :])
+        strides = (*s[:axis], s[axis] * (n[axis] // lanes), s[axis], *s[axis + 1 :])
+        return replace(x, layout=Layout(shape, strides, x.layout.offset))
+
+    extents = graph.shape
+    shape = (*extents[:axis], lanes, extents[axis] // lanes, *extents[axis + 1 :])
+    axes = tuple(a if a < axis else a + 1 for a in graph.axes)
+    statements = tuple(_shifted(s, lambda a: a + (a >= axis)) for s in graph.statements)
+    results = tuple(Result(~j, True) for j in folds)
+    partial = _pruned(Graph(shape, axes, graph.dtypes, statements, results))
+    slots = [program.new_slot(partial.kept, graph.statements[j].out) for j in folds]
+    first = Step(
+        "fused",
+        tuple(map(split, step.inputs)),
+        tuple(slots),
+        {"graph": partial},
+    )
+    lane_axis = [a for a in range(len(shape)) if a not in axes].index(axis)
+    return first, _after(step, folds, slots, partial.kept, (lane_axis,))
+
+
+def _shifted(s: Statement, place: Callable[[int], int]) -> Statement:
+    """Return a statement for a domain whose axes lie elsewhere."""
+    return replace(s, what=Position(place(s.what.axis))) if isinstance(s.what, Position) else s
+
+
+def _pruned(graph: Graph) -> Graph:
+    """Return the graph with only the statements that its results follow from."""
+    wanted: set[int] = set()
+    stack = [~r.value for r in graph.results if r.value < 0]
+    while stack:
+        j = stack.pop()
+        if j not in wanted:
+            wanted.add(j)
+            stack += [~a for a in graph.statements[j].args if a < 0]
+    place = {~j: ~i for i, j in enumerate(sorted(wanted))}
+    statements = tuple(graph.statements[j].moved(lambda a: place.get(a, a)) for j in sorted(wanted))
+    results = tuple(replace(r, value=place.get(r.value, r.value)) for r in graph.results)
+    return replace(graph, statements=statements, results=results)
+
+
+def _after(
+    step: Step, folds: list[int], slots: list[Slot], shape: tuple[int, ...], axes: tuple[int, ...]
+) -> Step:
+    """Return what follows from the folds, which `slots` hold: over their rows, or folded again."""
+    graph: Graph = step.params["graph"]
+    still, rows = graph.rows(step.inputs)
+    kept = [a for a in range(len(graph.shape)) if a not in graph.axes]
+
+    def on_rows(x: Ref | Number) -> Ref | Number:
+        if not isinstance(x, Ref):
+            return x
+        steps = iter(x.layout.strides[a] for a in kept)
+        strides = tuple(0 if a in axes else next(steps) for a in range(len(shape)))
+        return replace(x, layout=Layout(shape, strides, x.layout.offset))
+
+    dense = Layout.dense(shape)
+    inputs: list[Ref | Number] = [Ref(slot.index, dense, slot.dtype) for slot in slots]
+    dtypes = [slot.dtype for slot in slots]
+    place: dict[int, int] = {}
+    for i, x in enumerate(step.inputs):
+        if still[i]:
+            place[i] = len(inputs)
+            inputs.append(on_rows(x))
+            dtypes.append(graph.dtypes[i])
+    statements: list[Statement] = []
+    for j, s in enumerate(graph.statements):
+        if j in folds:
+            at = folds.index(j)
+            if axes:
+                statements.append(Statement(s.what, (at,), (s.out,), s.out))
+                place[~j] = ~(len(statements) - 1)
+            else:
+                place[~j] = at
+        elif rows[j]:
+            moved = _shifted(
+                s, lambda a: [b for b in range(len(shape)) if b not in axes][kept.index(a)]
+            )
+            statements.append(moved.moved(lambda a: place[a]))
+            place[~j] = ~(len(statements) - 1)
+    results = tuple(Result(place[r.value], bool(axes)) for r in graph.results)
+    made = Graph(shape, axes, tuple(dtypes), tuple(statements), results)
+    return Step("fused", tuple(inputs), step.outs, {"graph": _pruned(made)})
+
+
+def _unfused(program: Program, step: Step) -> list[Step]:
+    """Return the step with its folds done by the device, where no divisor gives lanes."""
+    graph: Graph = step.params["graph"]
+    folds = [j for j, s in enumerate(graph.statements) if isinstance(s.what, Fold)]
+    steps: list[Step] = []
+    slots: list[Slot] = []
+    for j in folds:
+        s = graph.statements[j]
+        (value,) = s.args
+        x = program.new_slot(graph.shape, graph.dtype_of(value))
+        feeding = replace(graph, axes=(), results=(Result(value),))
+        steps.append(Step("fused", step.inputs, (x,), {"graph": _pruned(feeding)}))
+        out = program.new_slot(graph.kept, s.out)
+        params = {"kind": s.what.name, "axes": graph.axes}
+        steps.append(Step("reduce", (x.whole(),), (out,), params))
+        slots.append(out)
+    return [*steps, _after(step, folds, slots, graph.kept, ())]
