@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 
 from ...errors import DeviceError
+from ...interrupts import interrupts_wait
 from ...statistics import COUNTERS
-from .device import PARAMS_BYTES, Buffer, Gpu, Pipeline, check_process, folded, interrupts_wait
+from .device import PARAMS_BYTES, Buffer, Gpu, Pipeline, check_process, folded
 
 COMBINATIONS = 64  # of buffers, whose bind groups are kept
 
@@ -66,7 +67,9 @@ class Replay:
                 commands = self._encoded(groups)
             except Exception as error:  # mistakes inside a pass surface only here
                 names = ", ".join(sorted({p.label for p in self._pipelines}))
-                raise DeviceError(f"webgpu: the driver refused a replay of {names}: {error}") from error
+                raise DeviceError(
+                    f"webgpu: the driver refused a replay of {names}: {error}"
+                ) from error
             with interrupts_wait():
                 if self._stale:
                     gpu.raw.queue.write_buffer(self._uniforms, 0, self._host)
@@ -75,7 +78,9 @@ class Replay:
                 COUNTERS.submits += 1
                 COUNTERS.dispatches += len(groups)
 
-    def _bind_groups(self, key: Hashable, buffers: Callable[[], Sequence[Sequence[Buffer]]]) -> list:
+    def _bind_groups(
+        self, key: Hashable, buffers: Callable[[], Sequence[Sequence[Buffer]]]
+    ) -> list:
         if self._dropped != self.gpu.dropped:  # a bind group keeps its buffers' memory alive
             self._bound.clear()
             self._dropped = self.gpu.dropped
