@@ -282,3 +282,21 @@ def test_watch_gives_up_on_more_than_can_be_compared(device, monkeypatch):
         assert f(wg.ones(1)).tolist() == [1]
     many[1] = 5
     assert f(wg.ones(1)).tolist() == [5]
+
+
+class Base:
+    shift = 1.0
+
+
+class Derived(Base):
+    pass
+
+
+DERIVED = Derived()
+
+
+def test_watch_meets_a_class_that_it_met_as_a_base(device):
+    base = Base
+    g = wg.compile(lambda x: x + DERIVED.shift + base.shift)
+    for _ in range(3):
+        assert g(wg.zeros(2)).tolist() == [2, 2]

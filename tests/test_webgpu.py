@@ -33,7 +33,7 @@ def run(script: str, **env: str) -> subprocess.CompletedProcess:
 SHADERS = sorted(p.stem for p in shaders.folder().glob("*.wgsl"))
 BINDINGS = {"subgroup_probe": 0, "map_flat": 1, "map_strided": 1, "copy": 1, "reduce": 1}
 BINDINGS |= {"sort_rank": 1, "sort_place": 1, "scatter_sorted": 3}
-BINDINGS |= {"random": 0, "gather": 2, "scatter_add": 2}
+BINDINGS |= {"fused": 1, "random": 0, "gather": 2, "scatter_add": 2}
 BINDINGS |= {"matmul": 2, "matmul_tiled": 2, "matvec": 2, "matmul_sum": 2}
 
 
@@ -88,7 +88,7 @@ def test_timed_work_comes_after_what_is_recorded(webgpu):
     x = wg.zeros(4) + 1
     y = wg.zeros(4)
     pipeline = webgpu._pipeline(("copy",), 1, lambda: shaders.source("copy"))
-    with webgpu.recorded() as launches:
+    with webgpu.gpu.recorded() as launches:
         webgpu.write(y.array, x.array)
         (copy,) = launches
     x = x * 3
@@ -468,3 +468,11 @@ def test_bounds_of_an_expanded_view_are_not_those_of_its_memory(webgpu):
     assert wg.take(table, part).tolist() == [[5, 6], [5, 6]]
     with pytest.raises(wg.errors.IndexRangeError, match="100"):
         wg.take(table, index)
+
+
+def test_compiled_kernels_refuse_views_that_they_cannot_count(webgpu):
+    f = wg.compile(lambda x: (wg.broadcast_to(x, (70_000, 70_000)) * 2).sum())
+    x = wg.ones(1)
+    with pytest.raises(wg.errors.ShapeError, match="counts to"):
+        f(x)
+    assert x.tolist() == [1]

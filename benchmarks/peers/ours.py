@@ -23,9 +23,6 @@ from ..problems import (
 from .base import About, AbsentError, Peer, Step
 from .compositions import convolution, gelu, layer_norm, max_pool
 
-# Where the package offers no compile yet, "compiled" is the plain function.
-_compile: Callable = getattr(wg, "compile", lambda function: function)
-
 
 def start(device: str = "webgpu", compiled: bool = True) -> OurPeer:
     return OurPeer(device, compiled)
@@ -40,7 +37,7 @@ class OurPeer(Peer):
         except wg.errors.WgradError as error:
             raise AbsentError(str(error)) from error
         wg.set_default_device(self.device)
-        self.made = _compile if compiled else lambda function: function
+        self.made = wg.compile if compiled else lambda function: function
 
     def about(self) -> About:
         name, where = f"wgrad {wg.__version__}", self.device.description
@@ -117,9 +114,7 @@ class OurPeer(Peer):
         return self._training(problem, parameters, logits, given)
 
     def _training(self, problem: Any, parameters: list, logits: Callable, given: dict) -> Step:
-        rule = getattr(wg.optim, getattr(problem, "optimizer", "SGD"), None)
-        if rule is None:
-            raise AbsentError(f"wg.optim has no {problem.optimizer} yet")
+        rule = getattr(wg.optim, getattr(problem, "optimizer", "SGD"))
         optimizer = rule(parameters, lr=problem.lr)
 
         def step(x: Any, y: Any) -> tuple:

@@ -5,15 +5,22 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import wgpu
 
 import wgrad as wg
+from wgrad.backends.base import Array
+from wgrad.backends.webgpu.device import PARAMS_BYTES, folded
+from wgrad.layout import Layout
+from wgrad.program import build as program
+from wgrad.program import compile as compiling
 
 from ..byhand import ByHand, Dispatch, Recording, Replay
 from ..problems import Add, Matmul, Mlp, TinySteps
-from .base import About, AbsentError, Peer, Step
+from .base import About, Peer, Step
+from .ours import OurPeer
 
 SHADERS = Path(__file__).parent.parent / "shaders"
 
@@ -87,8 +94,49 @@ def _source(name: str) -> str:
 
 
 def recording_of_ours(problem: Mlp, device: Any) -> Recording:
-    """Return what one replay of our compiled step does, from the problem's first numbers on.
+    """Return what one replay of our compiled step does, from the problem's first numbers on."""
+    made: list[Any] = []
+    given: list[np.ndarray] = []
 
-    Raises: AbsentError while compiled functions do not list their dispatches.
-    """
-    raise AbsentError("compiled functions do not list their dispatches yet")
+    def build(*args: Any) -> Any:
+        executor = program.build(*args)
+        run = executor.run
+
+        def first_run(inputs: Any, draw: Any) -> Any:
+            for slot, storage in zip(executor.program.inputs, inputs, strict=True):
+                whole = Array(storage, Layout.dense((slot.size,)), slot.dtype)
+                given.append(device.download(whole))
+            executor.run = run
+            return run(inputs, draw)
+
+        executor.run = first_run
+        made.append(executor)
+        return executor
+
+    with mock.patch.object(compiling, "build", build):
+        OurPeer(device.name, True).mlp(problem)()
+    (executor,) = made
+    homes = list(dict.fromkeys(home for d in executor.dispatches for home in d.homes))
+    buffers = [
+        given[home.index] if home.kind == "input" else np.zeros(executor.nbytes(home) // 4, "f4")
+        for home in homes
+    ]
+    dispatches = [
+        Dispatch(
+            d.text,
+            tuple(
+                (homes.index(home), "read" if access == "r" else "read_write")
+                for home, access in zip(d.homes, d.pipeline.access, strict=True)
+            ),
+            folded(d.groups),
+            params.ljust(PARAMS_BYTES, b"\0"),
+        )
+        for d, params in zip(executor.dispatches, executor.replay.params, strict=True)
+    ]
+    (loss,) = [
+        executor.plan.places[slot.index]
+        for step in executor.program.steps
+        for slot in step.outs
+        if slot.index in executor.program.outputs and slot.shape == ()
+    ]
+    return Recording(dispatches, buffers, [(homes.index(loss), 0, ())])

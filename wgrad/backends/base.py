@@ -12,7 +12,7 @@ import itertools
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import DType
-from ..errors import DeviceError, DTypeError, OutOfMemoryError, TraceError
+from ..errors import DTypeError, OutOfMemoryError, TraceError
 from ..layout import Layout, Shape
 
 Number = bool | int | float

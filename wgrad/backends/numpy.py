@@ -21,7 +21,7 @@ from ..layout import Layout, Shape
 from . import threefry
 from .base import UNBACKED, Array, Body, Device, Number, Storage, batch_gather_shape
 
-_REDUCERS = {
+REDUCERS = {
     "sum": np.add,
     "prod": np.multiply,
     "max": np.maximum,
@@ -30,6 +30,12 @@ _REDUCERS = {
     "all": np.logical_and,
 }
 _LONG_SUM = 4096  # terms; beyond this float32 sums accumulate in float64
+
+
+def accumulator(kind: str, dtype: DType, terms: int) -> np.dtype:
+    """Return what a reduction of so many elements to `dtype` adds up in."""
+    long = kind == "sum" and dtype is dtypes.float32 and terms > _LONG_SUM
+    return np.dtype(np.float64) if long else dtype.numpy
 
 
 def as_numpy(x: Array) -> np.ndarray:
@@ -115,13 +121,9 @@ class NumpyDevice(Device):
         return self._wrap(result, dtype)
 
     def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
-        data = as_numpy(x)
-        accumulator = dtype.numpy
-        if kind == "sum" and dtype is dtypes.float32:
-            if prod(x.shape[axis] for axis in axes) > _LONG_SUM:
-                accumulator = np.dtype(np.float64)
+        adding = accumulator(kind, dtype, prod(x.shape[axis] for axis in axes))
         with np.errstate(all="ignore"):
-            result = _REDUCERS[kind].reduce(data, axis=axes, dtype=accumulator)
+            result = REDUCERS[kind].reduce(as_numpy(x), axis=axes, dtype=adding)
         return self._wrap(np.asarray(result), dtype)
 
     def matmul(self, a: Array, b: Array) -> Array:

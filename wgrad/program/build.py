@@ -9,6 +9,7 @@ from ..backends.base import Device, Storage
 from .interpret import Draw, Interpreter
 from .ir import Program
 from .limits import Limits
+from .lower import numpy
 from .passes import FUSION, simplify
 
 
@@ -31,7 +32,11 @@ def build(
     if not fuse:
         return Interpreter(simplify(program, Limits(), {*without, *FUSION}), device)
     if device.name == "numpy":
-        return Interpreter(simplify(program, Limits(), without), device)
+        limits, left_out = numpy.LIMITS, {*without, *numpy.WITHOUT}
+        return numpy.NumpyExecutor(simplify(program, limits, left_out), device)
+    # Imported where there is a WebGPU device, and so wgpu.
+    from ..backends.webgpu.kernels import WebGpuDevice
     from .lower.webgpu import WebGpuExecutor, limits_of
 
+    assert isinstance(device, WebGpuDevice)
     return WebGpuExecutor(simplify(program, limits_of(device), without), device)

@@ -36,8 +36,8 @@ class Interpreter:
                 step.outs, run_step(self.device, step, storages, draw), strict=True
             ):
                 storages[out.index] = array.storage
-            for slot in dying:
-                del storages[slot]
+            for dead in dying:
+                del storages[dead]
         ends = {i: storages[s] for i, s in self.program.updates.items()}
         for slot, x in zip(self.program.inputs, inputs, strict=True):
             if slot.index in ends:
@@ -130,7 +130,8 @@ def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Nu
         return line.view(Layout(graph.shape, strides))
     if isinstance(s.what, Fold):
         (x,) = args
-        assert isinstance(x, Array)
+        if not isinstance(x, Array):
+            x = device.full((1,) * len(graph.shape), x, s.dtypes[0])
         x = x.view(x.layout.expand(graph.shape))
         out = device.reduce(s.what.kind, x, graph.axes, s.out) if graph.axes else device.copy(x)
         return out.view(Layout.dense(graph.row_shape))
@@ -139,6 +140,8 @@ def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Nu
     if graph.axes and all(_still(graph, x.layout) for x in arrays):
         shape = graph.row_shape
     ready = [x.view(_narrowed(x.layout, shape)) if isinstance(x, Array) else x for x in args]
+    if not arrays:  # an array gives the result its shape
+        ready[0] = device.full(shape, ready[0], s.dtypes[0])  # type: ignore[arg-type]
     if isinstance(s.what, Lookup):
         data, index = ready
         assert isinstance(data, Array) and isinstance(index, Array)

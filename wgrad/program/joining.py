@@ -13,7 +13,7 @@ from dataclasses import replace
 from ..backends.base import Number
 from ..layout import Layout
 from .domains import Seen, as_elements, as_rows, reshaped, row_view, seen_through
-from .graph import Graph, Result, Statement
+from .graph import Graph, Lookup, Result, Statement
 from .ir import Program, Ref, Slot, Step
 from .limits import Limits
 from .passes.common import number_key
@@ -99,9 +99,16 @@ def joined(a: Step, b: Step, needed: frozenset[int]) -> Step | None:
     `b` may read what `a` makes, element by element. Of a's results those that are `needed`
     elsewhere are stored.
     """
-    pair = _one_domain(a, b) or _pulled(a, b, needed)
-    if pair is None:
-        return None
+    pair = _one_domain(a, b)
+    made = None if pair is None else _over(pair, a, b, needed)
+    if made is None:
+        pair = _pulled(a, b, needed)
+        made = None if pair is None else _over(pair, a, b, needed)
+    return made
+
+
+def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> Step | None:
+    """Return two steps, whose graphs have been brought onto one domain, as one, or None."""
     (first, a_inputs), (second, b_inputs) = pair
     shape, axes = first.shape, first.axes
     made = {out.index: result for out, result in zip(a.outs, first.results, strict=True)}
@@ -123,13 +130,15 @@ def joined(a: Step, b: Step, needed: frozenset[int]) -> Step | None:
         return moves[value] if value >= 0 else value
 
     args: list[int] = []
+    tables = {s.args[0] for s in second.statements if isinstance(s.what, Lookup)}
     for i, x in enumerate(b_inputs):
         result = made.get(x.slot) if isinstance(x, Ref) else None
         if result is None:
             args.append(operand(x, second, i))
             continue
         assert isinstance(x, Ref)
-        if x.layout != (row_view(shape, axes) if result.row else Layout.dense(shape)):
+        seen = row_view(shape, axes) if result.row else Layout.dense(shape)
+        if x.layout != seen or i in tables:
             return None  # it reads elements that other threads compute
         args.append(moved(result.value))
     shift = len(first.statements)

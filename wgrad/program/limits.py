@@ -26,3 +26,5 @@ class Limits:
     small_row: int = 256
     chain: int = 1024
     threads: int = 256
+    # A scatter of one index a row is a comparison at every element, which fuses.
+    scatters_compare: bool = True

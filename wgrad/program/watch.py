@@ -173,8 +173,7 @@ class Watch:
         if id(x) in self.seen:
             self._note(path, ("again", self._order[id(x)]))
             return
-        self.seen[id(x)] = x
-        self._order[id(x)] = len(self._order)
+        self._meet(x)
         if isinstance(x, Value):
             self._tensor(path, x)
         elif isinstance(x, (list, tuple, collections.deque)):
@@ -213,6 +212,11 @@ class Watch:
             self._class(path, x)
         else:
             self._object(path, x)
+
+    def _meet(self, x: Any) -> None:
+        """Remember an object, and how many were met before it."""
+        self.seen[id(x)] = x
+        self._order.setdefault(id(x), len(self._order))
 
     def _tensor(self, path: tuple, x: Any) -> None:
         array, node = x.array, x.node
@@ -282,7 +286,7 @@ class Watch:
     def _class(self, path: tuple, cls: type) -> None:
         for base in cls.__mro__:
             if not is_closed(base.__module__) and (base is cls or id(base) not in self.seen):
-                self.seen[id(base)] = base
+                self._meet(base)
                 members = vars(base)
                 self._dicts.append((members, tuple(members), tuple(members.values())))
                 self._note(path, ("members", tuple(members)))
@@ -329,7 +333,8 @@ class Watch:
 
 def _finder(x: Any) -> Callable[[], Any]:
     """Return what gives `x` back; what is known by its identity is not kept alive by it."""
-    if type(x).__eq__ is object.__eq__:
+    same: Any = type(x).__eq__
+    if same is object.__eq__:
         with contextlib.suppress(TypeError):
             return weakref.ref(x)
     return lambda: x

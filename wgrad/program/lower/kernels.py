@@ -67,13 +67,13 @@ def fused_kernel(step: Step, home: Home, hardware: bool) -> Kernel:
         deal += [f"        part_{i}({index} + {n}u, lane);" for n in range(each)]
         deal.append("    }")
     body = "\n".join([*functions, *deal, "}"])
-    text = shaders.fill(
+    code = shaders.fill(
         "fused",
         {"parts": f"{module.declarations(1, body)}\n{body}"},
         {"const THREADS = 64u;": f"const THREADS = {size}u;"},
     )
     numbers = tuple(module.numbers)
-    return Kernel(step.name, text, tuple(module.homes), module.access, numbers, groups)
+    return Kernel(step.name, code, tuple(module.homes), module.access, numbers, groups)
 
 
 def _is_long(part: Part) -> bool:

@@ -68,7 +68,7 @@ class Module:
         return bits if dtype.wgsl == "u32" else f"bitcast<{dtype.wgsl}>({bits})"
 
     def function(self, name: str, code: str) -> str:
-        """Return the name of a function declared as `fn NAME(...)...`; equal code is one function."""
+        """Return the name of the function that `fn NAME(...)...` declares; equal code is one."""
         if code not in self._functions:
             self._functions[code] = f"{name}_{len(self._functions)}"
         return self._functions[code]

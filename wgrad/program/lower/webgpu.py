@@ -9,11 +9,12 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from ...backends.base import Array, Live, Number, Storage
 from ...backends.webgpu.device import Buffer, Pipeline
-from ...backends.webgpu.kernels import WebGpuDevice, scalar_bits
+from ...backends.webgpu.kernels import MOST_ELEMENTS, WebGpuDevice, scalar_bits
 from ...backends.webgpu.memory import GpuStorage, size_class
 from ...backends.webgpu.problem import Problem, Scratch
 from ...backends.webgpu.replay import Replay
 from ...dtypes import DType
+from ...errors import ShapeError
 from ..interpret import Draw
 from ..ir import Program, Ref, Slot, Step
 from ..joining import PRODUCT
@@ -50,11 +51,15 @@ class Dispatch:
 
 
 class WebGpuExecutor:
-    """A program ready to run on a WebGPU device."""
+    """A program ready to run on a WebGPU device.
 
-    def __init__(self, program: Program, device: WebGpuDevice):
+    `hardware` says whether workgroups share long rows: by default on all but software adapters.
+    """
+
+    def __init__(self, program: Program, device: WebGpuDevice, hardware: bool | None = None):
         self.program = program
         self.device = device
+        self._hardware = not device.gpu.is_software if hardware is None else hardware
         self.plan: Plan = plan_memory(program)
         self._memory = program.memory()
         self._blocks: dict[object, GpuStorage] = {}
@@ -89,6 +94,12 @@ class WebGpuExecutor:
         return self.plan.places.get(slot, slot)
 
     def _lowered(self, i: int, step: Step) -> list[Dispatch]:
+        for x in step.refs():
+            if x.layout.size > MOST_ELEMENTS:
+                raise ShapeError(
+                    f"compile: {step.name} reads a view of {x.layout.size} elements, and a kernel "
+                    f"of device {self.device.name} counts to {MOST_ELEMENTS}"
+                )
         if step.kind in ("fused", "batch"):
             return [self._fused(step)]
         if step.kind == "matmul":
@@ -99,7 +110,7 @@ class WebGpuExecutor:
         return self._by_device(i, step)
 
     def _fused(self, step: Step) -> Dispatch:
-        kernel = fused_kernel(step, self._home, not self.device.gpu.is_software)
+        kernel = fused_kernel(step, self._home, self._hardware)
         pipeline = self.device.pipeline_of(kernel.text, kernel.access, kernel.label)
         words = [_bits(x, dtype) for x, dtype in kernel.numbers]
         return Dispatch(
@@ -235,6 +246,13 @@ class WebGpuExecutor:
                 found = GpuStorage(self.device, self.device.pool, 0, self.device.pool.acquire(size))
                 shared[kind, nth] = found
             self._blocks[home] = found
+
+    def nbytes(self, home: object) -> int:
+        """Return the bytes of the memory of a binding."""
+        if home in self._blocks:
+            return self._blocks[home].buffer.nbytes
+        slots = [self._memory[slot] for slot, place in self.plan.places.items() if place == home]
+        return nbytes(slots[0])
 
     # Running.
     def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:

@@ -1,4 +1,4 @@
-"""Constants: a tensor of one value becomes a number in what reads it; ops of numbers are computed."""
+"""Constants: a tensor of one value becomes a number in what reads it, and so do ops of numbers."""
 
 from __future__ import annotations
 
@@ -60,6 +60,8 @@ def _unchanged(step: Step) -> int | None:
     x, number = step.inputs
     neutral = _NEUTRAL.get(step.params["body"].name)
     if not isinstance(x, Ref) or isinstance(number, (Ref, Live)) or number != neutral:
+        return None
+    if str(number).startswith("-"):  # -0.0 - -0.0 is 0.0
         return None
     same_type = x.dtype is step.out.dtype and x.whole()
     return x.slot if same_type and x.layout.size == step.out.size else None

@@ -1,7 +1,8 @@
 """Long folds: a reduction over many elements by few threads becomes two, the first with lanes.
 
-Each lane folds a run of neighbouring elements, and a second step folds the lanes. No chain of additions is longer than `limits.chain`, which keeps float
-sums exact to a few ULP (and lavapipe within the 65535 iterations after which it stops a loop).
+Each lane folds a run of neighbouring elements, and a second step folds the lanes. No chain of
+additions is longer than `limits.chain`, which keeps float sums exact to a few ULP (and lavapipe
+within the 65535 iterations after which it stops a loop).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import prod
 
-from ...backends.base import reduced_shape
+from ...backends.base import Number, reduced_shape
 from ...layout import Layout
 from ..domains import reshaped
 from ..graph import Fold, Graph, Position, Result, Statement
@@ -75,7 +76,7 @@ def _two(program: Program, step: Step, axis: int, lanes: int) -> tuple[Step, Ste
     graph: Graph = step.params["graph"]
     folds = [j for j, s in enumerate(graph.statements) if isinstance(s.what, Fold)]
 
-    def split(x: object) -> object:
+    def split(x: Ref | Number) -> Ref | Number:
         if not isinstance(x, Ref):
             return x
         n, s = list(x.layout.shape), list(x.layout.strides)
@@ -91,7 +92,10 @@ def _two(program: Program, step: Step, axis: int, lanes: int) -> tuple[Step, Ste
     partial = _pruned(Graph(shape, axes, graph.dtypes, statements, results))
     slots = [program.new_slot(partial.kept, graph.statements[j].out) for j in folds]
     first = Step(
-        "fused", tuple(map(split, step.inputs)), tuple(slots), {"graph": partial}  # type: ignore[arg-type]
+        "fused",
+        tuple(map(split, step.inputs)),
+        tuple(slots),
+        {"graph": partial},
     )
     lane_axis = [a for a in range(len(shape)) if a not in axes].index(axis)
     return first, _after(step, folds, slots, partial.kept, (lane_axis,))
@@ -112,9 +116,7 @@ def _pruned(graph: Graph) -> Graph:
             wanted.add(j)
             stack += [~a for a in graph.statements[j].args if a < 0]
     place = {~j: ~i for i, j in enumerate(sorted(wanted))}
-    statements = tuple(
-        graph.statements[j].moved(lambda a: place.get(a, a)) for j in sorted(wanted)
-    )
+    statements = tuple(graph.statements[j].moved(lambda a: place.get(a, a)) for j in sorted(wanted))
     results = tuple(replace(r, value=place.get(r.value, r.value)) for r in graph.results)
     return replace(graph, statements=statements, results=results)
 
@@ -127,7 +129,7 @@ def _after(
     still, rows = graph.rows(step.inputs)
     kept = [a for a in range(len(graph.shape)) if a not in graph.axes]
 
-    def on_rows(x: object) -> object:
+    def on_rows(x: Ref | Number) -> Ref | Number:
         if not isinstance(x, Ref):
             return x
         steps = iter(x.layout.strides[a] for a in kept)
@@ -135,13 +137,13 @@ def _after(
         return replace(x, layout=Layout(shape, strides, x.layout.offset))
 
     dense = Layout.dense(shape)
-    inputs = [Ref(slot.index, dense, slot.dtype) for slot in slots]
+    inputs: list[Ref | Number] = [Ref(slot.index, dense, slot.dtype) for slot in slots]
     dtypes = [slot.dtype for slot in slots]
     place: dict[int, int] = {}
     for i, x in enumerate(step.inputs):
         if still[i]:
             place[i] = len(inputs)
-            inputs.append(on_rows(x))  # type: ignore[arg-type]
+            inputs.append(on_rows(x))
             dtypes.append(graph.dtypes[i])
     statements: list[Statement] = []
     for j, s in enumerate(graph.statements):
@@ -153,7 +155,9 @@ def _after(
             else:
                 place[~j] = at
         elif rows[j]:
-            moved = _shifted(s, lambda a: [b for b in range(len(shape)) if b not in axes][kept.index(a)])
+            moved = _shifted(
+                s, lambda a: [b for b in range(len(shape)) if b not in axes][kept.index(a)]
+            )
             statements.append(moved.moved(lambda a: place[a]))
             place[~j] = ~(len(statements) - 1)
     results = tuple(Result(place[r.value], bool(axes)) for r in graph.results)

@@ -15,14 +15,14 @@ from ..limits import Limits
 
 def lift_to_graphs(program: Program, limits: Limits) -> Program:
     """Return the program with elementwise work, reductions and lookups as fused steps."""
-    return program.with_steps([_lifted(step) for step in program.steps])
+    return program.with_steps([_lifted(step, limits) for step in program.steps])
 
 
-def _lifted(step: Step) -> Step:
+def _lifted(step: Step, limits: Limits) -> Step:
     if step.kind == "matmul" and step.inputs[0].layout.shape[-1] == 0:  # type: ignore[union-attr]
-        return _lifted(Step("full", (), step.outs, {"value": 0}))
-    lift = _LIFTS.get(step.kind)
-    found = lift(step) if lift is not None and all(out.size for out in step.outs) else None
+        return _lifted(Step("full", (), step.outs, {"value": 0}), limits)
+    apart = step.kind == "scatter_add" and not limits.scatters_compare
+    found = None if apart or not all(out.size for out in step.outs) else as_graph(step)
     if found is None:
         return step
     graph, inputs = squeezed(*found)
@@ -30,6 +30,12 @@ def _lifted(step: Step) -> Step:
 
 
 Lifted = tuple[Graph, tuple[Ref | Number, ...]]
+
+
+def as_graph(step: Step) -> Lifted | None:
+    """Return a step that is one device method as a graph, or None where no graph says it."""
+    lift = _LIFTS.get(step.kind)
+    return None if lift is None else lift(step)
 
 
 def squeezed(graph: Graph, inputs: tuple[Ref | Number, ...]) -> Lifted:
@@ -70,6 +76,16 @@ def _reduce(step: Step) -> Lifted:
 def _copy(step: Step) -> Lifted:
     (x,) = step.refs()
     return Graph(x.layout.shape, (), (x.dtype,), (), (Result(0),)), step.inputs
+
+
+def _write(step: Step) -> Lifted | None:
+    """What is written over all of a slot is a copy, and the old values are not read."""
+    _, value = step.inputs
+    target: Layout = step.params["target"]
+    assert isinstance(value, Ref)
+    if target != Layout.dense(target.shape) or target.size != step.out.size:
+        return None
+    return Graph(target.shape, (), (value.dtype,), (), (Result(0),)), (value,)
 
 
 def _full(step: Step) -> Lifted:
@@ -119,6 +135,7 @@ _LIFTS: dict[str, Callable[[Step], Lifted | None]] = {
     "reduce": _reduce,
     "copy": _copy,
     "full": _full,
+    "write": _write,
     "gather": _gather,
     "scatter_add": _scatter_add,
 }

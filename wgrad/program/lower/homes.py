@@ -1,0 +1,125 @@
+"""Where the results of a step's calls live: in the memory of its output slots, or in registers.
+
+The memory plan lets a step write over what it reads element by element. Here it is done call by
+call, so a call may write into a slot's memory only when no later call reads what was there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..ir import Ref, Slot
+from .calls import Arrayed, Call, Calls, Temp
+
+Memory = Callable[[int], Any]  # what slots that share their memory have in common
+
+
+def settle(step: Calls, memory: Memory) -> list[Call]:
+    """Return the calls of a step with homes, and copies where a result is not yet at home."""
+    results = list(_kept_apart(step, memory))
+    calls = step.calls
+    latest = _latest_reads(calls, memory)
+    copied = []
+    for slot, x in results:
+        if isinstance(x, Temp) and _whole(x, calls[x.index]) and x.dtype == slot.dtype.numpy:
+            call = calls[x.index]
+            if call.home is None and _may_write(calls, x.index, memory(slot.index), latest, memory):
+                call.home = slot.index
+                continue
+        copied.append((slot, x))
+    for slot, x in copied:
+        step.copy(x, slot.dtype.numpy, home=slot.index)
+    last = last_uses(calls)
+    for i, call in reversed(list(enumerate(calls))):
+        if call.home is not None:
+            place = memory(call.home)
+            for heir in heirs(calls, i, last):
+                if calls[heir].home is None and _may_write(calls, heir, place, latest, memory):
+                    calls[heir].home = call.home
+                    break
+    return calls
+
+
+def _kept_apart(step: Calls, memory: Memory) -> Iterator[tuple[Slot, Arrayed]]:
+    """Iterate over the results, with copies of those that another result may be written over."""
+    for slot, x in step.results:
+        others = {memory(other.index) for other, _ in step.results if other is not slot}
+        if isinstance(x, Ref) and memory(x.slot) in others:
+            x = step.copy(x, x.dtype.numpy)
+        yield slot, x
+
+
+def _latest_reads(calls: list[Call], memory: Memory) -> dict[Any, int]:
+    return {
+        memory(x.slot): i for i, call in enumerate(calls) for x in call.args if isinstance(x, Ref)
+    }
+
+
+def _may_write(
+    calls: list[Call], i: int, place: Any, latest: dict[Any, int], memory: Memory
+) -> bool:
+    """Whether call `i` may write to memory: nothing after it reads what was there before."""
+    if latest.get(place, -1) > i:
+        return False
+    call = calls[i]
+    return call.safe or not any(
+        isinstance(x, Ref) and memory(x.slot) == place
+        for position, x in enumerate(call.args)
+        if position not in call.aligned
+    )
+
+
+def _whole(x: Temp, call: Call) -> bool:
+    return x.layout.contiguous and x.layout.size == call.size
+
+
+def last_uses(calls: list[Call]) -> dict[int, int]:
+    """Return for each result that is read the call that reads it last."""
+    return {t: i for i, call in enumerate(calls) for t in call.temps()}
+
+
+def heirs(calls: list[Call], i: int, last: dict[int, int]) -> list[int]:
+    """Return the results whose memory call `i` may write to: they die in it, and are alike."""
+    call = calls[i]
+    found = [x for position in call.aligned if isinstance(x := call.args[position], Temp)]
+    return [
+        x.index
+        for x in found
+        if last[x.index] == i
+        and _whole(x, calls[x.index])
+        and (calls[x.index].size, calls[x.index].dtype) == (call.size, call.dtype)
+    ]
+
+
+class Registers:
+    """Scratch memory that all steps share; `sizes` are in bytes."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def assign(self, calls: list[Call]) -> dict[int, int]:
+        """Return the register of every call of a step that has no home."""
+        last = last_uses(calls)
+        free = set(range(len(self.sizes)))
+        found: dict[int, int] = {}
+        for i, call in enumerate(calls):
+            if call.home is None:
+                inherited = [found[x] for x in heirs(calls, i, last) if x in found]
+                size = call.size * call.dtype.itemsize
+                found[i] = inherited[0] if inherited else self._take(free, size)
+            dead = {t for t in (*call.temps(), i) if t in found and last.get(t, i) == i}
+            free |= {found[t] for t in dead} - ({found[i]} if i in last and i in found else set())
+        return found
+
+    def _take(self, free: set[int], size: int) -> int:
+        """Return the free register that fits best: the smallest large enough, else the largest."""
+        if not free:
+            free.add(len(self.sizes))
+            self.sizes.append(0)
+        fitting = [r for r in free if self.sizes[r] >= size]
+        choose = min if fitting else max
+        found = choose(fitting or free, key=lambda r: (self.sizes[r], r))
+        free.discard(found)
+        self.sizes[found] = max(self.sizes[found], size)
+        return found

@@ -1,0 +1,189 @@
+"""A program as Python source that calls NumPy: straight-line code over memory planned beforehand.
+
+Source and memory are made once. A run goes through no list of steps and allocates nothing but what
+it hands out; parameters are updated in place. Results are those of the NumPy device, to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from ...backends import threefry
+from ...backends.base import Device, Storage
+from ...errors import OutOfMemoryError
+from ...layout import Layout
+from ..interpret import Draw
+from ..ir import Program, Ref, Step
+from ..limits import Limits
+from ..plan import Place, plan_memory
+from .calls import Argument, Call, Temp, calls_of
+from .homes import Registers, settle
+from .names import Moving, Names, Static
+
+# Nothing is compiled for these graphs, so nothing bounds them. Steps that the passes would lay
+# into one dispatch cost the same apart.
+LIMITS = Limits(
+    buffers=1 << 30,
+    numbers=1 << 30,
+    statements=1 << 30,
+    passes=1 << 30,
+    scatters_compare=False,
+    small_row=1 << 62,  # NumPy's own sums are exact enough, and have the order of the eager ones
+)
+WITHOUT = ("batches",)
+
+
+class NumpyExecutor:
+    """A program ready to run on the NumPy device; `source` is what runs."""
+
+    def __init__(self, program: Program, device: Device):
+        self.program = program
+        self.device = device
+        source = _Source(program)
+        self.source = source.text
+        self.block_bytes = source.block_bytes
+        space = {**source.names.space, "Storage": Storage, "device": device}
+        exec(compile(self.source, "<program>", "exec"), space)  # our own text, from our own names
+        self._run = space["run"]
+
+    def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
+        """Run once: update `inputs` in place, and return the outputs' storages, in order."""
+        try:
+            return self._run(inputs, draw)
+        except MemoryError as error:
+            raise OutOfMemoryError(f"numpy: {error or 'no memory is left'}") from error
+
+
+class _Source:
+    """The text of one program, and the names in it."""
+
+    def __init__(self, program: Program):
+        self.program = program
+        self.slots = program.memory()
+        plan = plan_memory(program)
+        self.places = plan.places
+        self.names = Names()
+        self.registers = Registers()
+        self.memory: dict[Place, Static | Moving] = {
+            Place("block", i): Static(f"b{i}", size) for i, size in enumerate(plan.blocks)
+        }
+        for i, slot in enumerate(program.inputs):
+            self.memory[Place("input", i)] = Moving(f"x{i}", slot.size)
+            self.memory[Place("swap", i)] = Moving(f"w{i}", slot.size)
+        for i, index in enumerate(program.outputs):
+            self.memory[Place("output", i)] = Moving(f"y{i}", self.slots[index].size)
+        lowered = [
+            (step, [settle(part, self.places.__getitem__) for part in calls_of(step)])
+            for step in program.steps
+        ]
+        assigned = [[self.registers.assign(calls) for calls in parts] for _, parts in lowered]
+        self.scratch = [Static(f"s{i}", size) for i, size in enumerate(self.registers.sizes)]
+        body = [
+            line
+            for (step, parts), registers in zip(lowered, assigned, strict=True)
+            for line in self._step(step, parts, registers)
+        ]
+        self.text = "\n".join(self._whole(body)) + "\n"
+        self.block_bytes = plan.block_bytes + sum(self.registers.sizes)
+
+    # The lines of steps.
+    def _step(
+        self, step: Step, parts: list[list[Call]], registers: list[dict[int, int]]
+    ) -> Iterator[str]:
+        yield f"# {step}"
+        for calls, found in zip(parts, registers, strict=True):
+            where = [
+                self.scratch[found[i]] if call.home is None else self.memory[self.places[call.home]]
+                for i, call in enumerate(calls)
+            ]
+            for call, memory in zip(calls, where, strict=True):
+                if call.size:
+                    yield from self._call(call, memory, where)
+
+    def _call(
+        self, call: Call, memory: Static | Moving, where: list[Static | Moving]
+    ) -> Iterator[str]:
+        args = [self._argument(x, where) for x in call.args]
+        out = self.names.view(memory, Layout.dense(call.shape), call.dtype)
+        f = "" if call.function is None else self.names.function(call.function)
+        for line in call.text.format(*args, f=f, out=out).split("\n"):
+            if not line.startswith(f"copyto({out}, {out}"):
+                yield line
+
+    def _argument(self, x: Argument, where: list[Static | Moving]) -> str:
+        if isinstance(x, Ref):
+            return self.names.view(self.memory[self.places[x.slot]], x.layout, x.dtype.numpy)
+        if isinstance(x, Temp):
+            return self.names.view(where[x.index], x.layout, x.dtype)
+        return self.names.argument(x)
+
+    # The lines around them.
+    def _whole(self, body: list[str]) -> Iterator[str]:
+        space = self.names.space
+        space |= {"empty": np.empty, "copyto": np.copyto, "ndarray": np.ndarray}
+        space |= {"errstate": np.errstate, "bits": threefry.bits}
+        for note in self.names.notes:
+            yield f"# {note}"
+        yield "def run(inputs, draw):"
+        head = [*self._inputs(), *self.names.start, *self._fresh()]
+        yield from _indented(head)
+        yield "    with errstate(all='ignore'):"
+        yield from _indented(body, 2)
+        if all(line.startswith("#") for line in body):
+            yield "        pass"
+        swaps = [p for p in self._used() if p.kind == "swap"]
+        yield from _indented([f"inputs[{p.index}].buffer = w{p.index}" for p in swaps])
+        outs = ", ".join(
+            f"Storage(device, y{i}, {self.slots[slot].size})"
+            for i, slot in enumerate(self.program.outputs)
+        )
+        yield f"    return [{outs}]"
+
+    def _used(self) -> list[Place]:
+        """Return the places of all slots but inputs that nothing touches, each once."""
+        touched = {s for step in self.program.steps for s in step.reads() | step.writes()}
+        return list(dict.fromkeys(self.places[slot] for slot in self.slots if slot in touched))
+
+    def _inputs(self) -> Iterator[str]:
+        used = self._used()
+        steady = {
+            self.places[new] for new in self.program.updates.values()
+        }  # these keep their buffers from run to run
+        kept: list[str] = []
+        lines: list[str] = []
+        for place in used:
+            if place.kind != "input":
+                continue
+            memory = self.memory[place]
+            assert isinstance(memory, Moving)
+            name = memory.name
+            if place in steady:
+                views = [line.partition(" = ")[0] for line in memory.views]
+                kept += [name, *views]
+                lines.append(f"if inputs[{place.index}].buffer is not {name}:")
+                lines.append(f"    {name} = inputs[{place.index}].buffer")
+                lines += [f"    {line}" for line in memory.views]
+            else:
+                lines.append(f"{name} = inputs[{place.index}].buffer")
+                lines += memory.views
+        if kept:
+            self.names.space |= dict.fromkeys(kept)
+            yield f"global {', '.join(kept)}"
+        yield from lines
+
+    def _fresh(self) -> Iterator[str]:
+        outputs = [(Place("output", i), s) for i, s in enumerate(self.program.outputs)]
+        swaps = [(self.places[s], s) for s in self.program.updates.values()]
+        for place, slot in [*outputs, *swaps]:
+            if place.kind in ("output", "swap"):
+                memory = self.memory[place]
+                assert isinstance(memory, Moving)
+                dtype = self.names.dtype(self.slots[slot].dtype.numpy)
+                yield f"{memory.name} = empty({memory.size}, {dtype})"
+                yield from memory.views
+
+
+def _indented(lines: Iterable[str], levels: int = 1) -> Iterator[str]:
+    return (f"{'    ' * levels}{line}" for line in lines)
