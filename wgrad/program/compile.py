@@ -19,6 +19,7 @@ from ..backends.base import tracing
 from ..core import listeners
 from ..devices import default_device
 from ..errors import ArgumentError
+from ..interrupts import interrupts_wait
 from ..tensor import Tensor
 from .build import Executor, History, build
 from .capture import Capture, check_arguments
@@ -87,7 +88,8 @@ class Compiled:
                         signature.captures.insert(0, signature.captures.pop(i))
                     if not capture.values_fit(leaves):
                         break  # the function itself raises what there is to raise
-                    return capture.replay(leaves)
+                    with interrupts_wait():
+                        return capture.replay(leaves)
             else:
                 return self._trace(signature, args, kwargs, leaves, objects)
         return self._function(*args, **kwargs)
@@ -115,28 +117,41 @@ class Compiled:
         except TooMuchError as error:
             self._give_up(signature, str(error))
             return self._function(*args, **kwargs)
+        self._note_reason(signature, watch)
         expected = [c for c in signature.pending if self._meets_again(c, watch, leaves)]
         capture = Capture(self._function, args, kwargs, leaves, watch, frozen)
-        after = Watch(self._roots(objects))
-        capture.watch_after = after
-        twin = next((c for c in signature.pending if capture.difference(c) is None), None)
-        capture.cut()
-        if twin is not None and capture.kept():
-            gc.collect()
-        reason = self._judge(signature, capture, watch.difference(after), twin, expected)
-        executor = self._executor_of(capture)
-        result = capture.first_run(executor)
-        self._newest = capture
+        try:
+            capture.watch_after = after = Watch(self._roots(objects))
+            twin = next((c for c in signature.pending if capture.difference(c) is None), None)
+            capture.cut()
+            if twin is not None and capture.kept():
+                gc.collect()
+            reason = self._judge(signature, capture, watch.difference(after), twin, expected)
+            executor = self._executor_of(capture)
+        except BaseException:
+            capture.undo()
+            raise
+        with interrupts_wait():
+            result = capture.first_run(executor)
+            self._newest = capture
+            if twin is not None:
+                signature.pending.remove(twin)
+                signature.captures.insert(0, capture)
+                signature.disagreements = 0
+            else:
+                signature.pending = [*signature.pending[-PATIENCE:], capture]
         if reason is not None:
             self._give_up(signature, reason)
-        elif twin is not None:
-            signature.pending.remove(twin)
-            signature.captures.insert(0, capture)
-            signature.disagreements = 0
-        else:
-            signature.pending = [*signature.pending[-PATIENCE:], capture]
         self._make_room(signature)
         return result
+
+    def _note_reason(self, signature: Signature, watch: Watch) -> None:
+        """Remember why none of the captures of a known signature could be used."""
+        earlier = [*signature.captures, *signature.pending]
+        if earlier:
+            changed = earlier[0].watch.difference(watch)
+            what = changed or "the state of a gradient, or the memory of an argument,"
+            self._reason = f"{what} changes"
 
     @staticmethod
     def _meets_again(capture: Capture, watch: Watch, leaves: list[Tensor]) -> bool:
@@ -169,27 +184,23 @@ class Compiled:
 
     def _executor_of(self, capture: Capture) -> Executor | None:
         """Return what runs the program of a capture, which another of its kind may have."""
-        try:
-            capture.prepare()
-            program = capture.program
-            device = capture.device
-            if device is None or not (program.outputs or program.updates):
-                return None
-            key = program_account(program), device
-            executor = self._executors.get(key)
-            if executor is None:
-                history = History(program)
-                executor = build(program, device, self._fuse, history=history)
-                self._executors[key], self._histories[executor] = executor, history
-                if len(self._executors) > LIMIT:
-                    self._executors.popitem(last=False)
-            else:
-                self._executors.move_to_end(key)
-            capture.program = executor.program
-            return executor
-        except BaseException:
-            capture.undo()
-            raise
+        capture.prepare()
+        program = capture.program
+        device = capture.device
+        if device is None or not (program.outputs or program.updates):
+            return None
+        key = program_account(program), device
+        executor = self._executors.get(key)
+        if executor is None:
+            history = History(program)
+            executor = build(program, device, self._fuse, history=history)
+            self._executors[key], self._histories[executor] = executor, history
+            if len(self._executors) > LIMIT:
+                self._executors.popitem(last=False)
+        else:
+            self._executors.move_to_end(key)
+        capture.program = executor.program
+        return executor
 
     # Signatures.
     def _add_signature(self, key: Any, leaves: list[Tensor], objects: list[Any]) -> Signature:
