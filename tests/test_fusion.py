@@ -254,7 +254,7 @@ LONG: dict[str, Case] = {
 @pytest.mark.parametrize("name", LONG)
 def test_fusion_a_workgroup_shares_a_long_row(webgpu, name):
     executor = replays(LONG[name], webgpu, replace(limits_of(webgpu), fewest_rows=1), hardware=True)
-    assert any("var<workgroup>" in d.text for d in executor.dispatches)
+    assert any("var<workgroup>" in d.pipeline.code for d in executor.dispatches)
 
 
 @pytest.mark.parametrize("name", ["softmax", "parts", "sum of all", "gelu of a product"])

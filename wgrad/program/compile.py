@@ -21,8 +21,9 @@ from ..devices import default_device
 from ..errors import ArgumentError
 from ..interrupts import interrupts_wait
 from ..tensor import Tensor
-from .build import Executor, build
+from .build import Executor, History, build
 from .capture import Capture, check_arguments
+from .explain import Explanation, explain
 from .finish import program_account
 from .ir import Program
 from .tree import take_apart
@@ -55,6 +56,7 @@ class Compiled:
     def _clear(self) -> None:
         self._signatures: OrderedDict[Any, Signature] = OrderedDict()
         self._executors: OrderedDict[Any, Executor] = OrderedDict()
+        self._histories: weakref.WeakKeyDictionary[Executor, History] = weakref.WeakKeyDictionary()
         self._objects: dict[int, Any] = {}  # static arguments by id: weak references, or themselves
         self._newest: Capture | None = None
         self._warned = False
@@ -190,7 +192,9 @@ class Compiled:
         key = program_account(program), device
         executor = self._executors.get(key)
         if executor is None:
-            executor = self._executors[key] = build(program, device, self._fuse)
+            history = History(program)
+            executor = build(program, device, self._fuse, history=history)
+            self._executors[key], self._histories[executor] = executor, history
             if len(self._executors) > LIMIT:
                 self._executors.popitem(last=False)
         else:
@@ -275,13 +279,27 @@ class Compiled:
         """The program traced last. Raises: ArgumentError before the first call."""
         return self._captured("program").program
 
-    def explain(self) -> str:
-        """Return what the program traced last does, kernel by kernel."""
-        return self._ask("explain")
+    def explain(self) -> Explanation:
+        """Return what the program traced last does, kernel by kernel: print it.
+
+        Raises: ArgumentError before the first call, and for a function that runs nothing.
+        """
+        executor = self._executor("explain")
+        return explain(executor, self._histories[executor], executor.device)
 
     def wgsl(self) -> str:
-        """Return the kernels of the program traced last."""
-        return self._ask("wgsl")
+        """Return the kernels of the program traced last.
+
+        Raises: ArgumentError before the first call, and where no kernels were made.
+        """
+        return self._text("wgsl", "it runs on WebGPU, fused")
+
+    def source(self) -> str:
+        """Return the Python source that the program traced last became, on the NumPy device.
+
+        Raises: ArgumentError before the first call, and where none was made.
+        """
+        return self._text("source", "it runs on NumPy, fused")
 
     def _captured(self, what: str) -> Capture:
         if self._newest is None:
@@ -290,11 +308,23 @@ class Compiled:
             )
         return self._newest
 
-    def _ask(self, what: str) -> str:
-        method = getattr(self._captured(what).executor, what, None)
-        if method is None:
-            raise ArgumentError(f"compile: {what} is not known of the way {self._name} runs")
-        return method()
+    def _executor(self, what: str) -> Any:
+        found = self._captured(what).executor
+        if found is None:
+            raise ArgumentError(
+                f"compile: {what} of {self._name} was asked for, and it runs nothing on a device"
+            )
+        return found
+
+    def _text(self, what: str, needed: str) -> str:
+        executor = self._executor(what)
+        found = getattr(executor, what, None)
+        if found is None:
+            raise ArgumentError(
+                f"compile: {what} of {self._name} was asked for, which there is when {needed}; it "
+                f"runs on {executor.device.name}, {type(executor).__name__}"
+            )
+        return found() if callable(found) else found
 
     # Copies: the function, and none of the captures.
     def __deepcopy__(self, memo: dict) -> Compiled:

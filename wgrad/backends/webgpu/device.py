@@ -113,10 +113,11 @@ class Buffer:
 class Pipeline:
     """A compiled shader; `access` says of each storage buffer whether it is read or written."""
 
-    __slots__ = ("access", "label", "raw")
+    __slots__ = ("access", "code", "label", "raw")
 
-    def __init__(self, raw: Any, access: str, label: str):
+    def __init__(self, raw: Any, access: str, label: str, code: str):
         self.raw = raw
+        self.code = code
         self.access = access
         self.label = label
 
@@ -286,7 +287,7 @@ class Gpu:
             except Exception as error:
                 raise ShaderError(f"webgpu: shader {label} does not compile: {error}") from error
             COUNTERS.pipelines_compiled += 1
-            return Pipeline(raw, access, label)
+            return Pipeline(raw, access, label, code)
 
     # Recording.
     def launch(

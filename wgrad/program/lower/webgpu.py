@@ -19,6 +19,8 @@ from ..interpret import Draw
 from ..ir import Program, Ref, Slot, Step
 from ..joining import PRODUCT
 from ..limits import Limits
+from ..passes.folds import split_long_folds
+from ..passes.lift import lift_to_graphs
 from ..passes.products import as_fused
 from ..plan import Place, Plan, nbytes, plan_memory
 from .kernels import Kernel, epilogue, fused_kernel
@@ -46,8 +48,8 @@ class Dispatch:
     params: bytes
     groups: int
     step: Step
-    text: str = ""
     live: list[tuple[int, Live, DType]] = field(default_factory=list)  # byte, number, dtype
+    position: int = 0  # of the step among the program's
 
 
 class WebGpuExecutor:
@@ -57,6 +59,9 @@ class WebGpuExecutor:
     """
 
     def __init__(self, program: Program, device: WebGpuDevice, hardware: bool | None = None):
+        # What no pass has lifted or split, because it was switched off, is now.
+        limits = limits_of(device)
+        program = split_long_folds(lift_to_graphs(program, limits), limits)
         self.program = program
         self.device = device
         self._hardware = not device.gpu.is_software if hardware is None else hardware
@@ -67,7 +72,8 @@ class WebGpuExecutor:
         self.dispatches: list[Dispatch] = []
         for i, step in enumerate(program.steps):
             if any(out.size for out in step.outs):
-                self.dispatches += self._lowered(i, step)
+                made = self._lowered(i, step)
+                self.dispatches += [replace(d, position=i) for d in made]
         self._take_blocks()
         self.replay = Replay(
             device.gpu, [(d.pipeline, d.params, d.groups) for d in self.dispatches]
@@ -119,7 +125,6 @@ class WebGpuExecutor:
             struct.pack(f"<{len(words)}I", *words),
             kernel.groups,
             step,
-            kernel.text,
             _live(kernel, 0),
         )
 
@@ -156,7 +161,6 @@ class WebGpuExecutor:
                     bytes(params),
                     launch.groups,
                     step,
-                    launch.kernel.code,
                     _live(kernel, MATMUL_SCALARS),
                 )
             )
@@ -246,6 +250,16 @@ class WebGpuExecutor:
                 found = GpuStorage(self.device, self.device.pool, 0, self.device.pool.acquire(size))
                 shared[kind, nth] = found
             self._blocks[home] = found
+
+    def wgsl(self) -> str:
+        """Return the texts of the kernels, each under a line with its number and name."""
+        users: dict[str, list[str]] = {}
+        for i, d in enumerate(self.dispatches):
+            users.setdefault(d.pipeline.code, []).append(f"kernel {i}: {d.pipeline.label}")
+        return "\n\n".join(
+            "\n".join([*(f"// {name}" for name in names), code.rstrip()])
+            for code, names in users.items()
+        )
 
     def nbytes(self, home: object) -> int:
         """Return the bytes of the memory of a binding."""

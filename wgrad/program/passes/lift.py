@@ -15,12 +15,13 @@ from ..limits import Limits
 
 def lift_to_graphs(program: Program, limits: Limits) -> Program:
     """Return the program with elementwise work, reductions and lookups as fused steps."""
-    return program.with_steps([_lifted(step, limits) for step in program.steps])
+    return program.with_steps([lifted(step, limits) for step in program.steps])
 
 
-def _lifted(step: Step, limits: Limits) -> Step:
+def lifted(step: Step, limits: Limits) -> Step:
+    """Return a step as a fused one, where a graph can say what it does."""
     if step.kind == "matmul" and step.inputs[0].layout.shape[-1] == 0:  # type: ignore[union-attr]
-        return _lifted(Step("full", (), step.outs, {"value": 0}), limits)
+        return lifted(Step("full", (), step.outs, {"value": 0}), limits)
     apart = step.kind == "scatter_add" and not limits.scatters_compare
     found = None if apart or not all(out.size for out in step.outs) else as_graph(step)
     if found is None:
