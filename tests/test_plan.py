@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import hypothesis.strategies as st
@@ -243,4 +242,4 @@ def test_compose_says_what_strides_can(order, shape, data):
 def test_compose_refuses_what_no_strides_say():
     turned = Layout((3, 2), (1, 3))
     assert compose(Layout((6,), (1,)), (3, 2), turned) is None
-    assert compose(replace(turned, shape=(2,), strides=(2,)), (3, 2), turned) is not None
+    assert compose(Layout((2,), (2,)), (3, 2), turned) is not None
