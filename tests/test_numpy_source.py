@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from programs import traced
 
 import wgrad as wg
-from wgrad import nn, optim
+from wgrad import dtypes, nn, optim
 from wgrad.backends.base import Body, Device, Live, Storage
 from wgrad.dtypes import bool_, float32, float64
 from wgrad.ops.families import REGISTRY, Elementwise
 from wgrad.program.build import build
+from wgrad.program.graph import Graph, Result
 from wgrad.program.interpret import Draw, Interpreter
-from wgrad.program.ir import Program
+from wgrad.program.ir import Program, Slot, Step
 from wgrad.program.limits import Limits
 from wgrad.program.lower.bodies import Scalar, parts
 from wgrad.program.lower.numpy import LIMITS, WITHOUT, NumpyExecutor
@@ -162,7 +163,10 @@ FUNCTIONS: dict[str, tuple[Callable, tuple]] = {
         backward(lambda x: wg.softmax(wg.sin(x) @ x.T)),
         (wg.tensor(X, dtype=wg.float64, device="numpy"),),
     ),
-    "long sums": (backward(lambda x: (x * x).sum() + x.mean(axis=0)), (np.tile(X, (900, 1)),)),
+    "long sums": (
+        backward(lambda x: (x * x).sum() + x.mean(axis=0) + x.T[:, ::2].sum(axis=1)),
+        (RNG.standard_normal((9000, 3)).astype(np.float32),),
+    ),
     "batched products": (
         backward(lambda x: wg.tanh(x @ wg.matrix_transpose(x)) * 0.5),
         (RNG.standard_normal((3, 4, 5)).astype(np.float32),),
@@ -173,12 +177,13 @@ FUNCTIONS: dict[str, tuple[Callable, tuple]] = {
             for axes in ((2, 0, 1), (1, 2, 0))
             for a in range(3)
         ],
-        (RNG.standard_normal((9, 4, 5)).astype(np.float32),),
+        (RNG.standard_normal((19, 14, 15)).astype(np.float32),),
     ),
     "random numbers": (
         lambda x: [x + wg.rand(5, 7), wg.randn(3), wg.randint(0, 9, (4,)), wg.rand(2) * 2],
         (X,),
     ),
+    "choice in place": (lambda w: w.assign(wg.where(w > 0, w, 0.5)).sum(), (W,)),
     "assignment": (lambda x, w: [_assigned(x), w.assign(w * 2 + 1).sum()], (X, W)),
 }
 
@@ -471,6 +476,19 @@ def test_updates_that_read_one_another_and_themselves(numpy_device):
         return (a + b).sum()
 
     agree(numpy_device, *captured(f))
+
+
+def test_inputs_that_one_step_exchanges_are_copied_first(numpy_device):
+    shape, kinds = (3,), (dtypes.float32, dtypes.float32)
+    a, b, new_a, new_b = (Slot(i, shape, dtypes.float32) for i in range(4))
+    graph = Graph(shape, (), kinds, (), (Result(1), Result(0)))
+    step = Step("fused", (a.whole(), b.whole()), (new_a, new_b), {"graph": graph})
+    program = Program([step], [a, b], updates={0: 2, 1: 3}, slots=4)
+    inputs = [wg.tensor(x).array.storage for x in ([1.0, 2.0, 3.0], [4.0, 5.0, 6.0])]
+    buffers = [x.buffer for x in inputs]
+    NumpyExecutor(program, numpy_device).run(inputs, lambda *_: ((0, 0), 0))
+    assert [x.buffer.tolist() for x in inputs] == [[4.0, 5.0, 6.0], [1.0, 2.0, 3.0]]
+    assert all(x.buffer is buffer for x, buffer in zip(inputs, buffers, strict=True))
 
 
 def test_settings_are_read_anew_in_every_run(numpy_device):
