@@ -36,7 +36,7 @@ def traced(f: Callable, *args: Any) -> Traced:
     """Return what f(*args) does, which it has done once when this returns."""
     found: list[Traced] = []
 
-    def note(program: Program, device: Device, *_: Any) -> Traced:
+    def note(program: Program, device: Device, *_: Any, **__: Any) -> Traced:
         found.append(Traced(program, device))
         return found[-1]
 

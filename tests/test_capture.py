@@ -3,6 +3,7 @@
 import copy
 import gc
 import pickle
+import signal
 import threading
 import time
 import warnings
@@ -105,6 +106,55 @@ def test_capture_a_written_argument_that_overlaps_another(device):
         return f, lambda i: (data[i % 3 : i % 3 + 4], data[2:6]), lambda: data
 
     alike(make, 9)
+
+
+def test_capture_an_argument_that_becomes_one_the_function_finds(device):
+    def make():
+        w, v = wg.parameter([1.0]), wg.parameter([2.0])
+
+        def clears(p):
+            p.zero_grad()
+            (w * 3 + p * 0.0).sum().backward()
+            return w * (2 if p is w else 1)
+
+        return clears, lambda i: ([w, v][i // 4 % 2],), lambda: grads_of(w, v)
+
+    alike(make, 16)
+
+    def make_only_effect():
+        w, v = wg.parameter([1.0]), wg.parameter([2.0])
+
+        def clears(p):
+            w.requires_grad  # the function finds w, and uses nothing of it
+            p.grad = None
+
+        def args(i):
+            w.set_grad([1.0])
+            v.set_grad([1.0])
+            return ([w, v][i // 4 % 2],)
+
+        return clears, args, lambda: grads_of(w, v)
+
+    alike(make_only_effect, 16)
+
+
+def test_capture_views_of_arguments_that_outlive_a_trace(device):
+    kept = {}
+
+    def keeps(x):
+        kept["view"] = x[2:4]
+        return x * 1.0
+
+    data = wg.arange(8.0)
+    first = wg.compile(keeps)
+    first(data[1:7])
+    second = wg.compile(lambda y: y + kept["view"])
+    for i in range(4):
+        assert second(wg.full((2,), float(i))).tolist() == [3 + i, 4 + i]
+    third = wg.compile(lambda y, z: y + z)
+    view = kept["view"]
+    for i in range(4):
+        assert third(wg.full((2,), float(i)), view).tolist() == [3 + i, 4 + i]
 
 
 def test_capture_minibatches_replay_one_program_at_any_offset(device):
@@ -459,13 +509,19 @@ def test_capture_a_cache_filled_by_the_first_call_is_compiled(device):
 def test_capture_containers_of_arguments_that_the_function_changes(device):
     def f(batch):
         batch["x"] = batch["x"] * 2
+        batch["n"] += 1
         return batch["x"] + 1
 
-    g = wg.compile(f)
-    with pytest.warns(UserWarning, match="containers among its arguments"):
-        for i in range(4):
-            batch = {"x": wg.full((1,), float(i))}
-            assert g(batch).tolist() == [2 * i + 1] and batch["x"].tolist() == [2 * i]
+    def counts(batch):
+        batch["n"] += 1
+        return batch["x"] * 2 + 1
+
+    for function in (f, counts):
+        g = wg.compile(function)
+        with pytest.warns(UserWarning, match="containers among its arguments"):
+            for i in range(4):
+                batch = {"x": wg.full((1,), float(i)), "n": 0}
+                assert g(batch).tolist() == [2 * i + 1] and batch["n"] == 1
 
 
 # Random numbers.
@@ -607,7 +663,7 @@ def test_capture_a_first_run_that_fails_changes_nothing(device, monkeypatch):
             w.assign(w - w.grad)
         return wg.rand(1)
 
-    def fails(*args):
+    def fails(*args, **_):
         raise MemoryError("none left")
 
     state, version = wg.get_rng_state(), w.array.storage.version
@@ -643,6 +699,31 @@ def test_capture_an_interrupt_leaves_all_as_it_was_or_done(device, monkeypatch):
         f(wg.ones(1), True)
     assert w.tolist() == [1] and w.array.storage.version == 0
     assert [f(wg.ones(1), False).item() for _ in range(4)] == [2, 3, 4, 5]
+
+
+def test_capture_an_interrupt_of_a_replay_waits_for_its_end(device):
+    w = wg.parameter([1.0, 1.0])
+
+    @wg.compile
+    def f(x):
+        w.zero_grad()
+        (w * x).sum().backward()
+        return x * 2
+
+    for _ in range(3):
+        f(wg.ones(2))
+    (capture,) = next(iter(f._signatures.values())).captures
+    run = capture.executor.run
+
+    def interrupted(*args):
+        outs = run(*args)
+        signal.raise_signal(signal.SIGINT)
+        return outs
+
+    capture.executor.run = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        f(wg.full((2,), 5.0))
+    assert w.grad.tolist() == [5, 5]
 
 
 def test_capture_refuses_what_has_no_place_in_a_trace(device):

@@ -24,6 +24,7 @@ LAYERS = {
     "errors": 0,
     "dtypes": 0,
     "layout": 0,
+    "interrupts": 0,
     "statistics": 0,
     "version": 0,
     "backends": 1,
@@ -49,6 +50,7 @@ LAYERS = {
     "viz": 7,
     "profile": 7,
     "cli": 7,
+    "__main__": 7,
     "": 8,  # wgrad/__init__.py gathers them all
 }
 

@@ -468,3 +468,11 @@ def test_bounds_of_an_expanded_view_are_not_those_of_its_memory(webgpu):
     assert wg.take(table, part).tolist() == [[5, 6], [5, 6]]
     with pytest.raises(wg.errors.IndexRangeError, match="100"):
         wg.take(table, index)
+
+
+def test_compiled_kernels_refuse_views_that_they_cannot_count(webgpu):
+    f = wg.compile(lambda x: (wg.broadcast_to(x, (70_000, 70_000)) * 2).sum())
+    x = wg.ones(1)
+    with pytest.raises(wg.errors.ShapeError, match="counts to"):
+        f(x)
+    assert x.tolist() == [1]

@@ -98,8 +98,8 @@ def recording_of_ours(problem: Mlp, device: Any) -> Recording:
     made: list[Any] = []
     given: list[np.ndarray] = []
 
-    def build(*args: Any) -> Any:
-        executor = program.build(*args)
+    def build(*args: Any, **more: Any) -> Any:
+        executor = program.build(*args, **more)
         run = executor.run
 
         def first_run(inputs: Any, draw: Any) -> Any:
@@ -123,7 +123,7 @@ def recording_of_ours(problem: Mlp, device: Any) -> Recording:
     ]
     dispatches = [
         Dispatch(
-            d.text,
+            d.pipeline.code,
             tuple(
                 (homes.index(home), "read" if access == "r" else "read_write")
                 for home, access in zip(d.homes, d.pipeline.access, strict=True)

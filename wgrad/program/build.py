@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..backends.base import Device, Storage
@@ -10,7 +11,7 @@ from .interpret import Draw, Interpreter
 from .ir import Program
 from .limits import Limits
 from .lower import numpy
-from .passes import FUSION, simplify
+from .passes import FUSION, simplify, switched_off
 
 
 class Executor(Protocol):
@@ -22,21 +23,40 @@ class Executor(Protocol):
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
 
 
+@dataclass
+class History:
+    """How a program came about: as it was traced, and the steps that each pass left."""
+
+    traced: Program
+    passes: list[tuple[str, int]] = field(default_factory=list)
+
+    def note(self, name: str, program: Program) -> None:
+        """Remember a pass."""
+        self.passes.append((name, len(program.steps)))
+
+
 def build(
-    program: Program, device: Device, fuse: bool = True, without: Collection[str] = ()
+    program: Program,
+    device: Device,
+    fuse: bool = True,
+    without: Collection[str] = (),
+    history: History | None = None,
 ) -> Executor:
     """Return what runs `program` on `device`, after all passes but those named in `without`.
 
-    Without `fuse` every op stays a call of the device.
+    The environment variable WGRAD_PASSES_OFF names passes to leave out, too. Without `fuse` every
+    op stays a call of the device. `history` is told what the passes did.
     """
+    left_out = {*without, *switched_off()}
+    note = (history or History(program)).note
     if not fuse:
-        return Interpreter(simplify(program, Limits(), {*without, *FUSION}), device)
+        return Interpreter(simplify(program, Limits(), left_out | FUSION, note), device)
     if device.name == "numpy":
-        limits, left_out = numpy.LIMITS, {*without, *numpy.WITHOUT}
-        return numpy.NumpyExecutor(simplify(program, limits, left_out), device)
+        left_out |= set(numpy.WITHOUT)
+        return numpy.NumpyExecutor(simplify(program, numpy.LIMITS, left_out, note), device)
     # Imported where there is a WebGPU device, and so wgpu.
     from ..backends.webgpu.kernels import WebGpuDevice
     from .lower.webgpu import WebGpuExecutor, limits_of
 
     assert isinstance(device, WebGpuDevice)
-    return WebGpuExecutor(simplify(program, limits_of(device), without), device)
+    return WebGpuExecutor(simplify(program, limits_of(device), left_out, note), device)

@@ -31,7 +31,7 @@ from .finish import (
 )
 from .grads import KIND, Touched, entry_state
 from .ir import Program
-from .trace import Given, Tracer, position_of
+from .trace import Tracer
 from .tree import fill, take_apart, template
 from .watch import Watch
 
@@ -89,9 +89,10 @@ class Capture:
         self._tracer = tracer = Tracer(frozen)
         self._leaves = leaves
         self._nodes = [(x.node, x.requires_grad) for x in leaves]
+        before = _arguments(args, kwargs)
         try:
             out = self._call(function, args, kwargs)
-            self.changes_arguments = self._arguments(args, kwargs) != list(map(id, leaves))
+            self.changes_arguments = _arguments(args, kwargs) != before
             self._finish_trace(out)
         except BaseException:
             tracer.undo()
@@ -99,24 +100,19 @@ class Capture:
 
     def _call(self, function: Callable, args: tuple, kwargs: dict) -> Any:
         """Run the function with the tracer in the devices' place."""
-        arrays = [x.array for x in self._leaves]
-        for i, x in enumerate(self._leaves):
-            if not isinstance(x.array, Given):
-                x.array = Given(x.array.storage, x.array.layout, x.array.dtype, i)
-        given = [x.array for x in self._leaves]
+        tracer = self._tracer
+        swapped = []  # in the order of the arguments, a tensor that comes twice only once
         try:
-            with traced_by(self._tracer):
+            for i, x in enumerate(self._leaves):
+                if tracer.position_of(x.array) is None:
+                    swapped.append((x, x.array, tracer.given(x.array, i)))
+                    x.array = swapped[-1][2]
+            with traced_by(tracer):
                 return function(*args, **kwargs)
         finally:
-            for x, mine, array in zip(self._leaves, given, arrays, strict=True):
+            for x, array, mine in swapped:
                 if x.array is mine:
                     x.array = array
-
-    @staticmethod
-    def _arguments(args: tuple, kwargs: dict) -> list[int]:
-        found: list[Any] = []
-        take_apart((args, kwargs), found, [])
-        return list(map(id, found))
 
     # The end of the trace.
     def _finish_trace(self, out: Any) -> None:
@@ -219,6 +215,8 @@ class Capture:
         tracer = self._tracer
         self._sources = [bindings.sources[slot] for slot in sorted(bindings.sources)]
         self._pins = list(bindings.pins.items())
+        self._found = bindings.found
+        self._outer = {e.key for e in self._effects if not isinstance(e.key, int)}
         self._fixed_grads = list(bindings.fixed_grads.items())
         self._histories = list(tracer.histories.items())
         self._guards = tracer.guards
@@ -229,13 +227,13 @@ class Capture:
         current = random.global_generator()
         self._generators = [(g, g is current, taken) for g, (_, taken) in tracer.generators.items()]
         self._checks = [
-            (position_of(c.array), self._relative(c.array), c.least, c.greatest)
+            (tracer.position_of(c.array), self._relative(c.array), c.least, c.greatest)
             for c in tracer.checks
         ]
 
     def _relative(self, x: Array) -> Array:
         """Return an array whose offset counts from where its argument begins."""
-        position = position_of(x)
+        position = self._tracer.position_of(x)
         start = 0 if position is None else self._leaves[position].array.layout.offset
         return Array(x.storage, shifted(x.layout, -start), x.dtype)
 
@@ -362,7 +360,17 @@ class Capture:
 
     def fits(self, leaves: Sequence[Tensor]) -> bool:
         """Whether all that the traced call rested on is now as it was then."""
-        return self.enters_alike(leaves) and self.watch.holds()
+        return self.enters_alike(leaves) and self.watch.holds() and self._finds_alike(leaves)
+
+    def _finds_alike(self, leaves: Sequence[Tensor]) -> bool:
+        """Whether the function meets the arguments by itself exactly where it did."""
+        known = self.watch.tensors
+        for x, found in zip(leaves, self._found, strict=True):
+            if (x if id(x) in known else None) is not found:
+                return False
+            if found is None and x.node in self._outer:
+                return False
+        return True
 
     def enters_alike(self, leaves: Sequence[Tensor]) -> bool:
         """Whether tensors, arguments and gradients are as they were; attributes left aside."""
@@ -487,6 +495,12 @@ class Capture:
         elif status == LEAF:
             x.node = Node(requires_grad=True)
         return x
+
+
+def _arguments(args: tuple, kwargs: dict) -> tuple[Any, list[int]]:
+    """Return what arguments are, to be compared with what they are after a call."""
+    found: list[Any] = []
+    return take_apart((args, kwargs), found, []), list(map(id, found))
 
 
 class _NoHistory(Op):

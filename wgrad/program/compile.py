@@ -19,9 +19,11 @@ from ..backends.base import tracing
 from ..core import listeners
 from ..devices import default_device
 from ..errors import ArgumentError
+from ..interrupts import interrupts_wait
 from ..tensor import Tensor
-from .build import Executor, build
+from .build import Executor, History, build
 from .capture import Capture, check_arguments
+from .explain import Explanation, explain
 from .finish import program_account
 from .ir import Program
 from .tree import take_apart
@@ -54,6 +56,7 @@ class Compiled:
     def _clear(self) -> None:
         self._signatures: OrderedDict[Any, Signature] = OrderedDict()
         self._executors: OrderedDict[Any, Executor] = OrderedDict()
+        self._histories: weakref.WeakKeyDictionary[Executor, History] = weakref.WeakKeyDictionary()
         self._objects: dict[int, Any] = {}  # static arguments by id: weak references, or themselves
         self._newest: Capture | None = None
         self._warned = False
@@ -85,7 +88,8 @@ class Compiled:
                         signature.captures.insert(0, signature.captures.pop(i))
                     if not capture.values_fit(leaves):
                         break  # the function itself raises what there is to raise
-                    return capture.replay(leaves)
+                    with interrupts_wait():
+                        return capture.replay(leaves)
             else:
                 return self._trace(signature, args, kwargs, leaves, objects)
         return self._function(*args, **kwargs)
@@ -113,28 +117,41 @@ class Compiled:
         except TooMuchError as error:
             self._give_up(signature, str(error))
             return self._function(*args, **kwargs)
+        self._note_reason(signature, watch)
         expected = [c for c in signature.pending if self._meets_again(c, watch, leaves)]
         capture = Capture(self._function, args, kwargs, leaves, watch, frozen)
-        after = Watch(self._roots(objects))
-        capture.watch_after = after
-        twin = next((c for c in signature.pending if capture.difference(c) is None), None)
-        capture.cut()
-        if twin is not None and capture.kept():
-            gc.collect()
-        reason = self._judge(signature, capture, watch.difference(after), twin, expected)
-        executor = self._executor_of(capture)
-        result = capture.first_run(executor)
-        self._newest = capture
+        try:
+            capture.watch_after = after = Watch(self._roots(objects))
+            twin = next((c for c in signature.pending if capture.difference(c) is None), None)
+            capture.cut()
+            if twin is not None and capture.kept():
+                gc.collect()
+            reason = self._judge(signature, capture, watch.difference(after), twin, expected)
+            executor = self._executor_of(capture)
+        except BaseException:
+            capture.undo()
+            raise
+        with interrupts_wait():
+            result = capture.first_run(executor)
+            self._newest = capture
+            if twin is not None:
+                signature.pending.remove(twin)
+                signature.captures.insert(0, capture)
+                signature.disagreements = 0
+            else:
+                signature.pending = [*signature.pending[-PATIENCE:], capture]
         if reason is not None:
             self._give_up(signature, reason)
-        elif twin is not None:
-            signature.pending.remove(twin)
-            signature.captures.insert(0, capture)
-            signature.disagreements = 0
-        else:
-            signature.pending = [*signature.pending[-PATIENCE:], capture]
         self._make_room(signature)
         return result
+
+    def _note_reason(self, signature: Signature, watch: Watch) -> None:
+        """Remember why none of the captures of a known signature could be used."""
+        earlier = [*signature.captures, *signature.pending]
+        if earlier:
+            changed = earlier[0].watch.difference(watch)
+            what = changed or "the state of a gradient, or the memory of an argument,"
+            self._reason = f"{what} changes"
 
     @staticmethod
     def _meets_again(capture: Capture, watch: Watch, leaves: list[Tensor]) -> bool:
@@ -167,25 +184,23 @@ class Compiled:
 
     def _executor_of(self, capture: Capture) -> Executor | None:
         """Return what runs the program of a capture, which another of its kind may have."""
-        try:
-            capture.prepare()
-            program = capture.program
-            device = capture.device
-            if device is None or not (program.outputs or program.updates):
-                return None
-            key = program_account(program), device
-            executor = self._executors.get(key)
-            if executor is None:
-                executor = self._executors[key] = build(program, device, self._fuse)
-                if len(self._executors) > LIMIT:
-                    self._executors.popitem(last=False)
-            else:
-                self._executors.move_to_end(key)
-            capture.program = executor.program
-            return executor
-        except BaseException:
-            capture.undo()
-            raise
+        capture.prepare()
+        program = capture.program
+        device = capture.device
+        if device is None or not (program.outputs or program.updates):
+            return None
+        key = program_account(program), device
+        executor = self._executors.get(key)
+        if executor is None:
+            history = History(program)
+            executor = build(program, device, self._fuse, history=history)
+            self._executors[key], self._histories[executor] = executor, history
+            if len(self._executors) > LIMIT:
+                self._executors.popitem(last=False)
+        else:
+            self._executors.move_to_end(key)
+        capture.program = executor.program
+        return executor
 
     # Signatures.
     def _add_signature(self, key: Any, leaves: list[Tensor], objects: list[Any]) -> Signature:
@@ -264,13 +279,27 @@ class Compiled:
         """The program traced last. Raises: ArgumentError before the first call."""
         return self._captured("program").program
 
-    def explain(self) -> str:
-        """Return what the program traced last does, kernel by kernel."""
-        return self._ask("explain")
+    def explain(self) -> Explanation:
+        """Return what the program traced last does, kernel by kernel: print it.
+
+        Raises: ArgumentError before the first call, and for a function that runs nothing.
+        """
+        executor = self._executor("explain")
+        return explain(executor, self._histories[executor], executor.device)
 
     def wgsl(self) -> str:
-        """Return the kernels of the program traced last."""
-        return self._ask("wgsl")
+        """Return the kernels of the program traced last.
+
+        Raises: ArgumentError before the first call, and where no kernels were made.
+        """
+        return self._text("wgsl", "it runs on WebGPU, fused")
+
+    def source(self) -> str:
+        """Return the Python source that the program traced last became, on the NumPy device.
+
+        Raises: ArgumentError before the first call, and where none was made.
+        """
+        return self._text("source", "it runs on NumPy, fused")
 
     def _captured(self, what: str) -> Capture:
         if self._newest is None:
@@ -279,11 +308,23 @@ class Compiled:
             )
         return self._newest
 
-    def _ask(self, what: str) -> str:
-        method = getattr(self._captured(what).executor, what, None)
-        if method is None:
-            raise ArgumentError(f"compile: {what} is not known of the way {self._name} runs")
-        return method()
+    def _executor(self, what: str) -> Any:
+        found = self._captured(what).executor
+        if found is None:
+            raise ArgumentError(
+                f"compile: {what} of {self._name} was asked for, and it runs nothing on a device"
+            )
+        return found
+
+    def _text(self, what: str, needed: str) -> str:
+        executor = self._executor(what)
+        found = getattr(executor, what, None)
+        if found is None:
+            raise ArgumentError(
+                f"compile: {what} of {self._name} was asked for, which there is when {needed}; it "
+                f"runs on {executor.device.name}, {type(executor).__name__}"
+            )
+        return found() if callable(found) else found
 
     # Copies: the function, and none of the captures.
     def __deepcopy__(self, memo: dict) -> Compiled:

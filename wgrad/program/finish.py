@@ -43,10 +43,12 @@ class Bindings:
         self._tracer = tracer
         self._leaves = leaves
         self._watch = watch
+        # Arguments that the function can reach by itself as well: no other can take their place.
+        self.found = [x if id(x) in watch.tensors else None for x in leaves]
         self._positions = {
             x.node: i
             for i, x in enumerate(leaves)
-            if x.node is not None and id(x) not in watch.seen
+            if x.node is not None and id(x) not in watch.tensors
         }
         self._entry_grads = {
             t.before.array.storage: self.node_key(node)
@@ -76,10 +78,6 @@ class Bindings:
         """Return how a later run finds the node that plays the part of `node`."""
         return self._positions.get(node, node)
 
-    def _is_found_too(self, position: int) -> bool:
-        """Whether the function can reach this very argument by itself as well."""
-        return id(self._leaves[position]) in self._watch.seen
-
     def _fixed(self, storage: Storage) -> Source:
         node = self._entry_grads.get(storage)
         if node is None:
@@ -96,7 +94,7 @@ class Bindings:
     def _bind_whole(self, storage: Storage, positions: list[int | None]) -> None:
         """Bind all ways to a storage to one input."""
         given = [i for i, x in enumerate(self._leaves) if x.array.storage is storage]
-        fixed = not given or None in positions or any(map(self._is_found_too, given))
+        fixed = not given or None in positions or any(self.found[i] is not None for i in given)
         source = self._fixed(storage) if fixed else Source("argument", given[0])
         if given and source.kind == "grad":
             self.fixed_grads[source.of] = storage
@@ -114,7 +112,10 @@ class Bindings:
         self.place[slot] = slot, 0
         if position is None:
             self.sources[slot] = self._fixed(storage)
-        elif self._is_found_too(position):
+            for i, x in enumerate(self._leaves):  # an argument reached in a way that is not known
+                if x.array.storage is storage and (storage, i) not in self._tracer.initial:
+                    self._pin(i, storage)
+        elif self.found[position] is not None:
             self._pin(position, storage)
             self.sources[slot] = Source("storage", storage)
         elif self._leaves[position].array.layout.contiguous:

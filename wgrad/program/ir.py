@@ -146,13 +146,9 @@ class Program:
         return {slot.index: slot for slot in (*self.inputs, *made)}
 
     def __str__(self) -> str:
-        lines = [f"inputs {', '.join(map(str, self.inputs))}"]
-        lines += [str(step) for step in self.steps]
-        if self.updates:
-            lines.append("update " + ", ".join(f"%{i} with %{s}" for i, s in self.updates.items()))
-        if self.outputs:
-            lines.append("return " + ", ".join(f"%{i}" for i in self.outputs))
-        return "\n".join(lines)
+        from .listing import listing  # which knows graphs too
+
+        return listing(self)
 
 
 def readers(program: Program) -> dict[int, list[Step]]:

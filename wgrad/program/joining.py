@@ -99,9 +99,16 @@ def joined(a: Step, b: Step, needed: frozenset[int]) -> Step | None:
     `b` may read what `a` makes, element by element. Of a's results those that are `needed`
     elsewhere are stored.
     """
-    pair = _one_domain(a, b) or _pulled(a, b, needed)
-    if pair is None:
-        return None
+    pair = _one_domain(a, b)
+    made = None if pair is None else _over(pair, a, b, needed)
+    if made is None:
+        pair = _pulled(a, b, needed)
+        made = None if pair is None else _over(pair, a, b, needed)
+    return made
+
+
+def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> Step | None:
+    """Return two steps, whose graphs have been brought onto one domain, as one, or None."""
     (first, a_inputs), (second, b_inputs) = pair
     shape, axes = first.shape, first.axes
     made = {out.index: result for out, result in zip(a.outs, first.results, strict=True)}

@@ -90,14 +90,20 @@ class _Blocks:
         self.free: list[int] = []
 
     def take(self, size: int) -> int:
-        """Return a block for `size` bytes: the smallest free one that wastes at most half."""
-        fitting = [i for i in self.free if size <= self.sizes[i] <= 2 * size]
-        if fitting:
-            found = min(fitting, key=lambda i: self.sizes[i])
-            self.free.remove(found)
-            return found
-        self.sizes.append(size)
-        return len(self.sizes) - 1
+        """Return a block for `size` bytes: the smallest free one that fits, or the largest, grown.
+
+        Nothing is allocated before the plan is made, so growing costs only the difference.
+        """
+        if not self.free:
+            self.sizes.append(size)
+            return len(self.sizes) - 1
+        fitting = [i for i in self.free if size <= self.sizes[i]]
+        found = min(fitting, key=self.sizes.__getitem__, default=-1)
+        if not fitting:
+            found = max(self.free, key=self.sizes.__getitem__)
+            self.sizes[found] = size
+        self.free.remove(found)
+        return found
 
 
 def nbytes(slot: Slot) -> int:

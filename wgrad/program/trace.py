@@ -38,21 +38,20 @@ Origin = Any  # what `caller` returns
 
 
 class Given(Array):
-    """An argument's array while a trace runs, or a view of it: it knows which argument's."""
+    """An argument's array while a trace runs, or a view of it: it knows which argument's.
 
-    __slots__ = ("position",)
+    Such a view may outlive its trace, in which alone its position means something.
+    """
 
-    def __init__(self, storage: Storage, layout: Layout, dtype: DType, position: int):
-        super().__init__(storage, layout, dtype)
+    __slots__ = ("position", "trace")
+
+    def __init__(self, x: Array, layout: Layout, position: int, trace: int):
+        super().__init__(x.storage, layout, x.dtype)
         self.position = position
+        self.trace = trace
 
     def view(self, layout: Layout) -> Array:
-        return Given(self.storage, layout, self.dtype, self.position)
-
-
-def position_of(x: Array) -> int | None:
-    """Return which argument an array is a view of; None where the function found it itself."""
-    return x.position if isinstance(x, Given) else None
+        return Given(self, layout, self.position, self.trace)
 
 
 class Check:
@@ -92,6 +91,14 @@ class Tracer:
         self._roots: WeakKeyDictionary[Storage, Array] = WeakKeyDictionary()
         self._drawing: tuple[int, int] = (0, 0)
 
+    def given(self, x: Array, position: int) -> Given:
+        """Return the array of an argument, as the function is to see it."""
+        return Given(x, x.layout, position, self.start)
+
+    def position_of(self, x: Array) -> int | None:
+        """Return which argument an array is a view of; None where the function found it itself."""
+        return x.position if isinstance(x, Given) and x.trace == self.start else None
+
     # Slots.
     def new_slot(self, dtype: DType) -> int:
         """Return a slot that no step writes yet."""
@@ -124,7 +131,7 @@ class Tracer:
                     "another trace, which has not ended or has failed"
                 )
             self._one_device(storage.device)
-            key = storage, position_of(x)
+            key = storage, self.position_of(x)
             slot = self.initial.get(key)
             if slot is None:
                 slot = self.initial[key] = self.new_slot(x.dtype)

@@ -86,7 +86,7 @@ def _hashable(value: Any, objects: list[Any]) -> Any:
         parts = [_hashable(x, objects) for x in value]
         return kind, tuple(parts) if isinstance(value, tuple) else frozenset(parts)
     objects.append(value)
-    if getattr(kind, "__eq__", None) is object.__eq__:
+    if getattr(kind, "__eq__", None) is object.__eq__ or isinstance(value, Value):
         return kind, Same(value)
     try:
         hash(value)

@@ -81,6 +81,7 @@ class Watch:
         self.seen: dict[int, Any] = {}  # tensors and containers by id, kept alive by the lists here
         self._order: dict[int, int] = {}
         self.storages: set[Storage] = set()
+        self.tensors: set[int] = set()  # ids of those seen, which live while they are watched
         # (container, keys, values) and the like: what is compared by identity.
         self._dicts: list[tuple[Any, tuple, tuple]] = []
         self._lists: list[tuple[Any, tuple]] = []
@@ -221,6 +222,7 @@ class Watch:
         array, node = x.array, x.node
         found = [id(node), id(array.storage), array.layout, array.dtype]
         self.storages.add(array.storage)
+        self.tensors.add(id(x))
         if node is None:
             self._attributes.append((_plain_tensor, x, (array, None)))
         else:

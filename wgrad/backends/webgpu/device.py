@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import signal
 import sys
 import threading
 import time
@@ -24,6 +23,7 @@ from ...errors import (
     OutOfMemoryError,
     ShaderError,
 )
+from ...interrupts import interrupts_wait
 from ...statistics import COUNTERS
 
 PARAMS_BYTES = 256  # the largest Params of any shader; bound at a dynamic offset
@@ -113,10 +113,11 @@ class Buffer:
 class Pipeline:
     """A compiled shader; `access` says of each storage buffer whether it is read or written."""
 
-    __slots__ = ("access", "label", "raw")
+    __slots__ = ("access", "code", "label", "raw")
 
-    def __init__(self, raw: Any, access: str, label: str):
+    def __init__(self, raw: Any, access: str, label: str, code: str):
         self.raw = raw
+        self.code = code
         self.access = access
         self.label = label
 
@@ -286,7 +287,7 @@ class Gpu:
             except Exception as error:
                 raise ShaderError(f"webgpu: shader {label} does not compile: {error}") from error
             COUNTERS.pipelines_compiled += 1
-            return Pipeline(raw, access, label)
+            return Pipeline(raw, access, label, code)
 
     # Recording.
     def launch(
@@ -447,23 +448,3 @@ def folded(groups: int) -> tuple[int, int]:
     """Return a count of workgroups in two dimensions, whose product may be a little more."""
     rows = -(-groups // GROUPS_PER_DIMENSION)
     return -(-groups // rows), rows
-
-
-@contextlib.contextmanager
-def interrupts_wait() -> Iterator[None]:
-    """Hold Ctrl-C back until the block is done: half a submit could not be taken up again."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Python delivers signals to the main thread alone
-        return
-    handler = signal.getsignal(signal.SIGINT)
-    if not callable(handler):
-        yield
-        return
-    caught: list[tuple] = []
-    signal.signal(signal.SIGINT, lambda *args: caught.append(args))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-        if caught:
-            handler(*caught[0])

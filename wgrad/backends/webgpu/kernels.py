@@ -37,6 +37,7 @@ from .variants import map_source, random_source, reduce_source
 THREADS = 64  # of a workgroup, in every shader but map_flat and matmul's
 FLAT_QUADS = 512  # of a workgroup of map_flat: 256 threads, two each
 MAX_RANK = 8  # axes that cannot be merged, in a Params
+MOST_ELEMENTS = (1 << 31) - 1  # of a view, an expanded one: addresses are u32, some are signed
 FOLD = 1024  # elements that one thread of a reduction folds at most
 SCATTER_RUN = 32768  # indices that one run of a scatter looks through
 SORTED_FROM = 64  # indices from which sorting them costs less than every output looking at all
@@ -417,10 +418,10 @@ class WebGpuDevice(Device):
 def _check_size(where: str, *arrays: Array) -> None:
     """Raise ShapeError for a view (an expanded one) with more elements than a u32 index counts."""
     for x in arrays:
-        if x.layout.size >= 1 << 31:
+        if x.layout.size > MOST_ELEMENTS:
             raise ShapeError(
                 f"{where}: a tensor of {x.layout.size} elements came, and a kernel of device "
-                f"{x.storage.device.name} counts to {(1 << 31) - 1}"
+                f"{x.storage.device.name} counts to {MOST_ELEMENTS}"
             )
 
 

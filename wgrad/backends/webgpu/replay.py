@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 
 from ...errors import DeviceError
+from ...interrupts import interrupts_wait
 from ...statistics import COUNTERS
-from .device import PARAMS_BYTES, Buffer, Gpu, Pipeline, check_process, folded, interrupts_wait
+from .device import PARAMS_BYTES, Buffer, Gpu, Pipeline, check_process, folded
 
 COMBINATIONS = 64  # of buffers, whose bind groups are kept
 

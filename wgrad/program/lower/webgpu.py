@@ -9,15 +9,18 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from ...backends.base import Array, Live, Number, Storage
 from ...backends.webgpu.device import Buffer, Pipeline
-from ...backends.webgpu.kernels import WebGpuDevice, scalar_bits
+from ...backends.webgpu.kernels import MOST_ELEMENTS, WebGpuDevice, scalar_bits
 from ...backends.webgpu.memory import GpuStorage, size_class
 from ...backends.webgpu.problem import Problem, Scratch
 from ...backends.webgpu.replay import Replay
 from ...dtypes import DType
+from ...errors import ShapeError
 from ..interpret import Draw
 from ..ir import Program, Ref, Slot, Step
 from ..joining import PRODUCT
 from ..limits import Limits
+from ..passes.folds import split_long_folds
+from ..passes.lift import lift_to_graphs
 from ..passes.products import as_fused
 from ..plan import Place, Plan, nbytes, plan_memory
 from .kernels import Kernel, epilogue, fused_kernel
@@ -45,16 +48,23 @@ class Dispatch:
     params: bytes
     groups: int
     step: Step
-    text: str = ""
     live: list[tuple[int, Live, DType]] = field(default_factory=list)  # byte, number, dtype
+    position: int = 0  # of the step among the program's
 
 
 class WebGpuExecutor:
-    """A program ready to run on a WebGPU device."""
+    """A program ready to run on a WebGPU device.
 
-    def __init__(self, program: Program, device: WebGpuDevice):
+    `hardware` says whether workgroups share long rows: by default on all but software adapters.
+    """
+
+    def __init__(self, program: Program, device: WebGpuDevice, hardware: bool | None = None):
+        # What no pass has lifted or split, because it was switched off, is now.
+        limits = limits_of(device)
+        program = split_long_folds(lift_to_graphs(program, limits), limits)
         self.program = program
         self.device = device
+        self._hardware = not device.gpu.is_software if hardware is None else hardware
         self.plan: Plan = plan_memory(program)
         self._memory = program.memory()
         self._blocks: dict[object, GpuStorage] = {}
@@ -62,7 +72,8 @@ class WebGpuExecutor:
         self.dispatches: list[Dispatch] = []
         for i, step in enumerate(program.steps):
             if any(out.size for out in step.outs):
-                self.dispatches += self._lowered(i, step)
+                made = self._lowered(i, step)
+                self.dispatches += [replace(d, position=i) for d in made]
         self._take_blocks()
         self.replay = Replay(
             device.gpu, [(d.pipeline, d.params, d.groups) for d in self.dispatches]
@@ -89,6 +100,12 @@ class WebGpuExecutor:
         return self.plan.places.get(slot, slot)
 
     def _lowered(self, i: int, step: Step) -> list[Dispatch]:
+        for x in step.refs():
+            if x.layout.size > MOST_ELEMENTS:
+                raise ShapeError(
+                    f"compile: {step.name} reads a view of {x.layout.size} elements, and a kernel "
+                    f"of device {self.device.name} counts to {MOST_ELEMENTS}"
+                )
         if step.kind in ("fused", "batch"):
             return [self._fused(step)]
         if step.kind == "matmul":
@@ -99,7 +116,7 @@ class WebGpuExecutor:
         return self._by_device(i, step)
 
     def _fused(self, step: Step) -> Dispatch:
-        kernel = fused_kernel(step, self._home, not self.device.gpu.is_software)
+        kernel = fused_kernel(step, self._home, self._hardware)
         pipeline = self.device.pipeline_of(kernel.text, kernel.access, kernel.label)
         words = [_bits(x, dtype) for x, dtype in kernel.numbers]
         return Dispatch(
@@ -108,7 +125,6 @@ class WebGpuExecutor:
             struct.pack(f"<{len(words)}I", *words),
             kernel.groups,
             step,
-            kernel.text,
             _live(kernel, 0),
         )
 
@@ -145,7 +161,6 @@ class WebGpuExecutor:
                     bytes(params),
                     launch.groups,
                     step,
-                    launch.kernel.code,
                     _live(kernel, MATMUL_SCALARS),
                 )
             )
@@ -235,6 +250,16 @@ class WebGpuExecutor:
                 found = GpuStorage(self.device, self.device.pool, 0, self.device.pool.acquire(size))
                 shared[kind, nth] = found
             self._blocks[home] = found
+
+    def wgsl(self) -> str:
+        """Return the texts of the kernels, each under a line with its number and name."""
+        users: dict[str, list[str]] = {}
+        for i, d in enumerate(self.dispatches):
+            users.setdefault(d.pipeline.code, []).append(f"kernel {i}: {d.pipeline.label}")
+        return "\n\n".join(
+            "\n".join([*(f"// {name}" for name in names), code.rstrip()])
+            for code, names in users.items()
+        )
 
     def nbytes(self, home: object) -> int:
         """Return the bytes of the memory of a binding."""

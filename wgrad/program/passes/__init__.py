@@ -1,7 +1,9 @@
 """The passes, each a function from Program to Program, by name, in the order in which they run."""
 
+import os
 from collections.abc import Callable, Collection
 
+from ...errors import ArgumentError, shown
 from ..ir import Program
 from ..limits import Limits
 from .batches import batch_small
@@ -37,9 +39,31 @@ PASSES: dict[str, Pass] = {
 FUSION = frozenset(PASSES) - {"constants", "common", "dead", "views"}
 
 
-def simplify(program: Program, limits: Limits, without: Collection[str] = ()) -> Program:
-    """Return the program after all passes but those named in `without`."""
+def simplify(
+    program: Program,
+    limits: Limits,
+    without: Collection[str] = (),
+    observe: Callable[[str, Program], None] = lambda name, program: None,
+) -> Program:
+    """Return the program after all passes but those named in `without`.
+
+    `observe` is told the name of each pass that ran, and the program that it left.
+    """
     for name, run in PASSES.items():
         if name not in without:
             program = run(program, limits)
+            observe(name, program)
     return program
+
+
+def switched_off() -> frozenset[str]:
+    """Return the passes that the environment variable WGRAD_PASSES_OFF names, by commas.
+
+    Raises: ArgumentError for a name that is no pass.
+    """
+    text = os.environ.get("WGRAD_PASSES_OFF", "")
+    names = frozenset(name.strip() for name in text.split(",") if name.strip())
+    for name in sorted(names - PASSES.keys()):
+        known = ", ".join(PASSES)
+        raise ArgumentError(f"WGRAD_PASSES_OFF: {shown(name)} is no pass; there are {known}")
+    return names

@@ -61,5 +61,7 @@ def _unchanged(step: Step) -> int | None:
     neutral = _NEUTRAL.get(step.params["body"].name)
     if not isinstance(x, Ref) or isinstance(number, (Ref, Live)) or number != neutral:
         return None
+    if str(number).startswith("-"):  # -0.0 - -0.0 is 0.0
+        return None
     same_type = x.dtype is step.out.dtype and x.whole()
     return x.slot if same_type and x.layout.size == step.out.size else None

@@ -15,12 +15,13 @@ from ..limits import Limits
 
 def lift_to_graphs(program: Program, limits: Limits) -> Program:
     """Return the program with elementwise work, reductions and lookups as fused steps."""
-    return program.with_steps([_lifted(step, limits) for step in program.steps])
+    return program.with_steps([lifted(step, limits) for step in program.steps])
 
 
-def _lifted(step: Step, limits: Limits) -> Step:
+def lifted(step: Step, limits: Limits) -> Step:
+    """Return a step as a fused one, where a graph can say what it does."""
     if step.kind == "matmul" and step.inputs[0].layout.shape[-1] == 0:  # type: ignore[union-attr]
-        return _lifted(Step("full", (), step.outs, {"value": 0}), limits)
+        return lifted(Step("full", (), step.outs, {"value": 0}), limits)
     apart = step.kind == "scatter_add" and not limits.scatters_compare
     found = None if apart or not all(out.size for out in step.outs) else as_graph(step)
     if found is None:
@@ -78,6 +79,16 @@ def _copy(step: Step) -> Lifted:
     return Graph(x.layout.shape, (), (x.dtype,), (), (Result(0),)), step.inputs
 
 
+def _write(step: Step) -> Lifted | None:
+    """What is written over all of a slot is a copy, and the old values are not read."""
+    _, value = step.inputs
+    target: Layout = step.params["target"]
+    assert isinstance(value, Ref)
+    if target != Layout.dense(target.shape) or target.size != step.out.size:
+        return None
+    return Graph(target.shape, (), (value.dtype,), (), (Result(0),)), (value,)
+
+
 def _full(step: Step) -> Lifted:
     graph = Graph(step.out.shape, (), (step.out.dtype,), (), (Result(0),))
     return graph, (step.params["value"],)
@@ -125,6 +136,7 @@ _LIFTS: dict[str, Callable[[Step], Lifted | None]] = {
     "reduce": _reduce,
     "copy": _copy,
     "full": _full,
+    "write": _write,
     "gather": _gather,
     "scatter_add": _scatter_add,
 }

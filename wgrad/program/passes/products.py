@@ -7,6 +7,7 @@ from registers into them, and is stored itself only if something else reads it.
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 from ...layout import Layout
 from ..graph import Graph, Result
@@ -32,12 +33,17 @@ def fuse_into_products(program: Program, limits: Limits) -> Program:
 
 
 def _joined(joiner: Joiner, product: Step, step: Step) -> Step | None:
-    over = joined(as_fused(product), step, joiner.needed(product, step))
+    plain = as_fused(product)
+    over = joined(plain, step, joiner.needed(product, step))
     if over is None or not fits(over, joiner.limits):
         return None
     graph: Graph = over.params["graph"]
     first = over.inputs[0]
     assert isinstance(first, Ref) and first.slot == PRODUCT
+    if first.layout != Layout.dense(graph.shape) or first.layout.size != prod(
+        plain.params["graph"].shape
+    ):
+        return None  # it reads the product through a view, and a matmul makes all of it in order
     inputs = (*product.inputs[:2], *over.inputs[1:])
     made = Step("matmul", inputs, over.outs, {"epilogue": graph})
     slots = made.reads() | made.writes()

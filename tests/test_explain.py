@@ -1,0 +1,111 @@
+"""What compiled functions say of themselves: counts that can be checked by hand."""
+
+import pytest
+
+import wgrad as wg
+from wgrad import nn, optim
+from wgrad.errors import ArgumentError
+
+
+def training(device):
+    model = nn.MLP(12, [8, 4], seed=0)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+    @wg.compile
+    def step(x, y):
+        loss = nn.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step(wg.rand(16, 12), wg.randint(0, 4, (16,)))
+    return step
+
+
+def test_explain_counts_bytes_and_operations(device):
+    f = wg.compile(lambda a, b: (a @ b + 1.0).relu())
+    f(wg.ones((4, 8)), wg.ones((8, 16)))
+    found = f.explain()
+    assert found.traced == {"matmul": 1, "add": 1, "relu": 1}
+    (kernel,) = found.kernels
+    assert kernel.bytes_read == 4 * (4 * 8 + 8 * 16) and kernel.bytes_written == 4 * 4 * 16
+    assert kernel.operations == found.operations == 2 * 4 * 8 * 16 + 2 * 4 * 16
+    assert found.bytes == kernel.bytes_read + kernel.bytes_written
+    assert kernel.dispatches == (device.name == "webgpu")
+    assert found.block_bytes == 0 and found.output_bytes == found.peak_bytes == 4 * 64
+    assert found.eager_bytes == 2 * 4 * 64  # the product, and what follows from it
+
+
+def test_explain_of_a_step_is_readable_and_complete(device):
+    step = training(device)
+    found = step.explain()
+    text = str(found)
+    assert device.description in text
+    assert f"traced {sum(found.traced.values())} ops" in text and "sgd_step" in text
+    for name, steps in found.passes:
+        assert f"{name} {steps}" in text
+    assert "in place" in text and "times as much" in text
+    assert len(found.kernels) == len(step.program.steps) < sum(found.traced.values()) / 3
+    if device.name == "webgpu":
+        before = wg.stats()["dispatches"]
+        step(wg.rand(16, 12), wg.randint(0, 4, (16,))).item()
+        step(wg.rand(16, 12), wg.randint(0, 4, (16,))).item()
+        assert sum(k.dispatches for k in found.kernels) < wg.stats()["dispatches"] - before
+
+
+def test_explain_counts_memory(device):
+    f = wg.compile(lambda x: ((x * 2).tanh() @ x).softmax(-1) @ x)
+    f(wg.ones((32, 32)))
+    found = f.explain()
+    matrix = 4 * 32 * 32  # softmax writes over what the first product is stored in
+    assert (found.block_bytes, found.output_bytes) == (2 * matrix, matrix)
+    assert found.peak_bytes == 3 * matrix
+    assert found.eager_bytes == 2 * matrix + 4 * 32  # two results and the sums of rows
+
+
+def test_explain_without_fusion_counts_ops(device):
+    f = wg.compile(lambda x: (x * 2).sum() + 1, fuse=False)
+    f(wg.ones(10))
+    assert [k.name for k in f.explain().kernels] == ["multiply", "sum", "add"]
+
+
+def test_wgsl_is_the_text_of_every_kernel_once(webgpu):
+    step = training(webgpu)
+    text = step.wgsl()
+    assert text.count("// kernel ") == sum(k.dispatches for k in step.explain().kernels)
+    assert "@compute" in text and text.startswith("// kernel 0: ")
+    with pytest.raises(ArgumentError, match=r"source of .* runs on NumPy"):
+        step.source()
+
+
+def test_source_is_the_python_of_numpy(numpy_device):
+    step = training(numpy_device)
+    assert "def run(inputs, draw):" in step.source()
+    with pytest.raises(ArgumentError, match=r"wgsl of .* runs on WebGPU"):
+        step.wgsl()
+
+
+def test_listing_has_a_line_for_each_statement(device):
+    f = wg.compile(lambda x: (x * 2.5).softmax(-1))
+    f(wg.ones((3, 4)))
+    text = str(f.program)
+    assert text.startswith("inputs %0 float32[3, 4]")
+    assert "over [3, 4], folded over axes [1]" in text
+    assert "b = 2.5" in text or "= 2.5" in text
+    assert "(once per row)" in text and "return %" in text
+    assert max(map(len, text.splitlines())) < 120
+
+
+def test_listing_says_what_is_read_at_every_run(device):
+    w = wg.parameter([1.0, 2.0])
+    optimizer = optim.SGD([w], lr=0.125)
+
+    @wg.compile
+    def step():
+        optimizer.step()
+
+    w.grad = wg.ones(2)
+    step()
+    text = str(step.program)
+    assert "0.125 (read at every run)" in text and "update %" in text

@@ -1,0 +1,218 @@
+"""What a compiled program does, counted: ops in, kernels out, bytes, operations and memory.
+
+Counts are of the program, not measurements. Every elementwise op of an element counts as one
+operation, a transcendental function too, and so does every element that a reduction folds; a
+matmul counts 2 m n k.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from ..layout import Layout
+from .build import Executor, History
+from .graph import Fold, Graph
+from .interpret import last_uses
+from .ir import Program, Ref, Step
+from .plan import Plan, plan_memory
+from .plan import nbytes as slot_bytes
+
+
+@dataclass(frozen=True)
+class KernelReport:
+    """One step of the program, which a GPU runs as one dispatch (or `dispatches` of them)."""
+
+    name: str
+    outputs: tuple[str, ...]
+    bytes_read: int
+    bytes_written: int
+    operations: int
+    in_place: bool  # it writes over memory of an input, or of what it reads
+    dispatches: int
+    workgroups: int
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What `explain()` returns; print it."""
+
+    device: str
+    traced: dict[str, int]  # ops before the passes, by name
+    passes: list[tuple[str, int]]  # and the steps that each left
+    kernels: list[KernelReport]
+    block_bytes: int  # kept by the program between runs
+    output_bytes: int  # handed out at every run, swapped memory included
+    eager_bytes: int  # what the traced ops would need at their peak, one after the other
+    lines: list[str] = field(repr=False, default_factory=list)
+
+    @property
+    def bytes(self) -> int:
+        """The bytes that all kernels read and write."""
+        return sum(k.bytes_read + k.bytes_written for k in self.kernels)
+
+    @property
+    def operations(self) -> int:
+        """The operations of all kernels."""
+        return sum(k.operations for k in self.kernels)
+
+    @property
+    def peak_bytes(self) -> int:
+        """The bytes that a run needs beside its inputs."""
+        return self.block_bytes + self.output_bytes
+
+    def __str__(self) -> str:
+        ops = ", ".join(f"{n} {name}" for name, n in self.traced.items())
+        steps = " > ".join(f"{name} {n}" for name, n in self.passes)
+        rows: list[tuple[str, ...]] = [
+            ("#", "kernel", "outputs", "groups", "read", "written", "operations", "")
+        ]
+        for i, k in enumerate(self.kernels):
+            groups = str(k.workgroups) if k.dispatches else "-"
+            notes = "in place" if k.in_place else ""
+            more = f"{k.dispatches} dispatches" if k.dispatches > 1 else ""
+            rows.append(
+                (
+                    str(i),
+                    k.name if len(k.name) <= 44 else k.name[:41] + "...",
+                    " ".join(k.outputs),
+                    groups,
+                    _amount(k.bytes_read, "B"),
+                    _amount(k.bytes_written, "B"),
+                    _amount(k.operations, ""),
+                    ", ".join(filter(None, (notes, more))),
+                )
+            )
+        ratio = self.eager_bytes / self.peak_bytes if self.peak_bytes else 1.0
+        return "\n".join(
+            [
+                f"{self.device}",
+                f"traced {sum(self.traced.values())} ops: {ops}",
+                f"passes (steps left): {steps}",
+                *_table(rows),
+                f"in all {_amount(self.bytes, 'B')} moved, {_amount(self.operations, '')} "
+                "operations",
+                f"memory beside the inputs: {_amount(self.peak_bytes, 'B')} "
+                f"({_amount(self.block_bytes, 'B')} kept, {_amount(self.output_bytes, 'B')} "
+                f"handed out); op by op {_amount(self.eager_bytes, 'B')}, "
+                f"{ratio:.2f} times as much",
+            ]
+        )
+
+
+def explain(executor: Executor, history: History, device: Any) -> Explanation:
+    """Return what the program of an executor does."""
+    program = executor.program
+    plan: Plan = getattr(executor, "plan", None) or plan_memory(program)
+    wide = device.name != "numpy"  # on a GPU a bool has 4 bytes, too
+    launched: Counter[int] = Counter()
+    groups: Counter[int] = Counter()
+    for d in getattr(executor, "dispatches", ()):
+        launched[d.position] += 1
+        groups[d.position] += d.groups
+    kernels = [
+        _kernel(step, plan, wide, launched[i], groups[i]) for i, step in enumerate(program.steps)
+    ]
+    memory = program.memory()
+    fresh = [s for s in program.outputs]
+    fresh += [s for s in program.updates.values() if plan.places[s].kind == "swap"]
+    return Explanation(
+        device=f"device {device.name}: {device.description}",
+        traced=dict(Counter(step.name for step in history.traced.steps).most_common()),
+        passes=history.passes,
+        kernels=kernels,
+        block_bytes=plan.block_bytes,
+        output_bytes=sum(slot_bytes(memory[s]) for s in fresh),
+        eager_bytes=peak_of(history.traced),
+    )
+
+
+def peak_of(program: Program) -> int:
+    """Return the most bytes that are alive at once when steps run one after the other.
+
+    Beside the inputs; every result lives until it is read for the last time.
+    """
+    memory = program.memory()
+    alive = most = 0
+    for step, dying in zip(program.steps, last_uses(program), strict=True):
+        alive += sum(map(slot_bytes, step.outs))
+        most = max(most, alive)
+        inputs = {slot.index for slot in program.inputs}
+        alive -= sum(slot_bytes(memory[s]) for s in dying if s not in inputs)
+    return most
+
+
+def _kernel(step: Step, plan: Plan, wide: bool, launched: int, groups: int) -> KernelReport:
+    def size(dtype: Any) -> int:
+        return 4 if wide else dtype.itemsize
+
+    seen: dict[int, int] = {}
+    for ref in step.refs():
+        moving = prod(n for n, s in zip(ref.layout.shape, ref.layout.strides, strict=True) if s)
+        seen[ref.slot] = max(seen.get(ref.slot, 0), moving * size(ref.dtype))
+    read = {plan.places[slot] for slot in seen if slot in plan.places}
+    written = [plan.places[out.index] for out in step.outs]
+    return KernelReport(
+        name=step.name,
+        outputs=tuple(f"{out.dtype.name}{list(out.shape)}" for out in step.outs),
+        bytes_read=sum(seen.values()),
+        bytes_written=sum(out.size * size(out.dtype) for out in step.outs),
+        operations=operations(step),
+        in_place=any(place.kind == "input" or place in read for place in written),
+        dispatches=launched,
+        workgroups=groups,
+    )
+
+
+def operations(step: Step) -> int:
+    """Return the arithmetic of a step."""
+    if step.kind == "batch":
+        return sum(map(operations, step.params["parts"]))
+    if step.kind == "fused":
+        return _graph_operations(step.params["graph"], step.inputs)
+    if step.kind == "matmul":
+        a, b = step.inputs[:2]
+        assert isinstance(a, Ref) and isinstance(b, Ref)
+        epilogue: Graph | None = step.params.get("epilogue")
+        after = 0
+        if epilogue is not None:
+            after = _graph_operations(epilogue, (0, *step.inputs[2:]))
+        return 2 * a.layout.size * b.layout.shape[-1] + after
+    if step.kind == "map":
+        return step.out.size
+    if step.kind in ("reduce", "scatter_add"):
+        return max(ref.layout.size for ref in step.refs())
+    return 0
+
+
+def _graph_operations(graph: Graph, inputs: Any) -> int:
+    rows = graph.rows(inputs)[1]
+    size, row = Layout.dense(graph.shape).size, Layout.dense(graph.kept).size
+    return sum(
+        row if rows[j] and not isinstance(s.what, Fold) else size
+        for j, s in enumerate(graph.statements)
+    )
+
+
+def _amount(n: int, unit: str) -> str:
+    """Return a count with three digits and a prefix."""
+    value = float(n)
+    for prefix in ("", "k", "M", "G"):
+        if value < 1000 or prefix == "G":
+            text = f"{value:.3g}" if prefix else f"{n}"
+            return f"{text} {prefix}{unit}".strip()
+        value /= 1000
+    raise AssertionError
+
+
+def _table(rows: list[tuple[str, ...]]) -> Iterable[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        cells = [
+            c.ljust(w) if i in (1, 2, 7) else c.rjust(w)
+            for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "  ".join(cells).rstrip()
