@@ -47,7 +47,7 @@ def bits(x: np.ndarray) -> np.ndarray:
 WAYS: dict[str, Callable[[Program], Program]] = {
     "as traced": lambda p: p,
     "as built": lambda p: simplify(p, LIMITS, WITHOUT),
-    "fused": lambda p: simplify(p, LIMITS, ("folds", "batches")),
+    "no rows": lambda p: simplify(p, LIMITS, ("rows", "siblings", "products")),
     "for a GPU": lambda p: simplify(p, Limits()),
 }
 
