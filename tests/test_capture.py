@@ -10,8 +10,10 @@ import warnings
 import weakref
 from collections import namedtuple
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 import wgrad as wg
 from wgrad import nn
@@ -79,6 +81,20 @@ def test_capture_an_argument_that_the_function_finds_by_itself_too(device):
         return f, lambda i: (w if i // 3 % 2 == 0 else v,), lambda: [w, v]
 
     alike(make, 12)
+
+
+def test_capture_an_argument_that_comes_to_share_memory_with_what_is_written(device):
+    def make():
+        w, v = wg.tensor([1.0, 2.0]), wg.tensor([10.0, 20.0])
+
+        def f(a):
+            b = a * 3
+            w.assign(w + a)
+            return b + a * 2
+
+        return f, lambda i: (v if i < 4 else w.detach(),), lambda: [w, v]
+
+    alike(make, 9)
 
 
 def test_capture_an_argument_with_memory_in_common_with_a_closure(device):
@@ -312,6 +328,28 @@ def test_capture_gradients_kept_by_the_user_keep_their_values(device):
     assert len({id(g) for g in kept}) == 5
 
 
+def test_capture_gradients_that_are_replaced_free_their_memory_before_a_run(device):
+    w = wg.parameter([1.0, 2.0])
+
+    @wg.compile
+    def f(x):
+        w.zero_grad()
+        (w * x).sum().backward()
+
+    for _ in range(3):
+        f(wg.ones(2))
+    (capture,) = next(iter(f._signatures.values())).captures
+    run, old = capture.executor.run, weakref.ref(w.grad.array.storage)
+
+    def looks(*args):
+        assert old() is None
+        return run(*args)
+
+    capture.executor.run = looks
+    f(wg.full((2,), 3.0))
+    assert w.grad.tolist() == [3, 3]
+
+
 def test_capture_gradients_accumulate_in_place_in_one_tensor(device):
     w = wg.parameter([1.0, 2.0])
     f = wg.compile(lambda x: (w * x).sum().backward())
@@ -368,6 +406,26 @@ def test_capture_reading_a_gradient_that_is_none_or_cleared(device):
         return f, args, lambda: grads_of(w)
 
     alike(make, 16)
+
+
+def test_capture_whether_a_cleared_gradient_was_there(device):
+    def make():
+        w = wg.parameter([1.0])
+
+        def f(x):
+            w.zero_grad()
+            return x * (2 if w.grad is None else 3)
+
+        def args(i):
+            if i % 8 == 0:
+                w.grad = None
+            if i % 8 == 4:
+                w.set_grad([5.0])
+            return (wg.ones(1),)
+
+        return f, args, lambda: grads_of(w)
+
+    alike(make, 20)
 
 
 def test_capture_a_history_from_outside_still_holds(device):
@@ -920,3 +978,157 @@ def test_compiled_frozen_tensors_may_not_be_written_inside(device):
     writes = wg.compile(lambda x: table.assign(x), freeze=[table])
     with pytest.raises(TraceError, match=r"test_capture\.py, line \d+ writes to .*frozen"):
         writes(wg.ones(2))
+
+
+# Random functions with effects.
+EFFECTS = [
+    "assign", "assign part", "assign column", "assign argument", "add", "take", "argument view",
+    "backward", "zero", "none", "use grad", "keep grad", "grad of argument", "draw", "host", "swap",
+]  # fmt: skip
+OUTSIDE = ["nothing", "zero", "none", "set", "write", "seed"]
+
+
+class World:
+    """What a random function works on, and the function itself."""
+
+    def __init__(self, plan):
+        self.plan = plan
+        self.data = wg.tensor(np.linspace(-1, 1, 40, dtype="f4").reshape(10, 4))
+        self.buffer = wg.tensor(np.linspace(0, 1, 8, dtype="f4").reshape(2, 4))
+        self.params = [wg.parameter(np.full((2, 4), k)) for k in (0.5, -0.25)]
+        self.index = wg.tensor([[0], [1]])
+
+    def __call__(self, x, y):
+        out, results = x * 1.0, []
+        for name, k in self.plan:
+            p = self.params[k]
+            if name == "assign":
+                self.buffer.assign((self.buffer + out.detach()).tanh())
+            elif name == "assign part":
+                self.buffer[k, 1:3] = out.detach()[0, :2]
+            elif name == "assign column":
+                self.buffer.T[k::2].assign(self.buffer.T[k::2] * 0.5)
+            elif name == "assign argument":
+                y.assign((out.detach() * 0.5).tanh())
+            elif name == "add":
+                out = (out + self.buffer * p).tanh()
+            elif name == "take":
+                out = out + wg.take_along_axis(self.buffer, self.index, axis=1) * p
+            elif name == "argument view":
+                results.append(y[k:])
+            elif name == "backward":
+                (out * p * y).sum().backward()
+            elif name == "zero":
+                p.zero_grad()
+            elif name == "none":
+                p.grad = None
+            elif name == "use grad":
+                out = out * 2 if p.grad is None else out + p.grad.detach().tanh()
+            elif name == "keep grad":
+                results.append(p.grad)
+            elif name == "grad of argument":
+                out = out + wg.grad(lambda a, p=p: (a * a * p).sum())(y)
+            elif name == "draw":
+                out = out + wg.rand(2, 4)
+            elif name == "host":
+                constant = wg.tensor([[1.0, 2.0, 3.0, 4.0]])
+                out = out * 0.5 + constant
+                results.append(constant)
+            else:
+                self.buffer.assign(y)
+        return out.detach(), results
+
+    def arguments(self, kind, call):
+        rows = self.data[call : call + 2]
+        return {
+            "rows": (rows, self.data[call + 1 : call + 3]),
+            "same": (rows, rows),
+            "buffer": (rows, self.buffer),
+            "param": (self.params[0].detach(), self.buffer[:, ::-1]),
+            "fresh": (wg.full((2, 4), 0.1 * call), wg.full((2, 4), 0.3)),
+        }[kind]
+
+    def act(self, what, call):
+        for p in self.params:
+            if what == "zero":
+                p.zero_grad()
+            elif what == "none":
+                p.grad = None
+            elif what == "set":
+                p.set_grad(wg.full((2, 4), 0.1 * call))
+        if what == "write":
+            self.buffer[0] = 0.5
+        if what == "seed":
+            wg.manual_seed(call)
+
+    def state(self):
+        grads = [p.node.grad for p in self.params]
+        kinds = [g if g is None or isinstance(g, wg.Tensor) else "zero" for g in grads]
+        versions = [
+            x.array.storage.version for x in (self.data, self.buffer, self.index, *self.params)
+        ]
+        return [self.data, self.buffer, *self.params, *kinds, versions, wg.get_rng_state()]
+
+
+def agrees(plan, calls, fuse):
+    plain, world = World(plan), World(plan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        f = wg.compile(world, fuse=fuse)
+        start = wg.get_rng_state()
+        expected, found = (history(w, run, start, calls) for w, run in ((plain, plain), (world, f)))
+    for i, (a, b) in enumerate(zip(expected, found, strict=True)):
+        assert_near(b, a, (i, f.programs))
+
+
+def history(world, run, start, calls):
+    """Return what every call returned and left; the first error ends it."""
+    wg.set_rng_state(start)
+    found = []
+    for i, (kind, outside) in enumerate(calls):
+        world.act(outside, i)
+        try:
+            out = run(*world.arguments(kind, i % 6))
+        except GradientError as error:  # something saved was assigned to
+            return [*found, str(error)]
+        found.append(snapshot([out, world.state()]))
+    return found
+
+
+def snapshot(x):
+    if isinstance(x, wg.Tensor):
+        return x.numpy()
+    return [snapshot(y) for y in x] if isinstance(x, (list, tuple)) else x
+
+
+def assert_near(a, b, where):
+    if isinstance(a, np.ndarray):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5, err_msg=str(where))
+    elif isinstance(a, list):
+        assert len(a) == len(b), where
+        for x, y in zip(a, b, strict=True):
+            assert_near(x, y, where)
+    else:
+        assert a == b, where
+
+
+plans = st.lists(st.tuples(st.sampled_from(EFFECTS), st.integers(0, 1)), min_size=3, max_size=9)
+kinds = st.sampled_from(["rows", "same", "buffer", "param", "fresh"])
+# The same few calls over and over, so that most of them are replays.
+histories = st.lists(st.tuples(kinds, st.sampled_from(OUTSIDE)), min_size=1, max_size=3).map(
+    lambda few: few[:1] * 5 + few * 4
+)
+quiet = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+@settings(quiet, max_examples=250)
+@given(plans, histories, st.booleans())
+def test_capture_random_functions_with_effects_equal_eager(plan, calls, fuse):
+    with wg.device("numpy"):
+        agrees(plan, calls, fuse)
+
+
+@settings(quiet, max_examples=15)
+@given(plans, histories)
+def test_capture_random_functions_with_effects_equal_eager_on_the_gpu(webgpu, plan, calls):
+    agrees(plan, calls, False)

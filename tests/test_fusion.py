@@ -349,3 +349,13 @@ def test_fusion_assigns_to_views_and_reads_them_again(device):
         plain = run(lambda f: f)
     for a, b in zip(run(wg.compile), plain, strict=True):
         agree(a, b)
+
+
+def test_fusion_of_bools_has_room_for_them(device):
+    f = wg.compile(lambda x: ((x > 0) & (x < 1), ((x > 0) | (x < -1)).all(0), (~(x > 0)).T.any(1)))
+    x = np.random.default_rng(0).standard_normal((330, 180)).astype(np.float32)
+    for _ in range(3):
+        a, b, c = (y.numpy() for y in f(wg.tensor(x)))
+    assert np.array_equal(a, (x > 0) & (x < 1))
+    assert np.array_equal(b, ((x > 0) | (x < -1)).all(0))
+    assert np.array_equal(c, (~(x > 0)).any(0))

@@ -237,6 +237,10 @@ class Device(ABC):
                 "(float64 lives on the numpy device alone)"
             )
 
+    def itemsize(self, dtype: DType) -> int:
+        """Return the bytes of an element in this device's memory."""
+        return dtype.itemsize
+
     # Memory.
     @abstractmethod
     def upload(self, data: np.ndarray, dtype: DType) -> Array:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
+from ..backends.base import Device
 from ..layout import Layout
 from .build import Executor, History
 from .graph import Fold, Graph
@@ -103,18 +104,17 @@ class Explanation:
         )
 
 
-def explain(executor: Executor, history: History, device: Any) -> Explanation:
+def explain(executor: Executor, history: History, device: Device) -> Explanation:
     """Return what the program of an executor does."""
     program = executor.program
-    plan: Plan = getattr(executor, "plan", None) or plan_memory(program)
-    wide = device.name != "numpy"  # on a GPU a bool has 4 bytes, too
+    plan: Plan = getattr(executor, "plan", None) or plan_memory(program, device)
     launched: Counter[int] = Counter()
     groups: Counter[int] = Counter()
     for d in getattr(executor, "dispatches", ()):
         launched[d.position] += 1
         groups[d.position] += d.groups
     kernels = [
-        _kernel(step, plan, wide, launched[i], groups[i]) for i, step in enumerate(program.steps)
+        _kernel(step, plan, device, launched[i], groups[i]) for i, step in enumerate(program.steps)
     ]
     memory = program.memory()
     fresh = [s for s in program.outputs]
@@ -125,12 +125,12 @@ def explain(executor: Executor, history: History, device: Any) -> Explanation:
         passes=history.passes,
         kernels=kernels,
         block_bytes=plan.block_bytes,
-        output_bytes=sum(slot_bytes(memory[s]) for s in fresh),
-        eager_bytes=peak_of(history.traced),
+        output_bytes=sum(slot_bytes(memory[s], device) for s in fresh),
+        eager_bytes=peak_of(history.traced, device),
     )
 
 
-def peak_of(program: Program) -> int:
+def peak_of(program: Program, device: Device) -> int:
     """Return the most bytes that are alive at once when steps run one after the other.
 
     Beside the inputs; every result lives until it is read for the last time.
@@ -138,17 +138,15 @@ def peak_of(program: Program) -> int:
     memory = program.memory()
     alive = most = 0
     for step, dying in zip(program.steps, last_uses(program), strict=True):
-        alive += sum(map(slot_bytes, step.outs))
+        alive += sum(slot_bytes(out, device) for out in step.outs)
         most = max(most, alive)
         inputs = {slot.index for slot in program.inputs}
-        alive -= sum(slot_bytes(memory[s]) for s in dying if s not in inputs)
+        alive -= sum(slot_bytes(memory[s], device) for s in dying if s not in inputs)
     return most
 
 
-def _kernel(step: Step, plan: Plan, wide: bool, launched: int, groups: int) -> KernelReport:
-    def size(dtype: Any) -> int:
-        return 4 if wide else dtype.itemsize
-
+def _kernel(step: Step, plan: Plan, device: Device, launched: int, groups: int) -> KernelReport:
+    size = device.itemsize
     seen: dict[int, int] = {}
     for ref in step.refs():
         moving = prod(n for n, s in zip(ref.layout.shape, ref.layout.strides, strict=True) if s)

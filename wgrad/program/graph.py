@@ -8,7 +8,7 @@ here knows a device or a shading language.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from ..backends.base import Body, Number, kept_shape, reduced_shape
@@ -63,7 +63,8 @@ class Statement:
 
     def moved(self, place: Callable[[int], int]) -> Statement:
         """Return the statement with other arguments."""
-        return replace(self, args=tuple(place(arg) for arg in self.args))
+        args = tuple([place(arg) for arg in self.args])
+        return self if args == self.args else Statement(self.what, args, self.dtypes, self.out)
 
 
 @dataclass(frozen=True)

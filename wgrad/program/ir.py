@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from ..backends.base import Number
@@ -80,13 +81,21 @@ class Step:
         """Iterate over the views that are read."""
         return (x for x in self.inputs if isinstance(x, Ref))
 
-    def reads(self) -> set[int]:
+    def reads(self) -> frozenset[int]:
         """Return the slots that are read."""
-        return {ref.slot for ref in self.refs()}
+        return self._reads
 
-    def writes(self) -> set[int]:
+    def writes(self) -> frozenset[int]:
         """Return the slots that are written."""
-        return {out.index for out in self.outs}
+        return self._writes
+
+    @cached_property
+    def _reads(self) -> frozenset[int]:
+        return frozenset(ref.slot for ref in self.refs())
+
+    @cached_property
+    def _writes(self) -> frozenset[int]:
+        return frozenset(out.index for out in self.outs)
 
     @property
     def name(self) -> str:

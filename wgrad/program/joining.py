@@ -27,29 +27,56 @@ class Joiner:
     def __init__(self, program: Program, limits: Limits):
         self.program = program
         self.limits = limits
-        self.steps = list(program.steps)
-        self._index()
-
-    def _index(self) -> None:
-        self.place = {id(step): i for i, step in enumerate(self.steps)}
-        self.maker = {out: step for step in self.steps for out in step.writes()}
+        self._kept = program.kept
+        self._steps: list[Step | None] = []  # None where two have become one
+        self.place: dict[int, int] = {}  # of each step, by its id
+        self.maker: dict[int, Step] = {}
         self.readers: dict[int, list[Step]] = {}
-        for step in self.steps:
-            for slot in step.reads():
-                self.readers.setdefault(slot, []).append(step)
+        for i, step in enumerate(program.steps):
+            self._steps.append(step)
+            self._enter(step, i)
+
+    def _enter(self, step: Step, place: int) -> None:
+        self.place[id(step)] = place
+        for slot in step.writes():
+            self.maker[slot] = step
+        for slot in step.reads():
+            self.readers.setdefault(slot, []).append(step)
+
+    def _leave(self, step: Step) -> None:
+        del self.place[id(step)]
+        for slot in step.writes():
+            del self.maker[slot]
+        for slot in step.reads():
+            self.readers[slot] = [other for other in self.readers[slot] if other is not step]
 
     def done(self) -> Program:
         """Return the program with the steps as they are now."""
-        return self.program.with_steps(self.steps)
+        return self.program.with_steps(list(self._between(-1, len(self._steps))))
+
+    def earlier(self, step: Step) -> Iterator[Step]:
+        """Iterate over the steps before `step`, the latest first."""
+        for i in range(self.place[id(step)] - 1, -1, -1):
+            found = self._steps[i]
+            if found is not None:
+                yield found
+
+    def _between(self, first: int, last: int) -> Iterator[Step]:
+        return (step for step in self._steps[first + 1 : last] if step is not None)
 
     def producers(self, step: Step) -> Iterator[Step]:
         """Iterate over the steps whose results `step` reads, the latest first."""
         found = {id(m): m for slot in step.reads() if (m := self.maker.get(slot)) is not None}
         yield from sorted(found.values(), key=lambda s: -self.place[id(s)])
 
+    def hold_together(self, a: Step, b: Step) -> bool:
+        """Whether one kernel may hold the statements of both: asked before they are joined."""
+        first, second = a.params["graph"], b.params["graph"]
+        return len(first.statements) + len(second.statements) <= self.limits.statements
+
     def only_reader(self, a: Step, b: Step) -> bool:
         """Whether nothing but `b` needs what `a` makes."""
-        return not (a.writes() & self.program.kept) and all(
+        return not (a.writes() & self._kept) and all(
             reader is b for slot in a.writes() for reader in self.readers.get(slot, ())
         )
 
@@ -58,8 +85,7 @@ class Joiner:
         return frozenset(
             slot
             for slot in a.writes()
-            if slot in self.program.kept
-            or any(reader is not b for reader in self.readers.get(slot, ()))
+            if slot in self._kept or any(reader is not b for reader in self.readers.get(slot, ()))
         )
 
     def join(self, a: Step, b: Step, joined: Step) -> None:
@@ -70,8 +96,15 @@ class Joiner:
         """
         first, last = self.place[id(a)], self.place[id(b)]
         before, after = self._parted(a, first, last)
-        self.steps[first : last + 1] = [*before, joined, *after]
-        self._index()
+        self._leave(a)
+        self._leave(b)
+        self._steps[first] = None
+        self._steps[first + 1 : last + 1] = [None] * (last - first)
+        for i, step in enumerate([*before, joined, *after], last - len(before) - len(after)):
+            self._steps[i] = step
+            if step is not joined:
+                self.place[id(step)] = i
+        self._enter(joined, last - len(after))
 
     def may_join(self, a: Step, b: Step) -> bool:
         """Whether no step leads from `a` to `b`, other than `a` itself."""
@@ -84,7 +117,7 @@ class Joiner:
         before: list[Step] = []
         after: list[Step] = []
         reached = set(a.writes())
-        for step in self.steps[first + 1 : last]:
+        for step in self._between(first, last):
             if step.reads() & reached:
                 reached |= step.writes()
                 after.append(step)

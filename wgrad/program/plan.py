@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ..backends.base import Device
 from ..layout import Layout
 from .domains import row_view
 from .graph import Graph, Lookup
@@ -43,8 +44,8 @@ class Plan:
         return sum(self.blocks)
 
 
-def plan_memory(program: Program) -> Plan:
-    """Return where every slot of a program lives."""
+def plan_memory(program: Program, device: Device) -> Plan:
+    """Return where every slot of a program lives on a device."""
     memory = program.memory()
     position = {slot.index: i for i, slot in enumerate(program.inputs)}
     places = {slot: Place("input", i) for slot, i in position.items()}
@@ -72,7 +73,7 @@ def plan_memory(program: Program) -> Plan:
                     None,
                 )
                 if heir is None:
-                    places[out.index] = Place("block", blocks.take(nbytes(out)))
+                    places[out.index] = Place("block", blocks.take(nbytes(out, device)))
                 else:
                     taken.add(heir)
                     places[out.index] = places[heir]
@@ -106,9 +107,9 @@ class _Blocks:
         return found
 
 
-def nbytes(slot: Slot) -> int:
+def nbytes(slot: Slot, device: Device) -> int:
     """Return the bytes of a slot's elements; never 0, for no buffer is empty."""
-    return max(1, slot.size) * slot.dtype.itemsize
+    return max(1, slot.size) * device.itemsize(slot.dtype)
 
 
 def may_overwrite(step: Step, old: Slot, out: Slot) -> bool:

@@ -90,6 +90,9 @@ class WebGpuDevice(Device):
         # Threads that keep a GPU busy, or the SIMD units of a software adapter.
         self._busy = 1 << 8 if gpu.is_software else 1 << 14
 
+    def itemsize(self, dtype: DType) -> int:
+        return 4  # a bool is a u32 in a buffer
+
     # Memory.
     def _empty(self, shape: Shape, dtype: DType) -> Array:
         size = prod(shape)

@@ -41,7 +41,7 @@ class NumpyExecutor:
     def __init__(self, program: Program, device: Device):
         self.program = program
         self.device = device
-        source = _Source(program)
+        source = _Source(program, device)
         self.source = source.text
         self.block_bytes = source.block_bytes
         space = {**source.names.space, "Storage": Storage, "device": device}
@@ -59,10 +59,10 @@ class NumpyExecutor:
 class _Source:
     """The text of one program, and the names in it."""
 
-    def __init__(self, program: Program):
+    def __init__(self, program: Program, device: Device):
         self.program = program
         self.slots = program.memory()
-        plan = plan_memory(program)
+        plan = plan_memory(program, device)
         self.places = plan.places
         self.names = Names()
         self.registers = Registers()

@@ -65,7 +65,7 @@ class WebGpuExecutor:
         self.program = program
         self.device = device
         self._hardware = not device.gpu.is_software if hardware is None else hardware
-        self.plan: Plan = plan_memory(program)
+        self.plan: Plan = plan_memory(program, device)
         self._memory = program.memory()
         self._blocks: dict[object, GpuStorage] = {}
         self._scratch: dict[object, int] = {}
@@ -172,7 +172,7 @@ class WebGpuExecutor:
         assert isinstance(a, Ref) and isinstance(b, Ref)
         shape = (*a.layout.shape[:-1], b.layout.shape[-1])
         product = Slot(PRODUCT - 1 - i, shape, a.dtype)
-        self._scratch[product.index] = nbytes(product)
+        self._scratch[product.index] = nbytes(product, self.device)
         over = as_fused(step)
         inputs = tuple(
             replace(x, slot=product.index) if isinstance(x, Ref) and x.slot == PRODUCT else x
@@ -266,17 +266,18 @@ class WebGpuExecutor:
         if home in self._blocks:
             return self._blocks[home].buffer.nbytes
         slots = [self._memory[slot] for slot, place in self.plan.places.items() if place == home]
-        return nbytes(slots[0])
+        return nbytes(slots[0], self.device)
 
     # Running.
     def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
         device, pool = self.device, self.device.pool
         outputs: list[Storage] = [
-            GpuStorage(device, pool, s.size, pool.acquire(nbytes(s))) for s in self._fresh
+            GpuStorage(device, pool, s.size, pool.acquire(nbytes(s, device))) for s in self._fresh
         ]
         swaps = [
-            (i, GpuStorage(device, pool, s.size, pool.acquire(nbytes(s)))) for i, s in self._swaps
+            (i, GpuStorage(device, pool, s.size, pool.acquire(nbytes(s, device))))
+            for i, s in self._swaps
         ]
         if self.dispatches:
             for at, x, dtype in self._live:

@@ -6,9 +6,13 @@ reductions of biases. Workgroups are dealt out to the parts; nothing of the part
 
 from __future__ import annotations
 
+from itertools import islice
+
 from ..ir import Program, Ref, Step
 from ..joining import Joiner
 from ..limits import Limits
+
+NEAR = 64  # steps back that a step is brought together with: there may be thousands
 
 
 def batch_small(program: Program, limits: Limits) -> Program:
@@ -16,7 +20,7 @@ def batch_small(program: Program, limits: Limits) -> Program:
     joiner = Joiner(program, limits)
     for step in program.steps:
         if _is_small(step, limits):
-            for other in reversed(joiner.steps[: joiner.place[id(step)]]):
+            for other in islice(joiner.earlier(step), NEAR):
                 if _may_share(joiner, other, step):
                     joiner.join(other, step, _together(other, step))
                     break

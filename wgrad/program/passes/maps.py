@@ -27,7 +27,9 @@ def is_map(step: Step) -> bool:
 def _grown(joiner: Joiner, step: Step) -> Step | None:
     """Return the step with one of its producers moved in, or None."""
     for producer in joiner.producers(step):
-        if is_map(producer) and joiner.only_reader(producer, step):
+        if not is_map(producer) or not joiner.hold_together(producer, step):
+            continue
+        if joiner.only_reader(producer, step):
             made = joined(producer, step, frozenset())
             if made is not None and fits(made, joiner.limits):
                 joiner.join(producer, step, made)
