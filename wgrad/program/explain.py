@@ -124,7 +124,7 @@ def explain(executor: Executor, history: History, device: Device) -> Explanation
         traced=dict(Counter(step.name for step in history.traced.steps).most_common()),
         passes=history.passes,
         kernels=kernels,
-        block_bytes=plan.block_bytes,
+        block_bytes=getattr(executor, "block_bytes", plan.block_bytes),
         output_bytes=sum(slot_bytes(memory[s], device) for s in fresh),
         eager_bytes=peak_of(history.traced, device),
     )

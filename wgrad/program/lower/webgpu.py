@@ -261,6 +261,11 @@ class WebGpuExecutor:
             for code, names in users.items()
         )
 
+    @property
+    def block_bytes(self) -> int:
+        """The bytes of planned blocks, and of scratch memory of kernels."""
+        return self.plan.block_bytes + sum(self._scratch.values())
+
     def nbytes(self, home: object) -> int:
         """Return the bytes of the memory of a binding."""
         if home in self._blocks:
