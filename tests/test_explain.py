@@ -59,8 +59,9 @@ def test_explain_counts_memory(device):
     f(wg.ones((32, 32)))
     found = f.explain()
     matrix = 4 * 32 * 32  # softmax writes over what the first product is stored in
-    assert (found.block_bytes, found.output_bytes) == (2 * matrix, matrix)
-    assert found.peak_bytes == 3 * matrix
+    registers = 4 * 32 * (device.name == "numpy")  # which NumPy computes the rows' sums in
+    assert (found.block_bytes, found.output_bytes) == (2 * matrix + registers, matrix)
+    assert found.peak_bytes == 3 * matrix + registers
     assert found.eager_bytes == 2 * matrix + 4 * 32  # two results and the sums of rows
 
 
