@@ -359,3 +359,20 @@ def test_fusion_of_bools_has_room_for_them(device):
     assert np.array_equal(a, (x > 0) & (x < 1))
     assert np.array_equal(b, ((x > 0) | (x < -1)).all(0))
     assert np.array_equal(c, (~(x > 0)).any(0))
+
+
+def test_fusion_stores_nothing_before_all_is_read(webgpu):
+    """A row kernel that writes over an element, and stores the old one somewhere else."""
+    a = wg.tensor(np.random.default_rng(0).standard_normal((70, 8)).astype(np.float32))
+    start = a.numpy()
+
+    def f():
+        old = a * 1.0
+        a.assign(old / old.square().sum(1, keepdims=True))
+        return old * 1.0
+
+    g = wg.compile(f)
+    for _ in range(3):
+        before = a.numpy()
+        np.testing.assert_array_equal(g().numpy(), before)
+    assert np.isfinite(a.numpy()).all() and not np.array_equal(a.numpy(), start)
