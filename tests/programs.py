@@ -42,6 +42,8 @@ def traced(f: Callable, *args: Any) -> Traced:
 
     with mock.patch.object(compiling, "build", note):
         compiling.compile(f)(*args)
+    if not found:
+        raise LookupError("the function runs nothing on a device")
     (one,) = found
     return one
 

@@ -213,8 +213,8 @@ def _statement(made: Calls, graph: Graph, s: Statement, args: list) -> Arrayed:
     if isinstance(s.what, Lookup):
         data, index = args
         return _lookup(made, s.what, data, index, rank)
-    if all(isinstance(x, NUMBERS) for x in args):  # an array, for Python's numbers have no methods
-        args = [_arrayed(args[0], s.dtypes[0].numpy), *args[1:]]
+    if all(isinstance(x, NUMBERS) for x in args):  # a body wants one array at the least
+        args = [_arrayed(x, d.numpy) for x, d in zip(args, s.dtypes, strict=True)]
     return _map(made, s.what, args, s.out.numpy, rank)
 
 
