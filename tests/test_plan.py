@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("numpy_device")
 
 def checked(program: Program) -> Plan:
     """Return the plan of a program, after a run on paper: who owns which memory when."""
-    plan = plan_memory(program)
+    plan = plan_memory(program, wg.device("numpy"))
     memory = program.memory()
     owner: dict[Place, int] = {}
     for i, slot in enumerate(program.inputs):
@@ -39,7 +39,7 @@ def checked(program: Program) -> Plan:
         assert len(set(homes)) == len(homes), f"{step} writes two results to one place"
         for out, home in zip(step.outs, homes, strict=True):
             if home.kind == "block":
-                assert nbytes(out) <= plan.blocks[home.index]
+                assert nbytes(out, wg.device("numpy")) <= plan.blocks[home.index]
             for x in step.refs():
                 if plan.places[x.slot] == home:
                     assert element_wise(step, x, out), f"{step} writes %{out.index} over %{x.slot}"
