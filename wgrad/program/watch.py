@@ -46,7 +46,7 @@ _OPEN_CLASSES = (
     collections.UserDict, collections.UserList, collections.ChainMap,
 )  # fmt: skip
 _MISSING = object()
-_VIEWS: tuple[type, ...] = tuple(type(f({})) for f in (dict.keys, dict.values, dict.items))
+_VIEWS: Any = tuple(type(f({})) for f in (dict.keys, dict.values, dict.items))
 _contents = attrgetter("cell_contents")
 _plain_tensor = attrgetter("array", "node")
 _noded_tensor = attrgetter("array", "node", "node.requires_grad", "node.hooks")
