@@ -56,6 +56,15 @@ def test_unnoticed_the_state_of_the_random_numbers(device):
         wg.compile(lambda x: x * wg.get_rng_state()[1])(wg.ones(2))
 
 
+def test_unnoticed_a_change_of_the_default_device(device):
+    def f(x):
+        wg.set_default_device(None)
+        return x * 2
+
+    with pytest.raises(TraceError, match="set_default_device"):
+        wg.compile(f)(wg.ones(2))
+
+
 @pytest.mark.parametrize("make", [optim.SGD, optim.AdamW])
 def test_unnoticed_settings_of_an_optimizer_that_the_function_reads(device, make):
     w = wg.parameter([1.0, 2.0])
