@@ -27,7 +27,7 @@ from .names import Moving, Names, Static
 LIMITS = Limits(
     buffers=1 << 30,
     numbers=1 << 30,
-    statements=1 << 30,
+    statements=256,  # joining costs the square of them
     passes=1 << 30,
     scatters_compare=False,
     small_row=1 << 62,  # NumPy's own sums are exact enough, and have the order of the eager ones
