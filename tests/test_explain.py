@@ -80,6 +80,16 @@ def test_explain_frees_what_updates_replace(device):
     assert str(found).endswith("handed out); op by op 400 B")
 
 
+def test_explain_frees_parameters_that_an_optimizer_replaces(device):
+    parameters = [wg.parameter([1.0] * 100) for _ in range(3)]
+    optimizer = optim.SGD(parameters, lr=0.1)
+    for w in parameters:
+        w.grad = wg.ones(100)
+    step = wg.compile(optimizer.step)
+    step()
+    assert step.explain().eager_bytes == 4 * 100
+
+
 def test_explain_counts_no_memory_for_what_is_written_into(device):
     a = wg.zeros(100)
 

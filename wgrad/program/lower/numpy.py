@@ -1,7 +1,7 @@
 """A program as Python source that calls NumPy: straight-line code over memory planned beforehand.
 
 Source and memory are made once. A run goes through no list of steps and allocates nothing but what
-it hands out; parameters are updated in place. Results are those of the NumPy device, to the bit.
+it hands out; parameters are updated in place. The results are the interpreter's, to the bit.
 """
 
 from __future__ import annotations

@@ -251,11 +251,6 @@ class WebGpuExecutor:
                 shared[kind, nth] = found
             self._blocks[home] = found
 
-    @property
-    def block_bytes(self) -> int:
-        """The bytes that the program keeps between runs: planned blocks, and scratch memory."""
-        return self.plan.block_bytes + sum(self._scratch.values())
-
     def wgsl(self) -> str:
         """Return the texts of the kernels, each under lines with its step's number and its name."""
         users: dict[str, list[str]] = {}
@@ -266,6 +261,11 @@ class WebGpuExecutor:
             "\n".join([*(f"// {name}" for name in names), code.rstrip()])
             for code, names in users.items()
         )
+
+    @property
+    def block_bytes(self) -> int:
+        """The bytes of planned blocks, and of scratch memory of kernels."""
+        return self.plan.block_bytes + sum(self._scratch.values())
 
     def nbytes(self, home: object) -> int:
         """Return the bytes of the memory of a binding."""
