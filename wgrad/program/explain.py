@@ -7,6 +7,7 @@ matmul counts 2 m n k.
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -62,8 +63,8 @@ class Explanation:
         return sum(k.operations for k in self.kernels)
 
     def __str__(self) -> str:
-        ops = ", ".join(f"{n} {name}" for name, n in self.traced.items())
-        steps = " > ".join(f"{name} {n}" for name, n in self.passes)
+        ops = [f"{n} {name}" for name, n in self.traced.items()]
+        steps = [f"{name} {n}" for name, n in self.passes]
         rows: list[tuple[str, ...]] = [
             ("#", "kernel", "outputs", "groups", "read", "written", "operations", "")
         ]
@@ -75,7 +76,7 @@ class Explanation:
                 (
                     str(i),
                     k.name if len(k.name) <= 44 else k.name[:41] + "...",
-                    " ".join(k.outputs),
+                    ", ".join(f"{n} {x}" if n > 1 else x for x, n in Counter(k.outputs).items()),
                     groups,
                     _amount(k.bytes_read, "B"),
                     _amount(k.bytes_written, "B"),
@@ -89,8 +90,8 @@ class Explanation:
         return "\n".join(
             [
                 f"{self.device}",
-                f"traced {sum(self.traced.values())} ops: {ops}",
-                f"passes (steps left): {steps}",
+                _wrapped(f"traced {sum(self.traced.values())} ops: ", ops, ", "),
+                _wrapped("passes (steps left): ", steps, " > "),
                 *_table(rows),
                 f"in all {_amount(self.bytes, 'B')} moved, {_amount(self.operations, '')} "
                 "operations",
@@ -220,6 +221,12 @@ def _amount(n: int, unit: str) -> str:
             return f"{text} {prefix}{unit}".strip()
         value /= 1000
     raise AssertionError
+
+
+def _wrapped(head: str, items: Iterable[str], joint: str) -> str:
+    """Return a list as lines that break between its items."""
+    text = head + joint.join(item.replace(" ", "\0") for item in items)
+    return textwrap.fill(text, 100, subsequent_indent="    ").replace("\0", " ")
 
 
 def _table(rows: list[tuple[str, ...]]) -> Iterable[str]:
