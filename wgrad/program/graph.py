@@ -107,6 +107,15 @@ class Graph:
         """The domain with extent 1 at the folded axes."""
         return kept_shape(self.shape, self.axes)
 
+    @cached_property
+    def depths(self) -> tuple[int, ...]:
+        """For each statement the number of folds, one after the other, that it follows from."""
+        found: list[int] = []
+        for s in self.statements:
+            before = max((found[~a] for a in s.args if a < 0), default=0)
+            found.append(before + isinstance(s.what, Fold))
+        return tuple(found)
+
     def dtype_of(self, value: int) -> DType:
         """Return the dtype of an operand or a statement."""
         return self.dtypes[value] if value >= 0 else self.statements[~value].out
