@@ -442,6 +442,13 @@ def test_folds_of_prime_length_are_done_by_the_device():
     assert p.steps[1].params["kind"] == "sum"
 
 
+def test_folds_of_prime_length_read_expanded_memory_as_it_lies():
+    p = after("folds", lambda x: wg.broadcast_to(x, (300, 10007)).max(1), wg.randn(10007))
+    assert kinds(p) == ["reduce", "fused"]
+    (read,) = p.steps[0].refs()
+    assert read.slot == p.inputs[0].index and read.layout.strides == (0, 1)
+
+
 def test_folds_of_all_axes_are_over_one():
     p = after("folds", lambda x: x.sum(), wg.randn(64, 512))
     assert all(n <= LIMITS.chain for n in folds(p)) and set(kinds(p)) == {"fused"}

@@ -155,11 +155,15 @@ def _unfused(program: Program, step: Step) -> list[Step]:
     for j in folds:
         s = graph.statements[j]
         (value,) = s.args
-        x = program.new_slot(graph.shape, graph.dtype_of(value))
-        feeding, read = pruned(replace(graph, axes=(), results=(Result(value),)), step.inputs)
-        steps.append(Step("fused", read, (x,), {"graph": feeding}))
+        read = step.inputs[value] if value >= 0 else None
+        if not isinstance(read, Ref):
+            x = program.new_slot(graph.shape, graph.dtype_of(value))
+            feeding, inputs = pruned(replace(graph, axes=(), results=(Result(value),)), step.inputs)
+            steps.append(Step("fused", inputs, (x,), {"graph": feeding}))
+            read = x.whole()
+        # Else the device reads the operand as it lies: expanded, a copy may not fit into memory.
         out = program.new_slot(graph.kept, s.out)
         params = {"kind": s.what.name, "axes": graph.axes}
-        steps.append(Step("reduce", (x.whole(),), (out,), params))
+        steps.append(Step("reduce", (read,), (out,), params))
         slots.append(out)
     return [*steps, _after(step, folds, slots, graph.kept, ())]
