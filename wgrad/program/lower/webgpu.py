@@ -52,6 +52,15 @@ class Dispatch:
     position: int = 0  # of the step among the program's
 
 
+class _LiveNumber:
+    """A number that is read for every run, what it was last, and where its bits stand."""
+
+    def __init__(self, number: Live):
+        self.number = number
+        self.last: float | None = None
+        self.places: list[tuple[int, DType]] = []
+
+
 class WebGpuExecutor:
     """A program ready to run on a WebGPU device.
 
@@ -78,11 +87,11 @@ class WebGpuExecutor:
         self.replay = Replay(
             device.gpu, [(d.pipeline, d.params, d.groups) for d in self.dispatches]
         )
-        self._live = [
-            (start + at, x, dtype)
-            for start, d in zip(self.replay.starts, self.dispatches, strict=True)
-            for at, x, dtype in d.live
-        ]
+        found: dict[object, _LiveNumber] = {}
+        for start, d in zip(self.replay.starts, self.dispatches, strict=True):
+            for at, x, dtype in d.live:
+                found.setdefault(x.call, _LiveNumber(x)).places.append((start + at, dtype))
+        self._live = list(found.values())
         self._draws = [
             (start, d.step)
             for start, d in zip(self.replay.starts, self.dispatches, strict=True)
@@ -286,8 +295,12 @@ class WebGpuExecutor:
             for i, s in self._swaps
         ]
         if self.dispatches:
-            for at, x, dtype in self._live:
-                self.replay.set_params(at, struct.pack("<I", scalar_bits(x.read(), dtype)))
+            for live in self._live:
+                now = live.number.read()
+                if now != live.last:
+                    live.last = now
+                    for at, dtype in live.places:
+                        self.replay.set_params(at, struct.pack("<I", scalar_bits(now, dtype)))
             for at, step in self._draws:
                 self.replay.set_params(at, _random_words(step, draw))
             key = (
