@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import hypothesis.strategies as st
@@ -13,9 +14,10 @@ from programs import traced
 
 import wgrad as wg
 from wgrad import nn, optim
-from wgrad.dtypes import float32
+from wgrad.dtypes import DType, float32, int32
 from wgrad.layout import Layout, compose
 from wgrad.ops.elementwise import add
+from wgrad.program.graph import Graph, Lookup, Result, single
 from wgrad.program.ir import Program, Ref, Slot, Step
 from wgrad.program.limits import Limits
 from wgrad.program.passes import simplify
@@ -124,15 +126,72 @@ def test_plan_updates_that_read_other_elements_are_swapped(change):
     assert kinds(*planned(lambda: w.assign(change(w)))) == ["swap"]
 
 
+A, B = (Slot(i, (4,), float32) for i in (0, 1))
+
+
+def line(index: int, n: int = 4, dtype: DType = float32) -> Slot:
+    """Return a slot of n elements."""
+    return Slot(index, (n,), dtype)
+
+
+def total(out: Slot, *inputs: Slot) -> Step:
+    """Return the fused step of a copy, or of the sum of two slots."""
+    graph = Graph(out.shape, (), (float32,), (), (Result(0),))
+    if len(inputs) == 2:
+        graph = single(add.body, (float32, float32), float32, out.shape, ())
+    return Step("fused", tuple(x.whole() for x in inputs), (out,), {"graph": graph})
+
+
+def by_hand(*steps: Step, outputs: tuple[int, ...] = (), update: int | None = None) -> Program:
+    """Return a program over A and B; at its end A holds slot `update`."""
+    return Program(list(steps), [A, B], outputs, {} if update is None else {0: update}, 99)
+
+
 def test_plan_updates_read_by_later_steps_are_swapped():
-    a, b = (Slot(i, (4,), float32) for i in (0, 1))
-    params = {"body": add.body, "dtypes": (float32, float32)}
-    steps = [
-        Step("map", (a.whole(), b.whole()), (Slot(2, (4,), float32),), params),
-        Step("map", (Slot(2, (4,), float32).whole(), a.whole()), (Slot(3, (4,), float32),), params),
-    ]
-    program = Program(steps, [a, b], (3,), {0: 2}, 4)
+    early = by_hand(total(line(3), A, B), total(line(2), A, B), outputs=(3,), update=2)
+    assert kinds(early, checked(early)) == ["input"]
+    late = by_hand(total(line(2), A, B), total(line(3), line(2), A), outputs=(3,), update=2)
+    assert kinds(late, checked(late)) == ["swap"]
+
+
+def test_plan_updates_of_another_size_or_type_are_swapped():
+    for out, x in ((line(2, 3), line(1, 3)), (line(2, dtype=int32), A)):
+        program = by_hand(total(out, x), update=2)
+        assert kinds(program, plan_memory(program, wg.device("numpy"))) == ["swap"]
+
+
+def test_plan_keeps_a_table_whose_first_entries_lie_where_the_result_does():
+    index = line(1, dtype=int32)
+    graph = single(Lookup(1, 1), (float32, int32), float32, (4,), ())
+    step = Step("fused", (A.whole(), index.whole()), (line(2),), {"graph": graph})
+    program = Program([step], [A, index], (), {0: 2}, 99)
     assert kinds(program, checked(program)) == ["swap"]
+
+
+@pytest.mark.parametrize(("value", "kind"), [(A, "swap"), (B, "input")])
+def test_plan_writes_in_place_what_is_not_read_from_there(value, kind):
+    half = Ref(value.index, Layout((2,), (1,)), float32)
+    step = Step("write", (A.whole(), half), (line(2),), {"target": Layout((2,), (1,), 1)})
+    program = by_hand(step, update=2)
+    assert kinds(program, checked(program)) == [kind]
+
+
+@pytest.mark.parametrize("unread", [False, True])
+def test_plan_results_of_one_step_lie_apart(unread):
+    t, u, v, w = (line(i) for i in (2, 3, 4, 5))
+    made = [] if unread else [total(t, A), total(u, B)]
+    both = total(v, A, B) if unread else total(v, t, u)
+    graph = replace(both.params["graph"], results=(Result(~0), Result(0)))
+    both = replace(both, outs=(v, w), params={"graph": graph})
+    last = total(line(6), w, w if unread else v)
+    assert len(checked(by_hand(*made, both, last, outputs=(6,))).blocks) == 2
+
+
+def test_plan_a_block_that_was_taken_over_is_not_free():
+    t, u, v = (line(i) for i in (2, 3, 4))
+    steps = total(t, A), total(u, t, B), total(v, A, B), total(line(5), u, v)
+    plan = checked(by_hand(*steps, outputs=(5,)))
+    assert plan.places[2] == plan.places[3] != plan.places[4]
 
 
 def test_plan_writes_to_a_part_are_in_place():
@@ -237,6 +296,29 @@ def test_compose_says_what_strides_can(order, shape, data):
     found = compose(outer, inner.shape, inner)
     assert found is not None
     assert np.array_equal(addresses(found), addresses(inner).reshape(-1)[addresses(outer)])
+
+
+def test_compose_of_an_empty_view_is_empty():
+    turned = Layout((2, 3), (1, 2))
+    for outer in (Layout((0, 6), (6, 1)), Layout((3, 0), (5, 1), 5)):
+        found = compose(outer, (2, 3), turned)
+        assert found is not None and found.shape == outer.shape
+
+
+TWELVE = st.sampled_from([(12,), (2, 6), (4, 3), (2, 2, 3), (1, 12), (6, 1, 2)])
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.data(), TWELVE, TWELVE, st.booleans())
+def test_reshape_shows_the_same_elements_in_order(data, before, after, flipped):
+    layout = Layout.dense(before).permute(data.draw(st.permutations(range(len(before)))))
+    if flipped:
+        n = layout.shape[0]
+        steps = (-1, *(1 for _ in before[1:]))
+        layout = layout.slice((n - 1, *(0 for _ in before[1:])), layout.shape, steps)
+    found = layout.reshape(after)
+    if found is not None:
+        assert np.array_equal(addresses(found).reshape(-1), addresses(layout).reshape(-1))
 
 
 def test_compose_refuses_what_no_strides_say():
