@@ -7,6 +7,7 @@ and fails a run in which WebGPU tests ran but nothing was ever dispatched.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import numpy as np
@@ -83,6 +84,12 @@ def _seeded() -> None:
 def rng() -> np.random.Generator:
     """Host-side random numbers, the same in every run."""
     return np.random.default_rng(0)
+
+
+def pytest_configure() -> None:
+    """Let interrupts arrive: shells start background jobs with SIGINT ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> list[str]:
