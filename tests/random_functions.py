@@ -229,7 +229,7 @@ class Run:
 
     def do_layer(self, pick: Picks) -> wg.Tensor:
         x = self.real(pick)
-        x = x.reshape(1, -1) if x.ndim < 2 else x.reshape(-1, x.shape[-1])
+        x = x.reshape(1, x.size) if x.ndim < 2 or not x.size else x.reshape(-1, x.shape[-1])
         w = self.world.leaf((x.shape[1], 3 + pick(2)), "layer")
         b = self.world.leaf((w.shape[1],), "bias")
         y = x @ w + b
