@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +11,12 @@ from programs import traced
 
 import wgrad as wg
 from wgrad import cli
-from wgrad.program import passes
-from wgrad.program.bisect import bisect
+from wgrad.program import passes, plan
+from wgrad.program.bisect import bisect, watching
+from wgrad.program.differences import TOLERANCE, largest
+from wgrad.program.listing import step_lines
 from wgrad.program.lower import calls, module
+from wgrad.program.lower.numpy import NumpyExecutor
 from wgrad.program.passes import PASSES
 
 SCRIPT = """
@@ -53,6 +57,7 @@ def test_bisect_finds_nothing_in_what_is_right(device):
 @pytest.mark.parametrize("name", ["maps", "rows"])
 def test_bisect_names_the_pass_at_fault(device, monkeypatch, name):
     right = PASSES[name]
+    changed = []
 
     def broken(program, limits):
         """Let the last number of the first fused step that has one be another."""
@@ -64,13 +69,15 @@ def test_bisect_names_the_pass_at_fault(device, monkeypatch, name):
                 inputs = list(step.inputs)
                 inputs[numbers[-1]] = -0.25
                 steps[i] = replace(step, inputs=tuple(inputs))
+                changed.append(i)
                 return program.with_steps(steps)
         raise AssertionError("no number to change")
 
     found = traced(lambda x, y: (work(x * 1.5 + 0.5, y)[0] * 3).tanh() * 2, *arguments())
     monkeypatch.setitem(passes.PASSES, name, broken)
     finding = bisect(found.program, found.device, found.inputs, found.draw)
-    assert finding is not None and finding.pass_name == name and finding.step is None
+    assert finding is not None and finding.pass_name == name
+    assert finding.number == changed[0] and "-0.25" in "\n".join(step_lines(finding.step))
     assert f"the pass {name!r}" in str(finding) and "inputs %" in str(finding)
 
 
@@ -79,8 +86,10 @@ def test_bisect_names_the_kernel_at_fault(webgpu, monkeypatch):
     found = traced(work, *arguments())
     finding = bisect(found.program, found.device, found.inputs, found.draw)
     assert finding is not None and finding.pass_name is None
-    assert "sum" in finding.step.name
+    assert "sum" in finding.step.name and finding.alone
     text = str(finding)
+    assert f"kernel {finding.number} computes something else" in text
+    assert text.count("@compute") == 1
     assert "y * 1.01" in text and "v0 = " in text and "is right" in text
 
 
@@ -92,6 +101,73 @@ def test_bisect_names_the_call_at_fault(numpy_device, monkeypatch):
     finding = bisect(found.program, found.device, found.inputs, found.draw)
     assert finding is not None and "sum" in finding.step.name
     assert "multiply" in finding.text
+
+
+def test_bisect_names_a_kernel_that_is_wrong_after_others(numpy_device, monkeypatch):
+    """A block that is still to be read is given away: each product alone is right."""
+    found = traced(lambda x, y: (x @ y) @ (y @ x), wg.rand(4, 4), wg.rand(4, 4))
+    take = plan._Blocks.take
+    monkeypatch.setattr(
+        plan._Blocks, "take", lambda blocks, n: 0 if blocks.sizes else take(blocks, n)
+    )
+    finding = bisect(found.program, found.device, found.inputs, found.draw)
+    assert finding is not None and (finding.pass_name, finding.alone) == (None, False)
+    assert finding.number == 2 and "kernel 2 is wrong after the ones before it" in str(finding)
+
+
+def test_bisect_without_fusion_looks_at_the_passes_that_run(numpy_device, monkeypatch):
+    f = wg.compile(lambda x: (x * 2).tanh(), fuse=False)
+    monkeypatch.setitem(passes.PASSES, "maps", None)  # would fail
+    monkeypatch.setitem(passes.PASSES, "dead", lambda program, limits: half(program))
+    findings = []
+    with watching(findings.append) as programs:
+        f(wg.ones(3))
+    assert len(programs) == 1 and [x.pass_name for x in findings] == ["dead"]
+
+
+def half(program):
+    """Return a program whose first number is 0.5."""
+    first, *others = program.steps
+    return program.with_steps([replace(first, inputs=(first.inputs[0], 0.5)), *others])
+
+
+def test_watching_compares_replays_too(numpy_device, monkeypatch):
+    run, runs = NumpyExecutor.run, Counter()
+
+    def wrong_in_the_end(executor, inputs, draw):
+        outs = run(executor, inputs, draw)
+        runs[executor] += 1
+        if runs[executor] == 3:
+            outs[0].buffer[1] = 7
+        return outs
+
+    monkeypatch.setattr(NumpyExecutor, "run", wrong_in_the_end)
+    f = wg.compile(lambda x: x * 2)
+    findings = []
+    with watching(findings.append):
+        for _ in range(2):
+            f(wg.ones(3))
+        assert findings == []
+        f(wg.ones(3))
+    (finding,) = findings
+    assert (finding.pass_name, finding.step, finding.difference.place) == (None, None, (1,))
+    assert "output 0" in str(finding) and "what a replay keeps" in str(finding)
+
+
+def test_differences_are_relative_and_know_dtypes():
+    def differ(right, found, dtype, tolerance=TOLERANCE):
+        sides = ([("x", np.array(values, dtype))] for values in (right, found))
+        return largest(*sides, tolerance)
+
+    assert differ([1000.0, 0.0], [1000.0, 0.05], "float32") is None
+    assert differ([1000.0, 0.0], [1000.0, 0.2], "float32").place == (1,)
+    assert differ([1000.0], [1000.01], "float32", 1e-6) is not None
+    assert differ([0.02], [0.0201], "float32") is not None  # small values have small tolerances
+    assert differ([1e-8], [2e-8], "float32") is None  # but what cancels is noise
+    assert differ([1.0], [1.0 + 1e-7], "float64") is not None
+    assert differ([5], [6], "int32") is not None
+    assert differ([np.nan, np.inf], [np.nan, np.inf], "float32") is None
+    assert differ([np.nan], [1.0], "float32").size == np.inf
 
 
 def test_bisect_of_a_script_says_that_all_is_well(tmp_path, capfd):
@@ -110,7 +186,32 @@ def test_bisect_of_a_script_reports_and_fails(tmp_path, capsys, monkeypatch, web
     monkeypatch.setitem(module._COMBINE, "max", "max(x, y) + 100.0")
     monkeypatch.setitem(module._COMBINE, "sum", "x - y")
     assert cli.main(["bisect", str(script)]) == 1
-    assert "a kernel computes something else" in capsys.readouterr().out
+    assert "kernel 1 computes something else" in capsys.readouterr().out
+
+
+def test_bisect_of_a_script_reports_before_the_script_fails(tmp_path, capsys, monkeypatch, webgpu):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT + "raise ValueError('wrong results')")
+    monkeypatch.setitem(module._COMBINE, "sum", "x - y")
+    with pytest.raises(ValueError, match="wrong results"):
+        cli.main(["bisect", str(script)])
+    assert "computes something else" in capsys.readouterr().out
+
+
+def test_bisect_of_a_script_finds_the_modules_beside_it(tmp_path, capsys):
+    (tmp_path / "beside_it.py").write_text("VALUE = 3")
+    script = tmp_path / "script.py"
+    script.write_text("import beside_it, sys\nprint(beside_it.VALUE, len(sys.argv))")
+    before = list(sys.path), list(sys.argv)
+    assert cli.main(["bisect", str(script), "one"]) == 0
+    assert capsys.readouterr().out == "3 2\nbisect: the script compiled nothing\n"
+    assert (sys.path, sys.argv) == before
+
+
+def test_bisect_of_no_script_says_so(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["bisect", str(tmp_path / "nothing.py")])
+    assert "there is no script" in capsys.readouterr().err
 
 
 def test_bisect_of_a_script_lets_its_errors_through(tmp_path):

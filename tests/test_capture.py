@@ -13,7 +13,7 @@ from collections import namedtuple
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 import wgrad as wg
 from wgrad import nn
@@ -1123,6 +1123,16 @@ quiet = settings(deadline=None, derandomize=True, suppress_health_check=list(Hea
 
 @settings(quiet, max_examples=250)
 @given(plans, histories, st.booleans())
+@example(  # a fused step had a result that nothing read, and it lay where another one did
+    [(name, 0) for name in ("assign", "draw", "swap", "assign", "add")],
+    [("rows", "nothing")] * 9,
+    True,
+)
+@example(
+    [(name, 0) for name in ("swap", "swap", "grad of argument", "assign", "add")],
+    [("rows", "nothing")] * 9,
+    True,
+)
 def test_capture_random_functions_with_effects_equal_eager(plan, calls, fuse):
     with wg.device("numpy"):
         agrees(plan, calls, fuse)

@@ -359,3 +359,36 @@ def test_fusion_of_bools_has_room_for_them(device):
     assert np.array_equal(a, (x > 0) & (x < 1))
     assert np.array_equal(b, ((x > 0) | (x < -1)).all(0))
     assert np.array_equal(c, (~(x > 0)).any(0))
+
+
+def test_fusion_stores_nothing_before_all_is_read(webgpu):
+    """A row kernel that writes over an element, and stores the old one somewhere else."""
+    a = wg.tensor(np.random.default_rng(0).standard_normal((70, 8)).astype(np.float32))
+    start = a.numpy()
+
+    def f():
+        old = a * 1.0
+        a.assign(old / old.square().sum(1, keepdims=True))
+        return old * 1.0
+
+    g = wg.compile(f)
+    for _ in range(3):
+        before = a.numpy()
+        np.testing.assert_array_equal(g().numpy(), before)
+    assert np.isfinite(a.numpy()).all() and not np.array_equal(a.numpy(), start)
+
+
+def test_fusion_of_a_value_with_itself_keeps_infinities_and_nan(device):
+    """Compilers know that x - x is 0 and that x equals itself, which is not so here."""
+    x = np.array([np.inf, np.nan, 1.0, -np.inf, 0.0], np.float32)
+
+    def f(x):
+        y = x * 1.0 + 0.0
+        return -(y - y), y / y, y == y, y <= y, y != y
+
+    g = wg.compile(f)
+    for _ in range(3):
+        found = [y.numpy() for y in g(wg.tensor(x))]
+    with np.errstate(all="ignore"):
+        for a, b in zip(found, (-(x - x), x / x, x == x, x <= x, x != x), strict=True):
+            np.testing.assert_array_equal(a, b)

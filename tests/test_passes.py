@@ -16,12 +16,13 @@ from wgrad.backends.base import Array, Live
 from wgrad.dtypes import float32
 from wgrad.layout import Layout
 from wgrad.ops.elementwise import add, multiply
-from wgrad.program.graph import Fold
+from wgrad.program.graph import Fold, Graph, Result, Statement
 from wgrad.program.interpret import Interpreter
 from wgrad.program.ir import Program, Ref, Slot, Step
 from wgrad.program.limits import Limits
 from wgrad.program.passes import PASSES, simplify
 from wgrad.program.passes.rows import folds_deep
+from wgrad.program.plan import plan_memory
 
 pytestmark = pytest.mark.usefixtures("numpy_device")
 LIMITS = Limits()
@@ -379,6 +380,39 @@ def test_siblings_over_other_axes_or_in_a_chain_stay_apart():
     assert names(p)[0].startswith("sum") and names(p)[-1].endswith("sum")
 
 
+# unread
+def test_unread_results_are_not_stored_and_what_led_to_them_is_not_computed():
+    graph = Graph(
+        (4,),
+        (),
+        (float32, float32),
+        (
+            Statement(add.body, (0, 0), (float32, float32), float32),
+            Statement(multiply.body, (0, 1), (float32, float32), float32),
+        ),
+        (Result(~0), Result(~1)),
+    )
+    given = [Slot(i, (4,), float32) for i in range(2)]
+    outs = tuple(Slot(i, (4,), float32) for i in (2, 3))
+    step = Step("fused", tuple(slot.whole() for slot in given), outs, {"graph": graph})
+    (left,) = PASSES["unread"](Program([step], given, (2,), {}, 4), LIMITS).steps
+    assert [out.index for out in left.outs] == [2]
+    assert left.name == "add" and left.reads() == {0}
+    (left,) = PASSES["unread"](Program([step], given, (2, 3), {}, 4), LIMITS).steps
+    assert left is step
+
+
+# memory
+def test_plan_gives_a_result_that_nothing_reads_memory_of_its_own():
+    given = [Slot(i, (4,), float32) for i in range(1)]
+    outs = tuple(Slot(i, (4,), float32) for i in (1, 2))
+    graph = Graph((4,), (), (float32,), (), (Result(0), Result(0)))
+    step = Step("fused", (given[0].whole(),), outs, {"graph": graph})
+    last = Step("copy", (outs[1].whole(),), (Slot(3, (4,), float32),))
+    plan = plan_memory(Program([step, last], given, (3,), {}, 4), wg.device("numpy"))
+    assert plan.places[1] != plan.places[2]
+
+
 # folds
 def folds(p: Program) -> list[int]:
     """Return for each step with folds the elements that one thread folds."""
@@ -406,6 +440,13 @@ def test_folds_of_prime_length_are_done_by_the_device():
     p = after("folds", lambda x: (x * 2).sum() + 1, wg.randn(10007))
     assert kinds(p) == ["fused", "reduce", "fused"]
     assert p.steps[1].params["kind"] == "sum"
+
+
+def test_folds_of_prime_length_read_expanded_memory_as_it_lies():
+    p = after("folds", lambda x: wg.broadcast_to(x, (300, 10007)).max(1), wg.randn(10007))
+    assert kinds(p) == ["reduce", "fused"]
+    (read,) = p.steps[0].refs()
+    assert read.slot == p.inputs[0].index and read.layout.strides == (0, 1)
 
 
 def test_folds_of_all_axes_are_over_one():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import runpy
 import sys
 from collections.abc import Sequence
 
-from .program.bisect import TOLERANCE, Finding, watching
+from .program.bisect import Finding, watching
+from .program.differences import TOLERANCE
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -18,31 +20,41 @@ def main(arguments: Sequence[str]) -> int:
         "bisect",
         help="run a script and find the pass or kernel at fault where compiled results differ",
     )
-    bisect.add_argument("--tolerance", type=float, default=TOLERANCE, help="default: %(default)s")
+    bisect.add_argument(
+        "--tolerance",
+        type=float,
+        default=TOLERANCE,
+        help="of the largest magnitude of a result that may be off (default: %(default)s)",
+    )
     bisect.add_argument("script", help="a Python script that uses wg.compile")
     bisect.add_argument("rest", nargs=argparse.REMAINDER, help="arguments of the script")
     options = parser.parse_args(arguments)
+    if not os.path.isfile(options.script):
+        bisect.error(f"there is no script {options.script!r}")
     return _bisect(options.script, options.rest, options.tolerance)
 
 
 def _bisect(script: str, rest: Sequence[str], tolerance: float) -> int:
     """Run a script as if by Python; say what is wrong in the programs that it compiles."""
-    findings: list[Finding | None] = []
-    before = sys.argv
+    findings: list[Finding] = []
+
+    def report(finding: Finding) -> None:
+        findings.append(finding)
+        print(finding, flush=True)  # at once: the script may fail over it
+
+    argv, path = sys.argv, sys.path[:]
     sys.argv = [script, *rest]
+    sys.path[0] = os.path.dirname(os.path.abspath(script))  # where it finds its own modules
     try:
-        with watching(findings.append, tolerance):
+        with watching(report, tolerance) as programs:
             runpy.run_path(script, run_name="__main__")
     except SystemExit as end:
         if end.code not in (None, 0):
             raise
     finally:
-        sys.argv = before
-    wrong = [finding for finding in findings if finding is not None]
-    for finding in wrong:
-        print(finding)
-    if not findings:
+        sys.argv, sys.path[:] = argv, path
+    if not programs:
         print("bisect: the script compiled nothing")
-    elif not wrong:
-        print(f"bisect: all of {len(findings)} compiled programs compute what their ops do")
-    return 1 if wrong else 0
+    elif not findings:
+        print(f"bisect: all of {len(programs)} compiled programs compute what their ops do")
+    return 1 if findings else 0

@@ -10,7 +10,7 @@ import logging
 import os
 from dataclasses import dataclass, field
 
-from .backends.base import Device, current_device
+from .backends.base import Device, current_device, tracing
 from .backends.numpy import NumpyDevice
 from .errors import DeviceError, MissingDependencyError, shown
 
@@ -85,6 +85,10 @@ def default_device() -> Device:
 def set_default_device(name: str | Device | None) -> None:
     """Choose the device that new tensors go to; None goes back to WGRAD_DEVICE or "auto"."""
     global _chosen
+    if (tracer := tracing()) is not None:
+        tracer.refuse(
+            "the function calls set_default_device, which would not be done again: call it outside"
+        )
     _chosen = None if name is None else device(name)
 
 

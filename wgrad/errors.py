@@ -56,7 +56,7 @@ class DeviceError(WgradError, RuntimeError):
 
 
 class TraceError(WgradError, RuntimeError):
-    """A function that cannot be captured: it reads a value, or mixes devices."""
+    """A function that cannot be compiled: it reads a value, seeds, or works on two devices."""
 
 
 class ForkedError(DeviceError):

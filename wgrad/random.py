@@ -25,7 +25,7 @@ from .core import caller, place
 from .creation import DeviceLike, tensor
 from .devices import device as find_device
 from .dtypes import as_dtype
-from .errors import ArgumentError, DTypeError, OutOfMemoryError, TraceError, shown
+from .errors import ArgumentError, DTypeError, OutOfMemoryError, shown
 from .layout import Layout, Shape, normalize_shape
 from .ops.families import with_dtype
 from .shaping import as_number
@@ -80,9 +80,9 @@ _generator = Generator(secrets.randbits(64))
 
 def _refuse_in_trace(where: str) -> None:
     """Raise TraceError while a function is traced: this would be done in the trace alone."""
-    if tracing() is not None:
-        raise TraceError(
-            f"compile: the function calls {where} at {place(caller())}, which works on the host "
+    if (tracer := tracing()) is not None:
+        tracer.refuse(
+            f"the function calls {where} at {place(caller())}, which works on the host "
             "and would not be done again: call it outside and pass what comes of it"
         )
 
@@ -101,6 +101,7 @@ def global_generator() -> Generator:
 
 def get_rng_state() -> tuple[int, int]:
     """Return (seed, counter), which `set_rng_state` takes."""
+    _refuse_in_trace("get_rng_state")
     return _generator.seed, _generator.counter
 
 

@@ -71,7 +71,7 @@ class Adam(Optimizer):
     @property
     def betas(self) -> tuple[float, float]:
         """How much of the averages of the gradient and of its square each step keeps."""
-        return self._betas
+        return self._as_read("_betas")
 
     @betas.setter
     def betas(self, value: tuple[float, float]) -> None:
@@ -86,7 +86,7 @@ class Adam(Optimizer):
     @property
     def eps(self) -> float:
         """What is added to the root of the average square: at least 0."""
-        return self._eps
+        return self._as_read("_eps")
 
     @eps.setter
     def eps(self, value: float) -> None:
@@ -95,7 +95,7 @@ class Adam(Optimizer):
     @property
     def weight_decay(self) -> float:
         """How strongly the parameters are drawn to 0: at least 0."""
-        return self._weight_decay
+        return self._as_read("_weight_decay")
 
     @weight_decay.setter
     def weight_decay(self, value: float) -> None:

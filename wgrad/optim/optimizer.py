@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from ..backends.base import Array, Body, Number
+from ..backends.base import Array, Body, Number, tracing
 from ..errors import ArgumentError, DTypeError, GradientError, ShapeError
 from ..tensor import Tensor
 
@@ -56,11 +56,21 @@ class Optimizer(ABC):
     @property
     def lr(self) -> float:
         """The learning rate: at least 0."""
-        return self._lr
+        return self._as_read("_lr")
 
     @lr.setter
     def lr(self, value: float) -> None:
         self._lr = checked_number(value, f"{self._name}: lr")
+
+    def _as_read(self, name: str) -> Any:
+        """Return a setting that is asked for by name; a program that rests on it is told so."""
+        value = getattr(self, name)
+        if (tracer := tracing()) is not None:
+            tracer.require(self._is_still, name, value)
+        return value
+
+    def _is_still(self, name: str, value: Any) -> bool:
+        return getattr(self, name) == value
 
     def _checked(self, params: Iterable[Tensor]) -> list[Tensor]:
         if isinstance(params, (Tensor, Mapping, str)) or not isinstance(params, Iterable):

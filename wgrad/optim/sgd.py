@@ -44,7 +44,7 @@ class SGD(Optimizer):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
     """
 
-    read_each_run = frozenset({"_lr", "momentum", "weight_decay"})
+    read_each_run = frozenset({"_lr", "_momentum", "_weight_decay"})
 
     def __init__(
         self,
@@ -60,6 +60,24 @@ class SGD(Optimizer):
         )
         self._velocity: list[Tensor | None] = [None] * len(self.params)
 
+    @property
+    def momentum(self) -> float:
+        """How much of the velocity each step keeps: at least 0."""
+        return self._as_read("_momentum")
+
+    @momentum.setter
+    def momentum(self, value: float) -> None:
+        self._momentum = value
+
+    @property
+    def weight_decay(self) -> float:
+        """How strongly the parameters are drawn to 0: at least 0."""
+        return self._as_read("_weight_decay")
+
+    @weight_decay.setter
+    def weight_decay(self, value: float) -> None:
+        self._weight_decay = value
+
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in _SETTINGS)
         return f"SGD({len(self.params)} parameters, {settings})"
@@ -68,18 +86,18 @@ class SGD(Optimizer):
         """Change every parameter that has a gradient, in place: one kernel each when plain."""
         for i, p in enumerate(self.params):
             if p.grad is not None:
-                if tracing() is not None and self._velocity[i] is None and self.momentum:
+                if tracing() is not None and self._velocity[i] is None and self._momentum:
                     changing(self._velocity)
                     with traced_by(None):  # state that a program finds, not one that it makes
                         self._velocity[i] = zeros_like(p)
                 self._step(i, p, p.grad.array)
 
     def _step(self, i: int, p: Tensor, g: Array) -> None:
-        lr, momentum, decay = self.lr, self.momentum, self.weight_decay
+        lr, momentum, decay = self._lr, self._momentum, self._weight_decay
         if tracing() is not None:  # a program reads them anew for every run
-            lr, momentum = Live.of(self, "lr"), Live.of(self, "momentum")
-            decay = Live.of(self, "weight_decay")
-        if not self.momentum:
+            lr, momentum = Live.of(self, "_lr"), Live.of(self, "_momentum")
+            decay = Live.of(self, "_weight_decay")
+        if not self._momentum:
             if decay:
                 p._write(map_arrays(_DECAYED_STEP, p.array, g, lr, decay), owned=True)
             else:

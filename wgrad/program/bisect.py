@@ -1,64 +1,62 @@
 """Where compiled results go wrong: the pass after which a program differs, or the kernel that does.
 
 The traced program, run op by op, says what is right. A pass is at fault when its program, run the
-same slow way, gives something else; when none does, the lowering is: each step is then built by
-itself and fed what the slow way computed.
+same slow way, gives something else. When none does, the lowering is: each step is built by itself,
+over the inputs that the slow way gives it; then, for what only shows among other steps, programs
+that end at each step in turn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 from unittest import mock
-
-import numpy as np
 
 from ..backends.base import Array, Device, Storage
 from ..layout import Layout
 from . import compile as compiling
 from .build import Executor, History, build
-from .interpret import Draw, Interpreter, run_step
+from .differences import TOLERANCE, Difference, Results, differences, largest
+from .interpret import Draw, Interpreter
 from .ir import Program, Slot, Step
 from .listing import listing, step_lines
 from .passes import PASSES
 
-TOLERANCE = 1e-4  # of the largest magnitude, for float32; float64 is held to its square
+RUNS = 3  # of each program that are compared: those that are traced, and a replay
 
-
-@dataclass(frozen=True)
-class Difference:
-    """The largest difference between two results, and where it is."""
-
-    size: float
-    place: tuple[int, ...]
-    right: float
-    found: float
-
-    def __str__(self) -> str:
-        return f"{self.found!r} at {list(self.place)}, where {self.right!r} is right"
+# Says whether a run that began with these inputs left something wrong.
+Find = Callable[[Sequence[Storage], Draw, Results], bool]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is at fault: a pass by its name, a kernel by its step, or the memory plan (neither)."""
+    """What is at fault: a pass by its name, a kernel by its step, or neither.
 
-    pass_name: str | None
-    step: Step | None
+    `number` is that of the step in the program that the pass left, or that runs.
+    """
+
     difference: Difference
     text: str  # the kernel's WGSL or Python source, or the program that the pass left
+    pass_name: str | None = None
+    number: int | None = None
+    step: Step | None = None
+    alone: bool = True  # whether the kernel is wrong by itself, too
 
     def __str__(self) -> str:
         if self.pass_name is not None:
             head = f"the pass {self.pass_name!r} changes what the program computes"
-        elif self.step is not None:
-            head = f"a kernel computes something else than its step: {self.step.name}"
+        elif self.step is None:
+            head = "no kernel is wrong: the memory plan, or what a replay keeps, is at fault"
+        elif self.alone:
+            head = f"kernel {self.number} computes something else than its step: {self.step.name}"
         else:
-            head = "every kernel is right by itself: the memory plan, or the order, is at fault"
-        lines = [head, f"largest difference: {self.difference}"]
+            head = f"kernel {self.number} is wrong after the ones before it: {self.step.name}"
+        lines = [head, f"largest difference: {self.difference}", ""]
         if self.step is not None:
-            lines += ["", *step_lines(self.step)]
-        return "\n".join([*lines, "", self.text])
+            lines += [f"step {self.number}:", *step_lines(self.step), ""]
+        return "\n".join([*lines, self.text])
 
 
 def bisect(
@@ -67,137 +65,204 @@ def bisect(
     inputs: Sequence[Storage],
     draw: Draw,
     tolerance: float = TOLERANCE,
+    fuse: bool = True,
 ) -> Finding | None:
     """Return what makes the compiled program differ from the traced one, or None.
 
     `inputs` are only read.
     """
-    right = _results(Interpreter(program, device), program, device, inputs, draw)
-    executor = build(program, device)
-    found = _results(executor, program, device, inputs, draw)
-    difference = _largest(right, found, tolerance)
-    if difference is None:
-        return None
-    for name, changed in _stages(program, device):
-        wrong = _results(Interpreter(changed, device), program, device, inputs, draw)
-        after = _largest(right, wrong, tolerance)
-        if after is not None:
-            return Finding(name, None, after, listing(changed))
-    kernel = _first_wrong_kernel(executor, device, inputs, draw, tolerance)
-    return kernel or Finding(None, None, difference, listing(executor.program))
-
-
-def _stages(program: Program, device: Device) -> Iterator[tuple[str, Program]]:
-    """Yield the name of each pass that `build` runs, and the program that it leaves."""
+    case = _Case(device, draw, tolerance)
     stages: list[tuple[str, Program]] = []
 
     class Noted(History):
         def note(self, name: str, program: Program) -> None:
             stages.append((name, program))
 
-    build(program, device, history=Noted(program))
-    yield from stages
+    executor = build(program, device, fuse, history=Noted(program))
+    right = case.right(program, inputs)
+    difference = largest(right, case.results(executor, inputs), tolerance)
+    if difference is None:
+        return None
+    before = program
+    for name, after in stages:
+        wrong = largest(right, case.right(after, inputs), tolerance)
+        if wrong is not None:
+            number = case.first_wrong_step(before, after, inputs)
+            step = None if number is None else after.steps[number]
+            return Finding(wrong, listing(after), name, number, step)
+        before = after
+    found = case.first_wrong_kernel(executor.program, inputs)
+    return found or Finding(difference, listing(executor.program))
 
 
-def _first_wrong_kernel(
-    executor: Executor, device: Device, inputs: Sequence[Storage], draw: Draw, tolerance: float
-) -> Finding | None:
-    program = executor.program
-    storages = dict(zip([s.index for s in program.inputs], inputs, strict=True))
+@dataclass(frozen=True)
+class _Case:
+    """Where programs run, with which random numbers, and what is forgiven."""
+
+    device: Device
+    draw: Draw
+    tolerance: float
+
+    def results(self, executor: Executor, inputs: Sequence[Storage]) -> Results:
+        """Return what a run over copies of the inputs leaves, on the host."""
+        mine = _copies(executor.program, inputs)
+        return _read(executor.program, mine, executor.run(mine, self.draw))
+
+    def right(self, program: Program, inputs: Sequence[Storage]) -> Results:
+        """Return what a program computes op by op."""
+        return self.results(Interpreter(program, self.device), inputs)
+
+    def first_wrong_step(
+        self, before: Program, after: Program, inputs: Sequence[Storage]
+    ) -> int | None:
+        """Return the first step after a pass that differs in a slot that was there before it."""
+        old = before.memory()
+        made: dict[int, int] = {}
+        for i, step in enumerate(after.steps):
+            for out in step.outs:
+                was = old.get(out.index)
+                if was is not None and (was.size, was.dtype) == (out.size, out.dtype):
+                    made[out.index] = i
+        right, found = (
+            self.right(replace(program, outputs=tuple(made), updates={}), inputs)
+            for program in (before, after)
+        )
+        wrong = differences(right, found, self.tolerance)
+        names = {f"output {n}": i for n, i in enumerate(made.values())}
+        return names[wrong[0].name] if wrong else None
+
+    def first_wrong_kernel(self, program: Program, inputs: Sequence[Storage]) -> Finding | None:
+        """Return the first step that computes something else by itself, or after the others."""
+        values = self._values(program, inputs)
+        for i, alone in enumerate(_each_alone(program)):
+            given = [values[slot.index] for slot in alone.inputs]
+            found = self._kernel(alone, given, program.steps[i], i, True)
+            if found is not None:
+                return found
+        for i, cut in enumerate(_each_end(program)):
+            found = self._kernel(cut, inputs, program.steps[i], i, False)
+            if found is not None:
+                return found
+        return None
+
+    def _values(self, program: Program, inputs: Sequence[Storage]) -> dict[int, Storage]:
+        """Return what every slot holds, computed op by op."""
+        made = [out.index for step in program.steps for out in step.outs]
+        whole = replace(program, outputs=tuple(made), updates={})
+        outs = Interpreter(whole, self.device).run(_copies(program, inputs), self.draw)
+        slots = [slot.index for slot in program.inputs]
+        return dict(zip([*slots, *made], [*inputs, *outs], strict=True))
+
+    def _kernel(
+        self, program: Program, inputs: Sequence[Storage], step: Step, number: int, alone: bool
+    ) -> Finding | None:
+        """Return the finding that the last step of a program is wrong, or None."""
+        executor: Any = build(program, self.device, without=PASSES)
+        found = self.results(executor, inputs)
+        wrong = largest(self.right(program, inputs), found, self.tolerance)
+        if wrong is None:
+            return None
+        last = len(program.steps) - 1
+        launched = [d for d in getattr(executor, "dispatches", ()) if d.position == last]
+        codes = dict.fromkeys(d.pipeline.code.rstrip() for d in launched)
+        text = "\n\n".join(codes) or getattr(executor, "source", "")
+        return Finding(wrong, text, None, number, step, alone)
+
+
+def _each_alone(program: Program) -> Iterator[Program]:
+    """Yield each step as a program, which updates in place what the step updates."""
     memory = program.memory()
     for step in program.steps:
-        right = run_step(device, step, storages, draw)
-        reads = sorted(step.reads())
-        given = [Slot(i, (memory[i].size,), memory[i].dtype) for i in reads]
-        alone = Program([step], given, tuple(out.index for out in step.outs), {}, program.slots)
-        made = build(alone, device, without=PASSES)
-        outs = made.run([_copy(device, storages[s.index], s) for s in given], draw)
-        found = [_host(device, x, out) for x, out in zip(outs, step.outs, strict=True)]
-        exact = [device.download(x) for x in right]
-        difference = _largest(exact, found, tolerance)
-        if difference is not None:
-            text = getattr(made, "wgsl", None)
-            shown = text() if callable(text) else getattr(made, "source", "")
-            return Finding(None, step, difference, shown)
-        for out, array in zip(step.outs, right, strict=True):
-            storages[out.index] = array.storage
-    return None
+        updates = {old: new for old, new in program.updates.items() if new in step.writes()}
+        inputs = [memory[slot] for slot in sorted(step.reads() | updates.keys())]
+        outputs = tuple(sorted(step.writes() - set(updates.values())))
+        yield Program([step], inputs, outputs, updates, program.slots)
 
 
-def _results(
-    executor: Executor,
-    program: Program,
-    device: Device,
-    inputs: Sequence[Storage],
-    draw: Draw,
-) -> list[np.ndarray]:
-    """Return outputs and updated inputs of a run over copies, on the host."""
+def _each_end(program: Program) -> Iterator[Program]:
+    """Yield the program up to each of its steps, whose results it hands out."""
+    made: set[int] = set()
+    for i, step in enumerate(program.steps):
+        made |= step.writes()
+        updates = {old: new for old, new in program.updates.items() if new in made}
+        outputs = tuple(sorted(step.writes() - set(updates.values())))
+        yield replace(program, steps=program.steps[: i + 1], outputs=outputs, updates=updates)
+
+
+def _read(program: Program, inputs: Sequence[Storage], outs: Sequence[Storage]) -> Results:
+    """Return outputs, and inputs after a run, on the host."""
     memory = program.memory()
-    mine = [_copy(device, x, slot) for x, slot in zip(inputs, program.inputs, strict=True)]
-    outs = executor.run(mine, draw)
-    found = [_host(device, x, memory[i]) for x, i in zip(outs, program.outputs, strict=True)]
-    return found + [_host(device, x, s) for x, s in zip(mine, program.inputs, strict=True)]
+    found = [
+        (f"output {n}", _host(x, memory[slot]))
+        for n, (x, slot) in enumerate(zip(outs, program.outputs, strict=True))
+    ]
+    pairs = enumerate(zip(inputs, program.inputs, strict=True))
+    return found + [(f"input {n}, as the run left it", _host(x, slot)) for n, (x, slot) in pairs]
 
 
-def _host(device: Device, storage: Storage, slot: Slot) -> np.ndarray:
-    return device.download(Array(storage, Layout.dense(slot.shape), slot.dtype))
+def _array(storage: Storage, slot: Slot) -> Array:
+    return Array(storage, Layout.dense(slot.shape), slot.dtype)
 
 
-def _copy(device: Device, storage: Storage, slot: Slot) -> Storage:
-    return device.copy(Array(storage, Layout.dense(slot.shape), slot.dtype)).storage
+def _host(storage: Storage, slot: Slot) -> Any:
+    return storage.device.download(_array(storage, slot))
 
 
-def _largest(
-    right: Sequence[np.ndarray], found: Sequence[np.ndarray], tolerance: float
-) -> Difference | None:
-    """Return the largest difference that is beyond the tolerance, or None."""
-    worst: Difference | None = None
-    for a, b in zip(right, found, strict=True):
-        if not a.size:
-            continue
-        x, y = a.astype(np.float64).reshape(-1), b.astype(np.float64).reshape(-1)
-        with np.errstate(invalid="ignore"):
-            off = np.where((x == y) | (np.isnan(x) & np.isnan(y)), 0.0, np.abs(x - y))
-        off = np.where(np.isnan(off), np.inf, off)
-        finite = np.abs(x[np.isfinite(x)])
-        allowed = 0.0
-        if a.dtype.kind == "f":
-            scale = max(1.0, float(finite.max(initial=0.0)))
-            allowed = scale * (tolerance if a.dtype.itemsize == 4 else tolerance**2)
-        at = int(off.argmax())
-        if off[at] > allowed and (worst is None or off[at] > worst.size):
-            place = tuple(int(i) for i in np.unravel_index(at, a.shape))
-            worst = Difference(float(off[at]), place, float(x[at]), float(y[at]))
-    return worst
+def _copies(program: Program, inputs: Sequence[Storage]) -> list[Storage]:
+    pairs = zip(inputs, program.inputs, strict=True)
+    return [x.device.copy(_array(x, slot)).storage for x, slot in pairs]
+
+
+class Checked:
+    """An executor whose first runs are compared with the program as it was traced."""
+
+    def __init__(self, traced: Program, executor: Executor, device: Device, find: Find):
+        self.program = executor.program
+        self.device = device
+        self._traced = traced
+        self._executor = executor
+        self._find = find
+        self._left = RUNS
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._executor, name)
+
+    def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
+        """Run once; after a finding no run is compared any more."""
+        if not self._left:
+            return self._executor.run(inputs, draw)
+        before = _copies(self._traced, inputs)
+        outs = self._executor.run(inputs, draw)
+        found = self._find(before, draw, _read(self._traced, inputs, outs))
+        self._left = 0 if found else self._left - 1
+        return outs
 
 
 @contextmanager
-def watching(report: Callable[[Finding | None], None], tolerance: float) -> Iterator[None]:
-    """Bisect every program that compiled functions build inside, at its first run."""
+def watching(
+    report: Callable[[Finding], None], tolerance: float = TOLERANCE
+) -> Iterator[list[Program]]:
+    """Compare the programs that compiled functions build inside, and report what is wrong at once.
 
-    class Checked:
-        """An executor that is compared with the traced program when it first runs."""
-
-        def __init__(self, program: Program, device: Device, executor: Executor):
-            self._traced = program
-            self._executor = executor
-            self._checked = False
-            self.program = executor.program
-            self.device = device
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(self._executor, name)
-
-        def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
-            if not self._checked:
-                self._checked = True
-                report(bisect(self._traced, self.device, inputs, draw, tolerance))
-            return self._executor.run(inputs, draw)
+    Gives the list of these programs, as they were traced.
+    """
+    programs: list[Program] = []
 
     def checked(
         program: Program, device: Device, fuse: bool = True, history: History | None = None
     ) -> Executor:
-        return Checked(program, device, build(program, device, fuse, history=history))
+        executor = build(program, device, fuse, history=history)
+        programs.append(program)
+
+        def find(before: Sequence[Storage], draw: Draw, found: Results) -> bool:
+            right = _Case(device, draw, tolerance).right(program, before)
+            wrong = largest(right, found, tolerance)
+            if wrong is not None:
+                finding = bisect(program, device, before, draw, tolerance, fuse)
+                report(finding or Finding(wrong, listing(executor.program)))
+            return wrong is not None
+
+        return Checked(program, executor, device, find)
 
     with mock.patch.object(compiling, "build", checked):  # the one place that builds
-        yield
+        yield programs

@@ -108,7 +108,10 @@ class Capture:
                     swapped.append((x, x.array, tracer.given(x.array, i)))
                     x.array = swapped[-1][2]
             with traced_by(tracer):
-                return function(*args, **kwargs)
+                out = function(*args, **kwargs)
+            if tracer.refusal is not None:  # which the function caught, to go another way
+                raise tracer.refusal
+            return out
         finally:
             for x, array, mine in swapped:
                 if x.array is mine:

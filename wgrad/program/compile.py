@@ -47,7 +47,7 @@ class Compiled:
     """What `compile` returns: call it like the function."""
 
     def __init__(self, function: Callable, fuse: bool, freeze: Iterable[Tensor] = ()):
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())
         self._function = function
         self._fuse = fuse
         self._freeze = tuple(freeze)
@@ -80,8 +80,7 @@ class Compiled:
             signature = self._signatures.get(key)
             if signature is None:
                 signature = self._add_signature(key, leaves, objects)
-            elif signature.is_plain:
-                return self._function(*args, **kwargs)
+            # What runs uncompiled runs outside the lock: it may wait for other threads.
             for i, capture in enumerate(signature.captures):
                 if capture.fits(leaves):
                     if i:
@@ -91,15 +90,33 @@ class Compiled:
                     with interrupts_wait():
                         return capture.replay(leaves)
             else:
-                return self._trace(signature, args, kwargs, leaves, objects)
+                if not signature.is_plain:
+                    try:
+                        ran = self._trace(signature, args, kwargs, leaves, objects)
+                    except BaseException:
+                        if not signature.captures and not signature.pending:
+                            self._forget(key)  # calls that fail leave nothing behind
+                        raise
+                    if ran is not None:
+                        return ran[0]
         return self._function(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        """Find what is compiled to have, the parameters and the mode of a module for instance."""
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return getattr(self._function, name)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
 
-    def _roots(self, objects: Sequence[Any]) -> list[tuple[str, Any]]:
-        name = getattr(self._function, "__qualname__", type(self._function).__name__)
-        return [(name, self._function), *((type(x).__name__, x) for x in objects)]
+    def _roots(self, objects: Sequence[Any], leaves: Sequence[Tensor]) -> list[tuple[str, Any]]:
+        hooks = [h for x in leaves if x.node is not None for h in (x.node.hooks or {}).values()]
+        return [
+            (self._name, self._function),
+            *((type(x).__name__, x) for x in objects),
+            *(("a hook of an argument", h) for h in hooks),
+        ]
 
     def _trace(
         self,
@@ -108,20 +125,23 @@ class Compiled:
         kwargs: dict,
         leaves: list[Tensor],
         objects: list[Any],
-    ) -> Any:
-        """Trace the call, run what it did, and see whether an earlier trace did the same."""
+    ) -> tuple[Any] | None:
+        """Trace the call, run what it did, and see whether an earlier trace did the same.
+
+        Return what the call returned; None where it is for the function itself to run.
+        """
         check_arguments(leaves)
         frozen = frozenset(x.array.storage for x in self._freeze)
         try:
-            watch = Watch(self._roots(objects))
+            watch = Watch(self._roots(objects, leaves))
         except TooMuchError as error:
             self._give_up(signature, str(error))
-            return self._function(*args, **kwargs)
+            return None
         self._note_reason(signature, watch)
         expected = [c for c in signature.pending if self._meets_again(c, watch, leaves)]
         capture = Capture(self._function, args, kwargs, leaves, watch, frozen)
         try:
-            capture.watch_after = after = Watch(self._roots(objects))
+            capture.watch_after = after = Watch(self._roots(objects, leaves))
             twin = next((c for c in signature.pending if capture.difference(c) is None), None)
             capture.cut()
             if twin is not None and capture.kept():
@@ -143,7 +163,7 @@ class Compiled:
         if reason is not None:
             self._give_up(signature, reason)
         self._make_room(signature)
-        return result
+        return (result,)
 
     def _note_reason(self, signature: Signature, watch: Watch) -> None:
         """Remember why none of the captures of a known signature could be used."""
@@ -265,8 +285,15 @@ class Compiled:
             else:
                 continue
             if not signature.pending and not signature.captures:
-                del self._signatures[old]
+                self._forget(old)
             return
+
+    def _forget(self, key: Any) -> None:
+        """Drop a signature, and the static arguments that no other one names."""
+        self._signatures.pop(key, None)
+        left = list(self._signatures)
+        for number in [n for n in self._objects if not any(_names(k, n) for k in left)]:
+            del self._objects[number]
 
     # What was captured.
     @property
@@ -355,6 +382,7 @@ def _signature(x: Tensor) -> tuple:
         array.dtype,
         array.storage.device,
         node.requires_grad,
+        node.op is None,  # a gradient goes on beyond what has a history
         hooks,
     )
 

@@ -7,9 +7,11 @@ matmul counts 2 m n k.
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import accumulate
 from math import prod
 from typing import Any
 
@@ -17,7 +19,7 @@ from ..backends.base import Device
 from ..layout import Layout
 from .build import Executor, History
 from .graph import Fold, Graph
-from .interpret import last_uses
+from .interpret import Interpreter
 from .ir import Program, Ref, Step
 from .plan import Plan, plan_memory
 from .plan import nbytes as slot_bytes
@@ -45,10 +47,10 @@ class Explanation:
     traced: dict[str, int]  # ops before the passes, by name
     passes: list[tuple[str, int]]  # and the steps that each left
     kernels: list[KernelReport]
-    block_bytes: int  # kept by the program between runs
+    block_bytes: int  # kept by the program between runs, scratch memory included
     output_bytes: int  # handed out at every run, swapped memory included
-    eager_bytes: int  # what the traced ops would need at their peak, one after the other
-    lines: list[str] = field(repr=False, default_factory=list)
+    peak_bytes: int  # what a run needs at its peak, beside the inputs
+    eager_bytes: int  # what the traced ops would need at theirs, one after the other
 
     @property
     def bytes(self) -> int:
@@ -60,14 +62,9 @@ class Explanation:
         """The operations of all kernels."""
         return sum(k.operations for k in self.kernels)
 
-    @property
-    def peak_bytes(self) -> int:
-        """The bytes that a run needs beside its inputs."""
-        return self.block_bytes + self.output_bytes
-
     def __str__(self) -> str:
-        ops = ", ".join(f"{n} {name}" for name, n in self.traced.items())
-        steps = " > ".join(f"{name} {n}" for name, n in self.passes)
+        ops = [f"{n} {name}" for name, n in self.traced.items()]
+        steps = [f"{name} {n}" for name, n in self.passes]
         rows: list[tuple[str, ...]] = [
             ("#", "kernel", "outputs", "groups", "read", "written", "operations", "")
         ]
@@ -79,7 +76,7 @@ class Explanation:
                 (
                     str(i),
                     k.name if len(k.name) <= 44 else k.name[:41] + "...",
-                    " ".join(k.outputs),
+                    ", ".join(f"{n} {x}" if n > 1 else x for x, n in Counter(k.outputs).items()),
                     groups,
                     _amount(k.bytes_read, "B"),
                     _amount(k.bytes_written, "B"),
@@ -87,19 +84,20 @@ class Explanation:
                     ", ".join(filter(None, (notes, more))),
                 )
             )
-        ratio = self.eager_bytes / self.peak_bytes if self.peak_bytes else 1.0
+        op_by_op = f"op by op {_amount(self.eager_bytes, 'B')}"
+        if self.peak_bytes:
+            op_by_op += f", {self.eager_bytes / self.peak_bytes:.2f} times as much"
         return "\n".join(
             [
                 f"{self.device}",
-                f"traced {sum(self.traced.values())} ops: {ops}",
-                f"passes (steps left): {steps}",
+                _wrapped(f"traced {sum(self.traced.values())} ops: ", ops, ", "),
+                _wrapped("passes (steps left): ", steps, " > "),
                 *_table(rows),
                 f"in all {_amount(self.bytes, 'B')} moved, {_amount(self.operations, '')} "
                 "operations",
                 f"memory beside the inputs: {_amount(self.peak_bytes, 'B')} "
                 f"({_amount(self.block_bytes, 'B')} kept, {_amount(self.output_bytes, 'B')} "
-                f"handed out); op by op {_amount(self.eager_bytes, 'B')}, "
-                f"{ratio:.2f} times as much",
+                f"handed out); {op_by_op}",
             ]
         )
 
@@ -107,7 +105,8 @@ class Explanation:
 def explain(executor: Executor, history: History, device: Device) -> Explanation:
     """Return what the program of an executor does."""
     program = executor.program
-    plan: Plan = getattr(executor, "plan", None) or plan_memory(program, device)
+    planned = not isinstance(executor, Interpreter)
+    plan = plan_memory(program, device) if planned else Plan({}, ())
     launched: Counter[int] = Counter()
     groups: Counter[int] = Counter()
     for d in getattr(executor, "dispatches", ()):
@@ -117,32 +116,50 @@ def explain(executor: Executor, history: History, device: Device) -> Explanation
         _kernel(step, plan, device, launched[i], groups[i]) for i, step in enumerate(program.steps)
     ]
     memory = program.memory()
-    fresh = [s for s in program.outputs]
-    fresh += [s for s in program.updates.values() if plan.places[s].kind == "swap"]
+    fresh = [*program.outputs, *(s for s, p in plan.places.items() if p.kind == "swap")]
+    kept = getattr(executor, "block_bytes", 0)
+    handed_out = sum(slot_bytes(memory[s], device) for s in fresh)
     return Explanation(
         device=f"device {device.name}: {device.description}",
         traced=dict(Counter(step.name for step in history.traced.steps).most_common()),
         passes=history.passes,
         kernels=kernels,
-        block_bytes=plan.block_bytes,
-        output_bytes=sum(slot_bytes(memory[s], device) for s in fresh),
+        block_bytes=kept,
+        output_bytes=handed_out,
+        peak_bytes=kept + handed_out if planned else peak_of(program, device, eager=False),
         eager_bytes=peak_of(history.traced, device),
     )
 
 
-def peak_of(program: Program, device: Device) -> int:
+def peak_of(program: Program, device: Device, eager: bool = True) -> int:
     """Return the most bytes that are alive at once when steps run one after the other.
 
-    Beside the inputs; every result lives until it is read for the last time.
+    Beside the inputs, and without what an op needs inside: a lower bound. Every result lives until
+    it is read for the last time. Eager ops write into what is there, and let go of what an update
+    replaces as soon as nothing reads it; the interpreter does neither.
     """
     memory = program.memory()
-    alive = most = 0
-    for step, dying in zip(program.steps, last_uses(program), strict=True):
-        alive += sum(slot_bytes(out, device) for out in step.outs)
-        most = max(most, alive)
-        inputs = {slot.index for slot in program.inputs}
-        alive -= sum(slot_bytes(memory[s], device) for s in dying if s not in inputs)
-    return most
+    home = {slot: slot for slot in memory}
+    last: dict[int, int] = {}  # by home: the step that is the last to touch it
+    change = [0] * (len(program.steps) + 1)
+    fresh = set(memory) - {slot.index for slot in program.inputs}
+    for i, step in enumerate(program.steps):
+        last |= dict.fromkeys((home[slot] for slot in step.reads()), i)
+        for out in step.outs:
+            if eager and step.kind == "write":
+                home[out.index] = home[next(step.refs()).slot]
+                fresh.discard(out.index)
+            else:
+                change[i] += slot_bytes(out, device)
+            last[home[out.index]] = i
+    ends = {slot: last[slot] for slot in fresh - {home[slot] for slot in program.kept}}
+    if eager:
+        for old, new in program.updates.items():
+            if home[new] != old:
+                ends[old] = max(last.get(old, 0), last[home[new]])
+    for slot, i in ends.items():
+        change[i + 1] -= slot_bytes(memory[slot], device)
+    return max(accumulate(change))
 
 
 def _kernel(step: Step, plan: Plan, device: Device, launched: int, groups: int) -> KernelReport:
@@ -152,7 +169,7 @@ def _kernel(step: Step, plan: Plan, device: Device, launched: int, groups: int) 
         moving = prod(n for n, s in zip(ref.layout.shape, ref.layout.strides, strict=True) if s)
         seen[ref.slot] = max(seen.get(ref.slot, 0), moving * size(ref.dtype))
     read = {plan.places[slot] for slot in seen if slot in plan.places}
-    written = [plan.places[out.index] for out in step.outs]
+    written = [plan.places[out.index] for out in step.outs if out.index in plan.places]
     return KernelReport(
         name=step.name,
         outputs=tuple(f"{out.dtype.name}{list(out.shape)}" for out in step.outs),
@@ -204,6 +221,12 @@ def _amount(n: int, unit: str) -> str:
             return f"{text} {prefix}{unit}".strip()
         value /= 1000
     raise AssertionError
+
+
+def _wrapped(head: str, items: Iterable[str], joint: str) -> str:
+    """Return a list as lines that break between its items."""
+    text = head + joint.join(item.replace(" ", "\0") for item in items)
+    return textwrap.fill(text, 100, subsequent_indent="    ").replace("\0", " ")
 
 
 def _table(rows: list[tuple[str, ...]]) -> Iterable[str]:

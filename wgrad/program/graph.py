@@ -8,7 +8,7 @@ here knows a device or a shading language.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..backends.base import Body, Number, kept_shape, reduced_shape
@@ -107,6 +107,15 @@ class Graph:
         """The domain with extent 1 at the folded axes."""
         return kept_shape(self.shape, self.axes)
 
+    @cached_property
+    def depths(self) -> tuple[int, ...]:
+        """For each statement the number of folds, one after the other, that it follows from."""
+        found: list[int] = []
+        for s in self.statements:
+            before = max((found[~a] for a in s.args if a < 0), default=0)
+            found.append(before + isinstance(s.what, Fold))
+        return tuple(found)
+
     def dtype_of(self, value: int) -> DType:
         """Return the dtype of an operand or a statement."""
         return self.dtypes[value] if value >= 0 else self.statements[~value].out
@@ -135,3 +144,30 @@ def single(what: What, dtypes: tuple[DType, ...], out: DType, shape: Shape, axes
     statement = Statement(what, tuple(range(len(dtypes))), dtypes, out)
     row = isinstance(what, Fold)
     return Graph(shape, axes if row else (), dtypes, (statement,), (Result(~0, row),))
+
+
+def pruned(
+    graph: Graph, inputs: Sequence[Ref | Number], fixed: int = 0
+) -> tuple[Graph, tuple[Ref | Number, ...]]:
+    """Return the graph with only what its results follow from, and the inputs that it still reads.
+
+    The first `fixed` operands stay, read or not, and so does what they are: `inputs` are the rest.
+    """
+    wanted: set[int] = set()
+    stack = [r.value for r in graph.results]
+    while stack:
+        value = stack.pop()
+        if value not in wanted:
+            wanted.add(value)
+            stack += graph.statements[~value].args if value < 0 else ()
+    operands = [i for i in range(len(graph.dtypes)) if i < fixed or i in wanted]
+    place = {i: n for n, i in enumerate(operands)}
+    place |= {v: ~n for n, v in enumerate(sorted((v for v in wanted if v < 0), reverse=True))}
+    made = Graph(
+        graph.shape,
+        graph.axes,
+        tuple(graph.dtypes[i] for i in operands),
+        tuple(s.moved(place.__getitem__) for j, s in enumerate(graph.statements) if ~j in wanted),
+        tuple(replace(r, value=place[r.value]) for r in graph.results),
+    )
+    return made, tuple(inputs[i - fixed] for i in operands if i >= fixed)

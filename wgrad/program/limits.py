@@ -11,7 +11,7 @@ class Limits:
 
     buffers: int = 8  # storage buffers of a kernel
     statements: int = 64  # longer kernels compile slowly and spill registers
-    numbers: int = 16  # operands that are numbers, which travel in uniforms
+    numbers: int = 15  # operands that are numbers: of 16 in uniforms, a kernel may add one
     # A kernel that needs several passes over a row, or stores its elements, walks each row by one
     # thread (by one workgroup, on a GPU). That pays for rows that are not too long, and not too
     # few, unless there is little to do.

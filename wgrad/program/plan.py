@@ -65,7 +65,8 @@ def plan_memory(program: Program, device: Device) -> Plan:
                     (
                         old
                         for old in dying
-                        if old not in taken
+                        if old in step.reads()  # not a result that nothing reads
+                        and old not in taken
                         and old in places
                         and places[old].kind == "block"
                         and may_overwrite(step, memory[old], out)

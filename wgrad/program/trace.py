@@ -87,6 +87,7 @@ class Tracer:
         self.guards: list[tuple[Callable[..., bool], tuple]] = []
         self.histories: dict[Storage, int] = {}
         self.start = Node().sequence  # later nodes were made inside
+        self.refusal: TraceError | None = None  # what was refused first
         self._log: list[Callable[[], None]] = []
         self._roots: WeakKeyDictionary[Storage, Array] = WeakKeyDictionary()
         self._drawing: tuple[int, int] = (0, 0)
@@ -99,6 +100,13 @@ class Tracer:
         """Return which argument an array is a view of; None where the function found it itself."""
         return x.position if isinstance(x, Given) and x.trace == self.start else None
 
+    def refuse(self, what: str) -> NoReturn:
+        """Raise a TraceError that ends the trace, even if the function catches it."""
+        error = TraceError(f"compile: {what}")
+        if self.refusal is None:
+            self.refusal = error
+        raise error
+
     # Slots.
     def new_slot(self, dtype: DType) -> int:
         """Return a slot that no step writes yet."""
@@ -109,8 +117,8 @@ class Tracer:
         if self.device is None:
             self.device = device
         elif device is not self.device:
-            raise TraceError(
-                f"compile: the function at {place(caller())} works on {self.device.name} and on "
+            self.refuse(
+                f"the function at {place(caller())} works on {self.device.name} and on "
                 f"{device.name}; one device is needed"
             )
 
@@ -126,8 +134,8 @@ class Tracer:
             slot = self.current.get(storage)
         if slot is None:
             if storage.buffer is UNBACKED:
-                raise TraceError(
-                    f"compile: the function at {place(caller())} uses a tensor that was made in "
+                self.refuse(
+                    f"the function at {place(caller())} uses a tensor that was made in "
                     "another trace, which has not ended or has failed"
                 )
             self._one_device(storage.device)
@@ -144,9 +152,8 @@ class Tracer:
             self.made[storage] = slot
         else:
             if storage in self.frozen:
-                raise TraceError(
-                    f"compile: the function at {place(caller())} writes to a tensor that was "
-                    "declared frozen"
+                self.refuse(
+                    f"the function at {place(caller())} writes to a tensor that was declared frozen"
                 )
             if storage not in self.current:
                 self.slot_of(target)
@@ -194,14 +201,14 @@ class Tracer:
         return Array(storage, real.layout, dtype)
 
     def download(self, device: Device, x: Array) -> NoReturn:
-        raise TraceError(
-            f"compile: the function reads a value (or moves one to another device) at "
+        self.refuse(
+            f"the function reads a value (or moves one to another device) at "
             f"{place(caller())}; inside a compiled function tensors have no values: return the "
             "tensor and read it outside"
         )
 
     def synchronize(self, device: Device) -> NoReturn:
-        raise TraceError(f"compile: the function waits for the device at {place(caller())}")
+        self.refuse(f"the function waits for the device at {place(caller())}")
 
     def full(self, device: Device, shape: Shape, value: Number, dtype: DType) -> Array:
         return self._add(device, "full", (), shape, dtype, value=value)
@@ -298,8 +305,8 @@ class Tracer:
         else:
             found = x.array.storage.bounds  # type: ignore[assignment]  # None is seen to below
         if found is None or found[0] < least or found[1] > greatest:
-            raise TraceError(
-                f"compile: {op} at {place(caller())} takes integers that the function computes, "
+            self.refuse(
+                f"{op} at {place(caller())} takes integers that the function computes, "
                 f"and to check that they lie within {least} and {greatest} is to read them: pass "
                 "them as an argument"
             )

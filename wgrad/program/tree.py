@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import enum
 import struct
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..core import Value
 from ..errors import ArgumentError
 
 _PLAIN = frozenset({int, bool, str, bytes, type(None), type(...), range})
+_CLOSED = frozenset({"wgrad", "numpy", "builtins", *sys.stdlib_module_names})
 
 
 def token(x: Any) -> Any:
@@ -42,6 +44,11 @@ def token(x: Any) -> Any:
     if isinstance(x, (float, int, str, bytes)):  # of a subclass
         return kind, repr(x)
     return None
+
+
+def is_closed(module: Any) -> bool:
+    """Whether the code of a module is not the user's."""
+    return not isinstance(module, str) or module.partition(".")[0] in _CLOSED
 
 
 class Same:
@@ -91,6 +98,8 @@ def _hashable(value: Any, objects: list[Any]) -> Any:
     try:
         hash(value)
     except TypeError:
+        if not is_closed(kind.__module__):
+            return kind, Same(value)  # a dataclass, say: its state is watched
         is_array = hasattr(value, "dtype")
         advice = "make it a tensor with wg.tensor" if is_array else "a tuple or frozenset would do"
         raise ArgumentError(

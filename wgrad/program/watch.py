@@ -13,11 +13,15 @@ of more than 64 KiB a thousand elements are compared.
 from __future__ import annotations
 
 import argparse
+import array
 import collections
 import contextlib
+import contextvars
 import dis
 import functools
+import os
 import sys
+import threading
 import types
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -31,17 +35,22 @@ from ..core import Node, Op, Value
 from ..dtypes import DType
 from ..errors import TraceError
 from ..random import Generator
-from .tree import token
+from ..tape import reachable
+from .tree import is_closed, token
 
 LIMIT = 50_000  # things to watch; a function that sees more runs as it is
 _WHOLE = 1 << 16  # bytes of an array that are compared
-_CLOSED = frozenset({"wgrad", "numpy", "builtins", *sys.stdlib_module_names})
 _OPAQUE = (Device, DType, Generator, Node, Storage)
-_OPEN_CLASSES = (types.SimpleNamespace, argparse.Namespace)
+_OPEN_CLASSES = (
+    types.SimpleNamespace, argparse.Namespace, threading.local, type(os.environ),
+    collections.UserDict, collections.UserList, collections.ChainMap,
+)  # fmt: skip
 _MISSING = object()
+_VIEWS: Any = tuple(type(f({})) for f in (dict.keys, dict.values, dict.items))
 _contents = attrgetter("cell_contents")
 _plain_tensor = attrgetter("array", "node")
 _noded_tensor = attrgetter("array", "node", "node.requires_grad", "node.hooks")
+_flags = attrgetter("requires_grad", "retains_grad", "hooks")
 _code = attrgetter("__code__", "__defaults__", "__kwdefaults__", "__closure__")
 
 
@@ -49,15 +58,11 @@ class TooMuchError(TraceError):
     """A function sees more than is worth comparing before every run."""
 
 
-def is_closed(module: Any) -> bool:
-    """Whether the code of a module is not the user's."""
-    return not isinstance(module, str) or module.partition(".")[0] in _CLOSED
-
-
 @functools.lru_cache(maxsize=1024)
-def names_in(code: types.CodeType) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Return the globals that a piece of code and the code nested in it name, and attributes."""
+def names_in(code: types.CodeType) -> tuple[tuple[str, ...], frozenset[str], tuple[str, ...]]:
+    """Return what a piece of code and the code nested in it name: globals, attributes, imports."""
     names: dict[str, None] = {}
+    imports: dict[str, None] = {}
     attributes: set[str] = set()
     stack = [code]
     while stack:
@@ -65,10 +70,17 @@ def names_in(code: types.CodeType) -> tuple[tuple[str, ...], frozenset[str]]:
         for step in dis.get_instructions(found):
             if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
                 names[step.argval] = None
-            elif step.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+            elif step.opname in ("LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM"):
                 attributes.add(step.argval)
+            elif step.opname == "IMPORT_NAME":
+                imports[step.argval] = None
+        # Names may be given as strings: getattr(module, "name"), globals()["name"].
+        strings = {c for c in found.co_consts if isinstance(c, str) and c.isidentifier()}
+        attributes |= strings
+        if "globals" in found.co_names:
+            names.update(dict.fromkeys(sorted(strings)))
         stack.extend(c for c in found.co_consts if isinstance(c, types.CodeType))
-    return tuple(names), frozenset(attributes)
+    return tuple(names), frozenset(attributes), tuple(imports)
 
 
 class Watch:
@@ -181,9 +193,24 @@ class Watch:
             if not isinstance(x, tuple):
                 self._lists.append((x, tuple(x)))
             self._later(path, ((f"[{i}]", v) for i, v in enumerate(x)))
+            self._extras(path, x)
         elif isinstance(x, (set, frozenset)):
             self._note(path, (kind, frozenset(x)))
             self._values.append((frozenset, x, frozenset(x)))
+        elif isinstance(x, np.ndarray) and x.dtype.hasobject:
+            self._note(path, (kind, id(x), x.shape))
+            self._attributes.append((_elements, x, _elements(x)))
+            self._later(path, ((f"[{i}]", v) for i, v in enumerate(_elements(x))))
+        elif isinstance(x, (bytearray, array.array)):
+            self._note(path, (kind, id(x), bytes(x)))
+            self._values.append((bytes, x, bytes(x)))
+        elif isinstance(x, contextvars.ContextVar):
+            self._note(path, (kind, id(x)))
+            self._attributes.append((_context, x, _context(x)))
+            self._later(path, (("", v) for v in _context(x)))
+        elif isinstance(x, _VIEWS):
+            self._note(path, kind)
+            self._later(path, (("", x.mapping),))
         elif isinstance(x, np.ndarray):
             self._note(path, (kind, id(x), _fingerprint(x)))
             self._values.append((_fingerprint, x, _fingerprint(x)))
@@ -203,6 +230,8 @@ class Watch:
             self._later(path, (("fget", x.fget),))
         elif isinstance(x, types.ModuleType):
             self._note(path, ("module", id(x)))
+            if x is os and "environ" in names:
+                self._later(path, ((".environ", os.environ),))
             if not is_closed(x.__name__):
                 self._namespace(
                     path, vars(x), tuple(n for n in sorted(names) if n in vars(x)), names
@@ -218,6 +247,14 @@ class Watch:
         self.seen[id(x)] = x
         self._order.setdefault(id(x), len(self._order))
 
+    def _extras(self, path: tuple, x: Any) -> None:
+        """Watch what a container of the user's own class is besides its items."""
+        if not is_closed(type(x).__module__) and vars(type(x)).get("_fields") is None:
+            namespace = getattr(x, "__dict__", None)
+            if namespace is not None and namespace is not x:
+                self._dict(path, namespace)
+            self._later(path, (("'s class", type(x)),))
+
     def _tensor(self, path: tuple, x: Any) -> None:
         array, node = x.array, x.node
         found = [id(node), id(array.storage), array.layout, array.dtype]
@@ -232,9 +269,20 @@ class Watch:
             if hooks is not None:
                 self._dict(path, hooks)
             if node.op is not None:  # its history holds for this version
+                self._history(path, node)
                 found.append(array.storage.version)
                 self._values.append((_version, x, array.storage.version))
         self._note(path, ("tensor", *found))
+
+    def _history(self, path: tuple, root: Node) -> None:
+        """Watch what a backward pass through a graph from outside looks at: hooks and flags."""
+        for node in reachable(root):
+            if id(node) not in self.seen:
+                self._meet(node)
+                self._attributes.append((_flags, node, _flags(node)))
+                self._note(path, (node.requires_grad, node.retains_grad))
+                if node.hooks is not None:
+                    self._dict(path, node.hooks)
 
     def _dict(self, path: tuple, d: Any, skipped: frozenset[str] = frozenset()) -> None:
         """Watch a whole dict; of what is `skipped` only whether it is true."""
@@ -275,13 +323,16 @@ class Watch:
         if is_closed(home):
             return
         self._attributes.append((_code, f, _code(f)))
-        names, attributes = names_in(code)
+        names, attributes, imports = names_in(code)
         self._later(path, (("'s defaults", f.__defaults__), ("'s defaults", f.__kwdefaults__)))
         if vars(f):
             self._dict(path, vars(f))
         builtins = vars(sys.modules["builtins"])
         chosen = tuple(n for n in names if n in f.__globals__ or n not in builtins)
         self._namespace((path, ": global"), f.__globals__, chosen, attributes)
+        package = f.__globals__.get("__package__") or ""
+        found = (sys.modules.get(n) or sys.modules.get(f"{package}.{n}") for n in imports)
+        self._later((path, ": import"), ((f" {m.__name__}", m) for m in found if m), attributes)
 
     def _class(self, path: tuple, cls: type) -> None:
         for base in cls.__mro__:
@@ -306,9 +357,10 @@ class Watch:
             return
         namespace = getattr(x, "__dict__", None)
         ours = kind.__module__.partition(".")[0] == "wgrad" and not isinstance(x, _OPAQUE)
-        if isinstance(x, dict):
+        if isinstance(x, (dict, types.MappingProxyType)):
             self._note(path, kind)
             self._dict(path, x)
+            self._extras(path, x)
         elif ours or isinstance(x, _OPEN_CLASSES) or not is_closed(kind.__module__):
             self._note(path, kind)
             if isinstance(x, Op) and not hasattr(x, "backward"):
@@ -372,9 +424,15 @@ def _version(x: Any) -> int:
     return x.array.storage.version
 
 
+def _elements(x: np.ndarray) -> tuple:
+    return tuple(x.ravel().tolist())
+
+
+def _context(x: contextvars.ContextVar) -> tuple:
+    return (x.get(_MISSING),)
+
+
 def _fingerprint(x: np.ndarray) -> Any:
-    if x.dtype.hasobject:
-        return x.shape, id(x)
     some = x if x.nbytes <= _WHOLE else x.reshape(-1)[:: -(-x.size // 1000)]
     return x.shape, x.dtype.str, some.tobytes()
 

@@ -93,9 +93,9 @@ class _StandIn(np.lib.mixins.NDArrayOperatorsMixin):
         chosen = np.result_type(*(_weak(x) for x in args[1:]))
         return self._add(np.where, args, (np.dtype(np.bool_), chosen, chosen, chosen))
 
-    def astype(self, dtype: np.dtype) -> _StandIn:
+    def astype(self, dtype: Any) -> _StandIn:
         """Write down a conversion."""
-        return self._add(np.copyto, (self,), (self.dtype, dtype))
+        return self._add(np.copyto, (self,), (self.dtype, np.dtype(dtype)))
 
     def _add(
         self, function: Callable, inputs: Sequence, kinds: Sequence, into: Any = None

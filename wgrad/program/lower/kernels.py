@@ -15,10 +15,10 @@ from ...backends.base import Number
 from ...backends.webgpu import shaders
 from ...backends.webgpu.problem import Output
 from ...dtypes import DType
-from ..graph import Fold, Graph
+from ..graph import Fold, Graph, Result
 from ..ir import Ref, Slot, Step
 from .module import Module, combiner, identity
-from .part import LANES, Part
+from .part import LANES, Access, Part
 from .text import PartText, Value, splat
 
 THREADS = 64  # of a workgroup of fused.wgsl,
@@ -86,7 +86,7 @@ def _write_part(text: PartText, shared: bool) -> None:
     text.add(f"if index >= {part.rows if shared else part.threads}u {{ return; }}")
     text.begin_row("index * 4u" if part.along == "kept" else "index")
     first, step = ("lane", f"{THREADS}u") if shared else ("0u", "1u")
-    depths = _depths(part.graph)
+    depths = part.graph.depths
     for i in range(len(part.inputs)):
         if part.still[i] and i not in part.looked_up:
             text.value(i)
@@ -102,34 +102,25 @@ def _write_part(text: PartText, shared: bool) -> None:
                 if isinstance(s.what, Fold) and depths[j] == level + 1
             ]
             _write_folds(text, folds, shared, first, step)
-    results = list(zip(part.stores, part.graph.results, part.row_results, strict=True))
-    if not all(row for _, _, row in results):
+    results = list(zip(part.stores, part.graph.results, strict=True))
+    rows = [x for x, row in zip(results, part.row_results, strict=True) if row]
+    elements = [x for x, row in zip(results, part.row_results, strict=True) if not row]
+    if elements:
         with text.elements(first, step):
-            _compute_elements(text, [r.value for _, r, row in results if not row])
-            for access, result, row in results:
-                if not row:
-                    text.store(access, text.value(result.value))
-    rows = [(access, result) for access, result, row in results if row]
+            _compute_elements(text, [result.value for _, result in elements])
+            _store(text, elements)
     if rows and shared:
         with text.block("if lane == 0u"):
-            _store_rows(text, rows)
+            _store(text, rows)
     else:
-        _store_rows(text, rows)
+        _store(text, rows)
 
 
-def _store_rows(text: PartText, rows: Sequence) -> None:
-    values = [text.value(result.value) for _, result in rows]
-    for (access, _), value in zip(rows, values, strict=True):
+def _store(text: PartText, results: Sequence[tuple[Access, Result]]) -> None:
+    """Store results; all are loaded before, for one may lie where another is read."""
+    values = [text.value(result.value) for _, result in results]
+    for (access, _), value in zip(results, values, strict=True):
         text.store(access, value)
-
-
-def _depths(graph: Graph) -> list[int]:
-    """Return for each statement after how many passes over the row it is known."""
-    depths: list[int] = []
-    for s in graph.statements:
-        before = max((depths[~a] for a in s.args if a < 0), default=0)
-        depths.append(before + isinstance(s.what, Fold))
-    return depths
 
 
 def _write_folds(text: PartText, folds: list[int], shared: bool, first: str, step: str) -> None:
@@ -233,7 +224,7 @@ def _output_block(part: Part, along: str, home: Home) -> tuple[str, Module]:
     text.begin_row("index")
     for j in range(len(part.graph.statements)):
         text.compute(j)
-    _store_rows(text, list(zip(part.stores, part.graph.results, strict=True)))
+    _store(text, list(zip(part.stores, part.graph.results, strict=True)))
     lines = ["", text.lines] if vector else [text.lines, ""]
     body = "\n".join(
         [

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ...backends.base import Number
 from ...backends.webgpu import shaders
-from ...dtypes import DType, bool_
+from ...dtypes import DType, bool_, uint32
 from .part import Access
 
 COMPONENTS = ("x", "y", "z", "w")
@@ -34,6 +34,7 @@ class Module:
         self._written: set[int] = set()
         self._functions: dict[str, str] = {}
         self.numbers: list[tuple[Number, DType]] = []
+        self._zero: str | None = None
         self.shared: dict[str, str] = {}  # workgroup memory
 
     def binding(self, slot: int) -> int:
@@ -66,6 +67,12 @@ class Module:
         if dtype is bool_:
             return f"({bits} != 0u)"
         return bits if dtype.wgsl == "u32" else f"bitcast<{dtype.wgsl}>({bits})"
+
+    def zero(self) -> str:
+        """Return a u32 that is 0, which no compiler knows."""
+        if self._zero is None:
+            self._zero = self.number(0, uint32)
+        return self._zero
 
     def function(self, name: str, code: str) -> str:
         """Return the name of the function that `fn NAME(...)...` declares; equal code is one."""

@@ -1,7 +1,7 @@
 """A program as Python source that calls NumPy: straight-line code over memory planned beforehand.
 
 Source and memory are made once. A run goes through no list of steps and allocates nothing but what
-it hands out; parameters are updated in place. Results are those of the NumPy device, to the bit.
+it hands out; parameters are updated in place. The results are the interpreter's, to the bit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .names import Moving, Names, Static
 LIMITS = Limits(
     buffers=1 << 30,
     numbers=1 << 30,
-    statements=1 << 30,
+    statements=256,  # joining costs the square of them
     passes=1 << 30,
     scatters_compare=False,
     small_row=1 << 62,  # NumPy's own sums are exact enough, and have the order of the eager ones

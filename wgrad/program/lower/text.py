@@ -17,6 +17,8 @@ from ..ir import Ref
 from .module import COMPONENTS, Module
 from .part import LANES, Access, Part
 
+FOLDS_RIGHT = frozenset({"add", "multiply", "maximum", "minimum"})  # of a value with itself
+
 
 @dataclass(frozen=True)
 class Value:
@@ -180,8 +182,24 @@ class PartText:
             assert isinstance(s.what, Body)
             code = s.what.functions(s.dtypes, s.out).replace("fn body(", "fn NAME(", 1)
             function = self.module.function(s.what.name, code)
-            made = self.call(function, s.out, [self.value(a) for a in s.args])
+            args = [self.value(a) for a in s.args]
+            if s.what.name not in FOLDS_RIGHT:
+                args = [self._apart(x, args[:i], s.dtypes[i]) for i, x in enumerate(args)]
+            made = self.call(function, s.out, args)
         self.values[~j] = made
+
+    def _apart(self, x: Value, others: Sequence[Value], dtype: DType) -> Value:
+        """Return a value, hidden from compilers where it is an argument twice.
+
+        They take x - x for 0, and x == x for true, also where x is infinite or NaN.
+        """
+        if x not in others or not dtype.is_floating:
+            return x
+        zero = self.module.zero()
+        if not x.vector:
+            return self.let(f"bitcast<f32>(bitcast<u32>({x.text}) ^ {zero})", False)
+        bits = f"bitcast<vec4<u32>>({x.text}) ^ vec4<u32>({zero})"
+        return self.let(f"bitcast<vec4<f32>>({bits})", True)
 
     def call(self, function: str, out: DType, args: Sequence[Value]) -> Value:
         """Declare what a function of scalars gives, per component where an argument is a vec4."""

@@ -252,14 +252,20 @@ class WebGpuExecutor:
             self._blocks[home] = found
 
     def wgsl(self) -> str:
-        """Return the texts of the kernels, each under a line with its number and name."""
+        """Return the texts of the kernels, each under lines with its step's number and its name."""
         users: dict[str, list[str]] = {}
-        for i, d in enumerate(self.dispatches):
-            users.setdefault(d.pipeline.code, []).append(f"kernel {i}: {d.pipeline.label}")
+        for d in self.dispatches:
+            name = f"kernel {d.position}: {d.pipeline.label}"
+            users.setdefault(d.pipeline.code, []).append(name)
         return "\n\n".join(
             "\n".join([*(f"// {name}" for name in names), code.rstrip()])
             for code, names in users.items()
         )
+
+    @property
+    def block_bytes(self) -> int:
+        """The bytes of planned blocks, and of scratch memory of kernels."""
+        return self.plan.block_bytes + sum(self._scratch.values())
 
     def nbytes(self, home: object) -> int:
         """Return the bytes of the memory of a binding."""

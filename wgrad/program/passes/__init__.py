@@ -17,6 +17,7 @@ from .order import updates_last
 from .products import fuse_into_products
 from .rows import fuse_rows
 from .siblings import merge_siblings
+from .unread import drop_unread
 from .views import read_through_copies
 
 Pass = Callable[[Program, Limits], Program]
@@ -31,6 +32,7 @@ PASSES: dict[str, Pass] = {
     "products": fuse_into_products,
     "rows": fuse_rows,
     "siblings": merge_siblings,
+    "unread": drop_unread,
     "folds": split_long_folds,
     "batches": batch_small,
     "order": updates_last,

@@ -14,7 +14,7 @@ from math import prod
 from ...backends.base import Number, reduced_shape
 from ...layout import Layout
 from ..domains import reshaped
-from ..graph import Fold, Graph, Position, Result, Statement
+from ..graph import Fold, Graph, Position, Result, Statement, pruned
 from ..ir import Program, Ref, Slot, Step
 from ..limits import Limits
 from .rows import folds_deep
@@ -89,14 +89,10 @@ def _two(program: Program, step: Step, axis: int, lanes: int) -> tuple[Step, Ste
     axes = tuple(a if a < axis else a + 1 for a in graph.axes)
     statements = tuple(_shifted(s, lambda a: a + (a >= axis)) for s in graph.statements)
     results = tuple(Result(~j, True) for j in folds)
-    partial = _pruned(Graph(shape, axes, graph.dtypes, statements, results))
+    whole = Graph(shape, axes, graph.dtypes, statements, results)
+    partial, inputs = pruned(whole, tuple(map(split, step.inputs)))
     slots = [program.new_slot(partial.kept, graph.statements[j].out) for j in folds]
-    first = Step(
-        "fused",
-        tuple(map(split, step.inputs)),
-        tuple(slots),
-        {"graph": partial},
-    )
+    first = Step("fused", inputs, tuple(slots), {"graph": partial})
     lane_axis = [a for a in range(len(shape)) if a not in axes].index(axis)
     return first, _after(step, folds, slots, partial.kept, (lane_axis,))
 
@@ -104,21 +100,6 @@ def _two(program: Program, step: Step, axis: int, lanes: int) -> tuple[Step, Ste
 def _shifted(s: Statement, place: Callable[[int], int]) -> Statement:
     """Return a statement for a domain whose axes lie elsewhere."""
     return replace(s, what=Position(place(s.what.axis))) if isinstance(s.what, Position) else s
-
-
-def _pruned(graph: Graph) -> Graph:
-    """Return the graph with only the statements that its results follow from."""
-    wanted: set[int] = set()
-    stack = [~r.value for r in graph.results if r.value < 0]
-    while stack:
-        j = stack.pop()
-        if j not in wanted:
-            wanted.add(j)
-            stack += [~a for a in graph.statements[j].args if a < 0]
-    place = {~j: ~i for i, j in enumerate(sorted(wanted))}
-    statements = tuple(graph.statements[j].moved(lambda a: place.get(a, a)) for j in sorted(wanted))
-    results = tuple(replace(r, value=place.get(r.value, r.value)) for r in graph.results)
-    return replace(graph, statements=statements, results=results)
 
 
 def _after(
@@ -161,8 +142,8 @@ def _after(
             statements.append(moved.moved(lambda a: place[a]))
             place[~j] = ~(len(statements) - 1)
     results = tuple(Result(place[r.value], bool(axes)) for r in graph.results)
-    made = Graph(shape, axes, tuple(dtypes), tuple(statements), results)
-    return Step("fused", tuple(inputs), step.outs, {"graph": _pruned(made)})
+    made, read = pruned(Graph(shape, axes, tuple(dtypes), tuple(statements), results), inputs)
+    return Step("fused", read, step.outs, {"graph": made})
 
 
 def _unfused(program: Program, step: Step) -> list[Step]:
@@ -174,11 +155,15 @@ def _unfused(program: Program, step: Step) -> list[Step]:
     for j in folds:
         s = graph.statements[j]
         (value,) = s.args
-        x = program.new_slot(graph.shape, graph.dtype_of(value))
-        feeding = replace(graph, axes=(), results=(Result(value),))
-        steps.append(Step("fused", step.inputs, (x,), {"graph": _pruned(feeding)}))
+        read = step.inputs[value] if value >= 0 else None
+        if not isinstance(read, Ref):
+            x = program.new_slot(graph.shape, graph.dtype_of(value))
+            feeding, inputs = pruned(replace(graph, axes=(), results=(Result(value),)), step.inputs)
+            steps.append(Step("fused", inputs, (x,), {"graph": feeding}))
+            read = x.whole()
+        # Else the device reads the operand as it lies: expanded, a copy may not fit into memory.
         out = program.new_slot(graph.kept, s.out)
         params = {"kind": s.what.name, "axes": graph.axes}
-        steps.append(Step("reduce", (x.whole(),), (out,), params))
+        steps.append(Step("reduce", (read,), (out,), params))
         slots.append(out)
     return [*steps, _after(step, folds, slots, graph.kept, ())]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import prod
 
-from ..graph import Fold, Graph
+from ..graph import Graph
 from ..ir import Program, Step
 from ..joining import Joiner, fits, joined
 from ..limits import Limits
@@ -60,8 +60,4 @@ def rows_fit(step: Step, limits: Limits) -> bool:
 
 def folds_deep(graph: Graph) -> int:
     """Return how many folds follow from one another: the passes over a row that they need."""
-    depth: list[int] = []
-    for s in graph.statements:
-        before = max((depth[~a] for a in s.args if a < 0), default=0)
-        depth.append(before + isinstance(s.what, Fold))
-    return max(depth, default=0)
+    return max(graph.depths, default=0)

@@ -1,0 +1,61 @@
+"""When results count as different: by how much, where, and what rounding is forgiven."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+TOLERANCE = 1e-4  # of a result's largest magnitude, for float32; float64 is held to its square
+SMALL = 0.01  # what a smaller magnitude counts as: where terms cancel, rounding errors are left
+
+Results = Sequence[tuple[str, np.ndarray]]  # by name, in an order that both sides have
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where a result is furthest from what is right."""
+
+    name: str
+    size: float
+    place: tuple[int, ...]
+    right: float
+    found: float
+
+    def __str__(self) -> str:
+        where = f"{self.name}, at {list(self.place)}"
+        return f"{self.size:.3g} in {where}: {self.found!r}, where {self.right!r} is right"
+
+
+def differences(right: Results, found: Results, tolerance: float) -> list[Difference]:
+    """Return the results that differ by more than the tolerance, in order."""
+    made = [
+        _difference(name, x, y, tolerance) for (name, x), (_, y) in zip(right, found, strict=True)
+    ]
+    return [difference for difference in made if difference is not None]
+
+
+def largest(right: Results, found: Results, tolerance: float) -> Difference | None:
+    """Return the largest difference that is beyond the tolerance, or None."""
+    return max(differences(right, found, tolerance), key=lambda d: d.size, default=None)
+
+
+def _difference(
+    name: str, right: np.ndarray, found: np.ndarray, tolerance: float
+) -> Difference | None:
+    if not right.size:
+        return None
+    x, y = (a.astype(np.float64).reshape(-1) for a in (right, found))
+    with np.errstate(invalid="ignore"):
+        off = np.where((x == y) | (np.isnan(x) & np.isnan(y)), 0.0, np.abs(x - y))
+    off = np.where(np.isnan(off), np.inf, off)
+    allowed = 0.0
+    if right.dtype.kind == "f":
+        scale = np.abs(x[np.isfinite(x)]).max(initial=SMALL)
+        allowed = scale * (tolerance if right.dtype.itemsize == 4 else tolerance**2)
+    at = int(off.argmax())
+    if off[at] <= allowed:
+        return None
+    place = tuple(int(i) for i in np.unravel_index(at, right.shape))
+    return Difference(name, float(off[at]), place, float(x[at]), float(y[at]))
