@@ -105,6 +105,11 @@ CASES: dict[str, Case] = {
         normal(5, 7),
         whole(7, 5, 3),
     ),
+    "take beside its table": (  # along an axis of 1 the table looks like any operand
+        lambda x, i: wg.take_along_axis(x, i, 1) * 2 + x,
+        normal(8, 1),
+        whole(1, 8, 1),
+    ),
     "one-hot": (lambda i: wg.one_hot(i, 7) * 3, whole(7, 5)),
     "whole numbers": (logic, whole(7, 5, 4)),
     "unsigned numbers": (lambda i: (i * 3 - 5, i.max(), i > 2), whole(7, 5, 4, dtype="uint32")),

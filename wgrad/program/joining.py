@@ -150,7 +150,9 @@ def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> 
     place: dict[object, int] = {}
 
     def operand(x: Ref | Number, graph: Graph, i: int) -> int:
-        key = x if isinstance(x, Ref) else (number_key(x), graph.dtypes[i])
+        # A table of lookups is no element of anyone's, even where it has the layout of one.
+        table = any(isinstance(s.what, Lookup) and s.args[0] == i for s in graph.statements)
+        key = (x, table) if isinstance(x, Ref) else (number_key(x), graph.dtypes[i])
         if key not in place:
             place[key] = len(inputs)
             inputs.append(x)
