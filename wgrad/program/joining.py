@@ -7,7 +7,7 @@ worth it is what the passes say.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from ..backends.base import Number
@@ -53,6 +53,17 @@ class Joiner:
     def done(self) -> Program:
         """Return the program with the steps as they are now."""
         return self.program.with_steps(list(self._between(-1, len(self._steps))))
+
+    def grow(self, grown: Callable[[Joiner, Step], Step | None]) -> Program:
+        """Return the program after every fused step has grown as far as it does.
+
+        `grown` joins a step with another one and returns the result, or None.
+        """
+        for first in self.program.steps:
+            step: Step | None = first
+            while step is not None and id(step) in self.place and step.kind == "fused":
+                step = grown(self, step)
+        return self.done()
 
     def earlier(self, step: Step) -> Iterator[Step]:
         """Iterate over the steps before `step`, the latest first."""

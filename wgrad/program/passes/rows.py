@@ -18,14 +18,7 @@ from .maps import is_map
 
 def fuse_rows(program: Program, limits: Limits) -> Program:
     """Return the program with reductions joined to what feeds them and to what reads them."""
-    joiner = Joiner(program, limits)
-    for step in program.steps:
-        while id(step) in joiner.place and step.kind == "fused":
-            grown = _grown(joiner, step)
-            if grown is None:
-                break
-            step = grown
-    return joiner.done()
+    return Joiner(program, limits).grow(_grown)
 
 
 def _grown(joiner: Joiner, step: Step) -> Step | None:

@@ -10,14 +10,7 @@ from .rows import rows_fit
 
 def merge_siblings(program: Program, limits: Limits) -> Program:
     """Return the program with reductions, and elementwise steps, joined to their siblings."""
-    joiner = Joiner(program, limits)
-    for step in program.steps:
-        while id(step) in joiner.place and step.kind == "fused":
-            grown = _grown(joiner, step)
-            if grown is None:
-                break
-            step = grown
-    return joiner.done()
+    return Joiner(program, limits).grow(_grown)
 
 
 def _grown(joiner: Joiner, step: Step) -> Step | None:
