@@ -1,6 +1,6 @@
 """Ops that move elements or only the view of them: linear, each with its transpose.
 
-The primitives here take exact, normalised parameters; the public functions (functional.py) accept
+The primitives here take exact, normalised parameters; the public functions (shaping.py) accept
 what a user writes. Most are views: no element moves until a kernel reads through the layout.
 """
 

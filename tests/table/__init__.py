@@ -1,0 +1,24 @@
+"""The table of operations that the forward and the gradient tests run over.
+
+One row says how an operation is called, what NumPy computes for it in float64, on which inputs and
+dtypes it is tried, how exact float32 is, and by which inputs it can be differentiated. A row names
+what it covers: ops of the registry and public functions. The tests fail when one has no row.
+"""
+
+from __future__ import annotations
+
+from . import compositions, elementwise, indexing, linalg, movement, reductions
+from .layouts import LAYOUTS, assert_matches, expanded
+from .row import ALL, FLOATS, INTS, NUMBERS, Arg, Row, widened
+
+ROWS: tuple[Row, ...] = (
+    *elementwise.elementwise(),
+    *reductions.reductions(),
+    *movement.movement(),
+    *linalg.linalg(),
+    *indexing.indexing(),
+    *compositions.compositions(),
+)
+assert len({row.id for row in ROWS}) == len(ROWS), "two rows have one id"
+DIFFERENTIABLE = tuple(row for row in ROWS if row.grad and "float64" in row.dtypes)
+ELEMENTWISE = tuple(row for row in ROWS if row.elementwise)

@@ -1,0 +1,82 @@
+"""Rows of the elementwise ops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+import wgrad as wg
+
+from .row import ALL, Arg, Row, apart, away, to_bool, to_float
+
+
+def elementwise() -> Iterator[Row]:
+    pair = (Arg(), Arg())
+
+    def row(name: str, call: Any, reference: Any, args: tuple[Arg, ...], **more: Any) -> Row:
+        more.setdefault("grad", tuple(range(len(args))))
+        more.setdefault("public", (name,))
+        return Row(name, (name,), call, reference, args, elementwise=True, **more)
+
+    yield row("add", wg.add, np.add, pair, dtypes=ALL)
+    yield row("subtract", wg.subtract, np.subtract, pair)
+    yield row("multiply", wg.multiply, np.multiply, pair, dtypes=ALL)
+    # A divisor away from 0, whose differences would need smaller steps.
+    divisor = Arg(low=0.5, high=2.0, integers=(1, 9))
+    yield row("divide", wg.divide, np.divide, (Arg(), divisor), dtypes=ALL, result=to_float)
+    yield row("negative", wg.negative, np.negative, (Arg(),))
+    yield row("reciprocal", wg.reciprocal, lambda a: 1 / a, (divisor,), dtypes=ALL, result=to_float)
+    yield row("square", wg.square, np.square, (Arg(),))
+    base, exponent = Arg(low=0.3, high=2.5, integers=(-5, 5)), Arg(integers=(0, 6))
+    yield row("pow", wg.pow, np.power, (base, exponent), rtol=1e-5)
+
+    wide = Arg(low=-9.0, high=9.0)
+    transcendental = {"dtypes": ALL, "result": to_float, "rtol": 2e-6}
+    yield row("exp", wg.exp, np.exp, (wide,), **transcendental)
+    positive = Arg(low=0.2, high=4.0, integers=(1, 9))
+    yield row("log", wg.log, np.log, (positive,), **transcendental)
+    yield row("sqrt", wg.sqrt, np.sqrt, (positive,), **transcendental)
+    yield row("sin", wg.sin, np.sin, (wide,), **transcendental)
+    yield row("cos", wg.cos, np.cos, (wide,), **transcendental)
+    yield row("tanh", wg.tanh, np.tanh, (Arg(low=-3, high=3),), **transcendental)
+    yield row(
+        "sigmoid", wg.sigmoid, lambda a: 1 / (1 + np.exp(-1.0 * a)), (wide,), **transcendental
+    )
+
+    yield row("relu", wg.relu, lambda a: np.maximum(a, 0), (Arg(),), smooth=away(0))
+    yield row("abs", wg.abs, np.abs, (Arg(),), smooth=away(0))
+    yield row("sign", wg.sign, np.sign, (Arg(),), smooth=away(0))
+    yield row("maximum", wg.maximum, np.maximum, pair, dtypes=ALL, smooth=apart)
+    yield row("minimum", wg.minimum, np.minimum, pair, dtypes=ALL, smooth=apart)
+    low = Arg(low=-1.5, high=-0.5, integers=(-6, 3))
+    high = Arg(low=0.5, high=1.5, integers=(4, 6))
+    yield row("clamp", wg.clip, np.clip, (Arg(), low, high), smooth=apart, public=("clip",))
+    yield row(
+        "where",
+        wg.where,
+        np.where,
+        (Arg(kind="bool"), Arg(), Arg()),
+        dtypes=ALL,
+        grad=(1, 2),
+    )
+
+    near = (Arg(integers=(0, 2)), Arg(integers=(0, 2)))  # equal often enough
+    for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"):
+        yield row(
+            name, getattr(wg, name), getattr(np, name), near, dtypes=ALL, result=to_bool, grad=()
+        )
+    for name in ("logical_and", "logical_or", "logical_xor"):
+        yield row(name, getattr(wg, name), getattr(np, name), pair, dtypes=("bool",), grad=())
+    yield row("logical_not", wg.logical_not, np.logical_not, (Arg(),), dtypes=("bool",), grad=())
+    for name in ("isnan", "isinf", "isfinite"):
+        yield row(
+            name,
+            getattr(wg, name),
+            getattr(np, name),
+            (Arg(),),
+            dtypes=ALL,
+            result=to_bool,
+            grad=(),
+        )

@@ -1,0 +1,75 @@
+"""pow and clip: what checks its arguments before an elementwise op."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import dtypes
+from ..backends.base import tracing
+from ..core import Value, apply
+from ..errors import ArgumentError, shown
+from ..ops import indexing, movement
+from ..ops.elementwise import clamp, power, square
+from ..ops.families import NUMBERS, coerce
+from ..shaping import as_tensor
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+def pow(a: Any, b: Any) -> Tensor:
+    """Return a ** b; integers stay integers, and then b is at least 0.
+
+    Raises: ArgumentError for integers to a negative power, which have no integer result.
+    """
+    if not all(isinstance(x, Value) or type(x) in NUMBERS for x in (a, b)):
+        a, b = coerce("pow", (a, b))
+    if type(b) in (int, float) and b == 2 and isinstance(a, Value) and a.dtype.rank > 0:
+        return square(a)
+    if not isinstance(a, Value) and not isinstance(b, Value):
+        a, b = coerce("pow", (a, b))
+    integer = all(dtypes.scalar_rank(x) < 2 for x in (a, b) if not isinstance(x, Value)) and all(
+        not x.dtype.is_floating for x in (a, b) if isinstance(x, Value)
+    )
+    if integer:
+        _check_exponent(b)
+    return power(a, b)
+
+
+def _check_exponent(b: Any) -> None:
+    """Raise ArgumentError when an integer exponent is negative somewhere."""
+    least = b
+    if isinstance(b, Value):
+        if not b.dtype.rank or not b.array.layout.size:
+            return
+        if (tracer := tracing()) is not None:
+            tracer.range_checked(b, 0, 2**32, _check_exponent, "pow")
+            return
+        least = indexing.bounds(b, 0, 2**32)[0]
+    if least < 0:
+        raise ArgumentError(
+            f"pow: an integer to the power {shown(least)} is no integer: convert to float32 first"
+        )
+
+
+def clip(x: Tensor, lo: Any = None, hi: Any = None) -> Tensor:
+    """Return `x` kept between `lo` and `hi`, bounds included (None: no bound).
+
+    The slope is 1 at both bounds; NaN stays NaN. Raises: ArgumentError when lo > hi.
+    """
+    x = as_tensor(x, "clip")
+    if lo is None and hi is None:
+        return apply(movement.alias, x)
+    if isinstance(lo, (int, float)) and isinstance(hi, (int, float)) and lo > hi:
+        raise ArgumentError(f"clip: lo {shown(lo)} is greater than hi {shown(hi)}")
+    least, greatest = _extremes(x.dtype)
+    return clamp(x, least if lo is None else lo, greatest if hi is None else hi)
+
+
+def _extremes(dtype: dtypes.DType) -> tuple[Any, Any]:
+    if dtype.is_integer:
+        info = np.iinfo(dtype.numpy)
+        return int(info.min), int(info.max)
+    return -float("inf"), float("inf")

@@ -1,0 +1,84 @@
+"""Matrix products of every shape."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from .. import dtypes
+from ..core import Value, apply, check_devices
+from ..errors import DTypeError, ShapeError
+from ..layout import broadcast_shapes
+from ..ops.elementwise import add
+from ..ops.families import coerce, expanded, with_dtype
+from ..ops.linalg import matmul_, matmul_transposed
+from ..shaping import as_tensor, as_tensors, reshape
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+def matmul(a: Any, b: Any) -> Tensor:
+    """Return the matrix product over the last axis of `a` and the last but one of `b`.
+
+    Shapes: (n, k), (k, m) -> (n, m); leading axes broadcast; a 1-d operand is a row on the left
+    and a column on the right, and that axis leaves the result. Sums accumulate in the dtype.
+    Raises: ShapeError, DTypeError.
+    """
+    a, b = coerce("matmul", (a, b))
+    for x in (a, b):
+        if not isinstance(x, Value) or not x.shape:
+            raise ShapeError("matmul: a 0-d operand came; at least 1 axis is needed, or use *")
+    row, column = len(a.shape) == 1, len(b.shape) == 1
+    inner = b.shape[0] if column else b.shape[-2]
+    if a.shape[-1] != inner:
+        raise ShapeError(
+            f"matmul: a {a.shape} and b {b.shape} disagree: a.shape[-1] must equal "
+            f"{'b.shape[0]' if column else 'b.shape[-2]'}"
+        )
+    common = dtypes.promote(a.dtype, b.dtype)
+    if common is dtypes.bool_:
+        raise DTypeError("matmul: bool tensors came and numbers are needed: convert with .astype()")
+    check_devices("matmul", (a, b))
+    left = reshape(a, (1, inner)) if row else a
+    right = reshape(b, (inner, 1)) if column else b
+    lead = broadcast_shapes("matmul", left.shape[:-2], right.shape[:-2])
+    out = apply(
+        matmul_,
+        expanded(with_dtype(left, common), (*lead, *left.shape[-2:])),
+        expanded(with_dtype(right, common), (*lead, *right.shape[-2:])),
+    )
+    shape = out.shape
+    if row or column:
+        shape = (*lead, *(() if row else shape[-2:-1]), *(() if column else shape[-1:]))
+    return out if shape == out.shape else reshape(out, shape)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return x @ weight.T + bias. Shapes: (..., k), (m, k), (m,) -> (..., m).
+
+    Raises: ShapeError, DTypeError.
+    """
+    x, weight = as_tensors("linear", x, weight)
+    if bias is not None:
+        bias = as_tensor(bias, "linear", weight)
+    if not x.shape or len(weight.shape) != 2 or x.shape[-1] != weight.shape[1]:
+        raise ShapeError(
+            f"linear: x {x.shape} and weight {weight.shape} disagree: x.shape[-1] must equal "
+            "weight.shape[1], of 2 axes"
+        )
+    bias = None if bias is None else as_tensor(bias, "linear", x)
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ShapeError(
+            f"linear: bias {bias.shape} came for weight {weight.shape}; shape {weight.shape[:1]} "
+            "is needed"
+        )
+    check_devices("linear", (x, weight, bias))
+    common = dtypes.promote(x.dtype, weight.dtype)
+    if common is dtypes.bool_:
+        raise DTypeError("linear: bool tensors came and numbers are needed: convert with .astype()")
+    rows = x if len(x.shape) == 2 else reshape(x, (prod(x.shape[:-1]), x.shape[-1]))
+    out = apply(matmul_transposed, with_dtype(rows, common), with_dtype(weight, common))
+    if bias is not None:
+        out = add(out, bias)
+    return out if len(x.shape) == 2 else reshape(out, (*x.shape[:-1], weight.shape[0]))

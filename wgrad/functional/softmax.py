@@ -1,0 +1,60 @@
+"""Softmax and its kin, which subtract the largest value first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import dtypes
+from ..backends.base import kept_shape
+from ..core import wrap
+from ..layout import normalize_axes
+from ..ops.elementwise import clamp, exp, log
+from ..ops.families import with_dtype
+from ..ops.reduction import sum_
+from ..shaping import as_tensor, squeeze
+from ..tape import no_grad
+from .reductions import max
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+def _shift(x: Tensor, axis: Any, name: str) -> tuple[Tensor, Tensor]:
+    """Return a floating `x` and its largest value over `axis`, kept, as a constant.
+
+    Subtracting it keeps exp in range, and no derivative needs to pass: it cancels. It is kept
+    finite, for inf - inf is NaN.
+    """
+    x = as_tensor(x, name)
+    axes = normalize_axes(axis, len(x.shape), name)
+    if not x.dtype.is_floating:
+        x = with_dtype(x, dtypes.float32)
+    if any(x.shape[i] == 0 for i in axes):  # nothing to subtract from
+        return x, wrap(x.device.full(kept_shape(x.shape, axes), 0, x.dtype))
+    with no_grad():
+        largest = max(x.detach(), axis=axes, keepdims=True)
+        limit = float(np.finfo(x.dtype.numpy).max)
+        return x, clamp(largest, -limit, limit)
+
+
+def logsumexp(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Return log(sum(exp(x))) over axes, stable for large and for very negative values."""
+    x, largest = _shift(x, axis, "logsumexp")
+    total = log(sum_(exp(x - largest), axis=axis, keepdims=True)) + largest
+    return total if keepdims else squeeze(total, normalize_axes(axis, len(x.shape), "logsumexp"))
+
+
+def softmax(x: Tensor, axis: int = -1) -> Tensor:
+    """Return exp(x) / sum(exp(x)) along `axis`: positive, sums to 1, stable for large values."""
+    x, largest = _shift(x, axis, "softmax")
+    e = exp(x - largest)
+    return e / sum_(e, axis=axis, keepdims=True)
+
+
+def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
+    """Return log(softmax(x)) along `axis`, stable for large values."""
+    x, largest = _shift(x, axis, "log_softmax")
+    shifted = x - largest
+    return shifted - log(sum_(exp(shifted), axis=axis, keepdims=True))

@@ -1,0 +1,34 @@
+"""The elementwise ops: rooms of declarations, gathered."""
+
+from .activation import relu, sigmoid
+from .arithmetic import (
+    abs_,
+    add,
+    clamp,
+    divide,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    reciprocal,
+    sign,
+    square,
+    subtract,
+)
+from .logic import (
+    equal,
+    greater,
+    greater_equal,
+    isfinite,
+    isinf,
+    isnan,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    not_equal,
+    where,
+)
+from .transcendental import cos, exp, log, power, sin, sqrt, tanh

@@ -1,0 +1,105 @@
+"""Arithmetic: exact ops and those with kinks, on integers and floats alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..families import Elementwise
+from .declare import by_kind, elementwise
+from .logic import equal, greater, greater_equal, less, less_equal, logical_and, where
+
+add = elementwise(
+    "add",
+    wgsl=by_kind("a + b", boolean="a || b"),
+    numpy=np.add,
+    partials=(1, 1),
+    kind="same",
+    doc="a + b; for bools, or.",
+)
+subtract = elementwise(
+    "subtract", wgsl="a - b", numpy=np.subtract, partials=(1, -1), kind="number", doc="a - b."
+)
+multiply = elementwise(
+    "multiply",
+    wgsl=by_kind("a * b", boolean="a && b"),
+    numpy=np.multiply,
+    partials=(lambda b: b, lambda a: a),
+    kind="same",
+    doc="a * b; for bools, and.",
+)
+divide = elementwise(
+    "divide",
+    wgsl="a / b",
+    numpy=np.divide,
+    partials=(lambda b: 1 / b, lambda out, b: -out / b),
+    doc="a / b, a float also for integers; x / 0 is an infinity, 0 / 0 is NaN.",
+)
+negative = elementwise(
+    "negative", wgsl="T(0) - a", numpy=np.negative, partials=(-1,), kind="number", doc="-a."
+)
+reciprocal = elementwise(
+    "reciprocal",
+    wgsl="1.0 / a",
+    numpy=np.reciprocal,
+    partials=(lambda out: -out * out,),
+    doc="1/a.",
+)
+square = elementwise(
+    "square",
+    wgsl="a * a",
+    numpy=np.square,
+    partials=(lambda a: 2 * a,),
+    kind="number",
+    doc="a * a.",
+)
+
+# Kinks.
+abs_ = elementwise(
+    "abs", wgsl="abs(a)", numpy=np.abs, partials=(lambda a: sign(a),), kind="number", doc="|a|."
+)
+sign: Elementwise = elementwise(
+    "sign",
+    # WGSL has no sign() of u32, and a shader that uses it does not compile.
+    wgsl=by_kind("T(a > T(0)) - T(a < T(0))", floating="real_sign(a)"),
+    numpy=np.sign,
+    partials=(0,),
+    kind="number",
+    doc="-1, 0 or 1 by the sign of a; NaN stays NaN; its slope is 0.",
+)
+
+
+def _winner(better: Any, tied: Any) -> Any:
+    """Return the share of the larger (or smaller) of two: all, none, or half of a tie."""
+    return where(tied, 0.5, where(better, 1.0, 0.0))
+
+
+maximum = elementwise(
+    "maximum",
+    wgsl=by_kind("max(a, b)", boolean="a || b", floating="nan_max(a, b)"),
+    numpy=np.maximum,
+    partials=(lambda a, b: _winner(a > b, equal(a, b)), lambda a, b: _winner(b > a, equal(a, b))),
+    kind="same",
+    doc="The larger of a and b; NaN if either is; a tie shares the gradient.",
+)
+minimum = elementwise(
+    "minimum",
+    wgsl=by_kind("min(a, b)", boolean="a && b", floating="nan_min(a, b)"),
+    numpy=np.minimum,
+    partials=(lambda a, b: _winner(a < b, equal(a, b)), lambda a, b: _winner(b < a, equal(a, b))),
+    kind="same",
+    doc="The smaller of a and b; NaN if either is; a tie shares the gradient.",
+)
+clamp = elementwise(
+    "clamp",
+    wgsl=by_kind("min(max(a, b), c)", floating="nan_min(nan_max(a, b), c)"),
+    numpy=lambda a, b, c: np.minimum(np.maximum(a, b), c),
+    partials=(
+        lambda a, b, c: logical_and(greater_equal(a, b), less_equal(a, c)),
+        lambda a, b: less(a, b),
+        lambda a, c: greater(a, c),
+    ),
+    kind="number",
+    doc="a kept between b and c, bounds included; its slope is 1 at both; NaN stays NaN.",
+)

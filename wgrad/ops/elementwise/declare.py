@@ -1,0 +1,49 @@
+"""How an elementwise op is declared: one entry, from which kernels, gradients and tests follow.
+
+An entry gives the WGSL expression, the NumPy function and the partial derivatives. A partial names
+what it needs (`out`, or the inputs `a`, `b`, `c`), and only that is kept for the reverse pass; a
+boolean partial selects instead of multiplying; None means that no derivative passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ...backends.base import Body
+from ...dtypes import DType
+from ..families import Elementwise, register
+
+
+def elementwise(
+    name: str,
+    *,
+    wgsl: str | Callable[..., str],
+    numpy: Callable[..., Any],
+    partials: Sequence[Callable | float | None],
+    kind: str = "float",
+    doc: str,
+) -> Elementwise:
+    """Declare an elementwise op of as many inputs as it has partials; a number is a constant one.
+
+    `kind` is one of `Elementwise`'s.
+    """
+    rules = [_constant(p) if isinstance(p, (int, float)) else p for p in partials]
+    op = Elementwise(name, Body(name, wgsl, numpy), kind, rules, len(rules), doc)
+    register(op)
+    return op
+
+
+def _constant(value: float) -> Callable:
+    return lambda: value
+
+
+def by_kind(number: str, boolean: str = "", floating: str = "") -> Callable[..., str]:
+    """Choose a WGSL expression by the dtype of the last operand."""
+
+    def choose(*dtypes: DType) -> str:
+        if dtypes[-1].rank == 0 and boolean:
+            return boolean
+        return floating if floating and dtypes[-1].is_floating else number
+
+    return choose
