@@ -35,7 +35,7 @@ def test_table_has_a_row_for_every_public_function():
     """What functional and shaping define for users, and every op offered as a function."""
     public = {
         name
-        for name, value in vars(wg).items()
+        for name, value in (vars(wg) | vars(wg.nn.functional)).items()
         if (
             inspect.isfunction(value)
             and value.__module__.startswith((functional.__name__, shaping.__name__))
