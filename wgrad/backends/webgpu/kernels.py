@@ -27,7 +27,7 @@ from ..base import (
     batch_gather_shape,
     reduced_shape,
 )
-from . import shaders
+from . import reduce, shaders
 from .device import Gpu, Pipeline
 from .matmul import Matmul
 from .memory import GpuStorage, Pool
@@ -38,7 +38,6 @@ THREADS = 64  # of a workgroup, in every shader but map_flat and matmul's
 FLAT_QUADS = 512  # of a workgroup of map_flat: 256 threads, two each
 MAX_RANK = 8  # axes that cannot be merged, in a Params
 MOST_ELEMENTS = (1 << 31) - 1  # of a view, an expanded one: addresses are u32, some are signed
-FOLD = 1024  # elements that one thread of a reduction folds at most
 SCATTER_RUN = 32768  # indices that one run of a scatter looks through
 SORTED_FROM = 64  # indices from which sorting them costs less than every output looking at all
 PRODUCTS_KEPT = 4096  # planned matrix products
@@ -252,41 +251,22 @@ class WebGpuDevice(Device):
     # Reductions.
     def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
         _check_size("reduce", x)
-        kept = tuple(i for i in range(len(x.shape)) if i not in axes)
-        outer, (outer_strides,) = _collapse_axes(x, kept)
-        folded, (folded_strides,) = _collapse_axes(x, axes)
-        if len(outer) > 4 or len(folded) > 4:  # a Params holds 4 axes of each
+        fold = reduce.plan(x.layout, axes, self._busy, apart=not self.gpu.is_software)
+        shape = reduced_shape(x.shape, axes)
+        if fold is None:  # too many axes that cannot be merged
+            kept = tuple(i for i in range(len(x.shape)) if i not in axes)
             moved = self.copy(x.view(x.layout.permute((*kept, *axes))))
             return self.reduce(kind, moved, tuple(range(len(kept), len(x.shape))), dtype)
-        shape = reduced_shape(x.shape, axes)
-        outputs, extent = prod(shape), prod(folded)
         pipeline = self._pipeline(
-            ("reduce", kind, x.dtype), 1, lambda: reduce_source(kind, x.dtype)
+            ("reduce", kind, x.dtype, fold.along, fold.grid),
+            1,
+            lambda: reduce_source(kind, x.dtype, fold.along, fold.grid),
         )
-        offset = x.layout.offset
-        while True:
-            lanes = self._lanes(outputs, extent)
-            out = self._empty(shape if lanes == 1 else (outputs, lanes), dtype)
-            head = (outputs, lanes, extent, len(outer), len(folded), offset, 0, 0)
-            words = (*outer, *(1,) * (4 - len(outer)), *folded)
-            steps = (*outer_strides, *(0,) * (4 - len(outer)), *folded_strides)
-            params = struct.pack("<8I", *head) + pack_dims(words, steps)
-            self._launch(pipeline, [x], out, params, outputs * lanes)
-            if lanes == 1:
-                return out
-            x, offset, extent = out, 0, lanes
-            outer, outer_strides = (outputs,), (lanes,)
-            folded, folded_strides = (lanes,), (1,)
-
-    def _lanes(self, outputs: int, extent: int) -> int:
-        """Return how many threads share the folding of one output.
-
-        As many as keep the adapter busy, but none for less than 64 elements, and so many that
-        none folds more than FOLD.
-        """
-        if extent <= 256:
-            return 1
-        return max(-(-extent // FOLD), min(extent // 64, -(-self._busy // outputs)))
+        out = self._empty(fold.shape, dtype)
+        self._launch(pipeline, [x], out, fold.packed(), fold.threads)
+        if fold.again:
+            out = self.reduce(kind, out, fold.again, dtype)
+        return out.view(Layout.dense(shape))
 
     # Matrix products.
     def matmul(self, a: Array, b: Array) -> Array:
@@ -443,8 +423,3 @@ def _without(strides: Shape, axis: int) -> Shape:
 
 def _as_words(x: Array) -> Array:
     return Array(x.storage, x.layout, dtypes.uint32)
-
-
-def _collapse_axes(x: Array, axes: Shape) -> tuple[Shape, list[Shape]]:
-    """Return the merged extents and strides of some axes of a view."""
-    return collapse(tuple(x.shape[i] for i in axes), [tuple(x.layout.strides[i] for i in axes)])

@@ -75,8 +75,12 @@ _COMBINE = {
 }
 
 
-def reduce_source(kind: str, dtype: DType) -> str:
-    """Return a reduction kernel; max and min of floats pass NaN on."""
+_ONE_BY_ONE = "alias V = T;\nfn both(x: V, y: V) -> V { return combine(x, y); }"
+_AS_IT_IS = "alias R = V;\nfn finish(x: V, lane: u32) -> R { return x; }"
+
+
+def reduce_source(kind: str, dtype: DType, along: str, grid: bool) -> str:
+    """Return a reduction kernel for one of reduce.py's plans; max and min of floats pass NaN on."""
     expression = _COMBINE[kind]
     if dtype.is_floating and kind in ("max", "min"):
         expression = f"nan_{expression}"
@@ -85,7 +89,13 @@ def reduce_source(kind: str, dtype: DType) -> str:
         f"alias T = {dtype.storage};",
         f"fn combine(x: T, y: T) -> T {{ return {expression}; }}",
     ]
-    return shaders.fill("reduce", {"kind": "\n".join(lines)})
+    blocks = {"kind": "\n".join(lines)}
+    if along != "rows":
+        blocks["stores"] = _AS_IT_IS
+    if not along:
+        blocks["loads"] = _ONE_BY_ONE
+    grids = {"const GRID = true;": f"const GRID = {str(grid).lower()};"}
+    return shaders.fill("reduce", blocks, grids)
 
 
 _CONVERT = {
