@@ -14,7 +14,7 @@ from ...layout import Layout, Shape, collapse
 
 MOST_AXES = 4  # kept ones, and folded ones, in a Params
 RUN = 2048  # elements that one thread folds at most where they lie side by side,
-FAR_RUN = 64  # and where they don't: short, so that neighbouring columns are still in the cache
+FAR_RUN = 16
 SHORT = 256  # elements that nobody shares
 
 Lanes = Literal["rows", "columns", ""]  # what the four of a vec4 lie along
