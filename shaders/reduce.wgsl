@@ -3,8 +3,8 @@
 // Bindings: 0 uniform Params, 1 data, 2 out (contiguous: a result per thread, in their order).
 // Dispatch: ceil(threads / 64) workgroups, folded into x and y; spare threads write nothing.
 // The host runs it again over the lanes until one is left. A thread folds at most about 2000
-// elements, eight by eight in pairs: lavapipe stops loops after 65535 steps, and short chains keep
-// float sums exact to a few ULP. Offsets, strides and extents count elements of type V.
+// elements, in spans and these eight by eight in pairs: lavapipe stops loops after 65535 steps, and
+// short chains of additions keep float sums exact, also where every rounding goes one way. Offsets, strides and extents count elements of type V.
 // Axes: those of `dims` up to 4 are kept, the 4 from index 4 on are folded (stride lane x).
 // Replaced: `kind`, the element type and how two elements become one; GRID; `loads` and `stores`.
 // A thread loads V: four neighbours of a row, or of as many columns, or where they don't lie side by
@@ -53,6 +53,8 @@ fn finish(x: V, lane: u32) -> R {
 }
 // end: stores
 
+const SPAN = 65u;  // elements folded in one go
+
 // Whether there is more than one folded axis.
 const GRID = true;
 
@@ -77,6 +79,22 @@ fn load2(start: u32, k: u32) -> V {
     return both(load(start, k), load(start, k + params.step));
 }
 
+// Elements from k on, up to `end`, of which there is one at the least: the first, then by eights.
+fn fold(start: u32, first: u32, end: u32) -> V {
+    let step = params.step;
+    var total = load(start, first);
+    var k = first + step;
+    for (; k + 7u * step < end; k += 8u * step) {
+        let low = both(load2(start, k), load2(start, k + 2u * step));
+        let high = both(load2(start, k + 4u * step), load2(start, k + 6u * step));
+        total = both(total, both(low, high));
+    }
+    for (; k < end; k += step) {
+        total = both(total, load(start, k));
+    }
+    return total;
+}
+
 @compute @workgroup_size(64)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -92,18 +110,12 @@ fn main(
     let by_columns = params.columns == 1u;
     let lane = select(minor, major, by_columns);
     let start = params.offset + locate(select(major, minor, by_columns)).x;
-    let step = params.step;
-    var k = lane * params.lane_step;
-    let end = min(params.extent, k + params.run);
-    var total = load(start, k);
-    k += step;
-    for (; k + 7u * step < end; k += 8u * step) {
-        let low = both(load2(start, k), load2(start, k + 2u * step));
-        let high = both(load2(start, k + 4u * step), load2(start, k + 6u * step));
-        total = both(total, both(low, high));
-    }
-    for (; k < end; k += step) {
-        total = both(total, load(start, k));
+    let first = lane * params.lane_step;
+    let end = min(params.extent, first + params.run);
+    let span = SPAN * params.step;
+    var total = fold(start, first, min(end, first + span));
+    for (var k = first + span; k < end; k += span) {
+        total = both(total, fold(start, k, min(end, k + span)));
     }
     out[index] = finish(total, lane);
 }
