@@ -32,7 +32,10 @@ from .functional import (
     argmax,
     argmin,
     clip,
+    count_nonzero,
     cross_entropy,
+    cumulative_prod,
+    cumulative_sum,
     linear,
     log_softmax,
     logsumexp,
@@ -41,9 +44,14 @@ from .functional import (
     mean,
     min,
     mse_loss,
+    norm,
     one_hot,
     pow,
+    prod,
     softmax,
+    std,
+    sum,
+    var,
 )
 from .gradcheck import gradcheck
 from .indexing import scatter_add, take, take_along_axis
@@ -84,8 +92,6 @@ from .ops.elementwise import (
 )
 from .ops.reduction import all_ as all
 from .ops.reduction import any_ as any
-from .ops.reduction import prod
-from .ops.reduction import sum_ as sum
 from .program.compile import compile
 from .random import (
     Generator,

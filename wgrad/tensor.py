@@ -512,14 +512,33 @@ class Tensor(Value):
     def clip(self, lo: Any = None, hi: Any = None) -> Tensor:
         return functional.clip(self, lo, hi)
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return reduction.sum_(self, axis, keepdims)
+    def sum(self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
+        return functional.sum(self, axis, keepdims, dtype=dtype)
 
-    def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return reduction.prod(self, axis, keepdims)
+    def prod(self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
+        return functional.prod(self, axis, keepdims, dtype=dtype)
+
+    def cumulative_sum(
+        self, axis: int | None = None, *, dtype: Any = None, include_initial: bool = False
+    ) -> Tensor:
+        return functional.cumulative_sum(self, axis, dtype=dtype, include_initial=include_initial)
+
+    def cumulative_prod(
+        self, axis: int | None = None, *, dtype: Any = None, include_initial: bool = False
+    ) -> Tensor:
+        return functional.cumulative_prod(self, axis, dtype=dtype, include_initial=include_initial)
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         return functional.mean(self, axis, keepdims)
+
+    def var(self, axis: Any = None, keepdims: bool = False, *, correction: float = 0.0) -> Tensor:
+        return functional.var(self, axis, keepdims, correction=correction)
+
+    def std(self, axis: Any = None, keepdims: bool = False, *, correction: float = 0.0) -> Tensor:
+        return functional.std(self, axis, keepdims, correction=correction)
+
+    def norm(self, axis: Any = None, keepdims: bool = False, ord: float = 2) -> Tensor:
+        return functional.norm(self, axis, keepdims, ord)
 
     def max(self, axis: Any = None, keepdims: bool = False, ties: str = "all") -> Tensor:
         return functional.max(self, axis, keepdims, ties)

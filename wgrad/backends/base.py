@@ -283,6 +283,10 @@ class Device(ABC):
         """Reduce over sorted `axes` (at least one); they leave the shape. Kinds: REDUCTIONS."""
 
     @abstractmethod
+    def scan(self, kind: str, x: Array, axis: int, back: bool) -> Array:
+        """Running totals along `axis`, from its end if `back`. Kinds: "sum", "prod"."""
+
+    @abstractmethod
     def matmul(self, a: Array, b: Array) -> Array:
         """(..., n, k) @ (..., k, m) with equal leading axes; sums over k of 0 are 0."""
 
@@ -333,6 +337,7 @@ PROTOCOL = (
     "synchronize",
     "map",
     "reduce",
+    "scan",
     "matmul",
     "copy",
     "write",

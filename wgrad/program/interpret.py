@@ -91,6 +91,9 @@ _SINGLE: dict[str, Callable[[Device, Step, list, Draw], Array]] = {
         s.params["body"], a, s.params["dtypes"], s.out.shape, s.out.dtype
     ),
     "reduce": lambda d, s, a, draw: d.reduce(s.params["kind"], a[0], s.params["axes"], s.out.dtype),
+    "scan": lambda d, s, a, draw: d.scan(
+        s.params["kind"], a[0], s.params["axis"], s.params["back"]
+    ),
     "matmul": lambda d, s, a, draw: d.matmul(a[0], a[1]),
     "copy": lambda d, s, a, draw: d.copy(a[0]),
     "write": _write,

@@ -27,12 +27,12 @@ from ..base import (
     batch_gather_shape,
     reduced_shape,
 )
-from . import reduce, shaders
+from . import reduce, scan, shaders
 from .device import Gpu, Pipeline
 from .matmul import Matmul
 from .memory import GpuStorage, Pool
 from .problem import Problem, Scratch
-from .variants import map_source, random_source, reduce_source
+from .variants import map_source, random_source, reduce_source, scan_source
 
 THREADS = 64  # of a workgroup, in every shader but map_flat and matmul's
 FLAT_QUADS = 512  # of a workgroup of map_flat: 256 threads, two each
@@ -267,6 +267,24 @@ class WebGpuDevice(Device):
         if fold.again:
             out = self.reduce(kind, out, fold.again, dtype)
         return out.view(Layout.dense(shape))
+
+    def scan(self, kind: str, x: Array, axis: int, back: bool) -> Array:
+        _check_size("scan", x)
+        if x.layout.size == 0:
+            return self._empty(x.shape, x.dtype)
+        found = scan.plan(x.layout, axis, back)
+        if found is None:  # too many axes that cannot be merged
+            return self.scan(kind, self.copy(x), axis, back)
+        before = x
+        if found.parts is not None:
+            totals = self.reduce(kind, x.view(found.parts), (axis + 1,), x.dtype)
+            before = self.scan(kind, totals, axis, False)
+        pipeline = self._pipeline(
+            ("scan", kind, x.dtype, found.along), 2, lambda: scan_source(kind, x.dtype, found.along)
+        )
+        out = self._empty(x.shape, x.dtype)
+        self._launch(pipeline, [x, before], out, found.packed, found.threads)
+        return out
 
     # Matrix products.
     def matmul(self, a: Array, b: Array) -> Array:

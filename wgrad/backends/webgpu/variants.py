@@ -98,6 +98,48 @@ def reduce_source(kind: str, dtype: DType, along: str, grid: bool) -> str:
     return shaders.fill("reduce", blocks, grids)
 
 
+_NOTHING = {"sum": 0, "prod": 1}
+_SCAN_LOADS = {
+    "rows back": """\
+alias V = vec4<T>;
+alias Total = T;
+fn advance(total: Total, x: V) -> V {
+    let c = combine(total, x.w);
+    let b = combine(c, x.z);
+    let a = combine(b, x.y);
+    return V(combine(a, x.x), a, b, c);
+}
+fn last(x: V) -> Total { return x.x; }""",
+    "columns": """\
+alias V = vec4<T>;
+alias Total = V;
+fn advance(total: Total, x: V) -> V {
+    return V(
+        combine(total.x, x.x), combine(total.y, x.y), combine(total.z, x.z), combine(total.w, x.w)
+    );
+}
+fn last(x: V) -> Total { return x; }""",
+    "": """\
+alias V = T;
+alias Total = T;
+fn advance(total: Total, x: V) -> V { return combine(total, x); }
+fn last(x: V) -> Total { return x; }""",
+}
+
+
+def scan_source(kind: str, dtype: DType, along: str) -> str:
+    """Return a scan kernel for one of scan.py's plans."""
+    lines = [
+        f"alias T = {dtype.storage};",
+        f"const NOTHING = T({_NOTHING[kind]});",
+        f"fn combine(x: T, y: T) -> T {{ return {_COMBINE[kind]}; }}",
+    ]
+    blocks = {"kind": "\n".join(lines)}
+    if along != "rows":
+        blocks["loads"] = _SCAN_LOADS[along]
+    return shaders.fill("scan", blocks)
+
+
 _CONVERT = {
     "bits": "return word;",
     # 24 bits: exact in a float, and so is the power of two.
