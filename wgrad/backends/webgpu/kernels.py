@@ -36,6 +36,7 @@ from .variants import map_source, random_source, reduce_source, scan_source
 
 THREADS = 64  # of a workgroup, in every shader but map_flat and matmul's
 FLAT_QUADS = 512  # of a workgroup of map_flat: 256 threads, two each
+WIDE_FROM = 1 << 14  # elements from which a strided map by vec4s is worth a shader of its own
 MAX_RANK = 8  # axes that cannot be merged, in a Params
 MOST_ELEMENTS = (1 << 31) - 1  # of a view, an expanded one: addresses are u32, some are signed
 SCATTER_RUN = 32768  # indices that one run of a scatter looks through
@@ -180,18 +181,30 @@ class WebGpuDevice(Device):
         if not flat and len(arrays) > 4:  # a strided kernel has four offsets
             arrays = [x if _begins_flat(x) else self.copy(x) for x in arrays]
             flat = True
-        pipeline = self._pipeline(
-            (body, *dtypes, dtype, pattern, "flat" if flat else "strided"),
-            len(arrays),
-            lambda: map_source(body, pattern, dtypes, dtype, flat),
-        )
         if flat:
+            pipeline = self._pipeline(
+                (body, *dtypes, dtype, pattern, "flat"),
+                len(arrays),
+                lambda: map_source(body, pattern, dtypes, dtype, flat=True, wide=True),
+            )
             quads = -(-size // 4)
             params = struct.pack("<20I", quads, 0, 0, 0, *scalars)
             self._launch(pipeline, arrays, out, params, quads, FLAT_QUADS)
             return out
         arrays, extents, strides = self._merged(shape, arrays)
         offsets = [x.layout.offset for x in arrays]
+        found = _by_quads(extents, offsets, strides) if size >= WIDE_FROM else None
+        if found is not None:
+            ways, extents, offsets, strides = found
+            way = iter(ways)
+            pattern = "".join(next(way) if p == "t" else p for p in pattern)
+            size //= 4
+        wide = found is not None
+        pipeline = self._pipeline(
+            (body, *dtypes, dtype, pattern, "wide" if wide else "strided"),
+            len(arrays),
+            lambda: map_source(body, pattern, dtypes, dtype, flat=False, wide=wide),
+        )
         head = struct.pack("<24I", size, len(extents), 0, 0, *_four(offsets), *scalars)
         self._launch(pipeline, arrays, out, head + pack_dims(extents, *strides), size)
         return out
@@ -428,6 +441,30 @@ def _check_size(where: str, *arrays: Array) -> None:
 
 def _begins_flat(x: Array) -> bool:
     return x.layout.contiguous and x.layout.offset == 0
+
+
+def _by_quads(
+    extents: Shape, offsets: list[int], strides: list[Shape]
+) -> tuple[str, Shape, list[int], list[Shape]] | None:
+    """Return the same operands by vec4s, or None where one has no four neighbours side by side.
+
+    A letter each says how: "t" by vec4s, or "r" for four times the same element.
+    """
+    if extents[-1] % 4:
+        return None
+    ways, starts, rows = "", [], []
+    for offset, row in zip(offsets, strides, strict=True):
+        if row[-1] == 0:
+            ways += "r"
+            starts.append(offset)
+            rows.append(row)
+        elif row[-1] == 1 and not any(s % 4 for s in (offset, *row[:-1])):
+            ways += "t"
+            starts.append(offset // 4)
+            rows.append((*(s // 4 for s in row[:-1]), 1))
+        else:
+            return None
+    return ways, (*extents[:-1], extents[-1] // 4), starts, rows
 
 
 def _four(values: Sequence[int]) -> tuple[int, ...]:

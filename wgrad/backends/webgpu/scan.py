@@ -13,7 +13,9 @@ from typing import Literal
 
 from ...layout import Layout, Shape, collapse
 
-RUN = 32  # elements of a block: running totals are as exact as chains of so many additions
+# Elements of a block: running totals are as exact as chains of so many additions. Across the other
+# axes blocks are shorter, so that the lines beside them are still in the cache.
+RUN, FAR_RUN = 32, 16
 MOST_AXES = 8  # that rows are counted by, in a Params
 
 # What the four of a vec4 lie along, and in which direction; "" where there are none.
@@ -33,7 +35,8 @@ class Scan:
 def plan(layout: Layout, axis: int, back: bool) -> Scan | None:
     """Return how to scan a view that is not empty along `axis`; None for too many axes."""
     shape, extent = layout.shape, layout.shape[axis]
-    blocks = -(-extent // RUN)
+    run = RUN if prod(shape[axis + 1 :]) == 1 else FAR_RUN
+    blocks = -(-extent // run)
     before = Layout.dense((*shape[:axis], max(blocks - 1, 1), *shape[axis + 1 :]))
     seen = [layout, Layout.dense(shape)]
     seen = [*([_turned(x, axis) for x in seen] if back else seen), before]
@@ -42,8 +45,9 @@ def plan(layout: Layout, axis: int, back: bool) -> Scan | None:
     extents, strides = collapse(_without(shape, axis), [_without(x.strides, axis) for x in seen])
     if len(extents) > MOST_AXES:
         return None
+    parts = None if blocks == 1 else _cut(seen[0], axis, blocks - 1, run)
     along = _along(extent, steps, offsets, extents, strides)
-    run, scaled = RUN, 3 if along == "columns" else 2  # totals of rows are no vec4s
+    scaled = 3 if along == "columns" else 2  # totals of rows are no vec4s
     if along:
         offsets = [o // 4 for o in offsets]
         strides = [
@@ -54,7 +58,7 @@ def plan(layout: Layout, axis: int, back: bool) -> Scan | None:
         extents = (*extents[:-1], extents[-1] // 4)
         steps = [s // 4 for s in steps]
     elif along:
-        extent, run = -(-extent // 4), RUN // 4
+        extent, run = -(-extent // 4), run // 4
     rows = prod(extents)
     nearer = along == "columns" or (not along and abs(steps[1]) != 1)
     split = rows if nearer else blocks
@@ -64,7 +68,6 @@ def plan(layout: Layout, axis: int, back: bool) -> Scan | None:
     for i, row in enumerate(zip(*strides, strict=True)):
         dims[8 + 4 * i : 11 + 4 * i] = row
     words = [w & 0xFFFFFFFF for w in (*head, *dims)]
-    parts = None if blocks == 1 else _cut(seen[0], axis, blocks - 1)
     return Scan(along, struct.pack("<52I", *words), rows * blocks, parts)
 
 
@@ -98,11 +101,11 @@ def _turned(x: Layout, axis: int) -> Layout:
     return Layout(n, strides, x.offset + s[axis] * (n[axis] - 1))
 
 
-def _cut(x: Layout, axis: int, count: int) -> Layout:
-    """Return the first `count` blocks of RUN along `axis`, which becomes two."""
+def _cut(x: Layout, axis: int, count: int, run: int) -> Layout:
+    """Return the first `count` blocks of `run` along `axis`, which becomes two."""
     n, s = x.shape, x.strides
     return Layout(
-        (*n[:axis], count, RUN, *n[axis + 1 :]),
-        (*s[:axis], RUN * s[axis], s[axis], *s[axis + 1 :]),
+        (*n[:axis], count, run, *n[axis + 1 :]),
+        (*s[:axis], run * s[axis], s[axis], *s[axis + 1 :]),
         x.offset,
     )

@@ -20,15 +20,20 @@ def _stored(dtype: DType, text: str) -> str:
     return f"u32({text})" if dtype.wgsl == "bool" else text
 
 
-def map_source(body: Body, pattern: str, ins: Sequence[DType], out: DType, flat: bool) -> str:
-    """Return an elementwise kernel: `pattern` has t per tensor and s per number."""
+def map_source(
+    body: Body, pattern: str, ins: Sequence[DType], out: DType, flat: bool, wide: bool
+) -> str:
+    """Return an elementwise kernel, `flat` or strided; `wide` takes four elements at a time.
+
+    `pattern` has s per number, t per tensor, and r per tensor that repeats one element by fours.
+    """
     names = OPERANDS[: len(ins)]
     code = body.functions(ins, out)
     lines: list[str] = []
-    tensors = [i for i, p in enumerate(pattern) if p == "t"]
-    element = "vec4<{}>" if flat else "{}"
+    tensors = [i for i, p in enumerate(pattern) if p != "s"]
+    element = "vec4<{}>" if wide else "{}"
     for binding, i in enumerate(tensors, 1):
-        kind = element.format(ins[i].storage)
+        kind = element.format(ins[i].storage) if pattern[i] == "t" else ins[i].storage
         lines.append(
             f"@group(0) @binding({binding}) var<storage, read> {names[i]}_data: array<{kind}>;"
         )
@@ -53,13 +58,13 @@ def map_source(body: Body, pattern: str, ins: Sequence[DType], out: DType, flat:
 
     def call(component: str) -> str:
         arguments = [
-            _loaded(ins[i], name + component) if i in tensors else name
-            for i, name in enumerate(names)
+            name if p == "s" else _loaded(ins[i], name + component if p == "t" else name)
+            for i, (name, p) in enumerate(zip(names, pattern, strict=True))
         ]
         return _stored(out, f"body({', '.join(arguments)})")
 
     parts = ", ".join(call(f".{c}") for c in _LANE)
-    lines.append(f"    return {f'{result}({parts})' if flat else call('')};")
+    lines.append(f"    return {f'{result}({parts})' if wide else call('')};")
     lines.append("}")
     lines.append(shaders.library(code))
     return shaders.fill("map_flat" if flat else "map_strided", {"operands": "\n".join(lines)})
