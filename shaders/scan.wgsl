@@ -43,6 +43,9 @@ fn advance(total: Total, x: V) -> V {
     return V(a, b, c, combine(c, x.w));
 }
 fn last(x: V) -> Total { return x.w; }
+fn after(total: Total, x: V) -> V {
+    return V(combine(total, x.x), combine(total, x.y), combine(total, x.z), combine(total, x.w));
+}
 // end: loads
 
 @group(0) @binding(1) var<storage, read> data: array<V>;
@@ -64,18 +67,20 @@ fn main(
     let by_columns = params.columns == 1u;
     let block = select(minor, major, by_columns);
     let place = locate(select(major, minor, by_columns));
-    var total = Total(NOTHING);
+    var earlier = Total(NOTHING);
     if block > 0u {
-        total = before[place.z + (block - 1u) * params.before_step];
+        earlier = before[place.z + (block - 1u) * params.before_step];
     }
     let first = block * params.run;
     let count = min(params.run, params.extent - first);
     var at = params.offset + place.x + first * params.step;
     var to = params.out_offset + place.y + first * params.out_step;
+    // The block's own total stays apart, so that each result is rounded against the others once.
+    var total = Total(NOTHING);
     for (var i = 0u; i < count; i++) {
         let made = advance(total, data[at]);
-        out[to] = made;
         total = last(made);
+        out[to] = after(earlier, made);
         at += params.step;
         to += params.out_step;
     }

@@ -114,7 +114,10 @@ fn advance(total: Total, x: V) -> V {
     let a = combine(b, x.y);
     return V(combine(a, x.x), a, b, c);
 }
-fn last(x: V) -> Total { return x.x; }""",
+fn last(x: V) -> Total { return x.x; }
+fn after(total: Total, x: V) -> V {
+    return V(combine(total, x.x), combine(total, x.y), combine(total, x.z), combine(total, x.w));
+}""",
     "columns": """\
 alias V = vec4<T>;
 alias Total = V;
@@ -123,12 +126,14 @@ fn advance(total: Total, x: V) -> V {
         combine(total.x, x.x), combine(total.y, x.y), combine(total.z, x.z), combine(total.w, x.w)
     );
 }
-fn last(x: V) -> Total { return x; }""",
+fn last(x: V) -> Total { return x; }
+fn after(total: Total, x: V) -> V { return advance(total, x); }""",
     "": """\
 alias V = T;
 alias Total = T;
 fn advance(total: Total, x: V) -> V { return combine(total, x); }
-fn last(x: V) -> Total { return x; }""",
+fn last(x: V) -> Total { return x; }
+fn after(total: Total, x: V) -> V { return advance(total, x); }""",
 }
 
 
