@@ -55,14 +55,14 @@ CASES = {
     "nextafter": "nan,1:nan 1,nan:nan 0,-0:-0 -0,0:0 2,2:2",
     "positive": "nan:nan 0:0 -0:-0 -inf:-inf",
     "pow": """2,nan:nan 3,0:1 nan,0:1 nan,-0:1 inf,0:1 0,-0:1 nan,2:nan 2,inf:inf -2,inf:inf
-        2,-inf:0 -2,-inf:0 1,inf:1 -1,inf:1 1,-inf:1 -1,-inf:1 1,5:1 0.5,inf:0 -0.5,inf:0 0.5,-inf:inf
-        -0.5,-inf:inf inf,2:inf inf,0.5:inf inf,-2:0 -inf,3:-inf -inf,2:inf -inf,0.5:inf -inf,-3:-0
-        -inf,-2:0 -inf,-0.5:0 0,2:0 0,-2:inf -0,3:-0 -0,2:0 -0,0.5:0 -0,-3:-inf -0,-2:inf
-        -0,-0.5:inf -8,0.5:nan -2,3:-8 -2,2:4""",
+        2,-inf:0 -2,-inf:0 1,inf:1 -1,inf:1 1,-inf:1 -1,-inf:1 1,5:1 0.5,inf:0 -0.5,inf:0
+        0.5,-inf:inf -0.5,-inf:inf inf,2:inf inf,0.5:inf inf,-2:0 -inf,3:-inf -inf,2:inf
+        -inf,0.5:inf -inf,-3:-0 -inf,-2:0 -inf,-0.5:0 0,2:0 0,-2:inf -0,3:-0 -0,2:0 -0,0.5:0
+        -0,-3:-inf -0,-2:inf -0,-0.5:inf -8,0.5:nan -2,3:-8 -2,2:4""",
     "reciprocal": "nan:nan 0:inf -0:-inf inf:0 -inf:-0",
     "remainder": """nan,1:nan 1,nan:nan inf,inf:nan inf,-inf:nan 0,0:nan -0,0:nan 0,2:0 -0,2:0
-        0,-2:-0 -0,-2:-0 2,0:nan 2,-0:nan -2,0:nan -2,-0:nan inf,2:nan inf,-2:nan -inf,2:nan -inf,-2:nan
-        2,inf:2 2,-inf:-inf -2,inf:inf -2,-inf:-2 7,3:1 -7,3:2 7,-3:-2 -7,-3:-1""",
+        0,-2:-0 -0,-2:-0 2,0:nan 2,-0:nan -2,0:nan -2,-0:nan inf,2:nan inf,-2:nan -inf,2:nan
+        -inf,-2:nan 2,inf:2 2,-inf:-inf -2,inf:inf -2,-inf:-2 7,3:1 -7,3:2 7,-3:-2 -7,-3:-1""",
     "round": "3:3 0.5:0 1.5:2 2.5:2 -1.5:-2 inf:inf -inf:-inf 0:0 -0:-0 nan:nan",
     "sign": "nan:nan -2:-1 2:1 inf:1 -inf:-1",
     "sin": "nan:nan 0:0 -0:-0 inf:nan -inf:nan",
