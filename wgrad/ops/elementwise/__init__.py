@@ -45,4 +45,5 @@ from .logic import (
     not_equal,
     where,
 )
+from .losses import binary_cross_entropy as binary_cross_entropy_
 from .transcendental import cos, exp, log, power, sin, sqrt, tanh
