@@ -56,20 +56,20 @@ def cross_entropy(
     classes = logits.shape[at]
     if target.dtype.is_floating and target.shape == logits.shape:
         check_devices(name, (logits, target))
-        low, normalizer = _log_parts(logits, at, name)
+        x, largest, normalizer = _log_parts(logits, at, name)
         if smoothing:
             target = target * (1 - smoothing) + smoothing / classes
-        terms = target * (normalizer - low)
+        terms = target * (normalizer - (x - largest))
         terms = terms if factors is None else terms * factors
         return reduce_loss(sum_(terms, axis=at), reduction)
     labels = _labels(target, logits, at, ignore_index, name)
-    low, normalizer = _log_parts(logits, at, name)
-    loss = labels.times_weight(normalizer - labels.pick(low), factors)
+    x, largest, normalizer = _log_parts(logits, at, name)
+    loss = labels.times_weight(normalizer - (labels.pick(x) - largest), factors)
     if smoothing:
         if factors is None:
-            spread = classes * normalizer - sum_(low, axis=at, keepdims=True)
+            spread = classes * normalizer - sum_(x - largest, axis=at, keepdims=True)
         else:
-            spread = sum_((normalizer - low) * factors, axis=at, keepdims=True)
+            spread = sum_((normalizer - (x - largest)) * factors, axis=at, keepdims=True)
         loss = (1 - smoothing) * loss + (smoothing / classes) * labels.kept(spread)
     return labels.reduce(loss, factors, reduction)
 
@@ -186,11 +186,13 @@ def _scores(input: Any, target: Any, axis: int, name: str) -> tuple[Tensor, Tens
     return scores, index_tensor(target, scores, name), at
 
 
-def _log_parts(logits: Tensor, at: int, name: str) -> tuple[Tensor, Tensor]:
-    """Return (x, n) with log_softmax = x - n, where neither is large beside the other."""
+def _log_parts(logits: Tensor, at: int, name: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Return (x, m, n) with log_softmax = (x - m) - n: the largest x, and a number beside 1.
+
+    In this order nothing is lost where x is large.
+    """
     x, largest = shifted(logits, at, name)
-    low = x - largest
-    return low, log(sum_(exp(low), axis=at, keepdims=True))
+    return x, largest, log(sum_(exp(x - largest), axis=at, keepdims=True))
 
 
 def _labels(target: Tensor, scores: Tensor, at: int, ignore: Any, name: str) -> _Labels:

@@ -11,9 +11,10 @@ from ..errors import ArgumentError, ShapeError
 from ..layout import broadcast_shapes, normalize_axis
 from ..ops.elementwise import abs_, maximum, not_equal, power, relu, sqrt, square, where
 from ..ops.families import with_dtype
-from ..ops.reduction import max_, sum_
+from ..ops.reduction import sum_
 from ..shaping import as_number, as_tensor, as_tensors
 from .losses import check_reduction, reduce_loss
+from .reductions import max
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -81,7 +82,7 @@ def _floats(x: Tensor) -> Tensor:
 def _norm(x: Tensor, p: float, axis: int) -> Tensor:
     """Return the p-norm along an axis, which is kept; its slope at 0 is 0."""
     if p == math.inf:
-        return max_(abs_(x), axis=axis, keepdims=True)
+        return max(abs_(x), axis=axis, keepdims=True)
     if p == 1:
         return sum_(abs_(x), axis=axis, keepdims=True)
     total = sum_(square(x) if p == 2 else power(abs_(x), p), axis=axis, keepdims=True)
