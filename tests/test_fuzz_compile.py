@@ -156,7 +156,7 @@ def joined(x: wg.Tensor, y: wg.Tensor, i: int, j: int) -> wg.Tensor:
         return wg.stack([x, y, x], i % (x.ndim + 1))
     if j % 3 == 1:
         return wg.concat([y, x], i % x.ndim)
-    return wg.pad(x, [((i + a) % 2, i % 3) for a in range(x.ndim)], 0.5)
+    return wg.pad(x, [((i + a) % 2, i % 3) for a in range(x.ndim)], value=0.5)
 
 
 def whole(run: Run, i: int, j: int) -> wg.Tensor:

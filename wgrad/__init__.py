@@ -10,7 +10,7 @@ from . import errors
 
 from .tensor import Tensor  # isort: skip  # first: the other modules make tensors
 
-from . import data, nn, optim
+from . import data, linalg, nn, optim
 from .creation import (
     arange,
     eye,
@@ -32,7 +32,10 @@ from .functional import (
     argmax,
     argmin,
     clip,
+    cross,
     cross_entropy,
+    einsum,
+    kron,
     linear,
     log_softmax,
     logsumexp,
@@ -42,8 +45,12 @@ from .functional import (
     min,
     mse_loss,
     one_hot,
+    outer,
     pow,
     softmax,
+    tensordot,
+    trace,
+    vecdot,
 )
 from .gradcheck import gradcheck
 from .indexing import scatter_add, take, take_along_axis
@@ -100,18 +107,31 @@ from .random import (
     uniform,
 )
 from .shaping import (
+    broadcast_arrays,
+    broadcast_shapes,
     broadcast_to,
     concat,
+    diag,
+    diagonal,
     expand_dims,
     flatten,
     flip,
     matrix_transpose,
+    meshgrid,
+    moveaxis,
     pad,
     permute_dims,
+    repeat,
     reshape,
+    roll,
+    split,
     squeeze,
     stack,
+    tile,
     transpose,
+    tril,
+    triu,
+    unstack,
     view,
 )
 from .statistics import stats

@@ -1,8 +1,11 @@
 """Compositions of ops, in rooms: what has no kernel and no gradient rule of its own."""
 
 from .arithmetic import clip, pow
+from .contraction import tensordot
+from .einsum import einsum
 from .encoding import one_hot
 from .linalg import linear, matmul
 from .losses import cross_entropy, mse_loss
+from .products import cross, kron, outer, trace, vecdot
 from .reductions import argmax, argmin, max, mean, min
 from .softmax import log_softmax, logsumexp, softmax

@@ -94,6 +94,7 @@ _SINGLE: dict[str, Callable[[Device, Step, list, Draw], Array]] = {
     "matmul": lambda d, s, a, draw: d.matmul(a[0], a[1]),
     "copy": lambda d, s, a, draw: d.copy(a[0]),
     "write": _write,
+    "place": lambda d, s, a, draw: d.place(a, s.params["targets"], s.out.shape, s.params["fill"]),
     "gather": lambda d, s, a, draw: d.gather(a[0], a[1], s.params["axis"]),
     "scatter_add": lambda d, s, a, draw: d.scatter_add(
         a[0], a[1], s.params["axis"], s.params["size"]

@@ -234,6 +234,17 @@ class Tracer:
     def copy(self, device: Device, x: Array) -> Array:
         return self._follow(self._add(device, "copy", (x,), x.shape, x.dtype), x)
 
+    def place(
+        self,
+        device: Device,
+        pieces: Sequence[Array],
+        targets: Sequence[Layout],
+        shape: Shape,
+        fill: Number | None,
+    ) -> Array:
+        dtype = pieces[0].dtype
+        return self._add(device, "place", pieces, shape, dtype, targets=tuple(targets), fill=fill)
+
     def gather(self, device: Device, x: Array, index: Array, axis: int) -> Array:
         out = self._add(device, "gather", (x, index), index.shape, x.dtype, axis=axis)
         return self._follow(out, x)

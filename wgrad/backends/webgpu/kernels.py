@@ -249,6 +249,19 @@ class WebGpuDevice(Device):
             ]
             self.write(parts[1], parts[0])
 
+    def place(
+        self,
+        pieces: Sequence[Array],
+        targets: Sequence[Layout],
+        shape: Shape,
+        fill: Number | None,
+    ) -> Array:
+        dtype = pieces[0].dtype
+        out = self._empty(shape, dtype) if fill is None else self.full(shape, fill, dtype)
+        for piece, target in zip(pieces, targets, strict=True):
+            self.write(out.view(target), piece)
+        return out
+
     # Reductions.
     def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
         _check_size("reduce", x)

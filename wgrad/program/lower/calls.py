@@ -155,6 +155,16 @@ def _write(made: Calls, step: Step) -> None:
     made.add(text, None, (base, target, value), shape, dtype.numpy, safe=False, home=home)
 
 
+def _place(made: Calls, step: Step) -> None:
+    home, shape, dtype = step.out.index, step.out.shape, step.out.dtype
+    args: list[Argument] = [Fixed(np.array(step.params["fill"] or 0, dtype.numpy))]
+    lines = [] if step.params["fill"] is None else ["copyto({out}, {0})"]
+    for piece, target in zip(step.refs(), step.params["targets"], strict=True):
+        lines.append(f"copyto({{{len(args)}}}, {{{len(args) + 1}}})")
+        args += [Ref(home, target, dtype), piece]
+    made.add("\n".join(lines), None, args, shape, dtype.numpy, safe=False, home=home)
+
+
 def _random(made: Calls, step: Step) -> None:
     drawn = Drawn(step.params["generator"], step.params["offset"])
     shape, dtype = step.out.shape, step.out.dtype.numpy
@@ -181,6 +191,7 @@ def _scatter_add(made: Calls, step: Step) -> None:
 _KINDS: dict[str, Callable[[Calls, Step], None]] = {
     "matmul": _matmul,
     "write": _write,
+    "place": _place,
     "random": _random,
     "scatter_add": _scatter_add,
 }
