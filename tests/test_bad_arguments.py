@@ -270,7 +270,7 @@ CASES: list[tuple[str, Callable[[], Any], type, tuple[str, ...]]] = [
         "tensordot_pairs",
         lambda: wg.tensordot([[1]], [[1]], ([0, 1], [0])),
         ArgumentError,
-        ("as b",),
+        ("of b",),
     ),
     ("tensordot_differ", lambda: wg.tensordot([1, 2], [1], 1), ShapeError, ("(2,)", "(1,)")),
     ("tensordot_bool", lambda: wg.tensordot([True], [True], 1), DTypeError, ("bool", "astype")),

@@ -90,8 +90,8 @@ def _parsed(subscripts: str, shapes: tuple[Shape, ...]) -> Parsed:
             raise ArgumentError(f"einsum: the output of {shown(subscripts)} names {c!r} twice")
     if arrow and unnamed and "..." not in right:
         raise ArgumentError(
-            f"einsum: the output of {shown(subscripts)} has no ..., where the operands' axes without "
-            "labels must go"
+            f"einsum: the output of {shown(subscripts)} has no ..., where the axes without labels "
+            "must go"
         )
     check_size(tuple(extents[c] for c in output), "einsum")
     return Parsed(terms, output, tuple(extents.items()))
