@@ -17,7 +17,7 @@ from ...backends.base import Number
 from ...dtypes import DType
 from ...layout import Layout, Shape, collapse
 from ..domains import row_view
-from ..graph import Graph, Lookup, Position
+from ..graph import Graph
 from ..ir import Ref, Slot
 
 LANES = 4  # elements of a vec4
@@ -60,8 +60,8 @@ class Part:
         for out, result in zip(outs, graph.results, strict=True):
             layouts.append((out.index, out.dtype, row if result.row else element))
         for s in graph.statements:
-            if isinstance(s.what, Position):  # its address is its value
-                strides = tuple(int(a == s.what.axis) for a in range(len(graph.shape)))
+            for axis in s.asks:  # along it, addresses are positions
+                strides = tuple(int(a == axis) for a in range(len(graph.shape)))
                 layouts.append((-1, s.out, Layout(graph.shape, strides)))
 
         def merged(axes: Sequence[int]) -> tuple[Shape, list[Shape]]:
@@ -78,11 +78,7 @@ class Part:
         )
         self.operands = tuple(next(accesses) if isinstance(x, Ref) else None for x in inputs)
         self.stores = tuple(next(accesses) for _ in outs)
-        self.positions = {
-            j: next(accesses)
-            for j, s in enumerate(graph.statements)
-            if isinstance(s.what, Position)
-        }
+        self.positions = [[next(accesses) for _ in s.asks] for s in graph.statements]
         if graph.axes:
             self.still, self.row = graph.rows(inputs)
             self.row_results = tuple(r.row for r in graph.results)
@@ -90,8 +86,6 @@ class Part:
             self.still = (True,) * len(self.inputs)
             self.row = (True,) * len(graph.statements)
             self.row_results = (True,) * len(graph.results)
-        # Operands that are read at an index: no thread reads them at its own place.
-        self.looked_up = {s.args[0] for s in graph.statements if isinstance(s.what, Lookup)}
         self.along = self._vector_axis()
 
     @property
@@ -111,10 +105,10 @@ class Part:
 
     def _vector_axis(self) -> Literal["kept", "folded", ""]:
         """Return along which axis threads take 4 neighbours at once, "" for none."""
-        looked_up = self.looked_up
-        moving = [a for i, a in enumerate(self.operands) if a is not None and i not in looked_up]
+        tables = self.graph.tables
+        moving = [a for i, a in enumerate(self.operands) if a is not None and i not in tables]
         moving += self.stores
-        flat = not self.folded and len(self.kept) == 1 and not self.positions and not looked_up
+        flat = not self.folded and len(self.kept) == 1 and not self.graph.asks and not tables
         # The last quad of flat memory may reach into the padding that every buffer has.
         padded = flat and all(a.is_vector("kept") or a.kept == (0,) for a in moving)
         score = {"kept": 0, "folded": 0}
