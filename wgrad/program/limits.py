@@ -29,4 +29,4 @@ class Limits:
     # A scatter of one index a row is a comparison at every element, which fuses.
     scatters_compare: bool = True
     # Placing so few pieces side by side is a choice at every element, which fuses.
-    pieces: int = 16
+    pieces: int = 12

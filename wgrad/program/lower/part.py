@@ -17,7 +17,7 @@ from ...backends.base import Number
 from ...dtypes import DType
 from ...layout import Layout, Shape, collapse
 from ..domains import row_view
-from ..graph import Graph
+from ..graph import Graph, Inside, Lookup
 from ..ir import Ref, Slot
 
 LANES = 4  # elements of a vec4
@@ -87,6 +87,7 @@ class Part:
             self.row = (True,) * len(graph.statements)
             self.row_results = (True,) * len(graph.results)
         self.along = self._vector_axis()
+        self.scattered = self._scattered_tables()
 
     @property
     def rows(self) -> int:
@@ -117,6 +118,18 @@ class Part:
                 score[along] = sum(a.is_vector(along) for a in moving if self._moves(a))
         best = "kept" if score["kept"] > score["folded"] else "folded"
         return best if score[best] else ""  # type: ignore[return-value]
+
+    def _scattered_tables(self) -> frozenset[int]:
+        """Return the tables of which 4 neighbours are not read as one vec4, or not at all."""
+        found: set[int] = set()
+        for s, positions in zip(self.graph.statements, self.positions, strict=True):
+            if isinstance(s.what, Lookup):
+                found.add(s.args[0])
+            elif isinstance(s.what, Inside):
+                for access, window in zip(positions, s.what.windows, strict=True):
+                    if access.stride(self.along) and (window.first % LANES or window.size % LANES):
+                        found.add(s.args[0])
+        return frozenset(found)
 
     def _moves(self, access: Access) -> bool:
         """Whether memory is walked element by element, not once per row."""

@@ -53,10 +53,10 @@ class PartText:
 
     def note_accesses(self) -> None:
         """Tell the module how memory is accessed; all parts do before any text is made."""
-        tables = self.part.graph.tables
+        scattered = self.part.scattered
         for i, access in enumerate(self.part.operands):
             if access is not None and not (i == 0 and self.product is not None):
-                wide = bool(self.along) and access.is_vector(self.along) and i not in tables
+                wide = bool(self.along) and access.is_vector(self.along) and i not in scattered
                 self.module.use(access, wide, write=False)
         for access in self.part.stores:
             wide = bool(self.along) and access.is_vector(self.along)
@@ -227,18 +227,23 @@ class PartText:
         address, step = self._address(access), self._lanes(access)
         steps = [self._lanes(a) for a in positions]
         vector = bool(step) or any(steps) or under.vector
-        name = f"v{self._count}"
+        made = Value(f"v{self._count}", vector)
         self._count += 1
-        self.add(f"var {name} = {splat(under, s.out) if vector else under.text};")
-        made = Value(name, vector)
-        for n in range(LANES if vector else 1):
+        self.add(f"var {made.text} = {splat(under, s.out) if vector else under.text};")
+        quad = bool(step) and access.is_vector(self.along) and s.args[0] not in self.part.scattered
+        for n in range(LANES if vector and not quad else 1):
             tests = [
                 f"{_lane(self._address(a), k * n - w.first, n, None, 0)} < {w.size}u"
                 for a, k, w in zip(positions, steps, what.windows, strict=True)
             ]
-            place = self.module.element(access, _lane(address, step * n, n, None, 0))
-            loaded = f"{place} != 0u" if access.dtype is bool_ else place
-            self.add(f"if {' && '.join(tests) or 'true'} {{ {made.lane(n).text} = {loaded}; }}")
+            if quad:
+                target, loaded = made.text, self.module.quad(access, address)
+            else:
+                target = made.lane(n).text
+                loaded = self.module.element(access, _lane(address, step * n, n, None, 0))
+            if access.dtype is bool_:
+                loaded += f" != {'vec4<u32>(0u)' if quad else '0u'}"
+            self.add(f"if {' && '.join(tests)} {{ {target} = {loaded}; }}")
         return made
 
 

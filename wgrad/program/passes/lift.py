@@ -17,6 +17,7 @@ from ..graph import (
     Result,
     Statement,
     Window,
+    pruned,
     single,
 )
 from ..ir import Program, Ref, Step
@@ -119,19 +120,21 @@ def _place(step: Step) -> Lifted | None:
     shape, dtype = step.out.shape, step.out.dtype
     inputs: list[Ref | Number] = [step.params["fill"] or 0]
     statements: list[Statement] = []
+    value = 0  # what is under the next piece
     for piece, target in zip(step.refs(), step.params["targets"], strict=True):
+        if target.size == 0:
+            continue
         found = _window(piece.layout, target, shape)
         if found is None:
             return None
         windows, layout = found
-        under = ~(len(statements) - 1) if statements else 0
-        args = (len(inputs), under)
-        statements.append(Statement(Inside(windows), args, (dtype, dtype), dtype))
+        here = len(inputs)
         inputs.append(replace(piece, layout=layout))
-    graph = Graph(
-        shape, (), (dtype,) * len(inputs), tuple(statements), (Result(~len(statements) + 1),)
-    )
-    return graph, tuple(inputs)
+        if windows:
+            statements.append(Statement(Inside(windows), (here, value), (dtype, dtype), dtype))
+        value = ~(len(statements) - 1) if windows else here
+    dtypes = (dtype,) * len(inputs)
+    return pruned(Graph(shape, (), dtypes, tuple(statements), (Result(value),)), inputs)
 
 
 def _window(
@@ -142,7 +145,7 @@ def _window(
     None where its elements do not lie side by side there.
     """
     dense = Layout.dense(shape).strides
-    if len(target.shape) != len(shape) or target.size == 0:
+    if len(target.shape) != len(shape):
         return None
     windows, strides, offset, rest = [], [], piece.offset, target.offset
     for axis, (n, size) in enumerate(zip(shape, target.shape, strict=True)):
