@@ -226,19 +226,16 @@ class WebGpuDevice(Device):
         if len(extents) > MAX_RANK:
             self._write_parts(target, x, extents, strides)
             return
-        pipeline = self._pipeline(("copy",), 1, lambda: shaders.source("copy"))
-        params = struct.pack(
-            "<8I",
-            target.layout.size,
-            len(extents),
-            0,
-            0,
-            x.layout.offset,
-            target.layout.offset,
-            0,
-            0,
-        ) + pack_dims(extents, *strides)
-        self._launch(pipeline, [x], target, params, target.layout.size)
+        offsets = x.layout.offset, target.layout.offset
+        each, extents, strides = _by_fours(extents, strides, offsets)
+        kind = "u32" if each == 1 else "vec4<u32>"
+        pipeline = self._pipeline(
+            ("copy", kind), 1, lambda: shaders.fill("copy", {"type": f"alias T = {kind};"})
+        )
+        size = target.layout.size // each
+        places = [at // each for at in offsets]
+        params = struct.pack("<8I", size, len(extents), 0, 0, *_four(places))
+        self._launch(pipeline, [x], target, params + pack_dims(extents, *strides), size)
 
     def _write_parts(self, target: Array, x: Array, extents: Shape, strides: list[Shape]) -> None:
         """Copy views of more than MAX_RANK axes that cannot be merged, one slice at a time."""
@@ -443,6 +440,21 @@ def _check_size(where: str, *arrays: Array) -> None:
 
 def _begins_flat(x: Array) -> bool:
     return x.layout.contiguous and x.layout.offset == 0
+
+
+def _by_fours(
+    extents: Shape, strides: Sequence[Shape], offsets: Sequence[int]
+) -> tuple[int, Shape, list[Shape]]:
+    """Return 4, and extents and strides that count fours, where all views run on by aligned fours.
+
+    Else 1, and what was given.
+    """
+    others = [n for s in strides for n in s[:-1]]
+    runs = bool(extents) and all(s[-1] == 1 for s in strides)
+    if not runs or any(n % 4 for n in (extents[-1], *others, *offsets)):
+        return 1, extents, list(strides)
+    fewer = [(*(n // 4 for n in s[:-1]), 1) for s in strides]
+    return 4, (*extents[:-1], extents[-1] // 4), fewer
 
 
 def _four(values: Sequence[int]) -> tuple[int, ...]:
