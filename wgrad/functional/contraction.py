@@ -20,7 +20,7 @@ from ..ops.elementwise import multiply
 from ..ops.families import expanded, with_dtype
 from ..ops.linalg import matmul_
 from ..ops.reduction import sum_
-from ..shaping import as_tensors
+from ..shaping import as_tensors, reshape
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -95,7 +95,7 @@ def contracted(op: str, a: Labelled, b: Labelled, keep: frozenset[Label]) -> Lab
         _boxed(a, batch, left, inner),
         _boxed(b, batch, inner, right),
     )
-    return Labelled(movement.reshape(out, tuple(extents[c] for c in labels)), labels)
+    return Labelled(reshape(out, tuple(extents[c] for c in labels)), labels)
 
 
 def _multiplied(a: Labelled, b: Labelled, labels: Labels, extents: dict[Label, int]) -> Tensor:
@@ -105,21 +105,19 @@ def _multiplied(a: Labelled, b: Labelled, labels: Labels, extents: dict[Label, i
     for x in (a, b):
         own = x.ordered(tuple(c for c in labels if c in x.labels))
         column = tuple(extents[c] if c in x.labels else 1 for c in labels)
-        own = own if own.shape == column else movement.reshape(own, column)
-        spread.append(expanded(own, shape))
+        spread.append(expanded(reshape(own, column), shape))
     return multiply(*spread)
 
 
 def _boxed(x: Labelled, batch: Labels, rows: Labels, columns: Labels) -> Tensor:
     """Return a matrix for each of the `batch`, with `rows` merged to one axis, and `columns`."""
-    moved = x.ordered((*batch, *rows, *columns))
     extents = x.extents
     shape = (
         *(extents[c] for c in batch),
         prod(extents[c] for c in rows),
         prod(extents[c] for c in columns),
     )
-    return moved if moved.shape == shape else movement.reshape(moved, shape)
+    return reshape(x.ordered((*batch, *rows, *columns)), shape)
 
 
 def _inner_order(a: Labelled, b: Labelled, inner: Sequence[Label]) -> Labels:

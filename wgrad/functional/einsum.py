@@ -12,7 +12,8 @@ import numpy as np
 
 from ..errors import ArgumentError, ShapeError, shown
 from ..layout import Shape, check_size
-from ..ops import movement, placing
+from ..ops import placing
+from ..shaping import reshape
 from .contraction import Label, Labelled, Labels, contracted, numbers_alike
 
 if TYPE_CHECKING:
@@ -142,9 +143,7 @@ def _single(x: Tensor, term: Labels, extents: dict[Label, int]) -> Labelled:
             x = placing.diagonal(x, 0, first, second)
             labels = [d for i, d in enumerate(labels) if i not in (first, second)] + [c]
     kept = [(c, n) for c, n in zip(labels, x.shape, strict=True) if n == extents[c]]
-    if len(kept) < len(labels):
-        x = movement.reshape(x, tuple(n for _, n in kept))
-    return Labelled(x, tuple(c for c, _ in kept))
+    return Labelled(reshape(x, tuple(n for _, n in kept)), tuple(c for c, _ in kept))
 
 
 @lru_cache(maxsize=1024)
