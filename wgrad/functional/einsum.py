@@ -76,7 +76,7 @@ def _parsed(subscripts: str, shapes: tuple[Shape, ...]) -> Parsed:
         for i, (text, shape) in enumerate(zip(texts, shapes, strict=True))
     )
     extents = _extents(terms, shapes, subscripts)
-    unnamed = tuple(sorted((c for c in extents if isinstance(c, int)), reverse=True))
+    unnamed = tuple(sorted(c for c in extents if isinstance(c, int)))
     if arrow:
         output = _term(right, right.count("...") and len(unnamed), subscripts, "the output")
     else:

@@ -25,7 +25,7 @@ def _placed(
     """Place pieces, and remember between which values all of them lie, where that is known."""
     out = device.place(pieces, targets, shape, fill)
     tracer = tracing()
-    known = [tracer.static_bounds(x.storage) if tracer else x.storage.bounds for x in pieces]
+    known = [tracer.own_bounds(x) if tracer else x.storage.bounds for x in pieces]
     if pieces[0].dtype.is_integer:
         known += [] if fill is None else [(int(fill), int(fill))]
         lows, highs = zip(*(pair or (None, None) for pair in known), strict=True)

@@ -126,6 +126,10 @@ class Tracer:
         """Return the bounds of a storage that do not follow from values from outside."""
         return None if storage in self._roots else storage.bounds
 
+    def own_bounds(self, x: Array) -> tuple[int, int] | None:
+        """Return the bounds of an array unless its values come from outside."""
+        return x.storage.bounds if self._root(x) is None else None
+
     def slot_of(self, x: Array) -> int:
         """Return where the values of an array's storage are now; a real one becomes an input."""
         storage = x.storage
