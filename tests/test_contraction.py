@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import wgrad as wg
 from wgrad import core
 from wgrad.core import Call
+from wgrad.errors import ArgumentError
 
 EXTENTS = {"i": 2, "j": 3, "k": 1, "l": 4, "m": 0}
 
@@ -147,6 +148,16 @@ def test_linalg_takes_the_last_two_axes(device):
         assert np.array_equal(wg.linalg.diagonal(t, offset=offset).numpy(), expected)
         assert np.array_equal(wg.linalg.trace(t, offset=offset).numpy(), expected.sum(-1))
     assert wg.linalg.matmul is wg.matmul
+    for ord in ("fro", 1, -1, np.inf, -np.inf):
+        for keepdims in (False, True):
+            expected = np.linalg.matrix_norm(x - 11, ord=ord, keepdims=keepdims)
+            found = wg.linalg.matrix_norm(t - 11, ord=ord, keepdims=keepdims)
+            np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6)
+    expected = np.linalg.vector_norm(x, axis=1, ord=3)
+    np.testing.assert_allclose(wg.linalg.vector_norm(t, axis=1, ord=3).numpy(), expected, rtol=1e-5)
+    for ord in (2, "nuc", True, None):
+        with pytest.raises(ArgumentError, match="matrix_norm"):
+            wg.linalg.matrix_norm(t, ord=ord)
 
 
 def test_contractions_compile_as_they_run(device):

@@ -618,8 +618,8 @@ class Tensor(Value):
     def matmul(self, other: Any) -> Tensor:
         return functional.matmul(self, other)
 
-    def reshape(self, *shape: Any) -> Tensor:
-        return shaping.reshape(self, _one_or_many(shape))
+    def reshape(self, *shape: Any, copy: bool | None = None) -> Tensor:
+        return shaping.reshape(self, _one_or_many(shape), copy=copy)
 
     def view(self, *shape: Any) -> Tensor:
         return shaping.view(self, _one_or_many(shape))

@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from .. import layout
+from ..core import apply
 from ..errors import ArgumentError, AxisError, ShapeError, shown
 from ..layout import (
     Shape,
@@ -24,14 +25,16 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-def reshape(x: Tensor, shape: int | Sequence[int]) -> Tensor:
+def reshape(x: Tensor, shape: int | Sequence[int], *, copy: bool | None = None) -> Tensor:
     """Return the same elements in `shape`, in which one extent may be -1: whatever fits.
 
-    A view wherever one is possible. Raises: ShapeError when the number of elements differs.
+    A view wherever one is possible; copy=True always copies, copy=False never. Raises: ShapeError
+    when the number of elements differs, or when only a copy can have the shape and none may be.
     """
     x = as_tensor(x, "reshape")
-    target = _target(x, shape, "reshape")
-    return x if target == x.shape else movement.reshape(x, target)
+    out = _reshaped(x, shape, "reshape", never=copy is not None and not copy)
+    shared = out.array.storage is x.array.storage
+    return apply(movement.copy_, out) if copy and shared else out
 
 
 def view(x: Tensor, shape: int | Sequence[int]) -> Tensor:
@@ -39,12 +42,17 @@ def view(x: Tensor, shape: int | Sequence[int]) -> Tensor:
 
     Raises: ShapeError when the number of elements differs, or when only a copy can have the shape.
     """
-    x = as_tensor(x, "view")
-    target = _target(x, shape, "view")
-    if x.array.layout.reshape(target) is None:
+    return _reshaped(as_tensor(x, "view"), shape, "view", never=True)
+
+
+def _reshaped(x: Tensor, shape: Any, op: str, never: bool) -> Tensor:
+    """Return `x` in another shape, as a view if it can `never` be copied. Raises: ShapeError."""
+    target = _target(x, shape, op)
+    if never and x.array.layout.reshape(target) is None:
+        hint = "use reshape, which copies" if op == "view" else "only copy=True can have it"
         raise ShapeError(
-            f"view: the elements of this {x.shape} do not lie in memory as {shown(target)} needs: "
-            "use reshape, which copies"
+            f"{op}: the elements of this {x.shape} do not lie in memory as {shown(target)} needs: "
+            f"{hint}"
         )
     return x if target == x.shape else movement.reshape(x, target)
 
