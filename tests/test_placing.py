@@ -122,6 +122,16 @@ def test_place_of_steps_and_of_many_pieces_stays_the_devices(numpy_device):
         assert [s.kind for s in program.steps].count("place") == 1
 
 
+def test_place_takes_no_more_buffers_than_there_are(webgpu):
+    """Of 8 portable storage buffers one is the result."""
+    xs = [wg.full((2, 3), float(i)) for i in range(11)]
+    for count, kinds in ((7, ["fused"]), (8, ["place"])):
+        program = simplify(traced(lambda *xs: wg.concat(xs), *xs[:count]).program, Limits())
+        assert [s.kind for s in program.steps] == kinds
+    out = wg.compile(lambda *xs: wg.concat(xs) * 2)(*xs)
+    assert out[::2, 0].tolist() == [2 * i for i in range(11)]
+
+
 def test_gradients_of_parts_are_one_kernel(webgpu):
     """What split gives back is joined where it is added up: no zeros are written for each part."""
 

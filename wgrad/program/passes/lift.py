@@ -33,14 +33,20 @@ def lifted(step: Step, limits: Limits) -> Step:
     """Return a step as a fused one, where a graph can say what it does."""
     if step.kind == "matmul" and step.inputs[0].layout.shape[-1] == 0:  # type: ignore[union-attr]
         return lifted(Step("full", (), step.outs, {"value": 0}), limits)
-    apart = (step.kind == "scatter_add" and not limits.scatters_compare) or (
-        step.kind == "place" and len(step.inputs) > limits.pieces
-    )
-    found = None if apart or not all(out.size for out in step.outs) else as_graph(step)
+    apart = _is_apart(step, limits) or not all(out.size for out in step.outs)
+    found = None if apart else as_graph(step)
     if found is None:
         return step
     graph, inputs = squeezed(*found)
     return Step("fused", inputs, step.outs, {"graph": graph})
+
+
+def _is_apart(step: Step, limits: Limits) -> bool:
+    """Whether the device's own method does a step better."""
+    if step.kind == "scatter_add":
+        return not limits.scatters_compare
+    many = len(step.inputs) > limits.pieces or len(step.reads()) >= limits.buffers
+    return step.kind == "place" and many
 
 
 Lifted = tuple[Graph, tuple[Ref | Number, ...]]
