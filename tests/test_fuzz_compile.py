@@ -159,9 +159,9 @@ def joined(x: wg.Tensor, y: wg.Tensor, i: int, j: int) -> wg.Tensor:
     if not x.size or i % 4 == 0:
         return wg.pad(x, [((i + a) % 2, i % 3) for a in range(x.ndim)], value=0.5)
     if i % 4 == 1:
-        return wg.pad(x, [((j + a) % 2, j % 3) for a in range(x.ndim)], "reflect")
+        return wg.pad(x, [((j + a) % 2, j % 3) for a in range(x.ndim)], "reflect") * 0.5
     if i % 4 == 2:
-        return wg.roll(x, (j, i), (0, -1))
+        return wg.roll(x, (j, i), (0, -1)) * 0.5  # work, also where it moves nothing
     parts = wg.unstack(x, j % x.ndim)
     return wg.tril(wg.stack([parts[0], parts[-1]])) if x.ndim > 1 else wg.diag(x, 1)
 
