@@ -12,7 +12,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from programs import Traced, traced
 
 import wgrad as wg
@@ -382,7 +382,10 @@ def test_fuzz_compiled_equals_eager(plan, shape, mode, dtype):
 def test_fuzz_passes_change_no_value(plan, shape, mode):
     with wg.device("numpy") as device:
         world = World(plan, shape, mode)
-        found = traced(lambda *a: world(*a), *world.args())
+        try:
+            found = traced(lambda *a: world(*a), *world.args())
+        except LookupError:
+            reject()  # it runs nothing
         expected = values(found, Interpreter(found.program, device))
         for how, program in ways(found.program):
             agree(values(found, Interpreter(program, device)), expected, 1e-4, how)
