@@ -22,6 +22,7 @@ from wgrad.program.passes import simplify
 # What each computes of x (6, 8) and y (6, 8), as WGSL or NumPy: with quads, without, reversed.
 CASES: dict[str, Callable] = {
     "concat by quads": lambda x, y: wg.concat([x, y], 1) * 2,
+    "concat of quads in odd places": lambda x, y: wg.concat([y[:, :2], x[:, 2:6], y[:, :2]], 1) + 1,
     "concat of odd parts": lambda x, y: wg.concat([x[:, 1:4], y[:, ::-1], x[:, 5:]], 1) + 1,
     "concat along rows": lambda x, y: wg.concat([x[4:], y, x[:1].exp()], 0),
     "concat of transposes": lambda x, y: wg.concat([x.T, y.T], 1).tanh(),
