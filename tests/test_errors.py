@@ -275,7 +275,7 @@ CASES = [
         "linspace", lambda t: wg.linspace(0, 1, -2), ArgumentError, ("linspace", "-2", "at least 0")
     ),
     Bad("linspace_float", lambda t: wg.linspace(0, 1, 2.5), ArgumentError, ("linspace", "2.5")),
-    Bad("pad_value", lambda t: wg.pad(t.i, 1, 0.5), ArgumentError, ("pad", "0.5", "int32")),
+    Bad("pad_value", lambda t: wg.pad(t.i, 1, value=0.5), ArgumentError, ("pad", "0.5", "int32")),
     Bad("pow_negative", lambda t: t.i**-1, ArgumentError, ("pow", "-1", "float32")),
     Bad("pow_list", lambda t: t.u ** [1, -2, 1], ArgumentError, ("pow", "-2")),
     Bad("clip_order", lambda t: wg.clip(t.f, 2, 1), ArgumentError, ("clip", "2", "1")),

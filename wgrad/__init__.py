@@ -12,7 +12,7 @@ from . import errors
 
 from .tensor import Tensor  # isort: skip  # first: the other modules make tensors
 
-from . import data, nn, optim
+from . import data, linalg, nn, optim
 from .creation import (
     arange,
     asarray,
@@ -39,9 +39,12 @@ from .functional import (
     argmin,
     clip,
     count_nonzero,
+    cross,
     cross_entropy,
     cumulative_prod,
     cumulative_sum,
+    einsum,
+    kron,
     linear,
     log_softmax,
     logsumexp,
@@ -52,12 +55,16 @@ from .functional import (
     mse_loss,
     norm,
     one_hot,
+    outer,
     pow,
     prod,
     softmax,
     std,
     sum,
+    tensordot,
+    trace,
     var,
+    vecdot,
 )
 from .gradcheck import gradcheck
 from .indexing import scatter_add, take, take_along_axis
@@ -122,18 +129,31 @@ from .random import (
     uniform,
 )
 from .shaping import (
+    broadcast_arrays,
+    broadcast_shapes,
     broadcast_to,
     concat,
+    diag,
+    diagonal,
     expand_dims,
     flatten,
     flip,
     matrix_transpose,
+    meshgrid,
+    moveaxis,
     pad,
     permute_dims,
+    repeat,
     reshape,
+    roll,
+    split,
     squeeze,
     stack,
+    tile,
     transpose,
+    tril,
+    triu,
+    unstack,
     view,
 )
 from .statistics import stats

@@ -618,8 +618,8 @@ class Tensor(Value):
     def matmul(self, other: Any) -> Tensor:
         return functional.matmul(self, other)
 
-    def reshape(self, *shape: Any) -> Tensor:
-        return shaping.reshape(self, _one_or_many(shape))
+    def reshape(self, *shape: Any, copy: bool | None = None) -> Tensor:
+        return shaping.reshape(self, _one_or_many(shape), copy=copy)
 
     def view(self, *shape: Any) -> Tensor:
         return shaping.view(self, _one_or_many(shape))
@@ -630,13 +630,16 @@ class Tensor(Value):
     def transpose(self, axis0: int, axis1: int) -> Tensor:
         return shaping.transpose(self, axis0, axis1)
 
+    def moveaxis(self, source: Any, destination: Any) -> Tensor:
+        return shaping.moveaxis(self, source, destination)
+
     def permute_dims(self, *axes: Any) -> Tensor:
         return shaping.permute_dims(self, _one_or_many(axes))
 
     def broadcast_to(self, *shape: Any) -> Tensor:
         return shaping.broadcast_to(self, _one_or_many(shape))
 
-    def expand_dims(self, axis: int) -> Tensor:
+    def expand_dims(self, axis: Any) -> Tensor:
         return shaping.expand_dims(self, axis)
 
     def squeeze(self, axis: Any = None) -> Tensor:
@@ -644,6 +647,21 @@ class Tensor(Value):
 
     def flip(self, axis: Any = None) -> Tensor:
         return shaping.flip(self, axis)
+
+    def roll(self, shift: Any, axis: Any = None) -> Tensor:
+        return shaping.roll(self, shift, axis)
+
+    def tile(self, repetitions: Any) -> Tensor:
+        return shaping.tile(self, repetitions)
+
+    def repeat(self, repeats: Any, axis: int | None = None) -> Tensor:
+        return shaping.repeat(self, repeats, axis)
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+        return shaping.diagonal(self, offset, axis1, axis2)
+
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+        return functional.trace(self, offset, axis1, axis2)
 
     def take(self, indices: Any, axis: int | None = None) -> Tensor:
         return indexing.take(self, indices, axis)

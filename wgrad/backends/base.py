@@ -325,6 +325,19 @@ class Device(ABC):
         """Copy `x` into the view `target` of equal shape and dtype; they may overlap."""
 
     @abstractmethod
+    def place(
+        self,
+        pieces: Sequence[Array],
+        targets: Sequence[Layout],
+        shape: Shape,
+        fill: Number | None,
+    ) -> Array:
+        """Return `fill` in `shape`, with each piece in the view of it that its target says.
+
+        Pieces are of one dtype and do not overlap; None says that they leave nothing open.
+        """
+
+    @abstractmethod
     def gather(self, x: Array, index: Array, axis: int) -> Array:
         """out[.., j, ..] = x[.., index[.., j, ..], ..]; index has the output's shape."""
 
@@ -366,6 +379,7 @@ PROTOCOL = (
     "matmul",
     "copy",
     "write",
+    "place",
     "gather",
     "scatter_add",
     "random",

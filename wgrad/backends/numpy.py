@@ -150,6 +150,18 @@ class NumpyDevice(Device):
     def write(self, target: Array, x: Array) -> None:
         np.copyto(as_numpy(target), as_numpy(x))  # NumPy buffers overlapping copies itself
 
+    def place(
+        self,
+        pieces: Sequence[Array],
+        targets: Sequence[Layout],
+        shape: Shape,
+        fill: Number | None,
+    ) -> Array:
+        out = self.full(shape, 0 if fill is None else fill, pieces[0].dtype)
+        for piece, target in zip(pieces, targets, strict=True):
+            np.copyto(as_numpy(out.view(target)), as_numpy(piece))
+        return out
+
     def gather(self, x: Array, index: Array, axis: int) -> Array:
         return self._wrap(as_numpy(x)[_places(index, axis)], x.dtype)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..backends.base import Array, Device, Live, Number, Storage
 from ..layout import Layout
-from .graph import Fold, Graph, Lookup, Position, Result, Statement
+from .graph import Fold, Graph, Inside, Lookup, Position, Result, Statement
 from .ir import Program, Ref, Step
 
 # Turns a generator and an offset into its stream into a key and a counter.
@@ -97,6 +97,7 @@ _SINGLE: dict[str, Callable[[Device, Step, list, Draw], Array]] = {
     "matmul": lambda d, s, a, draw: d.matmul(a[0], a[1]),
     "copy": lambda d, s, a, draw: d.copy(a[0]),
     "write": _write,
+    "place": lambda d, s, a, draw: d.place(a, s.params["targets"], s.out.shape, s.params["fill"]),
     "gather": lambda d, s, a, draw: d.gather(a[0], a[1], s.params["axis"]),
     "scatter_add": lambda d, s, a, draw: d.scatter_add(
         a[0], a[1], s.params["axis"], s.params["size"]
@@ -138,6 +139,8 @@ def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Nu
         x = x.view(x.layout.expand(graph.shape))
         out = device.reduce(s.what.kind, x, graph.axes, s.out) if graph.axes else device.copy(x)
         return out.view(Layout.dense(graph.row_shape))
+    if isinstance(s.what, Inside):
+        return _inside(device, graph, s.what, *args)
     shape = graph.shape
     arrays = [x for x in args if isinstance(x, Array)]
     if graph.axes and all(_still(graph, x.layout) for x in arrays):
@@ -154,6 +157,23 @@ def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Nu
         found = device.gather(data.view(table), index.view(places), len(shape))
         return found.view(Layout.dense(shape))
     return device.map(s.what, ready, s.dtypes, shape, s.out)
+
+
+def _inside(
+    device: Device, graph: Graph, what: Inside, piece: Array | Number, under: Array | Number
+) -> Array:
+    assert isinstance(piece, Array)
+    shape, starts = list(graph.shape), [0] * len(graph.shape)
+    for axis, first, size in what.windows:
+        shape[axis], starts[axis] = size, first
+    sizes, steps = tuple(shape), (1,) * len(shape)
+    if isinstance(under, Array):
+        out = device.copy(under.view(under.layout.expand(graph.shape)))
+    else:
+        out = device.full(graph.shape, under, piece.dtype)
+    target = out.view(out.layout.slice(tuple(starts), sizes, steps))
+    device.write(target, piece.view(piece.layout.slice(tuple(starts), sizes, steps)))
+    return out
 
 
 def _still(graph: Graph, layout: Layout) -> bool:

@@ -14,7 +14,7 @@ from typing import Literal
 from ..backends.base import Device
 from ..layout import Layout
 from .domains import row_view
-from .graph import Graph, Lookup
+from .graph import Graph
 from .interpret import last_uses
 from .ir import Program, Ref, Slot, Step
 
@@ -146,9 +146,8 @@ def _aligned(graph: Graph, inputs: tuple, step: Step, old: Slot, out: Slot) -> b
     position = [o.index for o in step.outs].index(out.index)
     row = graph.results[position].row
     wanted = row_view(graph.shape, graph.axes) if row else Layout.dense(graph.shape)
-    looked_up = {s.args[0] for s in graph.statements if isinstance(s.what, Lookup)}
     return all(
-        x.layout == wanted and i not in looked_up
+        x.layout == wanted and i not in graph.tables
         for i, x in enumerate(inputs)
         if isinstance(x, Ref) and x.slot == old.index
     )

@@ -129,6 +129,10 @@ class Tracer:
         """Return the bounds of a storage that do not follow from values from outside."""
         return None if storage in self._roots else storage.bounds
 
+    def own_bounds(self, x: Array) -> tuple[int, int] | None:
+        """Return the bounds of an array unless its values come from outside."""
+        return x.storage.bounds if self._root(x) is None else None
+
     def slot_of(self, x: Array) -> int:
         """Return where the values of an array's storage are now; a real one becomes an input."""
         storage = x.storage
@@ -239,6 +243,17 @@ class Tracer:
 
     def copy(self, device: Device, x: Array) -> Array:
         return self._follow(self._add(device, "copy", (x,), x.shape, x.dtype), x)
+
+    def place(
+        self,
+        device: Device,
+        pieces: Sequence[Array],
+        targets: Sequence[Layout],
+        shape: Shape,
+        fill: Number | None,
+    ) -> Array:
+        dtype = pieces[0].dtype
+        return self._add(device, "place", pieces, shape, dtype, targets=tuple(targets), fill=fill)
 
     def gather(self, device: Device, x: Array, index: Array, axis: int) -> Array:
         out = self._add(device, "gather", (x, index), index.shape, x.dtype, axis=axis)

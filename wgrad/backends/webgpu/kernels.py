@@ -238,19 +238,16 @@ class WebGpuDevice(Device):
         if len(extents) > MAX_RANK:
             self._write_parts(target, x, extents, strides)
             return
-        pipeline = self._pipeline(("copy",), 1, lambda: shaders.source("copy"))
-        params = struct.pack(
-            "<8I",
-            target.layout.size,
-            len(extents),
-            0,
-            0,
-            x.layout.offset,
-            target.layout.offset,
-            0,
-            0,
-        ) + pack_dims(extents, *strides)
-        self._launch(pipeline, [x], target, params, target.layout.size)
+        offsets, size, kind = [x.layout.offset, target.layout.offset], target.layout.size, "u32"
+        found = _by_quads(extents, offsets, strides) if size >= WIDE_FROM else None
+        if found is not None and found[0] == "tt":
+            _, extents, offsets, strides = found
+            size, kind = size // 4, "vec4<u32>"
+        pipeline = self._pipeline(
+            ("copy", kind), 1, lambda: shaders.fill("copy", {"type": f"alias T = {kind};"})
+        )
+        params = struct.pack("<8I", size, len(extents), 0, 0, *_four(offsets))
+        self._launch(pipeline, [x], target, params + pack_dims(extents, *strides), size)
 
     def _write_parts(self, target: Array, x: Array, extents: Shape, strides: list[Shape]) -> None:
         """Copy views of more than MAX_RANK axes that cannot be merged, one slice at a time."""
@@ -260,6 +257,19 @@ class WebGpuDevice(Device):
                 for a, s in zip((x, target), strides, strict=True)
             ]
             self.write(parts[1], parts[0])
+
+    def place(
+        self,
+        pieces: Sequence[Array],
+        targets: Sequence[Layout],
+        shape: Shape,
+        fill: Number | None,
+    ) -> Array:
+        dtype = pieces[0].dtype
+        out = self._empty(shape, dtype) if fill is None else self.full(shape, fill, dtype)
+        for piece, target in zip(pieces, targets, strict=True):
+            self.write(out.view(target), piece)
+        return out
 
     # Reductions.
     def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:

@@ -228,6 +228,8 @@ class WebGpuExecutor:
             return device.scatter_add(args[0], args[1], params["axis"], params["size"])
         if step.kind == "random":
             return device.random(params["kind"], (0, 0), 0, step.out.shape)
+        if step.kind == "place":
+            return device.place(args, params["targets"], step.out.shape, params["fill"])
         assert step.kind == "write", step.kind
         base, value = args
         in_place = homes[base.storage.buffer] == self._home(step.out.index)
