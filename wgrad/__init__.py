@@ -6,6 +6,8 @@ x = wg.tensor([2.0, 3.0], requires_grad=True)
 x.grad                      # tensor([4., 6.])
 """
 
+from math import e, inf, nan, pi
+
 from . import errors
 
 from .tensor import Tensor  # isort: skip  # first: the other modules make tensors
@@ -13,7 +15,11 @@ from .tensor import Tensor  # isort: skip  # first: the other modules make tenso
 from . import data, nn, optim
 from .creation import (
     arange,
+    asarray,
+    empty,
+    empty_like,
     eye,
+    from_dlpack,
     full,
     full_like,
     linspace,
@@ -55,6 +61,16 @@ from .functional import (
 )
 from .gradcheck import gradcheck
 from .indexing import scatter_add, take, take_along_axis
+from .inspection import (
+    __array_api_version__,
+    astype,
+    can_cast,
+    finfo,
+    iinfo,
+    isdtype,
+    result_type,
+)
+from .inspection import array_namespace_info as __array_namespace_info__
 from .ops.elementwise import abs_ as abs
 from .ops.elementwise import (
     add,
@@ -132,3 +148,5 @@ from .transforms import (
     vjp,
 )
 from .version import __version__
+
+newaxis = None  # in x[newaxis, :], a new axis of extent 1

@@ -41,7 +41,7 @@ class Interpreter:
         ends = {i: storages[s] for i, s in self.program.updates.items()}
         for slot, x in zip(self.program.inputs, inputs, strict=True):
             if slot.index in ends:
-                x.buffer, ends[slot.index].buffer = ends[slot.index].buffer, x.buffer
+                ends[slot.index].buffer = x.adopt(ends[slot.index].buffer)
         return [storages[s] for s in self.program.outputs]
 
 
