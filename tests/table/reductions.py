@@ -97,8 +97,8 @@ def reductions() -> Iterator[Row]:
             yield Row(
                 f"{name}{suffix}",
                 (name,),
-                lambda x, f=getattr(wg, name), how=how: f(x, **how),
-                lambda x, f=getattr(np, name), how=how: f(x, **how),
+                lambda x, name=name, how=how: getattr(wg, name)(x, **how),
+                lambda x, name=name, how=how: getattr(np, name)(x, **how),
                 (Arg((4, 5), 0.5, 1.5, (-2, 2)),),
                 dtypes=ALL,
                 result=counted,

@@ -7,9 +7,6 @@ from .linalg import linear, matmul
 from .losses import mse_loss
 from .contraction import tensordot
 from .einsum import einsum
-from .encoding import one_hot
-from .linalg import linear, matmul
-from .losses import cross_entropy, mse_loss
 from .products import cross, kron, outer, trace, vecdot
 from .reductions import (
     argmax,
