@@ -70,6 +70,7 @@ NAMES = [
     "randperm",
     "pow",
     "clip",
+    "diff",
     "matmul",
     "linear",
     "mean",

@@ -42,6 +42,7 @@ from .functional import (
     cross_entropy,
     cumulative_prod,
     cumulative_sum,
+    diff,
     linear,
     log_softmax,
     logsumexp,

@@ -557,8 +557,8 @@ class Tensor(Value):
     def pow(self, exponent: Any) -> Tensor:
         return functional.pow(self, exponent)
 
-    def clip(self, lo: Any = None, hi: Any = None) -> Tensor:
-        return functional.clip(self, lo, hi)
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+        return functional.clip(self, min, max)
 
     def sum(self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
         return functional.sum(self, axis, keepdims, dtype=dtype)

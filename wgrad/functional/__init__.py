@@ -17,5 +17,5 @@ from .reductions import (
     sum,
     var,
 )
-from .scans import cumulative_prod, cumulative_sum
+from .scans import cumulative_prod, cumulative_sum, diff
 from .softmax import log_softmax, logsumexp, softmax
