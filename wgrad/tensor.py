@@ -106,7 +106,10 @@ class Tensor(Value):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
-            raise ArgumentError("__array__: a tensor is copied to become a NumPy array")
+            raise ArgumentError(
+                "__array__: copy=False came, and a tensor is copied to become a NumPy array: "
+                "numpy.from_dlpack shares its memory"
+            )
         return self.numpy().astype(dtype or self.dtype.numpy, copy=False)
 
     def __dlpack__(
