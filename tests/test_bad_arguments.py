@@ -83,6 +83,7 @@ NAMES = [
     "randperm",
     "pow",
     "clip",
+    "diff",
     "matmul",
     "linear",
     "tensordot",

@@ -219,7 +219,7 @@ SPECIAL: tuple[tuple[str, Any, list, list], ...] = (
     ("abs", wg.abs, [NAN, INF, -INF, -0.0], [NAN, INF, INF, 0]),
     ("sign", wg.sign, [NAN, INF, -INF, 0.0, -0.0, -1e-30], [NAN, 1, -1, 0, 0, -1]),
     ("clip_to", lambda x: wg.clip(x, -1, 2), [NAN, INF, -INF, 2, -1], [NAN, 2, -1, 2, -1]),
-    ("clip_low", lambda x: wg.clip(x, lo=-1), [NAN, INF, -INF], [NAN, INF, -1]),
+    ("clip_low", lambda x: wg.clip(x, min=-1), [NAN, INF, -INF], [NAN, INF, -1]),
     ("max0", lambda x: wg.maximum(x, 0.0), [NAN, INF, -INF, -1], [NAN, INF, 0, 0]),
     ("0max", lambda x: wg.maximum(0.0, x), [NAN, INF, -INF, -1], [NAN, INF, 0, 0]),
     ("min0", lambda x: wg.minimum(x, 0.0), [NAN, INF, -INF, 1], [NAN, 0, -INF, 0]),

@@ -43,6 +43,7 @@ from .functional import (
     cross_entropy,
     cumulative_prod,
     cumulative_sum,
+    diff,
     einsum,
     kron,
     linear,

@@ -106,7 +106,10 @@ class Tensor(Value):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
-            raise ArgumentError("__array__: a tensor is copied to become a NumPy array")
+            raise ArgumentError(
+                "__array__: copy=False came, and a tensor is copied to become a NumPy array: "
+                "numpy.from_dlpack shares its memory"
+            )
         return self.numpy().astype(dtype or self.dtype.numpy, copy=False)
 
     def __dlpack__(
@@ -557,8 +560,8 @@ class Tensor(Value):
     def pow(self, exponent: Any) -> Tensor:
         return functional.pow(self, exponent)
 
-    def clip(self, lo: Any = None, hi: Any = None) -> Tensor:
-        return functional.clip(self, lo, hi)
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+        return functional.clip(self, min, max)
 
     def sum(self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
         return functional.sum(self, axis, keepdims, dtype=dtype)

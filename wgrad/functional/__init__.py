@@ -2,11 +2,11 @@
 
 from .arithmetic import clip, pow
 from .classification import cross_entropy
+from .contraction import tensordot
+from .einsum import einsum
 from .encoding import one_hot
 from .linalg import linear, matmul
 from .losses import mse_loss
-from .contraction import tensordot
-from .einsum import einsum
 from .products import cross, kron, outer, trace, vecdot
 from .reductions import (
     argmax,
@@ -21,5 +21,5 @@ from .reductions import (
     sum,
     var,
 )
-from .scans import cumulative_prod, cumulative_sum
+from .scans import cumulative_prod, cumulative_sum, diff
 from .softmax import log_softmax, logsumexp, softmax
