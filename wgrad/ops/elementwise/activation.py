@@ -23,7 +23,7 @@ def _sigmoid(a: np.ndarray) -> np.ndarray:
 
 sigmoid = elementwise(
     "sigmoid",
-    wgsl="safe_sigmoid(a)",
+    wgsl="real_sigmoid(a)",
     numpy=_sigmoid,
     partials=(lambda out: out * (1 - out),),
     doc="1 / (1 + e ** -a); never overflows.",

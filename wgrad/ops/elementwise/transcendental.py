@@ -63,7 +63,7 @@ cos: Elementwise = elementwise(
 )
 tanh = elementwise(
     "tanh",
-    wgsl="safe_tanh(a)",
+    wgsl="real_tanh(a)",
     numpy=np.tanh,
     partials=(lambda out: 1 - out * out,),
     doc="The hyperbolic tangent; never overflows.",
