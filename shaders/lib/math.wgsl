@@ -86,3 +86,109 @@ fn scale_bits(bits: u32, last: u32) -> u32 {
     let other = (bits & 0xffffu) * (span >> 16u) + (cross & 0xffffu);
     return (bits >> 16u) * (span >> 16u) + (cross >> 16u) + (other >> 16u);
 }
+
+// Rounded down, where `/` rounds towards 0; 0 where b is 0, as in NumPy.
+fn int_floor_divide(a: i32, b: i32) -> i32 {
+    let divisor = select(b, 1, b == 0);
+    let q = a / divisor;
+    let rest = a - q * divisor;
+    let below = rest != 0 && (rest ^ divisor) < 0;
+    return select(q - select(0, 1, below), 0, b == 0);
+}
+
+fn uint_floor_divide(a: u32, b: u32) -> u32 {
+    return select(a / select(b, 1u, b == 0u), 0u, b == 0u);
+}
+
+// a - b * floor(a / b): of b's sign; 0 where b is 0.
+fn int_remainder(a: i32, b: i32) -> i32 {
+    return select(a - int_floor_divide(a, b) * b, 0, b == 0);
+}
+
+fn uint_remainder(a: u32, b: u32) -> u32 {
+    return select(a - uint_floor_divide(a, b) * b, 0u, b == 0u);
+}
+
+// Shifts by 32 or more, or by negative numbers, push every bit out; WGSL takes them modulo 32.
+fn int_shift_left(a: i32, b: i32) -> i32 {
+    return select(a << (u32(b) & 31u), 0, u32(b) > 31u);
+}
+
+fn uint_shift_left(a: u32, b: u32) -> u32 {
+    return select(a << (b & 31u), 0u, b > 31u);
+}
+
+fn int_shift_right(a: i32, b: i32) -> i32 {
+    return a >> min(u32(b), 31u);
+}
+
+fn uint_shift_right(a: u32, b: u32) -> u32 {
+    return select(a >> (b & 31u), 0u, b > 31u);
+}
+
+fn copy_sign(x: f32, y: f32) -> f32 {
+    return bitcast<f32>((bitcast<u32>(x) & 0x7fffffffu) | (bitcast<u32>(y) & 0x80000000u));
+}
+
+// x as an integer that grows with it, by 1 to the next float; both zeros are 0.
+fn float_rank(x: f32) -> i32 {
+    let bits = bitcast<i32>(x);
+    return select(bits, 0 - (bits & 0x7fffffff), bits < 0);
+}
+
+// The float beside x on the side of y: by integers, for subnormals may compare as zeros.
+fn next_after(x: f32, y: f32) -> f32 {
+    let start = float_rank(x);
+    let goal = float_rank(y);
+    let rank = start + i32(goal > start) - i32(goal < start);
+    let below = rank < 0 || (rank == 0 && start < 0);
+    let moved = bitcast<f32>(bitcast<u32>(abs(rank)) | select(0u, 0x80000000u, below));
+    let value = select(moved, y, goal == start);
+    return select(select(value, y, is_nan(y)), x, is_nan(x));
+}
+
+// The exponent field and the integer significand of a finite |x|: |x| = y 2^(x - 150).
+fn float_parts(x: f32) -> vec2<u32> {
+    let bits = bitcast<u32>(x) & 0x7fffffffu;
+    let subnormal = bits < 0x800000u;
+    return vec2<u32>(
+        select(bits >> 23u, 1u, subnormal),
+        (bits & 0x7fffffu) | select(0x800000u, 0u, subnormal),
+    );
+}
+
+// x - y * trunc(x / y) for finite x and y that is not 0, exact by long division, 8 bits a step.
+fn float_modulo(x: f32, y: f32) -> f32 {
+    let a = float_parts(x);
+    let b = float_parts(y);
+    if a.x < b.x || b.y == 0u { return x; }
+    var rest = a.y % b.y;
+    for (var left = a.x - b.x; left > 0u && rest > 0u;) {
+        let step = min(left, 8u);
+        rest = (rest << step) % b.y;
+        left -= step;
+    }
+    let exponent = i32(b.x) - 150;
+    let half = exponent / 2;
+    return copy_sign(f32(rest) * power_of_two(half) * power_of_two(exponent - half), x);
+}
+
+// (floor(x / y), x - y * floor(x / y)), with NumPy's signs of zeros: the remainder has y's.
+fn float_divmod(x: f32, y: f32) -> vec2<f32> {
+    let endless = is_inf(y);
+    let mod0 = select(float_modulo(x, y), x, endless);
+    let exact = mod0 == 0.0;
+    let moved = !exact && (mod0 < 0.0) != (y < 0.0);
+    let rest = select(select(mod0, mod0 + y, moved), copy_sign(0.0, y), exact);
+    // A whole number, but for the rounding of the division.
+    let q = select((x - mod0) / y, 0.0, endless);
+    let whole = round(select(q, q - 1.0, moved));
+    let signed = copy_sign(whole, select(whole, copy_sign(1.0, x) * copy_sign(1.0, y), whole == 0.0));
+    let invalid = is_nan(x) || is_nan(y) || is_inf(x) || y == 0.0;
+    let over = y == 0.0 && x != 0.0 && !is_nan(x);
+    let infinite = copy_sign(make_inf(1.0), copy_sign(1.0, x) * copy_sign(1.0, y));
+    let nan = make_nan(select(x, y, is_nan(y)));
+    return vec2<f32>(
+        select(select(signed, nan, invalid), infinite, over), select(rest, nan, invalid)
+    );
+}

@@ -10,8 +10,9 @@ import numpy as np
 
 from .arithmetic import abs_
 from .declare import by_kind, elementwise
+from .hyperbolic import tanh
 from .logic import greater, less, less_equal, logical_and, where
-from .transcendental import exp, tanh
+from .transcendental import exp
 
 _LEAST = -2000.0  # whose exponential is 0, while that of -inf, times it, would be NaN
 
