@@ -121,5 +121,5 @@ fn real_log1p(x: f32) -> f32 {
 fn real_logaddexp(x: f32, y: f32) -> f32 {
     let top = nan_max(x, y);
     let value = top + real_log1p(real_exp(min(x, y) - top));
-    return select(value, top, is_inf(x) || is_inf(y) || is_nan(top));
+    return select(value, top, is_inf(top) || is_nan(top));
 }

@@ -23,7 +23,8 @@ fn real_tanh(x: f32) -> f32 {
     let near = x + x * z * (-0.333332807 + z * (0.133314416 + z * (-0.0537397116
         + z * (0.0206390787 - z * 0.00570497848))));
     let far = 1.0 - 2.0 / (scaled_exp(2.0 * min(abs(x), 10.0), 0) + 1.0);
-    return select(select(far, -far, x < 0.0), near, abs(x) < 0.625 || is_nan(x));
+    let value = select(select(far, -far, x < 0.0), near, abs(x) < 0.625);
+    return select(value, x, abs(x) < 1e-4 || is_nan(x));
 }
 
 // log(a + sqrt(a^2 + 1)) as a logarithm of 1 and something that loses nothing near 0; log 2a where
@@ -68,7 +69,8 @@ fn real_erf(x: f32) -> f32 {
     let e = 3.53708921e-4 + a * (1.12704003 + a * (0.638225615 + a * (0.103037439
         + a * (-0.0218053516 + a * (0.00293961586 - a * 1.855749e-4)))));
     let outer = 1.0 - scaled_exp(-e, 0);
-    return select(select(outer, -outer, x < 0.0), inner, abs(x) < 1.0 || is_nan(x));
+    let value = select(select(outer, -outer, x < 0.0), inner, abs(x) < 1.0 || is_nan(x));
+    return select(value, x * 1.12837917, abs(x) < 1e-30);  // where x 0.128 may be subnormal
 }
 
 // The series of x near 0, where 1 - 2 / (e^2x + 1) would cancel; clamped where the result is 1,

@@ -157,38 +157,49 @@ fn float_parts(x: f32) -> vec2<u32> {
     );
 }
 
-// x - y * trunc(x / y) for finite x and y that is not 0, exact by long division, 8 bits a step.
-fn float_modulo(x: f32, y: f32) -> f32 {
+// (x - y * trunc(x / y)) 2^shift for finite x and y that is not 0, exact by long division, 8 bits a
+// step.
+fn float_modulo(x: f32, y: f32, shift: i32) -> f32 {
     let a = float_parts(x);
     let b = float_parts(y);
-    if a.x < b.x || b.y == 0u { return x; }
-    var rest = a.y % b.y;
-    for (var left = a.x - b.x; left > 0u && rest > 0u;) {
-        let step = min(left, 8u);
-        rest = (rest << step) % b.y;
-        left -= step;
+    if b.y == 0u { return 0.0; }
+    var rest = a.y;
+    if a.x >= b.x {
+        rest %= b.y;
+        for (var left = a.x - b.x; left > 0u && rest > 0u;) {
+            let step = min(left, 8u);
+            rest = (rest << step) % b.y;
+            left -= step;
+        }
     }
-    let exponent = i32(b.x) - 150;
+    let exponent = i32(min(a.x, b.x)) - 150 + shift;
     let half = exponent / 2;
     return copy_sign(f32(rest) * power_of_two(half) * power_of_two(exponent - half), x);
 }
 
-// (floor(x / y), x - y * floor(x / y)), with NumPy's signs of zeros: the remainder has y's.
+// (floor(x / y), x - y * floor(x / y)), with NumPy's signs of zeros: the remainder has y's. All is
+// scaled where a remainder may be subnormal, for it may then count as 0.
 fn float_divmod(x: f32, y: f32) -> vec2<f32> {
     let endless = is_inf(y);
-    let mod0 = select(float_modulo(x, y), x, endless);
-    let exact = mod0 == 0.0;
-    let moved = !exact && (mod0 < 0.0) != (y < 0.0);
-    let rest = select(select(mod0, mod0 + y, moved), copy_sign(0.0, y), exact);
-    // A whole number, but for the rounding of the division.
-    let q = select((x - mod0) / y, 0.0, endless);
-    let whole = round(select(q, q - 1.0, moved));
-    let signed = copy_sign(whole, select(whole, copy_sign(1.0, x) * copy_sign(1.0, y), whole == 0.0));
+    let tiny = abs(y) < 1e-18;
+    let scale = select(1.0, 0x1p64f, tiny);
+    let divisor = y * scale;
+    let left = select(float_modulo(x, y, select(0, 64, tiny)), x, endless);
+    let exact = left == 0.0;
+    let moved = !exact && (left < 0.0) != (y < 0.0);
+    let raised = select(left, left + divisor, moved) * select(1.0, 0x1p-64f, tiny);
+    let rest = select(raised, copy_sign(0.0, y), exact);
+    // A whole number, but for the rounding of the division; a huge x loses nothing of itself.
+    let q = select((x * scale - left) / divisor, x / y, abs(x) > 1e18);
+    let ratio = select(q, 0.0, endless);
+    let whole = round(select(ratio, ratio - 1.0, moved));
+    let sign_of_ratio = copy_sign(1.0, x) * copy_sign(1.0, y);
+    let quotient = copy_sign(whole, select(whole, sign_of_ratio, whole == 0.0));
     let invalid = is_nan(x) || is_nan(y) || is_inf(x) || y == 0.0;
     let over = y == 0.0 && x != 0.0 && !is_nan(x);
-    let infinite = copy_sign(make_inf(1.0), copy_sign(1.0, x) * copy_sign(1.0, y));
     let nan = make_nan(select(x, y, is_nan(y)));
     return vec2<f32>(
-        select(select(signed, nan, invalid), infinite, over), select(rest, nan, invalid)
+        select(select(quotient, nan, invalid), copy_sign(make_inf(1.0), sign_of_ratio), over),
+        select(rest, nan, invalid),
     );
 }

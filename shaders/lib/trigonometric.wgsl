@@ -35,7 +35,7 @@ fn distant_turns(x: f32) -> vec2<f32> {
     let mantissa = bitcast<f32>((bits & 0x7fffffu) | 0x3f800000u);
     let product = m * w0 + u32(i32(mantissa * 0.5 * f32(i32(w1 >> 8u))));
     let quarters = (product + 0x20000000u) >> 30u;
-    return vec2<f32>(bitcast<f32>(quarters), f32(bitcast<i32>(product << 2u)) * 3.65723291e-10);
+    return vec2<f32>(bitcast<f32>(quarters), f32(bitcast<i32>(product << 2u)) * 3.6572953e-10);
 }
 
 // Sine or cosine of r, whichever is odd or even in the quarter, with the quarter's sign.
@@ -140,9 +140,9 @@ fn real_atan2(y: f32, x: f32) -> f32 {
 fn real_hypot(x: f32, y: f32) -> f32 {
     let large = max(abs(x), abs(y));
     let huge = large > 1e18;
-    let tiny = large < 1e-18;
-    let scale = select(select(1.0, 0x1p70f, tiny), 0x1p-70f, huge);
-    let back = select(select(1.0, 0x1p-70f, tiny), 0x1p70f, huge);
+    let tiny = large < 1e-15;
+    let scale = select(select(1.0, 0x1p100f, tiny), 0x1p-70f, huge);
+    let back = select(select(1.0, 0x1p-100f, tiny), 0x1p70f, huge);
     let u = x * scale;
     let v = y * scale;
     let value = select(sqrt(u * u + v * v) * back, make_nan(x), is_nan(x) || is_nan(y));

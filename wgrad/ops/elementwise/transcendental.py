@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ..families import Elementwise
 from .declare import elementwise
 from .logic import equal, greater, isinf, logical_and, where
 

@@ -59,12 +59,12 @@ hypot: Elementwise = elementwise(
     wgsl="real_hypot(a, b)",
     numpy=np.hypot,
     partials=(lambda out, a: a / _nonzero(out), lambda out, b: b / _nonzero(out)),
-    doc="sqrt(a ** 2 + b ** 2) without overflow; an infinity wins over NaN; its slope at 0, 0 is 0.",
+    doc="sqrt(a ** 2 + b ** 2) without overflow; an infinity wins over NaN; slope 0 at 0, 0.",
 )
 atan2 = elementwise(
     "atan2",
     wgsl="real_atan2(a, b)",
     numpy=np.arctan2,
     partials=(lambda a, b: _per_square(b, a, b), lambda a, b: _per_square(-a, a, b)),
-    doc="The angle from -pi to pi of the point with height a and abscissa b; its slope at 0, 0 is 0.",
+    doc="The angle, from -pi to pi, of the point (b, a); its slope at (0, 0) is 0.",
 )
