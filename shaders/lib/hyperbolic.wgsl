@@ -72,13 +72,3 @@ fn real_erf(x: f32) -> f32 {
     let value = select(select(outer, -outer, x < 0.0), inner, abs(x) < 1.0 || is_nan(x));
     return select(value, x * 1.12837917, abs(x) < 1e-30);  // where x 0.128 may be subnormal
 }
-
-// The series of x near 0, where 1 - 2 / (e^2x + 1) would cancel; clamped where the result is 1,
-// for the builtin overflows to NaN on some drivers.
-fn safe_tanh(x: f32) -> f32 {
-    if is_nan(x) { return x; }
-    let z = x * x;
-    let near = x * (1.0 + z * (-0.33333333 + z * (0.13333333 + z * (-0.053968254 + z * 0.021869488))));
-    let far = 1.0 - 2.0 / (real_exp(2.0 * min(abs(x), 10.0)) + 1.0);
-    return select(select(far, -far, x < 0.0), near, abs(x) < 0.25);
-}

@@ -190,7 +190,7 @@ fn float_divmod(x: f32, y: f32) -> vec2<f32> {
     let raised = select(left, left + divisor, moved) * select(1.0, 0x1p-64f, tiny);
     let rest = select(raised, copy_sign(0.0, y), exact);
     // A whole number, but for the rounding of the division; a huge x loses nothing of itself.
-    let q = select((x * scale - left) / divisor, x / y, abs(x) > 1e18);
+    let q = select((x * scale - left) / divisor, x / y, tiny && abs(x) > 1e18);
     let ratio = select(q, 0.0, endless);
     let whole = round(select(ratio, ratio - 1.0, moved));
     let sign_of_ratio = copy_sign(1.0, x) * copy_sign(1.0, y);
