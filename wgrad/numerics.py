@@ -128,7 +128,9 @@ def flushes(device: Device) -> bool:
         return float(tensor([LEAST / 4]) * 2.0) == 0
 
 
-def measure(device: Device, contracts: Sequence[Contract] = CONTRACTS, fine: int = 600) -> list[Measured]:
+def measure(
+    device: Device, contracts: Sequence[Contract] = CONTRACTS, fine: int = 600
+) -> list[Measured]:
     """Return what each op is found to do on a device, from `fine` floats of every exponent on."""
     flushed = flushes(device)
     return [_measure(c, device, fine, flushed) for c in contracts]

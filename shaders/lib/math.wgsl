@@ -184,7 +184,8 @@ fn float_divmod(x: f32, y: f32) -> vec2<f32> {
     let tiny = abs(y) < 1e-18;
     let scale = select(1.0, 0x1p64f, tiny);
     let divisor = y * scale;
-    let left = select(float_modulo(x, y, select(0, 64, tiny)), x, endless);
+    let modulo = select(float_modulo(x, y, select(0, 64, tiny)), copy_sign(0.0, x), x == 0.0);
+    let left = select(modulo, x, endless);
     let exact = left == 0.0;
     let moved = !exact && (left < 0.0) != (y < 0.0);
     let raised = select(left, left + divisor, moved) * select(1.0, 0x1p-64f, tiny);

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..families import REGISTRY
 from .declare import elementwise
-from .logic import equal, greater, isinf, logical_and, where
+from .logic import equal, isinf, logical_and, where
 
 
 def _power_base(a: Any, b: Any) -> Any:
@@ -85,17 +86,17 @@ log10 = elementwise(
 )
 
 
-def _share(out: Any, a: Any, b: Any) -> Any:
-    """e**a / (e**a + e**b), of infinities what is left in the limit: all, nothing, or a half."""
-    limit = where(greater(a, b), 0.0, where(equal(a, b), -math.log(2), -math.inf))
-    return exp(where(isinf(out), limit, a - out))
+def _share(a: Any, b: Any) -> Any:
+    """e**a / (e**a + e**b), a half where both are the same infinity."""
+    level = logical_and(equal(a, b), isinf(a))
+    return REGISTRY["sigmoid"](where(level, 0.0, a - b))  # which is declared after this
 
 
 logaddexp = elementwise(
     "logaddexp",
     wgsl="real_logaddexp(a, b)",
     numpy=np.logaddexp,
-    partials=(_share, lambda out, a, b: _share(out, b, a)),
+    partials=(_share, lambda a, b: _share(b, a)),
     doc="log(e ** a + e ** b); never overflows.",
 )
 sqrt = elementwise(
