@@ -56,6 +56,7 @@ from .logic import (
     not_equal,
     where,
 )
+from .losses import binary_cross_entropy as binary_cross_entropy_
 from .rounding import (
     ceil,
     copysign,
