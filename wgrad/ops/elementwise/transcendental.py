@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core import apply
 from ..families import REGISTRY
 from .declare import elementwise
 from .logic import equal, isinf, logical_and, where
@@ -89,7 +90,7 @@ log10 = elementwise(
 def _share(a: Any, b: Any) -> Any:
     """e**a / (e**a + e**b), a half where both are the same infinity."""
     level = logical_and(equal(a, b), isinf(a))
-    return REGISTRY["sigmoid"](where(level, 0.0, a - b))  # which is declared after this
+    return apply(REGISTRY["sigmoid"], where(level, 0.0, a - b))  # which is declared after this
 
 
 logaddexp = elementwise(
