@@ -463,6 +463,36 @@ class Tensor(Value):
     def __rtruediv__(self, other: Any) -> Tensor:
         return ew.divide(other, self)
 
+    def __floordiv__(self, other: Any) -> Tensor:
+        return ew.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return ew.floor_divide(other, self)
+
+    def __mod__(self, other: Any) -> Tensor:
+        return ew.remainder(self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return ew.remainder(other, self)
+
+    def __divmod__(self, other: Any) -> tuple[Tensor, Tensor]:
+        return ew.floor_divide(self, other), ew.remainder(self, other)
+
+    def __rdivmod__(self, other: Any) -> tuple[Tensor, Tensor]:
+        return ew.floor_divide(other, self), ew.remainder(other, self)
+
+    def __lshift__(self, other: Any) -> Tensor:
+        return ew.bitwise_left_shift(self, other)
+
+    def __rlshift__(self, other: Any) -> Tensor:
+        return ew.bitwise_left_shift(other, self)
+
+    def __rshift__(self, other: Any) -> Tensor:
+        return ew.bitwise_right_shift(self, other)
+
+    def __rrshift__(self, other: Any) -> Tensor:
+        return ew.bitwise_right_shift(other, self)
+
     def __pow__(self, other: Any) -> Tensor:
         return functional.pow(self, other)
 
@@ -503,25 +533,25 @@ class Tensor(Value):
         return ew.greater_equal(self, other)
 
     def __and__(self, other: Any) -> Tensor:
-        return ew.logical_and(self, other)
+        return ew.bitwise_and(self, other)
 
     def __rand__(self, other: Any) -> Tensor:
-        return ew.logical_and(other, self)
+        return ew.bitwise_and(other, self)
 
     def __or__(self, other: Any) -> Tensor:
-        return ew.logical_or(self, other)
+        return ew.bitwise_or(self, other)
 
     def __ror__(self, other: Any) -> Tensor:
-        return ew.logical_or(other, self)
+        return ew.bitwise_or(other, self)
 
     def __xor__(self, other: Any) -> Tensor:
-        return ew.logical_xor(self, other)
+        return ew.bitwise_xor(self, other)
 
     def __rxor__(self, other: Any) -> Tensor:
-        return ew.logical_xor(other, self)
+        return ew.bitwise_xor(other, self)
 
     def __invert__(self) -> Tensor:
-        return ew.logical_not(self)
+        return ew.bitwise_invert(self)
 
     # The common functions as methods.
     def exp(self) -> Tensor:
@@ -556,6 +586,63 @@ class Tensor(Value):
 
     def sign(self) -> Tensor:
         return ew.sign(self)
+
+    def acos(self) -> Tensor:
+        return ew.acos(self)
+
+    def acosh(self) -> Tensor:
+        return ew.acosh(self)
+
+    def asin(self) -> Tensor:
+        return ew.asin(self)
+
+    def asinh(self) -> Tensor:
+        return ew.asinh(self)
+
+    def atan(self) -> Tensor:
+        return ew.atan(self)
+
+    def atanh(self) -> Tensor:
+        return ew.atanh(self)
+
+    def ceil(self) -> Tensor:
+        return ew.ceil(self)
+
+    def cosh(self) -> Tensor:
+        return ew.cosh(self)
+
+    def erf(self) -> Tensor:
+        return ew.erf(self)
+
+    def exp2(self) -> Tensor:
+        return ew.exp2(self)
+
+    def expm1(self) -> Tensor:
+        return ew.expm1(self)
+
+    def floor(self) -> Tensor:
+        return ew.floor(self)
+
+    def log1p(self) -> Tensor:
+        return ew.log1p(self)
+
+    def log2(self) -> Tensor:
+        return ew.log2(self)
+
+    def log10(self) -> Tensor:
+        return ew.log10(self)
+
+    def round(self) -> Tensor:
+        return ew.round_(self)
+
+    def sinh(self) -> Tensor:
+        return ew.sinh(self)
+
+    def tan(self) -> Tensor:
+        return ew.tan(self)
+
+    def trunc(self) -> Tensor:
+        return ew.trunc(self)
 
     def pow(self, exponent: Any) -> Tensor:
         return functional.pow(self, exponent)
