@@ -46,7 +46,21 @@ from .functional import (
     softmax,
 )
 from .gradcheck import gradcheck
-from .indexing import scatter_add, take, take_along_axis
+from .indexing import (
+    argsort,
+    isin,
+    nonzero,
+    scatter_add,
+    searchsorted,
+    sort,
+    take,
+    take_along_axis,
+    topk,
+    unique_all,
+    unique_counts,
+    unique_inverse,
+    unique_values,
+)
 from .ops.elementwise import abs_ as abs
 from .ops.elementwise import (
     add,

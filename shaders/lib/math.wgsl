@@ -218,3 +218,11 @@ fn scale_bits(bits: u32, last: u32) -> u32 {
     let other = (bits & 0xffffu) * (span >> 16u) + (cross & 0xffffu);
     return (bits >> 16u) * (span >> 16u) + (cross >> 16u) + (other >> 16u);
 }
+
+// A number as a u32 in the order that sorting wants: NaN after all others, and -0 equal to 0.
+fn sort_key(x: f32) -> u32 {
+    let bits = bitcast<u32>(x);
+    if (bits << 1u) > 0xff000000u { return 0xffffffffu; }
+    if (bits << 1u) == 0u { return 0x80000000u; }
+    return select(bits | 0x80000000u, ~bits, (bits >> 31u) == 1u);
+}

@@ -35,10 +35,11 @@ class Storage:
     `version` counts the writes that replaced its values: the tape compares versions to find out
     that a value it saved is gone. `bounds` holds the least and greatest value of integer data
     where the host knows them, so that indices can be checked without a readback. `born` numbers
-    storages in the order of their making.
+    storages in the order of their making. `history` is the version since which values here may
+    follow from tracked ones that were assigned (indexing/assignment.py).
     """
 
-    __slots__ = ("__weakref__", "born", "bounds", "buffer", "device", "size", "version")
+    __slots__ = ("__weakref__", "born", "bounds", "buffer", "device", "history", "size", "version")
 
     def __init__(self, device: Device, buffer: Any, size: int):
         self.device = device
@@ -47,6 +48,7 @@ class Storage:
         self.version = 0
         self.born = next(births)
         self.bounds: tuple[int, int] | None = None
+        self.history: int | None = None
 
 
 class Array:
@@ -303,6 +305,20 @@ class Device(ABC):
         """The transpose of gather into zeros whose `axis` has `size`; adds in index order."""
 
     @abstractmethod
+    def scatter(self, target: Array, index: Array, values: Array, axis: int) -> None:
+        """target[.., index[j], ..] = values[.., j, ..] in place, along `axis`; the last j wins.
+
+        `index` has one axis; `values` has the target's shape but for `axis`, and other memory.
+        """
+
+    @abstractmethod
+    def argsort(self, x: Array, axis: int, descending: bool) -> Array:
+        """Return the int32 positions along `axis` in the order of the values, ties by position.
+
+        NaN counts as greater than every number, -0 as equal to 0.
+        """
+
+    @abstractmethod
     def random(self, kind: str, key: tuple[int, int], counter: int, shape: Shape) -> Array:
         """Threefry numbers `counter`, `counter`+1, ...: "bits" (uint32), "uniform", "normal"."""
 
@@ -338,6 +354,8 @@ PROTOCOL = (
     "write",
     "gather",
     "scatter_add",
+    "scatter",
+    "argsort",
     "random",
 )
 REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")

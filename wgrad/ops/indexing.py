@@ -1,17 +1,24 @@
-"""Gather and its transpose, scatter_add, and the check of indices before anything is dispatched.
+"""Ops that read and write at indices, the order of values, and the check of indices beforehand.
 
-Both primitives take an index tensor that has the shape of the result (of the values, for scatter):
-a 1-d index is expanded over the other axes without a copy.
+`gather` and its transpose `scatter_add` take an index tensor that has the shape of the result (of
+the values, for scatter_add): a 1-d index is expanded over the other axes without a copy. `scatter`
+and `place` overwrite part of a tensor, at a 1-d index and at a slice.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from .. import dtypes
 from ..backends.base import Array, Device, tracing
-from ..core import Value, apply
+from ..core import Op, Rule, Value, apply, wrap
 from ..errors import DTypeError, IndexRangeError
-from .families import Linear, register
+from ..layout import Shape
+from . import movement
+from .elementwise import equal, where
+from .families import Linear, expanded, register
 
 
 def bounds(x: Value, least: int, greatest: int) -> tuple[int, int]:
@@ -41,8 +48,8 @@ def bounds(x: Value, least: int, greatest: int) -> tuple[int, int]:
     return low, high
 
 
-def check_indices(index: Value, size: int, op: str, what: str = "index") -> None:
-    """Raise unless `index` is of an integer dtype with every value from 0 to size - 1.
+def check_indices(index: Value, size: int, op: str, what: str = "index", least: int = 0) -> None:
+    """Raise unless `index` is of an integer dtype with every value from `least` to size - 1.
 
     Raises: DTypeError, IndexRangeError.
     """
@@ -54,11 +61,13 @@ def check_indices(index: Value, size: int, op: str, what: str = "index") -> None
     if index.array.layout.size == 0:
         return
     if (tracer := tracing()) is not None:
-        tracer.range_checked(index, 0, size - 1, lambda x: check_indices(x, size, op, what), op)
+        tracer.range_checked(
+            index, least, size - 1, lambda x: check_indices(x, size, op, what, least), op
+        )
         return
-    low, high = bounds(index, 0, size - 1)
-    if low < 0 or high >= size:
-        worst = low if low < 0 else high
+    low, high = bounds(index, least, size - 1)
+    if low < least or high >= size:
+        worst = low if low < least else high
         there = f"{size} positions, 0 to {size - 1}, exist" if size else "no position exists"
         raise IndexRangeError(f"{op}: {what} {worst} is out of range: {there}")
 
@@ -93,3 +102,104 @@ scatter_: Gather = Gather(
 )
 scatter_.rules = (*scatter_.rules, None)
 register(scatter_)
+
+
+def _zeros(like: Value, shape: Shape) -> Any:
+    """Return zeros of `shape`, which take the memory of one."""
+    return expanded(wrap(like.device.full((), 0, like.dtype)), shape)
+
+
+class Overwrite(Linear):
+    """Linear in the tensor (the first input) and in what part of it becomes (the last one)."""
+
+    def push(self, call: Any, tangents: Any) -> Any:
+        x, *index, value = call.inputs
+        return apply(
+            self,
+            _zeros(x, x.shape) if tangents[0] is None else tangents[0],
+            *index,
+            _zeros(x, value.shape) if tangents[-1] is None else tangents[-1],
+            **call.params,
+        )
+
+
+def overwrite(name: str, compute: Any, rules: tuple, doc: str) -> Overwrite:
+    """Declare an op that overwrites, with its transposes towards the inputs in order."""
+    op = Overwrite(name, compute, rules[0], doc)
+    op.rules = tuple(rule and Rule(rule) for rule in rules)
+    register(op)
+    return op
+
+
+def _place(device: Device, x: Array, value: Array, starts: Shape, steps: Shape) -> Array:
+    out = device.copy(x)
+    device.write(out.view(out.layout.slice(starts, value.shape, steps)), value)
+    return out
+
+
+place: Overwrite = overwrite(
+    "place",
+    _place,
+    (
+        lambda ct, shapes, starts, steps: apply(
+            place, ct, _zeros(ct, shapes[1]), starts=starts, steps=steps
+        ),
+        lambda ct, shapes, starts, steps: movement.slice_view(ct, starts, shapes[1], steps),
+    ),
+    "a with the elements at start, start + step, ... along every axis replaced by those of b.",
+)
+
+
+def _scatter(device: Device, x: Array, index: Array, values: Array, axis: int) -> Array:
+    out = device.copy(x)
+    device.scatter(out, index, values, axis)
+    return out
+
+
+def _scattered(ct: Any, b: Any, shapes: tuple[Shape, ...], axis: int) -> Any:
+    """Return the cotangent of the values: nothing for those that a later one replaced."""
+    count, ahead = shapes[1][0], (1,) * axis
+    after = (1,) * (len(ct.shape) - axis - 1)
+    column = movement.reshape(b, (*ahead, count, *after))
+    out = apply(gather_, ct, expanded(column, shapes[2]), axis=axis)
+    numbers = wrap(b.device.upload(np.arange(count, dtype=np.int32), dtypes.int32))
+    nobody = wrap(b.device.full((ct.shape[axis],), 0, dtypes.int32))
+    last = apply(gather_, apply(scatter, nobody, b, numbers, axis=0), b, axis=0)
+    stays = movement.reshape(apply(equal, last, numbers), (*ahead, count, *after))
+    return apply(where, expanded(stays, shapes[2]), out, 0.0)
+
+
+scatter: Overwrite = overwrite(
+    "scatter",
+    _scatter,
+    (
+        lambda ct, b, shapes, axis: apply(scatter, ct, b, _zeros(ct, shapes[2]), axis=axis),
+        None,
+        _scattered,
+    ),
+    "a with a[.., b[j], ..] = c[.., j, ..] along an axis; of equal indices the last one stays.",
+)
+
+
+class Order(Op):
+    """The positions that sort a tensor along an axis: integers, which no derivative passes."""
+
+    def run(self, device: Device, inputs: tuple, params: dict) -> Array:
+        (x,) = inputs
+        out = device.argsort(x, params["axis"], params["descending"])
+        out.storage.bounds = 0, max(x.shape[params["axis"]] - 1, 0)
+        return out
+
+    def pull(self, position: int, ct: Any, env: Any) -> None:
+        return None
+
+    def push(self, call: Any, tangents: Any) -> None:
+        return None
+
+
+argsort_ = Order(
+    "argsort",
+    (),
+    "The int32 positions of the values along an axis in their order, equal ones as they stand.",
+)
+register(argsort_)

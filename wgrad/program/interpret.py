@@ -85,6 +85,12 @@ def _write(device: Device, step: Step, args: list, draw: Draw) -> Array:
     return whole
 
 
+def _scatter(device: Device, step: Step, args: list, draw: Draw) -> Array:
+    whole = device.copy(args[0])
+    device.scatter(whole.view(step.params["target"]), args[1], args[2], step.params["axis"])
+    return whole
+
+
 _SINGLE: dict[str, Callable[[Device, Step, list, Draw], Array]] = {
     "full": lambda d, s, a, draw: d.full(s.out.shape, number(s.params["value"]), s.out.dtype),
     "map": lambda d, s, a, draw: d.map(
@@ -98,6 +104,8 @@ _SINGLE: dict[str, Callable[[Device, Step, list, Draw], Array]] = {
     "scatter_add": lambda d, s, a, draw: d.scatter_add(
         a[0], a[1], s.params["axis"], s.params["size"]
     ),
+    "scatter": _scatter,
+    "argsort": lambda d, s, a, draw: d.argsort(a[0], s.params["axis"], s.params["descending"]),
     "random": lambda d, s, a, draw: d.random(
         s.params["kind"], *draw(s.params["generator"], s.params["offset"]), s.out.shape
     ),

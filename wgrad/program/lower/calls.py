@@ -15,7 +15,7 @@ import numpy as np
 
 from ...backends import threefry
 from ...backends.base import Body, Live, Number
-from ...backends.numpy import REDUCERS, accumulator
+from ...backends.numpy import REDUCERS, accumulator, positions, put
 from ...layout import Layout, Shape
 from ..graph import Fold, Graph, Lookup, Position, Statement
 from ..ir import Ref, Slot, Step
@@ -178,11 +178,30 @@ def _scatter_add(made: Calls, step: Step) -> None:
     made.results.append((step.out, out))
 
 
+def _scatter(made: Calls, step: Step) -> None:
+    base, index, values = step.refs()
+    home, shape, dtype = step.out.index, step.out.shape, step.out.dtype
+    target = Ref(home, step.params["target"], dtype)
+    text = f"copyto({{out}}, {{0}})\n{{f}}({{1}}, {{2}}, {{3}}, {step.params['axis']})"
+    args = (base, target, index, values)
+    made.add(text, put, args, shape, dtype.numpy, safe=False, home=home)
+
+
+def _argsort(made: Calls, step: Step) -> None:
+    (x,) = step.refs()
+    how = f"{step.params['axis']}, {step.params['descending']}"
+    text = f"copyto({{out}}, {{f}}({{0}}, {how}), 'unsafe')"
+    found = made.add(text, positions, (x,), step.out.shape, step.out.dtype.numpy)
+    made.results.append((step.out, found))
+
+
 _KINDS: dict[str, Callable[[Calls, Step], None]] = {
     "matmul": _matmul,
     "write": _write,
     "random": _random,
     "scatter_add": _scatter_add,
+    "scatter": _scatter,
+    "argsort": _argsort,
 }
 
 
