@@ -52,14 +52,8 @@ def test_forward_mode_refuses_to_lose_a_tangent(device):
         y.assign(a * 3)
         return y * a
 
-    def into_an_entry(a):
-        y = wg.zeros(2)
-        y[0] = a[0] * 3
-        return y * a
-
-    for f in (into_a_buffer, into_an_entry):
-        with pytest.raises(REFUSED, match="lose its"):
-            wg.jvp(f, (x,), (d,))
+    with pytest.raises(REFUSED, match="lose its"):
+        wg.jvp(into_a_buffer, (x,), (d,))
 
 
 def test_forward_mode_follows_a_constant_assignment_as_reverse_mode_does(device):

@@ -11,6 +11,7 @@ import platform
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,8 @@ def positions(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
 def put(target: np.ndarray, index: np.ndarray, values: np.ndarray, axis: int) -> None:
     """Assign in place along `axis`, as `Device.scatter` says."""
     # A contiguous index is walked in order, so the last of equal ones stays.
-    target[(*[slice(None)] * axis, np.ascontiguousarray(index))] = values
+    places: tuple[Any, ...] = (*[slice(None)] * axis, np.ascontiguousarray(index))
+    target[places] = values
 
 
 @lru_cache(maxsize=256)

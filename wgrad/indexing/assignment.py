@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import core, dtypes, tape
-from ..backends.base import Array, changing, tracing
+from ..backends.base import Array, tracing
 from ..core import Value, apply
 from ..errors import GradientError
 from ..ops import indexing as primitives
@@ -167,10 +167,10 @@ def _check_identity(x: Tensor, value: Tensor) -> None:
 def _adopt(x: Tensor, out: Tensor) -> None:
     """Give `x` the values and the identity of a result that nobody else has."""
     node = out.node
+    x.node = None  # that of the old values
     x._write(out.array, owned=True)
     storage = x.array.storage
     storage.history = storage.version
-    changing(x, "node")
     x.node = node
     if node is not None:
         node.version = storage.version

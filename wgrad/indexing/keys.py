@@ -7,6 +7,7 @@ read or assigned to is not known here.
 
 from __future__ import annotations
 
+import functools
 import operator
 from dataclasses import dataclass, field
 from math import prod
@@ -181,7 +182,8 @@ def _axes_of(k: Any) -> int:
 
 
 def _checked(k: Any, extents: Shape, axis: int) -> Any:
-    """Return an array of a key, whose indices lie in the extent and count from the front."""
+    """Return an array of a key, whose indices lie in the extent; those of the host count from
+    the front then."""
     if _is_bool(k):
         if k.shape != extents:
             raise IndexRangeError(
@@ -193,6 +195,11 @@ def _checked(k: Any, extents: Shape, axis: int) -> Any:
     if isinstance(k, np.ndarray):
         return _counted(k, extent)
     primitives.check_indices(k, extent, "indexing", least=-extent)
+    return k
+
+
+def _from_the_front(k: Tensor, extent: int) -> Tensor:
+    """Return a checked index tensor as int32, with what counts from the end counted anew."""
     if k.dtype is dtypes.uint32:
         return with_dtype(k, dtypes.int32)
     if tracing() is None and primitives.bounds(k, -extent, extent)[0] >= 0:
@@ -258,15 +265,35 @@ class Joined:
     """All index arrays of a key as one: `index`, flat, along `axis` of the view laid out anew.
 
     The view is permuted to `axes`, then has `shape`; `spread` is the shape of the index arrays
-    together, whose axes stand at `place` in the result.
+    together, whose axes stand at `place` in the result. `arrays` count along `extents` positions.
     """
 
     axes: Shape
     shape: Shape
     axis: int
-    index: Tensor
     spread: Shape
     place: int
+    arrays: list[Any]
+    extents: list[int]
+    device: Device
+
+    @functools.cached_property
+    def index(self) -> Tensor:
+        """Return sum(array * the extents after it)."""
+        hosted: Any = None  # those of the host are added up there
+        found: Any = None
+        for i, array in enumerate(self.arrays):
+            step = prod(self.extents[i + 1 :])
+            if isinstance(array, np.ndarray):
+                hosted = array * step if hosted is None else hosted + array * step
+            else:
+                array = _from_the_front(array, self.extents[i])
+                array = array if step == 1 else multiply(array, step)
+                found = array if found is None else add(found, array)
+        if hosted is not None:
+            made = host_indices(np.asarray(hosted), self.device, "indexing")
+            found = made if found is None else add(found, made)
+        return reshape(expanded(found, self.spread), (-1,))
 
     def laid_out(self, view: Tensor) -> Tensor:
         """Return the view with the axes that are indexed merged into one."""
@@ -324,27 +351,10 @@ def join(key: Key, device: Device) -> Joined:
     spread = broadcast_shapes("indexing", *(tuple(i.shape) for i in indices))
     check_size((*spread, *(key.shape[a] for a in rest)), "indexing")
     extents = [prod(t.shape) for t in key.taken]
-    index = _flat_index(indices, extents, spread, device)
     shape = (
         *(key.shape[a] for a in rest[:axis]),
         merged,
         *(key.shape[a] for a in rest[axis:]),
     )
-    return Joined(order, shape, axis, index, spread, 0 if key.first else axis)
-
-
-def _flat_index(indices: list[Any], extents: list[int], spread: Shape, device: Device) -> Tensor:
-    """Return sum(index * the extents after it) over index arrays that broadcast to `spread`."""
-    hosted: Any = None  # those of the host are added up there
-    found: Any = None
-    for i, index in enumerate(indices):
-        step = prod(extents[i + 1 :])
-        if isinstance(index, np.ndarray):
-            hosted = index * step if hosted is None else hosted + index * step
-        else:
-            index = index if step == 1 else multiply(index, step)
-            found = index if found is None else add(found, index)
-    if hosted is not None:
-        made = host_indices(np.asarray(hosted), device, "indexing")
-        found = made if found is None else add(found, made)
-    return reshape(expanded(found, spread), (-1,))
+    place = 0 if key.first else axis
+    return Joined(order, shape, axis, spread, place, indices, extents, device)

@@ -152,7 +152,10 @@ def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Nu
         ready[0] = device.full(shape, ready[0], s.dtypes[0])  # type: ignore[arg-type]
     if isinstance(s.what, Lookup):
         data, index = ready
-        assert isinstance(data, Array) and isinstance(index, Array)
+        assert isinstance(data, Array)
+        if not isinstance(index, Array):
+            index = device.full((), index, s.dtypes[1])
+            index = index.view(index.layout.expand(shape))
         n = data.layout
         table = Layout((*shape, s.what.extent), (*n.strides, s.what.stride), n.offset)
         places = Layout((*shape, 1), (*index.layout.strides, 0), index.layout.offset)

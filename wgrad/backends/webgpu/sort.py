@@ -60,10 +60,9 @@ def sorted_positions(device: WebGpuDevice, keys: Array, bits: int) -> Array:
         params = struct.pack("<4I", rows * n, n, keys.layout.offset, 0)
         device._launch(rank, [keys], out, params, rows * n)
         return out
-    count, scan, place = (
-        device._pipeline((name,), access, lambda name=name: shaders.source(name))
-        for name, access in (("sort_count", 1), ("sort_scan", 0), ("sort_place", "rrrww"))
-    )
+    count = device._pipeline(("sort_count",), 1, lambda: shaders.source("sort_count"))
+    scan = device._pipeline(("sort_scan",), 0, lambda: shaders.source("sort_scan"))
+    place = device._pipeline(("sort_place",), "rrrww", lambda: shaders.source("sort_place"))
     chunks = _chunks(rows, n, device._busy)
     chunk = -(-n // chunks)
     threads = rows * chunks

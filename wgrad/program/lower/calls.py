@@ -231,7 +231,7 @@ def _statement(made: Calls, graph: Graph, s: Statement, args: list) -> Arrayed:
         return _fold(made, graph, s, _arrayed(args[0], s.dtypes[0].numpy))
     if isinstance(s.what, Lookup):
         data, index = args
-        return _lookup(made, s.what, data, index, rank)
+        return _lookup(made, s.what, data, _arrayed(index, s.dtypes[1].numpy), rank)
     if all(isinstance(x, NUMBERS) for x in args):  # a body wants one array at the least
         args = [_arrayed(x, d.numpy) for x, d in zip(args, s.dtypes, strict=True)]
     return _map(made, s.what, args, s.out.numpy, rank)
