@@ -238,7 +238,9 @@ class Tensor(Value):
             storage.history = None
         if self.node is not None and not (self.node.op is None and self.node.requires_grad):
             changing(self, "node")
-            self.node = None  # a leaf stays one; any other identity was that of the old values
+            # A leaf stays one; any other identity was that of the old values.
+            tracked_beside = self.array.storage.history is not None
+            self.node = tape.unfollowed(self.array) if tracked_beside else None
 
     # Gradients.
     @property

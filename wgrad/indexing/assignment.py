@@ -166,7 +166,7 @@ def _check_identity(x: Tensor, value: Tensor) -> None:
 
 def _adopt(x: Tensor, out: Tensor) -> None:
     """Give `x` the values and the identity of a result that nobody else has."""
-    node = out.node
+    node, before = out.node, x.node
     x.node = None  # that of the old values
     x._write(out.array, owned=True)
     storage = x.array.storage
@@ -174,6 +174,7 @@ def _adopt(x: Tensor, out: Tensor) -> None:
     x.node = node
     if node is not None:
         node.version = storage.version
+        node.retains_grad = before is not None and before.retains_grad
     for listener in core.listeners():
         if hasattr(listener, "adopted"):
             listener.adopted(x)
