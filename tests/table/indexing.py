@@ -178,7 +178,7 @@ def order() -> Iterator[Row]:
     for side in ("left", "right"):
         yield Row(
             f"searchsorted-{side}",
-            ("gather",),
+            ("searchsorted", "gather"),
             lambda x, v, side=side: wg.searchsorted(x, v, side, sorter=wg.argsort(x)),
             lambda x, v, side=side: np.searchsorted(x, v, side, np.argsort(x)),
             (Arg((7,), integers=(-3, 3)), Arg((3, 4), integers=(-4, 4))),

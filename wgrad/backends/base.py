@@ -319,6 +319,13 @@ class Device(ABC):
         """
 
     @abstractmethod
+    def searchsorted(self, x: Array, values: Array, right: bool) -> Array:
+        """Return how many of `x` (one axis, in the order of argsort) come before each value, int32.
+
+        Equal ones do too if `right`. Both have one dtype, and it is not bool.
+        """
+
+    @abstractmethod
     def random(self, kind: str, key: tuple[int, int], counter: int, shape: Shape) -> Array:
         """Threefry numbers `counter`, `counter`+1, ...: "bits" (uint32), "uniform", "normal"."""
 
@@ -356,6 +363,7 @@ PROTOCOL = (
     "scatter_add",
     "scatter",
     "argsort",
+    "searchsorted",
     "random",
 )
 REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")

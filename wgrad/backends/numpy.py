@@ -172,6 +172,10 @@ class NumpyDevice(Device):
     def argsort(self, x: Array, axis: int, descending: bool) -> Array:
         return self._wrap(positions(as_numpy(x), axis, descending), dtypes.int32)
 
+    def searchsorted(self, x: Array, values: Array, right: bool) -> Array:
+        found = np.searchsorted(as_numpy(x), as_numpy(values), "right" if right else "left")
+        return self._wrap(np.asarray(found), dtypes.int32)
+
     def random(self, kind: str, key: tuple[int, int], counter: int, shape: Shape) -> Array:
         words = threefry.bits(key, counter, Layout.dense(shape).size)
         if kind == "uniform":

@@ -18,7 +18,6 @@ from ..ops.elementwise import equal, logical_not, not_equal, where
 from ..ops.families import expanded, with_dtype
 from ..shaping import as_tensor, as_tensors, concat, reshape
 from .keys import host_indices, mask_positions
-from .sorting import bisected
 from .taking import take_flat
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class _Groups:
         from ..creation import arange, zeros
 
         places = arange(self.size, device=self.x.device)
-        group = bisected(self.starts, places, "right") - 1  # of each element in order
+        group = apply(primitives.searchsorted_, self.starts, places, right=True) - 1
         out = zeros((self.size,), dtypes.int32, self.x.device)
         out = apply(primitives.scatter, out, self.order, group, axis=0)
         out.array.storage.bounds = 0, max(self.size - 1, 0)
@@ -132,7 +131,7 @@ def isin(x1: Tensor, x2: Tensor, invert: bool = False) -> Tensor:
         flat = reshape(x2, (-1,))
         order = apply(primitives.argsort_, flat, axis=0, descending=False)
         ordered = take_flat(flat, order, 0)
-        places = bisected(ordered, x1, "left")
+        places = apply(primitives.searchsorted_, ordered, x1, right=False)
         there = where(places < n, places, n - 1)
         held = reshape(take_flat(ordered, reshape(there, (-1,)), 0), x1.shape)
         found = equal(held, x1)

@@ -7,7 +7,6 @@ last, and first where the order is descending.
 from __future__ import annotations
 
 import operator
-from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import dtypes
@@ -16,9 +15,8 @@ from ..errors import ArgumentError, AxisError, DTypeError, ShapeError, shown
 from ..layout import normalize_axis
 from ..ops import indexing as primitives
 from ..ops import movement
-from ..ops.elementwise import isnan, less, less_equal, logical_and, logical_not, logical_or, where
 from ..ops.families import with_dtype
-from ..shaping import as_tensor, as_tensors, reshape
+from ..shaping import as_tensor, as_tensors
 from .keys import index_tensor
 from .taking import take_flat
 
@@ -112,38 +110,4 @@ def searchsorted(x1: Tensor, x2: Tensor, side: str = "left", sorter: Any = None)
             )
         primitives.check_indices(places, x1.shape[0], "searchsorted")
         x1 = take_flat(x1, places, 0)
-    return bisected(x1, x2, side)
-
-
-def bisected(x1: Tensor, x2: Tensor, side: str) -> Tensor:
-    """Return how many of the ascending `x1` come before each of `x2`, of one dtype, by bisection.
-
-    Every round halves what is left, for all of `x2` at once; a compiled program does all rounds in
-    one kernel.
-    """
-    from ..creation import zeros
-
-    n, size = x1.shape[0], prod(x2.shape)
-    low = zeros((size,), dtypes.int32, x1.device)
-    values = reshape(x2, (-1,))
-    step = 1 << n.bit_length()
-    while step > 1 and size:
-        step //= 2
-        # The place after `step` more elements, if there are so many, and all of them come before.
-        beyond = low + step
-        at = where(less_equal(beyond, n), beyond - 1, 0)
-        here = take_flat(x1, at, 0)
-        low = where(logical_and(less_equal(beyond, n), _before(here, values, side)), beyond, low)
-    low.array.storage.bounds = 0, n
-    return reshape(low, x2.shape)
-
-
-def _before(a: Tensor, b: Tensor, side: str) -> Tensor:
-    """Return whether a < b ("left") or a <= b ("right"), where NaN is the greatest."""
-    if side == "left":
-        found = less(a, b)
-        if a.dtype.is_floating:
-            found = logical_or(found, logical_and(isnan(b), logical_not(isnan(a))))
-        return found
-    found = less_equal(a, b)
-    return logical_or(found, isnan(b)) if a.dtype.is_floating else found
+    return apply(primitives.searchsorted_, x1, x2, right=side == "right")

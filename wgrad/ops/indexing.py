@@ -7,6 +7,7 @@ and `place` overwrite part of a tensor, at a 1-d index and at a slice.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -181,13 +182,20 @@ scatter: Overwrite = overwrite(
 )
 
 
-class Order(Op):
-    """The positions that sort a tensor along an axis: integers, which no derivative passes."""
+class Positions(Op):
+    """An op whose result is positions: integers, which no derivative passes.
+
+    `most` says from the shapes of the inputs and the parameters what they are at most.
+    """
+
+    def __init__(self, name: str, compute: Callable, most: Callable[..., int], doc: str):
+        super().__init__(name, (), doc)
+        self.compute = compute
+        self.most = most
 
     def run(self, device: Device, inputs: tuple, params: dict) -> Array:
-        (x,) = inputs
-        out = device.argsort(x, params["axis"], params["descending"])
-        out.storage.bounds = 0, max(x.shape[params["axis"]] - 1, 0)
+        out = self.compute(device, *inputs, **params)
+        out.storage.bounds = 0, max(self.most(*[x.shape for x in inputs], **params), 0)
         return out
 
     def pull(self, position: int, ct: Any, env: Any) -> None:
@@ -197,9 +205,22 @@ class Order(Op):
         return None
 
 
-argsort_ = Order(
+def positions(name: str, compute: Callable, most: Callable[..., int], doc: str) -> Positions:
+    """Declare an op whose result is positions."""
+    op = Positions(name, compute, most, doc)
+    register(op)
+    return op
+
+
+argsort_ = positions(
     "argsort",
-    (),
+    lambda device, x, axis, descending: device.argsort(x, axis, descending),
+    lambda shape, axis, descending: shape[axis] - 1,
     "The int32 positions of the values along an axis in their order, equal ones as they stand.",
 )
-register(argsort_)
+searchsorted_ = positions(
+    "searchsorted",
+    lambda device, x, values, right: device.searchsorted(x, values, right),
+    lambda shape, _, right: shape[0],
+    "How many of the sorted a, of one axis, are before each of b, int32; equal ones too if right.",
+)

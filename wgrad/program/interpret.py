@@ -106,6 +106,7 @@ _SINGLE: dict[str, Callable[[Device, Step, list, Draw], Array]] = {
     ),
     "scatter": _scatter,
     "argsort": lambda d, s, a, draw: d.argsort(a[0], s.params["axis"], s.params["descending"]),
+    "searchsorted": lambda d, s, a, draw: d.searchsorted(a[0], a[1], s.params["right"]),
     "random": lambda d, s, a, draw: d.random(
         s.params["kind"], *draw(s.params["generator"], s.params["offset"]), s.out.shape
     ),

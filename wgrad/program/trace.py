@@ -249,6 +249,9 @@ class Tracer:
     def argsort(self, device: Device, x: Array, axis: int, descending: bool) -> Array:
         return self._add(device, "argsort", (x,), x.shape, int32, axis=axis, descending=descending)
 
+    def searchsorted(self, device: Device, x: Array, values: Array, right: bool) -> Array:
+        return self._add(device, "searchsorted", (x, values), values.shape, int32, right=right)
+
     def random(
         self, device: Device, kind: str, key: tuple[int, int], counter: int, shape: Shape
     ) -> Array:

@@ -432,6 +432,21 @@ class WebGpuDevice(Device):
         back = tuple(axes.index(i) for i in range(len(axes)))
         return self.copy(found.view(found.layout.permute(back)))
 
+    def searchsorted(self, x: Array, values: Array, right: bool) -> Array:
+        if not values.layout.contiguous:
+            values = self.copy(values)
+        out = self._empty(values.shape, dtypes.int32)
+        size, row = out.layout.size, x.layout
+        if size == 0:
+            return out
+        if row.size == 0:
+            return self.full(out.shape, 0, dtypes.int32)
+        pipeline = self._pipeline(("searchsorted", x.dtype), 2, lambda: sort.search_source(x.dtype))
+        step = row.strides[0] & 0xFFFFFFFF
+        words = (size, row.size, step, row.offset, values.layout.offset, int(right), 0, 0)
+        self._launch(pipeline, [x, values], out, struct.pack("<8I", *words), size)
+        return out
+
     # Random numbers.
     def random(self, kind: str, key: tuple[int, int], counter: int, shape: Shape) -> Array:
         out = self._empty(shape, dtypes.uint32 if kind == "bits" else dtypes.float32)

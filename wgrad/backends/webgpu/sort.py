@@ -43,6 +43,14 @@ BODIES = {
 }
 
 
+def search_source(dtype: DType) -> str:
+    """Return the shader that finds places among sorted values of a dtype."""
+    text = _KEYS[dtype.name]
+    functions = shaders.library(text)
+    block = f"alias T = {dtype.storage};\n{functions}\nfn key(a: T) -> u32 {{ return {text}; }}"
+    return shaders.fill("searchsorted", {"type": block})
+
+
 def key_bits(dtype: DType) -> int:
     """Return how many low bits of the keys of a dtype differ, in one direction or the other."""
     return 1 if dtype is dtypes.bool_ else 32

@@ -195,6 +195,14 @@ def _argsort(made: Calls, step: Step) -> None:
     made.results.append((step.out, found))
 
 
+def _searchsorted(made: Calls, step: Step) -> None:
+    x, values = step.refs()
+    side = "right" if step.params["right"] else "left"
+    text = f"copyto({{out}}, {{f}}({{0}}, {{1}}, '{side}'), 'unsafe')"
+    shape, dtype = step.out.shape, step.out.dtype.numpy
+    made.results.append((step.out, made.add(text, np.searchsorted, (x, values), shape, dtype)))
+
+
 _KINDS: dict[str, Callable[[Calls, Step], None]] = {
     "matmul": _matmul,
     "write": _write,
@@ -202,6 +210,7 @@ _KINDS: dict[str, Callable[[Calls, Step], None]] = {
     "scatter_add": _scatter_add,
     "scatter": _scatter,
     "argsort": _argsort,
+    "searchsorted": _searchsorted,
 }
 
 

@@ -226,6 +226,8 @@ class WebGpuExecutor:
             return device.scatter_add(args[0], args[1], params["axis"], params["size"])
         if step.kind == "argsort":
             return device.argsort(args[0], params["axis"], params["descending"])
+        if step.kind == "searchsorted":
+            return device.searchsorted(args[0], args[1], params["right"])
         if step.kind == "random":
             return device.random(params["kind"], (0, 0), 0, step.out.shape)
         assert step.kind in ("write", "scatter"), step.kind
