@@ -48,6 +48,7 @@ from .functional import (
 from .gradcheck import gradcheck
 from .indexing import (
     argsort,
+    bincount,
     isin,
     nonzero,
     scatter_add,

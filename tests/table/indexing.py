@@ -231,6 +231,25 @@ def sets() -> Iterator[Row]:
         public=("isin",),
     )
     yield Row(
+        "bincount",
+        ("scatter_add",),
+        lambda x, i: wg.bincount(i, x, minlength=6),
+        lambda x, i: np.bincount(i, x, minlength=6).astype(x.dtype),
+        (Arg((9,)), Arg((9,), integers=(0, 4), kind="index")),
+        dtypes=NUMBERS,
+        public=("bincount",),
+    )
+    yield Row(
+        "bincount-plain",
+        ("scatter_add",),
+        lambda x: wg.bincount(x),
+        np.bincount,
+        (Arg((9,), integers=(0, 4)),),
+        dtypes=INTS,
+        result=to_int,
+        grad=(),
+    )
+    yield Row(
         "nonzero",
         ("argsort",),
         lambda x: wg.stack(wg.nonzero(x)),

@@ -1,8 +1,9 @@
 """Picking elements: by keys and by index arrays, in order of value, and as sets."""
 
 from .assignment import setitem
-from .keys import host_indices, index_tensor
+from .indices import host_indices, index_tensor
 from .sets import (
+    bincount,
     isin,
     nonzero,
     unique_all,

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from .. import core, dtypes, tape
+from .. import core, tape
 from ..backends.base import Array, tracing
 from ..core import Value, apply
 from ..errors import GradientError
 from ..ops import indexing as primitives
 from ..ops.elementwise import where
 from ..ops.families import expanded, with_dtype
-from ..shaping import reshape
-from .keys import Joined, Key, join, parse
+from .indices import shaped
+from .joined import Joined, join
+from .keys import Key, is_bool, parse
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -63,7 +62,7 @@ def _without_leading(value: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Return a value without leading axes of extent 1 that the target lacks, as NumPy takes it."""
     spare = len(value.shape) - len(shape)
     if spare > 0 and value.shape[:spare] == (1,) * spare:
-        return reshape(value, value.shape[spare:])
+        return shaped(value, value.shape[spare:])
     return value
 
 
@@ -73,7 +72,7 @@ def _broad_mask(key: Key, value: Tensor) -> Any:
         return None
     (only,) = key.taken
     mask, after = only.index, len(key.shape) - only.axis - len(only.shape)
-    if mask.dtype not in (dtypes.bool_, np.bool_) or not mask.shape or len(value.shape) > after:
+    if not is_bool(mask) or not mask.shape or len(value.shape) > after:
         return None
     value._check_fits(key.shape[len(key.shape) - after :], "assign")
     return only
@@ -86,7 +85,7 @@ def _selected(view: Tensor, taken: Any, value: Tensor) -> Tensor:
     mask, after = taken.index, len(view.shape) - taken.axis - len(taken.shape)
     if not isinstance(mask, Value):
         mask = tensor(mask, device=view.device)
-    mask = reshape(mask, (*taken.shape, *(1,) * after))
+    mask = shaped(mask, (*taken.shape, *(1,) * after))
     value = with_dtype(value, view.dtype)
     return where(expanded(mask, view.shape), expanded(value, view.shape), view)
 
@@ -99,7 +98,7 @@ def _assigned(x: Tensor, key: Key, joined: Joined | None, taken: Any, value: Ten
     else:
         value = with_dtype(value, x.dtype)
         view = expanded(value, key.shape) if joined is None else _scattered(view, joined, value)
-    part = reshape(view, key.sizes)
+    part = shaped(view, key.sizes)
     return apply(primitives.place, x, part, starts=key.starts, steps=key.steps)
 
 

@@ -12,12 +12,13 @@ import numpy as np
 
 from .. import dtypes
 from ..core import apply, check_devices
-from ..errors import ShapeError
+from ..errors import ArgumentError, DTypeError, ShapeError, shown
 from ..ops import indexing as primitives
 from ..ops.elementwise import equal, logical_not, not_equal, where
 from ..ops.families import expanded, with_dtype
 from ..shaping import as_tensor, as_tensors, concat, reshape
-from .keys import host_indices, mask_positions
+from .indices import host_indices
+from .joined import mask_positions
 from .taking import take_flat
 
 if TYPE_CHECKING:
@@ -136,6 +137,39 @@ def isin(x1: Tensor, x2: Tensor, invert: bool = False) -> Tensor:
         held = reshape(take_flat(ordered, reshape(there, (-1,)), 0), x1.shape)
         found = equal(held, x1)
     return logical_not(found) if invert else found
+
+
+def bincount(x: Tensor, weights: Any = None, minlength: int = 0) -> Tensor:
+    """Return how often each of 0, 1, 2, ... comes in 1-d integers, int32; or the sums of `weights`.
+
+    The greatest of them, on which the result's length depends, is read back from a GPU; the length
+    is `minlength` at the least. Differentiable by the weights.
+    Raises: IndexRangeError for a negative one; DTypeError; ShapeError; ArgumentError.
+    """
+    x = as_tensor(x, "bincount")
+    if len(x.shape) != 1 or not x.dtype.is_integer:
+        raise (ShapeError if len(x.shape) != 1 else DTypeError)(
+            f"bincount: a {x.dtype.name} tensor of shape {x.shape} came; integers of 1 axis are "
+            "needed"
+        )
+    if not isinstance(minlength, int) or minlength < 0:
+        raise ArgumentError(
+            f"bincount: minlength is {shown(minlength)}, and an integer of at least 0 is needed"
+        )
+    if weights is None:
+        values = expanded(as_tensor(np.array(1, np.int32), "bincount", x), x.shape)
+    else:
+        values = as_tensor(weights, "bincount", x)
+        check_devices("bincount", (x, values))
+        if values.shape != x.shape:
+            raise ShapeError(f"bincount: weights {values.shape} came for integers {x.shape}")
+        if values.dtype is dtypes.bool_:
+            values = with_dtype(values, dtypes.int32)
+    size = 0
+    if x.shape[0]:
+        primitives.check_indices(x, 2**31 - 1, "bincount")
+        size = int(x.max().item()) + 1
+    return apply(primitives.scatter_, values, x, axis=0, size=max(size, minlength))
 
 
 def nonzero(x: Tensor) -> tuple[Tensor, ...]:

@@ -17,7 +17,7 @@ from ..ops import indexing as primitives
 from ..ops import movement
 from ..ops.families import with_dtype
 from ..shaping import as_tensor, as_tensors
-from .keys import index_tensor
+from .indices import index_tensor
 from .taking import take_flat
 
 if TYPE_CHECKING:

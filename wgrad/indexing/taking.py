@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from ..core import apply, check_devices
@@ -11,7 +12,9 @@ from ..ops import indexing as primitives
 from ..ops import movement
 from ..ops.families import expanded, with_dtype
 from ..shaping import as_tensor, as_tensors, reshape
-from .keys import index_tensor, join, parse
+from .indices import index_tensor, shaped
+from .joined import join
+from .keys import parse
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -30,8 +33,8 @@ def take(x: Tensor, indices: Any, axis: int | None = None) -> Tensor:
     at = normalize_axis(axis, len(x.shape), "take")
     primitives.check_indices(index, x.shape[at], "take")
     lead, tail = x.shape[:at], x.shape[at + 1 :]
-    out = take_flat(x, reshape(index, (-1,)), at)
-    return reshape(out, (*lead, *index.shape, *tail))
+    out = take_flat(x, shaped(index, (prod(index.shape),)), at)
+    return shaped(out, (*lead, *index.shape, *tail))
 
 
 def take_along_axis(x: Tensor, indices: Any, axis: int = -1) -> Tensor:
@@ -115,5 +118,5 @@ def take_flat(x: Tensor, index: Tensor, axis: int) -> Tensor:
     """Return the entries of `x` along `axis` at a 1-d index that was checked."""
     lead, tail = x.shape[:axis], x.shape[axis + 1 :]
     count = index.shape[0]
-    column = reshape(index, (*(1 for _ in lead), count, *(1 for _ in tail)))
+    column = shaped(index, (*(1,) * len(lead), count, *(1,) * len(tail)))
     return apply(primitives.gather_, x, expanded(column, (*lead, count, *tail)), axis=axis)
