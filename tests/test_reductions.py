@@ -205,7 +205,9 @@ def test_reduction_over_many_axes(device, rng):
     axes = (0, 2, 4, 6, 8, 10)
     np.testing.assert_allclose(x.sum(axes).numpy(), host.T.sum(axes), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(x.var(axes).numpy(), host.T.var(axes), rtol=1e-5)
-    np.testing.assert_allclose(x.cumulative_sum(5).numpy(), host.T.cumsum(5), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        x.cumulative_sum(5).numpy(), host.T.cumsum(5), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_reduction_of_an_expanded_view(device):
