@@ -2,166 +2,154 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import wgrad as wg
 from wgrad.errors import DeviceError, IndexRangeError, ShapeError, TraceError
 
-DEVICES = pytest.mark.parametrize("name", ["numpy", "webgpu"])
-SHAPES = st.lists(st.integers(0, 4), min_size=0, max_size=4).map(tuple)
 
-
-@st.composite
-def keys(draw: Any, shape: tuple[int, ...]) -> tuple:
+def random_key(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple:
     """Return a key for a shape: all kinds of parts, in any order."""
-    spread = draw(st.sampled_from([(), (1,), (2,), (3,), (2, 1), (0,)]))
+    spread = [(), (1,), (2,), (3,), (4,), (2, 1), (2, 3), (0,)][rng.integers(8)]
     parts: list[Any] = []
-    axis = 0
-    last = draw(st.integers(0, len(shape)))
+    axis, masked = 0, False
+    last = len(shape) if rng.integers(3) else int(rng.integers(len(shape) + 1))
     while axis < last:
         n = shape[axis]
-        kind = draw(st.sampled_from(["slice", "integer", "array", "mask", "range"]))
-        if kind == "mask":
-            rank = draw(st.integers(1, last - axis))
+        kind = rng.choice(["slice", "all", "integer", "array", "array", "mask"])
+        if kind == "mask" and not masked:
+            rank = int(rng.integers(1, last - axis + 1))
             extents = shape[axis : axis + rank]
-            bits = draw(st.lists(st.booleans(), min_size=0, max_size=int(np.prod(extents))))
-            mask = np.zeros(int(np.prod(extents)), bool)
-            mask[: len(bits)] = bits
-            if spread and any(isinstance(p, np.ndarray) for p in parts):
-                mask[:] = False  # a mask has to broadcast with the arrays: of one true element
-                mask[:1] = True
-            if not any(isinstance(p, np.ndarray) and p.dtype == bool for p in parts):
-                parts.append(mask.reshape(extents))
-                axis += rank
-                continue
-            kind = "slice"
-        if kind == "slice" or n == 0:
-            ends = st.one_of(st.none(), st.integers(-n - 2, n + 2))
-            parts.append(slice(draw(ends), draw(ends), draw(st.sampled_from([-2, -1, 1, 2]))))
-        elif kind == "integer":
-            parts.append(draw(st.integers(-n, n - 1)))
-        elif kind == "range":
-            parts.append(slice(None))
+            mask = rng.integers(0, 2, extents).astype(bool)
+            if spread or parts:  # it has to broadcast with other arrays: often one true element
+                mask[:] = False
+                mask.reshape(-1)[:1] = True
+            parts.append(mask)
+            axis, masked = axis + rank, True
+            continue
+        if kind == "array" and n:
+            parts.append(rng.integers(-n, n, spread))
+        elif kind == "integer" and n:
+            parts.append(int(rng.integers(-n, n)))
+        elif kind == "slice":
+            ends = [
+                None if rng.integers(3) == 0 else int(rng.integers(-n - 1, n + 2)) for _ in "ab"
+            ]
+            parts.append(slice(*ends, [None, 1, 2, -1, -2][rng.integers(5)]))
         else:
-            some = draw(st.lists(st.integers(-n, n - 1), min_size=1, max_size=3))
-            parts.append(np.resize(np.array(some), spread))
+            parts.append(slice(None))
         axis += 1
-    for extra in draw(st.lists(st.sampled_from([None, True, False]), max_size=2)):
-        parts.insert(draw(st.integers(0, len(parts))), extra)
-    if draw(st.booleans()):
-        parts.insert(draw(st.integers(0, len(parts))) if axis == len(shape) else len(parts), ...)
+    for extra in (None, None, True, False):
+        if rng.integers(8 if extra is None else 20) == 0:
+            parts.insert(int(rng.integers(len(parts) + 1)), extra)
+    if rng.integers(3) == 0:
+        anywhere = axis == len(shape)
+        parts.insert(int(rng.integers(len(parts) + 1)) if anywhere else len(parts), ...)
     return tuple(parts)
 
 
-def ours(key: tuple, pick: int) -> tuple:
-    """Return the key with its arrays as lists, as tensors or as they are."""
-
-    def changed(k: Any) -> Any:
-        if not isinstance(k, np.ndarray) or not k.shape:
-            return k
-        ways = (lambda: k, lambda: wg.tensor(k), lambda: k.tolist() if k.size else k)
-        return ways[pick % 3]()
-
-    return tuple(map(changed, key))
-
-
-def readable(array: np.ndarray, key: tuple) -> np.ndarray | None:
-    """Return array[key], or None where NumPy refuses the key."""
-    try:
-        return array[key]
-    except IndexError:
-        return None
+def random_cases(count: int) -> Iterator[tuple[np.random.Generator, tuple, tuple, tuple, Any]]:
+    """Yield shapes, keys for them, as NumPy and as we are to read them, and what NumPy finds."""
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        low = 0 if seed % 10 == 0 else 1
+        shape = tuple(int(n) for n in rng.integers(low, 5, rng.integers(1, 5)))
+        if seed % 25 == 0:
+            shape = ()
+        key = random_key(rng, shape)
+        places = np.arange(int(np.prod(shape)), dtype=np.int32).reshape(shape)
+        try:
+            found = places[key]
+        except IndexError:  # arrays that do not broadcast
+            found = None
+        yield rng, shape, key, tuple(ours(k, rng.integers(3)) for k in key), found
 
 
-CASES = SHAPES.flatmap(lambda shape: st.tuples(st.just(shape), keys(shape), st.integers(0, 2)))
+def ours(k: Any, way: int) -> Any:
+    """Return an array of a key as it is, as a tensor or as lists."""
+    if not isinstance(k, np.ndarray) or not k.size:
+        return k
+    return (k, wg.tensor(k), k.tolist() if k.shape else k)[way]
 
 
-@DEVICES
-@settings(max_examples=150, deadline=None, derandomize=True)
-@given(case=CASES)
-def test_random_keys_read_as_numpy_does(name, case):
-    shape, key, pick = case
-    array = np.arange(int(np.prod(shape)), dtype=np.int32).reshape(shape)
-    expected = readable(array, key)
-    with wg.device(name):
-        x = wg.tensor(array)
-        if expected is None:
+def test_random_keys_are_of_all_kinds():
+    found = [(key, places) for _, _, key, _, places in random_cases(300)]
+    full = [(key, p) for key, p in found if p is not None and p.size]
+    arrays = [[k for k in key if isinstance(k, np.ndarray)] for key, _ in full]
+    assert len(full) > 200
+    assert sum(p is None for _, p in found) > 3
+    assert sum(len(a) > 1 for a in arrays) > 40
+    assert sum(any(k.dtype == bool for k in a) for a in arrays) > 30
+    assert sum(len(np.unique(p)) < p.size for _, p in full) > 40
+
+
+def test_random_keys_read_as_numpy_does(device):
+    for _, shape, key, mine, places in random_cases(300):
+        x = wg.arange(int(np.prod(shape))).reshape(shape)
+        if places is None:
             with pytest.raises((IndexRangeError, ShapeError)):
-                x[ours(key, pick)]
-            return
-        found = x[ours(key, pick)]
-        assert found.shape == expected.shape
-        np.testing.assert_array_equal(found.numpy(), expected)
+                x[mine]
+            continue
+        found = x[mine]
+        assert found.shape == places.shape, key
+        np.testing.assert_array_equal(found.numpy(), places, str(key))
 
 
-@DEVICES
-@settings(max_examples=120, deadline=None, derandomize=True)
-@given(case=CASES, narrow=st.booleans(), way=st.integers(0, 2))
-def test_random_keys_assign_as_numpy_does(name, case, narrow, way):
+def test_random_keys_assign_as_numpy_does(device):
     """Values that repeat along the last axis too; into views; repeated indices: the last one."""
-    shape, key, pick = case
-    array = np.arange(int(np.prod(shape)), dtype=np.float32).reshape(shape)
-    target = readable(array, key)
-    if target is None:
-        return
-    value = -1.0 - np.arange(target.size, dtype=np.float32).reshape(target.shape)
-    if narrow and value.size and value.ndim:
-        value = value[..., :1]
-    expected = array.copy()
-    expected[key] = value
-    with wg.device(name):
-        if way == 0:
-            x = wg.tensor(array)
-        elif way == 1:
-            x = wg.tensor(array.T.copy())
-            x = wg.permute_dims(x, tuple(range(x.ndim))[::-1])
-        else:
-            x = wg.flip(wg.tensor(np.flip(array).copy()))
-        x[ours(key, pick)] = wg.tensor(value)
-        np.testing.assert_array_equal(x.numpy(), expected)
+    for i, (_, shape, key, mine, places) in enumerate(random_cases(200)):
+        if places is None:
+            continue
+        array = np.arange(int(np.prod(shape)), dtype=np.float32).reshape(shape)
+        value = -1.0 - np.arange(places.size, dtype=np.float32).reshape(places.shape)
+        if i % 2 and value.size and value.ndim:
+            value = value[..., :1]
+        expected = array.copy()
+        expected[key] = value
+        x = (
+            lambda a: wg.tensor(a),
+            lambda a: wg.permute_dims(wg.tensor(a.T.copy()), tuple(range(a.ndim))[::-1]),
+            lambda a: wg.flip(wg.tensor(np.flip(a).copy())),
+        )[i % 3](array)
+        x[mine] = wg.tensor(value)
+        np.testing.assert_array_equal(x.numpy(), expected, str(key))
 
 
-@DEVICES
-@settings(max_examples=100, deadline=None, derandomize=True)
-@given(case=CASES)
-def test_gradients_of_random_keys(name, case):
+def test_gradients_of_random_keys(device):
     """What is read adds up where it came from; what is assigned has the gradient, and not the
     places that it took, nor a value that a later one replaced."""
-    shape, key, pick = case
-    rng = np.random.default_rng(len(shape))
-    array = np.array(rng.standard_normal(shape), np.float32)
-    target = readable(array, key)
-    if target is None:
-        return
-    with wg.device(name):
+    for rng, shape, key, mine, places in random_cases(150):
+        if places is None:
+            continue
+        array = np.array(rng.standard_normal(shape), np.float32)
         x = wg.parameter(array)
-        weights = rng.standard_normal(target.shape).astype(np.float32)
+        weights = np.array(rng.standard_normal(places.shape), np.float32)
         expected = np.zeros(shape)
         np.add.at(expected, key, weights)
-        (x[ours(key, pick)] * wg.tensor(weights)).sum().backward()
-        np.testing.assert_allclose(x.grad.numpy(), expected, atol=1e-5)
+        (x[mine] * wg.tensor(weights)).sum().backward()
+        np.testing.assert_allclose(x.grad.numpy(), expected, atol=1e-5, err_msg=str(key))
 
         x.grad = None
-        value = wg.parameter(rng.standard_normal(target.shape).astype(np.float32))
-        weights = rng.standard_normal(shape).astype(np.float32)
+        value = wg.parameter(np.array(rng.standard_normal(places.shape), np.float32))
+        weights = np.array(rng.standard_normal(shape), np.float32)
         y = x * 2
-        y[ours(key, pick)] = value * 3
+        y[mine] = value * 3
         after = np.array(array * 2)  # of no axes too
         after[key] = value.numpy() * 3
-        np.testing.assert_array_equal(y.numpy(), after)
+        np.testing.assert_array_equal(y.numpy(), after, str(key))
         (y * wg.tensor(weights)).sum().backward()
         writer = np.full(shape, -1)
-        writer[key] = np.arange(target.size).reshape(target.shape)
-        to_value = np.zeros(target.size)
+        writer[key] = np.arange(places.size).reshape(places.shape)
+        to_value = np.zeros(places.size)
         to_value[writer[writer >= 0]] = 3 * weights[writer >= 0]
-        np.testing.assert_allclose(x.grad.numpy(), np.where(writer < 0, 2 * weights, 0), rtol=1e-6)
+        to_x = np.where(writer < 0, 2 * weights, 0)
+        np.testing.assert_allclose(x.grad.numpy(), to_x, rtol=1e-6, err_msg=str(key))
         np.testing.assert_allclose(
-            value.grad.numpy(), to_value.reshape(target.shape), rtol=1e-6, atol=1e-7
+            value.grad.numpy(), to_value.reshape(places.shape), rtol=1e-6, atol=1e-7
         )
 
 
