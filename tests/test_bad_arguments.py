@@ -398,29 +398,6 @@ def test_pad_reads_widths_as_numpy_does(widths, device):
         assert np.array_equal(wg.pad(wg.tensor(x), widths, value=value).numpy(), expected)
 
 
-def test_integers_beside_an_index_array_follow_numpy_or_are_refused(device):
-    data = np.arange(120.0, dtype=np.float32).reshape(2, 3, 4, 5)
-    x = wg.tensor(data)
-    for key in (
-        (0, [1, 2]),
-        ([1, 0], 2),
-        (slice(None), 0, [1, 3]),
-        (slice(None), [0, 2], 1),
-        ([1, 0], slice(None), 2),  # the array is first in either order
-        (slice(None), np.array(1), slice(None), 2),
-        (slice(None), slice(None), [0, 1]),
-    ):
-        assert np.array_equal(x[key].numpy(), data[key]), key
-    for key in (
-        (0, slice(None), [1, 2]),
-        (0, None, [1, 2]),
-        (slice(None), 0, ..., [1, 2]),
-        (slice(None), [0, 1], slice(None), 0),
-    ):
-        with pytest.raises(IndexRangeError, match="NumPy would put"):
-            x[key]
-
-
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint64"])
 def test_index_arrays_of_small_dtypes_do_not_overflow(dtype, device):
     x = wg.arange(300)

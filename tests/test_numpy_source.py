@@ -221,7 +221,11 @@ def test_source_of_random_functions_computes_the_same_bits(
     numpy_device, ops, shapes, strange, slope
 ):
     f, tensors = random_case(ops, shapes, strange, slope)
-    agree(numpy_device, *captured(f, *tensors))
+    try:
+        found = captured(f, *tensors)
+    except LookupError:
+        return  # a function that runs nothing
+    agree(numpy_device, *found)
 
 
 # Single calls.

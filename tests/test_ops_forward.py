@@ -10,7 +10,7 @@ import pytest
 from table import ALL, ELEMENTWISE, FLOATS, LAYOUTS, ROWS, Row, assert_matches, expanded
 
 import wgrad as wg
-from wgrad import core, dtypes, functional, shaping
+from wgrad import core, dtypes, functional, indexing, shaping
 from wgrad.core import Call
 from wgrad.ops import REGISTRY
 
@@ -32,13 +32,15 @@ def test_table_has_a_row_for_every_op():
 
 
 def test_table_has_a_row_for_every_public_function():
-    """What functional and shaping define for users, and every op offered as a function."""
+    """What functional, shaping and indexing define for users, and every op that is offered."""
     public = {
         name
         for name, value in (vars(wg) | vars(wg.nn.functional)).items()
         if (
             inspect.isfunction(value)
-            and value.__module__.startswith((functional.__name__, shaping.__name__))
+            and value.__module__.startswith(
+                (functional.__name__, indexing.__name__, shaping.__name__)
+            )
         )
         or isinstance(value, core.Op)
     }

@@ -68,7 +68,22 @@ from .functional import (
     vecdot,
 )
 from .gradcheck import gradcheck
-from .indexing import scatter_add, take, take_along_axis
+from .indexing import (
+    argsort,
+    bincount,
+    isin,
+    nonzero,
+    scatter_add,
+    searchsorted,
+    sort,
+    take,
+    take_along_axis,
+    topk,
+    unique_all,
+    unique_counts,
+    unique_inverse,
+    unique_values,
+)
 from .inspection import (
     __array_api_version__,
     astype,

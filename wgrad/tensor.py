@@ -22,7 +22,7 @@ from .errors import (
     WgradError,
     shown,
 )
-from .layout import broadcast_shapes
+from .layout import Shape, broadcast_shapes
 from .ops import elementwise as ew
 from .ops import movement, reduction
 from .ops.families import expanded, with_dtype
@@ -198,7 +198,10 @@ class Tensor(Value):
 
     def detach(self) -> Tensor:
         """Return the same values (shared, not copied) with no history."""
-        return Tensor(self.array)
+        out = Tensor(self.array)
+        if self.array.storage.history is not None:
+            out.node = tape.unfollowed(self.array)
+        return out
 
     def copy(self) -> Tensor:
         """Return a copy in memory of its own. Differentiable; `.detach().copy()` has no history."""
@@ -212,15 +215,7 @@ class Tensor(Value):
 
         Raises: ShapeError; GradientError when `value` requires grad (its history would be lost).
         """
-        from .creation import tensor
-
-        if not isinstance(value, Tensor):
-            if not self.dtype.is_floating and np.asarray(value).dtype.kind == "f":
-                raise DTypeError(
-                    f"assign: floating values came for a {self.dtype.name} tensor: convert them "
-                    "first"
-                )
-            value = tensor(value, dtype=self.dtype, device=self.device)
+        value = self._for_assignment(value, "assign")
         if value.requires_grad and tape.is_recording():
             raise GradientError(
                 "assign: the value requires grad, and assigning would lose its history: use "
@@ -230,44 +225,73 @@ class Tensor(Value):
             refuse = getattr(listener, "refuse_assignment", None)
             if refuse is not None:
                 refuse(value)
-        if value.device is not self.device:
-            raise DeviceError(
-                f"assign: the value is on {value.device.name} and the tensor on {self.device.name}"
-            )
-        if broadcast_shapes("assign", value.shape, self.shape) != self.shape:
-            raise ShapeError(f"assign: shape {value.shape} does not fit shape {self.shape}")
-        if 0 in self.array.layout.strides and any(
-            s == 0 and n > 1 for s, n in zip(self.array.layout.strides, self.shape, strict=True)
-        ):
-            raise ShapeError(
-                f"assign: the tensor of shape {self.shape} is an expanded view, whose elements "
-                "share memory: assign to a copy()"
-            )
-        if value.dtype.rank > self.dtype.rank:
-            raise DTypeError(
-                f"assign: {value.dtype.name} values do not fit a {self.dtype.name} tensor: convert "
-                "with .astype() first"
-            )
+        value._check_fits(self.shape, "assign")
+        self._check_memory("assign")
         with tape.no_grad():
             source = expanded(with_dtype(value, self.dtype), self.shape).array
         self._write(source)
         return self
 
+    def _for_assignment(self, value: Any, where: str) -> Tensor:
+        """Return what is assigned here as a tensor, of any shape. Raises: DTypeError, ..."""
+        from .creation import tensor
+
+        if not isinstance(value, Tensor):
+            if not self.dtype.is_floating and np.asarray(value).dtype.kind == "f":
+                raise DTypeError(
+                    f"{where}: floating values came for a {self.dtype.name} tensor: convert them "
+                    "first"
+                )
+            return tensor(value, dtype=self.dtype, device=self.device)
+        if value.device is not self.device:
+            raise DeviceError(
+                f"{where}: the value is on {value.device.name} and the tensor on {self.device.name}"
+            )
+        if value.dtype.rank > self.dtype.rank:
+            raise DTypeError(
+                f"{where}: {value.dtype.name} values do not fit a {self.dtype.name} tensor: "
+                "convert with .astype() first"
+            )
+        return value
+
+    def _check_fits(self, shape: Shape, where: str) -> None:
+        """Raise ShapeError unless the tensor broadcasts to `shape`."""
+        if broadcast_shapes(where, self.shape, shape) != shape:
+            raise ShapeError(f"{where}: shape {self.shape} does not fit shape {shape}")
+
+    def _check_memory(self, where: str) -> None:
+        """Raise ShapeError for a view in which several elements share memory."""
+        layout = self.array.layout
+        if 0 in layout.strides and any(
+            s == 0 and n > 1 for s, n in zip(layout.strides, layout.shape, strict=True)
+        ):
+            raise ShapeError(
+                f"{where}: the tensor of shape {self.shape} is an expanded view, whose elements "
+                "share memory: assign to a copy()"
+            )
+
     def _write(self, source: Any, owned: bool = False) -> None:
         """Give the tensor the values of an array, which nobody else holds when `owned`."""
-        storage = self.array.storage
         bounds = source.storage.bounds
         if owned:
             self.device.replace(self.array, source)
         else:
             self.device.write(self.array, source)
+        self._has_changed(bounds)
+
+    def _has_changed(self, bounds: tuple[int, int] | None = None) -> None:
+        """Note that the values are others now; `bounds` are those of all of them."""
+        storage, layout = self.array.storage, self.array.layout
         storage.version += 1
-        layout = self.array.layout
         whole = layout.contiguous and layout.size == storage.size
         storage.bounds = bounds if whole else None
+        if whole:
+            storage.history = None
         if self.node is not None and not (self.node.op is None and self.node.requires_grad):
             changing(self, "node")
-            self.node = None  # a leaf stays one; any other identity was that of the old values
+            # A leaf stays one; any other identity was that of the old values.
+            tracked_beside = self.array.storage.history is not None
+            self.node = tape.unfollowed(self.array) if tracked_beside else None
 
     # Gradients.
     @property
@@ -425,18 +449,7 @@ class Tensor(Value):
         return indexing.getitem(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        view, taken = indexing._basic_view(self, key)
-        if taken is not None:
-            raise ArgumentError(
-                "x[indices] = value: assignment at an index array is not offered: use "
-                "wg.scatter_add, or wg.where with a mask"
-            )
-        if self.requires_grad and tape.is_recording():
-            raise GradientError(
-                "x[...] = value: the tensor requires grad; use no_grad(), or build the result with "
-                "wg.where or wg.concat"
-            )
-        view.detach().assign(value)
+        indexing.setitem(self, key, value)
 
     # Operators.
     def __add__(self, other: Any) -> Tensor:
@@ -752,6 +765,18 @@ class Tensor(Value):
 
     def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
         return functional.trace(self, offset, axis1, axis2)
+
+    def argsort(self, axis: int = -1, descending: bool = False) -> Tensor:
+        return indexing.argsort(self, axis, descending)
+
+    def sort(self, axis: int = -1, descending: bool = False) -> Tensor:
+        return indexing.sort(self, axis, descending)
+
+    def topk(self, k: int, axis: int = -1, largest: bool = True) -> Any:
+        return indexing.topk(self, k, axis, largest)
+
+    def nonzero(self) -> Any:
+        return indexing.nonzero(self)
 
     def take(self, indices: Any, axis: int | None = None) -> Tensor:
         return indexing.take(self, indices, axis)

@@ -85,6 +85,12 @@ def _write(device: Device, step: Step, args: list, draw: Draw) -> Array:
     return whole
 
 
+def _scatter(device: Device, step: Step, args: list, draw: Draw) -> Array:
+    whole = device.copy(args[0])
+    device.scatter(whole.view(step.params["target"]), args[1], args[2], step.params["axis"])
+    return whole
+
+
 _SINGLE: dict[str, Callable[[Device, Step, list, Draw], Array]] = {
     "full": lambda d, s, a, draw: d.full(s.out.shape, number(s.params["value"]), s.out.dtype),
     "map": lambda d, s, a, draw: d.map(
@@ -102,6 +108,9 @@ _SINGLE: dict[str, Callable[[Device, Step, list, Draw], Array]] = {
     "scatter_add": lambda d, s, a, draw: d.scatter_add(
         a[0], a[1], s.params["axis"], s.params["size"]
     ),
+    "scatter": _scatter,
+    "argsort": lambda d, s, a, draw: d.argsort(a[0], s.params["axis"], s.params["descending"]),
+    "searchsorted": lambda d, s, a, draw: d.searchsorted(a[0], a[1], s.params["right"]),
     "random": lambda d, s, a, draw: d.random(
         s.params["kind"], *draw(s.params["generator"], s.params["offset"]), s.out.shape
     ),
@@ -150,7 +159,10 @@ def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Nu
         ready[0] = device.full(shape, ready[0], s.dtypes[0])  # type: ignore[arg-type]
     if isinstance(s.what, Lookup):
         data, index = ready
-        assert isinstance(data, Array) and isinstance(index, Array)
+        assert isinstance(data, Array)
+        if not isinstance(index, Array):
+            index = device.full((), index, s.dtypes[1])
+            index = index.view(index.layout.expand(shape))
         n = data.layout
         table = Layout((*shape, s.what.extent), (*n.strides, s.what.stride), n.offset)
         places = Layout((*shape, 1), (*index.layout.strides, 0), index.layout.offset)

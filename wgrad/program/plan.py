@@ -126,10 +126,9 @@ def may_overwrite(step: Step, old: Slot, out: Slot) -> bool:
         )
     if old.index not in step.reads():
         return True
-    if step.kind == "write":
-        base, value = step.inputs
-        assert isinstance(base, Ref)
-        return base.slot == old.index and not (isinstance(value, Ref) and value.slot == old.index)
+    if step.kind in ("write", "scatter"):
+        base, *placed = step.refs()
+        return base.slot == old.index and all(x.slot != old.index for x in placed)
     if step.kind == "fused":
         return _aligned(step.params["graph"], step.inputs, step, old, out)
     if step.kind == "matmul" and step.params.get("epilogue") is not None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...backends import threefry
 from ...backends.base import Body, Live, Number
-from ...backends.numpy import REDUCERS, accumulator, scanned
+from ...backends.numpy import REDUCERS, accumulator, positions, put, scanned
 from ...layout import Layout, Shape
 from ..graph import Fold, Graph, Inside, Lookup, Position, Statement
 from ..ir import Ref, Slot, Step
@@ -196,6 +196,31 @@ def _scatter_add(made: Calls, step: Step) -> None:
     made.results.append((step.out, out))
 
 
+def _scatter(made: Calls, step: Step) -> None:
+    base, index, values = step.refs()
+    home, shape, dtype = step.out.index, step.out.shape, step.out.dtype
+    target = Ref(home, step.params["target"], dtype)
+    text = f"copyto({{out}}, {{0}})\n{{f}}({{1}}, {{2}}, {{3}}, {step.params['axis']})"
+    args = (base, target, index, values)
+    made.add(text, put, args, shape, dtype.numpy, safe=False, home=home)
+
+
+def _argsort(made: Calls, step: Step) -> None:
+    (x,) = step.refs()
+    how = f"{step.params['axis']}, {step.params['descending']}"
+    text = f"copyto({{out}}, {{f}}({{0}}, {how}), 'unsafe')"
+    found = made.add(text, positions, (x,), step.out.shape, step.out.dtype.numpy)
+    made.results.append((step.out, found))
+
+
+def _searchsorted(made: Calls, step: Step) -> None:
+    x, values = step.refs()
+    side = "right" if step.params["right"] else "left"
+    text = f"copyto({{out}}, {{f}}({{0}}, {{1}}, '{side}'), 'unsafe')"
+    shape, dtype = step.out.shape, step.out.dtype.numpy
+    made.results.append((step.out, made.add(text, np.searchsorted, (x, values), shape, dtype)))
+
+
 _KINDS: dict[str, Callable[[Calls, Step], None]] = {
     "matmul": _matmul,
     "write": _write,
@@ -203,6 +228,9 @@ _KINDS: dict[str, Callable[[Calls, Step], None]] = {
     "random": _random,
     "scan": _scan,
     "scatter_add": _scatter_add,
+    "scatter": _scatter,
+    "argsort": _argsort,
+    "searchsorted": _searchsorted,
 }
 
 
@@ -234,7 +262,7 @@ def _statement(made: Calls, graph: Graph, s: Statement, args: list) -> Arrayed:
         return _inside(made, graph, s, *args)
     if isinstance(s.what, Lookup):
         data, index = args
-        return _lookup(made, s.what, data, index, rank)
+        return _lookup(made, s.what, data, _arrayed(index, s.dtypes[1].numpy), rank)
     if all(isinstance(x, NUMBERS) for x in args):  # a body wants one array at the least
         args = [_arrayed(x, d.numpy) for x, d in zip(args, s.dtypes, strict=True)]
     return _map(made, s.what, args, s.out.numpy, rank)
