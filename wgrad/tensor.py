@@ -185,9 +185,7 @@ class Tensor(Value):
             )
         if broadcast_shapes("assign", value.shape, self.shape) != self.shape:
             raise ShapeError(f"assign: shape {value.shape} does not fit shape {self.shape}")
-        if 0 in self.array.layout.strides and any(
-            s == 0 and n > 1 for s, n in zip(self.array.layout.strides, self.shape, strict=True)
-        ):
+        if not self.array.layout.contiguous and self.array.layout.overlaps:
             raise ShapeError(
                 f"assign: the tensor of shape {self.shape} is an expanded view, whose elements "
                 "share memory: assign to a copy()"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 from ..backends.base import Array, Device
 from ..core import apply
+from ..layout import Layout
 from .families import Bilinear, register
-from .movement import permute
+from .movement import permute, reshaped
 
 
 def bilinear(
@@ -24,6 +26,19 @@ def matrix_transpose(x: Any) -> Any:
     """Return `x` with its last two axes exchanged, without a copy."""
     n = len(x.shape)
     return permute(x, (*range(n - 2), n - 1, n - 2))
+
+
+def contract(device: Device, a: Array, b: Array, batch: int, inner: int) -> Array:
+    """Return (*batch, *rows, *inner) times (*batch, *inner, *columns), summed over inner axes.
+
+    `batch` and `inner` count axes; the result is dense, (*batch, *rows, *columns).
+    """
+    lead, rows = a.shape[:batch], a.shape[batch : len(a.shape) - inner]
+    columns = b.shape[batch + inner :]
+    k = prod(b.shape[batch : batch + inner])
+    left = reshaped(device, a, (*lead, prod(rows), k))
+    right = reshaped(device, b, (*lead, k, prod(columns)))
+    return device.matmul(left, right).view(Layout.dense((*lead, *rows, *columns)))
 
 
 def _by_transposed(device: Device, a: Array, b: Array) -> Array:

@@ -68,7 +68,8 @@ slice_ = view(
 )
 
 
-def _reshape(device: Device, x: Array, shape: Shape) -> Array:
+def reshaped(device: Device, x: Array, shape: Shape) -> Array:
+    """Return an array in another shape: a view where there is one, else a copy."""
     layout = x.layout.reshape(shape)
     if layout is None:
         x = device.copy(x)
@@ -78,7 +79,7 @@ def _reshape(device: Device, x: Array, shape: Shape) -> Array:
 
 reshape_ = linear(
     "reshape",
-    compute=_reshape,
+    compute=reshaped,
     transpose=lambda ct, shapes: reshape(ct, shapes[0]),
     doc="The same elements in another shape; a copy only where no view can have it.",
 )
