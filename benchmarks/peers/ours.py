@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import wgrad as wg
+from wgrad.nn import functional as F
 
 from ..problems import (
     Add,
@@ -21,7 +22,7 @@ from ..problems import (
     TinySteps,
 )
 from .base import About, AbsentError, Peer, Step
-from .compositions import convolution, gelu, layer_norm, max_pool
+from .compositions import gelu, layer_norm
 
 
 def start(device: str = "webgpu", compiled: bool = True) -> OurPeer:
@@ -107,8 +108,8 @@ class OurPeer(Peer):
         k1, c1, k2, c2, w, b = parameters
 
         def logits(x: Any) -> Any:
-            h = max_pool(convolution(x, k1, c1).relu())
-            h = max_pool(convolution(h, k2, c2).relu())
+            h = F.max_pool2d(F.conv2d(x, k1, c1, padding=1).relu(), 2)
+            h = F.max_pool2d(F.conv2d(h, k2, c2, padding=1).relu(), 2)
             return wg.matmul(h.flatten(1), w.T) + b
 
         return self._training(problem, parameters, logits, given)

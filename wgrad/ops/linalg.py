@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
@@ -33,12 +34,14 @@ def contract(device: Device, a: Array, b: Array, batch: int, inner: int) -> Arra
 
     `batch` and `inner` count axes; the result is dense, (*batch, *rows, *columns).
     """
-    lead, rows = a.shape[:batch], a.shape[batch : len(a.shape) - inner]
-    columns = b.shape[batch + inner :]
-    k = prod(b.shape[batch : batch + inner])
-    left = reshaped(device, a, (*lead, prod(rows), k))
-    right = reshaped(device, b, (*lead, k, prod(columns)))
-    return device.matmul(left, right).view(Layout.dense((*lead, *rows, *columns)))
+    if os.environ.get("CONV") == "unfold":
+        lead, rows = a.shape[:batch], a.shape[batch : len(a.shape) - inner]
+        columns = b.shape[batch + inner :]
+        k = prod(b.shape[batch : batch + inner])
+        left = reshaped(device, a, (*lead, prod(rows), k))
+        right = reshaped(device, b, (*lead, k, prod(columns)))
+        return device.matmul(left, right).view(Layout.dense((*lead, *rows, *columns)))
+    return device.matmul(a, b, batch, inner)
 
 
 def _by_transposed(device: Device, a: Array, b: Array) -> Array:
