@@ -15,7 +15,7 @@ from ..core import apply
 from ..layout import Layout, Shape
 from .families import Bilinear
 from .linalg import bilinear, contract
-from .windows import placed
+from .windows import Phases, placed
 
 
 class Geometry(NamedTuple):
@@ -64,8 +64,8 @@ def _grouped(x: Array, axis: int, groups: int) -> Array:
 
 
 def _permuted(x: Array, *axes: Any) -> Array:
-    """Return a view with its axes in another order; a range stands for the axes that it counts."""
-    order = [i for a in axes for i in (a if isinstance(a, range) else (a,))]
+    """Return a view with its axes in another order; several may come as one."""
+    order = [i for a in axes for i in ((a,) if isinstance(a, int) else a)]
     return x.view(x.layout.permute(order))
 
 
@@ -87,30 +87,51 @@ def _convolution(device: Device, x: Array, w: Array, geometry: Geometry) -> Arra
 
 
 def _to_image(device: Device, y: Array, w: Array, geometry: Geometry) -> Array:
-    """Convolve y, its elements `stride` apart among zeros, with the filters turned around."""
+    """Convolve y with the filters turned around, those of every phase of the strides at once."""
     g = geometry
     d = len(g.kernel)
+    n, lead = y.shape[0], (0, 0)
+    phases = [Phases.of(*way) for way in zip(g.kernel, g.stride, g.dilation, strict=True)]
+    steps, taps = (tuple(getattr(p, name) for p in phases) for name in ("step", "taps"))
+    first = tuple(p // s for p, s in zip(g.padding, steps, strict=True))
+    ends = zip(g.padding, g.image, steps, first, strict=True)
+    units = tuple((p + m - 1) // s - f + 1 for p, m, s, f in ends)
     turned = Geometry(
-        tuple(n + r for n, r in zip(g.image, g.reach, strict=True)),
-        g.kernel,
-        g.image,
+        tuple(u + p.reach for u, p in zip(units, phases, strict=True)),
+        taps,
+        units,
         (1,) * d,
         (0,) * d,
-        g.dilation,
+        tuple(p.dilation for p in phases),
         g.groups,
     )
-    starts = tuple(r - p for r, p in zip(g.reach, g.padding, strict=True))
     spread = placed(
-        device, y, (*y.shape[:2], *turned.image), (0, 0, *starts), (1, 1, *g.stride)
+        device,
+        y,
+        (*y.shape[:2], *turned.image),
+        (*lead, *(p.reach - f for p, f in zip(phases, first, strict=True))),
+        (1, 1, *(p.apart for p in phases)),
     )
-    ends = tuple(k - 1 for k in g.kernel)
-    flipped = w.view(w.layout.slice((0, 0, *ends), w.shape, (1, 1, *(-1,) * d)))
-    filters = _grouped(flipped, 0, g.groups)  # (G, O / G, C / G, *kernel)
-    filters = _permuted(filters, 0, 2, 1, range(3, 3 + d))
-    filters = filters.view(filters.layout.expand((y.shape[0], *filters.shape)))
+    full = placed(device, w, (*w.shape[:2], *(p.padded for p in phases)), (0,) * (d + 2), (1,) * (d + 2))
+    filters = _grouped(full, 0, g.groups)  # (G, O / G, C / G, *padded)
+    for i in range(d):  # (..., taps from the last on, phase, ...)
+        filters = _grouped(filters, 3 + 2 * i, taps[i])
+    last = tuple(t - 1 for t in taps)
+    starts, signs = [0] * (3 + 2 * d), [1] * (3 + 2 * d)
+    starts[3::2], signs[3::2] = last, [-1] * d
+    filters = filters.view(filters.layout.slice(tuple(starts), filters.shape, tuple(signs)))
+    tap, phase = range(3, 3 + 2 * d, 2), range(4, 4 + 2 * d, 2)
+    filters = _permuted(filters, 0, 2, phase, 1, tap)  # (G, C / G, *phase, O / G, *taps)
+    filters = filters.view(filters.layout.expand((n, *filters.shape)))
     seen = _windows(device, spread, turned)
     images = _permuted(seen, 0, 1, 2, range(3 + d, 3 + 2 * d), range(3, 3 + d))
-    return _merged(contract(device, filters, images, batch=2, inner=1 + d), 1)
+    out = _merged(contract(device, filters, images, batch=2, inner=1 + d), 1)
+    if any(s > 1 for s in steps):  # (N, C, *phase, *units) -> (N, C, *(units, phase))
+        order = [2 + i + k for i in range(d) for k in (d, 0)]
+        out = device.copy(_permuted(out, 0, 1, order))
+    whole = Layout.dense((*out.shape[:2], *(u * s for u, s in zip(units, steps, strict=True))))
+    begin = tuple(p - s * f for p, s, f in zip(g.padding, steps, first, strict=True))
+    return out.view(whole.slice((*lead, *begin), (*out.shape[:2], *g.image), (1,) * (d + 2)))
 
 
 def _to_filters(device: Device, x: Array, y: Array, geometry: Geometry) -> Array:

@@ -138,8 +138,9 @@ class Problem(NamedTuple):
         w = self.walk
         if w is None:
             return _unit(self.b, self.k, self.n)
-        outer = (*self.b.batch, *w.b_k[:-1], *w.b_n[:-1])
-        return _unit(self.b._replace(batch=outer), w.k[-1], w.n[-1])
+        k, (steps,) = collapse(w.k, [w.b_k])  # which in a may lie otherwise
+        outer = (*self.b.batch, *steps[:-1], *w.b_n[:-1])
+        return _unit(self.b._replace(batch=outer), k[-1], w.n[-1])
 
     @property
     def kind(self) -> str:
