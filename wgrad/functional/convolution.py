@@ -73,7 +73,16 @@ def conv_transpose1d(
     Raises: ShapeError, ArgumentError, DTypeError.
     """
     return _conv_transpose(
-        "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation
+        "conv_transpose1d",
+        1,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
     )
 
 
@@ -93,7 +102,16 @@ def conv_transpose2d(
     in conv_transpose1d. Raises: ShapeError, ArgumentError, DTypeError.
     """
     return _conv_transpose(
-        "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation
+        "conv_transpose2d",
+        2,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
     )
 
 

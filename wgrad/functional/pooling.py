@@ -1,4 +1,4 @@
-"""Pooling and unfolding: what is made of windows of an image, with PyTorch's names and arguments."""
+"""Pooling and unfolding: made of windows of an image, with PyTorch's names and arguments."""
 
 from __future__ import annotations
 
@@ -200,9 +200,7 @@ def _pool_counts(
     return counts, tuple(max(0, (c - 1) * s + r + 1 - n - p) for c, s, r, n, p in ends)
 
 
-def _windows(
-    x: Any, counts: Shape, kernel: Shape, steps: Shape, gaps: Shape
-) -> tuple[Any, Shape]:
+def _windows(x: Any, counts: Shape, kernel: Shape, steps: Shape, gaps: Shape) -> tuple[Any, Shape]:
     """Return the windows of the last axes, and which axes of the result lie within them."""
     d, lead = len(kernel), len(x.shape) - len(kernel)
     if kernel == steps and all(g == 1 or k == 1 for g, k in zip(gaps, kernel, strict=True)):

@@ -19,7 +19,7 @@ from .windows import Phases, placed
 
 
 class Geometry(NamedTuple):
-    """Where windows lie, one number per axis of the image: `image` elements, `count` windows.
+    """Where windows lie, one number per axis of the image: `image` elements, `counts` windows.
 
     A window has `kernel` elements, `dilation` apart; windows begin `stride` apart, the first one
     `padding` before the image.
@@ -27,7 +27,7 @@ class Geometry(NamedTuple):
 
     image: Shape
     kernel: Shape
-    count: Shape
+    counts: Shape
     stride: Shape
     padding: Shape
     dilation: Shape
@@ -41,16 +41,16 @@ class Geometry(NamedTuple):
     @property
     def span(self) -> Shape:
         """How many elements all windows cover, padding included."""
-        steps = zip(self.count, self.stride, self.reach, strict=True)
+        steps = zip(self.counts, self.stride, self.reach, strict=True)
         return tuple(max(n - 1, 0) * s + r + 1 for n, s, r in steps)
 
 
 def _windows(device: Device, x: Array, g: Geometry) -> Array:
-    """Return (N, G, C / G, *count, *kernel): every window of the padded images."""
+    """Return (N, G, C / G, *counts, *kernel): every window of the padded images."""
     n, channels = x.shape[:2]
     ones = (1,) * len(x.shape)
     padded = placed(device, x, (n, channels, *g.span), (0, 0, *g.padding), ones)
-    layout = padded.layout.windows(g.count, g.kernel, g.stride, g.dilation)
+    layout = padded.layout.windows(g.counts, g.kernel, g.stride, g.dilation)
     return _grouped(padded.view(layout), 1, g.groups)
 
 
@@ -112,7 +112,9 @@ def _to_image(device: Device, y: Array, w: Array, geometry: Geometry) -> Array:
         (*lead, *(p.reach - f for p, f in zip(phases, first, strict=True))),
         (1, 1, *(p.apart for p in phases)),
     )
-    full = placed(device, w, (*w.shape[:2], *(p.padded for p in phases)), (0,) * (d + 2), (1,) * (d + 2))
+    full = placed(
+        device, w, (*w.shape[:2], *(p.padded for p in phases)), (0,) * (d + 2), (1,) * (d + 2)
+    )
     filters = _grouped(full, 0, g.groups)  # (G, O / G, C / G, *padded)
     for i in range(d):  # (..., taps from the last on, phase, ...)
         filters = _grouped(filters, 3 + 2 * i, taps[i])
@@ -150,7 +152,7 @@ convolution_: Bilinear = bilinear(
         lambda ct, b, geometry: apply(to_image_, ct, b, geometry=geometry),
         lambda ct, a, geometry: apply(to_filters_, a, ct, geometry=geometry),
     ),
-    doc="(N, C, *image), (O, C / groups, *kernel) -> (N, O, *count): windows times filters.",
+    doc="(N, C, *image), (O, C / groups, *kernel) -> (N, O, *counts): windows times filters.",
 )
 to_image_: Bilinear = bilinear(
     "convolution_to_image",
@@ -159,7 +161,7 @@ to_image_: Bilinear = bilinear(
         lambda ct, b, geometry: apply(convolution_, ct, b, geometry=geometry),
         lambda ct, a, geometry: apply(to_filters_, ct, a, geometry=geometry),
     ),
-    doc="(N, O, *count), (O, C / groups, *kernel) -> (N, C, *image): the transpose of convolution "
+    doc="(N, O, *counts), (O, C / groups, *kernel) -> (N, C, *image): the transpose of convolution "
     "towards its image.",
 )
 to_filters_: Bilinear = bilinear(
@@ -169,6 +171,6 @@ to_filters_: Bilinear = bilinear(
         lambda ct, b, geometry: apply(to_image_, b, ct, geometry=geometry),
         lambda ct, a, geometry: apply(convolution_, a, ct, geometry=geometry),
     ),
-    doc="(N, C, *image), (N, O, *count) -> (O, C / groups, *kernel): the transpose of convolution "
+    doc="(N, C, *image), (N, O, *counts) -> (O, C / groups, *kernel): the transpose of convolution "
     "towards its filters.",
 )

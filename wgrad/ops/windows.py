@@ -110,7 +110,9 @@ def _overlap_add(
     axes = tuple(range(first + 2 * d, first + 3 * d))
     out = device.reduce("sum", shares, axes, x.dtype)
     out = out.view(Layout.dense((*lead, *(u * p.step for u, p in zip(units, phases, strict=True)))))
-    return out.view(out.layout.slice((0,) * len(out.shape), (*lead, *extents), (1,) * len(out.shape)))
+    return out.view(
+        out.layout.slice((0,) * len(out.shape), (*lead, *extents), (1,) * len(out.shape))
+    )
 
 
 windows_ = view(
@@ -140,6 +142,4 @@ def windows(x: Any, counts: Shape, sizes: Shape, steps: Shape, dilations: Shape)
 
 def overlap_add(x: Any, sizes: Shape, steps: Shape, dilations: Shape, extents: Shape) -> Any:
     """Return windows (..., *counts, *sizes) added up over axes of `extents`."""
-    return apply(
-        overlap_add_, x, sizes=sizes, steps=steps, dilations=dilations, extents=extents
-    )
+    return apply(overlap_add_, x, sizes=sizes, steps=steps, dilations=dilations, extents=extents)

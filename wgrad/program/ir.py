@@ -60,10 +60,10 @@ class Step:
     """One piece of device work: `kind` says which, `params` are its other arguments.
 
     "map", "reduce", "matmul", "gather", "scatter_add", "copy", "full" and "random" are the device
-    methods, with their other arguments. "write" is functional here: its inputs are a whole slot and what is placed into the
-    view `params["target"]` of a copy of it. "fused" computes `params["graph"]`, and "matmul" may
-    have a graph over its product too, under "epilogue". "batch" is several independent steps,
-    `params["parts"]`, in one dispatch.
+    methods, with their other arguments. "write" is functional here: its inputs are a whole slot
+    and what is placed into the view `params["target"]` of a copy of it. "fused" computes
+    `params["graph"]`, and "matmul" may have a graph over its product too, under "epilogue".
+    "batch" is several independent steps, `params["parts"]`, in one dispatch.
     """
 
     kind: str

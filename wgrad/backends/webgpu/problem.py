@@ -99,7 +99,9 @@ class Problem(NamedTuple):
             if most > MAX_WALK_AXES or k > MOST_WALKED or len(batch) > MAX_BATCH_AXES:
                 return None
             left = Operand(a.offset, row, a_step, a_steps)
-            return cls(m, n, k, batch, dtype, left, Operand(b.offset, b_step, column, b_steps), walk)
+            return cls(
+                m, n, k, batch, dtype, left, Operand(b.offset, b_step, column, b_steps), walk
+            )
         while batch and b_steps[-1] == 0 and (m == 1 or a_steps[-1] == m * row):
             # One b for several a whose rows follow each other: they are one matrix.
             row = row if m > 1 else a_steps[-1]
@@ -161,7 +163,9 @@ def _walk(a: Layout, b: Layout, lead: int, inner: int) -> Walk:
     n, (b_n,) = collapse(b.shape[lead + inner :], [b.strides[lead + inner :]])
     # Along an extent of 1 nothing moves, and a stride of 0 stands in no vec4's way.
     one, still = (1,), (0,)
-    return Walk(m or one, k or one, n or one, a_m or still, a_k or still, b_k or still, b_n or still)
+    return Walk(
+        m or one, k or one, n or one, a_m or still, a_k or still, b_k or still, b_n or still
+    )
 
 
 def _unit(x: Operand, k: int, edge: int) -> str:
