@@ -14,7 +14,7 @@ from ..backends.base import Array, Device
 from ..core import apply
 from ..layout import Layout, Shape
 from .families import Bilinear
-from .linalg import bilinear, contract
+from .linalg import bilinear
 from .windows import Phases, placed
 
 
@@ -83,7 +83,7 @@ def _convolution(device: Device, x: Array, w: Array, geometry: Geometry) -> Arra
     filters = _grouped(w, 0, geometry.groups)
     filters = filters.view(filters.layout.expand((x.shape[0], *filters.shape)))
     images = _permuted(seen, 0, 1, 2, kernel, counts)
-    return _merged(contract(device, filters, images, batch=2, inner=1 + d), 1)
+    return _merged(device.matmul(filters, images, 2, 1 + d), 1)
 
 
 def _to_image(device: Device, y: Array, w: Array, geometry: Geometry) -> Array:
@@ -127,7 +127,7 @@ def _to_image(device: Device, y: Array, w: Array, geometry: Geometry) -> Array:
     filters = filters.view(filters.layout.expand((n, *filters.shape)))
     seen = _windows(device, spread, turned)
     images = _permuted(seen, 0, 1, 2, range(3 + d, 3 + 2 * d), range(3, 3 + d))
-    out = _merged(contract(device, filters, images, batch=2, inner=1 + d), 1)
+    out = _merged(device.matmul(filters, images, 2, 1 + d), 1)
     if any(s > 1 for s in steps):  # (N, C, *phase, *units) -> (N, C, *(units, phase))
         order = [2 + i + k for i in range(d) for k in (d, 0)]
         out = device.copy(_permuted(out, 0, 1, order))
@@ -142,7 +142,7 @@ def _to_filters(device: Device, x: Array, y: Array, geometry: Geometry) -> Array
     counts, kernel = range(3, 3 + d), range(3 + d, 3 + 2 * d)
     images = _permuted(seen, 1, 0, counts, 2, kernel)
     found = _permuted(_grouped(y, 1, geometry.groups), 1, 2, 0, counts)
-    return _merged(contract(device, found, images, batch=1, inner=1 + d), 0)
+    return _merged(device.matmul(found, images, 1, 1 + d), 0)
 
 
 convolution_: Bilinear = bilinear(

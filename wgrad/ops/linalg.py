@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from math import prod
 from typing import Any
 
 from ..backends.base import Array, Device
 from ..core import apply
-from ..layout import Layout
 from .families import Bilinear, register
-from .movement import permute, reshaped
+from .movement import permute
 
 
 def bilinear(
@@ -27,21 +24,6 @@ def matrix_transpose(x: Any) -> Any:
     """Return `x` with its last two axes exchanged, without a copy."""
     n = len(x.shape)
     return permute(x, (*range(n - 2), n - 1, n - 2))
-
-
-def contract(device: Device, a: Array, b: Array, batch: int, inner: int) -> Array:
-    """Return (*batch, *rows, *inner) times (*batch, *inner, *columns), summed over inner axes.
-
-    `batch` and `inner` count axes; the result is dense, (*batch, *rows, *columns).
-    """
-    if os.environ.get("CONV") == "unfold":
-        lead, rows = a.shape[:batch], a.shape[batch : len(a.shape) - inner]
-        columns = b.shape[batch + inner :]
-        k = prod(b.shape[batch : batch + inner])
-        left = reshaped(device, a, (*lead, prod(rows), k))
-        right = reshaped(device, b, (*lead, k, prod(columns)))
-        return device.matmul(left, right).view(Layout.dense((*lead, *rows, *columns)))
-    return device.matmul(a, b, batch, inner)
 
 
 def _by_transposed(device: Device, a: Array, b: Array) -> Array:

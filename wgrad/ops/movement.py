@@ -68,8 +68,7 @@ slice_ = view(
 )
 
 
-def reshaped(device: Device, x: Array, shape: Shape) -> Array:
-    """Return an array in another shape: a view where there is one, else a copy."""
+def _reshape(device: Device, x: Array, shape: Shape) -> Array:
     layout = x.layout.reshape(shape)
     if layout is None:
         x = device.copy(x)
@@ -79,7 +78,7 @@ def reshaped(device: Device, x: Array, shape: Shape) -> Array:
 
 reshape_ = linear(
     "reshape",
-    compute=reshaped,
+    compute=_reshape,
     transpose=lambda ct, shapes: reshape(ct, shapes[0]),
     doc="The same elements in another shape; a copy only where no view can have it.",
 )
