@@ -15,5 +15,18 @@ from .pooling import (
     max_pool2d,
     unfold,
 )
-from .reductions import argmax, argmin, max, mean, min
+from .reductions import (
+    argmax,
+    argmin,
+    count_nonzero,
+    max,
+    mean,
+    min,
+    norm,
+    prod,
+    std,
+    sum,
+    var,
+)
+from .scans import cumulative_prod, cumulative_sum
 from .softmax import log_softmax, logsumexp, softmax

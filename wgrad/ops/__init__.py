@@ -1,6 +1,6 @@
 """The ops: `families` says how each kind works, the other modules hold one entry per op."""
 
-from . import convolution, elementwise, indexing, linalg, movement, reduction, windows
+from . import convolution, elementwise, indexing, linalg, movement, reduction, scan, windows
 from .families import REGISTRY
 
 __all__ = [
@@ -11,5 +11,6 @@ __all__ = [
     "linalg",
     "movement",
     "reduction",
+    "scan",
     "windows",
 ]

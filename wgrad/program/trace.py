@@ -229,6 +229,9 @@ class Tracer:
         shape = reduced_shape(x.shape, axes)
         return self._add(device, "reduce", (x,), shape, dtype, kind=kind, axes=axes)
 
+    def scan(self, device: Device, kind: str, x: Array, axis: int, back: bool) -> Array:
+        return self._add(device, "scan", (x,), x.shape, x.dtype, kind=kind, axis=axis, back=back)
+
     def matmul(
         self, device: Device, a: Array, b: Array, lead: int | None = None, inner: int = 1
     ) -> Array:

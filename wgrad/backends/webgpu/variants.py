@@ -20,15 +20,20 @@ def _stored(dtype: DType, text: str) -> str:
     return f"u32({text})" if dtype.wgsl == "bool" else text
 
 
-def map_source(body: Body, pattern: str, ins: Sequence[DType], out: DType, flat: bool) -> str:
-    """Return an elementwise kernel: `pattern` has t per tensor and s per number."""
+def map_source(
+    body: Body, pattern: str, ins: Sequence[DType], out: DType, flat: bool, wide: bool
+) -> str:
+    """Return an elementwise kernel, `flat` or strided; `wide` takes four elements at a time.
+
+    `pattern` has s per number, t per tensor, and r per tensor that repeats one element by fours.
+    """
     names = OPERANDS[: len(ins)]
     code = body.functions(ins, out)
     lines: list[str] = []
-    tensors = [i for i, p in enumerate(pattern) if p == "t"]
-    element = "vec4<{}>" if flat else "{}"
+    tensors = [i for i, p in enumerate(pattern) if p != "s"]
+    element = "vec4<{}>" if wide else "{}"
     for binding, i in enumerate(tensors, 1):
-        kind = element.format(ins[i].storage)
+        kind = element.format(ins[i].storage) if pattern[i] == "t" else ins[i].storage
         lines.append(
             f"@group(0) @binding({binding}) var<storage, read> {names[i]}_data: array<{kind}>;"
         )
@@ -53,13 +58,13 @@ def map_source(body: Body, pattern: str, ins: Sequence[DType], out: DType, flat:
 
     def call(component: str) -> str:
         arguments = [
-            _loaded(ins[i], name + component) if i in tensors else name
-            for i, name in enumerate(names)
+            name if p == "s" else _loaded(ins[i], name + component if p == "t" else name)
+            for i, (name, p) in enumerate(zip(names, pattern, strict=True))
         ]
         return _stored(out, f"body({', '.join(arguments)})")
 
     parts = ", ".join(call(f".{c}") for c in _LANE)
-    lines.append(f"    return {f'{result}({parts})' if flat else call('')};")
+    lines.append(f"    return {f'{result}({parts})' if wide else call('')};")
     lines.append("}")
     lines.append(shaders.library(code))
     return shaders.fill("map_flat" if flat else "map_strided", {"operands": "\n".join(lines)})
@@ -75,8 +80,12 @@ _COMBINE = {
 }
 
 
-def reduce_source(kind: str, dtype: DType) -> str:
-    """Return a reduction kernel; max and min of floats pass NaN on."""
+_ONE_BY_ONE = "alias V = T;\nfn both(x: V, y: V) -> V { return combine(x, y); }"
+_AS_IT_IS = "alias R = V;\nfn finish(x: V, lane: u32) -> R { return x; }"
+
+
+def reduce_source(kind: str, dtype: DType, along: str, grid: bool) -> str:
+    """Return a reduction kernel for one of reduce.py's plans; max and min of floats pass NaN on."""
     expression = _COMBINE[kind]
     if dtype.is_floating and kind in ("max", "min"):
         expression = f"nan_{expression}"
@@ -85,7 +94,60 @@ def reduce_source(kind: str, dtype: DType) -> str:
         f"alias T = {dtype.storage};",
         f"fn combine(x: T, y: T) -> T {{ return {expression}; }}",
     ]
-    return shaders.fill("reduce", {"kind": "\n".join(lines)})
+    blocks = {"kind": "\n".join(lines)}
+    if along != "rows":
+        blocks["stores"] = _AS_IT_IS
+    if not along:
+        blocks["loads"] = _ONE_BY_ONE
+    grids = {"const GRID = true;": f"const GRID = {str(grid).lower()};"}
+    return shaders.fill("reduce", blocks, grids)
+
+
+_NOTHING = {"sum": 0, "prod": 1}
+_SCAN_LOADS = {
+    "rows back": """\
+alias V = vec4<T>;
+alias Total = T;
+fn advance(total: Total, x: V) -> V {
+    let c = combine(total, x.w);
+    let b = combine(c, x.z);
+    let a = combine(b, x.y);
+    return V(combine(a, x.x), a, b, c);
+}
+fn last(x: V) -> Total { return x.x; }
+fn after(total: Total, x: V) -> V {
+    return V(combine(total, x.x), combine(total, x.y), combine(total, x.z), combine(total, x.w));
+}""",
+    "columns": """\
+alias V = vec4<T>;
+alias Total = V;
+fn advance(total: Total, x: V) -> V {
+    return V(
+        combine(total.x, x.x), combine(total.y, x.y), combine(total.z, x.z), combine(total.w, x.w)
+    );
+}
+fn last(x: V) -> Total { return x; }
+fn after(total: Total, x: V) -> V { return advance(total, x); }""",
+    "": """\
+alias V = T;
+alias Total = T;
+fn advance(total: Total, x: V) -> V { return combine(total, x); }
+fn last(x: V) -> Total { return x; }
+fn after(total: Total, x: V) -> V { return advance(total, x); }""",
+}
+
+
+def scan_source(kind: str, dtype: DType, along: str) -> str:
+    """Return a scan kernel for one of scan.py's plans."""
+    lines = [
+        f"alias T = {dtype.storage};",
+        f"const NOTHING = T({_NOTHING[kind]});",
+        f"fn combine(x: T, y: T) -> T {{ return {_COMBINE[kind]}; }}",
+    ]
+    blocks = {"kind": "\n".join(lines)}
+    if along != "rows":
+        blocks["loads"] = _SCAN_LOADS[along]
+    return shaders.fill("scan", blocks)
 
 
 _CONVERT = {
