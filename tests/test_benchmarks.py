@@ -21,7 +21,7 @@ from benchmarks.harness import Row, Timing, disagreement, measure
 from benchmarks.peers import tinygrad
 from benchmarks.peers.base import AbsentError, Peer
 from benchmarks.peers.numpy import NumpyPeer
-from benchmarks.problems import Add, Attention, Cnn, Matmul, Mlp, NormBlock, TinySteps
+from benchmarks.problems import Add, Attention, Cnn, Convolution, Matmul, Mlp, NormBlock, TinySteps
 
 
 def fake(name: str, **options) -> Contender:
@@ -288,7 +288,13 @@ def test_mlp_by_hand_learns_what_torch_learns(optimizer):
 @pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 @pytest.mark.parametrize(
     "problem",
-    [SMALL, Cnn(3, side=10), NormBlock(5, 8, 6), Attention(2, 2, 5, 4)],
+    [
+        SMALL,
+        Cnn(3, side=10),
+        Convolution(2, 3, 7, 4, 3, 2),
+        NormBlock(5, 8, 6),
+        Attention(2, 2, 5, 4),
+    ],
     ids=lambda p: type(p).__name__,
 )
 def test_problems_mean_the_same_to_torch_and_ours(ours, problem):

@@ -14,6 +14,7 @@ from ..problems import (
     Add,
     Attention,
     Cnn,
+    Convolution,
     Elementwise,
     Matmul,
     Mlp,
@@ -140,6 +141,10 @@ class OurPeer(Peer):
             return (weights @ v * ct).sum()
 
         return self._with_gradients(problem, loss)
+
+    def convolution(self, problem: Convolution) -> Step:
+        how = {"stride": problem.stride, "padding": problem.padding}
+        return self._with_gradients(problem, lambda x, k, ct: (F.conv2d(x, k, **how) * ct).sum())
 
     def _with_gradients(self, problem: Any, loss: Callable) -> Step:
         given = self._given(problem)
