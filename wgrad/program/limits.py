@@ -28,3 +28,5 @@ class Limits:
     threads: int = 256
     # A scatter of one index a row is a comparison at every element, which fuses.
     scatters_compare: bool = True
+    # What is written into a part of what is full of one number is looked up by every element.
+    embeds_look_up: bool = True
