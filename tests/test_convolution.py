@@ -155,6 +155,24 @@ def test_a_convolution_compiles_to_one_product(device, rng):
     assert kernel.bytes_read < 4 * 2 * (2 * 3 * 36 + 4 * 27 + 4 * 4 * 4 * 4)
 
 
+def test_compiled_padding_is_eager_padding(device, rng):
+    """By one kernel: every element asks whether it lies inside, and what is there."""
+    x = wg.tensor(rng.standard_normal((2, 3, 5)).astype(np.float32))
+    cases: list[Callable] = [
+        lambda x: wg.pad(x, ((1, 2), (0, 3), (2, 0))),
+        lambda x: wg.pad(x.permute_dims((2, 0, 1)), ((0, 0), (1, 0), (0, 1)), 3.5),
+        wg.grad(lambda x: (x[:, 1::2, ::3] ** 3).sum()),
+        wg.grad(lambda x: x[1, 2, 3] ** 2),
+        wg.grad(lambda x: (x[:, ::-1, 1:] ** 2).sum()),
+        lambda x: wg.pad(x > 0, 1),
+    ]
+    for f in cases:
+        compiled = wg.compile(f)
+        for _ in range(2):
+            found = compiled(x)
+        np.testing.assert_array_equal(found.numpy(), f(x).numpy())
+
+
 def test_gradients_are_the_same_bits_in_every_run(device, rng):
     shapes = ((4, 2, 13, 12), (4, 2, 3, 3), (4,), (4, 3, 4, 4))
     inputs = [wg.tensor(rng.standard_normal(s).astype(np.float32)) for s in shapes]

@@ -71,6 +71,7 @@ def _bodies(offset: int, axes: tuple[Shape, ...]) -> tuple[Body, Body]:
         terms.append(f"min({rest} / {step}, {extent - 1}) * {stride}")
         rest = f"({rest} % {step})"
     conditions.append(f"{rest} == 0")
+    found = f"max({' + '.join(terms) or '0'}, 0)"
 
     def split(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         left = np.maximum(a - offset, 0)
@@ -82,4 +83,4 @@ def _bodies(offset: int, axes: tuple[Shape, ...]) -> tuple[Body, Body]:
         return ok & (left == 0), at.astype(np.int32)
 
     inside = Body("inside", " && ".join(conditions), lambda a: split(a)[0])
-    return inside, Body("place", f"max({' + '.join(terms)}, 0)", lambda a: split(a)[1])
+    return inside, Body("place", found, lambda a: split(a)[1])
