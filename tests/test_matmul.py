@@ -151,6 +151,10 @@ def grouped(rng: np.random.Generator) -> Iterator[tuple[wg.Tensor, wg.Tensor, in
     # Rows along three axes and steps along two, both by vec4s along the last step.
     tall, steep = made(2, 3, 3, 2, 2, 8), made(5, 2, 2, 8)
     yield tall[:, :2, ::2, :, 1], steep.permute_dims((1, 2, 3, 0))[:, 1], 0, 2
+    # Where all but the step from one run of eight to the next suits vec4s.
+    line = made(5, 28)
+    runs = line.array.view(line.array.layout.windows((3,), (8,), (9,), (1,)))
+    yield wg.Tensor(runs, None), made(3, 5, 8, 4)[:, 1], 0, 2
     # Columns and rows along two axes, by vec4s along the last one.
     wide = made(3, 6, 2, 4, 8)[:, :5, 1]
     rows = made(3, 6, 2, 5, 4)[:, :5].permute_dims((2, 3, 4, 0, 1))
