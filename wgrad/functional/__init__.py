@@ -1,20 +1,10 @@
 """Compositions of ops, in rooms: what has no kernel and no gradient rule of its own."""
 
 from .arithmetic import clip, pow
-from .convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d
+from .classification import cross_entropy
 from .encoding import one_hot
-from .interpolation import interpolate
 from .linalg import linear, matmul
-from .losses import cross_entropy, mse_loss
-from .pooling import (
-    adaptive_avg_pool2d,
-    avg_pool1d,
-    avg_pool2d,
-    fold,
-    max_pool1d,
-    max_pool2d,
-    unfold,
-)
+from .losses import mse_loss
 from .reductions import (
     argmax,
     argmin,
