@@ -9,6 +9,7 @@ from .problems import (
     Add,
     Attention,
     Cnn,
+    Convolution,
     Elementwise,
     Matmul,
     Mlp,
@@ -79,6 +80,24 @@ CASES = (
         "attention 4 x 8 x 128 x 64",
         Attention(4, 8, 128, 64),
         {"tinygrad": 1, "torch CPU": None},
+    ),
+    Case(
+        "conv-small",
+        "3x3 convolution, 32 x 8 x 14 x 14 -> 16",
+        Convolution(32, 8, 14, 16),
+        {"tinygrad": 1, "torch CPU": None},
+    ),
+    Case(
+        "conv",
+        "3x3 convolution, 8 x 32 x 32 x 32 -> 64",
+        Convolution(8, 32, 32, 64),
+        {"tinygrad": 1, "torch CPU": None},
+    ),
+    Case(
+        "conv-strided",
+        "7x7 convolution by 2, 1 x 3 x 224 x 224 -> 64",
+        Convolution(1, 3, 224, 64, 7, 2),
+        {"tinygrad": None, "torch CPU": None},
     ),
     # Single kernels.
     Case("matmul-512", "matmul 512^3", Matmul(512), {"tinygrad": 3, "NumPy by hand": None}),

@@ -198,6 +198,38 @@ class Attention(Problem):
 
 
 @dataclass(frozen=True)
+class Convolution(Problem):
+    """A convolution of square images with square kernels, forward and backward.
+
+    The loss is the sum of the output times `ct`. Outputs: the loss, and the gradients by the
+    images (batch, channels, side, side) and by the kernels (filters, channels, size, size).
+    """
+
+    batch: int
+    channels: int
+    side: int
+    filters: int
+    size: int = 3
+    stride: int = 1
+
+    names = ("x", "k")
+
+    @property
+    def padding(self) -> int:
+        return self.size // 2
+
+    def arrays(self) -> Arrays:
+        draw = _Draw()
+        fan = self.channels * self.size**2
+        side = (self.side + 2 * self.padding - self.size) // self.stride + 1
+        return {
+            "x": draw.normal(self.batch, self.channels, self.side, self.side),
+            "k": draw.normal(self.filters, self.channels, self.size, self.size, scale=fan**-0.5),
+            "ct": draw.normal(self.batch, self.filters, side, side),
+        }
+
+
+@dataclass(frozen=True)
 class Cnn(Problem):
     """A training step: twice (3x3 convolution, relu, 2x2 max pooling), then a Linear layer.
 

@@ -21,8 +21,11 @@ const COLS = 8u;    // columns of out a lane computes: two runs of 4, each next 
 // Without shuffles every lane loads all rows of a itself; with them, lib/shuffle.wgsl takes this block's place. A_UNIT may be UNIT_M
 // there only.
 // replace: share
-fn load_mine(start: u32, row: u32, lane: u32, k: u32) -> vec4<T> { return vec4<T>(); }
-fn share_a(mine: vec4<T>, start: u32, row: u32, i: u32, k: u32) -> vec4<T> { return load_a(start, row + i, k); }
+fn find_mine(start: u32, row: u32, lane: u32) -> u32 { return 0u; }
+fn load_mine(mine: u32, lane: u32, steps: Steps, k: u32) -> vec4<T> { return vec4<T>(); }
+fn share_a(mine: vec4<T>, start: u32, row: u32, i: u32, steps: Steps, k: u32) -> vec4<T> {
+    return load_a(find_row(start, row + i), steps, k);
+}
 // end: share
 
 @compute @workgroup_size(8)
@@ -36,6 +39,10 @@ fn main(
     let col = tile.col + lane * 4u;
     let in_a = start_a(tile.batch);
     let in_b = start_b(tile.batch);
+    let low = find_columns(in_b, col);
+    let high = find_columns(in_b, col + LANES * 4u);
+    let mine0 = find_mine(in_a, tile.row, lane);
+    let mine1 = find_mine(in_a, tile.row + 8u, lane);
 
     // Row i of the tile: l<i> are the columns from col, h<i> those from col + 32. Named variables: lavapipe keeps arrays in memory,
     // 8 times slower.
@@ -56,32 +63,33 @@ fn main(
     var l14 = vec4<T>(); var h14 = vec4<T>();
     var l15 = vec4<T>(); var h15 = vec4<T>();
     for (var k = tile.first; k < tile.last; k += 4u) {
-        let bl = load_b(in_b, k, col);
-        let bh = load_b(in_b, k, col + LANES * 4u);
-        let a0 = load_mine(in_a, tile.row, lane, k);
+        let steps = find_steps(k);
+        let bl = load_b(low, steps, k);
+        let bh = load_b(high, steps, k);
+        let a0 = load_mine(mine0, lane, steps, k);
         var x: vec4<T>;
-        x = share_a(a0, in_a, tile.row, 0u, k); l0 = step(l0, x, bl); h0 = step(h0, x, bh);
+        x = share_a(a0, in_a, tile.row, 0u, steps, k); l0 = step(l0, x, bl); h0 = step(h0, x, bh);
         if ROWS > 1u {
-            x = share_a(a0, in_a, tile.row, 1u, k); l1 = step(l1, x, bl); h1 = step(h1, x, bh);
-            x = share_a(a0, in_a, tile.row, 2u, k); l2 = step(l2, x, bl); h2 = step(h2, x, bh);
-            x = share_a(a0, in_a, tile.row, 3u, k); l3 = step(l3, x, bl); h3 = step(h3, x, bh);
+            x = share_a(a0, in_a, tile.row, 1u, steps, k); l1 = step(l1, x, bl); h1 = step(h1, x, bh);
+            x = share_a(a0, in_a, tile.row, 2u, steps, k); l2 = step(l2, x, bl); h2 = step(h2, x, bh);
+            x = share_a(a0, in_a, tile.row, 3u, steps, k); l3 = step(l3, x, bl); h3 = step(h3, x, bh);
         }
         if ROWS > 4u {
-            x = share_a(a0, in_a, tile.row, 4u, k); l4 = step(l4, x, bl); h4 = step(h4, x, bh);
-            x = share_a(a0, in_a, tile.row, 5u, k); l5 = step(l5, x, bl); h5 = step(h5, x, bh);
-            x = share_a(a0, in_a, tile.row, 6u, k); l6 = step(l6, x, bl); h6 = step(h6, x, bh);
-            x = share_a(a0, in_a, tile.row, 7u, k); l7 = step(l7, x, bl); h7 = step(h7, x, bh);
+            x = share_a(a0, in_a, tile.row, 4u, steps, k); l4 = step(l4, x, bl); h4 = step(h4, x, bh);
+            x = share_a(a0, in_a, tile.row, 5u, steps, k); l5 = step(l5, x, bl); h5 = step(h5, x, bh);
+            x = share_a(a0, in_a, tile.row, 6u, steps, k); l6 = step(l6, x, bl); h6 = step(h6, x, bh);
+            x = share_a(a0, in_a, tile.row, 7u, steps, k); l7 = step(l7, x, bl); h7 = step(h7, x, bh);
         }
         if ROWS > 8u {
-            let a1 = load_mine(in_a, tile.row + 8u, lane, k);
-            x = share_a(a1, in_a, tile.row + 8u, 0u, k); l8 = step(l8, x, bl); h8 = step(h8, x, bh);
-            x = share_a(a1, in_a, tile.row + 8u, 1u, k); l9 = step(l9, x, bl); h9 = step(h9, x, bh);
-            x = share_a(a1, in_a, tile.row + 8u, 2u, k); l10 = step(l10, x, bl); h10 = step(h10, x, bh);
-            x = share_a(a1, in_a, tile.row + 8u, 3u, k); l11 = step(l11, x, bl); h11 = step(h11, x, bh);
-            x = share_a(a1, in_a, tile.row + 8u, 4u, k); l12 = step(l12, x, bl); h12 = step(h12, x, bh);
-            x = share_a(a1, in_a, tile.row + 8u, 5u, k); l13 = step(l13, x, bl); h13 = step(h13, x, bh);
-            x = share_a(a1, in_a, tile.row + 8u, 6u, k); l14 = step(l14, x, bl); h14 = step(h14, x, bh);
-            x = share_a(a1, in_a, tile.row + 8u, 7u, k); l15 = step(l15, x, bl); h15 = step(h15, x, bh);
+            let a1 = load_mine(mine1, lane, steps, k);
+            x = share_a(a1, in_a, tile.row + 8u, 0u, steps, k); l8 = step(l8, x, bl); h8 = step(h8, x, bh);
+            x = share_a(a1, in_a, tile.row + 8u, 1u, steps, k); l9 = step(l9, x, bl); h9 = step(h9, x, bh);
+            x = share_a(a1, in_a, tile.row + 8u, 2u, steps, k); l10 = step(l10, x, bl); h10 = step(h10, x, bh);
+            x = share_a(a1, in_a, tile.row + 8u, 3u, steps, k); l11 = step(l11, x, bl); h11 = step(h11, x, bh);
+            x = share_a(a1, in_a, tile.row + 8u, 4u, steps, k); l12 = step(l12, x, bl); h12 = step(h12, x, bh);
+            x = share_a(a1, in_a, tile.row + 8u, 5u, steps, k); l13 = step(l13, x, bl); h13 = step(h13, x, bh);
+            x = share_a(a1, in_a, tile.row + 8u, 6u, steps, k); l14 = step(l14, x, bl); h14 = step(h14, x, bh);
+            x = share_a(a1, in_a, tile.row + 8u, 7u, steps, k); l15 = step(l15, x, bl); h15 = step(h15, x, bh);
         }
     }
 

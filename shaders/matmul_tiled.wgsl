@@ -29,22 +29,23 @@ var<workgroup> tile_b: array<array<vec4<T>, 2>, DEPTH * QUADS>;
 // Threads that load along k write places whole steps apart, which share a bank: the mixing spreads them.
 fn place(k: u32, quad: u32) -> u32 { return k * QUADS + (quad ^ (k / 4u)); }
 
-fn load_a_block(start: u32, row: u32, k: u32) -> Block {
+fn load_a_block(rows: vec4<u32>, k: u32) -> Block {
+    let steps = find_steps(k);
     if A_UNIT == UNIT_M {
         return Block(
-            load_a_column(start, row, k), load_a_column(start, row, k + 1u),
-            load_a_column(start, row, k + 2u), load_a_column(start, row, k + 3u),
+            load_a_column(rows.x, steps.a.x, k), load_a_column(rows.x, steps.a.y, k + 1u),
+            load_a_column(rows.x, steps.a.z, k + 2u), load_a_column(rows.x, steps.a.w, k + 3u),
         );
     }
     return transposed(Block(
-        load_a(start, row, k), load_a(start, row + 1u, k), load_a(start, row + 2u, k), load_a(start, row + 3u, k),
+        load_a(rows.x, steps, k), load_a(rows.y, steps, k), load_a(rows.z, steps, k), load_a(rows.w, steps, k),
     ));
 }
 
-// Block (quad, k) of one of the tiles. The last one that is asked for lies past the end of the part, and is never used.
-fn load(tile: Tile, starts: vec2<u32>, of_a: bool, quad: u32, k: u32) -> Block {
-    if of_a { return load_a_block(starts.x, tile.row + 4u * quad, k); }
-    return load_b(starts.y, k, tile.col + 4u * quad);
+// Steps k to k + 3 of four rows of a or columns of b. The last ones that are asked for lie past the end of the part, and are never used.
+fn load(edges: vec4<u32>, of_a: bool, k: u32) -> Block {
+    if of_a { return load_a_block(edges, k); }
+    return load_b(edges, find_steps(k), k);
 }
 
 fn store_row(tile: Tile, row: u32, col: u32, low: vec4<T>, high: vec4<T>) {
@@ -62,7 +63,6 @@ fn main(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let tile = find_tile(group.y * groups.x + group.x, HEIGHT, WIDTH);
-    let starts = vec2<u32>(start_a(tile.batch), start_b(tile.batch));
 
     // What the thread loads: a block of a in the first half of the threads, of b in the second. Neighbouring threads go along k
     // where that is the unit stride, and along the quads elsewhere.
@@ -74,6 +74,13 @@ fn main(
     if of_a { by_k = A_UNIT == UNIT_K || (A_UNIT == UNIT_ANY && params.a_col == 1u); }
     let quad = select(mine % quads, mine / 4u, by_k);
     let depth = select(mine / quads, mine % 4u, by_k) * 4u;
+
+    var edges: vec4<u32>;
+    if of_a {
+        edges = find_rows(start_a(tile.batch), tile.row + 4u * quad);
+    } else {
+        edges = find_columns(start_b(tile.batch), tile.col + 4u * quad);
+    }
 
     // What it computes.
     let x = thread % 8u + thread / 32u % 2u * 8u;
@@ -87,7 +94,7 @@ fn main(
     var h4 = vec4<T>(); var h5 = vec4<T>(); var h6 = vec4<T>(); var h7 = vec4<T>();
 
     var next: Block;
-    if loads { next = load(tile, starts, of_a, quad, tile.first + depth); }
+    if loads { next = load(edges, of_a, tile.first + depth); }
     for (var k = tile.first; k < tile.last; k += DEPTH) {
         if loads {
             let at = place(depth, quad % QUADS);
@@ -105,7 +112,7 @@ fn main(
             }
         }
         workgroupBarrier();
-        if loads { next = load(tile, starts, of_a, quad, k + DEPTH + depth); }
+        if loads { next = load(edges, of_a, k + DEPTH + depth); }
         for (var i = 0u; i < DEPTH; i += 4u) {
             let from_a = place(i, y);
             let from_b = place(i, x);

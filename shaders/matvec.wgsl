@@ -27,20 +27,21 @@ fn main(
 ) {
     let tile = find_tile(group.y * groups.x + group.x, ROWS, 4u * QUADS);
     let in_a = start_a(tile.batch);
-    let in_b = start_b(tile.batch);
     let along_k = B_UNIT == UNIT_K || (B_UNIT == UNIT_ANY && params.b_row == 1u && params.b_col != 1u);
     let quad = select(thread % QUADS, thread / QUADS, along_k);
     let slice = select(thread / QUADS, thread % QUADS, along_k);
-    let col = tile.col + 4u * quad;
+    let columns = find_columns(start_b(tile.batch), tile.col + 4u * quad);
+    let rows = find_rows(in_a, tile.row);
 
     var s0 = vec4<T>(); var s1 = vec4<T>(); var s2 = vec4<T>(); var s3 = vec4<T>();
     for (var k = tile.first + 4u * slice; k < tile.last; k += 4u * SLICES) {
-        let y = load_b(in_b, k, col);
-        s0 = step(s0, load_a(in_a, tile.row, k), y);
-        if ROWS > 1u { s1 = step(s1, load_a(in_a, tile.row + 1u, k), y); }
+        let steps = find_steps(k);
+        let y = load_b(columns, steps, k);
+        s0 = step(s0, load_a(rows.x, steps, k), y);
+        if ROWS > 1u { s1 = step(s1, load_a(rows.y, steps, k), y); }
         if ROWS > 2u {
-            s2 = step(s2, load_a(in_a, tile.row + 2u, k), y);
-            s3 = step(s3, load_a(in_a, tile.row + 3u, k), y);
+            s2 = step(s2, load_a(rows.z, steps, k), y);
+            s3 = step(s3, load_a(rows.w, steps, k), y);
         }
     }
     let mine = slice * QUADS + quad;

@@ -25,6 +25,7 @@ from benchmarks.problems import (
     Add,
     Attention,
     Cnn,
+    Convolution,
     Matmul,
     Mlp,
     NormBlock,
@@ -301,6 +302,7 @@ def test_mlp_by_hand_learns_what_torch_learns(optimizer):
     [
         *(SMALL, Cnn(3, side=10), NormBlock(5, 8, 6), Attention(2, 2, 5, 4)),
         *(Softmax(4, 7), Reduction((4, 7)), Reduction((4, 7), 0)),
+        Convolution(2, 3, 7, 4, 3, 2),
     ],
     ids=str,
 )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import wgrad as wg
+from wgrad.backends.base import product_shape
 from wgrad.backends.webgpu import configs
 from wgrad.backends.webgpu.device import Buffer
 from wgrad.backends.webgpu.matmul import PLAIN, Matmul
@@ -39,11 +40,13 @@ def product(
     config: Config | None = None,
     output: Output = PLAIN,
     before: tuple[wg.Tensor, ...] = (),
+    lead: int | None = None,
+    inner: int = 1,
 ) -> np.ndarray:
     """Run a plan over a poisoned result, which is the last of the output's buffers."""
-    problem = Problem.of(x.array.layout, y.array.layout, x.dtype)
+    problem = Problem.of(x.array.layout, y.array.layout, x.dtype, lead, inner)
     assert problem is not None
-    out = wg.full((*x.shape[:-1], y.shape[-1]), 77, x.dtype)
+    out = wg.full(product_shape(x.shape, y.shape, lead, inner), 77, x.dtype)
     sides = [t.array.storage.buffer for t in (*before, out)]
     scratch: Buffer | None = None
     for kernel, params, groups, buffers in products.plan(problem, output, config):
@@ -132,6 +135,51 @@ def test_register_kernel_without_shuffles_agrees_with_float64(gpu, rng):
     products._shuffles = False
     for x, y in views(rng, 17, 36, 68):
         np.testing.assert_array_equal(product(products, x, y, REGISTERS), exact(x, y))
+
+
+def grouped(rng: np.random.Generator) -> Iterator[tuple[wg.Tensor, wg.Tensor, int, int]]:
+    """Yield operands whose rows, steps and columns lie along several axes that do not merge."""
+
+    def made(*shape: int) -> wg.Tensor:
+        return wg.tensor(rng.integers(-9, 9, shape).astype(np.float32))
+
+    # Windows of an image: nothing is a vec4, steps are along three axes.
+    image = made(2, 3, 9, 20)
+    seen = image.array.layout.windows((7, 9), (3, 3), (1, 2), (1, 1))
+    columns = wg.Tensor(image.array.view(seen.permute((0, 1, 4, 5, 2, 3))), None)
+    yield wg.broadcast_to(made(5, 3, 3, 3), (2, 5, 3, 3, 3)), columns, 1, 3
+    # Rows along three axes and steps along two, both by vec4s along the last step.
+    tall, steep = made(2, 3, 3, 2, 2, 8), made(5, 2, 2, 8)
+    yield tall[:, :2, ::2, :, 1], steep.permute_dims((1, 2, 3, 0))[:, 1], 0, 2
+    # Where all but the step from one run of eight to the next suits vec4s.
+    line = made(5, 28)
+    runs = line.array.view(line.array.layout.windows((3,), (8,), (9,), (1,)))
+    yield wg.Tensor(runs, None), made(3, 5, 8, 4)[:, 1], 0, 2
+    # Columns and rows along two axes, by vec4s along the last one.
+    wide = made(3, 6, 2, 4, 8)[:, :5, 1]
+    rows = made(3, 6, 2, 5, 4)[:, :5].permute_dims((2, 3, 4, 0, 1))
+    yield rows[:, ::2], wide, 0, 2
+
+
+@pytest.mark.parametrize(
+    ("config", "shuffles"),
+    [(REGISTERS, True), (REGISTERS, False), (TURNED, True), (TILED, True), (ROWS[4], True)],
+    ids=["registers", "no shuffles", "turned", "tiled", "few rows"],
+)
+def test_products_walk_several_axes(gpu, rng, config, shuffles):
+    products = Matmul(gpu)
+    if not shuffles:
+        products._shuffles = False
+    for x, y, lead, inner in grouped(rng):
+        problem = Problem.of(x.array.layout, y.array.layout, x.dtype, lead, inner)
+        assert problem is not None and problem.walk is not None
+        flat = [np.prod(shape, dtype=int) for shape in (x.shape[lead:-inner], x.shape[-inner:])]
+        a = x.numpy().reshape(*x.shape[:lead], *flat)
+        b = y.numpy().reshape(*x.shape[:lead], flat[1], -1)
+        for parts in (1, 2):
+            ways = {"lead": lead, "inner": inner, "config": config._replace(parts=parts)}
+            found = product(products, x, y, **ways)
+            np.testing.assert_array_equal(found.reshape(*a.shape[:-1], -1), a.astype(float) @ b)
 
 
 @pytest.mark.parametrize("dtype", ["int32", "uint32"])

@@ -95,6 +95,30 @@ class Layout:
         start = first * self.strides[axis1] + second * self.strides[axis2] if count else 0
         return Layout(shape, strides, self.offset + start)
 
+    def windows(self, counts: Shape, sizes: Shape, steps: Shape, dilations: Shape) -> Layout:
+        """Show the last axes as counts[i] windows of sizes[i] elements, which may overlap.
+
+        Windows begin steps[i] apart, and their elements lie dilations[i] apart. The axes of the
+        windows come first, then those within them; all must lie within the layout.
+        """
+        lead = len(self.shape) - len(counts)
+        last = self.strides[lead:]
+        between = tuple(s * k for s, k in zip(last, steps, strict=True))
+        within = tuple(s * k for s, k in zip(last, dilations, strict=True))
+        shape = (*self.shape[:lead], *counts, *sizes)
+        return Layout(shape, (*self.strides[:lead], *between, *within), self.offset)
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether elements may share memory: such a view can be read, and not be written to."""
+        reach = 0  # of the axes with smaller steps
+        for step, n in sorted((abs(s), n) for s, n in zip(self.strides, self.shape, strict=True)):
+            if n > 1:
+                if step <= reach:
+                    return self.size > 0
+                reach += step * (n - 1)
+        return False
+
     def reshape(self, shape: Shape) -> Layout | None:
         """Return the view of `shape`, or None when only a copy can have it."""
         if self.contiguous:

@@ -261,10 +261,7 @@ class Tensor(Value):
 
     def _check_memory(self, where: str) -> None:
         """Raise ShapeError for a view in which several elements share memory."""
-        layout = self.array.layout
-        if 0 in layout.strides and any(
-            s == 0 and n > 1 for s, n in zip(layout.strides, layout.shape, strict=True)
-        ):
+        if not self.array.layout.contiguous and self.array.layout.overlaps:
             raise ShapeError(
                 f"{where}: the tensor of shape {self.shape} is an expanded view, whose elements "
                 "share memory: assign to a copy()"

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 import wgrad as wg
+from wgrad.nn import functional as F
 
 from ..problems import (
     Add,
     Attention,
     Cnn,
+    Convolution,
     Elementwise,
     Matmul,
     Mlp,
@@ -23,7 +25,7 @@ from ..problems import (
     TinySteps,
 )
 from .base import About, AbsentError, Peer, Step
-from .compositions import convolution, gelu, layer_norm, max_pool
+from .compositions import gelu, layer_norm
 
 
 def start(device: str = "webgpu", compiled: bool = True) -> OurPeer:
@@ -116,8 +118,8 @@ class OurPeer(Peer):
         k1, c1, k2, c2, w, b = parameters
 
         def logits(x: Any) -> Any:
-            h = max_pool(convolution(x, k1, c1).relu())
-            h = max_pool(convolution(h, k2, c2).relu())
+            h = F.max_pool2d(F.conv2d(x, k1, c1, padding=1).relu(), 2)
+            h = F.max_pool2d(F.conv2d(h, k2, c2, padding=1).relu(), 2)
             return wg.matmul(h.flatten(1), w.T) + b
 
         return self._training(problem, parameters, logits, given)
@@ -148,6 +150,10 @@ class OurPeer(Peer):
             return (weights @ v * ct).sum()
 
         return self._with_gradients(problem, loss)
+
+    def convolution(self, problem: Convolution) -> Step:
+        how = {"stride": problem.stride, "padding": problem.padding}
+        return self._with_gradients(problem, lambda x, k, ct: (F.conv2d(x, k, **how) * ct).sum())
 
     def _with_gradients(self, problem: Any, loss: Callable) -> Step:
         given = self._given(problem)

@@ -16,6 +16,7 @@ from ..problems import (
     Add,
     Attention,
     Cnn,
+    Convolution,
     Elementwise,
     Matmul,
     Mlp,
@@ -169,5 +170,16 @@ class TinygradPeer(Peer):
             weights = (q @ k.transpose(-1, -2) / problem.width**0.5).softmax()
             loss = (weights @ v * given["ct"]).sum()
             return (loss, *loss.gradient(q, k, v))
+
+        return self._jitted(compute)
+
+    def convolution(self, problem: Convolution) -> Step:
+        given = self._given(problem)
+
+        def compute() -> tuple:
+            x, k = (given[name] for name in problem.names)
+            out = x.conv2d(k, stride=problem.stride, padding=problem.padding)
+            loss = (out * given["ct"]).sum()
+            return (loss, *loss.gradient(x, k))
 
         return self._jitted(compute)

@@ -12,6 +12,7 @@ from ..problems import (
     Add,
     Attention,
     Cnn,
+    Convolution,
     Elementwise,
     Matmul,
     Mlp,
@@ -135,6 +136,15 @@ class TorchPeer(Peer):
         def loss() -> Any:
             weights = torch.softmax(q @ k.mT / problem.width**0.5, -1)
             return (weights @ v * given["ct"]).sum()
+
+        return _with_gradients(loss, wanted)
+
+    def convolution(self, problem: Convolution) -> Step:
+        given = self._given(problem)
+        x, k = wanted = [given[name].requires_grad_() for name in problem.names]
+
+        def loss() -> Any:
+            return (F.conv2d(x, k, None, problem.stride, problem.padding) * given["ct"]).sum()
 
         return _with_gradients(loss, wanted)
 

@@ -87,7 +87,6 @@ fn scale_bits(bits: u32, last: u32) -> u32 {
     return (bits >> 16u) * (span >> 16u) + (cross >> 16u) + (other >> 16u);
 }
 
-<<<<<<< HEAD
 // Rounded down, where `/` rounds towards 0; 0 where b is 0, as in NumPy.
 fn int_floor_divide(a: i32, b: i32) -> i32 {
     let divisor = select(b, 1, b == 0);
@@ -204,12 +203,10 @@ fn float_divmod(x: f32, y: f32) -> vec2<f32> {
         select(select(quotient, nan, invalid), copy_sign(make_inf(1.0), sign_of_ratio), over),
         select(rest, nan, invalid),
     );
-=======
 // A number as a u32 in the order that sorting wants: NaN after all others, and -0 equal to 0.
 fn sort_key(x: f32) -> u32 {
     let bits = bitcast<u32>(x);
     if (bits << 1u) > 0xff000000u { return 0xffffffffu; }
     if (bits << 1u) == 0u { return 0x80000000u; }
     return select(bits | 0x80000000u, ~bits, (bits >> 31u) == 1u);
->>>>>>> idx
 }

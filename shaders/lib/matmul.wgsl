@@ -12,6 +12,13 @@ struct Params {
     a_batch: vec4<u32>,                 // steps along the three batch axes
     b_batch: vec4<u32>,
     scalars: array<vec4<u32>, 4>,       // what the output block may read
+    // What lib/walk.wgsl reads: inner extents of the axes of steps and of rows; and strides of the axes of steps, rows and columns,
+    // with the inner extents of those of columns beside them.
+    walk_steps: vec4<u32>,
+    walk_a_step: vec4<u32>,
+    walk_b_step: vec4<u32>,
+    walk_a_row: vec4<u32>,
+    walk_b_col: vec4<u32>,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -33,52 +33,73 @@ fn a_vector(i: u32) -> vec4<T> { return vec4<T>(a[i / 4u]); }
 fn b_at(i: u32) -> T { return vec4<T>(b[i]).x; }
 fn b_vector(i: u32) -> vec4<T> { return vec4<T>(b[i / 4u]); }
 
-// Steps k to k + 3 of a row of a. Rows past the end are read somewhere valid (what they lead to is never stored), as are columns
-// of b; steps past the end count 0.
-fn load_a(start: u32, row: u32, k: u32) -> vec4<T> {
-    let at = start + min(row, params.m - 1u) * params.a_row;
-    let steps = vec4<u32>(k, k + 1u, k + 2u, k + 3u);
-    var x: vec4<T>;
-    if A_UNIT == UNIT_K {
-        x = a_vector(at + min(k, params.k - 4u));
-    } else {
-        let i = vec4<u32>(at) + min(steps, vec4<u32>(params.k - 1u)) * params.a_col;
-        x = vec4<T>(a_at(i.x), a_at(i.y), a_at(i.z), a_at(i.w));
-    }
-    return select(vec4<T>(), x, steps < vec4<u32>(params.k));
-}
+// Where steps k to k + 3 lie, counted from where a row of a or a column of b begins. Those past the end lie somewhere.
+struct Steps { a: vec4<u32>, b: vec4<u32> }
 
-// Rows row to row + 3 of a at step k.
-fn load_a_column(start: u32, row: u32, k: u32) -> vec4<T> {
-    let x = a_vector(start + min(row, params.m - 4u) + min(k, params.k - 1u) * params.a_col);
-    return select(vec4<T>(), x, k < params.k);
+// The host may replace this block, by lib/walk.wgsl.
+// replace: walk
+fn row_of_a(row: u32) -> u32 { return row * params.a_row; }
+fn column_of_b(col: u32) -> u32 { return col * params.b_col; }
+fn find_steps(k: u32) -> Steps {
+    let steps = min(vec4<u32>(k, k + 1u, k + 2u, k + 3u), vec4<u32>(params.k - 1u));
+    return Steps(steps * params.a_col, steps * params.b_row);
 }
+// end: walk
 
-fn load_b(start: u32, k: u32, col: u32) -> Block {
-    if B_UNIT == UNIT_K {
-        return transposed(Block(
-            load_b_column(start, k, col), load_b_column(start, k, col + 1u),
-            load_b_column(start, k, col + 2u), load_b_column(start, k, col + 3u),
-        ));
-    }
-    return Block(
-        load_b_row(start, k, col), load_b_row(start, k + 1u, col),
-        load_b_row(start, k + 2u, col), load_b_row(start, k + 3u, col),
+// Where a row of a begins, four rows, and four columns of b. Rows and columns past the end are read somewhere valid, for what they lead to is
+// never stored; steps past the end count 0.
+fn find_row(start: u32, row: u32) -> u32 { return start + row_of_a(min(row, params.m - 1u)); }
+fn find_rows(start: u32, row: u32) -> vec4<u32> {
+    return vec4<u32>(find_row(start, row), find_row(start, row + 1u), find_row(start, row + 2u), find_row(start, row + 3u));
+}
+fn find_columns(start: u32, col: u32) -> vec4<u32> {
+    let last = params.n - 1u;
+    if B_UNIT == UNIT_N { return vec4<u32>(start + column_of_b(min(col, last))); }
+    return vec4<u32>(start) + vec4<u32>(
+        column_of_b(min(col, last)), column_of_b(min(col + 1u, last)), column_of_b(min(col + 2u, last)), column_of_b(min(col + 3u, last)),
     );
 }
 
-fn load_b_column(start: u32, k: u32, col: u32) -> vec4<T> {
-    let x = b_vector(start + min(k, params.k - 4u) + min(col, params.n - 1u) * params.b_col);
-    return select(vec4<T>(), x, k < params.k);
+// Steps k to k + 3 of a row of a.
+fn load_a(row: u32, steps: Steps, k: u32) -> vec4<T> {
+    var x: vec4<T>;
+    if A_UNIT == UNIT_K {
+        x = a_vector(row + steps.a.x);
+    } else {
+        let i = vec4<u32>(row) + steps.a;
+        x = vec4<T>(a_at(i.x), a_at(i.y), a_at(i.z), a_at(i.w));
+    }
+    return select(vec4<T>(), x, vec4<u32>(k, k + 1u, k + 2u, k + 3u) < vec4<u32>(params.k));
 }
 
-fn load_b_row(start: u32, k: u32, col: u32) -> vec4<T> {
-    let at = start + min(k, params.k - 1u) * params.b_row;
+// Four rows of a, from where the first begins, at step k.
+fn load_a_column(row: u32, step: u32, k: u32) -> vec4<T> {
+    return select(vec4<T>(), a_vector(row + step), k < params.k);
+}
+
+fn load_b(columns: vec4<u32>, steps: Steps, k: u32) -> Block {
+    if B_UNIT == UNIT_K {
+        return transposed(Block(
+            load_b_column(columns.x, steps, k), load_b_column(columns.y, steps, k),
+            load_b_column(columns.z, steps, k), load_b_column(columns.w, steps, k),
+        ));
+    }
+    return Block(
+        load_b_row(columns, steps.b.x, k), load_b_row(columns, steps.b.y, k + 1u),
+        load_b_row(columns, steps.b.z, k + 2u), load_b_row(columns, steps.b.w, k + 3u),
+    );
+}
+
+fn load_b_column(column: u32, steps: Steps, k: u32) -> vec4<T> {
+    return select(vec4<T>(), b_vector(column + steps.b.x), k < params.k);
+}
+
+fn load_b_row(columns: vec4<u32>, step: u32, k: u32) -> vec4<T> {
     var x: vec4<T>;
     if B_UNIT == UNIT_N {
-        x = b_vector(at + min(col, params.n - 4u));
+        x = b_vector(columns.x + step);
     } else {
-        let i = vec4<u32>(at) + min(vec4<u32>(col, col + 1u, col + 2u, col + 3u), vec4<u32>(params.n - 1u)) * params.b_col;
+        let i = columns + vec4<u32>(step);
         x = vec4<T>(b_at(i.x), b_at(i.y), b_at(i.z), b_at(i.w));
     }
     return select(vec4<T>(), x, k < params.k);

@@ -7,7 +7,16 @@ what it covers: ops of the registry and public functions. The tests fail when on
 
 from __future__ import annotations
 
-from . import compositions, elementwise, indexing, linalg, movement, networks, reductions
+from . import (
+    compositions,
+    convolution,
+    elementwise,
+    indexing,
+    linalg,
+    movement,
+    networks,
+    reductions,
+)
 from .layouts import LAYOUTS, assert_matches, expanded
 from .row import ALL, FLOATS, INTS, NUMBERS, Arg, Row, widened
 
@@ -19,6 +28,7 @@ ROWS: tuple[Row, ...] = (
     *linalg.products(),
     *indexing.indexing(),
     *compositions.compositions(),
+    *convolution.convolution(),
     *networks.networks(),
 )
 assert len({row.id for row in ROWS}) == len(ROWS), "two rows have one id"

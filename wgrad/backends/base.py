@@ -325,8 +325,12 @@ class Device(ABC):
         """Running totals along `axis`, from its end if `back`. Kinds: "sum", "prod"."""
 
     @abstractmethod
-    def matmul(self, a: Array, b: Array) -> Array:
-        """(..., n, k) @ (..., k, m) with equal leading axes; sums over k of 0 are 0."""
+    def matmul(self, a: Array, b: Array, lead: int | None = None, inner: int = 1) -> Array:
+        """(*batch, *rows, *inner) @ (*batch, *inner, *columns) -> (*batch, *rows, *columns).
+
+        `lead` axes are the batch (None: all but two), which are equal, as are the `inner` ones
+        that are summed over. Sums over nothing are 0.
+        """
 
     @abstractmethod
     def copy(self, x: Array) -> Array:
@@ -421,6 +425,12 @@ PROTOCOL = (
     "random",
 )
 REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")
+
+
+def product_shape(a: Shape, b: Shape, lead: int | None = None, inner: int = 1) -> Shape:
+    """Return the shape of a matrix product."""
+    lead = len(a) - 2 if lead is None else lead
+    return (*a[: len(a) - inner], *b[lead + inner :])
 
 
 def reduced_shape(shape: Shape, axes: Shape) -> Shape:

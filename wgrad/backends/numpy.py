@@ -20,7 +20,7 @@ from ..dtypes import DType
 from ..errors import OutOfMemoryError
 from ..layout import Layout, Shape
 from . import threefry
-from .base import UNBACKED, Array, Body, Device, Number, Storage, batch_gather_shape
+from .base import UNBACKED, Array, Body, Device, Number, Storage, batch_gather_shape, product_shape
 
 REDUCERS = {
     "sum": np.add,
@@ -37,6 +37,27 @@ def accumulator(kind: str, dtype: DType, terms: int) -> np.dtype:
     """Return what a reduction of so many elements to `dtype` adds up in."""
     long = kind == "sum" and dtype is dtypes.float32 and terms > _LONG_SUM
     return np.dtype(np.float64) if long else dtype.numpy
+
+
+def product(
+    a: np.ndarray,
+    b: np.ndarray,
+    lead: int | None = None,
+    inner: int = 1,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return the matrix product of arrays with `lead` batch axes and `inner` to sum over."""
+    if lead is None and inner == 1:
+        return np.matmul(a, b, out=out)
+    lead = a.ndim - 2 if lead is None else lead
+    shape = product_shape(a.shape, b.shape, lead, inner)
+    batch, last = a.shape[:lead], a.ndim - inner
+    left = a.reshape(*batch, prod(a.shape[lead:last]), prod(a.shape[last:]))
+    right = b.reshape(*batch, left.shape[-1], prod(b.shape[lead + inner :]))
+    if out is None:
+        return np.matmul(left, right).reshape(shape)
+    np.matmul(left, right, out=out.reshape(*left.shape[:-1], right.shape[-1]))
+    return out
 
 
 def scanned(kind: str, x: np.ndarray, axis: int, back: bool) -> np.ndarray:
@@ -157,9 +178,9 @@ class NumpyDevice(Device):
     def scan(self, kind: str, x: Array, axis: int, back: bool) -> Array:
         return self._wrap(scanned(kind, as_numpy(x), axis, back), x.dtype)
 
-    def matmul(self, a: Array, b: Array) -> Array:
+    def matmul(self, a: Array, b: Array, lead: int | None = None, inner: int = 1) -> Array:
         with np.errstate(all="ignore"):
-            return self._wrap(np.matmul(as_numpy(a), as_numpy(b)), a.dtype)
+            return self._wrap(product(as_numpy(a), as_numpy(b), lead, inner), a.dtype)
 
     def copy(self, x: Array) -> Array:
         return self._wrap(as_numpy(x).copy(), x.dtype)

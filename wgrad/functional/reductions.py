@@ -149,7 +149,8 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
 def max(x: Tensor, axis: Any = None, keepdims: bool = False, ties: str = "all") -> Tensor:
     """Return the largest value over axes; NaN if there is one.
 
-    ties="all" gives every tied position the full gradient, ties="split" an equal share.
+    ties="all" gives every tied position the full gradient, ties="split" an equal share, and
+    ties="first" the first one, in the order of rows, all of it.
     """
     return max_(x, axis, keepdims, ties=_checked_ties(ties, "max"))
 
@@ -160,8 +161,8 @@ def min(x: Tensor, axis: Any = None, keepdims: bool = False, ties: str = "all") 
 
 
 def _checked_ties(ties: str, op: str) -> str:
-    if not isinstance(ties, str) or ties not in ("all", "split"):
-        raise ArgumentError(f'{op}: ties={shown(ties)} came; "all" or "split" is needed')
+    if not isinstance(ties, str) or ties not in ("all", "split", "first"):
+        raise ArgumentError(f'{op}: ties={shown(ties)} came; "all", "split" or "first" is needed')
     return ties
 
 

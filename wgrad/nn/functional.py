@@ -18,7 +18,9 @@ from ..functional.activation import (
 )
 from ..functional.attention import scaled_dot_product_attention
 from ..functional.classification import cross_entropy, multi_margin_loss, nll_loss
+from ..functional.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from ..functional.encoding import embedding, one_hot
+from ..functional.interpolation import interpolate
 from ..functional.linalg import linear
 from ..functional.losses import (
     binary_cross_entropy,
@@ -37,6 +39,15 @@ from ..functional.normalization import (
     instance_norm,
     layer_norm,
     rms_norm,
+)
+from ..functional.pooling import (
+    adaptive_avg_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    fold,
+    max_pool1d,
+    max_pool2d,
+    unfold,
 )
 from ..functional.regularization import dropout
 from ..functional.similarity import cosine_embedding_loss, cosine_similarity, normalize

@@ -1,10 +1,21 @@
 """The ops: `families` says how each kind works, the other modules hold one entry per op."""
 
-from . import elementwise, indexing, linalg, movement, placing, reduction, scan
+from . import (
+    convolution,
+    elementwise,
+    indexing,
+    linalg,
+    movement,
+    placing,
+    reduction,
+    scan,
+    windows,
+)
 from .families import REGISTRY
 
 __all__ = [
     "REGISTRY",
+    "convolution",
     "elementwise",
     "indexing",
     "linalg",
@@ -12,4 +23,5 @@ __all__ = [
     "placing",
     "reduction",
     "scan",
+    "windows",
 ]

@@ -353,7 +353,7 @@ class Bilinear(Op):
         (a, b), (da, db) = call.inputs, tangents
         return add_up(
             [
-                None if da is None else apply(self, da, b),
-                None if db is None else apply(self, a, db),
+                None if da is None else apply(self, da, b, **call.params),
+                None if db is None else apply(self, a, db, **call.params),
             ]
         )

@@ -9,9 +9,13 @@ from collections.abc import Callable
 from math import prod as prod_of
 from typing import Any
 
+import numpy as np
+
+from .. import dtypes
+from ..backends.base import kept_shape
 from ..core import apply, wrap
 from ..layout import Shape
-from .elementwise import equal
+from .elementwise import equal, isnan
 from .families import REGISTRY, Reduction, expanded, register, with_dtype
 
 
@@ -25,12 +29,25 @@ def reduction(
 
 
 def _ties(a: Any, out: Any, axes: Shape, ties: str = "all") -> Any:
-    """Every tied position gets the full gradient, or with ties="split" an equal share."""
+    """Every tied position gets the full gradient, with ties="split" an equal share; or "first"."""
     winners = equal(a, out)
     if ties == "all":
         return winners
+    if ties == "first":
+        return _first(winners | isnan(a) if a.dtype.is_floating else winners, axes)
     ones = with_dtype(winners, a.dtype)
     return ones / expanded(apply(REGISTRY["sum"], ones, axes=axes, keepdims=True), a.shape)
+
+
+def _first(hits: Any, axes: Shape) -> Any:
+    """Return where the first of the hits over `axes` is, in the order of rows."""
+    shape = kept_shape(hits.shape, tuple(i for i in range(len(hits.shape)) if i not in axes))
+    count = prod_of(shape)
+    line = np.arange(count, dtype=np.int32).reshape(shape)
+    places = expanded(wrap(hits.device.upload(line, dtypes.int32)), hits.shape)
+    chosen = apply(REGISTRY["where"], hits, places, count)
+    best = apply(REGISTRY["min"], chosen, axes=axes, keepdims=True, ties="all")
+    return equal(places, expanded(best, hits.shape))
 
 
 def _other_product(a: Any, axes: Shape) -> Any:
@@ -78,7 +95,7 @@ max_ = reduction(
     kind="max",
     partial=_ties,
     doc="The largest value over axes; NaN if there is one. ties='all' gives every tied position "
-    "the full gradient, 'split' an equal share.",
+    "the full gradient, 'split' an equal share, 'first' the first in the order of rows all of it.",
 )
 min_ = reduction(
     "min",

@@ -195,7 +195,8 @@ def operations(step: Step) -> int:
         after = 0
         if epilogue is not None:
             after = _graph_operations(epilogue, (0, *step.inputs[2:]))
-        return 2 * a.layout.size * b.layout.shape[-1] + after
+        columns = b.layout.shape[step.params["lead"] + step.params["inner"] :]
+        return 2 * a.layout.size * prod(columns) + after
     if step.kind == "map":
         return step.out.size
     if step.kind in ("reduce", "scan", "scatter_add"):

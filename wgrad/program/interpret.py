@@ -71,7 +71,8 @@ def run_step(device: Device, step: Step, storages: dict[int, Storage], draw: Dra
     if step.kind == "fused":
         return run_graph(device, params["graph"], args)
     if step.kind == "matmul" and params.get("epilogue") is not None:
-        product = device.matmul(args[0], args[1])  # type: ignore[arg-type]  # both are arrays
+        a, b = args[:2]
+        product = device.matmul(a, b, params["lead"], params["inner"])  # type: ignore[arg-type]
         product = product.view(Layout.dense(params["epilogue"].shape))
         return run_graph(device, params["epilogue"], [product, *args[2:]])
     if step.kind == "batch":
@@ -100,7 +101,7 @@ _SINGLE: dict[str, Callable[[Device, Step, list, Draw], Array]] = {
     "scan": lambda d, s, a, draw: d.scan(
         s.params["kind"], a[0], s.params["axis"], s.params["back"]
     ),
-    "matmul": lambda d, s, a, draw: d.matmul(a[0], a[1]),
+    "matmul": lambda d, s, a, draw: d.matmul(a[0], a[1], s.params["lead"], s.params["inner"]),
     "copy": lambda d, s, a, draw: d.copy(a[0]),
     "write": _write,
     "place": lambda d, s, a, draw: d.place(a, s.params["targets"], s.out.shape, s.params["fill"]),

@@ -23,6 +23,7 @@ from ..backends.base import (
     Number,
     Storage,
     batch_gather_shape,
+    product_shape,
     reduced_shape,
     traced_by,
 )
@@ -238,8 +239,12 @@ class Tracer:
     def scan(self, device: Device, kind: str, x: Array, axis: int, back: bool) -> Array:
         return self._add(device, "scan", (x,), x.shape, x.dtype, kind=kind, axis=axis, back=back)
 
-    def matmul(self, device: Device, a: Array, b: Array) -> Array:
-        return self._add(device, "matmul", (a, b), (*a.shape[:-1], b.shape[-1]), a.dtype)
+    def matmul(
+        self, device: Device, a: Array, b: Array, lead: int | None = None, inner: int = 1
+    ) -> Array:
+        lead = len(a.shape) - 2 if lead is None else lead
+        shape = product_shape(a.shape, b.shape, lead, inner)
+        return self._add(device, "matmul", (a, b), shape, a.dtype, lead=lead, inner=inner)
 
     def copy(self, device: Device, x: Array) -> Array:
         return self._follow(self._add(device, "copy", (x,), x.shape, x.dtype), x)

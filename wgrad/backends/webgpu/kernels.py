@@ -25,6 +25,7 @@ from ..base import (
     Device,
     Number,
     batch_gather_shape,
+    product_shape,
     reduced_shape,
 )
 from . import reduce, scan, shaders, sort
@@ -314,21 +315,21 @@ class WebGpuDevice(Device):
         return out
 
     # Matrix products.
-    def matmul(self, a: Array, b: Array) -> Array:
+    def matmul(self, a: Array, b: Array, lead: int | None = None, inner: int = 1) -> Array:
         left, right = a.layout, b.layout
         key = (
             *(left.shape, left.strides, left.offset),
-            *(right.shape, right.strides, right.offset, a.dtype),
+            *(right.shape, right.strides, right.offset, a.dtype, lead, inner),
         )
         found = self._products.get(key)
         if found is None:
             _check_size("matmul", a, b)
-            shape = (*a.shape[:-1], b.shape[-1])
-            if a.shape[-1] == 0 or 0 in shape:
+            shape = product_shape(a.shape, b.shape, lead, inner)
+            if 0 in a.shape or 0 in shape:
                 return self.full(shape, 0, a.dtype)
-            problem = Problem.of(left, right, a.dtype)
-            if problem is None:  # the last resort: too many batch axes
-                return self.matmul(self.copy(a), self.copy(b))
+            problem = Problem.of(left, right, a.dtype, lead, inner)
+            if problem is None:  # the last resort: too many axes
+                return self.matmul(self.copy(a), self.copy(b), lead, inner)
             if len(self._products) >= PRODUCTS_KEPT:  # ever new shapes or offsets
                 self._products.clear()
             found = self._products[key] = self._planned(shape, problem)

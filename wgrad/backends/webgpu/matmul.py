@@ -116,6 +116,8 @@ class Matmul:
         lines = (*_unit_lines("A", a_unit, "UNIT_M"), *_unit_lines("B", b_unit, "UNIT_N"), *tile)
         if block := output.vectors if vectors and output.vectors else output.block:
             blocks.append(("output", block))
+        if shown.walk is not None:
+            blocks.append(("walk", shaders.source("lib/walk")))
         label = f"{shader} {dtype.name} {config.height}x{config.width} a {a_unit} b {b_unit}"
         code = _code(shader, dtype.storage, tuple(blocks), lines)
         return Kernel(label, code, "rr" + output.access)
@@ -152,7 +154,9 @@ def _params(shown: Problem, turned: bool, parts: int, part: int, scalars: tuple[
         *(*(0, 0, 0, *b.batch)[-3:], 0),
         *scalars,
     )
-    return struct.pack("<40I", *(w & 0xFFFFFFFF for w in words), *(0,) * (40 - len(words)))
+    if shown.walk is not None:
+        words = (*words, *(0,) * (40 - len(words)), *shown.walk.words)
+    return struct.pack("<60I", *(w & 0xFFFFFFFF for w in words), *(0,) * (60 - len(words)))
 
 
 def _unit_lines(name: str, unit: str, edge: str) -> list[tuple[str, str]]:

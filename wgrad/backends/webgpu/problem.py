@@ -12,6 +12,8 @@ from typing import NamedTuple
 from ...dtypes import DType
 from ...layout import Layout, Shape, collapse
 
+MAX_WALK_AXES = 3  # of rows, steps or columns
+MOST_WALKED = 1 << 24  # steps that lib/walk.wgsl counts
 MAX_BATCH_AXES = 3  # that no one stride walks, in the Params of the kernels
 UNITS = ("ANY", "K", "EDGE")  # how an operand can be read, from the slowest loads to the fastest
 
@@ -30,8 +32,44 @@ class Operand(NamedTuple):
         return self._replace(row=self.column, column=self.row)
 
 
+class Walk(NamedTuple):
+    """Rows, steps and columns along several axes each: extents, and strides in a and in b."""
+
+    m: Shape
+    k: Shape
+    n: Shape
+    a_m: Shape
+    a_k: Shape
+    b_k: Shape
+    b_n: Shape
+
+    @property
+    def turned(self) -> Walk:
+        """That of the transposed problem."""
+        return Walk(self.n, self.k, self.m, self.b_n, self.b_k, self.a_k, self.a_m)
+
+    @property
+    def words(self) -> tuple[int, ...]:
+        """The words of Params that lib/walk.wgsl reads."""
+        k, m, n = (_three(x, 1)[1:] for x in (self.k, self.m, self.n))
+        return (
+            *(*k, *m),
+            *(*_three(self.a_k), n[0]),
+            *(*_three(self.b_k), n[1]),
+            *(*_three(self.a_m), 0),
+            *(*_three(self.b_n), 0),
+        )
+
+
+def _three(numbers: Shape, missing: int = 0) -> Shape:
+    return (*(missing,) * (MAX_WALK_AXES - len(numbers)), *numbers)
+
+
 class Problem(NamedTuple):
-    """out[batch] = a[batch] @ b[batch], of (m, k) and (k, n) matrices."""
+    """out[batch] = a[batch] @ b[batch], of (m, k) and (k, n) matrices.
+
+    Where `walk` is there, strides of the operands are those of the innermost axes of its groups.
+    """
 
     m: int
     n: int
@@ -40,13 +78,30 @@ class Problem(NamedTuple):
     dtype: DType
     a: Operand
     b: Operand
+    walk: Walk | None = None
 
     @classmethod
-    def of(cls, a: Layout, b: Layout, dtype: DType) -> Problem | None:
-        """Return the product of two views, or None where their batch axes are too many."""
-        (m, k), n = a.shape[-2:], b.shape[-1]
-        batch, (a_steps, b_steps) = collapse(a.shape[:-2], [a.strides[:-2], b.strides[:-2]])
-        row = a.strides[-2]
+    def of(
+        cls, a: Layout, b: Layout, dtype: DType, lead: int | None = None, inner: int = 1
+    ) -> Problem | None:
+        """Return the product of two views, or None where their axes are too many.
+
+        The views are (*batch, *rows, *inner) and (*batch, *inner, *columns), with `lead` batch
+        axes, all but two unless given, and `inner` of those that are summed over.
+        """
+        lead = len(a.shape) - 2 if lead is None else lead
+        batch, (a_steps, b_steps) = collapse(a.shape[:lead], [a.strides[:lead], b.strides[:lead]])
+        walk = _walk(a, b, lead, inner)
+        m, k, n = prod(walk.m), prod(walk.k), prod(walk.n)
+        row, a_step, b_step, column = (x[-1] for x in (walk.a_m, walk.a_k, walk.b_k, walk.b_n))
+        most = max(map(len, (walk.m, walk.k, walk.n)))
+        if most > 1:
+            if most > MAX_WALK_AXES or k > MOST_WALKED or len(batch) > MAX_BATCH_AXES:
+                return None
+            left = Operand(a.offset, row, a_step, a_steps)
+            return cls(
+                m, n, k, batch, dtype, left, Operand(b.offset, b_step, column, b_steps), walk
+            )
         while batch and b_steps[-1] == 0 and (m == 1 or a_steps[-1] == m * row):
             # One b for several a whose rows follow each other: they are one matrix.
             row = row if m > 1 else a_steps[-1]
@@ -55,14 +110,14 @@ class Problem(NamedTuple):
         if len(batch) > MAX_BATCH_AXES:
             return None
         # Along an extent of 1 nothing moves, and a stride of 0 stands in no vec4's way.
-        left = Operand(a.offset, row if m > 1 else 0, a.strides[-1] if k > 1 else 0, a_steps)
-        rows, columns = b.strides[-2] if k > 1 else 0, b.strides[-1] if n > 1 else 0
-        return cls(m, n, k, batch, dtype, left, Operand(b.offset, rows, columns, b_steps))
+        left = Operand(a.offset, row if m > 1 else 0, a_step, a_steps)
+        return cls(m, n, k, batch, dtype, left, Operand(b.offset, b_step, column, b_steps))
 
     @property
     def turned(self) -> Problem:
         """The transposed problem b^T a^T, whose result has the same elements."""
-        return self._replace(m=self.n, n=self.m, a=self.b.turned, b=self.a.turned)
+        walk = self.walk and self.walk.turned
+        return self._replace(m=self.n, n=self.m, a=self.b.turned, b=self.a.turned, walk=walk)
 
     @property
     def matrices(self) -> int:
@@ -77,12 +132,17 @@ class Problem(NamedTuple):
     @property
     def a_unit(self) -> str:
         """How a can be read: by vec4s along m ("EDGE") or "K", or by scalars ("ANY")."""
-        return _unit(self.a.turned, self.k, self.m)
+        return self.turned.b_unit
 
     @property
     def b_unit(self) -> str:
         """How b can be read: by vec4s along n ("EDGE") or "K", or by scalars ("ANY")."""
-        return _unit(self.b, self.k, self.n)
+        w = self.walk
+        if w is None:
+            return _unit(self.b, self.k, self.n)
+        k, (steps,) = collapse(w.k, [w.b_k])  # which in a may lie otherwise
+        outer = (*self.b.batch, *steps[:-1], *w.b_n[:-1])
+        return _unit(self.b._replace(batch=outer), k[-1], w.n[-1])
 
     @property
     def kind(self) -> str:
@@ -91,7 +151,21 @@ class Problem(NamedTuple):
         return (
             f"{self.dtype.name} {self.m}x{self.k}x{self.n} batch {batch} "
             f"a {self.a_unit}{_repeats(self.a)} b {self.b_unit}{_repeats(self.b)}"
+            f"{'' if self.walk is None else f' {tuple(self.walk)}'}"
         )
+
+
+def _walk(a: Layout, b: Layout, lead: int, inner: int) -> Walk:
+    """Return how rows, steps and columns of two views are walked, along as few axes as may be."""
+    last = len(a.shape) - inner
+    k, (a_k, b_k) = collapse(a.shape[last:], [a.strides[last:], b.strides[lead : lead + inner]])
+    m, (a_m,) = collapse(a.shape[lead:last], [a.strides[lead:last]])
+    n, (b_n,) = collapse(b.shape[lead + inner :], [b.strides[lead + inner :]])
+    # Along an extent of 1 nothing moves, and a stride of 0 stands in no vec4's way.
+    one, still = (1,), (0,)
+    return Walk(
+        m or one, k or one, n or one, a_m or still, a_k or still, b_k or still, b_n or still
+    )
 
 
 def _unit(x: Operand, k: int, edge: int) -> str:

@@ -37,7 +37,7 @@ LARGEST = 1 << 26  # elements of an operand or a result that are worth measuring
 WORTH = 0.95  # of the default's time: nothing slower takes its place
 LONG_ENOUGH = 1e6  # ticks of a timed submit: short work is repeated
 HOPELESS = 1.5  # times slower than the best at its best: not timed again
-_SHADERS = ("matmul", "lib/shuffle", "matmul_tiled", "matvec", "matmul_sum")
+_SHADERS = ("matmul", "lib/shuffle", "lib/walk", "matmul_tiled", "matvec", "matmul_sum")
 _log = logging.getLogger("wgrad")
 
 
@@ -74,7 +74,7 @@ class Tuner:
         for config in possible:
             if known == list(config):
                 return config
-        if not self.measuring:
+        if not self.measuring or problem.walk is not None:
             return None
         if _elements(problem) > LARGEST:
             return None

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from ...backends import threefry
-from ...backends.base import Body, Live, Number
-from ...backends.numpy import REDUCERS, accumulator, positions, put, scanned
+from ...backends.base import Body, Live, Number, product_shape
+from ...backends.numpy import REDUCERS, accumulator, positions, product, put, scanned
 from ...layout import Layout, Shape
 from ..graph import Fold, Graph, Inside, Lookup, Position, Statement
 from ..ir import Ref, Slot, Step
@@ -136,13 +136,17 @@ def calls_of(step: Step) -> list[Calls]:
 def _matmul(made: Calls, step: Step) -> None:
     a, b = step.inputs[:2]
     assert isinstance(a, Ref) and isinstance(b, Ref)
-    shape = (*a.layout.shape[:-1], b.layout.shape[-1])
-    product = made.add("{f}({0}, {1}, out={out})", np.matmul, (a, b), shape, a.dtype.numpy)
+    lead, inner = step.params["lead"], step.params["inner"]
+    shape = product_shape(a.layout.shape, b.layout.shape, lead, inner)
+    plain = inner == 1 and lead == len(shape) - 2
+    how, function = ("", np.matmul) if plain else (f"{lead}, {inner}, ", product)
+    text = f"{{f}}({{0}}, {{1}}, {how}out={{out}})"
+    found = made.add(text, function, (a, b), shape, a.dtype.numpy)
     graph: Graph | None = step.params.get("epilogue")
     if graph is None:
-        made.results.append((step.out, product))
+        made.results.append((step.out, found))
     else:
-        seen = Temp(product.index, Layout.dense(graph.shape), product.dtype)
+        seen = Temp(found.index, Layout.dense(graph.shape), found.dtype)
         _graph(made, graph, (seen, *step.inputs[2:]), step.outs)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from ...backends.base import Array, Live, Number, Storage
+from ...backends.base import Array, Live, Number, Storage, product_shape
 from ...backends.webgpu.device import Buffer, Pipeline
 from ...backends.webgpu.kernels import MOST_ELEMENTS, WebGpuDevice, scalar_bits
 from ...backends.webgpu.memory import GpuStorage, size_class
@@ -138,10 +138,11 @@ class WebGpuExecutor:
         )
 
     def _product(self, i: int, step: Step) -> list[Dispatch] | None:
-        """Return the launches of a matmul, or None where its batch axes are too many."""
+        """Return the launches of a matmul, or None where its axes are too many."""
         a, b = step.inputs[:2]
         assert isinstance(a, Ref) and isinstance(b, Ref)
-        problem = Problem.of(a.layout, b.layout, a.dtype)
+        lead, inner = step.params["lead"], step.params["inner"]
+        problem = Problem.of(a.layout, b.layout, a.dtype, lead, inner)
         if problem is None:
             return None
         fused = as_fused(step)
@@ -179,7 +180,8 @@ class WebGpuExecutor:
         """Return a matmul by the device's own means, and what follows it as a kernel after it."""
         a, b = step.inputs[:2]
         assert isinstance(a, Ref) and isinstance(b, Ref)
-        shape = (*a.layout.shape[:-1], b.layout.shape[-1])
+        lead, inner = step.params["lead"], step.params["inner"]
+        shape = product_shape(a.layout.shape, b.layout.shape, lead, inner)
         product = Slot(PRODUCT - 1 - i, shape, a.dtype)
         self._scratch[product.index] = nbytes(product, self.device)
         over = as_fused(step)
@@ -187,7 +189,7 @@ class WebGpuExecutor:
             replace(x, slot=product.index) if isinstance(x, Ref) and x.slot == PRODUCT else x
             for x in over.inputs
         )
-        plain = Step("matmul", (a, b), (product,))
+        plain = Step("matmul", (a, b), (product,), {"lead": lead, "inner": inner})
         return [*self._by_device(i, plain), self._fused(replace(over, inputs=inputs))]
 
     def _by_device(self, i: int, step: Step) -> list[Dispatch]:
@@ -219,7 +221,7 @@ class WebGpuExecutor:
     def _record(self, step: Step, args: list[Array], homes: dict[Buffer, object]) -> Array:
         device, params = self.device, step.params
         if step.kind == "matmul":
-            return device.matmul(args[0], args[1])
+            return device.matmul(args[0], args[1], params["lead"], params["inner"])
         if step.kind == "reduce":
             return device.reduce(params["kind"], args[0], params["axes"], step.out.dtype)
         if step.kind == "scan":

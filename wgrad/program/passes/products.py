@@ -45,7 +45,7 @@ def _joined(joiner: Joiner, product: Step, step: Step) -> Step | None:
     ):
         return None  # it reads the product through a view, and a matmul makes all of it in order
     inputs = (*product.inputs[:2], *over.inputs[1:])
-    made = Step("matmul", inputs, over.outs, {"epilogue": graph})
+    made = Step("matmul", inputs, over.outs, {**product.params, "epilogue": graph})
     slots = made.reads() | made.writes()
     return made if len(slots) <= joiner.limits.buffers else None
 

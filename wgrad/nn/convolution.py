@@ -1,0 +1,253 @@
+"""The convolutional layers: Conv1d, Conv2d, ConvTranspose1d and ConvTranspose2d."""
+
+from __future__ import annotations
+
+import math
+from math import prod
+from typing import Any
+
+from ..creation import DeviceLike
+from ..errors import ArgumentError, ShapeError
+from ..functional.convolution import (
+    Numbers,
+    conv1d,
+    conv2d,
+    conv_transpose1d,
+    conv_transpose2d,
+    numbers,
+)
+from ..layout import Shape
+from ..random import uniform
+from ..shaping import as_tensor
+from ..tensor import Tensor
+from .layers import Seed, _generator, _size
+from .module import Module
+
+
+class _Convolution(Module):
+    """What the layers share: their numbers, their initial values and their repr."""
+
+    axes: int
+    transposed: bool
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Numbers,
+        stride: Numbers,
+        padding: Numbers | str,
+        output_padding: Numbers,
+        dilation: Numbers,
+        groups: int,
+        bias: bool,
+        padding_mode: str,
+        seed: Seed,
+        device: DeviceLike,
+    ):
+        name, d = type(self).__name__, self.axes
+        self.in_channels = _size(in_channels, f"{name}: in_channels")
+        self.out_channels = _size(out_channels, f"{name}: out_channels")
+        self.groups = _size(groups, f"{name}: groups")
+        if self.in_channels % self.groups or self.out_channels % self.groups:
+            raise ArgumentError(
+                f"{name}: groups={groups} came, and it must divide {in_channels} and {out_channels}"
+            )
+        if padding_mode != "zeros":
+            raise ArgumentError(
+                f'{name}: padding_mode={padding_mode!r} came, and only "zeros" is there: use wg.pad'
+            )
+        self.kernel_size = numbers(kernel_size, d, name, "kernel_size", 1)
+        self.stride = numbers(stride, d, name, "stride", 1)
+        self.dilation = numbers(dilation, d, name, "dilation", 1)
+        self.output_padding = numbers(output_padding, d, name, "output_padding", 0)
+        self.padding: Any = self._padding(padding)
+        rows, columns = self.out_channels, self.in_channels
+        if self.transposed:
+            rows, columns = columns, rows
+        shape = (rows, columns // self.groups, *self.kernel_size)
+        bound = 1 / math.sqrt(prod(shape[1:]))
+        stream = _generator(seed)
+
+        def initial(*shape: int) -> Tensor:
+            values = uniform(-bound, bound, shape, device=device, generator=stream)
+            return values.requires_grad_()
+
+        self.weight = initial(*shape)
+        self.bias = initial(self.out_channels) if bias else None
+
+    def _padding(self, padding: Numbers | str) -> Shape | str:
+        name = type(self).__name__
+        if not isinstance(padding, str) or self.transposed:
+            return numbers(padding, self.axes, name, "padding", 0)
+        if padding not in ("valid", "same"):
+            raise ArgumentError(
+                f'{name}: padding={padding!r} came; numbers, "valid" or "same" are needed'
+            )
+        if padding == "same" and any(s != 1 for s in self.stride):
+            raise ArgumentError(f'{name}: padding="same" needs stride 1, and {self.stride} came')
+        return padding
+
+    def _input(self, x: Any) -> Tensor:
+        name, d = type(self).__name__, self.axes
+        x = as_tensor(x, name, self.weight)
+        if len(x.shape) not in (d + 1, d + 2) or x.shape[-d - 1] != self.in_channels:
+            raise ShapeError(
+                f"{name}: an input of shape {x.shape} came, and {self.in_channels} channels before "
+                f"the {d} axes of the image are needed"
+            )
+        return x
+
+    def extra_repr(self) -> str:
+        parts = [f"{self.in_channels}, {self.out_channels}", f"kernel_size={self.kernel_size}"]
+        parts.append(f"stride={self.stride}")
+        usual = {"padding": 0, "output_padding": 0, "dilation": 1}
+        for key, number in usual.items():
+            value = getattr(self, key)
+            if value != (number,) * self.axes:
+                parts.append(f"{key}={value!r}")
+        parts += [f"groups={self.groups}"] * (self.groups != 1)
+        parts += ["bias=False"] * (self.bias is None)
+        return ", ".join(parts)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.extra_repr()})"  # the shapes of its tensors follow
+
+
+class _Conv(_Convolution):
+    transposed = False
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Numbers,
+        stride: Numbers = 1,
+        padding: Numbers | str = 0,
+        dilation: Numbers = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        seed: Seed = None,
+        device: DeviceLike = None,
+    ):
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            0,
+            dilation,
+            groups,
+            bias,
+            padding_mode,
+            seed,
+            device,
+        )
+
+
+class _ConvTranspose(_Convolution):
+    transposed = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Numbers,
+        stride: Numbers = 1,
+        padding: Numbers = 0,
+        output_padding: Numbers = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Numbers = 1,
+        padding_mode: str = "zeros",
+        seed: Seed = None,
+        device: DeviceLike = None,
+    ):
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            output_padding,
+            dilation,
+            groups,
+            bias,
+            padding_mode,
+            seed,
+            device,
+        )
+
+
+class Conv1d(_Conv):
+    """A convolution of one axis: nn.functional.conv1d with a weight and a bias of its own.
+
+    Shapes: (N, in_channels, L) -> (N, out_channels, P), or without N; weight (out_channels,
+    in_channels / groups, kernel), bias (out_channels,). Both start uniform in (-b, b) with b = 1 /
+    sqrt(in_channels / groups * kernel), as PyTorch's do; `seed` as in Linear.
+
+    Raises: ArgumentError; in the call, ShapeError and DTypeError.
+    """
+
+    axes = 1
+
+    def forward(self, x: Any) -> Tensor:
+        x = self._input(x)
+        how = (self.stride, self.padding, self.dilation, self.groups)
+        return conv1d(x, self.weight, self.bias, *how)
+
+
+class Conv2d(_Conv):
+    """A convolution of images: nn.functional.conv2d with a weight and a bias of its own.
+
+    Shapes: (N, in_channels, H, W) -> (N, out_channels, PH, PW), or without N; weight
+    (out_channels, in_channels / groups, KH, KW), bias (out_channels,). Both start uniform in (-b,
+    b) with b = 1 / sqrt(in_channels / groups * KH * KW), as PyTorch's do; `seed` as in Linear.
+
+    Raises: ArgumentError; in the call, ShapeError and DTypeError.
+    """
+
+    axes = 2
+
+    def forward(self, x: Any) -> Tensor:
+        x = self._input(x)
+        how = (self.stride, self.padding, self.dilation, self.groups)
+        return conv2d(x, self.weight, self.bias, *how)
+
+
+class ConvTranspose1d(_ConvTranspose):
+    """A transposed convolution of one axis: nn.functional.conv_transpose1d as a layer.
+
+    Shapes: (N, in_channels, L) -> (N, out_channels, P), or without N; weight (in_channels,
+    out_channels / groups, kernel), bias (out_channels,). Both start uniform in (-b, b) with b = 1 /
+    sqrt(out_channels / groups * kernel), as PyTorch's do; `seed` as in Linear.
+
+    Raises: ArgumentError; in the call, ShapeError and DTypeError.
+    """
+
+    axes = 1
+
+    def forward(self, x: Any) -> Tensor:
+        x = self._input(x)
+        how = (self.stride, self.padding, self.output_padding, self.groups, self.dilation)
+        return conv_transpose1d(x, self.weight, self.bias, *how)
+
+
+class ConvTranspose2d(_ConvTranspose):
+    """A transposed convolution of images: nn.functional.conv_transpose2d as a layer.
+
+    Shapes: (N, in_channels, H, W) -> (N, out_channels, PH, PW), or without N; weight (in_channels,
+    out_channels / groups, KH, KW), bias (out_channels,). Both start uniform in (-b, b) with b = 1 /
+    sqrt(out_channels / groups * KH * KW), as PyTorch's do; `seed` as in Linear.
+
+    Raises: ArgumentError; in the call, ShapeError and DTypeError.
+    """
+
+    axes = 2
+
+    def forward(self, x: Any) -> Tensor:
+        x = self._input(x)
+        how = (self.stride, self.padding, self.output_padding, self.groups, self.dilation)
+        return conv_transpose2d(x, self.weight, self.bias, *how)

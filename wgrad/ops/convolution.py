@@ -1,0 +1,176 @@
+"""Convolutions: the three derivatives of one trilinear form.
+
+T(x, w, y) = sum of y[n, o, p] w[o, c, k] x[n, c, p * stride + k * dilation - padding]. Its
+derivative by y is a convolution, by x a transposed convolution, by w what trains the weights. Each
+is linear in the other two, and its transposes are the other two ops: so derivatives of every order
+are convolutions again. Each is one matrix product over windows of an image, which are a view.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ..backends.base import Array, Device
+from ..core import apply
+from ..layout import Layout, Shape
+from .families import Bilinear
+from .linalg import bilinear
+from .windows import Phases, placed
+
+
+class Geometry(NamedTuple):
+    """Where windows lie, one number per axis of the image: `image` elements, `counts` windows.
+
+    A window has `kernel` elements, `dilation` apart; windows begin `stride` apart, the first one
+    `padding` before the image.
+    """
+
+    image: Shape
+    kernel: Shape
+    counts: Shape
+    stride: Shape
+    padding: Shape
+    dilation: Shape
+    groups: int
+
+    @property
+    def reach(self) -> Shape:
+        """How far the last element of a window lies from its first."""
+        return tuple((k - 1) * d for k, d in zip(self.kernel, self.dilation, strict=True))
+
+    @property
+    def span(self) -> Shape:
+        """How many elements all windows cover, padding included."""
+        steps = zip(self.counts, self.stride, self.reach, strict=True)
+        return tuple(max(n - 1, 0) * s + r + 1 for n, s, r in steps)
+
+
+def _windows(device: Device, x: Array, g: Geometry) -> Array:
+    """Return (N, G, C / G, *counts, *kernel): every window of the padded images."""
+    n, channels = x.shape[:2]
+    ones = (1,) * len(x.shape)
+    padded = placed(device, x, (n, channels, *g.span), (0, 0, *g.padding), ones)
+    layout = padded.layout.windows(g.counts, g.kernel, g.stride, g.dilation)
+    return _grouped(padded.view(layout), 1, g.groups)
+
+
+def _grouped(x: Array, axis: int, groups: int) -> Array:
+    """Return a view with an axis as (groups, its extent / groups)."""
+    n, s = x.layout.shape, x.layout.strides
+    each = n[axis] // groups
+    shape = (*n[:axis], groups, each, *n[axis + 1 :])
+    strides = (*s[:axis], s[axis] * each, s[axis], *s[axis + 1 :])
+    return x.view(Layout(shape, strides, x.layout.offset))
+
+
+def _permuted(x: Array, *axes: Any) -> Array:
+    """Return a view with its axes in another order; several may come as one."""
+    order = [i for a in axes for i in ((a,) if isinstance(a, int) else a)]
+    return x.view(x.layout.permute(order))
+
+
+def _merged(x: Array, axis: int) -> Array:
+    """Return a dense result with two axes made one."""
+    n = x.shape
+    shape = (*n[:axis], n[axis] * n[axis + 1], *n[axis + 2 :])
+    return x.view(Layout.dense(shape))
+
+
+def _convolution(device: Device, x: Array, w: Array, geometry: Geometry) -> Array:
+    d = len(geometry.kernel)
+    seen = _windows(device, x, geometry)
+    counts, kernel = range(3, 3 + d), range(3 + d, 3 + 2 * d)
+    filters = _grouped(w, 0, geometry.groups)
+    filters = filters.view(filters.layout.expand((x.shape[0], *filters.shape)))
+    images = _permuted(seen, 0, 1, 2, kernel, counts)
+    return _merged(device.matmul(filters, images, 2, 1 + d), 1)
+
+
+def _to_image(device: Device, y: Array, w: Array, geometry: Geometry) -> Array:
+    """Convolve y with the filters turned around, those of every phase of the strides at once."""
+    g = geometry
+    d = len(g.kernel)
+    n, lead = y.shape[0], (0, 0)
+    phases = [Phases.of(*way) for way in zip(g.kernel, g.stride, g.dilation, strict=True)]
+    steps, taps = (tuple(getattr(p, name) for p in phases) for name in ("step", "taps"))
+    first = tuple(p // s for p, s in zip(g.padding, steps, strict=True))
+    ends = zip(g.padding, g.image, steps, first, strict=True)
+    units = tuple((p + m - 1) // s - f + 1 for p, m, s, f in ends)
+    turned = Geometry(
+        tuple(u + p.reach for u, p in zip(units, phases, strict=True)),
+        taps,
+        units,
+        (1,) * d,
+        (0,) * d,
+        tuple(p.dilation for p in phases),
+        g.groups,
+    )
+    spread = placed(
+        device,
+        y,
+        (*y.shape[:2], *turned.image),
+        (*lead, *(p.reach - f for p, f in zip(phases, first, strict=True))),
+        (1, 1, *(p.apart for p in phases)),
+    )
+    full = placed(
+        device, w, (*w.shape[:2], *(p.padded for p in phases)), (0,) * (d + 2), (1,) * (d + 2)
+    )
+    filters = _grouped(full, 0, g.groups)  # (G, O / G, C / G, *padded)
+    for i in range(d):  # (..., taps from the last on, phase, ...)
+        filters = _grouped(filters, 3 + 2 * i, taps[i])
+    last = tuple(t - 1 for t in taps)
+    starts, signs = [0] * (3 + 2 * d), [1] * (3 + 2 * d)
+    starts[3::2], signs[3::2] = last, [-1] * d
+    filters = filters.view(filters.layout.slice(tuple(starts), filters.shape, tuple(signs)))
+    tap, phase = range(3, 3 + 2 * d, 2), range(4, 4 + 2 * d, 2)
+    filters = _permuted(filters, 0, 2, phase, 1, tap)  # (G, C / G, *phase, O / G, *taps)
+    filters = filters.view(filters.layout.expand((n, *filters.shape)))
+    seen = _windows(device, spread, turned)
+    images = _permuted(seen, 0, 1, 2, range(3 + d, 3 + 2 * d), range(3, 3 + d))
+    out = _merged(device.matmul(filters, images, 2, 1 + d), 1)
+    if any(s > 1 for s in steps):  # (N, C, *phase, *units) -> (N, C, *(units, phase))
+        order = [2 + i + k for i in range(d) for k in (d, 0)]
+        out = device.copy(_permuted(out, 0, 1, order))
+    whole = Layout.dense((*out.shape[:2], *(u * s for u, s in zip(units, steps, strict=True))))
+    begin = tuple(p - s * f for p, s, f in zip(g.padding, steps, first, strict=True))
+    return out.view(whole.slice((*lead, *begin), (*out.shape[:2], *g.image), (1,) * (d + 2)))
+
+
+def _to_filters(device: Device, x: Array, y: Array, geometry: Geometry) -> Array:
+    d = len(geometry.kernel)
+    seen = _windows(device, x, geometry)
+    counts, kernel = range(3, 3 + d), range(3 + d, 3 + 2 * d)
+    images = _permuted(seen, 1, 0, counts, 2, kernel)
+    found = _permuted(_grouped(y, 1, geometry.groups), 1, 2, 0, counts)
+    return _merged(device.matmul(found, images, 1, 1 + d), 0)
+
+
+convolution_: Bilinear = bilinear(
+    "convolution",
+    compute=_convolution,
+    transposes=(
+        lambda ct, b, geometry: apply(to_image_, ct, b, geometry=geometry),
+        lambda ct, a, geometry: apply(to_filters_, a, ct, geometry=geometry),
+    ),
+    doc="(N, C, *image), (O, C / groups, *kernel) -> (N, O, *counts): windows times filters.",
+)
+to_image_: Bilinear = bilinear(
+    "convolution_to_image",
+    compute=_to_image,
+    transposes=(
+        lambda ct, b, geometry: apply(convolution_, ct, b, geometry=geometry),
+        lambda ct, a, geometry: apply(to_filters_, ct, a, geometry=geometry),
+    ),
+    doc="(N, O, *counts), (O, C / groups, *kernel) -> (N, C, *image): the transpose of convolution "
+    "towards its image.",
+)
+to_filters_: Bilinear = bilinear(
+    "convolution_to_filters",
+    compute=_to_filters,
+    transposes=(
+        lambda ct, b, geometry: apply(to_image_, b, ct, geometry=geometry),
+        lambda ct, a, geometry: apply(convolution_, a, ct, geometry=geometry),
+    ),
+    doc="(N, C, *image), (N, O, *counts) -> (O, C / groups, *kernel): the transpose of convolution "
+    "towards its filters.",
+)
