@@ -203,6 +203,8 @@ fn float_divmod(x: f32, y: f32) -> vec2<f32> {
         select(select(quotient, nan, invalid), copy_sign(make_inf(1.0), sign_of_ratio), over),
         select(rest, nan, invalid),
     );
+}
+
 // A number as a u32 in the order that sorting wants: NaN after all others, and -0 equal to 0.
 fn sort_key(x: f32) -> u32 {
     let bits = bitcast<u32>(x);
