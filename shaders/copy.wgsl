@@ -1,9 +1,12 @@
-// Copies a strided view into a strided view of another buffer; all element types have 4 bytes.
+// Copies a strided view into a strided view of another buffer; elements are only moved.
 //
 // Bindings: 0 uniform Params, 1 source, 2 target. Lanes of a stride: source, target.
 // Dispatch: ceil(size / 64) workgroups, folded into x and y; spare threads write nothing.
 
 // include: lib/index.wgsl
+
+// The host may replace this line: the type of 2 bytes takes the place of that of 4.
+alias T = u32;
 
 struct Params {
     size: u32,
@@ -13,8 +16,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> source: array<u32>;
-@group(0) @binding(2) var<storage, read_write> out: array<u32>;
+@group(0) @binding(1) var<storage, read> source: array<T>;
+@group(0) @binding(2) var<storage, read_write> out: array<T>;
 
 @compute @workgroup_size(64)
 fn main(

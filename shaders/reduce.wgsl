@@ -6,7 +6,8 @@
 // elements. A thread folds at most about 1000 elements: lavapipe stops loops after 65535 steps, and
 // short chains keep float sums exact to a few ULP.
 // Axes: those of `dims` up to 4 are kept, the 4 from index 4 on are folded (stride lane x).
-// Replaced: `kind`, the element type and how two elements become one.
+// Replaced: `kind`, the types (what is folded, what memory holds of it before and after) and how two
+// elements become one.
 
 // include: lib/index.wgsl
 
@@ -24,11 +25,14 @@ struct Params {
 
 // replace: kind
 alias T = f32;
+alias Source = f32;
+alias Out = f32;
 fn combine(x: T, y: T) -> T { return x + y; }
+fn stored(x: T) -> Out { return x; }
 // end: kind
 
-@group(0) @binding(1) var<storage, read> data: array<T>;
-@group(0) @binding(2) var<storage, read_write> out: array<T>;
+@group(0) @binding(1) var<storage, read> data: array<Source>;
+@group(0) @binding(2) var<storage, read_write> out: array<Out>;
 
 fn load(start: u32, k: u32) -> T {
     var rest = k;
@@ -39,7 +43,7 @@ fn load(start: u32, k: u32) -> T {
         at += (rest - quotient * extent) * params.dims.strides[axis + 3u].x;
         rest = quotient;
     }
-    return data[at + rest * params.dims.strides[4].x];
+    return T(data[at + rest * params.dims.strides[4].x]);
 }
 
 @compute @workgroup_size(64)
@@ -65,5 +69,5 @@ fn main(
     for (; k < params.extent; k += lanes) {
         total = combine(total, load(start, k));
     }
-    out[index] = total;
+    out[index] = stored(total);
 }

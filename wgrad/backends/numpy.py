@@ -34,8 +34,8 @@ _LONG_SUM = 4096  # terms; beyond this float32 sums accumulate in float64
 
 def accumulator(kind: str, dtype: DType, terms: int) -> np.dtype:
     """Return what a reduction of so many elements to `dtype` adds up in."""
-    long = kind == "sum" and dtype is dtypes.float32 and terms > _LONG_SUM
-    return np.dtype(np.float64) if long else dtype.numpy
+    long = kind == "sum" and dtype.computes == np.float32 and terms > _LONG_SUM
+    return np.dtype(np.float64) if long else dtype.computes
 
 
 def as_numpy(x: Array) -> np.ndarray:
@@ -48,6 +48,12 @@ def as_numpy(x: Array) -> np.ndarray:
     strides = tuple(s * item for s in layout.strides)
     offset = layout.offset * item if layout.size else 0
     return np.ndarray(layout.shape, flat.dtype, flat, offset, strides)
+
+
+def _widened(x: Array) -> np.ndarray:
+    """Return the values of an array in the type that NumPy computes in; only float16 is copied."""
+    shown = as_numpy(x)
+    return shown.astype(np.float32, order="C") if x.dtype is dtypes.float16 else shown
 
 
 @lru_cache(maxsize=256)
@@ -74,7 +80,8 @@ class NumpyDevice(Device):
     def _wrap(self, data: np.ndarray, dtype: DType) -> Array:
         """Take ownership of a new NumPy result."""
         if data.dtype != dtype.numpy:
-            data = data.astype(dtype.numpy)
+            with np.errstate(over="ignore"):  # beyond the dtype it is an infinity
+                data = data.astype(dtype.numpy)
         flat = data.reshape(-1)  # a view when contiguous, else the copy that is needed
         return Array(Storage(self, flat, flat.size), Layout.dense(data.shape), dtype)
 
@@ -87,7 +94,8 @@ class NumpyDevice(Device):
     def full(self, shape: Shape, value: Number, dtype: DType) -> Array:
         nbytes = prod(shape) * dtype.itemsize
         try:
-            return self._wrap(np.full(shape, value, dtype.numpy), dtype)
+            with np.errstate(over="ignore"):
+                return self._wrap(np.full(shape, value, dtype.numpy), dtype)
         except (MemoryError, ValueError) as error:  # ValueError where the size overflows
             raise OutOfMemoryError(
                 f"numpy: a tensor of shape {shape}, {nbytes} bytes, came, and the host has no room"
@@ -113,7 +121,7 @@ class NumpyDevice(Device):
         shape: Shape,
         dtype: DType,
     ) -> Array:
-        values = [as_numpy(x) if isinstance(x, Array) else x for x in operands]
+        values = [_widened(x) if isinstance(x, Array) else x for x in operands]
         with np.errstate(all="ignore"):  # inf and NaN are results here, as they are on a GPU
             result = body.numpy(*values)
         if type(result) is not np.ndarray:  # ufuncs return scalars for 0-d arrays
@@ -128,7 +136,7 @@ class NumpyDevice(Device):
 
     def matmul(self, a: Array, b: Array) -> Array:
         with np.errstate(all="ignore"):
-            return self._wrap(np.matmul(as_numpy(a), as_numpy(b)), a.dtype)
+            return self._wrap(np.matmul(_widened(a), _widened(b)), a.dtype)
 
     def copy(self, x: Array) -> Array:
         return self._wrap(as_numpy(x).copy(), x.dtype)

@@ -125,6 +125,8 @@ class Elementwise(Op):
         for x, dtype in zip(inputs, ins, strict=True):
             if not isinstance(x, Value):
                 x = dtypes.cast_scalar(x, dtype, self.name)
+                if self.kind == "compare":
+                    x = dtypes.rounded(x, dtype)
             else:
                 if x.array.dtype is not dtype:
                     check_devices(self.name, inputs)  # before anything is converted
@@ -206,7 +208,8 @@ def coerce(op: str, inputs: Sequence[Any]) -> tuple[Input, ...]:
     from ..creation import from_host, host_array
 
     device = next((x.device for x in inputs if isinstance(x, Value)), None)
-    exact = any(isinstance(x, Value) and x.dtype is dtypes.float64 for x in inputs)
+    kinds = {x.dtype for x in inputs if isinstance(x, Value)}
+    like = next((d for d in (dtypes.float64, dtypes.float16) if d in kinds), dtypes.float32)
     made: list[Input] = []
     for x in inputs:
         if isinstance(x, Value) or type(x) in NUMBERS:
@@ -215,8 +218,7 @@ def coerce(op: str, inputs: Sequence[Any]) -> tuple[Input, ...]:
             made.append({"b": bool, "f": float}.get(x.dtype.kind, int)(x))
         else:
             found = host_array(x, op)
-            keep = dtypes.float64 if exact and found.dtype.kind == "f" else None
-            made.append(from_host(found, op, keep, device))
+            made.append(from_host(found, op, dtypes.beside(found, like), device))
     if not any(isinstance(x, Value) for x in made):
         made[0] = from_host(made[0], op)
     return tuple(made)

@@ -10,8 +10,10 @@ from typing import Any
 
 from ..backends.base import Array, Device, tracing
 from ..core import Value, apply
+from ..dtypes import float16, float32
 from ..errors import DTypeError, IndexRangeError
 from .families import Linear, register
+from .movement import cast
 
 
 def bounds(x: Value, least: int, greatest: int) -> tuple[int, int]:
@@ -85,9 +87,18 @@ gather_ = Gather(
 gather_.rules = (*gather_.rules, None)
 register(gather_)
 
+
+def _scatter(device: Device, values: Array, index: Array, axis: int, size: int) -> Array:
+    if values.dtype is not float16:
+        return device.scatter_add(index, values, axis, size)
+    # Sums of many values accumulate in float32.
+    wide = cast(device, values, float32)
+    return cast(device, device.scatter_add(index, wide, axis, size), float16)
+
+
 scatter_: Gather = Gather(
     "scatter_add",
-    lambda device, values, index, axis, size: device.scatter_add(index, values, axis, size),
+    _scatter,
     lambda ct, b, axis: apply(gather_, ct, b, axis=axis),
     "Zeros of extent `size` along `axis`, with a added at the positions b, in order.",
 )

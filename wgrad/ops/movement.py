@@ -166,6 +166,7 @@ _CASTS = {
         f"to_{target.name}",
         {
             "bool": _cast_to_bool,
+            "float16": lambda source: "f32(a)",
             "float32": lambda source: "f32(a)",
             "float64": lambda source: "f64(a)",
         }.get(target.name, lambda source, target=target: _cast_to_int(source, target)),
@@ -175,9 +176,14 @@ _CASTS = {
 }
 
 
+def cast(device: Device, x: Array, dtype: DType) -> Array:
+    """Return an array as another dtype."""
+    return device.map(_CASTS[dtype], (x,), (x.dtype,), x.shape, dtype)
+
+
 def _astype(device: Device, x: Array | Number, dtype: DType, source: DType) -> Array:
     assert isinstance(x, Array)
-    return device.map(_CASTS[dtype], (x,), (x.dtype,), x.shape, dtype)
+    return cast(device, x, dtype)
 
 
 astype_ = linear(

@@ -7,7 +7,7 @@ and numbers travel in uniforms, so one pipeline serves every shape.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from math import prod
 
 import numpy as np
@@ -36,6 +36,7 @@ from .variants import map_source, random_source, reduce_source
 
 THREADS = 64  # of a workgroup, in every shader but map_flat and matmul's
 FLAT_QUADS = 512  # of a workgroup of map_flat: 256 threads, two each
+HALF_FEATURE = "shader-f16"
 MAX_RANK = 8  # axes that cannot be merged, in a Params
 MOST_ELEMENTS = (1 << 31) - 1  # of a view, an expanded one: addresses are u32, some are signed
 FOLD = 1024  # elements that one thread of a reduction folds at most
@@ -60,6 +61,12 @@ def pack_dims(extents: Shape, *strides: Shape) -> bytes:
     return struct.pack("<40I", *words)
 
 
+def dtypes_of(features: Collection[str]) -> frozenset[DType]:
+    """Return what an adapter with these features holds."""
+    found = {dtypes.bool_, dtypes.int32, dtypes.uint32, dtypes.float32}
+    return frozenset(found | {dtypes.float16} if HALF_FEATURE in features else found)
+
+
 def scalar_bits(value: Number, dtype: DType) -> int:
     """Return the bits of a number as a u32: how uniforms carry it."""
     if dtype.is_floating:
@@ -71,8 +78,6 @@ def scalar_bits(value: Number, dtype: DType) -> int:
 class WebGpuDevice(Device):
     """One adapter of wgpu."""
 
-    dtypes = frozenset({dtypes.bool_, dtypes.int32, dtypes.uint32, dtypes.float32})
-
     def __init__(self, name: str, gpu: Gpu):
         info = gpu.info
         self.name = name
@@ -80,6 +85,7 @@ class WebGpuDevice(Device):
             f"{info['device']} ({info['adapter_type']}, {info['backend_type']}, "
             f"{info['description']})"
         )
+        self.dtypes = dtypes_of(gpu.features)
         self.gpu = gpu
         self.pool = Pool(gpu)
         self._pipelines: dict[tuple, Pipeline] = {}
@@ -91,19 +97,29 @@ class WebGpuDevice(Device):
         self._busy = 1 << 8 if gpu.is_software else 1 << 14
 
     def itemsize(self, dtype: DType) -> int:
-        return 4  # a bool is a u32 in a buffer
+        return 2 if dtype is dtypes.float16 else 4  # a bool is a u32 in a buffer
+
+    def why_not(self, dtype: DType) -> str:
+        if dtype is dtypes.float16:
+            name = self.gpu.info["device"]
+            return f"adapter {name} lacks the feature {HALF_FEATURE}: take float32, or device numpy"
+        return super().why_not(dtype)
 
     # Memory.
     def _empty(self, shape: Shape, dtype: DType) -> Array:
         size = prod(shape)
-        storage = GpuStorage(self, self.pool, size, self.pool.acquire(4 * size))
+        buffer = self.pool.acquire(self.itemsize(dtype) * size)
+        storage = GpuStorage(self, self.pool, size, buffer)
         return Array(storage, Layout.dense(shape), dtype)
 
     def upload(self, data: np.ndarray, dtype: DType) -> Array:
         out = self._empty(data.shape, dtype)
         if data.size:
             host = data.astype(np.uint32) if dtype is dtypes.bool_ else data
-            self.gpu.write(out.storage.buffer, host.reshape(-1), 4 * data.size)
+            host = host.reshape(-1)
+            if host.nbytes % 4:  # WebGPU writes whole words
+                host = np.append(host, host[-1:])
+            self.gpu.write(out.storage.buffer, host, host.nbytes)
         return out
 
     def download(self, x: Array) -> np.ndarray:
@@ -112,8 +128,11 @@ class WebGpuDevice(Device):
             return np.zeros(x.shape, x.dtype.numpy)
         if not x.layout.contiguous:
             x = self.copy(x)
-        raw = self.gpu.read(x.storage.buffer, 4 * x.layout.offset, 4 * x.layout.size)
-        host = np.frombuffer(raw, stored).reshape(x.shape)
+        size = stored.itemsize
+        start, end = size * x.layout.offset, size * (x.layout.offset + x.layout.size)
+        first = start - start % 4  # WebGPU reads whole words
+        raw = self.gpu.read(x.storage.buffer, first, end + -end % 4 - first)
+        host = np.frombuffer(raw, stored, x.layout.size, start - first).reshape(x.shape)
         return host.astype(np.bool_) if x.dtype is dtypes.bool_ else host.copy()
 
     def full(self, shape: Shape, value: Number, dtype: DType) -> Array:
@@ -133,6 +152,13 @@ class WebGpuDevice(Device):
             label = " ".join(getattr(k, "name", str(k)) for k in key)
             found = self._pipelines[key] = self.gpu.compile(code(), inputs, label)
         return found
+
+    def _mover(self, name: str, inputs: int, dtype: DType) -> Pipeline:
+        """Return the pipeline of a shader that moves elements of a dtype, of 4 bytes or of 2."""
+        if dtype is not dtypes.float16:
+            return self._pipeline((name,), inputs, lambda: shaders.source(name))
+        lines = {"alias T = u32;": "alias T = f16;"}
+        return self._pipeline((name, dtype), inputs, lambda: shaders.fill(name, lines=lines))
 
     def pipeline_of(self, code: str, access: str, label: str) -> Pipeline:
         """Return the pipeline of a whole shader text; equal texts are compiled once."""
@@ -209,9 +235,11 @@ class WebGpuDevice(Device):
         return arrays, extents, strides
 
     def copy(self, x: Array) -> Array:
-        if x.layout.contiguous:
-            made = self.map(_COPY, (_as_words(x),), (dtypes.uint32,), x.shape, dtypes.uint32)
-            return Array(made.storage, made.layout, x.dtype)
+        words = _as_words(x, self.itemsize(x.dtype)) if x.layout.contiguous else None
+        if words is not None:
+            made = self.map(_COPY, (words,), (dtypes.uint32,), words.shape, dtypes.uint32)
+            made.storage.size = x.layout.size
+            return Array(made.storage, Layout.dense(x.shape), x.dtype)
         out = self._empty(x.shape, x.dtype)
         self.write(out, x)
         return out
@@ -226,7 +254,7 @@ class WebGpuDevice(Device):
         if len(extents) > MAX_RANK:
             self._write_parts(target, x, extents, strides)
             return
-        pipeline = self._pipeline(("copy",), 1, lambda: shaders.source("copy"))
+        pipeline = self._mover("copy", 1, x.dtype)
         params = struct.pack(
             "<8I",
             target.layout.size,
@@ -260,13 +288,13 @@ class WebGpuDevice(Device):
             return self.reduce(kind, moved, tuple(range(len(kept), len(x.shape))), dtype)
         shape = reduced_shape(x.shape, axes)
         outputs, extent = prod(shape), prod(folded)
-        pipeline = self._pipeline(
-            ("reduce", kind, x.dtype), 1, lambda: reduce_source(kind, x.dtype)
-        )
+        partial = dtypes.float32 if dtype is dtypes.float16 else dtype  # of what lanes make
         offset = x.layout.offset
         while True:
             lanes = self._lanes(outputs, extent)
-            out = self._empty(shape if lanes == 1 else (outputs, lanes), dtype)
+            made = dtype if lanes == 1 else partial
+            out = self._empty(shape if lanes == 1 else (outputs, lanes), made)
+            pipeline = self._reducer(kind, x.dtype, made)
             head = (outputs, lanes, extent, len(outer), len(folded), offset, 0, 0)
             words = (*outer, *(1,) * (4 - len(outer)), *folded)
             steps = (*outer_strides, *(0,) * (4 - len(outer)), *folded_strides)
@@ -277,6 +305,10 @@ class WebGpuDevice(Device):
             x, offset, extent = out, 0, lanes
             outer, outer_strides = (outputs,), (lanes,)
             folded, folded_strides = (lanes,), (1,)
+
+    def _reducer(self, kind: str, source: DType, out: DType) -> Pipeline:
+        key = ("reduce", kind, source, out)
+        return self._pipeline(key, 1, lambda: reduce_source(kind, source, out))
 
     def _lanes(self, outputs: int, extent: int) -> int:
         """Return how many threads share the folding of one output.
@@ -341,7 +373,7 @@ class WebGpuDevice(Device):
         extents, both = collapse(index.shape, [strides, index.layout.strides])
         if len(extents) > MAX_RANK:  # contiguous operands have at most 3
             return self.gather(self.copy(x), self.copy(index), axis)
-        pipeline = self._pipeline(("gather",), 2, lambda: shaders.source("gather"))
+        pipeline = self._mover("gather", 2, x.dtype)
         offsets = (x.layout.offset, index.layout.offset, 0, 0)
         head = (out.layout.size, len(extents), axis_stride & 0xFFFFFFFF, 0, *offsets)
         params = struct.pack("<8I", *head) + pack_dims(extents, *both)
@@ -441,8 +473,16 @@ def _without(strides: Shape, axis: int) -> Shape:
     return (*strides[:axis], 0, *strides[axis + 1 :])
 
 
-def _as_words(x: Array) -> Array:
-    return Array(x.storage, x.layout, dtypes.uint32)
+def _as_words(x: Array, itemsize: int) -> Array | None:
+    """Return a contiguous array as u32, or None where it begins within one.
+
+    A last word that is half an element's reaches into the padding that every buffer has.
+    """
+    if itemsize == 4:
+        return Array(x.storage, x.layout, dtypes.uint32)
+    start, odd = divmod(itemsize * x.layout.offset, 4)
+    words = -(-itemsize * x.layout.size // 4)
+    return None if odd else Array(x.storage, Layout((words,), (1,), start), dtypes.uint32)
 
 
 def _collapse_axes(x: Array, axes: Shape) -> tuple[Shape, list[Shape]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...dtypes import DType
+from ...dtypes import DType, float16
 from ..base import OPERANDS, Body
 from . import shaders
 
@@ -13,11 +13,13 @@ _LANE = ("x", "y", "z", "w")
 
 def _loaded(dtype: DType, text: str) -> str:
     """Return the WGSL that turns a stored element into one that code computes with."""
-    return f"({text} != 0u)" if dtype.wgsl == "bool" else text
+    if dtype.wgsl == "bool":
+        return f"({text} != 0u)"
+    return text if dtype.storage == dtype.wgsl else f"{dtype.wgsl}({text})"
 
 
 def _stored(dtype: DType, text: str) -> str:
-    return f"u32({text})" if dtype.wgsl == "bool" else text
+    return text if dtype.storage == dtype.wgsl else f"{dtype.storage}({text})"
 
 
 def map_source(body: Body, pattern: str, ins: Sequence[DType], out: DType, flat: bool) -> str:
@@ -75,15 +77,22 @@ _COMBINE = {
 }
 
 
-def reduce_source(kind: str, dtype: DType) -> str:
-    """Return a reduction kernel; max and min of floats pass NaN on."""
+def reduce_source(kind: str, source: DType, out: DType) -> str:
+    """Return a reduction kernel; max and min of floats pass NaN on.
+
+    It folds what is stored as `source` into `out`; one of the two may be float16.
+    """
     expression = _COMBINE[kind]
-    if dtype.is_floating and kind in ("max", "min"):
+    if source.is_floating and kind in ("max", "min"):
         expression = f"nan_{expression}"
+    stored = "x" if out is not float16 else "f16(to_half(x))"
     lines = [
-        shaders.library(expression),
-        f"alias T = {dtype.storage};",
+        shaders.library(f"{expression} {stored}"),
+        f"alias T = {source.wgsl if source.is_floating else source.storage};",
+        f"alias Source = {source.storage};",
+        f"alias Out = {out.storage};",
         f"fn combine(x: T, y: T) -> T {{ return {expression}; }}",
+        f"fn stored(x: T) -> Out {{ return {stored}; }}",
     ]
     return shaders.fill("reduce", {"kind": "\n".join(lines)})
 
