@@ -13,11 +13,13 @@ from ..ops.families import expanded, with_dtype
 from ..ops.reduction import max_, min_, sum_
 from ..shaping import as_tensor, reshape
 from ..tape import no_grad
+from .precision import in_float32
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
+@in_float32
 def mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Return the mean over axes, a float also for integers; of nothing it is NaN."""
     x = as_tensor(x, "mean")

@@ -116,7 +116,8 @@ class Elementwise(Op):
         if first is None:
             return self(*coerce(self.name, inputs))
         if ready_made and first.dtype.is_floating and self.kind in _ALIKE:
-            return apply(self, *inputs)  # the common case: nothing to convert
+            if self.kind != "compare" or first.dtype is not dtypes.float16:
+                return apply(self, *inputs)  # the common case: nothing to convert
         shape = first.layout.shape
         if not agree:
             shape = broadcast_shapes(self.name, *(x.shape for x in inputs if isinstance(x, Value)))
@@ -125,7 +126,7 @@ class Elementwise(Op):
         for x, dtype in zip(inputs, ins, strict=True):
             if not isinstance(x, Value):
                 x = dtypes.cast_scalar(x, dtype, self.name)
-                if self.kind == "compare":
+                if self.kind == "compare":  # x == 0.1 is true of what 0.1 was rounded to
                     x = dtypes.rounded(x, dtype)
             else:
                 if x.array.dtype is not dtype:

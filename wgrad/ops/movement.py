@@ -177,8 +177,12 @@ _CASTS = {
 
 
 def cast(device: Device, x: Array, dtype: DType) -> Array:
-    """Return an array as another dtype."""
-    return device.map(_CASTS[dtype], (x,), (x.dtype,), x.shape, dtype)
+    """Return a copy of an array, as `dtype`."""
+    return (
+        device.copy(x)
+        if x.dtype is dtype
+        else device.map(_CASTS[dtype], (x,), (x.dtype,), x.shape, dtype)
+    )
 
 
 def _astype(device: Device, x: Array | Number, dtype: DType, source: DType) -> Array:
