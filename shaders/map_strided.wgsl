@@ -1,8 +1,10 @@
-// An elementwise op over operands of any strides: one element a thread.
+// An elementwise op over operands of any strides: one element a thread, or four neighbours as a vec4
+// where every operand has four side by side or repeats one.
 //
 // Bindings: 0 uniform Params, then one per tensor operand (at most 4), then out (contiguous from 0).
 // Dispatch: ceil(size / 64) workgroups, folded into x and y; spare threads write nothing.
-// Replaced: `operands`, the bindings of the operands and the body.
+// Replaced: `operands`, the bindings of the operands and the body. With vec4s everything is counted
+// in them, except in operands that repeat one element.
 
 // include: lib/index.wgsl
 

@@ -1,20 +1,27 @@
-// Folds axes of a strided view: thread (output, lane) folds every lanes-th element of one output.
+// Folds axes of a strided view: thread (output, lane) folds a part of the elements of one output.
 //
-// Bindings: 0 uniform Params, 1 data, 2 out (contiguous: outputs x lanes).
-// Dispatch: ceil(outputs * lanes / 64) workgroups, folded into x and y; spare threads write nothing.
-// The host runs it again over the lanes until one is left. Neighbouring lanes read neighbouring
-// elements. A thread folds at most about 1000 elements: lavapipe stops loops after 65535 steps, and
-// short chains keep float sums exact to a few ULP.
+// Bindings: 0 uniform Params, 1 data, 2 out (contiguous: a result per thread, in their order).
+// Dispatch: ceil(threads / 64) workgroups, folded into x and y; spare threads write nothing.
+// The host runs it again over the lanes until one is left. A thread folds at most about 2000
+// elements, in spans and these eight by eight in pairs: lavapipe stops loops after 65535 steps, and
+// short chains of additions keep float sums exact, also where every rounding goes one way. Offsets, strides and extents count elements of type V.
 // Axes: those of `dims` up to 4 are kept, the 4 from index 4 on are folded (stride lane x).
-// Replaced: `kind`, the types (what is folded, what memory holds of it before and after) and how two
-// elements become one.
+// Replaced: `kind`, the types of elements and of what memory holds of them, and how two become one;
+// GRID; `loads` and `stores`.
+// A thread loads V: four neighbours of a row, or of as many columns, or where they don't lie side by
+// side one element. Of four in a row it makes one, R.
 
 // include: lib/index.wgsl
 
 struct Params {
-    outputs: u32,
-    lanes: u32,
+    threads: u32,
+    split: u32,        // threads are (output, lane) with so many lanes,
+    columns: u32,      // or if this is 1 (lane, output) with so many outputs
     extent: u32,       // elements folded into one output
+    run: u32,          // of which a lane takes every step-th in a span of this length
+    lane_step: u32,    // that begins so much after the last lane's
+    step: u32,
+    tail: u32,         // elements of the last, incomplete V of the only row
     rank: u32,         // kept axes
     folded_rank: u32,
     offset: u32,
@@ -26,24 +33,69 @@ struct Params {
 // replace: kind
 alias T = f32;
 alias Source = f32;
-alias Out = f32;
 fn combine(x: T, y: T) -> T { return x + y; }
-fn stored(x: T) -> Out { return x; }
 // end: kind
 
-@group(0) @binding(1) var<storage, read> data: array<Source>;
-@group(0) @binding(2) var<storage, read_write> out: array<Out>;
+// replace: loads
+alias V = vec4<T>;
+alias Held = vec4<Source>;
+fn both(x: V, y: V) -> V {
+    return V(combine(x.x, y.x), combine(x.y, y.y), combine(x.z, y.z), combine(x.w, y.w));
+}
+// end: loads
 
-fn load(start: u32, k: u32) -> T {
+// replace: stores
+alias R = T;
+fn finish(x: V, lane: u32) -> R {
+    let total = combine(combine(x.x, x.y), combine(x.z, x.w));
+    if params.tail == 0u || lane != 0u { return total; }
+    let last = V(data[params.offset + params.extent]);
+    if params.tail == 1u { return combine(total, last.x); }
+    if params.tail == 2u { return combine(total, combine(last.x, last.y)); }
+    return combine(total, combine(combine(last.x, last.y), last.z));
+}
+// end: stores
+
+const SPAN = 65u;  // elements folded in one go
+
+// Whether there is more than one folded axis.
+const GRID = true;
+
+@group(0) @binding(1) var<storage, read> data: array<Held>;
+@group(0) @binding(2) var<storage, read_write> out: array<R>;
+
+fn load(start: u32, k: u32) -> V {
     var rest = k;
     var at = start;
-    for (var axis = params.folded_rank; axis > 1u; axis--) {
-        let extent = params.dims.extents[1][axis - 1u];
-        let quotient = rest / extent;
-        at += (rest - quotient * extent) * params.dims.strides[axis + 3u].x;
-        rest = quotient;
+    if GRID {
+        for (var axis = params.folded_rank; axis > 1u; axis--) {
+            let extent = params.dims.extents[1][axis - 1u];
+            let quotient = rest / extent;
+            at += (rest - quotient * extent) * params.dims.strides[axis + 3u].x;
+            rest = quotient;
+        }
     }
-    return T(data[at + rest * params.dims.strides[4].x]);
+    return V(data[at + rest * params.dims.strides[4].x]);
+}
+
+fn load2(start: u32, k: u32) -> V {
+    return both(load(start, k), load(start, k + params.step));
+}
+
+// Elements from k on, up to `end`, of which there is one at the least: the first, then by eights.
+fn fold(start: u32, first: u32, end: u32) -> V {
+    let step = params.step;
+    var total = load(start, first);
+    var k = first + step;
+    for (; k + 7u * step < end; k += 8u * step) {
+        let low = both(load2(start, k), load2(start, k + 2u * step));
+        let high = both(load2(start, k + 4u * step), load2(start, k + 6u * step));
+        total = both(total, both(low, high));
+    }
+    for (; k < end; k += step) {
+        total = both(total, load(start, k));
+    }
+    return total;
 }
 
 @compute @workgroup_size(64)
@@ -53,21 +105,20 @@ fn main(
     @builtin(local_invocation_id) local: vec3<u32>,
 ) {
     let index = (group.y * groups.x + group.x) * 64u + local.x;
-    let lanes = params.lanes;
-    if index >= params.outputs * lanes {
+    if index >= params.threads {
         return;
     }
-    let start = params.offset + locate(index / lanes).x;
-    var k = index % lanes;
-    var total = load(start, k);
-    k += lanes;
-    for (; k + 3u * lanes < params.extent; k += 4u * lanes) {
-        let low = combine(load(start, k), load(start, k + lanes));
-        let high = combine(load(start, k + 2u * lanes), load(start, k + 3u * lanes));
-        total = combine(total, combine(low, high));
+    let major = index / params.split;
+    let minor = index - major * params.split;
+    let by_columns = params.columns == 1u;
+    let lane = select(minor, major, by_columns);
+    let start = params.offset + locate(select(major, minor, by_columns)).x;
+    let first = lane * params.lane_step;
+    let end = min(params.extent, first + params.run);
+    let span = SPAN * params.step;
+    var total = fold(start, first, min(end, first + span));
+    for (var k = first + span; k < end; k += span) {
+        total = both(total, fold(start, k, min(end, k + span)));
     }
-    for (; k < params.extent; k += lanes) {
-        total = combine(total, load(start, k));
-    }
-    out[index] = stored(total);
+    out[index] = finish(total, lane);
 }

@@ -36,6 +36,7 @@ LAYERS = {
     "creation": 4,
     "shaping": 4,
     "indexing": 4,
+    "inspection": 4,
     "functional": 4,
     "random": 4,
     "custom": 4,

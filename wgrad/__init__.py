@@ -6,6 +6,8 @@ x = wg.tensor([2.0, 3.0], requires_grad=True)
 x.grad                      # tensor([4., 6.])
 """
 
+from math import e, inf, nan, pi
+
 from . import errors
 
 from .tensor import Tensor  # isort: skip  # first: the other modules make tensors
@@ -13,7 +15,11 @@ from .tensor import Tensor  # isort: skip  # first: the other modules make tenso
 from . import data, nn, optim
 from .creation import (
     arange,
+    asarray,
+    empty,
+    empty_like,
     eye,
+    from_dlpack,
     full,
     full_like,
     linspace,
@@ -32,7 +38,10 @@ from .functional import (
     argmax,
     argmin,
     clip,
+    count_nonzero,
     cross_entropy,
+    cumulative_prod,
+    cumulative_sum,
     linear,
     log_softmax,
     logsumexp,
@@ -41,12 +50,27 @@ from .functional import (
     mean,
     min,
     mse_loss,
+    norm,
     one_hot,
     pow,
+    prod,
     softmax,
+    std,
+    sum,
+    var,
 )
 from .gradcheck import gradcheck
 from .indexing import scatter_add, take, take_along_axis
+from .inspection import (
+    __array_api_version__,
+    astype,
+    can_cast,
+    finfo,
+    iinfo,
+    isdtype,
+    result_type,
+)
+from .inspection import array_namespace_info as __array_namespace_info__
 from .ops.elementwise import abs_ as abs
 from .ops.elementwise import (
     add,
@@ -84,8 +108,6 @@ from .ops.elementwise import (
 )
 from .ops.reduction import all_ as all
 from .ops.reduction import any_ as any
-from .ops.reduction import prod
-from .ops.reduction import sum_ as sum
 from .program.compile import compile
 from .random import (
     Generator,
@@ -126,3 +148,5 @@ from .transforms import (
     vjp,
 )
 from .version import __version__
+
+newaxis = None  # in x[newaxis, :], a new axis of extent 1

@@ -12,6 +12,7 @@ Each class is also the built-in kind that a Python user would catch:
     ├── DeviceError             RuntimeError  no such device, tensors of two devices, a lost device
     │   └── ForkedError         RuntimeError  a GPU opened before this process was forked
     ├── TraceError              RuntimeError  a function that cannot be compiled as it is
+    ├── InterchangeError        BufferError   memory that two libraries cannot share
     ├── ShaderError             RuntimeError  WGSL that the driver refuses
     ├── OutOfMemoryError        MemoryError   the device has no room
     └── MissingDependencyError  ImportError   an optional package is not installed
@@ -61,6 +62,10 @@ class TraceError(WgradError, RuntimeError):
 
 class ForkedError(DeviceError):
     """A GPU that was opened before this process was forked."""
+
+
+class InterchangeError(WgradError, BufferError):
+    """Memory that two libraries cannot share: a GPU's, or that of a tensor that requires grad."""
 
 
 class ShaderError(WgradError, RuntimeError):

@@ -20,6 +20,7 @@ from .errors import (
     GradientError,
     ShapeError,
     WgradError,
+    shown,
 )
 from .layout import broadcast_shapes
 from .ops import elementwise as ew
@@ -31,7 +32,8 @@ class Tensor(Value):
     """An array on a device that can be differentiated through.
 
     Made by `wg.tensor` and its kin, not by calling the class. `.backward()` fills the `.grad` of
-    the leaves that require gradients; everything else follows NumPy.
+    the leaves that require gradients; everything else follows NumPy. `x += y` is `x = x + y`, a
+    new tensor, so that what the tape saved stays true; `x[...] = y` and `assign` write in place.
     """
 
     __slots__ = ()
@@ -107,6 +109,41 @@ class Tensor(Value):
             raise ArgumentError("__array__: a tensor is copied to become a NumPy array")
         return self.numpy().astype(dtype or self.dtype.numpy, copy=False)
 
+    def __dlpack__(
+        self,
+        *,
+        stream: None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """Hand the memory to another library: `numpy.from_dlpack(x)`, `torch.from_dlpack(x)`.
+
+        On the NumPy device both then hold one memory; what the other writes is unseen by the tape.
+        A view that runs backwards is copied. Raises: InterchangeError (a BufferError) for a tensor
+        that requires grad, and for one on a GPU unless the host (1, 0) is asked for.
+        """
+        from .creation import to_dlpack
+
+        return to_dlpack(self, stream, max_version, dl_device, copy)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        from .creation import dlpack_device
+
+        return dlpack_device(self)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """Return the module whose functions take this tensor: `wgrad`, by the Array API standard.
+
+        Raises: ArgumentError for a version of the standard that it does not follow.
+        """
+        from .inspection import namespace
+
+        return namespace(api_version)
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
     def __float__(self) -> float:
         return float(self.item())
 
@@ -139,11 +176,22 @@ class Tensor(Value):
         target.check_dtype(self.dtype, "to")
         return core.apply(movement.to_device, self, device=target, source=self.device)
 
-    def astype(self, dtype: Any) -> Tensor:
-        """Return a copy as `dtype`; floats become integers by truncation. Differentiable."""
+    def to_device(self, device: Any, /, *, stream: None = None) -> Tensor:
+        """Return `to(device)`, by the name of the Array API standard; no device has streams."""
+        if stream is not None:
+            raise ArgumentError(f"to_device: stream={shown(stream)} came, and None is needed")
+        return self.to(device)
+
+    def astype(self, dtype: Any, copy: bool = True) -> Tensor:
+        """Return a copy as `dtype`; floats become integers by truncation. Differentiable.
+
+        Without `copy` a tensor that has the dtype already is returned itself.
+        """
         found = as_dtype(dtype)
         self.device.check_dtype(found, "astype")
-        return self.copy() if found is self.dtype else with_dtype(self, found)
+        if found is not self.dtype:
+            return with_dtype(self, found)
+        return self.copy() if copy else self
 
     def detach(self) -> Tensor:
         """Return the same values (shared, not copied) with no history."""
@@ -512,14 +560,33 @@ class Tensor(Value):
     def clip(self, lo: Any = None, hi: Any = None) -> Tensor:
         return functional.clip(self, lo, hi)
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return reduction.sum_(self, axis, keepdims)
+    def sum(self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
+        return functional.sum(self, axis, keepdims, dtype=dtype)
 
-    def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return reduction.prod(self, axis, keepdims)
+    def prod(self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
+        return functional.prod(self, axis, keepdims, dtype=dtype)
+
+    def cumulative_sum(
+        self, axis: int | None = None, *, dtype: Any = None, include_initial: bool = False
+    ) -> Tensor:
+        return functional.cumulative_sum(self, axis, dtype=dtype, include_initial=include_initial)
+
+    def cumulative_prod(
+        self, axis: int | None = None, *, dtype: Any = None, include_initial: bool = False
+    ) -> Tensor:
+        return functional.cumulative_prod(self, axis, dtype=dtype, include_initial=include_initial)
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         return functional.mean(self, axis, keepdims)
+
+    def var(self, axis: Any = None, keepdims: bool = False, *, correction: float = 0.0) -> Tensor:
+        return functional.var(self, axis, keepdims, correction=correction)
+
+    def std(self, axis: Any = None, keepdims: bool = False, *, correction: float = 0.0) -> Tensor:
+        return functional.std(self, axis, keepdims, correction=correction)
+
+    def norm(self, axis: Any = None, keepdims: bool = False, ord: float = 2) -> Tensor:
+        return functional.norm(self, axis, keepdims, ord)
 
     def max(self, axis: Any = None, keepdims: bool = False, ties: str = "all") -> Tensor:
         return functional.max(self, axis, keepdims, ties)

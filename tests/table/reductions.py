@@ -9,8 +9,20 @@ import numpy as np
 
 import wgrad as wg
 
-from .references import np_logsumexp
-from .row import ALL, NUMBERS, Arg, Row, counted, distinct, to_bool, to_float, to_int
+from .references import np_logsumexp, np_norm
+from .row import (
+    ALL,
+    FLOATS,
+    NUMBERS,
+    Arg,
+    Row,
+    counted,
+    distinct,
+    spaced,
+    to_bool,
+    to_float,
+    to_int,
+)
 
 
 def reductions() -> Iterator[Row]:
@@ -50,6 +62,49 @@ def reductions() -> Iterator[Row]:
     yield from rows(
         "mean", (box,), wg.mean, np.mean, op="sum", dtypes=ALL, result=to_float, rtol=1e-5
     )
+    yield from rows(
+        "var", (box,), wg.var, np.var, op="square", dtypes=ALL, result=to_float, rtol=1e-5
+    )
+    yield from rows(
+        "std", (box,), wg.std, np.std, op="sqrt", dtypes=ALL, result=to_float, rtol=1e-5
+    )
+    yield from rows(
+        "count_nonzero",
+        (Arg((2, 3, 4), integers=(-1, 1)),),
+        wg.count_nonzero,
+        np.count_nonzero,
+        op="sum",
+        dtypes=ALL,
+        result=to_int,
+        grad=(),
+    )
+    for order in (2, 1, 3, 0.5, -1, np.inf, -np.inf):
+        yield Row(
+            f"norm-{order}",
+            ("abs",),
+            lambda x, order=order: wg.norm(x, 1, ord=order),
+            lambda x, order=order: np.linalg.vector_norm(x, axis=1, ord=order),
+            (Arg((2, 5)),),
+            dtypes=FLOATS,
+            rtol=1e-5,
+            smooth=spaced,
+            public=("norm",),
+        )
+    yield from rows("norm", (box,), wg.norm, np_norm, op="max", result=to_float, rtol=1e-5)
+    for suffix, how in (("", {}), ("-first", {"axis": 0}), ("-initial", {"include_initial": True})):
+        how = {"axis": -1, **how}
+        for name in ("cumulative_sum", "cumulative_prod"):
+            yield Row(
+                f"{name}{suffix}",
+                (name,),
+                lambda x, f=getattr(wg, name), how=how: f(x, **how),
+                lambda x, f=getattr(np, name), how=how: f(x, **how),
+                (Arg((4, 5), 0.5, 1.5, (-2, 2)),),
+                dtypes=ALL,
+                result=counted,
+                rtol=1e-5,
+                public=(name,),
+            )
     yield from rows(
         "logsumexp",
         (box,),

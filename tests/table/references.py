@@ -18,6 +18,10 @@ def np_logsumexp(x: np.ndarray, axis: Any = None, keepdims: bool = False) -> np.
     return out if keepdims else out.squeeze(axis)
 
 
+def np_norm(x: np.ndarray, **how: Any) -> np.ndarray:
+    return np.linalg.vector_norm(x, **how)
+
+
 def np_cross_entropy(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
     chosen = np.take_along_axis(x, labels[..., None], -1)[..., 0]
     return np_logsumexp(x, -1) - chosen

@@ -116,3 +116,8 @@ def apart(*xs: np.ndarray) -> bool:
 def distinct(x: np.ndarray) -> bool:
     """No two elements are nearly equal."""
     return np.diff(np.sort(x, axis=None)).min() > 0.01
+
+
+def spaced(x: np.ndarray) -> bool:
+    """No two elements are of nearly equal size, and none is nearly 0."""
+    return distinct(np.abs(x)) and away(0)(x)

@@ -35,10 +35,11 @@ class Storage:
     `version` counts the writes that replaced its values: the tape compares versions to find out
     that a value it saved is gone. `bounds` holds the least and greatest value of integer data
     where the host knows them, so that indices can be checked without a readback. `born` numbers
-    storages in the order of their making.
+    storages in the order of their making. `shared` says that another library holds the memory as
+    well: it keeps its place, and nothing is known about its values.
     """
 
-    __slots__ = ("__weakref__", "born", "bounds", "buffer", "device", "size", "version")
+    __slots__ = ("__weakref__", "_bounds", "born", "buffer", "device", "shared", "size", "version")
 
     def __init__(self, device: Device, buffer: Any, size: int):
         self.device = device
@@ -46,7 +47,32 @@ class Storage:
         self.size = size
         self.version = 0
         self.born = next(births)
-        self.bounds: tuple[int, int] | None = None
+        self.shared = False
+        self._bounds: tuple[int, int] | None = None
+
+    @property
+    def bounds(self) -> tuple[int, int] | None:
+        return self._bounds
+
+    @bounds.setter
+    def bounds(self, known: tuple[int, int] | None) -> None:
+        self._bounds = None if self.shared else known
+
+    def share(self) -> None:
+        """Remember that another library holds the memory as well, and may write to it."""
+        self.shared = True
+        self._bounds = None
+
+    def adopt(self, fresh: Any) -> Any:
+        """Take `fresh` for buffer, and return the one of the two that is not needed any more.
+
+        Shared memory stays where it is, and takes the values.
+        """
+        if self.shared:
+            self.buffer[:] = fresh
+            return fresh
+        left, self.buffer = self.buffer, fresh
+        return left
 
 
 class Array:
@@ -291,6 +317,10 @@ class Device(ABC):
         """Reduce over sorted `axes` (at least one); they leave the shape. Kinds: REDUCTIONS."""
 
     @abstractmethod
+    def scan(self, kind: str, x: Array, axis: int, back: bool) -> Array:
+        """Running totals along `axis`, from its end if `back`. Kinds: "sum", "prod"."""
+
+    @abstractmethod
     def matmul(self, a: Array, b: Array) -> Array:
         """(..., n, k) @ (..., k, m) with equal leading axes; sums over k of 0 are 0."""
 
@@ -327,8 +357,7 @@ class Device(ABC):
             and fresh.layout.contiguous
             and layout.size == target.storage.size == fresh.storage.size
         ):
-            ours, theirs = target.storage, fresh.storage
-            ours.buffer, theirs.buffer = theirs.buffer, ours.buffer
+            fresh.storage.buffer = target.storage.adopt(fresh.storage.buffer)
         else:
             self.write(target, fresh)
 
@@ -341,6 +370,7 @@ PROTOCOL = (
     "synchronize",
     "map",
     "reduce",
+    "scan",
     "matmul",
     "copy",
     "write",

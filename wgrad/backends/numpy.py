@@ -38,6 +38,17 @@ def accumulator(kind: str, dtype: DType, terms: int) -> np.dtype:
     return np.dtype(np.float64) if long else dtype.computes
 
 
+def scanned(kind: str, x: np.ndarray, axis: int, back: bool) -> np.ndarray:
+    """Return running totals along an axis, in the dtype that they are added up in."""
+    adding = x.dtype
+    if kind == "sum" and x.dtype == np.float32 and x.shape[axis] > _LONG_SUM:
+        adding = np.dtype(np.float64)
+    line = np.flip(x, axis) if back else x
+    with np.errstate(all="ignore"):
+        found = REDUCERS[kind].accumulate(line, axis=axis, dtype=adding)
+    return np.flip(found, axis) if back else found
+
+
 def as_numpy(x: Array) -> np.ndarray:
     """Return the strided NumPy view that an array of this device stands for (no copy)."""
     layout = x.layout
@@ -133,6 +144,9 @@ class NumpyDevice(Device):
         with np.errstate(all="ignore"):
             result = REDUCERS[kind].reduce(as_numpy(x), axis=axes, dtype=adding)
         return self._wrap(np.asarray(result), dtype)
+
+    def scan(self, kind: str, x: Array, axis: int, back: bool) -> Array:
+        return self._wrap(scanned(kind, as_numpy(x), axis, back), x.dtype)
 
     def matmul(self, a: Array, b: Array) -> Array:
         with np.errstate(all="ignore"):

@@ -4,5 +4,18 @@ from .arithmetic import clip, pow
 from .encoding import one_hot
 from .linalg import linear, matmul
 from .losses import cross_entropy, mse_loss
-from .reductions import argmax, argmin, max, mean, min
+from .reductions import (
+    argmax,
+    argmin,
+    count_nonzero,
+    max,
+    mean,
+    min,
+    norm,
+    prod,
+    std,
+    sum,
+    var,
+)
+from .scans import cumulative_prod, cumulative_sum
 from .softmax import log_softmax, logsumexp, softmax

@@ -1,17 +1,29 @@
-"""Statistics over axes, and where the extremes are."""
+"""Sums, statistics and norms over axes, and where the extremes are."""
 
 from __future__ import annotations
 
-from math import prod
+from math import prod as prod_of
 from typing import TYPE_CHECKING, Any
 
 from .. import dtypes
-from ..errors import ArgumentError, ShapeError, shown
-from ..layout import normalize_axes, normalize_axis
-from ..ops.elementwise import equal, isnan, where
+from ..errors import ArgumentError, DTypeError, ShapeError, shown
+from ..layout import Shape, normalize_axes, normalize_axis
+from ..ops.elementwise import (
+    abs_,
+    equal,
+    isnan,
+    less,
+    maximum,
+    not_equal,
+    power,
+    sqrt,
+    square,
+    where,
+)
 from ..ops.families import expanded, with_dtype
 from ..ops.reduction import max_, min_, sum_
-from ..shaping import as_tensor, reshape
+from ..ops.reduction import prod as prod_
+from ..shaping import as_tensor, reshape, squeeze
 from ..tape import no_grad
 from .precision import in_float32
 
@@ -19,14 +31,124 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
+def counted(x: Tensor, dtype: Any, op: str) -> Tensor:
+    """Return `x` in what it is added up or multiplied in: `dtype`, or int32 for bools.
+
+    Raises: DTypeError for a bool `dtype`, and for one that the device does not have.
+    """
+    wanted = dtypes.as_dtype(dtype) if dtype is not None else x.dtype
+    if dtype is not None and wanted is dtypes.bool_:
+        raise DTypeError(f"{op}: dtype=bool came, and a dtype of numbers is needed")
+    if wanted is dtypes.bool_:
+        wanted = dtypes.int32
+    x.device.check_dtype(wanted, op)
+    return with_dtype(x, wanted)
+
+
+def sum(x: Tensor, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
+    """Return the sum over axes; bools are counted as int32.
+
+    `dtype` is what elements are converted to first. Raises: AxisError, DTypeError.
+    """
+    return sum_(counted(as_tensor(x, "sum"), dtype, "sum"), axis, keepdims)
+
+
+def prod(x: Tensor, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
+    """Return the product over axes; gradients are exact where elements are 0. `dtype` as in sum."""
+    return prod_(counted(as_tensor(x, "prod"), dtype, "prod"), axis, keepdims)
+
+
+def count_nonzero(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Return how many elements over axes are not 0, as int32; NaN is not 0."""
+    x = as_tensor(x, "count_nonzero")
+    return sum_(with_dtype(with_dtype(x, dtypes.bool_), dtypes.int32), axis, keepdims)
+
+
 @in_float32
 def mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Return the mean over axes, a float also for integers; of nothing it is NaN."""
-    x = as_tensor(x, "mean")
+    x, axes, count = _floating(x, axis, "mean")
+    return sum_(x, axes, keepdims) / count
+
+
+def _floating(x: Any, axis: Any, op: str) -> tuple[Tensor, Shape, int]:
+    """Return a tensor of floats, axes counted from the front, and the extent of them together."""
+    x = as_tensor(x, op)
     if not x.dtype.is_floating:
         x = with_dtype(x, dtypes.float32)
-    count = prod(x.shape[i] for i in normalize_axes(axis, len(x.shape), "mean"))
-    return sum_(x, axis=axis, keepdims=keepdims) / count
+    axes = normalize_axes(axis, len(x.shape), op)
+    return x, axes, prod_of(x.shape[i] for i in axes)
+
+
+@in_float32
+def var(x: Tensor, axis: Any = None, keepdims: bool = False, *, correction: float = 0.0) -> Tensor:
+    """Return the variance over axes: the squared distances from the mean, over n - correction.
+
+    The mean is taken first, so that no digits cancel. It is NaN where n <= correction. PyTorch's
+    default is correction=1; the Array API standard's and NumPy's is 0.
+    """
+    return _var(x, axis, keepdims, correction, "var")
+
+
+@in_float32
+def std(x: Tensor, axis: Any = None, keepdims: bool = False, *, correction: float = 0.0) -> Tensor:
+    """Return the square root of `var`; where that is 0, so is the gradient."""
+    return _root(_var(x, axis, keepdims, correction, "std"), 2)
+
+
+def _var(x: Any, axis: Any, keepdims: bool, correction: float, op: str) -> Tensor:
+    if isinstance(correction, bool) or not isinstance(correction, (int, float)):
+        raise ArgumentError(f"{op}: correction={shown(correction)} came, and a number is needed")
+    x, axes, count = _floating(x, axis, op)
+    left = count - correction
+    around = x - sum_(x, axes, True) / count if count else x
+    return sum_(square(around), axes, keepdims) / (left if count and left > 0 else float("nan"))
+
+
+def _root(x: Tensor, p: float) -> Tensor:
+    """Return x ** (1 / p) for x >= 0, with gradient 0 at 0, where it has none."""
+    zero = equal(x, 0)
+    inside = where(zero, 1, x)
+    return where(zero, x, sqrt(inside) if p == 2 else power(inside, 1 / p))
+
+
+@in_float32
+def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) -> Tensor:
+    """Return the vector norm over axes: the `ord`-th root of the sum of abs(x) ** ord.
+
+    ord=inf is the largest of abs(x), -inf the smallest, 0 the number of elements that are not 0.
+    Nothing overflows inside that the result can hold, and the gradient where all is 0 is 0.
+    Raises: ArgumentError for an `ord` that is no number.
+    """
+    if isinstance(ord, bool) or not isinstance(ord, (int, float)) or ord != ord:
+        raise ArgumentError(f"norm: ord={shown(ord)} came, and a number is needed")
+    x, axes, count = _floating(x, axis, "norm")
+    if ord == 0:
+        return sum_(with_dtype(not_equal(x, 0), x.dtype), axes, keepdims)
+    size = abs_(x)
+    if ord == 1:
+        return sum_(size, axes, keepdims)
+    if not count:
+        if ord < 0:
+            raise ShapeError(f"norm: nothing to take the norm of order {ord} of in shape {x.shape}")
+        return sum_(size, axes, keepdims)
+    extreme = max_ if ord > 0 else min_
+    if ord in (float("inf"), float("-inf")):
+        return extreme(size, axes, keepdims, ties="split")
+    with no_grad():  # the norm is homogeneous: what it is scaled by cancels in every derivative
+        found = extreme(size.detach(), axes, True)
+        # Not the infinite ones, whose quotient would be NaN, nor those whose reciprocal is infinite.
+        scale = where(less(found, float("inf")), maximum(found, 2.0**-100), 1)
+    size = size / scale
+    if ord == 2:
+        powers = square(size)
+    else:
+        zero = equal(size, 0)
+        powers = power(where(zero, 1, size), ord) if ord > 0 else power(size, ord)
+        if ord > 0:
+            powers = where(zero, 0, powers)
+    out = _root(sum_(powers, axes, True), ord) * scale
+    return out if keepdims else squeeze(out, axes)
 
 
 def max(x: Tensor, axis: Any = None, keepdims: bool = False, ties: str = "all") -> Tensor:

@@ -10,10 +10,9 @@ from typing import Any
 
 from ..backends.base import Array, Device, tracing
 from ..core import Value, apply
-from ..dtypes import float16, float32
 from ..errors import DTypeError, IndexRangeError
 from .families import Linear, register
-from .movement import cast
+from .movement import through_float32
 
 
 def bounds(x: Value, least: int, greatest: int) -> tuple[int, int]:
@@ -89,11 +88,7 @@ register(gather_)
 
 
 def _scatter(device: Device, values: Array, index: Array, axis: int, size: int) -> Array:
-    if values.dtype is not float16:
-        return device.scatter_add(index, values, axis, size)
-    # Sums of many values accumulate in float32.
-    wide = cast(device, values, float32)
-    return cast(device, device.scatter_add(index, wide, axis, size), float16)
+    return through_float32(device, values, lambda x: device.scatter_add(index, x, axis, size))
 
 
 scatter_: Gather = Gather(

@@ -185,6 +185,16 @@ def cast(device: Device, x: Array, dtype: DType) -> Array:
     )
 
 
+def through_float32(device: Device, x: Array, run: Callable[[Array], Array]) -> Array:
+    """Return what `run` makes of an array; of a float16 one it is made in float32, then rounded.
+
+    For kernels that pass totals on through memory: their results have the dtype of what they read.
+    """
+    if x.dtype is not dtypes.float16:
+        return run(x)
+    return cast(device, run(cast(device, x, dtypes.float32)), dtypes.float16)
+
+
 def _astype(device: Device, x: Array | Number, dtype: DType, source: DType) -> Array:
     assert isinstance(x, Array)
     return cast(device, x, dtype)

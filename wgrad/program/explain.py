@@ -198,7 +198,7 @@ def operations(step: Step) -> int:
         return 2 * a.layout.size * b.layout.shape[-1] + after
     if step.kind == "map":
         return step.out.size
-    if step.kind in ("reduce", "scatter_add"):
+    if step.kind in ("reduce", "scan", "scatter_add"):
         return max(ref.layout.size for ref in step.refs())
     return 0
 

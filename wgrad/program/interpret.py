@@ -41,7 +41,7 @@ class Interpreter:
         ends = {i: storages[s] for i, s in self.program.updates.items()}
         for slot, x in zip(self.program.inputs, inputs, strict=True):
             if slot.index in ends:
-                x.buffer, ends[slot.index].buffer = ends[slot.index].buffer, x.buffer
+                ends[slot.index].buffer = x.adopt(ends[slot.index].buffer)
         return [storages[s] for s in self.program.outputs]
 
 
@@ -91,6 +91,9 @@ _SINGLE: dict[str, Callable[[Device, Step, list, Draw], Array]] = {
         s.params["body"], a, s.params["dtypes"], s.out.shape, s.out.dtype
     ),
     "reduce": lambda d, s, a, draw: d.reduce(s.params["kind"], a[0], s.params["axes"], s.out.dtype),
+    "scan": lambda d, s, a, draw: d.scan(
+        s.params["kind"], a[0], s.params["axis"], s.params["back"]
+    ),
     "matmul": lambda d, s, a, draw: d.matmul(a[0], a[1]),
     "copy": lambda d, s, a, draw: d.copy(a[0]),
     "write": _write,

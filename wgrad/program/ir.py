@@ -59,8 +59,8 @@ class Ref:
 class Step:
     """One piece of device work: `kind` says which, `params` are its other arguments.
 
-    "map", "reduce", "matmul", "gather", "scatter_add", "copy", "full" and "random" are the device
-    methods. "write" is functional here: its inputs are a whole slot and what is placed into the
+    "map", "reduce", "scan", "matmul", "gather", "scatter_add", "copy", "full" and "random" are the
+    device methods. "write" is functional here: its inputs are a whole slot and what is placed into the
     view `params["target"]` of a copy of it. "fused" computes `params["graph"]`, and "matmul" may
     have a graph over its product too, under "epilogue". "batch" is several independent steps,
     `params["parts"]`, in one dispatch.
@@ -104,6 +104,8 @@ class Step:
             return self.params["body"].name
         if self.kind in ("reduce", "random"):
             return self.params["kind"]
+        if self.kind == "scan":
+            return f"cumulative {self.params['kind']}"
         if self.kind == "fused":
             return str(self.params["graph"].name)
         if self.kind == "matmul" and self.params.get("epilogue") is not None:

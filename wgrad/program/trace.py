@@ -228,6 +228,9 @@ class Tracer:
         shape = reduced_shape(x.shape, axes)
         return self._add(device, "reduce", (x,), shape, dtype, kind=kind, axes=axes)
 
+    def scan(self, device: Device, kind: str, x: Array, axis: int, back: bool) -> Array:
+        return self._add(device, "scan", (x,), x.shape, x.dtype, kind=kind, axis=axis, back=back)
+
     def matmul(self, device: Device, a: Array, b: Array) -> Array:
         return self._add(device, "matmul", (a, b), (*a.shape[:-1], b.shape[-1]), a.dtype)
 

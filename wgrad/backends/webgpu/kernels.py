@@ -27,19 +27,19 @@ from ..base import (
     batch_gather_shape,
     reduced_shape,
 )
-from . import shaders
+from . import reduce, scan, shaders
 from .device import Gpu, Pipeline
 from .matmul import Matmul
 from .memory import GpuStorage, Pool
 from .problem import Problem, Scratch
-from .variants import map_source, random_source, reduce_source
+from .variants import map_source, random_source, reduce_source, scan_source
 
 THREADS = 64  # of a workgroup, in every shader but map_flat and matmul's
 FLAT_QUADS = 512  # of a workgroup of map_flat: 256 threads, two each
 HALF_FEATURE = "shader-f16"
+WIDE_FROM = 1 << 14  # elements from which a strided map by vec4s is worth a shader of its own
 MAX_RANK = 8  # axes that cannot be merged, in a Params
 MOST_ELEMENTS = (1 << 31) - 1  # of a view, an expanded one: addresses are u32, some are signed
-FOLD = 1024  # elements that one thread of a reduction folds at most
 SCATTER_RUN = 32768  # indices that one run of a scatter looks through
 SORTED_FROM = 64  # indices from which sorting them costs less than every output looking at all
 PRODUCTS_KEPT = 4096  # planned matrix products
@@ -207,18 +207,30 @@ class WebGpuDevice(Device):
         if not flat and len(arrays) > 4:  # a strided kernel has four offsets
             arrays = [x if _begins_flat(x) else self.copy(x) for x in arrays]
             flat = True
-        pipeline = self._pipeline(
-            (body, *dtypes, dtype, pattern, "flat" if flat else "strided"),
-            len(arrays),
-            lambda: map_source(body, pattern, dtypes, dtype, flat),
-        )
         if flat:
+            pipeline = self._pipeline(
+                (body, *dtypes, dtype, pattern, "flat"),
+                len(arrays),
+                lambda: map_source(body, pattern, dtypes, dtype, flat=True, wide=True),
+            )
             quads = -(-size // 4)
             params = struct.pack("<20I", quads, 0, 0, 0, *scalars)
             self._launch(pipeline, arrays, out, params, quads, FLAT_QUADS)
             return out
         arrays, extents, strides = self._merged(shape, arrays)
         offsets = [x.layout.offset for x in arrays]
+        found = _by_quads(extents, offsets, strides) if size >= WIDE_FROM else None
+        if found is not None:
+            ways, extents, offsets, strides = found
+            way = iter(ways)
+            pattern = "".join(next(way) if p == "t" else p for p in pattern)
+            size //= 4
+        wide = found is not None
+        pipeline = self._pipeline(
+            (body, *dtypes, dtype, pattern, "wide" if wide else "strided"),
+            len(arrays),
+            lambda: map_source(body, pattern, dtypes, dtype, flat=False, wide=wide),
+        )
         head = struct.pack("<24I", size, len(extents), 0, 0, *_four(offsets), *scalars)
         self._launch(pipeline, arrays, out, head + pack_dims(extents, *strides), size)
         return out
@@ -280,45 +292,43 @@ class WebGpuDevice(Device):
     # Reductions.
     def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
         _check_size("reduce", x)
-        kept = tuple(i for i in range(len(x.shape)) if i not in axes)
-        outer, (outer_strides,) = _collapse_axes(x, kept)
-        folded, (folded_strides,) = _collapse_axes(x, axes)
-        if len(outer) > 4 or len(folded) > 4:  # a Params holds 4 axes of each
+        fold = reduce.plan(x.layout, axes, self._busy, apart=not self.gpu.is_software)
+        shape = reduced_shape(x.shape, axes)
+        if fold is None:  # too many axes that cannot be merged
+            kept = tuple(i for i in range(len(x.shape)) if i not in axes)
             moved = self.copy(x.view(x.layout.permute((*kept, *axes))))
             return self.reduce(kind, moved, tuple(range(len(kept), len(x.shape))), dtype)
-        shape = reduced_shape(x.shape, axes)
-        outputs, extent = prod(shape), prod(folded)
-        partial = dtypes.float32 if dtype is dtypes.float16 else dtype  # of what lanes make
-        offset = x.layout.offset
-        while True:
-            lanes = self._lanes(outputs, extent)
-            made = dtype if lanes == 1 else partial
-            out = self._empty(shape if lanes == 1 else (outputs, lanes), made)
-            pipeline = self._reducer(kind, x.dtype, made)
-            head = (outputs, lanes, extent, len(outer), len(folded), offset, 0, 0)
-            words = (*outer, *(1,) * (4 - len(outer)), *folded)
-            steps = (*outer_strides, *(0,) * (4 - len(outer)), *folded_strides)
-            params = struct.pack("<8I", *head) + pack_dims(words, steps)
-            self._launch(pipeline, [x], out, params, outputs * lanes)
-            if lanes == 1:
-                return out
-            x, offset, extent = out, 0, lanes
-            outer, outer_strides = (outputs,), (lanes,)
-            folded, folded_strides = (lanes,), (1,)
+        pipeline = self._pipeline(
+            ("reduce", kind, x.dtype, fold.along, fold.grid),
+            1,
+            lambda: reduce_source(kind, x.dtype, fold.along, fold.grid),
+        )
+        half = dtype is dtypes.float16  # which is folded as float32, and rounded in the end
+        out = self._empty(fold.shape, dtypes.float32 if half else dtype)
+        self._launch(pipeline, [x], out, fold.packed(), fold.threads)
+        if fold.again:
+            out = self.reduce(kind, out, fold.again, out.dtype)
+        if half:
+            out = self.map(_COPY, (out,), (out.dtype,), out.shape, dtype)
+        return out.view(Layout.dense(shape))
 
-    def _reducer(self, kind: str, source: DType, out: DType) -> Pipeline:
-        key = ("reduce", kind, source, out)
-        return self._pipeline(key, 1, lambda: reduce_source(kind, source, out))
-
-    def _lanes(self, outputs: int, extent: int) -> int:
-        """Return how many threads share the folding of one output.
-
-        As many as keep the adapter busy, but none for less than 64 elements, and so many that
-        none folds more than FOLD.
-        """
-        if extent <= 256:
-            return 1
-        return max(-(-extent // FOLD), min(extent // 64, -(-self._busy // outputs)))
+    def scan(self, kind: str, x: Array, axis: int, back: bool) -> Array:
+        _check_size("scan", x)
+        if x.layout.size == 0:
+            return self._empty(x.shape, x.dtype)
+        found = scan.plan(x.layout, axis, back)
+        if found is None:  # too many axes that cannot be merged
+            return self.scan(kind, self.copy(x), axis, back)
+        before = x
+        if found.parts is not None:
+            totals = self.reduce(kind, x.view(found.parts), (axis + 1,), x.dtype)
+            before = self.scan(kind, totals, axis, False)
+        pipeline = self._pipeline(
+            ("scan", kind, x.dtype, found.along), 2, lambda: scan_source(kind, x.dtype, found.along)
+        )
+        out = self._empty(x.shape, x.dtype)
+        self._launch(pipeline, [x, before], out, found.packed, found.threads)
+        return out
 
     # Matrix products.
     def matmul(self, a: Array, b: Array) -> Array:
@@ -464,6 +474,30 @@ def _begins_flat(x: Array) -> bool:
     return x.layout.contiguous and x.layout.offset == 0
 
 
+def _by_quads(
+    extents: Shape, offsets: list[int], strides: list[Shape]
+) -> tuple[str, Shape, list[int], list[Shape]] | None:
+    """Return the same operands by vec4s, or None where one has no four neighbours side by side.
+
+    A letter each says how: "t" by vec4s, or "r" for four times the same element.
+    """
+    if extents[-1] % 4:
+        return None
+    ways, starts, rows = "", [], []
+    for offset, row in zip(offsets, strides, strict=True):
+        if row[-1] == 0:
+            ways += "r"
+            starts.append(offset)
+            rows.append(row)
+        elif row[-1] == 1 and not any(s % 4 for s in (offset, *row[:-1])):
+            ways += "t"
+            starts.append(offset // 4)
+            rows.append((*(s // 4 for s in row[:-1]), 1))
+        else:
+            return None
+    return ways, (*extents[:-1], extents[-1] // 4), starts, rows
+
+
 def _four(values: Sequence[int]) -> tuple[int, ...]:
     return (*values, *(0,) * (4 - len(values)))
 
@@ -483,8 +517,3 @@ def _as_words(x: Array, itemsize: int) -> Array | None:
     start, odd = divmod(itemsize * x.layout.offset, 4)
     words = -(-itemsize * x.layout.size // 4)
     return None if odd else Array(x.storage, Layout((words,), (1,), start), dtypes.uint32)
-
-
-def _collapse_axes(x: Array, axes: Shape) -> tuple[Shape, list[Shape]]:
-    """Return the merged extents and strides of some axes of a view."""
-    return collapse(tuple(x.shape[i] for i in axes), [tuple(x.layout.strides[i] for i in axes)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...dtypes import DType, float16
+from ...dtypes import DType
 from ..base import OPERANDS, Body
 from . import shaders
 
@@ -22,15 +22,20 @@ def _stored(dtype: DType, text: str) -> str:
     return text if dtype.storage == dtype.wgsl else f"{dtype.storage}({text})"
 
 
-def map_source(body: Body, pattern: str, ins: Sequence[DType], out: DType, flat: bool) -> str:
-    """Return an elementwise kernel: `pattern` has t per tensor and s per number."""
+def map_source(
+    body: Body, pattern: str, ins: Sequence[DType], out: DType, flat: bool, wide: bool
+) -> str:
+    """Return an elementwise kernel, `flat` or strided; `wide` takes four elements at a time.
+
+    `pattern` has s per number, t per tensor, and r per tensor that repeats one element by fours.
+    """
     names = OPERANDS[: len(ins)]
     code = body.functions(ins, out)
     lines: list[str] = []
-    tensors = [i for i, p in enumerate(pattern) if p == "t"]
-    element = "vec4<{}>" if flat else "{}"
+    tensors = [i for i, p in enumerate(pattern) if p != "s"]
+    element = "vec4<{}>" if wide else "{}"
     for binding, i in enumerate(tensors, 1):
-        kind = element.format(ins[i].storage)
+        kind = element.format(ins[i].storage) if pattern[i] == "t" else ins[i].storage
         lines.append(
             f"@group(0) @binding({binding}) var<storage, read> {names[i]}_data: array<{kind}>;"
         )
@@ -55,13 +60,13 @@ def map_source(body: Body, pattern: str, ins: Sequence[DType], out: DType, flat:
 
     def call(component: str) -> str:
         arguments = [
-            _loaded(ins[i], name + component) if i in tensors else name
-            for i, name in enumerate(names)
+            name if p == "s" else _loaded(ins[i], name + component if p == "t" else name)
+            for i, (name, p) in enumerate(zip(names, pattern, strict=True))
         ]
         return _stored(out, f"body({', '.join(arguments)})")
 
     parts = ", ".join(call(f".{c}") for c in _LANE)
-    lines.append(f"    return {f'{result}({parts})' if flat else call('')};")
+    lines.append(f"    return {f'{result}({parts})' if wide else call('')};")
     lines.append("}")
     lines.append(shaders.library(code))
     return shaders.fill("map_flat" if flat else "map_strided", {"operands": "\n".join(lines)})
@@ -77,24 +82,77 @@ _COMBINE = {
 }
 
 
-def reduce_source(kind: str, source: DType, out: DType) -> str:
-    """Return a reduction kernel; max and min of floats pass NaN on.
+_ONE_BY_ONE = (
+    "alias V = T;\nalias Held = Source;\nfn both(x: V, y: V) -> V { return combine(x, y); }"
+)
+_AS_IT_IS = "alias R = V;\nfn finish(x: V, lane: u32) -> R { return x; }"
 
-    It folds what is stored as `source` into `out`; one of the two may be float16.
-    """
+
+def reduce_source(kind: str, dtype: DType, along: str, grid: bool) -> str:
+    """Return a reduction kernel for one of reduce.py's plans; max and min of floats pass NaN on."""
     expression = _COMBINE[kind]
-    if source.is_floating and kind in ("max", "min"):
+    if dtype.is_floating and kind in ("max", "min"):
         expression = f"nan_{expression}"
-    stored = "x" if out is not float16 else "f16(to_half(x))"
     lines = [
-        shaders.library(f"{expression} {stored}"),
-        f"alias T = {source.wgsl if source.is_floating else source.storage};",
-        f"alias Source = {source.storage};",
-        f"alias Out = {out.storage};",
+        shaders.library(expression),
+        f"alias T = {dtype.wgsl if dtype.is_floating else dtype.storage};",
+        f"alias Source = {dtype.storage};",
         f"fn combine(x: T, y: T) -> T {{ return {expression}; }}",
-        f"fn stored(x: T) -> Out {{ return {stored}; }}",
     ]
-    return shaders.fill("reduce", {"kind": "\n".join(lines)})
+    blocks = {"kind": "\n".join(lines)}
+    if along != "rows":
+        blocks["stores"] = _AS_IT_IS
+    if not along:
+        blocks["loads"] = _ONE_BY_ONE
+    grids = {"const GRID = true;": f"const GRID = {str(grid).lower()};"}
+    return shaders.fill("reduce", blocks, grids)
+
+
+_NOTHING = {"sum": 0, "prod": 1}
+_SCAN_LOADS = {
+    "rows back": """\
+alias V = vec4<T>;
+alias Total = T;
+fn advance(total: Total, x: V) -> V {
+    let c = combine(total, x.w);
+    let b = combine(c, x.z);
+    let a = combine(b, x.y);
+    return V(combine(a, x.x), a, b, c);
+}
+fn last(x: V) -> Total { return x.x; }
+fn after(total: Total, x: V) -> V {
+    return V(combine(total, x.x), combine(total, x.y), combine(total, x.z), combine(total, x.w));
+}""",
+    "columns": """\
+alias V = vec4<T>;
+alias Total = V;
+fn advance(total: Total, x: V) -> V {
+    return V(
+        combine(total.x, x.x), combine(total.y, x.y), combine(total.z, x.z), combine(total.w, x.w)
+    );
+}
+fn last(x: V) -> Total { return x; }
+fn after(total: Total, x: V) -> V { return advance(total, x); }""",
+    "": """\
+alias V = T;
+alias Total = T;
+fn advance(total: Total, x: V) -> V { return combine(total, x); }
+fn last(x: V) -> Total { return x; }
+fn after(total: Total, x: V) -> V { return advance(total, x); }""",
+}
+
+
+def scan_source(kind: str, dtype: DType, along: str) -> str:
+    """Return a scan kernel for one of scan.py's plans."""
+    lines = [
+        f"alias T = {dtype.storage};",
+        f"const NOTHING = T({_NOTHING[kind]});",
+        f"fn combine(x: T, y: T) -> T {{ return {_COMBINE[kind]}; }}",
+    ]
+    blocks = {"kind": "\n".join(lines)}
+    if along != "rows":
+        blocks["loads"] = _SCAN_LOADS[along]
+    return shaders.fill("scan", blocks)
 
 
 _CONVERT = {

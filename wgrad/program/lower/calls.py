@@ -15,7 +15,7 @@ import numpy as np
 
 from ...backends import threefry
 from ...backends.base import Body, Live, Number
-from ...backends.numpy import REDUCERS, accumulator
+from ...backends.numpy import REDUCERS, accumulator, scanned
 from ...layout import Layout, Shape
 from ..graph import Fold, Graph, Lookup, Position, Statement
 from ..ir import Ref, Slot, Step
@@ -178,6 +178,14 @@ def _random(made: Calls, step: Step) -> None:
     made.results.append((step.out, made.add(text, change, (drawn,), shape, dtype)))
 
 
+def _scan(made: Calls, step: Step) -> None:
+    (x,) = step.refs()
+    kind, axis, back = (step.params[name] for name in ("kind", "axis", "back"))
+    text = f"copyto({{out}}, {{f}}({kind!r}, {{0}}, {axis}, {back}), 'unsafe')"
+    out = made.add(text, scanned, (x,), step.out.shape, step.out.dtype.numpy)
+    made.results.append((step.out, out))
+
+
 def _scatter_add(made: Calls, step: Step) -> None:
     index, values = step.refs()
     axis, shape = step.params["axis"], step.out.shape
@@ -195,6 +203,7 @@ _KINDS: dict[str, Callable[[Calls, Step], None]] = {
     "matmul": _matmul,
     "write": _write,
     "random": _random,
+    "scan": _scan,
     "scatter_add": _scatter_add,
 }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import log2
 
 from ...backends.base import Number
 from ...backends.webgpu import shaders
@@ -24,6 +25,7 @@ from .text import PartText, Value, splat
 THREADS = 64  # of a workgroup of fused.wgsl,
 WIDE = 256  # or this many, with two elements (or quads) each, where there are many elements
 MANY = 1 << 14
+SPANNED = 32  # elements, or quads, of a row that are folded in one go
 LONG_ROW = 128  # elements from which a workgroup shares a row, on hardware
 
 Home = Callable[[int], object]
@@ -106,7 +108,8 @@ def _write_part(text: PartText, shared: bool) -> None:
     rows = [x for x, row in zip(results, part.row_results, strict=True) if row]
     elements = [x for x, row in zip(results, part.row_results, strict=True) if not row]
     if elements:
-        with text.elements(first, step):
+        count = text.part.length // (LANES if text.along == "folded" else 1)
+        with text.elements(first, step, f"{count}u"):
             _compute_elements(text, [result.value for _, result in elements])
             _store(text, elements)
     if rows and shared:
@@ -124,33 +127,30 @@ def _store(text: PartText, results: Sequence[tuple[Access, Result]]) -> None:
 
 
 def _write_folds(text: PartText, folds: list[int], shared: bool, first: str, step: str) -> None:
-    """Walk the row once and fold all of `folds`."""
-    statements = text.part.graph.statements
+    """Walk the row once and fold all of `folds`.
+
+    A long row is folded in spans, whose results are folded: chains of additions are as long as
+    the square root of the row, and rounding errors small, even where all go one way.
+    """
     wide = bool(text.along)
-    names = {}
+    quads = text.part.length // (LANES if text.along == "folded" else 1)
+    span = 0 if shared or quads <= SPANNED else 1 << round(log2(quads) / 2)
+    _declare(text, folds, "t")
+    if span:
+        with text.block(f"for (var begin = 0u; begin < {quads}u; begin += {span}u)"):
+            _declare(text, folds, "s")
+            _fold_elements(text, folds, "s", "begin", step, f"min(begin + {span}u, {quads}u)")
+            for j in folds:
+                _combine(text, j, "t", Value(f"s{j}", wide))
+    else:
+        _fold_elements(text, folds, "t", first, step, f"{quads}u")
     for j in folds:
-        s = statements[j]
-        start = identity(s.what.kind, s.out)  # type: ignore[union-attr]  # it is a Fold
-        kind = f"vec4<{s.out.wgsl}>" if wide else f"{s.out.wgsl}"
-        names[j] = f"t{j}"
-        text.add(f"var t{j} = {kind}({start});")
-    with text.elements(first, step):
-        _compute_elements(text, [statements[j].args[0] for j in folds])
-        for j in folds:
-            s = statements[j]
-            combine = combiner(text.module, s.what.kind, s.out)  # type: ignore[union-attr]
-            one = text.value(s.args[0])
-            if wide and not one.vector:
-                one = text.let(splat(one, s.out), True)
-            made = text.call(combine, s.out, [Value(names[j], wide), one])
-            text.add(f"{names[j]} = {made.text};")
-    for j in folds:
-        s = statements[j]
+        s = text.part.graph.statements[j]
         combine = combiner(text.module, s.what.kind, s.out)  # type: ignore[union-attr]
-        total = Value(names[j], text.along == "kept")
+        total = Value(f"t{j}", text.along == "kept")
         if text.along == "folded":
-            low = text.let(f"{combine}({names[j]}.x, {names[j]}.y)", False)
-            high = text.let(f"{combine}({names[j]}.z, {names[j]}.w)", False)
+            low = text.let(f"{combine}({total.text}.x, {total.text}.y)", False)
+            high = text.let(f"{combine}({total.text}.z, {total.text}.w)", False)
             total = text.let(f"{combine}({low.text}, {high.text})", False)
         if shared:
             gather = _workgroup_fold(text.module, combine, s.out)
@@ -158,6 +158,36 @@ def _write_folds(text: PartText, folds: list[int], shared: bool, first: str, ste
         else:
             total = text.let(total.text, total.vector)
         text.values[~j] = text.rounded(total, s.out)
+
+
+def _declare(text: PartText, folds: list[int], letter: str) -> None:
+    """Declare a variable for each fold, with the value of a fold of nothing."""
+    for j in folds:
+        s = text.part.graph.statements[j]
+        start = identity(s.what.kind, s.out)  # type: ignore[union-attr]  # it is a Fold
+        kind = f"vec4<{s.out.wgsl}>" if text.along else f"{s.out.wgsl}"
+        text.add(f"var {letter}{j} = {kind}({start});")
+
+
+def _fold_elements(
+    text: PartText, folds: list[int], letter: str, first: str, step: str, end: str
+) -> None:
+    statements = text.part.graph.statements
+    with text.elements(first, step, end):
+        _compute_elements(text, [statements[j].args[0] for j in folds])
+        for j in folds:
+            one = text.value(statements[j].args[0])
+            if text.along and not one.vector:
+                one = text.let(splat(one, statements[j].out), True)
+            _combine(text, j, letter, one)
+
+
+def _combine(text: PartText, j: int, letter: str, one: Value) -> None:
+    """Fold one more value into the variable of a fold."""
+    s = text.part.graph.statements[j]
+    combine = combiner(text.module, s.what.kind, s.out)  # type: ignore[union-attr]
+    made = text.call(combine, s.out, [Value(f"{letter}{j}", bool(text.along)), one])
+    text.add(f"{letter}{j} = {made.text};")
 
 
 def _workgroup_fold(module: Module, combine: str, dtype: DType) -> str:

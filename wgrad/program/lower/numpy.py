@@ -134,7 +134,7 @@ class _Source:
         if all(line.startswith("#") for line in body):
             yield "        pass"
         swaps = [p for p in self._used() if p.kind == "swap"]
-        yield from _indented([f"inputs[{p.index}].buffer = w{p.index}" for p in swaps])
+        yield from _indented([f"inputs[{p.index}].adopt(w{p.index})" for p in swaps])
         outs = ", ".join(
             f"Storage(device, y{i}, {self.slots[slot].size})"
             for i, slot in enumerate(self.program.outputs)

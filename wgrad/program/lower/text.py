@@ -85,11 +85,10 @@ class PartText:
         self.add("}")
 
     @contextmanager
-    def elements(self, first: str, step: str) -> Iterator[None]:
-        """Walk the elements of the row, or 4 at a time, and know their coordinates."""
+    def elements(self, first: str, step: str, end: str) -> Iterator[None]:
+        """Walk elements of the row, or 4 at a time, and know their coordinates."""
         quads = self.along == "folded"
-        count = self.part.length // (LANES if quads else 1)
-        with self.block(f"for (var at = {first}; at < {count}u; at += {step})"):
+        with self.block(f"for (var at = {first}; at < {end}; at += {step})"):
             self._coordinates("f", self.part.folded, "at * 4u" if quads else "at")
             self._in_loop = True
             yield

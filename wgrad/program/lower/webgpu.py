@@ -222,6 +222,8 @@ class WebGpuExecutor:
             return device.matmul(args[0], args[1])
         if step.kind == "reduce":
             return device.reduce(params["kind"], args[0], params["axes"], step.out.dtype)
+        if step.kind == "scan":
+            return device.scan(params["kind"], args[0], params["axis"], params["back"])
         if step.kind == "scatter_add":
             return device.scatter_add(args[0], args[1], params["axis"], params["size"])
         if step.kind == "random":

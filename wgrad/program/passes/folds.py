@@ -39,7 +39,7 @@ def _split(program: Program, step: Step, limits: Limits) -> list[Step]:
     rows, length = prod(graph.kept), prod(graph.shape[a] for a in graph.axes)
     # Where a row's elements are far apart, short chains are for the cache: many columns at a time.
     apart = graph.axes[-1] != len(graph.shape) - 1
-    chain = max(2, limits.chain // 16) if apart else limits.chain
+    chain = max(2, limits.chain // 64) if apart else limits.chain
     lanes = max(-(-length // chain), min(length // 64, -(-limits.threads // rows)))
     if length <= limits.small_row or lanes <= 1:
         return [step]

@@ -1,0 +1,96 @@
+"""Tensors of one value: full, zeros, ones, empty, and their namesakes like another tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import dtypes
+from ..core import Node
+from ..devices import device as find_device
+from ..dtypes import as_dtype
+from ..layout import normalize_shape
+from ..shaping import as_number, as_tensor
+from ..tensor import Tensor
+from .host import DeviceLike, check_requires_grad
+
+
+def full(
+    shape: int | Sequence[int],
+    fill_value: bool | int | float,
+    dtype: Any = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return a tensor of `shape` whose every element is `fill_value`, whose kind is the dtype's.
+
+    A bool makes bool, an int int32 and a float float32, unless `dtype` is given.
+    """
+    found = find_device(device)
+    value = as_number(fill_value, "full")
+    if dtype is None:
+        chosen = (dtypes.bool_, dtypes.int32, dtypes.float32)[dtypes.scalar_rank(value)]
+    else:
+        chosen = as_dtype(dtype)
+    found.check_dtype(chosen, "full")
+    check_requires_grad(chosen, requires_grad)
+    extents = normalize_shape(shape, "full")
+    number = dtypes.cast_scalar(value, chosen, "full")
+    made = found.full(extents, number, chosen)
+    if chosen.is_integer:
+        made.storage.bounds = int(number), int(number)
+    return Tensor(made, Node(requires_grad=True) if requires_grad else None)
+
+
+def zeros(
+    shape: int | Sequence[int],
+    dtype: Any = float,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return a tensor of zeros (float32 unless asked otherwise)."""
+    return full(shape, 0, float if dtype is None else dtype, device, requires_grad)
+
+
+def ones(
+    shape: int | Sequence[int],
+    dtype: Any = float,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return a tensor of ones (float32 unless asked otherwise)."""
+    return full(shape, 1, float if dtype is None else dtype, device, requires_grad)
+
+
+def empty(
+    shape: int | Sequence[int],
+    dtype: Any = float,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return a tensor whose values do not matter; they are zeros, for no memory is left unset."""
+    return zeros(shape, dtype, device, requires_grad)
+
+
+def full_like(
+    x: Tensor, fill_value: bool | int | float, dtype: Any = None, device: DeviceLike = None
+) -> Tensor:
+    """Return `fill_value` in the shape of `x`, with its dtype and device unless given."""
+    x = as_tensor(x, "full_like")
+    kept = x.dtype if dtype is None else dtype
+    return full(x.shape, fill_value, kept, x.device if device is None else device)
+
+
+def zeros_like(x: Tensor, dtype: Any = None, device: DeviceLike = None) -> Tensor:
+    """Return zeros with the shape of `x`, and its dtype and device unless given."""
+    return full_like(x, 0, dtype, device)
+
+
+def ones_like(x: Tensor, dtype: Any = None, device: DeviceLike = None) -> Tensor:
+    """Return ones with the shape of `x`, and its dtype and device unless given."""
+    return full_like(x, 1, dtype, device)
+
+
+def empty_like(x: Tensor, dtype: Any = None, device: DeviceLike = None) -> Tensor:
+    """Return a tensor like `x` whose values do not matter; they are zeros."""
+    return full_like(x, 0, dtype, device)

@@ -1,0 +1,138 @@
+"""Tensors that copy host data: tensor, parameter, and the checks of whatever is given as data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..backends.base import Device
+from ..core import Node, Value
+from ..devices import device as find_device
+from ..dtypes import DType, as_dtype
+from ..errors import (
+    ArgumentError,
+    DTypeError,
+    GradientError,
+    ShapeError,
+    WgradError,
+    shown,
+)
+from ..layout import MAX_AXES
+from ..tensor import Tensor
+
+DeviceLike = str | Device | None
+
+
+def host_array(data: Any, where: str) -> np.ndarray:
+    """Return any host data as a NumPy array of numbers or booleans.
+
+    Raises: ShapeError for ragged lists; DTypeError for data that is not numeric; ArgumentError for
+    an integer that is beyond 64 bits.
+    """
+    if isinstance(data, (list, tuple)) and _holds_tensors(data, where):
+        data = _detached(data)
+    try:
+        array = np.asarray(data)
+    except WgradError:
+        raise
+    except (ValueError, OverflowError) as error:
+        raise ShapeError(f"{where}: the nested lists do not form a box ({error})") from None
+    except TypeError as error:
+        raise DTypeError(f"{where}: {type(data).__name__} is not numeric data ({error})") from None
+    if array.dtype.kind == "O":
+        if isinstance(data, int):
+            raise ArgumentError(f"{where}: {shown(data)} came, and no dtype holds it")
+        name = type(data).__name__
+        if isinstance(data, (list, tuple, np.ndarray)):
+            name += " of objects (or of integers beyond 64 bits)"
+        raise DTypeError(
+            f"{where}: {'None' if data is None else f'a {name}'} came, and numbers are needed"
+        )
+    if array.dtype.kind not in "biuf":
+        raise DTypeError(
+            f"{where}: {shown(data)} of NumPy dtype {array.dtype.name} came, and numbers or "
+            "booleans are needed"
+        )
+    return array
+
+
+def _holds_tensors(data: Sequence, where: str, depth: int = 0) -> bool:
+    if depth == MAX_AXES:
+        raise ShapeError(f"{where}: lists within lists came, deeper than {MAX_AXES}, the most axes")
+    return any(
+        isinstance(x, Value)
+        or (isinstance(x, (list, tuple)) and _holds_tensors(x, where, depth + 1))
+        for x in data
+    )
+
+
+def _detached(data: Any) -> Any:
+    if isinstance(data, (list, tuple)):
+        return [_detached(x) for x in data]
+    return data.numpy() if isinstance(data, Tensor) else data
+
+
+def tensor(
+    data: Any,
+    dtype: Any = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return a new tensor that holds a copy of `data`: a number, nested lists, or any array.
+
+    Without `dtype`, floats become float32 and integers int32 on every device (float16 and float64 have to be
+    asked for), and the dtype of a tensor is kept. Without `device`, the default one.
+
+    Raises: ShapeError for ragged lists; DTypeError for data that is not numeric or a dtype that
+    the device lacks; ArgumentError for values that an integer dtype cannot hold; GradientError
+    for an integer tensor asked to require gradients.
+    """
+    return from_host(data, "tensor", dtype, device, requires_grad)
+
+
+def from_host(
+    data: Any,
+    where: str,
+    dtype: Any = None,
+    device: DeviceLike = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return what `tensor` does, with errors that begin with `where`: who was given the data."""
+    target = find_device(device) if device is not None or not isinstance(data, Tensor) else None
+    if isinstance(data, Tensor):
+        target = target or data.device
+        dtype = data.dtype if dtype is None else as_dtype(dtype)
+        if dtype is data.dtype and target is data.device:
+            out = Tensor(target.copy(data.array))
+            return out.requires_grad_() if requires_grad else out
+        data = data.numpy()
+    array = host_array(data, where)
+    chosen = dtypes.infer(array) if dtype is None else as_dtype(dtype)
+    assert target is not None
+    target.check_dtype(chosen, where)
+    check_requires_grad(chosen, requires_grad)
+    host = dtypes.cast_array(array, chosen, where)
+    made = target.upload(host, chosen)
+    if chosen.is_integer and host.size:
+        made.storage.bounds = int(host.min()), int(host.max())
+    return Tensor(made, Node(requires_grad=True) if requires_grad else None)
+
+
+def check_requires_grad(dtype: DType, requires_grad: bool) -> None:
+    """Raise GradientError when a tensor of `dtype` is asked to require gradients, and cannot."""
+    if requires_grad and not dtype.is_floating:
+        raise GradientError(
+            f"tensor: {dtype.name} cannot require gradients; a floating dtype is needed"
+        )
+
+
+def parameter(data: Any, dtype: Any = None, device: DeviceLike = None) -> Tensor:
+    """Return a leaf that requires gradients, also inside `no_grad`; integers become float32."""
+    if dtype is None:
+        found = data.dtype if isinstance(data, Tensor) else None
+        if found is None or not found.is_floating:
+            dtype = dtypes.float32
+    return tensor(data, dtype, device, requires_grad=True)
