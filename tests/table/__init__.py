@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from . import compositions, elementwise, indexing, linalg, movement, reductions
 from .layouts import LAYOUTS, assert_matches, expanded
-from .row import ALL, FLOATS, INTS, NUMBERS, Arg, Row, widened
+from .row import ALL, FLOATS, HALF, INTS, NUMBERS, Arg, Row, widened
 
 ROWS: tuple[Row, ...] = (
     *elementwise.elementwise(),
