@@ -219,6 +219,15 @@ def test_sums_accumulate_in_float32(device):
     assert wg.sum(tensor(np.full(100_000, 0.25))).item() == half(25_000)
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_partial_sums_are_not_rounded(axis: int, device, rng):
+    """Equal terms have equal partial sums, whose rounding errors would add up: 60750 has few factors 2."""
+    x = np.broadcast_to(rng.uniform(0.1, 0.5, (1, 20)).astype(half), (60_750, 20))
+    x = x if axis == 0 else x.T
+    total = both(lambda x: wg.sum(x, axis=axis), tensor(x.copy()))
+    assert (total.numpy() == x.astype(float).sum(axis).astype(half)).sum() >= 19
+
+
 def test_sums_beyond_float16_are_infinite_and_means_are_not(device):
     x = wg.ones(100_001, dtype=HALF)
     assert wg.sum(x).item() == np.inf
