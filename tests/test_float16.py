@@ -221,7 +221,7 @@ def test_sums_accumulate_in_float32(device):
 
 @pytest.mark.parametrize("axis", [0, 1])
 def test_partial_sums_are_not_rounded(axis: int, device, rng):
-    """Equal terms have equal partial sums, whose rounding errors would add up: 60750 has few factors 2."""
+    """Equal terms have equal partial sums, which round alike: 60750 has few factors 2."""
     x = np.broadcast_to(rng.uniform(0.1, 0.5, (1, 20)).astype(half), (60_750, 20))
     x = x if axis == 0 else x.T
     total = both(lambda x: wg.sum(x, axis=axis), tensor(x.copy()))
