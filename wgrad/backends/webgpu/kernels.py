@@ -247,8 +247,9 @@ class WebGpuDevice(Device):
         return arrays, extents, strides
 
     def copy(self, x: Array) -> Array:
-        words = _as_words(x, self.itemsize(x.dtype)) if x.layout.contiguous else None
-        if words is not None:
+        halves = x.dtype is dtypes.float16
+        if x.layout.contiguous and not (halves and x.layout.offset % 2):
+            words = _pairs(x) if halves else _as_words(x)
             made = self.map(_COPY, (words,), (dtypes.uint32,), words.shape, dtypes.uint32)
             made.storage.size = x.layout.size
             return Array(made.storage, Layout.dense(x.shape), x.dtype)
@@ -507,13 +508,14 @@ def _without(strides: Shape, axis: int) -> Shape:
     return (*strides[:axis], 0, *strides[axis + 1 :])
 
 
-def _as_words(x: Array, itemsize: int) -> Array | None:
-    """Return a contiguous array as u32, or None where it begins within one.
+def _as_words(x: Array) -> Array:
+    return Array(x.storage, x.layout, dtypes.uint32)
 
-    A last word that is half an element's reaches into the padding that every buffer has.
+
+def _pairs(x: Array) -> Array:
+    """Return contiguous float16s, from an even place on, as u32s that hold two each.
+
+    The last one may reach into the padding that every buffer has.
     """
-    if itemsize == 4:
-        return Array(x.storage, x.layout, dtypes.uint32)
-    start, odd = divmod(itemsize * x.layout.offset, 4)
-    words = -(-itemsize * x.layout.size // 4)
-    return None if odd else Array(x.storage, Layout((words,), (1,), start), dtypes.uint32)
+    layout = Layout((-(-x.layout.size // 2),), (1,), x.layout.offset // 2)
+    return Array(x.storage, layout, dtypes.uint32)
