@@ -45,39 +45,82 @@ fn to_half(x: f32) -> f32 {
     return bitcast<f32>(near | (bits & 0x80000000u));
 }
 
-// e^x = 2^n e^r with n the nearest integer to x / ln 2 and |r| <= ln 2 / 2, where the Taylor series
-// of degree 7 is exact to a tenth of an ULP. ln 2 comes in two parts, the first with so few bits
-// that n times it is exact; 2^n in two factors, for n alone may be too small for one.
-// The builtin is off by up to 63 ULP on lavapipe.
+// e^x = 2^n e^r with n the nearest integer to x / ln 2 and |r| <= ln 2 / 2. ln 2 comes in two parts,
+// the first with so few bits that n times it is exact; 2^n in two factors, for n alone may be too
+// large or too small for one. The builtin is off by up to 63 ULP on lavapipe.
 fn real_exp(x: f32) -> f32 {
-    if is_nan(x) { return x; }
-    if x > 88.72284 { return make_inf(1.0); }
-    if x < -103.98 { return 0.0; }
-    let n = round(x * 1.44269504);
-    let r = (x - n * 0.693359375) + n * 2.12194440e-4;
-    let p = 1.0 + r * (1.0 + r * (0.5 + r * (0.16666667 + r * (0.041666668 + r * (0.008333334
-        + r * (0.0013888889 + r * 0.00019841270))))));
-    let half = i32(n) / 2;
-    let rest = i32(n) - half;
-    return p * bitcast<f32>((half + 127) << 23u) * bitcast<f32>((rest + 127) << 23u);
+    let near = clamp(x, -104.0, 89.0);
+    let n = round(near * 1.44269504);
+    let r = (near - n * 0.693359375) + n * 2.12194440e-4;
+    let p = 1.0 + (r + r * r * (0.49999994 + r * (0.166665211 + r * (0.041668389
+        + r * (0.00836873055 + r * 0.00138145685)))));
+    let whole = i32(n);
+    let half = whole >> 1u;
+    let value = p * power_of_two(half) * power_of_two(whole - half);
+    return select(select(value, make_inf(1.0), x > 88.72284), x, is_nan(x));
 }
 
-// log x = k ln 2 + log m with m between sqrt(1/2) and sqrt(2), and log m = 2 artanh s by its
-// series in s = (m - 1) / (m + 1), |s| < 0.172; m - 1 is exact, so nothing cancels near 1, where
-// the builtin may have no correct digit. Subnormals are scaled into range first.
-fn real_log(x: f32) -> f32 {
-    if is_nan(x) || x < 0.0 { return make_nan(x); }
-    if x == 0.0 { return make_inf(-1.0); }
-    if is_inf(x) { return x; }
+// 2^n for n from -127 (which gives 0) to 128 (which gives infinity).
+fn power_of_two(n: i32) -> f32 {
+    return bitcast<f32>((n + 127) << 23u);
+}
+
+// e^x - 1 = 2^n (e^r - 1) + (2^n - 1), with the series of e^r - 1, which loses nothing near 0.
+fn real_expm1(x: f32) -> f32 {
+    let near = clamp(x, -18.0, 89.0);  // below, e^x is nothing beside 1
+    let n = round(near * 1.44269504);
+    let r = (near - n * 0.693359375) + n * 2.12194440e-4;
+    let p = r + r * r * (0.5 + r * (0.166666657 + r * (0.0416663624 + r * (0.00833338965
+        + r * (0.00139406475 + r * 1.98458787e-4)))));
+    let half = power_of_two(i32(n) - 1);  // 2^n may be too large
+    let value = 2.0 * (p * half + (half - 0.5));
+    let large = select(value, make_inf(1.0), x > 88.72284);
+    return select(large, x, abs(x) < 1e-8 || is_nan(x));
+}
+
+// x > 0 as 2^k (1 + f) with 1 + f between sqrt(1/2) and sqrt(2): (k, f). Subnormals are scaled into
+// range first.
+fn split_log(x: f32) -> vec2<f32> {
     let tiny = x < 1.17549435e-38;
     let bits = bitcast<i32>(select(x, x * 8388608.0, tiny));
     let k = (bits - 0x3f3504f3) >> 23u;
-    let f = bitcast<f32>(bits - (k << 23u)) - 1.0;
-    let s = f / (2.0 + f);
-    let z = s * s;
-    let series = z * (0.33333333 + z * (0.2 + z * (0.14285714 + z * (0.11111111 + z * 0.09090909))));
-    let e = f32(k - select(0, 23, tiny));
-    return e * 0.693359375 + (2.0 * s + (2.0 * s * series - e * 2.12194440e-4));
+    return vec2<f32>(f32(k - select(0, 23, tiny)), bitcast<f32>(bits - (k << 23u)) - 1.0);
+}
+
+// log(1 + f) - f for an f of split_log.
+fn log_rest(f: f32) -> f32 {
+    let z = f * f;
+    return z * f * (0.333333313 + f * (-0.250008225 + f * (0.200012267 + f * (-0.166233569
+        + f * (0.142017618 + f * (-0.131601945 + f * (0.127615497 - f * 0.0763442963)))))))
+        - 0.5 * z;
+}
+
+// A logarithm of x where it is none of a positive number: -inf of 0, NaN of less, inf of inf.
+fn log_edges(x: f32, value: f32) -> f32 {
+    let low = select(value, make_inf(-1.0), x == 0.0);
+    let invalid = select(low, make_nan(x), x < 0.0 || is_nan(x));
+    return select(invalid, x, bitcast<u32>(x) == 0x7f800000u);
+}
+
+// k ln 2 + log(1 + f), with ln 2 in two parts of which the first is exact times k. The builtin may
+// have no correct digit near 1.
+fn real_log(x: f32) -> f32 {
+    let s = split_log(x);
+    let value = s.x * 0.693359375 + (s.y + (log_rest(s.y) - s.x * 2.12194440e-4));
+    return log_edges(x, value);
+}
+
+// log(1 + x), through u = 1 + x and what u has lost of x. The last bits of u are cleared, so that
+// no compiler takes u - 1 for x; what is lost then counts too.
+fn real_log1p(x: f32) -> f32 {
+    let u = bitcast<f32>(bitcast<u32>(1.0 + x) & 0xfffffff0u);
+    let s = split_log(u);
+    let lost = (x - (u - 1.0)) * power_of_two(-i32(s.x));
+    let near = abs(x) < 0.25;
+    let f = select(s.y + select(lost, 0.0, x > 16777216.0), x, near);
+    let k = select(s.x, 0.0, near);
+    let value = log_edges(1.0 + x, k * 0.693359375 + (f + (log_rest(f) - k * 2.12194440e-4)));
+    return select(value, x, abs(x) < 1e-8);
 }
 
 // |x| in quarter turns, modulo 4, for |x| >= 2^12: (whole quarters, radians past the nearest one).
@@ -139,6 +182,19 @@ fn quarter_turns(x: f32, turn: i32) -> f32 {
 fn real_sin(x: f32) -> f32 { return quarter_turns(x, 0); }
 
 fn real_cos(x: f32) -> f32 { return quarter_turns(x, 1); }
+
+// A polynomial in x near 0; further out 1 - erfc |x|, and erfc |x| = e^-E with E a polynomial in
+// |x|. From 4 on the result is 1.
+fn real_erf(x: f32) -> f32 {
+    let z = x * x;
+    let inner = x + x * (0.128379107 + z * (-0.37612325 + z * (0.112801798 + z * (-0.0267113112
+        + z * (0.00491755083 - z * 5.6314189e-4)))));
+    let a = min(abs(x), 4.0);
+    let e = -1.88040227e-4 + a * (1.12957847 + a * (0.633219898 + a * (0.108418576
+        + a * (-0.0252082571 + a * (0.00420456193 + a * (-4.41336364e-4 + a * 2.16868502e-5))))));
+    let outer = 1.0 - real_exp(-e);
+    return select(select(outer, -outer, x < 0.0), inner, abs(x) < 1.0 || is_nan(x));
+}
 
 // The series of x near 0, where 1 - 2 / (e^2x + 1) would cancel; clamped where the result is 1,
 // for the builtin overflows to NaN on some drivers.

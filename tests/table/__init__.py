@@ -7,7 +7,7 @@ what it covers: ops of the registry and public functions. The tests fail when on
 
 from __future__ import annotations
 
-from . import compositions, elementwise, indexing, linalg, movement, reductions
+from . import compositions, elementwise, indexing, linalg, movement, networks, reductions
 from .layouts import LAYOUTS, assert_matches, expanded
 from .row import ALL, FLOATS, HALF, INTS, NUMBERS, Arg, Row, widened
 
@@ -18,6 +18,7 @@ ROWS: tuple[Row, ...] = (
     *linalg.linalg(),
     *indexing.indexing(),
     *compositions.compositions(),
+    *networks.networks(),
 )
 assert len({row.id for row in ROWS}) == len(ROWS), "two rows have one id"
 DIFFERENTIABLE = tuple(row for row in ROWS if row.grad and "float64" in row.dtypes)

@@ -1,4 +1,4 @@
-"""Labels as vectors."""
+"""Integers as vectors: one_hot and embedding."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from .. import dtypes
 from ..core import Value
 from ..devices import device as find_device
-from ..errors import ArgumentError, shown
-from ..indexing import host_indices
+from ..errors import ArgumentError, IndexRangeError, ShapeError, shown
+from ..indexing import host_indices, index_tensor, take
 from ..ops import indexing
-from ..ops.elementwise import equal
+from ..ops.elementwise import equal, where
 from ..ops.families import with_dtype
-from ..shaping import reshape
+from ..shaping import as_tensor, reshape
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -40,3 +40,32 @@ def one_hot(labels: Any, classes: int, dtype: Any = float, device: Any = None) -
     indexing.check_indices(found, count, "one_hot", "label")
     places = arange(count, dtype=found.dtype, device=found.device)
     return with_dtype(equal(reshape(found, (*found.shape, 1)), places), target)
+
+
+def embedding(input: Any, weight: Tensor, padding_idx: int | None = None) -> Tensor:
+    """Return the rows of `weight` at integer `input`; the row `padding_idx` gets no gradient.
+
+    Shapes: input (...), weight (n, d) -> (..., d). A negative padding_idx counts from the end.
+    Raises: ShapeError; DTypeError; IndexRangeError for an index or padding_idx that is no row.
+    """
+    weight = as_tensor(weight, "embedding", input)
+    if len(weight.shape) != 2:
+        raise ShapeError(f"embedding: a weight of shape {weight.shape} came; (n, d) is needed")
+    index = index_tensor(input, weight, "embedding")
+    padding = None if padding_idx is None else _row(padding_idx, weight.shape[0])
+    out = take(weight, index, axis=0)
+    if padding is None:
+        return out
+    return where(reshape(equal(index, padding), (*index.shape, 1)), out.detach(), out)
+
+
+def _row(padding_idx: Any, rows: int) -> int:
+    try:
+        found = operator.index(padding_idx)
+    except TypeError:
+        raise ArgumentError(
+            f"embedding: padding_idx={shown(padding_idx)} came, and an integer is needed"
+        ) from None
+    if not -rows <= found < rows:
+        raise IndexRangeError(f"embedding: padding_idx {shown(found)} is none of {rows} rows")
+    return found % rows

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-def _shift(x: Tensor, axis: Any, name: str) -> tuple[Tensor, Tensor]:
+def shifted(x: Tensor, axis: Any, name: str) -> tuple[Tensor, Tensor]:
     """Return a floating `x` and its largest value over `axis`, kept, as a constant.
 
     Subtracting it keeps exp in range, and no derivative needs to pass: it cancels. It is kept
@@ -43,7 +43,7 @@ def _shift(x: Tensor, axis: Any, name: str) -> tuple[Tensor, Tensor]:
 @in_float32
 def logsumexp(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Return log(sum(exp(x))) over axes, stable for large and for very negative values."""
-    x, largest = _shift(x, axis, "logsumexp")
+    x, largest = shifted(x, axis, "logsumexp")
     total = log(sum_(exp(x - largest), axis=axis, keepdims=True)) + largest
     return total if keepdims else squeeze(total, normalize_axes(axis, len(x.shape), "logsumexp"))
 
@@ -51,7 +51,7 @@ def logsumexp(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
 @in_float32
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
     """Return exp(x) / sum(exp(x)) along `axis`: positive, sums to 1, stable for large values."""
-    x, largest = _shift(x, axis, "softmax")
+    x, largest = shifted(x, axis, "softmax")
     e = exp(x - largest)
     return e / sum_(e, axis=axis, keepdims=True)
 
@@ -59,6 +59,6 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
 @in_float32
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
     """Return log(softmax(x)) along `axis`, stable for large values."""
-    x, largest = _shift(x, axis, "log_softmax")
-    shifted = x - largest
-    return shifted - log(sum_(exp(shifted), axis=axis, keepdims=True))
+    x, largest = shifted(x, axis, "log_softmax")
+    low = x - largest
+    return low - log(sum_(exp(low), axis=axis, keepdims=True))

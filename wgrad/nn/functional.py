@@ -1,11 +1,53 @@
 """What PyTorch's users look for under `nn.functional`: functions that networks are made of.
 
-Array functions live in `wgrad` itself; those here follow PyTorch's names and defaults.
+Array functions live in `wgrad` itself; those here follow PyTorch's names and defaults. Where
+PyTorch says `dim` it is `axis`, as everywhere in this library. The third argument of a loss is its
+reduction, and what follows it is named.
 """
 
-from ..functional.encoding import one_hot
+from ..functional.activation import (
+    celu,
+    elu,
+    gelu,
+    hardtanh,
+    leaky_relu,
+    prelu,
+    relu6,
+    selu,
+    softplus,
+)
+from ..functional.attention import scaled_dot_product_attention
+from ..functional.classification import cross_entropy, multi_margin_loss, nll_loss
+from ..functional.encoding import embedding, one_hot
 from ..functional.linalg import linear
-from ..functional.losses import cross_entropy, mse_loss
+from ..functional.losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    gaussian_nll_loss,
+    hinge_embedding_loss,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    mse_loss,
+    smooth_l1_loss,
+)
+from ..functional.normalization import (
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    rms_norm,
+)
+from ..functional.regularization import dropout
+from ..functional.similarity import cosine_embedding_loss, cosine_similarity, normalize
 from ..functional.softmax import log_softmax, softmax
-from ..ops.elementwise.activation import relu, sigmoid
+from ..ops.elementwise.activation import (
+    hardsigmoid,
+    hardswish,
+    logsigmoid,
+    mish,
+    relu,
+    sigmoid,
+    silu,
+)
 from ..ops.elementwise.transcendental import tanh

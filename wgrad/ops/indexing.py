@@ -42,8 +42,24 @@ def bounds(x: Value, least: int, greatest: int) -> tuple[int, int]:
     return low, high
 
 
-def check_indices(index: Value, size: int, op: str, what: str = "index") -> None:
+def outlier(x: Value, least: int, greatest: int, besides: int | None = None) -> int | None:
+    """Return a value of an integer tensor outside limits that is not `besides`; None without."""
+    low, high = bounds(x, least, greatest)
+    if low >= least and high <= greatest:
+        return None
+    if besides is None:
+        return low if low < least else high
+    data = x.device.download(x.array)
+    found = data[((data < least) | (data > greatest)) & (data != besides)]
+    return int(found[0]) if found.size else None
+
+
+def check_indices(
+    index: Value, size: int, op: str, what: str = "index", besides: int | None = None
+) -> None:
     """Raise unless `index` is of an integer dtype with every value from 0 to size - 1.
+
+    The value `besides` is allowed as well.
 
     Raises: DTypeError, IndexRangeError.
     """
@@ -55,11 +71,14 @@ def check_indices(index: Value, size: int, op: str, what: str = "index") -> None
     if index.array.layout.size == 0:
         return
     if (tracer := tracing()) is not None:
-        tracer.range_checked(index, 0, size - 1, lambda x: check_indices(x, size, op, what), op)
+
+        def check(x: Value) -> None:
+            check_indices(x, size, op, what, besides)
+
+        tracer.range_checked(index, 0, size - 1, check, op, besides)
         return
-    low, high = bounds(index, 0, size - 1)
-    if low < 0 or high >= size:
-        worst = low if low < 0 else high
+    worst = outlier(index, 0, size - 1, besides)
+    if worst is not None:
         there = f"{size} positions, 0 to {size - 1}, exist" if size else "no position exists"
         raise IndexRangeError(f"{op}: {what} {worst} is out of range: {there}")
 

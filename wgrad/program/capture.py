@@ -17,7 +17,7 @@ from ..core import Node, Op, Value, caller, place
 from ..dtypes import DType
 from ..errors import GradientError, TraceError
 from ..layout import Layout
-from ..ops.indexing import bounds
+from ..ops.indexing import outlier
 from ..tensor import Tensor
 from .build import Executor
 from .finish import (
@@ -229,10 +229,10 @@ class Capture:
         self._callbacks = tracer.callbacks
         current = random.global_generator()
         self._generators = [(g, g is current, taken) for g, (_, taken) in tracer.generators.items()]
-        self._checks = [
-            (tracer.position_of(c.array), self._relative(c.array), c.least, c.greatest)
-            for c in tracer.checks
-        ]
+        self._checks, self._choices = (
+            [(tracer.position_of(c.array), self._relative(c.array), c.range) for c in checks]
+            for checks in (tracer.checks, tracer.choices)
+        )
 
     def _relative(self, x: Array) -> Array:
         """Return an array whose offset counts from where its argument begins."""
@@ -363,7 +363,12 @@ class Capture:
 
     def fits(self, leaves: Sequence[Tensor]) -> bool:
         """Whether all that the traced call rested on is now as it was then."""
-        return self.enters_alike(leaves) and self.watch.holds() and self._finds_alike(leaves)
+        return (
+            self.enters_alike(leaves)
+            and self.watch.holds()
+            and self._finds_alike(leaves)
+            and self._within(self._choices, leaves)
+        )
 
     def _finds_alike(self, leaves: Sequence[Tensor]) -> bool:
         """Whether the function meets the arguments by itself exactly where it did."""
@@ -409,14 +414,16 @@ class Capture:
 
     def values_fit(self, leaves: Sequence[Tensor]) -> bool:
         """Whether indices and exponents from outside are still in their ranges."""
-        for position, array, least, greatest in self._checks:
+        return self._within(self._checks, leaves)
+
+    @staticmethod
+    def _within(checks: Sequence[tuple[int | None, Array, Any]], leaves: Sequence[Tensor]) -> bool:
+        for position, array, limits in checks:
             if position is not None:
                 at = leaves[position].array
                 array = Array(at.storage, shifted(array.layout, at.layout.offset), array.dtype)
-            if array.layout.size:
-                low, high = bounds(Value(array), least, greatest)
-                if low < least or high > greatest:
-                    return False
+            if array.layout.size and outlier(Value(array), *limits) is not None:
+                return False
         return True
 
     def replay(self, leaves: Sequence[Tensor]) -> Any:

@@ -30,7 +30,7 @@ from ..core import Node, Value, caller, place
 from ..dtypes import DType, float32, rounded, uint32
 from ..errors import TraceError
 from ..layout import Layout, Shape
-from ..ops.indexing import bounds
+from ..ops.indexing import outlier
 from .grads import Touched
 from .ir import Ref, Slot, Step
 
@@ -55,12 +55,14 @@ class Given(Array):
 
 
 class Check:
-    """A range that the values of an array from outside must lie in before every run."""
+    """A range that the values of an array from outside must lie in before every run.
 
-    def __init__(self, array: Array, least: int, greatest: int):
+    The value `besides`, if there is one, is allowed as well.
+    """
+
+    def __init__(self, array: Array, least: int, greatest: int, besides: int | None = None):
         self.array = array
-        self.least = least
-        self.greatest = greatest
+        self.range = least, greatest, besides
 
 
 class Tracer:
@@ -83,6 +85,7 @@ class Tracer:
         self.grads: dict[Node, Touched] = {}
         self.generators: dict[Any, list[int]] = {}  # counter at first, numbers taken
         self.checks: list[Check] = []
+        self.choices: list[Check] = []  # where they fail another program is needed
         self.callbacks: list[tuple[Callable[..., None], tuple]] = []
         self.guards: list[tuple[Callable[..., bool], tuple]] = []
         self.histories: dict[Storage, int] = {}
@@ -293,26 +296,40 @@ class Tracer:
         greatest: int,
         check: Callable[[Value], None],
         op: str,
+        besides: int | None = None,
     ) -> None:
         """Check integers now, and before every later run, where they come from outside."""
         root = self._root(x.array)
         if root is x.array:
             with traced_by(None):
                 check(x)
-            self.checks.append(Check(root, least, greatest))
+            self.checks.append(Check(root, least, greatest, besides))
             return
         if root is not None:
             with traced_by(None):
-                found = bounds(Value(root), least, greatest)
-            self.checks.append(Check(root, least, greatest))
+                fits = outlier(Value(root), least, greatest, besides) is None
+            self.checks.append(Check(root, least, greatest, besides))
         else:
-            found = x.array.storage.bounds  # type: ignore[assignment]  # None is seen to below
-        if found is None or found[0] < least or found[1] > greatest:
+            found = x.array.storage.bounds
+            fits = found is not None and found[0] >= least and found[1] <= greatest
+        if not fits:
             self.refuse(
                 f"{op} at {place(caller())} takes integers that the function computes, "
                 f"and to check that they lie within {least} and {greatest} is to read them: pass "
                 "them as an argument"
             )
+
+    def range_chosen(self, x: Value, least: int, greatest: int) -> bool:
+        """Whether integers lie in a range now; if so, the program is for runs where they do."""
+        root = self._root(x.array)
+        if root is None:
+            found = x.array.storage.bounds
+            return found is not None and found[0] >= least and found[1] <= greatest
+        with traced_by(None):
+            fits = outlier(Value(root), least, greatest) is None
+        if fits:
+            self.choices.append(Check(root, least, greatest))
+        return fits
 
     def grad_touched(self, node: Node, how: str) -> None:
         """Remember a gradient as it was, and how much of that the function saw."""

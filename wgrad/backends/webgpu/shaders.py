@@ -61,13 +61,13 @@ def fill(
 
 @lru_cache(maxsize=1)
 def _library() -> dict[str, str]:
-    """Return the functions of lib/math.wgsl by name."""
-    text = source("lib/math")
+    """Return the functions of the library's files by name."""
+    text = source("lib/activation")  # which includes lib/math
     return {m[1]: m[0] for m in re.finditer(_FUNCTION, text)}
 
 
 def library(expression: str) -> str:
-    """Return those functions of lib/math.wgsl that an expression needs, directly or through others.
+    """Return those functions of the library that an expression needs, directly or through others.
 
     Only those: drivers compile what they are given.
     """

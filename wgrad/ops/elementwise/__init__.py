@@ -1,6 +1,20 @@
 """The elementwise ops: rooms of declarations, gathered."""
 
-from .activation import relu, sigmoid
+from .activation import (
+    elu,
+    gelu,
+    gelu_tanh,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    logsigmoid,
+    mish,
+    relu,
+    sigmoid,
+    silu,
+    softplus,
+)
 from .arithmetic import (
     abs_,
     add,
@@ -31,4 +45,5 @@ from .logic import (
     not_equal,
     where,
 )
+from .losses import binary_cross_entropy as binary_cross_entropy_
 from .transcendental import cos, exp, log, power, sin, sqrt, tanh

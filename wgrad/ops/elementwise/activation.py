@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
-from .declare import elementwise
+from .arithmetic import abs_
+from .declare import by_kind, elementwise
+from .logic import greater, less, less_equal, logical_and, where
+from .transcendental import exp, tanh
+
+_LEAST = -2000.0  # whose exponential is 0, while that of -inf, times it, would be NaN
 
 
 def _sigmoid(a: np.ndarray) -> np.ndarray:
@@ -20,6 +29,34 @@ sigmoid = elementwise(
     doc="1 / (1 + e ** -a); never overflows.",
 )
 
+
+def _logsigmoid(a: np.ndarray) -> np.ndarray:
+    return np.minimum(a, 0) - np.log1p(np.exp(-np.abs(a)))
+
+
+logsigmoid = elementwise(
+    "logsigmoid",
+    wgsl="real_logsigmoid(a)",
+    numpy=_logsigmoid,
+    partials=(lambda a: sigmoid(-a),),
+    doc="log(sigmoid(a)), exact also where sigmoid is 0 or 1.",
+)
+
+
+def _softplus(a: np.ndarray, b: Any, c: Any) -> np.ndarray:
+    t = a * b
+    return np.where(t > c, a, (np.maximum(t, 0) + np.log1p(np.exp(-np.abs(t)))) / b)
+
+
+softplus = elementwise(
+    "softplus",
+    wgsl="real_softplus(a, b, c)",
+    numpy=_softplus,
+    partials=(lambda a, b, c: where(greater(a * b, c), 1.0, sigmoid(a * b)), None, None),
+    doc="log(1 + e ** (a * b)) / b, and a where a * b is greater than c.",
+)
+
+# Piecewise linear. As in PyTorch, the slope at a kink is that of the flatter side.
 relu = elementwise(
     "relu",
     wgsl="select(a, T(0), a <= T(0))",
@@ -27,4 +64,146 @@ relu = elementwise(
     partials=(lambda out: out > 0,),
     kind="number",
     doc="max(a, 0), with slope 0 at 0; NaN stays NaN.",
+)
+leaky_relu = elementwise(
+    "leaky_relu",
+    wgsl="select(a, a * b, a <= 0.0)",
+    numpy=lambda a, b: np.where(a <= 0, a * b, a),
+    partials=(lambda a, b: where(greater(a, 0), 1.0, b), lambda a: where(greater(a, 0), 0.0, a)),
+    doc="a, or a * b where a is not positive.",
+)
+hardtanh = elementwise(
+    "hardtanh",
+    wgsl=by_kind("min(max(a, b), c)", floating="nan_min(nan_max(a, b), c)"),
+    numpy=lambda a, b, c: np.minimum(np.maximum(a, b), c),
+    partials=(lambda a, b, c: logical_and(greater(a, b), less(a, c)), None, None),
+    kind="number",
+    doc="a kept between b and c; unlike clamp it has slope 0 at both.",
+)
+hardsigmoid = elementwise(
+    "hardsigmoid",
+    wgsl="nan_min(nan_max(a + 3.0, 0.0), 6.0) / 6.0",
+    numpy=lambda a: np.minimum(np.maximum(a + 3, 0), 6) / 6,
+    partials=(lambda a: where(less(abs_(a), 3), 1 / 6, 0.0),),
+    doc="(a + 3) / 6 kept between 0 and 1.",
+)
+hardswish = elementwise(
+    "hardswish",
+    wgsl="select(a * (nan_min(a + 3.0, 6.0) / 6.0), 0.0, a <= -3.0)",
+    numpy=lambda a: np.where(a <= -3, 0, a * (np.minimum(a + 3, 6) / 6)),
+    partials=(lambda a: where(less_equal(a, -3), 0.0, where(less(a, 3), a / 3 + 0.5, 1.0)),),
+    doc="a * hardsigmoid(a).",
+)
+
+# With exponentials.
+
+
+def _elu_slope(a: Any, b: Any, c: Any, d: Any) -> Any:
+    # The exponential where it is not asked for must not overflow: 0 times it would be NaN.
+    below = where(greater(a, 0), 0.0, a)
+    return where(greater(a, 0), c, exp(below * d) * (b * c * d))
+
+
+elu = elementwise(
+    "elu",
+    wgsl="select(b * c * real_expm1(a * d), a * c, a > 0.0)",
+    numpy=lambda a, b, c, d: np.where(a > 0, a * c, np.expm1(np.minimum(a, 0) * d) * b * c),
+    partials=(_elu_slope, None, None, None),
+    doc="a * c, or b * c * (e ** (a * d) - 1) where a is not positive: ELU, SELU and CELU.",
+)
+
+
+def _wide(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Compute in float64: a small result of float32 keeps all its digits."""
+    return lambda a: function(a.astype(np.float64)).astype(a.dtype)
+
+
+def _silu_slope(a: Any) -> Any:
+    s = sigmoid(a)
+    return s * (1 + a * (1 - s))
+
+
+silu = elementwise(
+    "silu",
+    wgsl="real_silu(a)",
+    numpy=_wide(lambda a: np.maximum(a, _LEAST) * _sigmoid(a)),
+    partials=(_silu_slope,),
+    doc="a * sigmoid(a), also called swish.",
+)
+
+
+def _mish(a: np.ndarray) -> np.ndarray:
+    e = np.exp(-np.abs(a))
+    w = e * (e + 2)  # tanh(log(1 + n)) is (n**2 + 2 * n) / (n**2 + 2 * n + 2)
+    above = a * ((1 + 2 * e) / (1 + 2 * e * (1 + e)))
+    return np.where(a >= 0, above, np.maximum(a, _LEAST) * w / (w + 2))
+
+
+def _mish_slope(a: Any) -> Any:
+    t = tanh(softplus(a, 1.0, math.inf))
+    return t + a * (1 - t * t) * sigmoid(a)
+
+
+mish = elementwise(
+    "mish",
+    wgsl="real_mish(a)",
+    numpy=_wide(_mish),
+    partials=(_mish_slope,),
+    doc="a * tanh(log(1 + e ** a)).",
+)
+
+_PEAK = 1 / math.sqrt(2 * math.pi)  # the density of normal numbers at 0
+_erfc = np.frompyfunc(math.erfc, 1, 1)
+
+
+def _tail(a: np.ndarray) -> Any:
+    """The probability that a normal number is greater than |a|."""
+    return np.asarray(_erfc(np.abs(a) * math.sqrt(0.5)), a.dtype) * 0.5
+
+
+def _gelu(a: np.ndarray) -> np.ndarray:
+    tail = _tail(a)
+    return np.where(a >= 0, a * (1 - tail), np.maximum(a, _LEAST) * tail)
+
+
+def _gelu_slope(a: np.ndarray) -> np.ndarray:
+    tail, near = _tail(a), np.minimum(np.maximum(a, _LEAST), -_LEAST)
+    return np.where(a >= 0, 1 - tail, tail) + near * np.exp(near * near * -0.5) * _PEAK
+
+
+gelu_slope = elementwise(
+    "gelu_slope",
+    wgsl="gelu_slope(a)",
+    numpy=_wide(_gelu_slope),
+    partials=(lambda a: (2 - a * a) * exp(a * a * -0.5) * _PEAK,),
+    doc="The derivative of gelu.",
+)
+gelu = elementwise(
+    "gelu",
+    wgsl="real_gelu(a)",
+    numpy=_wide(_gelu),
+    partials=(lambda a: gelu_slope(a),),
+    doc="a times the probability that a normal number is smaller.",
+)
+
+_INNER, _CUBIC = math.sqrt(8 / math.pi), 0.044715
+
+
+def _gelu_tanh(a: np.ndarray) -> np.ndarray:
+    near = np.minimum(np.maximum(a, -100), 100)
+    return np.where(a > 100, a, near * _sigmoid(near * (near * near * _CUBIC + 1) * _INNER))
+
+
+def _gelu_tanh_slope(a: Any) -> Any:
+    square = a * a
+    s = sigmoid(a * (square * _CUBIC + 1) * _INNER)
+    return s + a * s * (1 - s) * (square * (3 * _CUBIC) + 1) * _INNER
+
+
+gelu_tanh = elementwise(
+    "gelu_tanh",
+    wgsl="real_gelu_tanh(a)",
+    numpy=_wide(_gelu_tanh),
+    partials=(_gelu_tanh_slope,),
+    doc="gelu through a tanh: a / 2 * (1 + tanh(sqrt(2 / pi) * (a + 0.044715 * a ** 3))).",
 )

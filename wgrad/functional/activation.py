@@ -1,0 +1,108 @@
+"""Activation functions with parameters: they fill in PyTorch's defaults and check numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ArgumentError, ShapeError, shown
+from ..ops import elementwise as ops
+from ..shaping import as_number, as_tensor, as_tensors, reshape
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+_SELU = 1.6732632423543772, 1.0507009873554805  # alpha and scale, which keep mean 0 and variance 1
+
+
+def _numbers(where: str, **values: Any) -> list[float]:
+    return [float(as_number(value, where, name)) for name, value in values.items()]
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """Return `input`, times `negative_slope` where it is not positive."""
+    return ops.leaky_relu(input, *_numbers("leaky_relu", negative_slope=negative_slope))
+
+
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """Return leaky_relu with learned slopes: one, or one for each channel (axis 1).
+
+    Shapes: input (n, channels, ...), weight (1,) or (channels,). Raises: ShapeError.
+    """
+    input, weight = as_tensors("prelu", input, weight)
+    channels = input.shape[1] if len(input.shape) > 1 else 1
+    if weight.shape not in ((), (1,), (channels,)):
+        raise ShapeError(
+            f"prelu: weight {weight.shape} came for input {input.shape}; shape (1,) or "
+            f"({channels},) is needed"
+        )
+    if weight.shape == (channels,) and len(input.shape) > 1:
+        weight = reshape(weight, (channels, *(1 for _ in input.shape[2:])))
+    return ops.leaky_relu(input, weight if input.shape else reshape(weight, ()))
+
+
+def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """Return `input`, or alpha * (e ** input - 1) where it is not positive.
+
+    Source: Clevert et al., "Fast and accurate deep network learning by ELUs" (ICLR 2016).
+    """
+    return ops.elu(input, *_numbers("elu", alpha=alpha), 1.0, 1.0)
+
+
+def selu(input: Tensor) -> Tensor:
+    """Return a scaled elu whose layers keep mean 0 and variance 1.
+
+    Source: Klambauer et al., "Self-normalizing neural networks" (NeurIPS 2017).
+    """
+    return ops.elu(input, *_SELU, 1.0)
+
+
+def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """Return `input`, or alpha * (e ** (input / alpha) - 1) where it is not positive.
+
+    Raises: ArgumentError for an alpha of 0.
+    """
+    (alpha,) = _numbers("celu", alpha=alpha)
+    if alpha == 0:
+        raise ArgumentError("celu: alpha is 0, and the input is divided by it")
+    return ops.elu(input, alpha, 1.0, 1 / alpha)
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """Return `input` times the probability that a normal number is smaller.
+
+    approximate="tanh" computes a near formula through a tanh. Raises: ArgumentError.
+    Source: Hendrycks and Gimpel, "Gaussian error linear units" (2016).
+    """
+    if not isinstance(approximate, str) or approximate not in ("none", "tanh"):
+        raise ArgumentError(
+            f'gelu: approximate={shown(approximate)} came; "none" or "tanh" is needed'
+        )
+    return ops.gelu(input) if approximate == "none" else ops.gelu_tanh(input)
+
+
+def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """Return log(1 + e ** (beta * input)) / beta; `input` where beta * input > threshold.
+
+    Raises: ArgumentError for a beta of 0.
+    """
+    beta, threshold = _numbers("softplus", beta=beta, threshold=threshold)
+    if beta == 0:
+        raise ArgumentError("softplus: beta is 0, and the result is divided by it")
+    return ops.softplus(input, beta, threshold)
+
+
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    """Return `input` kept between two numbers, at which its slope is 0.
+
+    Raises: ArgumentError unless min_val < max_val.
+    """
+    input = as_tensor(input, "hardtanh")
+    low, high = (as_number(x, "hardtanh", "min_val, max_val") for x in (min_val, max_val))
+    if not low < high:
+        raise ArgumentError(f"hardtanh: min_val {low} must be less than max_val {high}")
+    return ops.hardtanh(input, low, high)
+
+
+def relu6(input: Tensor) -> Tensor:
+    """Return `input` kept between 0 and 6."""
+    return ops.hardtanh(input, 0, 6)

@@ -1,0 +1,94 @@
+"""Attention: means of values, weighted by how well their keys fit a query."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from .. import dtypes
+from ..core import check_devices
+from ..errors import ArgumentError, DTypeError, ShapeError
+from ..layout import broadcast_shapes
+from ..ops.elementwise import equal, exp, less_equal, where
+from ..ops.reduction import sum_
+from ..shaping import as_number, as_tensor, as_tensors, matrix_transpose, reshape
+from .linalg import matmul
+from .regularization import check_share, drop
+from .softmax import shifted
+
+if TYPE_CHECKING:
+    from ..random import Generator
+    from ..tensor import Tensor
+
+
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    scale: float | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Return softmax(query @ key.mT * scale + mask) @ value.
+
+    A bool mask says where attention is allowed, a float mask is added; is_causal lets query i see
+    the keys 0 to i. A query that may see no key gets zeros, and no gradient. `scale` is
+    1 / sqrt(e) unless given; `dropout_p` drops that share of the weights, whenever it is not 0.
+    Shapes: query (..., n, e), key (..., m, e), value (..., m, d), mask (..., n, m) -> (..., n, d);
+    leading axes broadcast.
+    Raises: ShapeError; DTypeError; ArgumentError for a mask beside is_causal.
+    Source: Vaswani et al., "Attention is all you need" (NeurIPS 2017).
+    """
+    name = "scaled_dot_product_attention"
+    query, key, value = as_tensors(name, query, key, value)
+    q, k, v = query.shape, key.shape, value.shape
+    if min(len(q), len(k), len(v)) < 2 or q[-1] != k[-1] or k[-2] != v[-2]:
+        raise ShapeError(
+            f"{name}: query {q}, key {k} and value {v} disagree: (..., n, e), (..., m, e) and "
+            "(..., m, d) are needed"
+        )
+    lead = broadcast_shapes(name, q[:-2], k[:-2], v[:-2])
+    if not (query.dtype.is_floating and key.dtype.is_floating and value.dtype.is_floating):
+        raise DTypeError(
+            f"{name}: {query.dtype.name}, {key.dtype.name} and {value.dtype.name} tensors came, "
+            "and floating ones are needed"
+        )
+    share = check_share(dropout_p, name, "dropout_p")
+    factor = 1 / math.sqrt(q[-1] or 1) if scale is None else as_number(scale, name, "scale")
+    if attn_mask is not None:
+        if is_causal:
+            raise ArgumentError(f"{name}: attn_mask and is_causal came, and only one can be used")
+        attn_mask = as_tensor(attn_mask, name, query)
+        whole = (*lead, q[-2], k[-2])
+        if broadcast_shapes(name, attn_mask.shape, whole) != whole:
+            raise ShapeError(f"{name}: a mask {attn_mask.shape} does not fit scores {whole}")
+        if not attn_mask.dtype.is_floating and attn_mask.dtype is not dtypes.bool_:
+            raise DTypeError(
+                f"{name}: the mask is {attn_mask.dtype.name}, and bool or floats are needed"
+            )
+    check_devices(name, (query, key, value, attn_mask))
+    scores = matmul(query * factor, matrix_transpose(key))
+    if is_causal:
+        attn_mask = _causal(q[-2], k[-2], query)
+    if attn_mask is not None:
+        if attn_mask.dtype is dtypes.bool_:
+            scores = where(attn_mask, scores, -math.inf)
+        else:
+            scores = scores + attn_mask
+    x, largest = shifted(scores, -1, name)
+    weights = exp(x - largest)
+    total = sum_(weights, axis=-1, keepdims=True)
+    if attn_mask is not None and not is_causal:
+        total = where(equal(total, 0), 1.0, total)  # only where all is masked: zeros, not NaN
+    weights = weights / total
+    return matmul(drop(weights, share, generator) if share else weights, value)
+
+
+def _causal(queries: int, keys: int, like: Tensor) -> Tensor:
+    from ..creation import arange
+
+    column = reshape(arange(queries, device=like.device), (queries, 1))
+    return less_equal(arange(keys, device=like.device), column)

@@ -1,0 +1,252 @@
+"""Normalizations: a mean and a variance over some axes, a shift and a scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import dtypes
+from ..core import Value, check_devices
+from ..errors import ArgumentError, DTypeError, ShapeError, shown
+from ..layout import Shape, normalize_shape
+from ..ops.elementwise import reciprocal, sqrt, square
+from ..ops.families import with_dtype
+from ..shaping import as_number, as_tensor, reshape
+from ..tape import no_grad
+from .reductions import mean
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape: int | Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Return `input` with mean 0 and variance 1 over its last axes, times weight, plus bias.
+
+    Shapes: (..., *normalized_shape) -> the same; weight and bias have the normalized shape.
+    Raises: ShapeError, ArgumentError. Source: Ba et al., "Layer normalization" (2016).
+    """
+    x, shape = _last_axes(input, normalized_shape, "layer_norm")
+    weight, bias = _affine(x, shape, shape, "layer_norm", weight=weight, bias=bias)
+    axes = tuple(range(-len(shape), 0))
+    return _scaled(_standardized(x, axes, _epsilon(eps, "layer_norm"))[0], weight, bias)
+
+
+def rms_norm(
+    input: Tensor,
+    normalized_shape: int | Sequence[int],
+    weight: Tensor | None = None,
+    eps: float | None = None,
+) -> Tensor:
+    """Return `input` over the root of its mean square over its last axes, times weight.
+
+    Shapes: as layer_norm's. An `eps` of None is the distance from 1 to the next number of the
+    dtype. Raises: ShapeError, ArgumentError. Source: Zhang and Sennrich, "Root mean square layer
+    normalization" (NeurIPS 2019).
+    """
+    x, shape = _last_axes(input, normalized_shape, "rms_norm")
+    weight, _ = _affine(x, shape, shape, "rms_norm", weight=weight, bias=None)
+    small = np.finfo(x.dtype.numpy).eps if eps is None else eps
+    power = mean(square(x), tuple(range(-len(shape), 0)), keepdims=True)
+    return _scaled(x * _inverse_root(power, _epsilon(small, "rms_norm")), weight, None)
+
+
+def group_norm(
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Return `input` with mean 0 and variance 1 over each group of channels of each sample.
+
+    Shapes: (n, channels, ...) -> the same; weight and bias (channels,). Raises: ShapeError unless
+    num_groups divides the channels; ArgumentError. Source: Wu and He, "Group normalization" (2018).
+    """
+    x = _channels(input, "group_norm")
+    if isinstance(num_groups, bool) or not isinstance(num_groups, int) or num_groups < 1:
+        raise ArgumentError(
+            f"group_norm: num_groups={shown(num_groups)} came, and at least 1 is needed"
+        )
+    channels = x.shape[1]
+    if channels % num_groups:
+        raise ShapeError(f"group_norm: {num_groups} groups do not divide {channels} channels")
+    weight, bias = _channel_affine(x, "group_norm", weight, bias)
+    groups = reshape(x, (x.shape[0], num_groups, prod(x.shape[1:]) // num_groups))
+    done, _, _ = _standardized(groups, (2,), _epsilon(eps, "group_norm"))
+    return _scaled(reshape(done, x.shape), weight, bias)
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: Any = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Return `input` with mean 0 and variance 1 in each channel, times weight, plus bias.
+
+    With training=True the statistics are those of the batch, and the running ones (None: there are
+    none) move towards them in place by `momentum`: running * (1 - momentum) + batch * momentum,
+    where the variance counts n - 1. Otherwise they are the running ones.
+    Shapes: (n, channels, ...) -> the same; all others (channels,).
+    Raises: ShapeError, also for one value a channel in training; ArgumentError, DTypeError.
+    Source: Ioffe and Szegedy, "Batch normalization" (ICML 2015).
+    """
+    x = _channels(input, "batch_norm")
+    axes = (0, *range(2, len(x.shape)))
+    running = running_mean, running_var
+    return _by_channel("batch_norm", x, axes, running, weight, bias, training, momentum, eps)
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: Any = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Return `input` with mean 0 and variance 1 in each channel of each sample.
+
+    As batch_norm otherwise; the running statistics follow the mean over the samples.
+    Shapes: (n, channels, ...) -> the same, with at least one axis more; all others (channels,).
+    Raises: ShapeError, ArgumentError, DTypeError.
+    Source: Ulyanov et al., "Instance normalization" (2016).
+    """
+    x = _channels(input, "instance_norm", 3)
+    axes = tuple(range(2, len(x.shape)))
+    running = running_mean, running_var
+    return _by_channel(
+        "instance_norm", x, axes, running, weight, bias, use_input_stats, momentum, eps
+    )
+
+
+def _by_channel(
+    name: str,
+    x: Tensor,
+    axes: Shape,
+    running: tuple[Tensor | None, Tensor | None],
+    weight: Tensor | None,
+    bias: Tensor | None,
+    from_input: bool,
+    momentum: Any,
+    eps: float,
+) -> Tensor:
+    """Normalize with statistics over `axes`, or with the running ones."""
+    channels = x.shape[1]
+    for kind, state in zip(("running_mean", "running_var"), running, strict=True):
+        if state is None:
+            if not from_input:
+                raise ArgumentError(f"{name}: no {kind} came, and without training it is needed")
+        elif not isinstance(state, Value):
+            raise DTypeError(f"{name}: {kind} is {type(state).__name__}, and a tensor is needed")
+        elif state.shape != (channels,):
+            raise ShapeError(f"{name}: {kind} {state.shape} came; ({channels},) is needed")
+    check_devices(name, (x, *(s for s in running if s is not None)))
+    weight, bias = _channel_affine(x, name, weight, bias)
+    small = _epsilon(eps, name)
+    if not isinstance(momentum, Value):
+        momentum = as_number(momentum, name, "momentum")
+    if not from_input:
+        column = (channels, *(1 for _ in x.shape[2:]))
+        middle, spread = (reshape(s, column) for s in running if s is not None)
+        return _scaled((x - middle) * _inverse_root(spread, small), weight, bias)
+    count = prod(x.shape[i] for i in axes)
+    if count == 1:
+        raise ShapeError(
+            f"{name}: an input of shape {x.shape} has one value a channel, whose variance is 0; "
+            "more are needed to normalize by"
+        )
+    done, middle, spread = _standardized(x, axes, small)
+    with no_grad():
+        batch = middle.detach(), spread.detach() * (count / max(count - 1, 1))
+        for state, found in zip(running, batch, strict=True):
+            if state is not None and count:
+                fresh = mean(found, tuple(i for i in range(len(x.shape)) if i != 1))
+                state.assign(state * (1 - momentum) + fresh * momentum)
+    return _scaled(done, weight, bias)
+
+
+def _standardized(x: Tensor, axes: Shape, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Return (x - mean) / sqrt(variance + eps), the mean and the variance over `axes`."""
+    middle = mean(x, axes, keepdims=True)
+    centered = x - middle
+    spread = mean(square(centered), axes, keepdims=True)
+    return centered * _inverse_root(spread, eps), middle, spread
+
+
+def _inverse_root(x: Tensor, eps: float) -> Tensor:
+    return reciprocal(sqrt(x + eps))
+
+
+def _scaled(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    x = x if weight is None else x * weight
+    return x if bias is None else x + bias
+
+
+# What came.
+def _floats(input: Any, name: str) -> Tensor:
+    x = as_tensor(input, name)
+    return x if x.dtype.is_floating else with_dtype(x, dtypes.float32)
+
+
+def _epsilon(eps: Any, name: str) -> float:
+    found = float(as_number(eps, name, "eps"))
+    if not found >= 0:
+        raise ArgumentError(f"{name}: eps={found} came, and at least 0 is needed")
+    return found
+
+
+def _last_axes(input: Any, normalized_shape: Any, name: str) -> tuple[Tensor, Shape]:
+    x = _floats(input, name)
+    shape = normalize_shape(normalized_shape, name)
+    if not shape or x.shape[-len(shape) :] != shape:
+        raise ShapeError(
+            f"{name}: an input of shape {x.shape} does not end in the normalized shape {shape}"
+            + ", of at least one axis" * (not shape)
+        )
+    return x, shape
+
+
+def _channels(input: Any, name: str, least: int = 2) -> Tensor:
+    x = _floats(input, name)
+    if len(x.shape) < least:
+        raise ShapeError(
+            f"{name}: an input of shape {x.shape} came; at least {least} axes are needed, of which "
+            "the second counts channels"
+        )
+    return x
+
+
+def _affine(x: Tensor, shape: Shape, view: Shape, name: str, **given: Any) -> list[Any]:
+    """Return weight and bias, each None or of `shape`, in the shape `view`."""
+    found: list[Any] = []
+    for kind, value in given.items():
+        if value is not None:
+            value = as_tensor(value, name, x)
+            if value.shape != shape:
+                raise ShapeError(f"{name}: {kind} {value.shape} came; shape {shape} is needed")
+            value = reshape(value, view)
+        found.append(value)
+    check_devices(name, (x, *found))
+    return found
+
+
+def _channel_affine(x: Tensor, name: str, weight: Any, bias: Any) -> list[Any]:
+    channels = x.shape[1]
+    view = (channels, *(1 for _ in x.shape[2:]))
+    return _affine(x, (channels,), view, name, weight=weight, bias=bias)

@@ -1,0 +1,91 @@
+"""Lengths and angles of vectors."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from .. import dtypes
+from ..core import check_devices
+from ..errors import ArgumentError, ShapeError
+from ..layout import broadcast_shapes, normalize_axis
+from ..ops.elementwise import abs_, maximum, not_equal, power, relu, sqrt, square, where
+from ..ops.families import with_dtype
+from ..ops.reduction import sum_
+from ..shaping import as_number, as_tensor, as_tensors
+from .losses import check_reduction, reduce_loss
+from .reductions import max
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+def normalize(input: Tensor, p: float = 2.0, axis: int = 1, eps: float = 1e-12) -> Tensor:
+    """Return `input` over its p-norm along `axis`, or over `eps` where the norm is smaller.
+
+    Raises: AxisError; ArgumentError unless p > 0 and eps > 0.
+    """
+    x = _floats(as_tensor(input, "normalize"))
+    at = normalize_axis(axis, len(x.shape), "normalize")
+    order, least = (float(as_number(v, "normalize", n)) for v, n in ((p, "p"), (eps, "eps")))
+    if not order > 0 or not least > 0:
+        raise ArgumentError(f"normalize: p={order} and eps={least} came; both must be more than 0")
+    return x / maximum(_norm(x, order, at), least)
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, axis: int = 1, eps: float = 1e-8) -> Tensor:
+    """Return the cosine of the angle between vectors along `axis`; norms count as at least `eps`.
+
+    Shapes: broadcast, less the axis. Raises: ShapeError; ArgumentError unless eps > 0.
+    """
+    return _cosine(x1, x2, axis, eps, "cosine_similarity")
+
+
+def cosine_embedding_loss(
+    input1: Tensor, input2: Tensor, target: Any, reduction: str = "mean", *, margin: float = 0.0
+) -> Tensor:
+    """Return 1 - cosine where the target is 1, and max(0, cosine - margin) where it is -1.
+
+    Shapes: inputs (n, d) or (d,), target (n,) or () -> 0-d, or the target's with
+    reduction="none". Raises: ShapeError; ArgumentError for an unknown reduction.
+    """
+    name = "cosine_embedding_loss"
+    check_reduction(reduction, name)
+    edge = float(as_number(margin, name, "margin"))
+    cosine = _cosine(input1, input2, -1, 1e-8, name)
+    target = as_tensor(target, name, cosine)
+    if target.shape != cosine.shape:
+        raise ShapeError(f"{name}: a target {target.shape} came, and {cosine.shape} is needed")
+    near = where(not_equal(target, -1), 1 - cosine, 0.0)
+    return reduce_loss(near + where(not_equal(target, 1), relu(cosine - edge), 0.0), reduction)
+
+
+def _cosine(x1: Any, x2: Any, axis: int, eps: Any, name: str) -> Tensor:
+    x1, x2 = (_floats(x) for x in as_tensors(name, x1, x2))
+    check_devices(name, (x1, x2))
+    shape = broadcast_shapes(name, x1.shape, x2.shape)
+    at = normalize_axis(axis, len(shape), name) - len(shape)
+    for x in (x1, x2):
+        if len(x.shape) < -at or x.shape[at] != shape[at]:
+            raise ShapeError(f"{name}: {x1.shape} and {x2.shape} disagree along axis {axis}")
+    least = float(as_number(eps, name, "eps"))
+    if not least > 0:
+        raise ArgumentError(f"{name}: eps={least} came, and more than 0 is needed")
+    lengths = [maximum(_norm(x, 2.0, at), least) for x in (x1, x2)]
+    return sum_((x1 / lengths[0]) * (x2 / lengths[1]), axis=at)
+
+
+def _floats(x: Tensor) -> Tensor:
+    return x if x.dtype.is_floating else with_dtype(x, dtypes.float32)
+
+
+def _norm(x: Tensor, p: float, axis: int) -> Tensor:
+    """Return the p-norm along an axis, which is kept; its slope at 0 is 0."""
+    if p == math.inf:
+        return max(abs_(x), axis=axis, keepdims=True)
+    if p == 1:
+        return sum_(abs_(x), axis=axis, keepdims=True)
+    total = sum_(square(x) if p == 2 else power(abs_(x), p), axis=axis, keepdims=True)
+    some = not_equal(total, 0)  # a root has an infinite slope at 0
+    safe = where(some, total, 1.0)
+    return where(some, sqrt(safe) if p == 2 else power(safe, 1 / p), 0.0)
