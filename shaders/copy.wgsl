@@ -1,4 +1,4 @@
-// Copies a strided view into a strided view of another buffer; all element types have 4 bytes.
+// Copies a strided view into a strided view of another buffer; elements are only moved.
 //
 // Where both run on by fours, T is vec4<u32>, and sizes, strides and offsets count fours.
 // Bindings: 0 uniform Params, 1 source, 2 target. Lanes of a stride: source, target.
@@ -6,16 +6,15 @@
 
 // include: lib/index.wgsl
 
+// The host may replace this line, by a type of 2 bytes or by fours.
+alias T = u32;
+
 struct Params {
     size: u32,
     rank: u32,
     offsets: vec4<u32>,
     dims: Dims,
 }
-
-// replace: type
-alias T = u32;
-// end: type
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> source: array<T>;

@@ -1,10 +1,13 @@
-// out[.., j, ..] = source[.., indices[.., j, ..], ..]; all element types have 4 bytes.
+// out[.., j, ..] = source[.., indices[.., j, ..], ..]; elements are only moved.
 //
 // Bindings: 0 uniform Params, 1 source, 2 indices (the output's shape), 3 out (contiguous).
 // Lanes of a stride: source (0 along the gathered axis), indices. Indices were checked by the host.
 // Dispatch: ceil(size / 64) workgroups, folded into x and y; spare threads write nothing.
 
 // include: lib/index.wgsl
+
+// The host may replace this line: the type of 2 bytes takes the place of that of 4.
+alias T = u32;
 
 struct Params {
     size: u32,
@@ -15,9 +18,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> source: array<u32>;
+@group(0) @binding(1) var<storage, read> source: array<T>;
 @group(0) @binding(2) var<storage, read> indices: array<u32>;
-@group(0) @binding(3) var<storage, read_write> out: array<u32>;
+@group(0) @binding(3) var<storage, read_write> out: array<T>;
 
 @compute @workgroup_size(64)
 fn main(

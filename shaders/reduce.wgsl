@@ -6,7 +6,8 @@
 // elements, in spans and these eight by eight in pairs: lavapipe stops loops after 65535 steps, and
 // short chains of additions keep float sums exact, also where every rounding goes one way. Offsets, strides and extents count elements of type V.
 // Axes: those of `dims` up to 4 are kept, the 4 from index 4 on are folded (stride lane x).
-// Replaced: `kind`, the element type and how two elements become one; GRID; `loads` and `stores`.
+// Replaced: `kind`, the types of elements and of what memory holds of them, and how two become one;
+// GRID; `loads` and `stores`.
 // A thread loads V: four neighbours of a row, or of as many columns, or where they don't lie side by
 // side one element. Of four in a row it makes one, R.
 
@@ -31,11 +32,13 @@ struct Params {
 
 // replace: kind
 alias T = f32;
+alias Source = f32;
 fn combine(x: T, y: T) -> T { return x + y; }
 // end: kind
 
 // replace: loads
 alias V = vec4<T>;
+alias Held = vec4<Source>;
 fn both(x: V, y: V) -> V {
     return V(combine(x.x, y.x), combine(x.y, y.y), combine(x.z, y.z), combine(x.w, y.w));
 }
@@ -46,7 +49,7 @@ alias R = T;
 fn finish(x: V, lane: u32) -> R {
     let total = combine(combine(x.x, x.y), combine(x.z, x.w));
     if params.tail == 0u || lane != 0u { return total; }
-    let last = data[params.offset + params.extent];
+    let last = V(data[params.offset + params.extent]);
     if params.tail == 1u { return combine(total, last.x); }
     if params.tail == 2u { return combine(total, combine(last.x, last.y)); }
     return combine(total, combine(combine(last.x, last.y), last.z));
@@ -58,7 +61,7 @@ const SPAN = 65u;  // elements folded in one go
 // Whether there is more than one folded axis.
 const GRID = true;
 
-@group(0) @binding(1) var<storage, read> data: array<V>;
+@group(0) @binding(1) var<storage, read> data: array<Held>;
 @group(0) @binding(2) var<storage, read_write> out: array<R>;
 
 fn load(start: u32, k: u32) -> V {
@@ -72,7 +75,7 @@ fn load(start: u32, k: u32) -> V {
             rest = quotient;
         }
     }
-    return data[at + rest * params.dims.strides[4].x];
+    return V(data[at + rest * params.dims.strides[4].x]);
 }
 
 fn load2(start: u32, k: u32) -> V {

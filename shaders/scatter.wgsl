@@ -1,4 +1,4 @@
-// target[.., indices[j], ..] = values[.., j, ..] along one axis; all element types have 4 bytes.
+// target[.., indices[j], ..] = values[.., j, ..] along one axis.
 //
 // Where an index repeats, its last value stays: `order` sorts the indices, ties by position, so the
 // last of equal ones is known, and it alone is written. Every element has one writer at most.
@@ -7,6 +7,9 @@
 // Dispatch: ceil(size / 64) workgroups, folded into x and y; spare threads write nothing.
 
 // include: lib/index.wgsl
+
+// The host may replace this line: the type of 2 bytes takes the place of that of 4.
+alias T = u32;
 
 struct Params {
     size: u32,
@@ -18,10 +21,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> values: array<u32>;
+@group(0) @binding(1) var<storage, read> values: array<T>;
 @group(0) @binding(2) var<storage, read> indices: array<u32>;
 @group(0) @binding(3) var<storage, read> order: array<u32>;
-@group(0) @binding(4) var<storage, read_write> out: array<u32>;
+@group(0) @binding(4) var<storage, read_write> out: array<T>;
 
 @compute @workgroup_size(64)
 fn main(

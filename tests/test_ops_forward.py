@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from table import ALL, ELEMENTWISE, FLOATS, LAYOUTS, ROWS, Row, assert_matches, expanded
+from table import ALL, ELEMENTWISE, FLOATS, HALF, LAYOUTS, ROWS, Row, assert_matches, expanded
 
 import wgrad as wg
 from wgrad import core, dtypes, functional, indexing, shaping
@@ -63,7 +63,7 @@ def test_row_applies_the_ops_that_it_covers(row: Row, rng, numpy_device):
 
 
 def test_table_knows_every_dtype():
-    assert set(ALL) == {d.name for d in dtypes.ALL}
+    assert {*ALL, HALF} == {d.name for d in dtypes.ALL}
 
 
 # Values.

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from table import ALL
+from table import ALL, HALF
 
 import wgrad as wg
 from wgrad import dtypes
@@ -20,7 +20,7 @@ from wgrad.layout import Layout, collapse, contiguous_strides
 
 
 def names(device: Any) -> list[str]:
-    return [name for name in ALL if name in {d.name for d in device.dtypes}]
+    return [name for name in (*ALL, HALF) if name in {d.name for d in device.dtypes}]
 
 
 def shares(x: wg.Tensor, y: wg.Tensor) -> bool:
@@ -171,13 +171,14 @@ def test_float64_lives_on_numpy(numpy_device):
 
 # Dtypes of results.
 
-# Rows and columns: bool, int32, uint32, float32, float64; None where the two do not mix.
+# Rows and columns: bool, int32, uint32, float16, float32, float64; None where two do not mix.
 PROMOTED = {
-    "bool": ("bool", "int32", "uint32", "float32", "float64"),
-    "int32": ("int32", "int32", None, "float32", "float64"),
-    "uint32": ("uint32", None, "uint32", "float32", "float64"),
-    "float32": ("float32", "float32", "float32", "float32", "float64"),
-    "float64": ("float64", "float64", "float64", "float64", "float64"),
+    "bool": ("bool", "int32", "uint32", "float16", "float32", "float64"),
+    "int32": ("int32", "int32", None, "float16", "float32", "float64"),
+    "uint32": ("uint32", None, "uint32", "float16", "float32", "float64"),
+    "float16": ("float16", "float16", "float16", "float16", "float32", "float64"),
+    "float32": ("float32", "float32", "float32", "float32", "float32", "float64"),
+    "float64": ("float64", "float64", "float64", "float64", "float64", "float64"),
 }
 ORDER = tuple(PROMOTED)
 
@@ -240,7 +241,7 @@ def test_promotion_agrees_with_numpy_where_numpy_stays_within_32_bits(numpy_devi
             if theirs == "int64":
                 assert expected is None
             elif theirs == "float64" and "float64" not in (first, second):
-                assert expected == "float32"
+                assert expected == ("float16" if "float16" in (first, second) else "float32")
             else:
                 assert expected == theirs
 

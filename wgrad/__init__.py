@@ -33,7 +33,7 @@ from .creation import (
 from .custom import custom_op
 from .devices import default_device, device, devices, set_default_device
 from .dtypes import bool_ as bool
-from .dtypes import float32, float64, int32, uint32
+from .dtypes import float16, float32, float64, int32, uint32
 from .functional import (
     argmax,
     argmin,

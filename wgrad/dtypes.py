@@ -1,9 +1,14 @@
 """Element types, promotion and the conversion of Python numbers. Knows no tensor and no device.
 
-float32, int32, uint32 and bool live on every device; float64 on the NumPy device alone. Promotion
-is NumPy's, kept within these five: where NumPy would leave for float64 only because an integer met
-a float32, the result is float32; int32 and uint32 do not mix, for only int64 holds both.
+float32, int32, uint32 and bool live on every device; float16 on NumPy and on adapters that have it;
+float64 on the NumPy device alone. Promotion is NumPy's, kept within these six: where NumPy would
+leave for a wider float only because an integer met a float, the result is the float, as in PyTorch;
+int32 and uint32 do not mix, for only int64 holds both.
 Python numbers are weak: they take the tensor's dtype unless their kind is higher.
+
+float16 is how memory holds numbers, not how code computes: operands are widened to float32, and
+every op rounds its result once. So a sum or a product accumulates in float32, and a number beside a
+float16 tensor keeps its float32 digits (but comparisons round it to float16 first).
 """
 
 from __future__ import annotations
@@ -22,8 +27,9 @@ from .errors import ArgumentError, DTypeError, shown
 class DType:
     """An element type.
 
-    `wgsl` is the type that WGSL code computes in, `storage` the one that buffers hold (a bool
-    is not host-shareable in WGSL, so it is stored as a u32 of 0 or 1); None where WGSL has none.
+    `numpy` is the type of host memory. `wgsl` is the type that WGSL code computes in, `storage` the
+    one that buffers hold (a bool is not host-shareable in WGSL, so it is stored as a u32 of 0 or
+    1); None where WGSL has none.
     """
 
     name: str
@@ -34,11 +40,14 @@ class DType:
 
     is_floating: bool = field(init=False, default=False)
     is_integer: bool = field(init=False, default=False)
+    computes: np.dtype = field(init=False)  # what NumPy computes in: float32 for float16
 
     def __post_init__(self) -> None:
         # Attributes, not properties: every call of every op asks.
         object.__setattr__(self, "is_floating", self.rank == 2)
         object.__setattr__(self, "is_integer", self.rank == 1)
+        half = self.numpy == np.float16
+        object.__setattr__(self, "computes", np.dtype(np.float32) if half else self.numpy)
 
     @property
     def itemsize(self) -> int:
@@ -58,10 +67,12 @@ class DType:
 bool_ = DType("bool", np.dtype(np.bool_), 0, "bool", "u32")
 int32 = DType("int32", np.dtype(np.int32), 1, "i32", "i32")
 uint32 = DType("uint32", np.dtype(np.uint32), 1, "u32", "u32")
+float16 = DType("float16", np.dtype(np.float16), 2, "f32", "f16")
 float32 = DType("float32", np.dtype(np.float32), 2, "f32", "f32")
 float64 = DType("float64", np.dtype(np.float64), 2, None, None)
 
-ALL = (bool_, int32, uint32, float32, float64)
+ALL = (bool_, int32, uint32, float16, float32, float64)
+_FLOATS = (float16, float32, float64)  # each holds all values of those before it
 _BY_NAME = {d.name: d for d in ALL}
 # What arbitrary NumPy data becomes when no dtype is asked for: the nearest of ours.
 _BY_NUMPY_KIND = {"b": bool_, "i": int32, "u": uint32, "f": float32}
@@ -71,8 +82,10 @@ for _x in ALL:
     for _y in ALL:
         if _x.rank != _y.rank:
             _PROMOTE[_x, _y] = _x if _x.rank > _y.rank else _y
+        elif _x.is_floating:
+            _PROMOTE[_x, _y] = max(_x, _y, key=_FLOATS.index)
         elif {_x, _y} != {int32, uint32}:
-            _PROMOTE[_x, _y] = float64 if float64 in (_x, _y) else _x
+            _PROMOTE[_x, _y] = _x
 
 
 def as_dtype(spec: Any) -> DType:
@@ -100,7 +113,9 @@ def as_dtype(spec: Any) -> DType:
 
 
 def infer(array: np.ndarray) -> DType:
-    """Return the dtype that host data takes when none is asked for (floats become float32).
+    """Return the dtype that host data takes when none is asked for.
+
+    All floats become float32, on every device: float16 and float64 have to be asked for.
 
     Raises: DTypeError for complex, object, string and time data.
     """
@@ -111,6 +126,24 @@ def infer(array: np.ndarray) -> DType:
             "needed"
         )
     return found
+
+
+def beside(array: np.ndarray, dtype: DType) -> DType | None:
+    """Return what host data becomes beside a tensor of `dtype`; None for what `infer` says.
+
+    Floats become float64 where the tensor is; data of NumPy's float16 stays where the tensor is it.
+    """
+    if dtype is float64 and array.dtype.kind == "f":
+        return float64
+    return float16 if dtype is float16 and array.dtype == np.float16 else None
+
+
+def rounded(value: Any, dtype: DType) -> Any:
+    """Return a number as memory of a dtype holds it: float16 has fewer digits than a kernel."""
+    if dtype is not float16:
+        return value
+    with np.errstate(over="ignore"):  # beyond float16 it is an infinity
+        return float(np.float16(value))
 
 
 def promote(a: DType, b: DType) -> DType:

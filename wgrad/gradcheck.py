@@ -9,6 +9,7 @@ import numpy as np
 
 from . import tape
 from .creation import tensor
+from .dtypes import float16
 from .errors import GradientError
 from .tensor import Tensor
 from .transforms import basis, vjp
@@ -39,6 +40,8 @@ def gradcheck(
         if isinstance(found, Tensor) and found.dtype.is_floating:
             if found.device.name == "numpy":
                 found = found.astype("float64")
+            elif found.dtype is float16:  # whose steps are wider than differences are taken over
+                found = found.astype("float32")
             checked.append(i)
         values.append(found)
     if not checked:

@@ -147,6 +147,14 @@ def _shape_of(shape: tuple[Any, ...]) -> Any:
     return shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
 
 
+# The first 11 of 24 bits: rounded to float16, numbers just below 1 would be 1.
+_CUT = Body(
+    "random_half",
+    "floor(a * 2048.0) * 0x1p-11f",
+    lambda a: np.floor(a * 2048) * 2.0**-11,
+)
+
+
 def _floats(
     kind: str,
     shape: Any,
@@ -161,8 +169,11 @@ def _floats(
         raise DTypeError(f"{where}: {chosen.name} came and a floating dtype is needed; see randint")
     found = find_device(device)
     found.check_dtype(chosen, where)
-    out = Tensor(_draw(kind, shape, found, generator, where))
-    return out if chosen is dtypes.float32 else out.astype(chosen)
+    drawn = _draw(kind, shape, found, generator, where)
+    if kind == "uniform" and chosen is dtypes.float16:
+        drawn = found.map(_CUT, (drawn,), (drawn.dtype,), drawn.shape, chosen)
+    out = Tensor(drawn)
+    return out if drawn.dtype is chosen else out.astype(chosen)
 
 
 def _finite(where: str, **values: Any) -> tuple[float, ...]:

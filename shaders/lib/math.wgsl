@@ -32,6 +32,19 @@ fn make_inf(x: f32) -> f32 {
     return bitcast<f32>((bitcast<u32>(x) & 0x80000000u) | 0x7f800000u);
 }
 
+// The nearest number that 16 bits hold (11 bits of mantissa, 5 of exponent), ties to even, by bits:
+// WGSL lets a conversion round either way, and what is beyond 65504 become anything.
+fn to_half(x: f32) -> f32 {
+    let bits = bitcast<u32>(x);
+    let size = bits & 0x7fffffffu;
+    var near = (size + 0xfffu + ((size >> 13u) & 1u)) & 0xffffe000u;
+    if size < 0x38800000u {  // subnormal there: multiples of 2^-24
+        near = bitcast<u32>(round(bitcast<f32>(size) * 0x1p24f) * 0x1p-24f);
+    }
+    if size >= 0x477ff000u { near = max(0x7f800000u, select(0u, size, size > 0x7f800000u)); }
+    return bitcast<f32>(near | (bits & 0x80000000u));
+}
+
 // Wraps around on overflow, as integer multiplication does; b is at least 0.
 fn int_pow(a: i32, b: i32) -> i32 {
     var result = 1;

@@ -23,7 +23,7 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// The host may replace this line: the element type of all arrays and sums.
+// The host may replace this line: the type of elements and sums.
 alias T = f32;
 
 struct Tile {

@@ -1,9 +1,11 @@
 // How the kernels of a matrix product read a (m x k) and b (k x n): by scalars through any strides, or by vec4s along a unit stride.
 
-// The host may replace each of these lines. UNIT_M, UNIT_N and UNIT_K name the axis whose stride is 1 and whose extent is a multiple
-// of 4, as are the offset and all other strides; the elements are vec4<T> then.
-alias AElement = T;
-alias BElement = T;
+// The host may replace each of these lines. Memory may hold operands in a smaller type than sums are made in. UNIT_M, UNIT_N and
+// UNIT_K name the axis whose stride is 1 and whose extent is a multiple of 4, as are the offset and all other strides; the elements
+// are vec4<Stored> then.
+alias Stored = T;
+alias AElement = Stored;
+alias BElement = Stored;
 const A_UNIT = UNIT_ANY;
 const B_UNIT = UNIT_ANY;
 
@@ -28,10 +30,10 @@ fn batch_index(batch: u32) -> vec3<u32> {
 }
 
 // One element, or four: both are valid whatever an index of the array holds, so that every path compiles.
-fn a_at(i: u32) -> T { return vec4<T>(a[i]).x; }
-fn a_vector(i: u32) -> vec4<T> { return vec4<T>(a[i / 4u]); }
-fn b_at(i: u32) -> T { return vec4<T>(b[i]).x; }
-fn b_vector(i: u32) -> vec4<T> { return vec4<T>(b[i / 4u]); }
+fn a_at(i: u32) -> T { return T(vec4<Stored>(a[i]).x); }
+fn a_vector(i: u32) -> vec4<T> { return vec4<T>(vec4<Stored>(a[i / 4u])); }
+fn b_at(i: u32) -> T { return T(vec4<Stored>(b[i]).x); }
+fn b_vector(i: u32) -> vec4<T> { return vec4<T>(vec4<Stored>(b[i / 4u])); }
 
 // Where steps k to k + 3 lie, counted from where a row of a or a column of b begins. Those past the end lie somewhere.
 struct Steps { a: vec4<u32>, b: vec4<u32> }

@@ -18,7 +18,7 @@ from . import (
     reductions,
 )
 from .layouts import LAYOUTS, assert_matches, expanded
-from .row import ALL, FLOATS, INTS, NUMBERS, Arg, Row, widened
+from .row import ALL, FLOATS, HALF, INTS, NUMBERS, Arg, Row, widened
 
 ROWS: tuple[Row, ...] = (
     *elementwise.elementwise(),

@@ -11,6 +11,7 @@ import numpy as np
 import wgrad as wg
 
 FLOATS = ("float32", "float64")
+HALF = "float16"  # a dtype of storage alone, which tests of its own take rows through
 INTS = ("int32", "uint32")
 NUMBERS = FLOATS + INTS
 ALL = (*NUMBERS, "bool")
@@ -34,7 +35,7 @@ class Arg:
         dtype = self.dtype(asked)
         if dtype == "bool":
             return rng.integers(0, 2, shape).astype(bool)
-        if dtype in FLOATS:
+        if dtype in (HALF, *FLOATS):
             return rng.uniform(self.low, self.high, shape).astype(dtype)
         low, high = self.integers
         if dtype == "uint32":
@@ -87,7 +88,7 @@ def widened(array: np.ndarray) -> np.ndarray:
 
 
 def to_float(dtype: str) -> str:
-    return dtype if dtype in FLOATS else "float32"
+    return dtype if dtype in (HALF, *FLOATS) else "float32"
 
 
 def to_bool(dtype: str) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import DType
+from ..dtypes import DType, float16
 from ..errors import DTypeError, OutOfMemoryError, TraceError
 from ..layout import Layout, Shape
 
@@ -116,7 +116,8 @@ class Body:
 
     `wgsl` is an expression over `a`, `b`, `c`, `d` in the operands' WGSL types, or a function
     from the operands' dtypes to one; it may call the functions of shaders/lib. `numpy` takes
-    arrays and Python numbers in the same order and returns a new array.
+    arrays and Python numbers in the same order and returns a new array. Neither sees float16: what
+    is stored so comes as float32, and the result is rounded once.
     """
 
     name: str
@@ -136,7 +137,10 @@ class Body:
         """Return WGSL that declares `fn body` over the operands."""
         names = zip(OPERANDS, dtypes, strict=False)
         parameters = ", ".join(f"{name}: {dtype.wgsl}" for name, dtype in names)
-        return f"fn body({parameters}) -> {out.wgsl} {{ return {self.expression(dtypes)}; }}"
+        result = self.expression(dtypes)
+        if out is float16:
+            result = f"to_half({result})"
+        return f"fn body({parameters}) -> {out.wgsl} {{ return {result}; }}"
 
 
 # The devices whose `with` blocks this context is in. The stack lives in the context, not on the
@@ -272,8 +276,12 @@ class Device(ABC):
             names = ", ".join(sorted(d.name for d in self.dtypes))
             raise DTypeError(
                 f"{where}: device {self.name} has no {dtype.name}; it has {names} "
-                "(float64 lives on the numpy device alone)"
+                f"({self.why_not(dtype)})"
             )
+
+    def why_not(self, dtype: DType) -> str:
+        """Return why the device does not hold a dtype, for an error's end."""
+        return f"{dtype.name} lives on the numpy device alone"
 
     def itemsize(self, dtype: DType) -> int:
         """Return the bytes of an element in this device's memory."""

@@ -35,8 +35,8 @@ _LONG_SUM = 4096  # terms; beyond this float32 sums accumulate in float64
 
 def accumulator(kind: str, dtype: DType, terms: int) -> np.dtype:
     """Return what a reduction of so many elements to `dtype` adds up in."""
-    long = kind == "sum" and dtype is dtypes.float32 and terms > _LONG_SUM
-    return np.dtype(np.float64) if long else dtype.numpy
+    long = kind == "sum" and dtype.computes == np.float32 and terms > _LONG_SUM
+    return np.dtype(np.float64) if long else dtype.computes
 
 
 def product(
@@ -99,6 +99,12 @@ def put(target: np.ndarray, index: np.ndarray, values: np.ndarray, axis: int) ->
     target[places] = values
 
 
+def _widened(x: Array) -> np.ndarray:
+    """Return the values of an array in the type that NumPy computes in; only float16 is copied."""
+    shown = as_numpy(x)
+    return shown.astype(np.float32, order="C") if x.dtype is dtypes.float16 else shown
+
+
 @lru_cache(maxsize=256)
 def _grid(shape: Shape) -> tuple[np.ndarray, ...]:
     """Return for each axis its positions, in a shape that broadcasts to `shape`."""
@@ -123,7 +129,8 @@ class NumpyDevice(Device):
     def _wrap(self, data: np.ndarray, dtype: DType) -> Array:
         """Take ownership of a new NumPy result."""
         if data.dtype != dtype.numpy:
-            data = data.astype(dtype.numpy)
+            with np.errstate(over="ignore"):  # beyond the dtype it is an infinity
+                data = data.astype(dtype.numpy)
         flat = data.reshape(-1)  # a view when contiguous, else the copy that is needed
         return Array(Storage(self, flat, flat.size), Layout.dense(data.shape), dtype)
 
@@ -136,7 +143,7 @@ class NumpyDevice(Device):
     def full(self, shape: Shape, value: Number, dtype: DType) -> Array:
         nbytes = prod(shape) * dtype.itemsize
         try:
-            return self._wrap(np.full(shape, value, dtype.numpy), dtype)
+            return self._wrap(np.full(shape, dtypes.rounded(value, dtype), dtype.numpy), dtype)
         except (MemoryError, ValueError) as error:  # ValueError where the size overflows
             raise OutOfMemoryError(
                 f"numpy: a tensor of shape {shape}, {nbytes} bytes, came, and the host has no room"
@@ -162,7 +169,7 @@ class NumpyDevice(Device):
         shape: Shape,
         dtype: DType,
     ) -> Array:
-        values = [as_numpy(x) if isinstance(x, Array) else x for x in operands]
+        values = [_widened(x) if isinstance(x, Array) else x for x in operands]
         with np.errstate(all="ignore"):  # inf and NaN are results here, as they are on a GPU
             result = body.numpy(*values)
         if type(result) is not np.ndarray:  # ufuncs return scalars for 0-d arrays
@@ -180,7 +187,7 @@ class NumpyDevice(Device):
 
     def matmul(self, a: Array, b: Array, lead: int | None = None, inner: int = 1) -> Array:
         with np.errstate(all="ignore"):
-            return self._wrap(product(as_numpy(a), as_numpy(b), lead, inner), a.dtype)
+            return self._wrap(product(_widened(a), _widened(b), lead, inner), a.dtype)
 
     def copy(self, x: Array) -> Array:
         return self._wrap(as_numpy(x).copy(), x.dtype)

@@ -83,8 +83,8 @@ def tensor(
 ) -> Tensor:
     """Return a new tensor that holds a copy of `data`: a number, nested lists, or any array.
 
-    Without `dtype`, floats become float32 and integers int32 on every device (float64 has to be
-    asked for), and the dtype of a tensor is kept. Without `device`, the default one.
+    Without `dtype`, floats become float32 and integers int32 on every device (float16 and float64
+    have to be asked for), and the dtype of a tensor is kept. Without `device`, the default one.
 
     Raises: ShapeError for ragged lists; DTypeError for data that is not numeric or a dtype that
     the device lacks; ArgumentError for values that an integer dtype cannot hold; GradientError

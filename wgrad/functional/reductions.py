@@ -25,6 +25,7 @@ from ..ops.reduction import max_, min_, sum_
 from ..ops.reduction import prod as prod_
 from ..shaping import as_tensor, reshape, squeeze
 from ..tape import no_grad
+from .precision import in_float32
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -63,6 +64,7 @@ def count_nonzero(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor
     return sum_(with_dtype(with_dtype(x, dtypes.bool_), dtypes.int32), axis, keepdims)
 
 
+@in_float32
 def mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Return the mean over axes, a float also for integers; of nothing it is NaN."""
     x, axes, count = _floating(x, axis, "mean")
@@ -78,6 +80,7 @@ def _floating(x: Any, axis: Any, op: str) -> tuple[Tensor, Shape, int]:
     return x, axes, prod_of(x.shape[i] for i in axes)
 
 
+@in_float32
 def var(x: Tensor, axis: Any = None, keepdims: bool = False, *, correction: float = 0.0) -> Tensor:
     """Return the variance over axes: the squared distances from the mean, over n - correction.
 
@@ -87,6 +90,7 @@ def var(x: Tensor, axis: Any = None, keepdims: bool = False, *, correction: floa
     return _var(x, axis, keepdims, correction, "var")
 
 
+@in_float32
 def std(x: Tensor, axis: Any = None, keepdims: bool = False, *, correction: float = 0.0) -> Tensor:
     """Return the square root of `var`; where that is 0, so is the gradient."""
     return _root(_var(x, axis, keepdims, correction, "std"), 2)
@@ -108,6 +112,7 @@ def _root(x: Tensor, p: float) -> Tensor:
     return where(zero, x, sqrt(inside) if p == 2 else power(inside, 1 / p))
 
 
+@in_float32
 def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) -> Tensor:
     """Return the vector norm over axes: the `ord`-th root of the sum of abs(x) ** ord.
 

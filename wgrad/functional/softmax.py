@@ -15,6 +15,7 @@ from ..ops.families import with_dtype
 from ..ops.reduction import sum_
 from ..shaping import as_tensor, squeeze
 from ..tape import no_grad
+from .precision import in_float32
 from .reductions import max
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def shifted(x: Tensor, axis: Any, name: str) -> tuple[Tensor, Tensor]:
         return x, clamp(largest, -limit, limit)
 
 
+@in_float32
 def logsumexp(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Return log(sum(exp(x))) over axes, stable for large and for very negative values."""
     x, largest = shifted(x, axis, "logsumexp")
@@ -46,6 +48,7 @@ def logsumexp(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     return total if keepdims else squeeze(total, normalize_axes(axis, len(x.shape), "logsumexp"))
 
 
+@in_float32
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
     """Return exp(x) / sum(exp(x)) along `axis`: positive, sums to 1, stable for large values."""
     x, largest = shifted(x, axis, "softmax")
@@ -53,6 +56,7 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
     return e / sum_(e, axis=axis, keepdims=True)
 
 
+@in_float32
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
     """Return log(softmax(x)) along `axis`, stable for large values."""
     x, largest = shifted(x, axis, "log_softmax")

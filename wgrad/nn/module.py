@@ -7,11 +7,12 @@ asked. So modules pickle and copy like any other object.
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
 from ..creation import DeviceLike, tensor
 from ..devices import device as find_device
+from ..dtypes import DType, as_dtype
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..tape import no_grad
 from ..tensor import Tensor
@@ -102,12 +103,23 @@ class Module:
         found = self._named_tensors()
         for name, x in found:
             target.check_dtype(x.dtype, f"to: {name}")
-        with no_grad():
-            moved = [(x, x.to(target), x.grad) for _, x in found if x.device is not target]
-            for x, there, grad in moved:
-                x.array = there.array
-                if grad is not None:
-                    x.set_grad(grad.to(target))
+        _change([x for _, x in found if x.device is not target], lambda x: x.to(target))
+        return self
+
+    def astype(self, dtype: Any) -> Self:
+        """Convert every floating tensor to `dtype`, with its gradient, and return the module.
+
+        The tensors keep their identity, but an optimizer remembers what they were: make it
+        afterwards. Raises: DTypeError, with nothing converted, for a dtype that is not floating or
+        that a device lacks.
+        """
+        chosen = as_dtype(dtype)
+        if not chosen.is_floating:
+            raise DTypeError(f"astype: {chosen.name} came, and a floating dtype is needed")
+        found = [(name, x) for name, x in self._named_tensors() if x.dtype.is_floating]
+        for name, x in found:
+            x.device.check_dtype(chosen, f"astype: {name}")
+        _change([x for _, x in found if x.dtype is not chosen], lambda x: x.astype(chosen))
         return self
 
     # Saving and loading.
@@ -166,20 +178,31 @@ class Module:
         return f"{title}({extra}\n  {body}\n)"
 
 
-def prepare_value(value: Any, like: Tensor, where: str) -> Tensor:
-    """Return `value` with the dtype and on the device of `like`, and memory of its own or `like`'s.
+def _change(tensors: list[Tensor], to: Callable[[Tensor], Tensor]) -> None:
+    """Give tensors other arrays, and their gradients too; all are made before any is given."""
+    with no_grad():
+        made = [(x, to(x), None if x.grad is None else to(x.grad)) for x in tensors]
+        for x, other, grad in made:
+            x.array = other.array
+            if grad is not None:
+                x.set_grad(grad)
 
-    Raises: ShapeError unless the shapes are equal; DTypeError for no data, or for floats where
-    integers are.
+
+def prepare_value(value: Any, like: Tensor, where: str, dtype: DType | None = None) -> Tensor:
+    """Return `value` on the device of `like`, of its dtype unless another is given.
+
+    Its memory is its own, or `value`'s. Raises: ShapeError unless the shapes are equal; DTypeError
+    for no data, or for floats where integers are.
     """
     if not isinstance(value, Tensor):
         value = tensor(value, device="numpy")
     if value.shape != like.shape:
         raise ShapeError(f"{where}: shape {value.shape} came, and {like.shape} is needed")
-    if value.dtype.rank > like.dtype.rank:
-        raise DTypeError(f"{where}: {value.dtype.name} came for a {like.dtype.name} tensor")
+    dtype = dtype or like.dtype
+    if value.dtype.rank > dtype.rank:
+        raise DTypeError(f"{where}: {value.dtype.name} came for a {dtype.name} tensor")
     with no_grad():
-        return value.detach().astype(like.dtype).to(like.device)
+        return value.detach().astype(dtype).to(like.device)
 
 
 def _members(root: Any) -> Iterator[tuple[str, Tensor | Module]]:

@@ -117,7 +117,8 @@ class Elementwise(Op):
         if first is None:
             return self(*coerce(self.name, inputs))
         if ready_made and first.dtype.is_floating and self.kind in _ALIKE:
-            return apply(self, *inputs)  # the common case: nothing to convert
+            if self.kind != "compare" or first.dtype is not dtypes.float16:
+                return apply(self, *inputs)  # the common case: nothing to convert
         shape = first.layout.shape
         if not agree:
             shape = broadcast_shapes(self.name, *(x.shape for x in inputs if isinstance(x, Value)))
@@ -126,6 +127,8 @@ class Elementwise(Op):
         for x, dtype in zip(inputs, ins, strict=True):
             if not isinstance(x, Value):
                 x = dtypes.cast_scalar(x, dtype, self.name)
+                if self.kind == "compare":  # x == 0.1 is true of what 0.1 was rounded to
+                    x = dtypes.rounded(x, dtype)
             else:
                 if x.array.dtype is not dtype:
                     check_devices(self.name, inputs)  # before anything is converted
@@ -215,7 +218,8 @@ def coerce(op: str, inputs: Sequence[Any]) -> tuple[Input, ...]:
     from ..creation import from_host, host_array
 
     device = next((x.device for x in inputs if isinstance(x, Value)), None)
-    exact = any(isinstance(x, Value) and x.dtype is dtypes.float64 for x in inputs)
+    kinds = {x.dtype for x in inputs if isinstance(x, Value)}
+    like = next((d for d in (dtypes.float64, dtypes.float16) if d in kinds), dtypes.float32)
     made: list[Input] = []
     for x in inputs:
         if isinstance(x, Value) or type(x) in NUMBERS:
@@ -224,8 +228,7 @@ def coerce(op: str, inputs: Sequence[Any]) -> tuple[Input, ...]:
             made.append({"b": bool, "f": float}.get(x.dtype.kind, int)(x))
         else:
             found = host_array(x, op)
-            keep = dtypes.float64 if exact and found.dtype.kind == "f" else None
-            made.append(from_host(found, op, keep, device))
+            made.append(from_host(found, op, dtypes.beside(found, like), device))
     if not any(isinstance(x, Value) for x in made):
         made[0] = from_host(made[0], op)
     return tuple(made)

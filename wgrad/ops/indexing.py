@@ -20,6 +20,7 @@ from ..layout import Shape
 from . import movement
 from .elementwise import equal, where
 from .families import Linear, expanded, register
+from .movement import through_float32
 
 
 def bounds(x: Value, least: int, greatest: int) -> tuple[int, int]:
@@ -117,9 +118,14 @@ gather_ = Gather(
 gather_.rules = (*gather_.rules, None)
 register(gather_)
 
+
+def _scatter_add(device: Device, values: Array, index: Array, axis: int, size: int) -> Array:
+    return through_float32(device, values, lambda x: device.scatter_add(index, x, axis, size))
+
+
 scatter_: Gather = Gather(
     "scatter_add",
-    lambda device, values, index, axis, size: device.scatter_add(index, values, axis, size),
+    _scatter_add,
     lambda ct, b, axis: apply(gather_, ct, b, axis=axis),
     "Zeros of extent `size` along `axis`, with a added at the positions b, in order.",
 )

@@ -129,6 +129,7 @@ _CASTS = {
         f"to_{target.name}",
         {
             "bool": _cast_to_bool,
+            "float16": lambda source: "f32(a)",
             "float32": lambda source: "f32(a)",
             "float64": lambda source: "f64(a)",
         }.get(target.name, lambda source, target=target: _cast_to_int(source, target)),
@@ -138,9 +139,28 @@ _CASTS = {
 }
 
 
+def cast(device: Device, x: Array, dtype: DType) -> Array:
+    """Return a copy of an array, as `dtype`."""
+    return (
+        device.copy(x)
+        if x.dtype is dtype
+        else device.map(_CASTS[dtype], (x,), (x.dtype,), x.shape, dtype)
+    )
+
+
+def through_float32(device: Device, x: Array, run: Callable[[Array], Array]) -> Array:
+    """Return what `run` makes of an array; of a float16 one it is made in float32, then rounded.
+
+    For kernels that pass totals on through memory: their results have the dtype of what they read.
+    """
+    if x.dtype is not dtypes.float16:
+        return run(x)
+    return cast(device, run(cast(device, x, dtypes.float32)), dtypes.float16)
+
+
 def _astype(device: Device, x: Array | Number, dtype: DType, source: DType) -> Array:
     assert isinstance(x, Array)
-    return device.map(_CASTS[dtype], (x,), (x.dtype,), x.shape, dtype)
+    return cast(device, x, dtype)
 
 
 astype_ = linear(

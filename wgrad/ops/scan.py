@@ -13,13 +13,16 @@ from ..backends.base import Array, Device, Number
 from ..core import Call, Op, apply, wrap
 from .elementwise import add, multiply
 from .families import REGISTRY, Linear, register
+from .movement import through_float32
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 cumulative_sum: Linear = Linear(
     "cumulative_sum",
-    lambda device, x, axis, back: device.scan("sum", x, axis, back),
+    lambda device, x, axis, back: through_float32(
+        device, x, lambda x: device.scan("sum", x, axis, back)
+    ),
     lambda ct, axis, back: apply(cumulative_sum, ct, axis=axis, back=not back),
     "The sums of all elements along `axis` up to each one; from its end, if `back`.",
 )
@@ -36,7 +39,7 @@ class CumulativeProduct(Op):
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
         (x,) = inputs
         assert isinstance(x, Array)
-        return device.scan("prod", x, params["axis"], False)
+        return through_float32(device, x, lambda x: device.scan("prod", x, params["axis"], False))
 
     def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
         """a[k]'s gradient is out[k - 1] s[k], where s[k] = ct[k] + a[k + 1] s[k + 1]."""

@@ -13,7 +13,7 @@ from ..creation import zeros_like
 from ..errors import ArgumentError, DTypeError
 from ..nn.module import prepare_value
 from ..tensor import Tensor
-from .optimizer import Optimizer, checked_number, map_arrays
+from .optimizer import Optimizer, checked_number, kept_in, map_arrays
 
 # One kernel each. The numbers come ready from the host: 1 - beta2 in float32 would lose digits.
 _FIRST = Body(
@@ -168,7 +168,7 @@ class Adam(Optimizer):
             changing(self._moments)
             with traced_by(None):  # state that a program finds, not one that it makes
                 found = (
-                    (zeros_like(p), zeros_like(p))
+                    (zeros_like(p, kept_in(p)), zeros_like(p, kept_in(p)))
                     if found is None
                     else (found[0].to(p.device), found[1].to(p.device))
                 )
@@ -208,7 +208,8 @@ class Adam(Optimizer):
                 continue
             if not isinstance(pair, (list, tuple)) or len(pair) != 2:
                 raise ArgumentError(f"{where}: moments {i} is no pair of tensors")
-            m, v = (prepare_value(x, p, f"{where}: moments {i}").copy() for x in pair)
+            kind = kept_in(p)
+            m, v = (prepare_value(x, p, f"{where}: moments {i}", kind).copy() for x in pair)
             ready.append((m, v))
         trial = type(self)(self.params, *(state[name] for name in _SETTINGS))
         self.lr, self.betas = trial.lr, trial.betas

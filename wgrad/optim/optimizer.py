@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from ..backends.base import Array, Body, Number, tracing
+from ..dtypes import DType, float16, float32
 from ..errors import ArgumentError, DTypeError, GradientError, ShapeError
 from ..tensor import Tensor
 
@@ -23,18 +24,32 @@ def checked_number(value: Any, where: str) -> float:
     return number
 
 
-def map_arrays(body: Body, *operands: Array | Number) -> Array:
-    """Run an elementwise kernel over arrays of one shape, dtype and device, and numbers."""
+def map_arrays(body: Body, *operands: Array | Number, dtype: DType | None = None) -> Array:
+    """Run an elementwise kernel over arrays of one shape and device, and numbers.
+
+    The result is of `dtype`, or of that of the first operand.
+    """
     first = operands[0]
     assert isinstance(first, Array)
-    kinds = (first.dtype,) * len(operands)
-    return first.storage.device.map(body, operands, kinds, first.shape, first.dtype)
+    kinds = [x.dtype if isinstance(x, Array) else first.dtype for x in operands]
+    return first.storage.device.map(body, operands, kinds, first.shape, dtype or first.dtype)
+
+
+def kept_in(p: Tensor) -> DType:
+    """Return the dtype of what an optimizer remembers of a parameter.
+
+    It is float32 for a float16 one: the square of a small gradient is 0 in float16.
+    """
+    return float32 if p.dtype is float16 else p.dtype
 
 
 class Optimizer(ABC):
     """A list of parameters and a rule that steps them down their gradients.
 
-    Parameters without a gradient are skipped. `lr` may be assigned between steps.
+    Parameters without a gradient are skipped. `lr` may be assigned between steps. What is
+    remembered of a float16 parameter is float32, but the parameter itself does not see a step of
+    less than half a unit in its last place, 1/4096 of it: to train on, keep parameters in float32
+    and convert them where they are used.
 
     Raises: ArgumentError for no parameters, one that comes twice, or numbers out of range;
     DTypeError for what is no tensor; GradientError for a tensor that is not a leaf that requires

@@ -11,8 +11,9 @@ from ..backends.base import Array, Body, Live, changing, traced_by, tracing
 from ..creation import zeros_like
 from ..errors import ArgumentError, DTypeError
 from ..nn.module import prepare_value
+from ..ops.movement import cast
 from ..tensor import Tensor
-from .optimizer import Optimizer, checked_number, map_arrays
+from .optimizer import Optimizer, checked_number, kept_in, map_arrays
 
 
 # One kernel each, instead of a multiplication and an addition. Nothing records a step, so these
@@ -89,7 +90,7 @@ class SGD(Optimizer):
                 if tracing() is not None and self._velocity[i] is None and self._momentum:
                     changing(self._velocity)
                     with traced_by(None):  # state that a program finds, not one that it makes
-                        self._velocity[i] = zeros_like(p)
+                        self._velocity[i] = zeros_like(p, kept_in(p))
                 self._step(i, p, p.grad.array)
 
     def _step(self, i: int, p: Tensor, g: Array) -> None:
@@ -103,16 +104,20 @@ class SGD(Optimizer):
             else:
                 p._write(map_arrays(_STEP, p.array, g, lr), owned=True)
             return
+        kind = kept_in(p)
         if decay:
-            g = map_arrays(_ADD_SCALED, g, p.array, decay)
+            g = map_arrays(_ADD_SCALED, g, p.array, decay, dtype=kind)
         v = self._velocity[i]
         if v is None:
-            v = self._velocity[i] = Tensor(g if decay else p.device.copy(g))  # v is written to
+            fresh = g if decay else cast(p.device, g, kind)  # v is written to
+            v = self._velocity[i] = Tensor(fresh)
         else:
             if v.device is not p.device:  # the parameter was moved
                 v = self._velocity[i] = v.to(p.device)
-            v._write(map_arrays(_ADD_SCALED, g, v.array, momentum), owned=True)
-        ahead = map_arrays(_ADD_SCALED, g, v.array, momentum) if self.nesterov else v.array
+            v._write(map_arrays(_ADD_SCALED, g, v.array, momentum, dtype=kind), owned=True)
+        ahead = (
+            map_arrays(_ADD_SCALED, g, v.array, momentum, dtype=kind) if self.nesterov else v.array
+        )
         p._write(map_arrays(_STEP, p.array, ahead, lr), owned=True)
 
     def state_dict(self) -> dict[str, Any]:
@@ -142,7 +147,7 @@ class SGD(Optimizer):
         lr = checked_number(state["lr"], f"{where}: lr")
         settings = _checked_settings(*(state[name] for name in _SETTINGS[1:]))
         ready = [
-            None if v is None else prepare_value(v, p, f"{where}: velocity {i}").copy()
+            None if v is None else prepare_value(v, p, f"{where}: velocity {i}", kept_in(p)).copy()
             for i, (v, p) in enumerate(zip(velocity, self.params, strict=True))
         ]
         self.lr, self._velocity = lr, ready

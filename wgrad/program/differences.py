@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-TOLERANCE = 1e-4  # of a result's largest magnitude, for float32; float64 is held to its square
+TOLERANCE = 1e-4  # of a result's largest magnitude, for float32; float64 is held to its square,
+# and float16 to its root
 SMALL = 0.01  # what a smaller magnitude counts as: where terms cancel, rounding errors are left
 
 Results = Sequence[tuple[str, np.ndarray]]  # by name, in an order that both sides have
@@ -53,7 +54,7 @@ def _difference(
     allowed = 0.0
     if right.dtype.kind == "f":
         scale = np.abs(x[np.isfinite(x)]).max(initial=SMALL)
-        allowed = scale * (tolerance if right.dtype.itemsize == 4 else tolerance**2)
+        allowed = scale * tolerance ** {2: 0.5, 4: 1.0, 8: 2.0}[right.dtype.itemsize]
     at = int(off.argmax())
     if off[at] <= allowed:
         return None

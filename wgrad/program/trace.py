@@ -28,7 +28,7 @@ from ..backends.base import (
     traced_by,
 )
 from ..core import Node, Value, caller, place
-from ..dtypes import DType, float32, int32, uint32
+from ..dtypes import DType, float32, int32, rounded, uint32
 from ..errors import TraceError
 from ..layout import Layout, Shape
 from ..ops.indexing import outlier
@@ -219,7 +219,7 @@ class Tracer:
         self.refuse(f"the function waits for the device at {place(caller())}")
 
     def full(self, device: Device, shape: Shape, value: Number, dtype: DType) -> Array:
-        return self._add(device, "full", (), shape, dtype, value=value)
+        return self._add(device, "full", (), shape, dtype, value=rounded(value, dtype))
 
     def map(
         self,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def as_tensor(x: Any, where: str, like: Any = None) -> Tensor:
     """Return `x` if it is a tensor, else a tensor on the device of `like` (or the default).
 
-    Floating data stays float64 where `like` is; any other becomes what `wg.tensor` makes of it.
+    Data takes the dtype that `dtypes.beside` says, or else what `wg.tensor` gives it.
     Raises: DTypeError and ShapeError that begin with `where`.
     """
     if isinstance(x, Value):
@@ -27,8 +27,7 @@ def as_tensor(x: Any, where: str, like: Any = None) -> Tensor:
     if not isinstance(like, Value):
         return from_host(x, where)
     data = host_array(x, where)
-    exact = like.dtype is dtypes.float64 and data.dtype.kind == "f"
-    return from_host(data, where, dtypes.float64 if exact else None, like.device)
+    return from_host(data, where, dtypes.beside(data, like.dtype), like.device)
 
 
 def as_tensors(where: str, *data: Any) -> tuple[Tensor, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...errors import DeviceError, MissingDependencyError
 from .device import NO_ADAPTER, Gpu, adapters
-from .kernels import WebGpuDevice
+from .kernels import WebGpuDevice, dtypes_of
 
 _open: dict[int, WebGpuDevice] = {}
 
@@ -45,7 +45,7 @@ def describe() -> list[dict[str, Any]]:
             "adapter": adapter.info["device"],
             "type": adapter.info["adapter_type"],
             "backend": adapter.info["backend_type"],
-            "dtypes": tuple(sorted(d.name for d in WebGpuDevice.dtypes)),
+            "dtypes": tuple(sorted(d.name for d in dtypes_of(adapter.features))),
             "features": tuple(sorted(adapter.features)),
             "limits": {k: int(v) for k, v in adapter.limits.items()},
         }

@@ -141,7 +141,7 @@ class Gpu:
         self.wgpu = importlib.import_module("wgpu")
         self.info = dict(adapter.info)
         self.features = frozenset(adapter.features)
-        wanted = [f for f in ("subgroup", "timestamp-query") if f in self.features]
+        wanted = [f for f in ("shader-f16", "subgroup", "timestamp-query") if f in self.features]
         limits = {k: v for k, v in adapter.limits.items() if k in LIMITS}
         try:
             self.raw = adapter.request_device_sync(required_features=wanted, required_limits=limits)

@@ -7,7 +7,7 @@ and numbers travel in uniforms, so one pipeline serves every shape.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from math import prod
 
 import numpy as np
@@ -37,6 +37,7 @@ from .variants import map_source, random_source, reduce_source, scan_source
 
 THREADS = 64  # of a workgroup, in every shader but map_flat and matmul's
 FLAT_QUADS = 512  # of a workgroup of map_flat: 256 threads, two each
+HALF_FEATURE = "shader-f16"
 WIDE_FROM = 1 << 14  # elements from which a strided map by vec4s is worth a shader of its own
 MAX_RANK = 8  # axes that cannot be merged, in a Params
 MOST_ELEMENTS = (1 << 31) - 1  # of a view, an expanded one: addresses are u32, some are signed
@@ -61,6 +62,12 @@ def pack_dims(extents: Shape, *strides: Shape) -> bytes:
     return struct.pack("<40I", *words)
 
 
+def dtypes_of(features: Collection[str]) -> frozenset[DType]:
+    """Return what an adapter with these features holds."""
+    found = {dtypes.bool_, dtypes.int32, dtypes.uint32, dtypes.float32}
+    return frozenset(found | {dtypes.float16} if HALF_FEATURE in features else found)
+
+
 def scalar_bits(value: Number, dtype: DType) -> int:
     """Return the bits of a number as a u32: how uniforms carry it."""
     if dtype.is_floating:
@@ -72,8 +79,6 @@ def scalar_bits(value: Number, dtype: DType) -> int:
 class WebGpuDevice(Device):
     """One adapter of wgpu."""
 
-    dtypes = frozenset({dtypes.bool_, dtypes.int32, dtypes.uint32, dtypes.float32})
-
     def __init__(self, name: str, gpu: Gpu):
         info = gpu.info
         self.name = name
@@ -81,6 +86,7 @@ class WebGpuDevice(Device):
             f"{info['device']} ({info['adapter_type']}, {info['backend_type']}, "
             f"{info['description']})"
         )
+        self.dtypes = dtypes_of(gpu.features)
         self.gpu = gpu
         self.pool = Pool(gpu)
         self._pipelines: dict[tuple, Pipeline] = {}
@@ -92,19 +98,29 @@ class WebGpuDevice(Device):
         self._busy = 1 << 8 if gpu.is_software else 1 << 14
 
     def itemsize(self, dtype: DType) -> int:
-        return 4  # a bool is a u32 in a buffer
+        return 2 if dtype is dtypes.float16 else 4  # a bool is a u32 in a buffer
+
+    def why_not(self, dtype: DType) -> str:
+        if dtype is dtypes.float16:
+            name = self.gpu.info["device"]
+            return f"adapter {name} lacks the feature {HALF_FEATURE}: take float32, or device numpy"
+        return super().why_not(dtype)
 
     # Memory.
     def _empty(self, shape: Shape, dtype: DType) -> Array:
         size = prod(shape)
-        storage = GpuStorage(self, self.pool, size, self.pool.acquire(4 * size))
+        buffer = self.pool.acquire(self.itemsize(dtype) * size)
+        storage = GpuStorage(self, self.pool, size, buffer)
         return Array(storage, Layout.dense(shape), dtype)
 
     def upload(self, data: np.ndarray, dtype: DType) -> Array:
         out = self._empty(data.shape, dtype)
         if data.size:
             host = data.astype(np.uint32) if dtype is dtypes.bool_ else data
-            self.gpu.write(out.storage.buffer, host.reshape(-1), 4 * data.size)
+            host = host.reshape(-1)
+            if host.nbytes % 4:  # WebGPU writes whole words
+                host = np.append(host, host[-1:])
+            self.gpu.write(out.storage.buffer, host, host.nbytes)
         return out
 
     def download(self, x: Array) -> np.ndarray:
@@ -113,8 +129,11 @@ class WebGpuDevice(Device):
             return np.zeros(x.shape, x.dtype.numpy)
         if not x.layout.contiguous:
             x = self.copy(x)
-        raw = self.gpu.read(x.storage.buffer, 4 * x.layout.offset, 4 * x.layout.size)
-        host = np.frombuffer(raw, stored).reshape(x.shape)
+        size = stored.itemsize
+        start, end = size * x.layout.offset, size * (x.layout.offset + x.layout.size)
+        first = start - start % 4  # WebGPU reads whole words
+        raw = self.gpu.read(x.storage.buffer, first, end + -end % 4 - first)
+        host = np.frombuffer(raw, stored, x.layout.size, start - first).reshape(x.shape)
         return host.astype(np.bool_) if x.dtype is dtypes.bool_ else host.copy()
 
     def full(self, shape: Shape, value: Number, dtype: DType) -> Array:
@@ -138,6 +157,12 @@ class WebGpuDevice(Device):
             label = " ".join(getattr(k, "name", str(k)) for k in key)
             found = self._pipelines[key] = self.gpu.compile(code(), inputs, label)
         return found
+
+    def _mover(self, name: str, inputs: int, dtype: DType, wide: bool = False) -> Pipeline:
+        """Return the pipeline of a shader that moves elements of 4 bytes or 2, or fours of them."""
+        kind = "f16" if dtype is dtypes.float16 else "vec4<u32>" if wide else "u32"
+        lines = {"alias T = u32;": f"alias T = {kind};"}
+        return self._pipeline((name, kind), inputs, lambda: shaders.fill(name, lines=lines))
 
     def pipeline_of(self, code: str, access: str, label: str) -> Pipeline:
         """Return the pipeline of a whole shader text; equal texts are compiled once."""
@@ -226,9 +251,12 @@ class WebGpuDevice(Device):
         return arrays, extents, strides
 
     def copy(self, x: Array) -> Array:
-        if x.layout.contiguous:
-            made = self.map(_COPY, (_as_words(x),), (dtypes.uint32,), x.shape, dtypes.uint32)
-            return Array(made.storage, made.layout, x.dtype)
+        halves = x.dtype is dtypes.float16
+        if x.layout.contiguous and not (halves and x.layout.offset % 2):
+            words = _pairs(x) if halves else _as_words(x)
+            made = self.map(_COPY, (words,), (dtypes.uint32,), words.shape, dtypes.uint32)
+            made.storage.size = x.layout.size
+            return Array(made.storage, Layout.dense(x.shape), x.dtype)
         out = self._empty(x.shape, x.dtype)
         self.write(out, x)
         return out
@@ -243,15 +271,14 @@ class WebGpuDevice(Device):
         if len(extents) > MAX_RANK:
             self._write_parts(target, x, extents, strides)
             return
-        offsets, size, kind = [x.layout.offset, target.layout.offset], target.layout.size, "u32"
-        found = _by_quads(extents, offsets, strides) if size >= WIDE_FROM else None
-        if found is not None and found[0] == "tt":
-            _, extents, offsets, strides = found
-            size, kind = size // 4, "vec4<u32>"
-        pipeline = self._pipeline(
-            ("copy", kind), 1, lambda: shaders.fill("copy", {"type": f"alias T = {kind};"})
-        )
+        offsets, size, wide = [x.layout.offset, target.layout.offset], target.layout.size, False
+        if size >= WIDE_FROM and x.dtype is not dtypes.float16:
+            found = _by_quads(extents, offsets, strides)
+            if found is not None and found[0] == "tt":
+                wide, (_, extents, offsets, strides) = True, found
+                size //= 4
         params = struct.pack("<8I", size, len(extents), 0, 0, *_four(offsets))
+        pipeline = self._mover("copy", 1, x.dtype, wide)
         self._launch(pipeline, [x], target, params + pack_dims(extents, *strides), size)
 
     def _write_parts(self, target: Array, x: Array, extents: Shape, strides: list[Shape]) -> None:
@@ -290,10 +317,13 @@ class WebGpuDevice(Device):
             1,
             lambda: reduce_source(kind, x.dtype, fold.along, fold.grid),
         )
-        out = self._empty(fold.shape, dtype)
+        half = dtype is dtypes.float16  # which is folded as float32, and rounded in the end
+        out = self._empty(fold.shape, dtypes.float32 if half else dtype)
         self._launch(pipeline, [x], out, fold.packed(), fold.threads)
         if fold.again:
-            out = self.reduce(kind, out, fold.again, dtype)
+            out = self.reduce(kind, out, fold.again, out.dtype)
+        if half:
+            out = self.map(_COPY, (out,), (out.dtype,), out.shape, dtype)
         return out.view(Layout.dense(shape))
 
     def scan(self, kind: str, x: Array, axis: int, back: bool) -> Array:
@@ -367,7 +397,7 @@ class WebGpuDevice(Device):
         extents, both = collapse(index.shape, [strides, index.layout.strides])
         if len(extents) > MAX_RANK:  # contiguous operands have at most 3
             return self.gather(self.copy(x), self.copy(index), axis)
-        pipeline = self._pipeline(("gather",), 2, lambda: shaders.source("gather"))
+        pipeline = self._mover("gather", 2, x.dtype)
         offsets = (x.layout.offset, index.layout.offset, 0, 0)
         head = (out.layout.size, len(extents), axis_stride & 0xFFFFFFFF, 0, *offsets)
         params = struct.pack("<8I", *head) + pack_dims(extents, *both)
@@ -432,7 +462,7 @@ class WebGpuDevice(Device):
             self.write(target, whole)
             return
         order = self._order(index, 0, size)
-        pipeline = self._pipeline(("scatter",), 3, lambda: shaders.source("scatter"))
+        pipeline = self._mover("scatter", 3, target.dtype)
         offsets = (values.layout.offset, target.layout.offset, index.layout.offset, 0)
         head = (values.layout.size, len(extents), count, 0, *(s & 0xFFFFFFFF for s in steps), 0)
         params = struct.pack("<12I", *head, *offsets) + pack_dims(extents, *strides)
@@ -539,3 +569,12 @@ def _without(strides: Shape, axis: int) -> Shape:
 
 def _as_words(x: Array) -> Array:
     return Array(x.storage, x.layout, dtypes.uint32)
+
+
+def _pairs(x: Array) -> Array:
+    """Return contiguous float16s, from an even place on, as u32s that hold two each.
+
+    The last one may reach into the padding that every buffer has.
+    """
+    layout = Layout((-(-x.layout.size // 2),), (1,), x.layout.offset // 2)
+    return Array(x.storage, layout, dtypes.uint32)

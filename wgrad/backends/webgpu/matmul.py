@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ...dtypes import DType
+from ...dtypes import DType, float16
 from ...errors import WgradError
 from . import shaders, tune
 from .configs import batch_extents, default, steps_of_part, tiles
@@ -27,6 +27,13 @@ const EMIT_VECTORS = true;
 fn emit(index: u32, value: T) {}
 fn emit4(index: u32, value: vec4<T>) { out[index / 4u] = value; }""",
 )
+# Results that memory holds with fewer digits than they were made with.
+_HALVES = """\
+const EMIT_VECTORS = {vectors};
+@group(0) @binding(3) var<storage, read_write> out: array<{element}>;
+{library}
+fn emit(index: u32, value: f32) {{{one}}}
+fn emit4(index: u32, value: vec4<f32>) {{{four}}}"""
 SUM_THREADS = 64  # of a workgroup of matmul_sum
 
 
@@ -49,14 +56,16 @@ class Matmul:
         return found
 
     def plan(
-        self, problem: Problem, output: Output = PLAIN, config: Config | None = None
+        self, problem: Problem, output: Output | None = None, config: Config | None = None
     ) -> list[Launch]:
         """Return the dispatches that compute a problem; none where the result is empty.
 
-        `output` says what becomes of results, `config` overrides the choice.
+        `output` says what becomes of results, which are stored by default; `config` overrides the
+        choice.
         """
         if problem.size == 0:
             return []
+        output = output or (_halves() if problem.dtype is float16 else PLAIN)
         config = config or self.choose(problem)
         shown = problem.turned if config.turned else problem
         part = steps_of_part(problem.k, config.parts)
@@ -119,7 +128,9 @@ class Matmul:
         if shown.walk is not None:
             blocks.append(("walk", shaders.source("lib/walk")))
         label = f"{shader} {dtype.name} {config.height}x{config.width} a {a_unit} b {b_unit}"
-        code = _code(shader, dtype.storage, tuple(blocks), lines)
+        if dtype.storage != dtype.wgsl:
+            lines = (("alias Stored = T;", f"alias Stored = {dtype.storage};"), *lines)
+        code = _code(shader, dtype.wgsl, tuple(blocks), lines)
         return Kernel(label, code, "rr" + output.access)
 
     def _can_shuffle(self) -> bool:
@@ -140,6 +151,30 @@ class Matmul:
                 except WgradError:  # the feature is there by name alone
                     self._shuffles = False
         return self._shuffles
+
+
+@lru_cache(maxsize=1)
+def _halves() -> Output:
+    """Return what stores results as float16, rounded once."""
+    store = "f16(to_half({}))"
+    lanes = ", ".join(store.format(f"value.{lane}") for lane in "xyzw")
+    library = shaders.library(store)
+    return Output(
+        _HALVES.format(
+            vectors="false",
+            element="f16",
+            library=library,
+            one=f" out[index] = {store.format('value')}; ",
+            four="",
+        ),
+        _HALVES.format(
+            vectors="true",
+            element="vec4<f16>",
+            library=library,
+            one="",
+            four=f" out[index / 4u] = vec4<f16>({lanes}); ",
+        ),
+    )
 
 
 def _params(shown: Problem, turned: bool, parts: int, part: int, scalars: tuple[int, ...]) -> bytes:
@@ -164,7 +199,7 @@ def _unit_lines(name: str, unit: str, edge: str) -> list[tuple[str, str]]:
         return []
     axis = edge if unit == "EDGE" else "UNIT_K"
     return [
-        (f"alias {name}Element = T;", f"alias {name}Element = vec4<T>;"),
+        (f"alias {name}Element = Stored;", f"alias {name}Element = vec4<Stored>;"),
         (f"const {name}_UNIT = UNIT_ANY;", f"const {name}_UNIT = {axis};"),
     ]
 
@@ -172,7 +207,7 @@ def _unit_lines(name: str, unit: str, edge: str) -> list[tuple[str, str]]:
 def _sum_kernel(dtype: DType, output: Output, vectors: bool) -> Kernel:
     lines = (("alias Partial = T;", "alias Partial = vec4<T>;"),) if vectors else ()
     block = output.vectors if vectors else output.block
-    code = _code("matmul_sum", dtype.storage, (("output", block),) if block else (), lines)
+    code = _code("matmul_sum", dtype.wgsl, (("output", block),) if block else (), lines)
     return Kernel(f"matmul_sum {dtype.name}", code, "rr" + output.access)
 
 

@@ -44,7 +44,8 @@ def fill(
 ) -> str:
     """Return a shader with marked blocks, and lines by their default text, replaced.
 
-    Strict: a block or a line that the file does not have exactly once is a KeyError.
+    Strict: a block or a line that the file does not have exactly once is a KeyError. A text that
+    names f16 is begun by the directive which allows that.
     """
     text = source(name)
     for block, body in (blocks or {}).items():
@@ -56,7 +57,7 @@ def fill(
         if text.count(f"\n{old}\n") != 1:
             raise KeyError(f"{name}.wgsl: no single line {old!r}")
         text = text.replace(f"\n{old}\n", f"\n{new}\n")
-    return text
+    return f"enable f16;\n{text}" if re.search(r"\bf16\b", text) else text
 
 
 def functions() -> str:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ...dtypes import float16
 from ...errors import ArgumentError, WgradError, shown
 from ...layout import Shape
 from ...version import __version__
@@ -178,6 +179,8 @@ class _Bench:
         self.problem = problem._replace(a=a, b=b)
         # Sums of k products of numbers around 1, each step off by half a unit in the last place.
         self.tolerance = 2.0**-20 * (problem.k + 16) if problem.dtype.is_floating else 0.0
+        # Half a unit in the last place of what a float16 is rounded to.
+        self.relative = 2.0**-11 if problem.dtype is float16 else 0.0
         self.scratch: Buffer | None = None
         self._made: list[Buffer] = []
 
@@ -189,7 +192,7 @@ class _Bench:
         for operand, shape in zip((problem.a, problem.b), self.shapes, strict=True):
             data, view = _random(rng, operand, shape, problem.dtype.numpy)
             memory.append(self._buffer(data.nbytes))
-            self.products.gpu.write(memory[-1], data, data.nbytes)
+            self._write(memory[-1], data)
             views.append(view.astype(np.float64))
         self.a, self.b = memory
         self.exact = (views[0] @ views[1]).reshape(-1)
@@ -219,10 +222,18 @@ class _Bench:
     def is_right(self, run: _Run) -> bool:
         """Run a candidate over a poisoned result and compare it with NumPy's product."""
         gpu, problem = self.products.gpu, self.problem
-        gpu.write(self.out, self.poison, self.poison.nbytes)
+        self._write(self.out, self.poison)
         run.once(gpu)
-        seen = np.frombuffer(gpu.read(self.out, 0, 4 * problem.size), problem.dtype.numpy)
-        return bool((np.abs(seen - self.exact) <= self.tolerance).all())
+        nbytes = self.poison.nbytes
+        raw = gpu.read(self.out, 0, nbytes + nbytes % 4)
+        seen = np.frombuffer(raw, problem.dtype.numpy, problem.size)
+        allowed = self.tolerance + self.relative * np.abs(self.exact)
+        return bool((np.abs(seen - self.exact) <= allowed).all())
+
+    def _write(self, buffer: Buffer, data: np.ndarray) -> None:
+        if data.nbytes % 4:  # WebGPU writes whole words
+            data = np.append(data, data[-1:])
+        self.products.gpu.write(buffer, data, data.nbytes)
 
     def close(self) -> None:
         for buffer in self._made:
@@ -249,8 +260,8 @@ def _random(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return random memory for an operand, and the operand in it."""
     size = operand.offset + sum(s for s in _spans(operand, shape) if s > 0) + 1
-    if dtype == np.float32:
-        data = rng.standard_normal(size, dtype=np.float32)
+    if dtype.kind == "f":
+        data = rng.standard_normal(size, dtype=np.float32).astype(dtype)
     else:
         data = rng.integers(0 if dtype == np.uint32 else -9, 10, size).astype(dtype)
     view = np.lib.stride_tricks.as_strided(

@@ -13,11 +13,13 @@ _LANE = ("x", "y", "z", "w")
 
 def _loaded(dtype: DType, text: str) -> str:
     """Return the WGSL that turns a stored element into one that code computes with."""
-    return f"({text} != 0u)" if dtype.wgsl == "bool" else text
+    if dtype.wgsl == "bool":
+        return f"({text} != 0u)"
+    return text if dtype.storage == dtype.wgsl else f"{dtype.wgsl}({text})"
 
 
 def _stored(dtype: DType, text: str) -> str:
-    return f"u32({text})" if dtype.wgsl == "bool" else text
+    return text if dtype.storage == dtype.wgsl else f"{dtype.storage}({text})"
 
 
 def map_source(
@@ -80,7 +82,9 @@ _COMBINE = {
 }
 
 
-_ONE_BY_ONE = "alias V = T;\nfn both(x: V, y: V) -> V { return combine(x, y); }"
+_ONE_BY_ONE = (
+    "alias V = T;\nalias Held = Source;\nfn both(x: V, y: V) -> V { return combine(x, y); }"
+)
 _AS_IT_IS = "alias R = V;\nfn finish(x: V, lane: u32) -> R { return x; }"
 
 
@@ -91,7 +95,8 @@ def reduce_source(kind: str, dtype: DType, along: str, grid: bool) -> str:
         expression = f"nan_{expression}"
     lines = [
         shaders.library(expression),
-        f"alias T = {dtype.storage};",
+        f"alias T = {dtype.wgsl if dtype.is_floating else dtype.storage};",
+        f"alias Source = {dtype.storage};",
         f"fn combine(x: T, y: T) -> T {{ return {expression}; }}",
     ]
     blocks = {"kind": "\n".join(lines)}

@@ -96,6 +96,7 @@ class Calls:
 
     calls: list[Call] = field(default_factory=list)
     results: list[tuple[Slot, Arrayed]] = field(default_factory=list)
+    _wide: dict[Arrayed, Temp] = field(default_factory=dict)
 
     def add(
         self,
@@ -109,6 +110,14 @@ class Calls:
         """Add a call and return its result."""
         self.calls.append(Call(text, function, tuple(args), shape, dtype, **how))
         return Temp(len(self.calls) - 1, Layout.dense(shape), dtype)
+
+    def widened(self, x: Arrayed) -> Arrayed:
+        """Return an argument in the type that is computed in: float16 as float32, copied once."""
+        if _dtype(x) != np.float16:
+            return x
+        if x not in self._wide:
+            self._wide[x] = self.copy(x, np.dtype(np.float32))
+        return self._wide[x]
 
     def copy(self, x: Arrayed, dtype: np.dtype, **how: Any) -> Temp:
         """Add a copy, which converts as `astype` does."""
@@ -141,7 +150,10 @@ def _matmul(made: Calls, step: Step) -> None:
     plain = inner == 1 and lead == len(shape) - 2
     how, function = ("", np.matmul) if plain else (f"{lead}, {inner}, ", product)
     text = f"{{f}}({{0}}, {{1}}, {how}out={{out}})"
-    found = made.add(text, function, (a, b), shape, a.dtype.numpy)
+    kind = a.dtype.computes
+    found = made.add(text, function, (made.widened(a), made.widened(b)), shape, kind)
+    if kind != a.dtype.numpy:
+        found = made.copy(found, a.dtype.numpy)
     graph: Graph | None = step.params.get("epilogue")
     if graph is None:
         made.results.append((step.out, found))
@@ -268,7 +280,8 @@ def _statement(made: Calls, graph: Graph, s: Statement, args: list) -> Arrayed:
         data, index = args
         return _lookup(made, s.what, data, _arrayed(index, s.dtypes[1].numpy), rank)
     if all(isinstance(x, NUMBERS) for x in args):  # a body wants one array at the least
-        args = [_arrayed(x, d.numpy) for x, d in zip(args, s.dtypes, strict=True)]
+        args = [_arrayed(x, d.computes) for x, d in zip(args, s.dtypes, strict=True)]
+    args = [x if isinstance(x, NUMBERS) else made.widened(x) for x in args]
     return _map(made, s.what, args, s.out.numpy, rank)
 
 

@@ -157,7 +157,7 @@ def _write_folds(text: PartText, folds: list[int], shared: bool, first: str, ste
             total = text.let(f"{gather}(lane, {total.text})", False)
         else:
             total = text.let(total.text, total.vector)
-        text.values[~j] = total
+        text.values[~j] = text.rounded(total, s.out)
 
 
 def _declare(text: PartText, folds: list[int], letter: str) -> None:
@@ -252,6 +252,7 @@ def _output_block(part: Part, along: str, home: Home) -> tuple[str, Module]:
     text = PartText(module, part, along, Value("value", vector))
     text.note_accesses()
     text.begin_row("index")
+    text.product = text.rounded(Value("value", vector), dtype)
     for j in range(len(part.graph.statements)):
         text.compute(j)
     _store(text, list(zip(part.stores, part.graph.results, strict=True)))

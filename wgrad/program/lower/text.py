@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ...backends.base import Body
-from ...dtypes import DType, bool_
+from ...dtypes import DType, bool_, float16
 from ..graph import Inside, Lookup, Position, Statement
 from ..ir import Ref
 from .module import COMPONENTS, Module
@@ -139,18 +139,20 @@ class PartText:
             text = f"vec4<{access.dtype.storage}>({', '.join(places)})" if vector else places[0]
         if access.dtype is bool_:
             text = f"{text} != {'vec4<u32>(0u)' if vector else '0u'}"
+        elif access.dtype.storage != access.dtype.wgsl:
+            text = f"{_type(access.dtype.wgsl, vector)}({text})"
         return self.let(text, vector)
 
     def store(self, access: Access, value: Value) -> None:
         """Put a value where an output lies."""
         address, step = self._address(access), self._lanes(access)
         if step and access.is_vector(self.along):
-            self.add(f"{self.module.quad(access, address)} = {_stored(value, access.dtype)};")
+            text = _stored(splat(value, access.dtype), access.dtype, True)
+            self.add(f"{self.module.quad(access, address)} = {text};")
             return
         for n in range(LANES if step else 1):
             place = self.module.element(access, _lane(address, step * n, n, None, 0))
-            text = value.lane(n).text
-            self.add(f"{place} = {f'u32({text})' if access.dtype is bool_ else text};")
+            self.add(f"{place} = {_stored(value.lane(n).text, access.dtype, False)};")
 
     # Values.
     def value(self, arg: int) -> Value:
@@ -211,6 +213,10 @@ class PartText:
         ]
         return self.let(f"vec4<{out.wgsl}>({', '.join(calls)})" if vector else calls[0], vector)
 
+    def rounded(self, value: Value, dtype: DType) -> Value:
+        """Return a sum or a product as its dtype holds it; bodies round their own results."""
+        return self.call("to_half", dtype, [value]) if dtype is float16 else value
+
     def _position(self, access: Access, s: Statement) -> Value:
         address, step = self._address(access), self._lanes(access)
         if not step:
@@ -251,9 +257,13 @@ def splat(value: Value, dtype: DType) -> str:
     return value.text if value.vector else f"vec4<{dtype.wgsl}>({value.text})"
 
 
-def _stored(value: Value, dtype: DType) -> str:
-    text = splat(value, dtype)
-    return f"vec4<u32>({text})" if dtype is bool_ else text
+def _stored(text: str, dtype: DType, vector: bool) -> str:
+    """Return a value as memory holds it; a float16 was rounded by who computed it."""
+    return text if dtype.storage == dtype.wgsl else f"{_type(dtype.storage, vector)}({text})"
+
+
+def _type(name: str | None, vector: bool) -> str:
+    return f"vec4<{name}>" if vector else str(name)
 
 
 def _plus(*terms: str) -> str:

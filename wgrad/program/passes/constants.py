@@ -48,7 +48,7 @@ def _computed(step: Step) -> Step:
 def _value(step: Step) -> Number:
     body: Body = step.params["body"]
     dtypes: tuple[DType, ...] = step.params["dtypes"]
-    operands = [np.full(1, x, d.numpy) for x, d in zip(step.inputs, dtypes, strict=True)]
+    operands = [np.full(1, x, d.computes) for x, d in zip(step.inputs, dtypes, strict=True)]
     with np.errstate(all="ignore"):
         return np.asarray(body.numpy(*operands)).astype(step.out.dtype.numpy).item()
 

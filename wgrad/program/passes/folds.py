@@ -11,6 +11,7 @@ from dataclasses import replace
 from math import prod
 
 from ...backends.base import Number, reduced_shape
+from ...dtypes import float16, float32
 from ...layout import Layout
 from ..domains import reshaped
 from ..graph import Fold, Graph, Result, Statement, pruned
@@ -82,14 +83,19 @@ def _two(program: Program, step: Step, axis: int, lanes: int) -> tuple[Step, Ste
     extents = graph.shape
     shape = (*extents[:axis], lanes, extents[axis] // lanes, *extents[axis + 1 :])
     axes = tuple(a if a < axis else a + 1 for a in graph.axes)
-    statements = tuple(s.on_axes(lambda a: a + (a >= axis)) for s in graph.statements)
+    statements = tuple(_unrounded(s.on_axes(lambda a: a + (a >= axis))) for s in graph.statements)
     results = tuple(Result(~j, True) for j in folds)
     whole = Graph(shape, axes, graph.dtypes, statements, results)
     partial, inputs = pruned(whole, tuple(map(split, step.inputs)))
-    slots = [program.new_slot(partial.kept, graph.statements[j].out) for j in folds]
+    slots = [program.new_slot(partial.kept, statements[j].out) for j in folds]
     first = Step("fused", inputs, tuple(slots), {"graph": partial})
     lane_axis = [a for a in range(len(shape)) if a not in axes].index(axis)
     return first, _after(step, folds, slots, partial.kept, (lane_axis,))
+
+
+def _unrounded(s: Statement) -> Statement:
+    """Return a statement whose result is folded again, if it is a fold: sums stay float32."""
+    return replace(s, out=float32) if isinstance(s.what, Fold) and s.out is float16 else s
 
 
 def _after(
@@ -121,7 +127,7 @@ def _after(
         if j in folds:
             at = folds.index(j)
             if axes:
-                statements.append(Statement(s.what, (at,), (s.out,), s.out))
+                statements.append(Statement(s.what, (at,), (dtypes[at],), s.out))
                 place[~j] = ~(len(statements) - 1)
             else:
                 place[~j] = at

@@ -1,0 +1,469 @@
+"""float16: stored in two bytes, computed in float32, rounded once by every op."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from programs import traced
+from table import HALF, LAYOUTS, ROWS, Row
+
+import wgrad as wg
+from wgrad import nn, optim
+from wgrad.backends.base import Array
+from wgrad.backends.webgpu.adapters import describe
+from wgrad.backends.webgpu.device import Gpu, adapters
+from wgrad.backends.webgpu.kernels import WebGpuDevice, dtypes_of
+from wgrad.backends.webgpu.problem import Config, Operand, Problem
+from wgrad.backends.webgpu.tune import measure
+from wgrad.layout import Layout
+from wgrad.program.interpret import Interpreter
+from wgrad.program.limits import Limits
+from wgrad.program.lower.webgpu import WebGpuExecutor
+from wgrad.program.passes import simplify
+
+half = np.float16
+
+
+@pytest.fixture(autouse=True)
+def _has_float16(request: pytest.FixtureRequest) -> None:
+    """Skip where the adapter has no float16: what is said there has tests of its own."""
+    for name in ("device", "webgpu"):
+        if name in request.fixturenames:
+            if wg.float16 not in request.getfixturevalue(name).dtypes:
+                pytest.skip("the adapter has no float16")
+
+
+def tensor(x: Any) -> wg.Tensor:
+    return wg.tensor(x, dtype=HALF)
+
+
+def patterns(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Return numbers of random bits: every magnitude, subnormals, infinities and NaNs."""
+    return rng.integers(0, 1 << 16, n).astype(np.uint16).view(half)
+
+
+def assert_same(found: wg.Tensor, expected: np.ndarray) -> None:
+    """Check bits, but those of NaNs."""
+    assert found.dtype is wg.float16 and expected.dtype == half
+    x = found.numpy()
+    same = (x.view(np.uint16) == expected.view(np.uint16)) | (np.isnan(x) & np.isnan(expected))
+    np.testing.assert_array_equal(same, True)
+
+
+def both(f: Callable, *args: wg.Tensor) -> Any:
+    """Return what f gives, which is the same to the bit when it is compiled."""
+    eager, compiled = f(*args), wg.compile(f)(*args)
+    pairs = zip(eager, compiled, strict=True) if isinstance(eager, tuple) else [(eager, compiled)]
+    for x, y in pairs:
+        assert x.dtype is y.dtype
+        np.testing.assert_array_equal(x.numpy(), y.numpy())
+    return eager
+
+
+# Values.
+
+# One op of every family and kind; what is rounded more than once is less exact.
+IDS = (
+    *(
+        "add",
+        "divide",
+        "pow",
+        "exp",
+        "tanh",
+        "sigmoid",
+        "relu",
+        "sign",
+        "maximum",
+        "clamp",
+        "where",
+    ),
+    *("equal", "less", "isnan", "sum-axis", "prod", "max-axis", "min", "any-axis", "mean-axis"),
+    *("logsumexp", "argmax-axis", "copy", "broadcast_to", "transpose", "slice", "flip", "pad"),
+    *("concat", "stack", "reshape-of-a-transpose", "astype-int32", "astype-bool", "matmul"),
+    *("matmul-batched", "matmul-vectors", "linear", "take", "take_along_axis", "scatter_add-axis1"),
+    *(
+        "softmax-axis-1",
+        "softmax-axis0",
+        "log_softmax-axis-1",
+        "cross_entropy-mean",
+        "mse_loss-sum",
+    ),
+)
+rows = pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.id in IDS], ids=lambda row: row.id
+)
+
+
+def test_rows_are_there():
+    assert set(IDS) <= {row.id for row in ROWS}
+
+
+@rows
+def test_forward_agrees_with_float64(row: Row, device, rng):
+    arrays = row.samples(rng, HALF)
+    out = row.call(*(wg.tensor(x, dtype=x.dtype) for x in arrays))
+    assert out.dtype.name == row.result(HALF)
+    expected = row.expected(arrays)
+    assert out.shape == expected.shape
+    np.testing.assert_allclose(out.numpy(), expected, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide"])
+def test_arithmetic_is_correctly_rounded(name: str, device, rng):
+    """Double rounding changes nothing: float32 has more than twice the digits, and two more."""
+    a, b = patterns(rng, 40_001), patterns(rng, 40_001)
+    with np.errstate(all="ignore"):
+        expected = getattr(np, name)(a, b)
+    assert_same(both(getattr(wg, name), tensor(a), tensor(b)), expected)
+
+
+def test_sqrt_is_correctly_rounded(device):
+    every = np.arange(1 << 16).astype(np.uint16).view(half)
+    with np.errstate(invalid="ignore"):
+        assert_same(wg.sqrt(tensor(every)), np.sqrt(every))
+
+
+def test_host_and_device_hold_the_same_bits(device, rng):
+    """Every number, also in odd counts and from odd places: WebGPU moves words of four bytes."""
+    every = np.arange(1 << 16).astype(np.uint16).view(half)
+    assert_same(tensor(every), every)
+    for n in (0, 1, 2, 3, 5, 127):
+        x = patterns(rng, n)
+        assert_same(tensor(x), x)
+        assert_same(tensor(x).copy(), x)
+    x = patterns(rng, 103)
+    t = tensor(x)
+    for cut in (slice(1, None), slice(2, 9), slice(3, 4), slice(None, None, -3), slice(7, 2)):
+        assert_same(t[cut], x[cut])
+        assert_same(t[cut].copy(), x[cut])
+    t[5:8] = tensor([1, 2, 3])
+    t[50] = 0.1
+    x[5:8], x[50] = [1, 2, 3], 0.1
+    assert_same(t, x)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_views_of_odd_layouts(name: str, device, rng):
+    """Elements of two bytes between others, which must stay as they are."""
+    x, y = rng.uniform(-2, 2, (2, 5, 3)).astype(half)
+    lain = laid(name, x)
+    assert_same(lain, x)
+    assert_same(lain * tensor(y), x * y)
+    assert_same(lain.copy(), x)
+    wide = x.astype(float)
+    close = {"rtol": 1e-3, "atol": 1e-3}
+    np.testing.assert_allclose(wg.sum(lain, axis=0).numpy(), wide.sum(0), **close)
+    found = lain @ tensor(y.T.copy())
+    np.testing.assert_allclose(found.numpy(), wide @ y.T.astype(float), **close)
+
+
+def laid(name: str, x: np.ndarray) -> wg.Tensor:
+    """Return a float16 view that holds x, laid out as LAYOUTS[name] lays float32."""
+    if name == "transposed":
+        return tensor(x.T.copy()).T
+    if name == "flipped":
+        return wg.flip(tensor(np.flip(x).copy()))
+    n, m = x.shape
+    where = {
+        "stepped": (slice(0, n), slice(1, 3 * m, 3)),
+        "offset": (slice(3, n + 3), slice(0, m)),
+        "window": (slice(1, n + 1), slice(1, m + 1)),
+    }[name]
+    wide = np.full((n + 5, m if name == "offset" else 3 * m), np.nan, half)
+    wide[where] = x
+    return tensor(wide)[where]
+
+
+def test_writes_leave_neighbours_alone(device, rng):
+    """Threads that write to two halves of one word."""
+    x = patterns(rng, 999)
+    t, y = tensor(x), patterns(rng, 333)
+    t[1::3] = tensor(y)
+    x[1::3] = y
+    assert_same(t, x)
+
+
+def test_casts_round_to_even_and_keep_what_is_special(device):
+    wide = np.array(
+        [0.0, -0.0, 1.0, 65504, 65519.9, 65520, -1e6, np.inf, -np.inf, np.nan, 2**-14, 2**-24]
+        + [2**-25, 2**-25 * 1.001, 3 * 2**-25, 1 + 2**-11, 1 + 3 * 2**-11, 0.1, 1e-10, 6.1e-5],
+        np.float32,
+    )
+    with np.errstate(over="ignore"):
+        expected = wide.astype(half)
+    assert_same(wg.tensor(wide).astype(HALF), expected)
+    assert_same(tensor(wide), expected)
+    back = tensor(wide).astype("float32").numpy()
+    np.testing.assert_array_equal(back, expected.astype(np.float32))
+    assert tensor([-1.9, 70000, np.nan, 2.5]).astype("int32").tolist() == [-1, 2**31 - 1, 0, 2]
+    assert wg.tensor([70000, -3, 2049]).astype(HALF).tolist() == [np.inf, -3, 2048]
+    assert tensor([0, 0.1, np.nan]).astype("bool").tolist() == [False, True, True]
+
+
+def test_float64_is_rounded_once(numpy_device):
+    """1 + 2**-11 + 2**-40 is above the tie that float32 would make of it."""
+    assert wg.tensor([1 + 2**-11 + 2**-40], dtype="float64").astype(HALF).item() == 1 + 2**-10
+
+
+# Sums.
+
+
+def test_sums_accumulate_in_float32(device):
+    """A float16 that is 2048 does not see another 1 come."""
+    for shape, axis in (((30_001,), None), ((3, 30_001), 1), ((30_001, 3), 0)):
+        total = both(lambda x, axis=axis: wg.sum(x, axis=axis), wg.ones(shape, dtype=HALF))
+        np.testing.assert_array_equal(total.numpy(), half(30_001))
+    assert wg.sum(tensor(np.full(100_000, 0.25))).item() == half(25_000)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_partial_sums_are_not_rounded(axis: int, device, rng):
+    """Equal terms have equal partial sums, which round alike: 60750 has few factors 2."""
+    x = np.broadcast_to(rng.uniform(0.1, 0.5, (1, 20)).astype(half), (60_750, 20))
+    x = x if axis == 0 else x.T
+    total = both(lambda x: wg.sum(x, axis=axis), tensor(x.copy()))
+    assert (total.numpy() == x.astype(float).sum(axis).astype(half)).sum() >= 19
+
+
+def test_sums_beyond_float16_are_infinite_and_means_are_not(device):
+    x = wg.ones(100_001, dtype=HALF)
+    assert wg.sum(x).item() == np.inf
+    assert wg.sum(x, dtype="float32").item() == 100_001
+    assert both(wg.mean, x).item() == 1
+    assert wg.softmax(x)[0].item() == half(1 / 100_001)
+    assert wg.var(tensor([300.0, -300.0])).item() == np.inf
+    assert wg.std(tensor([300.0, -300.0])).item() == 300
+
+
+def test_scans_and_scatters_accumulate_in_float32(device, rng):
+    ones = np.ones(5000)
+    counted = both(lambda x: wg.cumulative_sum(x), tensor(ones))
+    np.testing.assert_array_equal(counted.numpy(), np.arange(1, 5001).astype(half))
+    index = wg.tensor(np.zeros(5000, np.int32))
+    found = both(lambda x: wg.scatter_add(wg.zeros(3, dtype=HALF), index, x, 0), tensor(ones))
+    np.testing.assert_array_equal(found.numpy(), np.array([5000, 0, 0], half))
+
+
+@pytest.mark.parametrize("shape", [(64, 4096, 64), (5, 4095, 7), (1, 4096, 9)], ids=str)
+def test_matmul_accumulates_in_float32(shape: tuple, device, rng):
+    n, k, m = shape
+    a, b = rng.uniform(0, 1, (n, k)).astype(half), rng.uniform(0, 1, (k, m)).astype(half)
+    out = both(lambda x, y: x @ y, tensor(a), tensor(b))
+    expected = a.astype(float) @ b.astype(float)
+    assert out.dtype is wg.float16
+    np.testing.assert_allclose(out.numpy(), expected, rtol=2**-11 + 1e-5)  # rounded once
+    turned = (tensor(b.T.copy()) @ tensor(a.T.copy())).numpy()
+    np.testing.assert_allclose(turned, expected.T, rtol=2**-11 + 1e-5)
+
+
+def test_kernels_for_hardware_are_right(webgpu):
+    """Operands read by fours or one by one, and a product of two parts."""
+    configs = [Config("matmul_tiled", 64, 64, 2, False), Config("matvec", 4, 64, 2, False)]
+    for k, n in ((64, 68), (65, 70)):
+        problem = Problem(4, n, k, (), wg.float16, Operand(0, k, 1, ()), Operand(0, n, 1, ()))
+        found = measure(webgpu.products, problem, configs)
+        assert [timing.config for timing in found] == configs
+
+
+# Numbers and dtypes beside it.
+
+
+def test_numbers_keep_their_digits_until_the_result_is_rounded(device):
+    """As in PyTorch: a loss scale of 2**16 is no infinity, though float16 does not hold it."""
+    x = tensor([0.5, 2**-10])
+    scaled = both(lambda x: x * 65536.0, x)
+    assert scaled.dtype is wg.float16 and scaled.tolist() == [32768, 64]
+    assert (scaled / 65536.0).tolist() == x.tolist()
+    assert (tensor([60000]) * 1e-8).item() == half(60000 * 1e-8)
+    assert (tensor([0.1]) == 0.1).item() and not (tensor([0.1]) < 0.1).item()
+    assert both(lambda x: wg.full(3, 0.1, dtype=HALF) * x, tensor([10.0, 1, 3])).dtype is wg.float16
+
+
+def test_data_is_float16_only_when_asked(device):
+    x = np.array([1.5], half)
+    assert wg.tensor(x).dtype is wg.float32
+    assert wg.tensor(x, dtype=half).dtype is wg.float16
+    assert wg.parameter(tensor(x)).dtype is wg.float16
+    assert (tensor(x) + x).dtype is wg.float16
+    assert (tensor(x) + x.astype(np.float32)).dtype is wg.float32
+    assert (wg.tensor([1]) + tensor(x)).dtype is wg.float16
+    assert wg.concat([tensor(x), x]).dtype is wg.float16
+
+
+def test_random_numbers(device):
+    x = wg.rand(40_000, dtype=HALF)
+    assert x.dtype is wg.float16
+    assert x.min().item() >= 0 and x.max().item() == 1 - 2**-11  # 1 is not among them
+    assert abs(x.astype("float32").mean().item() - 0.5) < 0.01
+    y = wg.randn(1000, dtype=HALF).astype("float32")
+    assert abs(y.mean().item()) < 0.2 and abs(y.std().item() - 1) < 0.1
+
+
+# Programs.
+
+
+def norm(x: wg.Tensor) -> wg.Tensor:
+    x = x - x.mean(-1, keepdims=True)
+    return x / ((x * x).mean(-1, keepdims=True) + 1e-5).sqrt()
+
+
+PROGRAMS: dict[str, Callable] = {
+    "chain": lambda x, y: ((x * 1.01 + y[0]).tanh() * x + 0.1).exp(),
+    "rows": lambda x, y: (norm(x), (x * y).softmax(-1), (x.exp() * y).sum(-1) * 0.3),
+    "columns": lambda x, y: (x.max(0), (x * y).sum(0) / 7, x.argmax(0)),
+    "odd views": lambda x, y: (x[:, 1::2] * y[:, -2::-2], wg.concat([x, y * 2])[3:, 1:]),
+    "product": lambda x, y: wg.relu(x @ y.T + x[:, 0]) * 1.7,
+    "lookup": lambda x, y: x[wg.tensor([3, 0, 3])] * y[:3] + (x > y)[:3].astype(HALF),
+    "gradient": lambda x, y: wg.grad(lambda x: ((x @ y.T).tanh() * 0.1).softmax(-1).square().sum())(
+        x
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("columns", [32, 33])
+def test_compiled_programs_round_where_eager_ops_do(name: str, columns: int, device, rng):
+    x, y = (tensor(rng.standard_normal((17, columns))) for _ in range(2))
+    both(PROGRAMS[name], x, y)
+
+
+def test_rows_shared_by_a_workgroup_are_rounded_once(webgpu, rng):
+    """What hardware runs: threads that fold a row together, and folds in two steps."""
+    x = tensor(rng.standard_normal((5, 256)))
+    y = tensor(rng.uniform(0, 1, (2, 20_000)))
+    found = traced(lambda x, y: (norm(x), x.softmax(-1), y.sum(-1) * 0.1), x, y)
+    expected = Interpreter(found.program, webgpu).run(found.copies(), found.draw)
+    limits = Limits(threads=1 << 14)
+    program = simplify(found.program, limits)
+    shared = WebGpuExecutor(program, webgpu, hardware=True).run(found.copies(), found.draw)
+    for slot, a, b in zip(found.program.outputs, expected, shared, strict=True):
+        shown = [webgpu.download(Array(s, Layout.dense((s.size,)), wg.float16)) for s in (a, b)]
+        np.testing.assert_allclose(*shown, rtol=2e-3, atol=1e-4, err_msg=str(slot))
+
+
+def test_programs_read_and_write_parameters_in_place(device, rng):
+    data = rng.standard_normal((33, 3))
+    p, q = (wg.parameter(tensor(data)) for _ in range(2))
+    x = tensor(rng.standard_normal((16, 33)))
+
+    def stepper(p: wg.Tensor) -> Callable:
+        adam = optim.Adam([p], lr=0.05)
+
+        def step(x: wg.Tensor) -> wg.Tensor:
+            adam.zero_grad()
+            loss = wg.mean(wg.square(x @ p - 1))
+            loss.backward()
+            adam.step()
+            return loss
+
+        return step
+
+    eager, compiled = stepper(p), wg.compile(stepper(q))
+    for _ in range(3):
+        np.testing.assert_allclose(eager(x).item(), compiled(x).item(), rtol=2e-3)
+    assert p.dtype is q.dtype is wg.float16
+    np.testing.assert_allclose(p.numpy(), q.numpy(), atol=4e-3)
+
+
+# Training.
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: optim.Adam(p, lr=0.02),
+        lambda p: optim.AdamW(p, lr=0.02),
+        lambda p: optim.SGD(p, lr=0.05),
+        lambda p: optim.SGD(p, lr=0.05, momentum=0.5, nesterov=True, weight_decay=1e-4),
+    ],
+    ids=["adam", "adamw", "sgd", "momentum"],
+)
+def test_optimizers_train_float16(make: Callable, numpy_device, rng):
+    """Gradients of 1e-4 have squares that float16 holds as 0; what Adam remembers is float32."""
+    model = nn.Linear(4, 2).astype(HALF)
+    assert model.weight.dtype is wg.float16 and model.weight.requires_grad
+    x = rng.standard_normal((64, 4))
+    y = tensor(x @ rng.standard_normal((4, 2)))
+    optimizer, losses = make(model.parameters()), []
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = wg.mean(wg.square(model(tensor(x)) - y)) * 1e-2
+        loss.backward()
+        for p in model.parameters():
+            p.set_grad(p.grad * (1.0 if "SGD" not in type(optimizer).__name__ else 100.0))
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.3 * losses[0]
+    state = optimizer.state_dict()
+    kept = state.get("moments") or [[v] for v in state["velocity"]]
+    assert {m.dtype.name for pair in kept for m in pair if m is not None} <= {"float32"}
+    optimizer.load_state_dict(state)
+
+
+def test_module_astype_keeps_identities(numpy_device):
+    layer = nn.Linear(3, 2)
+    weight = layer.weight
+    wg.sum(layer(wg.ones((1, 3)))).backward()
+    assert layer.astype(HALF) is layer and layer.weight is weight
+    assert weight.dtype is weight.grad.dtype is wg.float16
+    assert layer.astype("float32").weight.grad.tolist() == [[1] * 3] * 2
+    with pytest.raises(wg.errors.DTypeError, match="astype: int32 came"):
+        layer.astype("int32")
+
+
+def test_gradients_are_float16(device, rng):
+    x = wg.tensor(rng.standard_normal((3, 5)), dtype=HALF, requires_grad=True)
+    w = wg.tensor(rng.standard_normal((5, 4)), requires_grad=True)
+    out = wg.sum(wg.tanh(x @ w) / wg.exp(x[:, :4]))
+    assert out.dtype is wg.float32  # promoted by w
+    out.backward()
+    assert x.grad.dtype is wg.float16 and w.grad.dtype is wg.float32
+    wide = wg.tensor(x.numpy().astype(np.float32), requires_grad=True)
+    wg.sum(wg.tanh(wide @ w.detach()) / wg.exp(wide[:, :4])).backward()
+    np.testing.assert_allclose(x.grad.numpy(), wide.grad.numpy(), rtol=4e-3, atol=4e-3)
+
+
+# Without it.
+
+
+class Lesser:
+    """An adapter that lacks the feature; everything else is the real one's."""
+
+    def __init__(self, adapter: Any):
+        self.adapter = adapter
+        self.features = set(adapter.features) - {"shader-f16"}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.adapter, name)
+
+
+def test_adapter_without_the_feature_says_so(webgpu):
+    lesser = WebGpuDevice("webgpu", Gpu(Lesser(adapters()[0])))
+    assert wg.float16 not in lesser.dtypes and wg.float16 in webgpu.dtypes
+    message = rf"device webgpu has no float16.*adapter {lesser.gpu.info['device'][:8]}.*shader-f16"
+    with lesser:
+        x = wg.ones(3)
+        for make in (
+            lambda: wg.tensor([1.0], dtype=HALF),
+            lambda: wg.zeros(2, dtype=HALF),
+            lambda: wg.rand(2, dtype=HALF),
+            lambda: x.astype(HALF),
+            lambda: wg.sum(x, dtype=HALF),
+            lambda: wg.tensor([1.0], dtype=HALF, device="numpy").to(lesser),
+            lambda: nn.Linear(2, 2).astype(HALF),
+            lambda: wg.compile(lambda x: x.astype(HALF))(x),
+        ):
+            with pytest.raises(wg.errors.DTypeError, match=message):
+                make()
+        assert (x + np.ones(3, half)).dtype is wg.float32
+        with pytest.raises(wg.errors.DTypeError, match="float64 lives on the numpy device alone"):
+            wg.ones(2, dtype="float64")
+
+
+def test_devices_say_who_has_it(webgpu):
+    for row in describe():
+        assert (HALF in row["dtypes"]) == ("shader-f16" in row["features"])
+    assert wg.float16 in dtypes_of({"shader-f16"}) and wg.float16 not in dtypes_of(())
