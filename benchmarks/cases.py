@@ -14,6 +14,8 @@ from .problems import (
     Mlp,
     NormBlock,
     Problem,
+    Reduction,
+    Softmax,
     TinySteps,
 )
 
@@ -40,6 +42,13 @@ class Case:
 LARGE = Mlp((784, 128, 10))
 SMALL = Mlp((64, 32, 10))
 MEASURED = {"torch CPU": None, "NumPy by hand": None}
+TWO_COPIES = {"a copy": 1 / 2, "tinygrad": None, **MEASURED}
+SUMS = {
+    "all": ("sum of 4M", Reduction((1 << 22,))),
+    "rows": ("sum of rows, 2048^2", Reduction((2048, 2048), 1)),
+    "columns": ("sum of columns, 2048^2", Reduction((2048, 2048), 0)),
+}
+SOFTMAX = "softmax of rows, 4096 x 1000", Softmax(4096, 1000)
 
 CASES = (
     # Training steps.
@@ -81,6 +90,9 @@ CASES = (
         {"eager": 5, "tinygrad": None, "torch CPU": None},
         kernels=1,
     ),
+    # Passes over memory, against a plain copy of the same bytes.
+    *(Case(f"sum-{name}", *what, TWO_COPIES) for name, what in SUMS.items()),
+    Case("softmax", *SOFTMAX, {"a copy": 1 / 4, "tinygrad": None, **MEASURED}),
     # What a replay and a first call cost.
     Case("replay", "MLP 784-128-10, SGD: replay", LARGE, {"wgpu by hand": 1 / 1.3}),
     Case(
@@ -105,6 +117,11 @@ CASES = (
         {"wgpu by hand": 1 / 4},
         ours="eager",
     ),
+    *(
+        Case(f"eager-sum-{name}", *what, {"a copy": 1 / 2}, ours="eager")
+        for name, what in SUMS.items()
+    ),
+    Case("eager-softmax", *SOFTMAX, {"a copy": None}, ours="eager"),
     Case(
         "eager-numpy-mlp",
         "MLP 784-128-10, SGD",

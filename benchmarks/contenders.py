@@ -35,6 +35,7 @@ CONTENDERS = {
         Contender("first calls", OURS, environment=NO_CACHES, fresh=True),
         Contender("compiled, NumPy", OURS, {"device": "numpy"}, THREADS),
         Contender("eager, NumPy", OURS, {"device": "numpy", "compiled": False}, THREADS),
+        Contender("a copy", "benchmarks.peers.copies"),
         Contender("NumPy by hand", "benchmarks.peers.numpy", environment=THREADS),
         Contender("wgpu by hand", "benchmarks.peers.wgpu"),
         Contender("tinygrad", "benchmarks.peers.tinygrad"),

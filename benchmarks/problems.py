@@ -118,6 +118,28 @@ class Elementwise(Problem):
 
 
 @dataclass(frozen=True)
+class Reduction(Problem):
+    """The sum of positive numbers over an axis, or over all for None."""
+
+    shape: tuple[int, ...]
+    axis: int | None = None
+
+    def arrays(self) -> Arrays:
+        return {"x": _Draw().rng.random(self.shape, np.float32)}
+
+
+@dataclass(frozen=True)
+class Softmax(Problem):
+    """exp(x) / sum(exp(x)) of every row."""
+
+    rows: int
+    columns: int
+
+    def arrays(self) -> Arrays:
+        return {"x": _Draw().normal(self.rows, self.columns)}
+
+
+@dataclass(frozen=True)
 class TinySteps(Problem):
     """Many small operations, one after the other: `length` times 1.01 x + 0.1."""
 

@@ -1,5 +1,6 @@
 // Copies a strided view into a strided view of another buffer; all element types have 4 bytes.
 //
+// Where both run on by fours, T is vec4<u32>, and sizes, strides and offsets count fours.
 // Bindings: 0 uniform Params, 1 source, 2 target. Lanes of a stride: source, target.
 // Dispatch: ceil(size / 64) workgroups, folded into x and y; spare threads write nothing.
 
@@ -12,9 +13,13 @@ struct Params {
     dims: Dims,
 }
 
+// replace: type
+alias T = u32;
+// end: type
+
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> source: array<u32>;
-@group(0) @binding(2) var<storage, read_write> out: array<u32>;
+@group(0) @binding(1) var<storage, read> source: array<T>;
+@group(0) @binding(2) var<storage, read_write> out: array<T>;
 
 @compute @workgroup_size(64)
 fn main(

@@ -87,6 +87,18 @@ def _step(pool: list[wg.Tensor], state: wg.Tensor, index: wg.Tensor, op: tuple) 
         return _viewed(a, k)
     if kind == "cast":
         return a.astype(DTYPES[k % (len(DTYPES) if doubles else 4)])
+    if kind == "sort":
+        axis = j % len(a.shape) if a.shape else 0
+        order = wg.argsort(a, axis, descending=bool(k % 2)) if a.shape else index
+        return order if k % 3 == 0 or not a.shape else wg.take_along_axis(a, order, axis)
+    if kind == "search":
+        values = _number_like(a).astype(wg.float32)
+        return wg.searchsorted(wg.sort(state[:, j % 3]), values, ("left", "right")[k % 2])
+    if kind == "put":
+        made = wg.zeros((4, 3)) + state
+        made[index[: k % 4 + 1], j % 3] = _number_like(b).sum().astype(wg.float32)
+        made[index, ::2] = made[:, 1:]
+        return made
     if kind == "where":
         test = _binary(wg.less, a, b)
         return wg.where(
@@ -125,6 +137,9 @@ KINDS = [
     "product",
     "random",
     "concat",
+    "sort",
+    "search",
+    "put",
     "write",
     "update",
 ]

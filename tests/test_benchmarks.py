@@ -21,7 +21,17 @@ from benchmarks.harness import Row, Timing, disagreement, measure
 from benchmarks.peers import tinygrad
 from benchmarks.peers.base import AbsentError, Peer
 from benchmarks.peers.numpy import NumpyPeer
-from benchmarks.problems import Add, Attention, Cnn, Matmul, Mlp, NormBlock, TinySteps
+from benchmarks.problems import (
+    Add,
+    Attention,
+    Cnn,
+    Matmul,
+    Mlp,
+    NormBlock,
+    Reduction,
+    Softmax,
+    TinySteps,
+)
 
 
 def fake(name: str, **options) -> Contender:
@@ -288,11 +298,29 @@ def test_mlp_by_hand_learns_what_torch_learns(optimizer):
 @pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 @pytest.mark.parametrize(
     "problem",
-    [SMALL, Cnn(3, side=10), NormBlock(5, 8, 6), Attention(2, 2, 5, 4)],
-    ids=lambda p: type(p).__name__,
+    [
+        *(SMALL, Cnn(3, side=10), NormBlock(5, 8, 6), Attention(2, 2, 5, 4)),
+        *(Softmax(4, 7), Reduction((4, 7)), Reduction((4, 7), 0)),
+    ],
+    ids=str,
 )
 def test_problems_mean_the_same_to_torch_and_ours(ours, problem):
     assert disagreement(outputs(ours, problem), outputs(torch_peer(), problem)) < 1e-5
+
+
+def test_copies_copy_and_return_what_ours_do(webgpu):
+    from benchmarks.peers.copies import CopyPeer
+    from benchmarks.peers.ours import OurPeer
+
+    problem = Reduction((40, 30), 1)
+    try:
+        copies = CopyPeer("webgpu", compiled=False)
+        expected = outputs(OurPeer("webgpu", compiled=False), problem)
+        assert disagreement(outputs(copies, problem), expected) == 0
+        assert disagreement(outputs(NumpyPeer(), problem), expected) < 1e-6
+        assert copies.kernels(copies.build(problem)) == 1
+    finally:
+        wg.set_default_device(None)
 
 
 def test_problems_of_gpus_know_their_work():

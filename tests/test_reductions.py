@@ -125,6 +125,18 @@ def test_reduction_plans_visit_every_element_once(apart):
             assert width * extent * outputs + tail == layout.size
 
 
+@pytest.mark.parametrize("shape", [(70_003,), (300, 1000), (1000, 300), (30, 40, 20)], ids=str)
+def test_sum_as_a_gpu_takes_it_matches_numpy(webgpu, rng, monkeypatch, shape):
+    """Neighbouring lanes read neighbouring elements, and more of them share a row."""
+    plan = reduce.plan
+    monkeypatch.setattr(reduce, "plan", lambda x, axes, *_, **__: plan(x, axes, 1 << 14, True))
+    host = rng.integers(-4, 5, shape).astype(np.float32)
+    x = wg.tensor(host)
+    for axes in (None, 0, -1):
+        np.testing.assert_array_equal(x.sum(axes).numpy(), host.sum(axes))
+    np.testing.assert_array_equal(x[..., 1:].sum(-1).numpy(), host[..., 1:].sum(-1))
+
+
 @pytest.mark.parametrize("shape", [(128, 256), (64, 5, 64), (16_385, 1)], ids=str)
 def test_broadcast_operands_by_fours_match_numpy(webgpu, rng, shape):
     whole = rng.standard_normal(shape).astype(np.float32)
@@ -205,9 +217,7 @@ def test_reduction_over_many_axes(device, rng):
     axes = (0, 2, 4, 6, 8, 10)
     np.testing.assert_allclose(x.sum(axes).numpy(), host.T.sum(axes), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(x.var(axes).numpy(), host.T.var(axes), rtol=1e-5)
-    np.testing.assert_allclose(
-        x.cumulative_sum(5).numpy(), host.T.cumsum(5), rtol=1e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(x.cumulative_sum(5).numpy(), host.T.cumsum(5), rtol=1e-5, atol=1e-6)
 
 
 def test_reduction_of_an_expanded_view(device):

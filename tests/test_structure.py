@@ -38,6 +38,7 @@ LAYERS = {
     "indexing": 4,
     "inspection": 4,
     "functional": 4,
+    "linalg": 4,
     "random": 4,
     "custom": 4,
     "transforms": 4,
@@ -51,6 +52,7 @@ LAYERS = {
     "viz": 7,
     "profile": 7,
     "cli": 7,
+    "numerics": 7,
     "__main__": 7,
     "": 8,  # wgrad/__init__.py gathers them all
 }
@@ -299,7 +301,7 @@ def test_warnings_and_prints_are_none_on_import():
 
 def public_objects() -> Iterator[tuple[str, object]]:
     """Yield the names that users see, with the methods of the classes among them."""
-    for home in (wg, wg.nn, wg.optim, wg.data, wg.errors):
+    for home in (wg, wg.linalg, wg.nn, wg.optim, wg.data, wg.errors):
         for name, value in vars(home).items():
             module = str(getattr(value, "__module__", ""))
             if name.startswith("_") or inspect.ismodule(value) or "wgrad" not in module:

@@ -753,37 +753,6 @@ def test_indexing_agrees_with_numpy(key: Any, device):
     assert found.shape == data[key].shape
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
-@given(st.data())
-def test_random_keys_agree_with_numpy(data):
-    shape = data.draw(SHAPES)
-    array = np.arange(int(np.prod(shape)), dtype=np.int32).reshape(shape)
-    parts: list[Any] = []
-    taken = False
-    for n in shape[: data.draw(st.integers(0, len(shape)))]:
-        kinds = ["slice", "all"] + (["integer"] if n and not taken else [])
-        kinds += ["array"] if n and not taken and all(isinstance(p, slice) for p in parts) else []
-        kind = data.draw(st.sampled_from(kinds))
-        if kind == "slice":
-            parts.extend(_cuts(data.draw, (n,)))
-        elif kind == "all":
-            parts.append(slice(None))
-        elif kind == "integer":
-            parts.append(data.draw(st.integers(-n, n - 1)))
-        else:
-            taken = True
-            parts.append(data.draw(st.lists(st.integers(-n, n - 1), min_size=1, max_size=3)))
-    for _ in range(data.draw(st.integers(0, 2)) if not taken else 0):
-        parts.insert(data.draw(st.integers(0, len(parts))), None)
-    if not taken and data.draw(st.booleans()):
-        parts.append(...)
-    key = tuple(parts)
-    with wg.device("numpy"):
-        found = wg.tensor(array)[key].numpy()
-    np.testing.assert_array_equal(found, array[key])
-    assert found.shape == array[key].shape
-
-
 def test_indexing_by_a_tensor(device):
     x = wg.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     assert x[wg.tensor([2, 0])].tolist() == [[5, 6], [1, 2]]

@@ -32,7 +32,8 @@ def run(script: str, **env: str) -> subprocess.CompletedProcess:
 
 SHADERS = sorted(p.stem for p in shaders.folder().glob("*.wgsl"))
 BINDINGS = {"subgroup_probe": 0, "map_flat": 1, "map_strided": 1, "copy": 1, "reduce": 1}
-BINDINGS |= {"sort_rank": 1, "sort_place": 1, "scatter_sorted": 3}
+BINDINGS |= {"sort_rank": 1, "sort_count": 1, "sort_scan": 0, "sort_place": "rrrww"}
+BINDINGS |= {"scatter_sorted": 3, "scatter": 3, "searchsorted": 2, "scan": 2}
 BINDINGS |= {"fused": 1, "random": 0, "gather": 2, "scatter_add": 2}
 BINDINGS |= {"matmul": 2, "matmul_tiled": 2, "matvec": 2, "matmul_sum": 2}
 
@@ -44,13 +45,13 @@ def test_shader_file_compiles_as_it_is(gpu, name):
 
 def test_shader_library_compiles_whole(gpu):
     body = "@compute @workgroup_size(1) fn main() {}"
-    gpu.compile(shaders.source("lib/activation") + body, 0, "lib/activation")
+    gpu.compile(shaders.functions() + body, 0, "library")
 
 
 def test_shader_variants_take_what_they_call_and_no_more():
     text = shaders.library("nan_max(a, b)")
     assert "fn nan_max" in text and "fn is_nan" in text
-    assert "safe_tanh" not in text
+    assert "real_tanh" not in text
 
 
 def test_shader_fill_refuses_an_unknown_block_or_line():

@@ -1,4 +1,4 @@
-"""The command line: `python -m wgrad bisect script.py`."""
+"""The command line: `python -m wgrad bisect script.py`, `python -m wgrad numerics`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import os
 import runpy
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
+from . import numerics
+from .devices import device
 from .program.bisect import Finding, watching
 from .program.differences import TOLERANCE
 
@@ -28,7 +31,14 @@ def main(arguments: Sequence[str]) -> int:
     )
     bisect.add_argument("script", help="a Python script that uses wg.compile")
     bisect.add_argument("rest", nargs=argparse.REMAINDER, help="arguments of the script")
+    measured = commands.add_parser(
+        "numerics", help="measure the errors of elementwise functions against float64"
+    )
+    measured.add_argument("--device", help="what wg.device takes (default: the default device)")
+    measured.add_argument("--write", metavar="FILE", help="keep the table in a file of markdown")
     options = parser.parse_args(arguments)
+    if options.command == "numerics":
+        return _numerics(options.device, options.write)
     if not os.path.isfile(options.script):
         bisect.error(f"there is no script {options.script!r}")
     return _bisect(options.script, options.rest, options.tolerance)
@@ -58,3 +68,16 @@ def _bisect(script: str, rest: Sequence[str], tolerance: float) -> int:
     elif not findings:
         print(f"bisect: all of {len(programs)} compiled programs compute what their ops do")
     return 1 if findings else 0
+
+
+def _numerics(name: str | None, path: str | None) -> int:
+    """Measure a device, and print the table; the status says whether every contract is kept."""
+    chosen = device(name)
+    results = numerics.measure(chosen)
+    section = numerics.table(chosen, results)
+    print(section, end="")
+    if path is not None:
+        file = Path(path)
+        old = file.read_text(encoding="utf-8") if file.is_file() else ""
+        file.write_text(numerics.written(old, section), encoding="utf-8")
+    return 0 if all(r.ok for r in results) else 1

@@ -82,6 +82,19 @@ class Layout:
             offset += sum(b * s for b, s in zip(starts, self.strides, strict=True))
         return Layout(sizes, tuple(s * k for s, k in zip(self.strides, steps, strict=True)), offset)
 
+    def diagonal(self, offset: int, axis1: int, axis2: int) -> Layout:
+        """Return the view of the elements at i along `axis1` and i + offset along `axis2`.
+
+        i is the last axis; it has as many steps as lie within both.
+        """
+        first, second = max(0, -offset), max(0, offset)
+        count = max(0, min(self.shape[axis1] - first, self.shape[axis2] - second))
+        rest = [a for a in range(len(self.shape)) if a not in (axis1, axis2)]
+        shape = (*(self.shape[a] for a in rest), count)
+        strides = (*(self.strides[a] for a in rest), self.strides[axis1] + self.strides[axis2])
+        start = first * self.strides[axis1] + second * self.strides[axis2] if count else 0
+        return Layout(shape, strides, self.offset + start)
+
     def reshape(self, shape: Shape) -> Layout | None:
         """Return the view of `shape`, or None when only a copy can have it."""
         if self.contiguous:

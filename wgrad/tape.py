@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from . import core
-from .backends.base import Storage, births, tracing
+from .backends.base import Array, Storage, births, tracing
 from .core import Call, Node, Value
 from .errors import ArgumentError, GradientError
 from .ops.families import REGISTRY
@@ -37,6 +37,8 @@ def record(call: Call) -> None:
     tracked = False
     for position, value in enumerate(call.inputs):
         node = value.node if isinstance(value, Value) else None
+        if isinstance(value, Value) and value.array.storage.history is not None:
+            _check_assigned(value, op.name)
         if node is None or not node.requires_grad or (rule := op.rule(position)) is None:
             parents.append(None)
             continue
@@ -46,6 +48,8 @@ def record(call: Call) -> None:
         tracked = True
         names += rule.saves
     if not tracked:
+        if op.is_view and call.out.array.storage.history is not None:
+            call.out.node = unfollowed(call.out.array)
         return
     node = call.out.node
     if node is None:
@@ -82,6 +86,29 @@ def check_history(x: Value, where: str) -> None:
         "assigned to through a view, so its history no longer leads to its values: assign to a "
         "copy(), use .detach(), or build the result with wg.where or wg.concat"
     )
+
+
+def unfollowed(array: Array) -> Node:
+    """Return the node of a tensor without history, though its memory holds tracked values.
+
+    It tells the tensor from those made before these values came, whose history they lack.
+    """
+    node = Node()
+    node.version = array.storage.version
+    return node
+
+
+def _check_assigned(x: Value, where: str) -> None:
+    """Raise GradientError when `x` was made before tracked values were assigned to its memory."""
+    history, node = x.array.storage.history, x.node
+    if history is None or (node is not None and node.version >= history):
+        return
+    if node is None or node.op is None:  # else `check_history` says more
+        raise GradientError(
+            f"{where}: tracked values were assigned to the memory of this tensor through another "
+            "one, so their gradient would be lost here: use the tensor that was assigned to, take "
+            "the view anew, or detach() that tensor"
+        )
 
 
 def _save(name: str, call: Call) -> Any:

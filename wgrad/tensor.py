@@ -22,7 +22,7 @@ from .errors import (
     WgradError,
     shown,
 )
-from .layout import broadcast_shapes
+from .layout import Shape, broadcast_shapes
 from .ops import elementwise as ew
 from .ops import movement, reduction
 from .ops.families import expanded, with_dtype
@@ -106,7 +106,10 @@ class Tensor(Value):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
-            raise ArgumentError("__array__: a tensor is copied to become a NumPy array")
+            raise ArgumentError(
+                "__array__: copy=False came, and a tensor is copied to become a NumPy array: "
+                "numpy.from_dlpack shares its memory"
+            )
         return self.numpy().astype(dtype or self.dtype.numpy, copy=False)
 
     def __dlpack__(
@@ -195,7 +198,10 @@ class Tensor(Value):
 
     def detach(self) -> Tensor:
         """Return the same values (shared, not copied) with no history."""
-        return Tensor(self.array)
+        out = Tensor(self.array)
+        if self.array.storage.history is not None:
+            out.node = tape.unfollowed(self.array)
+        return out
 
     def copy(self) -> Tensor:
         """Return a copy in memory of its own. Differentiable; `.detach().copy()` has no history."""
@@ -209,15 +215,7 @@ class Tensor(Value):
 
         Raises: ShapeError; GradientError when `value` requires grad (its history would be lost).
         """
-        from .creation import tensor
-
-        if not isinstance(value, Tensor):
-            if not self.dtype.is_floating and np.asarray(value).dtype.kind == "f":
-                raise DTypeError(
-                    f"assign: floating values came for a {self.dtype.name} tensor: convert them "
-                    "first"
-                )
-            value = tensor(value, dtype=self.dtype, device=self.device)
+        value = self._for_assignment(value, "assign")
         if value.requires_grad and tape.is_recording():
             raise GradientError(
                 "assign: the value requires grad, and assigning would lose its history: use "
@@ -227,44 +225,73 @@ class Tensor(Value):
             refuse = getattr(listener, "refuse_assignment", None)
             if refuse is not None:
                 refuse(value)
-        if value.device is not self.device:
-            raise DeviceError(
-                f"assign: the value is on {value.device.name} and the tensor on {self.device.name}"
-            )
-        if broadcast_shapes("assign", value.shape, self.shape) != self.shape:
-            raise ShapeError(f"assign: shape {value.shape} does not fit shape {self.shape}")
-        if 0 in self.array.layout.strides and any(
-            s == 0 and n > 1 for s, n in zip(self.array.layout.strides, self.shape, strict=True)
-        ):
-            raise ShapeError(
-                f"assign: the tensor of shape {self.shape} is an expanded view, whose elements "
-                "share memory: assign to a copy()"
-            )
-        if value.dtype.rank > self.dtype.rank:
-            raise DTypeError(
-                f"assign: {value.dtype.name} values do not fit a {self.dtype.name} tensor: convert "
-                "with .astype() first"
-            )
+        value._check_fits(self.shape, "assign")
+        self._check_memory("assign")
         with tape.no_grad():
             source = expanded(with_dtype(value, self.dtype), self.shape).array
         self._write(source)
         return self
 
+    def _for_assignment(self, value: Any, where: str) -> Tensor:
+        """Return what is assigned here as a tensor, of any shape. Raises: DTypeError, ..."""
+        from .creation import tensor
+
+        if not isinstance(value, Tensor):
+            if not self.dtype.is_floating and np.asarray(value).dtype.kind == "f":
+                raise DTypeError(
+                    f"{where}: floating values came for a {self.dtype.name} tensor: convert them "
+                    "first"
+                )
+            return tensor(value, dtype=self.dtype, device=self.device)
+        if value.device is not self.device:
+            raise DeviceError(
+                f"{where}: the value is on {value.device.name} and the tensor on {self.device.name}"
+            )
+        if value.dtype.rank > self.dtype.rank:
+            raise DTypeError(
+                f"{where}: {value.dtype.name} values do not fit a {self.dtype.name} tensor: "
+                "convert with .astype() first"
+            )
+        return value
+
+    def _check_fits(self, shape: Shape, where: str) -> None:
+        """Raise ShapeError unless the tensor broadcasts to `shape`."""
+        if broadcast_shapes(where, self.shape, shape) != shape:
+            raise ShapeError(f"{where}: shape {self.shape} does not fit shape {shape}")
+
+    def _check_memory(self, where: str) -> None:
+        """Raise ShapeError for a view in which several elements share memory."""
+        layout = self.array.layout
+        if 0 in layout.strides and any(
+            s == 0 and n > 1 for s, n in zip(layout.strides, layout.shape, strict=True)
+        ):
+            raise ShapeError(
+                f"{where}: the tensor of shape {self.shape} is an expanded view, whose elements "
+                "share memory: assign to a copy()"
+            )
+
     def _write(self, source: Any, owned: bool = False) -> None:
         """Give the tensor the values of an array, which nobody else holds when `owned`."""
-        storage = self.array.storage
         bounds = source.storage.bounds
         if owned:
             self.device.replace(self.array, source)
         else:
             self.device.write(self.array, source)
+        self._has_changed(bounds)
+
+    def _has_changed(self, bounds: tuple[int, int] | None = None) -> None:
+        """Note that the values are others now; `bounds` are those of all of them."""
+        storage, layout = self.array.storage, self.array.layout
         storage.version += 1
-        layout = self.array.layout
         whole = layout.contiguous and layout.size == storage.size
         storage.bounds = bounds if whole else None
+        if whole:
+            storage.history = None
         if self.node is not None and not (self.node.op is None and self.node.requires_grad):
             changing(self, "node")
-            self.node = None  # a leaf stays one; any other identity was that of the old values
+            # A leaf stays one; any other identity was that of the old values.
+            tracked_beside = self.array.storage.history is not None
+            self.node = tape.unfollowed(self.array) if tracked_beside else None
 
     # Gradients.
     @property
@@ -422,18 +449,7 @@ class Tensor(Value):
         return indexing.getitem(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        view, taken = indexing._basic_view(self, key)
-        if taken is not None:
-            raise ArgumentError(
-                "x[indices] = value: assignment at an index array is not offered: use "
-                "wg.scatter_add, or wg.where with a mask"
-            )
-        if self.requires_grad and tape.is_recording():
-            raise GradientError(
-                "x[...] = value: the tensor requires grad; use no_grad(), or build the result with "
-                "wg.where or wg.concat"
-            )
-        view.detach().assign(value)
+        indexing.setitem(self, key, value)
 
     # Operators.
     def __add__(self, other: Any) -> Tensor:
@@ -459,6 +475,36 @@ class Tensor(Value):
 
     def __rtruediv__(self, other: Any) -> Tensor:
         return ew.divide(other, self)
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return ew.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return ew.floor_divide(other, self)
+
+    def __mod__(self, other: Any) -> Tensor:
+        return ew.remainder(self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return ew.remainder(other, self)
+
+    def __divmod__(self, other: Any) -> tuple[Tensor, Tensor]:
+        return ew.floor_divide(self, other), ew.remainder(self, other)
+
+    def __rdivmod__(self, other: Any) -> tuple[Tensor, Tensor]:
+        return ew.floor_divide(other, self), ew.remainder(other, self)
+
+    def __lshift__(self, other: Any) -> Tensor:
+        return ew.bitwise_left_shift(self, other)
+
+    def __rlshift__(self, other: Any) -> Tensor:
+        return ew.bitwise_left_shift(other, self)
+
+    def __rshift__(self, other: Any) -> Tensor:
+        return ew.bitwise_right_shift(self, other)
+
+    def __rrshift__(self, other: Any) -> Tensor:
+        return ew.bitwise_right_shift(other, self)
 
     def __pow__(self, other: Any) -> Tensor:
         return functional.pow(self, other)
@@ -500,25 +546,25 @@ class Tensor(Value):
         return ew.greater_equal(self, other)
 
     def __and__(self, other: Any) -> Tensor:
-        return ew.logical_and(self, other)
+        return ew.bitwise_and(self, other)
 
     def __rand__(self, other: Any) -> Tensor:
-        return ew.logical_and(other, self)
+        return ew.bitwise_and(other, self)
 
     def __or__(self, other: Any) -> Tensor:
-        return ew.logical_or(self, other)
+        return ew.bitwise_or(self, other)
 
     def __ror__(self, other: Any) -> Tensor:
-        return ew.logical_or(other, self)
+        return ew.bitwise_or(other, self)
 
     def __xor__(self, other: Any) -> Tensor:
-        return ew.logical_xor(self, other)
+        return ew.bitwise_xor(self, other)
 
     def __rxor__(self, other: Any) -> Tensor:
-        return ew.logical_xor(other, self)
+        return ew.bitwise_xor(other, self)
 
     def __invert__(self) -> Tensor:
-        return ew.logical_not(self)
+        return ew.bitwise_invert(self)
 
     # The common functions as methods.
     def exp(self) -> Tensor:
@@ -554,11 +600,68 @@ class Tensor(Value):
     def sign(self) -> Tensor:
         return ew.sign(self)
 
+    def acos(self) -> Tensor:
+        return ew.acos(self)
+
+    def acosh(self) -> Tensor:
+        return ew.acosh(self)
+
+    def asin(self) -> Tensor:
+        return ew.asin(self)
+
+    def asinh(self) -> Tensor:
+        return ew.asinh(self)
+
+    def atan(self) -> Tensor:
+        return ew.atan(self)
+
+    def atanh(self) -> Tensor:
+        return ew.atanh(self)
+
+    def ceil(self) -> Tensor:
+        return ew.ceil(self)
+
+    def cosh(self) -> Tensor:
+        return ew.cosh(self)
+
+    def erf(self) -> Tensor:
+        return ew.erf(self)
+
+    def exp2(self) -> Tensor:
+        return ew.exp2(self)
+
+    def expm1(self) -> Tensor:
+        return ew.expm1(self)
+
+    def floor(self) -> Tensor:
+        return ew.floor(self)
+
+    def log1p(self) -> Tensor:
+        return ew.log1p(self)
+
+    def log2(self) -> Tensor:
+        return ew.log2(self)
+
+    def log10(self) -> Tensor:
+        return ew.log10(self)
+
+    def round(self) -> Tensor:
+        return ew.round_(self)
+
+    def sinh(self) -> Tensor:
+        return ew.sinh(self)
+
+    def tan(self) -> Tensor:
+        return ew.tan(self)
+
+    def trunc(self) -> Tensor:
+        return ew.trunc(self)
+
     def pow(self, exponent: Any) -> Tensor:
         return functional.pow(self, exponent)
 
-    def clip(self, lo: Any = None, hi: Any = None) -> Tensor:
-        return functional.clip(self, lo, hi)
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+        return functional.clip(self, min, max)
 
     def sum(self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
         return functional.sum(self, axis, keepdims, dtype=dtype)
@@ -618,8 +721,8 @@ class Tensor(Value):
     def matmul(self, other: Any) -> Tensor:
         return functional.matmul(self, other)
 
-    def reshape(self, *shape: Any) -> Tensor:
-        return shaping.reshape(self, _one_or_many(shape))
+    def reshape(self, *shape: Any, copy: bool | None = None) -> Tensor:
+        return shaping.reshape(self, _one_or_many(shape), copy=copy)
 
     def view(self, *shape: Any) -> Tensor:
         return shaping.view(self, _one_or_many(shape))
@@ -630,13 +733,16 @@ class Tensor(Value):
     def transpose(self, axis0: int, axis1: int) -> Tensor:
         return shaping.transpose(self, axis0, axis1)
 
+    def moveaxis(self, source: Any, destination: Any) -> Tensor:
+        return shaping.moveaxis(self, source, destination)
+
     def permute_dims(self, *axes: Any) -> Tensor:
         return shaping.permute_dims(self, _one_or_many(axes))
 
     def broadcast_to(self, *shape: Any) -> Tensor:
         return shaping.broadcast_to(self, _one_or_many(shape))
 
-    def expand_dims(self, axis: int) -> Tensor:
+    def expand_dims(self, axis: Any) -> Tensor:
         return shaping.expand_dims(self, axis)
 
     def squeeze(self, axis: Any = None) -> Tensor:
@@ -644,6 +750,33 @@ class Tensor(Value):
 
     def flip(self, axis: Any = None) -> Tensor:
         return shaping.flip(self, axis)
+
+    def roll(self, shift: Any, axis: Any = None) -> Tensor:
+        return shaping.roll(self, shift, axis)
+
+    def tile(self, repetitions: Any) -> Tensor:
+        return shaping.tile(self, repetitions)
+
+    def repeat(self, repeats: Any, axis: int | None = None) -> Tensor:
+        return shaping.repeat(self, repeats, axis)
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+        return shaping.diagonal(self, offset, axis1, axis2)
+
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+        return functional.trace(self, offset, axis1, axis2)
+
+    def argsort(self, axis: int = -1, descending: bool = False) -> Tensor:
+        return indexing.argsort(self, axis, descending)
+
+    def sort(self, axis: int = -1, descending: bool = False) -> Tensor:
+        return indexing.sort(self, axis, descending)
+
+    def topk(self, k: int, axis: int = -1, largest: bool = True) -> Any:
+        return indexing.topk(self, k, axis, largest)
+
+    def nonzero(self) -> Any:
+        return indexing.nonzero(self)
 
     def take(self, indices: Any, axis: int | None = None) -> Tensor:
         return indexing.take(self, indices, axis)

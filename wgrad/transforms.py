@@ -204,6 +204,15 @@ class _ForwardMode:
             x.node = Node()
         self.tangents[x.node] = tangent, x.array.storage.version
 
+    def follows(self, x: Value) -> bool:
+        """Return whether `x` has a tangent."""
+        return self.of(x) is not None
+
+    def adopted(self, x: Value) -> None:
+        """Keep the tangent of a result that became the values of another tensor, `x`."""
+        if x.node is not None and x.node in self.tangents:
+            self.give(x, self.tangents[x.node][0])
+
     def refuse_assignment(self, value: Tensor) -> None:
         """Raise GradientError when assigning `value` would lose its tangent."""
         if self.of(value) is not None:

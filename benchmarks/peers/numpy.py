@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..problems import Add, Matmul, Mlp
+from ..problems import Add, Matmul, Mlp, Reduction, Softmax
 from .base import About, Peer, Step
 
 F = np.float32
@@ -23,6 +23,20 @@ class NumpyPeer(Peer):
     def add(self, problem: Add) -> Step:
         given = problem.arrays()
         return lambda: (given["a"] + given["b"],)
+
+    def reduction(self, problem: Reduction) -> Step:
+        x = problem.arrays()["x"]
+        return lambda: (x.sum(problem.axis),)
+
+    def softmax(self, problem: Softmax) -> Step:
+        x = problem.arrays()["x"]
+
+        def step() -> tuple:
+            e = np.exp(x - x.max(axis=1, keepdims=True))
+            e /= e.sum(axis=1, keepdims=True)
+            return (e,)
+
+        return step
 
     def mlp(self, problem: Mlp) -> Step:
         given = problem.arrays()

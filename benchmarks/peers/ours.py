@@ -18,6 +18,8 @@ from ..problems import (
     Mlp,
     NormBlock,
     Problem,
+    Reduction,
+    Softmax,
     TinySteps,
 )
 from .base import About, AbsentError, Peer, Step
@@ -74,6 +76,13 @@ class OurPeer(Peer):
     def add(self, problem: Add) -> Step:
         given = self._given(problem)
         return self._step(lambda a, b: (a + b,), given["a"], given["b"])
+
+    def reduction(self, problem: Reduction) -> Step:
+        given = self._given(problem)
+        return self._step(lambda x: (x.sum(problem.axis),), given["x"])
+
+    def softmax(self, problem: Softmax) -> Step:
+        return self._step(lambda x: (wg.softmax(x),), self._given(problem)["x"])
 
     def elementwise(self, problem: Elementwise) -> Step:
         given = self._given(problem)

@@ -12,7 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from ..problems import Add, Attention, Cnn, Elementwise, Matmul, Mlp, NormBlock, Problem
+from ..problems import (
+    Add,
+    Attention,
+    Cnn,
+    Elementwise,
+    Matmul,
+    Mlp,
+    NormBlock,
+    Problem,
+    Reduction,
+    Softmax,
+)
 from .base import About, AbsentError, Peer, Step
 
 
@@ -83,6 +94,14 @@ class TinygradPeer(Peer):
     def add(self, problem: Add) -> Step:
         given = self._given(problem)
         return self._jitted(lambda: (given["a"] + given["b"],))
+
+    def reduction(self, problem: Reduction) -> Step:
+        x = self._given(problem)["x"]
+        return self._jitted(lambda: (x.sum(problem.axis),))
+
+    def softmax(self, problem: Softmax) -> Step:
+        x = self._given(problem)["x"]
+        return self._jitted(lambda: (x.softmax(),))
 
     def elementwise(self, problem: Elementwise) -> Step:
         given = self._given(problem)

@@ -8,7 +8,18 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ..problems import Add, Attention, Cnn, Elementwise, Matmul, Mlp, NormBlock, Problem
+from ..problems import (
+    Add,
+    Attention,
+    Cnn,
+    Elementwise,
+    Matmul,
+    Mlp,
+    NormBlock,
+    Problem,
+    Reduction,
+    Softmax,
+)
 from .base import About, AbsentError, Peer, Step
 
 
@@ -47,6 +58,14 @@ class TorchPeer(Peer):
     def add(self, problem: Add) -> Step:
         given = self._given(problem)
         return lambda: (given["a"] + given["b"],)
+
+    def reduction(self, problem: Reduction) -> Step:
+        x, axis = self._given(problem)["x"], problem.axis
+        return lambda: (x.sum() if axis is None else x.sum(axis),)
+
+    def softmax(self, problem: Softmax) -> Step:
+        x = self._given(problem)["x"]
+        return lambda: (torch.softmax(x, 1),)
 
     def elementwise(self, problem: Elementwise) -> Step:
         given = self._given(problem)

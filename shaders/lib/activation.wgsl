@@ -1,6 +1,5 @@
 // Activation functions of networks whose plain formulas overflow, or lose digits where the result
 // is small. They keep NaN, and their limits at both infinities.
-// include: lib/math.wgsl
 
 // The product with its rounding error: halves of 12 bits have exact products.
 // Source: Dekker, "A floating-point technique for extending the available precision" (1971).

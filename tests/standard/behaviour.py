@@ -500,6 +500,101 @@ def reshape_says_whether_it_copies(device: Device) -> None:
         wg.reshape(x.T, (4,), copy=False)
 
 
+# What functions return and refuse.
+
+
+@claim
+def unique_results_have_the_fields_of_the_standard(device: Device) -> None:
+    x = wg.tensor([3, 1, 3, 2])
+    found = wg.unique_all(x)
+    same(found.values, [1, 2, 3])
+    same(found.indices, [1, 3, 0])
+    same(found.inverse_indices, [2, 0, 2, 1])
+    same(found.counts, [1, 1, 2])
+    assert wg.unique_counts(x)._fields == ("values", "counts")
+    assert wg.unique_inverse(x)._fields == ("values", "inverse_indices")
+    assert wg.unique_inverse(wg.reshape(x, (2, 2))).inverse_indices.shape == (2, 2)
+
+
+@claim
+def unique_values_keep_every_nan_and_zeros_are_one(device: Device) -> None:
+    x = wg.tensor([math.nan, 0.0, -0.0, math.nan])
+    assert wg.unique_values(x).shape == (3,)
+    assert wg.unique_counts(x).counts.tolist() == [2, 1, 1]
+
+
+@claim
+def sorting_is_stable_in_both_directions(device: Device) -> None:
+    x = wg.tensor([2, 1, 2, 1])
+    same(wg.argsort(x), [1, 3, 0, 2])
+    same(wg.argsort(x, descending=True), [0, 2, 1, 3])
+    same(wg.sort(wg.tensor([[2, 1], [1, 2]]), axis=0, descending=True), [[2, 2], [1, 1]])
+
+
+@claim
+def nonzero_needs_an_axis(device: Device) -> None:
+    with pytest.raises(ValueError):
+        wg.nonzero(wg.tensor(1))
+    i, j = wg.nonzero(wg.tensor([[0, 1], [2, 0]]))
+    same(i, [0, 1])
+    same(j, [1, 0])
+
+
+@claim
+def searchsorted_takes_a_sorter(device: Device) -> None:
+    x = wg.tensor([3.0, 1.0, 2.0])
+    same(wg.searchsorted(x, wg.tensor([2.0, 2.5]), sorter=wg.argsort(x)), [1, 2])
+
+
+@claim
+def repeats_may_be_an_array(device: Device) -> None:
+    same(wg.repeat(wg.tensor([5, 6, 7]), wg.tensor([2, 0, 1])), [5, 5, 7])
+
+
+@claim
+def running_totals_ask_which_axis(device: Device) -> None:
+    for function in (wg.cumulative_sum, wg.cumulative_prod):
+        with pytest.raises(ValueError):
+            function(wg.ones((2, 2)))
+        assert function(wg.ones(3), include_initial=True).shape == (4,)
+
+
+@claim
+def several_arrays_come_as_a_tuple(device: Device) -> None:
+    x = wg.ones((2, 3))
+    for found in (wg.unstack(x), wg.broadcast_arrays(x, wg.ones(3)), wg.nonzero(x)):
+        assert len(found) == 2 and all(isinstance(part, wg.Tensor) for part in found)
+    one, two = wg.meshgrid(wg.arange(2), wg.arange(3))
+    assert one.shape == two.shape == (3, 2)
+    assert wg.meshgrid(wg.arange(2), wg.arange(3), indexing="ij")[0].shape == (2, 3)
+
+
+@claim
+def contractions_check_their_axes(device: Device) -> None:
+    for call in (
+        lambda: wg.vecdot(wg.ones(3), wg.ones(4)),
+        lambda: wg.tensordot(wg.ones((2, 3)), wg.ones((2, 3)), axes=1),
+    ):
+        with pytest.raises(ValueError):
+            call()
+    assert wg.tensordot(wg.ones((2, 3)), wg.ones((4, 5)), axes=0).shape == (2, 3, 4, 5)
+    assert wg.vecdot(wg.ones((4, 1, 3)), wg.ones((2, 3))).shape == (4, 2)
+
+
+@claim
+def rounding_keeps_integers(device: Device) -> None:
+    x = wg.tensor([-3, 7])
+    for function in (wg.floor, wg.ceil, wg.trunc, wg.round):
+        same(function(x), [-3, 7], wg.int32)
+
+
+@claim
+def where_broadcasts_and_promotes(device: Device) -> None:
+    mask = wg.tensor([[True], [False]])
+    same(wg.where(mask, wg.tensor([1.0, 2.0]), 0), [[1, 2], [0, 0]], wg.float32)
+    assert wg.where(mask, wg.ones(2, dtype="int32"), wg.ones(2)).dtype is wg.float32
+
+
 # The namespace.
 
 

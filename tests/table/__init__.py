@@ -16,6 +16,7 @@ ROWS: tuple[Row, ...] = (
     *reductions.reductions(),
     *movement.movement(),
     *linalg.linalg(),
+    *linalg.products(),
     *indexing.indexing(),
     *compositions.compositions(),
     *networks.networks(),

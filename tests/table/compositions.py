@@ -74,7 +74,7 @@ def compositions() -> Iterator[Row]:
     yield Row(
         "clip-below",
         ("clamp",),
-        lambda x: wg.clip(x, lo=1),
+        lambda x: wg.clip(x, min=1),
         lambda x: np.maximum(x, 1),
         (Arg(),),
         smooth=away(1),

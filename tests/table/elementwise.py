@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 import wgrad as wg
 
-from .row import ALL, Arg, Row, apart, away, to_bool, to_float
+from .row import ALL, INTS, Arg, Row, apart, away, between, to_bool, to_float
 
 
 def elementwise() -> Iterator[Row]:
@@ -44,6 +45,64 @@ def elementwise() -> Iterator[Row]:
     yield row(
         "sigmoid", wg.sigmoid, lambda a: 1 / (1 + np.exp(-1.0 * a)), (wide,), **transcendental
     )
+
+    inside = Arg(low=-0.9, high=0.9, integers=(-1, 1))
+    functions: dict[str, tuple[Any, Arg]] = {
+        "exp2": (np.exp2, wide),
+        "expm1": (np.expm1, wide),
+        "log1p": (np.log1p, positive),
+        "log2": (np.log2, positive),
+        "log10": (np.log10, positive),
+        "erf": (np.vectorize(math.erf, otypes=[float]), Arg()),
+        "tan": (np.tan, Arg(low=-1.2, high=1.2)),
+        "asin": (np.arcsin, inside),
+        "acos": (np.arccos, inside),
+        "atan": (np.arctan, Arg()),
+        "sinh": (np.sinh, Arg(low=-3, high=3)),
+        "cosh": (np.cosh, Arg(low=-3, high=3)),
+        "asinh": (np.arcsinh, wide),
+        "acosh": (np.arccosh, Arg(low=1.2, high=4.0, integers=(1, 9))),
+        "atanh": (np.arctanh, inside),
+    }
+    for name, (function, arg) in functions.items():
+        yield row(name, getattr(wg, name), function, (arg,), **transcendental)
+    apart_from_0 = {"smooth": away(0), **transcendental}
+    yield row("atan2", wg.atan2, np.arctan2, pair, **apart_from_0)
+    yield row("hypot", wg.hypot, np.hypot, pair, **apart_from_0)
+    yield row("logaddexp", wg.logaddexp, np.logaddexp, pair, **transcendental)
+    weight = Arg(low=-0.5, high=1.5, integers=(0, 2))
+    yield row(
+        "lerp", wg.lerp, lambda a, b, c: a + c * (b - a), (Arg(), Arg(), weight), **transcendental
+    )
+
+    # Rounding, and the parts of a float.
+    for name in ("ceil", "floor", "trunc"):
+        yield row(name, getattr(wg, name), getattr(np, name), (Arg(),), smooth=between(0))
+    yield row("round", wg.round, np.rint, (Arg(),), smooth=between(0.5))
+    nonzero = Arg(low=0.5, high=2.0)
+    for name, function in (("floor_divide", np.floor_divide), ("remainder", np.remainder)):
+        yield row(
+            name,
+            getattr(wg, name),
+            function,
+            (Arg(low=-5, high=5), nonzero),
+            smooth=lambda a, b: between(0)(a / b),
+        )
+    yield row("positive", wg.positive, np.positive, (Arg(),))
+    kink = {"dtypes": ALL, "result": to_float, "smooth": away(0)}
+    yield row("copysign", wg.copysign, lambda a, b: np.copysign(1.0 * a, 1.0 * b), pair, **kink)
+    yield row("nextafter", wg.nextafter, lambda a, b: a + 0.0 * b, pair, **kink)
+    yield row("signbit", wg.signbit, np.signbit, (Arg(),), result=to_bool, grad=())
+
+    # Bits.
+    bits = {"dtypes": (*INTS, "bool"), "grad": ()}
+    for name in ("bitwise_and", "bitwise_or", "bitwise_xor"):
+        yield row(name, getattr(wg, name), getattr(np, name), pair, **bits)
+    yield row("bitwise_invert", wg.bitwise_invert, np.invert, (Arg(),), **bits)
+    places = (Arg(), Arg(integers=(0, 40)))
+    shifts = {"dtypes": INTS, "grad": ()}
+    yield row("bitwise_left_shift", wg.bitwise_left_shift, np.left_shift, places, **shifts)
+    yield row("bitwise_right_shift", wg.bitwise_right_shift, np.right_shift, places, **shifts)
 
     yield row("relu", wg.relu, lambda a: np.maximum(a, 0), (Arg(),), smooth=away(0))
     yield row("abs", wg.abs, np.abs, (Arg(),), smooth=away(0))

@@ -107,13 +107,134 @@ def movement() -> Iterator[Row]:
         public=("squeeze",),
     )
     yield row(
+        "moveaxis",
+        "permute_dims",
+        lambda x: wg.moveaxis(x, (0, -1), (1, 0)),
+        lambda x: np.moveaxis(x, (0, -1), (1, 0)),
+        public=("moveaxis",),
+    )
+    yield row(
+        "expand_dims-twice",
+        "reshape",
+        lambda x: wg.expand_dims(x, (0, -1)),
+        lambda x: np.expand_dims(x, (0, -1)),
+    )
+    yield row(
+        "broadcast_arrays",
+        "broadcast_to",
+        lambda x, y: wg.concat(wg.broadcast_arrays(x, y)),
+        lambda x, y: np.concatenate(np.broadcast_arrays(x, y)),
+        Arg((3, 1)),
+        Arg((1, 2)),
+        grad=(0, 1),
+        public=("broadcast_arrays",),
+    )
+    yield row(
+        "broadcast_shapes",
+        "broadcast_to",
+        lambda x: wg.broadcast_to(x, wg.broadcast_shapes(x.shape, (2, 1), 3)),
+        lambda x: np.broadcast_to(x, (2, 3)),
+        Arg((1, 3)),
+        public=("broadcast_shapes",),
+    )
+    for indexing in ("xy", "ij"):
+        yield row(
+            f"meshgrid-{indexing}",
+            "broadcast_to",
+            lambda x, y, indexing=indexing: wg.stack(wg.meshgrid(x, y, indexing=indexing)),
+            lambda x, y, indexing=indexing: np.stack(np.meshgrid(x, y, indexing=indexing)),
+            Arg((3,)),
+            Arg((2,)),
+            grad=(0, 1),
+            public=("meshgrid",),
+        )
+    yield row(
         "pad",
         "embed",
-        lambda x: wg.pad(x, ((1, 0), (0, 2)), 1),
+        lambda x: wg.pad(x, ((1, 0), (0, 2)), value=1),
         lambda x: np.pad(x, ((1, 0), (0, 2)), constant_values=1),
         Arg(),
         public=("pad",),
     )
+    for mode in ("edge", "reflect", "symmetric", "wrap"):
+        yield row(
+            f"pad-{mode}",
+            "concat",
+            lambda x, mode=mode: wg.pad(x, ((0, 0), (2, 1)), mode),
+            lambda x, mode=mode: np.pad(x, ((0, 0), (2, 1)), mode),
+            Arg(),
+        )
+    yield row(
+        "pad-far",
+        "gather",  # of so many pieces
+        lambda x: wg.pad(x, ((0, 0), (7, 11)), "reflect"),
+        lambda x: np.pad(x, ((0, 0), (7, 11)), "reflect"),
+        Arg(),
+    )
+    for id, shift, axis in (("roll", (1, -1), (0, 2)), ("roll-flat", 7, None)):
+        yield row(
+            id,
+            "concat",
+            lambda x, shift=shift, axis=axis: wg.roll(x, shift, axis),
+            lambda x, shift=shift, axis=axis: np.roll(x, shift, axis),
+            public=("roll",),
+        )
+    yield row(
+        "tile",
+        "broadcast_to",
+        lambda x: wg.tile(x, (2, 1, 3)),
+        lambda x: np.tile(x, (2, 1, 3)),
+        Arg(),
+        public=("tile",),
+    )
+    for id, op, repeats in (("repeat", "broadcast_to", 3), ("repeat-each", "concat", [2, 0, 3, 1])):
+        yield row(
+            id,
+            op,
+            lambda x, repeats=repeats: wg.repeat(x, repeats, 2),
+            lambda x, repeats=repeats: np.repeat(x, repeats, 2),
+            public=("repeat",),
+        )
+    yield row(
+        "split",
+        "slice",
+        lambda x: wg.split(x, [1, 3], -1)[1],
+        lambda x: np.split(x, [1, 3], -1)[1],
+        public=("split",),
+    )
+    yield row(
+        "unstack",
+        "slice",
+        lambda x: wg.stack(wg.unstack(x, 1)[::-1]),
+        lambda x: np.stack([x[:, i] for i in (2, 1, 0)]),
+        public=("unstack",),
+    )
+    yield row(
+        "diagonal",
+        "diagonal",
+        lambda x: wg.diagonal(x, 1, 2, 0),
+        lambda x: np.diagonal(x, 1, 2, 0),
+        Arg((3, 2, 3)),
+        public=("diagonal",),
+    )
+    yield row("diag", "diagonal", lambda x: wg.diag(x, -1), lambda x: np.diag(x, -1), Arg((3, 4)))
+    yield row(
+        "diag-of-a-vector",
+        "embed_diagonal",
+        lambda x: wg.diag(x, 2),
+        lambda x: np.diag(x, 2),
+        Arg((3,)),
+        public=("diag",),
+    )
+    for name in ("tril", "triu"):
+        yield row(
+            name,
+            "where",
+            lambda x, name=name: getattr(wg, name)(x, 1),
+            lambda x, name=name: getattr(np, name)(x, 1),
+            Arg((2, 4, 3)),
+            public=(name,),
+        )
     three = (Arg((2, 3)), Arg((2, 1)), Arg((2, 4)))
     yield row(
         "concat",

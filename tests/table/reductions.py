@@ -97,14 +97,31 @@ def reductions() -> Iterator[Row]:
             yield Row(
                 f"{name}{suffix}",
                 (name,),
-                lambda x, f=getattr(wg, name), how=how: f(x, **how),
-                lambda x, f=getattr(np, name), how=how: f(x, **how),
+                lambda x, name=name, how=how: getattr(wg, name)(x, **how),
+                lambda x, name=name, how=how: getattr(np, name)(x, **how),
                 (Arg((4, 5), 0.5, 1.5, (-2, 2)),),
                 dtypes=ALL,
                 result=counted,
                 rtol=1e-5,
                 public=(name,),
             )
+    for suffix, how in (("", {}), ("-axis0-twice", {"axis": 0, "n": 2})):
+        yield Row(
+            f"diff{suffix}",
+            ("slice", "subtract"),
+            lambda x, how=how: wg.diff(x, **how),
+            lambda x, how=how: np.diff(x, **how),
+            (Arg((4, 5)),),
+            public=("diff",),
+        )
+    yield Row(
+        "diff-between",
+        ("concat", "slice", "subtract"),
+        lambda x, y: wg.diff(x, axis=1, prepend=y, append=y),
+        lambda x, y: np.diff(x, axis=1, prepend=y, append=y),
+        (Arg((2, 3)), Arg((2, 2))),
+        grad=(0, 1),
+    )
     yield from rows(
         "logsumexp",
         (box,),

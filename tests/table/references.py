@@ -34,3 +34,15 @@ def np_scatter_add(x: np.ndarray, index: np.ndarray, values: np.ndarray, axis: i
         target[axis] = index[place]
         out[tuple(target)] += values[place]
     return out
+
+
+def np_assigned(x: np.ndarray, value: np.ndarray, key: Any) -> np.ndarray:
+    out = x.copy()
+    out[key] = value
+    return out
+
+
+def np_descending(x: np.ndarray, axis: int) -> np.ndarray:
+    """Return the stable order of falling values, of which none is NaN."""
+    wide = x.astype(np.int64) if x.dtype == bool else x
+    return np.argsort(-wide, axis=axis, kind="stable")

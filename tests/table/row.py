@@ -108,6 +108,11 @@ def away(*points: float) -> Callable[..., bool]:
     return lambda *xs: all(np.abs(x - p).min() > 0.05 for x in xs for p in points)
 
 
+def between(fraction: float) -> Callable[..., bool]:
+    """Every input keeps its distance from all integers plus this fraction."""
+    return lambda *xs: all(np.abs(x - np.rint(x - fraction) - fraction).min() > 0.05 for x in xs)
+
+
 def apart(*xs: np.ndarray) -> bool:
     """No two inputs are nearly equal at any place."""
     return all(np.abs(x - y).min() > 0.05 for i, x in enumerate(xs) for y in xs[:i])

@@ -35,11 +35,22 @@ class Storage:
     `version` counts the writes that replaced its values: the tape compares versions to find out
     that a value it saved is gone. `bounds` holds the least and greatest value of integer data
     where the host knows them, so that indices can be checked without a readback. `born` numbers
-    storages in the order of their making. `shared` says that another library holds the memory as
-    well: it keeps its place, and nothing is known about its values.
+    storages in the order of their making. `history` is the version since which values here may
+    follow from tracked ones that were assigned (indexing/assignment.py). `shared` says that another
+    library holds the memory as well: it keeps its place, and nothing is known about its values.
     """
 
-    __slots__ = ("__weakref__", "_bounds", "born", "buffer", "device", "shared", "size", "version")
+    __slots__ = (
+        "__weakref__",
+        "_bounds",
+        "born",
+        "buffer",
+        "device",
+        "history",
+        "shared",
+        "size",
+        "version",
+    )
 
     def __init__(self, device: Device, buffer: Any, size: int):
         self.device = device
@@ -47,6 +58,7 @@ class Storage:
         self.size = size
         self.version = 0
         self.born = next(births)
+        self.history: int | None = None
         self.shared = False
         self._bounds: tuple[int, int] | None = None
 
@@ -325,12 +337,46 @@ class Device(ABC):
         """Copy `x` into the view `target` of equal shape and dtype; they may overlap."""
 
     @abstractmethod
+    def place(
+        self,
+        pieces: Sequence[Array],
+        targets: Sequence[Layout],
+        shape: Shape,
+        fill: Number | None,
+    ) -> Array:
+        """Return `fill` in `shape`, with each piece in the view of it that its target says.
+
+        Pieces are of one dtype and do not overlap; None says that they leave nothing open.
+        """
+
+    @abstractmethod
     def gather(self, x: Array, index: Array, axis: int) -> Array:
         """out[.., j, ..] = x[.., index[.., j, ..], ..]; index has the output's shape."""
 
     @abstractmethod
     def scatter_add(self, index: Array, values: Array, axis: int, size: int) -> Array:
         """The transpose of gather into zeros whose `axis` has `size`; adds in index order."""
+
+    @abstractmethod
+    def scatter(self, target: Array, index: Array, values: Array, axis: int) -> None:
+        """target[.., index[j], ..] = values[.., j, ..] in place, along `axis`; the last j wins.
+
+        `index` has one axis; `values` has the target's shape but for `axis`, and other memory.
+        """
+
+    @abstractmethod
+    def argsort(self, x: Array, axis: int, descending: bool) -> Array:
+        """Return the int32 positions along `axis` in the order of the values, ties by position.
+
+        NaN counts as greater than every number, -0 as equal to 0.
+        """
+
+    @abstractmethod
+    def searchsorted(self, x: Array, values: Array, right: bool) -> Array:
+        """Return how many of `x` (one axis, in the order of argsort) come before each value, int32.
+
+        Equal ones do too if `right`. Both have one dtype, and it is not bool.
+        """
 
     @abstractmethod
     def random(self, kind: str, key: tuple[int, int], counter: int, shape: Shape) -> Array:
@@ -366,8 +412,12 @@ PROTOCOL = (
     "matmul",
     "copy",
     "write",
+    "place",
     "gather",
     "scatter_add",
+    "scatter",
+    "argsort",
+    "searchsorted",
     "random",
 )
 REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")

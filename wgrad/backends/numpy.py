@@ -11,6 +11,7 @@ import platform
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -59,6 +60,22 @@ def as_numpy(x: Array) -> np.ndarray:
     strides = tuple(s * item for s in layout.strides)
     offset = layout.offset * item if layout.size else 0
     return np.ndarray(layout.shape, flat.dtype, flat, offset, strides)
+
+
+def positions(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
+    """Return the order of the values along `axis`, as `Device.argsort` says."""
+    if not descending:
+        return np.argsort(x, axis, kind="stable")
+    # Sorting the reverse and reversing that keeps ties in order of position.
+    found = np.argsort(np.flip(x, axis), axis, kind="stable")
+    return x.shape[axis] - 1 - np.flip(found, axis)
+
+
+def put(target: np.ndarray, index: np.ndarray, values: np.ndarray, axis: int) -> None:
+    """Assign in place along `axis`, as `Device.scatter` says."""
+    # A contiguous index is walked in order, so the last of equal ones stays.
+    places: tuple[Any, ...] = (*[slice(None)] * axis, np.ascontiguousarray(index))
+    target[places] = values
 
 
 @lru_cache(maxsize=256)
@@ -150,6 +167,18 @@ class NumpyDevice(Device):
     def write(self, target: Array, x: Array) -> None:
         np.copyto(as_numpy(target), as_numpy(x))  # NumPy buffers overlapping copies itself
 
+    def place(
+        self,
+        pieces: Sequence[Array],
+        targets: Sequence[Layout],
+        shape: Shape,
+        fill: Number | None,
+    ) -> Array:
+        out = self.full(shape, 0 if fill is None else fill, pieces[0].dtype)
+        for piece, target in zip(pieces, targets, strict=True):
+            np.copyto(as_numpy(out.view(target)), as_numpy(piece))
+        return out
+
     def gather(self, x: Array, index: Array, axis: int) -> Array:
         return self._wrap(as_numpy(x)[_places(index, axis)], x.dtype)
 
@@ -162,6 +191,16 @@ class NumpyDevice(Device):
         else:
             np.add.at(out, places, as_numpy(values))
         return self._wrap(out, values.dtype)
+
+    def scatter(self, target: Array, index: Array, values: Array, axis: int) -> None:
+        put(as_numpy(target), as_numpy(index), as_numpy(values), axis)
+
+    def argsort(self, x: Array, axis: int, descending: bool) -> Array:
+        return self._wrap(positions(as_numpy(x), axis, descending), dtypes.int32)
+
+    def searchsorted(self, x: Array, values: Array, right: bool) -> Array:
+        found = np.searchsorted(as_numpy(x), as_numpy(values), "right" if right else "left")
+        return self._wrap(np.asarray(found), dtypes.int32)
 
     def random(self, kind: str, key: tuple[int, int], counter: int, shape: Shape) -> Array:
         words = threefry.bits(key, counter, Layout.dense(shape).size)

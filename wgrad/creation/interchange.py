@@ -2,7 +2,8 @@
 
 Tensors of the NumPy device live in host memory that NumPy, PyTorch and JAX can hold as well. What
 another owner writes there is in the tensor at once, but unknown to the tape and to compiled
-functions: a storage's version counts only what wgrad itself writes.
+functions: a storage's version counts only what wgrad itself writes. Two tensors that were made of
+one array are two storages, and nothing here knows that they overlap either.
 """
 
 from __future__ import annotations

@@ -2,9 +2,12 @@
 
 from .arithmetic import clip, pow
 from .classification import cross_entropy
+from .contraction import tensordot
+from .einsum import einsum
 from .encoding import one_hot
 from .linalg import linear, matmul
 from .losses import mse_loss
+from .products import cross, kron, outer, trace, vecdot
 from .reductions import (
     argmax,
     argmin,
@@ -18,5 +21,5 @@ from .reductions import (
     sum,
     var,
 )
-from .scans import cumulative_prod, cumulative_sum
+from .scans import cumulative_prod, cumulative_sum, diff
 from .softmax import log_softmax, logsumexp, softmax

@@ -54,18 +54,18 @@ def _check_exponent(b: Any) -> None:
         )
 
 
-def clip(x: Tensor, lo: Any = None, hi: Any = None) -> Tensor:
-    """Return `x` kept between `lo` and `hi`, bounds included (None: no bound).
+def clip(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """Return `x` kept between `min` and `max`, bounds included (None: no bound).
 
-    The slope is 1 at both bounds; NaN stays NaN. Raises: ArgumentError when lo > hi.
+    The slope is 1 at both bounds; NaN stays NaN. Raises: ArgumentError when min > max.
     """
     x = as_tensor(x, "clip")
-    if lo is None and hi is None:
+    if min is None and max is None:
         return apply(movement.alias, x)
-    if isinstance(lo, (int, float)) and isinstance(hi, (int, float)) and lo > hi:
-        raise ArgumentError(f"clip: lo {shown(lo)} is greater than hi {shown(hi)}")
+    if isinstance(min, (int, float)) and isinstance(max, (int, float)) and min > max:
+        raise ArgumentError(f"clip: min {shown(min)} is greater than max {shown(max)}")
     least, greatest = _extremes(x.dtype)
-    return clamp(x, least if lo is None else lo, greatest if hi is None else hi)
+    return clamp(x, least if min is None else min, greatest if max is None else max)
 
 
 def _extremes(dtype: dtypes.DType) -> tuple[Any, Any]:

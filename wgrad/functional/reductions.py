@@ -132,7 +132,7 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
         return extreme(size, axes, keepdims, ties="split")
     with no_grad():  # the norm is homogeneous: what it is scaled by cancels in every derivative
         found = extreme(size.detach(), axes, True)
-        # Not the infinite ones, whose quotient would be NaN, nor those whose reciprocal is infinite.
+        # Not by inf, whose quotient would be NaN, nor by what has an infinite reciprocal.
         scale = where(less(found, float("inf")), maximum(found, 2.0**-100), 1)
     size = size / scale
     if ord == 2:

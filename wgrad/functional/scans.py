@@ -1,14 +1,16 @@
-"""Running totals along an axis."""
+"""Running totals along an axis, and their inverse: differences of neighbours."""
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 from ..core import Op, apply, wrap
-from ..errors import AxisError, ShapeError
+from ..errors import ArgumentError, AxisError, DTypeError, ShapeError, shown
 from ..layout import normalize_axis
-from ..ops import scan
-from ..shaping import as_tensor, concat
+from ..ops import movement, scan
+from ..ops.elementwise import subtract
+from ..shaping import as_tensor, as_tensors, concat
 from .reductions import counted
 
 if TYPE_CHECKING:
@@ -36,6 +38,36 @@ def cumulative_prod(
     Gradients are exact where elements are 0. What `include_initial` puts in front is 1.
     """
     return _scanned(scan.cumulative_prod, 1, x, axis, dtype, include_initial)
+
+
+def diff(x: Tensor, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Tensor:
+    """Return each element's difference to the one before it along `axis`, `n` times over.
+
+    `prepend` and `append` are tensors that are joined to `x` first. Shapes: (..., m, ...) ->
+    (..., max(m - n, 0), ...). Raises: ArgumentError; AxisError; DTypeError for bools; ShapeError.
+    """
+    try:
+        times = operator.index(n)
+    except TypeError:
+        times = -1
+    if times < 0:
+        raise ArgumentError(f"diff: n={shown(n)} came, and an integer of at least 0 is needed")
+    around = [part for part in (prepend, x, append) if part is not None]
+    parts = as_tensors("diff", *around) if len(around) > 1 else (as_tensor(x, "diff"),)
+    at = normalize_axis(axis, len(parts[0].shape), "diff")
+    out = concat(parts, at) if len(parts) > 1 else parts[0]
+    if not out.dtype.rank:
+        raise DTypeError("diff: a bool tensor came and a number is needed: convert with .astype()")
+    for _ in range(min(times, out.shape[at])):
+        out = subtract(_shortened(out, at, 1), _shortened(out, at, 0))
+    return out
+
+
+def _shortened(x: Tensor, axis: int, start: int) -> Tensor:
+    """Return `x` without the first entry along `axis` for a start of 1, else without the last."""
+    starts = tuple(start if i == axis else 0 for i in range(len(x.shape)))
+    sizes = tuple(max(size - 1, 0) if i == axis else size for i, size in enumerate(x.shape))
+    return movement.slice_view(x, starts, sizes, (1,) * len(x.shape))
 
 
 def _scanned(

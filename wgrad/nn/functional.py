@@ -50,4 +50,4 @@ from ..ops.elementwise.activation import (
     sigmoid,
     silu,
 )
-from ..ops.elementwise.transcendental import tanh
+from ..ops.elementwise.hyperbolic import tanh

@@ -83,8 +83,9 @@ class Elementwise(Op):
     """An op that treats every element alike. Calling it promotes and broadcasts its inputs.
 
     `kind` says which dtypes it computes in: "same" (the promoted one), "number" (likewise, but
-    not bool), "float" (integers become float32), "compare" (promoted in, bool out), "logical"
-    (bools) or "select" (a bool, then promoted).
+    not bool), "integer" and "bits" (likewise, but integers, or integers and bools, only), "float"
+    (integers become float32), "compare" (promoted in, bool out), "logical" (bools) or "select" (a
+    bool, then promoted).
     """
 
     def __init__(self, name: str, body: Body, kind: str, partials: Sequence, arity: int, doc: str):
@@ -165,6 +166,14 @@ class Elementwise(Op):
         if self.kind == "number" and common is dtypes.bool_:
             raise DTypeError(
                 f"{self.name}: a bool tensor came and a number is needed: convert with .astype()"
+            )
+        if self.kind in ("integer", "bits") and not (
+            common.is_integer or (common is dtypes.bool_ and self.kind == "bits")
+        ):
+            wanted = "integers are" if self.kind == "integer" else "integers or bools are"
+            raise DTypeError(
+                f"{self.name}: {common.name} came and {wanted} needed: compare it with something, "
+                "or convert with .astype()"
             )
         ins = (dtypes.bool_,) * bools + (common,) * (len(inputs) - bools)
         return ins, dtypes.bool_ if self.kind in ("compare", "logical") else common

@@ -1,12 +1,12 @@
 """Ops that move elements or only the view of them: linear, each with its transpose.
 
-The primitives here take exact, normalised parameters; the public functions (shaping.py) accept
+The primitives here take exact, normalised parameters; the public functions (shaping) accept
 what a user writes. Most are views: no element moves until a kernel reads through the layout.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -63,15 +63,23 @@ permute_ = view(
 slice_ = view(
     "slice",
     layout=lambda layout, starts, sizes, steps: layout.slice(starts, sizes, steps),
-    transpose=lambda ct, shapes, starts, steps: embed(ct, shapes[0], starts, steps),
+    transpose=lambda ct, shapes, starts, steps: apply(
+        REGISTRY["embed"], ct, shape=shapes[0], starts=starts, steps=steps, value=0
+    ),
     doc="Every step-th element from a start, a given number of them, without a copy.",
 )
+
+
+def _copy(device: Device, x: Array) -> Array:
+    made = device.copy(x)
+    made.storage.bounds = x.storage.bounds
+    return made
 
 
 def _reshape(device: Device, x: Array, shape: Shape) -> Array:
     layout = x.layout.reshape(shape)
     if layout is None:
-        x = device.copy(x)
+        x = _copy(device, x)
         layout = Layout.dense(shape)
     return x.view(layout)
 
@@ -84,56 +92,11 @@ reshape_ = linear(
 )
 
 
-def _copy(device: Device, x: Array) -> Array:
-    made = device.copy(x)
-    made.storage.bounds = x.storage.bounds
-    return made
-
-
 copy_ = linear(
     "copy",
     compute=_copy,
     transpose=lambda ct: ct,
     doc="The same values in memory of their own.",
-)
-
-
-def _embed(device: Device, x: Array, shape: Shape, starts: Shape, steps: Shape) -> Array:
-    out = device.full(shape, 0, x.dtype)
-    device.write(out.view(out.layout.slice(starts, x.shape, steps)), x)
-    return out
-
-
-embed_ = linear(
-    "embed",
-    compute=_embed,
-    transpose=lambda ct, shapes, starts, steps: slice_view(ct, starts, shapes[0], steps),
-    doc="Place elements at start, start + step, ... among zeros: the transpose of slice.",
-)
-
-
-def _concat(device: Device, *arrays: Array, axis: int) -> Array:
-    first = arrays[0].shape
-    shape = (*first[:axis], sum(x.shape[axis] for x in arrays), *first[axis + 1 :])
-    out = device.full(shape, 0, arrays[0].dtype)
-    starts, steps = [0] * len(shape), (1,) * len(shape)
-    for x in arrays:
-        device.write(out.view(out.layout.slice(tuple(starts), x.shape, steps)), x)
-        starts[axis] += x.shape[axis]
-    return out
-
-
-def _concat_part(ct: Any, position: int, shapes: Sequence[Shape], axis: int) -> Any:
-    starts = [0] * len(ct.shape)
-    starts[axis] = sum(s[axis] for s in shapes[:position])
-    return slice_view(ct, tuple(starts), shapes[position], (1,) * len(starts))
-
-
-concat_ = linear(
-    "concat",
-    compute=_concat,
-    transpose=_concat_part,
-    doc="Tensors joined along an existing axis.",
 )
 
 
@@ -221,13 +184,3 @@ def permute(x: Any, axes: Shape) -> Any:
 def slice_view(x: Any, starts: Shape, sizes: Shape, steps: Shape) -> Any:
     """Return sizes[i] elements along axis i from starts[i] in steps of steps[i] (not 0)."""
     return apply(slice_, x, starts=starts, sizes=sizes, steps=steps)
-
-
-def embed(x: Any, shape: Shape, starts: Shape, steps: Shape) -> Any:
-    """Return zeros of `shape` with `x` at starts[i], starts[i] + steps[i], ... along axis i."""
-    return apply(embed_, x, shape=shape, starts=starts, steps=steps)
-
-
-def concat(tensors: Sequence[Any], axis: int) -> Any:
-    """Join tensors of one dtype that agree in every axis but `axis`."""
-    return apply(concat_, *tensors, axis=axis)

@@ -17,7 +17,7 @@ from .families import REGISTRY, Linear, register
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
-cumulative_sum = Linear(
+cumulative_sum: Linear = Linear(
     "cumulative_sum",
     lambda device, x, axis, back: device.scan("sum", x, axis, back),
     lambda ct, axis, back: apply(cumulative_sum, ct, axis=axis, back=not back),

@@ -12,7 +12,7 @@ from math import prod
 
 from ..backends.base import Number, kept_shape, reduced_shape
 from ..layout import Layout, Shape, compose
-from .graph import Graph, Position
+from .graph import Graph
 from .ir import Ref
 
 Inputs = tuple[Ref | Number, ...]
@@ -23,7 +23,7 @@ def seen_through(graph: Graph, inputs: Inputs, view: Layout) -> Seen | None:
     """Return an elementwise graph computed only where `view` of its dense result looks."""
     if view == Layout.dense(graph.shape):
         return graph, inputs
-    if graph.axes or any(isinstance(s.what, Position) for s in graph.statements):
+    if graph.axes or graph.asks:
         return None
     found = _relaid(inputs, lambda layout: compose(view, graph.shape, layout))
     return None if found is None else (replace(graph, shape=view.shape), found)
@@ -33,7 +33,7 @@ def reshaped(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | 
     """Return a graph over another shape; the elements, and those of every row, stay the same."""
     if (graph.shape, graph.axes) == (shape, axes):
         return graph, inputs
-    if any(isinstance(s.what, Position) for s in graph.statements):
+    if graph.asks:
         return None
     if graph.axes or axes:
         alike = _trailing(graph.shape, graph.axes) == _trailing(shape, axes)
@@ -56,7 +56,7 @@ def as_rows(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | N
     """Return an elementwise graph as one over the rows of a domain: computed once for each."""
     kept = reduced_shape(shape, axes)
     found = reshaped(graph, inputs, kept, ())
-    if found is None or any(isinstance(s.what, Position) for s in graph.statements):
+    if found is None or graph.asks:
         return None
     graph, inputs = found
 

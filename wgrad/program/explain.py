@@ -146,7 +146,7 @@ def peak_of(program: Program, device: Device, eager: bool = True) -> int:
     for i, step in enumerate(program.steps):
         last |= dict.fromkeys((home[slot] for slot in step.reads()), i)
         for out in step.outs:
-            if eager and step.kind == "write":
+            if eager and step.kind in ("write", "scatter"):
                 home[out.index] = home[next(step.refs()).slot]
                 fresh.discard(out.index)
             else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from ..backends.base import Body, Number, kept_shape, reduced_shape
 from ..dtypes import DType
@@ -49,7 +50,27 @@ class Position:
     name: str = "position"
 
 
-What = Body | Fold | Lookup | Position
+class Window(NamedTuple):
+    """`size` places along `axis` of the domain, from `first` on."""
+
+    axis: int
+    first: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Inside:
+    """The first argument within all windows, the second elsewhere.
+
+    The first is an operand, whose layout over the domain says where it would lie all over it; only
+    what is inside is read.
+    """
+
+    windows: tuple[Window, ...]
+    name: str = "place"
+
+
+What = Body | Fold | Lookup | Position | Inside
 
 
 @dataclass(frozen=True)
@@ -60,6 +81,22 @@ class Statement:
     args: tuple[int, ...]
     dtypes: tuple[DType, ...]
     out: DType
+
+    @property
+    def asks(self) -> Shape:
+        """The axes of the domain along which it depends on where an element lies."""
+        if isinstance(self.what, Position):
+            return (self.what.axis,)
+        return tuple(w.axis for w in self.what.windows) if isinstance(self.what, Inside) else ()
+
+    def on_axes(self, place: Callable[[int], int]) -> Statement:
+        """Return the statement for a domain whose axes lie elsewhere."""
+        if isinstance(self.what, Position):
+            return replace(self, what=Position(place(self.what.axis)))
+        if isinstance(self.what, Inside):
+            windows = tuple(w._replace(axis=place(w.axis)) for w in self.what.windows)
+            return replace(self, what=Inside(windows))
+        return self
 
     def moved(self, place: Callable[[int], int]) -> Statement:
         """Return the statement with other arguments."""
@@ -108,6 +145,16 @@ class Graph:
         return kept_shape(self.shape, self.axes)
 
     @cached_property
+    def tables(self) -> frozenset[int]:
+        """The operands of which elements are read other than the domain's own, or not all."""
+        return frozenset(s.args[0] for s in self.statements if isinstance(s.what, (Lookup, Inside)))
+
+    @cached_property
+    def asks(self) -> frozenset[int]:
+        """The axes along which some statement depends on where an element lies."""
+        return frozenset(a for s in self.statements for a in s.asks)
+
+    @cached_property
     def depths(self) -> tuple[int, ...]:
         """For each statement the number of folds, one after the other, that it follows from."""
         found: list[int] = []
@@ -127,10 +174,9 @@ class Graph:
         for s in self.statements:
             if isinstance(s.what, Fold):
                 found.append(True)
-            elif isinstance(s.what, Position):
-                found.append(s.what.axis not in self.axes)
             else:
-                found.append(all(operands[a] if a >= 0 else found[~a] for a in s.args))
+                here = not any(a in self.axes for a in s.asks)
+                found.append(here and all(operands[a] if a >= 0 else found[~a] for a in s.args))
         if not self.axes:
             return (False,) * len(operands), (False,) * len(found)
         return operands, tuple(found)

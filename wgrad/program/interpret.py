@@ -13,7 +13,7 @@ import numpy as np
 
 from ..backends.base import Array, Device, Live, Number, Storage
 from ..layout import Layout
-from .graph import Fold, Graph, Lookup, Position, Result, Statement
+from .graph import Fold, Graph, Inside, Lookup, Position, Result, Statement
 from .ir import Program, Ref, Step
 
 # Turns a generator and an offset into its stream into a key and a counter.
@@ -85,6 +85,12 @@ def _write(device: Device, step: Step, args: list, draw: Draw) -> Array:
     return whole
 
 
+def _scatter(device: Device, step: Step, args: list, draw: Draw) -> Array:
+    whole = device.copy(args[0])
+    device.scatter(whole.view(step.params["target"]), args[1], args[2], step.params["axis"])
+    return whole
+
+
 _SINGLE: dict[str, Callable[[Device, Step, list, Draw], Array]] = {
     "full": lambda d, s, a, draw: d.full(s.out.shape, number(s.params["value"]), s.out.dtype),
     "map": lambda d, s, a, draw: d.map(
@@ -97,10 +103,14 @@ _SINGLE: dict[str, Callable[[Device, Step, list, Draw], Array]] = {
     "matmul": lambda d, s, a, draw: d.matmul(a[0], a[1]),
     "copy": lambda d, s, a, draw: d.copy(a[0]),
     "write": _write,
+    "place": lambda d, s, a, draw: d.place(a, s.params["targets"], s.out.shape, s.params["fill"]),
     "gather": lambda d, s, a, draw: d.gather(a[0], a[1], s.params["axis"]),
     "scatter_add": lambda d, s, a, draw: d.scatter_add(
         a[0], a[1], s.params["axis"], s.params["size"]
     ),
+    "scatter": _scatter,
+    "argsort": lambda d, s, a, draw: d.argsort(a[0], s.params["axis"], s.params["descending"]),
+    "searchsorted": lambda d, s, a, draw: d.searchsorted(a[0], a[1], s.params["right"]),
     "random": lambda d, s, a, draw: d.random(
         s.params["kind"], *draw(s.params["generator"], s.params["offset"]), s.out.shape
     ),
@@ -138,6 +148,8 @@ def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Nu
         x = x.view(x.layout.expand(graph.shape))
         out = device.reduce(s.what.kind, x, graph.axes, s.out) if graph.axes else device.copy(x)
         return out.view(Layout.dense(graph.row_shape))
+    if isinstance(s.what, Inside):
+        return _inside(device, graph, s.what, *args)
     shape = graph.shape
     arrays = [x for x in args if isinstance(x, Array)]
     if graph.axes and all(_still(graph, x.layout) for x in arrays):
@@ -147,13 +159,33 @@ def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Nu
         ready[0] = device.full(shape, ready[0], s.dtypes[0])  # type: ignore[arg-type]
     if isinstance(s.what, Lookup):
         data, index = ready
-        assert isinstance(data, Array) and isinstance(index, Array)
+        assert isinstance(data, Array)
+        if not isinstance(index, Array):
+            index = device.full((), index, s.dtypes[1])
+            index = index.view(index.layout.expand(shape))
         n = data.layout
         table = Layout((*shape, s.what.extent), (*n.strides, s.what.stride), n.offset)
         places = Layout((*shape, 1), (*index.layout.strides, 0), index.layout.offset)
         found = device.gather(data.view(table), index.view(places), len(shape))
         return found.view(Layout.dense(shape))
     return device.map(s.what, ready, s.dtypes, shape, s.out)
+
+
+def _inside(
+    device: Device, graph: Graph, what: Inside, piece: Array | Number, under: Array | Number
+) -> Array:
+    assert isinstance(piece, Array)
+    shape, starts = list(graph.shape), [0] * len(graph.shape)
+    for axis, first, size in what.windows:
+        shape[axis], starts[axis] = size, first
+    sizes, steps = tuple(shape), (1,) * len(shape)
+    if isinstance(under, Array):
+        out = device.copy(under.view(under.layout.expand(graph.shape)))
+    else:
+        out = device.full(graph.shape, under, piece.dtype)
+    target = out.view(out.layout.slice(tuple(starts), sizes, steps))
+    device.write(target, piece.view(piece.layout.slice(tuple(starts), sizes, steps)))
+    return out
 
 
 def _still(graph: Graph, layout: Layout) -> bool:

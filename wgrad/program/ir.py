@@ -59,11 +59,11 @@ class Ref:
 class Step:
     """One piece of device work: `kind` says which, `params` are its other arguments.
 
-    "map", "reduce", "scan", "matmul", "gather", "scatter_add", "copy", "full" and "random" are the
-    device methods. "write" is functional here: its inputs are a whole slot and what is placed into the
-    view `params["target"]` of a copy of it. "fused" computes `params["graph"]`, and "matmul" may
-    have a graph over its product too, under "epilogue". "batch" is several independent steps,
-    `params["parts"]`, in one dispatch.
+    "map", "reduce", "scan", "matmul", "place", "gather", "scatter_add", "argsort", "searchsorted",
+    "copy", "full" and "random" are the device methods. "write" and "scatter" are functional here:
+    their first input is a whole slot, and the others are placed into the view `params["target"]` of
+    a copy of it. "fused" computes `params["graph"]`, and "matmul" may have a graph over its product
+    too, under "epilogue". "batch" is several independent steps, `params["parts"]`, in one dispatch.
     """
 
     kind: str

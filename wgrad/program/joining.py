@@ -13,7 +13,7 @@ from dataclasses import replace
 from ..backends.base import Number
 from ..layout import Layout
 from .domains import Seen, as_elements, as_rows, reshaped, row_view, seen_through
-from .graph import Graph, Lookup, Result, Statement
+from .graph import Graph, Result, Statement
 from .ir import Program, Ref, Slot, Step
 from .limits import Limits
 from .passes.common import number_key
@@ -162,8 +162,7 @@ def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> 
 
     def operand(x: Ref | Number, graph: Graph, i: int) -> int:
         # A table of lookups is no element of anyone's, even where it has the layout of one.
-        table = any(isinstance(s.what, Lookup) and s.args[0] == i for s in graph.statements)
-        key = (x, table) if isinstance(x, Ref) else (number_key(x), graph.dtypes[i])
+        key = (x, i in graph.tables) if isinstance(x, Ref) else (number_key(x), graph.dtypes[i])
         if key not in place:
             place[key] = len(inputs)
             inputs.append(x)
@@ -176,7 +175,6 @@ def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> 
         return moves[value] if value >= 0 else value
 
     args: list[int] = []
-    tables = {s.args[0] for s in second.statements if isinstance(s.what, Lookup)}
     for i, x in enumerate(b_inputs):
         result = made.get(x.slot) if isinstance(x, Ref) else None
         if result is None:
@@ -184,7 +182,7 @@ def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> 
             continue
         assert isinstance(x, Ref)
         seen = row_view(shape, axes) if result.row else Layout.dense(shape)
-        if x.layout != seen or i in tables:
+        if x.layout != seen or i in second.tables:
             return None  # it reads elements that other threads compute
         args.append(moved(result.value))
     shift = len(first.statements)

@@ -28,3 +28,5 @@ class Limits:
     threads: int = 256
     # A scatter of one index a row is a comparison at every element, which fuses.
     scatters_compare: bool = True
+    # Placing so few pieces side by side is a choice at every element, which fuses.
+    pieces: int = 12

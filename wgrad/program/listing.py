@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..backends.base import OPERANDS, Live, Number
-from .graph import Graph, Position
+from .graph import Graph
 from .ir import Program, Ref, Slot, Step
 
 
@@ -71,7 +71,7 @@ def _graph(graph: Graph, inputs: Sequence[Ref | Number | str], outs: Sequence[Sl
 
     rows = graph.rows([x if isinstance(x, Ref) else 0 for x in inputs])[1]
     for j, s in enumerate(graph.statements):
-        args = [f"axis {s.what.axis}"] if isinstance(s.what, Position) else map(name, s.args)
+        args = [*(f"axis {a}" for a in s.asks), *map(name, s.args)]
         row = "    (once per row)" if rows[j] else ""
         lines.append(f"    v{j} = {s.what.name}({', '.join(args)}){row}")
     for out, result in zip(outs, graph.results, strict=True):

@@ -14,7 +14,7 @@ from typing import Literal
 from ..backends.base import Device
 from ..layout import Layout
 from .domains import row_view
-from .graph import Graph, Lookup
+from .graph import Graph
 from .interpret import last_uses
 from .ir import Program, Ref, Slot, Step
 
@@ -126,10 +126,9 @@ def may_overwrite(step: Step, old: Slot, out: Slot) -> bool:
         )
     if old.index not in step.reads():
         return True
-    if step.kind == "write":
-        base, value = step.inputs
-        assert isinstance(base, Ref)
-        return base.slot == old.index and not (isinstance(value, Ref) and value.slot == old.index)
+    if step.kind in ("write", "scatter"):
+        base, *placed = step.refs()
+        return base.slot == old.index and all(x.slot != old.index for x in placed)
     if step.kind == "fused":
         return _aligned(step.params["graph"], step.inputs, step, old, out)
     if step.kind == "matmul" and step.params.get("epilogue") is not None:
@@ -146,9 +145,8 @@ def _aligned(graph: Graph, inputs: tuple, step: Step, old: Slot, out: Slot) -> b
     position = [o.index for o in step.outs].index(out.index)
     row = graph.results[position].row
     wanted = row_view(graph.shape, graph.axes) if row else Layout.dense(graph.shape)
-    looked_up = {s.args[0] for s in graph.statements if isinstance(s.what, Lookup)}
     return all(
-        x.layout == wanted and i not in looked_up
+        x.layout == wanted and i not in graph.tables
         for i, x in enumerate(inputs)
         if isinstance(x, Ref) and x.slot == old.index
     )

@@ -27,7 +27,7 @@ from ..backends.base import (
     traced_by,
 )
 from ..core import Node, Value, caller, place
-from ..dtypes import DType, float32, uint32
+from ..dtypes import DType, float32, int32, uint32
 from ..errors import TraceError
 from ..layout import Layout, Shape
 from ..ops.indexing import outlier
@@ -129,6 +129,10 @@ class Tracer:
         """Return the bounds of a storage that do not follow from values from outside."""
         return None if storage in self._roots else storage.bounds
 
+    def own_bounds(self, x: Array) -> tuple[int, int] | None:
+        """Return the bounds of an array unless its values come from outside."""
+        return x.storage.bounds if self._root(x) is None else None
+
     def slot_of(self, x: Array) -> int:
         """Return where the values of an array's storage are now; a real one becomes an input."""
         storage = x.storage
@@ -161,7 +165,7 @@ class Tracer:
             if storage not in self.current:
                 self.slot_of(target)
                 self.versions[storage] = storage.version
-                self.changing(storage, "version", "bounds")
+                self.changing(storage, "version", "bounds", "history")
             self.current[storage] = slot
         root = None if source is None else self._root(source)
         if root is None:
@@ -240,6 +244,17 @@ class Tracer:
     def copy(self, device: Device, x: Array) -> Array:
         return self._follow(self._add(device, "copy", (x,), x.shape, x.dtype), x)
 
+    def place(
+        self,
+        device: Device,
+        pieces: Sequence[Array],
+        targets: Sequence[Layout],
+        shape: Shape,
+        fill: Number | None,
+    ) -> Array:
+        dtype = pieces[0].dtype
+        return self._add(device, "place", pieces, shape, dtype, targets=tuple(targets), fill=fill)
+
     def gather(self, device: Device, x: Array, index: Array, axis: int) -> Array:
         out = self._add(device, "gather", (x, index), index.shape, x.dtype, axis=axis)
         return self._follow(out, x)
@@ -251,6 +266,12 @@ class Tracer:
         return self._add(
             device, "scatter_add", (index, values), shape, values.dtype, axis=axis, size=size
         )
+
+    def argsort(self, device: Device, x: Array, axis: int, descending: bool) -> Array:
+        return self._add(device, "argsort", (x,), x.shape, int32, axis=axis, descending=descending)
+
+    def searchsorted(self, device: Device, x: Array, values: Array, right: bool) -> Array:
+        return self._add(device, "searchsorted", (x, values), values.shape, int32, right=right)
 
     def random(
         self, device: Device, kind: str, key: tuple[int, int], counter: int, shape: Shape
@@ -267,6 +288,16 @@ class Tracer:
         layout = target.layout
         whole = layout.contiguous and layout.size == target.storage.size
         self._set_slot(target, self.made[out.storage], x if whole else None)
+
+    def scatter(
+        self, device: Device, target: Array, index: Array, values: Array, axis: int
+    ) -> None:
+        base = target.view(Layout.dense((target.storage.size,)))
+        inputs, layout = (base, index, values), target.layout
+        out = self._add(
+            device, "scatter", inputs, base.shape, target.dtype, target=layout, axis=axis
+        )
+        self._set_slot(target, self.made[out.storage], None)
 
     def replace(self, device: Device, target: Array, fresh: Array) -> None:
         whole = target.layout.contiguous and target.layout.size == target.storage.size
@@ -353,6 +384,14 @@ class Tracer:
     def require(self, holds: Callable[..., bool], *args: Any) -> None:
         """Trace anew once `holds(*args)` is no longer true: the path taken rests on it."""
         self.guards.append((holds, args))
+
+    def history_assigned(self, x: Array) -> None:
+        """Refuse tracked values for a tensor from outside: their history would end with the run."""
+        if x.storage not in self.made:
+            self.refuse(
+                f"the function assigns tracked values to a tensor from outside at "
+                f"{place(caller())}: make the tensor inside, or assign inside no_grad()"
+            )
 
     def each_run(self, callback: Callable[..., None], *args: Any) -> None:
         """Call `callback(1, *args)` before every later run; with -1 to undo it when that fails."""

@@ -27,7 +27,7 @@ from ..base import (
     batch_gather_shape,
     reduced_shape,
 )
-from . import reduce, scan, shaders
+from . import reduce, scan, shaders, sort
 from .device import Gpu, Pipeline
 from .matmul import Matmul
 from .memory import GpuStorage, Pool
@@ -126,8 +126,12 @@ class WebGpuDevice(Device):
         self.gpu.wait()
 
     # Pipelines.
-    def _pipeline(self, key: tuple, inputs: int, code: Callable[[], str]) -> Pipeline:
-        """Return the pipeline of a structure, compiled at its first use."""
+    def _pipeline(self, key: tuple, inputs: int | str, code: Callable[[], str]) -> Pipeline:
+        """Return the pipeline of a structure, compiled at its first use.
+
+        `inputs` counts the buffers that are read before the one that is written, or has a letter
+        for each, as `Gpu.compile` takes them.
+        """
         found = self._pipelines.get(key)
         if found is None:
             label = " ".join(getattr(k, "name", str(k)) for k in key)
@@ -238,19 +242,16 @@ class WebGpuDevice(Device):
         if len(extents) > MAX_RANK:
             self._write_parts(target, x, extents, strides)
             return
-        pipeline = self._pipeline(("copy",), 1, lambda: shaders.source("copy"))
-        params = struct.pack(
-            "<8I",
-            target.layout.size,
-            len(extents),
-            0,
-            0,
-            x.layout.offset,
-            target.layout.offset,
-            0,
-            0,
-        ) + pack_dims(extents, *strides)
-        self._launch(pipeline, [x], target, params, target.layout.size)
+        offsets, size, kind = [x.layout.offset, target.layout.offset], target.layout.size, "u32"
+        found = _by_quads(extents, offsets, strides) if size >= WIDE_FROM else None
+        if found is not None and found[0] == "tt":
+            _, extents, offsets, strides = found
+            size, kind = size // 4, "vec4<u32>"
+        pipeline = self._pipeline(
+            ("copy", kind), 1, lambda: shaders.fill("copy", {"type": f"alias T = {kind};"})
+        )
+        params = struct.pack("<8I", size, len(extents), 0, 0, *_four(offsets))
+        self._launch(pipeline, [x], target, params + pack_dims(extents, *strides), size)
 
     def _write_parts(self, target: Array, x: Array, extents: Shape, strides: list[Shape]) -> None:
         """Copy views of more than MAX_RANK axes that cannot be merged, one slice at a time."""
@@ -260,6 +261,19 @@ class WebGpuDevice(Device):
                 for a, s in zip((x, target), strides, strict=True)
             ]
             self.write(parts[1], parts[0])
+
+    def place(
+        self,
+        pieces: Sequence[Array],
+        targets: Sequence[Layout],
+        shape: Shape,
+        fill: Number | None,
+    ) -> Array:
+        dtype = pieces[0].dtype
+        out = self._empty(shape, dtype) if fill is None else self.full(shape, fill, dtype)
+        for piece, target in zip(pieces, targets, strict=True):
+            self.write(out.view(target), piece)
+        return out
 
     # Reductions.
     def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
@@ -378,7 +392,7 @@ class WebGpuDevice(Device):
         )
         if one_row and out.layout.size >= count >= SORTED_FROM:
             name = "scatter_sorted"
-            inputs.append(self._order(index, axis))
+            inputs.append(self._order(index, axis, size))
         pipeline = self._pipeline(
             (name, values.dtype),
             len(inputs),
@@ -393,20 +407,66 @@ class WebGpuDevice(Device):
             self._launch(pipeline, inputs, out, params, out.layout.size)
         return out
 
-    def _order(self, index: Array, axis: int) -> Array:
-        """Return the positions along `axis` in the order of their indices, ties by position."""
-        count = index.shape[axis]
-        ranks = self._empty((count,), dtypes.uint32)
-        rank = self._pipeline(("sort_rank",), 1, lambda: shaders.source("sort_rank"))
-        for first in range(0, count, SCATTER_RUN):
-            last = min(first + SCATTER_RUN, count)
-            step = index.layout.strides[axis] & 0xFFFFFFFF
-            params = struct.pack("<8I", count, first, last, index.layout.offset, step, 0, 0, 0)
-            self._launch(rank, [index], ranks, params, count)
-        order = self._empty((count,), dtypes.uint32)
-        place = self._pipeline(("sort_place",), 1, lambda: shaders.source("sort_place"))
-        self._launch(place, [ranks], order, struct.pack("<4I", count, 0, 0, 0), count)
-        return order
+    def _order(self, index: Array, axis: int, size: int) -> Array:
+        """Return the positions along `axis` in the order of their indices, all less than `size`."""
+        row = Layout((1, index.shape[axis]), (0, index.layout.strides[axis]), index.layout.offset)
+        keys = _as_words(index).view(row)
+        if not row.contiguous:
+            keys = self.copy(keys)
+        return sort.sorted_positions(self, keys, max(1, (size - 1).bit_length()))
+
+    def scatter(self, target: Array, index: Array, values: Array, axis: int) -> None:
+        count = index.shape[0]
+        if values.layout.size == 0:
+            return
+        _check_size("scatter", values)
+        size = target.shape[axis]
+        steps = (values.layout.strides[axis], index.layout.strides[0], target.layout.strides[axis])
+        rows = [_without(x.layout.strides, axis) for x in (values, target)]
+        counts = tuple(int(i == axis) for i in range(len(values.shape)))
+        extents, strides = collapse(values.shape, [*rows, counts])
+        if len(extents) > MAX_RANK:
+            whole = self.copy(target)  # contiguous operands have at most 3
+            self.scatter(whole, index, self.copy(values), axis)
+            self.write(target, whole)
+            return
+        order = self._order(index, 0, size)
+        pipeline = self._pipeline(("scatter",), 3, lambda: shaders.source("scatter"))
+        offsets = (values.layout.offset, target.layout.offset, index.layout.offset, 0)
+        head = (values.layout.size, len(extents), count, 0, *(s & 0xFFFFFFFF for s in steps), 0)
+        params = struct.pack("<12I", *head, *offsets) + pack_dims(extents, *strides)
+        self._launch(pipeline, [values, index, order], target, params, values.layout.size)
+
+    def argsort(self, x: Array, axis: int, descending: bool) -> Array:
+        if x.layout.size == 0:
+            return self._empty(x.shape, dtypes.int32)
+        _check_size("argsort", x)
+        axes = (*(i for i in range(len(x.shape)) if i != axis), axis)
+        moved = x.layout.permute(axes)
+        body = sort.BODIES[x.dtype.name, descending]
+        keys = self.map(body, (x.view(moved),), (x.dtype,), moved.shape, dtypes.uint32)
+        rows = keys.view(Layout.dense((moved.size // x.shape[axis], x.shape[axis])))
+        found = sort.sorted_positions(self, rows, sort.key_bits(x.dtype))
+        found = found.view(Layout.dense(moved.shape))
+        if axes == tuple(range(len(axes))):
+            return found
+        back = tuple(axes.index(i) for i in range(len(axes)))
+        return self.copy(found.view(found.layout.permute(back)))
+
+    def searchsorted(self, x: Array, values: Array, right: bool) -> Array:
+        if not values.layout.contiguous:
+            values = self.copy(values)
+        out = self._empty(values.shape, dtypes.int32)
+        size, row = out.layout.size, x.layout
+        if size == 0:
+            return out
+        if row.size == 0:
+            return self.full(out.shape, 0, dtypes.int32)
+        pipeline = self._pipeline(("searchsorted", x.dtype), 2, lambda: sort.search_source(x.dtype))
+        step = row.strides[0] & 0xFFFFFFFF
+        words = (size, row.size, step, row.offset, values.layout.offset, int(right), 0, 0)
+        self._launch(pipeline, [x, values], out, struct.pack("<8I", *words), size)
+        return out
 
     # Random numbers.
     def random(self, kind: str, key: tuple[int, int], counter: int, shape: Shape) -> Array:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 # A function ends at the first brace that begins a line, or on its line when it has only one.
 _FUNCTION = re.compile(r"^fn (\w+)\((?:[^\n]*\}\n|.*?^\}\n)", re.MULTILINE | re.DOTALL)
+LIBRARY = ("math", "exponential", "hyperbolic", "trigonometric", "power", "activation")
 _PACKAGE = Path(__file__).resolve().parents[2]
 # In a wheel the shaders lie inside the package, in a checkout beside it.
 _PLACES = (_PACKAGE / "shaders", _PACKAGE.parent / "shaders")
@@ -58,11 +59,15 @@ def fill(
     return text
 
 
+def functions() -> str:
+    """Return the library of functions: they may call each other across its files."""
+    return "\n".join(source(f"lib/{name}") for name in LIBRARY)
+
+
 @lru_cache(maxsize=1)
 def _library() -> dict[str, str]:
     """Return the functions of the library's files by name."""
-    text = source("lib/activation")  # which includes lib/math
-    return {m[1]: m[0] for m in re.finditer(_FUNCTION, text)}
+    return {m[1]: m[0] for m in re.finditer(_FUNCTION, functions())}
 
 
 def library(expression: str) -> str:
@@ -70,12 +75,12 @@ def library(expression: str) -> str:
 
     Only those: drivers compile what they are given.
     """
-    functions = _library()
+    found = _library()
     wanted: list[str] = []
     pending = [expression]
     while pending:
         for name in re.findall(r"\b(\w+)\(", pending.pop()):
-            if name in functions and name not in wanted:
+            if name in found and name not in wanted:
                 wanted.append(name)
-                pending.append(functions[name].split("{", 1)[1])
-    return "\n".join(functions[name] for name in sorted(wanted))
+                pending.append(found[name].split("{", 1)[1])
+    return "\n".join(found[name] for name in sorted(wanted))

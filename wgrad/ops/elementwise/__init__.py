@@ -20,15 +20,26 @@ from .arithmetic import (
     add,
     clamp,
     divide,
+    lerp,
     maximum,
     minimum,
     multiply,
     negative,
+    positive,
     reciprocal,
     sign,
     square,
     subtract,
 )
+from .bits import (
+    bitwise_and,
+    bitwise_invert,
+    bitwise_left_shift,
+    bitwise_or,
+    bitwise_right_shift,
+    bitwise_xor,
+)
+from .hyperbolic import acosh, asinh, atanh, cosh, sinh, tanh
 from .logic import (
     equal,
     greater,
@@ -46,4 +57,28 @@ from .logic import (
     where,
 )
 from .losses import binary_cross_entropy as binary_cross_entropy_
-from .transcendental import cos, exp, log, power, sin, sqrt, tanh
+from .rounding import (
+    ceil,
+    copysign,
+    floor,
+    floor_divide,
+    nextafter,
+    remainder,
+    round_,
+    signbit,
+    trunc,
+)
+from .transcendental import (
+    erf,
+    exp,
+    exp2,
+    expm1,
+    log,
+    log1p,
+    log2,
+    log10,
+    logaddexp,
+    power,
+    sqrt,
+)
+from .trigonometric import acos, asin, atan, atan2, cos, hypot, sin, tan

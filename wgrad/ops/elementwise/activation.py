@@ -10,8 +10,9 @@ import numpy as np
 
 from .arithmetic import abs_
 from .declare import by_kind, elementwise
+from .hyperbolic import tanh
 from .logic import greater, less, less_equal, logical_and, where
-from .transcendental import exp, tanh
+from .transcendental import exp
 
 _LEAST = -2000.0  # whose exponential is 0, while that of -inf, times it, would be NaN
 
@@ -23,7 +24,7 @@ def _sigmoid(a: np.ndarray) -> np.ndarray:
 
 sigmoid = elementwise(
     "sigmoid",
-    wgsl="safe_sigmoid(a)",
+    wgsl="real_sigmoid(a)",
     numpy=_sigmoid,
     partials=(lambda out: out * (1 - out),),
     doc="1 / (1 + e ** -a); never overflows.",

@@ -37,7 +37,15 @@ divide = elementwise(
     doc="a / b, a float also for integers; x / 0 is an infinity, 0 / 0 is NaN.",
 )
 negative = elementwise(
-    "negative", wgsl="T(0) - a", numpy=np.negative, partials=(-1,), kind="number", doc="-a."
+    "negative",
+    wgsl=by_kind("T(0) - a", floating="-a"),  # of u32 there is no -a; of a zero, 0 - a has no sign
+    numpy=np.negative,
+    partials=(-1,),
+    kind="number",
+    doc="-a.",
+)
+positive = elementwise(
+    "positive", wgsl="a", numpy=np.positive, partials=(1,), kind="number", doc="a."
 )
 reciprocal = elementwise(
     "reciprocal",
@@ -102,4 +110,17 @@ clamp = elementwise(
     ),
     kind="number",
     doc="a kept between b and c, bounds included; its slope is 1 at both; NaN stays NaN.",
+)
+
+
+def _lerp(a: Any, b: Any, c: Any) -> Any:
+    return np.where(np.abs(c) < 0.5, a + c * (b - a), b - (1 - c) * (b - a))
+
+
+lerp = elementwise(
+    "lerp",
+    wgsl="select(b - (1.0 - c) * (b - a), a + c * (b - a), abs(c) < 0.5)",
+    numpy=_lerp,
+    partials=(lambda c: 1 - c, lambda c: c, lambda a, b: b - a),
+    doc="a + c * (b - a): exactly a where the weight c is 0, b where it is 1.",
 )

@@ -7,7 +7,7 @@ NumPy broadcasts them, and nothing is computed twice. Where results live is not 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -15,9 +15,9 @@ import numpy as np
 
 from ...backends import threefry
 from ...backends.base import Body, Live, Number
-from ...backends.numpy import REDUCERS, accumulator, scanned
+from ...backends.numpy import REDUCERS, accumulator, positions, put, scanned
 from ...layout import Layout, Shape
-from ..graph import Fold, Graph, Lookup, Position, Statement
+from ..graph import Fold, Graph, Inside, Lookup, Position, Statement
 from ..ir import Ref, Slot, Step
 from ..passes.lift import as_graph
 from .bodies import Part, Scalar, parts
@@ -155,6 +155,16 @@ def _write(made: Calls, step: Step) -> None:
     made.add(text, None, (base, target, value), shape, dtype.numpy, safe=False, home=home)
 
 
+def _place(made: Calls, step: Step) -> None:
+    home, shape, dtype = step.out.index, step.out.shape, step.out.dtype
+    args: list[Argument] = [Fixed(np.array(step.params["fill"] or 0, dtype.numpy))]
+    lines = [] if step.params["fill"] is None else ["copyto({out}, {0})"]
+    for piece, target in zip(step.refs(), step.params["targets"], strict=True):
+        lines.append(f"copyto({{{len(args)}}}, {{{len(args) + 1}}})")
+        args += [Ref(home, target, dtype), piece]
+    made.add("\n".join(lines), None, args, shape, dtype.numpy, safe=False, home=home)
+
+
 def _random(made: Calls, step: Step) -> None:
     drawn = Drawn(step.params["generator"], step.params["offset"])
     shape, dtype = step.out.shape, step.out.dtype.numpy
@@ -186,12 +196,41 @@ def _scatter_add(made: Calls, step: Step) -> None:
     made.results.append((step.out, out))
 
 
+def _scatter(made: Calls, step: Step) -> None:
+    base, index, values = step.refs()
+    home, shape, dtype = step.out.index, step.out.shape, step.out.dtype
+    target = Ref(home, step.params["target"], dtype)
+    text = f"copyto({{out}}, {{0}})\n{{f}}({{1}}, {{2}}, {{3}}, {step.params['axis']})"
+    args = (base, target, index, values)
+    made.add(text, put, args, shape, dtype.numpy, safe=False, home=home)
+
+
+def _argsort(made: Calls, step: Step) -> None:
+    (x,) = step.refs()
+    how = f"{step.params['axis']}, {step.params['descending']}"
+    text = f"copyto({{out}}, {{f}}({{0}}, {how}), 'unsafe')"
+    found = made.add(text, positions, (x,), step.out.shape, step.out.dtype.numpy)
+    made.results.append((step.out, found))
+
+
+def _searchsorted(made: Calls, step: Step) -> None:
+    x, values = step.refs()
+    side = "right" if step.params["right"] else "left"
+    text = f"copyto({{out}}, {{f}}({{0}}, {{1}}, '{side}'), 'unsafe')"
+    shape, dtype = step.out.shape, step.out.dtype.numpy
+    made.results.append((step.out, made.add(text, np.searchsorted, (x, values), shape, dtype)))
+
+
 _KINDS: dict[str, Callable[[Calls, Step], None]] = {
     "matmul": _matmul,
     "write": _write,
+    "place": _place,
     "random": _random,
     "scan": _scan,
     "scatter_add": _scatter_add,
+    "scatter": _scatter,
+    "argsort": _argsort,
+    "searchsorted": _searchsorted,
 }
 
 
@@ -219,9 +258,11 @@ def _statement(made: Calls, graph: Graph, s: Statement, args: list) -> Arrayed:
         return Fixed(line.reshape([-1 if a == s.what.axis else 1 for a in range(rank)]))
     if isinstance(s.what, Fold):
         return _fold(made, graph, s, _arrayed(args[0], s.dtypes[0].numpy))
+    if isinstance(s.what, Inside):
+        return _inside(made, graph, s, *args)
     if isinstance(s.what, Lookup):
         data, index = args
-        return _lookup(made, s.what, data, index, rank)
+        return _lookup(made, s.what, data, _arrayed(index, s.dtypes[1].numpy), rank)
     if all(isinstance(x, NUMBERS) for x in args):  # a body wants one array at the least
         args = [_arrayed(x, d.numpy) for x, d in zip(args, s.dtypes, strict=True)]
     return _map(made, s.what, args, s.out.numpy, rank)
@@ -299,6 +340,19 @@ def _lookup(made: Calls, what: Lookup, data: Arrayed, index: Arrayed, rank: int)
     flat = Ref(data.slot, Layout.dense((last + 1,)), data.dtype)
     text = "{0}.take({1}, None, {out}, 'clip')"  # "raise" would take a copy of the result
     return made.add(text, None, (flat, places), _shape(places), data.dtype.numpy)
+
+
+def _inside(made: Calls, graph: Graph, s: Statement, piece: Ref, under: Arrayed | Number) -> Temp:
+    assert isinstance(s.what, Inside)
+    starts, sizes = [0] * len(graph.shape), list(graph.shape)
+    for axis, first, size in s.what.windows:
+        starts[axis], sizes[axis] = first, size
+    place, steps = (tuple(starts), tuple(sizes)), (1,) * len(sizes)
+    piece = replace(piece, layout=piece.layout.expand(graph.shape).slice(*place, steps))
+    keys = ", ".join(f"{i}:{i + n}" for i, n in zip(*place, strict=True))
+    text = f"copyto({{out}}, {{1}})\ncopyto({{out}}[{keys or '...'}], {{0}})"
+    args = (piece, _arrayed(under, s.out.numpy))
+    return made.add(text, None, args, graph.shape, s.out.numpy, aligned=(1,), safe=False)
 
 
 def _positions(layout: Layout) -> np.ndarray:

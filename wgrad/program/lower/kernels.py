@@ -90,7 +90,7 @@ def _write_part(text: PartText, shared: bool) -> None:
     first, step = ("lane", f"{THREADS}u") if shared else ("0u", "1u")
     depths = part.graph.depths
     for i in range(len(part.inputs)):
-        if part.still[i] and i not in part.looked_up:
+        if part.still[i] and i not in part.graph.tables:
             text.value(i)
     levels = max(depths, default=0)
     for level in range(levels + 1):

@@ -30,6 +30,7 @@ LIMITS = Limits(
     statements=256,  # joining costs the square of them
     passes=1 << 30,
     scatters_compare=False,
+    pieces=0,
     small_row=1 << 62,  # NumPy's own sums are exact enough, and have the order of the eager ones
 )
 WITHOUT = ("batches",)

@@ -17,7 +17,7 @@ from ...backends.base import Number
 from ...dtypes import DType
 from ...layout import Layout, Shape, collapse
 from ..domains import row_view
-from ..graph import Graph, Lookup, Position
+from ..graph import Graph, Inside, Lookup
 from ..ir import Ref, Slot
 
 LANES = 4  # elements of a vec4
@@ -60,8 +60,8 @@ class Part:
         for out, result in zip(outs, graph.results, strict=True):
             layouts.append((out.index, out.dtype, row if result.row else element))
         for s in graph.statements:
-            if isinstance(s.what, Position):  # its address is its value
-                strides = tuple(int(a == s.what.axis) for a in range(len(graph.shape)))
+            for axis in s.asks:  # along it, addresses are positions
+                strides = tuple(int(a == axis) for a in range(len(graph.shape)))
                 layouts.append((-1, s.out, Layout(graph.shape, strides)))
 
         def merged(axes: Sequence[int]) -> tuple[Shape, list[Shape]]:
@@ -78,11 +78,7 @@ class Part:
         )
         self.operands = tuple(next(accesses) if isinstance(x, Ref) else None for x in inputs)
         self.stores = tuple(next(accesses) for _ in outs)
-        self.positions = {
-            j: next(accesses)
-            for j, s in enumerate(graph.statements)
-            if isinstance(s.what, Position)
-        }
+        self.positions = [[next(accesses) for _ in s.asks] for s in graph.statements]
         if graph.axes:
             self.still, self.row = graph.rows(inputs)
             self.row_results = tuple(r.row for r in graph.results)
@@ -90,9 +86,8 @@ class Part:
             self.still = (True,) * len(self.inputs)
             self.row = (True,) * len(graph.statements)
             self.row_results = (True,) * len(graph.results)
-        # Operands that are read at an index: no thread reads them at its own place.
-        self.looked_up = {s.args[0] for s in graph.statements if isinstance(s.what, Lookup)}
         self.along = self._vector_axis()
+        self.scattered = self._scattered_tables()
 
     @property
     def rows(self) -> int:
@@ -111,10 +106,10 @@ class Part:
 
     def _vector_axis(self) -> Literal["kept", "folded", ""]:
         """Return along which axis threads take 4 neighbours at once, "" for none."""
-        looked_up = self.looked_up
-        moving = [a for i, a in enumerate(self.operands) if a is not None and i not in looked_up]
+        tables = self.graph.tables
+        moving = [a for i, a in enumerate(self.operands) if a is not None and i not in tables]
         moving += self.stores
-        flat = not self.folded and len(self.kept) == 1 and not self.positions and not looked_up
+        flat = not self.folded and len(self.kept) == 1 and not self.graph.asks and not tables
         # The last quad of flat memory may reach into the padding that every buffer has.
         padded = flat and all(a.is_vector("kept") or a.kept == (0,) for a in moving)
         score = {"kept": 0, "folded": 0}
@@ -123,6 +118,18 @@ class Part:
                 score[along] = sum(a.is_vector(along) for a in moving if self._moves(a))
         best = "kept" if score["kept"] > score["folded"] else "folded"
         return best if score[best] else ""  # type: ignore[return-value]
+
+    def _scattered_tables(self) -> frozenset[int]:
+        """Return the tables of which 4 neighbours are not read as one vec4, or not at all."""
+        found: set[int] = set()
+        for s, positions in zip(self.graph.statements, self.positions, strict=True):
+            if isinstance(s.what, Lookup):
+                found.add(s.args[0])
+            elif isinstance(s.what, Inside):
+                for access, window in zip(positions, s.what.windows, strict=True):
+                    if access.stride(self.along) and (window.first % LANES or window.size % LANES):
+                        found.add(s.args[0])
+        return frozenset(found)
 
     def _moves(self, access: Access) -> bool:
         """Whether memory is walked element by element, not once per row."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ...backends.base import Body
 from ...dtypes import DType, bool_
-from ..graph import Lookup, Position, Statement
+from ..graph import Inside, Lookup, Position, Statement
 from ..ir import Ref
 from .module import COMPONENTS, Module
 from .part import LANES, Access, Part
@@ -53,10 +53,10 @@ class PartText:
 
     def note_accesses(self) -> None:
         """Tell the module how memory is accessed; all parts do before any text is made."""
-        data = self.part.looked_up
+        scattered = self.part.scattered
         for i, access in enumerate(self.part.operands):
             if access is not None and not (i == 0 and self.product is not None):
-                wide = bool(self.along) and access.is_vector(self.along) and i not in data
+                wide = bool(self.along) and access.is_vector(self.along) and i not in scattered
                 self.module.use(access, wide, write=False)
         for access in self.part.stores:
             wide = bool(self.along) and access.is_vector(self.along)
@@ -100,9 +100,9 @@ class PartText:
         self._coordinates("k", self.part.kept, index)
         first = 1 if self.product is not None else 0
         accesses = [a for a in self.part.operands[first:] if a is not None]
-        accesses += [*self.part.stores, *self.part.positions.values()]
+        accesses += [*self.part.stores, *(a for asked in self.part.positions for a in asked)]
         for access in dict.fromkeys(accesses):
-            terms = [f"{access.offset}u"] if access.offset else []
+            terms = [f"{access.offset & 0xFFFFFFFF}u"] if access.offset else []
             terms += [_times(f"k{a}", s) for a, s in enumerate(access.kept)]
             self._base[access] = f"b{len(self._base)}"
             self.add(f"let {self._base[access]} = {_plus(*terms)};")
@@ -172,11 +172,13 @@ class PartText:
         """Declare the result of statement `j`, which is no fold."""
         s = self.part.graph.statements[j]
         if isinstance(s.what, Position):
-            made = self._position(self.part.positions[j], s)
+            made = self._position(self.part.positions[j][0], s)
         elif isinstance(s.what, Lookup):
             access = self.part.operands[s.args[0]]
             assert access is not None
             made = self._load(access, self.value(s.args[1]), s.what.stride)
+        elif isinstance(s.what, Inside):
+            made = self._inside(s.what, self.part.positions[j], s)
         else:
             assert isinstance(s.what, Body)
             code = s.what.functions(s.dtypes, s.out).replace("fn body(", "fn NAME(", 1)
@@ -216,6 +218,32 @@ class PartText:
         lanes = ", ".join(f"{n * step}u" for n in range(LANES))
         text = f"vec4<u32>({address}) + vec4<u32>({lanes})"
         return self.let(f"vec4<{s.out.wgsl}>({text})", True)
+
+    def _inside(self, what: Inside, positions: Sequence[Access], s: Statement) -> Value:
+        """Load an operand in its windows alone; the value under it is that of everywhere else."""
+        access, under = self.part.operands[s.args[0]], self.value(s.args[1])
+        assert access is not None
+        address, step = self._address(access), self._lanes(access)
+        steps = [self._lanes(a) for a in positions]
+        vector = bool(step) or any(steps) or under.vector
+        made = Value(f"v{self._count}", vector)
+        self._count += 1
+        self.add(f"var {made.text} = {splat(under, s.out) if vector else under.text};")
+        quad = bool(step) and access.is_vector(self.along) and s.args[0] not in self.part.scattered
+        for n in range(LANES if vector and not quad else 1):
+            tests = [
+                f"{_lane(self._address(a), k * n - w.first, n, None, 0)} < {w.size}u"
+                for a, k, w in zip(positions, steps, what.windows, strict=True)
+            ]
+            if quad:
+                target, loaded = made.text, self.module.quad(access, address)
+            else:
+                target = made.lane(n).text
+                loaded = self.module.element(access, _lane(address, step * n, n, None, 0))
+            if access.dtype is bool_:
+                loaded += f" != {'vec4<u32>(0u)' if quad else '0u'}"
+            self.add(f"if {' && '.join(tests)} {{ {target} = {loaded}; }}")
+        return made
 
 
 def splat(value: Value, dtype: DType) -> str:

@@ -226,13 +226,23 @@ class WebGpuExecutor:
             return device.scan(params["kind"], args[0], params["axis"], params["back"])
         if step.kind == "scatter_add":
             return device.scatter_add(args[0], args[1], params["axis"], params["size"])
+        if step.kind == "argsort":
+            return device.argsort(args[0], params["axis"], params["descending"])
+        if step.kind == "searchsorted":
+            return device.searchsorted(args[0], args[1], params["right"])
         if step.kind == "random":
             return device.random(params["kind"], (0, 0), 0, step.out.shape)
-        assert step.kind == "write", step.kind
-        base, value = args
+        if step.kind == "place":
+            return device.place(args, params["targets"], step.out.shape, params["fill"])
+        assert step.kind in ("write", "scatter"), step.kind
+        base, *placed = args
         in_place = homes[base.storage.buffer] == self._home(step.out.index)
         out = base if in_place else device.copy(base)
-        device.write(out.view(params["target"]), value)
+        if step.kind == "write":
+            device.write(out.view(params["target"]), *placed)
+        else:
+            index, values = placed
+            device.scatter(out.view(params["target"]), index, values, params["axis"])
         return out
 
     def _foreign(self, i: int, buffer: Buffer) -> object:

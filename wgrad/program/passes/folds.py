@@ -7,14 +7,13 @@ within the 65535 iterations after which it stops a loop).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from math import prod
 
 from ...backends.base import Number, reduced_shape
 from ...layout import Layout
 from ..domains import reshaped
-from ..graph import Fold, Graph, Position, Result, Statement, pruned
+from ..graph import Fold, Graph, Result, Statement, pruned
 from ..ir import Program, Ref, Slot, Step
 from ..limits import Limits
 from .rows import folds_deep
@@ -44,7 +43,7 @@ def _split(program: Program, step: Step, limits: Limits) -> list[Step]:
         return [step]
     merged = _merged(step)
     axis, found = _divided(merged.params["graph"], lanes)
-    if found is None or _asks_position(merged.params["graph"], axis):
+    if found is None or axis in merged.params["graph"].asks:
         return [step] if length <= limits.chain else _unfused(program, step)
     first, second = _two(program, merged, axis, found)
     return [first, *_split(program, second, limits)]
@@ -68,10 +67,6 @@ def _divided(graph: Graph, lanes: int) -> tuple[int, int | None]:
     return axis, min(by_quads or fitting, default=None)
 
 
-def _asks_position(graph: Graph, axis: int) -> bool:
-    return any(isinstance(s.what, Position) and s.what.axis == axis for s in graph.statements)
-
-
 def _two(program: Program, step: Step, axis: int, lanes: int) -> tuple[Step, Step]:
     graph: Graph = step.params["graph"]
     folds = [j for j, s in enumerate(graph.statements) if isinstance(s.what, Fold)]
@@ -87,7 +82,7 @@ def _two(program: Program, step: Step, axis: int, lanes: int) -> tuple[Step, Ste
     extents = graph.shape
     shape = (*extents[:axis], lanes, extents[axis] // lanes, *extents[axis + 1 :])
     axes = tuple(a if a < axis else a + 1 for a in graph.axes)
-    statements = tuple(_shifted(s, lambda a: a + (a >= axis)) for s in graph.statements)
+    statements = tuple(s.on_axes(lambda a: a + (a >= axis)) for s in graph.statements)
     results = tuple(Result(~j, True) for j in folds)
     whole = Graph(shape, axes, graph.dtypes, statements, results)
     partial, inputs = pruned(whole, tuple(map(split, step.inputs)))
@@ -95,11 +90,6 @@ def _two(program: Program, step: Step, axis: int, lanes: int) -> tuple[Step, Ste
     first = Step("fused", inputs, tuple(slots), {"graph": partial})
     lane_axis = [a for a in range(len(shape)) if a not in axes].index(axis)
     return first, _after(step, folds, slots, partial.kept, (lane_axis,))
-
-
-def _shifted(s: Statement, place: Callable[[int], int]) -> Statement:
-    """Return a statement for a domain whose axes lie elsewhere."""
-    return replace(s, what=Position(place(s.what.axis))) if isinstance(s.what, Position) else s
 
 
 def _after(
@@ -136,8 +126,8 @@ def _after(
             else:
                 place[~j] = at
         elif rows[j]:
-            moved = _shifted(
-                s, lambda a: [b for b in range(len(shape)) if b not in axes][kept.index(a)]
+            moved = s.on_axes(
+                lambda a: [b for b in range(len(shape)) if b not in axes][kept.index(a)]
             )
             statements.append(moved.moved(lambda a: place[a]))
             place[~j] = ~(len(statements) - 1)

@@ -8,7 +8,18 @@ from dataclasses import replace
 from ...backends.base import Number
 from ...layout import Layout, Shape
 from ...ops.elementwise import equal, where
-from ..graph import Fold, Graph, Lookup, Position, Result, Statement, single
+from ..graph import (
+    Fold,
+    Graph,
+    Inside,
+    Lookup,
+    Position,
+    Result,
+    Statement,
+    Window,
+    pruned,
+    single,
+)
 from ..ir import Program, Ref, Step
 from ..limits import Limits
 
@@ -22,12 +33,20 @@ def lifted(step: Step, limits: Limits) -> Step:
     """Return a step as a fused one, where a graph can say what it does."""
     if step.kind == "matmul" and step.inputs[0].layout.shape[-1] == 0:  # type: ignore[union-attr]
         return lifted(Step("full", (), step.outs, {"value": 0}), limits)
-    apart = step.kind == "scatter_add" and not limits.scatters_compare
-    found = None if apart or not all(out.size for out in step.outs) else as_graph(step)
+    apart = _is_apart(step, limits) or not all(out.size for out in step.outs)
+    found = None if apart else as_graph(step)
     if found is None:
         return step
     graph, inputs = squeezed(*found)
     return Step("fused", inputs, step.outs, {"graph": graph})
+
+
+def _is_apart(step: Step, limits: Limits) -> bool:
+    """Whether the device's own method does a step better."""
+    if step.kind == "scatter_add":
+        return not limits.scatters_compare
+    many = len(step.inputs) > limits.pieces or len(step.reads()) >= limits.buffers
+    return step.kind == "place" and many
 
 
 Lifted = tuple[Graph, tuple[Ref | Number, ...]]
@@ -53,10 +72,7 @@ def squeezed(graph: Graph, inputs: tuple[Ref | Number, ...]) -> Lifted:
         strides = tuple(x.layout.strides[a] for a in left)
         return replace(x, layout=Layout(shape, strides, x.layout.offset))
 
-    statements = tuple(
-        replace(s, what=Position(left.index(s.what.axis))) if isinstance(s.what, Position) else s
-        for s in graph.statements
-    )
+    statements = tuple(s.on_axes(left.index) for s in graph.statements)
     made = replace(graph, shape=shape, axes=axes, statements=statements)
     if graph.axes and not axes:  # nothing is left to fold: the reduction is a copy
         made = replace(made, statements=(), results=(Result(0),))
@@ -105,6 +121,51 @@ def _gather(step: Step) -> Lifted:
     return graph, (replace(data, layout=start), index)
 
 
+def _place(step: Step) -> Lifted | None:
+    """Every piece is read where it lies, and what is under it elsewhere."""
+    shape, dtype = step.out.shape, step.out.dtype
+    inputs: list[Ref | Number] = [step.params["fill"] or 0]
+    statements: list[Statement] = []
+    value = 0  # what is under the next piece
+    for piece, target in zip(step.refs(), step.params["targets"], strict=True):
+        if target.size == 0:
+            continue
+        found = _window(piece.layout, target, shape)
+        if found is None:
+            return None
+        windows, layout = found
+        here = len(inputs)
+        inputs.append(replace(piece, layout=layout))
+        if windows:
+            statements.append(Statement(Inside(windows), (here, value), (dtype, dtype), dtype))
+        value = ~(len(statements) - 1) if windows else here
+    dtypes = (dtype,) * len(inputs)
+    return pruned(Graph(shape, (), dtypes, tuple(statements), (Result(value),)), inputs)
+
+
+def _window(
+    piece: Layout, target: Layout, shape: Shape
+) -> tuple[tuple[Window, ...], Layout] | None:
+    """Return where a piece lies in a dense `shape`, and its layout all over that.
+
+    None where its elements do not lie side by side there.
+    """
+    dense = Layout.dense(shape).strides
+    if len(target.shape) != len(shape):
+        return None
+    windows, strides, offset, rest = [], [], piece.offset, target.offset
+    for axis, (n, size) in enumerate(zip(shape, target.shape, strict=True)):
+        start, rest = divmod(rest, dense[axis])
+        step, left = divmod(target.strides[axis], dense[axis]) if size > 1 else (1, 0)
+        if left or abs(step) != 1:
+            return None
+        if size != n:
+            windows.append(Window(axis, min(start, start + step * (size - 1)), size))
+        strides.append(piece.strides[axis] * step)
+        offset -= start * strides[axis]
+    return tuple(windows), Layout(shape, tuple(strides), offset)
+
+
 def _scatter_add(step: Step) -> Lifted | None:
     """One index per row is a comparison: the value where the position is the index, else 0."""
     index, values = step.refs()
@@ -138,5 +199,6 @@ _LIFTS: dict[str, Callable[[Step], Lifted | None]] = {
     "full": _full,
     "write": _write,
     "gather": _gather,
+    "place": _place,
     "scatter_add": _scatter_add,
 }

@@ -1,0 +1,84 @@
+"""Products of vectors and matrices other than matmul: outer, vecdot, cross, kron, and the trace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ShapeError
+from ..layout import broadcast_shapes, check_size, normalize_axis
+from ..ops.elementwise import multiply
+from ..ops.reduction import sum_
+from ..shaping import diagonal, moveaxis, reshape, roll
+from .contraction import numbers_alike
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+def outer(a: Any, b: Any) -> Tensor:
+    """Return a[i] * b[j] for all pairs; operands of more axes are flattened, as in numpy.outer.
+
+    Shapes: (n,), (m,) -> (n, m). Raises: DTypeError for bools.
+    """
+    a, b = (reshape(x, (-1,)) for x in numbers_alike("outer", a, b))
+    check_size((*a.shape, *b.shape), "outer")
+    return multiply(reshape(a, (*a.shape, 1)), b)
+
+
+def vecdot(a: Any, b: Any, axis: int = -1) -> Tensor:
+    """Return the dot products of vectors that lie along `axis` of each operand.
+
+    The other axes broadcast. Shapes: (..., n), (..., n) -> (...). Raises: ShapeError; DTypeError.
+    """
+    a, b = _along("vecdot", a, b, axis)
+    return sum_(multiply(a, b), axis=-1)
+
+
+def _along(op: str, a: Any, b: Any, axis: int) -> list[Tensor]:
+    """Return operands with `axis` of each at the end, where both have one extent."""
+    found = numbers_alike(op, a, b)
+    ends = [moveaxis(x, normalize_axis(axis, len(x.shape), op), -1) for x in found]
+    first, second = (x.shape[-1] for x in ends)
+    if first != second:
+        raise ShapeError(
+            f"{op}: a {found[0].shape} and b {found[1].shape} differ along axis {axis}: "
+            f"{first} and {second}"
+        )
+    broadcast_shapes(op, *(x.shape for x in ends))
+    return ends
+
+
+def cross(a: Any, b: Any, axis: int = -1) -> Tensor:
+    """Return the vector products of vectors of 3 elements along `axis`; other axes broadcast.
+
+    Raises: ShapeError; DTypeError.
+    """
+    a, b = _along("cross", a, b, axis)
+    if a.shape[-1] != 3:
+        raise ShapeError(f"cross: extent {a.shape[-1]} came along axis {axis}, and 3 is needed")
+    out = roll(a, -1, -1) * roll(b, 1, -1) - roll(a, 1, -1) * roll(b, -1, -1)
+    return moveaxis(out, -1, axis)
+
+
+def kron(a: Any, b: Any) -> Tensor:
+    """Return the Kronecker product: every element of `a` times all of `b`, as blocks.
+
+    Shapes: (n, m), (k, l) -> (n * k, m * l); missing axes are put in front. Raises: DTypeError.
+    """
+    a, b = numbers_alike("kron", a, b)
+    ndim = max(len(a.shape), len(b.shape))
+    outer_shape = (1,) * (ndim - len(a.shape)) + a.shape
+    inner_shape = (1,) * (ndim - len(b.shape)) + b.shape
+    blocks = check_size(tuple(n for n in outer_shape for n in (n, 1)), "kron")
+    inside = tuple(n for n in inner_shape for n in (1, n))
+    shape = tuple(n * k for n, k in zip(outer_shape, inner_shape, strict=True))
+    check_size(shape, "kron")
+    return reshape(multiply(reshape(a, blocks), reshape(b, inside)), shape)
+
+
+def trace(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    """Return the sums of the diagonals of two axes. Shapes: (n, n, m) -> (m,).
+
+    Raises: ShapeError; AxisError.
+    """
+    return sum_(diagonal(x, offset, axis1, axis2), axis=-1)

@@ -1,0 +1,179 @@
+"""Assignment: x[key] = value, in place where nothing is followed, and as an op where it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import core, tape
+from ..backends.base import Array, tracing
+from ..core import Value, apply
+from ..errors import GradientError
+from ..ops import indexing as primitives
+from ..ops.elementwise import where
+from ..ops.families import expanded, with_dtype
+from .indices import shaped
+from .joined import Joined, join
+from .keys import Key, is_bool, parse
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+def setitem(x: Tensor, key: Any, value: Any) -> None:
+    """Do x[key] = value for every key that x[key] takes; `value` broadcasts, as in NumPy.
+
+    Where an index repeats, the value that comes last stays. Dtypes are as in `assign`.
+
+    Gradients follow: where `x` is a result that requires grad, or `value` requires grad, `x`
+    becomes the result of a recorded op. Its gradient goes to `value`, and to what `x` was before
+    except for the places that were overwritten. All the same it is the memory of `x` that changes,
+    so what the tape saved of it is noticed as gone, as after `assign`. Refused with a
+    GradientError, for the gradient would be wrong or lost, are:
+
+    - a leaf that requires grad, and a view of one (inside `no_grad` both are assigned to);
+    - a tracked value for a view of a tensor that is not tracked: `x[0][1] = v`. Write x[0, 1] = v.
+      Where the tensor is tracked, it is its next use that is refused, unless nobody uses it;
+    - later, the use of any other tensor that shows the memory of `x` and was made before. Inside
+      `no_grad` none is made that can be used outside: take the view, or detach(), anew.
+
+    Masks are read back for the number of their true elements, unless `value` is the same for all
+    of them. Raises: GradientError; and as x[key] and `assign` do.
+    """
+    found = parse(x, key)
+    value = x._for_assignment(value, "assign")
+    x._check_memory("assign")
+    tracked = _is_followed(x) or _is_followed(value)
+    if tracked:
+        _check_identity(x, value)
+    mask = _broad_mask(found, value)
+    joined = join(found, x.device) if found.taken and mask is None else None
+    shape = found.shape if joined is None else joined.result_shape()
+    if mask is None:
+        value = _without_leading(value, shape)
+        value._check_fits(shape, "assign")
+    if tracked:
+        _adopt(x, _assigned(x, found, joined, mask, value))
+    else:
+        with tape.no_grad():
+            _write(found.view(x.detach()), joined, mask, value)
+
+
+def _without_leading(value: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return a value without leading axes of extent 1 that the target lacks, as NumPy takes it."""
+    spare = len(value.shape) - len(shape)
+    if spare > 0 and value.shape[:spare] == (1,) * spare:
+        return shaped(value, value.shape[spare:])
+    return value
+
+
+def _broad_mask(key: Key, value: Tensor) -> Any:
+    """Return the mask of a key that has no other array, if `value` does not vary along it."""
+    if len(key.taken) != 1 or key.first:
+        return None
+    (only,) = key.taken
+    mask, after = only.index, len(key.shape) - only.axis - len(only.shape)
+    if not is_bool(mask) or not mask.shape or len(value.shape) > after:
+        return None
+    value._check_fits(key.shape[len(key.shape) - after :], "assign")
+    return only
+
+
+def _selected(view: Tensor, taken: Any, value: Tensor) -> Tensor:
+    """Return the view with `value` where the mask is true."""
+    from ..creation import tensor
+
+    mask, after = taken.index, len(view.shape) - taken.axis - len(taken.shape)
+    if not isinstance(mask, Value):
+        mask = tensor(mask, device=view.device)
+    mask = shaped(mask, (*taken.shape, *(1,) * after))
+    value = with_dtype(value, view.dtype)
+    return where(expanded(mask, view.shape), expanded(value, view.shape), view)
+
+
+def _assigned(x: Tensor, key: Key, joined: Joined | None, taken: Any, value: Tensor) -> Tensor:
+    """Return what `x` is after the assignment, as a recorded result in memory of its own."""
+    view = key.view(x)
+    if taken is not None:
+        view = _selected(view, taken, value)
+    else:
+        value = with_dtype(value, x.dtype)
+        view = expanded(value, key.shape) if joined is None else _scattered(view, joined, value)
+    part = shaped(view, key.sizes)
+    return apply(primitives.place, x, part, starts=key.starts, steps=key.steps)
+
+
+def _scattered(view: Tensor, joined: Joined, value: Tensor) -> Tensor:
+    """Return the view with `value` at the index arrays."""
+    values = joined.flat(expanded(value, joined.result_shape()))
+    laid = joined.laid_out(view)
+    out = apply(primitives.scatter, laid, joined.index, values, axis=joined.axis)
+    return joined.laid_back(out, view.shape)
+
+
+def _write(view: Tensor, joined: Joined | None, taken: Any, value: Tensor) -> None:
+    """Assign to a view in place."""
+    if taken is not None:
+        value = _selected(view, taken, value)
+    elif joined is not None:
+        value = with_dtype(value, view.dtype)
+        laid = joined.laid_out(view).array
+        if laid.storage is view.array.storage:
+            values = joined.flat(expanded(value, joined.result_shape())).array
+            index = _apart(joined.index.array, laid)
+            laid.storage.device.scatter(laid, index, _apart(values, laid), joined.axis)
+            view._has_changed()
+            return
+        value = _scattered(view, joined, value)
+    view.assign(value)
+
+
+def _apart(x: Array, target: Array) -> Array:
+    """Return `x`, or a copy where it shows the memory that is written to."""
+    return target.storage.device.copy(x) if x.storage is target.storage else x
+
+
+# What follows a tensor.
+def _is_followed(x: Value) -> bool:
+    """Whether the tape, or forward mode, follows what is done with `x`."""
+    if tape.is_recording() and x.node is not None and x.node.requires_grad:
+        return True
+    return any(h.follows(x) for h in core.listeners() if hasattr(h, "follows"))
+
+
+def _check_identity(x: Tensor, value: Tensor) -> None:
+    """Raise GradientError where the history of a tensor that is assigned to would be wrong."""
+    recorded = tape.is_recording() and x.requires_grad
+    if recorded:
+        origin = x.node
+        while origin is not None and origin.op is not None and origin.op.is_view:
+            (origin,) = origin.parents
+        if origin is not None and origin.op is None:
+            what = "is a leaf that requires grad" if x.is_leaf else "is a view of such a leaf"
+            raise GradientError(
+                f"x[...] = value: the tensor {what}, and its old values would lose their gradient: "
+                "use no_grad(), assign to a copy(), or build the result with wg.where or wg.concat"
+            )
+    elif x.size < x.array.storage.size and not _is_followed(x):
+        raise GradientError(
+            "x[...] = value: the value is tracked, and the tensor is a view of one that is not: "
+            "assign to that with one key, as in x[0, 1] = value, or to a copy()"
+        )
+    tracer = tracing()
+    if tracer is not None:
+        tracer.history_assigned(x.array)
+
+
+def _adopt(x: Tensor, out: Tensor) -> None:
+    """Give `x` the values and the identity of a result that nobody else has."""
+    node, before = out.node, x.node
+    x.node = None  # that of the old values
+    x._write(out.array, owned=True)
+    storage = x.array.storage
+    storage.history = storage.version
+    x.node = node
+    if node is not None:
+        node.version = storage.version
+        node.retains_grad = before is not None and before.retains_grad
+    for listener in core.listeners():
+        if hasattr(listener, "adopted"):
+            listener.adopted(x)

@@ -1,0 +1,45 @@
+"""Indices as integer tensors, from a tensor or from the host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import dtypes
+from ..backends.base import Device
+from ..core import Value
+from ..errors import DeviceError, DTypeError, IndexRangeError
+from ..layout import Shape
+from ..ops import movement
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+def index_tensor(indices: Any, x: Tensor, op: str) -> Tensor:
+    """Return `indices` as an integer tensor on the device of `x`."""
+    if isinstance(indices, Value):
+        if indices.device is not x.device:
+            raise DeviceError(
+                f"{op}: the indices are on {indices.device.name} and the tensor on {x.device.name}"
+            )
+        return indices  # type: ignore[return-value]  # a Value is a Tensor
+    return host_indices(indices, x.device, op)
+
+
+def host_indices(indices: Any, device: Device, op: str, what: str = "indices") -> Tensor:
+    """Return integers from the host as an int32 tensor. Raises: DTypeError, IndexRangeError."""
+    from ..creation import from_host, host_array
+
+    data = host_array(indices, op)
+    if data.dtype.kind not in "iu" and data.size:
+        raise DTypeError(f"{op}: {what} of {data.dtype} came and integers are needed")
+    if data.size and (data.min() < -(2**31) or data.max() >= 2**31):
+        raise IndexRangeError(
+            f"{op}: {what} from {data.min()} to {data.max()} came; no tensor has that many entries"
+        )
+    return from_host(data, op, dtypes.int32, device)
+
+
+def shaped(x: Tensor, shape: Shape) -> Tensor:
+    """Return the elements of `x` in a shape that is known to hold as many."""
+    return x if x.shape == shape else movement.reshape(x, shape)

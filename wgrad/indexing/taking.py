@@ -1,0 +1,122 @@
+"""Reading: take, take_along_axis, x[key], and what is added at indices, with their checks."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from ..core import apply, check_devices
+from ..errors import DTypeError, ShapeError
+from ..layout import Shape, broadcast_shapes, normalize_axis
+from ..ops import indexing as primitives
+from ..ops import movement
+from ..ops.families import expanded, with_dtype
+from ..shaping import as_tensor, as_tensors, reshape
+from .indices import index_tensor, shaped
+from .joined import join
+from .keys import parse
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+def take(x: Tensor, indices: Any, axis: int | None = None) -> Tensor:
+    """Return the entries of `x` at integer `indices` (any shape) along `axis`.
+
+    With axis=None `x` is flattened first. Shapes: (n, m), indices (i, j), axis 0 -> (i, j, m).
+    Negative indices do not count from the end. Raises: IndexRangeError, DTypeError.
+    """
+    x = as_tensor(x, "take")
+    index = index_tensor(indices, x, "take")
+    if axis is None:
+        x, axis = reshape(x, (-1,)), 0
+    at = normalize_axis(axis, len(x.shape), "take")
+    primitives.check_indices(index, x.shape[at], "take")
+    lead, tail = x.shape[:at], x.shape[at + 1 :]
+    out = take_flat(x, shaped(index, (prod(index.shape),)), at)
+    return shaped(out, (*lead, *index.shape, *tail))
+
+
+def take_along_axis(x: Tensor, indices: Any, axis: int = -1) -> Tensor:
+    """Return out[.., j, ..] = x[.., indices[.., j, ..], ..]; other axes broadcast.
+
+    Raises: IndexRangeError for an index outside 0 to x.shape[axis] - 1; DTypeError; ShapeError.
+    """
+    x = as_tensor(x, "take_along_axis")
+    index = index_tensor(indices, x, "take_along_axis")
+    if len(index.shape) != len(x.shape):
+        raise ShapeError(
+            f"take_along_axis: indices of shape {index.shape} and a tensor of shape {x.shape} need "
+            "equally many axes"
+        )
+    at = normalize_axis(axis, len(x.shape), "take_along_axis")
+    primitives.check_indices(index, x.shape[at], "take_along_axis")
+    x, index = _broadcast_but(x, index, at, "take_along_axis")
+    return apply(primitives.gather_, x, index, axis=at)
+
+
+def scatter_add(x: Tensor, indices: Any, values: Tensor, axis: int = -1) -> Tensor:
+    """Return `x` with `values` added at `indices` along `axis`: the transpose of take_along_axis.
+
+    `indices` and `values` have one shape, which agrees with x.shape outside `axis`. Where indices
+    repeat, values are added in their order: the same bits in every run.
+    """
+    x, values = as_tensors("scatter_add", x, values)
+    index = index_tensor(indices, x, "scatter_add")
+    at = normalize_axis(axis, len(x.shape), "scatter_add")
+    same = index.shape == values.shape and len(index.shape) == len(x.shape)
+    if not same or _without(index.shape, at) != _without(x.shape, at):
+        raise ShapeError(
+            f"scatter_add: indices {index.shape} and values {values.shape} need one shape that "
+            f"agrees with {x.shape} outside axis {at}"
+        )
+    primitives.check_indices(index, x.shape[at], "scatter_add")
+    check_devices("scatter_add", (x, values))
+    if values.dtype.rank > x.dtype.rank:
+        raise DTypeError(
+            f"scatter_add: {values.dtype.name} values do not fit a {x.dtype.name} tensor: convert "
+            "one with .astype() first"
+        )
+    values = with_dtype(values, x.dtype)
+    return x + apply(primitives.scatter_, values, index, axis=at, size=x.shape[at])
+
+
+def _without(shape: Shape, axis: int) -> Shape:
+    return shape[:axis] + shape[axis + 1 :]
+
+
+def _broadcast_but(x: Tensor, index: Tensor, axis: int, op: str) -> tuple[Tensor, Tensor]:
+    """Broadcast two tensors against each other in every axis but `axis`."""
+    shape = broadcast_shapes(op, _without(x.shape, axis), _without(index.shape, axis))
+    lead, tail = shape[:axis], shape[axis:]
+    return (
+        expanded(x, (*lead, x.shape[axis], *tail)),
+        expanded(index, (*lead, index.shape[axis], *tail)),
+    )
+
+
+def getitem(x: Tensor, key: Any) -> Tensor:
+    """Return x[key] for every key that NumPy knows.
+
+    Integers, slices with any step, None and an Ellipsis give views. Index arrays (lists, ranges,
+    arrays, tensors; several broadcast against each other) and boolean masks give copies; negative
+    indices count from the end. Indices from the host, and tensors made of such, cost no readback.
+    Those that a GPU computed are read back once, to check them, and the number of true elements of
+    a mask is, for the result's shape depends on it.
+
+    Raises: IndexRangeError, DTypeError; ShapeError for index arrays that do not broadcast.
+    """
+    found = parse(x, key)
+    view = found.view(x)
+    if not found.taken:
+        return apply(movement.alias, x) if view is x else view
+    joined = join(found, x.device)
+    return joined.result(take_flat(joined.laid_out(view), joined.index, joined.axis))
+
+
+def take_flat(x: Tensor, index: Tensor, axis: int) -> Tensor:
+    """Return the entries of `x` along `axis` at a 1-d index that was checked."""
+    lead, tail = x.shape[:axis], x.shape[axis + 1 :]
+    count = index.shape[0]
+    column = shaped(index, (*(1,) * len(lead), count, *(1,) * len(tail)))
+    return apply(primitives.gather_, x, expanded(column, (*lead, count, *tail)), axis=axis)

@@ -1,0 +1,68 @@
+"""The Array API standard's `linalg`, as far as it goes here: its functions, of stacks of matrices.
+
+`diagonal` and `trace` take the last two axes, where wg.diagonal and wg.trace take those asked for.
+What takes a decomposition of a matrix (det, inv, svd, ...) is not here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import functional, shaping
+from .errors import ArgumentError, ShapeError, shown
+from .functional import cross, matmul, norm, outer, tensordot, vecdot
+from .shaping import as_tensor, matrix_transpose
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+_INF = float("inf")
+
+__all__ = [
+    "cross",
+    "diagonal",
+    "matmul",
+    "matrix_norm",
+    "matrix_transpose",
+    "outer",
+    "tensordot",
+    "trace",
+    "vecdot",
+    "vector_norm",
+]
+
+
+def diagonal(x: Tensor, offset: int = 0) -> Tensor:
+    """Return the diagonals of matrices as a view. Shapes: (..., n, n) -> (..., n)."""
+    return shaping.diagonal(x, offset, -2, -1)
+
+
+def trace(x: Tensor, offset: int = 0) -> Tensor:
+    """Return the sums of the diagonals of matrices. Shapes: (..., n, n) -> (...)."""
+    return functional.trace(x, offset, -2, -1)
+
+
+def vector_norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) -> Tensor:
+    """Return the norms of vectors over axes, of all elements for None: wg.norm."""
+    return norm(x, axis, keepdims, ord)
+
+
+def matrix_norm(x: Tensor, keepdims: bool = False, ord: Any = "fro") -> Tensor:
+    """Return the norms of matrices, the last two axes. Shapes: (..., n, m) -> (...).
+
+    ord="fro" is the root of the sum of squares; 1 and -1 are the largest and the least sum of the
+    abs of a column, inf and -inf those of a row. Raises: ShapeError; ArgumentError for others.
+    """
+    x = as_tensor(x, "matrix_norm")
+    if len(x.shape) < 2:
+        raise ShapeError(f"matrix_norm: shape {x.shape} came, and at least 2 axes are needed")
+    if isinstance(ord, str) and ord == "fro":
+        return norm(x, (-2, -1), keepdims)
+    if isinstance(ord, bool) or not isinstance(ord, (int, float)) or abs(ord) not in (1, _INF):
+        raise ArgumentError(
+            f'matrix_norm: ord={shown(ord)} came; "fro", 1, -1, inf, -inf are possible'
+        )
+    folded, other = (-2, -1) if abs(ord) == 1 else (-1, -2)
+    sums = norm(x, folded, keepdims=True, ord=1)
+    found = (functional.max if ord > 0 else functional.min)(sums, axis=other, keepdims=True)
+    return found if keepdims else shaping.squeeze(found, (-2, -1))

@@ -1,0 +1,53 @@
+"""Hyperbolic functions and their inverses."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..families import Elementwise
+from .declare import elementwise
+from .transcendental import sqrt
+from .trigonometric import hypot
+
+sinh = elementwise(
+    "sinh",
+    wgsl="real_sinh(a)",
+    numpy=np.sinh,
+    partials=(lambda a: cosh(a),),
+    doc="The hyperbolic sine.",
+)
+cosh: Elementwise = elementwise(
+    "cosh",
+    wgsl="real_cosh(a)",
+    numpy=np.cosh,
+    partials=(lambda a: sinh(a),),
+    doc="The hyperbolic cosine.",
+)
+tanh = elementwise(
+    "tanh",
+    wgsl="real_tanh(a)",
+    numpy=np.tanh,
+    partials=(lambda out: 1 - out * out,),
+    doc="The hyperbolic tangent; never overflows.",
+)
+asinh = elementwise(
+    "asinh",
+    wgsl="real_asinh(a)",
+    numpy=np.arcsinh,
+    partials=(lambda a: 1 / hypot(a, 1.0),),
+    doc="The number whose hyperbolic sine is a.",
+)
+acosh = elementwise(
+    "acosh",
+    wgsl="real_acosh(a)",
+    numpy=np.arccosh,
+    partials=(lambda a: 1 / (sqrt(a - 1) * sqrt(a + 1)),),
+    doc="The positive number whose hyperbolic cosine is a; its slope at 1 is infinite.",
+)
+atanh = elementwise(
+    "atanh",
+    wgsl="real_atanh(a)",
+    numpy=np.arctanh,
+    partials=(lambda a: 1 / ((1 - a) * (1 + a)),),
+    doc="The number whose hyperbolic tangent is a; infinite at -1 and 1.",
+)

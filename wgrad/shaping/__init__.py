@@ -1,0 +1,24 @@
+"""The public functions that move, shape and join tensors, in rooms: they check and normalise what
+a user writes, and apply the primitives of ops/movement and ops/placing."""
+
+from .inputs import as_number, as_tensor, as_tensors
+from .joining import concat, repeat, roll, stack, tile
+from .padding import pad
+from .parts import split, unstack
+from .triangles import diag, diagonal, tril, triu
+from .views import (
+    broadcast_arrays,
+    broadcast_shapes,
+    broadcast_to,
+    expand_dims,
+    flatten,
+    flip,
+    matrix_transpose,
+    meshgrid,
+    moveaxis,
+    permute_dims,
+    reshape,
+    squeeze,
+    transpose,
+    view,
+)

@@ -1,0 +1,89 @@
+"""The public functions of diagonals and triangles of matrices."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+from .. import dtypes
+from ..errors import ArgumentError, AxisError, ShapeError, shown
+from ..layout import check_size, normalize_axis
+from ..ops import placing
+from ..ops.elementwise import greater_equal, where
+from .inputs import as_tensor
+from .views import reshape
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+def diagonal(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    """Return a view of the elements at i along `axis1` and i + offset along `axis2`.
+
+    i is the last axis of the result. Shapes: (n, n, m) -> (m, n). Raises: AxisError.
+    """
+    return placing.diagonal(*_diagonal_arguments(x, offset, axis1, axis2, "diagonal"))
+
+
+def _diagonal_arguments(
+    x: Any, offset: Any, axis1: Any, axis2: Any, op: str
+) -> tuple[Tensor, int, int, int]:
+    x = as_tensor(x, op)
+    if len(x.shape) < 2:
+        raise ShapeError(f"{op}: shape {x.shape} came, and at least 2 axes are needed")
+    first, second = (normalize_axis(a, len(x.shape), op) for a in (axis1, axis2))
+    if first == second:
+        raise AxisError(f"{op}: axis {first} came twice, and two axes are needed")
+    return x, _clamped(offset, x.shape[first], x.shape[second], op, "offset"), first, second
+
+
+def _clamped(k: Any, rows: int, columns: int, op: str, name: str) -> int:
+    """Return `k`, or the nearest empty diagonal where it lies beyond. Raises: ArgumentError."""
+    try:
+        return min(max(operator.index(k), -rows), columns)
+    except TypeError:
+        raise ArgumentError(f"{op}: {name}={shown(k)} came, and an integer is needed") from None
+
+
+def diag(x: Tensor, k: int = 0) -> Tensor:
+    """Return the k-th diagonal of a matrix as a view, or a matrix of zeros with `x` as that.
+
+    Shapes: (n, n) -> (n,); (n,) -> (n + |k|, n + |k|). Raises: ShapeError; ArgumentError.
+    """
+    x = as_tensor(x, "diag")
+    if len(x.shape) == 2:
+        return placing.diagonal(x, _clamped(k, *x.shape, "diag", "k"), 0, 1)
+    if len(x.shape) != 1:
+        raise ShapeError(f"diag: shape {x.shape} came, and 1 or 2 axes are needed")
+    offset = _clamped(k, 2**32, 2**32, "diag", "k")
+    extent = x.shape[0] + abs(offset)
+    shape = check_size((extent, extent), "diag")
+    return placing.embed_diagonal(x, shape, offset, 0, 1)
+
+
+def tril(x: Tensor, k: int = 0) -> Tensor:
+    """Return matrices (..., n, m) with zeros above the k-th diagonal."""
+    x = as_tensor(x, "tril")
+    return where(_below(x, k, "tril"), x, _zero(x))
+
+
+def triu(x: Tensor, k: int = 0) -> Tensor:
+    """Return matrices (..., n, m) with zeros below the k-th diagonal."""
+    x = as_tensor(x, "triu")
+    return where(_below(x, k, "triu", 1), _zero(x), x)
+
+
+def _zero(x: Tensor) -> bool | int:
+    return False if x.dtype is dtypes.bool_ else 0
+
+
+def _below(x: Tensor, k: Any, op: str, above: int = 0) -> Tensor:
+    """Return where column - row is at most k, or, with `above`, less than k."""
+    from ..creation import arange
+
+    if len(x.shape) < 2:
+        raise ShapeError(f"{op}: shape {x.shape} came, and at least 2 axes are needed")
+    rows, columns = x.shape[-2:]
+    last = _clamped(k, rows, columns, op, "k") - above
+    row = reshape(arange(last, rows + last, device=x.device), (rows, 1))
+    return greater_equal(row, arange(columns, device=x.device))
