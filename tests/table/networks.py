@@ -120,6 +120,9 @@ def composites() -> Iterator[Row]:
     def column(a: np.ndarray) -> np.ndarray:
         return a[:, None]
 
+    def drawn(shape: tuple[int, ...]) -> np.ndarray:
+        return wg.rand(shape, device="numpy", generator=wg.Generator(3)).numpy()
+
     yield row(
         "layer_norm", "square",
         lambda x, w, b: F.layer_norm(x, 3, w, b),
@@ -135,7 +138,9 @@ def composites() -> Iterator[Row]:
     yield row(
         "group_norm", "square",
         lambda x, w, b: F.group_norm(x, 2, w, b),
-        lambda x, w, b: _centered(x.reshape(2, 2, 6), (2,)).reshape(x.shape) * column(w) + column(b),
+        lambda x, w, b: (
+            _centered(x.reshape(2, 2, 6), (2,)).reshape(x.shape) * column(w) + column(b)
+        ),
         x, w, w,
     )  # fmt: skip
     yield row(
@@ -152,7 +157,7 @@ def composites() -> Iterator[Row]:
     yield row(
         "dropout", "multiply",
         lambda x: F.dropout(x, 0.25, generator=wg.Generator(3)) * 3,
-        lambda x: x * 4 * (wg.rand(x.shape, device="numpy", generator=wg.Generator(3)).numpy() >= 0.25),
+        lambda x: x * 4 * (drawn(x.shape) >= 0.25),
         x,
     )  # fmt: skip
     yield row(
