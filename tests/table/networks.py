@@ -8,16 +8,19 @@ from typing import Any
 
 import numpy as np
 
+import wgrad as wg
 from wgrad.nn import functional as F
 from wgrad.ops.elementwise.activation import gelu_slope
 
-from .row import ALL, FLOATS, NUMBERS, Arg, Row, away, to_float
+from .references import np_softmax
+from .row import ALL, FLOATS, NUMBERS, Arg, Row, apart, away, to_float
 
 _erf = np.vectorize(math.erf, otypes=[float])
 
 
 def networks() -> Iterator[Row]:
     yield from activations()
+    yield from composites()
 
 
 def activations() -> Iterator[Row]:
@@ -99,3 +102,157 @@ def activations() -> Iterator[Row]:
         smooth=away(0),
         public=("prelu",),
     )
+
+
+def _centered(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    middle = x.mean(axes, keepdims=True)
+    return (x - middle) / np.sqrt(((x - middle) ** 2).mean(axes, keepdims=True) + 1e-5)
+
+
+def composites() -> Iterator[Row]:
+    def row(name: str, op: str, call: Any, reference: Any, *args: Arg, **more: Any) -> Row:
+        options = {"dtypes": FLOATS, "rtol": 2e-5, "grad": tuple(range(len(args)))} | more
+        public = (name.split("-")[0],)
+        return Row(name, (op,), call, reference, args, public=public, **options)
+
+    x, w = Arg((2, 4, 3)), Arg((4,), 0.5, 1.5)
+
+    def column(a: np.ndarray) -> np.ndarray:
+        return a[:, None]
+
+    def drawn(shape: tuple[int, ...]) -> np.ndarray:
+        return wg.rand(shape, device="numpy", generator=wg.Generator(3)).numpy()
+
+    yield row(
+        "layer_norm", "square",
+        lambda x, w, b: F.layer_norm(x, 3, w, b),
+        lambda x, w, b: _centered(x, (2,)) * w + b,
+        x, Arg((3,)), Arg((3,)),
+    )  # fmt: skip
+    yield row(
+        "rms_norm", "square",
+        lambda x, w: F.rms_norm(x, (3,), w, 1e-5),
+        lambda x, w: x / np.sqrt((x * x).mean(2, keepdims=True) + 1e-5) * w,
+        x, Arg((3,)),
+    )  # fmt: skip
+    yield row(
+        "group_norm", "square",
+        lambda x, w, b: F.group_norm(x, 2, w, b),
+        lambda x, w, b: (
+            _centered(x.reshape(2, 2, 6), (2,)).reshape(x.shape) * column(w) + column(b)
+        ),
+        x, w, w,
+    )  # fmt: skip
+    yield row(
+        "batch_norm", "square",
+        lambda x, w, b: F.batch_norm(x, None, None, w, b, True),
+        lambda x, w, b: _centered(x, (0, 2)) * column(w) + column(b),
+        x, w, w,
+    )  # fmt: skip
+    yield row(
+        "instance_norm", "square",
+        lambda x: F.instance_norm(x), lambda x: _centered(x, (2,)), x,
+        smooth=lambda x: x.std(2).min() > 0.4,
+    )  # fmt: skip
+    yield row(
+        "dropout", "multiply",
+        lambda x: F.dropout(x, 0.25, generator=wg.Generator(3)) * 3,
+        lambda x: x * 4 * (drawn(x.shape) >= 0.25),
+        x,
+    )  # fmt: skip
+    yield row(
+        "scaled_dot_product_attention", "matmul",
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
+        lambda q, k, v: np_softmax(
+            np.where(np.tri(3, 4) > 0, q @ k.swapaxes(-1, -2) / math.sqrt(2), -np.inf)
+        ) @ v,
+        Arg((2, 3, 2)), Arg((2, 4, 2)), Arg((2, 4, 3)),
+    )  # fmt: skip
+    yield row(
+        "embedding", "gather",
+        lambda i, w: F.embedding(i, w), lambda i, w: w[i],
+        Arg((2, 3), integers=(0, 3), kind="index"), Arg((4, 3)),
+        grad=(1,),
+    )  # fmt: skip
+    yield row(
+        "normalize", "sqrt",
+        F.normalize, lambda x: x / np.sqrt((x * x).sum(1, keepdims=True)), x,
+    )  # fmt: skip
+    yield row(
+        "cosine_similarity", "sqrt",
+        lambda a, b: F.cosine_similarity(a, b, axis=-1),
+        lambda a, b: (a * b).sum(-1) / np.sqrt((a * a).sum(-1) * (b * b).sum(-1)),
+        Arg((2, 3), 0.5), Arg((2, 3), -2.0, -0.5),
+    )  # fmt: skip
+    pair, shares = (Arg(), Arg()), (Arg(low=0.25, high=0.75), Arg(low=0.25, high=0.75))
+    yield row("l1_loss", "abs", F.l1_loss, lambda a, b: np.abs(a - b).mean(), *pair, smooth=apart)
+    for name, scale in (("huber_loss", 1.0), ("smooth_l1_loss", 0.5)):
+        yield row(
+            name, "clamp",
+            lambda a, b, name=name: getattr(F, name)(
+                a, b, "sum", **{"delta" if name == "huber_loss" else "beta": 0.5}
+            ),
+            lambda a, b, scale=scale: np.where(
+                np.abs(a - b) < 0.5, (a - b) ** 2 / 2, 0.5 * np.abs(a - b) - 0.125
+            ).sum() / scale,
+            *pair,
+            smooth=lambda a, b: away(0.5)(np.abs(a - b)),
+        )  # fmt: skip
+    yield row(
+        "gaussian_nll_loss", "log",
+        F.gaussian_nll_loss, lambda a, b, v: (np.log(v) + (a - b) ** 2 / v).mean() / 2,
+        *pair, Arg(low=0.5),
+    )  # fmt: skip
+    yield row(
+        "binary_cross_entropy", "binary_cross_entropy",
+        lambda a, b: F.binary_cross_entropy(a, b, "none"),
+        lambda a, b: -(b * np.log(a) + (1 - b) * np.log(1 - a)),
+        *shares,
+    )  # fmt: skip
+    yield row(
+        "binary_cross_entropy_with_logits", "logsigmoid",
+        lambda a, b: F.binary_cross_entropy_with_logits(a, b, "none", pos_weight=2.0),
+        lambda a, b: 2 * b * np.log1p(np.exp(-a)) + (1 - b) * np.log1p(np.exp(a)),
+        Arg(), shares[1],
+    )  # fmt: skip
+    yield row(
+        "kl_div", "log",
+        lambda a, b: F.kl_div(a, b, "batchmean"),
+        lambda a, b: (b * (np.log(b) - a)).sum() / 2,
+        Arg(), shares[1],
+    )  # fmt: skip
+    yield row(
+        "hinge_embedding_loss", "relu",
+        lambda a: F.hinge_embedding_loss(a, [[1.0, -1, 1], [-1, -1, 1]], "none", margin=0.5),
+        lambda a: np.where([[1, 0, 1], [0, 0, 1]], a, np.maximum(0, 0.5 - a)),
+        Arg(), smooth=away(0.5),
+    )  # fmt: skip
+    yield row(
+        "cosine_embedding_loss", "sqrt",
+        lambda a, b: F.cosine_embedding_loss(a, b, [1.0, 1.0], "none"),
+        lambda a, b: 1 - (a * b).sum(-1) / np.sqrt((a * a).sum(-1) * (b * b).sum(-1)),
+        Arg((2, 3), 0.5), Arg((2, 3), -2.0, -0.5),
+    )  # fmt: skip
+    labels = Arg((3,), integers=(0, 3), kind="index")
+    yield row(
+        "nll_loss", "gather",
+        lambda x, i: F.nll_loss(x, i, "none"),
+        lambda x, i: -np.take_along_axis(x, i[:, None], 1)[:, 0],
+        Arg((3, 4)), labels, grad=(0,),
+    )  # fmt: skip
+    yield row(
+        "multi_margin_loss", "relu",
+        lambda x, i: F.multi_margin_loss(x, i, "none", p=2, margin=5.0),
+        lambda x, i: (
+            (5 - np.take_along_axis(x, i[:, None], 1) + x) ** 2 * (i[:, None] != np.arange(4))
+        ).sum(1) / 4,
+        Arg((3, 4)), labels, grad=(0,),
+    )  # fmt: skip
+    yield row(
+        "cross_entropy-smoothing", "gather",
+        lambda x, i: F.cross_entropy(x, i, label_smoothing=0.2),
+        lambda x, i: -(
+            (0.8 * np.eye(4)[i] + 0.05) * np.log(np_softmax(x))
+        ).sum(1).mean(),
+        Arg((3, 4)), labels, grad=(0,),
+    )  # fmt: skip

@@ -1,0 +1,203 @@
+"""Functions of networks: PyTorch's numbers, large inputs, state, compiled runs, bad arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import wgrad as wg
+from wgrad.errors import ArgumentError, DTypeError, IndexRangeError, ShapeError
+from wgrad.nn import functional as F
+
+RNG = np.random.default_rng(0)
+LABELS, PADDED = np.array([3, 0, 2, 1, 3]), np.array([3, 0, -100, 1, 3])
+WEIGHT = np.array([0.3, 0.9, 0.5, 0.7])
+SHARES = RNG.dirichlet(np.ones(4), 5)
+MASK = np.array([[1, 0, 1, 1], [0, 0, 0, 0], [0, 1, 0, 1]], bool)
+SCORES = RNG.standard_normal((5, 4))
+QKV = [RNG.standard_normal(shape) for shape in ((2, 3, 5), (2, 4, 5), (2, 4, 6))]
+
+# (name, the call with `F` ours or PyTorch's and `t` what makes a tensor, inputs)
+CASES: list[tuple[str, Callable[..., Any], list[np.ndarray]]] = []
+for reduction in ("mean", "sum", "none"):
+    for target in (LABELS, PADDED, SHARES):
+        for smoothing in (0.0, 0.2):
+            for weight in (None, WEIGHT):
+                CASES.append(
+                    (
+                        "cross_entropy",
+                        lambda F, t, x, y=target, w=weight, s=smoothing, r=reduction: (
+                            F.cross_entropy(x, t(y), reduction=r, label_smoothing=s, weight=t(w))
+                        ),
+                        [SCORES],
+                    )
+                )
+    for target in (LABELS, PADDED):
+        CASES.append(
+            (
+                "nll_loss",
+                lambda F, t, x, y=target, r=reduction: F.nll_loss(
+                    x, t(y), reduction=r, weight=t(WEIGHT)
+                ),
+                [SCORES],
+            )
+        )
+for causal, mask in ((True, None), (False, None), (False, MASK)):
+    CASES.append(
+        (
+            "attention",
+            lambda F, t, q, k, v, c=causal, m=mask: F.scaled_dot_product_attention(
+                q, k, v, t(m), is_causal=c
+            ),
+            QKV,
+        )
+    )
+POINTS = np.array([-1e4, -20, -3, -1, -0.5, -0.0, 0, 0.5, 1, 3, 6, 20, 1e4])
+for name in [
+    "leaky_relu",
+    "elu",
+    "selu",
+    "celu",
+    "gelu",
+    "silu",
+    "softplus",
+    "mish",
+    "hardtanh",
+    "relu6",
+    "hardsigmoid",
+    "hardswish",
+    "logsigmoid",
+]:
+    CASES.append((name, lambda F, t, x, name=name: getattr(F, name)(x), [POINTS]))
+CASES.append(("gelu-tanh", lambda F, t, x: F.gelu(x, approximate="tanh"), [POINTS]))
+CASES.append(
+    (
+        "embedding",
+        lambda F, t, w: F.embedding(t(np.array([[0, 2], [1, 2]])), w, padding_idx=-2),
+        [SCORES[:4]],
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("call", "arrays"), [c[1:] for c in CASES], ids=[f"{i}-{c[0]}" for i, c in enumerate(CASES)]
+)
+def test_values_and_gradients_are_pytorchs(call: Callable, arrays: list, numpy_device):
+    torch = pytest.importorskip("torch")
+    ours = [wg.tensor(x, "float64", requires_grad=True) for x in arrays]
+    theirs = [torch.tensor(x, requires_grad=True) for x in arrays]
+
+    def mine(x: Any) -> Any:
+        return x if x is None else wg.tensor(x, "float64" if x.dtype.kind == "f" else None)
+
+    out = call(F, mine, *ours)
+    expected = call(torch.nn.functional, lambda x: x if x is None else torch.tensor(x), *theirs)
+    np.testing.assert_allclose(out.numpy(), expected.detach().numpy(), rtol=1e-6, atol=1e-9)
+    ct = np.random.default_rng(1).standard_normal(tuple(expected.shape))
+    out.backward(wg.tensor(ct, "float64"))
+    expected.backward(torch.tensor(ct))
+    for x, y in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-6, atol=1e-9)
+
+
+LARGE: list[tuple[str, Callable]] = [
+    ("cross_entropy", lambda x: F.cross_entropy(x, [0, 2])),
+    ("bce", lambda x: F.binary_cross_entropy_with_logits(x, wg.ones_like(x))),
+    ("huber", lambda x: F.huber_loss(x, -x.detach())),
+    ("margin", lambda x: F.multi_margin_loss(x, [0, 2])),
+    ("layer_norm", lambda x: F.layer_norm(x, 3).square().sum()),
+    ("normalize", lambda x: F.normalize(x).square().sum()),
+    ("attention", lambda x: F.scaled_dot_product_attention(x, x, x).sum()),
+    *[
+        (n, lambda x, n=n: getattr(F, n)(x).sum())
+        for n in ("gelu", "silu", "mish", "elu", "softplus", "logsigmoid")
+    ],
+]
+
+
+@pytest.mark.parametrize("call", [c for _, c in LARGE], ids=[n for n, _ in LARGE])
+def test_large_inputs_give_finite_values_and_slopes_also_compiled(call: Callable, device):
+    x = wg.tensor([[1e4, -1e4, 0.0], [-1e4, 1e4, 1e4 - 1]])
+    value, slope = wg.value_and_grad(call)(x)
+    assert np.isfinite(value.item()) and np.isfinite(slope.numpy()).all()
+    compiled, again = wg.compile(wg.value_and_grad(call))(x)
+    np.testing.assert_allclose(compiled.numpy(), value.numpy(), rtol=1e-6)
+    np.testing.assert_allclose(again.numpy(), slope.numpy(), rtol=1e-5, atol=1e-7)
+
+
+def test_cross_entropy_keeps_the_digits_of_a_small_loss_of_large_logits(device):
+    low = F.cross_entropy(wg.tensor([[0.0, 1.0, 2.0]]), [2]).item()
+    assert F.cross_entropy(wg.tensor([[10000.0, 10001.0, 10002.0]]), [2]).item() == low
+
+
+def test_compiled_cross_entropy_meets_ignored_and_wrong_labels_later(device):
+    f = wg.compile(lambda x, y: F.cross_entropy(x, y))
+    x = wg.tensor(SCORES)
+    for labels in (LABELS, LABELS, PADDED, LABELS, PADDED):
+        expected = F.cross_entropy(x, labels).item()
+        assert f(x, wg.tensor(labels)).item() == pytest.approx(expected, rel=1e-6)
+    with pytest.raises(IndexRangeError, match="label 4"):
+        f(x, wg.tensor([4, -100, 0, 0, 0]))
+    with pytest.raises(IndexRangeError, match="label -1 "):
+        f(x, wg.tensor([-1, -100, 0, 0, 0]))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_batch_norm_moves_the_running_statistics(compiled: bool, device):
+    data = np.float32(RNG.standard_normal((4, 3, 2)))
+    middle, spread = wg.zeros(3), wg.ones(3)
+
+    def f(x: wg.Tensor) -> wg.Tensor:
+        return F.batch_norm(x, middle, spread, training=True)
+
+    step = wg.compile(f) if compiled else f
+    expected = np.zeros(3), np.ones(3)
+    for k in (1, 2, 3):
+        step(wg.tensor(data * k))
+        found = (data * k).mean((0, 2)), (data * k).var((0, 2), ddof=1)
+        expected = tuple(0.9 * e + 0.1 * s for e, s in zip(expected, found, strict=True))
+    np.testing.assert_allclose(middle.numpy(), expected[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(spread.numpy(), expected[1], rtol=1e-5)
+
+
+def test_dropout_scales_what_it_keeps_and_follows_the_seed(device):
+    x = wg.ones(4000, requires_grad=True)
+    out = F.dropout(x, 0.25, generator=wg.Generator(1))
+    out.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), out.numpy())
+    assert set(np.unique(out.numpy())) == {0.0, np.float32(4 / 3)}
+    assert abs(out.numpy().mean() - 1) < 0.05
+    again = F.dropout(x, 0.25, generator=wg.Generator(1))
+    np.testing.assert_array_equal(again.numpy(), out.numpy())
+    assert F.dropout(x, 0.25, training=False) is x
+    assert F.dropout(x, 1.0).sum().item() == 0
+
+
+X = np.ones((2, 4), np.float32)
+BAD: list[tuple[str, type[Exception], Callable]] = [
+    ("p=1.5", ArgumentError, lambda x: F.dropout(x, 1.5)),
+    ("reduction", ArgumentError, lambda x: F.l1_loss(x, x, "avg")),
+    ("equal shapes", ShapeError, lambda x: F.huber_loss(x, x[0])),
+    ("do not divide", ShapeError, lambda x: F.group_norm(x, 3)),
+    ("does not end", ShapeError, lambda x: F.layer_norm(x, 3)),
+    ("label 4", IndexRangeError, lambda x: F.nll_loss(x, [0, 4])),
+    ("integer dtype", DTypeError, lambda x: F.nll_loss(x, [0.0, 1.0])),
+    ("4 classes", ShapeError, lambda x: F.cross_entropy(x, [0, 1], weight=[1.0])),
+    ("padding_idx 2", IndexRangeError, lambda x: F.embedding([0], x, 2)),
+    ("only one", ArgumentError, lambda x: F.scaled_dot_product_attention(x, x, x, X[:, :2], 0, 1)),
+    ("disagree", ShapeError, lambda x: F.scaled_dot_product_attention(x, x[:, :3], x)),
+    ("one value", ShapeError, lambda x: F.batch_norm(x[:1], None, None, training=True)),
+    ("running_mean", ArgumentError, lambda x: F.batch_norm(x, None, None)),
+    ("approximate", ArgumentError, lambda x: F.gelu(x, "erf")),
+    ("less than", ArgumentError, lambda x: F.hardtanh(x, 1, 1)),
+    ("1 or 2", ArgumentError, lambda x: F.multi_margin_loss(x, [0, 1], p=3)),
+]
+
+
+@pytest.mark.parametrize(("words", "error", "call"), BAD, ids=[b[0] for b in BAD])
+def test_bad_arguments_are_named(words: str, error: type, call: Callable, device):
+    with pytest.raises(error, match=words):
+        call(wg.tensor(X))
