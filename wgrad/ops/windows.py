@@ -79,11 +79,10 @@ def _overlap_add(
     lead, counts = x.shape[: -2 * d], x.shape[-2 * d : -d]
     ways = list(zip(steps, sizes, dilations, counts, strict=True))
     if all(n == 1 or step > (size - 1) * gap for step, size, gap, n in ways):
-        shape = (*lead, *extents)
+        whole = Layout.dense((*lead, *extents))
         if x.layout.size == 0:
-            return device.full(shape, 0, x.dtype)
-        target = Layout.dense(shape).windows(counts, sizes, steps, dilations)
-        return device.place([x], [target], shape, 0)
+            return device.full(whole.shape, 0, x.dtype)
+        return device.place([x], [whole.windows(counts, sizes, steps, dilations)], whole.shape, 0)
     phases = [Phases.of(size, step, gap) for step, size, gap, _ in ways]
     still, ones = (0,) * len(lead), (1,) * len(lead)
     units = tuple(-(-n // p.step) for n, p in zip(extents, phases, strict=True))
