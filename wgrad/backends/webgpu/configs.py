@@ -19,6 +19,7 @@ LONG = 1 << 10  # where there are steps for all of those
 # Workgroups that keep an adapter busy, and the steps of k that are worth a part.
 BUSY = {True: 8, False: 256}  # keys: is it a software adapter?
 SHORTEST = {True: 256, False: 128}
+SHORTEST_SHARED = {True: LONG << 3, False: 128}  # where 256 threads share them
 WIDTH = 64  # of the tiles of matmul, and the widest of matvec
 
 
@@ -34,7 +35,10 @@ def _room(problem: Problem) -> int:
 
 def least_parts(problem: Problem) -> int:
     """Return into how many parts k has to be cut, at least."""
-    parts = max(-(-problem.k // HARD_LIMIT), min(-(-problem.k // LONGEST), _room(problem)))
+    rows, columns = sorted((problem.m, problem.n))
+    # Where an operand is hardly read twice, more parts cost nothing beside reading it.
+    longest = LONGEST // 4 if rows <= ROW and columns > FEW else LONGEST
+    parts = max(-(-problem.k // HARD_LIMIT), min(-(-problem.k // longest), _room(problem)))
     return max(1, min(parts, MOST_PARTS))
 
 
@@ -77,7 +81,8 @@ def _matvec(shown: Problem, turned: bool) -> Config:
 
 def _with_parts(problem: Problem, software: bool, config: Config) -> Config:
     """Cut k so that there are enough workgroups for the adapter."""
-    most = problem.k // SHORTEST[software]
+    shortest = SHORTEST_SHARED if config.shader == "matvec" else SHORTEST
+    most = problem.k // shortest[software]
     wanted = BUSY[software] // max(1, tiles(problem, config.height, config.width))
     parts = max(least_parts(problem), min(wanted, most, _room(problem)))
     return config._replace(parts=parts)
