@@ -40,11 +40,11 @@ fn main(
     for (var k = tile.first + 4u * slice; k < tile.last; k += 4u * SLICES) {
         let steps = find_steps(k);
         let y = load_b(columns, steps, k);
-        s0 += step(vec4<T>(), load_a(rows.x, steps, k), y);
-        if ROWS > 1u { s1 += step(vec4<T>(), load_a(rows.y, steps, k), y); }
+        s0 = step(s0, load_a(rows.x, steps, k), y);
+        if ROWS > 1u { s1 = step(s1, load_a(rows.y, steps, k), y); }
         if ROWS > 2u {
-            s2 += step(vec4<T>(), load_a(rows.z, steps, k), y);
-            s3 += step(vec4<T>(), load_a(rows.w, steps, k), y);
+            s2 = step(s2, load_a(rows.z, steps, k), y);
+            s3 = step(s3, load_a(rows.w, steps, k), y);
         }
     }
     let mine = slice * QUADS + quad;
