@@ -11,6 +11,7 @@ from .problems import (
     Cnn,
     Convolution,
     Elementwise,
+    Function,
     Matmul,
     Mlp,
     NormBlock,
@@ -48,6 +49,20 @@ SUMS = {
     "all": ("sum of 4M", Reduction((1 << 22,))),
     "rows": ("sum of rows, 2048^2", Reduction((2048, 2048), 1)),
     "columns": ("sum of columns, 2048^2", Reduction((2048, 2048), 0)),
+}
+# Functions that WGSL has a builtin of, where they are finite; and those of two arguments.
+DOMAINS = {
+    **dict.fromkeys(("exp", "exp2", "sinh", "cosh", "tanh", "sin", "cos", "tan"), (-9, 9)),
+    **dict.fromkeys(("atan", "asinh"), (-9, 9)),
+    **dict.fromkeys(("log", "log2", "sqrt"), (0.01, 100)),
+    **dict.fromkeys(("asin", "acos", "atanh"), (-0.99, 0.99)),
+    "acosh": (1, 100),
+    "atan2": (-9, 9),
+    "pow": (0.1, 5),
+}
+BINARY = "atan2", "pow"
+FUNCTIONS = {
+    name: Function(name, 1 << 22, *domain, 1 + (name in BINARY)) for name, domain in DOMAINS.items()
 }
 SOFTMAX = "softmax of rows, 4096 x 1000", Softmax(4096, 1000)
 
@@ -139,6 +154,11 @@ CASES = (
     *(
         Case(f"eager-sum-{name}", *what, {"a copy": 1 / 2}, ours="eager")
         for name, what in SUMS.items()
+    ),
+    # What accuracy costs: the functions of the contract against WGSL's own, in one and the same map.
+    *(
+        Case(f"functions-{name}", f"{name} of 4M", problem, {"builtin": 1 / 1.5}, ours="eager")
+        for name, problem in FUNCTIONS.items()
     ),
     Case("eager-softmax", *SOFTMAX, {"a copy": None}, ours="eager"),
     Case(

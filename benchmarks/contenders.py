@@ -38,6 +38,7 @@ CONTENDERS = {
         Contender("a copy", "benchmarks.peers.copies"),
         Contender("NumPy by hand", "benchmarks.peers.numpy", environment=THREADS),
         Contender("wgpu by hand", "benchmarks.peers.wgpu"),
+        Contender("builtin", "benchmarks.peers.wgpu"),
         Contender("tinygrad", "benchmarks.peers.tinygrad"),
         Contender("torch CPU", "benchmarks.peers.torch", {"device": "cpu"}, THREADS),
         Contender("torch CUDA", "benchmarks.peers.torch", {"device": "cuda"}),

@@ -102,6 +102,29 @@ class Add(Problem):
 
 
 @dataclass(frozen=True)
+class Function(Problem):
+    """A function of one vector, or of two, of numbers evenly spread from `low` to `high`."""
+
+    name: str
+    n: int
+    low: float
+    high: float
+    arity: int = 1
+
+    @property
+    def traffic(self) -> int:
+        return (self.arity + 1) * 4 * self.n
+
+    def arrays(self) -> Arrays:
+        rng = _Draw().rng
+        spread = self.high - self.low
+        return {
+            name: (self.low + spread * rng.random(self.n)).astype(np.float32)
+            for name in "ab"[: self.arity]
+        }
+
+
+@dataclass(frozen=True)
 class Elementwise(Problem):
     """A chain of elementwise operations: `length` times, four each, relu(0.9 x + y) - 0.5."""
 

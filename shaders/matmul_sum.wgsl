@@ -3,11 +3,13 @@
 // Bindings: 0 uniform Params, 1 the parts' results, one behind the other (and 2 too: the output block's bindings begin at 3 in every
 // kernel of the family), 3 out or what the output block says. Dispatch: threads = batch * m * n, or a quarter of it where
 // EMIT_VECTORS is true, in workgroups of 64 folded into x and y (spare threads write nothing); z is 1.
-// lavapipe stops an invocation after 65535 loop iterations, so there are at most 65535 parts.
+// lavapipe stops an invocation after 65535 loop iterations, so there are at most 63000 parts.
 // include: lib/matmul.wgsl
 
 // The host may replace this line: vec4<T> where EMIT_VECTORS is true.
 alias Partial = T;
+
+const RUN = 32u;  // parts that are added up by themselves: short chains of additions keep float sums exact
 
 @group(0) @binding(1) var<storage, read> partials: array<Partial>;
 
@@ -21,7 +23,11 @@ fn main(
     let size = params.batch * params.m * params.n / select(1u, 4u, EMIT_VECTORS);
     if i >= size { return; }
     var sum = Partial();
-    for (var part = 0u; part < params.parts; part++) { sum += partials[part * size + i]; }
+    for (var first = 0u; first < params.parts; first += RUN) {
+        var run = Partial();
+        for (var part = first; part < min(first + RUN, params.parts); part++) { run += partials[part * size + i]; }
+        sum += run;
+    }
     if EMIT_VECTORS {
         emit4(4u * i, vec4<T>(sum));
     } else {

@@ -5,17 +5,20 @@
 // A part has at most 4 million steps on lavapipe, which stops an invocation after 65535 loop iterations of 64 steps.
 //
 // Shape: every element of b is used once a row, so what counts is to read it in order and by many threads at a time. One workgroup
-// has 16 quads of columns times 16 slices of k; each thread takes 4 x 4 elements of b a step, and the slices are added up in
-// workgroup memory at the end. Neighbouring threads are neighbouring quads, or slices where b lies along k.
+// has QUADS quads of columns times SLICES slices of k, 16 of each or, where the columns are few as in a product of two vectors, fewer
+// and more; each thread takes 4 x 4 elements of b a step, and the slices are added up in workgroup memory at the end, in pairs: short
+// chains of additions keep float sums exact. Neighbouring threads are neighbouring quads, or slices where b lies along k.
 // include: lib/operands.wgsl
 // include: lib/matmul.wgsl
 
 // The host may replace this line: 1, 2 or 4 rows of out a workgroup computes.
 const ROWS = 4u;
 
+// And this one: 1, 2, 4, 8 or 16 quads of columns.
 const QUADS = 16u;
-const SLICES = 16u;
+
 const THREADS = 256u;
+const SLICES = THREADS / QUADS;
 
 var<workgroup> sums: array<vec4<T>, ROWS * THREADS>;
 
@@ -28,8 +31,8 @@ fn main(
     let tile = find_tile(group.y * groups.x + group.x, ROWS, 4u * QUADS);
     let in_a = start_a(tile.batch);
     let along_k = B_UNIT == UNIT_K || (B_UNIT == UNIT_ANY && params.b_row == 1u && params.b_col != 1u);
-    let quad = select(thread % QUADS, thread / QUADS, along_k);
-    let slice = select(thread / QUADS, thread % QUADS, along_k);
+    let quad = select(thread % QUADS, thread / SLICES, along_k);
+    let slice = select(thread / QUADS, thread % SLICES, along_k);
     let columns = find_columns(start_b(tile.batch), tile.col + 4u * quad);
     let rows = find_rows(in_a, tile.row);
 
@@ -53,11 +56,16 @@ fn main(
     }
     workgroupBarrier();
 
-    // Thread (row, quad) adds up the slices of its four columns.
+    for (var half = THREADS / 2u; half >= QUADS; half /= 2u) {
+        if thread < half {
+            for (var at = thread; at < ROWS * THREADS; at += THREADS) { sums[at] += sums[at + half]; }
+        }
+        workgroupBarrier();
+    }
+    // Thread (row, quad) has four columns.
     let row = thread / QUADS;
     if row < ROWS && tile.row + row < tile.rows {
-        var sum = vec4<T>();
-        for (var i = 0u; i < SLICES; i++) { sum += sums[row * THREADS + i * QUADS + thread % QUADS]; }
+        let sum = sums[row * THREADS + thread % QUADS];
         store(tile.at + (tile.row + row) * params.out_row, tile.col + 4u * (thread % QUADS), sum);
     }
 }

@@ -172,3 +172,11 @@ def test_fused_functions_give_the_same_bits(device):
     x = wg.tensor(np.linspace(-20, 20, 4001).astype(np.float32))
     for eager, fused in zip(f(x), wg.compile(f)(x), strict=True):
         np.testing.assert_array_equal(eager.numpy().view(np.int32), fused.numpy().view(np.int32))
+
+
+@pytest.mark.parametrize("wrong", [["--device", "abacus"], ["--device", "numpy", "--write", "."]])
+def test_command_says_in_a_sentence_what_is_wrong(wrong, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["numerics", *wrong])
+    assert end.value.code == 2
+    assert "numerics: error:" in capsys.readouterr().err

@@ -16,6 +16,7 @@ from ..problems import (
     Cnn,
     Convolution,
     Elementwise,
+    Function,
     Matmul,
     Mlp,
     NormBlock,
@@ -78,6 +79,10 @@ class OurPeer(Peer):
     def add(self, problem: Add) -> Step:
         given = self._given(problem)
         return self._step(lambda a, b: (a + b,), given["a"], given["b"])
+
+    def function(self, problem: Function) -> Step:
+        function = getattr(wg, problem.name)
+        return self._step(lambda *xs: (function(*xs),), *self._given(problem).values())
 
     def reduction(self, problem: Reduction) -> Step:
         given = self._given(problem)

@@ -18,7 +18,7 @@ from wgrad.program import build as program
 from wgrad.program import compile as compiling
 
 from ..byhand import ByHand, Dispatch, Recording, Replay
-from ..problems import Add, Matmul, Mlp, TinySteps
+from ..problems import Add, Function, Matmul, Mlp, TinySteps
 from .base import About, Peer, Step
 from .ours import OurPeer
 
@@ -70,6 +70,16 @@ class WgpuPeer(Peer):
         total = Dispatch(_source("add_naive"), buffers, (256, -(-n // 64 // 256)))
         out = np.zeros(n, np.float32)
         return self._step(Recording([total], [given["a"], given["b"], out], [(2, 0, (n,))]))
+
+    def function(self, problem: Function) -> Step:
+        """Return WGSL's builtin of that name, mapped over the vectors."""
+        given, n = list(problem.arrays().values()), problem.n
+        call = f"{problem.name}({', '.join('ab'[: problem.arity])})"
+        code = _source("map_builtin").replace("pow(a, b)", call)
+        buffers = ((0, "read"), (problem.arity - 1, "read"), (problem.arity, "read_write"))
+        quads, out = n // 4, np.zeros(n, np.float32)
+        mapped = Dispatch(code, buffers, folded(-(-quads // 512)), struct.pack("I", quads))
+        return self._step(Recording([mapped], [*given, out], [(problem.arity, 0, (n,))]))
 
     def tinysteps(self, problem: TinySteps) -> Step:
         x, n = problem.arrays()["x"], problem.n

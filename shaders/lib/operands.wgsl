@@ -114,7 +114,7 @@ fn transposed(x: Block) -> Block {
     );
 }
 
-// A row of a times four columns of b, over four steps.
+// A row of a times four columns of b, over four steps, which are added up first: short chains of additions keep float sums exact.
 fn step(sum: vec4<T>, x: vec4<T>, y: Block) -> vec4<T> {
-    return sum + x.x * y.k0 + x.y * y.k1 + x.z * y.k2 + x.w * y.k3;
+    return sum + (x.x * y.k0 + x.y * y.k1 + x.z * y.k2 + x.w * y.k3);
 }

@@ -14,10 +14,13 @@ HARD_LIMIT = 40_000  # where memory for more parts is short
 MOST_PARTS = 1 << 14
 SCRATCH_BYTES = 1 << 27  # of partial results: as much as every adapter binds
 ROW = 4  # rows that the kernel for few of them takes
+FEW = 16  # columns that it shares among its threads better than the register tiles do,
+LONG = 1 << 10  # where there are steps for all of those
 # Workgroups that keep an adapter busy, and the steps of k that are worth a part.
 BUSY = {True: 8, False: 256}  # keys: is it a software adapter?
 SHORTEST = {True: 256, False: 128}
-WIDTH = 64  # of the tiles of matmul and matvec
+SHORTEST_SHARED = {True: LONG << 3, False: 128}  # where 256 threads share them
+WIDTH = 64  # of the tiles of matmul, and the widest of matvec
 
 
 def tiles(problem: Problem, height: int, width: int) -> int:
@@ -32,21 +35,25 @@ def _room(problem: Problem) -> int:
 
 def least_parts(problem: Problem) -> int:
     """Return into how many parts k has to be cut, at least."""
-    parts = max(-(-problem.k // HARD_LIMIT), min(-(-problem.k // LONGEST), _room(problem)))
+    rows, columns = sorted((problem.m, problem.n))
+    # Where an operand is hardly read twice, more parts cost nothing beside reading it.
+    longest = LONGEST // 4 if rows <= ROW and columns > FEW else LONGEST
+    parts = max(-(-problem.k // HARD_LIMIT), min(-(-problem.k // longest), _room(problem)))
     return max(1, min(parts, MOST_PARTS))
 
 
 def default(problem: Problem, software: bool) -> Config:
     """Return the choice of the rules."""
     turned = problem.turned
+    rows, columns = sorted((problem.m, problem.n))
+    if rows <= ROW and (not software or (columns <= FEW and problem.k >= LONG)):
+        swap = problem.n < problem.m
+        shown = turned if swap else problem
+        return _with_parts(shown, software, _matvec(shown, swap))
     if software:
         swap = _prefers_turned(problem, turned)
         shown = turned if swap else problem
         return _with_parts(shown, software, Config("matmul", _height(shown.m), WIDTH, 1, swap))
-    if min(problem.m, problem.n) <= ROW:
-        swap = problem.n < problem.m
-        shown = turned if swap else problem
-        return _with_parts(shown, software, Config("matvec", _rows(shown.m), WIDTH, 1, swap))
     side = 128 if tiles(problem, 128, 128) >= BUSY[software] // 2 else 64
     height, width = (64 if problem.m <= 64 else side), (64 if problem.n <= 64 else side)
     return _with_parts(problem, software, Config("matmul_tiled", height, width, 1, False))
@@ -65,13 +72,17 @@ def _height(m: int) -> int:
     return next((h for h in (1, 4, 8) if m <= h), 16)
 
 
-def _rows(m: int) -> int:
-    return m if m <= 2 else ROW
+def _matvec(shown: Problem, turned: bool) -> Config:
+    """Return the kernel for few rows, with a tile no wider than the columns need."""
+    rows = shown.m if shown.m <= 2 else ROW
+    width = next((w for w in (4, FEW) if shown.n <= w), WIDTH)
+    return Config("matvec", rows, width, 1, turned)
 
 
 def _with_parts(problem: Problem, software: bool, config: Config) -> Config:
     """Cut k so that there are enough workgroups for the adapter."""
-    most = problem.k // SHORTEST[software]
+    shortest = SHORTEST_SHARED if config.shader == "matvec" else SHORTEST
+    most = problem.k // shortest[software]
     wanted = BUSY[software] // max(1, tiles(problem, config.height, config.width))
     parts = max(least_parts(problem), min(wanted, most, _room(problem)))
     return config._replace(parts=parts)
@@ -91,7 +102,7 @@ def candidates(problem: Problem, software: bool) -> list[Config]:
             sides = [(h, w) for h in (64, 128) for w in (64, 128)]
             shapes += [("matmul_tiled", h, w) for h, w in sides]
         if shown.m <= ROW:
-            shapes.append(("matvec", _rows(shown.m), WIDTH))
+            shapes.append(_matvec(shown, swap)[:3])
         for shader, height, width in shapes:
             for parts in sorted({least, *(least * 2**i for i in range(1, 7))}):
                 pays = (

@@ -114,7 +114,10 @@ class Matmul:
                 blocks.append(("share", shaders.source("lib/shuffle")))
                 by_columns = config.height % 4 == 0
         elif shader == "matvec":
-            tile = [("const ROWS = 4u;", f"const ROWS = {config.height}u;")]
+            tile = [
+                ("const ROWS = 4u;", f"const ROWS = {config.height}u;"),
+                ("const QUADS = 16u;", f"const QUADS = {config.width // 4}u;"),
+            ]
         else:
             tile = [
                 ("const HEIGHT = 128u;", f"const HEIGHT = {config.height}u;"),
