@@ -118,8 +118,8 @@ def test_modules_are_pytorchs_in_value_gradient_and_names(case: Case, numpy_devi
         pairs = list(zip(ours.parameters(), theirs.parameters(), strict=True))
         if inputs[0].requires_grad:
             pairs.append((inputs[0], others[0]))
-        for x, y in pairs:
-            np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-9, atol=1e-12)
+        for x, y in pairs:  # PyTorch's 1 / 6 in the slope of hardsigmoid is a float32
+            np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-7, atol=1e-12)
         for name, x in theirs.state_dict().items():
             np.testing.assert_allclose(ours.state_dict()[name].numpy(), x.numpy(), rtol=1e-9)
 
@@ -189,6 +189,12 @@ def test_batch_norm_in_float16_follows_too(numpy_device):
     layer = nn.BatchNorm1d(6, momentum=None).astype("float16")
     layer(wg.tensor(X, "float16"))
     np.testing.assert_allclose(layer.running_mean.numpy(), X.mean(0), atol=5e-3)
+
+
+def test_states_of_float64_arrays_keep_their_digits(numpy_device):
+    layer = nn.PReLU().astype("float64")
+    layer.load_state_dict({"weight": np.array([0.1])})
+    assert layer.weight.tolist() == [0.1]
 
 
 def test_dropout_draws_anew_in_every_compiled_call_and_nothing_in_evaluation(device):

@@ -58,7 +58,6 @@ softplus = elementwise(
 )
 
 
-
 def _zero(a: Any) -> Any:
     """0 of a's dtype: two numbers to choose from would be float32. NaN stays NaN."""
     return hardtanh(a, 0.0, 0.0)
