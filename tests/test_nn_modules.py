@@ -269,6 +269,18 @@ def test_multihead_attention_is_the_same_with_and_without_weights_and_batch(devi
     np.testing.assert_allclose(of_one.numpy(), weights.numpy()[0], rtol=1e-5, atol=1e-6)
 
 
+def test_multihead_attention_with_dropout_compiled_draws_the_same_numbers(device):
+    layer = nn.MultiheadAttention(4, 2, 0.4, seed=0, generator=wg.Generator(5))
+    other = copy.deepcopy(layer)
+    x = wg.tensor(QUERY, "float32")
+    step = wg.compile(lambda x: layer(x, x, x))
+    for _ in range(3):
+        for found, expected in zip(step(x), other(x, x, x), strict=True):
+            np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=2e-6, atol=1e-7)
+    assert (other(x, x, x)[1].numpy() == 0).any()
+    assert not (other.eval()(x, x, x)[1].numpy() == 0).any()
+
+
 # Functions under wg.compile: the same numbers, random ones included.
 COMPILED: list[tuple[str, Callable[..., wg.Tensor], list[np.ndarray]]] = [
     ("dropout", lambda x: F.dropout(x, 0.3), [X]),
