@@ -120,7 +120,7 @@ def test_every_way_agrees_with_float64(gpu, rng, config, parts):
             np.testing.assert_array_equal(product(products, x, y, config), exact(x, y))
 
 
-@pytest.mark.parametrize("config", ROWS, ids=lambda c: f"{c.height} rows, turned {c.turned}")
+@pytest.mark.parametrize("config", ROWS + FEW, ids=lambda c: f"{c.height}x{c.width} {c.turned}")
 def test_kernel_for_few_rows_agrees_with_float64(gpu, rng, config):
     products = Matmul(gpu)
     for m, k, n in [(config.height, 5, 7), (config.height, 300, 128), (7, 64, 65)]:

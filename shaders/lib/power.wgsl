@@ -1,6 +1,6 @@
 // a^b, to 8 ULP over all of f32.
 
-// log2 x = k + log2(1 + f) as (a number of 12 bits, the rest), to 2^-30 of itself. The logarithm is
+// log2 x = k + log2(1 + f) as (a number of 12 bits, the rest), to 2^-28 of itself. The logarithm is
 // 2 / ln 2 times the series of artanh s in s = f / (2 + f), and what the rounded quotient lacks of s
 // comes from the remainder of the division, whose products are exact.
 fn split_log2(x: f32) -> vec2<f32> {
@@ -11,8 +11,7 @@ fn split_log2(x: f32) -> vec2<f32> {
     let fine = upper(f);
     let tail = (((f - 2.0 * head) - head * fine) - head * (f - fine)) * inverse;
     let z = (head + tail) * (head + tail);
-    let series = (head + tail) * z * (0.961796701 + z * (0.577082872 + z * (0.411704838
-        + z * 0.340248883)));
+    let series = (head + tail) * z * (0.961798251 + z * (0.576753974 + z * 0.430959612));
     let exact = head * 2.88574219;
     let rest = (tail * 2.88539 - head * 3.52105722e-4) + series;
     let high = upper((s.x + exact) + rest);
