@@ -21,6 +21,7 @@ from ..errors import (
     shown,
 )
 from ..layout import MAX_AXES
+from ..tape import is_recording
 from ..tensor import Tensor
 
 DeviceLike = str | Device | None
@@ -30,10 +31,10 @@ def host_array(data: Any, where: str) -> np.ndarray:
     """Return any host data as a NumPy array of numbers or booleans.
 
     Raises: ShapeError for ragged lists; DTypeError for data that is not numeric; ArgumentError for
-    an integer that is beyond 64 bits.
+    an integer that is beyond 64 bits; GradientError for lists that hold tensors with a history.
     """
     if isinstance(data, (list, tuple)) and _holds_tensors(data, where):
-        data = _detached(data)
+        data = _detached(data, where)
     try:
         array = np.asarray(data)
     except WgradError:
@@ -69,10 +70,17 @@ def _holds_tensors(data: Sequence, where: str, depth: int = 0) -> bool:
     )
 
 
-def _detached(data: Any) -> Any:
+def _detached(data: Any, where: str) -> Any:
     if isinstance(data, (list, tuple)):
-        return [_detached(x) for x in data]
-    return data.numpy() if isinstance(data, Tensor) else data
+        return [_detached(x, where) for x in data]
+    if not isinstance(data, Tensor):
+        return data
+    if data.requires_grad and is_recording():
+        raise GradientError(
+            f"{where}: a list came with a tensor that requires grad, whose history would be lost: "
+            "use wg.stack or wg.concat, or .detach()"
+        )
+    return data.numpy()
 
 
 def tensor(

@@ -65,6 +65,9 @@ def clip(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     if isinstance(min, (int, float)) and isinstance(max, (int, float)) and min > max:
         raise ArgumentError(f"clip: min {shown(min)} is greater than max {shown(max)}")
     least, greatest = _extremes(x.dtype)
+    if x.dtype.is_integer:  # a bound beyond all integers of the dtype is none
+        min = None if type(min) is int and min < least else min
+        max = None if type(max) is int and max > greatest else max
     return clamp(x, least if min is None else min, greatest if max is None else max)
 
 

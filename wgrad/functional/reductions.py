@@ -20,7 +20,7 @@ from ..ops.elementwise import (
     square,
     where,
 )
-from ..ops.families import expanded, with_dtype
+from ..ops.families import Reduction, expanded, with_dtype
 from ..ops.reduction import max_, min_, sum_
 from ..ops.reduction import prod as prod_
 from ..shaping import as_tensor, reshape, squeeze
@@ -157,18 +157,22 @@ def max(x: Tensor, axis: Any = None, keepdims: bool = False, ties: str = "all") 
     ties="all" gives every tied position the full gradient, ties="split" an equal share, and
     ties="first" the first one, in the order of rows, all of it.
     """
-    return max_(x, axis, keepdims, ties=_checked_ties(ties, "max"))
+    return _extreme(max_, x, axis, keepdims, ties)
 
 
 def min(x: Tensor, axis: Any = None, keepdims: bool = False, ties: str = "all") -> Tensor:
     """Return the smallest value over axes; NaN if there is one. `ties` as in max."""
-    return min_(x, axis, keepdims, ties=_checked_ties(ties, "min"))
+    return _extreme(min_, x, axis, keepdims, ties)
 
 
-def _checked_ties(ties: str, op: str) -> str:
+def _extreme(op: Reduction, x: Any, axis: Any, keepdims: bool, ties: str) -> Tensor:
     if not isinstance(ties, str) or ties not in ("all", "split", "first"):
-        raise ArgumentError(f'{op}: ties={shown(ties)} came; "all", "split" or "first" is needed')
-    return ties
+        raise ArgumentError(
+            f'{op.name}: ties={shown(ties)} came; "all", "split" or "first" is needed'
+        )
+    x = as_tensor(x, op.name)
+    out = op(x, axis, keepdims, ties=ties)
+    return with_dtype(out, dtypes.bool_) if x.dtype is dtypes.bool_ else out  # folded as int32
 
 
 def _arg(x: Tensor, axis: int | None, keepdims: bool, op: Any, name: str) -> Tensor:

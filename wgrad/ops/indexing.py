@@ -92,7 +92,7 @@ def check_indices(
         return
     worst = outlier(index, least, size - 1, besides)
     if worst is not None:
-        there = f"{size} positions, 0 to {size - 1}, exist" if size else "no position exists"
+        there = f"{size} positions, {least} to {size - 1}, exist" if size else "no position exists"
         raise IndexRangeError(f"{op}: {what} {worst} is out of range: {there}")
 
 

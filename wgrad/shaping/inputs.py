@@ -8,7 +8,8 @@ import numpy as np
 
 from .. import dtypes
 from ..core import Value
-from ..errors import ArgumentError, shown
+from ..errors import ArgumentError, GradientError, shown
+from ..tape import is_recording
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -38,9 +39,16 @@ def as_tensors(where: str, *data: Any) -> tuple[Tensor, ...]:
 
 
 def as_number(value: Any, where: str, name: str = "") -> bool | int | float:
-    """Return a number, of Python, NumPy or a tensor of one element, as Python's. Raises:
-    ArgumentError."""
+    """Return a number, of Python, NumPy or a tensor of one element, as Python's.
+
+    Raises: ArgumentError; GradientError for a tensor whose history would be lost.
+    """
     if isinstance(value, Value):
+        if value.node is not None and value.node.requires_grad and is_recording():
+            raise GradientError(
+                f"{where}: a tensor that requires grad came where a number is needed, and its "
+                "history would be lost: use .detach(), or compute with it"
+            )
         value = value.item()  # type: ignore[attr-defined]  # a Value is a Tensor
     elif isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]

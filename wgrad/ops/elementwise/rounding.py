@@ -70,7 +70,7 @@ nextafter = elementwise(
 )
 signbit = elementwise(
     "signbit",
-    wgsl=by_kind("a < T(0)", floating="(bitcast<u32>(a) >> 31u) == 1u"),
+    wgsl=by_kind("a < T(0)", boolean="false", floating="(bitcast<u32>(a) >> 31u) == 1u"),
     numpy=np.signbit,
     partials=(None,),
     kind="compare",
