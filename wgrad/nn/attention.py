@@ -92,12 +92,9 @@ class MultiheadAttention(Module):
             transpose(reshape(x, (n, x.shape[1], self.num_heads, e // self.num_heads)), 1, 2)
             for x in map(self._projected, inputs, range(3))
         ]
-        alone = is_causal and key_padding_mask is None and attn_mask is None
-        mask = (
-            None
-            if alone
-            else self._mask(key_padding_mask, attn_mask, is_causal, (n, t, s), batched)
-        )
+        masks = key_padding_mask, attn_mask
+        alone = is_causal and all(x is None for x in masks)
+        mask = None if alone else self._mask(*masks, is_causal, (n, t, s), batched)
         q, k, v = heads
         wanted = eye(s, dtype=v.dtype, device=v.device) if need_weights else v  # weights @ 1
         found = scaled_dot_product_attention(
