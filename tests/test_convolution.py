@@ -402,3 +402,14 @@ def test_a_small_network_learns(device):
 
         losses = [step(x, y).item() for _ in range(30)]
     assert losses[-1] < 0.05 < 0.5 < losses[0]
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_filters_of_one_element_at_steps(groups, device):
+    """What is summed over has extent 1."""
+    x = wg.ones((2, groups, 8, 8), requires_grad=True)
+    w = wg.full((4, 1, 1, 1), 2.0, requires_grad=True)
+    out = F.conv2d(x, w, stride=2, groups=groups)
+    assert out.shape == (2, 4, 4, 4) and (out.numpy() == 2).all()
+    out.sum().backward()
+    assert x.grad.numpy().sum() == 4 * 2 * 16 * 2 and (w.grad.numpy() == 32).all()

@@ -321,3 +321,12 @@ def test_neuron_activations(device):
         (wg.sigmoid, 1 / (1 + math.exp(-n))),
     ):
         close(f(leaf(n)), expected)
+
+
+def test_dividing_by_the_number_zero_has_gradients(device):
+    x = wg.tensor([1.0, 2.0], requires_grad=True)
+    (x / 0).sum().backward()
+    assert (x.grad.numpy() == np.inf).all()
+    nothing = wg.zeros((0, 3), requires_grad=True)
+    wg.mse_loss(nothing, nothing).backward()  # the mean of nothing
+    assert nothing.grad.shape == (0, 3)

@@ -26,6 +26,8 @@ WAYS = [
 ]
 REGISTERS, TURNED, TILED = WAYS[3:6]
 ROWS = [Config("matvec", rows, 64, 1, turned) for rows in (1, 2, 4) for turned in (False, True)]
+FEW = [Config("matvec", 1, 4, 1, False), Config("matvec", 4, 4, 1, True)]
+FEW += [Config("matvec", 2, 16, 1, False)]
 
 
 @pytest.fixture
@@ -118,7 +120,7 @@ def test_every_way_agrees_with_float64(gpu, rng, config, parts):
             np.testing.assert_array_equal(product(products, x, y, config), exact(x, y))
 
 
-@pytest.mark.parametrize("config", ROWS, ids=lambda c: f"{c.height} rows, turned {c.turned}")
+@pytest.mark.parametrize("config", ROWS + FEW, ids=lambda c: f"{c.height}x{c.width} {c.turned}")
 def test_kernel_for_few_rows_agrees_with_float64(gpu, rng, config):
     products = Matmul(gpu)
     for m, k, n in [(config.height, 5, 7), (config.height, 300, 128), (7, 64, 65)]:
@@ -218,6 +220,9 @@ def test_rules_cut_a_long_inner_axis_where_results_are_few(software):
     assert chosen(4, 70_000, 4).parts >= 70_000 / 8192  # short chains of float32 sums
     assert chosen(1, 2**30, 1).parts <= configs.MOST_PARTS
     assert chosen(1024, 512, 2).turned  # the tiles fit n better
+    assert chosen(1, 1 << 20, 1)[:3] == ("matvec", 1, 4)  # no thread without a column
+    assert chosen(16, 1 << 20, 3)[:3] == ("matvec", 4, 16) and chosen(16, 1 << 20, 3).turned
+    assert chosen(1, 4096, 4096).parts > 1
 
 
 @pytest.mark.parametrize("k", [65535 + 7, 300_000])
@@ -225,6 +230,14 @@ def test_inner_axis_beyond_the_loop_limit_is_summed_whole(webgpu, k):
     x = wg.broadcast_to(wg.tensor([[1.0]]), (2, k))
     assert (x @ wg.ones((k, 1))).tolist() == [[k], [k]]
     assert (wg.ones((1, k)) @ x.mT).tolist() == [[k, k]]
+
+
+@pytest.mark.parametrize(("n", "bound"), [(1, 1e-6), (64, 1e-5)])
+def test_long_sums_of_equal_numbers_keep_their_digits(webgpu, n, bound):
+    k = 1_000_003 if n == 1 else 65_539
+    third = np.float32(1 / 3)
+    found = wg.full((1, k), third) @ wg.full((k, n), third)
+    np.testing.assert_allclose(found.numpy(), k * float(third) ** 2, rtol=bound)
 
 
 def test_inner_axis_of_nothing_gives_zeros(gpu, webgpu):

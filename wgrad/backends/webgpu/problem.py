@@ -142,7 +142,7 @@ class Problem(NamedTuple):
             return _unit(self.b, self.k, self.n)
         k, (steps,) = collapse(w.k, [w.b_k])  # which in a may lie otherwise
         outer = (*self.b.batch, *steps[:-1], *w.b_n[:-1])
-        return _unit(self.b._replace(batch=outer), k[-1], w.n[-1])
+        return _unit(self.b._replace(batch=outer), (1, *k)[-1], w.n[-1])
 
     @property
     def kind(self) -> str:

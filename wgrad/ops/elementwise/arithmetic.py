@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -29,11 +30,18 @@ multiply = elementwise(
     kind="same",
     doc="a * b; for bools, and.",
 )
+
+
+def _inverse(b: Any) -> Any:
+    """1 / b; a number may be 0 here, for which Python has no quotient."""
+    return math.copysign(math.inf, b) if isinstance(b, (int, float)) and b == 0 else 1 / b
+
+
 divide = elementwise(
     "divide",
     wgsl="a / b",
     numpy=np.divide,
-    partials=(lambda b: 1 / b, lambda out, b: -out / b),
+    partials=(_inverse, lambda out, b: -out / b),
     doc="a / b, a float also for integers; x / 0 is an infinity, 0 / 0 is NaN.",
 )
 negative = elementwise(
