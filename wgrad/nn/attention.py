@@ -75,10 +75,10 @@ class MultiheadAttention(Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Return (output, weights); the weights are None unless they are needed.
 
-        key_padding_mask (n, s), or (s,) without n, and attn_mask (t, s) or (n * num_heads, t, s) say True where
-        attention is NOT allowed, as PyTorch's, or are floats to add; is_causal lets query i see
-        the keys 0 to i. The weights are the mean over the heads, or (n, num_heads, t, s). A query
-        that may see no key gets zeros before the last projection.
+        key_padding_mask (n, s), or (s,) without n, and attn_mask (t, s) or (n * num_heads, t, s)
+        say True where attention is NOT allowed, as PyTorch's, or are floats to add; is_causal lets
+        query i see the keys 0 to i. The weights are the mean over the heads, or (n, num_heads, t,
+        s). A query that may see no key gets zeros before the last projection.
         """
         inputs = [
             as_tensor(x, "MultiheadAttention", self.in_proj_weight) for x in (query, key, value)
