@@ -156,6 +156,7 @@ def test_repr_shows_what_was_chosen():
     assert repr(nn.LeakyReLU(0.2)) == "LeakyReLU(negative_slope=0.2)"
     assert repr(nn.Dropout(0.25)) == "Dropout(p=0.25)"
     assert repr(nn.Embedding(4, 3, -1)).startswith("Embedding(4, 3, padding_idx=3\n")
+    assert repr(nn.NLLLoss(weight=np.ones(2))) == "NLLLoss(weight=array([1., 1.]))"
     assert "weight: buffer float32 (2,)" in repr(nn.CrossEntropyLoss(weight=wg.ones(2)))
 
 
@@ -267,6 +268,9 @@ def test_multihead_attention_is_the_same_with_and_without_weights_and_batch(devi
     one, of_one = layer(x[:, 0], x[:, 0], x[:, 0], **causal)
     np.testing.assert_allclose(one.numpy(), whole.numpy()[:, 0], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(of_one.numpy(), weights.numpy()[0], rtol=1e-5, atol=1e-6)
+    hidden = np.array([False, True, False])
+    _, some = layer(x[:, 0], x[:, 0], x[:, 0], key_padding_mask=hidden)
+    assert ((some.numpy() == 0) == hidden).all()
 
 
 def test_multihead_attention_with_dropout_compiled_draws_the_same_numbers(device):

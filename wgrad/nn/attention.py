@@ -75,10 +75,10 @@ class MultiheadAttention(Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Return (output, weights); the weights are None unless they are needed.
 
-        key_padding_mask (n, s) and attn_mask (t, s) or (n * num_heads, t, s) say True where
-        attention is NOT allowed, as PyTorch's, or are floats to add; is_causal lets query i see
-        the keys 0 to i. The weights are the mean over the heads, or (n, num_heads, t, s). A query
-        that may see no key gets zeros before the last projection.
+        key_padding_mask (n, s), or (s,) without n, and attn_mask (t, s) or (n * num_heads, t, s)
+        say True where attention is NOT allowed, as PyTorch's, or are floats to add; is_causal lets
+        query i see the keys 0 to i. The weights are the mean over the heads, or (n, num_heads, t,
+        s). A query that may see no key gets zeros before the last projection.
         """
         inputs = [
             as_tensor(x, "MultiheadAttention", self.in_proj_weight) for x in (query, key, value)
@@ -92,8 +92,9 @@ class MultiheadAttention(Module):
             transpose(reshape(x, (n, x.shape[1], self.num_heads, e // self.num_heads)), 1, 2)
             for x in map(self._projected, inputs, range(3))
         ]
-        alone = is_causal and key_padding_mask is None and attn_mask is None
-        mask = None if alone else self._mask(key_padding_mask, attn_mask, is_causal, n, t, s)
+        masks = key_padding_mask, attn_mask
+        alone = is_causal and all(x is None for x in masks)
+        mask = None if alone else self._mask(*masks, is_causal, (n, t, s), batched)
         q, k, v = heads
         wanted = eye(s, dtype=v.dtype, device=v.device) if need_weights else v  # weights @ 1
         found = scaled_dot_product_attention(
@@ -137,14 +138,16 @@ class MultiheadAttention(Module):
                 f"{value.shape} disagree: (n, t, e), (n, s, e) and (n, s, e) are needed"
             )
 
-    def _mask(self, padding: Any, attn: Any, causal: bool, n: int, t: int, s: int) -> Tensor | None:
+    def _mask(
+        self, padding: Any, attn: Any, causal: bool, shape: Shape, batched: bool
+    ) -> Tensor | None:
         """Return all masks as one that scaled_dot_product_attention takes."""
         name, like = "MultiheadAttention", self.in_proj_weight
         blocked: Tensor | None = None
         added: Tensor | None = None
-        h = self.num_heads
+        (n, t, s), h = shape, self.num_heads
         views: dict[str, tuple[Any, dict[Shape, Shape]]] = {
-            "key_padding_mask": (padding, {(n, s): (n, 1, 1, s)}),
+            "key_padding_mask": (padding, {(n, s): (n, 1, 1, s)} if batched else {(s,): (s,)}),
             "attn_mask": (attn, {(t, s): (1, 1, t, s), (n * h, t, s): (n, h, t, s)}),
         }
         if causal:

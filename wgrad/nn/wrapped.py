@@ -49,5 +49,5 @@ class FunctionModule(Module):
         return ", ".join(
             f"{name}={value!r}"
             for name, value, usual in given
-            if not isinstance(value, Tensor) and value != usual
+            if not isinstance(value, Tensor) and repr(value) != repr(usual)
         )
