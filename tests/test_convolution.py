@@ -160,7 +160,7 @@ def test_compiled_padding_is_eager_padding(device, rng):
     x = wg.tensor(rng.standard_normal((2, 3, 5)).astype(np.float32))
     cases: list[Callable] = [
         lambda x: wg.pad(x, ((1, 2), (0, 3), (2, 0))),
-        lambda x: wg.pad(x.permute_dims((2, 0, 1)), ((0, 0), (1, 0), (0, 1)), 3.5),
+        lambda x: wg.pad(x.permute_dims((2, 0, 1)), ((0, 0), (1, 0), (0, 1)), value=3.5),
         wg.grad(lambda x: (x[:, 1::2, ::3] ** 3).sum()),
         wg.grad(lambda x: x[1, 2, 3] ** 2),
         wg.grad(lambda x: (x[:, ::-1, 1:] ** 2).sum()),

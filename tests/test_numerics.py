@@ -50,6 +50,31 @@ def test_erf_in_float64_is_the_standard_librarys(numpy_device):
     np.testing.assert_allclose(wg.erf(wg.tensor(x, dtype="float64")).numpy(), exact, rtol=1e-15)
 
 
+def test_gelu_in_float64_keeps_the_digits_of_its_tail(numpy_device):
+    x = np.concatenate([np.linspace(-37, 8, 2001), -np.geomspace(1e-300, 1, 500)])
+    exact = np.array([v * 0.5 * math.erfc(-v * math.sqrt(0.5)) for v in x])
+    found = wg.nn.functional.gelu(wg.tensor(x, dtype="float64")).numpy()
+    np.testing.assert_allclose(found, exact, rtol=1e-13)  # the square of x rounded once costs that
+
+
+F = wg.nn.functional
+
+
+@pytest.mark.parametrize(
+    "call",
+    [F.silu, F.mish, F.gelu, lambda x: F.gelu(x, "tanh"), F.hardswish, F.softplus, F.elu],
+    ids=["silu", "mish", "gelu", "gelu_tanh", "hardswish", "softplus", "elu"],
+)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_slopes_of_activations_reach_their_limits(call: Any, compiled: bool, device):
+    slope = wg.grad(lambda x: call(x).sum())
+    curvature = wg.grad(lambda x: slope(x).sum())
+    x = wg.tensor([-INF, -3e38, -1e19, -1e4, 1e4, 1e19, 3e38, INF])
+    first, second = (wg.compile(f) if compiled else f for f in (slope, curvature))
+    assert first(x).tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert second(x).tolist() == [0] * 8
+
+
 @pytest.mark.parametrize("name", ["maximum", "minimum"])
 def test_nan_survives_a_choice_of_two(name: str, device):
     f = getattr(wg, name)
@@ -147,3 +172,11 @@ def test_fused_functions_give_the_same_bits(device):
     x = wg.tensor(np.linspace(-20, 20, 4001).astype(np.float32))
     for eager, fused in zip(f(x), wg.compile(f)(x), strict=True):
         np.testing.assert_array_equal(eager.numpy().view(np.int32), fused.numpy().view(np.int32))
+
+
+@pytest.mark.parametrize("wrong", [["--device", "abacus"], ["--device", "numpy", "--write", "."]])
+def test_command_says_in_a_sentence_what_is_wrong(wrong, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["numerics", *wrong])
+    assert end.value.code == 2
+    assert "numerics: error:" in capsys.readouterr().err

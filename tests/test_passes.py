@@ -154,38 +154,6 @@ def test_dead_drops_what_leads_to_no_result():
     assert names(after("dead", f, wg.randn(3, 3))) == ["multiply"]
 
 
-# embeds
-EMBEDDINGS: dict[str, Callable] = {
-    "a pad": lambda x: wg.pad(x, ((1, 2), (0, 3), (2, 0))),
-    "of a transpose": lambda x: wg.pad(x.permute_dims((2, 0, 1)), 1),
-    "of a row seen again and again": lambda x: wg.pad(wg.broadcast_to(x[0], (3, 4, 5)), 1),
-    "a gradient by steps": wg.grad(lambda x: (x[:, 1::2, ::3] ** 2).sum()),
-    "a gradient of one element": wg.grad(lambda x: x[1, 2, 3] ** 2),
-    "another number": lambda x: wg.pad(x, 1, 7),
-}
-
-
-@pytest.mark.parametrize("name", EMBEDDINGS)
-def test_embeds_looks_up_what_is_written_into_zeros(name):
-    program = after("dead", EMBEDDINGS[name], wg.randn(2, 4, 5))
-    looked_up = [n for n in names(program) if n == "position inside place gather where"]
-    assert looked_up
-    assert "write" not in kinds(program)
-    assert "full" not in kinds(program) or name == "another number"
-
-
-def test_embeds_leave_what_runs_backwards_and_later_writes():
-    backwards = wg.grad(lambda x: (x[::-1] ** 2)[1:].sum())
-    assert kinds(after("dead", backwards, wg.randn(5)))[-1] == "write"
-    joined = after("dead", lambda x: wg.concat([x, x]), wg.randn(3))
-    assert names(joined) == ["position inside place gather where", "write"]
-    off = replace(LIMITS, embeds_look_up=False)
-    assert kinds(after("dead", lambda x: wg.pad(x, 1), wg.randn(3), limits=off)) == [
-        "full",
-        "write",
-    ]
-
-
 # views
 def test_views_reads_through_a_copy():
     p = after("views", lambda x: (x + 1).T.copy()[::2] * 2, wg.randn(4, 6))

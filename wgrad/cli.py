@@ -11,6 +11,7 @@ from pathlib import Path
 
 from . import numerics
 from .devices import device
+from .errors import WgradError
 from .program.bisect import Finding, watching
 from .program.differences import TOLERANCE
 
@@ -38,7 +39,10 @@ def main(arguments: Sequence[str]) -> int:
     measured.add_argument("--write", metavar="FILE", help="keep the table in a file of markdown")
     options = parser.parse_args(arguments)
     if options.command == "numerics":
-        return _numerics(options.device, options.write)
+        try:
+            return _numerics(options.device, options.write)
+        except (OSError, WgradError) as error:
+            measured.error(str(error))
     if not os.path.isfile(options.script):
         bisect.error(f"there is no script {options.script!r}")
     return _bisect(options.script, options.rest, options.tolerance)

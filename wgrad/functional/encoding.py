@@ -52,20 +52,21 @@ def embedding(input: Any, weight: Tensor, padding_idx: int | None = None) -> Ten
     if len(weight.shape) != 2:
         raise ShapeError(f"embedding: a weight of shape {weight.shape} came; (n, d) is needed")
     index = index_tensor(input, weight, "embedding")
-    padding = None if padding_idx is None else _row(padding_idx, weight.shape[0])
+    padding = None if padding_idx is None else row(padding_idx, weight.shape[0], "embedding")
     out = take(weight, index, axis=0)
     if padding is None:
         return out
     return where(reshape(equal(index, padding), (*index.shape, 1)), out.detach(), out)
 
 
-def _row(padding_idx: Any, rows: int) -> int:
+def row(padding_idx: Any, rows: int, where: str) -> int:
+    """Return the row that `padding_idx` means. Raises: ArgumentError, IndexRangeError."""
     try:
         found = operator.index(padding_idx)
     except TypeError:
         raise ArgumentError(
-            f"embedding: padding_idx={shown(padding_idx)} came, and an integer is needed"
+            f"{where}: padding_idx={shown(padding_idx)} came, and an integer is needed"
         ) from None
     if not -rows <= found < rows:
-        raise IndexRangeError(f"embedding: padding_idx {shown(found)} is none of {rows} rows")
+        raise IndexRangeError(f"{where}: padding_idx {shown(found)} is none of {rows} rows")
     return found % rows

@@ -10,7 +10,7 @@ import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
-from ..creation import DeviceLike, tensor
+from ..creation import DeviceLike, host_array, tensor
 from ..devices import device as find_device
 from ..dtypes import DType, as_dtype
 from ..errors import ArgumentError, DTypeError, ShapeError
@@ -194,11 +194,13 @@ def prepare_value(value: Any, like: Tensor, where: str, dtype: DType | None = No
     Its memory is its own, or `value`'s. Raises: ShapeError unless the shapes are equal; DTypeError
     for no data, or for floats where integers are.
     """
+    dtype = dtype or like.dtype
     if not isinstance(value, Tensor):
-        value = tensor(value, device="numpy")
+        data = host_array(value, where)
+        floats = dtype.is_floating and data.dtype.kind == "f"  # at once: float64 keeps its digits
+        value = tensor(data, dtype if floats else None, device="numpy")
     if value.shape != like.shape:
         raise ShapeError(f"{where}: shape {value.shape} came, and {like.shape} is needed")
-    dtype = dtype or like.dtype
     if value.dtype.rank > dtype.rank:
         raise DTypeError(f"{where}: {value.dtype.name} came for a {dtype.name} tensor")
     with no_grad():

@@ -30,10 +30,10 @@ def placed(device: Device, x: Array, shape: Shape, starts: Shape, steps: Shape) 
     inside = x.view(x.layout.slice(tuple(firsts), tuple(counts), ones))
     if inside.shape == shape and not any(places):
         return inside
-    out = device.full(shape, 0, x.dtype)
-    if inside.layout.size:
-        device.write(out.view(out.layout.slice(tuple(places), inside.shape, steps)), inside)
-    return out
+    if inside.layout.size == 0:
+        return device.full(shape, 0, x.dtype)
+    target = Layout.dense(shape).slice(tuple(places), inside.shape, steps)
+    return device.place([inside], [target], shape, 0)
 
 
 class Phases(NamedTuple):
@@ -79,10 +79,10 @@ def _overlap_add(
     lead, counts = x.shape[: -2 * d], x.shape[-2 * d : -d]
     ways = list(zip(steps, sizes, dilations, counts, strict=True))
     if all(n == 1 or step > (size - 1) * gap for step, size, gap, n in ways):
-        out = device.full((*lead, *extents), 0, x.dtype)
-        if x.layout.size:
-            device.write(out.view(out.layout.windows(counts, sizes, steps, dilations)), x)
-        return out
+        whole = Layout.dense((*lead, *extents))
+        if x.layout.size == 0:
+            return device.full(whole.shape, 0, x.dtype)
+        return device.place([x], [whole.windows(counts, sizes, steps, dilations)], whole.shape, 0)
     phases = [Phases.of(size, step, gap) for step, size, gap, _ in ways]
     still, ones = (0,) * len(lead), (1,) * len(lead)
     units = tuple(-(-n // p.step) for n, p in zip(extents, phases, strict=True))

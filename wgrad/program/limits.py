@@ -30,5 +30,3 @@ class Limits:
     scatters_compare: bool = True
     # Placing so few pieces side by side is a choice at every element, which fuses.
     pieces: int = 12
-    # What is written into a part of what is full of one number is looked up by every element.
-    embeds_look_up: bool = True

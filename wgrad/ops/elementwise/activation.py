@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .arithmetic import abs_
+from .arithmetic import abs_, clamp
 from .declare import by_kind, elementwise
 from .hyperbolic import tanh
 from .logic import greater, less, less_equal, logical_and, where
-from .transcendental import exp
+from .transcendental import erfc, exp
 
 _LEAST = -2000.0  # whose exponential is 0, while that of -inf, times it, would be NaN
 
@@ -57,6 +57,12 @@ softplus = elementwise(
     doc="log(1 + e ** (a * b)) / b, and a where a * b is greater than c.",
 )
 
+
+def _zero(a: Any) -> Any:
+    """0 of a's dtype: two numbers to choose from would be float32. NaN stays NaN."""
+    return hardtanh(a, 0.0, 0.0)
+
+
 # Piecewise linear. As in PyTorch, the slope at a kink is that of the flatter side.
 relu = elementwise(
     "relu",
@@ -70,7 +76,10 @@ leaky_relu = elementwise(
     "leaky_relu",
     wgsl="select(a, a * b, a <= 0.0)",
     numpy=lambda a, b: np.where(a <= 0, a * b, a),
-    partials=(lambda a, b: where(greater(a, 0), 1.0, b), lambda a: where(greater(a, 0), 0.0, a)),
+    partials=(
+        lambda a, b: where(greater(a, 0), 1.0, _zero(a) + b),
+        lambda a: where(greater(a, 0), 0.0, a),
+    ),
     doc="a, or a * b where a is not positive.",
 )
 hardtanh = elementwise(
@@ -85,7 +94,7 @@ hardsigmoid = elementwise(
     "hardsigmoid",
     wgsl="nan_min(nan_max(a + 3.0, 0.0), 6.0) / 6.0",
     numpy=lambda a: np.minimum(np.maximum(a + 3, 0), 6) / 6,
-    partials=(lambda a: where(less(abs_(a), 3), 1 / 6, 0.0),),
+    partials=(lambda a: where(less(abs_(a), 3), 1 / 6, _zero(a)),),
     doc="(a + 3) / 6 kept between 0 and 1.",
 )
 hardswish = elementwise(
@@ -120,6 +129,7 @@ def _wide(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _silu_slope(a: Any) -> Any:
+    a = clamp(a, _LEAST, -_LEAST)  # where the slope is 0 and 1
     s = sigmoid(a)
     return s * (1 + a * (1 - s))
 
@@ -141,6 +151,7 @@ def _mish(a: np.ndarray) -> np.ndarray:
 
 
 def _mish_slope(a: Any) -> Any:
+    a = clamp(a, _LEAST, -_LEAST)
     t = tanh(softplus(a, 1.0, math.inf))
     return t + a * (1 - t * t) * sigmoid(a)
 
@@ -154,12 +165,11 @@ mish = elementwise(
 )
 
 _PEAK = 1 / math.sqrt(2 * math.pi)  # the density of normal numbers at 0
-_erfc = np.frompyfunc(math.erfc, 1, 1)
 
 
 def _tail(a: np.ndarray) -> Any:
     """The probability that a normal number is greater than |a|."""
-    return np.asarray(_erfc(np.abs(a) * math.sqrt(0.5)), a.dtype) * 0.5
+    return erfc(np.abs(a) * math.sqrt(0.5)) * 0.5
 
 
 def _gelu(a: np.ndarray) -> np.ndarray:
@@ -172,11 +182,16 @@ def _gelu_slope(a: np.ndarray) -> np.ndarray:
     return np.where(a >= 0, 1 - tail, tail) + near * np.exp(near * near * -0.5) * _PEAK
 
 
+def _gelu_curvature(a: Any) -> Any:
+    a = clamp(a, -100.0, 100.0)  # where it is 0
+    return (2 - a * a) * exp(a * a * -0.5) * _PEAK
+
+
 gelu_slope = elementwise(
     "gelu_slope",
     wgsl="gelu_slope(a)",
     numpy=_wide(_gelu_slope),
-    partials=(lambda a: (2 - a * a) * exp(a * a * -0.5) * _PEAK,),
+    partials=(_gelu_curvature,),
     doc="The derivative of gelu.",
 )
 gelu = elementwise(
@@ -196,6 +211,7 @@ def _gelu_tanh(a: np.ndarray) -> np.ndarray:
 
 
 def _gelu_tanh_slope(a: Any) -> Any:
+    a = clamp(a, -40.0, 40.0)  # where the slope is 0 and 1
     square = a * a
     s = sigmoid(a * (square * _CUBIC + 1) * _INNER)
     return s + a * s * (1 - s) * (square * (3 * _CUBIC) + 1) * _INNER

@@ -31,7 +31,6 @@ LIMITS = Limits(
     passes=1 << 30,
     scatters_compare=False,
     pieces=0,
-    embeds_look_up=False,  # NumPy copies a part faster than it looks elements up
     small_row=1 << 62,  # NumPy's own sums are exact enough, and have the order of the eager ones
 )
 WITHOUT = ("batches",)

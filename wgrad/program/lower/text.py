@@ -137,11 +137,7 @@ class PartText:
                 for n in range(LANES if vector else 1)
             ]
             text = f"vec4<{access.dtype.storage}>({', '.join(places)})" if vector else places[0]
-        if access.dtype is bool_:
-            text = f"{text} != {'vec4<u32>(0u)' if vector else '0u'}"
-        elif access.dtype.storage != access.dtype.wgsl:
-            text = f"{_type(access.dtype.wgsl, vector)}({text})"
-        return self.let(text, vector)
+        return self.let(_loaded(text, access.dtype, vector), vector)
 
     def store(self, access: Access, value: Value) -> None:
         """Put a value where an output lies."""
@@ -246,8 +242,7 @@ class PartText:
             else:
                 target = made.lane(n).text
                 loaded = self.module.element(access, _lane(address, step * n, n, None, 0))
-            if access.dtype is bool_:
-                loaded += f" != {'vec4<u32>(0u)' if quad else '0u'}"
+            loaded = _loaded(loaded, access.dtype, quad)
             self.add(f"if {' && '.join(tests)} {{ {target} = {loaded}; }}")
         return made
 
@@ -255,6 +250,13 @@ class PartText:
 def splat(value: Value, dtype: DType) -> str:
     """Return a value as a vec4."""
     return value.text if value.vector else f"vec4<{dtype.wgsl}>({value.text})"
+
+
+def _loaded(text: str, dtype: DType, vector: bool) -> str:
+    """Return what memory holds as a value."""
+    if dtype is bool_:
+        return f"{text} != {'vec4<u32>(0u)' if vector else '0u'}"
+    return text if dtype.storage == dtype.wgsl else f"{_type(dtype.wgsl, vector)}({text})"
 
 
 def _stored(text: str, dtype: DType, vector: bool) -> str:

@@ -10,7 +10,6 @@ from .batches import batch_small
 from .common import merge_common
 from .constants import fold_constants
 from .dead import drop_dead
-from .embeds import look_up_embeddings
 from .folds import split_long_folds
 from .lift import lift_to_graphs
 from .maps import fuse_maps
@@ -26,7 +25,6 @@ Pass = Callable[[Program, Limits], Program]
 PASSES: dict[str, Pass] = {
     "constants": fold_constants,
     "common": merge_common,
-    "embeds": look_up_embeddings,
     "dead": drop_dead,
     "views": read_through_copies,
     "lift": lift_to_graphs,

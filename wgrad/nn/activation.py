@@ -1,0 +1,125 @@
+"""Activation functions as modules, for nn.Sequential; only PReLU has something to learn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..creation import DeviceLike, full
+from ..functional.activation import (
+    celu,
+    elu,
+    gelu,
+    hardtanh,
+    leaky_relu,
+    prelu,
+    relu6,
+    selu,
+    softplus,
+)
+from ..functional.softmax import log_softmax, softmax
+from ..ops.elementwise.activation import (
+    hardsigmoid,
+    hardswish,
+    logsigmoid,
+    mish,
+    relu,
+    sigmoid,
+    silu,
+)
+from ..ops.elementwise.hyperbolic import tanh
+from ..shaping import as_number
+from ..tensor import Tensor
+from .layers import _size
+from .module import Module
+from .wrapped import FunctionModule
+
+
+class ReLU(FunctionModule, function=relu):
+    """max(x, 0)."""
+
+
+class ReLU6(FunctionModule, function=relu6):
+    """x kept between 0 and 6."""
+
+
+class LeakyReLU(FunctionModule, function=leaky_relu):
+    """x, times `negative_slope` where it is not positive."""
+
+
+class ELU(FunctionModule, function=elu):
+    """x, or alpha * (e ** x - 1) where it is not positive."""
+
+
+class CELU(FunctionModule, function=celu):
+    """x, or alpha * (e ** (x / alpha) - 1) where it is not positive."""
+
+
+class SELU(FunctionModule, function=selu):
+    """A scaled ELU whose layers keep mean 0 and variance 1."""
+
+
+class GELU(FunctionModule, function=gelu):
+    """x times the probability that a normal number is smaller; approximate="tanh" is a near one."""
+
+
+class SiLU(FunctionModule, function=silu):
+    """x * sigmoid(x), also called swish."""
+
+
+class Mish(FunctionModule, function=mish):
+    """x * tanh(log(1 + e ** x))."""
+
+
+class Softplus(FunctionModule, function=softplus):
+    """log(1 + e ** (beta * x)) / beta; x where beta * x is above `threshold`."""
+
+
+class Sigmoid(FunctionModule, function=sigmoid):
+    """1 / (1 + e ** -x)."""
+
+
+class LogSigmoid(FunctionModule, function=logsigmoid):
+    """log(sigmoid(x)), exact also where sigmoid is 0 or 1."""
+
+
+class Tanh(FunctionModule, function=tanh):
+    """The hyperbolic tangent."""
+
+
+class Hardtanh(FunctionModule, function=hardtanh):
+    """x kept between `min_val` and `max_val`."""
+
+
+class Hardsigmoid(FunctionModule, function=hardsigmoid):
+    """(x + 3) / 6 kept between 0 and 1."""
+
+
+class Hardswish(FunctionModule, function=hardswish):
+    """x * hardsigmoid(x)."""
+
+
+class Softmax(FunctionModule, function=softmax):
+    """e ** x over its sum along `axis`: positive numbers whose sum is 1."""
+
+
+class LogSoftmax(FunctionModule, function=log_softmax):
+    """log(softmax(x)) along `axis`, stable for large values."""
+
+
+class PReLU(Module):
+    """A leaky ReLU that learns its slope: one, or one for each channel (axis 1).
+
+    Shapes: x (n, channels, ...) -> the same; weight (num_parameters,).
+    Raises: ArgumentError; in the call, ShapeError.
+    """
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: DeviceLike = None):
+        self.num_parameters = _size(num_parameters, "PReLU: num_parameters")
+        start = float(as_number(init, "PReLU", "init"))
+        self.weight = full(self.num_parameters, start, device=device).requires_grad_()
+
+    def forward(self, x: Any) -> Tensor:
+        return prelu(x, self.weight)
+
+    def extra_repr(self) -> str:
+        return f"num_parameters={self.num_parameters}"

@@ -1,0 +1,83 @@
+"""Losses as modules: the functions of nn.functional with their options kept.
+
+Options are named: nn.CrossEntropyLoss(label_smoothing=0.1). Tensors among them, such as `weight`,
+are buffers, moved and saved with the model.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..functional.classification import cross_entropy, multi_margin_loss, nll_loss
+from ..functional.losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    gaussian_nll_loss,
+    hinge_embedding_loss,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    mse_loss,
+    smooth_l1_loss,
+)
+from ..functional.similarity import cosine_embedding_loss
+from .wrapped import FunctionModule
+
+
+class _Loss(FunctionModule):
+    """A loss, whose options have to be named: PyTorch's order of them is another."""
+
+    def __init__(self, **options: Any):
+        super().__init__(**options)
+
+
+class MSELoss(_Loss, function=mse_loss):
+    """The squared error."""
+
+
+class L1Loss(_Loss, function=l1_loss):
+    """The absolute error."""
+
+
+class HuberLoss(_Loss, function=huber_loss):
+    """Half the squared error, and past an error of `delta` its tangent."""
+
+
+class SmoothL1Loss(_Loss, function=smooth_l1_loss):
+    """HuberLoss over its delta, which is called `beta`."""
+
+
+class GaussianNLLLoss(_Loss, function=gaussian_nll_loss):
+    """How unlikely a target is, given a mean and a variance: loss(input, target, var)."""
+
+
+class CrossEntropyLoss(_Loss, function=cross_entropy):
+    """How unlikely labels or probabilities are, given logits along `axis`."""
+
+
+class NLLLoss(_Loss, function=nll_loss):
+    """How unlikely labels are, given logarithms of probabilities along `axis`."""
+
+
+class MultiMarginLoss(_Loss, function=multi_margin_loss):
+    """By how much other classes come within `margin` of the right one, to the power `p`."""
+
+
+class BCELoss(_Loss, function=binary_cross_entropy):
+    """How unlikely targets from 0 to 1 are, given probabilities."""
+
+
+class BCEWithLogitsLoss(_Loss, function=binary_cross_entropy_with_logits):
+    """How unlikely targets from 0 to 1 are, given logits, exact for logits of any size."""
+
+
+class KLDivLoss(_Loss, function=kl_div):
+    """How far a distribution, given as a logarithm, is from the target."""
+
+
+class HingeEmbeddingLoss(_Loss, function=hinge_embedding_loss):
+    """A distance where the target is 1, and what it lacks to `margin` where it is -1."""
+
+
+class CosineEmbeddingLoss(_Loss, function=cosine_embedding_loss):
+    """1 - cosine where the target is 1, and the cosine above `margin` where it is -1."""

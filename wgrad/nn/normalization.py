@@ -1,0 +1,191 @@
+"""Normalizations as modules: scale and shift to learn, and BatchNorm's running statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..creation import DeviceLike, ones, tensor, zeros
+from ..errors import ArgumentError, ShapeError
+from ..functional.normalization import batch_norm, group_norm, layer_norm, rms_norm
+from ..layout import normalize_shape
+from ..shaping import as_number, as_tensor
+from ..tape import no_grad
+from ..tensor import Tensor
+from .layers import _size
+from .module import Module
+
+
+def _learned(make: Any, shape: Any, device: DeviceLike, wanted: bool) -> Tensor | None:
+    return make(shape, device=device).requires_grad_() if wanted else None
+
+
+class _LastAxes(Module):
+    """What LayerNorm and RMSNorm share: a normalized shape, and whether they learn a scale."""
+
+    def __init__(self, normalized_shape: Any, eps: float | None, affine: bool, device: DeviceLike):
+        self.normalized_shape = normalize_shape(normalized_shape, type(self).__name__)
+        self.eps: Any = eps
+        self.elementwise_affine = bool(affine)
+        self.weight = _learned(ones, self.normalized_shape, device, affine)
+
+    def extra_repr(self) -> str:
+        affine = ", elementwise_affine=False" * (not self.elementwise_affine)
+        return f"{self.normalized_shape}, eps={self.eps}{affine}"
+
+
+class LayerNorm(_LastAxes):
+    """Mean 0 and variance 1 over the last axes, then times weight, plus bias.
+
+    Shapes: x (..., *normalized_shape) -> the same; weight and bias have the normalized shape.
+    Raises: ArgumentError; in the call, ShapeError.
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        device: DeviceLike = None,
+    ):
+        super().__init__(normalized_shape, eps, elementwise_affine, device)
+        self.bias = _learned(zeros, self.normalized_shape, device, elementwise_affine and bias)
+
+    def forward(self, x: Any) -> Tensor:
+        return layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+
+class RMSNorm(_LastAxes):
+    """The root of the mean square made 1 over the last axes, then times weight.
+
+    Shapes and errors are LayerNorm's; an `eps` of None is the dtype's.
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        device: DeviceLike = None,
+    ):
+        super().__init__(normalized_shape, eps, elementwise_affine, device)
+
+    def forward(self, x: Any) -> Tensor:
+        return rms_norm(x, self.normalized_shape, self.weight, self.eps)
+
+
+class GroupNorm(Module):
+    """Mean 0 and variance 1 over each group of channels, then times weight, plus bias.
+
+    Shapes: x (n, num_channels, ...) -> the same; weight and bias (num_channels,).
+    Raises: ArgumentError unless num_groups divides num_channels; in the call, ShapeError.
+    """
+
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device: DeviceLike = None,
+    ):
+        self.num_groups = _size(num_groups, "GroupNorm: num_groups")
+        self.num_channels = _size(num_channels, "GroupNorm: num_channels")
+        if self.num_channels % self.num_groups:
+            raise ArgumentError(
+                f"GroupNorm: {num_groups} groups do not divide {num_channels} channels"
+            )
+        self.eps = eps
+        self.affine = bool(affine)
+        self.weight = _learned(ones, self.num_channels, device, affine)
+        self.bias = _learned(zeros, self.num_channels, device, affine)
+
+    def forward(self, x: Any) -> Tensor:
+        x = as_tensor(x, "GroupNorm", self.weight)
+        if len(x.shape) < 2 or x.shape[1] != self.num_channels:
+            raise ShapeError(
+                f"GroupNorm: an input of shape {x.shape} came, and its second axis must have "
+                f"{self.num_channels} channels"
+            )
+        return group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        affine = ", affine=False" * (not self.affine)
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}{affine}"
+
+
+class _BatchNorm(Module):
+    """What BatchNorm1d and BatchNorm2d are, but for the number of axes."""
+
+    axes: tuple[int, ...]  # how many an input may have
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: DeviceLike = None,
+    ):
+        name = type(self).__name__
+        self.num_features = _size(num_features, f"{name}: num_features")
+        self.eps = eps
+        self.momentum = None if momentum is None else float(as_number(momentum, name, "momentum"))
+        self.affine = bool(affine)
+        self.track_running_stats = bool(track_running_stats)
+        self.weight = _learned(ones, self.num_features, device, affine)
+        self.bias = _learned(zeros, self.num_features, device, affine)
+        self.running_mean = self.running_var = self.num_batches_tracked = None
+        if track_running_stats:
+            self.running_mean = zeros(self.num_features, device=device)
+            self.running_var = ones(self.num_features, device=device)
+            self.num_batches_tracked = tensor(0, device=device)
+
+    def forward(self, x: Any) -> Tensor:
+        name = type(self).__name__
+        x = as_tensor(x, name, self.weight)
+        if len(x.shape) not in self.axes or x.shape[1] != self.num_features:
+            raise ShapeError(
+                f"{name}: an input of shape {x.shape} came, and {' or '.join(map(str, self.axes))} "
+                f"axes are needed, the second with {self.num_features} channels"
+            )
+        middle, spread, count = self.running_mean, self.running_var, self.num_batches_tracked
+        step: Any = 0.0 if self.momentum is None else self.momentum
+        following = self.training and x.size > 0  # an empty batch has no statistics
+        if following and middle is not None and count is not None:
+            with no_grad():
+                now = count + 1
+                if self.momentum is None:
+                    step = (1.0 / now).astype(middle.dtype)
+        from_batch = self.training or middle is None
+        out = batch_norm(x, middle, spread, self.weight, self.bias, from_batch, step, self.eps)
+        if following and count is not None:
+            count.assign(now)
+        return out
+
+    def extra_repr(self) -> str:
+        parts = [f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"]
+        parts += ["affine=False"] * (not self.affine)
+        parts += ["track_running_stats=False"] * (not self.track_running_stats)
+        return ", ".join(parts)
+
+
+class BatchNorm1d(_BatchNorm):
+    """Mean 0 and variance 1 in each channel of a batch, then times weight, plus bias.
+
+    In evaluation the statistics are the running ones, which follow those of the batches in
+    training by `momentum`; None makes them the average of all batches. Without
+    `track_running_stats` there are none, and the batch's are used always.
+    Shapes: x (n, channels) or (n, channels, length) -> the same; all others (channels,).
+    Raises: ArgumentError; in the call, ShapeError, also for one value a channel in training.
+    """
+
+    axes = 2, 3
+
+
+class BatchNorm2d(_BatchNorm):
+    """BatchNorm1d for images. Shapes: x (n, channels, height, width) -> the same."""
+
+    axes = (4,)

@@ -1,0 +1,53 @@
+"""A function of networks as a module: what it takes beside tensors is kept as attributes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from ..tensor import Tensor
+from .module import Module
+
+
+class FunctionModule(Module):
+    """A module that calls one function, named by its subclass, with options it was made with.
+
+    class ELU(FunctionModule, function=elu): ...   # nn.ELU(alpha=0.5)(x) is elu(x, alpha=0.5)
+
+    The options are the function's arguments that have a default, under their names; a tensor among
+    them is a buffer.
+    """
+
+    function: Callable[..., Tensor]
+    options: inspect.Signature
+
+    def __init_subclass__(cls, function: Callable[..., Tensor] | None = None, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if function is None:  # a subclass of one that has a function
+            return
+        cls.function = staticmethod(function)
+        found = inspect.signature(function).parameters.values()
+        cls.options = inspect.Signature([x for x in found if x.default is not x.empty])
+        cls.__signature__ = cls.options  # type: ignore[attr-defined]  # what help() shows
+
+    def __init__(self, *args: Any, **options: Any):
+        bound = self.options.bind(*args, **options)
+        bound.apply_defaults()
+        for name, value in bound.arguments.items():
+            setattr(self, name, value)
+
+    def forward(self, *inputs: Any) -> Tensor:
+        options = {name: getattr(self, name) for name in self.options.parameters}
+        return type(self).function(*inputs, **options)
+
+    def extra_repr(self) -> str:
+        """Return the options that are not the usual ones, tensors aside: they follow."""
+        given = [
+            (x.name, getattr(self, x.name), x.default) for x in self.options.parameters.values()
+        ]
+        return ", ".join(
+            f"{name}={value!r}"
+            for name, value, usual in given
+            if not isinstance(value, Tensor) and value != usual
+        )

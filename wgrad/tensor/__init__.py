@@ -1,0 +1,344 @@
+"""Tensor: operators and methods over the functions of the other modules; thin on purpose."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from .. import core, dtypes, functional, indexing, shaping, tape
+from ..backends.base import changing
+from ..core import Node, Value
+from ..dtypes import as_dtype
+from ..errors import (
+    ArgumentError,
+    DeviceError,
+    DTypeError,
+    ForkedError,
+    GradientError,
+    ShapeError,
+    WgradError,
+    shown,
+)
+from ..layout import Shape, broadcast_shapes
+from ..ops import elementwise as ew
+from ..ops import movement, reduction
+from ..ops.families import expanded, with_dtype
+from .gradients import Gradients
+from .methods import Methods
+from .operators import Operators
+
+
+class Tensor(Operators, Methods, Gradients):
+    """An array on a device that can be differentiated through.
+
+    Made by `wg.tensor` and its kin, not by calling the class. `.backward()` fills the `.grad` of
+    the leaves that require gradients; everything else follows NumPy. `x += y` is `x = x + y`, a
+    new tensor, so that what the tape saved stays true; `x[...] = y` and `assign` write in place.
+    """
+
+    __slots__ = ()
+    __array_priority__ = 1000  # NumPy arrays on the left of an operator leave it to us
+    __array_ufunc__ = None
+
+    # What it is.
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.array.layout.size
+
+    @property
+    def T(self) -> Tensor:
+        """The transpose of a matrix, as a view. Raises: ShapeError unless there are 2 axes."""
+        if self.ndim != 2:
+            raise ShapeError(f"T: shape {self.shape} came and 2 axes are needed; see mT")
+        return shaping.transpose(self, 0, 1)
+
+    @property
+    def mT(self) -> Tensor:
+        """The last two axes exchanged, as a view."""
+        return shaping.matrix_transpose(self)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise ShapeError("len: a 0-d tensor has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        text = np.array2string(self.numpy(), separator=", ", prefix="tensor(", threshold=1000)
+        notes = []
+        if self.dtype not in (dtypes.float32, dtypes.bool_, dtypes.int32):
+            notes.append(f"dtype={self.dtype.name}")
+        if self.device.name != "numpy":
+            notes.append(f"device={self.device.name!r}")
+        if self.node is not None and self.node.op is not None and self.requires_grad:
+            notes.append(f"from {self.node.op.name}")
+        elif self.requires_grad:
+            notes.append("requires_grad=True")
+        return "tensor(" + ", ".join([text, *notes]) + ")"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if not self.shape else object.__format__(self, spec)
+
+    __hash__ = object.__hash__
+
+    # Out of the device.
+    def numpy(self) -> np.ndarray:
+        """Return the values as a new NumPy array; waits for the device."""
+        return self.device.download(self.array)
+
+    def item(self) -> bool | int | float:
+        """Return the only element as a Python number. Raises: ShapeError when there are others."""
+        if self.size != 1:
+            raise ShapeError(f"item: shape {self.shape} has {self.size} elements and 1 is needed")
+        return self.numpy().item()
+
+    def tolist(self) -> Any:
+        """Return the values as nested lists of Python numbers."""
+        return self.numpy().tolist()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ArgumentError(
+                "__array__: copy=False came, and a tensor is copied to become a NumPy array: "
+                "numpy.from_dlpack shares its memory"
+            )
+        return self.numpy().astype(dtype or self.dtype.numpy, copy=False)
+
+    def __dlpack__(
+        self,
+        *,
+        stream: None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """Hand the memory to another library: `numpy.from_dlpack(x)`, `torch.from_dlpack(x)`.
+
+        On the NumPy device both then hold one memory; what the other writes is unseen by the tape.
+        A view that runs backwards is copied. Raises: InterchangeError (a BufferError) for a tensor
+        that requires grad, and for one on a GPU unless the host (1, 0) is asked for.
+        """
+        from ..creation import to_dlpack
+
+        return to_dlpack(self, stream, max_version, dl_device, copy)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        from ..creation import dlpack_device
+
+        return dlpack_device(self)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """Return the module whose functions take this tensor: `wgrad`, by the Array API standard.
+
+        Raises: ArgumentError for a version of the standard that it does not follow.
+        """
+        from ..inspection import namespace
+
+        return namespace(api_version)
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if not self.dtype.is_integer or self.shape:
+            raise DTypeError(
+                f"index: a {self.dtype.name} tensor of shape {self.shape} came; a 0-d integer "
+                "tensor is needed"
+            )
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ShapeError(
+                f"bool: shape {self.shape} has {self.size} elements; use .any() or .all()"
+            )
+        return bool(self.item())
+
+    # Somewhere else, as something else.
+    def to(self, device: Any) -> Tensor:
+        """Return the tensor on `device`; itself when it is there already. Differentiable."""
+        from ..devices import device as find_device
+
+        target = find_device(device)
+        if target is self.device:
+            return self
+        target.check_dtype(self.dtype, "to")
+        return core.apply(movement.to_device, self, device=target, source=self.device)
+
+    def to_device(self, device: Any, /, *, stream: None = None) -> Tensor:
+        """Return `to(device)`, by the name of the Array API standard; no device has streams."""
+        if stream is not None:
+            raise ArgumentError(f"to_device: stream={shown(stream)} came, and None is needed")
+        return self.to(device)
+
+    def astype(self, dtype: Any, copy: bool = True) -> Tensor:
+        """Return a copy as `dtype`; floats become integers by truncation. Differentiable.
+
+        Without `copy` a tensor that has the dtype already is returned itself.
+        """
+        found = as_dtype(dtype)
+        self.device.check_dtype(found, "astype")
+        if found is not self.dtype:
+            return with_dtype(self, found)
+        return self.copy() if copy else self
+
+    def detach(self) -> Tensor:
+        """Return the same values (shared, not copied) with no history."""
+        out = Tensor(self.array)
+        if self.array.storage.history is not None:
+            out.node = tape.unfollowed(self.array)
+        return out
+
+    def copy(self) -> Tensor:
+        """Return a copy in memory of its own. Differentiable; `.detach().copy()` has no history."""
+        return core.apply(movement.copy_, self)
+
+    def assign(self, value: Any) -> Tensor:
+        """Replace the values, in place, and return the tensor; `value` broadcasts to its shape.
+
+        Every view of the same memory sees the new values. The result has no history: gradients
+        stop here. What the tape saved before can no longer be used, and backward() says so.
+
+        Raises: ShapeError; GradientError when `value` requires grad (its history would be lost).
+        """
+        value = self._for_assignment(value, "assign")
+        if value.requires_grad and tape.is_recording():
+            raise GradientError(
+                "assign: the value requires grad, and assigning would lose its history: use "
+                "value.detach(), or no_grad()"
+            )
+        for listener in core.listeners():
+            refuse = getattr(listener, "refuse_assignment", None)
+            if refuse is not None:
+                refuse(value)
+        value._check_fits(self.shape, "assign")
+        self._check_memory("assign")
+        with tape.no_grad():
+            source = expanded(with_dtype(value, self.dtype), self.shape).array
+        self._write(source)
+        return self
+
+    def _for_assignment(self, value: Any, where: str) -> Tensor:
+        """Return what is assigned here as a tensor, of any shape. Raises: DTypeError, ..."""
+        from ..creation import tensor
+
+        if not isinstance(value, Tensor):
+            if not self.dtype.is_floating and np.asarray(value).dtype.kind == "f":
+                raise DTypeError(
+                    f"{where}: floating values came for a {self.dtype.name} tensor: convert them "
+                    "first"
+                )
+            return tensor(value, dtype=self.dtype, device=self.device)
+        if value.device is not self.device:
+            raise DeviceError(
+                f"{where}: the value is on {value.device.name} and the tensor on {self.device.name}"
+            )
+        if value.dtype.rank > self.dtype.rank:
+            raise DTypeError(
+                f"{where}: {value.dtype.name} values do not fit a {self.dtype.name} tensor: "
+                "convert with .astype() first"
+            )
+        return value
+
+    def _check_fits(self, shape: Shape, where: str) -> None:
+        """Raise ShapeError unless the tensor broadcasts to `shape`."""
+        if broadcast_shapes(where, self.shape, shape) != shape:
+            raise ShapeError(f"{where}: shape {self.shape} does not fit shape {shape}")
+
+    def _check_memory(self, where: str) -> None:
+        """Raise ShapeError for a view in which several elements share memory."""
+        if not self.array.layout.contiguous and self.array.layout.overlaps:
+            raise ShapeError(
+                f"{where}: the tensor of shape {self.shape} is an expanded view, whose elements "
+                "share memory: assign to a copy()"
+            )
+
+    def _write(self, source: Any, owned: bool = False) -> None:
+        """Give the tensor the values of an array, which nobody else holds when `owned`."""
+        bounds = source.storage.bounds
+        if owned:
+            self.device.replace(self.array, source)
+        else:
+            self.device.write(self.array, source)
+        self._has_changed(bounds)
+
+    def _has_changed(self, bounds: tuple[int, int] | None = None) -> None:
+        """Note that the values are others now; `bounds` are those of all of them."""
+        storage, layout = self.array.storage, self.array.layout
+        storage.version += 1
+        whole = layout.contiguous and layout.size == storage.size
+        storage.bounds = bounds if whole else None
+        if whole:
+            storage.history = None
+        if self.node is not None and not (self.node.op is None and self.node.requires_grad):
+            changing(self, "node")
+            # A leaf stays one; any other identity was that of the old values.
+            tracked_beside = self.array.storage.history is not None
+            self.node = tape.unfollowed(self.array) if tracked_beside else None
+
+    # Copies and pickles: values and what a leaf carries; never the graph.
+    def __deepcopy__(self, memo: dict) -> Tensor:
+        grad = None if self.grad is None else self.grad.detach().copy()
+        leaf = self.requires_grad and self.is_leaf
+        return _rebuilt(self.detach().copy(), leaf, grad if leaf else None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        grad = None if self.grad is None else self.grad.numpy()
+        return _unpickle, (
+            self.numpy(),
+            self.dtype.name,
+            self.device.name,
+            self.requires_grad and self.is_leaf,
+            grad,
+        )
+
+    # Indexing.
+    def __getitem__(self, key: Any) -> Tensor:
+        return indexing.getitem(self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        indexing.setitem(self, key, value)
+
+
+def _rebuilt(out: Tensor, requires_grad: bool, grad: Tensor | None) -> Tensor:
+    if requires_grad:
+        out.requires_grad_()
+        out.set_grad(grad)
+    return out
+
+
+def _unpickle(data: np.ndarray, dtype: str, device: str, requires_grad: bool, grad: Any) -> Tensor:
+    """Rebuild a pickled tensor on its device, or on the default one where that does not exist."""
+    from ..creation import tensor
+    from ..devices import default_device, log
+    from ..devices import device as find_device
+
+    try:
+        target = find_device(device)
+    except ForkedError:
+        raise
+    except WgradError as error:
+        target = default_device()
+        log.warning("unpickling onto %s instead of %s: %s", target.name, device, error)
+    out = tensor(data, dtype, target)
+    return _rebuilt(out, requires_grad, None if grad is None else tensor(grad, dtype, target))
+
+
+core.set_tensor_type(Tensor)

@@ -1,0 +1,178 @@
+"""The gradients of a tensor: requires_grad, grad, hooks, backward."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .. import tape
+from ..backends.base import changing
+from ..core import Node, Value, wrap
+from ..errors import DeviceError, DTypeError, GradientError, ShapeError
+
+if TYPE_CHECKING:
+    from . import Tensor
+
+
+class Gradients(Value):
+    """What backward() fills and what leads it: the tape, as a tensor sees it."""
+
+    __slots__ = ()
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether backward() passes through or ends at this tensor."""
+        return self.node is not None and self.node.requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self: Any, value: bool = True) -> Tensor:
+        """Make this leaf require gradients, or not, and return it. Raises: GradientError."""
+        if value and not self.dtype.is_floating:
+            raise GradientError(
+                f"requires_grad: {self.dtype.name} cannot require gradients; a floating dtype is "
+                "needed"
+            )
+        if not self.is_leaf:
+            raise GradientError(
+                "requires_grad: only a leaf can be changed; use .detach() for a copy of this "
+                "result without history"
+            )
+        if self.node is None:
+            changing(self, "node")
+            self.node = Node()
+        changing(self.node, "requires_grad")
+        self.node.requires_grad = bool(value)
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether nothing recorded made this tensor."""
+        return self.node is None or self.node.op is None
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward() added up here; None before the first, zeros after
+        zero_grad()."""
+        node = self.node
+        if node is None:
+            return None
+        tape.touch_grad(node, "read")
+        if node.grad is tape.ZERO:
+            node.grad = wrap(self.device.full(self.shape, 0, self.dtype))
+        return node.grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        self.set_grad(value)
+
+    def set_grad(self, value: Any) -> None:
+        """Set the gradient by hand; None removes it. Raises: GradientError, ShapeError."""
+        if value is None:
+            if self.node is not None:
+                tape.touch_grad(self.node, "set")
+                self.node.grad = None
+            return
+        if not self.requires_grad:
+            raise GradientError("set_grad: the tensor does not require grad")
+        assert self.node is not None
+        tape.touch_grad(self.node, "set")
+        self.node.grad = self._as_cotangent(value, "set_grad")
+
+    def _as_cotangent(self, value: Any, where: str) -> Tensor:
+        """Return `value` as a gradient of this tensor: its shape, dtype and device, or an error."""
+        from ..creation import tensor
+
+        if not isinstance(value, Value):
+            value = tensor(value, dtype=self.dtype, device=self.device)
+        if value.shape != self.shape:
+            raise _GradientShapeError(
+                f"{where}: a gradient of shape {value.shape} came for a tensor of "
+                f"shape {self.shape}"
+            )
+        if value.dtype is not self.dtype:
+            raise DTypeError(
+                f"{where}: a {value.dtype.name} gradient came for a {self.dtype.name} tensor"
+            )
+        if value.device is not self.device:
+            raise DeviceError(
+                f"{where}: the gradient is on {value.device.name} and the tensor on "
+                f"{self.device.name}"
+            )
+        return value
+
+    def zero_grad(self) -> None:
+        """Set the gradient, if there is one, to zeros."""
+        if self.node is not None:
+            tape.touch_grad(self.node, "clear")
+            if self.node.grad is not None:
+                self.node.grad = tape.ZERO
+
+    def retain_grad(self) -> None:
+        """Make backward() keep the gradient of this intermediate result in `.grad`."""
+        if not self.requires_grad:
+            raise GradientError("retain_grad: the tensor does not require grad")
+        assert self.node is not None
+        changing(self.node, "retains_grad")
+        self.node.retains_grad = True
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
+        """Call `hook(gradient)` when this tensor's gradient is complete, in every backward pass.
+
+        A tensor that it returns takes the gradient's place. Returns a handle with `remove()`.
+        """
+        if not self.requires_grad:
+            raise GradientError("register_hook: the tensor does not require grad")
+        assert self.node is not None
+        return HookHandle(self.node, hook)
+
+    def backward(self, gradient: Any = None, create_graph: bool = False) -> None:
+        """Add the gradients of this tensor to the `.grad` of every leaf that leads to it.
+
+        `gradient` is the cotangent to start from; a 0-d tensor starts from 1. Calling it twice
+        adds twice. With `create_graph` the gradients can be differentiated themselves.
+
+        Raises: GradientError without a graph, for a root that is not 0-d without `gradient`, and
+        when a saved tensor was assigned to; ShapeError for a gradient of the wrong shape.
+        """
+        if not self.requires_grad:
+            raise GradientError(
+                "backward: the tensor does not require grad: nothing that led to it was recorded"
+            )
+        if gradient is None:
+            if self.shape:
+                raise GradientError(
+                    f"backward: a root of shape {self.shape} needs gradient=, a tensor of that "
+                    "shape; only a 0-d root starts from 1"
+                )
+            gradient = wrap(self.device.full((), 1, self.dtype))
+        tape.check_history(self, "backward")
+        ct = self._as_cotangent(gradient, "backward")
+        assert self.node is not None
+        tape.backward(self.node, ct, create_graph)
+
+
+class _GradientShapeError(GradientError, ShapeError):
+    """A gradient of the wrong shape is both misuse of the tape and a wrong shape."""
+
+
+class HookHandle:
+    """What `register_hook` returns; `remove()` takes the hook away."""
+
+    _keys = itertools.count()  # not the handle's id, which is free again when nobody keeps it
+
+    def __init__(self, node: Node, hook: Callable):
+        changing(node, "hooks")
+        if node.hooks is None:
+            node.hooks = {}
+        self._hooks = node.hooks
+        self._key = next(self._keys)
+        self._hooks[self._key] = hook
+
+    def remove(self) -> None:
+        """Take the hook away; removing twice does nothing."""
+        changing(self._hooks)
+        self._hooks.pop(self._key, None)
