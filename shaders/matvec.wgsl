@@ -6,7 +6,7 @@
 //
 // Shape: every element of b is used once a row, so what counts is to read it in order and by many threads at a time. One workgroup
 // has QUADS quads of columns times SLICES slices of k, 16 of each or, where the columns are few as in a product of two vectors, fewer
-// and more; each thread takes 4 x 4 elements of b a step, and the slices are added up in workgroup memory at the end, in pairs: short
+// and more; each thread takes 4 x 4 elements of b a step, and the slices are added up in workgroup memory at the end, 16 at a time: short
 // chains of additions keep float sums exact. Neighbouring threads are neighbouring quads, or slices where b lies along k.
 // include: lib/operands.wgsl
 // include: lib/matmul.wgsl
@@ -72,9 +72,12 @@ fn main(
     }
     workgroupBarrier();
 
-    for (var half = THREADS / 2u; half >= QUADS; half /= 2u) {
-        if thread < half {
-            for (var at = thread; at < ROWS * THREADS; at += THREADS) { sums[at] += sums[at + half]; }
+    for (var count = THREADS; count > QUADS; count = max(count / 16u, QUADS)) {
+        let left = max(count / 16u, QUADS);
+        if thread < left {
+            for (var at = thread; at < ROWS * THREADS; at += THREADS) {
+                for (var i = left; i < count; i += left) { sums[at] += sums[at + i]; }
+            }
         }
         workgroupBarrier();
     }
