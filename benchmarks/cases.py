@@ -155,7 +155,7 @@ CASES = (
         Case(f"eager-sum-{name}", *what, {"a copy": 1 / 2}, ours="eager")
         for name, what in SUMS.items()
     ),
-    # What accuracy costs: the functions of the contract against WGSL's own, in one and the same map.
+    # What accuracy costs: functions of the contract against WGSL's own, in one and the same map.
     *(
         Case(f"functions-{name}", f"{name} of 4M", problem, {"builtin": 1 / 1.5}, ours="eager")
         for name, problem in FUNCTIONS.items()

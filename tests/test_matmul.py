@@ -132,6 +132,15 @@ def test_kernel_for_few_rows_agrees_with_float64(gpu, rng, config):
                 np.testing.assert_array_equal(found, exact(x, y))
 
 
+@pytest.mark.parametrize("k", [3, 300, 1028, 2049])
+def test_kernel_for_two_vectors_agrees_with_float64(gpu, rng, k):
+    products = Matmul(gpu)
+    for x, y in views(rng, 1, k, 1):
+        for parts in (1, 3):
+            config = Config("matvec", 1, 1, parts, False)
+            np.testing.assert_array_equal(product(products, x, y, config), exact(x, y))
+
+
 def test_register_kernel_without_shuffles_agrees_with_float64(gpu, rng):
     products = Matmul(gpu)
     products._shuffles = False
@@ -220,7 +229,7 @@ def test_rules_cut_a_long_inner_axis_where_results_are_few(software):
     assert chosen(4, 70_000, 4).parts >= 70_000 / 8192  # short chains of float32 sums
     assert chosen(1, 2**30, 1).parts <= configs.MOST_PARTS
     assert chosen(1024, 512, 2).turned  # the tiles fit n better
-    assert chosen(1, 1 << 20, 1)[:3] == ("matvec", 1, 4)  # no thread without a column
+    assert chosen(1, 1 << 20, 1)[:3] == ("matvec", 1, 1)  # no thread without a column
     assert chosen(16, 1 << 20, 3)[:3] == ("matvec", 4, 16) and chosen(16, 1 << 20, 3).turned
     assert chosen(1, 4096, 4096).parts > 1
 

@@ -76,6 +76,8 @@ def _matvec(shown: Problem, turned: bool) -> Config:
     """Return the kernel for few rows, with a tile no wider than the columns need."""
     rows = shown.m if shown.m <= 2 else ROW
     width = next((w for w in (4, FEW) if shown.n <= w), WIDTH)
+    if shown.m == shown.n == 1:
+        width = 1
     return Config("matvec", rows, width, 1, turned)
 
 

@@ -116,7 +116,8 @@ class Matmul:
         elif shader == "matvec":
             tile = [
                 ("const ROWS = 4u;", f"const ROWS = {config.height}u;"),
-                ("const QUADS = 16u;", f"const QUADS = {config.width // 4}u;"),
+                ("const QUADS = 16u;", f"const QUADS = {max(1, config.width // 4)}u;"),
+                ("const SINGLE = false;", f"const SINGLE = {str(config.width == 1).lower()};"),
             ]
         else:
             tile = [
