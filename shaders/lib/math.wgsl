@@ -242,7 +242,8 @@ fn real_lerp(a: f32, b: f32, c: f32) -> f32 {
     let start = a * scale;
     let end = b * scale;
     let step = end - start;
-    let value = select(end - (1.0 - c) * step, start + c * step, abs(c) < 0.5) * back;
+    let upper = c >= 0.5 && c <= 2.0;  // where 1 - c is exact
+    let value = select(start + c * step, end - (1.0 - c) * step, upper) * back;
     let exact = select(select(value, b, c == 1.0), a, c == 0.0);
     return select(exact, value, is_nan(value));
 }

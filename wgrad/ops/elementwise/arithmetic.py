@@ -126,7 +126,8 @@ def _lerp(a: Any, b: Any, c: Any) -> Any:
     scale = np.where(large > np.finfo(large.dtype).max / 8, large.dtype.type(0.25), 1)
     start, end = a * scale, b * scale  # whose difference does not overflow
     step = end - start
-    value = np.where(np.abs(c) < 0.5, start + c * step, end - (1 - c) * step) / scale
+    upper = np.logical_and(c >= 0.5, c <= 2)  # where 1 - c is exact
+    value = np.where(upper, end - (1 - c) * step, start + c * step) / scale
     exact = np.where(c == 0, a, np.where(c == 1, b, value))
     return np.where(np.isnan(value), value, exact)
 
