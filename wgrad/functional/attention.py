@@ -13,6 +13,7 @@ from ..ops.elementwise import equal, exp, less_equal, where
 from ..ops.reduction import sum_
 from ..shaping import as_number, as_tensor, as_tensors, matrix_transpose, reshape
 from .linalg import matmul
+from .precision import in_float32
 from .regularization import check_share, drop
 from .softmax import shifted
 
@@ -70,18 +71,33 @@ def scaled_dot_product_attention(
                 f"{name}: the mask is {attn_mask.dtype.name}, and bool or floats are needed"
             )
     check_devices(name, (query, key, value, attn_mask))
+    return _attended(query, key, value, attn_mask, factor, bool(is_causal), share, generator)
+
+
+@in_float32
+def _attended(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    factor: float,
+    causal: bool,
+    share: float,
+    generator: Generator | None,
+) -> Tensor:
+    """Return the attention of tensors that have been checked."""
     scores = matmul(query * factor, matrix_transpose(key))
-    if is_causal:
-        attn_mask = _causal(q[-2], k[-2], query)
-    if attn_mask is not None:
-        if attn_mask.dtype is dtypes.bool_:
-            scores = where(attn_mask, scores, -math.inf)
+    if causal:
+        mask = _causal(query.shape[-2], key.shape[-2], query)
+    if mask is not None:
+        if mask.dtype is dtypes.bool_:
+            scores = where(mask, scores, -math.inf)
         else:
-            scores = scores + attn_mask
-    x, largest = shifted(scores, -1, name)
+            scores = scores + mask
+    x, largest = shifted(scores, -1, "scaled_dot_product_attention")
     weights = exp(x - largest)
     total = sum_(weights, axis=-1, keepdims=True)
-    if attn_mask is not None and not is_causal:
+    if mask is not None and not causal:
         total = where(equal(total, 0), 1.0, total)  # only where all is masked: zeros, not NaN
     weights = weights / total
     return matmul(drop(weights, share, generator) if share else weights, value)

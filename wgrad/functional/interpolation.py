@@ -12,11 +12,12 @@ from .. import dtypes
 from ..core import wrap
 from ..errors import ArgumentError, ShapeError, shown
 from ..indexing import take
-from ..layout import check_size
+from ..layout import Shape, check_size
 from ..ops import movement
 from ..ops.families import expanded, with_dtype
 from ..shaping import as_number, as_tensor, reshape
 from .convolution import numbers
+from .precision import in_float32
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -62,11 +63,10 @@ def interpolate(
     check_size((*x.shape[:2], *target), name)
     if mode in LINEAR and not x.dtype.is_floating:
         x = with_dtype(x, dtypes.float32)
+    if mode in LINEAR:
+        return _weighed(x, target, scales, bool(align_corners))
     for axis, (count, scale) in enumerate(zip(target, scales, strict=True), 2):
-        if mode in LINEAR:
-            x = _between(x, axis, count, scale, bool(align_corners))
-        else:
-            x = _nearest(x, axis, count, scale)
+        x = _nearest(x, axis, count, scale)
     return x
 
 
@@ -104,6 +104,13 @@ def _nearest(x: Any, axis: int, count: int, scale: float) -> Any:
     # In float32, as PyTorch computes them: where a product is just short of an integer, it counts.
     places = np.floor(np.arange(count, dtype=np.float32) * np.float32(scale))
     return _taken(x, axis, np.minimum(places, n - 1))
+
+
+@in_float32
+def _weighed(x: Tensor, target: Shape, scales: list[float], corners: bool) -> Tensor:
+    for axis, (count, scale) in enumerate(zip(target, scales, strict=True), 2):
+        x = _between(x, axis, count, scale, corners)
+    return x
 
 
 def _between(x: Any, axis: int, count: int, scale: float, corners: bool) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from ..ops.elementwise import reciprocal, sqrt, square
 from ..ops.families import with_dtype
 from ..shaping import as_number, as_tensor, reshape
 from ..tape import no_grad
+from .precision import in_float32, widened
 from .reductions import mean
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def layer_norm(
     x, shape = _last_axes(input, normalized_shape, "layer_norm")
     weight, bias = _affine(x, shape, shape, "layer_norm", weight=weight, bias=bias)
     axes = tuple(range(-len(shape), 0))
-    return _scaled(_standardized(x, axes, _epsilon(eps, "layer_norm"))[0], weight, bias)
+    return _normalized(x, weight, bias, x.shape, axes, _epsilon(eps, "layer_norm"))
 
 
 def rms_norm(
@@ -55,8 +56,7 @@ def rms_norm(
     x, shape = _last_axes(input, normalized_shape, "rms_norm")
     weight, _ = _affine(x, shape, shape, "rms_norm", weight=weight, bias=None)
     small = np.finfo(x.dtype.numpy).eps if eps is None else eps
-    power = mean(square(x), tuple(range(-len(shape), 0)), keepdims=True)
-    return _scaled(x * _inverse_root(power, _epsilon(small, "rms_norm")), weight, None)
+    return _unit_power(x, weight, tuple(range(-len(shape), 0)), _epsilon(small, "rms_norm"))
 
 
 def group_norm(
@@ -80,9 +80,8 @@ def group_norm(
     if channels % num_groups:
         raise ShapeError(f"group_norm: {num_groups} groups do not divide {channels} channels")
     weight, bias = _channel_affine(x, "group_norm", weight, bias)
-    groups = reshape(x, (x.shape[0], num_groups, prod(x.shape[1:]) // num_groups))
-    done, _, _ = _standardized(groups, (2,), _epsilon(eps, "group_norm"))
-    return _scaled(reshape(done, x.shape), weight, bias)
+    groups = x.shape[0], num_groups, prod(x.shape[1:]) // num_groups
+    return _normalized(x, weight, bias, groups, (2,), _epsilon(eps, "group_norm"))
 
 
 def batch_norm(
@@ -164,29 +163,61 @@ def _by_channel(
     if not from_input:
         column = (channels, *(1 for _ in x.shape[2:]))
         middle, spread = (reshape(s, column) for s in running if s is not None)
-        return _scaled((x - middle) * _inverse_root(spread, small), weight, bias)
+        return _moved(x, middle, spread, weight, bias, small)
     count = prod(x.shape[i] for i in axes)
     if count == 1:
         raise ShapeError(
             f"{name}: an input of shape {x.shape} has one value a channel, whose variance is 0; "
             "more are needed to normalize by"
         )
-    done, middle, spread = _standardized(x, axes, small)
-    with no_grad():
-        batch = middle.detach(), spread.detach() * (count / max(count - 1, 1))
+
+    def follow(middle: Tensor, spread: Tensor) -> None:
+        batch = middle, spread * (count / max(count - 1, 1))
         for state, found in zip(running, batch, strict=True):
             if state is not None and count:
                 fresh = mean(found, tuple(i for i in range(len(x.shape)) if i != 1))
-                state.assign(state * (1 - momentum) + fresh * momentum)
-    return _scaled(done, weight, bias)
+                state.assign(widened(state) * (1 - momentum) + fresh * momentum)
+
+    return _normalized(x, weight, bias, x.shape, axes, small, follow)
 
 
-def _standardized(x: Tensor, axes: Shape, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Return (x - mean) / sqrt(variance + eps), the mean and the variance over `axes`."""
-    middle = mean(x, axes, keepdims=True)
-    centered = x - middle
+# What is computed, of tensors that have been checked.
+@in_float32
+def _normalized(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    view: Shape,
+    axes: Shape,
+    eps: float,
+    follow: Callable[[Tensor, Tensor], None] | None = None,
+) -> Tensor:
+    """Normalize over axes of a view; `follow` gets mean and variance, without their history."""
+    seen = reshape(x, view)
+    middle = mean(seen, axes, keepdims=True)
+    centered = seen - middle
     spread = mean(square(centered), axes, keepdims=True)
-    return centered * _inverse_root(spread, eps), middle, spread
+    if follow is not None:
+        with no_grad():
+            follow(middle.detach(), spread.detach())
+    return _scaled(reshape(centered * _inverse_root(spread, eps), x.shape), weight, bias)
+
+
+@in_float32
+def _unit_power(x: Tensor, weight: Tensor | None, axes: Shape, eps: float) -> Tensor:
+    return _scaled(x * _inverse_root(mean(square(x), axes, keepdims=True), eps), weight, None)
+
+
+@in_float32
+def _moved(
+    x: Tensor,
+    middle: Tensor,
+    spread: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+) -> Tensor:
+    return _scaled((x - middle) * _inverse_root(spread, eps), weight, bias)
 
 
 def _inverse_root(x: Tensor, eps: float) -> Tensor:

@@ -18,6 +18,7 @@ from ..ops.families import with_dtype
 from ..ops.reduction import max_, sum_
 from ..shaping import as_number, as_tensor, pad, reshape
 from .convolution import Numbers, numbers, window_counts, with_batch
+from .precision import in_float32
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -106,12 +107,15 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
     asked = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * 2
     if len(asked) != 2:
         raise ArgumentError(f"{name}: output_size={shown(output_size)} came; 2 sizes are needed")
-    for axis, (n, size) in enumerate(zip(x.shape[2:], asked, strict=True), 2):
-        count = n if size is None else numbers(size, 1, name, "output_size", 1)[0]
-        if n == 0:
-            raise ShapeError(f"{name}: an image of {x.shape[2:]} is empty")
-        x = _even_means(x, axis, count)
-    return reshape(x, x.shape[1:]) if single else x
+    image = x.shape[2:]
+    if 0 in image:
+        raise ShapeError(f"{name}: an image of {image} is empty")
+    counts = tuple(
+        n if size is None else numbers(size, 1, name, "output_size", 1)[0]
+        for n, size in zip(image, asked, strict=True)
+    )
+    out = _even_means(x, check_size((*x.shape[:2], *counts), name)[2:])
+    return reshape(out, out.shape[1:]) if single else out
 
 
 def unfold(
@@ -256,13 +260,16 @@ def _avg_pool(
     if any(pads) or any(after):
         x = pad(x, ((0, 0), (0, 0), *zip(pads, after, strict=True)))
     seen, axes = _windows(x, counts, kernel, steps, gaps)
-    total = sum_(seen, axes)
     if divisor is None:
         divisor = _divisors(image, counts, kernel, steps, pads, include)
-        if isinstance(divisor, np.ndarray):
-            divisor = _constant(divisor, total)
-    out = total / divisor
+    out = _means(seen, axes, divisor)
     return reshape(out, out.shape[1:]) if single else out
+
+
+@in_float32
+def _means(seen: Tensor, axes: Shape, divisor: Any) -> Tensor:
+    total = sum_(seen, axes)
+    return total / (_constant(divisor, total) if isinstance(divisor, np.ndarray) else divisor)
 
 
 def _divisors(
@@ -279,7 +286,14 @@ def _divisors(
     return int(found.flat[0]) if same else found
 
 
-def _even_means(x: Any, axis: int, count: int) -> Any:
+@in_float32
+def _even_means(x: Tensor, counts: Shape) -> Tensor:
+    for axis, count in enumerate(counts, 2):
+        x = _even_means_along(x, axis, count)
+    return x
+
+
+def _even_means_along(x: Any, axis: int, count: int) -> Any:
     n = x.shape[axis]
     if n % count == 0:
         shape = (*x.shape[:axis], count, n // count, *x.shape[axis + 1 :])
