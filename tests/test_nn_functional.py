@@ -163,6 +163,36 @@ def test_batch_norm_moves_the_running_statistics(compiled: bool, device):
     np.testing.assert_allclose(spread.numpy(), expected[1], rtol=1e-5)
 
 
+def test_normalizing_writes_nothing_before_all_is_checked(device):
+    x, middle = wg.tensor(RNG.standard_normal((4, 3, 2))), wg.zeros(3)
+    nan = wg.tensor(float("nan"))
+    bad: list[tuple[str, type[Exception], Any, Any]] = [
+        ("running_var is int32", DTypeError, wg.ones(3, dtype="int32"), 0.1),
+        ("running_var is an expanded view", ShapeError, wg.broadcast_to(wg.ones(1), (3,)), 0.1),
+        ("running_var .*needed", ShapeError, wg.ones(2), 0.1),
+        ("running_var is list", DTypeError, [1.0, 1.0, 1.0], 0.1),
+        ("momentum=nan", ArgumentError, wg.ones(3), nan.numpy()),
+        ("momentum=an array", ArgumentError, wg.ones(3), wg.ones(3)),
+    ]
+    for name in ("batch_norm", "instance_norm"):
+        for words, error, spread, momentum in bad:
+            with pytest.raises(error, match=f"{name}: {words}"):
+                getattr(F, name)(x, middle, spread, None, None, True, momentum)
+        with pytest.raises(DTypeError, match="running_mean is int32"):
+            getattr(F, name)(x, wg.ones(3, dtype="int32"), wg.ones(3), None, None, False)
+    assert middle.tolist() == [0, 0, 0]
+    with pytest.raises(ArgumentError, match="BatchNorm1d: momentum=nan"):
+        wg.nn.BatchNorm1d(3, momentum=float("nan"))
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 2), (2, 3, 0), (0, 3, 0)], ids=str)
+def test_statistics_of_no_samples_move_nothing(shape: tuple, device):
+    for f in (F.instance_norm, lambda x, m, v: F.batch_norm(x, m, v, training=True)):
+        middle, spread = wg.ones(3), wg.ones(3)
+        assert f(wg.zeros(shape), middle, spread).shape == shape
+        assert middle.tolist() == spread.tolist() == [1, 1, 1]
+
+
 def test_dropout_scales_what_it_keeps_and_follows_the_seed(device):
     x = wg.ones(4000, requires_grad=True)
     out = F.dropout(x, 0.25, generator=wg.Generator(1))

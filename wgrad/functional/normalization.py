@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
+from math import isfinite, prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -148,18 +148,11 @@ def _by_channel(
     """Normalize with statistics over `axes`, or with the running ones."""
     channels = x.shape[1]
     for kind, state in zip(("running_mean", "running_var"), running, strict=True):
-        if state is None:
-            if not from_input:
-                raise ArgumentError(f"{name}: no {kind} came, and without training it is needed")
-        elif not isinstance(state, Value):
-            raise DTypeError(f"{name}: {kind} is {type(state).__name__}, and a tensor is needed")
-        elif state.shape != (channels,):
-            raise ShapeError(f"{name}: {kind} {state.shape} came; ({channels},) is needed")
-    check_devices(name, (x, *(s for s in running if s is not None)))
+        _check_state(state, f"{name}: {kind}", channels, from_input)
+    check_devices(name, (x, *running, momentum))
     weight, bias = _channel_affine(x, name, weight, bias)
     small = _epsilon(eps, name)
-    if not isinstance(momentum, Value):
-        momentum = as_number(momentum, name, "momentum")
+    momentum = check_momentum(momentum, name)
     if not from_input:
         column = (channels, *(1 for _ in x.shape[2:]))
         middle, spread = (reshape(s, column) for s in running if s is not None)
@@ -172,13 +165,15 @@ def _by_channel(
         )
 
     def follow(middle: Tensor, spread: Tensor) -> None:
+        others = tuple(i for i in range(len(x.shape)) if i != 1)
         batch = middle, spread * (count / max(count - 1, 1))
         for state, found in zip(running, batch, strict=True):
-            if state is not None and count:
-                fresh = mean(found, tuple(i for i in range(len(x.shape)) if i != 1))
+            if state is not None:
+                fresh = mean(found, others)
                 state.assign(widened(state) * (1 - momentum) + fresh * momentum)
 
-    return _normalized(x, weight, bias, x.shape, axes, small, follow)
+    some = 0 not in x.shape  # of no samples there are no statistics
+    return _normalized(x, weight, bias, x.shape, axes, small, follow if some else None)
 
 
 # What is computed, of tensors that have been checked.
@@ -240,6 +235,35 @@ def _epsilon(eps: Any, name: str) -> float:
     if not found >= 0:
         raise ArgumentError(f"{name}: eps={found} came, and at least 0 is needed")
     return found
+
+
+def check_momentum(momentum: Any, name: str) -> Any:
+    """Return a momentum as a number, or as the 0-d tensor that it is. Raises: ArgumentError."""
+    if isinstance(momentum, Value) and not momentum.shape:
+        return momentum
+    found = float(as_number(momentum, name, "momentum"))
+    if not isfinite(found):
+        raise ArgumentError(f"{name}: momentum={found} came, and a finite number is needed")
+    return found
+
+
+def _check_state(state: Any, what: str, channels: int, written: bool) -> None:
+    """Raise unless running statistics can be used, and `written` where they are."""
+    if state is None:
+        if not written:
+            raise ArgumentError(f"{what} is None, and without training it is needed")
+        return
+    if not isinstance(state, Value):
+        raise DTypeError(f"{what} is {type(state).__name__}, and a tensor is needed")
+    if state.shape != (channels,):
+        raise ShapeError(f"{what} {state.shape} came; ({channels},) is needed")
+    if not state.dtype.is_floating:
+        raise DTypeError(f"{what} is {state.dtype.name}, and floats are needed")
+    if written and state.array.layout.overlaps:
+        raise ShapeError(
+            f"{what} is an expanded view, whose elements share memory, and it is written to: a "
+            "copy() is needed"
+        )
 
 
 def _last_axes(input: Any, normalized_shape: Any, name: str) -> tuple[Tensor, Shape]:

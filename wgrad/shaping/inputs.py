@@ -43,7 +43,7 @@ def as_number(value: Any, where: str, name: str = "") -> bool | int | float:
 
     Raises: ArgumentError; GradientError for a tensor whose history would be lost.
     """
-    if isinstance(value, Value):
+    if isinstance(value, Value) and value.array.layout.size == 1:
         if value.node is not None and value.node.requires_grad and is_recording():
             raise GradientError(
                 f"{where}: a tensor that requires grad came where a number is needed, and its "
