@@ -229,13 +229,33 @@ def _max_pool(
         raise DTypeError(f"{name}: a bool tensor came and numbers are needed: use .astype()")
     x, single = with_batch(name, x, d)
     kernel, steps, gaps, pads = _frame(name, d, size, stride, dilation, padding)
-    counts, after = _pool_counts(name, x.shape[2:], kernel, steps, gaps, pads, up)
+    image = x.shape[2:]
+    counts, after = _pool_counts(name, image, kernel, steps, gaps, pads, up)
     if any(pads) or any(after):
         least = -np.inf if x.dtype.is_floating else int(np.iinfo(x.dtype.numpy).min)
         x = pad(x, ((0, 0), (0, 0), *zip(pads, after, strict=True)), value=least)
     seen, axes = _windows(x, counts, kernel, steps, gaps)
-    out = max_(seen, axes, ties="first")
+    ties: Any = "first"
+    if any(pads):  # what precedes the image must not be the first of those that are -inf
+        ties = _inside(image, counts, kernel, steps, gaps, pads, axes)
+    out = max_(seen, axes, ties=ties)
     return reshape(out, out.shape[1:]) if single else out
+
+
+def _inside(
+    image: Shape, counts: Shape, kernel: Shape, steps: Shape, gaps: Shape, pads: Shape, axes: Shape
+) -> tuple[np.ndarray, ...]:
+    """Return for each axis which elements of windows lie in the image, broadcasting to them."""
+    others = [i for i in range(2, 2 + 2 * len(axes)) if i not in axes]
+    found = []
+    for n, c, k, s, g, p, *at in zip(
+        image, counts, kernel, steps, gaps, pads, others, axes, strict=True
+    ):
+        places = np.add.outer(np.arange(c) * s - p, np.arange(k) * g)
+        shape = [1] * (2 + 2 * len(axes))
+        shape[at[0]], shape[at[1]] = c, k
+        found.append(((places >= 0) & (places < n)).reshape(shape))
+    return tuple(found)
 
 
 def _avg_pool(
