@@ -206,6 +206,23 @@ def test_dropout_scales_what_it_keeps_and_follows_the_seed(device):
     assert F.dropout(x, 1.0).sum().item() == 0
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_gaussian_nll_loss_lifts_a_variance_that_is_too_small(compiled: bool, device):
+    torch = pytest.importorskip("torch")
+    var = np.array([0.0, 1e-9, 2.0**-10, 0.5, np.nan], np.float32)
+    x, y = np.float32([0.001, 0.3, 0.02, 1, 1]), np.zeros(5, np.float32)
+
+    def f(v: wg.Tensor) -> wg.Tensor:
+        return F.gaussian_nll_loss(wg.tensor(x), y, v, reduction="sum", eps=2.0**-10)
+
+    slope = wg.compile(wg.grad(f)) if compiled else wg.grad(f)
+    theirs = torch.tensor(var, requires_grad=True)
+    torch.nn.functional.gaussian_nll_loss(
+        torch.tensor(x), torch.tensor(y), theirs, reduction="sum", eps=2.0**-10
+    ).backward()
+    np.testing.assert_allclose(slope(wg.tensor(var)).numpy(), theirs.grad.numpy(), rtol=1e-5)
+
+
 X = np.ones((2, 4), np.float32)
 BAD: list[tuple[str, type[Exception], Callable]] = [
     ("p=1.5", ArgumentError, lambda x: F.dropout(x, 1.5)),

@@ -18,9 +18,9 @@ from ..ops.elementwise import (
     clamp,
     equal,
     exp,
+    greater,
     log,
     logsigmoid,
-    maximum,
     not_equal,
     relu,
     square,
@@ -135,7 +135,8 @@ def gaussian_nll_loss(
 ) -> Tensor:
     """Return (log var + (input - target) ** 2 / var) / 2, with `var` at least `eps`.
 
-    `full` adds log(2 pi) / 2. `var` is a number, or has the input's shape, or that with a last
+    `full` adds log(2 pi) / 2. Where `eps` stands for `var`, the gradient by var is the one at eps.
+    `var` is a number, or has the input's shape, or that with a last
     axis of 1 or none. Raises: ShapeError; ArgumentError unless eps > 0.
     """
     name = "gaussian_nll_loss"
@@ -156,7 +157,8 @@ def gaussian_nll_loss(
     check_devices(name, (input, target, var))
 
     def loss(input: Tensor, target: Tensor, var: Tensor) -> Tensor:
-        var = maximum(var, small)
+        # As if eps had been given where var is smaller: its slope passes, to lift var again.
+        var = where(greater(var, small), var, (var - var.detach()) + small)
         found = 0.5 * (log(var) + square(input - target) / var)
         return found + 0.5 * math.log(2 * math.pi) if full else found
 
