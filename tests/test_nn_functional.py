@@ -223,6 +223,31 @@ def test_gaussian_nll_loss_lifts_a_variance_that_is_too_small(compiled: bool, de
     np.testing.assert_allclose(slope(wg.tensor(var)).numpy(), theirs.grad.numpy(), rtol=1e-5)
 
 
+@pytest.mark.parametrize("beta", [1e-300, 1e-46, 1e-40, 1e-30])
+def test_smooth_l1_loss_with_a_tiny_beta_is_l1_loss(beta: float, device):
+    x, zeros = wg.tensor([3e-9, -2.0, 0.0]), np.zeros(3)
+    f = wg.value_and_grad(lambda x: F.smooth_l1_loss(x, zeros, "sum", beta=beta))
+    for value, slope in (f(x), wg.compile(f)(x)):
+        assert value.item() == np.float32(2 + 3e-9)
+        np.testing.assert_array_equal(slope.numpy(), [1, -1, 0])
+
+
+def test_slopes_at_a_margin_are_pytorchs(device):
+    torch = pytest.importorskip("torch")
+    cases: list[tuple[Callable, list]] = [
+        (lambda F, t, x, y: F.cosine_embedding_loss(x, y, t([-1.0])), [[[1.0, 0]], [[0, 1.0]]]),
+        (lambda F, t, x: F.hinge_embedding_loss(x, t([-1.0, -1])), [[1.0, 1.5]]),
+        (lambda F, t, x: F.multi_margin_loss(x, t([0])), [[[1.0, 0]]]),
+    ]
+    for call, arrays in cases:
+        ours = [wg.tensor(x, requires_grad=True) for x in arrays]
+        theirs = [torch.tensor(x, requires_grad=True) for x in arrays]
+        call(F, wg.tensor, *ours).backward()
+        call(torch.nn.functional, torch.tensor, *theirs).backward()
+        for x, y in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-6)
+
+
 X = np.ones((2, 4), np.float32)
 BAD: list[tuple[str, type[Exception], Callable]] = [
     ("p=1.5", ArgumentError, lambda x: F.dropout(x, 1.5)),

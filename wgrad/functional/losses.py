@@ -10,6 +10,9 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from .. import dtypes
 from ..core import check_devices
 from ..errors import ArgumentError, ShapeError, shown
 from ..ops.elementwise import (
@@ -22,7 +25,6 @@ from ..ops.elementwise import (
     log,
     logsigmoid,
     not_equal,
-    relu,
     square,
     where,
 )
@@ -56,6 +58,11 @@ def reduce_loss(loss: Tensor, reduction: str) -> Tensor:
 def reduced(loss: Callable[..., Tensor], reduction: str, *tensors: Tensor | None) -> Tensor:
     """Return the mean or the sum of a loss of tensors, or itself, computed in float32 at least."""
     return in_float32(lambda *wide: reduce_loss(loss(*wide), reduction))(*tensors)
+
+
+def at_least_0(x: Tensor) -> Tensor:
+    """Return relu(x), but with a slope of 1 at 0."""
+    return clamp(x, 0.0, math.inf)
 
 
 def same_shapes(name: str, input: Any, target: Any) -> tuple[Tensor, ...]:
@@ -104,6 +111,7 @@ def smooth_l1_loss(
 ) -> Tensor:
     """Return huber_loss over its delta, which is called `beta`; with beta=0 it is l1_loss.
 
+    So it is with a beta that is 0 beside the input's dtype, such as 1e-40 for float32.
     Raises: ShapeError; ArgumentError unless beta >= 0.
     """
     check_reduction(reduction, "smooth_l1_loss")
@@ -111,18 +119,25 @@ def smooth_l1_loss(
     if not limit >= 0:
         raise ArgumentError(f"smooth_l1_loss: beta={limit} came, and at least 0 is needed")
     input, target = same_shapes("smooth_l1_loss", input, target)
-    if not limit:
-        return reduced(_absolute, reduction, input, target)
-    return reduced(lambda x, y: _huber(x - y, limit) / limit, reduction, input, target)
+
+    def loss(input: Tensor, target: Tensor) -> Tensor:
+        error = input - target
+        kind = np.float64 if error.dtype is dtypes.float64 else np.float32
+        if limit < np.finfo(kind).tiny:  # what a GPU takes for 0
+            return abs_(error)
+        return _huber(error, limit, limit)
+
+    return reduced(loss, reduction, input, target)
 
 
 def _absolute(input: Tensor, target: Tensor) -> Tensor:
     return abs_(input - target)
 
 
-def _huber(error: Tensor, limit: float) -> Tensor:
+def _huber(error: Tensor, limit: float, scale: float = 1.0) -> Tensor:
+    """Return the Huber loss over `scale`, which divides a factor: the product may underflow."""
     near = clamp(error, -limit, limit)
-    return near * (error - 0.5 * near)
+    return (near if scale == 1 else near / scale) * (error - 0.5 * near)
 
 
 def gaussian_nll_loss(
@@ -136,8 +151,8 @@ def gaussian_nll_loss(
     """Return (log var + (input - target) ** 2 / var) / 2, with `var` at least `eps`.
 
     `full` adds log(2 pi) / 2. Where `eps` stands for `var`, the gradient by var is the one at eps.
-    `var` is a number, or has the input's shape, or that with a last
-    axis of 1 or none. Raises: ShapeError; ArgumentError unless eps > 0.
+    `var` is a number, or has the input's shape, or that with a last axis of 1 or none.
+    Raises: ShapeError; ArgumentError unless eps > 0.
     """
     name = "gaussian_nll_loss"
     check_reduction(reduction, name)
@@ -258,6 +273,7 @@ def hinge_embedding_loss(
 ) -> Tensor:
     """Return `input` where the target is 1, and max(0, margin - input) where it is -1.
 
+    At the margin itself the slope is that of within, as in PyTorch.
     Raises: ShapeError; ArgumentError for an unknown reduction.
     """
     check_reduction(reduction, "hinge_embedding_loss")
@@ -265,7 +281,7 @@ def hinge_embedding_loss(
     input, target = same_shapes("hinge_embedding_loss", input, target)
 
     def loss(input: Tensor, target: Tensor) -> Tensor:
-        far = where(not_equal(target, 1), relu(edge - input), 0.0)
+        far = where(not_equal(target, 1), at_least_0(edge - input), 0.0)
         return far + where(not_equal(target, -1), input, 0.0)
 
     return reduced(loss, reduction, input, target)

@@ -9,11 +9,11 @@ from .. import dtypes
 from ..core import check_devices
 from ..errors import ArgumentError, ShapeError
 from ..layout import broadcast_shapes, normalize_axis
-from ..ops.elementwise import abs_, maximum, not_equal, power, relu, sqrt, square, where
+from ..ops.elementwise import abs_, maximum, not_equal, power, sqrt, square, where
 from ..ops.families import with_dtype
 from ..ops.reduction import sum_
 from ..shaping import as_number, as_tensor, as_tensors
-from .losses import check_reduction, reduced
+from .losses import at_least_0, check_reduction, reduced
 from .precision import in_float32
 from .reductions import max
 
@@ -52,6 +52,7 @@ def cosine_embedding_loss(
 ) -> Tensor:
     """Return 1 - cosine where the target is 1, and max(0, cosine - margin) where it is -1.
 
+    Where the cosine is the margin the slope is that of a larger one, as in PyTorch.
     Shapes: inputs (n, d) or (d,), target (n,) or () -> 0-d, or the target's with
     reduction="none". Raises: ShapeError; ArgumentError for an unknown reduction.
     """
@@ -68,7 +69,7 @@ def cosine_embedding_loss(
     def loss(x1: Tensor, x2: Tensor, target: Tensor) -> Tensor:
         cosine = _cosine(x1, x2, at, 1e-8)
         near = where(not_equal(target, -1), 1 - cosine, 0.0)
-        return near + where(not_equal(target, 1), relu(cosine - edge), 0.0)
+        return near + where(not_equal(target, 1), at_least_0(cosine - edge), 0.0)
 
     return reduced(loss, reduction, x1, x2, target)
 
