@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..backends.base import tracing
 from ..core import Value, apply, check_devices
-from ..errors import ArgumentError, DTypeError, ShapeError
+from ..errors import ArgumentError, DTypeError, ShapeError, shown
 from ..indexing import index_tensor
 from ..layout import Shape, normalize_axis
 from ..ops import indexing
 from ..ops.elementwise import equal, exp, log, relu, where
 from ..ops.families import expanded, with_dtype
 from ..ops.reduction import sum_
-from ..shaping import as_number, as_tensor, reshape
+from ..shaping import as_float, as_number, as_tensor, reshape
 from .losses import check_reduction, reduce_loss, reduced
 from .precision import in_float32
 from .regularization import check_share
@@ -144,9 +144,10 @@ def multi_margin_loss(
     """
     name = "multi_margin_loss"
     check_reduction(reduction, name)
-    edge = float(as_number(margin, name, "margin"))
-    if p not in (1, 2):
-        raise ArgumentError(f"{name}: p={p} came, and 1 or 2 is needed")
+    edge = as_float(margin, name, "margin")
+    order = as_number(p, name, "p")
+    if order not in (1, 2):
+        raise ArgumentError(f"{name}: p={shown(order)} came, and 1 or 2 is needed")
     scores, target, at = _scores(input, target, axis, name)
     factors = _class_weights(weight, scores, at, name)
     labels = _labels(target, scores, at, None, name)
@@ -159,7 +160,7 @@ def multi_margin_loss(
 
     def loss(scores: Tensor, factors: Tensor | None) -> Tensor:
         short = relu(edge - labels.pick(scores) + scores)
-        short = where(equal(labels.column, classes), 0.0, short if p == 1 else short * short)
+        short = where(equal(labels.column, classes), 0.0, short if order == 1 else short * short)
         found = sum_(short, axis=at, keepdims=True) / scores.shape[at]
         return reshape(labels.times_weight(found, factors), target.shape)
 

@@ -29,7 +29,7 @@ from ..ops.elementwise import (
     where,
 )
 from ..ops.reduction import sum_
-from ..shaping import as_number, as_tensor, as_tensors
+from ..shaping import as_float, as_tensor, as_tensors, checked_flag
 from .precision import in_float32
 from .reductions import mean
 
@@ -99,7 +99,7 @@ def huber_loss(
     Source: Huber, "Robust estimation of a location parameter" (1964).
     """
     check_reduction(reduction, "huber_loss")
-    limit = float(as_number(delta, "huber_loss", "delta"))
+    limit = as_float(delta, "huber_loss", "delta")
     if not limit > 0:
         raise ArgumentError(f"huber_loss: delta={limit} came, and more than 0 is needed")
     input, target = same_shapes("huber_loss", input, target)
@@ -115,7 +115,7 @@ def smooth_l1_loss(
     Raises: ShapeError; ArgumentError unless beta >= 0.
     """
     check_reduction(reduction, "smooth_l1_loss")
-    limit = float(as_number(beta, "smooth_l1_loss", "beta"))
+    limit = as_float(beta, "smooth_l1_loss", "beta")
     if not limit >= 0:
         raise ArgumentError(f"smooth_l1_loss: beta={limit} came, and at least 0 is needed")
     input, target = same_shapes("smooth_l1_loss", input, target)
@@ -156,9 +156,10 @@ def gaussian_nll_loss(
     """
     name = "gaussian_nll_loss"
     check_reduction(reduction, name)
-    small = float(as_number(eps, name, "eps"))
+    small = as_float(eps, name, "eps")
     if not small > 0:
         raise ArgumentError(f"{name}: eps={small} came, and more than 0 is needed")
+    whole = checked_flag(full, name, "full")
     input, target = same_shapes(name, input, target)
     var = as_tensor(var, name, input)
     lead = input.shape[:-1]
@@ -175,7 +176,7 @@ def gaussian_nll_loss(
         # As if eps had been given where var is smaller: its slope passes, to lift var again.
         var = where(greater(var, small), var, (var - var.detach()) + small)
         found = 0.5 * (log(var) + square(input - target) / var)
-        return found + 0.5 * math.log(2 * math.pi) if full else found
+        return found + 0.5 * math.log(2 * math.pi) if whole else found
 
     return reduced(loss, reduction, input, target, var)
 
@@ -254,11 +255,12 @@ def kl_div(
     Raises: ShapeError; ArgumentError for an unknown reduction.
     """
     check_reduction(reduction, "kl_div", ("mean", "batchmean", "sum", "none"))
+    logarithms = checked_flag(log_target, "kl_div", "log_target")
     input, target = same_shapes("kl_div", input, target)
     samples = input.shape[0] if input.shape else 1
 
     def loss(input: Tensor, target: Tensor) -> Tensor:
-        if log_target:
+        if logarithms:
             found = exp(target) * (target - input)
         else:
             nothing = equal(target, 0)
@@ -277,7 +279,7 @@ def hinge_embedding_loss(
     Raises: ShapeError; ArgumentError for an unknown reduction.
     """
     check_reduction(reduction, "hinge_embedding_loss")
-    edge = float(as_number(margin, "hinge_embedding_loss", "margin"))
+    edge = as_float(margin, "hinge_embedding_loss", "margin")
     input, target = same_shapes("hinge_embedding_loss", input, target)
 
     def loss(input: Tensor, target: Tensor) -> Tensor:

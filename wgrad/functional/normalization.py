@@ -10,12 +10,13 @@ import numpy as np
 
 from .. import dtypes
 from ..core import Value, check_devices
-from ..errors import ArgumentError, DTypeError, ShapeError, shown
+from ..errors import ArgumentError, DTypeError, ShapeError
 from ..layout import Shape, normalize_shape
 from ..ops.elementwise import reciprocal, sqrt, square
 from ..ops.families import with_dtype
-from ..shaping import as_number, as_tensor, reshape
+from ..shaping import as_float, as_tensor, checked_flag, reshape
 from ..tape import no_grad
+from .convolution import numbers
 from .precision import in_float32, widened
 from .reductions import mean
 
@@ -72,15 +73,12 @@ def group_norm(
     num_groups divides the channels; ArgumentError. Source: Wu and He, "Group normalization" (2018).
     """
     x = _channels(input, "group_norm")
-    if isinstance(num_groups, bool) or not isinstance(num_groups, int) or num_groups < 1:
-        raise ArgumentError(
-            f"group_norm: num_groups={shown(num_groups)} came, and at least 1 is needed"
-        )
+    (count,) = numbers(num_groups, 1, "group_norm", "num_groups", 1)
     channels = x.shape[1]
-    if channels % num_groups:
-        raise ShapeError(f"group_norm: {num_groups} groups do not divide {channels} channels")
+    if channels % count:
+        raise ShapeError(f"group_norm: {count} groups do not divide {channels} channels")
     weight, bias = _channel_affine(x, "group_norm", weight, bias)
-    groups = x.shape[0], num_groups, prod(x.shape[1:]) // num_groups
+    groups = x.shape[0], count, prod(x.shape[1:]) // count
     return _normalized(x, weight, bias, groups, (2,), _epsilon(eps, "group_norm"))
 
 
@@ -106,7 +104,8 @@ def batch_norm(
     x = _channels(input, "batch_norm")
     axes = (0, *range(2, len(x.shape)))
     running = running_mean, running_var
-    return _by_channel("batch_norm", x, axes, running, weight, bias, training, momentum, eps)
+    fresh = checked_flag(training, "batch_norm", "training")
+    return _by_channel("batch_norm", x, axes, running, weight, bias, fresh, momentum, eps)
 
 
 def instance_norm(
@@ -129,9 +128,8 @@ def instance_norm(
     x = _channels(input, "instance_norm", 3)
     axes = tuple(range(2, len(x.shape)))
     running = running_mean, running_var
-    return _by_channel(
-        "instance_norm", x, axes, running, weight, bias, use_input_stats, momentum, eps
-    )
+    fresh = checked_flag(use_input_stats, "instance_norm", "use_input_stats")
+    return _by_channel("instance_norm", x, axes, running, weight, bias, fresh, momentum, eps)
 
 
 def _by_channel(
@@ -231,7 +229,7 @@ def _floats(input: Any, name: str) -> Tensor:
 
 
 def _epsilon(eps: Any, name: str) -> float:
-    found = float(as_number(eps, name, "eps"))
+    found = as_float(eps, name, "eps")
     if not found >= 0:
         raise ArgumentError(f"{name}: eps={found} came, and at least 0 is needed")
     return found
@@ -241,7 +239,7 @@ def check_momentum(momentum: Any, name: str) -> Any:
     """Return a momentum as a number, or as the 0-d tensor that it is. Raises: ArgumentError."""
     if isinstance(momentum, Value) and not momentum.shape:
         return momentum
-    found = float(as_number(momentum, name, "momentum"))
+    found = as_float(momentum, name, "momentum")
     if not isfinite(found):
         raise ArgumentError(f"{name}: momentum={found} came, and a finite number is needed")
     return found

@@ -16,7 +16,7 @@ from ..ops import movement
 from ..ops import windows as primitives
 from ..ops.families import with_dtype
 from ..ops.reduction import max_, sum_
-from ..shaping import as_number, as_tensor, pad, reshape
+from ..shaping import as_float, as_tensor, checked_flag, pad, reshape
 from .convolution import Numbers, numbers, window_counts, with_batch
 from .precision import in_float32
 
@@ -103,17 +103,12 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
     [floor(i H / PH), ceil((i + 1) H / PH)). Raises: ShapeError, ArgumentError, DTypeError.
     """
     name = "adaptive_avg_pool2d"
+    sizes = output_sizes(output_size, name)
     x, single = with_batch(name, _floating(input, name), 2)
-    asked = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * 2
-    if len(asked) != 2:
-        raise ArgumentError(f"{name}: output_size={shown(output_size)} came; 2 sizes are needed")
     image = x.shape[2:]
     if 0 in image:
         raise ShapeError(f"{name}: an image of {image} is empty")
-    counts = tuple(
-        n if size is None else numbers(size, 1, name, "output_size", 1)[0]
-        for n, size in zip(image, asked, strict=True)
-    )
+    counts = tuple(n if size is None else size for n, size in zip(image, sizes, strict=True))
     out = _even_means(x, check_size((*x.shape[:2], *counts), name)[2:])
     return reshape(out, out.shape[1:]) if single else out
 
@@ -184,17 +179,46 @@ def _frame(name: str, d: int, size: Any, stride: Any, dilation: Any, padding: An
     return kernel, steps, gaps, numbers(padding, d, name, "padding", 0)
 
 
+def _reach(kernel: Shape, gaps: Shape) -> Shape:
+    return tuple(g * (k - 1) for g, k in zip(gaps, kernel, strict=True))
+
+
+def pool_frame(
+    name: str, d: int, size: Any, stride: Any, padding: Any, dilation: Any = 1
+) -> tuple[Shape, ...]:
+    """Return what `_frame` does. Raises: ArgumentError, also for windows of padding alone."""
+    kernel, steps, gaps, pads = _frame(name, d, size, stride, dilation, padding)
+    if any(2 * p > r + 1 for p, r in zip(pads, _reach(kernel, gaps), strict=True)):
+        raise ArgumentError(
+            f"{name}: padding {pads} came, and it must be at most half of the kernel {kernel}"
+        )
+    return kernel, steps, gaps, pads
+
+
+def checked_divisor(value: Any, name: str) -> float | None:
+    """Return what sums are divided by, None for their counts. Raises: ArgumentError."""
+    found = None if value is None else as_float(value, name, "divisor_override")
+    if found == 0:
+        raise ArgumentError(f"{name}: divisor_override=0 came, and nothing divides by 0")
+    return found
+
+
+def output_sizes(value: Any, name: str) -> tuple[int | None, ...]:
+    """Return two sizes, None for those of the image. Raises: ArgumentError."""
+    asked = value if isinstance(value, (tuple, list)) else (value,) * 2
+    if len(asked) != 2:
+        raise ArgumentError(f"{name}: output_size={shown(value)} came; 2 sizes are needed")
+    return tuple(
+        None if size is None else numbers(size, 1, name, "output_size", 1)[0] for size in asked
+    )
+
+
 def _pool_counts(
     name: str, image: Shape, kernel: Shape, steps: Shape, gaps: Shape, pads: Shape, up: Any
 ) -> tuple[Shape, Shape]:
     """Return how many windows there are along every axis, and how much follows the image."""
-    reach = tuple(g * (k - 1) for g, k in zip(gaps, kernel, strict=True))
-    if any(2 * p > r + 1 for p, r in zip(pads, reach, strict=True)):
-        raise ArgumentError(
-            f"{name}: padding {pads} came, and it must be at most half of the kernel {kernel}"
-        )
-    if not isinstance(up, (bool, np.bool_)):
-        raise ArgumentError(f"{name}: ceil_mode={shown(up)} came; True or False is needed")
+    up = checked_flag(up, name, "ceil_mode")
+    reach = _reach(kernel, gaps)
     # Rounded up, windows may reach further; but they must begin before the padding that follows.
     more = tuple(p + (s - 1 if up else 0) for p, s in zip(pads, steps, strict=True))
     counts = window_counts(name, image, kernel, steps, gaps, pads, more)
@@ -228,7 +252,7 @@ def _max_pool(
     if x.dtype is dtypes.bool_:
         raise DTypeError(f"{name}: a bool tensor came and numbers are needed: use .astype()")
     x, single = with_batch(name, x, d)
-    kernel, steps, gaps, pads = _frame(name, d, size, stride, dilation, padding)
+    kernel, steps, gaps, pads = pool_frame(name, d, size, stride, padding, dilation)
     image = x.shape[2:]
     counts, after = _pool_counts(name, image, kernel, steps, gaps, pads, up)
     if any(pads) or any(after):
@@ -266,22 +290,20 @@ def _avg_pool(
     stride: Any,
     padding: Any,
     up: Any,
-    include: bool,
+    include: Any,
     divisor: Any,
 ) -> Tensor:
     x, single = with_batch(name, _floating(input, name), d)
-    kernel, steps, gaps, pads = _frame(name, d, size, stride, 1, padding)
+    kernel, steps, gaps, pads = pool_frame(name, d, size, stride, padding)
+    whole = checked_flag(include, name, "count_include_pad")
+    divisor = checked_divisor(divisor, name)
     image = x.shape[2:]
     counts, after = _pool_counts(name, image, kernel, steps, gaps, pads, up)
-    if divisor is not None:
-        divisor = as_number(divisor, name, "divisor_override")
-        if divisor == 0:
-            raise ArgumentError(f"{name}: divisor_override=0 came, and nothing divides by 0")
     if any(pads) or any(after):
         x = pad(x, ((0, 0), (0, 0), *zip(pads, after, strict=True)))
     seen, axes = _windows(x, counts, kernel, steps, gaps)
     if divisor is None:
-        divisor = _divisors(image, counts, kernel, steps, pads, include)
+        divisor = _divisors(image, counts, kernel, steps, pads, whole)
     out = _means(seen, axes, divisor)
     return reshape(out, out.shape[1:]) if single else out
 

@@ -12,7 +12,7 @@ from ..layout import broadcast_shapes, normalize_axis
 from ..ops.elementwise import abs_, maximum, not_equal, power, sqrt, square, where
 from ..ops.families import with_dtype
 from ..ops.reduction import sum_
-from ..shaping import as_number, as_tensor, as_tensors
+from ..shaping import as_float, as_tensor, as_tensors
 from .losses import at_least_0, check_reduction, reduced
 from .precision import in_float32
 from .reductions import max
@@ -28,7 +28,7 @@ def normalize(input: Tensor, p: float = 2.0, axis: int = 1, eps: float = 1e-12) 
     """
     x = _floats(as_tensor(input, "normalize"))
     at = normalize_axis(axis, len(x.shape), "normalize")
-    order, least = (float(as_number(v, "normalize", n)) for v, n in ((p, "p"), (eps, "eps")))
+    order, least = (as_float(v, "normalize", n) for v, n in ((p, "p"), (eps, "eps")))
     if not order > 0 or not least > 0:
         raise ArgumentError(f"normalize: p={order} and eps={least} came; both must be more than 0")
     return _of_unit_norm(x, order, at, least)
@@ -40,7 +40,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, axis: int = 1, eps: float = 1e-8) 
     Shapes: broadcast, less the axis. Raises: ShapeError; ArgumentError unless eps > 0.
     """
     name = "cosine_similarity"
-    least = float(as_number(eps, name, "eps"))
+    least = as_float(eps, name, "eps")
     if not least > 0:
         raise ArgumentError(f"{name}: eps={least} came, and more than 0 is needed")
     x1, x2, at = _vectors(x1, x2, axis, name)
@@ -58,7 +58,7 @@ def cosine_embedding_loss(
     """
     name = "cosine_embedding_loss"
     check_reduction(reduction, name)
-    edge = float(as_number(margin, name, "margin"))
+    edge = as_float(margin, name, "margin")
     x1, x2, at = _vectors(input1, input2, -1, name)
     target = as_tensor(target, name, x1)
     shape = broadcast_shapes(name, x1.shape, x2.shape)[:-1]
