@@ -258,6 +258,9 @@ BAD: list[tuple[str, type[Exception], Callable]] = [
     ("label 4", IndexRangeError, lambda x: F.nll_loss(x, [0, 4])),
     ("integer dtype", DTypeError, lambda x: F.nll_loss(x, [0.0, 1.0])),
     ("4 classes", ShapeError, lambda x: F.cross_entropy(x, [0, 1], weight=[1.0])),
+    ("embedding: index 2 is", IndexRangeError, lambda x: F.embedding([0, 2], x)),
+    ("embedding: index -1 is", IndexRangeError, lambda x: F.embedding(wg.tensor([[-1]]), x, 0)),
+    ("embedding: .*float32", DTypeError, lambda x: F.embedding(x, x)),
     ("padding_idx 2", IndexRangeError, lambda x: F.embedding([0], x, 2)),
     (
         "only one",

@@ -62,6 +62,9 @@ def outlier(x: Value, least: int, greatest: int, besides: int | None = None) -> 
     return int(found[0]) if found.size else None
 
 
+COUNTLESS = 2**31 - 1  # a size for what has no positions, but numbers to become some
+
+
 def check_indices(
     index: Value,
     size: int,
@@ -93,6 +96,8 @@ def check_indices(
     worst = outlier(index, least, size - 1, besides)
     if worst is not None:
         there = f"{size} positions, {least} to {size - 1}, exist" if size else "no position exists"
+        if size == COUNTLESS:
+            there = f"{least} to {size - 1} is needed"
         raise IndexRangeError(f"{op}: {what} {worst} is out of range: {there}")
 
 
