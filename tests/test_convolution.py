@@ -224,6 +224,16 @@ def test_max_pool_of_nan_and_infinities(device):
     np.testing.assert_array_equal(t.grad.numpy(), [[[[1, 0, 2, 0, 3, 0], [0] * 6]]])
 
 
+def test_a_scale_is_followed_where_the_size_stays(device):
+    """By the formula: floor(3 * 1.3) is 3, and elements are not those of the image."""
+    x = np.array([[[1.0, 5.0, 2.0]]])
+    at = np.clip((np.arange(3) + 0.5) / 1.3 - 0.5, 0, 2)
+    found = F.interpolate(wg.tensor(x), scale_factor=1.3, mode="linear")
+    np.testing.assert_allclose(found.numpy()[0, 0], np.interp(at, np.arange(3), x[0, 0]), rtol=1e-6)
+    kept = F.interpolate(wg.tensor(x), None, 1.3, "linear", None, True)
+    np.testing.assert_array_equal(kept.numpy(), x)
+
+
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize(
     ("kernel", "step", "pad"),

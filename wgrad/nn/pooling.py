@@ -13,8 +13,8 @@ from ..functional.pooling import (
     checked_divisor,
     max_pool2d,
     output_sizes,
-    pool_frame,
 )
+from ..functional.windows import pool_frame
 from ..layout import MAX_AXES, normalize_axis
 from ..shaping import checked_flag, flatten
 from ..tensor import Tensor
