@@ -9,7 +9,8 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from ...backends.base import Array, Live, Number, Storage, product_shape
 from ...backends.webgpu.device import Buffer, Pipeline
-from ...backends.webgpu.kernels import MOST_ELEMENTS, WebGpuDevice, scalar_bits
+from ...backends.webgpu.kernels import WebGpuDevice
+from ...backends.webgpu.launching import MOST_ELEMENTS, scalar_bits
 from ...backends.webgpu.memory import GpuStorage, size_class
 from ...backends.webgpu.problem import Problem, Scratch
 from ...backends.webgpu.replay import Replay
