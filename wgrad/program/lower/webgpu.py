@@ -339,7 +339,7 @@ class WebGpuExecutor:
                 return home.buffer
             if isinstance(home, Place) and home.kind != "block":
                 source = {"input": inputs, "output": outputs, "swap": swapped}[home.kind]
-                return source[home.index].buffer  # type: ignore[index]
+                return source[home.index].buffer  # type: ignore[index]  # there in a run
             return self._blocks[home].buffer
 
         return [[buffer(home) for home in d.homes] for d in self.dispatches]
