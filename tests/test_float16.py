@@ -15,7 +15,8 @@ from wgrad import nn, optim
 from wgrad.backends.base import Array
 from wgrad.backends.webgpu.adapters import describe
 from wgrad.backends.webgpu.device import Gpu, adapters
-from wgrad.backends.webgpu.kernels import WebGpuDevice, dtypes_of
+from wgrad.backends.webgpu.kernels import WebGpuDevice
+from wgrad.backends.webgpu.launching import dtypes_of
 from wgrad.backends.webgpu.problem import Config, Operand, Problem
 from wgrad.backends.webgpu.tune import measure
 from wgrad.layout import Layout

@@ -92,6 +92,16 @@ def positions(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
     return x.shape[axis] - 1 - np.flip(found, axis)
 
 
+def add_at(out: np.ndarray, places: tuple[np.ndarray, ...], values: np.ndarray) -> None:
+    """Add values in place, in order; where one place may get many, in float64."""
+    if out.dtype == np.float32 and values.size > _LONG_SUM:
+        wide = out.astype(np.float64)
+        np.add.at(wide, places, values.astype(np.float64))
+        out[...] = wide
+    else:
+        np.add.at(out, places, values)
+
+
 def put(target: np.ndarray, index: np.ndarray, values: np.ndarray, axis: int) -> None:
     """Assign in place along `axis`, as `Device.scatter` says."""
     # A contiguous index is walked in order, so the last of equal ones stays.
@@ -217,7 +227,7 @@ class NumpyDevice(Device):
         if index.shape[axis] == 1:  # nothing is hit twice
             out[places] = as_numpy(values)
         else:
-            np.add.at(out, places, as_numpy(values))
+            add_at(out, places, as_numpy(values))
         return self._wrap(out, values.dtype)
 
     def scatter(self, target: Array, index: Array, values: Array, axis: int) -> None:

@@ -72,7 +72,8 @@ def run_step(device: Device, step: Step, storages: dict[int, Storage], draw: Dra
         return run_graph(device, params["graph"], args)
     if step.kind == "matmul" and params.get("epilogue") is not None:
         a, b = args[:2]
-        product = device.matmul(a, b, params["lead"], params["inner"])  # type: ignore[arg-type]
+        assert isinstance(a, Array) and isinstance(b, Array)
+        product = device.matmul(a, b, params["lead"], params["inner"])
         product = product.view(Layout.dense(params["epilogue"].shape))
         return run_graph(device, params["epilogue"], [product, *args[2:]])
     if step.kind == "batch":
@@ -157,7 +158,8 @@ def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Nu
         shape = graph.row_shape
     ready = [x.view(_narrowed(x.layout, shape)) if isinstance(x, Array) else x for x in args]
     if not arrays:  # an array gives the result its shape
-        ready[0] = device.full(shape, ready[0], s.dtypes[0])  # type: ignore[arg-type]
+        number: Any = ready[0]
+        ready[0] = device.full(shape, number, s.dtypes[0])
     if isinstance(s.what, Lookup):
         data, index = ready
         assert isinstance(data, Array)

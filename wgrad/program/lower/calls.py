@@ -15,7 +15,7 @@ import numpy as np
 
 from ...backends import threefry
 from ...backends.base import Body, Live, Number, product_shape
-from ...backends.numpy import REDUCERS, accumulator, positions, product, put, scanned
+from ...backends.numpy import REDUCERS, accumulator, add_at, positions, product, put, scanned
 from ...layout import Layout, Shape
 from ..graph import Fold, Graph, Inside, Lookup, Position, Statement
 from ..ir import Ref, Slot, Step
@@ -208,7 +208,7 @@ def _scatter_add(made: Calls, step: Step) -> None:
     add = f"{{out}}[{places}] = {{1}}" if once else f"{{f}}({{out}}, ({places},), {{1}})"
     args: list[Argument] = [index, values, *grid]
     text = f"{{out}}.fill(0)\n{add}"
-    out = made.add(text, np.add.at, args, shape, step.out.dtype.numpy, safe=False)
+    out = made.add(text, add_at, args, shape, step.out.dtype.numpy, safe=False)
     made.results.append((step.out, out))
 
 
