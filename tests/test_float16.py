@@ -12,7 +12,7 @@ from table import HALF, LAYOUTS, ROWS, Row
 
 import wgrad as wg
 from wgrad import nn, optim
-from wgrad.backends.base import Array
+from wgrad.backends.array import Array
 from wgrad.backends.webgpu.adapters import describe
 from wgrad.backends.webgpu.device import Gpu, adapters
 from wgrad.backends.webgpu.kernels import WebGpuDevice

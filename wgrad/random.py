@@ -18,9 +18,11 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .backends.base import Array, Body, Device, tracing
+from .backends.array import Array, Body
+from .backends.base import Device
 from .backends.threefry import bits as host_bits
 from .backends.threefry import split_seed
+from .backends.tracing import tracing
 from .core import caller, place
 from .creation import DeviceLike, tensor
 from .devices import device as find_device

@@ -20,7 +20,9 @@ from ..dtypes import DType
 from ..errors import OutOfMemoryError
 from ..layout import Layout, Shape
 from . import threefry
-from .base import UNBACKED, Array, Body, Device, Number, Storage, batch_gather_shape, product_shape
+from .array import Array, Body, Number, Storage, batch_gather_shape, product_shape
+from .base import Device
+from .tracing import UNBACKED
 
 REDUCERS = {
     "sum": np.add,

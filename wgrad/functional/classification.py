@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..backends.base import tracing
+from ..backends.tracing import tracing
 from ..core import Value, apply, check_devices
 from ..errors import ArgumentError, DTypeError, ShapeError, shown
 from ..indexing import index_tensor

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..backends.base import Array, Device, tracing
+from ..backends.array import Array
+from ..backends.base import Device
+from ..backends.tracing import tracing
 from ..core import Op, Rule, Value, apply, wrap
 from ..errors import DTypeError, IndexRangeError
 from ..layout import Shape

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..backends.base import kept_shape
+from ..backends.array import kept_shape
 from ..core import apply, wrap
 from ..layout import Shape
 from .elementwise import equal, isnan

@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from .. import random, tape
-from ..backends.base import Array, Device, Storage, traced_by
+from ..backends.array import Array, Storage
+from ..backends.base import Device
 from ..backends.threefry import split_seed
+from ..backends.tracing import traced_by
 from ..core import Node, Op, Value, caller, place
 from ..dtypes import DType
 from ..errors import GradientError, TraceError

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from .. import tape
-from ..backends.base import tracing
+from ..backends.tracing import tracing
 from ..core import listeners
 from ..devices import default_device
 from ..errors import ArgumentError

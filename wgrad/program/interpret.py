@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.base import Array, Device, Live, Number, Storage
+from ..backends.array import Array, Number, Storage
+from ..backends.base import Device
+from ..backends.tracing import Live
 from ..layout import Layout
 from .graph import Fold, Graph, Inside, Lookup, Position, Result, Statement
 from .ir import Program, Ref, Step

@@ -6,10 +6,7 @@ import struct
 
 from ... import dtypes
 from ...layout import Layout, collapse
-from ..base import (
-    Array,
-    batch_gather_shape,
-)
+from ..array import Array, batch_gather_shape
 from . import shaders, sort
 from .launching import MAX_RANK, Launching, as_words, check_size, pack_dims, without
 

@@ -15,14 +15,7 @@ from ... import dtypes
 from ...dtypes import DType
 from ...layout import Layout, Shape, collapse
 from .. import threefry
-from ..base import (
-    OPERANDS,
-    Array,
-    Body,
-    Number,
-    product_shape,
-    reduced_shape,
-)
+from ..array import OPERANDS, Array, Body, Number, product_shape, reduced_shape
 from . import reduce, scan
 from .device import Gpu, Pipeline
 from .indexing import Indexing

@@ -12,12 +12,9 @@ from ... import dtypes
 from ...dtypes import DType
 from ...errors import ShapeError
 from ...layout import Layout, Shape
-from ..base import (
-    UNBACKED,
-    Array,
-    Device,
-    Number,
-)
+from ..array import Array, Number
+from ..base import Device
+from ..tracing import UNBACKED
 from . import shaders
 from .device import Gpu, Pipeline
 from .memory import GpuStorage, Pool

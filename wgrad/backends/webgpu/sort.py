@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ... import dtypes
 from ...dtypes import DType
-from ..base import Array, Body
+from ..array import Array, Body
 from . import shaders
 
 if TYPE_CHECKING:

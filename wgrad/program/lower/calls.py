@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from ...backends import threefry
-from ...backends.base import Body, Live, Number, product_shape
+from ...backends.array import Body, Number, product_shape
 from ...backends.numpy import REDUCERS, accumulator, add_at, positions, product, put, scanned
+from ...backends.tracing import Live
 from ...layout import Layout, Shape
 from ..graph import Fold, Graph, Inside, Lookup, Position, Statement
 from ..ir import Ref, Slot, Step

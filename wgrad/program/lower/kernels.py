@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import log2
 
-from ...backends.base import Number
+from ...backends.array import Number
 from ...backends.webgpu import shaders
 from ...backends.webgpu.problem import Output
 from ...dtypes import DType

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from ...backends import threefry
-from ...backends.base import Device, Storage
+from ...backends.array import Storage
+from ...backends.base import Device
 from ...errors import OutOfMemoryError
 from ...layout import Layout
 from ..interpret import Draw

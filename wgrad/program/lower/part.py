@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
-from ...backends.base import Number
+from ...backends.array import Number
 from ...dtypes import DType
 from ...layout import Layout, Shape, collapse
 from ..domains import row_view

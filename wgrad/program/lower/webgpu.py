@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from ...backends.base import Array, Live, Number, Storage, product_shape
+from ...backends.array import Array, Number, Storage, product_shape
+from ...backends.tracing import Live
 from ...backends.webgpu.device import Buffer, Pipeline
 from ...backends.webgpu.kernels import WebGpuDevice
 from ...backends.webgpu.launching import MOST_ELEMENTS, scalar_bits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ...backends.base import Number
+from ...backends.array import Number
 from ...layout import Layout, Shape
 from ...ops.elementwise import equal, where
 from ..graph import (
