@@ -19,9 +19,10 @@ from ..interpret import Draw
 from ..ir import Program, Ref, Step
 from ..limits import Limits
 from ..plan import Place, plan_memory
-from .calls import Argument, Call, Temp, calls_of
+from .calls import Argument, Call, Temp
 from .homes import Registers, settle
 from .names import Moving, Names, Static
+from .steps import calls_of
 
 # Nothing is compiled for these graphs, so nothing bounds them. Steps that the passes would lay
 # into one dispatch cost the same apart.
