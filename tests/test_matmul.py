@@ -268,6 +268,21 @@ def test_more_batch_axes_than_a_kernel_walks_are_copied(webgpu, rng):
     np.testing.assert_array_equal((x @ y).numpy(), exact(x, y))
 
 
+def test_steps_of_a_walk_are_no_more_than_its_divisions_keep_apart():
+    """A quotient of 2^22 or more may be off by 2, where divisions are off by 2.5 ULP."""
+    for outer, inner, walks in [
+        (1 << 22, 3, True),
+        ((1 << 22) + 1, 3, False),
+        (1 << 20, 16, True),
+        ((1 << 20) + 1, 16, False),
+    ]:
+        a = Layout((2, outer, inner), (1, 4 * inner, 2), 0)
+        b = Layout.dense((outer, inner, 5))
+        problem = Problem.of(a, b, wg.float32, 0, 2)
+        assert (problem is not None) is walks
+        assert problem is None or problem.walk is not None
+
+
 def test_batch_of_one_right_operand_is_one_matrix(webgpu, rng):
     b = wg.tensor(rng.integers(-9, 9, (5, 7)).astype(np.float32))
     for shape, left in [((6, 4, 3, 5), ()), ((6, 4, 1, 5), ()), ((1, 5), ())]:

@@ -16,7 +16,7 @@ INF, NAN = math.inf, math.nan
 
 
 def test_every_op_keeps_its_contract(device):
-    broken = [r for r in measure(device, fine=40) if not r.ok]
+    broken = [r for r in measure(device, fine=6) if not r.ok]
     assert not broken, broken
 
 
@@ -24,10 +24,8 @@ def test_contract_is_broken_by_an_error_or_a_special_value(numpy_device, monkeyp
     (strict,) = measure(numpy_device, [Contract("exp", 0.3)], fine=4)
     assert not strict.ok
     assert 0.3 < strict.ulp < 4
-    body = numerics.REGISTRY["tanh"].body
-    monkeypatch.setattr(numerics, "_wanted", lambda op, xs, exact: np.tanh(xs[0]) + 0.0)
+    monkeypatch.setattr(numerics, "_wanted", lambda contract, xs: np.tanh(xs[0]) + 0.0)
     (loose,) = measure(numpy_device, [Contract("tanh")], fine=4)
-    assert body.name == "tanh"
     assert loose.wrong == ("tanh(-0) = -0",)
 
 
@@ -73,6 +71,43 @@ def test_slopes_of_activations_reach_their_limits(call: Any, compiled: bool, dev
     first, second = (wg.compile(f) if compiled else f for f in (slope, curvature))
     assert first(x).tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
     assert second(x).tolist() == [0] * 8
+
+
+@pytest.mark.parametrize(
+    ("contract", "at"),
+    [
+        (Contract("tan", 3), (-18523.8984375, 29099.002, 12688.107)),
+        (Contract("sin", 3), (27652.047,)),
+        (Contract("cos", 3), (17810.758, -27628.484)),
+        (Contract("gelu_tanh", 6), (-0.33939728140830994, -1.8301737)),
+        (Contract("gelu", 7), (-0.13520372, -0.14062107)),
+        (Contract("mish", 5), (-5.939986, -4.2020288, -1e-30)),
+        (Contract("silu", 4), (-0.7967988, -5.0877714, -1e-30)),
+    ],
+    ids=lambda x: x.name if isinstance(x, Contract) else "",
+)
+def test_errors_are_small_where_a_dense_search_found_the_largest(contract, at, device, monkeypatch):
+    monkeypatch.setattr(numerics, "inputs", lambda contract, fine: [np.array(at, np.float32)])
+    (found,) = measure(device, [contract])
+    assert found.ok, found
+
+
+def test_lerp_neither_overflows_inside_nor_misses_its_ends(device):
+    a = wg.tensor([3e38, 3e38, -3e38, 1e-38, 2.0, 1e31, 3e38])
+    b = wg.tensor([-3e38, 1e38, 1e38, 1e31, 2.0, -0.0, NAN])
+    assert wg.lerp(a, b, 0.0).tolist() == pytest.approx([*a.tolist()[:6], NAN], abs=0, nan_ok=True)
+    assert wg.lerp(a, b, 1.0).tolist() == pytest.approx(b.tolist(), rel=0, abs=0, nan_ok=True)
+    np.testing.assert_allclose(wg.lerp(a, b, 0.5).numpy()[:3], [0, 2e38, -1e38], rtol=1e-6)
+    np.testing.assert_allclose(wg.lerp(a, b, 3.0).numpy()[1], -3e38, rtol=1e-6)
+    tiny = wg.lerp(wg.tensor([1.4e-38]), wg.tensor([1.9e-38]), 0.4)
+    np.testing.assert_allclose(tiny.numpy(), 1.6e-38, rtol=1e-6)
+
+
+def test_slope_of_a_power_0_is_0_whatever_the_base(device):
+    x = wg.tensor([NAN, 1e-40, -1e-40, 0.0, -0.0, INF, 2.0])
+    slope = wg.grad(lambda x: wg.pow(x, wg.tensor([0.0])).sum())
+    assert slope(x).tolist() == [0] * 7
+    assert wg.grad(lambda x: slope(x).sum())(x).tolist() == [0] * 7
 
 
 @pytest.mark.parametrize("name", ["maximum", "minimum"])

@@ -52,6 +52,7 @@ LAYERS = {
     "viz": 7,
     "profile": 7,
     "cli": 7,
+    "contracts": 7,
     "numerics": 7,
     "__main__": 7,
     "": 8,  # wgrad/__init__.py gathers them all

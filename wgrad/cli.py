@@ -77,11 +77,14 @@ def _bisect(script: str, rest: Sequence[str], tolerance: float) -> int:
 def _numerics(name: str | None, path: str | None) -> int:
     """Measure a device, and print the table; the status says whether every contract is kept."""
     chosen = device(name)
+    if path is not None:
+        with open(path, "a", encoding="utf-8"):
+            pass  # what cannot be written is said before all is measured
     results = numerics.measure(chosen)
     section = numerics.table(chosen, results)
     print(section, end="")
     if path is not None:
         file = Path(path)
-        old = file.read_text(encoding="utf-8") if file.is_file() else ""
+        old = file.read_text(encoding="utf-8")
         file.write_text(numerics.written(old, section), encoding="utf-8")
     return 0 if all(r.ok for r in results) else 1

@@ -1,21 +1,33 @@
-// Exponentials, logarithms, hyperbolic functions and erf, to 4 ULP (erf 8) over all of f32.
+// Exponentials and logarithms, to 4 ULP over all of f32.
 //
 // Nothing branches, for a SIMD unit would run both sides anyway, and what is not chosen may
-// overflow. Nothing relies on the order of a sum to be exact, for WGSL lets compilers change it:
-// where a rounding error is needed, bits are cleared. All polynomials are minimax fits.
+// overflow. All polynomials are minimax fits. Products with the parts of a constant are exact, so
+// it does not matter whether they are fused with the sum that follows. WGSL lets compilers regroup
+// sums and products, as Mesa does with constants: where one might so take a rounding error for 0, bits
+// are cleared. What is left to be relied on is that a sum is taken in the order that is written when
+// its terms differ in size, as in (x - n ln 2's first part) + n times the second.
 
 // e^x 2^shift = 2^n e^r with n the nearest integer to x / ln 2 and |r| <= ln 2 / 2. ln 2 comes in two
-// parts, the first with so few bits that n times it is exact; 2^n in two factors, for n alone may
-// be too large or too small for one.
+// parts, the first with so few bits that n times it is exact, as is its difference from x.
 fn scaled_exp(x: f32, shift: i32) -> f32 {
-    let near = clamp(x, -104.0, 90.0);
+    let near = clamp(x, -120.0, 90.0);
     let n = round(near * 1.44269504);
-    let r = (near - n * 0.693359375) + n * 2.12194440e-4;
+    return exp_near((near - n * 0.693359375) + n * 2.12194440e-4, i32(n) + shift);
+}
+
+// e^(x + y) 2^shift for a small y, which x alone would have lost.
+fn scaled_exp_sum(x: f32, y: f32, shift: i32) -> f32 {
+    let near = clamp(x, -120.0, 90.0);
+    let n = round((near + y) * 1.44269504);
+    return exp_near((near - n * 0.693359375) + (n * 2.12194440e-4 + y), i32(n) + shift);
+}
+
+// e^r 2^n, with 2^n in two factors: it may be too large or too small for one.
+fn exp_near(r: f32, n: i32) -> f32 {
     let p = 1.0 + (r + r * r * (0.49999994 + r * (0.166665211 + r * (0.041668389
         + r * (0.00836873055 + r * 0.00138145685)))));
-    let whole = i32(n) + shift;
-    let half = whole >> 1u;
-    return p * power_of_two(half) * power_of_two(whole - half);
+    let half = n >> 1u;
+    return p * power_of_two(half) * power_of_two(n - half);
 }
 
 // The builtin is off by up to 63 ULP on lavapipe.
@@ -106,7 +118,7 @@ fn real_log10(x: f32) -> f32 {
 // log(1 + x), through u = 1 + x and what u has lost of x. The last bits of u are cleared, so that
 // no compiler takes u - 1 for x; what is lost then counts too.
 fn real_log1p(x: f32) -> f32 {
-    let u = bitcast<f32>(bitcast<u32>(1.0 + x) & 0xfffffff0u);
+    let u = cleared(1.0 + x);
     let s = split_log(u);
     let lost = (x - (u - 1.0)) * power_of_two(-i32(s.x));
     let near = abs(x) < 0.25;

@@ -77,6 +77,11 @@ fn upper(x: f32) -> f32 {
     return bitcast<f32>(bitcast<u32>(x) & 0xfffff000u);
 }
 
+// All but the last four bits: x - cleared(x + y) is not -y to any compiler.
+fn cleared(x: f32) -> f32 {
+    return bitcast<f32>(bitcast<u32>(x) & 0xfffffff0u);
+}
+
 // Truncation towards 0 that saturates; NaN becomes 0. The upper bounds are the largest floats
 // below 2^31 and 2^32.
 fn f32_to_i32(x: f32) -> i32 {
@@ -224,4 +229,21 @@ fn sort_key(x: f32) -> u32 {
     if (bits << 1u) > 0xff000000u { return 0xffffffffu; }
     if (bits << 1u) == 0u { return 0x80000000u; }
     return select(bits | 0x80000000u, ~bits, (bits >> 31u) == 1u);
+}
+
+// a + c (b - a). All is scaled where the difference may overflow, or vanish as a subnormal; then
+// both ends are exact by themselves.
+fn real_lerp(a: f32, b: f32, c: f32) -> f32 {
+    let large = max(abs(a), abs(b));
+    let tiny = large < 1e-20;
+    let huge = large > 1e30;
+    let scale = select(select(1.0, 0x1p64f, tiny), 0.25, huge);
+    let back = select(select(1.0, 0x1p-64f, tiny), 4.0, huge);
+    let start = a * scale;
+    let end = b * scale;
+    let step = end - start;
+    let upper = c >= 0.5 && c <= 2.0;  // where 1 - c is exact
+    let value = select(start + c * step, end - (1.0 - c) * step, upper) * back;
+    let exact = select(select(value, b, c == 1.0), a, c == 0.0);
+    return select(exact, value, is_nan(value));
 }

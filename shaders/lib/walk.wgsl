@@ -13,7 +13,8 @@ fn column_of_b(col: u32) -> u32 {
 }
 
 // Quotient and remainder of what is below 2^24, by floats: a division of integers goes lane by lane on lavapipe, and this is in the
-// innermost loop. The quotient is off by 1 at most, also where divisions are not correctly rounded.
+// innermost loop. The host sees to it that quotients are below 2^22 (MOST_TURNS): the 2.5 ULP that WGSL lets a division be off are
+// 0.625 there, so what is truncated is off by 1 at most.
 fn divided(k: u32, by: u32) -> vec2<u32> {
     let q = i32(f32(k) / f32(by));
     let r = i32(k) - q * i32(by);

@@ -11,7 +11,7 @@ from ..shaping import as_float, as_number, as_tensor, as_tensors, reshape
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
-_SELU = 1.6732632423543772, 1.0507009873554805  # alpha and scale, which keep mean 0 and variance 1
+SELU = 1.6732632423543772, 1.0507009873554805  # alpha and scale, which keep mean 0 and variance 1
 
 
 def _numbers(where: str, **values: Any) -> list[float]:
@@ -53,7 +53,7 @@ def selu(input: Tensor) -> Tensor:
 
     Source: Klambauer et al., "Self-normalizing neural networks" (NeurIPS 2017).
     """
-    return ops.elu(input, *_SELU, 1.0)
+    return ops.elu(input, *SELU, 1.0)
 
 
 def celu(input: Tensor, alpha: float = 1.0) -> Tensor:

@@ -14,6 +14,7 @@ from ...layout import Layout, Shape, collapse
 
 MAX_WALK_AXES = 3  # of rows, steps or columns
 MOST_WALKED = 1 << 24  # steps that lib/walk.wgsl counts
+MOST_TURNS = 1 << 22  # of the last axis among them
 MAX_BATCH_AXES = 3  # that no one stride walks, in the Params of the kernels
 UNITS = ("ANY", "K", "EDGE")  # how an operand can be read, from the slowest loads to the fastest
 
@@ -96,7 +97,9 @@ class Problem(NamedTuple):
         row, a_step, b_step, column = (x[-1] for x in (walk.a_m, walk.a_k, walk.b_k, walk.b_n))
         most = max(map(len, (walk.m, walk.k, walk.n)))
         if most > 1:
-            if most > MAX_WALK_AXES or k > MOST_WALKED or len(batch) > MAX_BATCH_AXES:
+            if most > MAX_WALK_AXES or len(batch) > MAX_BATCH_AXES:
+                return None
+            if k > MOST_WALKED or prod(walk.k[:-1]) > MOST_TURNS:
                 return None
             left = Operand(a.offset, row, a_step, a_steps)
             return cls(

@@ -117,7 +117,7 @@ def _elu_slope(a: Any, b: Any, c: Any, d: Any) -> Any:
 elu = elementwise(
     "elu",
     wgsl="select(b * c * real_expm1(a * d), a * c, a > 0.0)",
-    numpy=lambda a, b, c, d: np.where(a > 0, a * c, np.expm1(np.minimum(a, 0) * d) * b * c),
+    numpy=lambda a, b, c, d: np.where(a > 0, a * c, np.expm1(np.where(a > 0, 0, a) * d) * b * c),
     partials=(_elu_slope, None, None, None),
     doc="a * c, or b * c * (e ** (a * d) - 1) where a is not positive: ELU, SELU and CELU.",
 )

@@ -122,12 +122,19 @@ clamp = elementwise(
 
 
 def _lerp(a: Any, b: Any, c: Any) -> Any:
-    return np.where(np.abs(c) < 0.5, a + c * (b - a), b - (1 - c) * (b - a))
+    large = np.maximum(np.abs(a), np.abs(b))
+    scale = np.where(large > np.finfo(large.dtype).max / 8, large.dtype.type(0.25), 1)
+    start, end = a * scale, b * scale  # whose difference does not overflow
+    step = end - start
+    upper = np.logical_and(c >= 0.5, c <= 2)  # where 1 - c is exact
+    value = np.where(upper, end - (1 - c) * step, start + c * step) / scale
+    exact = np.where(c == 0, a, np.where(c == 1, b, value))
+    return np.where(np.isnan(value), value, exact)
 
 
 lerp = elementwise(
     "lerp",
-    wgsl="select(b - (1.0 - c) * (b - a), a + c * (b - a), abs(c) < 0.5)",
+    wgsl="real_lerp(a, b, c)",
     numpy=_lerp,
     partials=(lambda c: 1 - c, lambda c: c, lambda a, b: b - a),
     doc="a + c * (b - a): exactly a where the weight c is 0, b where it is 1.",

@@ -10,16 +10,20 @@ import numpy as np
 
 from ...core import apply
 from ..families import REGISTRY
+from .arithmetic import abs_
 from .declare import elementwise
-from .logic import equal, isinf, logical_and, where
+from .logic import equal, greater_equal, isinf, logical_and, logical_not, where
 
 
 def _power_base(a: Any, b: Any) -> Any:
-    """d(a**b)/da = b a**(b-1), which is 0 where b is 0, also at a = 0."""
+    """d(a**b)/da = b a**(b-1), which is 0 where b is 0, also where a is 0, subnormal or NaN."""
     if isinstance(b, (int, float)):
         return 0 if b == 0 else b * power(a, b - 1)
-    flat = logical_and(a == 0, b == 0)  # left alone here, 0 * 0**-1 would be NaN, its slope too
-    return where(flat, 0.0, b * power(a, where(flat, 1.0, b - 1)))
+    # 1 / a is no number there, and b times it would be NaN, its slope too: no a is asked for it.
+    least = float(np.finfo(b.dtype.numpy).tiny)
+    flat = logical_and(equal(b, 0), logical_not(greater_equal(abs_(a), least)))
+    power_below = power(where(flat, 1.0, a), where(flat, 1.0, b - 1))
+    return where(flat, 0.0, b * power_below)
 
 
 def _power_exponent(out: Any, a: Any) -> Any:
