@@ -30,7 +30,7 @@ class Problem:
 
     def arrays(self) -> Arrays:
         """Return the numbers to start from, the same for every peer."""
-        raise NotImplementedError
+        raise NotImplementedError  # every problem has its own
 
 
 class _Draw:

@@ -8,6 +8,7 @@
 // from 0, the others add to what is there.
 
 // include: lib/index.wgsl
+// include: lib/long_sum.wgsl
 
 struct Params {
     size: u32,
@@ -41,14 +42,15 @@ fn main(
     }
     let place = locate(index);
     let at = params.offsets + place;
-    var total = T();
-    if params.first > 0u {
-        total = out[index];
-    }
+    var sum = LongSum();
     for (var j = params.first; j < params.last; j++) {
         if indices[at.y + j * params.index_step] == place.z {
-            total += values[at.x + j * params.value_step];
+            add_term(&sum, values[at.x + j * params.value_step]);
         }
     }
-    out[index] = total;
+    if params.first > 0u {
+        out[index] += total_of(sum);
+    } else {
+        out[index] = total_of(sum);
+    }
 }

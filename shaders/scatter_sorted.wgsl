@@ -8,6 +8,7 @@
 // covers places `first` to `last` of the order; the first starts from 0, the others add on.
 
 // include: lib/index.wgsl
+// include: lib/long_sum.wgsl
 
 struct Params {
     size: u32,
@@ -55,15 +56,16 @@ fn main(
             high = middle;
         }
     }
-    var total = T();
-    if params.first > 0u {
-        total = out[index];
-    }
+    var sum = LongSum();
     for (; low < params.last; low++) {
         if sorted(low) != at.z {
             break;
         }
-        total += values[params.offsets.x + at.x + order[low] * params.value_step];
+        add_term(&sum, values[params.offsets.x + at.x + order[low] * params.value_step]);
     }
-    out[index] = total;
+    if params.first > 0u {
+        out[index] += total_of(sum);
+    } else {
+        out[index] = total_of(sum);
+    }
 }

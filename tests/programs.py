@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from unittest import mock
 
-from wgrad.backends.base import Array, Device, Storage
+from wgrad.backends.array import Array, Storage
+from wgrad.backends.base import Device
 from wgrad.layout import Layout
 from wgrad.program import compile as compiling
 from wgrad.program.interpret import Draw, Interpreter

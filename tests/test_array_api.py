@@ -47,7 +47,7 @@ def test_names_and_signatures():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_special_cases(device: Device, dtype: str):
     if wg.float64 not in device.dtypes and dtype == "float64":
-        pytest.skip("no float64")
+        pytest.skip("no float64")  # a GPU has none
     settle("special", dict(special.verdicts(dtype)), device.name)
 
 
@@ -61,7 +61,7 @@ def test_behaviour(device: Device, name: str):
 def test_function_agrees_with_array_api_strict(name: str):
     strict = pytest.importorskip("array_api_strict")
     if not hasattr(wg, name):
-        pytest.skip("which the names say")
+        pytest.skip("which the names say")  # a listed exception
     taken = []
 
     @settings(

@@ -222,8 +222,39 @@ def test_max_pool_of_nan_and_infinities(device):
     np.testing.assert_array_equal(out.numpy(), [[[[np.nan, -np.inf, np.inf]]]])
     out.backward(wg.tensor([[[[1.0, 2.0, 3.0]]]]))
     np.testing.assert_array_equal(t.grad.numpy(), [[[[1, 0, 2, 0, 3, 0], [0] * 6]]])
-    padded = F.max_pool2d(wg.full((1, 1, 3, 3), -np.inf), 3, 2, 1)  # padding never wins, nor ties
-    assert (padded.numpy() == -np.inf).all()
+
+
+def test_a_scale_is_followed_where_the_size_stays(device):
+    """By the formula: floor(3 * 1.3) is 3, and elements are not those of the image."""
+    x = np.array([[[1.0, 5.0, 2.0]]])
+    at = np.clip((np.arange(3) + 0.5) / 1.3 - 0.5, 0, 2)
+    found = F.interpolate(wg.tensor(x), scale_factor=1.3, mode="linear")
+    np.testing.assert_allclose(found.numpy()[0, 0], np.interp(at, np.arange(3), x[0, 0]), rtol=1e-6)
+    kept = F.interpolate(wg.tensor(x), None, 1.3, "linear", None, True)
+    np.testing.assert_array_equal(kept.numpy(), x)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    ("kernel", "step", "pad"),
+    [((3, 3), (2, 2), (1, 1)), ((2, 2), (2, 2), (1, 1)), ((1, 3), (1, 2), (0, 1))],
+)
+def test_padding_gets_no_gradient(kernel: tuple, step: tuple, pad: tuple, compiled: bool, device):
+    """It goes to the first element of the image, found by plain loops, where all are -inf."""
+    x = np.full((1, 2, 3, 5), -np.inf, np.float32)
+    x[0, 1, 2] = 7
+    expected = np.zeros_like(x)
+    frame = zip((3, 5), pad, kernel, step, strict=True)
+    rows, columns = ((n + 2 * p - k) // s + 1 for n, p, k, s in frame)
+    weights = np.float32(1 + np.add.outer(np.arange(rows), 10 * np.arange(columns)))
+    for c, i, j in np.ndindex(2, rows, columns):
+        top, left = i * step[0] - pad[0], j * step[1] - pad[1]
+        window = x[0, c, max(top, 0) : top + kernel[0], max(left, 0) : left + kernel[1]]
+        row, column = np.unravel_index(window.argmax(), window.shape)
+        expected[0, c, max(top, 0) + row, max(left, 0) + column] += weights[i, j]
+    slope = wg.grad(lambda x: wg.sum(F.max_pool2d(x, kernel, step, pad) * weights))
+    found = (wg.compile(slope) if compiled else slope)(wg.tensor(x))
+    np.testing.assert_array_equal(found.numpy(), expected)
 
 
 def test_padding_of_integers_never_wins(device):

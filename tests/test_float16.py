@@ -12,13 +12,15 @@ from table import HALF, LAYOUTS, ROWS, Row
 
 import wgrad as wg
 from wgrad import nn, optim
-from wgrad.backends.base import Array
+from wgrad.backends.array import Array
 from wgrad.backends.webgpu.adapters import describe
 from wgrad.backends.webgpu.device import Gpu, adapters
-from wgrad.backends.webgpu.kernels import WebGpuDevice, dtypes_of
+from wgrad.backends.webgpu.kernels import WebGpuDevice
+from wgrad.backends.webgpu.launching import dtypes_of
 from wgrad.backends.webgpu.problem import Config, Operand, Problem
 from wgrad.backends.webgpu.tune import measure
 from wgrad.layout import Layout
+from wgrad.nn import functional as F
 from wgrad.program.interpret import Interpreter
 from wgrad.program.limits import Limits
 from wgrad.program.lower.webgpu import WebGpuExecutor
@@ -266,6 +268,116 @@ def test_kernels_for_hardware_are_right(webgpu):
         problem = Problem(4, n, k, (), wg.float16, Operand(0, k, 1, ()), Operand(0, n, 1, ()))
         found = measure(webgpu.products, problem, configs)
         assert [timing.config for timing in found] == configs
+
+
+# Functions of networks, whose sums and squares do not fit float16.
+
+WIDE = np.array([[1e4, -1e4, 5, 7], [300, 400, -5, 7]])
+IMAGE = np.where(np.random.default_rng(2).random((2, 2, 5, 5)) < 0.5, -6e4, 6e4)
+ONES = np.array([1, -1], half)
+# (what is called with float tensors, the arrays of those)
+WIDENED: dict[str, tuple[Callable, list]] = {
+    "layer_norm": (lambda x, w, b: F.layer_norm(x, 4, w, b), [WIDE, WIDE[1] / 100, WIDE[0] / 1e4]),
+    "rms_norm": (lambda x, w: F.rms_norm(x, 4, w), [WIDE, WIDE[1] / 100]),
+    "group_norm": (lambda x, w: F.group_norm(x, 2, w), [WIDE[:, :, None], WIDE[1] / 100]),
+    "batch_norm": (lambda x: F.batch_norm(x, None, None, training=True), [WIDE]),
+    "batch_norm-eval": (
+        lambda x, m, v: F.batch_norm(x, m, v),
+        [WIDE, -WIDE[0] * 6, np.full(4, 100)],
+    ),
+    "instance_norm": (lambda x: F.instance_norm(x), [WIDE[None]]),
+    "attention": (
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v),
+        [np.array([[300.0, 300], [0, 0]]), np.array([[300.0, 299], [0, 1]]), WIDE[:, :3]],
+    ),
+    "attention-mask": (
+        lambda q, k, v, m: F.scaled_dot_product_attention(q, k, v, m),
+        [np.array([[300.0, 300], [0, 0]])] * 2 + [WIDE[:, :3], np.array([[-6e4, 6e4], [0, 1]])],
+    ),
+    "cosine_similarity": (lambda x, y: F.cosine_similarity(x, y), [WIDE, WIDE[::-1] * 2]),
+    "cosine_embedding_loss": (
+        lambda x, y: F.cosine_embedding_loss(x, y, ONES, "none", margin=-0.9),
+        [WIDE, WIDE[::-1] * 2],
+    ),
+    "normalize": (lambda x: F.normalize(x), [WIDE]),
+    "normalize-3": (lambda x: F.normalize(x, 3), [WIDE]),
+    "avg_pool1d": (lambda x: F.avg_pool1d(x, 3, 1, 1), [IMAGE[0]]),
+    "avg_pool2d": (lambda x: F.avg_pool2d(x, 64), [np.full((1, 1, 64, 64), 60.0)]),
+    "avg_pool2d-pad": (lambda x: F.avg_pool2d(x, 3, 1, 1, False, False), [IMAGE]),
+    "adaptive_avg_pool2d": (lambda x: F.adaptive_avg_pool2d(x, (2, 1)), [IMAGE]),
+    "bilinear": (lambda x: F.interpolate(x, (7, 3), mode="bilinear"), [IMAGE]),
+    "linear": (lambda x: F.interpolate(x, 3, mode="linear"), [np.array([[[6e4, -6e4]]])]),
+    "mse_loss": (lambda x, y: F.mse_loss(x, y), [WIDE / 25, WIDE / 1e3]),
+    "l1_loss": (lambda x, y: F.l1_loss(x, y), [WIDE * 4, -WIDE * 4]),
+    "huber_loss": (lambda x, y: F.huber_loss(x, y), [WIDE * 4, -WIDE * 4]),
+    "smooth_l1_loss": (lambda x, y: F.smooth_l1_loss(x, y), [WIDE * 4, -WIDE * 4]),
+    "gaussian_nll_loss": (
+        lambda x, y, v: F.gaussian_nll_loss(x, y, v, True),
+        [WIDE, WIDE[::-1], np.abs(WIDE)],
+    ),
+    "bce-logits": (
+        lambda x, y, w: F.binary_cross_entropy_with_logits(x, y, weight=w, pos_weight=w),
+        [WIDE / 2, WIDE[::-1] > 0, np.array([9.0, 9, 1, 1])],
+    ),
+    "bce": (
+        lambda x, w: F.binary_cross_entropy(x, [[1, 0], [0, 1]], weight=w),
+        [np.array([[0.5, 0.25], [0.125, 0.75]]), np.array([6e4, 3e4])],
+    ),
+    "kl_div": (lambda x, y: F.kl_div(x, y), [-WIDE * 6, np.abs(WIDE) / 2e4]),
+    "hinge_embedding_loss": (
+        lambda x: F.hinge_embedding_loss(x, ONES, margin=60000),
+        [np.array([3e4, -3e4])],
+    ),
+    "cross_entropy": (
+        lambda x, w: F.cross_entropy(x, [1, 0], weight=w),
+        [WIDE * 4, np.full(4, 6e4)],
+    ),
+    "cross_entropy-shares": (
+        lambda x, y: F.cross_entropy(x, y, label_smoothing=0.1),
+        [WIDE * 6, WIDE**2 / 2e8],
+    ),
+    "nll_loss": (lambda x, w: F.nll_loss(x, [0, 1], weight=w), [WIDE * 6, np.full(4, 6e4)]),
+    "multi_margin_loss": (lambda x: F.multi_margin_loss(x, [1, 0], p=2), [WIDE / 50]),
+}
+
+
+@pytest.mark.parametrize("name", WIDENED)
+def test_functions_of_networks_compute_in_float32(name: str, device):
+    """Results and gradients are those of float64, rounded; a float32 tensor gives float32."""
+    call, arrays = WIDENED[name]
+    given = [np.array(x, half) for x in arrays]
+
+    def total(*tensors: wg.Tensor) -> wg.Tensor:
+        out = call(*tensors)
+        weights = np.linspace(0.5, 1, max(out.size, 1)).reshape(out.shape)
+        return wg.sum(out * weights.astype(np.float32) * 2.0**-8)
+
+    def run(*tensors: wg.Tensor) -> tuple[wg.Tensor, ...]:
+        return call(*tensors), *wg.grad(total, tuple(range(len(tensors))))(*tensors)
+
+    with wg.device("numpy"):
+        expected = run(*(wg.tensor(x, "float64") for x in given))
+    found = both(run, *(tensor(x) for x in given))
+    for x, y in zip(found, expected, strict=True):
+        assert x.dtype is wg.float16
+        assert np.isfinite(x.numpy()).all()
+        np.testing.assert_allclose(x.numpy(), y.numpy(), rtol=2e-3, atol=2e-5)
+    if len(given) > 1:
+        assert call(tensor(given[0]), *(wg.tensor(x) for x in given[1:])).dtype is wg.float32
+
+
+def test_defaults_and_running_statistics_stay_those_of_float16(device):
+    x = tensor([[2.0**-5, 0]])
+    expected = 2.0**-5 / np.sqrt(2.0**-11 + np.finfo(half).eps)
+    assert F.rms_norm(x, 2)[0, 0].item() == half(expected)
+    middle, spread = tensor([0.0, 0]), tensor([1.0, 1])
+    step = wg.compile(lambda x: F.batch_norm(x, middle, spread, training=True))
+    for f in (lambda x: F.batch_norm(x, middle, spread, training=True), step):
+        middle.assign(0), spread.assign(1)
+        assert f(tensor([[300.0, 1], [-290, 3]])).dtype is wg.float16
+        assert middle.dtype is spread.dtype is wg.float16
+        assert middle.tolist() == [0.5, half(0.2)]
+        assert spread.tolist() == [half(0.9 + 17405), half(1.1)]
 
 
 # Numbers and dtypes beside it.

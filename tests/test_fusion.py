@@ -12,7 +12,8 @@ from programs import Traced, traced
 
 import wgrad as wg
 from wgrad import nn, optim
-from wgrad.backends.base import Array, Device
+from wgrad.backends.array import Array
+from wgrad.backends.base import Device
 from wgrad.backends.webgpu.problem import Config
 from wgrad.layout import Layout
 from wgrad.program.interpret import Interpreter

@@ -17,7 +17,7 @@ from programs import Traced, traced
 
 import wgrad as wg
 from wgrad import optim
-from wgrad.backends.base import Array
+from wgrad.backends.array import Array
 from wgrad.layout import Layout
 from wgrad.program.interpret import Interpreter
 from wgrad.program.ir import Program

@@ -92,7 +92,7 @@ def test_fuzz_kernels_compute_what_ops_do(webgpu, function):
         made = [slots[i] for i in found.program.outputs]
         pairs = zip((*outs, *inputs), (*made, *found.program.inputs), strict=True)
         return [
-            webgpu.download(wg.backends.base.Array(x, Layout.dense((s.size,)), s.dtype))
+            webgpu.download(wg.backends.array.Array(x, Layout.dense((s.size,)), s.dtype))
             for x, s in pairs
         ]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import wgrad as wg
-from wgrad.backends.base import product_shape
+from wgrad.backends.array import product_shape
 from wgrad.backends.webgpu import configs
 from wgrad.backends.webgpu.device import Buffer
 from wgrad.backends.webgpu.matmul import PLAIN, Matmul

@@ -15,7 +15,9 @@ from randomized import OPS, SHAPES, random_case
 
 import wgrad as wg
 from wgrad import dtypes, nn, optim
-from wgrad.backends.base import Body, Device, Live, Storage
+from wgrad.backends.array import Body, Storage
+from wgrad.backends.base import Device
+from wgrad.backends.tracing import Live
 from wgrad.ops.families import REGISTRY, Elementwise
 from wgrad.program.build import build
 from wgrad.program.graph import Graph, Result, single

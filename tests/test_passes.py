@@ -12,7 +12,8 @@ from programs import Traced, traced
 
 import wgrad as wg
 from wgrad import nn, optim
-from wgrad.backends.base import Array, Live
+from wgrad.backends.array import Array
+from wgrad.backends.tracing import Live
 from wgrad.dtypes import float32
 from wgrad.layout import Layout
 from wgrad.ops.elementwise import add, multiply

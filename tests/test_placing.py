@@ -10,7 +10,7 @@ import pytest
 from programs import traced
 
 import wgrad as wg
-from wgrad.backends.base import Array
+from wgrad.backends.array import Array
 from wgrad.errors import TraceError
 from wgrad.layout import Layout
 from wgrad.program.graph import Inside, Window

@@ -366,3 +366,19 @@ def test_scan_plans_by_fours_where_memory_allows():
     assert scan.plan(dense, 0, True).along == "columns"
     assert scan.plan(Layout.dense((64, 127)), 1, False).along == ""
     assert scan.plan(Layout.dense((127,)), 0, False).along == "rows"
+
+
+@pytest.mark.parametrize("outputs", [2, 40_000])  # looked through, and sorted
+@pytest.mark.parametrize("value", [1.0, 0.1])
+def test_many_values_added_at_one_index_keep_their_digits(outputs, value, device):
+    count = 300_000 if outputs > 2 else 70_000
+    outputs = max(outputs, count) if outputs > 2 else outputs
+    x, index = wg.zeros(outputs), wg.ones(count, dtype="int32")
+    add = lambda x, values: wg.scatter_add(x, index, values, 0)  # noqa: E731
+    values = wg.full((count,), value)
+    exact = count * float(np.float32(value))
+    for f in (add, wg.compile(add)):
+        for _ in range(2):
+            found = f(x, values).numpy()
+        assert abs(found[1] - exact) < 1e-6 * exact
+        assert found.sum() == found[1]

@@ -17,7 +17,8 @@ from contextvars import ContextVar
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from .backends.base import Array, Device, Number
+from .backends.array import Array, Number
+from .backends.base import Device
 from .dtypes import DType
 from .errors import DeviceError, OutOfMemoryError
 from .layout import Shape

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import core, tape
-from .backends.base import Array, Device, Number
+from .backends.array import Array, Number
+from .backends.base import Device
 from .core import Call, Op, Value
 from .errors import DTypeError, GradientError
 

@@ -10,8 +10,9 @@ import logging
 import os
 from dataclasses import dataclass, field
 
-from .backends.base import Device, current_device, tracing
+from .backends.base import Device, current_device
 from .backends.numpy import NumpyDevice
+from .backends.tracing import tracing
 from .errors import DeviceError, MissingDependencyError, shown
 
 log = logging.getLogger("wgrad")

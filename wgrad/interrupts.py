@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # The functions below `signal`'s own, which spend 8 microseconds on the names of signals: too much
 # for what is done at every step.
-import _signal  # type: ignore[import-not-found]
+import _signal  # type: ignore[import-not-found]  # CPython's own, which no stub describes
 import threading
 from typing import Any
 

@@ -18,9 +18,11 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .backends.base import Array, Body, Device, tracing
+from .backends.array import Array, Body
+from .backends.base import Device
 from .backends.threefry import bits as host_bits
 from .backends.threefry import split_seed
+from .backends.tracing import tracing
 from .core import caller, place
 from .creation import DeviceLike, tensor
 from .devices import device as find_device
@@ -118,7 +120,7 @@ def set_rng_state(state: tuple[int, int]) -> None:
     _generator = _generator_at(_checked_seed(state[0], "set_rng_state"), int(state[1]))
 
 
-def _stream(generator: Generator | None, where: str) -> Generator:
+def stream(generator: Generator | None, where: str) -> Generator:
     """Return the stream to draw from. Raises: ArgumentError for what is no Generator."""
     if generator is None:
         return _generator
@@ -134,7 +136,7 @@ def _draw(
 ) -> Array:
     extents = normalize_shape(shape, where)
     found = find_device(device)
-    key, counter = _stream(generator, where).take(Layout.dense(extents).size)
+    key, counter = stream(generator, where).take(Layout.dense(extents).size)
     try:
         return found.random(kind, key, counter, extents)
     except MemoryError as error:  # NumPy's own; a GPU's comes in our words
@@ -316,7 +318,7 @@ def randperm(n: int, device: DeviceLike = None, generator: Generator | None = No
         )
     find_device(device)  # which may not exist, and then nothing is drawn
     _refuse_in_trace("randperm")
-    key, first = _stream(generator, "randperm").take(2 * count)
+    key, first = stream(generator, "randperm").take(2 * count)
     try:
         words = host_bits(key, first, 2 * count).astype(np.uint64)
         order = np.argsort(words[0::2] << np.uint64(32) | words[1::2], kind="stable")

@@ -16,7 +16,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from . import core
-from .backends.base import Array, Storage, births, tracing
+from .backends.array import Array, Storage, births
+from .backends.tracing import tracing
 from .core import Call, Node, Value
 from .errors import ArgumentError, GradientError
 from .ops.families import REGISTRY

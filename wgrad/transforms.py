@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from . import core, tape
-from .backends.base import Storage, births
+from .backends.array import Storage, births
 from .core import Call, Node, Value
 from .creation import tensor
 from .errors import ArgumentError, DTypeError, GradientError, shown

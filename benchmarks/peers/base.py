@@ -38,7 +38,7 @@ class Peer:
 
     def about(self) -> About:
         """Return the library's version, and what it computes on."""
-        raise NotImplementedError
+        raise NotImplementedError  # every peer has its own
 
     def build(self, problem: Problem) -> Step:
         """Return the step of a problem. Raises: AbsentError."""

@@ -11,7 +11,7 @@ import numpy as np
 import wgpu
 
 import wgrad as wg
-from wgrad.backends.base import Array
+from wgrad.backends.array import Array
 from wgrad.backends.webgpu.device import PARAMS_BYTES, folded
 from wgrad.layout import Layout
 from wgrad.program import build as program

@@ -222,7 +222,7 @@ def composites() -> Iterator[Row]:
         Arg(), shares[1],
     )  # fmt: skip
     yield row(
-        "hinge_embedding_loss", "relu",
+        "hinge_embedding_loss", "clamp",
         lambda a: F.hinge_embedding_loss(a, [[1.0, -1, 1], [-1, -1, 1]], "none", margin=0.5),
         lambda a: np.where([[1, 0, 1], [0, 0, 1]], a, np.maximum(0, 0.5 - a)),
         Arg(), smooth=away(0.5),

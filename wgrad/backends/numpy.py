@@ -20,7 +20,9 @@ from ..dtypes import DType
 from ..errors import OutOfMemoryError
 from ..layout import Layout, Shape
 from . import threefry
-from .base import UNBACKED, Array, Body, Device, Number, Storage, batch_gather_shape, product_shape
+from .array import Array, Body, Number, Storage, batch_gather_shape, product_shape
+from .base import Device
+from .tracing import UNBACKED
 
 REDUCERS = {
     "sum": np.add,
@@ -90,6 +92,16 @@ def positions(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
     # Sorting the reverse and reversing that keeps ties in order of position.
     found = np.argsort(np.flip(x, axis), axis, kind="stable")
     return x.shape[axis] - 1 - np.flip(found, axis)
+
+
+def add_at(out: np.ndarray, places: tuple[np.ndarray, ...], values: np.ndarray) -> None:
+    """Add values in place, in order; where one place may get many, in float64."""
+    if out.dtype == np.float32 and values.size > _LONG_SUM:
+        wide = out.astype(np.float64)
+        np.add.at(wide, places, values.astype(np.float64))
+        out[...] = wide
+    else:
+        np.add.at(out, places, values)
 
 
 def put(target: np.ndarray, index: np.ndarray, values: np.ndarray, axis: int) -> None:
@@ -217,7 +229,7 @@ class NumpyDevice(Device):
         if index.shape[axis] == 1:  # nothing is hit twice
             out[places] = as_numpy(values)
         else:
-            np.add.at(out, places, as_numpy(values))
+            add_at(out, places, as_numpy(values))
         return self._wrap(out, values.dtype)
 
     def scatter(self, target: Array, index: Array, values: Array, axis: int) -> None:

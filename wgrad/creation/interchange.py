@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..backends.base import Array, Storage, tracing
+from ..backends.array import Array, Storage
 from ..backends.numpy import as_numpy
+from ..backends.tracing import tracing
 from ..devices import device as find_device
 from ..dtypes import DType, as_dtype
 from ..errors import (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, ShapeError, shown
 from ..ops import elementwise as ops
-from ..shaping import as_number, as_tensor, as_tensors, reshape
+from ..shaping import as_float, as_number, as_tensor, as_tensors, reshape
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -15,7 +15,7 @@ SELU = 1.6732632423543772, 1.0507009873554805  # alpha and scale, which keep mea
 
 
 def _numbers(where: str, **values: Any) -> list[float]:
-    return [float(as_number(value, where, name)) for name, value in values.items()]
+    return [as_float(value, where, name) for name, value in values.items()]
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
@@ -97,10 +97,11 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tens
     Raises: ArgumentError unless min_val < max_val.
     """
     input = as_tensor(input, "hardtanh")
-    low, high = (as_number(x, "hardtanh", "min_val, max_val") for x in (min_val, max_val))
+    low, high = _numbers("hardtanh", min_val=min_val, max_val=max_val)
     if not low < high:
         raise ArgumentError(f"hardtanh: min_val {low} must be less than max_val {high}")
-    return ops.hardtanh(input, low, high)
+    # As they came: integers stay those of an input of integers.
+    return ops.hardtanh(input, as_number(min_val, "hardtanh"), as_number(max_val, "hardtanh"))
 
 
 def relu6(input: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import dtypes
-from ..backends.base import tracing
+from ..backends.tracing import tracing
 from ..core import Value, apply
 from ..errors import ArgumentError, shown
 from ..ops import indexing, movement

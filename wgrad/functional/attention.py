@@ -11,9 +11,10 @@ from ..errors import ArgumentError, DTypeError, ShapeError
 from ..layout import broadcast_shapes
 from ..ops.elementwise import equal, exp, less_equal, where
 from ..ops.reduction import sum_
-from ..shaping import as_number, as_tensor, as_tensors, matrix_transpose, reshape
+from ..shaping import as_float, as_tensor, as_tensors, checked_flag, matrix_transpose, reshape
 from .linalg import matmul
-from .regularization import check_share, drop
+from .precision import in_float32
+from .regularization import check_generator, check_share, drop
 from .softmax import shifted
 
 if TYPE_CHECKING:
@@ -57,9 +58,11 @@ def scaled_dot_product_attention(
             "and floating ones are needed"
         )
     share = check_share(dropout_p, name, "dropout_p")
-    factor = 1 / math.sqrt(q[-1] or 1) if scale is None else as_number(scale, name, "scale")
+    check_generator(generator, name)
+    causal = checked_flag(is_causal, name, "is_causal")
+    factor = 1 / math.sqrt(q[-1] or 1) if scale is None else as_float(scale, name, "scale")
     if attn_mask is not None:
-        if is_causal:
+        if causal:
             raise ArgumentError(f"{name}: attn_mask and is_causal came, and only one can be used")
         attn_mask = as_tensor(attn_mask, name, query)
         whole = (*lead, q[-2], k[-2])
@@ -70,18 +73,33 @@ def scaled_dot_product_attention(
                 f"{name}: the mask is {attn_mask.dtype.name}, and bool or floats are needed"
             )
     check_devices(name, (query, key, value, attn_mask))
+    return _attended(query, key, value, attn_mask, factor, causal, share, generator)
+
+
+@in_float32
+def _attended(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    factor: float,
+    causal: bool,
+    share: float,
+    generator: Generator | None,
+) -> Tensor:
+    """Return the attention of tensors that have been checked."""
     scores = matmul(query * factor, matrix_transpose(key))
-    if is_causal:
-        attn_mask = _causal(q[-2], k[-2], query)
-    if attn_mask is not None:
-        if attn_mask.dtype is dtypes.bool_:
-            scores = where(attn_mask, scores, -math.inf)
+    if causal:
+        mask = _causal(query.shape[-2], key.shape[-2], query)
+    if mask is not None:
+        if mask.dtype is dtypes.bool_:
+            scores = where(mask, scores, -math.inf)
         else:
-            scores = scores + attn_mask
-    x, largest = shifted(scores, -1, name)
+            scores = scores + mask
+    x, largest = shifted(scores, -1, "scaled_dot_product_attention")
     weights = exp(x - largest)
     total = sum_(weights, axis=-1, keepdims=True)
-    if attn_mask is not None and not is_causal:
+    if mask is not None and not causal:
         total = where(equal(total, 0), 1.0, total)  # only where all is masked: zeros, not NaN
     weights = weights / total
     return matmul(drop(weights, share, generator) if share else weights, value)

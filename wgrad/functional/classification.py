@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..backends.base import tracing
+from ..backends.tracing import tracing
 from ..core import Value, apply, check_devices
-from ..errors import ArgumentError, DTypeError, ShapeError
+from ..errors import ArgumentError, DTypeError, ShapeError, shown
 from ..indexing import index_tensor
 from ..layout import Shape, normalize_axis
 from ..ops import indexing
 from ..ops.elementwise import equal, exp, log, relu, where
 from ..ops.families import expanded, with_dtype
 from ..ops.reduction import sum_
-from ..shaping import as_number, as_tensor, reshape
-from .losses import check_reduction, reduce_loss
+from ..shaping import as_float, as_number, as_tensor, reshape
+from .losses import check_reduction, reduce_loss, reduced
+from .precision import in_float32
 from .regularization import check_share
 from .softmax import shifted
 
@@ -53,17 +54,39 @@ def cross_entropy(
     smoothing = check_share(label_smoothing, name, "label_smoothing")
     logits, target, at = _scores(input, target, axis, name)
     factors = _class_weights(weight, logits, at, name)
-    classes = logits.shape[at]
     if target.dtype.is_floating and target.shape == logits.shape:
         check_devices(name, (logits, target))
-        x, largest, normalizer = _log_parts(logits, at, name)
-        if smoothing:
-            target = target * (1 - smoothing) + smoothing / classes
-        terms = target * (normalizer - (x - largest))
-        terms = terms if factors is None else terms * factors
-        return reduce_loss(sum_(terms, axis=at), reduction)
+        return _of_shares(logits, target, factors, at, smoothing, reduction)
     labels = _labels(target, logits, at, ignore_index, name)
-    x, largest, normalizer = _log_parts(logits, at, name)
+    return _of_labels(logits, factors, labels, smoothing, reduction)
+
+
+@in_float32
+def _of_shares(
+    logits: Tensor,
+    target: Tensor,
+    factors: Tensor | None,
+    at: int,
+    smoothing: float,
+    reduction: str,
+) -> Tensor:
+    """Return the cross entropy with a probability for each class."""
+    x, largest, normalizer = _log_parts(logits, at)
+    if smoothing:
+        target = target * (1 - smoothing) + smoothing / logits.shape[at]
+    terms = target * (normalizer - (x - largest))
+    terms = terms if factors is None else terms * factors
+    return reduce_loss(sum_(terms, axis=at), reduction)
+
+
+@in_float32
+def _of_labels(
+    logits: Tensor, factors: Tensor | None, labels: _Labels, smoothing: float, reduction: str
+) -> Tensor:
+    """Return the cross entropy with labels."""
+    at = labels.at
+    classes = logits.shape[at]
+    x, largest, normalizer = _log_parts(logits, at)
     loss = labels.times_weight(normalizer - (labels.pick(x) - largest), factors)
     if smoothing:
         if factors is None:
@@ -92,7 +115,13 @@ def nll_loss(
     scores, target, at = _scores(input, target, axis, name)
     factors = _class_weights(weight, scores, at, name)
     labels = _labels(target, scores, at, ignore_index, name)
-    return labels.reduce(labels.times_weight(-labels.pick(scores), factors), factors, reduction)
+
+    @in_float32
+    def loss(scores: Tensor, factors: Tensor | None) -> Tensor:
+        found = labels.times_weight(-labels.pick(scores), factors)
+        return labels.reduce(found, factors, reduction)
+
+    return loss(scores, factors)
 
 
 def multi_margin_loss(
@@ -115,9 +144,10 @@ def multi_margin_loss(
     """
     name = "multi_margin_loss"
     check_reduction(reduction, name)
-    edge = float(as_number(margin, name, "margin"))
-    if p not in (1, 2):
-        raise ArgumentError(f"{name}: p={p} came, and 1 or 2 is needed")
+    edge = as_float(margin, name, "margin")
+    order = as_number(p, name, "p")
+    if order not in (1, 2):
+        raise ArgumentError(f"{name}: p={shown(order)} came, and 1 or 2 is needed")
     scores, target, at = _scores(input, target, axis, name)
     factors = _class_weights(weight, scores, at, name)
     labels = _labels(target, scores, at, None, name)
@@ -127,11 +157,14 @@ def multi_margin_loss(
         arange(scores.shape[at], dtype=labels.column.dtype, device=scores.device),
         (scores.shape[at], *(1 for _ in scores.shape[at + 1 :])),
     )
-    short = relu(edge - labels.pick(scores) + scores)
-    short = where(equal(labels.column, classes), 0.0, short if p == 1 else short * short)
-    loss = sum_(short, axis=at, keepdims=True) / scores.shape[at]
-    loss = labels.times_weight(loss, factors)
-    return reduce_loss(reshape(loss, target.shape), reduction)
+
+    def loss(scores: Tensor, factors: Tensor | None) -> Tensor:
+        short = relu(edge - labels.pick(scores) + scores)
+        short = where(equal(labels.column, classes), 0.0, short if order == 1 else short * short)
+        found = sum_(short, axis=at, keepdims=True) / scores.shape[at]
+        return reshape(labels.times_weight(found, factors), target.shape)
+
+    return reduced(loss, reduction, scores, factors)
 
 
 class _Labels:
@@ -186,12 +219,12 @@ def _scores(input: Any, target: Any, axis: int, name: str) -> tuple[Tensor, Tens
     return scores, index_tensor(target, scores, name), at
 
 
-def _log_parts(logits: Tensor, at: int, name: str) -> tuple[Tensor, Tensor, Tensor]:
+def _log_parts(logits: Tensor, at: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return (x, m, n) with log_softmax = (x - m) - n: the largest x, and a number beside 1.
 
     In this order nothing is lost where x is large.
     """
-    x, largest = shifted(logits, at, name)
+    x, largest = shifted(logits, at, "cross_entropy")
     return x, largest, log(sum_(exp(x - largest), axis=at, keepdims=True))
 
 
@@ -239,5 +272,6 @@ def _class_weights(weight: Any, scores: Tensor, at: int, name: str) -> Tensor | 
     if weight.shape != (classes,):
         raise ShapeError(f"{name}: weight {weight.shape} came for {classes} classes")
     check_devices(name, (scores, weight))
-    weight = with_dtype(weight, scores.dtype) if scores.dtype.is_floating else weight
+    if scores.dtype.is_floating and not weight.dtype.is_floating:
+        weight = with_dtype(weight, scores.dtype)
     return reshape(weight, (*(1 for _ in range(at)), classes, *(1 for _ in scores.shape[at + 1 :])))

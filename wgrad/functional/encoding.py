@@ -9,7 +9,7 @@ from .. import dtypes
 from ..core import Value
 from ..devices import device as find_device
 from ..errors import ArgumentError, IndexRangeError, ShapeError, shown
-from ..indexing import host_indices, index_tensor, take
+from ..indexing import host_indices, index_tensor, taken
 from ..ops import indexing
 from ..ops.elementwise import equal, where
 from ..ops.families import with_dtype
@@ -53,7 +53,7 @@ def embedding(input: Any, weight: Tensor, padding_idx: int | None = None) -> Ten
         raise ShapeError(f"embedding: a weight of shape {weight.shape} came; (n, d) is needed")
     index = index_tensor(input, weight, "embedding")
     padding = None if padding_idx is None else row(padding_idx, weight.shape[0], "embedding")
-    out = take(weight, index, axis=0)
+    out = taken(weight, index, 0, "embedding")
     if padding is None:
         return out
     return where(reshape(equal(index, padding), (*index.shape, 1)), out.detach(), out)

@@ -12,11 +12,12 @@ from .. import dtypes
 from ..core import wrap
 from ..errors import ArgumentError, ShapeError, shown
 from ..indexing import take
-from ..layout import check_size
+from ..layout import Shape, check_size
 from ..ops import movement
 from ..ops.families import expanded, with_dtype
-from ..shaping import as_number, as_tensor, reshape
+from ..shaping import as_float, as_tensor, checked_flag, reshape
 from .convolution import numbers
+from .precision import in_float32
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -38,36 +39,67 @@ def interpolate(
     takes element floor(i * H / PH), "bilinear" (of 2 axes) and "linear" (of 1) weigh the two
     neighbours along each axis: of position i (H - 1) / (PH - 1) with align_corners, which lets the
     corners coincide, else of (i + 1/2) H / PH - 1/2. Where scale_factor is given it stands for
-    PH / H, unless recompute_scale_factor. Raises: ShapeError, ArgumentError.
+    PH / H, unless recompute_scale_factor: also where PH is H (PyTorch copies the image there on a
+    CPU). Raises: ShapeError, ArgumentError.
     """
     name = "interpolate"
     x = as_tensor(input, name)
     d = len(x.shape) - 2
-    if not isinstance(mode, str) or mode not in ("nearest", *LINEAR):
-        raise ArgumentError(
-            f'{name}: mode={shown(mode)} came; "nearest", "linear" or "bilinear" is needed'
-        )
+    corners, again = check_options(
+        name, size, scale_factor, mode, align_corners, recompute_scale_factor
+    )
     if d not in ((LINEAR[mode],) if mode in LINEAR else (1, 2)):
         axes = f"{LINEAR[mode] + 2}" if mode in LINEAR else "3 or 4"
         raise ShapeError(
             f"{name}: an input of shape {x.shape} came, and mode={mode!r} needs {axes} axes: "
             "batch, channels and those of the image"
         )
-    if align_corners is not None and mode == "nearest":
-        raise ArgumentError(f"{name}: align_corners came, and it is for linear and bilinear only")
     image = x.shape[2:]
-    target, scales = _target(size, scale_factor, image, bool(recompute_scale_factor))
+    target, scales = _target(size, scale_factor, image, again)
     if 0 in x.shape[1:]:
         raise ShapeError(f"{name}: an input of shape {x.shape} has no channels, or empty images")
     check_size((*x.shape[:2], *target), name)
     if mode in LINEAR and not x.dtype.is_floating:
         x = with_dtype(x, dtypes.float32)
+    if mode in LINEAR:
+        return _weighed(x, target, scales, corners)
     for axis, (count, scale) in enumerate(zip(target, scales, strict=True), 2):
-        if mode in LINEAR:
-            x = _between(x, axis, count, scale, bool(align_corners))
-        else:
-            x = _nearest(x, axis, count, scale)
+        x = _nearest(x, axis, count, scale)
     return x
+
+
+def check_options(
+    name: str, size: Any, factor: Any, mode: Any, align_corners: Any, again: Any
+) -> tuple[bool, bool]:
+    """Return the two flags, False for None. Raises: ArgumentError for what serves no image."""
+    if not isinstance(mode, str) or mode not in ("nearest", *LINEAR):
+        raise ArgumentError(
+            f'{name}: mode={shown(mode)} came; "nearest", "linear" or "bilinear" is needed'
+        )
+    if align_corners is not None and mode == "nearest":
+        raise ArgumentError(f"{name}: align_corners came, and it is for linear and bilinear only")
+    if (size is None) == (factor is None):
+        raise ArgumentError(f"{name}: either size or scale_factor is needed")
+    given = size if factor is None else factor
+    d = max(1, len(given)) if isinstance(given, (tuple, list)) else 1
+    if factor is None:
+        numbers(size, d, name, "size", 1)
+    else:
+        _factors(factor, d, name)
+    flags = ("align_corners", align_corners), ("recompute_scale_factor", again)
+    corners, again = (x is not None and checked_flag(x, name, what) for what, x in flags)
+    return corners, again
+
+
+def _factors(factor: Any, d: int, name: str) -> list[float]:
+    items = factor if isinstance(factor, (tuple, list)) else (factor,) * d
+    found = [as_float(f, name, "scale_factor") for f in items]
+    if len(found) != d or not all(math.isfinite(f) and f > 0 for f in found):
+        raise ArgumentError(
+            f"{name}: scale_factor={shown(factor)} came; a positive number, or {d} of them, is "
+            "needed"
+        )
+    return found
 
 
 def _target(
@@ -75,18 +107,10 @@ def _target(
 ) -> tuple[tuple[int, ...], list[float]]:
     """Return the extents asked for, and how many old elements a new one stands for."""
     name, d = "interpolate", len(image)
-    if (size is None) == (factor is None):
-        raise ArgumentError(f"{name}: either size or scale_factor is needed")
     if factor is None:
         target = numbers(size, d, name, "size", 1)
         return target, [n / m for n, m in zip(image, target, strict=True)]
-    items = factor if isinstance(factor, (tuple, list)) else (factor,) * d
-    factors = [float(as_number(f, name, "scale_factor")) for f in items]
-    if len(factors) != d or not all(math.isfinite(f) and f > 0 for f in factors):
-        raise ArgumentError(
-            f"{name}: scale_factor={shown(factor)} came; a positive number, or {d} of them, is "
-            "needed"
-        )
+    factors = _factors(factor, d, name)
     target = tuple(math.floor(n * f) for n, f in zip(image, factors, strict=True))
     if 0 in target:
         raise ShapeError(f"{name}: scale_factor={shown(factor)} leaves nothing of {image}")
@@ -104,6 +128,13 @@ def _nearest(x: Any, axis: int, count: int, scale: float) -> Any:
     # In float32, as PyTorch computes them: where a product is just short of an integer, it counts.
     places = np.floor(np.arange(count, dtype=np.float32) * np.float32(scale))
     return _taken(x, axis, np.minimum(places, n - 1))
+
+
+@in_float32
+def _weighed(x: Tensor, target: Shape, scales: list[float], corners: bool) -> Tensor:
+    for axis, (count, scale) in enumerate(zip(target, scales, strict=True), 2):
+        x = _between(x, axis, count, scale, corners)
+    return x
 
 
 def _between(x: Any, axis: int, count: int, scale: float, corners: bool) -> Any:

@@ -7,8 +7,13 @@ named, and shapes must be equal, for broadcasting would hide a mistake.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from .. import dtypes
+from ..core import check_devices
 from ..errors import ArgumentError, ShapeError, shown
 from ..ops.elementwise import (
     abs_,
@@ -16,16 +21,16 @@ from ..ops.elementwise import (
     clamp,
     equal,
     exp,
+    greater,
     log,
     logsigmoid,
-    maximum,
     not_equal,
-    relu,
     square,
     where,
 )
 from ..ops.reduction import sum_
-from ..shaping import as_number, as_tensor, as_tensors
+from ..shaping import as_float, as_tensor, as_tensors, checked_flag
+from .precision import in_float32
 from .reductions import mean
 
 if TYPE_CHECKING:
@@ -50,6 +55,16 @@ def reduce_loss(loss: Tensor, reduction: str) -> Tensor:
     return mean(loss) if reduction == "mean" else sum_(loss)
 
 
+def reduced(loss: Callable[..., Tensor], reduction: str, *tensors: Tensor | None) -> Tensor:
+    """Return the mean or the sum of a loss of tensors, or itself, computed in float32 at least."""
+    return in_float32(lambda *wide: reduce_loss(loss(*wide), reduction))(*tensors)
+
+
+def at_least_0(x: Tensor) -> Tensor:
+    """Return relu(x), but with a slope of 1 at 0."""
+    return clamp(x, 0.0, math.inf)
+
+
 def same_shapes(name: str, input: Any, target: Any) -> tuple[Tensor, ...]:
     """Return both as tensors. Raises: ShapeError unless their shapes are equal."""
     input, target = as_tensors(name, input, target)
@@ -65,14 +80,14 @@ def mse_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
     """Return the squared error. Raises: ShapeError; ArgumentError for an unknown reduction."""
     check_reduction(reduction, "mse_loss")
     input, target = same_shapes("mse_loss", input, target)
-    return reduce_loss(square(input - target), reduction)
+    return reduced(lambda x, y: square(x - y), reduction, input, target)
 
 
 def l1_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
     """Return the absolute error. Raises: ShapeError; ArgumentError for an unknown reduction."""
     check_reduction(reduction, "l1_loss")
     input, target = same_shapes("l1_loss", input, target)
-    return reduce_loss(abs_(input - target), reduction)
+    return reduced(_absolute, reduction, input, target)
 
 
 def huber_loss(
@@ -84,11 +99,11 @@ def huber_loss(
     Source: Huber, "Robust estimation of a location parameter" (1964).
     """
     check_reduction(reduction, "huber_loss")
-    limit = float(as_number(delta, "huber_loss", "delta"))
+    limit = as_float(delta, "huber_loss", "delta")
     if not limit > 0:
         raise ArgumentError(f"huber_loss: delta={limit} came, and more than 0 is needed")
-    error = _difference("huber_loss", input, target)
-    return reduce_loss(_huber(error, limit), reduction)
+    input, target = same_shapes("huber_loss", input, target)
+    return reduced(lambda x, y: _huber(x - y, limit), reduction, input, target)
 
 
 def smooth_l1_loss(
@@ -96,24 +111,33 @@ def smooth_l1_loss(
 ) -> Tensor:
     """Return huber_loss over its delta, which is called `beta`; with beta=0 it is l1_loss.
 
+    So it is with a beta that is 0 beside the input's dtype, such as 1e-40 for float32.
     Raises: ShapeError; ArgumentError unless beta >= 0.
     """
     check_reduction(reduction, "smooth_l1_loss")
-    limit = float(as_number(beta, "smooth_l1_loss", "beta"))
+    limit = as_float(beta, "smooth_l1_loss", "beta")
     if not limit >= 0:
         raise ArgumentError(f"smooth_l1_loss: beta={limit} came, and at least 0 is needed")
-    error = _difference("smooth_l1_loss", input, target)
-    return reduce_loss(_huber(error, limit) / limit if limit else abs_(error), reduction)
+    input, target = same_shapes("smooth_l1_loss", input, target)
+
+    def loss(input: Tensor, target: Tensor) -> Tensor:
+        error = input - target
+        kind = np.float64 if error.dtype is dtypes.float64 else np.float32
+        if limit < np.finfo(kind).tiny:  # what a GPU takes for 0
+            return abs_(error)
+        return _huber(error, limit, limit)
+
+    return reduced(loss, reduction, input, target)
 
 
-def _difference(name: str, input: Any, target: Any) -> Tensor:
-    input, target = same_shapes(name, input, target)
-    return input - target
+def _absolute(input: Tensor, target: Tensor) -> Tensor:
+    return abs_(input - target)
 
 
-def _huber(error: Tensor, limit: float) -> Tensor:
+def _huber(error: Tensor, limit: float, scale: float = 1.0) -> Tensor:
+    """Return the Huber loss over `scale`, which divides a factor: the product may underflow."""
     near = clamp(error, -limit, limit)
-    return near * (error - 0.5 * near)
+    return (near if scale == 1 else near / scale) * (error - 0.5 * near)
 
 
 def gaussian_nll_loss(
@@ -126,14 +150,16 @@ def gaussian_nll_loss(
 ) -> Tensor:
     """Return (log var + (input - target) ** 2 / var) / 2, with `var` at least `eps`.
 
-    `full` adds log(2 pi) / 2. `var` is a number, or has the input's shape, or that with a last
-    axis of 1 or none. Raises: ShapeError; ArgumentError unless eps > 0.
+    `full` adds log(2 pi) / 2. Where `eps` stands for `var`, the gradient by var is the one at eps.
+    `var` is a number, or has the input's shape, or that with a last axis of 1 or none.
+    Raises: ShapeError; ArgumentError unless eps > 0.
     """
     name = "gaussian_nll_loss"
     check_reduction(reduction, name)
-    small = float(as_number(eps, name, "eps"))
+    small = as_float(eps, name, "eps")
     if not small > 0:
         raise ArgumentError(f"{name}: eps={small} came, and more than 0 is needed")
+    whole = checked_flag(full, name, "full")
     input, target = same_shapes(name, input, target)
     var = as_tensor(var, name, input)
     lead = input.shape[:-1]
@@ -144,9 +170,15 @@ def gaussian_nll_loss(
             f"{name}: var {var.shape} came for an input of shape {input.shape}, and {input.shape} "
             f"or {(*lead, 1)} is needed"
         )
-    var = maximum(var, small)
-    loss = 0.5 * (log(var) + square(input - target) / var)
-    return reduce_loss(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
+    check_devices(name, (input, target, var))
+
+    def loss(input: Tensor, target: Tensor, var: Tensor) -> Tensor:
+        # As if eps had been given where var is smaller: its slope passes, to lift var again.
+        var = where(greater(var, small), var, (var - var.detach()) + small)
+        found = 0.5 * (log(var) + square(input - target) / var)
+        return found + 0.5 * math.log(2 * math.pi) if whole else found
+
+    return reduced(loss, reduction, input, target, var)
 
 
 def binary_cross_entropy(
@@ -161,7 +193,12 @@ def binary_cross_entropy(
     name = "binary_cross_entropy"
     check_reduction(reduction, name)
     input, target = same_shapes(name, input, target)
-    return reduce_loss(_weighted(binary_cross_entropy_(input, target), weight, name), reduction)
+    factor = _factor(weight, input, name)
+
+    def loss(x: Tensor, y: Tensor, factor: Tensor | None) -> Tensor:
+        return _times(binary_cross_entropy_(x, y), factor)
+
+    return reduced(loss, reduction, input, target, factor)
 
 
 def binary_cross_entropy_with_logits(
@@ -180,21 +217,31 @@ def binary_cross_entropy_with_logits(
     name = "binary_cross_entropy_with_logits"
     check_reduction(reduction, name)
     input, target = same_shapes(name, input, target)
-    yes = _weighted(target * logsigmoid(input), pos_weight, name, "pos_weight")
-    loss = -(yes + (1 - target) * logsigmoid(-input))
-    return reduce_loss(_weighted(loss, weight, name), reduction)
+    factor = _factor(weight, input, name)
+    yes = _factor(pos_weight, input, name, "pos_weight")
+
+    def loss(x: Tensor, y: Tensor, factor: Tensor | None, yes: Tensor | None) -> Tensor:
+        return _times(-(_times(y * logsigmoid(x), yes) + (1 - y) * logsigmoid(-x)), factor)
+
+    return reduced(loss, reduction, input, target, factor, yes)
 
 
-def _weighted(loss: Tensor, weight: Any, name: str, what: str = "weight") -> Tensor:
+def _factor(weight: Any, like: Tensor, name: str, what: str = "weight") -> Tensor | None:
+    """Return a weight as a tensor that broadcasts to a loss, None for none."""
     if weight is None:
-        return loss
-    weight = as_tensor(weight, name, loss)
-    shape = (1,) * (len(loss.shape) - len(weight.shape)) + weight.shape
-    if len(shape) > len(loss.shape) or any(
-        n not in (1, m) for n, m in zip(shape, loss.shape, strict=True)
+        return None
+    weight = as_tensor(weight, name, like)
+    shape = (1,) * (len(like.shape) - len(weight.shape)) + weight.shape
+    if len(shape) > len(like.shape) or any(
+        n not in (1, m) for n, m in zip(shape, like.shape, strict=True)
     ):
-        raise ShapeError(f"{name}: {what} {weight.shape} does not broadcast to {loss.shape}")
-    return loss * weight
+        raise ShapeError(f"{name}: {what} {weight.shape} does not broadcast to {like.shape}")
+    check_devices(name, (like, weight))
+    return weight
+
+
+def _times(loss: Tensor, weight: Tensor | None) -> Tensor:
+    return loss if weight is None else loss * weight
 
 
 def kl_div(
@@ -208,15 +255,19 @@ def kl_div(
     Raises: ShapeError; ArgumentError for an unknown reduction.
     """
     check_reduction(reduction, "kl_div", ("mean", "batchmean", "sum", "none"))
+    logarithms = checked_flag(log_target, "kl_div", "log_target")
     input, target = same_shapes("kl_div", input, target)
-    if log_target:
-        loss = exp(target) * (target - input)
-    else:
-        nothing = equal(target, 0)
-        loss = where(nothing, 0.0, target * log(where(nothing, 1.0, target))) - target * input
-    if reduction == "batchmean":
-        return sum_(loss) / (input.shape[0] if input.shape else 1)
-    return reduce_loss(loss, reduction)
+    samples = input.shape[0] if input.shape else 1
+
+    def loss(input: Tensor, target: Tensor) -> Tensor:
+        if logarithms:
+            found = exp(target) * (target - input)
+        else:
+            nothing = equal(target, 0)
+            found = where(nothing, 0.0, target * log(where(nothing, 1.0, target))) - target * input
+        return sum_(found) / samples if reduction == "batchmean" else found
+
+    return reduced(loss, "none" if reduction == "batchmean" else reduction, input, target)
 
 
 def hinge_embedding_loss(
@@ -224,10 +275,15 @@ def hinge_embedding_loss(
 ) -> Tensor:
     """Return `input` where the target is 1, and max(0, margin - input) where it is -1.
 
+    At the margin itself the slope is that of within, as in PyTorch.
     Raises: ShapeError; ArgumentError for an unknown reduction.
     """
     check_reduction(reduction, "hinge_embedding_loss")
-    edge = float(as_number(margin, "hinge_embedding_loss", "margin"))
+    edge = as_float(margin, "hinge_embedding_loss", "margin")
     input, target = same_shapes("hinge_embedding_loss", input, target)
-    far = where(not_equal(target, 1), relu(edge - input), 0.0)
-    return reduce_loss(far + where(not_equal(target, -1), input, 0.0), reduction)
+
+    def loss(input: Tensor, target: Tensor) -> Tensor:
+        far = where(not_equal(target, 1), at_least_0(edge - input), 0.0)
+        return far + where(not_equal(target, -1), input, 0.0)
+
+    return reduced(loss, reduction, input, target)

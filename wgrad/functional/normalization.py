@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import prod
+from collections.abc import Callable, Sequence
+from math import isfinite, prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import dtypes
 from ..core import Value, check_devices
-from ..errors import ArgumentError, DTypeError, ShapeError, shown
+from ..errors import ArgumentError, DTypeError, ShapeError
 from ..layout import Shape, normalize_shape
 from ..ops.elementwise import reciprocal, sqrt, square
 from ..ops.families import with_dtype
-from ..shaping import as_number, as_tensor, reshape
+from ..shaping import as_float, as_tensor, checked_flag, reshape
 from ..tape import no_grad
+from .convolution import numbers
+from .precision import in_float32, widened
 from .reductions import mean
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def layer_norm(
     x, shape = _last_axes(input, normalized_shape, "layer_norm")
     weight, bias = _affine(x, shape, shape, "layer_norm", weight=weight, bias=bias)
     axes = tuple(range(-len(shape), 0))
-    return _scaled(_standardized(x, axes, _epsilon(eps, "layer_norm"))[0], weight, bias)
+    return _normalized(x, weight, bias, x.shape, axes, _epsilon(eps, "layer_norm"))
 
 
 def rms_norm(
@@ -55,8 +57,7 @@ def rms_norm(
     x, shape = _last_axes(input, normalized_shape, "rms_norm")
     weight, _ = _affine(x, shape, shape, "rms_norm", weight=weight, bias=None)
     small = np.finfo(x.dtype.numpy).eps if eps is None else eps
-    power = mean(square(x), tuple(range(-len(shape), 0)), keepdims=True)
-    return _scaled(x * _inverse_root(power, _epsilon(small, "rms_norm")), weight, None)
+    return _unit_power(x, weight, tuple(range(-len(shape), 0)), _epsilon(small, "rms_norm"))
 
 
 def group_norm(
@@ -72,17 +73,13 @@ def group_norm(
     num_groups divides the channels; ArgumentError. Source: Wu and He, "Group normalization" (2018).
     """
     x = _channels(input, "group_norm")
-    if isinstance(num_groups, bool) or not isinstance(num_groups, int) or num_groups < 1:
-        raise ArgumentError(
-            f"group_norm: num_groups={shown(num_groups)} came, and at least 1 is needed"
-        )
+    (count,) = numbers(num_groups, 1, "group_norm", "num_groups", 1)
     channels = x.shape[1]
-    if channels % num_groups:
-        raise ShapeError(f"group_norm: {num_groups} groups do not divide {channels} channels")
+    if channels % count:
+        raise ShapeError(f"group_norm: {count} groups do not divide {channels} channels")
     weight, bias = _channel_affine(x, "group_norm", weight, bias)
-    groups = reshape(x, (x.shape[0], num_groups, prod(x.shape[1:]) // num_groups))
-    done, _, _ = _standardized(groups, (2,), _epsilon(eps, "group_norm"))
-    return _scaled(reshape(done, x.shape), weight, bias)
+    groups = x.shape[0], count, prod(x.shape[1:]) // count
+    return _normalized(x, weight, bias, groups, (2,), _epsilon(eps, "group_norm"))
 
 
 def batch_norm(
@@ -107,7 +104,8 @@ def batch_norm(
     x = _channels(input, "batch_norm")
     axes = (0, *range(2, len(x.shape)))
     running = running_mean, running_var
-    return _by_channel("batch_norm", x, axes, running, weight, bias, training, momentum, eps)
+    fresh = checked_flag(training, "batch_norm", "training")
+    return _by_channel("batch_norm", x, axes, running, weight, bias, fresh, momentum, eps)
 
 
 def instance_norm(
@@ -130,9 +128,8 @@ def instance_norm(
     x = _channels(input, "instance_norm", 3)
     axes = tuple(range(2, len(x.shape)))
     running = running_mean, running_var
-    return _by_channel(
-        "instance_norm", x, axes, running, weight, bias, use_input_stats, momentum, eps
-    )
+    fresh = checked_flag(use_input_stats, "instance_norm", "use_input_stats")
+    return _by_channel("instance_norm", x, axes, running, weight, bias, fresh, momentum, eps)
 
 
 def _by_channel(
@@ -149,44 +146,71 @@ def _by_channel(
     """Normalize with statistics over `axes`, or with the running ones."""
     channels = x.shape[1]
     for kind, state in zip(("running_mean", "running_var"), running, strict=True):
-        if state is None:
-            if not from_input:
-                raise ArgumentError(f"{name}: no {kind} came, and without training it is needed")
-        elif not isinstance(state, Value):
-            raise DTypeError(f"{name}: {kind} is {type(state).__name__}, and a tensor is needed")
-        elif state.shape != (channels,):
-            raise ShapeError(f"{name}: {kind} {state.shape} came; ({channels},) is needed")
-    check_devices(name, (x, *(s for s in running if s is not None)))
+        _check_state(state, f"{name}: {kind}", channels, from_input)
+    check_devices(name, (x, *running, momentum))
     weight, bias = _channel_affine(x, name, weight, bias)
     small = _epsilon(eps, name)
-    if not isinstance(momentum, Value):
-        momentum = as_number(momentum, name, "momentum")
+    momentum = check_momentum(momentum, name)
     if not from_input:
         column = (channels, *(1 for _ in x.shape[2:]))
         middle, spread = (reshape(s, column) for s in running if s is not None)
-        return _scaled((x - middle) * _inverse_root(spread, small), weight, bias)
+        return _moved(x, middle, spread, weight, bias, small)
     count = prod(x.shape[i] for i in axes)
     if count == 1:
         raise ShapeError(
             f"{name}: an input of shape {x.shape} has one value a channel, whose variance is 0; "
             "more are needed to normalize by"
         )
-    done, middle, spread = _standardized(x, axes, small)
-    with no_grad():
-        batch = middle.detach(), spread.detach() * (count / max(count - 1, 1))
+
+    def follow(middle: Tensor, spread: Tensor) -> None:
+        others = tuple(i for i in range(len(x.shape)) if i != 1)
+        batch = middle, spread * (count / max(count - 1, 1))
         for state, found in zip(running, batch, strict=True):
-            if state is not None and count:
-                fresh = mean(found, tuple(i for i in range(len(x.shape)) if i != 1))
-                state.assign(state * (1 - momentum) + fresh * momentum)
-    return _scaled(done, weight, bias)
+            if state is not None:
+                fresh = mean(found, others)
+                state.assign(widened(state) * (1 - momentum) + fresh * momentum)
+
+    some = 0 not in x.shape  # of no samples there are no statistics
+    return _normalized(x, weight, bias, x.shape, axes, small, follow if some else None)
 
 
-def _standardized(x: Tensor, axes: Shape, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Return (x - mean) / sqrt(variance + eps), the mean and the variance over `axes`."""
-    middle = mean(x, axes, keepdims=True)
-    centered = x - middle
+# What is computed, of tensors that have been checked.
+@in_float32
+def _normalized(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    view: Shape,
+    axes: Shape,
+    eps: float,
+    follow: Callable[[Tensor, Tensor], None] | None = None,
+) -> Tensor:
+    """Normalize over axes of a view; `follow` gets mean and variance, without their history."""
+    seen = reshape(x, view)
+    middle = mean(seen, axes, keepdims=True)
+    centered = seen - middle
     spread = mean(square(centered), axes, keepdims=True)
-    return centered * _inverse_root(spread, eps), middle, spread
+    if follow is not None:
+        with no_grad():
+            follow(middle.detach(), spread.detach())
+    return _scaled(reshape(centered * _inverse_root(spread, eps), x.shape), weight, bias)
+
+
+@in_float32
+def _unit_power(x: Tensor, weight: Tensor | None, axes: Shape, eps: float) -> Tensor:
+    return _scaled(x * _inverse_root(mean(square(x), axes, keepdims=True), eps), weight, None)
+
+
+@in_float32
+def _moved(
+    x: Tensor,
+    middle: Tensor,
+    spread: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+) -> Tensor:
+    return _scaled((x - middle) * _inverse_root(spread, eps), weight, bias)
 
 
 def _inverse_root(x: Tensor, eps: float) -> Tensor:
@@ -205,10 +229,39 @@ def _floats(input: Any, name: str) -> Tensor:
 
 
 def _epsilon(eps: Any, name: str) -> float:
-    found = float(as_number(eps, name, "eps"))
+    found = as_float(eps, name, "eps")
     if not found >= 0:
         raise ArgumentError(f"{name}: eps={found} came, and at least 0 is needed")
     return found
+
+
+def check_momentum(momentum: Any, name: str) -> Any:
+    """Return a momentum as a number, or as the 0-d tensor that it is. Raises: ArgumentError."""
+    if isinstance(momentum, Value) and not momentum.shape:
+        return momentum
+    found = as_float(momentum, name, "momentum")
+    if not isfinite(found):
+        raise ArgumentError(f"{name}: momentum={found} came, and a finite number is needed")
+    return found
+
+
+def _check_state(state: Any, what: str, channels: int, written: bool) -> None:
+    """Raise unless running statistics can be used, and `written` where they are."""
+    if state is None:
+        if not written:
+            raise ArgumentError(f"{what} is None, and without training it is needed")
+        return
+    if not isinstance(state, Value):
+        raise DTypeError(f"{what} is {type(state).__name__}, and a tensor is needed")
+    if state.shape != (channels,):
+        raise ShapeError(f"{what} {state.shape} came; ({channels},) is needed")
+    if not state.dtype.is_floating:
+        raise DTypeError(f"{what} is {state.dtype.name}, and floats are needed")
+    if written and state.array.layout.overlaps:
+        raise ShapeError(
+            f"{what} is an expanded view, whose elements share memory, and it is written to: a "
+            "copy() is needed"
+        )
 
 
 def _last_axes(input: Any, normalized_shape: Any, name: str) -> tuple[Tensor, Shape]:

@@ -1,8 +1,7 @@
-"""Pooling and unfolding: made of windows of an image, with PyTorch's names and arguments."""
+"""Pooling: made of windows of an image, with PyTorch's names and arguments."""
 
 from __future__ import annotations
 
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,11 +12,12 @@ from ..errors import ArgumentError, DTypeError, ShapeError, shown
 from ..indexing import take
 from ..layout import Shape, check_size
 from ..ops import movement
-from ..ops import windows as primitives
 from ..ops.families import with_dtype
 from ..ops.reduction import max_, sum_
-from ..shaping import as_number, as_tensor, pad, reshape
-from .convolution import Numbers, numbers, window_counts, with_batch
+from ..shaping import as_float, as_tensor, checked_flag, pad, reshape
+from .convolution import Numbers, numbers, with_batch
+from .precision import in_float32
+from .windows import divisors, inside_image, pool_counts, pool_frame, windows_of
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -102,119 +102,32 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
     [floor(i H / PH), ceil((i + 1) H / PH)). Raises: ShapeError, ArgumentError, DTypeError.
     """
     name = "adaptive_avg_pool2d"
+    sizes = output_sizes(output_size, name)
     x, single = with_batch(name, _floating(input, name), 2)
-    asked = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * 2
+    image = x.shape[2:]
+    if 0 in image:
+        raise ShapeError(f"{name}: an image of {image} is empty")
+    counts = tuple(n if size is None else size for n, size in zip(image, sizes, strict=True))
+    out = _even_means(x, check_size((*x.shape[:2], *counts), name)[2:])
+    return reshape(out, out.shape[1:]) if single else out
+
+
+def checked_divisor(value: Any, name: str) -> float | None:
+    """Return what sums are divided by, None for their counts. Raises: ArgumentError."""
+    found = None if value is None else as_float(value, name, "divisor_override")
+    if found == 0:
+        raise ArgumentError(f"{name}: divisor_override=0 came, and nothing divides by 0")
+    return found
+
+
+def output_sizes(value: Any, name: str) -> tuple[int | None, ...]:
+    """Return two sizes, None for those of the image. Raises: ArgumentError."""
+    asked = value if isinstance(value, (tuple, list)) else (value,) * 2
     if len(asked) != 2:
-        raise ArgumentError(f"{name}: output_size={shown(output_size)} came; 2 sizes are needed")
-    for axis, (n, size) in enumerate(zip(x.shape[2:], asked, strict=True), 2):
-        count = n if size is None else numbers(size, 1, name, "output_size", 1)[0]
-        if n == 0:
-            raise ShapeError(f"{name}: an image of {x.shape[2:]} is empty")
-        x = _even_means(x, axis, count)
-    return reshape(x, x.shape[1:]) if single else x
-
-
-def unfold(
-    input: Any,
-    kernel_size: Numbers,
-    dilation: Numbers = 1,
-    padding: Numbers = 0,
-    stride: Numbers = 1,
-) -> Tensor:
-    """Return every window of the images as a column: what is known as im2col.
-
-    Shapes: (N, C, H, W) -> (N, C KH KW, PH PW), or without N. Raises: ShapeError, ArgumentError.
-    """
-    x, single = with_batch("unfold", as_tensor(input, "unfold"), 2)
-    kernel, steps, gaps, pads = _frame("unfold", 2, kernel_size, stride, dilation, padding)
-    counts = window_counts("unfold", x.shape[2:], kernel, steps, gaps, pads, pads)
-    n, channels = x.shape[:2]
-    shape = check_size((n, channels * prod(kernel), prod(counts)), "unfold")
-    if any(pads):
-        x = pad(x, ((0, 0), (0, 0), *((p, p) for p in pads)))
-    seen = primitives.windows(x, counts, kernel, steps, gaps)
-    columns = reshape(movement.permute(seen, (0, 1, 4, 5, 2, 3)), shape)
-    return reshape(columns, shape[1:]) if single else columns
-
-
-def fold(
-    input: Any,
-    output_size: Numbers,
-    kernel_size: Numbers,
-    dilation: Numbers = 1,
-    padding: Numbers = 0,
-    stride: Numbers = 1,
-) -> Tensor:
-    """Return columns put back as windows of images, added up where they overlap.
-
-    Shapes: (N, C KH KW, PH PW) -> (N, C, *output_size), or without N: the transpose of unfold.
-    Raises: ShapeError, ArgumentError.
-    """
-    x = as_tensor(input, "fold")
-    kernel, steps, gaps, pads = _frame("fold", 2, kernel_size, stride, dilation, padding)
-    image = numbers(output_size, 2, "fold", "output_size", 1)
-    counts = window_counts("fold", image, kernel, steps, gaps, pads, pads)
-    rows, columns = prod(kernel), prod(counts)
-    if len(x.shape) not in (2, 3) or x.shape[-2] % rows or x.shape[-1] != columns:
-        raise ShapeError(
-            f"fold: an input of shape {x.shape} came, and (N, C * {rows}, {columns}), or without "
-            f"N, is needed for an image of {image}"
-        )
-    lead = x.shape[:-2] or (1,)
-    channels = x.shape[-2] // rows
-    seen = reshape(x, (*lead, channels, *kernel, *counts))
-    seen = movement.permute(seen, (0, 1, 4, 5, 2, 3))
-    wide = tuple(n + 2 * p for n, p in zip(image, pads, strict=True))
-    out = primitives.overlap_add(seen, kernel, steps, gaps, wide)
-    if any(pads):
-        starts, shape = (0, 0, *pads), (*out.shape[:2], *image)
-        out = movement.slice_view(out, starts, shape, (1,) * 4)
-    return reshape(out, out.shape[1:]) if len(x.shape) == 2 else out
-
-
-def _frame(name: str, d: int, size: Any, stride: Any, dilation: Any, padding: Any) -> tuple:
-    """Return kernel, stride, dilation and padding, one number for each of d axes."""
-    kernel = numbers(size, d, name, "kernel_size", 1)
-    steps = kernel if stride is None else numbers(stride, d, name, "stride", 1)
-    gaps = numbers(dilation, d, name, "dilation", 1)
-    return kernel, steps, gaps, numbers(padding, d, name, "padding", 0)
-
-
-def _pool_counts(
-    name: str, image: Shape, kernel: Shape, steps: Shape, gaps: Shape, pads: Shape, up: Any
-) -> tuple[Shape, Shape]:
-    """Return how many windows there are along every axis, and how much follows the image."""
-    reach = tuple(g * (k - 1) for g, k in zip(gaps, kernel, strict=True))
-    if any(2 * p > r + 1 for p, r in zip(pads, reach, strict=True)):
-        raise ArgumentError(
-            f"{name}: padding {pads} came, and it must be at most half of the kernel {kernel}"
-        )
-    if not isinstance(up, (bool, np.bool_)):
-        raise ArgumentError(f"{name}: ceil_mode={shown(up)} came; True or False is needed")
-    # Rounded up, windows may reach further; but they must begin before the padding that follows.
-    more = tuple(p + (s - 1 if up else 0) for p, s in zip(pads, steps, strict=True))
-    counts = window_counts(name, image, kernel, steps, gaps, pads, more)
-    room = zip(counts, image, pads, steps, strict=True)
-    counts = tuple(min(c, -(-(n + p) // s)) if up else c for c, n, p, s in room)
-    ends = zip(counts, steps, reach, image, pads, strict=True)
-    return counts, tuple(max(0, (c - 1) * s + r + 1 - n - p) for c, s, r, n, p in ends)
-
-
-def _windows(x: Any, counts: Shape, kernel: Shape, steps: Shape, gaps: Shape) -> tuple[Any, Shape]:
-    """Return the windows of the last axes, and which axes of the result lie within them."""
-    d, lead = len(kernel), len(x.shape) - len(kernel)
-    if kernel == steps and all(g == 1 or k == 1 for g, k in zip(gaps, kernel, strict=True)):
-        # Tiles: a reshape, whose gradient moves nothing.
-        used = tuple(n * k for n, k in zip(counts, kernel, strict=True))
-        if used != x.shape[lead:]:
-            shape = (*x.shape[:lead], *used)
-            x = movement.slice_view(x, (0,) * len(shape), shape, (1,) * len(shape))
-        tiles = [n for pair in zip(counts, kernel, strict=True) for n in pair]
-        return movement.reshape(x, (*x.shape[:lead], *tiles)), tuple(
-            lead + 2 * i + 1 for i in range(d)
-        )
-    seen = primitives.windows(x, counts, kernel, steps, gaps)
-    return seen, tuple(range(lead + d, lead + 2 * d))
+        raise ArgumentError(f"{name}: output_size={shown(value)} came; 2 sizes are needed")
+    return tuple(
+        None if size is None else numbers(size, 1, name, "output_size", 1)[0] for size in asked
+    )
 
 
 def _max_pool(
@@ -224,13 +137,17 @@ def _max_pool(
     if x.dtype is dtypes.bool_:
         raise DTypeError(f"{name}: a bool tensor came and numbers are needed: use .astype()")
     x, single = with_batch(name, x, d)
-    kernel, steps, gaps, pads = _frame(name, d, size, stride, dilation, padding)
-    counts, after = _pool_counts(name, x.shape[2:], kernel, steps, gaps, pads, up)
+    kernel, steps, gaps, pads = pool_frame(name, d, size, stride, padding, dilation)
+    image = x.shape[2:]
+    counts, after = pool_counts(name, image, kernel, steps, gaps, pads, up)
     if any(pads) or any(after):
         least = -np.inf if x.dtype.is_floating else int(np.iinfo(x.dtype.numpy).min)
         x = pad(x, ((0, 0), (0, 0), *zip(pads, after, strict=True)), value=least)
-    seen, axes = _windows(x, counts, kernel, steps, gaps)
-    out = max_(seen, axes, ties="first")
+    seen, axes = windows_of(x, counts, kernel, steps, gaps)
+    ties: Any = "first"
+    if any(pads):  # what precedes the image must not be the first of those that are -inf
+        ties = inside_image(image, counts, kernel, steps, gaps, pads, axes)
+    out = max_(seen, axes, ties=ties)
     return reshape(out, out.shape[1:]) if single else out
 
 
@@ -242,44 +159,38 @@ def _avg_pool(
     stride: Any,
     padding: Any,
     up: Any,
-    include: bool,
+    include: Any,
     divisor: Any,
 ) -> Tensor:
     x, single = with_batch(name, _floating(input, name), d)
-    kernel, steps, gaps, pads = _frame(name, d, size, stride, 1, padding)
+    kernel, steps, gaps, pads = pool_frame(name, d, size, stride, padding)
+    whole = checked_flag(include, name, "count_include_pad")
+    divisor = checked_divisor(divisor, name)
     image = x.shape[2:]
-    counts, after = _pool_counts(name, image, kernel, steps, gaps, pads, up)
-    if divisor is not None:
-        divisor = as_number(divisor, name, "divisor_override")
-        if divisor == 0:
-            raise ArgumentError(f"{name}: divisor_override=0 came, and nothing divides by 0")
+    counts, after = pool_counts(name, image, kernel, steps, gaps, pads, up)
     if any(pads) or any(after):
         x = pad(x, ((0, 0), (0, 0), *zip(pads, after, strict=True)))
-    seen, axes = _windows(x, counts, kernel, steps, gaps)
-    total = sum_(seen, axes)
+    seen, axes = windows_of(x, counts, kernel, steps, gaps)
     if divisor is None:
-        divisor = _divisors(image, counts, kernel, steps, pads, include)
-        if isinstance(divisor, np.ndarray):
-            divisor = _constant(divisor, total)
-    out = total / divisor
+        divisor = divisors(image, counts, kernel, steps, pads, whole)
+    out = _means(seen, axes, divisor)
     return reshape(out, out.shape[1:]) if single else out
 
 
-def _divisors(
-    image: Shape, counts: Shape, kernel: Shape, steps: Shape, pads: Shape, include: bool
-) -> Any:
-    """Return how many elements every window counts: one number where all agree."""
-    found: Any = 1
-    for n, count, k, s, p in zip(image, counts, kernel, steps, pads, strict=True):
-        first = np.arange(count) * s - p
-        last = np.minimum(first + k, n + p)
-        inside = np.minimum(last, n) - np.maximum(first, 0)
-        found = np.multiply.outer(found, last - first if include else inside)
-    same = found.min() == found.max()
-    return int(found.flat[0]) if same else found
+@in_float32
+def _means(seen: Tensor, axes: Shape, divisor: Any) -> Tensor:
+    total = sum_(seen, axes)
+    return total / (_constant(divisor, total) if isinstance(divisor, np.ndarray) else divisor)
 
 
-def _even_means(x: Any, axis: int, count: int) -> Any:
+@in_float32
+def _even_means(x: Tensor, counts: Shape) -> Tensor:
+    for axis, count in enumerate(counts, 2):
+        x = _even_means_along(x, axis, count)
+    return x
+
+
+def _even_means_along(x: Any, axis: int, count: int) -> Any:
     n = x.shape[axis]
     if n % count == 0:
         shape = (*x.shape[:axis], count, n // count, *x.shape[axis + 1 :])

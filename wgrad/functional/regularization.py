@@ -8,7 +8,7 @@ from .. import dtypes
 from ..errors import ArgumentError
 from ..ops.elementwise import greater_equal, where
 from ..ops.families import with_dtype
-from ..shaping import as_number, as_tensor
+from ..shaping import as_float, as_tensor, checked_flag
 
 if TYPE_CHECKING:
     from ..random import Generator
@@ -26,8 +26,10 @@ def dropout(
     Source: Srivastava et al., "Dropout" (JMLR 2014).
     """
     share = check_share(p, "dropout")
+    check_generator(generator, "dropout")
+    noisy = checked_flag(training, "dropout", "training")
     x = as_tensor(input, "dropout")
-    return drop(x, share, generator) if training and share else x
+    return drop(x, share, generator) if noisy and share else x
 
 
 def drop(x: Tensor, share: float, generator: Generator | None) -> Tensor:
@@ -40,9 +42,16 @@ def drop(x: Tensor, share: float, generator: Generator | None) -> Tensor:
     return where(kept, x * (1 / (1 - share) if share < 1 else 0.0), 0.0)
 
 
+def check_generator(generator: Any, where: str) -> None:
+    """Raise ArgumentError for what nothing can be drawn from, also where nothing is."""
+    from ..random import stream
+
+    stream(generator, where)
+
+
 def check_share(p: Any, where: str, name: str = "p") -> float:
     """Return a probability as a float. Raises: ArgumentError."""
-    share = float(as_number(p, where, name))
+    share = as_float(p, where, name)
     if not 0 <= share <= 1:
         raise ArgumentError(f"{where}: {name}={share} came, and a number from 0 to 1 is needed")
     return share

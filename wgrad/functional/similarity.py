@@ -9,11 +9,12 @@ from .. import dtypes
 from ..core import check_devices
 from ..errors import ArgumentError, ShapeError
 from ..layout import broadcast_shapes, normalize_axis
-from ..ops.elementwise import abs_, maximum, not_equal, power, relu, sqrt, square, where
+from ..ops.elementwise import abs_, maximum, not_equal, power, sqrt, square, where
 from ..ops.families import with_dtype
 from ..ops.reduction import sum_
-from ..shaping import as_number, as_tensor, as_tensors
-from .losses import check_reduction, reduce_loss
+from ..shaping import as_float, as_tensor, as_tensors
+from .losses import at_least_0, check_reduction, reduced
+from .precision import in_float32
 from .reductions import max
 
 if TYPE_CHECKING:
@@ -27,10 +28,10 @@ def normalize(input: Tensor, p: float = 2.0, axis: int = 1, eps: float = 1e-12) 
     """
     x = _floats(as_tensor(input, "normalize"))
     at = normalize_axis(axis, len(x.shape), "normalize")
-    order, least = (float(as_number(v, "normalize", n)) for v, n in ((p, "p"), (eps, "eps")))
+    order, least = (as_float(v, "normalize", n) for v, n in ((p, "p"), (eps, "eps")))
     if not order > 0 or not least > 0:
         raise ArgumentError(f"normalize: p={order} and eps={least} came; both must be more than 0")
-    return x / maximum(_norm(x, order, at), least)
+    return _of_unit_norm(x, order, at, least)
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, axis: int = 1, eps: float = 1e-8) -> Tensor:
@@ -38,7 +39,12 @@ def cosine_similarity(x1: Tensor, x2: Tensor, axis: int = 1, eps: float = 1e-8) 
 
     Shapes: broadcast, less the axis. Raises: ShapeError; ArgumentError unless eps > 0.
     """
-    return _cosine(x1, x2, axis, eps, "cosine_similarity")
+    name = "cosine_similarity"
+    least = as_float(eps, name, "eps")
+    if not least > 0:
+        raise ArgumentError(f"{name}: eps={least} came, and more than 0 is needed")
+    x1, x2, at = _vectors(x1, x2, axis, name)
+    return _cosine(x1, x2, at, least)
 
 
 def cosine_embedding_loss(
@@ -46,21 +52,30 @@ def cosine_embedding_loss(
 ) -> Tensor:
     """Return 1 - cosine where the target is 1, and max(0, cosine - margin) where it is -1.
 
+    Where the cosine is the margin the slope is that of a larger one, as in PyTorch.
     Shapes: inputs (n, d) or (d,), target (n,) or () -> 0-d, or the target's with
     reduction="none". Raises: ShapeError; ArgumentError for an unknown reduction.
     """
     name = "cosine_embedding_loss"
     check_reduction(reduction, name)
-    edge = float(as_number(margin, name, "margin"))
-    cosine = _cosine(input1, input2, -1, 1e-8, name)
-    target = as_tensor(target, name, cosine)
-    if target.shape != cosine.shape:
-        raise ShapeError(f"{name}: a target {target.shape} came, and {cosine.shape} is needed")
-    near = where(not_equal(target, -1), 1 - cosine, 0.0)
-    return reduce_loss(near + where(not_equal(target, 1), relu(cosine - edge), 0.0), reduction)
+    edge = as_float(margin, name, "margin")
+    x1, x2, at = _vectors(input1, input2, -1, name)
+    target = as_tensor(target, name, x1)
+    shape = broadcast_shapes(name, x1.shape, x2.shape)[:-1]
+    if target.shape != shape:
+        raise ShapeError(f"{name}: a target {target.shape} came, and {shape} is needed")
+    check_devices(name, (x1, target))
+
+    def loss(x1: Tensor, x2: Tensor, target: Tensor) -> Tensor:
+        cosine = _cosine(x1, x2, at, 1e-8)
+        near = where(not_equal(target, -1), 1 - cosine, 0.0)
+        return near + where(not_equal(target, 1), at_least_0(cosine - edge), 0.0)
+
+    return reduced(loss, reduction, x1, x2, target)
 
 
-def _cosine(x1: Any, x2: Any, axis: int, eps: Any, name: str) -> Tensor:
+def _vectors(x1: Any, x2: Any, axis: Any, name: str) -> tuple[Tensor, Tensor, int]:
+    """Return two tensors of floats that agree along an axis, and that axis from the back."""
     x1, x2 = (_floats(x) for x in as_tensors(name, x1, x2))
     check_devices(name, (x1, x2))
     shape = broadcast_shapes(name, x1.shape, x2.shape)
@@ -68,11 +83,18 @@ def _cosine(x1: Any, x2: Any, axis: int, eps: Any, name: str) -> Tensor:
     for x in (x1, x2):
         if len(x.shape) < -at or x.shape[at] != shape[at]:
             raise ShapeError(f"{name}: {x1.shape} and {x2.shape} disagree along axis {axis}")
-    least = float(as_number(eps, name, "eps"))
-    if not least > 0:
-        raise ArgumentError(f"{name}: eps={least} came, and more than 0 is needed")
-    lengths = [maximum(_norm(x, 2.0, at), least) for x in (x1, x2)]
-    return sum_((x1 / lengths[0]) * (x2 / lengths[1]), axis=at)
+    return x1, x2, at
+
+
+@in_float32
+def _cosine(x1: Tensor, x2: Tensor, at: int, eps: float) -> Tensor:
+    x1, x2 = (_of_unit_norm(x, 2.0, at, eps) for x in (x1, x2))
+    return sum_(x1 * x2, axis=at)
+
+
+@in_float32
+def _of_unit_norm(x: Tensor, p: float, axis: int, eps: float) -> Tensor:
+    return x / maximum(_norm(x, p, axis), eps)
 
 
 def _floats(x: Tensor) -> Tensor:

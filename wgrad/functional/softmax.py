@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import dtypes
-from ..backends.base import kept_shape
+from ..backends.array import kept_shape
 from ..core import wrap
 from ..layout import normalize_axes
 from ..ops.elementwise import clamp, exp, log

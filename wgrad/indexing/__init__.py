@@ -12,4 +12,4 @@ from .sets import (
     unique_values,
 )
 from .sorting import argsort, searchsorted, sort, topk
-from .taking import getitem, scatter_add, take, take_along_axis
+from .taking import getitem, scatter_add, take, take_along_axis, taken

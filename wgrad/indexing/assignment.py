@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import core, tape
-from ..backends.base import Array, tracing
+from ..backends.array import Array
+from ..backends.tracing import tracing
 from ..core import Value, apply
 from ..errors import GradientError
 from ..ops import indexing as primitives

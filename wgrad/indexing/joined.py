@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import dtypes
-from ..backends.base import Device, tracing
+from ..backends.base import Device
+from ..backends.tracing import tracing
 from ..core import apply
 from ..errors import ShapeError
 from ..layout import Shape, broadcast_shapes, check_size

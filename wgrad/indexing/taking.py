@@ -30,8 +30,12 @@ def take(x: Tensor, indices: Any, axis: int | None = None) -> Tensor:
     index = index_tensor(indices, x, "take")
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
-    at = normalize_axis(axis, len(x.shape), "take")
-    primitives.check_indices(index, x.shape[at], "take")
+    return taken(x, index, normalize_axis(axis, len(x.shape), "take"), "take")
+
+
+def taken(x: Tensor, index: Tensor, at: int, where: str) -> Tensor:
+    """Return the entries of `x` at an index tensor along an axis, for a function of that name."""
+    primitives.check_indices(index, x.shape[at], where)
     lead, tail = x.shape[:at], x.shape[at + 1 :]
     out = take_flat(x, shaped(index, (prod(index.shape),)), at)
     return shaped(out, (*lead, *index.shape, *tail))

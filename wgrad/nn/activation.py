@@ -27,7 +27,7 @@ from ..ops.elementwise.activation import (
     silu,
 )
 from ..ops.elementwise.hyperbolic import tanh
-from ..shaping import as_number
+from ..shaping import as_float
 from ..tensor import Tensor
 from .layers import _size
 from .module import Module
@@ -115,7 +115,7 @@ class PReLU(Module):
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, device: DeviceLike = None):
         self.num_parameters = _size(num_parameters, "PReLU: num_parameters")
-        start = float(as_number(init, "PReLU", "init"))
+        start = as_float(init, "PReLU", "init")
         self.weight = full(self.num_parameters, start, device=device).requires_grad_()
 
     def forward(self, x: Any) -> Tensor:

@@ -15,7 +15,7 @@ from ..functional.regularization import check_share
 from ..layout import Shape
 from ..ops.elementwise import greater, logical_not, logical_or, where
 from ..random import Generator, uniform
-from ..shaping import as_tensor, reshape, transpose
+from ..shaping import as_tensor, checked_flag, reshape, transpose
 from ..tensor import Tensor
 from .layers import Linear, Seed, _generator, _size
 from .module import Module
@@ -80,9 +80,11 @@ class MultiheadAttention(Module):
         query i see the keys 0 to i. The weights are the mean over the heads, or (n, num_heads, t,
         s). A query that may see no key gets zeros before the last projection.
         """
-        inputs = [
-            as_tensor(x, "MultiheadAttention", self.in_proj_weight) for x in (query, key, value)
-        ]
+        name = "MultiheadAttention"
+        need_weights = checked_flag(need_weights, name, "need_weights")
+        average_attn_weights = checked_flag(average_attn_weights, name, "average_attn_weights")
+        is_causal = checked_flag(is_causal, name, "is_causal")
+        inputs = [as_tensor(x, name, self.in_proj_weight) for x in (query, key, value)]
         batched = len(inputs[0].shape) == 3
         inputs = [self._batch_first(x, batched) for x in inputs]
         self._check(*inputs)

@@ -44,14 +44,13 @@ from ..functional.pooling import (
     adaptive_avg_pool2d,
     avg_pool1d,
     avg_pool2d,
-    fold,
     max_pool1d,
     max_pool2d,
-    unfold,
 )
 from ..functional.regularization import dropout
 from ..functional.similarity import cosine_embedding_loss, cosine_similarity, normalize
 from ..functional.softmax import log_softmax, softmax
+from ..functional.unfolding import fold, unfold
 from ..ops.elementwise.activation import (
     hardsigmoid,
     hardswish,

@@ -7,9 +7,15 @@ from typing import Any
 
 from ..creation import DeviceLike, ones, tensor, zeros
 from ..errors import ArgumentError, ShapeError
-from ..functional.normalization import batch_norm, group_norm, layer_norm, rms_norm
+from ..functional.normalization import (
+    batch_norm,
+    check_momentum,
+    group_norm,
+    layer_norm,
+    rms_norm,
+)
 from ..layout import normalize_shape
-from ..shaping import as_number, as_tensor
+from ..shaping import as_tensor
 from ..tape import no_grad
 from ..tensor import Tensor
 from .layers import _size
@@ -132,7 +138,7 @@ class _BatchNorm(Module):
         name = type(self).__name__
         self.num_features = _size(num_features, f"{name}: num_features")
         self.eps = eps
-        self.momentum = None if momentum is None else float(as_number(momentum, name, "momentum"))
+        self.momentum = None if momentum is None else check_momentum(momentum, name)
         self.affine = bool(affine)
         self.track_running_stats = bool(track_running_stats)
         self.weight = _learned(ones, self.num_features, device, affine)

@@ -6,15 +6,26 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..functional.convolution import Numbers
-from ..functional.interpolation import interpolate
-from ..functional.pooling import adaptive_avg_pool2d, avg_pool2d, max_pool2d
-from ..shaping import flatten
+from ..functional.interpolation import check_options, interpolate
+from ..functional.pooling import (
+    adaptive_avg_pool2d,
+    avg_pool2d,
+    checked_divisor,
+    max_pool2d,
+    output_sizes,
+)
+from ..functional.windows import pool_frame
+from ..layout import MAX_AXES, normalize_axis
+from ..shaping import checked_flag, flatten
 from ..tensor import Tensor
 from .module import Module
 
 
 class MaxPool2d(Module):
-    """The largest value of every window: nn.functional.max_pool2d as a layer."""
+    """The largest value of every window: nn.functional.max_pool2d as a layer.
+
+    Raises: ArgumentError, here as in all of these, for what serves no image.
+    """
 
     def __init__(
         self,
@@ -24,6 +35,8 @@ class MaxPool2d(Module):
         dilation: Numbers = 1,
         ceil_mode: bool = False,
     ):
+        pool_frame("MaxPool2d", 2, kernel_size, stride, padding, dilation)
+        checked_flag(ceil_mode, "MaxPool2d", "ceil_mode")
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
         self.padding = padding
@@ -54,6 +67,10 @@ class AvgPool2d(Module):
         count_include_pad: bool = True,
         divisor_override: int | None = None,
     ):
+        pool_frame("AvgPool2d", 2, kernel_size, stride, padding)
+        checked_flag(ceil_mode, "AvgPool2d", "ceil_mode")
+        checked_flag(count_include_pad, "AvgPool2d", "count_include_pad")
+        checked_divisor(divisor_override, "AvgPool2d")
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
         self.padding = padding
@@ -80,6 +97,7 @@ class AdaptiveAvgPool2d(Module):
     """Means over a given number of windows: nn.functional.adaptive_avg_pool2d as a layer."""
 
     def __init__(self, output_size: Any):
+        output_sizes(output_size, "AdaptiveAvgPool2d")
         self.output_size = output_size
 
     def forward(self, x: Any) -> Tensor:
@@ -93,6 +111,8 @@ class Flatten(Module):
     """The axes from `start_dim` to `end_dim` made one: all but the batch, unless told otherwise."""
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1):
+        for axis in (start_dim, end_dim):
+            normalize_axis(axis, MAX_AXES, "Flatten")
         self.start_dim = start_dim
         self.end_dim = end_dim
 
@@ -114,6 +134,7 @@ class Upsample(Module):
         align_corners: bool | None = None,
         recompute_scale_factor: bool | None = None,
     ):
+        check_options("Upsample", size, scale_factor, mode, align_corners, recompute_scale_factor)
         self.size = size
         self.scale_factor = scale_factor
         self.mode = mode

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import dtypes
-from ..backends.base import Array, Body, Device, Number, kept_shape, reduced_shape
+from ..backends.array import Array, Body, Number, kept_shape, reduced_shape
+from ..backends.base import Device
 from ..core import Call, Input, Op, Value, apply, check_devices, wrap
 from ..dtypes import DType
 from ..errors import DTypeError, ShapeError

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..backends.base import Array, Device, tracing
+from ..backends.array import Array
+from ..backends.base import Device
+from ..backends.tracing import tracing
 from ..core import Op, Rule, Value, apply, wrap
 from ..errors import DTypeError, IndexRangeError
 from ..layout import Shape
@@ -62,6 +64,9 @@ def outlier(x: Value, least: int, greatest: int, besides: int | None = None) -> 
     return int(found[0]) if found.size else None
 
 
+COUNTLESS = 2**31 - 1  # a size for what has no positions, but numbers to become some
+
+
 def check_indices(
     index: Value,
     size: int,
@@ -93,6 +98,8 @@ def check_indices(
     worst = outlier(index, least, size - 1, besides)
     if worst is not None:
         there = f"{size} positions, {least} to {size - 1}, exist" if size else "no position exists"
+        if size == COUNTLESS:
+            there = f"{least} to {size - 1} is needed"
         raise IndexRangeError(f"{op}: {what} {worst} is out of range: {there}")
 
 

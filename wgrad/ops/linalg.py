@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..backends.base import Array, Device
+from ..backends.array import Array
+from ..backends.base import Device
 from ..core import apply
 from .families import Bilinear, register
 from .movement import permute

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..backends.base import Array, Body, Device, Number
+from ..backends.array import Array, Body, Number
+from ..backends.base import Device
 from ..core import apply
 from ..dtypes import DType
 from ..layout import Layout, Shape

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..backends.base import Array, Device, Number, tracing
+from ..backends.array import Array, Number
+from ..backends.base import Device
+from ..backends.tracing import tracing
 from ..core import apply
 from ..layout import Layout, Shape
 from .families import Linear, register

@@ -6,13 +6,15 @@ In a partial, `out` is the result spread over the reduced axes, so it has the sh
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from math import prod as prod_of
+from operator import and_
 from typing import Any
 
 import numpy as np
 
 from .. import dtypes
-from ..backends.base import kept_shape
+from ..backends.array import kept_shape
 from ..core import apply, wrap
 from ..layout import Shape
 from .elementwise import equal, isnan
@@ -28,13 +30,20 @@ def reduction(
     return op
 
 
-def _ties(a: Any, out: Any, axes: Shape, ties: str = "all") -> Any:
-    """Every tied position gets the full gradient, with ties="split" an equal share; or "first"."""
+def _ties(a: Any, out: Any, axes: Shape, ties: Any = "all") -> Any:
+    """Every tied position gets the full gradient, with ties="split" an equal share; or "first".
+
+    A tuple of host masks, which broadcast to `a`, is the first of the positions in all of them.
+    """
     winners = equal(a, out)
     if ties == "all":
         return winners
-    if ties == "first":
-        return _first(winners | isnan(a) if a.dtype.is_floating else winners, axes)
+    if ties == "first" or isinstance(ties, tuple):
+        hits = winners | isnan(a) if a.dtype.is_floating else winners
+        if isinstance(ties, tuple):
+            masks = (wrap(a.device.upload(mask, dtypes.bool_)) for mask in ties)
+            hits = hits & reduce(and_, masks)
+        return _first(hits, axes)
     ones = with_dtype(winners, a.dtype)
     return ones / expanded(apply(REGISTRY["sum"], ones, axes=axes, keepdims=True), a.shape)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..backends.base import Array, Device, Number
+from ..backends.array import Array, Number
+from ..backends.base import Device
 from ..core import Call, Op, apply, wrap
 from .elementwise import add, multiply
 from .families import REGISTRY, Linear, register

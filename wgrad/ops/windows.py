@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..backends.base import Array, Device
+from ..backends.array import Array
+from ..backends.base import Device
 from ..core import apply
 from ..layout import Layout, Shape
 from .movement import linear, view

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.base import Body, Live, changing, traced_by, tracing
+from ..backends.array import Body
+from ..backends.tracing import Live, changing, traced_by, tracing
 from ..creation import zeros_like
 from ..errors import ArgumentError, DTypeError
 from ..nn.module import prepare_value

@@ -7,7 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from ..backends.base import Array, Body, Number, tracing
+from ..backends.array import Array, Body, Number
+from ..backends.tracing import tracing
 from ..dtypes import DType, float16, float32
 from ..errors import ArgumentError, DTypeError, GradientError, ShapeError
 from ..tensor import Tensor

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
-from ..backends.base import Array, Device, Storage
+from ..backends.array import Array, Storage
+from ..backends.base import Device
 from ..layout import Layout
 from . import compile as compiling
 from .build import Executor, History, build

@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..backends.base import Device, Storage
+from ..backends.array import Storage
+from ..backends.base import Device
 from .interpret import Draw, Interpreter
 from .ir import Program
 from .limits import Limits

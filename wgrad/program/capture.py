@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from .. import random, tape
-from ..backends.base import Array, Device, Storage, traced_by
+from ..backends.array import Array, Storage
+from ..backends.base import Device
 from ..backends.threefry import split_seed
+from ..backends.tracing import traced_by
 from ..core import Node, Op, Value, caller, place
 from ..dtypes import DType
 from ..errors import GradientError, TraceError
@@ -303,10 +305,9 @@ class Capture:
         """Make the program, which also computes what lives on without being handed out."""
         tracer = self._tracer
         self._alive = [*self._made, *self.kept()]
-        updates = {self._bindings.whole[s][1]: slot for s, slot in tracer.current.items()}
-        self.program = make_program(
-            tracer, self._bindings, self._steps, [tracer.made[s] for s in self._alive], updates  # type: ignore[arg-type]
-        )  # fmt: skip
+        updates: dict = {self._bindings.whole[s][1]: slot for s, slot in tracer.current.items()}
+        outputs: list = [tracer.made[s] for s in self._alive]
+        self.program = make_program(tracer, self._bindings, self._steps, outputs, updates)
 
     def undo(self) -> None:
         """Leave everything outside as it was before the trace."""

@@ -12,10 +12,11 @@ import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from types import FrameType
 from typing import Any
 
 from .. import tape
-from ..backends.base import tracing
+from ..backends.tracing import tracing
 from ..core import listeners
 from ..devices import default_device
 from ..errors import ArgumentError
@@ -422,9 +423,10 @@ def _what_changes(old: Any, new: Any) -> str:
 
 def _warn(text: str) -> None:
     """Warn at the user's line."""
-    level, frame = 2, sys._getframe(1)
+    level = 2
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").startswith("wgrad"):
-        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+        level, frame = level + 1, frame.f_back
     warnings.warn(text, stacklevel=level - 1)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 
-from ..backends.base import Number, kept_shape, reduced_shape
+from ..backends.array import Number, kept_shape, reduced_shape
 from ..layout import Layout, Shape, compose
 from .graph import Graph
 from .ir import Ref

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ..backends.base import Live, Storage
+from ..backends.array import Storage
+from ..backends.tracing import Live
 from ..core import Node, Value
 from ..layout import Layout
 from ..tensor import Tensor

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
-from ..backends.base import Body, Number, kept_shape, reduced_shape
+from ..backends.array import Body, Number, kept_shape, reduced_shape
 from ..dtypes import DType
 from ..layout import Layout, Shape
 from .ir import Ref

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.base import Array, Device, Live, Number, Storage
+from ..backends.array import Array, Number, Storage
+from ..backends.base import Device
+from ..backends.tracing import Live
 from ..layout import Layout
 from .graph import Fold, Graph, Inside, Lookup, Position, Result, Statement
 from .ir import Program, Ref, Step
@@ -72,7 +74,8 @@ def run_step(device: Device, step: Step, storages: dict[int, Storage], draw: Dra
         return run_graph(device, params["graph"], args)
     if step.kind == "matmul" and params.get("epilogue") is not None:
         a, b = args[:2]
-        product = device.matmul(a, b, params["lead"], params["inner"])  # type: ignore[arg-type]
+        assert isinstance(a, Array) and isinstance(b, Array)
+        product = device.matmul(a, b, params["lead"], params["inner"])
         product = product.view(Layout.dense(params["epilogue"].shape))
         return run_graph(device, params["epilogue"], [product, *args[2:]])
     if step.kind == "batch":
@@ -157,7 +160,8 @@ def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Nu
         shape = graph.row_shape
     ready = [x.view(_narrowed(x.layout, shape)) if isinstance(x, Array) else x for x in args]
     if not arrays:  # an array gives the result its shape
-        ready[0] = device.full(shape, ready[0], s.dtypes[0])  # type: ignore[arg-type]
+        number: Any = ready[0]
+        ready[0] = device.full(shape, number, s.dtypes[0])
     if isinstance(s.what, Lookup):
         data, index = ready
         assert isinstance(data, Array)

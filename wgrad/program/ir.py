@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from ..backends.base import Number
+from ..backends.array import Number
 from ..dtypes import DType
 from ..layout import Layout, Shape
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from ..backends.base import Number
+from ..backends.array import Number
 from ..layout import Layout
 from .domains import Seen, as_elements, as_rows, reshaped, row_view, seen_through
 from .graph import Graph, Result, Statement

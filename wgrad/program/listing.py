@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..backends.base import OPERANDS, Live, Number
+from ..backends.array import OPERANDS, Number
+from ..backends.tracing import Live
 from .graph import Graph
 from .ir import Program, Ref, Slot, Step
 

@@ -15,18 +15,17 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..backends.base import (
-    UNBACKED,
+from ..backends.array import (
     Array,
     Body,
-    Device,
     Number,
     Storage,
     batch_gather_shape,
     product_shape,
     reduced_shape,
-    traced_by,
 )
+from ..backends.base import Device
+from ..backends.tracing import UNBACKED, traced_by
 from ..core import Node, Value, caller, place
 from ..dtypes import DType, float32, int32, rounded, uint32
 from ..errors import TraceError

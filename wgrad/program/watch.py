@@ -30,7 +30,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.base import Device, Storage
+from ..backends.array import Storage
+from ..backends.base import Device
 from ..core import Node, Op, Value
 from ..dtypes import DType
 from ..errors import TraceError

@@ -43,7 +43,7 @@ def as_number(value: Any, where: str, name: str = "") -> bool | int | float:
 
     Raises: ArgumentError; GradientError for a tensor whose history would be lost.
     """
-    if isinstance(value, Value):
+    if isinstance(value, Value) and value.array.layout.size == 1:
         if value.node is not None and value.node.requires_grad and is_recording():
             raise GradientError(
                 f"{where}: a tensor that requires grad came where a number is needed, and its "
@@ -58,3 +58,20 @@ def as_number(value: Any, where: str, name: str = "") -> bool | int | float:
         return {"b": bool, "f": float}.get(value.dtype.kind, int)(value)
     what = f"{name}={shown(value)}" if name else shown(value)
     raise ArgumentError(f"{where}: {what} came, and a number is needed")
+
+
+def as_float(value: Any, where: str, name: str = "") -> float:
+    """Return a number as `as_number` does, as a float. Raises: as it; ArgumentError for 10**400."""
+    number = as_number(value, where, name)
+    try:
+        return float(number)
+    except OverflowError:
+        what = f"{name}={shown(number)}" if name else shown(number)
+        raise ArgumentError(f"{where}: {what} came, and no float is as large") from None
+
+
+def checked_flag(value: Any, where: str, name: str) -> bool:
+    """Return True or False, of Python or NumPy. Raises: ArgumentError for all else."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ArgumentError(f"{where}: {name}={shown(value)} came; True or False is needed")
+    return bool(value)

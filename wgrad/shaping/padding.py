@@ -50,7 +50,7 @@ def pad(
             continue
         if x.shape[axis] == 0:
             raise ShapeError(f'pad: axis {axis} of shape {x.shape} has nothing for mode="{mode}"')
-        places = np.pad(np.arange(x.shape[axis]), widths_here, mode)  # type: ignore[call-overload]
+        places = np.pad(np.arange(x.shape[axis]), widths_here, mode)  # type: ignore[call-overload]  # a word
         x = picked(x, places, axis, "pad")
     return x
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import core, dtypes, functional, indexing, shaping, tape
-from ..backends.base import changing
+from ..backends.tracing import changing
 from ..core import Node, Value
 from ..dtypes import as_dtype
 from ..errors import (

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .. import tape
-from ..backends.base import changing
+from ..backends.tracing import changing
 from ..core import Node, Value, wrap
 from ..errors import DeviceError, DTypeError, GradientError, ShapeError
 

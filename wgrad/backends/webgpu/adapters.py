@@ -6,7 +6,8 @@ from typing import Any
 
 from ...errors import DeviceError, MissingDependencyError
 from .device import NO_ADAPTER, Gpu, adapters
-from .kernels import WebGpuDevice, dtypes_of
+from .kernels import WebGpuDevice
+from .launching import dtypes_of
 
 _open: dict[int, WebGpuDevice] = {}
 

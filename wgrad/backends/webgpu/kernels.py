@@ -7,42 +7,26 @@ and numbers travel in uniforms, so one pipeline serves every shape.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection, Sequence
-from math import prod
+from collections.abc import Sequence
 
 import numpy as np
 
 from ... import dtypes
 from ...dtypes import DType
-from ...errors import ShapeError
 from ...layout import Layout, Shape, collapse
 from .. import threefry
-from ..base import (
-    OPERANDS,
-    UNBACKED,
-    Array,
-    Body,
-    Device,
-    Number,
-    batch_gather_shape,
-    product_shape,
-    reduced_shape,
-)
-from . import reduce, scan, shaders, sort
+from ..array import OPERANDS, Array, Body, Number, product_shape, reduced_shape
+from . import reduce, scan
 from .device import Gpu, Pipeline
+from .indexing import Indexing
+from .launching import MAX_RANK, as_words, check_size, pack_dims, scalar_bits
 from .matmul import Matmul
-from .memory import GpuStorage, Pool
+from .memory import GpuStorage
 from .problem import Problem, Scratch
 from .variants import map_source, random_source, reduce_source, scan_source
 
-THREADS = 64  # of a workgroup, in every shader but map_flat and matmul's
 FLAT_QUADS = 512  # of a workgroup of map_flat: 256 threads, two each
-HALF_FEATURE = "shader-f16"
 WIDE_FROM = 1 << 14  # elements from which a strided map by vec4s is worth a shader of its own
-MAX_RANK = 8  # axes that cannot be merged, in a Params
-MOST_ELEMENTS = (1 << 31) - 1  # of a view, an expanded one: addresses are u32, some are signed
-SCATTER_RUN = 32768  # indices that one run of a scatter looks through
-SORTED_FROM = 64  # indices from which sorting them costs less than every output looking at all
 PRODUCTS_KEPT = 4096  # planned matrix products
 # The result's shape, the bytes of scratch memory, and what to launch.
 _Product = tuple[Shape, int, list[tuple[Pipeline, list[int], bytes, int]]]
@@ -50,140 +34,19 @@ _COPY = Body("copy", "a", np.copy)
 _FILL = Body("fill", "a", np.copy)
 
 
-def pack_dims(extents: Shape, *strides: Shape) -> bytes:
-    """Return the `Dims` of lib/index.wgsl: extents, then one vec4 of strides per axis."""
-    rank = len(extents)
-    lanes = len(strides)
-    words = [0] * 40
-    words[:rank] = extents
-    for axis in range(rank):
-        start = 8 + 4 * axis
-        words[start : start + lanes] = [s[axis] & 0xFFFFFFFF for s in strides]
-    return struct.pack("<40I", *words)
-
-
-def dtypes_of(features: Collection[str]) -> frozenset[DType]:
-    """Return what an adapter with these features holds."""
-    found = {dtypes.bool_, dtypes.int32, dtypes.uint32, dtypes.float32}
-    return frozenset(found | {dtypes.float16} if HALF_FEATURE in features else found)
-
-
-def scalar_bits(value: Number, dtype: DType) -> int:
-    """Return the bits of a number as a u32: how uniforms carry it."""
-    if dtype.is_floating:
-        with np.errstate(over="ignore"):  # beyond float32 it is an infinity, as on the host
-            return int(np.float32(value).view(np.uint32))
-    return int(value) & 0xFFFFFFFF
-
-
-class WebGpuDevice(Device):
+class WebGpuDevice(Indexing):
     """One adapter of wgpu."""
 
     def __init__(self, name: str, gpu: Gpu):
-        info = gpu.info
-        self.name = name
-        self.description = (
-            f"{info['device']} ({info['adapter_type']}, {info['backend_type']}, "
-            f"{info['description']})"
-        )
-        self.dtypes = dtypes_of(gpu.features)
-        self.gpu = gpu
-        self.pool = Pool(gpu)
-        self._pipelines: dict[tuple, Pipeline] = {}
-        self._texts: dict[str, Pipeline] = {}
+        super().__init__(name, gpu)
         self.products = Matmul(gpu)
         self._products: dict[tuple, _Product] = {}
         self._normal_table: Array | None = None
-        # Threads that keep a GPU busy, or the SIMD units of a software adapter.
-        self._busy = 1 << 8 if gpu.is_software else 1 << 14
 
-    def itemsize(self, dtype: DType) -> int:
-        return 2 if dtype is dtypes.float16 else 4  # a bool is a u32 in a buffer
-
-    def why_not(self, dtype: DType) -> str:
-        if dtype is dtypes.float16:
-            name = self.gpu.info["device"]
-            return f"adapter {name} lacks the feature {HALF_FEATURE}: take float32, or device numpy"
-        return super().why_not(dtype)
-
-    # Memory.
-    def _empty(self, shape: Shape, dtype: DType) -> Array:
-        size = prod(shape)
-        buffer = self.pool.acquire(self.itemsize(dtype) * size)
-        storage = GpuStorage(self, self.pool, size, buffer)
-        return Array(storage, Layout.dense(shape), dtype)
-
-    def upload(self, data: np.ndarray, dtype: DType) -> Array:
-        out = self._empty(data.shape, dtype)
-        if data.size:
-            host = data.astype(np.uint32) if dtype is dtypes.bool_ else data
-            host = host.reshape(-1)
-            if host.nbytes % 4:  # WebGPU writes whole words
-                host = np.append(host, host[-1:])
-            self.gpu.write(out.storage.buffer, host, host.nbytes)
-        return out
-
-    def download(self, x: Array) -> np.ndarray:
-        stored = np.dtype(np.uint32) if x.dtype is dtypes.bool_ else x.dtype.numpy
-        if x.layout.size == 0:
-            return np.zeros(x.shape, x.dtype.numpy)
-        if not x.layout.contiguous:
-            x = self.copy(x)
-        size = stored.itemsize
-        start, end = size * x.layout.offset, size * (x.layout.offset + x.layout.size)
-        first = start - start % 4  # WebGPU reads whole words
-        raw = self.gpu.read(x.storage.buffer, first, end + -end % 4 - first)
-        host = np.frombuffer(raw, stored, x.layout.size, start - first).reshape(x.shape)
-        return host.astype(np.bool_) if x.dtype is dtypes.bool_ else host.copy()
-
+    # Elementwise.
     def full(self, shape: Shape, value: Number, dtype: DType) -> Array:
         return self.map(_FILL, (value,), (dtype,), shape, dtype)
 
-    def unbacked(self, size: int) -> GpuStorage:
-        return GpuStorage(self, self.pool, size, UNBACKED)
-
-    def synchronize(self) -> None:
-        self.gpu.wait()
-
-    # Pipelines.
-    def _pipeline(self, key: tuple, inputs: int | str, code: Callable[[], str]) -> Pipeline:
-        """Return the pipeline of a structure, compiled at its first use.
-
-        `inputs` counts the buffers that are read before the one that is written, or has a letter
-        for each, as `Gpu.compile` takes them.
-        """
-        found = self._pipelines.get(key)
-        if found is None:
-            label = " ".join(getattr(k, "name", str(k)) for k in key)
-            found = self._pipelines[key] = self.gpu.compile(code(), inputs, label)
-        return found
-
-    def _mover(self, name: str, inputs: int, dtype: DType, wide: bool = False) -> Pipeline:
-        """Return the pipeline of a shader that moves elements of 4 bytes or 2, or fours of them."""
-        kind = "f16" if dtype is dtypes.float16 else "vec4<u32>" if wide else "u32"
-        lines = {"alias T = u32;": f"alias T = {kind};"}
-        return self._pipeline((name, kind), inputs, lambda: shaders.fill(name, lines=lines))
-
-    def pipeline_of(self, code: str, access: str, label: str) -> Pipeline:
-        """Return the pipeline of a whole shader text; equal texts are compiled once."""
-        found = self._texts.get(code)
-        if found is None:
-            found = self._texts[code] = self.gpu.compile(code, access, label)
-        return found
-
-    def _launch(
-        self,
-        pipeline: Pipeline,
-        inputs: Sequence[Array],
-        out: Array,
-        params: bytes,
-        threads: int,
-        size: int = THREADS,
-    ) -> None:
-        buffers = tuple([x.storage.buffer for x in inputs] + [out.storage.buffer])
-        self.gpu.launch(pipeline, buffers, params, -(-threads // size))
-
-    # Elementwise.
     def map(
         self,
         body: Body,
@@ -253,7 +116,7 @@ class WebGpuDevice(Device):
     def copy(self, x: Array) -> Array:
         halves = x.dtype is dtypes.float16
         if x.layout.contiguous and not (halves and x.layout.offset % 2):
-            words = _pairs(x) if halves else _as_words(x)
+            words = _pairs(x) if halves else as_words(x)
             made = self.map(_COPY, (words,), (dtypes.uint32,), words.shape, dtypes.uint32)
             made.storage.size = x.layout.size
             return Array(made.storage, Layout.dense(x.shape), x.dtype)
@@ -305,7 +168,7 @@ class WebGpuDevice(Device):
 
     # Reductions.
     def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
-        _check_size("reduce", x)
+        check_size("reduce", x)
         fold = reduce.plan(x.layout, axes, self._busy, apart=not self.gpu.is_software)
         shape = reduced_shape(x.shape, axes)
         if fold is None:  # too many axes that cannot be merged
@@ -327,7 +190,7 @@ class WebGpuDevice(Device):
         return out.view(Layout.dense(shape))
 
     def scan(self, kind: str, x: Array, axis: int, back: bool) -> Array:
-        _check_size("scan", x)
+        check_size("scan", x)
         if x.layout.size == 0:
             return self._empty(x.shape, x.dtype)
         found = scan.plan(x.layout, axis, back)
@@ -353,7 +216,7 @@ class WebGpuDevice(Device):
         )
         found = self._products.get(key)
         if found is None:
-            _check_size("matmul", a, b)
+            check_size("matmul", a, b)
             shape = product_shape(a.shape, b.shape, lead, inner)
             if 0 in a.shape or 0 in shape:
                 return self.full(shape, 0, a.dtype)
@@ -387,118 +250,6 @@ class WebGpuDevice(Device):
             launches.append((self.products.pipeline(kernel), places, params, groups))
         return shape, nbytes, launches
 
-    # Indexing.
-    def gather(self, x: Array, index: Array, axis: int) -> Array:
-        out = self._empty(index.shape, x.dtype)
-        if out.layout.size == 0:
-            return out
-        axis_stride = x.layout.strides[axis]
-        strides = _without(x.layout.strides, axis)
-        extents, both = collapse(index.shape, [strides, index.layout.strides])
-        if len(extents) > MAX_RANK:  # contiguous operands have at most 3
-            return self.gather(self.copy(x), self.copy(index), axis)
-        pipeline = self._mover("gather", 2, x.dtype)
-        offsets = (x.layout.offset, index.layout.offset, 0, 0)
-        head = (out.layout.size, len(extents), axis_stride & 0xFFFFFFFF, 0, *offsets)
-        params = struct.pack("<8I", *head) + pack_dims(extents, *both)
-        self._launch(pipeline, [x, index], out, params, out.layout.size)
-        return out
-
-    def scatter_add(self, index: Array, values: Array, axis: int, size: int) -> Array:
-        shape = batch_gather_shape(index, axis, size)
-        count = index.shape[axis]
-        if count == 0 or 0 in shape:
-            return self.full(shape, 0, values.dtype)
-        _check_size("scatter_add", values)
-        out = self._empty(shape, values.dtype)
-        place = tuple(int(i == axis) for i in range(len(shape)))
-        rows = [_without(values.layout.strides, axis), _without(index.layout.strides, axis), place]
-        extents, strides = collapse(shape, rows)
-        if len(extents) > MAX_RANK:
-            return self.scatter_add(self.copy(index), self.copy(values), axis, size)
-        name, inputs = "scatter_add", [values, index]
-        one_row = all(
-            s == 0 or n == 1 or i == axis
-            for i, (s, n) in enumerate(zip(index.layout.strides, index.shape, strict=True))
-        )
-        if one_row and out.layout.size >= count >= SORTED_FROM:
-            name = "scatter_sorted"
-            inputs.append(self._order(index, axis, size))
-        pipeline = self._pipeline(
-            (name, values.dtype),
-            len(inputs),
-            lambda: shaders.fill(name, {"type": f"alias T = {values.dtype.storage};"}),
-        )
-        steps = (values.layout.strides[axis] & 0xFFFFFFFF, index.layout.strides[axis] & 0xFFFFFFFF)
-        offsets = (values.layout.offset, index.layout.offset, 0, 0)
-        for first in range(0, count, SCATTER_RUN):
-            last = min(first + SCATTER_RUN, count)
-            head = (out.layout.size, len(extents), first, last, *steps, 0, 0, *offsets)
-            params = struct.pack("<12I", *head) + pack_dims(extents, *strides)
-            self._launch(pipeline, inputs, out, params, out.layout.size)
-        return out
-
-    def _order(self, index: Array, axis: int, size: int) -> Array:
-        """Return the positions along `axis` in the order of their indices, all less than `size`."""
-        row = Layout((1, index.shape[axis]), (0, index.layout.strides[axis]), index.layout.offset)
-        keys = _as_words(index).view(row)
-        if not row.contiguous:
-            keys = self.copy(keys)
-        return sort.sorted_positions(self, keys, max(1, (size - 1).bit_length()))
-
-    def scatter(self, target: Array, index: Array, values: Array, axis: int) -> None:
-        count = index.shape[0]
-        if values.layout.size == 0:
-            return
-        _check_size("scatter", values)
-        size = target.shape[axis]
-        steps = (values.layout.strides[axis], index.layout.strides[0], target.layout.strides[axis])
-        rows = [_without(x.layout.strides, axis) for x in (values, target)]
-        counts = tuple(int(i == axis) for i in range(len(values.shape)))
-        extents, strides = collapse(values.shape, [*rows, counts])
-        if len(extents) > MAX_RANK:
-            whole = self.copy(target)  # contiguous operands have at most 3
-            self.scatter(whole, index, self.copy(values), axis)
-            self.write(target, whole)
-            return
-        order = self._order(index, 0, size)
-        pipeline = self._mover("scatter", 3, target.dtype)
-        offsets = (values.layout.offset, target.layout.offset, index.layout.offset, 0)
-        head = (values.layout.size, len(extents), count, 0, *(s & 0xFFFFFFFF for s in steps), 0)
-        params = struct.pack("<12I", *head, *offsets) + pack_dims(extents, *strides)
-        self._launch(pipeline, [values, index, order], target, params, values.layout.size)
-
-    def argsort(self, x: Array, axis: int, descending: bool) -> Array:
-        if x.layout.size == 0:
-            return self._empty(x.shape, dtypes.int32)
-        _check_size("argsort", x)
-        axes = (*(i for i in range(len(x.shape)) if i != axis), axis)
-        moved = x.layout.permute(axes)
-        body = sort.BODIES[x.dtype.name, descending]
-        keys = self.map(body, (x.view(moved),), (x.dtype,), moved.shape, dtypes.uint32)
-        rows = keys.view(Layout.dense((moved.size // x.shape[axis], x.shape[axis])))
-        found = sort.sorted_positions(self, rows, sort.key_bits(x.dtype))
-        found = found.view(Layout.dense(moved.shape))
-        if axes == tuple(range(len(axes))):
-            return found
-        back = tuple(axes.index(i) for i in range(len(axes)))
-        return self.copy(found.view(found.layout.permute(back)))
-
-    def searchsorted(self, x: Array, values: Array, right: bool) -> Array:
-        if not values.layout.contiguous:
-            values = self.copy(values)
-        out = self._empty(values.shape, dtypes.int32)
-        size, row = out.layout.size, x.layout
-        if size == 0:
-            return out
-        if row.size == 0:
-            return self.full(out.shape, 0, dtypes.int32)
-        pipeline = self._pipeline(("searchsorted", x.dtype), 2, lambda: sort.search_source(x.dtype))
-        step = row.strides[0] & 0xFFFFFFFF
-        words = (size, row.size, step, row.offset, values.layout.offset, int(right), 0, 0)
-        self._launch(pipeline, [x, values], out, struct.pack("<8I", *words), size)
-        return out
-
     # Random numbers.
     def random(self, kind: str, key: tuple[int, int], counter: int, shape: Shape) -> Array:
         out = self._empty(shape, dtypes.uint32 if kind == "bits" else dtypes.float32)
@@ -518,16 +269,6 @@ class WebGpuDevice(Device):
         if self._normal_table is None:
             self._normal_table = self.upload(threefry.normal_table(), dtypes.int32)
         return self._normal_table
-
-
-def _check_size(where: str, *arrays: Array) -> None:
-    """Raise ShapeError for a view (an expanded one) with more elements than a u32 index counts."""
-    for x in arrays:
-        if x.layout.size > MOST_ELEMENTS:
-            raise ShapeError(
-                f"{where}: a tensor of {x.layout.size} elements came, and a kernel of device "
-                f"{x.storage.device.name} counts to {MOST_ELEMENTS}"
-            )
 
 
 def _begins_flat(x: Array) -> bool:
@@ -560,15 +301,6 @@ def _by_quads(
 
 def _four(values: Sequence[int]) -> tuple[int, ...]:
     return (*values, *(0,) * (4 - len(values)))
-
-
-def _without(strides: Shape, axis: int) -> Shape:
-    """Return strides that stand still along `axis`."""
-    return (*strides[:axis], 0, *strides[axis + 1 :])
-
-
-def _as_words(x: Array) -> Array:
-    return Array(x.storage, x.layout, dtypes.uint32)
 
 
 def _pairs(x: Array) -> Array:

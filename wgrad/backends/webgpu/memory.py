@@ -11,7 +11,9 @@ from typing import Any
 
 from ...errors import OutOfMemoryError
 from ...statistics import COUNTERS
-from ..base import UNBACKED, Device, Storage
+from ..array import Storage
+from ..base import Device
+from ..tracing import UNBACKED
 from .device import Buffer, Gpu
 
 SMALLEST = 256  # bytes

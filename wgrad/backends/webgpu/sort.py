@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from ... import dtypes
 from ...dtypes import DType
-from ..base import Array, Body
+from ..array import Array, Body
 from . import shaders
 
 if TYPE_CHECKING:
-    from .kernels import WebGpuDevice
+    from .launching import Launching
 
 RANKED = 192  # keys of a row up to which counting costs less than passes over its digits
 DIGIT = 4  # bits of a pass
@@ -57,7 +57,7 @@ def key_bits(dtype: DType) -> int:
     return 1 if dtype is dtypes.bool_ else 32
 
 
-def sorted_positions(device: WebGpuDevice, keys: Array, bits: int) -> Array:
+def sorted_positions(device: Launching, keys: Array, bits: int) -> Array:
     """Return the positions within each row of contiguous `keys` (rows, n) in the keys' order.
 
     Only the lowest `bits` are compared.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...dtypes import DType
-from ..base import OPERANDS, Body
+from ..array import OPERANDS, Body
 from . import shaders
 
 _LANE = ("x", "y", "z", "w")

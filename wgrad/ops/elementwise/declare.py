@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...backends.base import Body
+from ...backends.array import Body
 from ...dtypes import DType
 from ..families import Elementwise, register
 

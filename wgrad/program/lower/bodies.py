@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ...backends.base import Body, Number
+from ...backends.array import Body, Number
 
 
 @dataclass(frozen=True)

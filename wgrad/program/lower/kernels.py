@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import log2
 
-from ...backends.base import Number
+from ...backends.array import Number
 from ...backends.webgpu import shaders
 from ...backends.webgpu.problem import Output
 from ...dtypes import DType
@@ -146,7 +146,7 @@ def _write_folds(text: PartText, folds: list[int], shared: bool, first: str, ste
         _fold_elements(text, folds, "t", first, step, f"{quads}u")
     for j in folds:
         s = text.part.graph.statements[j]
-        combine = combiner(text.module, s.what.kind, s.out)  # type: ignore[union-attr]
+        combine = combiner(text.module, s.what.kind, s.out)  # type: ignore[union-attr]  # a Fold
         total = Value(f"t{j}", text.along == "kept")
         if text.along == "folded":
             low = text.let(f"{combine}({total.text}.x, {total.text}.y)", False)
@@ -164,7 +164,7 @@ def _declare(text: PartText, folds: list[int], letter: str) -> None:
     """Declare a variable for each fold, with the value of a fold of nothing."""
     for j in folds:
         s = text.part.graph.statements[j]
-        start = identity(s.what.kind, s.out)  # type: ignore[union-attr]  # it is a Fold
+        start = identity(s.what.kind, s.out)  # type: ignore[union-attr]  # a Fold
         kind = f"vec4<{s.out.wgsl}>" if text.along else f"{s.out.wgsl}"
         text.add(f"var {letter}{j} = {kind}({start});")
 
@@ -185,7 +185,7 @@ def _fold_elements(
 def _combine(text: PartText, j: int, letter: str, one: Value) -> None:
     """Fold one more value into the variable of a fold."""
     s = text.part.graph.statements[j]
-    combine = combiner(text.module, s.what.kind, s.out)  # type: ignore[union-attr]
+    combine = combiner(text.module, s.what.kind, s.out)  # type: ignore[union-attr]  # a Fold
     made = text.call(combine, s.out, [Value(f"{letter}{j}", bool(text.along)), one])
     text.add(f"{letter}{j} = {made.text};")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...backends.base import Number
+from ...backends.array import Number
 from ...backends.webgpu import shaders
 from ...dtypes import DType, bool_, uint32
 from .part import Access

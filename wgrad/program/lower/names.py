@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...backends.base import Live
+from ...backends.tracing import Live
 from ...layout import Layout, contiguous_strides
 from .calls import Drawn, Fixed, Plain
 

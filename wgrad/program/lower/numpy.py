@@ -11,16 +11,18 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from ...backends import threefry
-from ...backends.base import Device, Storage
+from ...backends.array import Storage
+from ...backends.base import Device
 from ...errors import OutOfMemoryError
 from ...layout import Layout
 from ..interpret import Draw
 from ..ir import Program, Ref, Step
 from ..limits import Limits
 from ..plan import Place, plan_memory
-from .calls import Argument, Call, Temp, calls_of
+from .calls import Argument, Call, Temp
 from .homes import Registers, settle
 from .names import Moving, Names, Static
+from .steps import calls_of
 
 # Nothing is compiled for these graphs, so nothing bounds them. Steps that the passes would lay
 # into one dispatch cost the same apart.

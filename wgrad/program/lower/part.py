@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
-from ...backends.base import Number
+from ...backends.array import Number
 from ...dtypes import DType
 from ...layout import Layout, Shape, collapse
 from ..domains import row_view
@@ -117,7 +117,7 @@ class Part:
             if extents and (extents[-1] % LANES == 0 or (along == "kept" and padded)):
                 score[along] = sum(a.is_vector(along) for a in moving if self._moves(a))
         best = "kept" if score["kept"] > score["folded"] else "folded"
-        return best if score[best] else ""  # type: ignore[return-value]
+        return best if score[best] else ""  # type: ignore[return-value]  # one of Along's words
 
     def _scattered_tables(self) -> frozenset[int]:
         """Return the tables of which 4 neighbours are not read as one vec4, or not at all."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ...backends.base import Body
+from ...backends.array import Body
 from ...dtypes import DType, bool_, float16
 from ..graph import Inside, Lookup, Position, Statement
 from ..ir import Ref

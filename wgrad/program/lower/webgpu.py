@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from ...backends.base import Array, Live, Number, Storage, product_shape
+from ...backends.array import Array, Number, Storage, product_shape
+from ...backends.tracing import Live
 from ...backends.webgpu.device import Buffer, Pipeline
-from ...backends.webgpu.kernels import MOST_ELEMENTS, WebGpuDevice, scalar_bits
+from ...backends.webgpu.kernels import WebGpuDevice
+from ...backends.webgpu.launching import MOST_ELEMENTS, scalar_bits
 from ...backends.webgpu.memory import GpuStorage, size_class
 from ...backends.webgpu.problem import Problem, Scratch
 from ...backends.webgpu.replay import Replay
@@ -338,7 +340,7 @@ class WebGpuExecutor:
                 return home.buffer
             if isinstance(home, Place) and home.kind != "block":
                 source = {"input": inputs, "output": outputs, "swap": swapped}[home.kind]
-                return source[home.index].buffer  # type: ignore[index]
+                return source[home.index].buffer  # type: ignore[index]  # there in a run
             return self._blocks[home].buffer
 
         return [[buffer(home) for home in d.homes] for d in self.dispatches]

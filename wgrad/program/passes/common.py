@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ...backends.base import Live
+from ...backends.tracing import Live
 from ..ir import Program, Ref, Step
 from ..limits import Limits
 

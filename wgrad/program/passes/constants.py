@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...backends.base import Body, Live, Number
+from ...backends.array import Body, Number
+from ...backends.tracing import Live
 from ...dtypes import DType
 from ..ir import Program, Ref, Step
 from ..limits import Limits

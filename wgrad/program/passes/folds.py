@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from ...backends.base import Number, reduced_shape
+from ...backends.array import Number, reduced_shape
 from ...dtypes import float16, float32
 from ...layout import Layout
 from ..domains import reshaped

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ...backends.base import Number
+from ...backends.array import Number
 from ...layout import Layout, Shape
 from ...ops.elementwise import equal, where
 from ..graph import (
@@ -31,7 +31,8 @@ def lift_to_graphs(program: Program, limits: Limits) -> Program:
 
 def lifted(step: Step, limits: Limits) -> Step:
     """Return a step as a fused one, where a graph can say what it does."""
-    if step.kind == "matmul" and 0 in step.inputs[0].layout.shape:  # type: ignore[union-attr]
+    first = step.inputs[0] if step.inputs else None
+    if step.kind == "matmul" and isinstance(first, Ref) and 0 in first.layout.shape:
         return lifted(Step("full", (), step.outs, {"value": 0}), limits)
     apart = _is_apart(step, limits) or not all(out.size for out in step.outs)
     found = None if apart else as_graph(step)

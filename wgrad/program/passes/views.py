@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...backends.base import Number
+from ...backends.array import Number
 from ...layout import compose
 from ..ir import Program, Ref, Step, readers
 from ..limits import Limits

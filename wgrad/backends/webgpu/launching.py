@@ -1,0 +1,172 @@
+"""What every kernel family needs: memory, pipelines, packed parameters, launches."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Collection, Sequence
+from math import prod
+
+import numpy as np
+
+from ... import dtypes
+from ...dtypes import DType
+from ...errors import ShapeError
+from ...layout import Layout, Shape
+from ..array import Array, Number
+from ..base import Device
+from ..tracing import UNBACKED
+from . import shaders
+from .device import Gpu, Pipeline
+from .memory import GpuStorage, Pool
+
+THREADS = 64  # of a workgroup, in every shader but map_flat and matmul's
+HALF_FEATURE = "shader-f16"
+MAX_RANK = 8  # axes that cannot be merged, in a Params
+MOST_ELEMENTS = (1 << 31) - 1  # of a view, an expanded one: addresses are u32, some are signed
+
+
+def pack_dims(extents: Shape, *strides: Shape) -> bytes:
+    """Return the `Dims` of lib/index.wgsl: extents, then one vec4 of strides per axis."""
+    rank = len(extents)
+    lanes = len(strides)
+    words = [0] * 40
+    words[:rank] = extents
+    for axis in range(rank):
+        start = 8 + 4 * axis
+        words[start : start + lanes] = [s[axis] & 0xFFFFFFFF for s in strides]
+    return struct.pack("<40I", *words)
+
+
+def dtypes_of(features: Collection[str]) -> frozenset[DType]:
+    """Return what an adapter with these features holds."""
+    found = {dtypes.bool_, dtypes.int32, dtypes.uint32, dtypes.float32}
+    return frozenset(found | {dtypes.float16} if HALF_FEATURE in features else found)
+
+
+def scalar_bits(value: Number, dtype: DType) -> int:
+    """Return the bits of a number as a u32: how uniforms carry it."""
+    if dtype.is_floating:
+        with np.errstate(over="ignore"):  # beyond float32 it is an infinity, as on the host
+            return int(np.float32(value).view(np.uint32))
+    return int(value) & 0xFFFFFFFF
+
+
+class Launching(Device):
+    """A device that holds buffers and launches pipelines; subclasses say which."""
+
+    def __init__(self, name: str, gpu: Gpu):
+        info = gpu.info
+        self.name = name
+        self.description = (
+            f"{info['device']} ({info['adapter_type']}, {info['backend_type']}, "
+            f"{info['description']})"
+        )
+        self.dtypes = dtypes_of(gpu.features)
+        self.gpu = gpu
+        self.pool = Pool(gpu)
+        self._pipelines: dict[tuple, Pipeline] = {}
+        self._texts: dict[str, Pipeline] = {}
+        # Threads that keep a GPU busy, or the SIMD units of a software adapter.
+        self._busy = 1 << 8 if gpu.is_software else 1 << 14
+
+    def itemsize(self, dtype: DType) -> int:
+        return 2 if dtype is dtypes.float16 else 4  # a bool is a u32 in a buffer
+
+    def why_not(self, dtype: DType) -> str:
+        if dtype is dtypes.float16:
+            name = self.gpu.info["device"]
+            return f"adapter {name} lacks the feature {HALF_FEATURE}: take float32, or device numpy"
+        return super().why_not(dtype)
+
+    # Memory.
+    def _empty(self, shape: Shape, dtype: DType) -> Array:
+        size = prod(shape)
+        buffer = self.pool.acquire(self.itemsize(dtype) * size)
+        storage = GpuStorage(self, self.pool, size, buffer)
+        return Array(storage, Layout.dense(shape), dtype)
+
+    def upload(self, data: np.ndarray, dtype: DType) -> Array:
+        out = self._empty(data.shape, dtype)
+        if data.size:
+            host = data.astype(np.uint32) if dtype is dtypes.bool_ else data
+            host = host.reshape(-1)
+            if host.nbytes % 4:  # WebGPU writes whole words
+                host = np.append(host, host[-1:])
+            self.gpu.write(out.storage.buffer, host, host.nbytes)
+        return out
+
+    def download(self, x: Array) -> np.ndarray:
+        stored = np.dtype(np.uint32) if x.dtype is dtypes.bool_ else x.dtype.numpy
+        if x.layout.size == 0:
+            return np.zeros(x.shape, x.dtype.numpy)
+        if not x.layout.contiguous:
+            x = self.copy(x)
+        size = stored.itemsize
+        start, end = size * x.layout.offset, size * (x.layout.offset + x.layout.size)
+        first = start - start % 4  # WebGPU reads whole words
+        raw = self.gpu.read(x.storage.buffer, first, end + -end % 4 - first)
+        host = np.frombuffer(raw, stored, x.layout.size, start - first).reshape(x.shape)
+        return host.astype(np.bool_) if x.dtype is dtypes.bool_ else host.copy()
+
+    def unbacked(self, size: int) -> GpuStorage:
+        return GpuStorage(self, self.pool, size, UNBACKED)
+
+    def synchronize(self) -> None:
+        self.gpu.wait()
+
+    # Pipelines.
+    def _pipeline(self, key: tuple, inputs: int | str, code: Callable[[], str]) -> Pipeline:
+        """Return the pipeline of a structure, compiled at its first use.
+
+        `inputs` counts the buffers that are read before the one that is written, or has a letter
+        for each, as `Gpu.compile` takes them.
+        """
+        found = self._pipelines.get(key)
+        if found is None:
+            label = " ".join(getattr(k, "name", str(k)) for k in key)
+            found = self._pipelines[key] = self.gpu.compile(code(), inputs, label)
+        return found
+
+    def _mover(self, name: str, inputs: int, dtype: DType, wide: bool = False) -> Pipeline:
+        """Return the pipeline of a shader that moves elements of 4 bytes or 2, or fours of them."""
+        kind = "f16" if dtype is dtypes.float16 else "vec4<u32>" if wide else "u32"
+        lines = {"alias T = u32;": f"alias T = {kind};"}
+        return self._pipeline((name, kind), inputs, lambda: shaders.fill(name, lines=lines))
+
+    def pipeline_of(self, code: str, access: str, label: str) -> Pipeline:
+        """Return the pipeline of a whole shader text; equal texts are compiled once."""
+        found = self._texts.get(code)
+        if found is None:
+            found = self._texts[code] = self.gpu.compile(code, access, label)
+        return found
+
+    def _launch(
+        self,
+        pipeline: Pipeline,
+        inputs: Sequence[Array],
+        out: Array,
+        params: bytes,
+        threads: int,
+        size: int = THREADS,
+    ) -> None:
+        buffers = tuple([x.storage.buffer for x in inputs] + [out.storage.buffer])
+        self.gpu.launch(pipeline, buffers, params, -(-threads // size))
+
+
+def check_size(where: str, *arrays: Array) -> None:
+    """Raise ShapeError for a view (an expanded one) with more elements than a u32 index counts."""
+    for x in arrays:
+        if x.layout.size > MOST_ELEMENTS:
+            raise ShapeError(
+                f"{where}: a tensor of {x.layout.size} elements came, and a kernel of device "
+                f"{x.storage.device.name} counts to {MOST_ELEMENTS}"
+            )
+
+
+def without(strides: Shape, axis: int) -> Shape:
+    """Return strides that stand still along `axis`."""
+    return (*strides[:axis], 0, *strides[axis + 1 :])
+
+
+def as_words(x: Array) -> Array:
+    return Array(x.storage, x.layout, dtypes.uint32)

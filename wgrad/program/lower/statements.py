@@ -1,0 +1,165 @@
+"""What the NumPy lowering calls for the statements of a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ...backends.array import Body, Number
+from ...backends.numpy import REDUCERS, accumulator
+from ...layout import Layout
+from ..graph import Fold, Graph, Inside, Lookup, Position, Statement
+from ..ir import Ref, Slot
+from .bodies import Part, Scalar, parts
+from .calls import (
+    NUMBERS,
+    Arrayed,
+    Calls,
+    Fixed,
+    Plain,
+    Temp,
+    arrayed,
+    common_shape,
+    compact,
+    dtype_of,
+    expanded,
+    listed,
+    shape_of,
+    strides_of,
+)
+
+
+def add_graph(
+    made: Calls, graph: Graph, inputs: Sequence[Ref | Temp | Number], outs: Sequence[Slot]
+) -> None:
+    """Add the calls of every statement, and note where the results of the graph are."""
+    values: list[Arrayed] = []
+
+    def value(arg: int) -> Arrayed | Number:
+        return compact(inputs[arg]) if arg >= 0 else values[~arg]
+
+    for s in graph.statements:
+        values.append(_statement(made, graph, s, [value(arg) for arg in s.args]))
+    for out, result in zip(outs, graph.results, strict=True):
+        x = arrayed(value(result.value), graph.dtype_of(result.value).numpy)
+        shape = graph.row_shape if result.row else graph.shape
+        made.results.append((out, expanded(x, shape)))
+
+
+def _statement(made: Calls, graph: Graph, s: Statement, args: list) -> Arrayed:
+    rank = len(graph.shape)
+    if isinstance(s.what, Position):
+        line = np.arange(graph.shape[s.what.axis], dtype=s.out.numpy)
+        return Fixed(line.reshape([-1 if a == s.what.axis else 1 for a in range(rank)]))
+    if isinstance(s.what, Fold):
+        return _fold(made, graph, s, arrayed(args[0], s.dtypes[0].numpy))
+    if isinstance(s.what, Inside):
+        return _inside(made, graph, s, *args)
+    if isinstance(s.what, Lookup):
+        data, index = args
+        return _lookup(made, s.what, data, arrayed(index, s.dtypes[1].numpy), rank)
+    if all(isinstance(x, NUMBERS) for x in args):  # a body wants one array at the least
+        args = [arrayed(x, d.computes) for x, d in zip(args, s.dtypes, strict=True)]
+    args = [x if isinstance(x, NUMBERS) else made.widened(x) for x in args]
+    return _map(made, s.what, args, s.out.numpy, rank)
+
+
+def _map(made: Calls, body: Body, args: list, dtype: np.dtype, rank: int) -> Temp:
+    """Add an elementwise body: part by part where those are known, else as one call."""
+    found = parts(body, [x if isinstance(x, NUMBERS) else dtype_of(x) for x in args])
+    if found is None:
+        ready = [Plain(x) if isinstance(x, NUMBERS) else x for x in args]
+        text = f"copyto({{out}}, {{f}}({listed(args)}), 'unsafe')"
+        return made.add(text, body.numpy, ready, common_shape(ready, rank), dtype)
+    results: list[Temp] = []
+    for part in found:
+
+        def known(x: int | Scalar) -> Arrayed:
+            if isinstance(x, Scalar):
+                return arrayed(x.value, x.dtype)
+            return args[x] if x >= 0 else results[~x]
+
+        results.append(_part(made, part, [known(x) for x in part.args], rank))
+    return results[-1] if results[-1].dtype == dtype else made.copy(results[-1], dtype)
+
+
+def _part(made: Calls, part: Part, args: list[Arrayed], rank: int) -> Temp:
+    if part.function is np.copyto:
+        return made.copy(args[0], part.dtype)
+    text = f"{{f}}({listed(args)}, out={{out}})"
+    how: dict[str, Any] = {"aligned": tuple(range(len(args)))}
+    if part.function is np.where:
+        text = "copyto({out}, {2}, 'unsafe')\ncopyto({out}, {1}, 'unsafe', {0})"
+        how = {"aligned": (2,), "safe": False}
+    return made.add(text, part.function, args, common_shape(args, rank), part.dtype, **how)
+
+
+def _fold(made: Calls, graph: Graph, s: Statement, x: Arrayed) -> Arrayed:
+    """Add a reduction, with the order of summation that the device's own has."""
+    assert isinstance(s.what, Fold)
+    if not graph.axes:
+        return made.copy(expanded(x, graph.shape), s.out.numpy)
+    x = expanded(x, graph.shape)
+    kind = accumulator(s.what.kind, s.out, prod(graph.shape[a] for a in graph.axes))
+    args, function = (x, Plain(kind)), REDUCERS[s.what.kind].reduce
+    found = f"{{f}}({{0}}, {graph.axes}, {{1}}"
+    steps = strides_of(x)
+    kept = [steps[a] for a, n in enumerate(graph.shape) if a not in graph.axes and n != 1]
+    if kind == s.out.numpy and _falling(kept):
+        out = made.add(f"{found}, out={{out}})", function, args, graph.kept, kind)
+    else:  # what NumPy makes may lie in another order, and the order of summation follows that
+        text = f"copyto({{out}}, {found}), 'unsafe')"
+        out = made.add(text, function, args, graph.kept, s.out.numpy)
+    return Temp(out.index, Layout.dense(graph.row_shape), out.dtype)
+
+
+def _falling(strides: Sequence[int]) -> bool:
+    """Whether axes with these strides lie in memory one within a step of the other, in order."""
+    sizes = [abs(s) for s in strides]
+    return len(sizes) < 2 or (min(sizes) > 0 and sizes == sorted(set(sizes), reverse=True))
+
+
+def _lookup(made: Calls, what: Lookup, data: Arrayed, index: Arrayed, rank: int) -> Arrayed:
+    if not isinstance(data, Ref):
+        assert what.extent == 1, "a lookup reads memory"
+        return data  # index 0 is all there is
+    start = Fixed(_positions(data.layout))
+    whole = start.array.dtype
+    if what.stride != 1:
+        args = (index, Fixed(np.array(what.stride, whole)))
+        index = made.add(
+            "{f}({0}, {1}, out={out})", np.multiply, args, common_shape(args, rank), whole
+        )
+    args = (index, start)
+    places = made.add(
+        "{f}({0}, {1}, out={out})", np.add, args, common_shape(args, rank), whole, aligned=(0,)
+    )
+    last = int(_positions(data.layout).max(initial=0)) + max(what.stride, 0) * (what.extent - 1)
+    flat = Ref(data.slot, Layout.dense((last + 1,)), data.dtype)
+    text = "{0}.take({1}, None, {out}, 'clip')"  # "raise" would take a copy of the result
+    return made.add(text, None, (flat, places), shape_of(places), data.dtype.numpy)
+
+
+def _inside(made: Calls, graph: Graph, s: Statement, piece: Ref, under: Arrayed | Number) -> Temp:
+    assert isinstance(s.what, Inside)
+    starts, sizes = [0] * len(graph.shape), list(graph.shape)
+    for axis, first, size in s.what.windows:
+        starts[axis], sizes[axis] = first, size
+    place, steps = (tuple(starts), tuple(sizes)), (1,) * len(sizes)
+    piece = replace(piece, layout=piece.layout.expand(graph.shape).slice(*place, steps))
+    keys = ", ".join(f"{i}:{i + n}" for i, n in zip(*place, strict=True))
+    text = f"copyto({{out}}, {{1}})\ncopyto({{out}}[{keys or '...'}], {{0}})"
+    args = (piece, arrayed(under, s.out.numpy))
+    return made.add(text, None, args, graph.shape, s.out.numpy, aligned=(1,), safe=False)
+
+
+def _positions(layout: Layout) -> np.ndarray:
+    """Return where in flat memory the elements of a compact view lie."""
+    grid = np.indices(layout.shape, dtype=np.intp, sparse=True)
+    steps = zip(grid, layout.strides, strict=True)
+    total = sum((g * s for g, s in steps), np.array(layout.offset, np.intp))
+    return np.broadcast_to(total, layout.shape).copy()
