@@ -27,11 +27,10 @@ PREAMBLE = """# Numerics
 What `python -m wgrad numerics --device DEVICE --write NUMERICS.md` measured, a section for each
 device. An error is counted in ULP, steps from one float32 to the next, against NumPy in float64,
 over floats of every exponent, the neighbours of every edge and, more densely, ordinary numbers,
-some 4 million in all; "at" is where the largest was found. Sine, cosine and tangent are measured
-up to 30,000, in 3 million more points. In `logaddexp` and `lerp` terms may
-cancel: their ULP are of the largest of the result and the first two arguments. Activation functions
-with options have PyTorch's defaults. Where a device takes subnormal floats for 0, that counts as
-right.
+some 4 million in all; "at" is where the largest was found. Sine, cosine and tangent are measured up
+to 30,000, there in 3 million more points. In `logaddexp` and `lerp` terms may cancel: their ULP are
+of the largest of the result and the first two arguments. Activation functions with options are
+given PyTorch's defaults. Where a device takes subnormal floats for 0, that counts as right.
 """
 
 
@@ -163,8 +162,7 @@ def table(device: Device, results: Sequence[Measured]) -> str:
 
 def written(old: str, section: str) -> str:
     """Return the text of a file of tables, in which a section takes the place of its device's."""
-    parts = old.split("\n## ") if old else [PREAMBLE]
     heading = section.partition("\n")[0].removeprefix("## ")
-    kept = [p.rstrip() for p in parts[1:] if p.partition("\n")[0] != heading]
+    kept = [p.rstrip() for p in old.split("\n## ")[1:] if p.partition("\n")[0] != heading]
     sections = sorted([*kept, section.removeprefix("## ").rstrip()])
-    return "\n\n## ".join([parts[0].rstrip(), *sections]) + "\n"
+    return "\n\n## ".join([PREAMBLE.rstrip(), *sections]) + "\n"

@@ -12,15 +12,16 @@ fn exact_product(x: f32, y: f32) -> vec2<f32> {
     return vec2<f32>(p, ((xh * yh - p) + xh * yl + xl * yh) + xl * yl);
 }
 
-// By how many powers of 2 a power of e is too large until all else is done, where it may be too small
-// a number for all its digits. Not for small x, which a compiler may multiply by the factor first.
+// By how many powers of 2 a power of e is too large until all else is done, where it may be too
+// small a number for all its digits. Not for small x, which a compiler may multiply by the factor
+// first.
 fn extra(x: f32) -> i32 {
     return select(0, 64, x < -1.0);
 }
 
 // P(X < -t) 2^shift for a normal X and t >= 0, as two factors: e^(-t^2 / 2), and a slow function,
-// which is a polynomial in (t - 3) / (t + 3) over t + 3; t is cut in two, so that what is squared is
-// exact.
+// which is a polynomial in (t - 3) / (t + 3) over t + 3; t is cut in two, so that what is squared
+// is exact.
 fn normal_tail(t: f32, shift: i32) -> vec2<f32> {
     let u = 1.0 / (t + 3.0);
     let v = (t - 3.0) * u;
@@ -28,7 +29,8 @@ fn normal_tail(t: f32, shift: i32) -> vec2<f32> {
         + v * (-0.0104800938 + v * (0.00692000752 + v * (0.00107473345 + v * (-8.97755614e-4
         - v * 2.62990681e-4))))))));
     let head = upper(t);
-    return vec2<f32>(scaled_exp_sum(-0.5 * head * head, -0.5 * (t - head) * (t + head), shift), slow);
+    let rest = -0.5 * (t - head) * (t + head);
+    return vec2<f32>(scaled_exp_sum(-0.5 * head * head, rest, shift), slow);
 }
 
 // x P(X < x); from 15 on the tail is 0.

@@ -1,14 +1,14 @@
 // Exponentials and logarithms, to 4 ULP over all of f32.
 //
 // Nothing branches, for a SIMD unit would run both sides anyway, and what is not chosen may
-// overflow. All polynomials are minimax fits. Products with the parts of a constant are exact, so
-// it does not matter whether they are fused with the sum that follows. WGSL lets compilers regroup
-// sums and products, as Mesa does with constants: where one might so take a rounding error for 0, bits
-// are cleared. What is left to be relied on is that a sum is taken in the order that is written when
-// its terms differ in size, as in (x - n ln 2's first part) + n times the second.
+// overflow. All polynomials are minimax fits. Products with the first part of a constant are
+// exact, so it does not matter whether they are fused with the sum that follows. WGSL lets compilers
+// regroup sums and products, as Mesa does with constants: where one might so take a rounding error
+// for 0, bits are cleared. What is left to be relied on is that sums of terms of different size, as
+// in (x - n a) + n b with a + b for ln 2, are taken in the order that is written.
 
-// e^x 2^shift = 2^n e^r with n the nearest integer to x / ln 2 and |r| <= ln 2 / 2. ln 2 comes in two
-// parts, the first with so few bits that n times it is exact, as is its difference from x.
+// e^x 2^shift = 2^n e^r with n the nearest integer to x / ln 2 and |r| <= ln 2 / 2. ln 2 comes in
+// two parts, the first with so few bits that n times it is exact, as is its difference from x.
 fn scaled_exp(x: f32, shift: i32) -> f32 {
     let near = clamp(x, -120.0, 90.0);
     let n = round(near * 1.44269504);
@@ -44,8 +44,8 @@ fn real_exp2(x: f32) -> f32 {
     return select(select(p, make_inf(1.0), x >= 128.0), x, is_nan(x));
 }
 
-// 2^(r + s) for |r| <= 1/2 and a small s, to half an ULP: the upper half of 1 + r ln 2 is exact, and
-// the rest is small.
+// 2^(r + s) for |r| <= 1/2 and a small s, to half an ULP: the upper half of 1 + r ln 2 is exact,
+// and the rest is small.
 fn exp2_near(r: f32, s: f32) -> f32 {
     let h = upper(r);
     let exact = h * 0.693359375;

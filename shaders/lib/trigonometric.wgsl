@@ -4,9 +4,10 @@
 // Nothing branches, for a SIMD unit would run both sides anyway. All polynomials are minimax fits.
 
 // |x| = q pi/2 + r with |r| <= pi/4, below 2^15: (q modulo 4 as bits, y, z, w) with r = (y + z) - w,
-// each smaller than the one before. pi/2 comes in parts of 9 bits: their products with a q of 15 bits
-// are exact, and so are the differences, for nothing in them is finer than 2^-25; where y is small,
-// y + z is exact, too. The last bits of y are cleared, so that no compiler takes its error for 0.
+// each smaller than the one before. pi/2 comes in parts of 9 bits: their products with a q of 15
+// bits are exact, fused or not, and so is all of `near` in the order that is written, for nothing in
+// it is finer than 2^-25; where y is small, y + z is exact, too. The last bits of y are cleared, so
+// that no compiler takes its error for 0.
 fn near_turns(a: f32) -> vec4<f32> {
     let n = i32(a * 0.636619747 + 0.5);
     let q = f32(n);
