@@ -15,7 +15,7 @@ from wgrad.program import passes, plan
 from wgrad.program.bisect import bisect, watching
 from wgrad.program.differences import TOLERANCE, largest
 from wgrad.program.listing import step_lines
-from wgrad.program.lower import calls, module
+from wgrad.program.lower import module, statements
 from wgrad.program.lower.numpy import NumpyExecutor
 from wgrad.program.passes import PASSES
 
@@ -94,9 +94,9 @@ def test_bisect_names_the_kernel_at_fault(webgpu, monkeypatch):
 
 
 def test_bisect_names_the_call_at_fault(numpy_device, monkeypatch):
-    monkeypatch.setitem(calls.REDUCERS, "sum", np.multiply)
+    monkeypatch.setitem(statements.REDUCERS, "sum", np.multiply)
     found = traced(lambda x: (x * 3).sum(0) + 1, arguments()[0])
-    right = dict(calls.REDUCERS, sum=np.add)
+    right = dict(statements.REDUCERS, sum=np.add)
     monkeypatch.setattr("wgrad.backends.numpy.REDUCERS", right)
     finding = bisect(found.program, found.device, found.inputs, found.draw)
     assert finding is not None and "sum" in finding.step.name

@@ -123,7 +123,7 @@ clamp = elementwise(
 
 def _lerp(a: Any, b: Any, c: Any) -> Any:
     large = np.maximum(np.abs(a), np.abs(b))
-    scale = np.where(large > np.finfo(large.dtype).max / 8, large.dtype.type(0.25), 1)
+    scale = np.where(large > np.finfo(large.dtype).max / 2**28, large.dtype.type(0.25), 1)
     start, end = a * scale, b * scale  # whose difference does not overflow
     step = end - start
     upper = np.logical_and(c >= 0.5, c <= 2)  # where 1 - c is exact
