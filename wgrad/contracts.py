@@ -51,13 +51,20 @@ def _turns(rng: np.random.Generator, count: int) -> tuple[np.ndarray, ...]:
 
 
 def _powers(rng: np.random.Generator, count: int) -> tuple[np.ndarray, ...]:
-    """Return bases near 1 with large exponents, ordinary ones, and integers with integers."""
+    """Return bases near 1 with large exponents, ordinary ones, integers, and all finite results."""
     signs = rng.choice([-1, 1], count)
     a = [1 + rng.uniform(-0.01, 0.01, count), 2 ** rng.uniform(-5, 5, count)]
     b = [signs * 2 ** rng.uniform(0, 30, count), rng.uniform(-30, 30, count)]
     a.append(rng.integers(-20, 20, count).astype(float))
     b.append(rng.integers(-40, 40, count).astype(float))
+    a.append(2 ** rng.uniform(-1, 1, count))
+    b.append(rng.uniform(-149, 128, count) / np.log2(a[-1]))
     return np.concatenate(a), np.concatenate(b)
+
+
+def _tail(rng: np.random.Generator, count: int) -> tuple[np.ndarray, ...]:
+    """Return negative numbers whose result is small, but not 0."""
+    return (-np.exp2(rng.uniform(-3, 4, 2 * count)),)
 
 
 def _quotients(rng: np.random.Generator, count: int) -> tuple[np.ndarray, ...]:
@@ -143,7 +150,8 @@ CONTRACTS = (
     Contract("logaddexp", points=(_LOG2, 1), terms=2),
     Contract("lerp", points=(0.5, 1), more=_weights, terms=2),
     *(Contract(name, more=_quotients) for name in ("floor_divide", "remainder")),
-    *(Contract(name, 8) for name in ("gelu", "gelu_tanh", "silu", "mish", "logsigmoid")),
+    *(Contract(name, 8, more=_tail) for name in ("gelu", "gelu_tanh", "silu", "mish")),
+    Contract("logsigmoid", 8),
     *(Contract(name, 8, options=(1, 1, 1), op="elu") for name in ("elu", "celu")),
     Contract("selu", 8, options=(*SELU, 1), op="elu"),
     Contract("softplus", 8, points=(20,), options=(1, 20)),

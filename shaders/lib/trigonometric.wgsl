@@ -3,26 +3,20 @@
 //
 // Nothing branches, for a SIMD unit would run both sides anyway. All polynomials are minimax fits.
 
-// |x| = q pi/2 + r with |r| <= pi/4, below 2^15: (q modulo 4 as bits, y, z, w) with r = (y + z) - w,
-// each smaller than the one before. pi/2 comes in parts of 9 bits: their products with a q of 15
-// bits are exact, fused or not, and so is all of `near` in the order that is written, for nothing in
-// it is finer than 2^-25; where y is small, y + z is exact, too. The last bits of y are cleared, so
-// that no compiler takes its error for 0.
-fn near_turns(a: f32) -> vec4<f32> {
+// |x| = q pi/2 + r with |r| <= pi/4: (q modulo 4 as bits, r). pi/2 comes in parts of 9 bits: their
+// products with a q of 15 bits are exact, fused or not, and so is all of `near` in the order that is
+// written, for nothing in it is finer than 2^-25. r is y + z - w, each smaller than the one before,
+// and where y is small y + z is exact, too. The last bits of y are cleared, so that no compiler takes
+// its error, which is in z, for 0.
+fn quarter_turns(x: f32) -> vec2<f32> {
+    let a = abs(x);
     let n = i32(a * 0.636619747 + 0.5);
     let q = f32(n);
     let near = (a - q * 1.5703125) - q * 4.8828125e-4;
     let y = cleared(near + q * 4.44054604e-6);
     let z = ((near - y) + q * 4.44054604e-6) + q * 1.3911631e-8;
     let w = q * 2.61479727e-12 - q * 5.14531146e-14;
-    return vec4<f32>(bitcast<f32>(n & 3), y, z, w);
-}
-
-// (q modulo 4 as bits, r) for every x.
-fn quarter_turns(x: f32) -> vec2<f32> {
-    let t = near_turns(abs(x));
-    let near = vec2<f32>(t.x, (t.y + t.z) - t.w);
-    return select(near, distant_turns(abs(x)), abs(x) >= 32768.0);
+    return select(vec2<f32>(bitcast<f32>(n & 3), (y + z) - w), distant_turns(a), a >= 32768.0);
 }
 
 // The same for 2^15 or more, to 2^-28 of r. x is m 2^p with an integer m of 24 bits; m times those
@@ -71,19 +65,13 @@ fn real_cos(x: f32) -> f32 {
     return select(turned(bitcast<u32>(t.x) + 1u, t.y), make_nan(x), is_nan(x) || is_inf(x));
 }
 
-// tan r, or -1 / tan r after an odd number of quarters. Its slope is up to 2, so what a rounded r
-// has lost is added again.
+// tan r, or -1 / tan r after an odd number of quarters.
 fn real_tan(x: f32) -> f32 {
-    let t = near_turns(abs(x));
-    let r = cleared(t.y + t.z);
-    let near = vec3<f32>(t.x, r, ((t.y - r) + t.z) - t.w);
-    let s = select(near, vec3<f32>(distant_turns(abs(x)), 0.0), abs(x) >= 32768.0);
-    let sum = s.y + s.z;
-    let z = sum * sum;
-    let rest = z * (0.333333492 + z * (0.13332662 + z * (0.0540600345
+    let t = quarter_turns(x);
+    let z = t.y * t.y;
+    let near = t.y + t.y * z * (0.333333492 + z * (0.13332662 + z * (0.0540600345
         + z * (0.0212815627 + z * (0.0108374748 + z * (8.73799581e-05 + z * 0.00437736232))))));
-    let tangent = s.y + (s.z + sum * rest);
-    let value = select(tangent, -1.0 / tangent, (bitcast<u32>(s.x) & 1u) == 1u);
+    let value = select(near, -1.0 / near, (bitcast<u32>(t.x) & 1u) == 1u);
     let signed = select(value, -value, x < 0.0);
     let small = select(signed, x, abs(x) < 1e-4);
     return select(small, make_nan(x), is_nan(x) || is_inf(x));
