@@ -1,0 +1,67 @@
+"""`python tests/campaigns NAME`: run a campaign, print what goes wrong, count it, say how it ended.
+
+The exit status is 0 where nothing went wrong, and 1 otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.progress import track
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+os.environ.setdefault("WGRAD_CACHE_DIR", os.devnull)  # what was measured before must not show
+
+import wgrad as wg
+from campaigns import base
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="campaigns", description=__doc__)
+    parser.add_argument("name", nargs="?", choices=base.names(), help="the campaign; none: a list")
+    parser.add_argument("--count", type=int, default=1000, help="programs to try (1000)")
+    parser.add_argument("--first", type=int, default=0, help="number of the first program (0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the programs (0)")
+    parser.add_argument("--device", default="numpy", help="a device of wg.device (numpy)")
+    parser.add_argument("--only", type=int, help="try the program of this number alone")
+    parser.add_argument("--most", type=int, default=20, help="stop after so many differences (20)")
+    chosen = parser.parse_args()
+    if chosen.name is None:
+        for name in base.names():
+            print(f"{name:12} {(base.load(name).__doc__ or '').splitlines()[0]}")
+        return 0
+    device = wg.device(chosen.device)
+    numbers = range(chosen.first, chosen.first + chosen.count)
+    if chosen.only is not None:
+        numbers = range(chosen.only, chosen.only + 1)
+    shown: Iterable[int] = numbers
+    if sys.stderr.isatty():
+        shown = track(numbers, description=chosen.name)
+    start, wrong, tried = time.monotonic(), 0, 0
+
+    def counted() -> Iterable[int]:
+        nonlocal tried
+        for number in shown:
+            tried += 1
+            yield number
+
+    campaign = base.load(chosen.name)
+    for found in base.differences(campaign, device, seed=chosen.seed, numbers=counted()):
+        wrong += 1
+        print(found, flush=True)
+        if wrong >= chosen.most:
+            break
+    seconds = time.monotonic() - start
+    print(
+        f"{chosen.name} on {device.name}: {tried} programs of seed {chosen.seed}, {wrong} wrong, "
+        f"{seconds:.0f} s, {wg.stats()['dispatches']} dispatches"
+    )
+    return 1 if wrong else 0
+
+
+sys.exit(main())
