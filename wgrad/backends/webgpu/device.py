@@ -173,6 +173,7 @@ class Gpu:
     def __init__(self, adapter: Any, most_bound: int | None = None, most_bytes: int | None = None):
         check_process()
         self.wgpu = importlib.import_module("wgpu")
+        self.adapter = adapter
         self.info = dict(adapter.info)
         self.features = frozenset(adapter.features)
         wanted = [f for f in ("shader-f16", "subgroup", "timestamp-query") if f in self.features]

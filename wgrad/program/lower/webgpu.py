@@ -16,7 +16,7 @@ from ...backends.webgpu.launching import scalar_bits
 from ...backends.webgpu.memory import GpuStorage, size_class
 from ...backends.webgpu.problem import Problem, Scratch
 from ...backends.webgpu.replay import Replay
-from ...backends.webgpu.windows.cuts import MOST_ELEMENTS, Bounds
+from ...backends.webgpu.windows import cuts
 from ...dtypes import DType
 from ...interrupts import interrupts_wait
 from ...layout import Layout
@@ -162,7 +162,7 @@ class WebGpuExecutor:
     def _is_large(self, step: Step) -> bool:
         """Whether one binding, or a count in u32, may not suffice for something that it touches."""
         return not self._large.isdisjoint(step.reads() | step.writes()) or any(
-            x.layout.size > MOST_ELEMENTS for x in step.refs()
+            x.layout.size > cuts.MOST_ELEMENTS for x in step.refs()
         )
 
     def _end_stage(self, dispatches: list[Dispatch]) -> None:
@@ -190,7 +190,7 @@ class WebGpuExecutor:
     def _in_windows(self, step: Step) -> list[Dispatch] | None:
         """Return the launches of a fused step that touches large slots, one for each piece."""
         gpu = self.device.gpu
-        bounds = Bounds(gpu.largest_binding, gpu.align)
+        bounds = cuts.Bounds(gpu.largest_binding, gpu.align)
         pieces = Cutter(self.device, bounds, self._large, self._home).pieces(step)
         if pieces is None:
             return None

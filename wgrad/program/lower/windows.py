@@ -66,8 +66,8 @@ class Cutter:
         return Operand(x.layout, self.device.itemsize(x.dtype))
 
     def _cut(self, views: list[Ref], fixed: Collection[int]) -> Iterator[list[Ref]]:
-        """Iterate over all views' parts, piece by piece. Raises: _UncutError for a cut along `fixed`."""
-        found = cut([self._operand(x) for x in views if x.slot in self.large], self.bounds)
+        """Iterate over all views, piece by piece. Raises: _UncutError for a cut along `fixed`."""
+        found = cut([self._operand(x) for x in views], self.bounds)
         if found is None:
             yield views
             return
