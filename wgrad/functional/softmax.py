@@ -56,6 +56,11 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
     return e / sum_(e, axis=axis, keepdims=True)
 
 
+def softmin(x: Tensor, axis: int = -1) -> Tensor:
+    """Return softmax(-x) along `axis`: the least value has the largest share."""
+    return softmax(-as_tensor(x, "softmin"), axis)
+
+
 @in_float32
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
     """Return log(softmax(x)) along `axis`, stable for large values."""

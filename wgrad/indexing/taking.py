@@ -5,13 +5,13 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from ..core import apply, check_devices
-from ..errors import DTypeError, ShapeError
+from ..core import apply
+from ..errors import ShapeError
 from ..layout import Shape, broadcast_shapes, normalize_axis
 from ..ops import indexing as primitives
 from ..ops import movement
-from ..ops.families import expanded, with_dtype
-from ..shaping import as_tensor, as_tensors, reshape
+from ..ops.families import expanded
+from ..shaping import as_tensor, reshape
 from .indices import index_tensor, shaped
 from .joined import join
 from .keys import parse
@@ -57,32 +57,6 @@ def take_along_axis(x: Tensor, indices: Any, axis: int = -1) -> Tensor:
     primitives.check_indices(index, x.shape[at], "take_along_axis")
     x, index = _broadcast_but(x, index, at, "take_along_axis")
     return apply(primitives.gather_, x, index, axis=at)
-
-
-def scatter_add(x: Tensor, indices: Any, values: Tensor, axis: int = -1) -> Tensor:
-    """Return `x` with `values` added at `indices` along `axis`: the transpose of take_along_axis.
-
-    `indices` and `values` have one shape, which agrees with x.shape outside `axis`. Where indices
-    repeat, values are added in their order: the same bits in every run.
-    """
-    x, values = as_tensors("scatter_add", x, values)
-    index = index_tensor(indices, x, "scatter_add")
-    at = normalize_axis(axis, len(x.shape), "scatter_add")
-    same = index.shape == values.shape and len(index.shape) == len(x.shape)
-    if not same or _without(index.shape, at) != _without(x.shape, at):
-        raise ShapeError(
-            f"scatter_add: indices {index.shape} and values {values.shape} need one shape that "
-            f"agrees with {x.shape} outside axis {at}"
-        )
-    primitives.check_indices(index, x.shape[at], "scatter_add")
-    check_devices("scatter_add", (x, values))
-    if values.dtype.rank > x.dtype.rank:
-        raise DTypeError(
-            f"scatter_add: {values.dtype.name} values do not fit a {x.dtype.name} tensor: convert "
-            "one with .astype() first"
-        )
-    values = with_dtype(values, x.dtype)
-    return x + apply(primitives.scatter_, values, index, axis=at, size=x.shape[at])
 
 
 def _without(shape: Shape, axis: int) -> Shape:

@@ -239,6 +239,15 @@ class Methods(Value):
     def take(self: Any, indices: Any, axis: int | None = None) -> Tensor:
         return indexing.take(self, indices, axis)
 
+    def masked_scatter(self: Any, mask: Any, source: Tensor) -> Tensor:
+        return indexing.masked_scatter(self, mask, source)
+
+    def unfold(self: Any, axis: int, size: int, step: int) -> Tensor:
+        return functional.sliding_windows(self, axis, size, step)
+
+
+Methods.unfold.__doc__ = functional.sliding_windows.__doc__
+
 
 def _one_or_many(items: tuple[Any, ...]) -> Any:
     """Return the arguments of x.reshape(2, 3) and of x.reshape((2, 3)) alike."""

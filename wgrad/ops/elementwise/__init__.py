@@ -30,6 +30,7 @@ from .arithmetic import (
     sign,
     square,
     subtract,
+    value_of,
 )
 from .bits import (
     bitwise_and,

@@ -44,6 +44,13 @@ divide = elementwise(
     partials=(_inverse, lambda out, b: -out / b),
     doc="a / b, a float also for integers; x / 0 is an infinity, 0 / 0 is NaN.",
 )
+value_of = elementwise(
+    "value_of",
+    wgsl="a",
+    numpy=lambda a, b: np.positive(a),
+    partials=(None, 1),
+    doc="a, with the derivatives of b.",
+)
 negative = elementwise(
     "negative",
     wgsl=by_kind("T(0) - a", floating="-a"),  # of u32 there is no -a; of a zero, 0 - a has no sign
