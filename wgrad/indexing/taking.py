@@ -35,7 +35,7 @@ def take(x: Tensor, indices: Any, axis: int | None = None) -> Tensor:
 
 def taken(x: Tensor, index: Tensor, at: int, where: str) -> Tensor:
     """Return the entries of `x` at an index tensor along an axis, for a function of that name."""
-    primitives.check_indices(index, x.shape[at], where)
+    index = primitives.checked_indices(index, x.shape[at], where)
     lead, tail = x.shape[:at], x.shape[at + 1 :]
     out = take_flat(x, shaped(index, (prod(index.shape),)), at)
     return shaped(out, (*lead, *index.shape, *tail))
@@ -54,7 +54,7 @@ def take_along_axis(x: Tensor, indices: Any, axis: int = -1) -> Tensor:
             "equally many axes"
         )
     at = normalize_axis(axis, len(x.shape), "take_along_axis")
-    primitives.check_indices(index, x.shape[at], "take_along_axis")
+    index = primitives.checked_indices(index, x.shape[at], "take_along_axis")
     x, index = _broadcast_but(x, index, at, "take_along_axis")
     return apply(primitives.gather_, x, index, axis=at)
 
@@ -74,7 +74,7 @@ def scatter_add(x: Tensor, indices: Any, values: Tensor, axis: int = -1) -> Tens
             f"scatter_add: indices {index.shape} and values {values.shape} need one shape that "
             f"agrees with {x.shape} outside axis {at}"
         )
-    primitives.check_indices(index, x.shape[at], "scatter_add")
+    index = primitives.checked_indices(index, x.shape[at], "scatter_add")
     check_devices("scatter_add", (x, values))
     if values.dtype.rank > x.dtype.rank:
         raise DTypeError(
