@@ -19,6 +19,7 @@ from ..dtypes import DType
 from ..errors import DTypeError, OutOfMemoryError
 from ..layout import Layout, Shape
 from .array import Array, Body, Number, Storage
+from .faults import Faults
 from .tracing import tracing
 
 # The devices whose `with` blocks this context is in. The stack lives in the context, not on the
@@ -119,6 +120,12 @@ class Device(ABC):
     @abstractmethod
     def synchronize(self) -> None:
         """Wait until everything that was dispatched has run."""
+
+    def expect(self, faults: Faults) -> None:
+        """Raise what a run that has just been dispatched notes as a fault: now, or at a wait."""
+        error = faults.settle()
+        if error is not None:
+            raise error
 
     # Kernel families.
     @abstractmethod

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import dtypes
-from ..backends.tracing import tracing
 from ..core import Value, apply
 from ..errors import ArgumentError, shown
 from ..ops import indexing, movement
@@ -34,24 +33,25 @@ def pow(a: Any, b: Any) -> Tensor:
         not x.dtype.is_floating for x in (a, b) if isinstance(x, Value)
     )
     if integer:
-        _check_exponent(b)
+        b = _checked_exponent(b)
     return power(a, b)
 
 
-def _check_exponent(b: Any) -> None:
-    """Raise ArgumentError when an integer exponent is negative somewhere."""
-    least = b
-    if isinstance(b, Value):
-        if not b.dtype.rank or not b.array.layout.size:
-            return
-        if (tracer := tracing()) is not None:
-            tracer.range_checked(b, 0, 2**32, _check_exponent, "pow")
-            return
-        least = indexing.bounds(b, 0, 2**32)[0]
-    if least < 0:
-        raise ArgumentError(
-            f"pow: an integer to the power {shown(least)} is no integer: convert to float32 first"
-        )
+def _checked_exponent(b: Any) -> Any:
+    """Return an integer exponent. Raises: ArgumentError when it is negative somewhere."""
+    if not isinstance(b, Value):
+        if b < 0:
+            raise _no_integer(b, "")
+    elif b.dtype.rank and b.array.layout.size:
+        b = indexing.checked(b, indexing.Allowed(0, 2**32, None, _no_integer))
+    return b
+
+
+def _no_integer(exponent: int, more: str) -> ArgumentError:
+    return ArgumentError(
+        f"pow: an integer to the power {shown(exponent)} is no integer: convert to float32 "
+        f"first{more}"
+    )
 
 
 def clip(x: Tensor, min: Any = None, max: Any = None) -> Tensor:

@@ -37,7 +37,7 @@ def one_hot(labels: Any, classes: int, dtype: Any = float, device: Any = None) -
     else:
         found = host_indices(labels, find_device(device), "one_hot", "labels")
     found.device.check_dtype(target, "one_hot")
-    indexing.check_indices(found, count, "one_hot", "label")
+    found = indexing.checked_indices(found, count, "one_hot", "label")
     places = arange(count, dtype=found.dtype, device=found.device)
     return with_dtype(equal(reshape(found, (*found.shape, 1)), places), target)
 

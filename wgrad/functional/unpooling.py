@@ -77,7 +77,7 @@ def _max_unpool(
     kernel, steps, _, pads = pool_frame(name, d, size, stride, padding)
     image = _image(name, x.shape, kernel, steps, pads, target)
     shape = check_size((*x.shape[:2], *image), name)
-    primitives.check_indices(places, prod(image), name)
+    places = primitives.checked_indices(places, prod(image), name)
     planes = prod(shape[:2])
     rows = reshape(with_dtype(places, dtypes.int32), (planes, prod(x.shape[2:])))
     out = wrap(x.device.full((planes * prod(image),), 0, x.dtype))

@@ -16,7 +16,7 @@ from ..core import apply
 from ..errors import ShapeError
 from ..layout import Shape, broadcast_shapes, check_size
 from ..ops import indexing as primitives
-from ..ops import movement
+from ..ops import intervals, movement
 from ..ops.elementwise import add, less, multiply, where
 from ..ops.families import expanded, with_dtype
 from .indices import host_indices, shaped
@@ -145,6 +145,10 @@ def _from_the_front(k: Tensor, extent: int) -> Tensor:
     """Return a checked index tensor as int32, with what counts from the end counted anew."""
     if k.dtype is dtypes.uint32:
         return with_dtype(k, dtypes.int32)
-    if tracing() is None and primitives.bounds(k, -extent, extent)[0] >= 0:
+    if tracing() is not None:
+        known = intervals.known(k.array)
+    else:
+        known = primitives.bounds(k, -extent, extent)
+    if known is not None and known[0] >= 0:
         return k
     return where(less(k, 0), add(k, extent), k)

@@ -167,8 +167,7 @@ def _checked(k: Any, extents: Shape, axis: int) -> Any:
     (extent,) = extents
     if isinstance(k, np.ndarray):
         return _counted(k, extent)
-    primitives.check_indices(k, extent, "indexing", least=-extent)
-    return k
+    return primitives.checked_indices(k, extent, "indexing", least=-extent)
 
 
 def _counted(k: np.ndarray, extent: int) -> np.ndarray:

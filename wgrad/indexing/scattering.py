@@ -147,7 +147,7 @@ def masked_scatter(x: Tensor, mask: Any, source: Tensor) -> Tensor:
         return apply(movement.alias, x)
     flags = reshape(with_dtype(expanded(mask, x.shape), dtypes.int32), (-1,))
     places = multiply(subtract(apply(cumulative_sum, flags, axis=0, back=False), 1), flags)
-    primitives.check_indices(places, source.shape[0], name, "element of source")
+    places = primitives.checked_indices(places, source.shape[0], name, "element of source")
     taken = apply(primitives.gather_, source, places, axis=0)
     return where(expanded(mask, x.shape), reshape(taken, x.shape), x)
 
@@ -174,7 +174,7 @@ def _operands(
             f"{name}: indices {index.shape} and values {values.shape} came for {x.shape}; indices "
             f"no larger than the values, and outside axis {at} than the tensor, are needed"
         )
-    primitives.check_indices(index, x.shape[at], name)
+    index = primitives.checked_indices(index, x.shape[at], name)
     check_devices(name, (x, values))
     if values.shape != index.shape:
         zeros, ones = (0,) * len(index.shape), (1,) * len(index.shape)
@@ -194,7 +194,7 @@ def _along(
             f"{name}: indices {index.shape} and values {values.shape} came for {x.shape}; indices "
             f"(k,) and values of the tensor's shape with k at axis {at} are needed"
         )
-    primitives.check_indices(index, x.shape[at], name)
+    index = primitives.checked_indices(index, x.shape[at], name)
     check_devices(name, (x, values))
     column = tuple(-1 if i == at else 1 for i in range(len(x.shape)))
     index = expanded(reshape(with_dtype(index, dtypes.int32), column), values.shape)

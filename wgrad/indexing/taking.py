@@ -35,7 +35,7 @@ def take(x: Tensor, indices: Any, axis: int | None = None) -> Tensor:
 
 def taken(x: Tensor, index: Tensor, at: int, where: str) -> Tensor:
     """Return the entries of `x` at an index tensor along an axis, for a function of that name."""
-    primitives.check_indices(index, x.shape[at], where)
+    index = primitives.checked_indices(index, x.shape[at], where)
     lead, tail = x.shape[:at], x.shape[at + 1 :]
     out = take_flat(x, shaped(index, (prod(index.shape),)), at)
     return shaped(out, (*lead, *index.shape, *tail))
@@ -54,7 +54,7 @@ def take_along_axis(x: Tensor, indices: Any, axis: int = -1) -> Tensor:
             "equally many axes"
         )
     at = normalize_axis(axis, len(x.shape), "take_along_axis")
-    primitives.check_indices(index, x.shape[at], "take_along_axis")
+    index = primitives.checked_indices(index, x.shape[at], "take_along_axis")
     x, index = _broadcast_but(x, index, at, "take_along_axis")
     return apply(primitives.gather_, x, index, axis=at)
 

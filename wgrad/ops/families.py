@@ -19,6 +19,7 @@ from ..core import Call, Input, Op, Value, apply, check_devices, wrap
 from ..dtypes import DType
 from ..errors import DTypeError, ShapeError
 from ..layout import Layout, Shape, broadcast_shapes, normalize_axes
+from . import intervals
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -89,8 +90,18 @@ class Elementwise(Op):
     bool, then promoted).
     """
 
-    def __init__(self, name: str, body: Body, kind: str, partials: Sequence, arity: int, doc: str):
+    def __init__(
+        self,
+        name: str,
+        body: Body,
+        kind: str,
+        partials: Sequence,
+        arity: int,
+        doc: str,
+        interval: intervals.Rule | None = None,
+    ):
         super().__init__(name, partials, doc)
+        self.interval = interval
         self.body = body
         self.kind = kind
         self.arity = arity
@@ -192,7 +203,10 @@ class Elementwise(Op):
         else:
             ins, out = self.resolve(inputs)
             first = next(x for x in inputs if isinstance(x, Array))
-        return device.map(self.body, inputs, ins, first.layout.shape, out)
+        made = device.map(self.body, inputs, ins, first.layout.shape, out)
+        if out.is_integer and self.interval is not None:
+            made.storage.bounds = intervals.derived(self.interval, inputs, ins, out)
+        return made
 
     def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
         rule = self.rule(position)
@@ -274,6 +288,9 @@ class Reduction(Op):
             out = device.full(shape, self.kind in ("prod", "all"), x.dtype)
         else:
             out = device.reduce(self.kind, x, axes, x.dtype)
+            if x.dtype.is_integer:
+                count = x.layout.size // max(1, out.layout.size)
+                out.storage.bounds = intervals.folded(self.kind, x, count, x.dtype)
         if params["keepdims"]:
             out = out.view(Layout.dense(kept_shape(x.shape, axes)))
         return out

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..backends.array import Array, Number
 from ..backends.base import Device
 from ..core import Call, Op, apply, wrap
+from . import intervals
 from .elementwise import add, multiply
 from .families import REGISTRY, Linear, register
 from .movement import through_float32
@@ -19,11 +20,18 @@ from .movement import through_float32
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
+
+def _running_sum(device: Device, x: Array, axis: int, back: bool) -> Array:
+    out = through_float32(device, x, lambda x: device.scan("sum", x, axis, back))
+    if x.dtype.is_integer:
+        found = intervals.running_sum(intervals.interval(x, x.dtype), x.shape[axis])
+        out.storage.bounds = intervals.fitting(found, x.dtype)
+    return out
+
+
 cumulative_sum: Linear = Linear(
     "cumulative_sum",
-    lambda device, x, axis, back: through_float32(
-        device, x, lambda x: device.scan("sum", x, axis, back)
-    ),
+    _running_sum,
     lambda ct, axis, back: apply(cumulative_sum, ct, axis=axis, back=not back),
     "The sums of all elements along `axis` up to each one; from its end, if `back`.",
 )

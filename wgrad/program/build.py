@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..backends.array import Storage
 from ..backends.base import Device
@@ -19,6 +19,7 @@ class Executor(Protocol):
     """A program ready to run, as the passes have left it."""
 
     program: Program
+    device: Any
 
     def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""

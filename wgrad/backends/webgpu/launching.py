@@ -14,6 +14,7 @@ from ...errors import ShapeError
 from ...layout import Layout, Shape
 from ..array import Array, Number
 from ..base import Device
+from ..faults import Faults
 from ..tracing import UNBACKED
 from . import shaders
 from .device import Gpu, Pipeline
@@ -66,6 +67,7 @@ class Launching(Device):
         self.pool = Pool(gpu)
         self._pipelines: dict[tuple, Pipeline] = {}
         self._texts: dict[str, Pipeline] = {}
+        self._expected: dict[Faults, None] = {}  # what runs may have noted since the last wait
         # Threads that keep a GPU busy, or the SIMD units of a software adapter.
         self._busy = 1 << 8 if gpu.is_software else 1 << 14
 
@@ -102,6 +104,7 @@ class Launching(Device):
         if not x.layout.contiguous:
             x = self.copy(x)
         size = stored.itemsize
+        self._settle()
         start, end = size * x.layout.offset, size * (x.layout.offset + x.layout.size)
         first = start - start % 4  # WebGPU reads whole words
         raw = self.gpu.read(x.storage.buffer, first, end + -end % 4 - first)
@@ -113,6 +116,21 @@ class Launching(Device):
 
     def synchronize(self) -> None:
         self.gpu.wait()
+        self._settle()
+
+    def expect(self, faults: Faults) -> None:
+        with self.gpu.lock:
+            self._expected[faults] = None
+
+    def _settle(self) -> None:
+        """Raise the first of the faults that runs have noted until now."""
+        if not self._expected:
+            return
+        with self.gpu.lock:
+            due, self._expected = self._expected, {}
+            found = [error for faults in due if (error := faults.settle()) is not None]
+        if found:
+            raise found[0]
 
     # Pipelines.
     def _pipeline(self, key: tuple, inputs: int | str, code: Callable[[], str]) -> Pipeline:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import intervals
 from ..families import Elementwise
 from .declare import by_kind, elementwise
 from .logic import equal, greater, greater_equal, less, less_equal, logical_and, where
@@ -17,10 +18,17 @@ add = elementwise(
     numpy=np.add,
     partials=(1, 1),
     kind="same",
+    interval=intervals.add,
     doc="a + b; for bools, or.",
 )
 subtract = elementwise(
-    "subtract", wgsl="a - b", numpy=np.subtract, partials=(1, -1), kind="number", doc="a - b."
+    "subtract",
+    wgsl="a - b",
+    numpy=np.subtract,
+    partials=(1, -1),
+    kind="number",
+    interval=intervals.subtract,
+    doc="a - b.",
 )
 multiply = elementwise(
     "multiply",
@@ -28,6 +36,7 @@ multiply = elementwise(
     numpy=np.multiply,
     partials=(lambda b: b, lambda a: a),
     kind="same",
+    interval=intervals.multiply,
     doc="a * b; for bools, and.",
 )
 
@@ -57,10 +66,17 @@ negative = elementwise(
     numpy=np.negative,
     partials=(-1,),
     kind="number",
+    interval=intervals.negative,
     doc="-a.",
 )
 positive = elementwise(
-    "positive", wgsl="a", numpy=np.positive, partials=(1,), kind="number", doc="a."
+    "positive",
+    wgsl="a",
+    numpy=np.positive,
+    partials=(1,),
+    kind="number",
+    interval=intervals.same,
+    doc="a.",
 )
 reciprocal = elementwise(
     "reciprocal",
@@ -75,12 +91,19 @@ square = elementwise(
     numpy=np.square,
     partials=(lambda a: 2 * a,),
     kind="number",
+    interval=intervals.square,
     doc="a * a.",
 )
 
 # Kinks.
 abs_ = elementwise(
-    "abs", wgsl="abs(a)", numpy=np.abs, partials=(lambda a: sign(a),), kind="number", doc="|a|."
+    "abs",
+    wgsl="abs(a)",
+    numpy=np.abs,
+    partials=(lambda a: sign(a),),
+    kind="number",
+    interval=intervals.absolute,
+    doc="|a|.",
 )
 sign: Elementwise = elementwise(
     "sign",
@@ -89,6 +112,7 @@ sign: Elementwise = elementwise(
     numpy=np.sign,
     partials=(0,),
     kind="number",
+    interval=intervals.sign,
     doc="-1, 0 or 1 by the sign of a; NaN stays NaN; its slope is 0.",
 )
 
@@ -104,6 +128,7 @@ maximum = elementwise(
     numpy=np.maximum,
     partials=(lambda a, b: _winner(a > b, equal(a, b)), lambda a, b: _winner(b > a, equal(a, b))),
     kind="same",
+    interval=intervals.maximum,
     doc="The larger of a and b; NaN if either is; a tie shares the gradient.",
 )
 minimum = elementwise(
@@ -112,6 +137,7 @@ minimum = elementwise(
     numpy=np.minimum,
     partials=(lambda a, b: _winner(a < b, equal(a, b)), lambda a, b: _winner(b < a, equal(a, b))),
     kind="same",
+    interval=intervals.minimum,
     doc="The smaller of a and b; NaN if either is; a tie shares the gradient.",
 )
 clamp = elementwise(
@@ -124,6 +150,7 @@ clamp = elementwise(
         lambda a, c: greater(a, c),
     ),
     kind="number",
+    interval=intervals.clamp,
     doc="a kept between b and c, bounds included; its slope is 1 at both; NaN stays NaN.",
 )
 
