@@ -344,6 +344,9 @@ class Tracer:
             with traced_by(None):
                 fits = outlier(Value(root), least, greatest, besides) is None
             self.checks.append(Check(root, least, greatest, besides))
+            if not fits and root.layout.size == x.array.layout.size:  # all of them: say which
+                with traced_by(None):
+                    check(Value(root))
         else:
             found = x.array.storage.bounds
             fits = found is not None and found[0] >= least and found[1] <= greatest
