@@ -37,9 +37,9 @@ def diagonal(x: Tensor, offset: int = 0) -> Tensor:
     return shaping.diagonal(x, offset, -2, -1)
 
 
-def trace(x: Tensor, offset: int = 0) -> Tensor:
-    """Return the sums of the diagonals of matrices. Shapes: (..., n, n) -> (...)."""
-    return functional.trace(x, offset, -2, -1)
+def trace(x: Tensor, offset: int = 0, *, dtype: Any = None) -> Tensor:
+    """Return the sums of the diagonals of matrices, in `dtype`. Shapes: (..., n, n) -> (...)."""
+    return functional.trace(x, offset, -2, -1, dtype=dtype)
 
 
 def vector_norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) -> Tensor:

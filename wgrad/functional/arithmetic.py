@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-def pow(a: Any, b: Any) -> Tensor:
-    """Return a ** b; integers stay integers, and then b is at least 0.
+def pow(x1: Any, x2: Any, /) -> Tensor:
+    """Return x1 ** x2; integers stay integers, and then x2 is at least 0.
 
     Raises: ArgumentError for integers to a negative power, which have no integer result.
     """
+    a, b = x1, x2
     if not all(isinstance(x, Value) or type(x) in NUMBERS for x in (a, b)):
         a, b = coerce("pow", (a, b))
     if type(b) in (int, float) and b == 2 and isinstance(a, Value) and a.dtype.rank > 0:

@@ -161,7 +161,8 @@ def _operands(
     index = index_tensor(indices, x, name)
     at = normalize_axis(axis, len(x.shape), name)
     if not isinstance(values, Value) and not hasattr(values, "__len__"):
-        values = wrap(x.device.full((), as_number(values, name, "values"), x.dtype))
+        number = dtypes.cast_scalar(as_number(values, name, "values"), x.dtype, name)
+        values = wrap(x.device.full((), number, x.dtype))
     else:
         values = as_tensor(values, name, x)
     if not values.shape and index.shape:

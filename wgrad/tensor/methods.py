@@ -221,8 +221,10 @@ class Methods(Value):
     def diagonal(self: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
         return shaping.diagonal(self, offset, axis1, axis2)
 
-    def trace(self: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-        return functional.trace(self, offset, axis1, axis2)
+    def trace(
+        self: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, *, dtype: Any = None
+    ) -> Tensor:
+        return functional.trace(self, offset, axis1, axis2, dtype=dtype)
 
     def argsort(self: Any, axis: int = -1, descending: bool = False) -> Tensor:
         return indexing.argsort(self, axis, descending)

@@ -150,6 +150,7 @@ clamp = elementwise(
         lambda a, c: greater(a, c),
     ),
     kind="number",
+    arguments=("x", "min", "max"),
     interval=intervals.clamp,
     doc="a kept between b and c, bounds included; its slope is 1 at both; NaN stays NaN.",
 )
@@ -171,5 +172,6 @@ lerp = elementwise(
     wgsl="real_lerp(a, b, c)",
     numpy=_lerp,
     partials=(lambda c: 1 - c, lambda c: c, lambda a, b: b - a),
+    arguments=("start", "end", "weight"),
     doc="a + c * (b - a): exactly a where the weight c is 0, b where it is 1.",
 )
