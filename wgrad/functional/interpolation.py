@@ -14,6 +14,7 @@ from ..errors import ArgumentError, ShapeError, shown
 from ..indexing import take
 from ..layout import Shape, check_size
 from ..ops import movement
+from ..ops.elementwise import weighted
 from ..ops.families import expanded, with_dtype
 from ..shaping import as_float, as_tensor, checked_flag, reshape
 from .convolution import numbers
@@ -149,7 +150,9 @@ def _between(x: Any, axis: int, count: int, scale: float, corners: bool) -> Any:
     weights = (at - low).reshape(-1, *(1,) * (len(x.shape) - axis - 1))
     weight = wrap(x.device.upload(weights.astype(x.dtype.numpy), x.dtype))
     below, above = _taken(x, axis, low), _taken(x, axis, np.minimum(low + 1, n - 1))
-    return below + (above - below) * weight
+    # Not a difference, which overflows, nor a product with an infinite element of weight 0.
+    rest = wrap(x.device.upload((1 - weights).astype(x.dtype.numpy), x.dtype))
+    return weighted(rest, below) + weighted(weight, above)
 
 
 def _taken(x: Any, axis: int, places: np.ndarray) -> Any:

@@ -12,6 +12,7 @@ from ..errors import ArgumentError, DTypeError, ShapeError, shown
 from ..indexing import take
 from ..layout import Shape, check_size
 from ..ops import movement
+from ..ops.elementwise import where
 from ..ops.families import with_dtype
 from ..ops.reduction import max_, sum_
 from ..shaping import as_float, as_tensor, checked_flag, pad, reshape
@@ -195,15 +196,17 @@ def _even_means_along(x: Any, axis: int, count: int) -> Any:
     if n % count == 0:
         shape = (*x.shape[:axis], count, n // count, *x.shape[axis + 1 :])
         return sum_(movement.reshape(x, shape), axis + 1) / (n // count)
-    # Windows of several sizes: the longest of them, and weights that leave out what is too much.
+    # Windows of several sizes: the longest of them, without what is too much.
     firsts = np.arange(count) * n // count
     sizes = -(-(np.arange(1, count + 1) * n) // count) - firsts
     places = firsts[:, None] + np.arange(sizes.max())
-    weights = (np.arange(sizes.max()) < sizes[:, None]) / sizes[:, None]
+    inside = np.arange(sizes.max()) < sizes[:, None]
     taken = take(x, np.minimum(places, n - 1).astype(np.int32).reshape(-1), axis=axis)
-    taken = reshape(taken, (*x.shape[:axis], *weights.shape, *x.shape[axis + 1 :]))
-    shape = (*weights.shape, *(1,) * (len(x.shape) - axis - 1))
-    return sum_(taken * _constant(weights.reshape(shape), x), axis + 1)
+    taken = reshape(taken, (*x.shape[:axis], *inside.shape, *x.shape[axis + 1 :]))
+    after = (1,) * (len(x.shape) - axis - 1)
+    mask = wrap(x.device.upload(inside.reshape(*inside.shape, *after), dtypes.bool_))
+    total = sum_(where(mask, taken, 0.0), axis + 1)
+    return total / _constant(sizes.reshape(-1, *after), x)
 
 
 def _constant(data: np.ndarray, like: Any) -> Any:

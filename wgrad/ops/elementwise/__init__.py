@@ -30,6 +30,7 @@ from .arithmetic import (
     sign,
     square,
     subtract,
+    weighted,
 )
 from .bits import (
     bitwise_and,
