@@ -51,7 +51,8 @@ def matrix_norm(x: Tensor, keepdims: bool = False, ord: Any = "fro") -> Tensor:
     """Return the norms of matrices, the last two axes. Shapes: (..., n, m) -> (...).
 
     ord="fro" is the root of the sum of squares; 1 and -1 are the largest and the least sum of the
-    abs of a column, inf and -inf those of a row. Raises: ShapeError; ArgumentError for others.
+    abs of a column, inf and -inf those of a row; equal sums share the gradient.
+    Raises: ShapeError; ArgumentError for others.
     """
     x = as_tensor(x, "matrix_norm")
     if len(x.shape) < 2:
@@ -64,5 +65,7 @@ def matrix_norm(x: Tensor, keepdims: bool = False, ord: Any = "fro") -> Tensor:
         )
     folded, other = (-2, -1) if abs(ord) == 1 else (-1, -2)
     sums = norm(x, folded, keepdims=True, ord=1)
-    found = (functional.max if ord > 0 else functional.min)(sums, axis=other, keepdims=True)
+    found = (functional.max if ord > 0 else functional.min)(
+        sums, axis=other, keepdims=True, ties="split"
+    )
     return found if keepdims else shaping.squeeze(found, (-2, -1))

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import dtypes
+from ..core import wrap
 from ..errors import ArgumentError, DTypeError, ShapeError, shown
 from ..indexing import take
 from ..layout import Shape, check_size
 from ..ops import movement
+from ..ops.elementwise import where
 from ..ops.reduction import max_, sum_
 from ..shaping import as_tensor, reshape
 from .convolution import numbers, with_batch
@@ -117,11 +119,13 @@ def _means_along(x: Any, axis: int, count: int) -> Any:
     if n % count == 0:
         shape = (*x.shape[:axis], count, n // count, *x.shape[axis + 1 :])
         return sum_(movement.reshape(x, shape), axis + 1) / (n // count)
-    # Windows of several sizes: the longest of them, and weights that leave out what is too much.
+    # Windows of several sizes: the longest of them, without what is too much.
     firsts, sizes = _ends(n, count)
     places = firsts[:, None] + np.arange(sizes.max())
-    weights = (np.arange(sizes.max()) < sizes[:, None]) / sizes[:, None]
+    inside = np.arange(sizes.max()) < sizes[:, None]
     taken = take(x, np.minimum(places, n - 1).astype(np.int32).reshape(-1), axis=axis)
-    taken = reshape(taken, (*x.shape[:axis], *weights.shape, *x.shape[axis + 1 :]))
-    shape = (*weights.shape, *(1,) * (len(x.shape) - axis - 1))
-    return sum_(taken * constant(weights.reshape(shape), x), axis + 1)
+    taken = reshape(taken, (*x.shape[:axis], *inside.shape, *x.shape[axis + 1 :]))
+    after = (1,) * (len(x.shape) - axis - 1)
+    mask = wrap(x.device.upload(inside.reshape(*inside.shape, *after), dtypes.bool_))
+    total = sum_(where(mask, taken, 0.0), axis + 1)
+    return total / constant(sizes.reshape(-1, *after), x)

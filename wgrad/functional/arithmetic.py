@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import dtypes
 from ..core import Value, apply
-from ..errors import ArgumentError, shown
+from ..errors import ArgumentError, DTypeError, shown
 from ..ops import indexing, movement
 from ..ops.elementwise import clamp, power, square
 from ..ops.families import NUMBERS, coerce
@@ -58,9 +58,12 @@ def _no_integer(exponent: int, more: str) -> ArgumentError:
 def clip(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """Return `x` kept between `min` and `max`, bounds included (None: no bound).
 
-    The slope is 1 at both bounds; NaN stays NaN. Raises: ArgumentError when min > max.
+    The slope is 1 at both bounds; NaN stays NaN. Where tensors of bounds cross it is `max`.
+    Raises: ArgumentError when two numbers do, min > max; DTypeError for bools.
     """
     x = as_tensor(x, "clip")
+    if x.dtype is dtypes.bool_:
+        raise DTypeError("clip: a bool tensor came and a number is needed: convert with .astype()")
     if min is None and max is None:
         return apply(movement.alias, x)
     if isinstance(min, (int, float)) and isinstance(max, (int, float)) and min > max:

@@ -9,8 +9,8 @@ from .. import dtypes
 from ..core import check_devices
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..layout import Shape, broadcast_shapes
-from ..ops.elementwise import equal, exp, less_equal, where
-from ..ops.reduction import sum_
+from ..ops.elementwise import equal, exp, greater, less_equal, where
+from ..ops.reduction import any_, sum_
 from ..shaping import (
     as_float,
     as_tensor,
@@ -45,7 +45,8 @@ def scaled_dot_product_attention(
     """Return softmax(query @ key.mT * scale + mask) @ value.
 
     A bool mask says where attention is allowed, a float mask is added; is_causal lets query i see
-    the keys 0 to i. A query that may see no key gets zeros, and no gradient. `scale` is
+    the keys 0 to i. A query that may see no key gets zeros, and no gradient; a key that no query
+    may see counts for nothing, whatever it and its value are. `scale` is
     1 / sqrt(e) unless given; `dropout_p` drops that share of the weights, whenever it is not 0.
     With enable_gqa the third axis from the end counts heads, and each head of key and value serves
     as many neighbouring heads of the query as there are to one (grouped-query attention).
@@ -102,9 +103,11 @@ def _attended(
     generator: Generator | None,
 ) -> Tensor:
     """Return the attention of tensors that have been checked."""
-    scores = matmul(query * factor, matrix_transpose(key))
     if causal:
         mask = _causal(query.shape[-2], key.shape[-2], query)
+    elif mask is not None:
+        query, key, value = _counted(mask, query, key, value)
+    scores = matmul(query * factor, matrix_transpose(key))
     if mask is not None:
         if mask.dtype is dtypes.bool_:
             scores = where(mask, scores, -math.inf)
@@ -128,6 +131,23 @@ def _for_groups(name: str, query: Shape, x: Tensor) -> Tensor:
             "n, e) is needed, and the heads of key and value must divide those of the query"
         )
     return repeat(x, heads // x.shape[-3], axis=-3) if heads != x.shape[-3] else x
+
+
+def _counted(
+    mask: Tensor, query: Tensor, key: Tensor, value: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return all three with 0 for queries that see nothing, and for keys that nobody sees.
+
+    They may be padding that is NaN, and its product with a weight of 0 would be NaN too.
+    """
+    allowed = mask if mask.dtype is dtypes.bool_ else greater(mask.detach(), -math.inf)
+    allowed = reshape(allowed, (*(1 for _ in range(2 - len(mask.shape))), *mask.shape))
+    queries, keys = (
+        allowed if allowed.shape[axis] == 1 else any_(allowed, axis=axis, keepdims=True)
+        for axis in (-1, -2)
+    )
+    keys = matrix_transpose(keys)
+    return where(queries, query, 0.0), where(keys, key, 0.0), where(keys, value, 0.0)
 
 
 def _causal(queries: int, keys: int, like: Tensor) -> Tensor:

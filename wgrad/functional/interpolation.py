@@ -12,6 +12,7 @@ from ..errors import ArgumentError, ShapeError, shown
 from ..indexing import take
 from ..layout import Shape, check_size
 from ..ops import movement
+from ..ops.elementwise import weighted
 from ..ops.families import expanded
 from ..shaping import as_float, as_tensor, checked_flag, reshape
 from .adaptive import adaptive_means
@@ -184,7 +185,9 @@ def _between(x: Any, axis: int, count: int, scale: float, corners: bool) -> Any:
         return _taken(x, axis, low)
     weight = _column(at - low, x, axis)
     below, above = _taken(x, axis, low), _taken(x, axis, np.minimum(low + 1, n - 1))
-    return below + (above - below) * weight
+    # Not a difference, which overflows, nor a product with an infinite element of weight 0.
+    rest = _column(1 - (at - low), x, axis)
+    return weighted(rest, below) + weighted(weight, above)
 
 
 def _taken(x: Any, axis: int, places: np.ndarray) -> Any:

@@ -8,6 +8,7 @@ itself. A family holds no formula of any particular op.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -37,18 +38,24 @@ def register(op: Op) -> Op:
 
 
 def scale(x: Tensor, partial: Any) -> Tensor | None:
-    """Return x * partial; a boolean partial selects, so that an infinite x times 0 is 0."""
+    """Return x * partial, where neither an infinite partial makes NaN of an x of 0, nor an
+    infinite x of a boolean partial, which selects.
+
+    So what does not count gets no derivative: the other branch of a `where`, masked elements, terms
+    of weight 0, also where their own derivatives are infinite or NaN.
+    """
     if isinstance(partial, Value):
         if partial.dtype is dtypes.bool_:
             return apply(REGISTRY["where"], partial, x, 0.0)
-        return apply(REGISTRY["multiply"], x, partial)
+        return apply(REGISTRY["weighted"], x, partial)
     if partial == 1:
         return x
     if partial == 0:
         return None
     if partial == -1:
         return apply(REGISTRY["negative"], x)
-    return apply(REGISTRY["multiply"], x, float(partial))
+    op = "multiply" if math.isfinite(partial) else "weighted"
+    return apply(REGISTRY[op], x, float(partial))
 
 
 def add_up(parts: Sequence[Tensor | None]) -> Tensor | None:

@@ -31,6 +31,7 @@ from .arithmetic import (
     square,
     subtract,
     value_of,
+    weighted,
 )
 from .bits import (
     bitwise_and,

@@ -66,7 +66,7 @@ class Cutter:
         return Operand(x.layout, self.device.itemsize(x.dtype))
 
     def _cut(self, views: list[Ref], fixed: Collection[int]) -> Iterator[list[Ref]]:
-        """Iterate over all views' parts, piece by piece. Raises: _UncutError for a cut along `fixed`."""
+        """Iterate over all views' parts. Raises: _UncutError for a cut along `fixed`."""
         found = cut([self._operand(x) for x in views if x.slot in self.large], self.bounds)
         if found is None:
             yield views
