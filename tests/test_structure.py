@@ -39,6 +39,7 @@ LAYERS = {
     "inspection": 4,
     "functional": 4,
     "linalg": 4,
+    "fft": 4,
     "random": 4,
     "custom": 4,
     "transforms": 4,
@@ -302,7 +303,7 @@ def test_warnings_and_prints_are_none_on_import():
 
 def public_objects() -> Iterator[tuple[str, object]]:
     """Yield the names that users see, with the methods of the classes among them."""
-    for home in (wg, wg.linalg, wg.nn, wg.optim, wg.data, wg.errors):
+    for home in (wg, wg.linalg, wg.fft, wg.nn, wg.optim, wg.data, wg.errors):
         for name, value in vars(home).items():
             module = str(getattr(value, "__module__", ""))
             if name.startswith("_") or inspect.ismodule(value) or "wgrad" not in module:

@@ -12,7 +12,7 @@ from . import errors
 
 from .tensor import Tensor  # isort: skip  # first: the other modules make tensors
 
-from . import data, linalg, nn, optim
+from . import data, fft, linalg, nn, optim
 from .creation import (
     arange,
     asarray,

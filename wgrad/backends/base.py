@@ -1,8 +1,8 @@
 """The protocol between operations and devices. Knows nothing of tensors, gradients or the tape.
 
-A device owns storages and offers a dozen kernel families. Operands arrive valid: shapes agree,
-axes are in range, indices were checked; a family never broadcasts and never promotes. Results are
-fresh contiguous storages unless a method says otherwise.
+A device owns storages and offers a dozen kernel families, and `host` for what has no kernel.
+Operands arrive valid: shapes agree, axes are in range, indices were checked; a family never
+broadcasts and never promotes. Results are fresh contiguous storages unless a method says otherwise.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from ..dtypes import DType
 from ..errors import DTypeError, OutOfMemoryError
 from ..layout import Layout, Shape
+from ..statistics import COUNTERS
 from .array import Array, Body, Number, Storage
 from .faults import Faults
 from .tracing import tracing
@@ -210,6 +211,23 @@ class Device(ABC):
         """Threefry numbers `counter`, `counter`+1, ...: "bits" (uint32), "uniform", "normal"."""
 
     @_asks_tracer
+    def host(
+        self,
+        name: str,
+        function: Callable[..., np.ndarray],
+        operands: Sequence[Array],
+        dtype: DType,
+    ) -> Array:
+        """Return what `function` makes of the operands as NumPy arrays, which it leaves alone.
+
+        For a GPU that is a trip to the host, which waits for everything before it: it is counted.
+        `name` is the op that it is for.
+        """
+        COUNTERS.host_trips += 1
+        result = function(*[self.download(x) for x in operands])
+        return self.upload(np.asarray(result, order="C"), dtype)
+
+    @_asks_tracer
     def replace(self, target: Array, fresh: Array) -> None:
         """Give `target` the values of `fresh`, an array of equal shape that nobody else holds.
 
@@ -232,6 +250,7 @@ PROTOCOL = (
     "upload",
     "download",
     "full",
+    "host",
     "synchronize",
     "map",
     "reduce",

@@ -232,6 +232,14 @@ class Tracer:
             "tensor and read it outside"
         )
 
+    def host(
+        self, device: Device, name: str, function: Any, operands: Sequence[Array], dtype: DType
+    ) -> NoReturn:
+        self.refuse(
+            f"{name} at {place(caller())} is computed by NumPy on the host, and a compiled "
+            "function does not leave its device: call it outside, and pass its result as argument"
+        )
+
     def synchronize(self, device: Device) -> NoReturn:
         self.refuse(f"the function waits for the device at {place(caller())}")
 
