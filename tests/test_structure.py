@@ -24,6 +24,7 @@ LAYERS = {
     "errors": 0,
     "dtypes": 0,
     "layout": 0,
+    "environment": 0,
     "interrupts": 0,
     "statistics": 0,
     "version": 0,
