@@ -13,6 +13,7 @@ from ...dtypes import DType
 from ...layout import Layout, Shape
 from ..array import Array, Body, Number
 from ..base import Device
+from ..faults import Faults
 from ..tracing import UNBACKED
 from . import shaders
 from .device import Gpu, Pipeline
@@ -67,9 +68,9 @@ class Launching(Device):
         self.pool = Pool(gpu)
         self._pipelines: dict[tuple, Pipeline] = {}
         self._texts: dict[str, Pipeline] = {}
-        self._surely_fits = (
-            gpu.largest_binding // 4
-        )  # elements, whatever an operation makes of them
+        self._expected: dict[Faults, None] = {}  # what runs may have noted since the last wait
+        # Elements that fit one binding, whatever an operation makes of them.
+        self._surely_fits = gpu.largest_binding // 4
         # Threads that keep a GPU busy, or the SIMD units of a software adapter.
         self._busy = 1 << 8 if gpu.is_software else 1 << 14
 
@@ -106,6 +107,7 @@ class Launching(Device):
         if not x.layout.contiguous:
             x = self.copy(x)
         size = stored.itemsize
+        self._settle()
         start, end = size * x.layout.offset, size * (x.layout.offset + x.layout.size)
         first = start - start % 4  # WebGPU reads whole words
         raw = self.gpu.read(x.storage.buffer, first, end + -end % 4 - first)
@@ -117,6 +119,21 @@ class Launching(Device):
 
     def synchronize(self) -> None:
         self.gpu.wait()
+        self._settle()
+
+    def expect(self, faults: Faults) -> None:
+        with self.gpu.lock:
+            self._expected[faults] = None
+
+    def _settle(self) -> None:
+        """Raise the first of the faults that runs have noted until now."""
+        if not self._expected:
+            return
+        with self.gpu.lock:
+            due, self._expected = self._expected, {}
+            found = [error for faults in due if (error := faults.settle()) is not None]
+        if found:
+            raise found[0]
 
     def _may_not_fit(self, *arrays: Array) -> bool:
         """Whether an operation on arrays has to look if it needs windows (windows.py)."""
