@@ -33,9 +33,10 @@ from .finish import (
 )
 from .grads import KIND, Touched, entry_state
 from .ir import Program
+from .observe import Observation, Observer
 from .trace import Tracer
 from .tree import fill, take_apart, template
-from .watch import Watch
+from .watch import Watch, named
 
 NO, HISTORY, LEAF = range(3)  # whether a tensor requires grad, and why
 
@@ -75,7 +76,9 @@ class Capture:
 
     program: Program
     executor: Executor | None
-    watch_after: Watch  # what the call left
+    watch_after: Watch | None  # what the call left
+    ran: Observation  # what ran in the call
+    asked: str | None  # what the call asked of the world
 
     def __init__(
         self,
@@ -85,16 +88,25 @@ class Capture:
         leaves: Sequence[Tensor],
         watch: Watch,
         frozen: frozenset[Storage],
+        look: Callable[[Observation], Watch | None],
     ):
         self.watch = watch
-        self.last_used = 0
         self._tracer = tracer = Tracer(frozen)
         self._leaves = leaves
         self._nodes = [(x.node, x.requires_grad) for x in leaves]
+        self._containers = _containers(args, kwargs)
         before = _arguments(args, kwargs)
         try:
             out = self._call(function, args, kwargs)
             self.changes_arguments = _arguments(args, kwargs) != before
+            self.watch_after = after = look(self.ran)
+            # Whether the walk before the call knew all that would run.
+            self.is_settled = after is not None and after.ran is watch.ran
+            if after is not None:
+                self.asked = self.asked or watch.asked_since(after, self.ran)
+            self._known = watch.seen
+            if after is not None and not self.is_settled:
+                self._known = watch.seen | after.seen
             self._finish_trace(out)
         except BaseException:
             tracer.undo()
@@ -109,8 +121,13 @@ class Capture:
                 if tracer.position_of(x.array) is None:
                     swapped.append((x, x.array, tracer.given(x.array, i)))
                     x.array = swapped[-1][2]
-            with traced_by(tracer):
-                out = function(*args, **kwargs)
+            observer = Observer()
+            try:
+                with traced_by(tracer), observer:
+                    out = function(*args, **kwargs)
+            finally:
+                observer.seen.searched = tracer.searched
+                self.ran, self.asked = observer.seen, observer.refusal
             if tracer.refusal is not None:  # which the function caught, to go another way
                 raise tracer.refusal
             return out
@@ -132,7 +149,7 @@ class Capture:
             id(t.before): node for node, t in tracer.grads.items() if isinstance(t.before, Value)
         }
         found: list[Tensor] = []
-        self._template, account = template(out, found, self.watch.seen)
+        self._template, account = template(out, found, self._known)
         self._results = [self._number(x) for x in found]
         touched = [(node, t, self._action(t)) for node, t in tracer.grads.items()]
         self._argument_effects = self._effects_on_arguments()
@@ -179,7 +196,7 @@ class Capture:
                 return Source("argument", i)
         if id(x) in self._entries:
             return Source("grad", self._entries[id(x)])
-        if id(x) in self.watch.seen:
+        if id(x) in self._known:
             return Source("object", x)
         storage, layout, dtype = x.array.storage, x.array.layout, x.array.dtype
         status, grad = NO, None
@@ -280,6 +297,26 @@ class Capture:
         """Return the storages made inside that live on, and are not handed out."""
         return [s for s in self._tracer.made if s not in self._made]
 
+    def keeps(self) -> str | None:
+        """Return what the call left in Python state that a replay would not, and where."""
+        assert self.watch_after is not None
+        for path, x in self.watch_after.found:
+            name, array = named(path), x.array
+            position = self._tracer.position_of(array)
+            if position is not None:
+                return f"a view of tensor argument {position} in {name}"
+            if id(x) not in self.watch.seen:
+                for i, leaf in enumerate(self._leaves):
+                    if leaf is x:
+                        return f"tensor argument {i} in {name}"
+            if array.storage in self._tracer.made:
+                return f"a tensor that is made at {self.kept_at(array.storage)} in {name}"
+        for x in self._containers:
+            if id(x) in self.watch_after.seen and id(x) not in self.watch.seen:
+                return "a container that is an argument"
+        kept = self.kept()
+        return f"a tensor that is made at {self.kept_at(kept[0])}" if kept else None
+
     def kept_at(self, storage: Storage) -> str:
         """Return where a kept storage was made."""
         slot = self._tracer.made[storage]
@@ -338,8 +375,10 @@ class Capture:
         # Only the trace needed these, and they hold memory.
         del self._tracer, self._bindings, self._leaves, self._nodes, self._alive, self._handed
         del self._steps, self._numbers, self._entries, self._shown, self._made
+        del self._containers, self._known
         self.watch.forget()
-        self.watch_after.forget()
+        if self.watch_after is not None:
+            self.watch_after.forget()
         return result
 
     def _first_input(self, source: Source) -> Storage:
@@ -512,6 +551,19 @@ def _arguments(args: tuple, kwargs: dict) -> tuple[Any, list[int]]:
     """Return what arguments are, to be compared with what they are after a call."""
     found: list[Any] = []
     return take_apart((args, kwargs), found, []), list(map(id, found))
+
+
+def _containers(*values: Any) -> list[Any]:
+    """Return the lists and dicts, in whatever they lie, that arguments are."""
+    found: list[Any] = []
+    stack = list(values)
+    while stack:
+        x = stack.pop()
+        if isinstance(x, (list, dict)):
+            found.append(x)
+        if isinstance(x, (list, tuple, dict)):
+            stack.extend(x.values() if isinstance(x, dict) else x)
+    return found
 
 
 class _NoHistory(Op):

@@ -91,6 +91,7 @@ class Tracer:
         self.histories: dict[Storage, int] = {}
         self.start = Node().sequence  # later nodes were made inside
         self.refusal: TraceError | None = None  # what was refused first
+        self.searched = 0  # whether a module looked for its parameters (1), for buffers too (2)
         self._log: list[Callable[[], None]] = []
         self._roots: WeakKeyDictionary[Storage, Array] = WeakKeyDictionary()
         self._drawing: tuple[int, int] = (0, 0)
