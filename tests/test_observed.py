@@ -13,6 +13,7 @@ import operator
 import os
 import queue
 import random
+import re
 import sys
 import threading
 import types
@@ -116,7 +117,7 @@ def swaps() -> list[tuple[str, Callable, Callable]]:
     """Return (name, a function of x, what swaps an operation in it)."""
     plain, chosen, made = [wg.tanh], [functools.partial(wg.maximum, 0.0)], Holder(wg.tanh)
     act = [wg.tanh]
-    net = nn.Sequential(nn.Linear(2, 2, seed=1), nn.Tanh())
+    net = nn.Sequential(nn.Linear(2, 2, seed=1), wg.tanh)
     members = vars(net)
     layers = next(v for v in members.values() if isinstance(v, (list, tuple)))
 
@@ -861,3 +862,96 @@ def test_observed_warnings_stand_at_the_callers_line(device):
     assert [w.filename for w in caught] == [__file__]
     with open(__file__) as source:
         assert "compiled(wg.ones(1))" in source.readlines()[caught[0].lineno - 1]
+
+
+class Cell:
+    """A thing whose methods do something else at every call."""
+
+    def __init__(self):
+        self.h = wg.zeros(2)
+        self.seen = weakref.WeakSet()
+        self.buffers = [wg.zeros(2) for _ in range(20)]
+        self.weights = [wg.parameter([1.0, float(i)]) for i in range(20)]
+        self.turns: dict = {}
+
+    def turn(self):
+        return len(self.turns.setdefault("now", []))
+
+    def rebinds(self, x):
+        self.h = (self.h + x) * 0.5
+        return self.h * 1.0
+
+    def keeps(self, x):
+        self.last = x.detach()
+        return x * 2
+
+    def counts(self, x):
+        self.turns["now"] = self.turns.get("now", 0) + 1
+        return x * 2
+
+
+@pytest.mark.parametrize(
+    ("method", "words", "line"),
+    [
+        ("rebinds", "a tensor that it uses, .*self.h", "self.h = "),
+        ("keeps", "keeps a view of tensor argument 0 in .*self.last", "self.last = "),
+        ("counts", "changes .*self.turns", "self.turns["),
+    ],
+)
+def test_observed_warnings_name_the_thing_and_its_line(device, method, words, line):
+    f = wg.compile(getattr(Cell(), method))
+    with pytest.warns(UserWarning, match=words) as caught:
+        for _ in range(8):
+            f(wg.ones(2))
+    place = re.search(r"test_observed\.py, line (\d+)", str(caught[0].message))
+    with open(__file__) as source:
+        assert place is not None and line in source.readlines()[int(place[1]) - 1]
+
+
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [
+        (lambda ws, bs, k, x: x * ws[k], r"a tensor that it uses, .*ws\[\d\].*, used at .*line"),
+        (lambda ws, bs, k, x: bs[k].assign(x), r"bs\[\d\]"),
+        (lambda ws, bs, k, x: ws[k].zero_grad(), r"what it does to a gradient, that of .*ws\[\d\]"),
+        (lambda ws, bs, k, x: x * wg.tensor([1.0, float(k)]), "made of host data at .*, line"),
+    ],
+)
+def test_observed_differences_name_the_tensor(device, act, words):
+    ws, bs = [wg.parameter([1.0, i]) for i in range(9)], [wg.zeros(2) for _ in range(9)]
+    numbers = iter(range(9))
+    found: list[str] = []
+
+    def f(x):
+        # Which one is taken is read where the walk does not look: a trace that differs tells.
+        act(ws, bs, next(numbers), x)
+
+    g = wg.compile(f)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with wg.device(device):
+            judge = type(g)._judge
+
+            def judged(self, signature, capture, twin, expected):
+                found.extend(capture.difference(c) or "" for c in signature.pending)
+                return judge(self, signature, capture, twin, expected)
+
+            type(g)._judge = judged
+            try:
+                for _ in range(3):
+                    g(wg.ones(2))
+            finally:
+                type(g)._judge = judge
+    assert any(re.search(words, text) for text in found), found
+
+
+def test_observed_a_state_that_changes_at_every_call_is_named(device):
+    box = Holder(0)
+    f = wg.compile(lambda x: x * box.value)
+    with pytest.warns(
+        UserWarning, match=r"box\.value \(.*test_observed.py, line \d+\) changes"
+    ) as w:
+        for i in range(20):
+            box.value = i
+            assert f(wg.ones(1)).item() == i
+    assert len(w) == 1

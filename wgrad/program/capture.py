@@ -36,7 +36,7 @@ from .ir import Program
 from .observe import Observation, Observer
 from .trace import Tracer
 from .tree import fill, take_apart, template
-from .watch import Watch, named
+from .watch import Watch
 
 NO, HISTORY, LEAF = range(3)  # whether a tensor requires grad, and why
 
@@ -285,13 +285,43 @@ class Capture:
             theirs = other.account[what]
             if mine == theirs:
                 continue
-            if what != "an operation":
-                return what
             pairs = enumerate(zip(mine, theirs, strict=False))
             at = next((i for i, (a, b) in pairs if a != b), min(len(mine), len(theirs)))
-            longer = self if len(mine) > at else other
-            return f"{what} at {place(longer._origins[at])}"
+            if what == "an operation":
+                longer = self if len(mine) > at else other
+                return f"{what} at {place(longer._origins[at])}"
+            detail = self._named(what, at) if len(mine) > at else None
+            return what if detail is None else f"{what}, {detail},"
         return None
+
+    def _named(self, what: str, at: int) -> str | None:
+        """Return which part of an account is meant, while the trace lasts."""
+        if what == "a tensor that it uses":
+            slot, source = sorted(self._bindings.sources.items())[at]
+            if source.kind == "constant":
+                return f"made of host data at {place(self._tracer.constants[slot][1][2])}"
+            reads = (
+                place(origin)
+                for step, origin in zip(self._steps, self._origins, strict=True)
+                if any(ref.slot == slot for ref in step.refs())
+            )
+            read = next(reads, None)
+            return f"{self._name(source)}{'' if read is None else f', used at {read}'}"
+        if what == "what it writes to":
+            return self._name(self._written[at].source)
+        if what == "what it does to a gradient":
+            return self._name(Source("grad", self._effects[at].key))
+        if what == "what it does to its arguments":
+            return f"tensor argument {self._argument_effects[at][0]}"
+        return None
+
+    def _name(self, source: Source) -> str:
+        if isinstance(source.of, int):
+            text = f"tensor argument {source.of}"
+        else:
+            looks = (w.name_of(source.of) for w in (self.watch_after, self.watch) if w is not None)
+            text = next((name for name in looks if name is not None), "one that has no name")
+        return f"that of {text}" if source.kind == "grad" else text
 
     def kept(self) -> list[Storage]:
         """Return the storages made inside that live on, and are not handed out."""
@@ -301,7 +331,7 @@ class Capture:
         """Return what the call left in Python state that a replay would not, and where."""
         assert self.watch_after is not None
         for path, x in self.watch_after.found:
-            name, array = named(path), x.array
+            name, array = self.watch_after.at(path), x.array
             position = self._tracer.position_of(array)
             if position is not None:
                 return f"a view of tensor argument {position} in {name}"
@@ -313,7 +343,7 @@ class Capture:
                 return f"a tensor that is made at {self.kept_at(array.storage)} in {name}"
         for x in self._containers:
             if id(x) in self.watch_after.seen and id(x) not in self.watch.seen:
-                return "a container that is an argument"
+                return f"a container among its arguments in {self.watch_after.place_of(x)}"
         kept = self.kept()
         return f"a tensor that is made at {self.kept_at(kept[0])}" if kept else None
 

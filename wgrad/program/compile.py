@@ -64,6 +64,7 @@ class Compiled:
         self._newest: Capture | None = None
         self._ran = Observation()  # what any trace so far ran
         self._too_much = ""
+        self._traced = 0  # calls in a row that were traced
         self._warned = False
         self._reason = "the arguments change"
         self._lock = threading.RLock()
@@ -92,6 +93,7 @@ class Compiled:
                         signature.captures.insert(0, signature.captures.pop(i))
                     if not capture.values_fit(leaves):
                         break  # the function itself raises what there is to raise
+                    self._traced = 0
                     with interrupts_wait():
                         return capture.replay(leaves)
             else:
@@ -304,15 +306,16 @@ class Compiled:
         key = next(k for k, s in self._signatures.items() if s is current)
         self._signatures.move_to_end(key)
         count = sum(len(s.captures) + len(s.pending) for s in self._signatures.values())
-        if count <= LIMIT:
-            return
-        if not self._warned:
+        self._traced += 1
+        if not self._warned and (count > LIMIT or (self._traced > LIMIT and not current.is_plain)):
             self._warned = True
             _warn(
-                f"compile: {self._name} was traced for {LIMIT} signatures, and each costs a trace: "
-                f"{self._reason} from call to call (pass numbers that change as 0-d tensors). The "
-                "oldest are dropped from now on"
+                f"compile: {self._name} was traced for {LIMIT} signatures or states, and each "
+                f"costs a trace: {self._reason} from call to call (pass numbers that change as 0-d "
+                "tensors). The oldest are dropped from now on"
             )
+        if count <= LIMIT:
+            return
         for old in list(self._signatures):
             signature = self._signatures[old]
             if signature.pending and signature is not current:
@@ -480,10 +483,18 @@ def compile(
 
     Tensors that the function finds outside are inputs; those of `freeze` are promised to change
     hardly ever: writing to one inside is an error, and a change outside costs a trace. Python
-    state that the function's code leads to (closures, globals, attributes) is watched, and a
-    change between calls traces anew. A function that changes such state itself, keeps tensors that
-    it makes, or does other work at every call runs uncompiled, with a warning that says where.
-    Python code without tensors (print, the clock, a file) does not run again in a replay.
+    state that the code which ran has read (closures, globals, attributes, items, environment
+    variables) is watched, and a change between calls traces anew; what it never read may change
+    freely. A function runs uncompiled, with a warning that names the thing and the line, where
+    a replay would not do what it does: where it changes such state itself, keeps arguments,
+    results or other tensors that it makes, or does other work at every call; and where its course
+    may rest on what nobody can see: random numbers that are not wgrad's, iterators, the clock,
+    files, queues, other threads, other functions written in C that are not known to compute only.
+
+    What is left: what only puts something out (print, logging, warnings, writing to an open file,
+    sleep) is done while the function is traced, and not again. Not watched are state that code in C
+    reads by itself (NumPy's error mode, the context of decimal numbers), and what the standard
+    library's modules hold beyond the names that the code uses.
 
     With fuse=False elementwise steps stay kernels of their own. Raises: TraceError when the
     function reads a value, or works on two devices; nothing has changed then. ArgumentError for

@@ -100,12 +100,15 @@ def asks_for_a_constant(code: CodeType, at: int) -> bool:
 
 
 def first_use(name: str, codes: Iterable[CodeType]) -> tuple[CodeType, int] | None:
-    """Return where code first touches what is called `name`: the code and an offset."""
+    """Return where code first stores what is called `name`, or else touches it: code, offset."""
+    found = None
     for code in codes:
         for step in dis.get_instructions(code):
-            if step.argval == name and step.opname.startswith(("LOAD", "STORE", "IMPORT")):
+            if step.argval == name and step.opname.startswith("STORE"):
                 return code, step.offset
-    return None
+            if step.argval == name and step.opname.startswith(("LOAD", "IMPORT")):
+                found = found or (code, step.offset)
+    return found
 
 
 @functools.lru_cache(maxsize=1024)

@@ -88,6 +88,7 @@ class Watch:
         self.paths: list[tuple] = []
         self.seen: dict[int, Any] = {}  # tensors and containers by id, kept alive by the lists here
         self._order: dict[int, int] = {}
+        self._places: dict[int, tuple] = {}
         self._entered: set[int] = set()  # ids of code
         self._reads_all = False  # whether something that was met may read any attribute
         self.storages: set[Storage] = set()
@@ -135,7 +136,7 @@ class Watch:
 
     def forget(self) -> None:
         """Let go of objects that are needed only while a function is traced."""
-        self.seen, self._order, self.found, self.dice = {}, {}, [], {}
+        self.seen, self._order, self._places, self.found, self.dice = {}, {}, {}, [], {}
 
     def difference(self, other: Watch) -> str | None:
         """Return the name of the first thing that differs; None where nothing does."""
@@ -146,20 +147,24 @@ class Watch:
         if at is None:
             at = min(len(self.tokens), len(other.tokens))
         longer = self if len(self.tokens) > len(other.tokens) else other
-        return named(longer.paths[at])
+        return longer.at(longer.paths[at])
 
     def name_of(self, x: Any) -> str | None:
-        """Return what a tensor or a storage is called; None for one that was not found."""
+        """Return what a tensor, its node or its storage is called; None for one not found."""
         for path, found in self.found:
-            if found is x or found.array.storage is x or (x is not None and found.node is x):
-                return named(path)
+            if any(part is x for part in (found, found.node, found.array.storage)):
+                return self.at(path)
         return None
+
+    def place_of(self, x: Any) -> str:
+        """Return what an object that was met is called."""
+        return self.at(self._places[id(x)])
 
     def asked_since(self, after: Watch, ran: Observation) -> str | None:
         """Return what a call that `ran` in between rests on and nobody can see, if anything."""
         for key, (path, _, state) in after.dice.items():
             if key in self.dice and self.dice[key][2] != state:
-                return f"it draws from {after._at(path)}, whose numbers a replay would not draw"
+                return f"it draws from {after.at(path)}, whose numbers a replay would not draw"
         for key, code in after.lost.items():
             if key in ran.codes:
                 where = place((code, 0))
@@ -177,15 +182,15 @@ class Watch:
 
     def _refuse(self, path: tuple, why: str) -> None:
         if self.ran is not None and self.refusal is None:
-            self.refusal = f"{self._at(path)} {why}"
+            self.refusal = f"{self.at(path)} {why}"
 
-    def _at(self, path: tuple) -> str:
+    def at(self, path: tuple) -> str:
         """Return the name of a thing, and where code first reads it."""
         text = named(path)
         last = re.search(r"([^\W\d]\w*)[^\w]*$", re.sub(r"\[[^\]]*\]", "", text))
         codes = [code for code, _ in self.ran.codes.values()] if self.ran is not None else []
         use = first_use(last[1], codes) if last else None
-        return text if use is None else f"{text} (read at {place(use)})"
+        return text if use is None else f"{text} ({place(use)})"
 
     def _reads(self, name: Any, ours: frozenset[str] = frozenset()) -> bool:
         """Whether an attribute may be read by the code that ran, or by ours."""
@@ -206,14 +211,14 @@ class Watch:
             self._note(path, plain)
             if type(x).__module__ != "builtins" and getattr(x, "__dict__", None):
                 if id(x) not in self.seen:
-                    self._meet(x)
+                    self._meet(path, x)
                     self._dict(path, vars(x))  # of an enum's member, of a number with attributes
                     self._later(path, (("'s class", type(x)),))
             return
         if id(x) in self.seen:
             self._note(path, ("again", self._order[id(x)]))
             return
-        self._meet(x)
+        self._meet(path, x)
         kind = type(x)
         if isinstance(x, Value):
             self._tensor(path, x)
@@ -227,9 +232,10 @@ class Watch:
         elif not (self._items(path, x, kind, inside) or self._parts(path, x, kind, inside)):
             self._object(path, x, kind, inside)
 
-    def _meet(self, x: Any) -> None:
-        """Remember an object, and how many were met before it."""
+    def _meet(self, path: tuple, x: Any) -> None:
+        """Remember an object, where it is, and how many were met before it."""
         self.seen[id(x)] = x
+        self._places[id(x)] = path
         self._order.setdefault(id(x), len(self._order))
 
     def _items(self, path: tuple, x: Any, kind: type, inside: bool) -> bool:
@@ -283,7 +289,7 @@ class Watch:
         elif isinstance(x, _VIEWS):
             inner = [("", x.mapping)]
         elif isinstance(x, types.MethodType):
-            inner = [("__self__", x.__self__), ("__func__", x.__func__)]
+            inner = [(": self", x.__self__), ("", x.__func__)]
         elif isinstance(x, (types.BuiltinFunctionType, types.MethodWrapperType)):
             owner = getattr(x, "__self__", None)
             if owner is None or isinstance(owner, types.ModuleType):
@@ -347,7 +353,7 @@ class Watch:
         """Watch what a backward pass through a graph from outside looks at: hooks and flags."""
         for node in reachable(root):
             if id(node) not in self.seen:
-                self._meet(node)
+                self._meet(path, node)
                 self._same.attributes.append((_flags, node, _flags(node)))
                 self._note(path, (node.requires_grad, node.retains_grad))
                 if node.hooks is not None:
@@ -373,7 +379,8 @@ class Watch:
         else:
             self._same.choose(d, names)
             self._note(path, ("dict", tuple([token(k) or id(k) for k in names])))
-        items = ((f".{k}" if isinstance(k, str) else f"[{k!r}]", d[k]) for k in names)
+        is_namespace = id(d) not in self.seen  # of an object, which was met instead
+        items = ((f".{k}" if is_namespace else f"[{k!r}]", d[k]) for k in names)
         self._later(path, items, None, inside)
 
     def _slots(self, path: tuple, x: Any, names: Iterable[str], inside: bool) -> None:
@@ -446,7 +453,7 @@ class Watch:
     def _class(self, path: tuple, cls: type) -> None:
         for base in cls.__mro__:
             if not is_closed(base.__module__) and (base is cls or id(base) not in self.seen):
-                self._meet(base)
+                self._meet(path, base)
                 members = vars(base)
                 ours = names_of_class(cls)
                 names = tuple([n for n in members if self._reads(n, ours)])
