@@ -32,6 +32,7 @@ REDUCERS = {
     "any": np.logical_or,
     "all": np.logical_and,
 }
+_SMALL_GRID = 4096  # positions that are worth keeping
 _LONG_SUM = 4096  # terms; beyond this float32 sums accumulate in float64
 
 
@@ -117,10 +118,14 @@ def _widened(x: Array) -> np.ndarray:
     return shown.astype(np.float32, order="C") if x.dtype is dtypes.float16 else shown
 
 
-@lru_cache(maxsize=256)
 def _grid(shape: Shape) -> tuple[np.ndarray, ...]:
     """Return for each axis its positions, in a shape that broadcasts to `shape`."""
-    return tuple(np.indices(shape, sparse=True))
+    return _small_grid(shape) if sum(shape) <= _SMALL_GRID else np.indices(shape, sparse=True)
+
+
+@lru_cache(maxsize=256)
+def _small_grid(shape: Shape) -> tuple[np.ndarray, ...]:
+    return np.indices(shape, sparse=True)
 
 
 def _places(index: Array, axis: int) -> tuple[np.ndarray, ...]:

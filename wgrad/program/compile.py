@@ -32,6 +32,7 @@ from .tree import take_apart
 from .watch import TooMuchError, Watch
 
 LIMIT = 16  # captures of one function; more say that something changes from call to call
+PLAIN = 256  # signatures left uncompiled that are remembered
 PATIENCE = 4  # traces of one signature in a row that differ, before it is left uncompiled
 
 
@@ -269,6 +270,9 @@ class Compiled:
         if self._signatures:
             last = next(reversed(self._signatures))
             self._reason = _what_changes(last, key)
+        plain = [k for k, s in self._signatures.items() if s.is_plain]
+        if len(plain) >= PLAIN:
+            self._forget(plain[0])
         signature = self._signatures[key] = Signature()
         return signature
 

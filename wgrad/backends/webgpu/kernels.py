@@ -14,6 +14,7 @@ import numpy as np
 from ... import dtypes
 from ...dtypes import DType
 from ...layout import Layout, Shape, collapse
+from ...recent import Recent
 from .. import threefry
 from ..array import OPERANDS, Array, Body, Number, product_shape, reduced_shape
 from . import reduce, scan, windows
@@ -27,7 +28,7 @@ from .variants import map_source, random_source, reduce_source, scan_source
 
 FLAT_QUADS = 512  # of a workgroup of map_flat: 256 threads, two each
 WIDE_FROM = 1 << 14  # elements from which a strided map by vec4s is worth a shader of its own
-PRODUCTS_KEPT = 4096  # planned matrix products
+PRODUCTS_KEPT = 1024  # planned matrix products
 # The result's shape, the bytes of scratch memory, and what to launch.
 _Product = tuple[Shape, int, list[tuple[Pipeline, list[int], bytes, int]]]
 _FILL = Body("fill", "a", np.copy)
@@ -39,7 +40,7 @@ class WebGpuDevice(Indexing):
     def __init__(self, name: str, gpu: Gpu):
         super().__init__(name, gpu)
         self.products = Matmul(gpu)
-        self._products: dict[tuple, _Product] = {}
+        self._products: Recent[tuple, _Product] = Recent(PRODUCTS_KEPT)
         self._normal_table: Array | None = None
 
     # Elementwise.
@@ -238,7 +239,7 @@ class WebGpuDevice(Indexing):
             *(left.shape, left.strides, left.offset),
             *(right.shape, right.strides, right.offset, a.dtype, lead, inner),
         )
-        found = self._products.get(key)
+        found = self._products.find(key)
         if found is None:
             shape = product_shape(a.shape, b.shape, lead, inner)
             if 0 in a.shape or 0 in shape:
@@ -249,9 +250,8 @@ class WebGpuDevice(Indexing):
             problem = Problem.of(left, right, a.dtype, lead, inner)
             if problem is None:  # the last resort: too many axes
                 return self.matmul(self.copy(a), self.copy(b), lead, inner)
-            if len(self._products) >= PRODUCTS_KEPT:  # ever new shapes or offsets
-                self._products.clear()
-            found = self._products[key] = self._planned(shape, problem)
+            found = self._planned(shape, problem)
+            self._products.keep(key, found)
         shape, nbytes, launches = found
         out = self._empty(shape, a.dtype)
         buffers = [a.storage.buffer, b.storage.buffer, out.storage.buffer]
