@@ -1,8 +1,8 @@
 """The NumPy device: the reference that every other device is compared with, and the fallback.
 
 Storages are flat arrays, and every operand is a strided view of one, so tests on the CPU exercise
-the layouts that a GPU gets. Float sums of many terms accumulate in float64: a reference must not
-drift with the order of summation.
+the layouts that a GPU gets. Float sums of many terms, and products, accumulate in float64: a
+reference must not drift with the order of summation.
 """
 
 from __future__ import annotations
@@ -37,9 +37,12 @@ _LONG_SUM = 4096  # terms; beyond this float32 sums accumulate in float64
 
 
 def accumulator(kind: str, dtype: DType, terms: int) -> np.dtype:
-    """Return what a reduction of so many elements to `dtype` adds up in."""
-    long = kind == "sum" and dtype.computes == np.float32 and terms > _LONG_SUM
-    return np.dtype(np.float64) if long else dtype.computes
+    """Return what a reduction of so many elements to `dtype` adds up in, or multiplies.
+
+    Products may overflow, or vanish, on the way to a number.
+    """
+    long = kind == "prod" or (kind == "sum" and terms > _LONG_SUM)
+    return np.dtype(np.float64) if long and dtype.computes == np.float32 else dtype.computes
 
 
 def product(
@@ -66,7 +69,7 @@ def product(
 def scanned(kind: str, x: np.ndarray, axis: int, back: bool) -> np.ndarray:
     """Return running totals along an axis, in the dtype that they are added up in."""
     adding = x.dtype
-    if kind == "sum" and x.dtype == np.float32 and x.shape[axis] > _LONG_SUM:
+    if x.dtype == np.float32 and (kind == "prod" or x.shape[axis] > _LONG_SUM):
         adding = np.dtype(np.float64)
     line = np.flip(x, axis) if back else x
     with np.errstate(all="ignore"):

@@ -11,7 +11,7 @@ from ..core import Value, apply
 from ..errors import ArgumentError, DTypeError, shown
 from ..ops import indexing, movement
 from ..ops.elementwise import clamp, power, square
-from ..ops.families import NUMBERS, coerce
+from ..ops.families import NUMBERS, coerce, with_dtype
 from ..shaping import as_tensor
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def pow(x1: Any, x2: Any, /) -> Tensor:
     if not all(isinstance(x, Value) or type(x) in NUMBERS for x in (a, b)):
         a, b = coerce("pow", (a, b))
     if type(b) in (int, float) and b == 2 and isinstance(a, Value) and a.dtype.rank > 0:
-        return square(a)
+        return square(with_dtype(a, dtypes.promote_scalar(a.dtype, b)))
     if not isinstance(a, Value) and not isinstance(b, Value):
         a, b = coerce("pow", (a, b))
     integer = all(dtypes.scalar_rank(x) < 2 for x in (a, b) if not isinstance(x, Value)) and all(

@@ -76,7 +76,7 @@ class Launching(Device):
         self._busy = 1 << 8 if gpu.is_software else 1 << 14
 
     def itemsize(self, dtype: DType) -> int:
-        return 2 if dtype is dtypes.float16 else 4  # a bool is a u32 in a buffer
+        return 2 if dtype is dtypes.float16 else max(4, dtype.itemsize)  # a bool is a u32 there
 
     def why_not(self, dtype: DType) -> str:
         if dtype is dtypes.float16:
