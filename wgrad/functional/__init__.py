@@ -1,6 +1,6 @@
 """Compositions of ops, in rooms: what has no kernel and no gradient rule of its own."""
 
-from .arithmetic import clip, pow
+from .arithmetic import clip, conj, imag, pow, real
 from .classification import cross_entropy
 from .contraction import tensordot
 from .einsum import einsum
