@@ -29,7 +29,7 @@ struct Params {
 
 // replace: kind
 alias T = f32;
-const NOTHING = T(0);
+fn nothing() -> T { return T(0); }
 fn combine(x: T, y: T) -> T { return x + y; }
 // end: kind
 
@@ -67,7 +67,7 @@ fn main(
     let by_columns = params.columns == 1u;
     let block = select(minor, major, by_columns);
     let place = locate(select(major, minor, by_columns));
-    var earlier = Total(NOTHING);
+    var earlier = Total(nothing());
     if block > 0u {
         earlier = before[place.z + (block - 1u) * params.before_step];
     }
@@ -76,7 +76,7 @@ fn main(
     var at = params.offset + place.x + first * params.step;
     var to = params.out_offset + place.y + first * params.out_step;
     // The block's own total stays apart, so that each result is rounded against the others once.
-    var total = Total(NOTHING);
+    var total = Total(nothing());
     for (var i = 0u; i < count; i++) {
         let made = advance(total, data[at]);
         total = last(made);

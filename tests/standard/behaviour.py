@@ -614,6 +614,7 @@ def info_says_what_there_is(device: Device) -> None:
         "int32": wg.int32,
     }
     assert info.dtypes(kind="complex floating") == {}
+    assert "float16" not in found and "float16" not in info.dtypes(kind="real floating")
     assert wg.__array_api_version__ == "2024.12"
 
 

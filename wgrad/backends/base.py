@@ -139,7 +139,7 @@ class Device(ABC):
 
     @abstractmethod
     def scan(self, kind: str, x: Array, axis: int, back: bool) -> Array:
-        """Running totals along `axis`, from its end if `back`. Kinds: "sum", "prod"."""
+        """Running totals along `axis`, from its end if `back`. Kinds: SCANS."""
 
     @abstractmethod
     def matmul(self, a: Array, b: Array, lead: int | None = None, inner: int = 1) -> Array:
@@ -260,3 +260,4 @@ PROTOCOL = (
     "random",
 )
 REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")
+SCANS = ("sum", "prod", "max", "min", "logsumexp")

@@ -21,5 +21,5 @@ from .reductions import (
     sum,
     var,
 )
-from .scans import cumulative_prod, cumulative_sum, diff
+from .scans import cummax, cummin, cumulative_prod, cumulative_sum, diff, logcumsumexp
 from .softmax import log_softmax, logsumexp, softmax

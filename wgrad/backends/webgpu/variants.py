@@ -79,7 +79,30 @@ _COMBINE = {
     "min": "min(x, y)",
     "any": "max(x, y)",  # bools are stored as 0 and 1
     "all": "min(x, y)",
+    "logsumexp": "real_logaddexp(x, y)",  # of scans alone
 }
+# The total of nothing; infinities are no constants in WGSL.
+_NOTHING = {
+    "sum": lambda dtype: "T(0)",
+    "prod": lambda dtype: "T(1)",
+    "max": lambda dtype: _least(dtype) if dtype.is_integer else "make_inf(-1.0)",
+    "min": lambda dtype: _greatest(dtype) if dtype.is_integer else "make_inf(1.0)",
+    "logsumexp": lambda dtype: "make_inf(-1.0)",
+}
+
+
+def _least(dtype: DType) -> str:
+    return "0u" if dtype.storage == "u32" else "bitcast<i32>(0x80000000u)"
+
+
+def _greatest(dtype: DType) -> str:
+    return "0xffffffffu" if dtype.storage == "u32" else "0x7fffffff"
+
+
+def _combined(kind: str, dtype: DType) -> str:
+    """Return the WGSL that makes one of two; max and min of floats pass NaN on."""
+    extreme = dtype.is_floating and kind in ("max", "min")
+    return f"nan_{_COMBINE[kind]}" if extreme else _COMBINE[kind]
 
 
 _ONE_BY_ONE = (
@@ -90,9 +113,7 @@ _AS_IT_IS = "alias R = V;\nfn finish(x: V, lane: u32) -> R { return x; }"
 
 def reduce_source(kind: str, dtype: DType, along: str, grid: bool) -> str:
     """Return a reduction kernel for one of reduce.py's plans; max and min of floats pass NaN on."""
-    expression = _COMBINE[kind]
-    if dtype.is_floating and kind in ("max", "min"):
-        expression = f"nan_{expression}"
+    expression = _combined(kind, dtype)
     lines = [
         shaders.library(expression),
         f"alias T = {dtype.wgsl if dtype.is_floating else dtype.storage};",
@@ -108,7 +129,6 @@ def reduce_source(kind: str, dtype: DType, along: str, grid: bool) -> str:
     return shaders.fill("reduce", blocks, grids)
 
 
-_NOTHING = {"sum": 0, "prod": 1}
 _SCAN_LOADS = {
     "rows back": """\
 alias V = vec4<T>;
@@ -144,10 +164,12 @@ fn after(total: Total, x: V) -> V { return advance(total, x); }""",
 
 def scan_source(kind: str, dtype: DType, along: str) -> str:
     """Return a scan kernel for one of scan.py's plans."""
+    expression, nothing = _combined(kind, dtype), _NOTHING[kind](dtype)
     lines = [
+        shaders.library(f"{expression} {nothing}"),
         f"alias T = {dtype.storage};",
-        f"const NOTHING = T({_NOTHING[kind]});",
-        f"fn combine(x: T, y: T) -> T {{ return {_COMBINE[kind]}; }}",
+        f"fn nothing() -> T {{ return {nothing}; }}",
+        f"fn combine(x: T, y: T) -> T {{ return {expression}; }}",
     ]
     blocks = {"kind": "\n".join(lines)}
     if along != "rows":
