@@ -150,7 +150,7 @@ class Device(ABC):
 
     @abstractmethod
     def scan(self, kind: str, x: Array, axis: int, back: bool) -> Array:
-        """Running totals along `axis`, from its end if `back`. Kinds: "sum", "prod": see reduce."""
+        """Running totals along `axis`, from its end if `back`. Kinds: SCANS; see reduce."""
 
     @abstractmethod
     def matmul(self, a: Array, b: Array, lead: int | None = None, inner: int = 1) -> Array:
@@ -271,3 +271,4 @@ PROTOCOL = (
     "random",
 )
 REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")
+SCANS = ("sum", "prod", "max", "min", "logsumexp")

@@ -31,6 +31,7 @@ REDUCERS = {
     "min": np.minimum,
     "any": np.logical_or,
     "all": np.logical_and,
+    "logsumexp": np.logaddexp,  # of scans alone
 }
 _SMALL_GRID = 4096  # positions that are worth keeping
 _LONG_SUM = 4096  # terms; beyond this float32 sums accumulate in float64
@@ -69,7 +70,8 @@ def product(
 def scanned(kind: str, x: np.ndarray, axis: int, back: bool) -> np.ndarray:
     """Return running totals along an axis, in the dtype that they are added up in."""
     adding = x.dtype
-    if x.dtype == np.float32 and (kind == "prod" or x.shape[axis] > _LONG_SUM):
+    long = kind in ("logsumexp", "prod") or (kind == "sum" and x.shape[axis] > _LONG_SUM)
+    if long and x.dtype == np.float32:
         adding = np.dtype(np.float64)
     line = np.flip(x, axis) if back else x
     with np.errstate(all="ignore"):
