@@ -135,10 +135,7 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
     extreme = max_ if ord > 0 else min_
     if ord in (float("inf"), float("-inf")):
         return extreme(size, axes, keepdims, ties="split")
-    with no_grad():  # the norm is homogeneous: what it is scaled by cancels in every derivative
-        found = extreme(size.detach(), axes, True)
-        # Not by inf, whose quotient would be NaN, nor by what has an infinite reciprocal.
-        scale = where(less(found, float("inf")), maximum(found, 2.0**-100), 1)
+    scale = _scale(extreme(size.detach(), axes, True))
     size = size / scale
     if ord == 2:
         powers = square(size)
@@ -149,6 +146,12 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
             powers = where(zero, 0, powers)
     out = _root(sum_(powers, axes, True), ord) * scale
     return out if keepdims else squeeze(out, axes)
+
+
+@no_grad  # the norm is homogeneous: what it is scaled by cancels in every derivative
+def _scale(found: Tensor) -> Tensor:
+    # Not by inf, whose quotient would be NaN, nor by what has an infinite reciprocal.
+    return where(less(found, float("inf")), maximum(found, 2.0**-100), 1)
 
 
 def max(x: Tensor, axis: Any = None, keepdims: bool = False, ties: str = "all") -> Tensor:
@@ -187,15 +190,14 @@ def _arg(x: Tensor, axis: int | None, keepdims: bool, op: Any, name: str) -> Ten
     extent = x.shape[at]
     if extent == 0:
         raise ShapeError(f"{name}: axis {at} of shape {shape} is empty")
-    with no_grad():
-        best = op(x, axis=at, keepdims=True)
-        hit = equal(x, expanded(best, x.shape))
-        if x.dtype.is_floating:
-            hit = hit | isnan(x)  # where there is a NaN, it is the extreme
-        column = [1] * len(x.shape)
-        column[at] = extent
-        places = reshape(arange(extent, device=x.device), column)
-        out = min_(where(hit, places, extent), axis=at, keepdims=keepdims or axis is None)
+    best = op(x.detach(), axis=at, keepdims=True)
+    hit = equal(x, expanded(best, x.shape))
+    if x.dtype.is_floating:
+        hit = hit | isnan(x)  # where there is a NaN, it is the extreme
+    column = [1] * len(x.shape)
+    column[at] = extent
+    places = reshape(arange(extent, device=x.device), column)
+    out = min_(where(hit, places, extent), axis=at, keepdims=keepdims or axis is None)
     if axis is None:
         out = reshape(out, (1,) * len(shape) if keepdims else ())
     out.array.storage.bounds = 0, extent - 1

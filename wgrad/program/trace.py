@@ -29,6 +29,7 @@ from ..backends.tracing import UNBACKED, traced_by
 from ..core import Node, Value, caller, place
 from ..dtypes import DType, float32, int32, rounded, uint32
 from ..errors import TraceError
+from ..interrupts import whole
 from ..layout import Layout, Shape
 from ..ops.indexing import outlier
 from .grads import Touched
@@ -197,6 +198,7 @@ class Tracer:
         return Array(storage, layout, dtype)
 
     # The device protocol.
+    @whole
     def upload(self, device: Device, data: np.ndarray, dtype: DType) -> Array:
         self._one_device(device)
         with traced_by(None):  # host data is an input that is the same in every run
@@ -324,6 +326,7 @@ class Tracer:
             self._roots[out.storage] = root
         return out
 
+    @whole
     def range_checked(
         self,
         x: Value,
@@ -354,6 +357,7 @@ class Tracer:
                 "them as an argument"
             )
 
+    @whole
     def range_chosen(self, x: Value, least: int, greatest: int) -> bool:
         """Whether integers lie in a range now; if so, the program is for runs where they do."""
         root = self._root(x.array)

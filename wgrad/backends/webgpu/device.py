@@ -23,7 +23,7 @@ from ...errors import (
     OutOfMemoryError,
     ShaderError,
 )
-from ...interrupts import interrupts_wait
+from ...interrupts import interrupts_wait, whole
 from ...statistics import COUNTERS
 
 PARAMS_BYTES = 256  # the largest Params of any shader; bound at a dynamic offset
@@ -42,7 +42,7 @@ NO_ADAPTER = (
     "vulkan-swrast)"
 )
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _adapters: list[Any] | None = None
 _forked = False
 
@@ -77,7 +77,7 @@ def adapters() -> list[Any]:
     """
     global _adapters
     check_process()
-    with _lock:
+    with interrupts_wait(), _lock:
         if _adapters is None:
             try:
                 wgpu = importlib.import_module("wgpu")
@@ -100,7 +100,7 @@ def adapters() -> list[Any]:
 class Buffer:
     """GPU memory from the pool: at least as large as was asked for, a multiple of 16 bytes."""
 
-    __slots__ = ("batch", "groups", "nbytes", "raw", "uid")
+    __slots__ = ("batch", "give_back", "groups", "nbytes", "raw", "uid")
 
     def __init__(self, raw: Any, nbytes: int, uid: int):
         self.raw = raw
@@ -108,6 +108,7 @@ class Buffer:
         self.uid = uid
         self.batch = -1  # the batch of dispatches that used it last
         self.groups: set[tuple] = set()  # keys of the cached bind groups that hold it
+        self.give_back: Any = None  # called without arguments when its storage is gone
 
 
 class Pipeline:
@@ -130,10 +131,43 @@ class _Dispatch(NamedTuple):
     groups: int
 
 
+class _Driving:
+    """A block of calls of the driver: other threads wait, and so do handlers of signals.
+
+    Raises: DeviceError in a finalizer that the garbage collector runs amid such a block, for the
+    driver cannot be entered twice.
+    """
+
+    def __init__(self, gpu: Gpu):
+        self._lock = gpu.lock
+        self._waiting = interrupts_wait()  # of the thread that is inside
+        self._entered = False
+
+    def __enter__(self) -> None:
+        waiting = interrupts_wait()
+        waiting.__enter__()
+        self._lock.acquire()
+        if self._entered:
+            self._lock.release()
+            waiting.__exit__()
+            raise DeviceError(
+                "webgpu: a finalizer (__del__, a weakref's callback) used the device amid a call "
+                "of its driver; tensors can be used when that has returned"
+            )
+        self._waiting, self._entered = waiting, True
+
+    def __exit__(self, *exc: object) -> None:
+        waiting, self._entered = self._waiting, False
+        self._lock.release()
+        waiting.__exit__()
+
+
 class Gpu:
     """An open adapter: records dispatches, submits them in batches, moves bytes both ways.
 
-    Its lock serialises all threads: a dispatch is one critical section.
+    Its lock serialises all threads. In the main thread a handler of a signal may come between any
+    two calls, work with the device itself, and raise: what it must not part is done with no call
+    between, or in a block that it waits for (`driving`).
     """
 
     def __init__(self, adapter: Any):
@@ -150,11 +184,12 @@ class Gpu:
         self.limits = {k: int(v) for k, v in self.raw.limits.items()}
         self.is_software = self.info["adapter_type"] == "CPU"
         self.lock = threading.RLock()
+        self.driving = _Driving(self)
         self.largest_buffer = min(
             self.limits["max-buffer-size"], self.limits["max-storage-buffer-binding-size"]
         )
         self.slot = max(32, self.limits["min-uniform-buffer-offset-alignment"])
-        self._ring = bytearray(RING_BYTES)
+        self._ring, self._spare = bytearray(RING_BYTES), bytearray(RING_BYTES)
         usage = self.wgpu.BufferUsage
         self._storage_usage = usage.STORAGE | usage.COPY_SRC | usage.COPY_DST
         self._uniforms = self.raw.create_buffer(
@@ -198,12 +233,13 @@ class Gpu:
 
     def drop_buffer(self, buffer: Buffer) -> None:
         """Forget a buffer; the driver frees it when submitted work is done with it."""
-        with self.lock:
+        with interrupts_wait(), self.lock:
             if buffer.batch == self.batch:
                 self.flush()
             for key in buffer.groups:
                 self._groups.pop(key, None)
             buffer.groups.clear()
+            buffer.give_back = None  # which refers to the buffer
             del self._alive[buffer.uid]
             self.dropped += 1
             COUNTERS.bytes_allocated -= buffer.nbytes
@@ -214,13 +250,15 @@ class Gpu:
         with self.lock:
             if buffer.batch == self.batch:
                 self.flush()
-            self.raw.queue.write_buffer(buffer.raw, 0, data)
+            with self.driving:
+                self.raw.queue.write_buffer(buffer.raw, 0, data)
             COUNTERS.uploads += 1
             COUNTERS.bytes_uploaded += nbytes
             self._unsubmitted += nbytes + WRITE_OVERHEAD
             if self._unsubmitted > UNSUBMITTED_BYTES:
                 self.flush()
-                self.raw.queue.submit([])
+                with self.driving:
+                    self.raw.queue.submit([])
                 self._unsubmitted = 0
 
     def read(self, buffer: Buffer, offset: int, nbytes: int) -> Any:
@@ -232,7 +270,8 @@ class Gpu:
             COUNTERS.bytes_read += nbytes
             COUNTERS.submits += 1  # the copy to readable memory
             self._unsubmitted = 0
-            return self.raw.queue.read_buffer(buffer.raw, offset, nbytes)
+            with self.driving:
+                return self.raw.queue.read_buffer(buffer.raw, offset, nbytes)
 
     def wait(self) -> None:
         """Return when everything recorded has run: a mapped read is what tells."""
@@ -240,7 +279,8 @@ class Gpu:
         with self.lock:
             self.flush()
             COUNTERS.submits += 1
-            self.raw.queue.read_buffer(self._uniforms, 0, 4)
+            with self.driving:
+                self.raw.queue.read_buffer(self._uniforms, 0, 4)
 
     # Pipelines.
     def _layout(self, access: str) -> tuple[Any, Any]:
@@ -276,7 +316,7 @@ class Gpu:
         check_process()
         if isinstance(access, int):
             access = "r" * access + "w"
-        with self.lock:
+        with self.driving:
             try:
                 module = self.raw.create_shader_module(label=label, code=code)
                 raw = self.raw.create_compute_pipeline(
@@ -305,21 +345,28 @@ class Gpu:
             if self._record is not None:
                 self._record.append((pipeline, buffers, params, groups))
                 return
-            work = self._work
-            start = work[-1].end if work else 0
-            if start + PARAMS_BYTES > RING_BYTES or len(work) >= BATCH:
-                self.flush()
-                work, start = self._work, 0
             size = len(params)
-            self._ring[start : start + size] = params
             key = (pipeline.access, *[b.uid for b in buffers])
             group = self._groups.get(key)
             if group is None:
                 group = self._bind(key, buffers)
-            for buffer in buffers:
-                buffer.batch = self.batch
-            end = start + -(-size // self.slot) * self.slot
-            work.append(_Dispatch(pipeline, group, start, end, groups))
+            while True:
+                work, batch = self._work, self.batch
+                last = work[-1] if work else None
+                start = 0 if last is None else last.end
+                if start + PARAMS_BYTES > RING_BYTES or len(work) >= BATCH:
+                    self.flush()
+                    continue
+                for buffer in buffers:
+                    buffer.batch = batch
+                place = slice(start, start + size)
+                end = start + -(-size // self.slot) * self.slot
+                added = (_Dispatch(pipeline, group, start, end, groups),)
+                # No call from here on: had a handler or a finalizer launched, it would show.
+                if self._work is work and (work[-1] if work else None) is last:
+                    self._ring[place] = params
+                    work += added
+                    return
 
     @contextlib.contextmanager
     def recorded(self) -> Iterator[list[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]]:
@@ -327,7 +374,7 @@ class Gpu:
 
         No other thread launches meanwhile.
         """
-        with self.lock:
+        with interrupts_wait(), self.lock:
             launches: list[tuple[Pipeline, tuple[Buffer, ...], bytes, int]] = []
             self._record = launches
             try:
@@ -344,8 +391,10 @@ class Gpu:
             resource = {"buffer": buffer.raw, "offset": 0, "size": buffer.nbytes}
             entries.append({"binding": i, "resource": resource})
         COUNTERS.bind_groups_created += 1
-        return self.raw.create_bind_group(layout=self._layout(access)[0], entries=entries)
+        with self.driving:
+            return self.raw.create_bind_group(layout=self._layout(access)[0], entries=entries)
 
+    @whole
     def _bind(self, key: tuple, buffers: tuple[Buffer, ...]) -> Any:
         group = self.bind_group(key[0], buffers, self._uniforms)
         if len(self._groups) >= GROUPS_KEPT:  # the pool found ever new combinations of buffers
@@ -363,7 +412,7 @@ class Gpu:
         The GPU's own clock says so where it has one, in ticks, which WebGPU calls nanoseconds;
         the host's elsewhere. The launches belong to nothing that is being recorded.
         """
-        with self.lock:
+        with interrupts_wait(), self.lock:
             self.flush()
             record, self._record = self._record, None
             try:
@@ -392,30 +441,25 @@ class Gpu:
         return self._stamps is not None
 
     def flush(self) -> None:
-        """Submit what is recorded. Raises: DeviceError when the driver refuses it.
-
-        Until the submit the work stays listed, so an interrupt (Ctrl-C) before it loses nothing:
-        the next flush encodes it again. During the submit interrupts wait.
-        """
+        """Submit what is recorded. Raises: DeviceError when the driver refuses it."""
         with self.lock:
-            work = self._work
-            if not work:
+            if not self._work:
                 return
-            try:
-                commands = self._encode(work)
-            except Exception as error:  # mistakes inside a pass surface only here
-                self._work = []
-                self.batch += 1
-                names = ", ".join(sorted({d.pipeline.label for d in work}))
-                raise DeviceError(
-                    f"webgpu: the driver refused {len(work)} dispatches of {names}: {error}"
-                ) from error
-            with interrupts_wait():
+            with self.driving:
+                # Together, for a finalizer may launch meanwhile: that belongs to the next batch.
+                work, self._work, self._ring, self._spare, self.batch = (
+                    self._work, [], self._spare, self._ring, self.batch + 1,
+                )  # fmt: skip
+                try:
+                    commands = self._encode(work)
+                except Exception as error:  # mistakes inside a pass surface only here
+                    names = ", ".join(sorted({d.pipeline.label for d in work}))
+                    raise DeviceError(
+                        f"webgpu: the driver refused {len(work)} dispatches of {names}: {error}"
+                    ) from error
                 # On the queue's own timeline, so earlier batches have read their parameters.
-                self.raw.queue.write_buffer(self._uniforms, 0, self._ring, 0, work[-1].end)
+                self.raw.queue.write_buffer(self._uniforms, 0, self._spare, 0, work[-1].end)
                 self.raw.queue.submit([commands])
-                self._work = []
-                self.batch += 1
                 self._unsubmitted = 0
                 COUNTERS.submits += 1
                 COUNTERS.dispatches += len(work)

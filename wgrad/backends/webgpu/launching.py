@@ -14,7 +14,6 @@ from ...errors import ShapeError
 from ...layout import Layout, Shape
 from ..array import Array, Number
 from ..base import Device
-from ..tracing import UNBACKED
 from . import shaders
 from .device import Gpu, Pipeline
 from .memory import GpuStorage, Pool
@@ -81,8 +80,7 @@ class Launching(Device):
     # Memory.
     def _empty(self, shape: Shape, dtype: DType) -> Array:
         size = prod(shape)
-        buffer = self.pool.acquire(self.itemsize(dtype) * size)
-        storage = GpuStorage(self, self.pool, size, buffer)
+        storage = GpuStorage(self, self.pool, size, self.itemsize(dtype) * size)
         return Array(storage, Layout.dense(shape), dtype)
 
     def upload(self, data: np.ndarray, dtype: DType) -> Array:
@@ -109,7 +107,7 @@ class Launching(Device):
         return host.astype(np.bool_) if x.dtype is dtypes.bool_ else host.copy()
 
     def unbacked(self, size: int) -> GpuStorage:
-        return GpuStorage(self, self.pool, size, UNBACKED)
+        return GpuStorage(self, self.pool, size, None)
 
     def synchronize(self) -> None:
         self.gpu.wait()

@@ -202,7 +202,7 @@ class WebGpuExecutor:
         for x in step.inputs:
             assert isinstance(x, Ref)
             if x.slot not in stand_ins:
-                stand_ins[x.slot] = GpuStorage(device, device.pool, 0, device.pool.acquire(1))
+                stand_ins[x.slot] = GpuStorage(device, device.pool, 0, 1)
             args.append(Array(stand_ins[x.slot], x.layout, x.dtype))
         homes = {s.buffer: self._home(slot) for slot, s in stand_ins.items()}
         with device.gpu.recorded() as launches:
@@ -272,7 +272,7 @@ class WebGpuExecutor:
             nth = counts[kind] = counts.get(kind, -1) + 1
             found = shared.get((kind, nth))
             if found is None:
-                found = GpuStorage(self.device, self.device.pool, 0, self.device.pool.acquire(size))
+                found = GpuStorage(self.device, self.device.pool, 0, size)
                 shared[kind, nth] = found
             self._blocks[home] = found
 
@@ -304,12 +304,9 @@ class WebGpuExecutor:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
         device, pool = self.device, self.device.pool
         outputs: list[Storage] = [
-            GpuStorage(device, pool, s.size, pool.acquire(nbytes(s, device))) for s in self._fresh
+            GpuStorage(device, pool, s.size, nbytes(s, device)) for s in self._fresh
         ]
-        swaps = [
-            (i, GpuStorage(device, pool, s.size, pool.acquire(nbytes(s, device))))
-            for i, s in self._swaps
-        ]
+        swaps = [(i, GpuStorage(device, pool, s.size, nbytes(s, device))) for i, s in self._swaps]
         if self.dispatches:
             for live in self._live:
                 now = live.number.read()
