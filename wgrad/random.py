@@ -45,7 +45,7 @@ class Generator:
     def __init__(self, seed: int):
         self.seed = _checked_seed(seed, "Generator")
         self.counter = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a handler of a signal may draw in the midst of a draw
 
     def __repr__(self) -> str:
         return f"Generator(seed={self.seed}, counter={self.counter})"

@@ -50,8 +50,7 @@ class _Level:
 
     def __init__(self, inputs: Sequence[Tensor]):
         self.outer = tape.is_recording()
-        with tape.enable_grad():
-            self.inputs = [core.apply(movement.alias, x) for x in inputs]
+        self.inputs = [tape.recording(True, core.apply, movement.alias, x) for x in inputs]
         for x in self.inputs:
             if x.node is None:
                 x.node = Node()
@@ -100,10 +99,9 @@ class _Level:
         if order:
             tape.check_history(out, "grad")
             recording = self.is_followed(order) or (self.outer and ct.requires_grad)
-            with tape.set_recording(recording):
-                tape.pull_back(order, ct, visit)
-                for node, gradient in found.items():
-                    found[node] = tape.owned(gradient, start, given)
+            tape.recording(recording, tape.pull_back, order, ct, visit)
+            for node, gradient in found.items():
+                found[node] = tape.recording(recording, tape.owned, gradient, start, given)
         return [
             found[n] if n in found else Tensor(x.device.full(x.shape, 0, x.dtype))
             for n, x in zip(self.nodes, self.inputs, strict=True)
@@ -116,8 +114,7 @@ def vjp(f: Callable, *primals: Any) -> tuple[Tensor, Callable[..., Any]]:
     `pull` returns a tensor for one primal and a tuple for several, and may be called repeatedly.
     """
     level = _Level([_as_input(x, "vjp", i) for i, x in enumerate(primals)])
-    with tape.enable_grad():
-        out = _output(f(*level.inputs), "vjp")
+    out = _output(tape.recording(True, f, *level.inputs), "vjp")
     _check_inputs(level.inputs, level.versions, "vjp")
 
     def pull(ct: Any) -> Any:
@@ -149,8 +146,7 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..
         full = list(args)
         for i, x in zip(chosen, level.inputs, strict=True):
             full[i] = x
-        with tape.enable_grad():
-            out = _output(f(*full, **kwargs), "grad")
+        out = _output(tape.recording(True, f, *full, **kwargs), "grad")
         _check_inputs(level.inputs, level.versions, "grad")
         if not out.dtype.is_floating:
             raise GradientError(f"grad: the function returned {out.dtype.name}, not a float")
@@ -229,8 +225,7 @@ class _ForwardMode:
             return
         heard = core.listeners()
         # What computes the tangent is heard by those outside this level, not by the level itself.
-        with core.listening(heard[: heard.index(self)]):
-            tangent = call.op.push(call, found)
+        tangent = core.heard_by(heard[: heard.index(self)], call.op.push, call, found)
         if tangent is not None:
             self.give(call.out, tangent)
 
@@ -251,8 +246,7 @@ def jvp(f: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[T
     for x, t in zip(aliases, directions, strict=True):
         mode.give(x, t)
     versions = _versions(aliases)
-    with core.listening((*core.listeners(), mode)):
-        out = _output(f(*aliases), "jvp")
+    out = _output(core.heard_by((*core.listeners(), mode), f, *aliases), "jvp")
     _check_inputs(aliases, versions, "jvp")
     tangent = mode.of(out)
     if tangent is None:

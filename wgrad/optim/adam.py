@@ -12,6 +12,7 @@ from ..backends.array import Body
 from ..backends.tracing import Live, changing, traced_by, tracing
 from ..creation import zeros_like
 from ..errors import ArgumentError, DTypeError
+from ..interrupts import interrupts_wait, whole
 from ..nn.module import prepare_value
 from ..tensor import Tensor
 from .optimizer import Optimizer, checked_number, kept_in, map_arrays
@@ -106,6 +107,7 @@ class Adam(Optimizer):
         settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in _SETTINGS)
         return f"{self._name}({len(self.params)} parameters, {settings})"
 
+    @whole
     def step(self) -> None:
         """Change every parameter that has a gradient, in place, by three kernels."""
         tracer = tracing()
@@ -213,9 +215,10 @@ class Adam(Optimizer):
             m, v = (prepare_value(x, p, f"{where}: moments {i}", kind).copy() for x in pair)
             ready.append((m, v))
         trial = type(self)(self.params, *(state[name] for name in _SETTINGS))
-        self.lr, self.betas = trial.lr, trial.betas
-        self.eps, self.weight_decay = trial.eps, trial.weight_decay
-        self._steps, self._moments = list(steps), ready
+        with interrupts_wait():
+            self.lr, self.betas = trial.lr, trial.betas
+            self.eps, self.weight_decay = trial.eps, trial.weight_decay
+            self._steps, self._moments = list(steps), ready
 
 
 class AdamW(Adam):

@@ -11,6 +11,7 @@ from ..backends.array import Array, Body, Number
 from ..backends.tracing import tracing
 from ..dtypes import DType, float16, float32
 from ..errors import ArgumentError, DTypeError, GradientError, ShapeError
+from ..interrupts import whole
 from ..tensor import Tensor
 
 
@@ -139,6 +140,7 @@ class Optimizer(ABC):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over a snapshot; when this raises, nothing has changed."""
 
+    @whole
     def zero_grad(self) -> None:
         """Set the gradient of every parameter that has one to zeros."""
         for x in self.params:

@@ -11,6 +11,7 @@ from ..backends.array import Array, Body
 from ..backends.tracing import Live, changing, traced_by, tracing
 from ..creation import zeros_like
 from ..errors import ArgumentError, DTypeError
+from ..interrupts import interrupts_wait, whole
 from ..nn.module import prepare_value
 from ..ops.movement import cast
 from ..tensor import Tensor
@@ -84,6 +85,7 @@ class SGD(Optimizer):
         settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in _SETTINGS)
         return f"SGD({len(self.params)} parameters, {settings})"
 
+    @whole
     def step(self) -> None:
         """Change every parameter that has a gradient, in place: one kernel each when plain."""
         for i, p in enumerate(self.params):
@@ -152,8 +154,9 @@ class SGD(Optimizer):
             None if v is None else prepare_value(v, p, f"{where}: velocity {i}", kept_in(p)).copy()
             for i, (v, p) in enumerate(zip(velocity, self.params, strict=True))
         ]
-        self.lr, self._velocity = lr, ready
-        self.momentum, self.nesterov, self.weight_decay = settings
+        with interrupts_wait():
+            self.lr, self._velocity = lr, ready
+            self.momentum, self.nesterov, self.weight_decay = settings
 
 
 def _checked_settings(momentum: Any, nesterov: Any, weight_decay: Any) -> tuple[float, bool, float]:

@@ -8,6 +8,7 @@ their versions, gradients and generators, what the function did to them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from typing import Any, NamedTuple
 
 from .. import random, tape
@@ -18,6 +19,7 @@ from ..backends.tracing import traced_by
 from ..core import Node, Op, Value, caller, place
 from ..dtypes import DType
 from ..errors import GradientError, TraceError
+from ..interrupts import interruptible
 from ..layout import Layout
 from ..ops.indexing import outlier
 from ..tensor import Tensor
@@ -113,8 +115,8 @@ class Capture:
             raise
 
     def _call(self, function: Callable, args: tuple, kwargs: dict) -> Any:
-        """Run the function with the tracer in the devices' place."""
-        tracer = self._tracer
+        """Run the function with the tracer in the devices' place; it may be interrupted."""
+        tracer, outside = self._tracer, copy_context()
         swapped = []  # in the order of the arguments, a tensor that comes twice only once
         try:
             for i, x in enumerate(self._leaves):
@@ -124,7 +126,7 @@ class Capture:
             observer = Observer()
             try:
                 with traced_by(tracer), observer:
-                    out = function(*args, **kwargs)
+                    out = interruptible(outside, function, *args, **kwargs)
                 with traced_by(tracer):
                     tracer.settle()
             finally:

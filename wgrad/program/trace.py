@@ -31,6 +31,7 @@ from ..backends.tracing import UNBACKED, traced_by
 from ..core import Node, Value, caller, place
 from ..dtypes import DType, bool_, float32, int32, rounded, uint32
 from ..errors import TraceError
+from ..interrupts import whole
 from ..layout import Layout, Shape
 from ..ops.elementwise import where
 from ..ops.indexing import Allowed, checked, outlier
@@ -216,6 +217,7 @@ class Tracer:
         return Array(storage, layout, dtype)
 
     # The device protocol.
+    @whole
     def upload(self, device: Device, data: np.ndarray, dtype: DType) -> Array:
         self._one_device(device)
         with traced_by(None):  # host data is an input that is the same in every run
@@ -371,6 +373,7 @@ class Tracer:
             self._roots[out.storage] = Roots(tuple(dict.fromkeys(arrays)), static, whole)
         return out
 
+    @whole
     def checked(self, x: Value, allowed: Allowed) -> Any:
         """Return integers that all are `allowed`, and see to it in every later run.
 
@@ -409,6 +412,7 @@ class Tracer:
                 for root in roots.arrays
             )
 
+    @whole
     def range_chosen(self, x: Value, least: int, greatest: int) -> bool:
         """Whether integers lie in a range now; if so, the program is for runs where they do."""
         roots = self._root(x.array)

@@ -261,7 +261,7 @@ class WebGpuDevice(Indexing):
         out = self._empty(shape, a.dtype)
         buffers = [a.storage.buffer, b.storage.buffer, out.storage.buffer]
         if nbytes:
-            scratch = GpuStorage(self, self.pool, nbytes, self.pool.acquire(nbytes))
+            scratch = GpuStorage(self, self.pool, nbytes, nbytes)
             buffers.append(scratch.buffer)
         for pipeline, places, params, groups in launches:
             self.gpu.launch(pipeline, tuple([buffers[i] for i in places]), params, groups)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 
 from ...errors import DeviceError
-from ...interrupts import interrupts_wait
 from ...recent import Recent
 from ...statistics import COUNTERS
 from .device import PARAMS_BYTES, Buffer, Gpu, Pipeline, check_process, folded
@@ -34,7 +33,7 @@ class Replay:
         for start, (_, params, _) in zip(self.starts, work, strict=True):
             self._host[start : start + len(params)] = params
         usage = gpu.wgpu.BufferUsage
-        with gpu.lock:
+        with gpu.driving:
             self._uniforms = gpu.raw.create_buffer(
                 size=len(self._host), usage=usage.UNIFORM | usage.COPY_DST
             )
@@ -64,14 +63,14 @@ class Replay:
         with gpu.lock:
             gpu.flush()
             groups = self._bind_groups(key, buffers)
-            try:
-                commands = self._encoded(groups)
-            except Exception as error:  # mistakes inside a pass surface only here
-                names = ", ".join(sorted({p.label for p in self._pipelines}))
-                raise DeviceError(
-                    f"webgpu: the driver refused a replay of {names}: {error}"
-                ) from error
-            with interrupts_wait():
+            with gpu.driving:
+                try:
+                    commands = self._encoded(groups)
+                except Exception as error:  # mistakes inside a pass surface only here
+                    names = ", ".join(sorted({p.label for p in self._pipelines}))
+                    raise DeviceError(
+                        f"webgpu: the driver refused a replay of {names}: {error}"
+                    ) from error
                 if self._stale:
                     gpu.raw.queue.write_buffer(self._uniforms, 0, self._host)
                     self._stale = False
