@@ -24,7 +24,9 @@ LAYERS = {
     "errors": 0,
     "dtypes": 0,
     "layout": 0,
+    "environment": 0,
     "interrupts": 0,
+    "recent": 0,
     "statistics": 0,
     "version": 0,
     "backends": 1,
@@ -335,6 +337,16 @@ def test_every_op_says_what_it_is():
     for name, op in REGISTRY.items():
         assert op.name == name
         assert op.__doc__ and op.__doc__.endswith("."), name
+
+
+def test_signatures_of_ops_have_the_names_of_the_standard():
+    shown = {wg.add: "(x1, x2, /)", wg.where: "(condition, x1, x2, /)", wg.exp: "(x, /)"}
+    shown[wg.any] = "(x: 'Any', axis: 'Any' = None, keepdims: 'bool' = False)"
+    for op, text in shown.items():
+        assert str(inspect.signature(op)) == text
+    assert "x1 is" not in (wg.exp.__doc__ or "") and "b is x2" in (wg.add.__doc__ or "")
+    triple = wg.custom_op(lambda x, times=3: x * times, backward=lambda ct, out, x: ct, name="t")
+    assert str(inspect.signature(triple)) == "(x, times=3)"
 
 
 def test_public_names_do_not_hide_what_is_promised():

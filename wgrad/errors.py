@@ -19,7 +19,8 @@ Each class is also the built-in kind that a Python user would catch:
     └── MissingDependencyError  ImportError   an optional package is not installed
 
 A message says in one sentence what came and what is needed, and is raised before anything is
-dispatched: no tensor has changed when one of these arrives.
+dispatched: no tensor has changed when one of these arrives. One comes later: the IndexRangeError
+for an index that a compiled function computed (see `compile`).
 """
 
 from typing import Any

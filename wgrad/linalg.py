@@ -65,9 +65,9 @@ def diagonal(x: Tensor, offset: int = 0) -> Tensor:
     return shaping.diagonal(x, offset, -2, -1)
 
 
-def trace(x: Tensor, offset: int = 0) -> Tensor:
-    """Return the sums of the diagonals of matrices. Shapes: (..., n, n) -> (...)."""
-    return functional.trace(x, offset, -2, -1)
+def trace(x: Tensor, offset: int = 0, *, dtype: Any = None) -> Tensor:
+    """Return the sums of the diagonals of matrices, in `dtype`. Shapes: (..., n, n) -> (...)."""
+    return functional.trace(x, offset, -2, -1, dtype=dtype)
 
 
 def vector_norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) -> Tensor:
@@ -80,7 +80,8 @@ def matrix_norm(x: Tensor, keepdims: bool = False, ord: Any = "fro") -> Tensor:
 
     ord="fro" is the root of the sum of squares; 1 and -1 are the largest and the least sum of the
     abs of a column, inf and -inf those of a row; 2 and -2 are the largest and the least singular
-    value, "nuc" is their sum. Raises: ShapeError; ArgumentError for others.
+    value, "nuc" is their sum. Equal ones share the gradient. Raises: ShapeError; ArgumentError for
+    others.
     """
     x = as_tensor(x, "matrix_norm")
     if len(x.shape) < 2:
@@ -96,7 +97,9 @@ def matrix_norm(x: Tensor, keepdims: bool = False, ord: Any = "fro") -> Tensor:
         )
     folded, other = (-2, -1) if abs(ord) == 1 else (-1, -2)
     sums = norm(x, folded, keepdims=True, ord=1)
-    found = (functional.max if ord > 0 else functional.min)(sums, axis=other, keepdims=True)
+    found = (functional.max if ord > 0 else functional.min)(
+        sums, axis=other, keepdims=True, ties="split"
+    )
     return found if keepdims else shaping.squeeze(found, (-2, -1))
 
 

@@ -20,6 +20,7 @@ from ..errors import DTypeError, OutOfMemoryError
 from ..layout import Layout, Shape
 from ..statistics import COUNTERS
 from .array import Array, Body, Number, Storage
+from .faults import Faults
 from .tracing import tracing
 
 # The devices whose `with` blocks this context is in. The stack lives in the context, not on the
@@ -121,6 +122,12 @@ class Device(ABC):
     def synchronize(self) -> None:
         """Wait until everything that was dispatched has run."""
 
+    def expect(self, faults: Faults) -> None:
+        """Raise what a run that has just been dispatched notes as a fault: now, or at a wait."""
+        error = faults.settle()
+        if error is not None:
+            raise error
+
     # Kernel families.
     @abstractmethod
     def map(
@@ -135,11 +142,15 @@ class Device(ABC):
 
     @abstractmethod
     def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
-        """Reduce over sorted `axes` (at least one); they leave the shape. Kinds: REDUCTIONS."""
+        """Reduce over sorted `axes` (at least one); they leave the shape. Kinds: REDUCTIONS.
+
+        Products of floats neither overflow nor vanish on the way to a number: float64's exponents
+        are enough for them.
+        """
 
     @abstractmethod
     def scan(self, kind: str, x: Array, axis: int, back: bool) -> Array:
-        """Running totals along `axis`, from its end if `back`. Kinds: SCANS."""
+        """Running totals along `axis`, from its end if `back`. Kinds: SCANS; see reduce."""
 
     @abstractmethod
     def matmul(self, a: Array, b: Array, lead: int | None = None, inner: int = 1) -> Array:

@@ -85,8 +85,9 @@ def _extremes(op: str, kind: str, x: Any, axis: Any) -> RunningExtremes:
 def diff(x: Tensor, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Tensor:
     """Return each element's difference to the one before it along `axis`, `n` times over.
 
-    `prepend` and `append` are tensors that are joined to `x` first. Shapes: (..., m, ...) ->
-    (..., max(m - n, 0), ...). Raises: ArgumentError; AxisError; DTypeError for bools; ShapeError.
+    `prepend` and `append` are tensors that are joined to `x` first, unless n is 0: then `x` comes
+    back as it is, as in NumPy. Shapes: (..., m, ...) -> (..., max(m - n, 0), ...).
+    Raises: ArgumentError; AxisError; DTypeError for bools; ShapeError.
     """
     try:
         times = operator.index(n)
@@ -97,7 +98,8 @@ def diff(x: Tensor, axis: int = -1, n: int = 1, prepend: Any = None, append: Any
     around = [part for part in (prepend, x, append) if part is not None]
     parts = as_tensors("diff", *around) if len(around) > 1 else (as_tensor(x, "diff"),)
     at = normalize_axis(axis, len(parts[0].shape), "diff")
-    out = concat(parts, at) if len(parts) > 1 else parts[0]
+    whole = concat(parts, at) if len(parts) > 1 else parts[0]
+    out = whole if times else apply(movement.alias, as_tensor(x, "diff"))
     if not out.dtype.rank:
         raise DTypeError("diff: a bool tensor came and a number is needed: convert with .astype()")
     for _ in range(min(times, out.shape[at])):
