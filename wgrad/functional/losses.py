@@ -25,6 +25,7 @@ from ..ops.elementwise import (
     greater,
     log,
     logsigmoid,
+    maximum,
     not_equal,
     square,
     weighted,
@@ -278,7 +279,8 @@ def kl_div(
         if logarithms:
             found = weighted(exp(target), target - input)
         else:
-            logarithm = log(where(equal(target, 0), 1.0, target))
+            tiny = float(np.finfo(target.dtype.numpy).tiny)  # below, logarithms are too steep
+            logarithm = log(where(equal(target, 0), 1.0, maximum(target, tiny)))
             found = weighted(target, logarithm) - weighted(target, input)
         return sum_(found) / samples if reduction == "batchmean" else found
 
