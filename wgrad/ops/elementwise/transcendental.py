@@ -14,7 +14,6 @@ from .arithmetic import abs_, weighted
 from .declare import elementwise
 from .logic import equal, greater_equal, isinf, less, logical_and, logical_not, where
 
-
 _FLAT = 1e-15  # an exponent below which a**b is 1, for all that its slope shows
 
 
