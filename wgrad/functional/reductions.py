@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import dtypes
+from ..backends.array import kept_shape
 from ..errors import ArgumentError, DTypeError, ShapeError, shown
 from ..layout import Shape, normalize_axes, normalize_axis
+from ..ops import movement
 from ..ops.elementwise import (
     abs_,
     equal,
@@ -96,11 +98,10 @@ def var(x: Tensor, axis: Any = None, keepdims: bool = False, *, correction: floa
     x, axes, count, left = _counts(x, axis, correction, "var")
     if not count:
         return sum_(square(x), axes, keepdims) / left
-    # what the sum is scaled by, a power of two, where it might overflow
-    room = float(np.finfo(x.dtype.numpy).max) / count
-    scale = where(greater(_extent_of(x, axes), room), 2.0 ** math.ceil(math.log2(count)), 1.0)
-    around = x - sum_(x / scale, axes, True) / count * scale
-    return sum_(square(around), axes, keepdims) / left
+    # so that no difference overflows whose square is a number
+    scale = _scale_of(_extent_of(x, axes), 1e30, 0)
+    out = sum_(square(centered(x / scale, axes)[0]), axes, True) / left * scale * scale
+    return out if keepdims else squeeze(out, axes)
 
 
 @in_float32
@@ -113,8 +114,7 @@ def std(x: Tensor, axis: Any = None, keepdims: bool = False, *, correction: floa
     if not count:
         return sum_(x, axes, keepdims) / left
     scale = _scale_of(_extent_of(x, axes), _SQUARED)
-    x = x / scale
-    around = x - sum_(x, axes, True) / count
+    around, _ = centered(x / scale, axes)
     out = _root(sum_(square(around), axes, True) / left, 2) * scale
     return out if keepdims else squeeze(out, axes)
 
@@ -129,6 +129,19 @@ def _counts(x: Any, axis: Any, correction: float, op: str) -> tuple[Tensor, Shap
 
 
 _SQUARED = 1e15  # many squares of up to this, and of at least its inverse, can be added up
+
+
+def centered(x: Tensor, axes: Shape) -> tuple[Tensor, Tensor]:
+    """Return `x` less its mean over axes that are not empty, and the mean, whose axes are kept.
+
+    The differences from one of the elements are averaged. So equal ones are at the mean exactly,
+    where a rounded mean would leave each a little off, to one side.
+    """
+    sizes = kept_shape(x.shape, axes)
+    first = movement.slice_view(x.detach(), (0,) * len(sizes), sizes, (1,) * len(sizes))
+    beside = x - first
+    mean_beside = sum_(beside, axes, True) / prod_of(x.shape[i] for i in axes)
+    return beside - mean_beside, first + mean_beside
 
 
 def in_range(x: Tensor, axes: Shape) -> tuple[Tensor, Any]:
@@ -158,8 +171,8 @@ def _scale_of(size: Tensor, most: float, least: float | None = None) -> Tensor:
     scale = where(logical_and(greater(size, most), less(size, math.inf)), size * (1 / most), 1.0)
     if not least:
         return scale
-    # What is 0, or has an infinite reciprocal, counts as 2^-100.
-    return where(less(size, least), maximum(size, 2.0**-100) * (1 / least), scale)
+    tiny = float(np.finfo(size.dtype.numpy).tiny)  # below, reciprocals are infinite
+    return where(less(size, least), maximum(size, tiny) * (1 / least), scale)
 
 
 def _root(x: Tensor, p: float) -> Tensor:
@@ -175,7 +188,7 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
 
     ord=inf is the largest of abs(x), -inf the smallest, 0 the number of elements that are not 0.
     Nothing overflows inside that the result can hold. The gradient of a norm of 0 is 0, and equal
-    extremes share it.
+    extremes share it; of negative orders it is right where no element but 0 is below 1e-30.
     Raises: ArgumentError for an `ord` that is no number.
     """
     if isinstance(ord, bool) or not isinstance(ord, (int, float)) or ord != ord:
