@@ -61,6 +61,7 @@ class Pool:
                 if not self._free_bytes:
                     raise
                 self.trim(0)
+                self.gpu.wait()  # what is dropped goes back to the driver when its work is done
                 return self.gpu.create_buffer(wanted)
 
     def _take_back(self) -> None:
