@@ -92,6 +92,12 @@ def test_computed_indices_of_a_known_range_are_not_read_back(device):
     assert wg.stats()["readbacks"] == before
 
 
+def test_computed_integers_below_minlength_are_counted_in_a_program(device):
+    f = wg.compile(lambda i: wg.bincount(i % 4, minlength=6))
+    for i in ([1, 2, 9], [5, 5, 5], [0, 3, -1]):
+        assert f(wg.tensor(i)).tolist() == np.bincount(np.array(i) % 4, minlength=6).tolist()
+
+
 # Checked in the run.
 def _assigned(x, i):
     y = x.copy()

@@ -427,3 +427,153 @@ def test_running_statistics_of_huge_batches_are_those_of_the_batch(device):
 def test_gaussian_nll_loss_squares_no_error_that_the_variance_divides(device):
     loss = F.gaussian_nll_loss(wg.tensor([1e25]), [0.0], 1e30, reduction="none")
     np.testing.assert_allclose(loss.numpy(), [0.5 * (np.log(1e30) + 1e20)], rtol=1e-6)
+
+
+# Products of many factors.
+
+
+def test_product_of_a_million_factors_is_exact(device, rng):
+    x = (1 + rng.uniform(-1e-3, 1e-3, 1_000_000)).astype(np.float32)
+    exact = np.prod(x.astype(np.longdouble))
+    assert wg.prod(wg.tensor(x)).item() == pytest.approx(float(exact), rel=1e-6)
+    totals = wg.cumulative_prod(wg.tensor(x)).numpy()
+    expected = np.cumprod(x.astype(np.longdouble)).astype(np.float64)
+    np.testing.assert_allclose(totals, expected, rtol=1e-6)
+    compiled = wg.compile(lambda x: wg.prod(x * 1.0) * 2)
+    for _ in range(3):
+        assert compiled(wg.tensor(x)).item() == pytest.approx(2 * float(exact), rel=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(300,), (100, 3), (3, 100), (2, 40, 5)])
+def test_products_may_overflow_and_vanish_on_the_way(shape: tuple, device, rng):
+    """Against float64: what overflows there is not among these."""
+    x = rng.uniform(0.5, 2, shape) * 10.0 ** rng.integers(-9, 10, shape)
+    x *= rng.choice([-1.0, 1.0], shape)
+    x = x.astype(np.float32)
+    x.reshape(-1)[::97] = 0
+    wide = x.astype(np.float64)
+    for axis in range(len(shape)):
+        with np.errstate(all="ignore"):
+            totals, product_ = np.cumprod(wide, axis), np.prod(wide, axis)
+            expected, whole = totals.astype(np.float32), product_.astype(np.float32)
+        t = wg.tensor(x)
+        for found, e in ((wg.cumulative_prod(t, axis), expected), (wg.prod(t, axis), whole)):
+            np.testing.assert_allclose(found.numpy(), e, rtol=1e-6, atol=1e-44)
+
+
+def test_products_of_nothing_but_huge_zero_and_infinite_factors(device):
+    x = np.array([0] + [1e30] * 99, np.float32)
+    np.testing.assert_array_equal(wg.cumulative_prod(wg.tensor(x)).numpy(), 0)
+    up = np.array([1e30, 1e30, -1e-30, 1e-30] * 3, np.float32)
+    expected = np.array([1e30, INF, -1e30, -1] + [-1e30, -INF, 1e30, 1] + [1e30, INF, -1e30, -1])
+    np.testing.assert_allclose(wg.cumulative_prod(wg.tensor(up)).numpy(), expected, rtol=1e-6)
+    assert wg.prod(wg.tensor(up)).item() == pytest.approx(-1, rel=1e-6)
+    odd = wg.tensor([1e-40, 1e30, -2, 1e20, 1e20, -INF, 0, 1])
+    found = wg.cumulative_prod(odd).numpy()
+    np.testing.assert_allclose(found[1:6], [1e-10, -2e-10, -2e10, -2e30, INF], rtol=1e-4)
+    assert np.isnan(found[6:]).all() and np.isnan(wg.prod(odd).item())
+
+
+# Ranges and dtypes.
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_uniform_never_is_its_upper_end(dtype: str, compiled: bool, device):
+    if dtype == "float64" and device.name != "numpy":
+        pytest.skip("float64 lives on NumPy")
+    ranges: list[tuple[float, float]] = [
+        (0, 1), (100, 101), (-3, 5), (0.1, 0.3), (1, 1.01), (5, -3), (-6e4, 6e4), (0, 6e-8)
+    ]  # fmt: skip
+    if dtype != "float16":
+        ranges += [(-3e38, 3e38), (1e8, 1e8 + 20), (16777215, 16777217)]
+    for low, high in ranges:
+
+        def draw(low: float = low, high: float = high) -> wg.Tensor:
+            return wg.uniform(low, high, 40_000, dtype=dtype)
+
+        draw = wg.compile(draw) if compiled else draw
+        for _ in range(3 if compiled else 1):
+            x = draw().numpy().astype(np.float64)
+        least, greatest = x.min(), x.max()
+        if high > low:
+            assert low <= least and greatest < high
+        else:
+            assert high < least and greatest <= low
+        assert abs(x.mean() - (low + high) / 2) <= max(0.02 * abs(high - low), 4 * (high > 1e7))
+    assert (wg.uniform(2, 2, 5, dtype=dtype).numpy() == 2).all()
+
+
+def test_integers_to_a_float_power_are_floats(device):
+    for exponent in (2.0, 3.0, 0.5, 1.0, 0.0, np.float32(2), np.float64(2)):
+        out = wg.tensor([1, 2, 3]) ** exponent
+        assert out.dtype is wg.float32
+        np.testing.assert_allclose(out.numpy(), np.array([1, 2, 3]) ** float(exponent), rtol=1e-6)
+    assert (wg.tensor([3]) ** 2).dtype is wg.int32
+    assert (wg.tensor([3.0], "float16") ** 2.0).dtype is wg.float16
+
+
+def test_differences_of_order_0_are_the_tensor_itself(device):
+    x, edge = np.arange(3, dtype=np.float32), np.zeros(1, np.float32)
+    out = wg.diff(wg.tensor(x), n=0, prepend=edge, append=edge)
+    np.testing.assert_array_equal(out.numpy(), np.diff(x, n=0, prepend=edge, append=edge))
+
+
+PAIRS: dict[str, Callable] = {
+    name: lambda x, y, name=name: getattr(F, name)(x, y, "none")
+    for name in (
+        "kl_div",
+        "mse_loss",
+        "l1_loss",
+        "huber_loss",
+        "smooth_l1_loss",
+        "binary_cross_entropy",
+        "binary_cross_entropy_with_logits",
+        "cross_entropy",
+        "hinge_embedding_loss",
+    )
+} | {
+    "cosine_similarity": F.cosine_similarity,
+    "gaussian_nll_loss": lambda x, y: F.gaussian_nll_loss(x, y, y),
+    "layer_norm": lambda x, y: F.layer_norm(x, 4, y[0], y[1]),
+    "batch_norm": lambda x, y: F.batch_norm(x, y[0], y[1], y[2]),
+    "attention": lambda x, y: F.scaled_dot_product_attention(x, y, y),
+    "linear": F.linear,
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_mixed_floats_are_promoted_first(name: str, device, rng):
+    x, y = rng.uniform(0.1, 0.9, (2, 3, 4))
+    kinds = ["float16", "float32"] + ["float64"] * (device.name == "numpy")
+    for first, second in product(kinds, kinds):
+        a, b = wg.tensor(x, first), wg.tensor(y, second)
+        common = max(first, second)
+        wide = common if common != "float16" else "float32"
+        expected = PAIRS[name](a.astype(wide), b.astype(wide)).astype(common)
+        found = PAIRS[name](a, b)
+        assert found.dtype is expected.dtype
+        np.testing.assert_array_equal(found.numpy(), expected.numpy())
+
+
+@pytest.mark.parametrize("name", ["kl_div", "binary_cross_entropy_with_logits", "mse_loss"])
+def test_integer_targets_are_of_the_inputs_dtype(name: str, numpy_device):
+    x, y = wg.tensor([[0.3, 0.6]], "float64"), wg.tensor([[3, 1]])
+    found = PAIRS[name](x, y)
+    np.testing.assert_array_equal(found.numpy(), PAIRS[name](x, y.astype("float64")).numpy())
+
+
+def test_float16_is_searched_as_other_floats_are(device, rng):
+    x = np.round(rng.uniform(-4, 4, 40), 1).astype(np.float16)
+    x[3], x[7] = np.inf, -0.0
+    values = np.array([0, 1.5, x[5], INF, -INF], np.float16)
+    t = wg.tensor(x, "float16")
+    ordered = wg.sort(t)
+    for side in ("left", "right"):
+        found = wg.searchsorted(ordered, wg.tensor(values, "float16"), side)
+        np.testing.assert_array_equal(found.numpy(), np.searchsorted(np.sort(x), values, side))
+    for other in (wg.tensor(values, "float16"), wg.tensor(values, "float32")):
+        np.testing.assert_array_equal(wg.isin(t, other).numpy(), np.isin(x, values))
+    found = wg.unique_all(t)
+    np.testing.assert_array_equal(found.values.numpy(), np.unique(x))
+    np.testing.assert_array_equal(found.values[found.inverse_indices].numpy(), x)

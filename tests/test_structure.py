@@ -26,6 +26,7 @@ LAYERS = {
     "layout": 0,
     "environment": 0,
     "interrupts": 0,
+    "recent": 0,
     "statistics": 0,
     "version": 0,
     "backends": 1,

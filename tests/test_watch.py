@@ -271,7 +271,7 @@ def test_watch_names_what_differs():
     model.parts[1]["inner"].in_features = 7
     assert not first.holds()
     second = Watch(roots)
-    assert first.difference(second) == "step: model.parts[1].inner.in_features"
+    assert first.difference(second) == "step: model.parts[1]['inner'].in_features"
 
 
 def test_watch_gives_up_on_more_than_can_be_compared(device, monkeypatch):

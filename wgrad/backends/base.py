@@ -142,11 +142,15 @@ class Device(ABC):
 
     @abstractmethod
     def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
-        """Reduce over sorted `axes` (at least one); they leave the shape. Kinds: REDUCTIONS."""
+        """Reduce over sorted `axes` (at least one); they leave the shape. Kinds: REDUCTIONS.
+
+        Products of floats neither overflow nor vanish on the way to a number: float64's exponents
+        are enough for them.
+        """
 
     @abstractmethod
     def scan(self, kind: str, x: Array, axis: int, back: bool) -> Array:
-        """Running totals along `axis`, from its end if `back`. Kinds: "sum", "prod"."""
+        """Running totals along `axis`, from its end if `back`. Kinds: SCANS; see reduce."""
 
     @abstractmethod
     def matmul(self, a: Array, b: Array, lead: int | None = None, inner: int = 1) -> Array:
@@ -267,3 +271,4 @@ PROTOCOL = (
     "random",
 )
 REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")
+SCANS = ("sum", "prod", "max", "min", "logsumexp")

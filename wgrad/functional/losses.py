@@ -6,6 +6,7 @@ named, and shapes must be equal, for broadcasting would hide a mistake.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from ..ops.elementwise import (
     weighted,
     where,
 )
+from ..ops.families import with_dtype
 from ..ops.reduction import sum_
 from ..shaping import as_float, as_tensor, as_tensors, checked_flag
 from .precision import in_float32
@@ -57,7 +59,16 @@ def reduce_loss(loss: Tensor, reduction: str) -> Tensor:
 
 
 def reduced(loss: Callable[..., Tensor], reduction: str, *tensors: Tensor | None) -> Tensor:
-    """Return the mean or the sum of a loss of tensors, or itself, computed in float32 at least."""
+    """Return the mean or the sum of a loss of tensors, or itself, computed in float32 at least.
+
+    Integers beside floats are converted first: their logarithms would be float32's.
+    """
+    floats = [x.dtype for x in tensors if x is not None and x.dtype.is_floating]
+    if floats:
+        common = functools.reduce(dtypes.promote, floats)
+        tensors = tuple(
+            x if x is None or x.dtype.is_floating else with_dtype(x, common) for x in tensors
+        )
     return in_float32(lambda *wide: reduce_loss(loss(*wide), reduction))(*tensors)
 
 

@@ -10,6 +10,7 @@ import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
+from ..backends.tracing import members_read
 from ..creation import DeviceLike, host_array, tensor
 from ..devices import device as find_device
 from ..dtypes import DType, as_dtype
@@ -106,6 +107,7 @@ class Module:
         The tensors keep their identity, so an optimizer that holds them goes on. Raises:
         DeviceError; DTypeError, with nothing moved, for a dtype that the device lacks.
         """
+        members_read(buffers=True)
         target = find_device(device)
         found = self._named_tensors()
         for name, x in found:
@@ -120,6 +122,7 @@ class Module:
         afterwards. Raises: DTypeError, with nothing converted, for a dtype that is not floating or
         that a device lacks.
         """
+        members_read(buffers=True)
         chosen = as_dtype(dtype)
         if not chosen.is_floating:
             raise DTypeError(f"astype: {chosen.name} came, and a floating dtype is needed")
@@ -132,6 +135,7 @@ class Module:
     # Saving and loading.
     def state_dict(self) -> dict[str, Tensor]:
         """Return a snapshot: copies of all parameters and buffers by name, on their device."""
+        members_read(buffers=True)
         return {name: x.detach().copy() for name, x in self._named_tensors()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> LoadResult:
@@ -142,6 +146,7 @@ class Module:
 
         Raises: ArgumentError for missing or unexpected names; ShapeError; DTypeError.
         """
+        members_read(buffers=True)
         where = f"{type(self).__name__}.load_state_dict"
         if not isinstance(state, Mapping):
             raise DTypeError(f"{where}: {type(state).__name__} came, and a dict by name is needed")
@@ -224,6 +229,7 @@ def _members(root: Any) -> Iterator[tuple[str, Tensor | Module]]:
 
     A stack instead of recursion: a chain of a thousand modules is no deeper than one.
     """
+    members_read()
     seen: set[int] = set()
     stack: list[tuple[str, Any]] = [("", root)]
     while stack:

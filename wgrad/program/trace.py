@@ -107,6 +107,7 @@ class Tracer:
         self.histories: dict[Storage, int] = {}
         self.start = Node().sequence  # later nodes were made inside
         self.refusal: TraceError | None = None  # what was refused first
+        self.searched = 0  # whether a module looked for its parameters (1), for buffers too (2)
         self._log: list[Callable[[], None]] = []
         self._roots: WeakKeyDictionary[Storage, Roots] = WeakKeyDictionary()
         self.suspects: list[Suspect] = []  # range checks that the program makes itself

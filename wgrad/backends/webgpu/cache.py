@@ -19,6 +19,7 @@ from typing import Any
 from ...environment import CACHE_DIR
 
 FORMAT = 1
+KEPT = 4096  # choices, in memory and on disk
 _log = logging.getLogger("wgrad")
 
 
@@ -64,13 +65,15 @@ class Results:
     def put(self, kind: str, choice: Any) -> None:
         """Keep a choice, in the file too if that can be; what others wrote meanwhile stays."""
         self._rows = {**(self._rows or {}), **self._read(), kind: choice}
+        for oldest in list(self._rows)[:-KEPT]:
+            del self._rows[oldest]
         content = {"format": FORMAT, "about": self.about, "choices": self._rows}
         try:
             path = self.path
             if path is None:
                 raise OSError("there is no home directory")
             path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, json.dumps(content, indent=1, sort_keys=True))
+            _replace(path, json.dumps(content, indent=1))
         except OSError as error:
             if not self._warned:
                 self._warned = True

@@ -25,6 +25,7 @@ from ...errors import (
     WgradError,
 )
 from ...interrupts import interrupts_wait
+from ...recent import Recent, Shared
 from ...statistics import COUNTERS
 from . import headroom
 
@@ -35,7 +36,9 @@ UNSUBMITTED_BYTES = 1 << 24  # uploads without a submit are kept in memory by th
 WRITE_OVERHEAD = 2048  # and so much more for each of them
 MOVED_BYTES = 1 << 26  # between host and device at once: the driver takes as much beside, for each
 GROUPS_PER_DIMENSION = 65535
-GROUPS_KEPT = 8192  # cached bind groups
+GROUPS_KEPT = 4096  # cached bind groups, of a kilobyte each
+LAYOUTS_KEPT = 256  # of bind groups, by what becomes of each buffer
+PIPELINES_KEPT = 128  # besides those that who runs them holds: up to a megabyte each
 # Asked for at the adapter's maximum; everything else is within the portable defaults.
 LIMITS = ("max-buffer-size", "max-storage-buffer-binding-size")
 
@@ -149,7 +152,7 @@ class Window(Buffer):
 class Pipeline:
     """A compiled shader; `access` says of each storage buffer whether it is read or written."""
 
-    __slots__ = ("access", "code", "label", "raw")
+    __slots__ = ("__weakref__", "access", "code", "label", "raw")
 
     def __init__(self, raw: Any, access: str, label: str, code: str):
         self.raw = raw
@@ -211,8 +214,10 @@ class Gpu:
         # the collector would run wgpu's destructor of the buffer too, just as ours returns it to
         # the pool; binding it later would end the process.
         self._alive: dict[Hashable, Buffer] = {}
-        self._layouts: dict[str, tuple[Any, Any]] = {}
-        self._groups: dict[tuple, Any] = {}
+        self._layouts: Recent[str, tuple[Any, Any]] = Recent(LAYOUTS_KEPT)
+        # Bind groups, each with the sets of its buffers that have its key.
+        self._groups: Recent[tuple, tuple[Any, list[set]]] = Recent(GROUPS_KEPT)
+        self._texts: Shared[tuple[str, str], Pipeline] = Shared(PIPELINES_KEPT)
         self._stamps: tuple[Any, Any] | None = None  # a query set and the buffer it resolves to
         self._stamped = False  # does the next pass write them?
         self._record: list[Any] | None = None
@@ -336,7 +341,7 @@ class Gpu:
     # Pipelines.
     def _layout(self, access: str) -> tuple[Any, Any]:
         """Return the explicit layouts of a shader whose buffers are used as `access` says."""
-        found = self._layouts.get(access)
+        found = self._layouts.find(access)
         if found is None:
             stage = self.wgpu.ShaderStage.COMPUTE
             entries: list[dict] = [
@@ -355,7 +360,8 @@ class Gpu:
                 entries.append({"binding": i, "visibility": stage, "buffer": {"type": kind}})
             group = self.raw.create_bind_group_layout(entries=entries)
             whole = self.raw.create_pipeline_layout(bind_group_layouts=[group])
-            found = self._layouts[access] = group, whole
+            found = group, whole
+            self._layouts.keep(access, found)
         return found
 
     def compile(self, code: str, access: str | int, label: str) -> Pipeline:
@@ -384,6 +390,10 @@ class Gpu:
             COUNTERS.pipelines_compiled += 1
             return Pipeline(raw, access, label, code)
 
+    def pipeline(self, code: str, access: str, label: str) -> Pipeline:
+        """Return the pipeline of a shader text; one that is in use is not compiled again."""
+        return self._texts.find((code, access), lambda: self.compile(code, access, label))
+
     # Recording.
     def launch(
         self, pipeline: Pipeline, buffers: tuple[Buffer, ...], params: bytes, groups: int
@@ -408,9 +418,8 @@ class Gpu:
             size = len(params)
             self._ring[start : start + size] = params
             key = (pipeline.access, *[b.uid for b in buffers])
-            group = self._groups.get(key)
-            if group is None:
-                group = self._bind(key, buffers)
+            found = self._groups.find(key)
+            group = self._bind(key, buffers) if found is None else found[0]
             for buffer in buffers:
                 buffer.batch = self.batch
             end = start + -(-size // self.slot) * self.slot
@@ -451,13 +460,12 @@ class Gpu:
 
     def _bind(self, key: tuple, buffers: tuple[Buffer, ...]) -> Any:
         group = self.bind_group(key[0], buffers, self._uniforms)
-        if len(self._groups) >= GROUPS_KEPT:  # the pool found ever new combinations of buffers
-            self._groups.clear()
-            for each in self._alive.values():
-                each.groups.clear()
-        self._groups[key] = group
-        for buffer in buffers:
-            buffer.groups.add(key)
+        holders = [buffer.groups for buffer in buffers]
+        for keys in holders:
+            keys.add(key)
+        for oldest, (_, others) in self._groups.keep(key, (group, holders)):
+            for keys in others:
+                keys.discard(oldest)
         return group
 
     def timed(self, launches: Sequence[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]) -> float:

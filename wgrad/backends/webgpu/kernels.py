@@ -14,6 +14,7 @@ import numpy as np
 from ... import dtypes
 from ...dtypes import DType
 from ...layout import Layout, Shape, collapse
+from ...recent import Recent
 from .. import threefry
 from ..array import OPERANDS, Array, Body, Number, product_shape, reduced_shape
 from . import reduce, scan, windows
@@ -23,11 +24,11 @@ from .launching import COPY, MAX_RANK, as_words, pack_dims, scalar_bits
 from .matmul import Matmul
 from .memory import GpuStorage
 from .problem import Problem, Scratch
-from .variants import map_source, random_source, reduce_source, scan_source
+from .variants import WIDE, map_source, random_source, reduce_source, scan_source
 
 FLAT_QUADS = 512  # of a workgroup of map_flat: 256 threads, two each
 WIDE_FROM = 1 << 14  # elements from which a strided map by vec4s is worth a shader of its own
-PRODUCTS_KEPT = 4096  # planned matrix products
+PRODUCTS_KEPT = 1024  # planned matrix products
 # The result's shape, the bytes of scratch memory, and what to launch.
 _Product = tuple[Shape, int, list[tuple[Pipeline, list[int], bytes, int]]]
 _FILL = Body("fill", "a", np.copy)
@@ -39,7 +40,7 @@ class WebGpuDevice(Indexing):
     def __init__(self, name: str, gpu: Gpu):
         super().__init__(name, gpu)
         self.products = Matmul(gpu)
-        self._products: dict[tuple, _Product] = {}
+        self._products: Recent[tuple, _Product] = Recent(PRODUCTS_KEPT)
         self._normal_table: Array | None = None
 
     # Elementwise.
@@ -186,22 +187,25 @@ class WebGpuDevice(Indexing):
             made = windows.reduce(self, kind, x, axes, dtype)
             if made is not None:
                 return made
-        fold = reduce.plan(x.layout, axes, self._busy, apart=not self.gpu.is_software)
+        wide = kind == "prod" and dtype.is_floating
+        fold = reduce.plan(x.layout, axes, self._busy, not self.gpu.is_software, single=wide)
         shape = reduced_shape(x.shape, axes)
         if fold is None:  # too many axes that cannot be merged
             kept = tuple(i for i in range(len(x.shape)) if i not in axes)
             moved = self.copy(x.view(x.layout.permute((*kept, *axes))))
             return self.reduce(kind, moved, tuple(range(len(kept), len(x.shape))), dtype)
-        pipeline = self._pipeline(
-            ("reduce", kind, x.dtype, fold.along, fold.grid),
-            1,
-            lambda: reduce_source(kind, x.dtype, fold.along, fold.grid),
-        )
         half = dtype is dtypes.float16  # which is folded as float32, and rounded in the end
-        out = self._empty(fold.shape, dtypes.float32 if half else dtype)
+        result = dtypes.float32 if half else dtype
+        part = WIDE if wide and fold.again else result
+        pipeline = self._pipeline(
+            ("reduce", kind, x.dtype, part, fold.along, fold.grid),
+            1,
+            lambda: reduce_source(kind, x.dtype, part, fold.along, fold.grid),
+        )
+        out = self._empty(fold.shape, part)
         self._launch(pipeline, [x], out, fold.packed(), fold.threads)
         if fold.again:
-            out = self.reduce(kind, out, fold.again, out.dtype)
+            out = self.reduce(kind, out, fold.again, result)
         if half:
             out = self.map(COPY, (out,), (out.dtype,), out.shape, dtype)
         return out.view(Layout.dense(shape))
@@ -213,12 +217,14 @@ class WebGpuDevice(Indexing):
             made = windows.scan(self, kind, x, axis, back)
             if made is not None:
                 return made
-        found = scan.plan(x.layout, axis, back)
+        wide = kind == "prod" and x.dtype.is_floating
+        found = scan.plan(x.layout, axis, back, single=wide)
         if found is None:  # too many axes that cannot be merged
             return self.scan(kind, self.copy(x), axis, back)
         before = x
         if found.parts is not None:
-            totals = self.reduce(kind, x.view(found.parts), (axis + 1,), x.dtype)
+            kept = WIDE if wide else x.dtype
+            totals = self.reduce(kind, x.view(found.parts), (axis + 1,), kept)
             before = self.scan(kind, totals, axis, False)
         pipeline = self._pipeline(
             ("scan", kind, x.dtype, found.along), 2, lambda: scan_source(kind, x.dtype, found.along)
@@ -238,7 +244,7 @@ class WebGpuDevice(Indexing):
             *(left.shape, left.strides, left.offset),
             *(right.shape, right.strides, right.offset, a.dtype, lead, inner),
         )
-        found = self._products.get(key)
+        found = self._products.find(key)
         if found is None:
             shape = product_shape(a.shape, b.shape, lead, inner)
             if 0 in a.shape or 0 in shape:
@@ -249,9 +255,8 @@ class WebGpuDevice(Indexing):
             problem = Problem.of(left, right, a.dtype, lead, inner)
             if problem is None:  # the last resort: too many axes
                 return self.matmul(self.copy(a), self.copy(b), lead, inner)
-            if len(self._products) >= PRODUCTS_KEPT:  # ever new shapes or offsets
-                self._products.clear()
-            found = self._products[key] = self._planned(shape, problem)
+            found = self._planned(shape, problem)
+            self._products.keep(key, found)
         shape, nbytes, launches = found
         out = self._empty(shape, a.dtype)
         buffers = [a.storage.buffer, b.storage.buffer, out.storage.buffer]

@@ -11,6 +11,7 @@ import numpy as np
 from ... import dtypes
 from ...dtypes import DType
 from ...layout import Layout, Shape
+from ...recent import Recent
 from ..array import Array, Body, Number
 from ..base import Device
 from ..faults import Faults
@@ -21,6 +22,7 @@ from .memory import GpuStorage, Pool
 
 THREADS = 64  # of a workgroup, in every shader but map_flat and matmul's
 HALF_FEATURE = "shader-f16"
+STRUCTURES_KEPT = 512  # pipelines of eager work: so many ops and dtypes in all layouts
 MAX_RANK = 8  # axes that cannot be merged, in a Params
 
 
@@ -66,8 +68,7 @@ class Launching(Device):
         self.dtypes = dtypes_of(gpu.features)
         self.gpu = gpu
         self.pool = Pool(gpu)
-        self._pipelines: dict[tuple, Pipeline] = {}
-        self._texts: dict[str, Pipeline] = {}
+        self._pipelines: Recent[tuple, Pipeline] = Recent(STRUCTURES_KEPT)
         self._expected: dict[Faults, None] = {}  # what runs may have noted since the last wait
         # Elements that fit one binding, whatever an operation makes of them.
         self._surely_fits = gpu.largest_binding // 4
@@ -75,7 +76,7 @@ class Launching(Device):
         self._busy = 1 << 8 if gpu.is_software else 1 << 14
 
     def itemsize(self, dtype: DType) -> int:
-        return 2 if dtype is dtypes.float16 else 4  # a bool is a u32 in a buffer
+        return 2 if dtype is dtypes.float16 else max(4, dtype.itemsize)  # a bool is a u32 there
 
     def why_not(self, dtype: DType) -> str:
         if dtype is dtypes.float16:
@@ -151,10 +152,11 @@ class Launching(Device):
         `inputs` counts the buffers that are read before the one that is written, or has a letter
         for each, as `Gpu.compile` takes them.
         """
-        found = self._pipelines.get(key)
+        found = self._pipelines.find(key)
         if found is None:
             label = " ".join(getattr(k, "name", str(k)) for k in key)
-            found = self._pipelines[key] = self.gpu.compile(code(), inputs, label)
+            found = self.gpu.compile(code(), inputs, label)
+            self._pipelines.keep(key, found)
         return found
 
     def _mover(self, name: str, inputs: int, dtype: DType, wide: bool = False) -> Pipeline:
@@ -164,11 +166,8 @@ class Launching(Device):
         return self._pipeline((name, kind), inputs, lambda: shaders.fill(name, lines=lines))
 
     def pipeline_of(self, code: str, access: str, label: str) -> Pipeline:
-        """Return the pipeline of a whole shader text; equal texts are compiled once."""
-        found = self._texts.get(code)
-        if found is None:
-            found = self._texts[code] = self.gpu.compile(code, access, label)
-        return found
+        """Return the pipeline of a whole shader text; one that is in use is not compiled again."""
+        return self.gpu.pipeline(code, access, label)
 
     def _launch(
         self,

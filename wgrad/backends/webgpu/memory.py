@@ -6,7 +6,7 @@ order; only host writes have to wait, which `Gpu.write` sees to.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from typing import Any
 
 from ...errors import OutOfMemoryError
@@ -42,7 +42,7 @@ class Pool:
         # Filled by destructors, which may run in any thread, even in the middle of `acquire`;
         # appending to a deque is atomic, so nothing is locked there.
         self.returned: deque[Buffer] = deque()
-        self._free: dict[int, list[Buffer]] = {}
+        self._free: OrderedDict[int, list[Buffer]] = OrderedDict()  # used last, last
         self._free_bytes = 0
 
     def acquire(self, nbytes: int) -> Buffer:
@@ -53,6 +53,7 @@ class Pool:
             shelf = self._free.get(wanted)
             if shelf:
                 self._free_bytes -= wanted
+                self._free.move_to_end(wanted)
                 COUNTERS.buffers_reused += 1
                 return shelf.pop()
             try:
@@ -73,10 +74,12 @@ class Pool:
             self.trim(KEPT // 2)
 
     def trim(self, keep: int) -> None:
-        """Give free buffers back to the driver, the largest first, until `keep` bytes are left."""
+        """Give free buffers back to the driver until `keep` bytes are left.
+
+        First go those of the sizes that were not asked for the longest.
+        """
         with self.gpu.lock:
-            for size in sorted(self._free, reverse=True):
-                shelf = self._free[size]
+            for size, shelf in self._free.items():
                 while shelf and self._free_bytes > keep:
                     self.gpu.drop_buffer(shelf.pop())
                     self._free_bytes -= size

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 from ...errors import DeviceError
 from ...interrupts import interrupts_wait
+from ...recent import Recent
 from ...statistics import COUNTERS
 from . import headroom
 from .device import PARAMS_BYTES, Buffer, Gpu, Pipeline, folded
@@ -44,7 +45,7 @@ class Replay:
             except Exception as error:
                 raise gpu.failure(DeviceError, "a compiled function has no room", error) from error
         self._stale = True  # the uniform buffer lacks what the host has
-        self._bound: dict[Hashable, list] = {}
+        self._bound: Recent[Hashable, list] = Recent(COMBINATIONS)
         self._dropped = gpu.dropped
 
     @property
@@ -90,14 +91,13 @@ class Replay:
         if self._dropped != self.gpu.dropped:  # a bind group keeps its buffers' memory alive
             self._bound.clear()
             self._dropped = self.gpu.dropped
-        found = self._bound.get(key)
+        found = self._bound.find(key)
         if found is None:
-            if len(self._bound) >= COMBINATIONS:
-                self._bound.pop(next(iter(self._bound)))
-            found = self._bound[key] = [
+            found = [
                 self.gpu.bind_group(pipeline.access, bound, self._uniforms)
                 for pipeline, bound in zip(self._pipelines, buffers(), strict=True)
             ]
+            self._bound.keep(key, found)
         return found
 
     def _encoded(self, groups: list) -> object:
