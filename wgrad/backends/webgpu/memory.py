@@ -76,6 +76,7 @@ class Pool:
             if not self._free_bytes:
                 raise
             self.trim(0)
+            self.gpu.wait()  # what is dropped goes back to the driver when its work is done
             made = self.gpu.create_buffer(nbytes)
         made.give_back = partial(self.returned.append, made)
         return made
