@@ -6,7 +6,7 @@ order; only host writes have to wait, which `Gpu.write` sees to.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from typing import Any
 
 from ...errors import OutOfMemoryError
@@ -40,7 +40,7 @@ class Pool:
         # Filled by destructors, which may run in any thread, even in the middle of `acquire`;
         # appending to a deque is atomic, so nothing is locked there.
         self.returned: deque[Buffer] = deque()
-        self._free: OrderedDict[int, list[Buffer]] = OrderedDict()  # used last, last
+        self._free: dict[int, list[Buffer]] = {}  # when much is free, in the order of their use
         self._free_bytes = 0
 
     def acquire(self, nbytes: int) -> Buffer:
@@ -51,7 +51,8 @@ class Pool:
             shelf = self._free.get(wanted)
             if shelf:
                 self._free_bytes -= wanted
-                self._free.move_to_end(wanted)
+                if self._free_bytes > KEPT // 4:
+                    self._free[wanted] = self._free.pop(wanted)
                 COUNTERS.buffers_reused += 1
                 return shelf.pop()
             try:

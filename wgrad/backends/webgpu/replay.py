@@ -39,7 +39,7 @@ class Replay:
                 size=len(self._host), usage=usage.UNIFORM | usage.COPY_DST
             )
         self._stale = True  # the uniform buffer lacks what the host has
-        self._bound: Recent[Hashable, list] = Recent(COMBINATIONS)
+        self._bound: Recent[Hashable] = Recent(COMBINATIONS)
         self._dropped = gpu.dropped
 
     @property
@@ -85,7 +85,7 @@ class Replay:
         if self._dropped != self.gpu.dropped:  # a bind group keeps its buffers' memory alive
             self._bound.clear()
             self._dropped = self.gpu.dropped
-        found = self._bound.find(key)
+        found = self._bound[key]
         if found is None:
             found = [
                 self.gpu.bind_group(pipeline.access, bound, self._uniforms)
