@@ -36,7 +36,7 @@ UNSUBMITTED_BYTES = 1 << 24  # uploads without a submit are kept in memory by th
 WRITE_OVERHEAD = 2048  # and so much more for each of them
 MOVED_BYTES = 1 << 26  # between host and device at once: the driver takes as much beside, for each
 GROUPS_PER_DIMENSION = 65535
-GROUPS_KEPT = 4096  # cached bind groups, of a kilobyte each
+GROUPS_KEPT = 8192  # cached bind groups, of a kilobyte each
 LAYOUTS_KEPT = 256  # of bind groups, by what becomes of each buffer
 PIPELINES_KEPT = 128  # besides those that who runs them holds: up to a megabyte each
 # Asked for at the adapter's maximum; everything else is within the portable defaults.
@@ -249,9 +249,9 @@ class Gpu:
         # the collector would run wgpu's destructor of the buffer too, just as ours returns it to
         # the pool; binding it later would end the process.
         self._alive: dict[Hashable, Buffer] = {}
-        self._layouts: Recent[str, tuple[Any, Any]] = Recent(LAYOUTS_KEPT)
+        self._layouts: Recent[str] = Recent(LAYOUTS_KEPT)
         # Bind groups, each with the sets of its buffers that have its key.
-        self._groups: Recent[tuple, tuple[Any, list[set]]] = Recent(GROUPS_KEPT)
+        self._groups: Recent[tuple] = Recent(GROUPS_KEPT)
         self._texts: Shared[tuple[str, str], Pipeline] = Shared(PIPELINES_KEPT)
         self._stamps: tuple[Any, Any] | None = None  # a query set and the buffer it resolves to
         self._stamped = False  # does the next pass write them?
@@ -311,7 +311,7 @@ class Gpu:
             if buffer.batch == self.batch:
                 self.flush()
             for key in buffer.groups:
-                self._groups.pop(key, None)
+                self._groups.drop(key)
             buffer.groups.clear()
             buffer.give_back = None  # which refers to the buffer
             del self._alive[buffer.uid]
@@ -380,7 +380,7 @@ class Gpu:
     # Pipelines.
     def _layout(self, access: str) -> tuple[Any, Any]:
         """Return the explicit layouts of a shader whose buffers are used as `access` says."""
-        found = self._layouts.find(access)
+        found = self._layouts[access]
         if found is None:
             stage = self.wgpu.ShaderStage.COMPUTE
             entries: list[dict] = [
@@ -451,7 +451,7 @@ class Gpu:
                 return
             size = len(params)
             key = (pipeline.access, *[b.uid for b in buffers])
-            found = self._groups.find(key)
+            found = self._groups[key]
             group = self._bind(key, buffers) if found is None else found[0]
             while True:
                 work, batch = self._work, self.batch

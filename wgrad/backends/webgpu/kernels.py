@@ -40,7 +40,7 @@ class WebGpuDevice(Indexing):
     def __init__(self, name: str, gpu: Gpu):
         super().__init__(name, gpu)
         self.products = Matmul(gpu)
-        self._products: Recent[tuple, _Product] = Recent(PRODUCTS_KEPT)
+        self._products: Recent[tuple] = Recent(PRODUCTS_KEPT)
         self._normal_table: Array | None = None
 
     # Elementwise.
@@ -244,7 +244,7 @@ class WebGpuDevice(Indexing):
             *(left.shape, left.strides, left.offset),
             *(right.shape, right.strides, right.offset, a.dtype, lead, inner),
         )
-        found = self._products.find(key)
+        found = self._products[key]
         if found is None:
             shape = product_shape(a.shape, b.shape, lead, inner)
             if 0 in a.shape or 0 in shape:

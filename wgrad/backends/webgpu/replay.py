@@ -44,7 +44,7 @@ class Replay:
             except Exception as error:
                 raise gpu.failure(DeviceError, "a compiled function has no room", error) from error
         self._stale = True  # the uniform buffer lacks what the host has
-        self._bound: Recent[Hashable, list] = Recent(COMBINATIONS)
+        self._bound: Recent[Hashable] = Recent(COMBINATIONS)
         self._dropped = gpu.dropped
 
     @property
@@ -90,7 +90,7 @@ class Replay:
         if self._dropped != self.gpu.dropped:  # a bind group keeps its buffers' memory alive
             self._bound.clear()
             self._dropped = self.gpu.dropped
-        found = self._bound.find(key)
+        found = self._bound[key]
         if found is None:
             found = [
                 self.gpu.bind_group(pipeline.access, bound, self._uniforms)
