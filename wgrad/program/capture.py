@@ -331,16 +331,16 @@ class Capture:
         """Return what the call left in Python state that a replay would not, and where."""
         assert self.watch_after is not None
         for path, x in self.watch_after.found:
-            name, array = self.watch_after.at(path), x.array
-            position = self._tracer.position_of(array)
+            what, position = None, self._tracer.position_of(x.array)
             if position is not None:
-                return f"a view of tensor argument {position} in {name}"
-            if id(x) not in self.watch.seen:
-                for i, leaf in enumerate(self._leaves):
-                    if leaf is x:
-                        return f"tensor argument {i} in {name}"
-            if array.storage in self._tracer.made:
-                return f"a tensor that is made at {self.kept_at(array.storage)} in {name}"
+                what = f"a view of tensor argument {position}"
+            elif x.array.storage in self._tracer.made:
+                what = f"a tensor that is made at {self.kept_at(x.array.storage)}"
+            elif id(x) not in self.watch.seen:
+                numbers = (i for i, leaf in enumerate(self._leaves) if leaf is x)
+                what = next((f"tensor argument {i}" for i in numbers), None)
+            if what is not None:
+                return f"{what} in {self.watch_after.at(path)}"
         for x in self._containers:
             if id(x) in self.watch_after.seen and id(x) not in self.watch.seen:
                 return f"a container among its arguments in {self.watch_after.place_of(x)}"
