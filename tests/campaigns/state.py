@@ -9,6 +9,7 @@ after every call the result and all that can be reached are compared, aliases in
 from __future__ import annotations
 
 import collections
+import contextlib
 import enum
 import itertools
 import math
@@ -398,13 +399,15 @@ def history(text: str, plan: list, compiled: bool, seed: int) -> Iterator[Any]:
     try:
         for changes, arguments in plan:
             for change in changes:
-                exec(change, world)
+                with contextlib.suppress(wg.errors.WgradError):  # a gradient of what has none
+                    exec(change, world)
             try:
                 out = step(*eval(arguments, world))
             except wg.errors.WgradError as error:
                 yield type(error).__name__
                 return
-            chance = wg.get_rng_state(), hash(random.getstate()), str(np.random.get_state())
+            numbers = hash(random.getstate()), hash(np.random.get_state()[1].tobytes())
+            chance = [wg.get_rng_state(), numbers, np.random.get_state()[2]]
             yield Account()([out, {n: world[n] for n in names}, chance])
     finally:
         os.environ.pop("WGRAD_STATE", None)
@@ -472,4 +475,4 @@ def difference(a: Any, b: Any, where: str) -> str | None:
         same = math.isclose(a, b, rel_tol=1e-4) or (a != a and b != b)
     else:
         same = type(a) is type(b) and a == b
-    return None if same else f"{where}: {a!r}, and compiled {b!r}"
+    return None if same else f"{where}: {str(a)[:300]}, and compiled {str(b)[:300]}"

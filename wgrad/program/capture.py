@@ -35,7 +35,7 @@ from .grads import KIND, Touched, entry_state
 from .ir import Program
 from .observe import Observation, Observer
 from .trace import Tracer
-from .tree import fill, take_apart, template
+from .tree import Same, fill, take_apart, template
 from .watch import Watch
 
 NO, HISTORY, LEAF = range(3)  # whether a tensor requires grad, and why
@@ -266,6 +266,9 @@ class Capture:
             (s.kind, tracer.constants[slot][1][:2] if s.kind == "constant" else s.of)
             for slot, s in sorted(self._bindings.sources.items())
         ]
+        handed = [
+            Same(x.of) if isinstance(x, Source) and x.kind == "object" else x for x in self._specs
+        ]
         return {
             "an operation": list(map(step_account, self._steps)),
             "a tensor that it uses": inputs,
@@ -275,7 +278,7 @@ class Capture:
             "what it writes to": self._written,
             "what it does to a gradient": self._effects,
             "what it does to its arguments": self._argument_effects,
-            "what it returns": [result, self._results, self._specs],
+            "what it returns": [result, self._results, handed],
             "what each step counts": self._callbacks,
         }  # fmt: skip
 
