@@ -37,7 +37,7 @@ from .grads import KIND, Touched, entry_state
 from .ir import Program
 from .observe import Observation, Observer
 from .trace import Tracer
-from .tree import fill, take_apart, template
+from .tree import Same, fill, take_apart, template
 from .watch import Watch
 
 NO, HISTORY, LEAF = range(3)  # whether a tensor requires grad, and why
@@ -271,6 +271,9 @@ class Capture:
             (s.kind, tracer.constants[slot][1][:2] if s.kind == "constant" else s.of)
             for slot, s in sorted(self._bindings.sources.items())
         ]
+        handed = [
+            Same(x.of) if isinstance(x, Source) and x.kind == "object" else x for x in self._specs
+        ]
         return {
             "an operation": list(map(step_account, self._steps)),
             "a tensor that it uses": inputs,
@@ -280,7 +283,7 @@ class Capture:
             "what it writes to": self._written,
             "what it does to a gradient": self._effects,
             "what it does to its arguments": self._argument_effects,
-            "what it returns": [result, self._results, self._specs],
+            "what it returns": [result, self._results, handed],
             "what each step counts": self._callbacks,
         }  # fmt: skip
 
@@ -336,16 +339,16 @@ class Capture:
         """Return what the call left in Python state that a replay would not, and where."""
         assert self.watch_after is not None
         for path, x in self.watch_after.found:
-            name, array = self.watch_after.at(path), x.array
-            position = self._tracer.position_of(array)
+            what, position = None, self._tracer.position_of(x.array)
             if position is not None:
-                return f"a view of tensor argument {position} in {name}"
-            if id(x) not in self.watch.seen:
-                for i, leaf in enumerate(self._leaves):
-                    if leaf is x:
-                        return f"tensor argument {i} in {name}"
-            if array.storage in self._tracer.made:
-                return f"a tensor that is made at {self.kept_at(array.storage)} in {name}"
+                what = f"a view of tensor argument {position}"
+            elif x.array.storage in self._tracer.made:
+                what = f"a tensor that is made at {self.kept_at(x.array.storage)}"
+            elif id(x) not in self.watch.seen:
+                numbers = (i for i, leaf in enumerate(self._leaves) if leaf is x)
+                what = next((f"tensor argument {i}" for i in numbers), None)
+            if what is not None:
+                return f"{what} in {self.watch_after.at(path)}"
         for x in self._containers:
             if id(x) in self.watch_after.seen and id(x) not in self.watch.seen:
                 return f"a container among its arguments in {self.watch_after.place_of(x)}"
