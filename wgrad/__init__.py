@@ -12,7 +12,7 @@ from . import errors
 
 from .tensor import Tensor  # isort: skip  # first: the other modules make tensors
 
-from . import data, linalg, nn, optim
+from . import data, fft, linalg, nn, optim
 from .creation import (
     arange,
     asarray,
@@ -71,9 +71,14 @@ from .gradcheck import gradcheck
 from .indexing import (
     argsort,
     bincount,
+    index_add,
+    index_reduce,
     isin,
+    masked_scatter,
     nonzero,
+    scatter,
     scatter_add,
+    scatter_reduce,
     searchsorted,
     sort,
     take,
@@ -185,6 +190,7 @@ from .shaping import (
     broadcast_to,
     concat,
     diag,
+    diag_embed,
     diagonal,
     expand_dims,
     flatten,

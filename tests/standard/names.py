@@ -162,6 +162,7 @@ def _check_signature(theirs: inspect.Signature, function: Any) -> None:
             mine = placed[place] if place < len(placed) else None
             if mine is None and variadic:
                 continue
+            assert mine is not None and mine.name == p.name, f"{p.name} is called otherwise"
         assert mine is not None, f"no parameter {p.name}"
         if p.kind is p.POSITIONAL_OR_KEYWORD:
             assert placed[place : place + 1] == [mine], f"{p.name} is not at place {place}"

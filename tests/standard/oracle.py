@@ -169,7 +169,7 @@ def broadcast_arrays(draw: Any) -> Case:
     shape = shapes(draw)
     other = tuple(draw(st.sampled_from((n, 1))) for n in shape)
     x, y = (arrays(draw, draw(st.sampled_from(ALL)), s) for s in (shape, other))
-    return Case(lambda xp, a: tuple(xp.broadcast_arrays(*a)), x, y)
+    return Case(lambda xp, a: xp.broadcast_arrays(*a), x, y)
 
 
 @maker
@@ -280,7 +280,7 @@ def meshgrid(draw: Any) -> Case:
     parts = [
         arrays(draw, dtype, (draw(st.integers(0, 3)),)) for _ in range(draw(st.integers(1, 3)))
     ]
-    return Case(lambda xp, a: tuple(xp.meshgrid(*a, indexing=order)), *parts)
+    return Case(lambda xp, a: xp.meshgrid(*a, indexing=order), *parts)
 
 
 @maker
@@ -312,7 +312,7 @@ def vecdot(draw: Any) -> Case:
 def take(draw: Any) -> Case:
     x = arrays(draw, draw(st.sampled_from(ALL)), shapes(draw, 1, 1))
     axis = _axis(draw, x.ndim)
-    index = arrays(draw, "int32", (draw(st.integers(0, 3)),), 0, x.shape[axis] - 1)
+    index = arrays(draw, "int32", (draw(st.integers(0, 3)),), -x.shape[axis], x.shape[axis] - 1)
     return Case(lambda xp, a: xp.take(*a, axis=axis), x, index)
 
 
@@ -320,7 +320,7 @@ def take(draw: Any) -> Case:
 def take_along_axis(draw: Any) -> Case:
     x = arrays(draw, draw(st.sampled_from(ALL)), shapes(draw, 1, 1))
     axis = _axis(draw, x.ndim)
-    index = arrays(draw, "int32", x.shape, 0, x.shape[axis] - 1)
+    index = arrays(draw, "int32", x.shape, -x.shape[axis], x.shape[axis] - 1)
     return Case(lambda xp, a: xp.take_along_axis(*a, axis=axis), x, index)
 
 
@@ -374,8 +374,9 @@ def compare(case: Case, strict: Any) -> bool:
         return False
     with wg.device("numpy"):
         got = case.run(wg, [wg.tensor(x, dtype=x.dtype.name) for x in case.data])
-    assert isinstance(got, tuple) == isinstance(right, tuple)
-    pairs = zip(got, right, strict=True) if isinstance(right, tuple) else [(got, right)]
+    several = isinstance(right, (tuple, list))  # a list in 2024.12 may be a tuple by now
+    assert isinstance(got, (tuple, list)) == several
+    pairs = zip(got, right, strict=True) if several else [(got, right)]
     for mine, theirs in pairs:
         assert isinstance(mine, wg.Tensor)
         a, b = mine.numpy(), np.asarray(theirs)

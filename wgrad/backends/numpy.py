@@ -8,7 +8,7 @@ drift with the order of summation.
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -249,3 +249,12 @@ class NumpyDevice(Device):
         if kind == "normal":
             return self._wrap(threefry.normal(words).reshape(shape), dtypes.float32)
         return self._wrap(words.reshape(shape), dtypes.uint32)
+
+    def host(
+        self,
+        name: str,
+        function: Callable[..., np.ndarray],
+        operands: Sequence[Array],
+        dtype: DType,
+    ) -> Array:
+        return self._wrap(function(*[as_numpy(x) for x in operands]), dtype)

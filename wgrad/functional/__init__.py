@@ -23,3 +23,4 @@ from .reductions import (
 )
 from .scans import cumulative_prod, cumulative_sum, diff
 from .softmax import log_softmax, logsumexp, softmax
+from .unfolding import sliding_windows

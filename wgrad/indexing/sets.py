@@ -167,7 +167,7 @@ def bincount(x: Tensor, weights: Any = None, minlength: int = 0) -> Tensor:
             values = with_dtype(values, dtypes.int32)
     size = 0
     if x.shape[0]:
-        primitives.check_indices(x, primitives.COUNTLESS, "bincount", "value")
+        x = primitives.checked_indices(x, primitives.COUNTLESS, "bincount", "value")
         size = int(x.max().item()) + 1
     return apply(primitives.scatter_, values, x, axis=0, size=max(size, minlength))
 

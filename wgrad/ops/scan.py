@@ -12,18 +12,26 @@ from typing import TYPE_CHECKING, Any
 from ..backends.array import Array, Number
 from ..backends.base import Device
 from ..core import Call, Op, apply, wrap
-from .elementwise import add, multiply
+from . import intervals
+from .elementwise import add, multiply, weighted
 from .families import REGISTRY, Linear, register
 from .movement import through_float32
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
+
+def _running_sum(device: Device, x: Array, axis: int, back: bool) -> Array:
+    out = through_float32(device, x, lambda x: device.scan("sum", x, axis, back))
+    if x.dtype.is_integer:
+        found = intervals.running_sum(intervals.interval(x, x.dtype), x.shape[axis])
+        out.storage.bounds = intervals.fitting(found, x.dtype)
+    return out
+
+
 cumulative_sum: Linear = Linear(
     "cumulative_sum",
-    lambda device, x, axis, back: through_float32(
-        device, x, lambda x: device.scan("sum", x, axis, back)
-    ),
+    _running_sum,
     lambda ct, axis, back: apply(cumulative_sum, ct, axis=axis, back=not back),
     "The sums of all elements along `axis` up to each one; from its end, if `back`.",
 )
@@ -46,7 +54,7 @@ class CumulativeProduct(Op):
         """a[k]'s gradient is out[k - 1] s[k], where s[k] = ct[k] + a[k + 1] s[k + 1]."""
         axis = env["axis"]
         factors = _joined([_part(env["a"], axis, 1, None), _ends(env["a"], axis, 1)], axis)
-        return multiply(_shifted(env["out"], axis), _recurrence(factors, ct, axis))
+        return weighted(_recurrence(factors, ct, axis), _shifted(env["out"], axis))
 
     def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
         """out[i]'s tangent is d[i] = t[i] out[i - 1] + a[i] d[i - 1]."""
@@ -54,7 +62,7 @@ class CumulativeProduct(Op):
         assert t is not None
         env = call.env()
         axis = env["axis"]
-        terms = multiply(t, _shifted(env["out"], axis))
+        terms = weighted(t, _shifted(env["out"], axis))
         return _flipped(_recurrence(_flipped(env["a"], axis), _flipped(terms, axis), axis), axis)
 
 
@@ -68,13 +76,14 @@ def _recurrence(factors: Any, terms: Any, axis: int) -> Any:
     """Return s with s[k] = terms[k] + factors[k] s[k + 1], by doubling: no step divides.
 
     After each step s[k] has all terms up to `reach` further, and factors[k] the product that
-    leads there. Made of multiplications and slices, it can be differentiated again.
+    leads there; what is 0 yet meets no infinite product. Made of products and slices, it can be
+    differentiated again.
     """
     n, reach = terms.shape[axis], 1
     while reach < n:
         head = _part(factors, axis, 0, n - reach)
         near, far = _part(terms, axis, 0, n - reach), _part(terms, axis, reach, None)
-        terms = _joined([add(near, multiply(head, far)), _part(terms, axis, n - reach, None)], axis)
+        terms = _joined([add(near, weighted(far, head)), _part(terms, axis, n - reach, None)], axis)
         if 2 * reach < n:
             factors = multiply(_part(head, axis, 0, n - 2 * reach), _part(head, axis, reach, None))
         reach *= 2

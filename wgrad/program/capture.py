@@ -111,6 +111,7 @@ class Capture:
                     x.array = swapped[-1][2]
             with traced_by(tracer):
                 out = function(*args, **kwargs)
+                tracer.settle()
             if tracer.refusal is not None:  # which the function caught, to go another way
                 raise tracer.refusal
             return out
@@ -123,6 +124,7 @@ class Capture:
     def _finish_trace(self, out: Any) -> None:
         tracer = self._tracer
         self.device: Device | None = tracer.device
+        self._faults = tracer.faults
         self._handed: list[Any] = []  # the tensors of this call, then how to make them
         self._specs: list[Any] = []
         self._numbers: dict[int, int] = {}
@@ -333,6 +335,7 @@ class Capture:
                 )
                 for storage, new in zip(self._alive, outs, strict=True):
                     storage.buffer, new.buffer = new.buffer, storage.buffer
+                self._expect_faults(executor)
         except BaseException:
             tracer.undo()
             raise
@@ -343,6 +346,11 @@ class Capture:
         self.watch.forget()
         self.watch_after.forget()
         return result
+
+    def _expect_faults(self, executor: Executor) -> None:
+        """Raise what the program found to be out of range; on a GPU that comes with a wait."""
+        if self._faults is not None:
+            executor.device.expect(self._faults)
 
     def _first_input(self, source: Source) -> Storage:
         if source.kind == "grad":
@@ -362,6 +370,9 @@ class Capture:
             return leaves[of].array.storage
         if kind == "grad":
             return self._node(of, leaves).grad.array.storage
+        if kind == "faults":
+            assert self._faults is not None
+            return self._faults.records.storage
         return of
 
     def fits(self, leaves: Sequence[Tensor]) -> bool:
@@ -443,7 +454,7 @@ class Capture:
         for callback, args in self._callbacks:
             callback(1, *args)
         for effect in self._effects:
-            if effect.replaced:
+            if effect.replaced and self._faults is None:  # else the run may turn out to be void
                 node = self._node(effect.key, leaves)
                 if node.grad is not None:
                     node.grad = tape.ZERO  # its memory can serve again in this very run
@@ -453,6 +464,7 @@ class Capture:
                 outs = self.executor.run(
                     inputs, lambda g, offset: (starts[g][0], starts[g][1] + offset)
                 )
+                self._expect_faults(self.executor)
         except BaseException:
             for (generator, is_global, count), _ in zip(self._generators, starts, strict=True):
                 (current if is_global else generator).counter -= count

@@ -449,6 +449,15 @@ def compile(
     it makes, or does other work at every call runs uncompiled, with a warning that says where.
     Python code without tensors (print, the clock, a file) does not run again in a replay.
 
+    Integers that the function computes may index. Where interval arithmetic, or a look at the
+    arguments before a run, cannot tell that they are in range, the run uses the nearest ones that
+    are, counts the others, and raises an IndexRangeError that names the operation and its line: at
+    the end of the call on NumPy, and on a GPU at the next wait for it (a value read, synchronize),
+    for the first run since the last wait that had some. On NumPy nothing has changed then. On a GPU
+    every tensor from outside that the run assigns to (parameters, state) has kept its values; what
+    the run returned, and gradients, follow from the replaced indices, and what is counted on the
+    host (versions, steps of optimizers, random numbers taken) is one call further.
+
     With fuse=False elementwise steps stay kernels of their own. Raises: TraceError when the
     function reads a value, or works on two devices; nothing has changed then. ArgumentError for
     arguments that are neither tensors nor hashable.

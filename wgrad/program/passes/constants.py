@@ -14,7 +14,7 @@ from ..limits import Limits
 from .common import renamed
 
 # Ops that give their first input back when the second is this number, to the bit.
-_NEUTRAL = {"multiply": 1, "divide": 1, "subtract": 0}
+_NEUTRAL = {"multiply": 1, "weighted": 1, "divide": 1, "subtract": 0}
 
 
 def fold_constants(program: Program, limits: Limits) -> Program:
