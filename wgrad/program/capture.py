@@ -342,7 +342,7 @@ class Capture:
         result = fill(self._template, [self._handed[i] for i in self._results])
         # Only the trace needed these, and they hold memory.
         del self._tracer, self._bindings, self._leaves, self._nodes, self._alive, self._handed
-        del self._steps, self._numbers, self._entries, self._shown, self._made
+        del self._steps, self._numbers, self._argument, self._entries, self._shown, self._made
         self.watch.forget()
         self.watch_after.forget()
         return result
