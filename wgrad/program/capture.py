@@ -148,14 +148,17 @@ class Capture:
         self._handed: list[Any] = []  # the tensors of this call, then how to make them
         self._specs: list[Any] = []
         self._numbers: dict[int, int] = {}
+        self._argument: dict[int, int] = {}  # the first position of each, by its id
+        for i, x in enumerate(self._leaves):
+            self._argument.setdefault(id(x), i)
         self._shown: dict[Storage, None] = {}  # storages from outside that views show
         self._made: dict[Storage, int] = {}  # storages made inside, and their number
         self._entries = {
             id(t.before): node for node, t in tracer.grads.items() if isinstance(t.before, Value)
         }
-        found: list[Tensor] = []
+        found: dict[int, tuple[int, Tensor]] = {}
         self._template, account = template(out, found, self._known)
-        self._results = [self._number(x) for x in found]
+        self._results = [self._number(x) for _, x in found.values()]
         touched = [(node, t, self._action(t)) for node, t in tracer.grads.items()]
         self._argument_effects = self._effects_on_arguments()
         bindings = self._bindings = Bindings(tracer, self._leaves, self.watch, set(self._shown))
@@ -196,9 +199,8 @@ class Capture:
         return self._numbers[id(x)]
 
     def _spec(self, x: Tensor) -> Any:
-        for i, leaf in enumerate(self._leaves):
-            if leaf is x:
-                return Source("argument", i)
+        if id(x) in self._argument:
+            return Source("argument", self._argument[id(x)])
         if id(x) in self._entries:
             return Source("grad", self._entries[id(x)])
         if id(x) in self._known:
@@ -413,7 +415,7 @@ class Capture:
         result = fill(self._template, [self._handed[i] for i in self._results])
         # Only the trace needed these, and they hold memory.
         del self._tracer, self._bindings, self._leaves, self._nodes, self._alive, self._handed
-        del self._steps, self._numbers, self._entries, self._shown, self._made
+        del self._steps, self._numbers, self._argument, self._entries, self._shown, self._made
         del self._containers, self._known
         self.watch.forget()
         if self.watch_after is not None:
