@@ -25,11 +25,6 @@ class Live(float):
         made.call = function, args
         return made
 
-    @classmethod
-    def of(cls, owner: Any, name: str) -> Live:
-        """Return the number that is now the attribute `name` of `owner`."""
-        return cls(getattr, owner, name)
-
     def read(self) -> float:
         """Return the number that it is now."""
         function, args = self.call

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..backends.array import Body
-from ..backends.tracing import Live, changing, traced_by, tracing
+from ..backends.tracing import changing, traced_by, tracing
 from ..creation import zeros_like
 from ..errors import ArgumentError, DTypeError
 from ..interrupts import interrupts_wait, whole
@@ -110,7 +110,7 @@ class Adam(Optimizer):
     @whole
     def step(self) -> None:
         """Change every parameter that has a gradient, in place, by three kernels."""
-        tracer = tracing()
+        tracer = tracing() if self._is_found else None
         chosen = [i for i, p in enumerate(self.params) if self._is_moved(p)]
         if tracer is not None:
             changing(self._steps)
@@ -152,31 +152,39 @@ class Adam(Optimizer):
         assert p.grad is not None
         g = p.grad.array
         if self._weight_decay and not self._decoupled:
-            g = map_arrays(_DECAY, g, p.array, Live.of(self, "_weight_decay"))
+            g = map_arrays(_DECAY, g, p.array, self._number(getattr, self, "_weight_decay"))
         m, v = self._moments_of(i, p)
-        m._write(map_arrays(_FIRST, m.array, g, Live(self._take, 0)), owned=True)
-        square = map_arrays(_SECOND, v.array, g, Live(self._keep, 1), Live(self._take, 1))
+        m._write(map_arrays(_FIRST, m.array, g, self._number(self._take, 0)), owned=True)
+        square = map_arrays(
+            _SECOND, v.array, g, self._number(self._keep, 1), self._number(self._take, 1)
+        )
         v._write(square, owned=True)
         numbers = (
-            Live(self._size, leader),
-            Live(self._shrink),
-            Live(self._correction, leader),
-            Live.of(self, "_eps"),
+            self._number(self._size, leader),
+            self._number(self._shrink),
+            self._number(self._correction, leader),
+            self._number(getattr, self, "_eps"),
         )
         p._write(map_arrays(_STEP, p.array, m.array, v.array, *numbers), owned=True)
 
     def _moments_of(self, i: int, p: Tensor) -> tuple[Tensor, Tensor]:
         found = self._moments[i]
         if found is None or found[0].device is not p.device:
-            changing(self._moments)
-            with traced_by(None):  # state that a program finds, not one that it makes
-                found = (
-                    (zeros_like(p, kept_in(p)), zeros_like(p, kept_in(p)))
-                    if found is None
-                    else (found[0].to(p.device), found[1].to(p.device))
-                )
+            if self._is_found:
+                changing(self._moments)
+                with traced_by(None):  # state that a program finds, not one that it makes
+                    found = self._fresh(found, p)
+            else:
+                found = self._fresh(found, p)
             self._moments[i] = found
         return found
+
+    @staticmethod
+    def _fresh(found: tuple[Tensor, Tensor] | None, p: Tensor) -> tuple[Tensor, Tensor]:
+        """Return averages where the parameter is: those found, or zeros."""
+        if found is None:
+            return zeros_like(p, kept_in(p)), zeros_like(p, kept_in(p))
+        return found[0].to(p.device), found[1].to(p.device)
 
     def state_dict(self) -> dict[str, Any]:
         """Return a snapshot: the settings, and each parameter's steps and averages (or None)."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from ..backends.array import Array, Body, Number
-from ..backends.tracing import tracing
+from ..backends.tracing import Live, tracing
 from ..dtypes import DType, float16, float32
 from ..errors import ArgumentError, DTypeError, GradientError, ShapeError
 from ..interrupts import whole
@@ -64,8 +64,23 @@ class Optimizer(ABC):
     read_each_run: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, params: Iterable[Tensor], lr: float):
+        tracer = tracing()
+        self._trace = None if tracer is None else tracer.start  # the one that makes it, if any
         self.lr = lr
         self.params = self._checked(params)
+
+    @property
+    def _is_found(self) -> bool:
+        """Whether a function is traced that finds the optimizer, and does not make it itself.
+
+        What such a one changes is state, and its numbers are read anew for every run.
+        """
+        tracer = tracing()
+        return tracer is not None and tracer.start != self._trace
+
+    def _number(self, function: Callable[..., float], *args: Any) -> float:
+        """Return what a function gives: a number that stays the one it is in every run, or Live."""
+        return Live(function, *args) if self._is_found else function(*args)
 
     @property
     def _name(self) -> str:
@@ -83,8 +98,8 @@ class Optimizer(ABC):
     def _as_read(self, name: str) -> Any:
         """Return a setting that is asked for by name; a program that rests on it is told so."""
         value = getattr(self, name)
-        if (tracer := tracing()) is not None:
-            tracer.require(self._is_still, name, value)
+        if self._is_found:
+            tracing().require(self._is_still, name, value)
         return value
 
     def _is_still(self, name: str, value: Any) -> bool:

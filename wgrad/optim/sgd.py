@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..backends.array import Array, Body
-from ..backends.tracing import Live, changing, traced_by, tracing
+from ..backends.tracing import changing, traced_by
 from ..creation import zeros_like
 from ..errors import ArgumentError, DTypeError
 from ..interrupts import interrupts_wait, whole
@@ -90,7 +90,7 @@ class SGD(Optimizer):
         """Change every parameter that has a gradient, in place: one kernel each when plain."""
         for i, p in enumerate(self.params):
             if self._is_moved(p):
-                if tracing() is not None and self._velocity[i] is None and self._momentum:
+                if self._is_found and self._velocity[i] is None and self._momentum:
                     changing(self._velocity)
                     with traced_by(None):  # state that a program finds, not one that it makes
                         self._velocity[i] = zeros_like(p, kept_in(p))
@@ -98,10 +98,8 @@ class SGD(Optimizer):
                 self._step(i, p, p.grad.array)
 
     def _step(self, i: int, p: Tensor, g: Array) -> None:
-        lr, momentum, decay = self._lr, self._momentum, self._weight_decay
-        if tracing() is not None:  # a program reads them anew for every run
-            lr, momentum = Live.of(self, "_lr"), Live.of(self, "_momentum")
-            decay = Live.of(self, "_weight_decay")
+        names = ("_lr", "_momentum", "_weight_decay")
+        lr, momentum, decay = [self._number(getattr, self, name) for name in names]
         if not self._momentum:
             if decay:
                 p._write(map_arrays(_DECAYED_STEP, p.array, g, lr, decay), owned=True)
