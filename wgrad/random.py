@@ -23,6 +23,7 @@ from .backends.base import Device
 from .backends.threefry import bits as host_bits
 from .backends.threefry import split_seed
 from .backends.tracing import tracing
+from .checks.arguments import count as check_count
 from .core import caller, place
 from .creation import DeviceLike, tensor
 from .devices import device as find_device
@@ -54,7 +55,11 @@ class Generator:
         return _generator_at, (self.seed, self.counter)  # a lock cannot be pickled
 
     def take(self, count: int) -> tuple[tuple[int, int], int]:
-        """Return the key and the first counter of `count` numbers, which are now used."""
+        """Return the key and the first counter of `count` numbers, which are now used.
+
+        Raises: ArgumentError.
+        """
+        count = check_count(count, "Generator.take", "count")
         with self._lock:
             first = self.counter
             self.counter += count

@@ -18,7 +18,7 @@ from . import core
 from .backends.array import Array, Storage, births
 from .backends.tracing import tracing
 from .core import Call, Node, Value
-from .errors import ArgumentError, GradientError
+from .errors import ArgumentError, GradientError, shown
 from .interrupts import whole
 from .ops.families import REGISTRY
 
@@ -278,7 +278,8 @@ def _checked_hook_result(result: Any, ct: Tensor) -> Tensor:
         return ct
     if not isinstance(result, Value) or result.shape != ct.shape or result.dtype is not ct.dtype:
         raise GradientError(
-            f"hook: it returned {result!r}; a {ct.dtype.name} tensor of shape {ct.shape} is needed"
+            f"hook: it returned {shown(result)}; a {ct.dtype.name} tensor of shape {ct.shape} is "
+            "needed"
         )
     return result  # type: ignore[return-value]  # a Value is a Tensor
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from . import core, tape
 from .backends.array import Storage, births
+from .checks import guarded
 from .core import Call, Node, Value
 from .creation import tensor
 from .errors import ArgumentError, DTypeError, GradientError, shown
@@ -121,7 +122,7 @@ def vjp(f: Callable, *primals: Any) -> tuple[Tensor, Callable[..., Any]]:
         found = level.gradients(out, out._as_cotangent(ct, "vjp"))
         return found[0] if len(found) == 1 else tuple(found)
 
-    return level.value(out), pull
+    return level.value(out), guarded(pull, "vjp")
 
 
 def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
@@ -159,7 +160,7 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..
         found = level.gradients(out, one)
         return level.value(out), tuple(found) if many else found[0]
 
-    return compute
+    return guarded(compute, "value_and_grad")
 
 
 def grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
@@ -173,7 +174,7 @@ def grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     def compute(*args: Any, **kwargs: Any) -> Any:
         return both(*args, **kwargs)[1]
 
-    return compute
+    return guarded(compute, "grad")
 
 
 class _ForwardMode:
@@ -282,7 +283,9 @@ def jacobian(f: Callable, mode: str = "auto") -> Callable[..., Tensor]:
     "reverse" (one pass a row) or "auto": whichever has fewer.
     """
     if mode not in ("auto", "forward", "reverse"):
-        raise ArgumentError(f'jacobian: mode {mode!r} came; "auto", "forward" or "reverse" needed')
+        raise ArgumentError(
+            f'jacobian: mode {shown(mode)} came; "auto", "forward" or "reverse" needed'
+        )
 
     def compute(x: Any, *rest: Any, **kwargs: Any) -> Tensor:
         from .shaping import reshape, stack
@@ -304,7 +307,7 @@ def jacobian(f: Callable, mode: str = "auto") -> Callable[..., Tensor]:
             return Tensor(x.device.full((*shape, *x.shape), 0, x.dtype))
         return reshape(stack(columns, axis=-1), (*columns[0].shape, *x.shape))
 
-    return compute
+    return guarded(compute, "jacobian")
 
 
 def hvp(f: Callable, x: Any, v: Any) -> Tensor:

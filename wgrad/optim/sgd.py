@@ -9,8 +9,9 @@ import numpy as np
 
 from ..backends.array import Array, Body
 from ..backends.tracing import changing, traced_by
+from ..checks.arguments import flag
 from ..creation import zeros_like
-from ..errors import ArgumentError, DTypeError
+from ..errors import ArgumentError, DTypeError, shown
 from ..interrupts import interrupts_wait, whole
 from ..nn.module import prepare_value
 from ..ops.movement import cast
@@ -135,7 +136,7 @@ class SGD(Optimizer):
         where = "SGD.load_state_dict"
         names = (*_SETTINGS, "velocity")
         if not isinstance(state, Mapping) or set(state) != set(names):
-            came = list(state) if isinstance(state, Mapping) else type(state).__name__
+            came = shown(list(state)) if isinstance(state, Mapping) else type(state).__name__
             raise ArgumentError(f"{where}: {came} came, and a dict of {list(names)} is needed")
         velocity = state["velocity"]
         if not isinstance(velocity, (list, tuple)):
@@ -159,6 +160,7 @@ class SGD(Optimizer):
 
 def _checked_settings(momentum: Any, nesterov: Any, weight_decay: Any) -> tuple[float, bool, float]:
     momentum = checked_number(momentum, "SGD: momentum")
+    nesterov = flag(nesterov, "SGD", "nesterov")
     if nesterov and not momentum:
         raise ArgumentError("SGD: nesterov=True needs a momentum greater than 0")
-    return momentum, bool(nesterov), checked_number(weight_decay, "SGD: weight_decay")
+    return momentum, nesterov, checked_number(weight_decay, "SGD: weight_decay")
