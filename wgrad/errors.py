@@ -8,6 +8,7 @@ Each class is also the built-in kind that a Python user would catch:
     ├── ArgumentError           ValueError    an argument outside its domain
     ├── DTypeError              TypeError     dtypes that do not fit, or that the device lacks
     ├── IndexRangeError         IndexError    an index or a class label outside its range
+    ├── LinAlgError             LinAlgError   NumPy's, a ValueError: a matrix without the result
     ├── GradientError           RuntimeError  misuse of the tape
     ├── DeviceError             RuntimeError  no such device, tensors of two devices, a lost device
     │   └── ForkedError         RuntimeError  a GPU opened before this process was forked
@@ -18,10 +19,13 @@ Each class is also the built-in kind that a Python user would catch:
     └── MissingDependencyError  ImportError   an optional package is not installed
 
 A message says in one sentence what came and what is needed, and is raised before anything is
-dispatched: no tensor has changed when one of these arrives.
+dispatched: no tensor has changed when one of these arrives. One comes later: the IndexRangeError
+for an index that a compiled function computed (see `compile`).
 """
 
 from typing import Any
+
+import numpy as np
 
 
 class WgradError(Exception):
@@ -46,6 +50,10 @@ class DTypeError(WgradError, TypeError):
 
 class IndexRangeError(WgradError, IndexError):
     """An index or a class label outside its range."""
+
+
+class LinAlgError(WgradError, np.linalg.LinAlgError):
+    """A matrix that has no such result: one that is singular, or not positive definite."""
 
 
 class GradientError(WgradError, RuntimeError):

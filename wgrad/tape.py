@@ -19,7 +19,7 @@ from .backends.array import Array, Storage, births
 from .backends.tracing import tracing
 from .core import Call, Node, Value
 from .errors import ArgumentError, GradientError
-from .interrupts import whole
+from .interrupts import interrupts_wait, whole
 from .ops.families import REGISTRY
 
 if TYPE_CHECKING:
@@ -151,9 +151,34 @@ def is_recording() -> bool:
     return record in core.listeners()
 
 
+def is_followed(x: Value) -> bool:
+    """Return whether the tape, or forward mode, follows what is done with `x` in this context."""
+    heard = core.listeners()
+    if x.node is not None and x.node.requires_grad and record in heard:
+        return True
+    return any(h.follows(x) for h in heard if hasattr(h, "follows"))
+
+
 def recording(mode: bool, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     """Call a function with recording on or off, in this context alone, and return its result."""
     return core.heard_by(_switched(core.listeners(), mode), function, *args, **kwargs)
+
+
+class unrecorded(interrupts_wait):
+    """Record nothing in a short block of our own, which handlers of signals wait for.
+
+    One that raised as a `no_grad` block is left would leave recording off.
+    """
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._token = core.chosen_listeners.set(_switched(core.listeners(), False))
+
+    def __exit__(self, *exc: object) -> None:
+        core.chosen_listeners.reset(self._token)
+        super().__exit__(*exc)
 
 
 def _switched(heard: tuple[core.Listener, ...], mode: bool) -> tuple[core.Listener, ...]:

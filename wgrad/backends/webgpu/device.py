@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ...errors import (
@@ -24,6 +24,7 @@ from ...errors import (
     ShaderError,
 )
 from ...interrupts import interrupts_wait, whole
+from ...recent import Recent, Shared
 from ...statistics import COUNTERS
 
 PARAMS_BYTES = 256  # the largest Params of any shader; bound at a dynamic offset
@@ -31,8 +32,11 @@ RING_BYTES = 1 << 18  # parameters of the dispatches of one submit
 BATCH = 128  # dispatches a submit: fewer keep the GPU waiting, more keep it idle for longer
 UNSUBMITTED_BYTES = 1 << 24  # uploads without a submit are kept in memory by the driver,
 WRITE_OVERHEAD = 2048  # and so much more for each of them
+MOVED_BYTES = 1 << 26  # between host and device at once: the driver takes as much beside, for each
 GROUPS_PER_DIMENSION = 65535
-GROUPS_KEPT = 8192  # cached bind groups
+GROUPS_KEPT = 4096  # cached bind groups, of a kilobyte each
+LAYOUTS_KEPT = 256  # of bind groups, by what becomes of each buffer
+PIPELINES_KEPT = 128  # besides those that who runs them holds: up to a megabyte each
 # Asked for at the adapter's maximum; everything else is within the portable defaults.
 LIMITS = ("max-buffer-size", "max-storage-buffer-binding-size")
 
@@ -102,19 +106,51 @@ class Buffer:
 
     __slots__ = ("batch", "give_back", "groups", "nbytes", "raw", "uid")
 
+    start = 0  # of what is bound of it
+
     def __init__(self, raw: Any, nbytes: int, uid: int):
         self.raw = raw
         self.nbytes = nbytes
-        self.uid = uid
+        self.uid: Hashable = uid
         self.batch = -1  # the batch of dispatches that used it last
         self.groups: set[tuple] = set()  # keys of the cached bind groups that hold it
         self.give_back: Any = None  # called without arguments when its storage is gone
+
+    @property
+    def whole(self) -> Buffer:
+        """The buffer itself."""
+        return self
+
+
+class Window(Buffer):
+    """`nbytes` of a buffer from `start` on, to be bound in its place; no memory of its own."""
+
+    __slots__ = ("_whole", "start")
+
+    def __init__(self, whole: Buffer, start: int, nbytes: int):
+        self._whole = whole
+        self.start = start
+        self.nbytes = nbytes
+        self.uid = (whole.uid, start, nbytes)
+        self.raw, self.groups = whole.raw, whole.groups
+
+    @property
+    def whole(self) -> Buffer:
+        return self._whole
+
+    @property
+    def batch(self) -> int:  # no attribute, but the whole buffer's
+        return self._whole.batch
+
+    @batch.setter
+    def batch(self, batch: int) -> None:
+        self._whole.batch = batch
 
 
 class Pipeline:
     """A compiled shader; `access` says of each storage buffer whether it is read or written."""
 
-    __slots__ = ("access", "code", "label", "raw")
+    __slots__ = ("__weakref__", "access", "code", "label", "raw")
 
     def __init__(self, raw: Any, access: str, label: str, code: str):
         self.raw = raw
@@ -167,16 +203,20 @@ class Gpu:
 
     Its lock serialises all threads. In the main thread a handler of a signal may come between any
     two calls, work with the device itself, and raise: what it must not part is done with no call
-    between, or in a block that it waits for (`driving`).
+    between, or in a block that it waits for (`driving`). `most_bound` asks for smaller bindings
+    than the adapter's, and `most_bytes` for smaller buffers.
     """
 
-    def __init__(self, adapter: Any):
+    def __init__(self, adapter: Any, most_bound: int | None = None, most_bytes: int | None = None):
         check_process()
         self.wgpu = importlib.import_module("wgpu")
+        self.adapter = adapter
         self.info = dict(adapter.info)
         self.features = frozenset(adapter.features)
         wanted = [f for f in ("shader-f16", "subgroup", "timestamp-query") if f in self.features]
         limits = {k: v for k, v in adapter.limits.items() if k in LIMITS}
+        for limit, wish in zip(LIMITS, (most_bytes, most_bound), strict=True):
+            limits[limit] = min(limits[limit], wish or limits[limit])
         try:
             self.raw = adapter.request_device_sync(required_features=wanted, required_limits=limits)
         except Exception as error:
@@ -185,9 +225,13 @@ class Gpu:
         self.is_software = self.info["adapter_type"] == "CPU"
         self.lock = threading.RLock()
         self.driving = _Driving(self)
-        self.largest_buffer = min(
-            self.limits["max-buffer-size"], self.limits["max-storage-buffer-binding-size"]
-        )
+        # Both in whole vec4s, as all memory is. What does not fit into one binding is worked on in
+        # windows, which begin at multiples of `align`.
+        self.largest_buffer = self.limits["max-buffer-size"] // 16 * 16
+        bound = self.limits["max-storage-buffer-binding-size"] // 16 * 16
+        self.largest_binding = min(bound, self.largest_buffer)
+        self.align = max(16, self.limits["min-storage-buffer-offset-alignment"])
+        self.has_large = False  # has there been a buffer that one binding does not hold?
         self.slot = max(32, self.limits["min-uniform-buffer-offset-alignment"])
         self._ring, self._spare = bytearray(RING_BYTES), bytearray(RING_BYTES)
         usage = self.wgpu.BufferUsage
@@ -198,9 +242,11 @@ class Gpu:
         # Held here, a buffer is never garbage. Were a tensor in a reference cycle its only owner,
         # the collector would run wgpu's destructor of the buffer too, just as ours returns it to
         # the pool; binding it later would end the process.
-        self._alive: dict[int, Buffer] = {}
-        self._layouts: dict[str, tuple[Any, Any]] = {}
-        self._groups: dict[tuple, Any] = {}
+        self._alive: dict[Hashable, Buffer] = {}
+        self._layouts: Recent[str, tuple[Any, Any]] = Recent(LAYOUTS_KEPT)
+        # Bind groups, each with the sets of its buffers that have its key.
+        self._groups: Recent[tuple, tuple[Any, list[set]]] = Recent(GROUPS_KEPT)
+        self._texts: Shared[tuple[str, str], Pipeline] = Shared(PIPELINES_KEPT)
         self._stamps: tuple[Any, Any] | None = None  # a query set and the buffer it resolves to
         self._stamped = False  # does the next pass write them?
         self._record: list[Any] | None = None
@@ -216,8 +262,8 @@ class Gpu:
         check_process()
         if nbytes > self.largest_buffer:
             raise OutOfMemoryError(
-                f"webgpu: a tensor of {nbytes} bytes came, and {self.info['device']} binds at most "
-                f"{self.largest_buffer}"
+                f"webgpu: a tensor of {nbytes} bytes came, and a buffer of "
+                f"{self.info['device']} has at most {self.largest_buffer}"
             )
         try:
             raw = self.raw.create_buffer(size=nbytes, usage=self._storage_usage)
@@ -228,6 +274,7 @@ class Gpu:
         self._next_uid += 1
         COUNTERS.buffers_created += 1
         COUNTERS.bytes_allocated += nbytes
+        self.has_large = self.has_large or nbytes > self.largest_binding
         buffer = self._alive[self._next_uid] = Buffer(raw, nbytes, self._next_uid)
         return buffer
 
@@ -250,16 +297,18 @@ class Gpu:
         with self.lock:
             if buffer.batch == self.batch:
                 self.flush()
-            with self.driving:
-                self.raw.queue.write_buffer(buffer.raw, 0, data)
             COUNTERS.uploads += 1
             COUNTERS.bytes_uploaded += nbytes
-            self._unsubmitted += nbytes + WRITE_OVERHEAD
-            if self._unsubmitted > UNSUBMITTED_BYTES:
-                self.flush()
+            for start in range(0, nbytes, MOVED_BYTES):
+                size = min(MOVED_BYTES, nbytes - start)
                 with self.driving:
-                    self.raw.queue.submit([])
-                self._unsubmitted = 0
+                    self.raw.queue.write_buffer(buffer.raw, start, data, start, size)
+                self._unsubmitted += size + WRITE_OVERHEAD
+                if self._unsubmitted > UNSUBMITTED_BYTES:
+                    self.flush()
+                    with self.driving:
+                        self.raw.queue.submit([])
+                    self._unsubmitted = 0
 
     def read(self, buffer: Buffer, offset: int, nbytes: int) -> Any:
         """Return bytes of a buffer when everything recorded has run."""
@@ -271,7 +320,14 @@ class Gpu:
             COUNTERS.submits += 1  # the copy to readable memory
             self._unsubmitted = 0
             with self.driving:
-                return self.raw.queue.read_buffer(buffer.raw, offset, nbytes)
+                if nbytes <= MOVED_BYTES:
+                    return self.raw.queue.read_buffer(buffer.raw, offset, nbytes)
+                host = bytearray(nbytes)
+                for start in range(0, nbytes, MOVED_BYTES):
+                    size = min(MOVED_BYTES, nbytes - start)
+                    part = self.raw.queue.read_buffer(buffer.raw, offset + start, size)
+                    host[start : start + size] = part
+                return host
 
     def wait(self) -> None:
         """Return when everything recorded has run: a mapped read is what tells."""
@@ -285,7 +341,7 @@ class Gpu:
     # Pipelines.
     def _layout(self, access: str) -> tuple[Any, Any]:
         """Return the explicit layouts of a shader whose buffers are used as `access` says."""
-        found = self._layouts.get(access)
+        found = self._layouts.find(access)
         if found is None:
             stage = self.wgpu.ShaderStage.COMPUTE
             entries: list[dict] = [
@@ -304,7 +360,8 @@ class Gpu:
                 entries.append({"binding": i, "visibility": stage, "buffer": {"type": kind}})
             group = self.raw.create_bind_group_layout(entries=entries)
             whole = self.raw.create_pipeline_layout(bind_group_layouts=[group])
-            found = self._layouts[access] = group, whole
+            found = group, whole
+            self._layouts.keep(access, found)
         return found
 
     def compile(self, code: str, access: str | int, label: str) -> Pipeline:
@@ -329,6 +386,10 @@ class Gpu:
             COUNTERS.pipelines_compiled += 1
             return Pipeline(raw, access, label, code)
 
+    def pipeline(self, code: str, access: str, label: str) -> Pipeline:
+        """Return the pipeline of a shader text; one that is in use is not compiled again."""
+        return self._texts.find((code, access), lambda: self.compile(code, access, label))
+
     # Recording.
     def launch(
         self, pipeline: Pipeline, buffers: tuple[Buffer, ...], params: bytes, groups: int
@@ -347,9 +408,8 @@ class Gpu:
                 return
             size = len(params)
             key = (pipeline.access, *[b.uid for b in buffers])
-            group = self._groups.get(key)
-            if group is None:
-                group = self._bind(key, buffers)
+            found = self._groups.find(key)
+            group = self._bind(key, buffers) if found is None else found[0]
             while True:
                 work, batch = self._work, self.batch
                 last = work[-1] if work else None
@@ -388,7 +448,12 @@ class Gpu:
             {"binding": 0, "resource": {"buffer": uniforms, "offset": 0, "size": PARAMS_BYTES}}
         ]
         for i, buffer in enumerate(buffers, 1):
-            resource = {"buffer": buffer.raw, "offset": 0, "size": buffer.nbytes}
+            if buffer.nbytes > self.largest_binding:
+                raise OutOfMemoryError(
+                    f"webgpu: a kernel came for a tensor of {buffer.nbytes} bytes, and "
+                    f"{self.info['device']} binds at most {self.largest_binding} at once"
+                )
+            resource = {"buffer": buffer.raw, "offset": buffer.start, "size": buffer.nbytes}
             entries.append({"binding": i, "resource": resource})
         COUNTERS.bind_groups_created += 1
         with self.driving:
@@ -397,13 +462,12 @@ class Gpu:
     @whole
     def _bind(self, key: tuple, buffers: tuple[Buffer, ...]) -> Any:
         group = self.bind_group(key[0], buffers, self._uniforms)
-        if len(self._groups) >= GROUPS_KEPT:  # the pool found ever new combinations of buffers
-            self._groups.clear()
-            for each in self._alive.values():
-                each.groups.clear()
-        self._groups[key] = group
-        for buffer in buffers:
-            buffer.groups.add(key)
+        holders = [buffer.groups for buffer in buffers]
+        for keys in holders:
+            keys.add(key)
+        for oldest, (_, others) in self._groups.keep(key, (group, holders)):
+            for keys in others:
+                keys.discard(oldest)
         return group
 
     def timed(self, launches: Sequence[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]) -> float:

@@ -6,7 +6,7 @@ order; only host writes have to wait, which `Gpu.write` sees to.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -23,16 +23,18 @@ SMALLEST = 256  # bytes
 KEPT = 1 << 29  # bytes of free buffers that are kept
 
 
-def size_class(nbytes: int, largest: int) -> int:
+def size_class(nbytes: int, *limits: int) -> int:
     """Return the size of the buffers that serve `nbytes`: four classes an octave, each of 16s.
 
-    At most a quarter is wasted; the classes end at the device's largest buffer.
+    At most a quarter is wasted; what is within one of the limits (the device's largest binding,
+    its largest buffer) is not rounded beyond it.
     """
     if nbytes <= SMALLEST:
         return SMALLEST
     step = max(16, 1 << (nbytes - 1).bit_length() - 3)
     rounded = -(-nbytes // step) * step
-    return rounded if rounded <= largest else nbytes + -nbytes % 16
+    beyond = any(nbytes <= limit < rounded for limit in limits)
+    return nbytes + -nbytes % 16 if beyond else rounded
 
 
 class Pool:
@@ -43,7 +45,7 @@ class Pool:
         # Filled by destructors, which may run in any thread, even in the middle of `acquire`;
         # appending to a deque is atomic, so nothing is locked there.
         self.returned: deque[Buffer] = deque()
-        self._free: dict[int, list[Buffer]] = {}
+        self._free: OrderedDict[int, list[Buffer]] = OrderedDict()  # used last, last
         self._free_bytes = 0
 
     def fill(self, storage: GpuStorage, nbytes: int) -> None:
@@ -53,7 +55,7 @@ class Pool:
         """
         with self.gpu.lock:
             self._take_back()
-            wanted = size_class(nbytes, self.gpu.largest_buffer)
+            wanted = size_class(nbytes, self.gpu.largest_binding, self.gpu.largest_buffer)
             shelf = self._free.get(wanted, [])
             # Unpacked, not called: no handler of a signal comes before the storage has the buffer,
             # and whoever came before is seen.
@@ -61,6 +63,7 @@ class Pool:
             if shelf:
                 (storage.buffer,) = taken
                 self._free_bytes -= wanted
+                self._free.move_to_end(wanted)
                 COUNTERS.buffers_reused += 1
                 return
             with interrupts_wait():
@@ -93,10 +96,12 @@ class Pool:
             self.trim(KEPT // 2)
 
     def trim(self, keep: int) -> None:
-        """Give free buffers back to the driver, the largest first, until `keep` bytes are left."""
+        """Give free buffers back to the driver until `keep` bytes are left.
+
+        First go those of the sizes that were not asked for the longest.
+        """
         with interrupts_wait(), self.gpu.lock:
-            for size in sorted(self._free, reverse=True):
-                shelf = self._free[size]
+            for size, shelf in self._free.items():
                 while shelf and self._free_bytes > keep:
                     self.gpu.drop_buffer(shelf.pop())
                     self._free_bytes -= size

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 
 from ...errors import DeviceError
+from ...recent import Recent
 from ...statistics import COUNTERS
 from .device import PARAMS_BYTES, Buffer, Gpu, Pipeline, check_process, folded
 
@@ -37,7 +38,7 @@ class Replay:
                 size=len(self._host), usage=usage.UNIFORM | usage.COPY_DST
             )
         self._stale = True  # the uniform buffer lacks what the host has
-        self._bound: dict[Hashable, list] = {}
+        self._bound: Recent[Hashable, list] = Recent(COMBINATIONS)
         self._dropped = gpu.dropped
 
     @property
@@ -83,14 +84,13 @@ class Replay:
         if self._dropped != self.gpu.dropped:  # a bind group keeps its buffers' memory alive
             self._bound.clear()
             self._dropped = self.gpu.dropped
-        found = self._bound.get(key)
+        found = self._bound.find(key)
         if found is None:
-            if len(self._bound) >= COMBINATIONS:
-                self._bound.pop(next(iter(self._bound)))
-            found = self._bound[key] = [
+            found = [
                 self.gpu.bind_group(pipeline.access, bound, self._uniforms)
                 for pipeline, bound in zip(self._pipelines, buffers(), strict=True)
             ]
+            self._bound.keep(key, found)
         return found
 
     def _encoded(self, groups: list) -> object:
