@@ -319,7 +319,15 @@ def test_handlers_wait_in_the_main_thread_alone():
 
 
 def test_a_timer_amid_reads_and_steps(device, handler):
-    before = signal.signal(signal.SIGALRM, lambda number, frame: (wg.ones(3) + 1).tolist())
+    found, inside = [], []
+
+    def reads(number, frame):
+        if not inside:  # the timer may be faster than what it starts
+            inside.append(True)
+            found.append((wg.ones(3) + 1).tolist())
+            inside.clear()
+
+    before = signal.signal(signal.SIGALRM, reads)
     step, state, _ = training()
     compiled = wg.compile(step)
     try:
@@ -331,6 +339,14 @@ def test_a_timer_amid_reads_and_steps(device, handler):
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert state()[2] == 60 and state()[-1][:2] == [60, 60]
+    assert found and all(x == [2, 2, 2] for x in found)
+
+
+def test_a_handler_that_submits_what_was_about_to_be_submitted(webgpu, handler):
+    x = wg.tensor([1.0, 2.0])
+    handler(lambda number, frame: (x + 1).tolist())
+    for at in range(1, points_of(lambda: (x * 2).tolist())):
+        assert Points(at, send).during(lambda: (x * 2).tolist()) == [2, 4]
 
 
 def test_a_finalizer_amid_a_call_of_the_driver_is_refused(webgpu, monkeypatch):
