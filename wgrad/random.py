@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, forking
 from .backends.array import Array, Body
 from .backends.base import Device
 from .backends.threefry import bits as host_bits
@@ -45,7 +45,8 @@ class Generator:
     def __init__(self, seed: int):
         self.seed = _checked_seed(seed, "Generator")
         self.counter = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        forking.register(self, "_lock", order=1)
 
     def __repr__(self) -> str:
         return f"Generator(seed={self.seed}, counter={self.counter})"
