@@ -113,10 +113,10 @@ def test_work_that_has_no_room_is_done_when_there_is(
         short.setattr(headroom, "left", lambda: 1000)
         with pytest.raises(OutOfMemoryError, match="running 2 kernels needs"):
             y.numpy()
-        with pytest.raises(OutOfMemoryError, match="a buffer of"):
-            wg.zeros(10_000)
         with pytest.raises(OutOfMemoryError, match="compiling shader"):
             wg.acosh(x)
+        with pytest.raises(OutOfMemoryError, match=r"\d bytes of address space"):
+            wg.zeros(10_000)
     assert y.tolist() == [2, 3]
     assert wg.zeros(10_000).sum().item() == 0
 

@@ -26,7 +26,7 @@ from ...errors import (
     ShaderError,
     WgradError,
 )
-from ...interrupts import interrupts_wait
+from ...interrupts import interrupts_wait, whole
 from ...recent import Recent, Shared
 from ...statistics import COUNTERS
 from . import headroom
@@ -38,7 +38,7 @@ UNSUBMITTED_BYTES = 1 << 24  # uploads without a submit are kept in memory by th
 WRITE_OVERHEAD = 2048  # and so much more for each of them
 MOVED_BYTES = 1 << 26  # between host and device at once: the driver takes as much beside, for each
 GROUPS_PER_DIMENSION = 65535
-GROUPS_KEPT = 4096  # cached bind groups, of a kilobyte each
+GROUPS_KEPT = 8192  # cached bind groups, of a kilobyte each
 LAYOUTS_KEPT = 256  # of bind groups, by what becomes of each buffer
 PIPELINES_KEPT = 128  # besides those that who runs them holds: up to a megabyte each
 # Asked for at the adapter's maximum; everything else is within the portable defaults.
@@ -93,7 +93,7 @@ def adapters() -> list[Any]:
     """
     global _adapters
     check_process()
-    with _lock:
+    with interrupts_wait(), _lock:
         if _adapters is None:
             headroom.require(headroom.DRIVERS, "loading the drivers of this machine's GPUs")
             try:
@@ -117,7 +117,7 @@ def adapters() -> list[Any]:
 class Buffer:
     """GPU memory from the pool: at least as large as was asked for, a multiple of 16 bytes."""
 
-    __slots__ = ("batch", "groups", "nbytes", "raw", "uid")
+    __slots__ = ("batch", "give_back", "groups", "nbytes", "raw", "uid")
 
     start = 0  # of what is bound of it
 
@@ -127,6 +127,7 @@ class Buffer:
         self.uid: Hashable = uid
         self.batch = -1  # the batch of dispatches that used it last
         self.groups: set[tuple] = set()  # keys of the cached bind groups that hold it
+        self.give_back: Any = None  # called without arguments when its storage is gone
 
     @property
     def whole(self) -> Buffer:
@@ -179,11 +180,44 @@ class _Dispatch(NamedTuple):
     groups: int
 
 
+class _Driving:
+    """A block of calls of the driver: other threads wait, and so do handlers of signals.
+
+    Raises: DeviceError in a finalizer that the garbage collector runs amid such a block, for the
+    driver cannot be entered twice.
+    """
+
+    def __init__(self, gpu: Gpu):
+        self._lock = gpu.lock
+        self._waiting = interrupts_wait()  # of the thread that is inside
+        self._entered = False
+
+    def __enter__(self) -> None:
+        waiting = interrupts_wait()
+        waiting.__enter__()
+        self._lock.acquire()
+        if self._entered:
+            self._lock.release()
+            waiting.__exit__()
+            raise DeviceError(
+                "webgpu: a finalizer (__del__, a weakref's callback) used the device amid a call "
+                "of its driver; tensors can be used when that has returned"
+            )
+        self._waiting, self._entered = waiting, True
+
+    def __exit__(self, *exc: object) -> None:
+        waiting, self._entered = self._waiting, False
+        self._lock.release()
+        waiting.__exit__()
+
+
 class Gpu:
     """An open adapter: records dispatches, submits them in batches, moves bytes both ways.
 
-    Its lock serialises all threads: a dispatch is one critical section. `most_bound` asks for
-    smaller bindings than the adapter's, and `most_bytes` for smaller buffers.
+    Its lock serialises all threads. In the main thread a handler of a signal may come between any
+    two calls, work with the device itself, and raise: what it must not part is done with no call
+    between, or in a block that it waits for (`driving`). `most_bound` asks for smaller bindings
+    than the adapter's, and `most_bytes` for smaller buffers.
     """
 
     def __init__(self, adapter: Any, most_bound: int | None = None, most_bytes: int | None = None):
@@ -207,6 +241,7 @@ class Gpu:
         self.is_software = self.info["adapter_type"] == "CPU"
         self.lock = threading.RLock()
         forking.register(self, "lock", order=3)
+        self.driving = _Driving(self)
         # Both in whole vec4s, as all memory is. What does not fit into one binding is worked on in
         # windows, which begin at multiples of `align`.
         self.largest_buffer = self.limits["max-buffer-size"] // 16 * 16
@@ -215,7 +250,7 @@ class Gpu:
         self.align = max(16, self.limits["min-storage-buffer-offset-alignment"])
         self.has_large = False  # has there been a buffer that one binding does not hold?
         self.slot = max(32, self.limits["min-uniform-buffer-offset-alignment"])
-        self._ring = bytearray(RING_BYTES)
+        self._ring, self._spare = bytearray(RING_BYTES), bytearray(RING_BYTES)
         usage = self.wgpu.BufferUsage
         self._storage_usage = usage.STORAGE | usage.COPY_SRC | usage.COPY_DST
         self._uniforms = self.raw.create_buffer(
@@ -225,9 +260,9 @@ class Gpu:
         # the collector would run wgpu's destructor of the buffer too, just as ours returns it to
         # the pool; binding it later would end the process.
         self._alive: dict[Hashable, Buffer] = {}
-        self._layouts: Recent[str, tuple[Any, Any]] = Recent(LAYOUTS_KEPT)
+        self._layouts: Recent[str] = Recent(LAYOUTS_KEPT)
         # Bind groups, each with the sets of its buffers that have its key.
-        self._groups: Recent[tuple, tuple[Any, list[set]]] = Recent(GROUPS_KEPT)
+        self._groups: Recent[tuple] = Recent(GROUPS_KEPT)
         self._texts: Shared[tuple[str, str], Pipeline] = Shared(PIPELINES_KEPT)
         self._stamps: tuple[Any, Any] | None = None  # a query set and the buffer it resolves to
         self._stamped = False  # does the next pass write them?
@@ -287,12 +322,13 @@ class Gpu:
 
     def drop_buffer(self, buffer: Buffer) -> None:
         """Forget a buffer; the driver frees it when submitted work is done with it."""
-        with self.lock:
+        with interrupts_wait(), self.lock:
             if buffer.batch == self.batch:
                 self.flush()
             for key in buffer.groups:
-                self._groups.pop(key, None)
+                self._groups.drop(key)
             buffer.groups.clear()
+            buffer.give_back = None  # which refers to the buffer
             del self._alive[buffer.uid]
             self.dropped += 1
             COUNTERS.bytes_allocated -= buffer.nbytes
@@ -309,11 +345,13 @@ class Gpu:
             try:
                 for start in range(0, nbytes, MOVED_BYTES):
                     size = min(MOVED_BYTES, nbytes - start)
-                    self.raw.queue.write_buffer(buffer.raw, start, data, start, size)
+                    with self.driving:
+                        self.raw.queue.write_buffer(buffer.raw, start, data, start, size)
                     self._unsubmitted += size + WRITE_OVERHEAD
                     if self._unsubmitted > UNSUBMITTED_BYTES:
                         self.flush()
-                        self.raw.queue.submit([])
+                        with self.driving:
+                            self.raw.queue.submit([])
                         self._unsubmitted = 0
             except WgradError:
                 raise
@@ -348,7 +386,8 @@ class Gpu:
         COUNTERS.submits += 1  # the copy to readable memory
         self._unsubmitted = 0
         try:
-            return self.raw.queue.read_buffer(raw, offset, nbytes)
+            with self.driving:
+                return self.raw.queue.read_buffer(raw, offset, nbytes)
         except Exception as error:
             what = f"a readback of {nbytes} bytes failed"
             raise self.failure(DeviceError, what, error) from error
@@ -356,7 +395,7 @@ class Gpu:
     # Pipelines.
     def _layout(self, access: str) -> tuple[Any, Any]:
         """Return the explicit layouts of a shader whose buffers are used as `access` says."""
-        found = self._layouts.find(access)
+        found = self._layouts[access]
         if found is None:
             stage = self.wgpu.ShaderStage.COMPUTE
             entries: list[dict] = [
@@ -389,7 +428,7 @@ class Gpu:
         if isinstance(access, int):
             access = "r" * access + "w"
         headroom.require(0, f"compiling shader {label}")
-        with self.lock:
+        with self.driving:
             try:
                 module = self.raw.create_shader_module(label=label, code=code)
                 raw = self.raw.create_compute_pipeline(
@@ -425,20 +464,27 @@ class Gpu:
             if self._record is not None:
                 self._record.append((pipeline, buffers, params, groups))
                 return
-            work = self._work
-            start = work[-1].end if work else 0
-            if start + PARAMS_BYTES > RING_BYTES or len(work) >= BATCH:
-                self.flush()
-                work, start = self._work, 0
             size = len(params)
-            self._ring[start : start + size] = params
             key = (pipeline.access, *[b.uid for b in buffers])
-            found = self._groups.find(key)
+            found = self._groups[key]
             group = self._bind(key, buffers) if found is None else found[0]
-            for buffer in buffers:
-                buffer.batch = self.batch
-            end = start + -(-size // self.slot) * self.slot
-            work.append(_Dispatch(pipeline, group, start, end, groups))
+            while True:
+                work, batch = self._work, self.batch
+                last = work[-1] if work else None
+                start = 0 if last is None else last.end
+                if start + PARAMS_BYTES > RING_BYTES or len(work) >= BATCH:
+                    self.flush()
+                    continue
+                for buffer in buffers:
+                    buffer.batch = batch
+                place = slice(start, start + size)
+                end = start + -(-size // self.slot) * self.slot
+                added = (_Dispatch(pipeline, group, start, end, groups),)
+                # No call from here on: had a handler or a finalizer launched, it would show.
+                if self._work is work and (work[-1] if work else None) is last:
+                    self._ring[place] = params
+                    work += added
+                    return
 
     @contextlib.contextmanager
     def recorded(self) -> Iterator[list[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]]:
@@ -446,7 +492,7 @@ class Gpu:
 
         No other thread launches meanwhile.
         """
-        with self.lock:
+        with interrupts_wait(), self.lock:
             launches: list[tuple[Pipeline, tuple[Buffer, ...], bytes, int]] = []
             self._record = launches
             try:
@@ -469,10 +515,12 @@ class Gpu:
             entries.append({"binding": i, "resource": resource})
         COUNTERS.bind_groups_created += 1
         try:
-            return self.raw.create_bind_group(layout=self._layout(access)[0], entries=entries)
+            with self.driving:
+                return self.raw.create_bind_group(layout=self._layout(access)[0], entries=entries)
         except Exception as error:
             raise self.failure(DeviceError, "buffers were not bound", error) from error
 
+    @whole
     def _bind(self, key: tuple, buffers: tuple[Buffer, ...]) -> Any:
         group = self.bind_group(key[0], buffers, self._uniforms)
         holders = [buffer.groups for buffer in buffers]
@@ -489,7 +537,7 @@ class Gpu:
         The GPU's own clock says so where it has one, in ticks, which WebGPU calls nanoseconds;
         the host's elsewhere. The launches belong to nothing that is being recorded.
         """
-        with self.lock:
+        with interrupts_wait(), self.lock:
             self.flush()
             record, self._record = self._record, None
             try:
@@ -518,31 +566,26 @@ class Gpu:
         return self._stamps is not None
 
     def flush(self) -> None:
-        """Submit what is recorded. Raises: DeviceError when the driver refuses it.
-
-        Until the submit the work stays listed, so an interrupt (Ctrl-C) before it loses nothing:
-        the next flush encodes it again. During the submit interrupts wait.
-        """
+        """Submit what is recorded. Raises: DeviceError when the driver refuses it."""
         with self.lock:
-            work = self._work
-            if not work:
+            if not self._work:
                 return
             self.check()
-            headroom.require(0, f"running {len(work)} kernels")
-            try:
-                commands = self._encode(work)
-            except Exception as error:  # mistakes inside a pass surface only here
-                self._work = []
-                self.batch += 1
-                names = ", ".join(sorted({d.pipeline.label for d in work}))
-                what = f"the driver refused {len(work)} dispatches of {names}"
-                raise self.failure(DeviceError, what, error) from error
-            with interrupts_wait():
+            headroom.require(0, f"running {len(self._work)} kernels")
+            with self.driving:
+                # Together, for a finalizer may launch meanwhile: that belongs to the next batch.
+                work, self._work, self._ring, self._spare, self.batch = (
+                    self._work, [], self._spare, self._ring, self.batch + 1,
+                )  # fmt: skip
+                try:
+                    commands = self._encode(work)
+                except Exception as error:  # mistakes inside a pass surface only here
+                    names = ", ".join(sorted({d.pipeline.label for d in work}))
+                    what = f"the driver refused {len(work)} dispatches of {names}"
+                    raise self.failure(DeviceError, what, error) from error
                 # On the queue's own timeline, so earlier batches have read their parameters.
-                self.raw.queue.write_buffer(self._uniforms, 0, self._ring, 0, work[-1].end)
+                self.raw.queue.write_buffer(self._uniforms, 0, self._spare, 0, work[-1].end)
                 self.raw.queue.submit([commands])
-                self._work = []
-                self.batch += 1
                 self._unsubmitted = 0
                 COUNTERS.submits += 1
                 COUNTERS.dispatches += len(work)
