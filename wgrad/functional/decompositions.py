@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core import apply
-from ..errors import ArgumentError, shown
 from ..ops import decompositions
-from ..shaping import checked_flag, concat, matrix_transpose
+from ..shaping import checked_choice, checked_flag, concat, matrix_transpose
 from .matrices import matrices
 
 if TYPE_CHECKING:
@@ -66,8 +65,7 @@ def qr(x: Tensor, *, mode: str = "reduced") -> QRResult:
     Raises: ArgumentError, ShapeError; LinAlgError for the gradient of a matrix without full rank.
     """
     x = matrices(x, "qr")
-    if mode not in ("reduced", "complete"):
-        raise ArgumentError(f'qr: mode={shown(mode)} came; "reduced" or "complete" is needed')
+    mode = checked_choice(mode, ("reduced", "complete"), "qr", "mode")
     m, n = x.shape[-2:]
     square, complete = x if m >= n else x[..., :m], mode == "complete" and m > n
     found = apply(decompositions.qr, square, complete=complete)
