@@ -30,6 +30,7 @@ LAYERS = {
     "statistics": 0,
     "version": 0,
     "backends": 1,
+    "checks": 2,
     "core": 2,
     "devices": 2,
     "ops": 3,

@@ -6,8 +6,10 @@ x = wg.tensor([2.0, 3.0], requires_grad=True)
 x.grad                      # tensor([4., 6.])
 """
 
+import sys as _sys
 from math import e, inf, nan, pi
 
+from . import checks as _checks
 from . import errors
 
 from .tensor import Tensor  # isort: skip  # first: the other modules make tensors
@@ -184,6 +186,7 @@ from .ops.elementwise import (
 from .ops.elementwise import round_ as round
 from .ops.reduction import all_ as all
 from .ops.reduction import any_ as any
+from .program.compile import Compiled as _Compiled
 from .program.compile import compile
 from .random import (
     Generator,
@@ -240,3 +243,6 @@ from .transforms import (
 from .version import __version__
 
 newaxis = None  # in x[newaxis, :], a new axis of extent 1
+
+_checks.hang(_sys.modules[__name__], data, fft, linalg, nn, nn.functional, optim)
+_checks.hang_on_class(_Compiled)

@@ -29,7 +29,7 @@ from .errors import ArgumentError, AxisError, DTypeError, ShapeError, shown
 from .functional.matrices import floating
 from .layout import Shape, integers, normalize_axis
 from .ops import fourier, indexing
-from .shaping import as_float, as_tensor, checked_choice, checked_flag
+from .shaping import as_float, as_tensor, checked_choice
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -239,7 +239,6 @@ def _frequencies(op: str, make: Any, n: Any, d: Any, dtype: Any, device: DeviceL
 
 def _shifted(op: str, x: Any, axes: Any, pairs: bool | None, shift: Any) -> Tensor:
     x = as_tensor(x, op)
-    pairs = None if pairs is None else checked_flag(pairs, op, "pairs")
     could = len(x.shape) > 1 and x.shape[-1] == 2
     if pairs is None and could:
         raise ArgumentError(

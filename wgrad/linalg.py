@@ -104,7 +104,6 @@ def matrix_norm(x: Tensor, keepdims: bool = False, ord: Any = "fro") -> Tensor:
 
 
 def _spectral_norm(x: Tensor, keepdims: bool, ord: Any) -> Tensor:
-    keepdims = shaping.checked_flag(keepdims, "matrix_norm", "keepdims")
     values = svdvals(x)
     if ord == "nuc" or not values.shape[-1]:
         found = functional.sum(values, axis=-1)

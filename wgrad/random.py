@@ -23,6 +23,7 @@ from .backends.base import Device
 from .backends.threefry import bits as host_bits
 from .backends.threefry import split_seed
 from .backends.tracing import tracing
+from .checks.arguments import count as check_count
 from .core import caller, place
 from .creation import DeviceLike, tensor
 from .devices import device as find_device
@@ -45,7 +46,7 @@ class Generator:
     def __init__(self, seed: int):
         self.seed = _checked_seed(seed, "Generator")
         self.counter = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a handler of a signal may draw in the midst of a draw
 
     def __repr__(self) -> str:
         return f"Generator(seed={self.seed}, counter={self.counter})"
@@ -54,7 +55,11 @@ class Generator:
         return _generator_at, (self.seed, self.counter)  # a lock cannot be pickled
 
     def take(self, count: int) -> tuple[tuple[int, int], int]:
-        """Return the key and the first counter of `count` numbers, which are now used."""
+        """Return the key and the first counter of `count` numbers, which are now used.
+
+        Raises: ArgumentError.
+        """
+        count = check_count(count, "Generator.take", "count")
         with self._lock:
             first = self.counter
             self.counter += count

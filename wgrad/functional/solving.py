@@ -14,7 +14,7 @@ from ..ops import decompositions, solving
 from ..ops.elementwise import greater
 from ..ops.families import expanded, with_dtype
 from ..ops.host import unpacked
-from ..shaping import as_tensor, as_tensors, checked_flag, expand_dims, matrix_transpose, squeeze
+from ..shaping import as_tensor, as_tensors, expand_dims, matrix_transpose, squeeze
 from .matrices import equations, floating, matrices
 from .reductions import count_nonzero, max
 
@@ -36,7 +36,6 @@ def cholesky(x: Tensor, *, upper: bool = False) -> Tensor:
     symmetric. Shapes: (..., n, n) -> (..., n, n). Raises: LinAlgError, ShapeError.
     """
     x = matrices(x, "cholesky", square=True)
-    upper = checked_flag(upper, "cholesky", "upper")
     found = apply(solving.cholesky, x)
     return matrix_transpose(found) if upper else found
 

@@ -21,7 +21,6 @@ import struct
 import sys
 import types
 import typing
-import weakref
 import zoneinfo
 from typing import Any
 
@@ -70,6 +69,9 @@ _FIXED: Any = (
     datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, zoneinfo.ZoneInfo,
     decimal.Decimal, operator.itemgetter, operator.attrgetter, operator.methodcaller,
     struct.Struct, BaseException, *_LOCKS,
+)  # fmt: skip
+_VALUES: Any = (
+    datetime.date, datetime.time, datetime.timedelta, datetime.timezone, decimal.Decimal,
 )  # fmt: skip
 DICE: Any = (
     random.Random, np.random.Generator, np.random.RandomState, np.random.BitGenerator,
@@ -160,5 +162,10 @@ def hides(kind: type) -> bool:
         members = [x for x in vars(cls).values() if type(x) is types.MemberDescriptorType]
         extras = len(members) + ("__dict__" in vars(cls)) + ("__weakref__" in vars(cls))
         if cls.__basicsize__ - base.__basicsize__ > extras * struct.calcsize("P"):
-            return cls not in _WATCHED and not issubclass(cls, (*_FIXED, weakref.ref))
+            return cls not in _WATCHED
     return False
+
+
+def value_of(x: Any) -> Any:
+    """Return what equal dates, durations and decimal numbers have in common; None for others."""
+    return repr(x) if isinstance(x, _VALUES) else None

@@ -45,7 +45,17 @@ from ..tape import reachable
 from .identity import Chosen, Identities
 from .names import BY_STRING, first_use, names_in, names_of_class, nested
 from .observe import Observation
-from .opaque import CACHE, DICE, QUIET, global_dice, hides, is_fixed, is_spent, state_of_dice
+from .opaque import (
+    CACHE,
+    DICE,
+    QUIET,
+    global_dice,
+    hides,
+    is_fixed,
+    is_spent,
+    state_of_dice,
+    value_of,
+)
 from .tree import is_closed, token
 
 LIMIT = 50_000  # things to watch; a function that sees more runs as it is
@@ -61,6 +71,7 @@ _VIEWS: Any = tuple(type(f({})) for f in (dict.keys, dict.values, dict.items))
 _plain_tensor = attrgetter("array", "node")
 _noded_tensor = attrgetter("array", "node", "node.requires_grad", "node.hooks")
 _flags = attrgetter("requires_grad", "retains_grad", "hooks")
+_bases = attrgetter("__bases__")
 _code = attrgetter("__code__", "__defaults__", "__kwdefaults__", "__closure__")
 
 
@@ -270,7 +281,7 @@ class Watch:
     def _data(self, path: tuple, x: Any, kind: type) -> None:
         """Watch the bytes of an array."""
         get = _fingerprint if isinstance(x, (np.ndarray, np.void)) else bytes
-        self._bytes += getattr(x, "nbytes", len(x))
+        self._bytes += memoryview(x).nbytes if isinstance(x, (bytearray, array.array)) else x.nbytes
         if self._bytes > _MOST_BYTES:
             raise TooMuchError(
                 f"more than {_MOST_BYTES >> 20} MiB of arrays are to be watched, the last is "
@@ -392,12 +403,21 @@ class Watch:
             self._later(path, zip([f".{n}" for n in chosen], get(x), strict=True), None, inside)
 
     def _namespace(self, path: tuple, d: dict, names: tuple[str, ...], inner: frozenset) -> None:
-        """Watch the chosen names of a namespace."""
-        self._same.names.append(
-            (functools.partial(_look_up, d), names, tuple(_look_up(d, n) for n in names))
-        )
+        """Watch the chosen names of a namespace, and of the builtins those that it lacks."""
+        found = tuple([n for n in names if n in d])
+        lacking = tuple([n for n in names if n not in d])
+        builtins = vars(sys.modules["builtins"])
+        values = tuple(map(builtins.get, lacking))
+        self._same.names += [
+            (d.get, found, tuple(map(d.get, found))),
+            (d.__contains__, lacking, (False,) * len(lacking)),
+            (builtins.get, lacking, values),
+        ]
+        self._note(path, ("names", found, tuple(map(id, values))))
         inside = is_closed(d.get("__name__"))
-        self._later(path, ((f".{n}", d.get(n, _MISSING)) for n in names), inner, inside)
+        self._later(path, ((f".{n}", d[n]) for n in found), inner, inside)
+        theirs = [(n, x) for n, x in zip(lacking, values, strict=True) if not _is_builtin(x)]
+        self._later(path, ((f".{n}", x) for n, x in theirs))
 
     def _module(
         self, path: tuple, x: types.ModuleType, names: frozenset[str], inside: bool
@@ -440,8 +460,7 @@ class Watch:
         """Watch the globals that a piece of code names."""
         self._entered.update(map(id, nested(code)))
         found = names_in(code)
-        builtins = vars(sys.modules["builtins"])
-        chosen = tuple(n for n in found.variables if n in names or n not in builtins)
+        chosen = found.variables
         if self.ran is not None and id(names) in self.ran.whole:
             chosen = tuple(n for n in names if not n.startswith("__"))
         self._namespace((path, ": global"), names, chosen, found.attributes)
@@ -458,13 +477,16 @@ class Watch:
                 ours = names_of_class(cls)
                 names = tuple([n for n in members if self._reads(n, ours)])
                 self._same.choose(members, names)
-                self._note(path, ("members", names))
+                self._same.attributes.append((_bases, base, base.__bases__))
+                self._note(path, ("members", names, tuple(map(id, base.__bases__))))
                 inner = [
                     (f".{name}", members[name])
                     for name in names
                     if not name.startswith("__") or isinstance(members[name], types.FunctionType)
                 ]
                 self._later(path, inner)
+        if not is_closed(type(cls).__module__):
+            self._later(path, [("'s class", type(cls))])
 
     def _object(self, path: tuple, x: Any, kind: type, inside: bool) -> None:
         top = kind.__module__.partition(".")[0]
@@ -492,7 +514,8 @@ class Watch:
             self._note(path, (kind, id(x)))
             return
         namespace = getattr(x, "__dict__", None)
-        self._note(path, (kind, id(x)) if is_library and hides(kind) else kind)
+        state = id(x) if hides(kind) else None
+        self._note(path, (kind, value_of(x) or state))
         if len(path) == 2:  # arguments are not to be kept alive
             self._objects.append(x)
         if namespace is not None:
@@ -556,8 +579,8 @@ def read_each_run(kind: type) -> frozenset[str]:
     return frozenset()
 
 
-def _look_up(d: dict, name: str) -> Any:
-    return d.get(name, _MISSING)
+def _is_builtin(x: Any) -> bool:
+    return getattr(x, "__module__", None) == "builtins"
 
 
 def _attributes(names: tuple[str, ...], x: Any) -> tuple:
@@ -607,7 +630,8 @@ def _context(x: contextvars.ContextVar) -> tuple:
 
 
 def _fingerprint(x: Any) -> Any:
-    return x.shape, x.dtype.str, x.tobytes()
+    plain = np.ndarray.view(x, np.ndarray) if isinstance(x, np.ndarray) else x  # not a subclass's
+    return plain.shape, plain.dtype.str, plain.tobytes()
 
 
 def named(path: tuple) -> str:

@@ -40,7 +40,7 @@ class WebGpuDevice(Indexing):
     def __init__(self, name: str, gpu: Gpu):
         super().__init__(name, gpu)
         self.products = Matmul(gpu)
-        self._products: Recent[tuple, _Product] = Recent(PRODUCTS_KEPT)
+        self._products: Recent[tuple] = Recent(PRODUCTS_KEPT)
         self._normal_table: Array | None = None
 
     # Elementwise.
@@ -244,7 +244,7 @@ class WebGpuDevice(Indexing):
             *(left.shape, left.strides, left.offset),
             *(right.shape, right.strides, right.offset, a.dtype, lead, inner),
         )
-        found = self._products.find(key)
+        found = self._products[key]
         if found is None:
             shape = product_shape(a.shape, b.shape, lead, inner)
             if 0 in a.shape or 0 in shape:
@@ -261,7 +261,7 @@ class WebGpuDevice(Indexing):
         out = self._empty(shape, a.dtype)
         buffers = [a.storage.buffer, b.storage.buffer, out.storage.buffer]
         if nbytes:
-            scratch = GpuStorage(self, self.pool, nbytes, self.pool.acquire(nbytes))
+            scratch = GpuStorage(self, self.pool, nbytes, nbytes)
             buffers.append(scratch.buffer)
         for pipeline, places, params, groups in launches:
             self.gpu.launch(pipeline, tuple([buffers[i] for i in places]), params, groups)

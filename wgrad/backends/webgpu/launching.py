@@ -15,7 +15,6 @@ from ...recent import Recent
 from ..array import Array, Body, Number
 from ..base import Device
 from ..faults import Faults
-from ..tracing import UNBACKED
 from . import shaders
 from .device import Gpu, Pipeline
 from .memory import GpuStorage, Pool
@@ -68,7 +67,7 @@ class Launching(Device):
         self.dtypes = dtypes_of(gpu.features)
         self.gpu = gpu
         self.pool = Pool(gpu)
-        self._pipelines: Recent[tuple, Pipeline] = Recent(STRUCTURES_KEPT)
+        self._pipelines: Recent[tuple] = Recent(STRUCTURES_KEPT)
         self._expected: dict[Faults, None] = {}  # what runs may have noted since the last wait
         # Elements that fit one binding, whatever an operation makes of them.
         self._surely_fits = gpu.largest_binding // 4
@@ -87,8 +86,7 @@ class Launching(Device):
     # Memory.
     def _empty(self, shape: Shape, dtype: DType) -> Array:
         size = prod(shape)
-        buffer = self.pool.acquire(self.itemsize(dtype) * size)
-        storage = GpuStorage(self, self.pool, size, buffer)
+        storage = GpuStorage(self, self.pool, size, self.itemsize(dtype) * size)
         return Array(storage, Layout.dense(shape), dtype)
 
     def upload(self, data: np.ndarray, dtype: DType) -> Array:
@@ -116,7 +114,7 @@ class Launching(Device):
         return host.astype(np.bool_) if x.dtype is dtypes.bool_ else host.copy()
 
     def unbacked(self, size: int) -> GpuStorage:
-        return GpuStorage(self, self.pool, size, UNBACKED)
+        return GpuStorage(self, self.pool, size, None)
 
     def synchronize(self) -> None:
         self.gpu.wait()
@@ -152,7 +150,7 @@ class Launching(Device):
         `inputs` counts the buffers that are read before the one that is written, or has a letter
         for each, as `Gpu.compile` takes them.
         """
-        found = self._pipelines.find(key)
+        found = self._pipelines[key]
         if found is None:
             label = " ".join(getattr(k, "name", str(k)) for k in key)
             found = self.gpu.compile(code(), inputs, label)

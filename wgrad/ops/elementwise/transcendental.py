@@ -12,18 +12,27 @@ from ...core import Value, apply
 from ..families import REGISTRY
 from .arithmetic import abs_, clamp, weighted
 from .declare import elementwise
-from .logic import equal, greater_equal, isinf, logical_and, logical_not, where
+from .logic import equal, greater_equal, isinf, less, logical_and, logical_not, where
+
+_FLAT = 1e-15  # an exponent below which a**b is 1, for all that its slope shows
 
 
 def _power_base(a: Any, b: Any) -> Any:
-    """d(a**b)/da = b a**(b-1), which is 0 where b is 0, also where a is 0, subnormal or NaN."""
+    """d(a**b)/da = b a**(b-1), which is 0 where b is 0, also where a is 0, subnormal or NaN.
+
+    Where b is almost 0 it is b / a, for a**(b-1) may be infinite.
+    """
     if isinstance(b, (int, float)):
-        return 0 if b == 0 else b * power(a, b - 1)
+        if abs(b) >= _FLAT:
+            return b * power(a, b - 1)
+        return where(greater_equal(a, 0), b / a, math.nan) if b else 0
     # 1 / a is no number there, and b times it would be NaN, its slope too: no a is asked for it.
     least = float(np.finfo(b.dtype.numpy).tiny)
     flat = logical_and(equal(b, 0), logical_not(greater_equal(abs_(a), least)))
-    power_below = power(where(flat, 1.0, a), where(flat, 1.0, b - 1))
-    return where(flat, 0.0, b * power_below)
+    base = where(flat, 1.0, a)
+    almost = logical_and(less(abs_(b), _FLAT), greater_equal(base, 0))
+    slope = where(almost, b / base, b * power(base, where(flat, 1.0, b - 1)))
+    return where(flat, 0.0, slope)
 
 
 def _power_exponent(out: Any, a: Any) -> Any:
