@@ -7,6 +7,7 @@
 // Lanes of `dims`: x data, y out, z the totals before.
 // Replaced: `kind`, the element type, how two elements become one and the total of nothing;
 // `loads`: V is what a thread loads, four neighbours along the axis (as here) or four rows, or one.
+// It makes totals of the block, Made, from them, and Written of these and the total before the block.
 
 // include: lib/index.wgsl
 
@@ -29,28 +30,31 @@ struct Params {
 
 // replace: kind
 alias T = f32;
-const NOTHING = T(0);
+fn nothing() -> T { return T(0); }
 fn combine(x: T, y: T) -> T { return x + y; }
 // end: kind
 
 // replace: loads
 alias V = vec4<T>;
+alias Made = V;
+alias Written = V;
 alias Total = T;
-fn advance(total: Total, x: V) -> V {
+fn start() -> Total { return nothing(); }
+fn advance(total: Total, x: V) -> Made {
     let a = combine(total, x.x);
     let b = combine(a, x.y);
     let c = combine(b, x.z);
     return V(a, b, c, combine(c, x.w));
 }
-fn last(x: V) -> Total { return x.w; }
-fn after(total: Total, x: V) -> V {
+fn last(x: Made) -> Total { return x.w; }
+fn after(total: Total, x: Made) -> Written {
     return V(combine(total, x.x), combine(total, x.y), combine(total, x.z), combine(total, x.w));
 }
 // end: loads
 
 @group(0) @binding(1) var<storage, read> data: array<V>;
 @group(0) @binding(2) var<storage, read> before: array<Total>;
-@group(0) @binding(3) var<storage, read_write> out: array<V>;
+@group(0) @binding(3) var<storage, read_write> out: array<Written>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -67,7 +71,7 @@ fn main(
     let by_columns = params.columns == 1u;
     let block = select(minor, major, by_columns);
     let place = locate(select(major, minor, by_columns));
-    var earlier = Total(NOTHING);
+    var earlier = start();
     if block > 0u {
         earlier = before[place.z + (block - 1u) * params.before_step];
     }
@@ -76,7 +80,7 @@ fn main(
     var at = params.offset + place.x + first * params.step;
     var to = params.out_offset + place.y + first * params.out_step;
     // The block's own total stays apart, so that each result is rounded against the others once.
-    var total = Total(NOTHING);
+    var total = start();
     for (var i = 0u; i < count; i++) {
         let made = advance(total, data[at]);
         total = last(made);

@@ -188,7 +188,7 @@ def test_movement_of_nothing_follows_numpy(device):
     assert wg.roll(x, 2, 0).shape == wg.roll(x, 2).shape == (0, 3)
     assert wg.tile(x, (2, 2)).shape == (0, 6)
     assert wg.repeat(x, 2, 0).shape == (0, 3) and wg.repeat(x, [], 0).shape == (0, 3)
-    assert wg.unstack(x) == () and wg.meshgrid() == () and wg.broadcast_arrays() == ()
+    assert wg.unstack(x) == () and wg.meshgrid() == [] and wg.broadcast_arrays() == []
     assert [part.shape for part in wg.split(x, 2)] == [(0, 3)] * 2
     assert wg.diagonal(x).shape == (0,) and wg.diag(wg.zeros(0), 2).shape == (2, 2)
     assert wg.tril(x).shape == (0, 3) and wg.pad(x, 1, value=2).tolist() == [[2] * 5] * 2

@@ -12,7 +12,7 @@ from . import errors
 
 from .tensor import Tensor  # isort: skip  # first: the other modules make tensors
 
-from . import data, linalg, nn, optim
+from . import data, fft, linalg, nn, optim
 from .creation import (
     arange,
     asarray,
@@ -38,16 +38,21 @@ from .functional import (
     argmax,
     argmin,
     clip,
+    conj,
     count_nonzero,
     cross,
     cross_entropy,
+    cummax,
+    cummin,
     cumulative_prod,
     cumulative_sum,
     diff,
     einsum,
+    imag,
     kron,
     linear,
     log_softmax,
+    logcumsumexp,
     logsumexp,
     matmul,
     max,
@@ -59,6 +64,7 @@ from .functional import (
     outer,
     pow,
     prod,
+    real,
     softmax,
     std,
     sum,
@@ -71,9 +77,14 @@ from .gradcheck import gradcheck
 from .indexing import (
     argsort,
     bincount,
+    index_add,
+    index_reduce,
     isin,
+    masked_scatter,
     nonzero,
+    scatter,
     scatter_add,
+    scatter_reduce,
     searchsorted,
     sort,
     take,
@@ -185,6 +196,7 @@ from .shaping import (
     broadcast_to,
     concat,
     diag,
+    diag_embed,
     diagonal,
     expand_dims,
     flatten,

@@ -70,6 +70,7 @@ class Node:
         "__weakref__",
         "grad",
         "hooks",
+        "is_parameter",
         "op",
         "origin",
         "params",
@@ -85,6 +86,7 @@ class Node:
     def __init__(self, requires_grad: bool = False):
         self.sequence = next(_sequence)  # later calls have larger numbers than their inputs
         self.requires_grad = requires_grad
+        self.is_parameter = requires_grad  # a leaf once asked for gradients; frozen, it stays one
         self.op: Op | None = None
         self.params: Mapping[str, Any] = {}
         self.parents: tuple[Node | None, ...] = ()

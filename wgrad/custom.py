@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,8 @@ class CustomOp(Op):
     def __init__(self, name: str, forward: Callable, backward: Callable):
         super().__init__(name, (lambda inputs, out: backward,), forward.__doc__ or "")
         self.__module__ = forward.__module__
+        with contextlib.suppress(TypeError, ValueError):  # a builtin has none
+            self.__signature__ = inspect.signature(forward)
         self.forward = forward
         self.backward = backward
 

@@ -8,6 +8,7 @@ Each class is also the built-in kind that a Python user would catch:
     ├── ArgumentError           ValueError    an argument outside its domain
     ├── DTypeError              TypeError     dtypes that do not fit, or that the device lacks
     ├── IndexRangeError         IndexError    an index or a class label outside its range
+    ├── LinAlgError             LinAlgError   NumPy's, a ValueError: a matrix without the result
     ├── GradientError           RuntimeError  misuse of the tape
     ├── DeviceError             RuntimeError  no such device, tensors of two devices, a lost device
     │   └── ForkedError         RuntimeError  a GPU opened before this process was forked
@@ -23,6 +24,8 @@ for an index that a compiled function computed (see `compile`).
 """
 
 from typing import Any
+
+import numpy as np
 
 
 class WgradError(Exception):
@@ -47,6 +50,10 @@ class DTypeError(WgradError, TypeError):
 
 class IndexRangeError(WgradError, IndexError):
     """An index or a class label outside its range."""
+
+
+class LinAlgError(WgradError, np.linalg.LinAlgError):
+    """A matrix that has no such result: one that is singular, or not positive definite."""
 
 
 class GradientError(WgradError, RuntimeError):

@@ -192,8 +192,11 @@ class NamespaceInfo:
         }
 
     def dtypes(self, *, device: str | Device | None = None, kind: Any = None) -> dict[str, DType]:
-        """Return the dtypes that a device has, by their names: all, or those of a kind."""
-        has = find_device(device).dtypes
+        """Return the dtypes that a device has, by their names: all, or those of a kind.
+
+        Only those of the standard, which does not know float16.
+        """
+        has = find_device(device).dtypes - {dtypes.float16}
         return {d.name: d for d in dtypes.ALL if d in has and (kind is None or isdtype(d, kind))}
 
     def devices(self) -> list[Device]:

@@ -149,6 +149,14 @@ def is_recording() -> bool:
     return record in core.listeners()
 
 
+def is_followed(x: Value) -> bool:
+    """Return whether the tape, or forward mode, follows what is done with `x` in this context."""
+    heard = core.listeners()
+    if x.node is not None and x.node.requires_grad and record in heard:
+        return True
+    return any(h.follows(x) for h in heard if hasattr(h, "follows"))
+
+
 @contextmanager
 def set_recording(mode: bool) -> Iterator[None]:
     """Switch recording on or off in this context (and in no other thread or task)."""

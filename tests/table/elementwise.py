@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import wgrad as wg
+from wgrad.ops.elementwise import weighted
 
 from .row import ALL, INTS, Arg, Row, apart, away, between, to_bool, to_float
 
@@ -24,6 +25,7 @@ def elementwise() -> Iterator[Row]:
     yield row("add", wg.add, np.add, pair, dtypes=ALL)
     yield row("subtract", wg.subtract, np.subtract, pair)
     yield row("multiply", wg.multiply, np.multiply, pair, dtypes=ALL)
+    yield row("weighted", weighted, np.multiply, pair, dtypes=ALL, result=to_float, public=())
     # A divisor away from 0, whose differences would need smaller steps.
     divisor = Arg(low=0.5, high=2.0, integers=(1, 9))
     yield row("divide", wg.divide, np.divide, (Arg(), divisor), dtypes=ALL, result=to_float)

@@ -1,8 +1,8 @@
 """The protocol between operations and devices. Knows nothing of tensors, gradients or the tape.
 
-A device owns storages and offers a dozen kernel families. Operands arrive valid: shapes agree,
-axes are in range, indices were checked; a family never broadcasts and never promotes. Results are
-fresh contiguous storages unless a method says otherwise.
+A device owns storages and offers a dozen kernel families, and `host` for what has no kernel.
+Operands arrive valid: shapes agree, axes are in range, indices were checked; a family never
+broadcasts and never promotes. Results are fresh contiguous storages unless a method says otherwise.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from ..dtypes import DType
 from ..errors import DTypeError, OutOfMemoryError
 from ..layout import Layout, Shape
+from ..statistics import COUNTERS
 from .array import Array, Body, Number, Storage
 from .faults import Faults
 from .tracing import tracing
@@ -141,11 +142,15 @@ class Device(ABC):
 
     @abstractmethod
     def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
-        """Reduce over sorted `axes` (at least one); they leave the shape. Kinds: REDUCTIONS."""
+        """Reduce over sorted `axes` (at least one); they leave the shape. Kinds: REDUCTIONS.
+
+        Products of floats neither overflow nor vanish on the way to a number: float64's exponents
+        are enough for them.
+        """
 
     @abstractmethod
     def scan(self, kind: str, x: Array, axis: int, back: bool) -> Array:
-        """Running totals along `axis`, from its end if `back`. Kinds: "sum", "prod"."""
+        """Running totals along `axis`, from its end if `back`. Kinds: SCANS; see reduce."""
 
     @abstractmethod
     def matmul(self, a: Array, b: Array, lead: int | None = None, inner: int = 1) -> Array:
@@ -210,6 +215,23 @@ class Device(ABC):
         """Threefry numbers `counter`, `counter`+1, ...: "bits" (uint32), "uniform", "normal"."""
 
     @_asks_tracer
+    def host(
+        self,
+        name: str,
+        function: Callable[..., np.ndarray],
+        operands: Sequence[Array],
+        dtype: DType,
+    ) -> Array:
+        """Return what `function` makes of the operands as NumPy arrays, which it leaves alone.
+
+        For a GPU that is a trip to the host, which waits for everything before it: it is counted.
+        `name` is the op that it is for.
+        """
+        COUNTERS.host_trips += 1
+        result = function(*[self.download(x) for x in operands])
+        return self.upload(np.asarray(result, order="C"), dtype)
+
+    @_asks_tracer
     def replace(self, target: Array, fresh: Array) -> None:
         """Give `target` the values of `fresh`, an array of equal shape that nobody else holds.
 
@@ -232,6 +254,7 @@ PROTOCOL = (
     "upload",
     "download",
     "full",
+    "host",
     "synchronize",
     "map",
     "reduce",
@@ -248,3 +271,4 @@ PROTOCOL = (
     "random",
 )
 REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")
+SCANS = ("sum", "prod", "max", "min", "logsumexp")

@@ -78,3 +78,13 @@ def changing(owner: Any, *names: str) -> None:
     tracer = _tracer.get()
     if tracer is not None:
         tracer.changing(owner, *names)
+
+
+def members_read(buffers: bool = False) -> None:
+    """Tell the tracer, if one captures, that a module looks for what its attributes hold.
+
+    It looks for parameters and modules, or for buffers too.
+    """
+    tracer = _tracer.get()
+    if tracer is not None:
+        tracer.searched = max(tracer.searched, 1 + buffers)

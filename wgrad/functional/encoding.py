@@ -53,7 +53,8 @@ def embedding(input: Any, weight: Tensor, padding_idx: int | None = None) -> Ten
         raise ShapeError(f"embedding: a weight of shape {weight.shape} came; (n, d) is needed")
     index = index_tensor(input, weight, "embedding")
     padding = None if padding_idx is None else row(padding_idx, weight.shape[0], "embedding")
-    out = taken(weight, index, 0, "embedding")
+    index = indexing.checked_indices(index, weight.shape[0], "embedding")
+    out = taken(weight, index, 0)
     if padding is None:
         return out
     return where(reshape(equal(index, padding), (*index.shape, 1)), out.detach(), out)

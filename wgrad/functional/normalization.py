@@ -18,7 +18,7 @@ from ..shaping import as_float, as_tensor, checked_flag, reshape
 from ..tape import no_grad
 from .convolution import numbers
 from .precision import in_float32, widened
-from .reductions import mean
+from .reductions import in_range, mean
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -186,19 +186,22 @@ def _normalized(
     follow: Callable[[Tensor, Tensor], None] | None = None,
 ) -> Tensor:
     """Normalize over axes of a view; `follow` gets mean and variance, without their history."""
-    seen = reshape(x, view)
+    seen, scale = in_range(reshape(x, view), axes)
     middle = mean(seen, axes, keepdims=True)
     centered = seen - middle
     spread = mean(square(centered), axes, keepdims=True)
     if follow is not None:
         with no_grad():
-            follow(middle.detach(), spread.detach())
-    return _scaled(reshape(centered * _inverse_root(spread, eps), x.shape), weight, bias)
+            follow(middle.detach() * scale, spread.detach() * scale * scale)
+    root = _inverse_root(spread, eps / scale / scale)
+    return _scaled(reshape(centered * root, x.shape), weight, bias)
 
 
 @in_float32
 def _unit_power(x: Tensor, weight: Tensor | None, axes: Shape, eps: float) -> Tensor:
-    return _scaled(x * _inverse_root(mean(square(x), axes, keepdims=True), eps), weight, None)
+    x, scale = in_range(x, axes)
+    root = _inverse_root(mean(square(x), axes, keepdims=True), eps / scale / scale)
+    return _scaled(x * root, weight, None)
 
 
 @in_float32
@@ -213,7 +216,7 @@ def _moved(
     return _scaled((x - middle) * _inverse_root(spread, eps), weight, bias)
 
 
-def _inverse_root(x: Tensor, eps: float) -> Tensor:
+def _inverse_root(x: Tensor, eps: Any) -> Tensor:
     return reciprocal(sqrt(x + eps))
 
 

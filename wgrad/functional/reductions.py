@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from math import prod as prod_of
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .. import dtypes
 from ..errors import ArgumentError, DTypeError, ShapeError, shown
@@ -11,9 +14,12 @@ from ..layout import Shape, normalize_axes, normalize_axis
 from ..ops.elementwise import (
     abs_,
     equal,
+    greater,
     isnan,
     less,
+    logical_and,
     maximum,
+    negative,
     not_equal,
     power,
     sqrt,
@@ -87,22 +93,75 @@ def var(x: Tensor, axis: Any = None, keepdims: bool = False, *, correction: floa
     The mean is taken first, so that no digits cancel. It is NaN where n <= correction. PyTorch's
     default is correction=1; the Array API standard's and NumPy's is 0.
     """
-    return _var(x, axis, keepdims, correction, "var")
+    x, axes, count, left = _counts(x, axis, correction, "var")
+    if not count:
+        return sum_(square(x), axes, keepdims) / left
+    with no_grad():  # what the sum is scaled by, a power of two, where it might overflow
+        room = float(np.finfo(x.dtype.numpy).max) / count
+        scale = where(greater(_extent_of(x, axes), room), 2.0 ** math.ceil(math.log2(count)), 1.0)
+    around = x - sum_(x / scale, axes, True) / count * scale
+    return sum_(square(around), axes, keepdims) / left
 
 
 @in_float32
 def std(x: Tensor, axis: Any = None, keepdims: bool = False, *, correction: float = 0.0) -> Tensor:
-    """Return the square root of `var`; where that is 0, so is the gradient."""
-    return _root(_var(x, axis, keepdims, correction, "std"), 2)
+    """Return the square root of `var`; where that is 0, so is the gradient.
+
+    Squares that do not fit the dtype are no harm.
+    """
+    x, axes, count, left = _counts(x, axis, correction, "std")
+    if not count:
+        return sum_(x, axes, keepdims) / left
+    with no_grad():
+        scale = _scale_of(_extent_of(x, axes), _SQUARED)
+    x = x / scale
+    around = x - sum_(x, axes, True) / count
+    out = _root(sum_(square(around), axes, True) / left, 2) * scale
+    return out if keepdims else squeeze(out, axes)
 
 
-def _var(x: Any, axis: Any, keepdims: bool, correction: float, op: str) -> Tensor:
+def _counts(x: Any, axis: Any, correction: float, op: str) -> tuple[Tensor, Shape, int, float]:
+    """Return what `_floating` does, and what squares are divided by."""
     if isinstance(correction, bool) or not isinstance(correction, (int, float)):
         raise ArgumentError(f"{op}: correction={shown(correction)} came, and a number is needed")
     x, axes, count = _floating(x, axis, op)
     left = count - correction
-    around = x - sum_(x, axes, True) / count if count else x
-    return sum_(square(around), axes, keepdims) / (left if count and left > 0 else float("nan"))
+    return x, axes, count, left if count and left > 0 else math.nan
+
+
+_SQUARED = 1e15  # many squares of up to this, and of at least its inverse, can be added up
+
+
+def in_range(x: Tensor, axes: Shape) -> tuple[Tensor, Any]:
+    """Return `x` over a scale, and that: it is 1 unless squares over axes might overflow.
+
+    For what is the same of a multiple of `x`: the scale is no part of the tape.
+    """
+    if any(x.shape[i] == 0 for i in axes):
+        return x, 1.0
+    with no_grad():
+        scale = _scale_of(_extent_of(x, axes), _SQUARED, 0)
+    return x / scale, scale
+
+
+def _extent_of(x: Tensor, axes: Shape) -> Tensor:
+    """Return the largest abs(x) over axes, which are kept; they are not empty."""
+    x = x.detach()
+    return maximum(max_(x, axes, True), negative(min_(x, axes, True)))
+
+
+def _scale_of(size: Tensor, most: float, least: float | None = None) -> Tensor:
+    """Return what to divide by, so that the largest size becomes `most`, or `least` (1 / most).
+
+    It is 1 for sizes between, infinities and NaN. What is homogeneous, such as a norm, may be
+    multiplied by it again: then it cancels in every derivative, and is no part of the tape.
+    """
+    least = 1 / most if least is None else least
+    scale = where(logical_and(greater(size, most), less(size, math.inf)), size * (1 / most), 1.0)
+    if not least:
+        return scale
+    # What is 0, or has an infinite reciprocal, counts as 2^-100.
+    return where(less(size, least), maximum(size, 2.0**-100) * (1 / least), scale)
 
 
 def _root(x: Tensor, p: float) -> Tensor:
@@ -117,7 +176,8 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
     """Return the vector norm over axes: the `ord`-th root of the sum of abs(x) ** ord.
 
     ord=inf is the largest of abs(x), -inf the smallest, 0 the number of elements that are not 0.
-    Nothing overflows inside that the result can hold, and the gradient where all is 0 is 0.
+    Nothing overflows inside that the result can hold. The gradient of a norm of 0 is 0, and equal
+    extremes share it.
     Raises: ArgumentError for an `ord` that is no number.
     """
     if isinstance(ord, bool) or not isinstance(ord, (int, float)) or ord != ord:
@@ -133,21 +193,22 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
             raise ShapeError(f"norm: nothing to take the norm of order {ord} of in shape {x.shape}")
         return sum_(size, axes, keepdims)
     extreme = max_ if ord > 0 else min_
-    if ord in (float("inf"), float("-inf")):
+    if math.isinf(ord):
         return extreme(size, axes, keepdims, ties="split")
-    with no_grad():  # the norm is homogeneous: what it is scaled by cancels in every derivative
+    with no_grad():  # no power of the largest overflows, nor its slope, nor do many of them
         found = extreme(size.detach(), axes, True)
-        # Not by inf, whose quotient would be NaN, nor by what has an infinite reciprocal.
-        scale = where(less(found, float("inf")), maximum(found, 2.0**-100), 1)
+        scale = _scale_of(found, 1e30 ** (1 / (ord + 1)) if ord > 0 else 1)
     size = size / scale
     if ord == 2:
-        powers = square(size)
-    else:
+        out = _root(sum_(square(size), axes, True), ord) * scale
+    elif ord > 0:
         zero = equal(size, 0)
-        powers = power(where(zero, 1, size), ord) if ord > 0 else power(size, ord)
-        if ord > 0:
-            powers = where(zero, 0, powers)
-    out = _root(sum_(powers, axes, True), ord) * scale
+        powers = where(zero, 0, power(where(zero, 1, size), ord))
+        out = _root(sum_(powers, axes, True), ord) * scale
+    else:  # one element of 0 makes a norm of 0, as it does a least value
+        zero = equal(found, 0)
+        out = _root(sum_(power(where(zero, 1, size), ord), axes, True), ord) * scale
+        out = where(zero, 0, out)
     return out if keepdims else squeeze(out, axes)
 
 
@@ -155,7 +216,9 @@ def max(x: Tensor, axis: Any = None, keepdims: bool = False, ties: str = "all") 
     """Return the largest value over axes; NaN if there is one.
 
     ties="all" gives every tied position the full gradient, ties="split" an equal share, and
-    ties="first" the first one, in the order of rows, all of it.
+    ties="first" the first one, in the order of rows, all of it. PyTorch splits in `amax` and in
+    `max` of a whole tensor, and takes one position in `max` along an axis: for its gradients pass
+    ties="split" or "first". Compositions such as norms split, so that theirs are subgradients.
     """
     return _extreme(max_, x, axis, keepdims, ties)
 

@@ -101,8 +101,6 @@ def searchsorted(x1: Tensor, x2: Tensor, side: str = "left", sorter: Any = None)
     common = dtypes.promote(x1.dtype, x2.dtype)
     if common is dtypes.bool_:
         raise DTypeError("searchsorted: bool tensors came, and numbers are needed")
-    if common is dtypes.float16:
-        common = dtypes.float32
     x1, x2 = with_dtype(x1.detach(), common), with_dtype(x2.detach(), common)
     if sorter is not None:
         places = index_tensor(sorter, x1, "searchsorted")

@@ -1,4 +1,4 @@
-"""The convolutional layers: Conv1d, Conv2d, ConvTranspose1d and ConvTranspose2d."""
+"""The convolutional layers, Conv1d to Conv3d and their transposes ConvTranspose1d to 3d."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from ..functional.convolution import (
     Numbers,
     conv1d,
     conv2d,
+    conv3d,
     conv_transpose1d,
     conv_transpose2d,
+    conv_transpose3d,
     numbers,
 )
 from ..layout import Shape
@@ -117,6 +119,12 @@ class _Convolution(Module):
 class _Conv(_Convolution):
     transposed = False
 
+    def forward(self, x: Any) -> Tensor:
+        x = self._input(x)
+        function = (conv1d, conv2d, conv3d)[self.axes - 1]
+        how = (self.stride, self.padding, self.dilation, self.groups)
+        return function(x, self.weight, self.bias, *how)
+
     def __init__(
         self,
         in_channels: int,
@@ -149,6 +157,12 @@ class _Conv(_Convolution):
 
 class _ConvTranspose(_Convolution):
     transposed = True
+
+    def forward(self, x: Any) -> Tensor:
+        x = self._input(x)
+        function = (conv_transpose1d, conv_transpose2d, conv_transpose3d)[self.axes - 1]
+        how = (self.stride, self.padding, self.output_padding, self.groups, self.dilation)
+        return function(x, self.weight, self.bias, *how)
 
     def __init__(
         self,
@@ -193,11 +207,6 @@ class Conv1d(_Conv):
 
     axes = 1
 
-    def forward(self, x: Any) -> Tensor:
-        x = self._input(x)
-        how = (self.stride, self.padding, self.dilation, self.groups)
-        return conv1d(x, self.weight, self.bias, *how)
-
 
 class Conv2d(_Conv):
     """A convolution of images: nn.functional.conv2d with a weight and a bias of its own.
@@ -211,10 +220,19 @@ class Conv2d(_Conv):
 
     axes = 2
 
-    def forward(self, x: Any) -> Tensor:
-        x = self._input(x)
-        how = (self.stride, self.padding, self.dilation, self.groups)
-        return conv2d(x, self.weight, self.bias, *how)
+
+class Conv3d(_Conv):
+    """A convolution of volumes: nn.functional.conv3d with a weight and a bias of its own.
+
+    Shapes: (N, in_channels, D, H, W) -> (N, out_channels, PD, PH, PW), or without N; weight
+    (out_channels, in_channels / groups, KD, KH, KW), bias (out_channels,). Both start uniform in
+    (-b, b) with b = 1 / sqrt(in_channels / groups * KD * KH * KW), as PyTorch's do; `seed` as in
+    Linear.
+
+    Raises: ArgumentError; in the call, ShapeError and DTypeError.
+    """
+
+    axes = 3
 
 
 class ConvTranspose1d(_ConvTranspose):
@@ -229,11 +247,6 @@ class ConvTranspose1d(_ConvTranspose):
 
     axes = 1
 
-    def forward(self, x: Any) -> Tensor:
-        x = self._input(x)
-        how = (self.stride, self.padding, self.output_padding, self.groups, self.dilation)
-        return conv_transpose1d(x, self.weight, self.bias, *how)
-
 
 class ConvTranspose2d(_ConvTranspose):
     """A transposed convolution of images: nn.functional.conv_transpose2d as a layer.
@@ -247,7 +260,16 @@ class ConvTranspose2d(_ConvTranspose):
 
     axes = 2
 
-    def forward(self, x: Any) -> Tensor:
-        x = self._input(x)
-        how = (self.stride, self.padding, self.output_padding, self.groups, self.dilation)
-        return conv_transpose2d(x, self.weight, self.bias, *how)
+
+class ConvTranspose3d(_ConvTranspose):
+    """A transposed convolution of volumes: nn.functional.conv_transpose3d as a layer.
+
+    Shapes: (N, in_channels, D, H, W) -> (N, out_channels, PD, PH, PW), or without N; weight
+    (in_channels, out_channels / groups, KD, KH, KW), bias (out_channels,). Both start uniform in
+    (-b, b) with b = 1 / sqrt(out_channels / groups * KD * KH * KW), as PyTorch's do; `seed` as in
+    Linear.
+
+    Raises: ArgumentError; in the call, ShapeError and DTypeError.
+    """
+
+    axes = 3

@@ -7,6 +7,8 @@ itself. A family holds no formula of any particular op.
 
 from __future__ import annotations
 
+import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +17,9 @@ import numpy as np
 from .. import dtypes
 from ..backends.array import Array, Body, Number, kept_shape, reduced_shape
 from ..backends.base import Device
-from ..core import Call, Input, Op, Value, apply, check_devices, wrap
+from ..core import INPUT_NAMES, Call, Input, Op, Value, apply, check_devices, wrap
 from ..dtypes import DType
-from ..errors import DTypeError, ShapeError
+from ..errors import ArgumentError, DTypeError, ShapeError
 from ..layout import Layout, Shape, broadcast_shapes, normalize_axes
 from . import intervals
 
@@ -36,18 +38,24 @@ def register(op: Op) -> Op:
 
 
 def scale(x: Tensor, partial: Any) -> Tensor | None:
-    """Return x * partial; a boolean partial selects, so that an infinite x times 0 is 0."""
+    """Return x * partial, where neither an infinite partial makes NaN of an x of 0, nor an
+    infinite x of a boolean partial, which selects.
+
+    So what does not count gets no derivative: the other branch of a `where`, masked elements, terms
+    of weight 0, also where their own derivatives are infinite or NaN.
+    """
     if isinstance(partial, Value):
         if partial.dtype is dtypes.bool_:
             return apply(REGISTRY["where"], partial, x, 0.0)
-        return apply(REGISTRY["multiply"], x, partial)
+        return apply(REGISTRY["weighted"], x, partial)
     if partial == 1:
         return x
     if partial == 0:
         return None
     if partial == -1:
         return apply(REGISTRY["negative"], x)
-    return apply(REGISTRY["multiply"], x, float(partial))
+    op = "multiply" if math.isfinite(partial) else "weighted"
+    return apply(REGISTRY[op], x, float(partial))
 
 
 def add_up(parts: Sequence[Tensor | None]) -> Tensor | None:
@@ -78,6 +86,17 @@ def spread(x: Tensor, shape: Shape, axes: Shape) -> Tensor:
     return expanded(x, shape)
 
 
+# How the Array API standard calls the arguments of elementwise functions, by their number.
+ARGUMENTS = ((), ("x",), ("x1", "x2"), ("condition", "x1", "x2"))
+
+
+def placed(names: Sequence[str]) -> inspect.Signature:
+    """Return the signature of a call whose arguments have names, but are taken by place alone."""
+    return inspect.Signature(
+        [inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names]
+    )
+
+
 _ALIKE = frozenset({"same", "number", "float", "compare"})  # kinds that take floats as they are
 
 
@@ -96,15 +115,17 @@ class Elementwise(Op):
         body: Body,
         kind: str,
         partials: Sequence,
-        arity: int,
+        arguments: Sequence[str],
         doc: str,
         interval: intervals.Rule | None = None,
     ):
-        super().__init__(name, partials, doc)
+        told = ", ".join(f"{a} is {x}" for a, x in zip(INPUT_NAMES, arguments, strict=False))
+        super().__init__(name, partials, f"{doc} Here {told}.")
         self.interval = interval
         self.body = body
         self.kind = kind
-        self.arity = arity
+        self.arity = len(arguments)
+        self.__signature__ = placed(arguments)  # what inspect.signature shows
         self.wants_shapes = any(rule is not None and "shapes" in rule.names for rule in self.rules)
         self._resolved: dict[tuple, tuple[tuple[DType, ...], DType]] = {}
         self._floating: dict[DType, tuple[tuple[DType, ...], DType]] = {}
@@ -249,6 +270,9 @@ def coerce(op: str, inputs: Sequence[Any]) -> tuple[Input, ...]:
     return tuple(made)
 
 
+_GIVEN = ("a", "out", "axes", "shapes")  # what the rule of a reduction gets without being told
+
+
 class Reduction(Op):
     """An op that folds axes away. Calling it normalises the axes and puts kept ones back.
 
@@ -260,10 +284,19 @@ class Reduction(Op):
         super().__init__(name, (partial,), doc)
         self.kind = kind
         self.result = result
+        rule = self.rules[0]
+        self._options = () if rule is None else tuple(n for n in rule.names if n not in _GIVEN)
+        known = list(inspect.signature(type(self).__call__).parameters.values())[1:-1]
+        by_name = inspect.Parameter.KEYWORD_ONLY
+        more = [inspect.Parameter(n, by_name, default=None) for n in self._options]
+        self.__signature__ = inspect.Signature([*known, *more])
 
     def __call__(self, x: Any, axis: Any = None, keepdims: bool = False, **params: Any) -> Tensor:
         if not isinstance(x, Value):
             (x,) = coerce(self.name, (x,))
+        for name in params:
+            if name not in self._options:
+                raise ArgumentError(f"{self.name}: {name} came, and no argument has that name")
         axes = normalize_axes(axis, len(x.shape), self.name)
         empty = [a for a in axes if x.shape[a] == 0]
         if empty and self.kind in ("max", "min"):

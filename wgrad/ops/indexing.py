@@ -32,8 +32,8 @@ def bounds(x: Value, least: int, greatest: int) -> tuple[int, int]:
     """Return two values that all of an integer tensor lie between, exact unless within limits.
 
     Known without asking the device for data that came from the host, and for what was moved,
-    gathered or computed from such data where that leads to limits as narrow; otherwise two
-    readbacks, remembered until the tensor is written to.
+    gathered or computed from such data where that leads to limits as narrow; otherwise a
+    readback or two, remembered until the tensor is written to.
     """
     storage = x.array.storage
     if storage.bounds is not None:
@@ -44,11 +44,15 @@ def bounds(x: Value, least: int, greatest: int) -> tuple[int, int]:
     if whole.layout.size == 0:
         return 0, -1
     axes = tuple(range(len(whole.shape)))
-    ends = [
-        device.download(device.reduce(kind, whole, axes, whole.dtype) if axes else whole)
-        for kind in ("min", "max")
-    ]
-    found = int(ends[0].item()), int(ends[1].item())
+    if storage.bounds is not None or not axes:  # most likely an error, before which nothing runs
+        data = device.download(whole)
+        found = int(data.min()), int(data.max())
+    else:
+        ends = [
+            device.download(device.reduce(kind, whole, axes, whole.dtype))
+            for kind in ("min", "max")
+        ]
+        found = int(ends[0].item()), int(ends[1].item())
     if whole.layout.contiguous and whole.layout.size == storage.size:
         storage.bounds = found
     return found

@@ -109,7 +109,7 @@ class Adam(Optimizer):
     def step(self) -> None:
         """Change every parameter that has a gradient, in place, by three kernels."""
         tracer = tracing()
-        chosen = [i for i, p in enumerate(self.params) if p.grad is not None]
+        chosen = [i for i, p in enumerate(self.params) if self._is_moved(p)]
         if tracer is not None:
             changing(self._steps)
             tracer.each_run(self._advance, tuple(chosen))

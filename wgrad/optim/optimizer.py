@@ -47,14 +47,15 @@ def kept_in(p: Tensor) -> DType:
 class Optimizer(ABC):
     """A list of parameters and a rule that steps them down their gradients.
 
-    Parameters without a gradient are skipped. `lr` may be assigned between steps. What is
+    Parameters without a gradient are skipped, and so are frozen ones: those that do not require
+    grad at the time of a step. `lr` may be assigned between steps. What is
     remembered of a float16 parameter is float32, but the parameter itself does not see a step of
     less than half a unit in its last place, 1/4096 of it: to train on, keep parameters in float32
     and convert them where they are used.
 
     Raises: ArgumentError for no parameters, one that comes twice, or numbers out of range;
-    DTypeError for what is no tensor; GradientError for a tensor that is not a leaf that requires
-    grad; ShapeError for an expanded view.
+    DTypeError for what is no tensor; GradientError for a tensor that is no parameter; ShapeError
+    for an expanded view.
     """
 
     # Attributes that this class's `step` reads as Live numbers (or keeps by Tracer.each_run): a
@@ -103,7 +104,7 @@ class Optimizer(ABC):
                 raise DTypeError(
                     f"{self._name}: parameter {i} is {type(x).__name__}, and a tensor is needed"
                 )
-            if not x.requires_grad or not x.is_leaf:
+            if not x.is_parameter:
                 state = "is computed from others" if x.requires_grad else "does not require grad"
                 raise GradientError(
                     f"{self._name}: parameter {i} of shape {x.shape} {state}; only a leaf that "
@@ -123,7 +124,12 @@ class Optimizer(ABC):
 
     @abstractmethod
     def step(self) -> None:
-        """Change every parameter that has a gradient, in place."""
+        """Change every parameter that has a gradient and is not frozen, in place."""
+
+    @staticmethod
+    def _is_moved(p: Tensor) -> bool:
+        """Whether a step changes a parameter."""
+        return p.requires_grad and p.grad is not None
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:

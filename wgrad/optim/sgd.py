@@ -87,11 +87,12 @@ class SGD(Optimizer):
     def step(self) -> None:
         """Change every parameter that has a gradient, in place: one kernel each when plain."""
         for i, p in enumerate(self.params):
-            if p.grad is not None:
+            if self._is_moved(p):
                 if tracing() is not None and self._velocity[i] is None and self._momentum:
                     changing(self._velocity)
                     with traced_by(None):  # state that a program finds, not one that it makes
                         self._velocity[i] = zeros_like(p, kept_in(p))
+                assert p.grad is not None
                 self._step(i, p, p.grad.array)
 
     def _step(self, i: int, p: Tensor, g: Array) -> None:

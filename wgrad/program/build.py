@@ -12,7 +12,7 @@ from .interpret import Draw, Interpreter
 from .ir import Program
 from .limits import Limits
 from .lower import numpy
-from .passes import FUSION, simplify, switched_off
+from .passes import FUSION, SWITCHED_OFF, simplify
 
 
 class Executor(Protocol):
@@ -49,7 +49,7 @@ def build(
     The environment variable WGRAD_PASSES_OFF names passes to leave out, too. Without `fuse` every
     op stays a call of the device. `history` is told what the passes did.
     """
-    left_out = {*without, *switched_off()}
+    left_out = {*without, *SWITCHED_OFF.read()}
     note = (history or History(program)).note
     if not fuse:
         return Interpreter(simplify(program, Limits(), left_out | FUSION, note), device)

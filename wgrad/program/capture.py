@@ -33,6 +33,7 @@ from .finish import (
 )
 from .grads import KIND, Touched, entry_state
 from .ir import Program
+from .observe import Observation, Observer
 from .trace import Tracer
 from .tree import fill, take_apart, template
 from .watch import Watch
@@ -75,7 +76,9 @@ class Capture:
 
     program: Program
     executor: Executor | None
-    watch_after: Watch  # what the call left
+    watch_after: Watch | None  # what the call left
+    ran: Observation  # what ran in the call
+    asked: str | None  # what the call asked of the world
 
     def __init__(
         self,
@@ -85,16 +88,25 @@ class Capture:
         leaves: Sequence[Tensor],
         watch: Watch,
         frozen: frozenset[Storage],
+        look: Callable[[Observation], Watch | None],
     ):
         self.watch = watch
-        self.last_used = 0
         self._tracer = tracer = Tracer(frozen)
         self._leaves = leaves
         self._nodes = [(x.node, x.requires_grad) for x in leaves]
+        self._containers = _containers(args, kwargs)
         before = _arguments(args, kwargs)
         try:
             out = self._call(function, args, kwargs)
             self.changes_arguments = _arguments(args, kwargs) != before
+            self.watch_after = after = look(self.ran)
+            # Whether the walk before the call knew all that would run.
+            self.is_settled = after is not None and after.ran is watch.ran
+            if after is not None:
+                self.asked = self.asked or watch.asked_since(after, self.ran)
+            self._known = watch.seen
+            if after is not None and not self.is_settled:
+                self._known = watch.seen | after.seen
             self._finish_trace(out)
         except BaseException:
             tracer.undo()
@@ -109,9 +121,15 @@ class Capture:
                 if tracer.position_of(x.array) is None:
                     swapped.append((x, x.array, tracer.given(x.array, i)))
                     x.array = swapped[-1][2]
-            with traced_by(tracer):
-                out = function(*args, **kwargs)
-                tracer.settle()
+            observer = Observer()
+            try:
+                with traced_by(tracer), observer:
+                    out = function(*args, **kwargs)
+                with traced_by(tracer):
+                    tracer.settle()
+            finally:
+                observer.seen.searched = tracer.searched
+                self.ran, self.asked = observer.seen, observer.refusal
             if tracer.refusal is not None:  # which the function caught, to go another way
                 raise tracer.refusal
             return out
@@ -134,7 +152,7 @@ class Capture:
             id(t.before): node for node, t in tracer.grads.items() if isinstance(t.before, Value)
         }
         found: list[Tensor] = []
-        self._template, account = template(out, found, self.watch.seen)
+        self._template, account = template(out, found, self._known)
         self._results = [self._number(x) for x in found]
         touched = [(node, t, self._action(t)) for node, t in tracer.grads.items()]
         self._argument_effects = self._effects_on_arguments()
@@ -181,7 +199,7 @@ class Capture:
                 return Source("argument", i)
         if id(x) in self._entries:
             return Source("grad", self._entries[id(x)])
-        if id(x) in self.watch.seen:
+        if id(x) in self._known:
             return Source("object", x)
         storage, layout, dtype = x.array.storage, x.array.layout, x.array.dtype
         status, grad = NO, None
@@ -270,17 +288,67 @@ class Capture:
             theirs = other.account[what]
             if mine == theirs:
                 continue
-            if what != "an operation":
-                return what
             pairs = enumerate(zip(mine, theirs, strict=False))
             at = next((i for i, (a, b) in pairs if a != b), min(len(mine), len(theirs)))
-            longer = self if len(mine) > at else other
-            return f"{what} at {place(longer._origins[at])}"
+            if what == "an operation":
+                longer = self if len(mine) > at else other
+                return f"{what} at {place(longer._origins[at])}"
+            detail = self._named(what, at) if len(mine) > at else None
+            return what if detail is None else f"{what}, {detail},"
         return None
+
+    def _named(self, what: str, at: int) -> str | None:
+        """Return which part of an account is meant, while the trace lasts."""
+        if what == "a tensor that it uses":
+            slot, source = sorted(self._bindings.sources.items())[at]
+            if source.kind == "constant":
+                return f"made of host data at {place(self._tracer.constants[slot][1][2])}"
+            reads = (
+                place(origin)
+                for step, origin in zip(self._steps, self._origins, strict=True)
+                if any(ref.slot == slot for ref in step.refs())
+            )
+            read = next(reads, None)
+            return f"{self._name(source)}{'' if read is None else f', used at {read}'}"
+        if what == "what it writes to":
+            return self._name(self._written[at].source)
+        if what == "what it does to a gradient":
+            return self._name(Source("grad", self._effects[at].key))
+        if what == "what it does to its arguments":
+            return f"tensor argument {self._argument_effects[at][0]}"
+        return None
+
+    def _name(self, source: Source) -> str:
+        if isinstance(source.of, int):
+            text = f"tensor argument {source.of}"
+        else:
+            looks = (w.name_of(source.of) for w in (self.watch_after, self.watch) if w is not None)
+            text = next((name for name in looks if name is not None), "one that has no name")
+        return f"that of {text}" if source.kind == "grad" else text
 
     def kept(self) -> list[Storage]:
         """Return the storages made inside that live on, and are not handed out."""
         return [s for s in self._tracer.made if s not in self._made]
+
+    def keeps(self) -> str | None:
+        """Return what the call left in Python state that a replay would not, and where."""
+        assert self.watch_after is not None
+        for path, x in self.watch_after.found:
+            name, array = self.watch_after.at(path), x.array
+            position = self._tracer.position_of(array)
+            if position is not None:
+                return f"a view of tensor argument {position} in {name}"
+            if id(x) not in self.watch.seen:
+                for i, leaf in enumerate(self._leaves):
+                    if leaf is x:
+                        return f"tensor argument {i} in {name}"
+            if array.storage in self._tracer.made:
+                return f"a tensor that is made at {self.kept_at(array.storage)} in {name}"
+        for x in self._containers:
+            if id(x) in self.watch_after.seen and id(x) not in self.watch.seen:
+                return f"a container among its arguments in {self.watch_after.place_of(x)}"
+        kept = self.kept()
+        return f"a tensor that is made at {self.kept_at(kept[0])}" if kept else None
 
     def kept_at(self, storage: Storage) -> str:
         """Return where a kept storage was made."""
@@ -341,8 +409,10 @@ class Capture:
         # Only the trace needed these, and they hold memory.
         del self._tracer, self._bindings, self._leaves, self._nodes, self._alive, self._handed
         del self._steps, self._numbers, self._entries, self._shown, self._made
+        del self._containers, self._known
         self.watch.forget()
-        self.watch_after.forget()
+        if self.watch_after is not None:
+            self.watch_after.forget()
         return result
 
     def _expect_faults(self, executor: Executor) -> None:
@@ -524,6 +594,19 @@ def _arguments(args: tuple, kwargs: dict) -> tuple[Any, list[int]]:
     """Return what arguments are, to be compared with what they are after a call."""
     found: list[Any] = []
     return take_apart((args, kwargs), found, []), list(map(id, found))
+
+
+def _containers(*values: Any) -> list[Any]:
+    """Return the lists and dicts, in whatever they lie, that arguments are."""
+    found: list[Any] = []
+    stack = list(values)
+    while stack:
+        x = stack.pop()
+        if isinstance(x, (list, dict)):
+            found.append(x)
+        if isinstance(x, (list, tuple, dict)):
+            stack.extend(x.values() if isinstance(x, dict) else x)
+    return found
 
 
 class _NoHistory(Op):

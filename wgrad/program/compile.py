@@ -27,6 +27,7 @@ from .capture import Capture, check_arguments
 from .explain import Explanation, explain
 from .finish import program_account
 from .ir import Program
+from .observe import Observation
 from .tree import take_apart
 from .watch import TooMuchError, Watch
 
@@ -42,6 +43,7 @@ class Signature:
         self.captures: list[Capture] = []  # the one used last comes first
         self.pending: list[Capture] = []
         self.disagreements = 0
+        self.surprises = 0  # traces in a row that ran code which no trace had run before
         self.is_plain = False
 
 
@@ -61,6 +63,9 @@ class Compiled:
         self._histories: weakref.WeakKeyDictionary[Executor, History] = weakref.WeakKeyDictionary()
         self._objects: dict[int, Any] = {}  # static arguments by id: weak references, or themselves
         self._newest: Capture | None = None
+        self._ran = Observation()  # what any trace so far ran
+        self._too_much = ""
+        self._traced = 0  # calls in a row that were traced
         self._warned = False
         self._reason = "the arguments change"
         self._lock = threading.RLock()
@@ -89,6 +94,7 @@ class Compiled:
                         signature.captures.insert(0, signature.captures.pop(i))
                     if not capture.values_fit(leaves):
                         break  # the function itself raises what there is to raise
+                    self._traced = 0
                     with interrupts_wait():
                         return capture.replay(leaves)
             else:
@@ -134,21 +140,26 @@ class Compiled:
         """
         check_arguments(leaves)
         frozen = frozenset(x.array.storage for x in self._freeze)
-        try:
-            watch = Watch(self._roots(objects, leaves))
-        except TooMuchError as error:
-            self._give_up(signature, str(error))
+        roots = self._roots(objects, leaves)
+        is_known = signature.captures or signature.pending
+        watch = self._look(roots, self._ran if is_known else None)
+        if watch is None:
+            self._give_up(signature, self._too_much)
             return None
         self._note_reason(signature, watch)
         expected = [c for c in signature.pending if self._meets_again(c, watch, leaves)]
-        capture = Capture(self._function, args, kwargs, leaves, watch, frozen)
+
+        def look(ran: Observation) -> Watch | None:
+            self._ran = self._ran.joined(ran)
+            return self._look(roots, self._ran)
+
+        capture = Capture(self._function, args, kwargs, leaves, watch, frozen, look)
         try:
-            capture.watch_after = after = Watch(self._roots(objects, leaves))
-            twin = next((c for c in signature.pending if capture.difference(c) is None), None)
+            twin = next((c for c in signature.pending if self._is_twin(capture, c)), None)
             capture.cut()
             if twin is not None and capture.kept():
                 gc.collect()
-            reason = self._judge(signature, capture, watch.difference(after), twin, expected)
+            reason = self._judge(signature, capture, twin, expected)
             executor = self._executor_of(capture)
         except BaseException:
             capture.undo()
@@ -159,7 +170,7 @@ class Compiled:
             if twin is not None:
                 signature.pending.remove(twin)
                 signature.captures.insert(0, capture)
-                signature.disagreements = 0
+                signature.disagreements = signature.surprises = 0
             else:
                 signature.pending = [*signature.pending[-PATIENCE:], capture]
         if reason is not None:
@@ -171,33 +182,60 @@ class Compiled:
         """Remember why none of the captures of a known signature could be used."""
         earlier = [*signature.captures, *signature.pending]
         if earlier:
-            changed = earlier[0].watch.difference(watch)
+            alike = [c.watch for c in earlier if c.watch.ran is watch.ran]  # which are comparable
+            changed = alike[0].difference(watch) if alike else None
             what = changed or "the state of a gradient, or the memory of an argument,"
             self._reason = f"{what} changes"
+
+    def _look(self, roots: list[tuple[str, Any]], ran: Observation | None) -> Watch | None:
+        """Return the state as it is now; None, and why in `_too_much`, where that is too much."""
+        try:
+            return Watch(roots, ran)
+        except TooMuchError as error:
+            self._too_much = str(error)
+            return None
+
+    @staticmethod
+    def _is_twin(capture: Capture, earlier: Capture) -> bool:
+        """Whether a trace, which ran nothing new, did what an earlier one did."""
+        return capture.is_settled and capture.difference(earlier) is None
 
     @staticmethod
     def _meets_again(capture: Capture, watch: Watch, leaves: list[Tensor]) -> bool:
         """Whether a trace now begins in the state in which an earlier one ended, and began."""
         after = capture.watch_after
-        return after.tokens == watch.tokens and capture.enters_alike(leaves)
+        return (
+            after is not None
+            and after.ran is watch.ran
+            and after.tokens == watch.tokens
+            and capture.enters_alike(leaves)
+        )
 
     def _judge(
         self,
         signature: Signature,
         capture: Capture,
-        changed: str | None,
         twin: Capture | None,
         expected: list[Capture],
     ) -> str | None:
         """Return why the signature is to be left uncompiled, if it is."""
+        if capture.watch_after is None:
+            return self._too_much
+        if capture.asked is not None and any(c.asked is not None for c in signature.pending):
+            return capture.asked
         if twin is not None:
-            if changed is not None:
-                return f"every call changes {changed}, which a replay would not"
             if capture.changes_arguments:
                 return "every call changes the containers among its arguments"
-            kept = capture.kept()
-            if kept:
-                return f"every call keeps a tensor that is made at {capture.kept_at(kept[0])}"
+            kept = capture.keeps()
+            if kept is not None:
+                return f"every call keeps {kept}"
+            changed = capture.watch.difference(capture.watch_after)
+            if changed is not None:
+                return f"every call changes {changed}, which a replay would not"
+        elif signature.pending and not capture.is_settled:
+            signature.surprises += 1
+            if signature.surprises >= PATIENCE:
+                return "every call runs code that is made anew"
         elif expected:
             signature.disagreements += 1
             if signature.disagreements >= PATIENCE:
@@ -272,15 +310,16 @@ class Compiled:
         key = next(k for k, s in self._signatures.items() if s is current)
         self._signatures.move_to_end(key)
         count = sum(len(s.captures) + len(s.pending) for s in self._signatures.values())
-        if count <= LIMIT:
-            return
-        if not self._warned:
+        self._traced += 1
+        if not self._warned and (count > LIMIT or (self._traced > LIMIT and not current.is_plain)):
             self._warned = True
             _warn(
-                f"compile: {self._name} was traced for {LIMIT} signatures, and each costs a trace: "
-                f"{self._reason} from call to call (pass numbers that change as 0-d tensors). The "
-                "oldest are dropped from now on"
+                f"compile: {self._name} was traced for {LIMIT} signatures or states, and each "
+                f"costs a trace: {self._reason} from call to call (pass numbers that change as 0-d "
+                "tensors). The oldest are dropped from now on"
             )
+        if count <= LIMIT:
+            return
         for old in list(self._signatures):
             signature = self._signatures[old]
             if signature.pending and signature is not current:
@@ -431,7 +470,7 @@ def _warn(text: str) -> None:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").startswith("wgrad"):
         level, frame = level + 1, frame.f_back
-    warnings.warn(text, stacklevel=level - 1)
+    warnings.warn(text, stacklevel=level)
 
 
 def compile(
@@ -448,10 +487,18 @@ def compile(
 
     Tensors that the function finds outside are inputs; those of `freeze` are promised to change
     hardly ever: writing to one inside is an error, and a change outside costs a trace. Python
-    state that the function's code leads to (closures, globals, attributes) is watched, and a
-    change between calls traces anew. A function that changes such state itself, keeps tensors that
-    it makes, or does other work at every call runs uncompiled, with a warning that says where.
-    Python code without tensors (print, the clock, a file) does not run again in a replay.
+    state that the code which ran has read (closures, globals, attributes, items, environment
+    variables) is watched, and a change between calls traces anew; what it never read may change
+    freely. A function runs uncompiled, with a warning that names the thing and the line, where
+    a replay would not do what it does: where it changes such state itself, keeps arguments,
+    results or other tensors that it makes, or does other work at every call; and where its course
+    may rest on what nobody can see: random numbers that are not wgrad's, iterators, the clock,
+    files, queues, other threads, other functions written in C that are not known to compute only.
+
+    What is left: what only puts something out (print, logging, warnings, writing to an open file,
+    sleep) is done while the function is traced, and not again. Not watched are state that code in C
+    reads by itself (NumPy's error mode, the context of decimal numbers), and what the standard
+    library's modules hold beyond the names that the code uses.
 
     Integers that the function computes may index. Where interval arithmetic, or a look at the
     arguments before a run, cannot tell that they are in range, the run uses the nearest ones that

@@ -107,6 +107,7 @@ class Tracer:
         self.histories: dict[Storage, int] = {}
         self.start = Node().sequence  # later nodes were made inside
         self.refusal: TraceError | None = None  # what was refused first
+        self.searched = 0  # whether a module looked for its parameters (1), for buffers too (2)
         self._log: list[Callable[[], None]] = []
         self._roots: WeakKeyDictionary[Storage, Roots] = WeakKeyDictionary()
         self.suspects: list[Suspect] = []  # range checks that the program makes itself
@@ -230,6 +231,14 @@ class Tracer:
             f"the function reads a value (or moves one to another device) at "
             f"{place(caller())}; inside a compiled function tensors have no values: return the "
             "tensor and read it outside"
+        )
+
+    def host(
+        self, device: Device, name: str, function: Any, operands: Sequence[Array], dtype: DType
+    ) -> NoReturn:
+        self.refuse(
+            f"{name} at {place(caller())} is computed by NumPy on the host, and a compiled "
+            "function does not leave its device: call it outside, and pass its result as argument"
         )
 
     def synchronize(self, device: Device) -> NoReturn:

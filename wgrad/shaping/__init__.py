@@ -5,7 +5,7 @@ from .inputs import as_float, as_number, as_tensor, as_tensors, checked_flag
 from .joining import concat, repeat, roll, stack, tile
 from .padding import pad
 from .parts import split, unstack
-from .triangles import diag, diagonal, tril, triu
+from .triangles import diag, diag_embed, diagonal, tril, triu
 from .views import (
     broadcast_arrays,
     broadcast_shapes,

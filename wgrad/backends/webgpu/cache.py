@@ -16,6 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ...environment import CACHE_DIR
+
 FORMAT = 1
 KEPT = 4096  # choices, in memory and on disk
 _log = logging.getLogger("wgrad")
@@ -23,8 +25,8 @@ _log = logging.getLogger("wgrad")
 
 def folder() -> Path:
     """Return where the user's caches are; WGRAD_CACHE_DIR overrides it."""
-    if chosen := os.environ.get("WGRAD_CACHE_DIR"):
-        return Path(chosen)
+    if chosen := CACHE_DIR.read():
+        return chosen
     if sys.platform == "darwin":
         return Path("~/Library/Caches/wgrad").expanduser()
     if sys.platform == "win32":

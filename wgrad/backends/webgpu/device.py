@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ...errors import (
@@ -32,6 +32,7 @@ RING_BYTES = 1 << 18  # parameters of the dispatches of one submit
 BATCH = 128  # dispatches a submit: fewer keep the GPU waiting, more keep it idle for longer
 UNSUBMITTED_BYTES = 1 << 24  # uploads without a submit are kept in memory by the driver,
 WRITE_OVERHEAD = 2048  # and so much more for each of them
+MOVED_BYTES = 1 << 26  # between host and device at once: the driver takes as much beside, for each
 GROUPS_PER_DIMENSION = 65535
 GROUPS_KEPT = 8192  # cached bind groups, of a kilobyte each
 LAYOUTS_KEPT = 256  # of bind groups, by what becomes of each buffer
@@ -105,12 +106,44 @@ class Buffer:
 
     __slots__ = ("batch", "groups", "nbytes", "raw", "uid")
 
+    start = 0  # of what is bound of it
+
     def __init__(self, raw: Any, nbytes: int, uid: int):
         self.raw = raw
         self.nbytes = nbytes
-        self.uid = uid
+        self.uid: Hashable = uid
         self.batch = -1  # the batch of dispatches that used it last
         self.groups: set[tuple] = set()  # keys of the cached bind groups that hold it
+
+    @property
+    def whole(self) -> Buffer:
+        """The buffer itself."""
+        return self
+
+
+class Window(Buffer):
+    """`nbytes` of a buffer from `start` on, to be bound in its place; no memory of its own."""
+
+    __slots__ = ("_whole", "start")
+
+    def __init__(self, whole: Buffer, start: int, nbytes: int):
+        self._whole = whole
+        self.start = start
+        self.nbytes = nbytes
+        self.uid = (whole.uid, start, nbytes)
+        self.raw, self.groups = whole.raw, whole.groups
+
+    @property
+    def whole(self) -> Buffer:
+        return self._whole
+
+    @property
+    def batch(self) -> int:  # no attribute, but the whole buffer's
+        return self._whole.batch
+
+    @batch.setter
+    def batch(self, batch: int) -> None:
+        self._whole.batch = batch
 
 
 class Pipeline:
@@ -136,16 +169,20 @@ class _Dispatch(NamedTuple):
 class Gpu:
     """An open adapter: records dispatches, submits them in batches, moves bytes both ways.
 
-    Its lock serialises all threads: a dispatch is one critical section.
+    Its lock serialises all threads: a dispatch is one critical section. `most_bound` asks for
+    smaller bindings than the adapter's, and `most_bytes` for smaller buffers.
     """
 
-    def __init__(self, adapter: Any):
+    def __init__(self, adapter: Any, most_bound: int | None = None, most_bytes: int | None = None):
         check_process()
         self.wgpu = importlib.import_module("wgpu")
+        self.adapter = adapter
         self.info = dict(adapter.info)
         self.features = frozenset(adapter.features)
         wanted = [f for f in ("shader-f16", "subgroup", "timestamp-query") if f in self.features]
         limits = {k: v for k, v in adapter.limits.items() if k in LIMITS}
+        for limit, wish in zip(LIMITS, (most_bytes, most_bound), strict=True):
+            limits[limit] = min(limits[limit], wish or limits[limit])
         try:
             self.raw = adapter.request_device_sync(required_features=wanted, required_limits=limits)
         except Exception as error:
@@ -153,9 +190,13 @@ class Gpu:
         self.limits = {k: int(v) for k, v in self.raw.limits.items()}
         self.is_software = self.info["adapter_type"] == "CPU"
         self.lock = threading.RLock()
-        self.largest_buffer = min(
-            self.limits["max-buffer-size"], self.limits["max-storage-buffer-binding-size"]
-        )
+        # Both in whole vec4s, as all memory is. What does not fit into one binding is worked on in
+        # windows, which begin at multiples of `align`.
+        self.largest_buffer = self.limits["max-buffer-size"] // 16 * 16
+        bound = self.limits["max-storage-buffer-binding-size"] // 16 * 16
+        self.largest_binding = min(bound, self.largest_buffer)
+        self.align = max(16, self.limits["min-storage-buffer-offset-alignment"])
+        self.has_large = False  # has there been a buffer that one binding does not hold?
         self.slot = max(32, self.limits["min-uniform-buffer-offset-alignment"])
         self._ring = bytearray(RING_BYTES)
         usage = self.wgpu.BufferUsage
@@ -166,7 +207,7 @@ class Gpu:
         # Held here, a buffer is never garbage. Were a tensor in a reference cycle its only owner,
         # the collector would run wgpu's destructor of the buffer too, just as ours returns it to
         # the pool; binding it later would end the process.
-        self._alive: dict[int, Buffer] = {}
+        self._alive: dict[Hashable, Buffer] = {}
         self._layouts: Recent[str] = Recent(LAYOUTS_KEPT)
         # Bind groups, each with the sets of its buffers that have its key.
         self._groups: Recent[tuple] = Recent(GROUPS_KEPT)
@@ -186,8 +227,8 @@ class Gpu:
         check_process()
         if nbytes > self.largest_buffer:
             raise OutOfMemoryError(
-                f"webgpu: a tensor of {nbytes} bytes came, and {self.info['device']} binds at most "
-                f"{self.largest_buffer}"
+                f"webgpu: a tensor of {nbytes} bytes came, and a buffer of "
+                f"{self.info['device']} has at most {self.largest_buffer}"
             )
         try:
             raw = self.raw.create_buffer(size=nbytes, usage=self._storage_usage)
@@ -198,6 +239,7 @@ class Gpu:
         self._next_uid += 1
         COUNTERS.buffers_created += 1
         COUNTERS.bytes_allocated += nbytes
+        self.has_large = self.has_large or nbytes > self.largest_binding
         buffer = self._alive[self._next_uid] = Buffer(raw, nbytes, self._next_uid)
         return buffer
 
@@ -219,14 +261,16 @@ class Gpu:
         with self.lock:
             if buffer.batch == self.batch:
                 self.flush()
-            self.raw.queue.write_buffer(buffer.raw, 0, data)
             COUNTERS.uploads += 1
             COUNTERS.bytes_uploaded += nbytes
-            self._unsubmitted += nbytes + WRITE_OVERHEAD
-            if self._unsubmitted > UNSUBMITTED_BYTES:
-                self.flush()
-                self.raw.queue.submit([])
-                self._unsubmitted = 0
+            for start in range(0, nbytes, MOVED_BYTES):
+                size = min(MOVED_BYTES, nbytes - start)
+                self.raw.queue.write_buffer(buffer.raw, start, data, start, size)
+                self._unsubmitted += size + WRITE_OVERHEAD
+                if self._unsubmitted > UNSUBMITTED_BYTES:
+                    self.flush()
+                    self.raw.queue.submit([])
+                    self._unsubmitted = 0
 
     def read(self, buffer: Buffer, offset: int, nbytes: int) -> Any:
         """Return bytes of a buffer when everything recorded has run."""
@@ -237,7 +281,14 @@ class Gpu:
             COUNTERS.bytes_read += nbytes
             COUNTERS.submits += 1  # the copy to readable memory
             self._unsubmitted = 0
-            return self.raw.queue.read_buffer(buffer.raw, offset, nbytes)
+            if nbytes <= MOVED_BYTES:
+                return self.raw.queue.read_buffer(buffer.raw, offset, nbytes)
+            host = bytearray(nbytes)
+            for start in range(0, nbytes, MOVED_BYTES):
+                size = min(MOVED_BYTES, nbytes - start)
+                part = self.raw.queue.read_buffer(buffer.raw, offset + start, size)
+                host[start : start + size] = part
+            return host
 
     def wait(self) -> None:
         """Return when everything recorded has run: a mapped read is what tells."""
@@ -350,7 +401,12 @@ class Gpu:
             {"binding": 0, "resource": {"buffer": uniforms, "offset": 0, "size": PARAMS_BYTES}}
         ]
         for i, buffer in enumerate(buffers, 1):
-            resource = {"buffer": buffer.raw, "offset": 0, "size": buffer.nbytes}
+            if buffer.nbytes > self.largest_binding:
+                raise OutOfMemoryError(
+                    f"webgpu: a kernel came for a tensor of {buffer.nbytes} bytes, and "
+                    f"{self.info['device']} binds at most {self.largest_binding} at once"
+                )
+            resource = {"buffer": buffer.raw, "offset": buffer.start, "size": buffer.nbytes}
             entries.append({"binding": i, "resource": resource})
         COUNTERS.bind_groups_created += 1
         return self.raw.create_bind_group(layout=self._layout(access)[0], entries=entries)

@@ -10,10 +10,9 @@ import numpy as np
 
 from ... import dtypes
 from ...dtypes import DType
-from ...errors import ShapeError
 from ...layout import Layout, Shape
 from ...recent import Recent
-from ..array import Array, Number
+from ..array import Array, Body, Number
 from ..base import Device
 from ..faults import Faults
 from ..tracing import UNBACKED
@@ -25,7 +24,9 @@ THREADS = 64  # of a workgroup, in every shader but map_flat and matmul's
 HALF_FEATURE = "shader-f16"
 STRUCTURES_KEPT = 512  # pipelines of eager work: so many ops and dtypes in all layouts
 MAX_RANK = 8  # axes that cannot be merged, in a Params
-MOST_ELEMENTS = (1 << 31) - 1  # of a view, an expanded one: addresses are u32, some are signed
+
+
+COPY = Body("copy", "a", np.copy)
 
 
 def pack_dims(extents: Shape, *strides: Shape) -> bytes:
@@ -69,11 +70,13 @@ class Launching(Device):
         self.pool = Pool(gpu)
         self._pipelines: Recent[tuple] = Recent(STRUCTURES_KEPT)
         self._expected: dict[Faults, None] = {}  # what runs may have noted since the last wait
+        # Elements that fit one binding, whatever an operation makes of them.
+        self._surely_fits = gpu.largest_binding // 4
         # Threads that keep a GPU busy, or the SIMD units of a software adapter.
         self._busy = 1 << 8 if gpu.is_software else 1 << 14
 
     def itemsize(self, dtype: DType) -> int:
-        return 2 if dtype is dtypes.float16 else 4  # a bool is a u32 in a buffer
+        return 2 if dtype is dtypes.float16 else max(4, dtype.itemsize)  # a bool is a u32 there
 
     def why_not(self, dtype: DType) -> str:
         if dtype is dtypes.float16:
@@ -133,6 +136,15 @@ class Launching(Device):
         if found:
             raise found[0]
 
+    def _may_not_fit(self, *arrays: Array) -> bool:
+        """Whether an operation on arrays has to look if it needs windows (windows.py)."""
+        for x in arrays:
+            if x.layout.size > self._surely_fits:
+                return True
+            if self.gpu.has_large and x.storage.buffer.nbytes > self.gpu.largest_binding:
+                return True
+        return False
+
     # Pipelines.
     def _pipeline(self, key: tuple, inputs: int | str, code: Callable[[], str]) -> Pipeline:
         """Return the pipeline of a structure, compiled at its first use.
@@ -168,16 +180,6 @@ class Launching(Device):
     ) -> None:
         buffers = tuple([x.storage.buffer for x in inputs] + [out.storage.buffer])
         self.gpu.launch(pipeline, buffers, params, -(-threads // size))
-
-
-def check_size(where: str, *arrays: Array) -> None:
-    """Raise ShapeError for a view (an expanded one) with more elements than a u32 index counts."""
-    for x in arrays:
-        if x.layout.size > MOST_ELEMENTS:
-            raise ShapeError(
-                f"{where}: a tensor of {x.layout.size} elements came, and a kernel of device "
-                f"{x.storage.device.name} counts to {MOST_ELEMENTS}"
-            )
 
 
 def without(strides: Shape, axis: int) -> Shape:

@@ -68,6 +68,8 @@ class Matmul:
             return []
         output = output or (_halves() if problem.dtype is float16 else PLAIN)
         config = config or self.choose(problem)
+        room = max(1, self.gpu.largest_binding // (4 * problem.size))  # for partial results
+        config = config._replace(parts=min(config.parts, room))
         shown = problem.turned if config.turned else problem
         part = steps_of_part(problem.k, config.parts)
         parts = max(1, -(-problem.k // part))

@@ -20,16 +20,18 @@ SMALLEST = 256  # bytes
 KEPT = 1 << 29  # bytes of free buffers that are kept
 
 
-def size_class(nbytes: int, largest: int) -> int:
+def size_class(nbytes: int, *limits: int) -> int:
     """Return the size of the buffers that serve `nbytes`: four classes an octave, each of 16s.
 
-    At most a quarter is wasted; the classes end at the device's largest buffer.
+    At most a quarter is wasted; what is within one of the limits (the device's largest binding,
+    its largest buffer) is not rounded beyond it.
     """
     if nbytes <= SMALLEST:
         return SMALLEST
     step = max(16, 1 << (nbytes - 1).bit_length() - 3)
     rounded = -(-nbytes // step) * step
-    return rounded if rounded <= largest else nbytes + -nbytes % 16
+    beyond = any(nbytes <= limit < rounded for limit in limits)
+    return nbytes + -nbytes % 16 if beyond else rounded
 
 
 class Pool:
@@ -47,7 +49,7 @@ class Pool:
         """Return a buffer of at least `nbytes`, with any content. Raises: OutOfMemoryError."""
         with self.gpu.lock:
             self._take_back()
-            wanted = size_class(nbytes, self.gpu.largest_buffer)
+            wanted = size_class(nbytes, self.gpu.largest_binding, self.gpu.largest_buffer)
             shelf = self._free.get(wanted)
             if shelf:
                 self._free_bytes -= wanted

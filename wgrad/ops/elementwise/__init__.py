@@ -30,6 +30,8 @@ from .arithmetic import (
     sign,
     square,
     subtract,
+    value_of,
+    weighted,
 )
 from .bits import (
     bitwise_and,

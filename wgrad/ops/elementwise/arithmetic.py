@@ -10,7 +10,18 @@ import numpy as np
 from .. import intervals
 from ..families import Elementwise
 from .declare import by_kind, elementwise
-from .logic import equal, greater, greater_equal, less, less_equal, logical_and, where
+from .logic import (
+    equal,
+    greater,
+    greater_equal,
+    isfinite,
+    less,
+    less_equal,
+    logical_and,
+    logical_or,
+    not_equal,
+    where,
+)
 
 add = elementwise(
     "add",
@@ -41,6 +52,28 @@ multiply = elementwise(
 )
 
 
+def _of_weight(a: Any, b: Any) -> Any:
+    """b, but 0 where the weight is 0 and no product would have been a number."""
+    return where(logical_or(not_equal(a, 0), isfinite(b)), b, 0.0)
+
+
+def _weighted(a: Any, b: Any) -> Any:
+    out = a * b
+    if isinstance(out, np.ndarray) and not np.isnan(np.min(out, initial=0)):
+        return out  # the usual case: to look at the results costs less than to choose each
+    return np.where(a == 0, 0, out)
+
+
+weighted: Elementwise = elementwise(
+    "weighted",
+    wgsl="select(a * b, 0.0, a == 0.0)",
+    numpy=_weighted,
+    partials=(_of_weight, lambda a: a),
+    doc="a * b, and 0 where the weight a is 0, whatever b is: infinite and NaN too. A term that "
+    "does not count, and a cotangent of 0, count as nothing.",
+)
+
+
 def _inverse(b: Any) -> Any:
     """1 / b; a number may be 0 here, for which Python has no quotient."""
     return math.copysign(math.inf, b) if isinstance(b, (int, float)) and b == 0 else 1 / b
@@ -52,6 +85,13 @@ divide = elementwise(
     numpy=np.divide,
     partials=(_inverse, lambda out, b: -out / b),
     doc="a / b, a float also for integers; x / 0 is an infinity, 0 / 0 is NaN.",
+)
+value_of = elementwise(
+    "value_of",
+    wgsl="a",
+    numpy=lambda a, b: np.positive(a),
+    partials=(None, 1),
+    doc="a, with the derivatives of b.",
 )
 negative = elementwise(
     "negative",
@@ -139,12 +179,14 @@ clamp = elementwise(
     numpy=lambda a, b, c: np.minimum(np.maximum(a, b), c),
     partials=(
         lambda a, b, c: logical_and(greater_equal(a, b), less_equal(a, c)),
-        lambda a, b: less(a, b),
-        lambda a, c: greater(a, c),
+        lambda a, b, c: logical_and(less(a, b), less_equal(b, c)),
+        lambda a, b, c: logical_or(greater(a, c), greater(b, c)),
     ),
     kind="number",
+    arguments=("x", "min", "max"),
     interval=intervals.clamp,
-    doc="a kept between b and c, bounds included; its slope is 1 at both; NaN stays NaN.",
+    doc="a kept between b and c, bounds included; its slope is 1 at both; c where b is greater "
+    "than c; NaN stays NaN.",
 )
 
 
@@ -164,5 +206,6 @@ lerp = elementwise(
     wgsl="real_lerp(a, b, c)",
     numpy=_lerp,
     partials=(lambda c: 1 - c, lambda c: c, lambda a, b: b - a),
+    arguments=("start", "end", "weight"),
     doc="a + c * (b - a): exactly a where the weight c is 0, b where it is 1.",
 )

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ...core import apply
+from ...core import Value, apply
 from ..families import REGISTRY
-from .arithmetic import abs_
+from .arithmetic import abs_, weighted
 from .declare import elementwise
 from .logic import equal, greater_equal, isinf, logical_and, logical_not, where
 
@@ -27,10 +27,12 @@ def _power_base(a: Any, b: Any) -> Any:
 
 
 def _power_exponent(out: Any, a: Any) -> Any:
-    """d(a**b)/db = a**b log a, and 0 where a is 0 (but NaN where a**b is infinite there)."""
-    if isinstance(a, (int, float)):
-        return out * math.log(a) if a > 0 else (0 if a == 0 else out * math.nan)
-    return out * log(where(a == 0, 1.0, a))
+    """d(a**b)/db = a**b log a, which is 0 where a**b is 0, and at 0 ** 0, as in PyTorch."""
+    if isinstance(a, (int, float)) and a:
+        return weighted(out, math.log(a) if a > 0 else math.nan)
+    slope = -math.inf if isinstance(a, (int, float)) else log(a)
+    unit = logical_and(equal(a, 0), equal(out, 1)) if isinstance(a, Value) else equal(out, 1)
+    return weighted(out, where(unit, 0.0, slope))
 
 
 power = elementwise(

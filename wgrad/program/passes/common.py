@@ -12,17 +12,18 @@ from ..limits import Limits
 
 def merge_common(program: Program, limits: Limits) -> Program:
     """Return the program with equal steps made one. A kept slot keeps a step of its own."""
+    kept = program.kept
     seen: dict[Any, Step] = {}
     same: dict[int, int] = {}
     steps: list[Step] = []
     for step in program.steps:
         step = replace(step, inputs=tuple(renamed(x, same) for x in step.inputs))
-        kept = bool(step.writes() & program.kept)
-        first = None if kept else seen.get(key := _key(step))
+        is_kept = not step.writes().isdisjoint(kept)
+        first = None if is_kept else seen.get(key := _key(step))
         if first is not None:
             same |= {b.index: a.index for a, b in zip(first.outs, step.outs, strict=True)}
             continue
-        if not kept:
+        if not is_kept:
             seen[key] = step
         steps.append(step)
     return program.with_steps(steps)
