@@ -15,7 +15,10 @@ from wgrad.program import compile as compiling
 from wgrad.recent import Recent, Shared
 
 # Without a bound, for their keys are few: (module, function).
-FEW = {("backends.webgpu.shaders", "source")}  # the files of shaders/
+FEW = {
+    ("backends.webgpu.shaders", "source"),  # the files of shaders/
+    ("program.names", "_names_of_package"),  # those of wgrad
+}
 
 
 def test_recent_keeps_what_was_used_last():
