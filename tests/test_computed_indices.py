@@ -98,6 +98,19 @@ def test_computed_integers_below_minlength_are_counted_in_a_program(device):
         assert f(wg.tensor(i)).tolist() == np.bincount(np.array(i) % 4, minlength=6).tolist()
 
 
+def test_computed_indices_of_an_unknown_range_are_read_back_once(device):
+    if device.name == "numpy":
+        pytest.skip("nothing is read back there")
+    scores = wg.tensor([[2.0, -1.5], [7.25, 0.0]])
+    labels = wg.floor(scores).astype(wg.int32)
+    before = wg.stats()["readbacks"]
+    found = wg.tensor(TABLE)[labels + 2]
+    assert wg.stats()["readbacks"] - before == 1
+    np.testing.assert_array_equal(found.numpy(), TABLE[[[4, 0], [9, 2]]])
+    with pytest.raises(IndexRangeError, match="index 10 is out of range"):
+        wg.tensor(TABLE)[labels + 3]
+
+
 # Checked in the run.
 def _assigned(x, i):
     y = x.copy()
