@@ -305,6 +305,30 @@ def test_computed_indices_of_no_positions(device):
     assert f(wg.zeros((0,)), wg.zeros((0,), wg.int32)).shape == (0,)
 
 
+@pytest.mark.parametrize(
+    "index",
+    [
+        lambda i: wg.tensor([0, 12]),
+        lambda i: wg.tensor([[0, 12], [1, 2]])[0, 1:],
+        lambda i: wg.full((2,), 12),
+        lambda i: i % 3 + 12,
+        lambda i: wg.arange(3) - 15,
+    ],
+)
+def test_computed_indices_that_are_wrong_in_every_run_raise_at_once(device, index):
+    f = wg.compile(lambda x, i: wg.take(x, index(i)))
+    for _ in range(3):
+        with pytest.raises(IndexRangeError, match="is out of range: 10 positions"):
+            f(wg.ones(10), wg.tensor([1, 2]))
+    device.synchronize()
+
+
+def test_computed_indices_that_are_ignored_in_every_run(device):
+    f = wg.compile(lambda x: F.cross_entropy(x, wg.full((2,), -100), "sum"))
+    for _ in range(3):
+        assert f(wg.ones((2, 3))).item() == 0
+
+
 def test_computed_indices_have_gradients(device):
     table = wg.parameter(TABLE)
     f = wg.compile(lambda i: wg.grad(lambda w: (F.embedding(i * i - 1, w) ** 3).sum())(table))

@@ -89,6 +89,12 @@ class Allowed:
         """Whether all that lies in an interval is allowed."""
         return found is not None and self.least <= found[0] and found[1] <= self.greatest
 
+    def excludes(self, found: tuple[int, int] | None) -> bool:
+        """Whether nothing that lies in an interval is allowed."""
+        if found is None or (self.besides is not None and found[0] <= self.besides <= found[1]):
+            return False
+        return found[1] < self.least or self.greatest < found[0]
+
 
 def checked(x: Any, allowed: Allowed) -> Any:
     """Return integers that all are `allowed`: `x`, where it is known by now that they are.
