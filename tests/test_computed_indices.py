@@ -220,6 +220,41 @@ def _tensors(x):
     return [y for item in x for y in _tensors(item)] if isinstance(x, (list, tuple)) else []
 
 
+def test_computed_indices_out_of_range_leave_every_kind_of_state(device):
+    """Whole tensors, views of them, arguments, halves, bools, and what has no elements."""
+    kinds = [wg.float32, wg.int32, wg.uint32, wg.bool]
+    kinds += [wg.float16] if wg.float16 in device.dtypes else []
+    states = [wg.zeros((4, 2), kind) for kind in kinds]
+    none, column = wg.zeros((0, 2)), wg.zeros((3, 3))
+
+    @wg.compile
+    def f(argument, i):
+        with wg.no_grad():
+            for state in states:
+                state[i + 1] = (state.astype(wg.int32)[0, 0] + 1).astype(state.dtype)
+            none.assign(none + 1)
+            column[:, 1].assign(column[:, 1] + 1)
+            argument[i * 2] = 9.0
+
+    argument = wg.zeros(8)
+    right = np.zeros((4, 2)), np.zeros((3, 3)), np.zeros(8)
+    for i in ([0, 1], [2, 0], [1, 7], [2, 2], [3, -4], [-1, 3], [0, 2]):
+        if min(i) >= -4 and max(i) < 3:
+            right[0][np.array(i) + 1] = right[0][0, 0] + 1
+            right[1][:, 1] += 1
+            right[2][np.array(i) * 2] = 9
+            f(argument, wg.tensor(i))
+        else:
+            with pytest.raises(IndexRangeError, match="indexing: index"):
+                f(argument, wg.tensor(i))
+                wait(device)
+        for state in states:
+            expected = right[0] != 0 if state.dtype is wg.bool else right[0]
+            np.testing.assert_array_equal(state.numpy(), expected, str(state.dtype))
+        np.testing.assert_array_equal(column.numpy(), right[1])
+        np.testing.assert_array_equal(argument.numpy(), right[2])
+
+
 def test_computed_indices_out_of_range_in_the_first_call(device):
     w = wg.parameter(TABLE)
 
