@@ -140,7 +140,7 @@ def test_pool_gives_memory_back_when_asked(webgpu):
     for _ in range(3):
         wg.ones(50_000) + 1
     held = wg.stats()["bytes_allocated"]
-    webgpu.pool.acquire(4)  # takes back what destructors returned
+    wg.ones(1)  # takes back what destructors returned
     webgpu.pool.trim(0)
     assert wg.stats()["bytes_allocated"] < held
     assert (wg.ones(50_000) + 1).sum().item() == 100_000
@@ -268,7 +268,7 @@ def test_interrupt_loses_no_recorded_work(webgpu, monkeypatch, where):
         def interrupted(work):
             if not raised:
                 raised.append(True)
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)  # held back until the submit is done
             return encode(work)
 
         monkeypatch.setattr(gpu, "_encode", interrupted)

@@ -9,6 +9,7 @@ from ..backends.array import Array
 from ..backends.tracing import tracing
 from ..core import Value, apply
 from ..errors import GradientError
+from ..interrupts import interrupts_wait, whole
 from ..ops import indexing as primitives
 from ..ops.elementwise import where
 from ..ops.families import expanded, with_dtype
@@ -55,8 +56,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     if tracked:
         _adopt(x, _assigned(x, found, joined, mask, value))
     elif joined is not None or mask is not None or not _is_shown(value, found.view(x.detach())):
-        with tape.no_grad():
-            _write(found.view(x.detach()), joined, mask, value)
+        tape.recording(False, _write, found, x.detach(), joined, mask, value)
 
 
 def _is_shown(value: Tensor, view: Tensor) -> bool:
@@ -117,8 +117,9 @@ def _scattered(view: Tensor, joined: Joined, value: Tensor) -> Tensor:
     return joined.laid_back(out, view.shape)
 
 
-def _write(view: Tensor, joined: Joined | None, taken: Any, value: Tensor) -> None:
-    """Assign to a view in place."""
+def _write(key: Key, x: Tensor, joined: Joined | None, taken: Any, value: Tensor) -> None:
+    """Assign to the view of a tensor that a key shows, in place."""
+    view = key.view(x)
     if taken is not None:
         value = _selected(view, taken, value)
     elif joined is not None:
@@ -127,8 +128,10 @@ def _write(view: Tensor, joined: Joined | None, taken: Any, value: Tensor) -> No
         if laid.storage is view.array.storage:
             values = joined.flat(expanded(value, joined.result_shape())).array
             index = _apart(joined.index.array, laid)
-            laid.storage.device.scatter(laid, index, _apart(values, laid), joined.axis)
-            view._has_changed()
+            values = _apart(values, laid)
+            with interrupts_wait():
+                laid.storage.device.scatter(laid, index, values, joined.axis)
+                view._has_changed()
             return
         value = _scattered(view, joined, value)
     view.assign(value)
@@ -163,6 +166,7 @@ def _check_identity(x: Tensor, value: Tensor) -> None:
         tracer.history_assigned(x.array)
 
 
+@whole
 def _adopt(x: Tensor, out: Tensor) -> None:
     """Give `x` the values and the identity of a result that nobody else has."""
     node, before = out.node, x.node

@@ -15,7 +15,7 @@ from ..creation import DeviceLike, host_array, tensor
 from ..devices import device as find_device
 from ..dtypes import DType, as_dtype
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ..tape import no_grad
+from ..interrupts import interrupts_wait
 from ..tensor import Tensor
 
 
@@ -165,8 +165,9 @@ class Module:
             for name, x in own.items()
             if name in state
         ]
-        for x, value in ready:
-            x._write(value.array)
+        with interrupts_wait():
+            for x, value in ready:
+                x._write(value.array)
         return LoadResult(missing, unexpected)
 
     def _held(self) -> list[tuple[Any, Any]]:
@@ -197,8 +198,8 @@ class Module:
 
 def _change(tensors: list[Tensor], to: Callable[[Tensor], Tensor]) -> None:
     """Give tensors other arrays, and their gradients too; all are made before any is given."""
-    with no_grad():
-        made = [(x, to(x), None if x.grad is None else to(x.grad)) for x in tensors]
+    made = [(x, to(x.detach()), None if x.grad is None else to(x.grad.detach())) for x in tensors]
+    with interrupts_wait():
         for x, other, grad in made:
             x.array = other.array
             if grad is not None:
@@ -220,8 +221,7 @@ def prepare_value(value: Any, like: Tensor, where: str, dtype: DType | None = No
         raise ShapeError(f"{where}: shape {value.shape} came, and {like.shape} is needed")
     if value.dtype.rank > dtype.rank:
         raise DTypeError(f"{where}: {value.dtype.name} came for a {dtype.name} tensor")
-    with no_grad():
-        return value.detach().astype(dtype).to(like.device)
+    return value.detach().astype(dtype).to(like.device)
 
 
 def _members(root: Any) -> Iterator[tuple[str, Tensor | Module]]:

@@ -14,9 +14,9 @@ from ..functional.normalization import (
     layer_norm,
     rms_norm,
 )
+from ..interrupts import whole
 from ..layout import normalize_shape
 from ..shaping import as_tensor
-from ..tape import no_grad
 from ..tensor import Tensor
 from .layers import _size
 from .module import Module
@@ -155,6 +155,7 @@ class _BatchNorm(Module):
             self.running_var = ones(self.num_features, device=device)
             self.num_batches_tracked = tensor(0, device=device)
 
+    @whole  # the statistics and their count are of the same batches
     def forward(self, x: Any) -> Tensor:
         name = type(self).__name__
         x = as_tensor(x, name, self.weight)
@@ -167,10 +168,9 @@ class _BatchNorm(Module):
         step: Any = 0.0 if self.momentum is None else self.momentum
         following = self.training and x.size > 0  # an empty batch has no statistics
         if following and middle is not None and count is not None:
-            with no_grad():
-                now = count + 1
-                if self.momentum is None:
-                    step = (1.0 / now).astype(middle.dtype)
+            now = count + 1
+            if self.momentum is None:
+                step = (1.0 / now).astype(middle.dtype)
         from_batch = self.training or middle is None
         out = batch_norm(x, middle, spread, self.weight, self.bias, from_batch, step, self.eps)
         if following and count is not None:

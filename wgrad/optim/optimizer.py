@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from ..backends.array import Array, Body, Number
-from ..backends.tracing import tracing
+from ..backends.tracing import Live, tracing
 from ..dtypes import DType, float16, float32
-from ..errors import ArgumentError, DTypeError, GradientError, ShapeError
+from ..errors import ArgumentError, DTypeError, GradientError, ShapeError, shown
+from ..interrupts import whole
 from ..tensor import Tensor
 
 
@@ -21,7 +22,9 @@ def checked_number(value: Any, where: str) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not 0 <= number < math.inf:
-        raise ArgumentError(f"{where} is {value!r}, and a finite number of at least 0 is needed")
+        raise ArgumentError(
+            f"{where} is {shown(value)}, and a finite number of at least 0 is needed"
+        )
     return number
 
 
@@ -63,8 +66,23 @@ class Optimizer(ABC):
     read_each_run: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, params: Iterable[Tensor], lr: float):
+        tracer = tracing()
+        self._trace = None if tracer is None else tracer.start  # the one that makes it, if any
         self.lr = lr
         self.params = self._checked(params)
+
+    @property
+    def _is_found(self) -> bool:
+        """Whether a function is traced that finds the optimizer, and does not make it itself.
+
+        What such a one changes is state, and its numbers are read anew for every run.
+        """
+        tracer = tracing()
+        return tracer is not None and tracer.start != self._trace
+
+    def _number(self, function: Callable[..., float], *args: Any) -> float:
+        """Return what a function gives: a number that stays the one it is in every run, or Live."""
+        return Live(function, *args) if self._is_found else function(*args)
 
     @property
     def _name(self) -> str:
@@ -82,8 +100,8 @@ class Optimizer(ABC):
     def _as_read(self, name: str) -> Any:
         """Return a setting that is asked for by name; a program that rests on it is told so."""
         value = getattr(self, name)
-        if (tracer := tracing()) is not None:
-            tracer.require(self._is_still, name, value)
+        if self._is_found:
+            tracing().require(self._is_still, name, value)
         return value
 
     def _is_still(self, name: str, value: Any) -> bool:
@@ -95,11 +113,9 @@ class Optimizer(ABC):
                 f"{self._name}: {type(params).__name__} came, and a list of tensors is needed, "
                 "such as model.parameters()"
             )
-        found = list(params)
-        if not found:
-            raise ArgumentError(f"{self._name}: no parameters came, and at least one is needed")
+        found: list[Tensor] = []
         seen: dict[int, int] = {}
-        for i, x in enumerate(found):
+        for i, x in enumerate(params):  # one at a time: there may be no end to them
             if not isinstance(x, Tensor):
                 raise DTypeError(
                     f"{self._name}: parameter {i} is {type(x).__name__}, and a tensor is needed"
@@ -120,6 +136,9 @@ class Optimizer(ABC):
                 )
             if seen.setdefault(id(x), i) != i:
                 raise ArgumentError(f"{self._name}: parameters {seen[id(x)]} and {i} are the same")
+            found.append(x)
+        if not found:
+            raise ArgumentError(f"{self._name}: no parameters came, and at least one is needed")
         return found
 
     @abstractmethod
@@ -139,6 +158,7 @@ class Optimizer(ABC):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over a snapshot; when this raises, nothing has changed."""
 
+    @whole
     def zero_grad(self) -> None:
         """Set the gradient of every parameter that has one to zeros."""
         for x in self.params:

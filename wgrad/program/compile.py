@@ -12,15 +12,16 @@ import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import copy_context
 from types import FrameType
 from typing import Any
 
-from .. import tape
+from .. import forking, tape
 from ..backends.tracing import tracing
 from ..core import listeners
 from ..devices import default_device
 from ..errors import ArgumentError
-from ..interrupts import interrupts_wait
+from ..interrupts import interruptible, interrupts_wait, is_between, whole
 from ..tensor import Tensor
 from .build import Executor, History, build
 from .capture import Capture, check_arguments
@@ -69,11 +70,17 @@ class Compiled:
         self._warned = False
         self._reason = "the arguments change"
         self._lock = threading.RLock()
+        forking.register(self, "_lock", order=0, forget=Compiled._clear)
 
     # Calling it.
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if tracing() is not None or any(heard is not tape.record for heard in listeners()):
-            # Inside another compiled function, or where forward mode follows every operation.
+        if (
+            tracing() is not None
+            or is_between()
+            or any(heard is not tape.record for heard in listeners())
+        ):
+            # Inside another compiled function, in the handler of a signal that came in the midst of
+            # a trace, or where forward mode follows every operation.
             return self._function(*args, **kwargs)
         leaves: list[Tensor] = []
         objects: list[Any] = []
@@ -126,6 +133,7 @@ class Compiled:
             *(("a hook of an argument", h) for h in hooks),
         ]
 
+    @whole
     def _trace(
         self,
         signature: Signature,
@@ -164,15 +172,14 @@ class Compiled:
         except BaseException:
             capture.undo()
             raise
-        with interrupts_wait():
-            result = capture.first_run(executor)
-            self._newest = capture
-            if twin is not None:
-                signature.pending.remove(twin)
-                signature.captures.insert(0, capture)
-                signature.disagreements = signature.surprises = 0
-            else:
-                signature.pending = [*signature.pending[-PATIENCE:], capture]
+        result = capture.first_run(executor)
+        self._newest = capture
+        if twin is not None:
+            signature.pending.remove(twin)
+            signature.captures.insert(0, capture)
+            signature.disagreements = signature.surprises = 0
+        else:
+            signature.pending = [*signature.pending[-PATIENCE:], capture]
         if reason is not None:
             self._give_up(signature, reason)
         self._make_room(signature)
@@ -253,7 +260,9 @@ class Compiled:
         executor = self._executors.get(key)
         if executor is None:
             history = History(program)
-            executor = build(program, device, self._fuse, history=history)
+            executor = interruptible(
+                copy_context(), build, program, device, self._fuse, history=history
+            )
             self._executors[key], self._histories[executor] = executor, history
             if len(self._executors) > LIMIT:
                 self._executors.popitem(last=False)

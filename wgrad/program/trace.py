@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import weakref
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, NamedTuple, NoReturn
@@ -31,6 +32,7 @@ from ..backends.tracing import UNBACKED, traced_by
 from ..core import Node, Value, caller, place
 from ..dtypes import DType, bool_, float32, int32, rounded, uint32
 from ..errors import TraceError
+from ..interrupts import whole
 from ..layout import Layout, Shape
 from ..ops.elementwise import where
 from ..ops.indexing import Allowed, checked, outlier
@@ -216,6 +218,7 @@ class Tracer:
         return Array(storage, layout, dtype)
 
     # The device protocol.
+    @whole
     def upload(self, device: Device, data: np.ndarray, dtype: DType) -> Array:
         self._one_device(device)
         with traced_by(None):  # host data is an input that is the same in every run
@@ -371,6 +374,7 @@ class Tracer:
             self._roots[out.storage] = Roots(tuple(dict.fromkeys(arrays)), static, whole)
         return out
 
+    @whole
     def checked(self, x: Value, allowed: Allowed) -> Any:
         """Return integers that all are `allowed`, and see to it in every later run.
 
@@ -417,6 +421,7 @@ class Tracer:
                 for root in roots.arrays
             )
 
+    @whole
     def range_chosen(self, x: Value, least: int, greatest: int) -> bool:
         """Whether integers lie in a range now; if so, the program is for runs where they do."""
         roots = self._root(x.array)
@@ -509,17 +514,39 @@ class Tracer:
 
     # Undoing.
     def changing(self, owner: Any, *names: str) -> None:
-        """Remember attributes of `owner`, or the content of a list or dict, as they are now."""
+        """Remember attributes of `owner`, or the content of a list or dict, as they are now.
+
+        What the function makes itself is not kept alive by that, for what lives on at the end of a
+        trace is taken for a result.
+        """
+        if isinstance(owner, Node) and owner.sequence > self.start:
+            return
         if not names:
             self._log.append(_restorer(owner))
         for name in names:
             value = getattr(owner, name)
-            self._log.append(functools.partial(setattr, owner, name, value))
+            if not (isinstance(value, Node) and value.sequence > self.start):  # it was another
+                self._log.append(_setter(owner, name, value))
 
     def undo(self) -> None:
         """Leave everything outside as it was before the trace."""
         while self._log:
             self._log.pop()()
+
+
+def _setter(owner: Any, name: str, value: Any) -> Callable[[], None]:
+    """Return what gives an attribute back its value, should its owner still live."""
+    try:
+        found = weakref.ref(owner)
+    except TypeError:
+        return functools.partial(setattr, owner, name, value)
+
+    def restore() -> None:
+        left = found()
+        if left is not None:
+            setattr(left, name, value)
+
+    return restore
 
 
 def _restorer(container: Any) -> Callable[[], None]:

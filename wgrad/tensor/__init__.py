@@ -22,6 +22,7 @@ from ..errors import (
     WgradError,
     shown,
 )
+from ..interrupts import interrupts_wait
 from ..layout import Shape, broadcast_shapes
 from ..ops import elementwise as ew
 from ..ops import movement, reduction
@@ -231,17 +232,20 @@ class Tensor(Operators, Methods, Gradients):
                 refuse(value)
         value._check_fits(self.shape, "assign")
         self._check_memory("assign")
-        with tape.no_grad():
-            source = expanded(with_dtype(value, self.dtype), self.shape).array
-        self._write(source)
+        self._write(tape.recording(False, self._ready, value).array)
         return self
+
+    def _ready(self, value: Tensor) -> Tensor:
+        """Return what is assigned in the tensor's own dtype and shape."""
+        return expanded(with_dtype(value, self.dtype), self.shape)
 
     def _for_assignment(self, value: Any, where: str) -> Tensor:
         """Return what is assigned here as a tensor, of any shape. Raises: DTypeError, ..."""
-        from ..creation import tensor
+        from ..creation import host_array, tensor
 
         if not isinstance(value, Tensor):
-            if not self.dtype.is_floating and np.asarray(value).dtype.kind == "f":
+            value = host_array(value, where)
+            if not self.dtype.is_floating and value.dtype.kind == "f":
                 raise DTypeError(
                     f"{where}: floating values came for a {self.dtype.name} tensor: convert them "
                     "first"
@@ -274,11 +278,12 @@ class Tensor(Operators, Methods, Gradients):
     def _write(self, source: Any, owned: bool = False) -> None:
         """Give the tensor the values of an array, which nobody else holds when `owned`."""
         bounds = source.storage.bounds
-        if owned:
-            self.device.replace(self.array, source)
-        else:
-            self.device.write(self.array, source)
-        self._has_changed(bounds)
+        with interrupts_wait():  # new values are told from old ones by the version
+            if owned:
+                self.device.replace(self.array, source)
+            else:
+                self.device.write(self.array, source)
+            self._has_changed(bounds)
 
     def _has_changed(self, bounds: tuple[int, int] | None = None) -> None:
         """Note that the values are others now; `bounds` are those of all of them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -175,14 +176,14 @@ class HookHandle:
     _keys = itertools.count()  # not the handle's id, which is free again when nobody keeps it
 
     def __init__(self, node: Node, hook: Callable):
-        changing(node, "hooks")
-        if node.hooks is None:
-            node.hooks = {}
-        self._hooks = node.hooks
+        self._node = weakref.ref(node)
         self._key = next(self._keys)
-        self._hooks[self._key] = hook
+        changing(node, "hooks")
+        node.hooks = {**(node.hooks or {}), self._key: hook}
 
     def remove(self) -> None:
         """Take the hook away; removing twice does nothing."""
-        changing(self._hooks)
-        self._hooks.pop(self._key, None)
+        node = self._node()
+        if node is not None and node.hooks is not None and self._key in node.hooks:
+            changing(node, "hooks")
+            node.hooks = {k: hook for k, hook in node.hooks.items() if k != self._key}

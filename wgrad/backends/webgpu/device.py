@@ -8,6 +8,7 @@ empty, and host writes wait until recorded work that uses their target is on its
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import os
 import sys
@@ -16,16 +17,19 @@ import time
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from ... import forking
 from ...errors import (
     DeviceError,
     ForkedError,
     MissingDependencyError,
     OutOfMemoryError,
     ShaderError,
+    WgradError,
 )
-from ...interrupts import interrupts_wait
+from ...interrupts import interrupts_wait, whole
 from ...recent import Recent, Shared
 from ...statistics import COUNTERS
+from . import headroom
 
 PARAMS_BYTES = 256  # the largest Params of any shader; bound at a dynamic offset
 RING_BYTES = 1 << 18  # parameters of the dispatches of one submit
@@ -46,7 +50,8 @@ NO_ADAPTER = (
     "vulkan-swrast)"
 )
 
-_lock = threading.Lock()
+_lock = threading.RLock()
+forking.register(sys.modules[__name__], "_lock", order=2)
 _adapters: list[Any] | None = None
 _forked = False
 
@@ -60,9 +65,16 @@ def _after_fork() -> None:
     if _forked and classes is not None:
         # The driver's threads did not come along: releasing an object of theirs never returns.
         classes.GPUObjectBase.__del__ = lambda self: None
+    if _forked:
+        # Nor do what it does at an exit: Mesa joins its threads there, and what became of their
+        # stacks is anyone's. Called first of all, `_exit` gets the status and leaves the rest out.
+        with contextlib.suppress(AttributeError, OSError):  # not every libc has on_exit
+            libc = ctypes.CDLL(None)
+            libc.on_exit(ctypes.cast(libc._exit, ctypes.c_void_p), None)
 
 
-os.register_at_fork(after_in_child=_after_fork)
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def check_process() -> None:
@@ -81,8 +93,9 @@ def adapters() -> list[Any]:
     """
     global _adapters
     check_process()
-    with _lock:
+    with interrupts_wait(), _lock:
         if _adapters is None:
+            headroom.require(headroom.DRIVERS, "loading the drivers of this machine's GPUs")
             try:
                 wgpu = importlib.import_module("wgpu")
                 native = importlib.import_module("wgpu.backends.wgpu_native.extras")
@@ -104,7 +117,7 @@ def adapters() -> list[Any]:
 class Buffer:
     """GPU memory from the pool: at least as large as was asked for, a multiple of 16 bytes."""
 
-    __slots__ = ("batch", "groups", "nbytes", "raw", "uid")
+    __slots__ = ("batch", "give_back", "groups", "nbytes", "raw", "uid")
 
     start = 0  # of what is bound of it
 
@@ -114,6 +127,7 @@ class Buffer:
         self.uid: Hashable = uid
         self.batch = -1  # the batch of dispatches that used it last
         self.groups: set[tuple] = set()  # keys of the cached bind groups that hold it
+        self.give_back: Any = None  # called without arguments when its storage is gone
 
     @property
     def whole(self) -> Buffer:
@@ -166,15 +180,50 @@ class _Dispatch(NamedTuple):
     groups: int
 
 
+class _Driving:
+    """A block of calls of the driver: other threads wait, and so do handlers of signals.
+
+    Raises: DeviceError in a finalizer that the garbage collector runs amid such a block, for the
+    driver cannot be entered twice.
+    """
+
+    def __init__(self, gpu: Gpu):
+        self._lock = gpu.lock
+        self._waiting = interrupts_wait()  # of the thread that is inside
+        self._entered = False
+
+    def __enter__(self) -> None:
+        waiting = interrupts_wait()
+        waiting.__enter__()
+        self._lock.acquire()
+        if self._entered:
+            self._lock.release()
+            waiting.__exit__()
+            raise DeviceError(
+                "webgpu: a finalizer (__del__, a weakref's callback) used the device amid a call "
+                "of its driver; tensors can be used when that has returned"
+            )
+        self._waiting, self._entered = waiting, True
+
+    def __exit__(self, *exc: object) -> None:
+        waiting, self._entered = self._waiting, False
+        self._lock.release()
+        waiting.__exit__()
+
+
 class Gpu:
     """An open adapter: records dispatches, submits them in batches, moves bytes both ways.
 
-    Its lock serialises all threads: a dispatch is one critical section. `most_bound` asks for
-    smaller bindings than the adapter's, and `most_bytes` for smaller buffers.
+    Its lock serialises all threads. In the main thread a handler of a signal may come between any
+    two calls, work with the device itself, and raise: what it must not part is done with no call
+    between, or in a block that it waits for (`driving`). `most_bound` asks for smaller bindings
+    than the adapter's, and `most_bytes` for smaller buffers.
     """
 
     def __init__(self, adapter: Any, most_bound: int | None = None, most_bytes: int | None = None):
         check_process()
+        headroom.require(headroom.device_bytes(), "opening a device")
+        self.lost: str | None = None  # what the driver said when it gave the device up
         self.wgpu = importlib.import_module("wgpu")
         self.adapter = adapter
         self.info = dict(adapter.info)
@@ -186,10 +235,13 @@ class Gpu:
         try:
             self.raw = adapter.request_device_sync(required_features=wanted, required_limits=limits)
         except Exception as error:
-            raise DeviceError(f"webgpu: {self.info['device']} did not open: {error}") from error
+            text = f"webgpu: {self.info['device']} did not open: {error}"
+            raise (OutOfMemoryError if _is_memory(error) else DeviceError)(text) from error
         self.limits = {k: int(v) for k, v in self.raw.limits.items()}
         self.is_software = self.info["adapter_type"] == "CPU"
         self.lock = threading.RLock()
+        forking.register(self, "lock", order=3)
+        self.driving = _Driving(self)
         # Both in whole vec4s, as all memory is. What does not fit into one binding is worked on in
         # windows, which begin at multiples of `align`.
         self.largest_buffer = self.limits["max-buffer-size"] // 16 * 16
@@ -198,7 +250,7 @@ class Gpu:
         self.align = max(16, self.limits["min-storage-buffer-offset-alignment"])
         self.has_large = False  # has there been a buffer that one binding does not hold?
         self.slot = max(32, self.limits["min-uniform-buffer-offset-alignment"])
-        self._ring = bytearray(RING_BYTES)
+        self._ring, self._spare = bytearray(RING_BYTES), bytearray(RING_BYTES)
         usage = self.wgpu.BufferUsage
         self._storage_usage = usage.STORAGE | usage.COPY_SRC | usage.COPY_DST
         self._uniforms = self.raw.create_buffer(
@@ -221,21 +273,46 @@ class Gpu:
         self.batch = 0
         self.dropped = 0  # buffers so far: who caches bind groups of its own lets go of them then
 
+    def check(self) -> None:
+        """Raise ForkedError in a forked child, and DeviceError when the driver gave the device up.
+
+        What is submitted to a lost device ends the process.
+        """
+        check_process()
+        if self.lost is not None:
+            raise DeviceError(
+                f"webgpu: {self.info['device']} is lost to this process, with all tensors on it: "
+                f"{self.lost}"
+            )
+
+    def failure(self, kind: type[WgradError], what: str, error: Exception) -> WgradError:
+        """Return our own error for one of the driver's: OutOfMemoryError where memory was short."""
+        words = " ".join(str(error).split())
+        try:
+            self.raw.create_buffer(size=16, usage=self._storage_usage)
+        except Exception as lost:
+            if "lost" in str(lost):
+                self.lost = self.lost or " ".join(str(lost).split())
+                kind = DeviceError
+        return (OutOfMemoryError if _is_memory(error) else kind)(f"webgpu: {what}: {words}")
+
     # Memory.
     def create_buffer(self, nbytes: int) -> Buffer:
         """Return new zeroed memory. Raises: OutOfMemoryError."""
-        check_process()
+        self.check()
         if nbytes > self.largest_buffer:
             raise OutOfMemoryError(
                 f"webgpu: a tensor of {nbytes} bytes came, and a buffer of "
                 f"{self.info['device']} has at most {self.largest_buffer}"
             )
+        headroom.require(nbytes, f"a buffer of {nbytes} bytes")
+        if self.is_software:
+            headroom.require_memory(nbytes, f"a buffer of {nbytes} bytes")
         try:
             raw = self.raw.create_buffer(size=nbytes, usage=self._storage_usage)
         except Exception as error:  # out of memory arrives as a validation error
-            raise OutOfMemoryError(
-                f"webgpu: {self.info['device']} has no room for {nbytes} bytes ({error})"
-            ) from error
+            what = f"{self.info['device']} has no room for {nbytes} bytes"
+            raise self.failure(OutOfMemoryError, what, error) from error
         self._next_uid += 1
         COUNTERS.buffers_created += 1
         COUNTERS.bytes_allocated += nbytes
@@ -245,58 +322,75 @@ class Gpu:
 
     def drop_buffer(self, buffer: Buffer) -> None:
         """Forget a buffer; the driver frees it when submitted work is done with it."""
-        with self.lock:
+        with interrupts_wait(), self.lock:
             if buffer.batch == self.batch:
                 self.flush()
             for key in buffer.groups:
                 self._groups.drop(key)
             buffer.groups.clear()
+            buffer.give_back = None  # which refers to the buffer
             del self._alive[buffer.uid]
             self.dropped += 1
             COUNTERS.bytes_allocated -= buffer.nbytes
 
     def write(self, buffer: Buffer, data: Any, nbytes: int) -> None:
         """Copy host bytes to the front of a buffer, after recorded work that uses it."""
-        check_process()
+        self.check()
         with self.lock:
             if buffer.batch == self.batch:
                 self.flush()
+            headroom.require(min(nbytes, MOVED_BYTES), f"an upload of {nbytes} bytes")
             COUNTERS.uploads += 1
             COUNTERS.bytes_uploaded += nbytes
-            for start in range(0, nbytes, MOVED_BYTES):
-                size = min(MOVED_BYTES, nbytes - start)
-                self.raw.queue.write_buffer(buffer.raw, start, data, start, size)
-                self._unsubmitted += size + WRITE_OVERHEAD
-                if self._unsubmitted > UNSUBMITTED_BYTES:
-                    self.flush()
-                    self.raw.queue.submit([])
-                    self._unsubmitted = 0
+            try:
+                for start in range(0, nbytes, MOVED_BYTES):
+                    size = min(MOVED_BYTES, nbytes - start)
+                    with self.driving:
+                        self.raw.queue.write_buffer(buffer.raw, start, data, start, size)
+                    self._unsubmitted += size + WRITE_OVERHEAD
+                    if self._unsubmitted > UNSUBMITTED_BYTES:
+                        self.flush()
+                        with self.driving:
+                            self.raw.queue.submit([])
+                        self._unsubmitted = 0
+            except WgradError:
+                raise
+            except Exception as error:
+                what = f"an upload of {nbytes} bytes failed"
+                raise self.failure(DeviceError, what, error) from error
 
     def read(self, buffer: Buffer, offset: int, nbytes: int) -> Any:
         """Return bytes of a buffer when everything recorded has run."""
-        check_process()
+        self.check()
         with self.lock:
             self.flush()
             COUNTERS.readbacks += 1
             COUNTERS.bytes_read += nbytes
-            COUNTERS.submits += 1  # the copy to readable memory
-            self._unsubmitted = 0
             if nbytes <= MOVED_BYTES:
-                return self.raw.queue.read_buffer(buffer.raw, offset, nbytes)
+                return self._read(buffer.raw, offset, nbytes)
             host = bytearray(nbytes)
             for start in range(0, nbytes, MOVED_BYTES):
                 size = min(MOVED_BYTES, nbytes - start)
-                part = self.raw.queue.read_buffer(buffer.raw, offset + start, size)
-                host[start : start + size] = part
+                host[start : start + size] = self._read(buffer.raw, offset + start, size)
             return host
 
     def wait(self) -> None:
         """Return when everything recorded has run: a mapped read is what tells."""
-        check_process()
+        self.check()
         with self.lock:
             self.flush()
-            COUNTERS.submits += 1
-            self.raw.queue.read_buffer(self._uniforms, 0, 4)
+            self._read(self._uniforms, 0, 4)
+
+    def _read(self, raw: Any, offset: int, nbytes: int) -> Any:
+        headroom.require(2 * nbytes, f"a readback of {nbytes} bytes")
+        COUNTERS.submits += 1  # the copy to readable memory
+        self._unsubmitted = 0
+        try:
+            with self.driving:
+                return self.raw.queue.read_buffer(raw, offset, nbytes)
+        except Exception as error:
+            what = f"a readback of {nbytes} bytes failed"
+            raise self.failure(DeviceError, what, error) from error
 
     # Pipelines.
     def _layout(self, access: str) -> tuple[Any, Any]:
@@ -330,10 +424,11 @@ class Gpu:
         `access` has a letter for each storage buffer from binding 1 on, "r" where it is read and
         "w" where it is written; a number of them are read, and one more is written.
         """
-        check_process()
+        self.check()
         if isinstance(access, int):
             access = "r" * access + "w"
-        with self.lock:
+        headroom.require(0, f"compiling shader {label}")
+        with self.driving:
             try:
                 module = self.raw.create_shader_module(label=label, code=code)
                 raw = self.raw.create_compute_pipeline(
@@ -342,6 +437,9 @@ class Gpu:
                     compute={"module": module, "entry_point": "main"},
                 )
             except Exception as error:
+                if _is_memory(error) or not str(error).strip():
+                    what = f"shader {label} was not compiled"
+                    raise self.failure(ShaderError, what, error) from error
                 raise ShaderError(f"webgpu: shader {label} does not compile: {error}") from error
             COUNTERS.pipelines_compiled += 1
             return Pipeline(raw, access, label, code)
@@ -360,26 +458,33 @@ class Gpu:
         """
         if groups == 0:
             return
-        if _forked:
-            check_process()
+        if _forked or self.lost is not None:
+            self.check()
         with self.lock:
             if self._record is not None:
                 self._record.append((pipeline, buffers, params, groups))
                 return
-            work = self._work
-            start = work[-1].end if work else 0
-            if start + PARAMS_BYTES > RING_BYTES or len(work) >= BATCH:
-                self.flush()
-                work, start = self._work, 0
             size = len(params)
-            self._ring[start : start + size] = params
             key = (pipeline.access, *[b.uid for b in buffers])
             found = self._groups[key]
             group = self._bind(key, buffers) if found is None else found[0]
-            for buffer in buffers:
-                buffer.batch = self.batch
-            end = start + -(-size // self.slot) * self.slot
-            work.append(_Dispatch(pipeline, group, start, end, groups))
+            while True:
+                work, batch = self._work, self.batch
+                last = work[-1] if work else None
+                start = 0 if last is None else last.end
+                if start + PARAMS_BYTES > RING_BYTES or len(work) >= BATCH:
+                    self.flush()
+                    continue
+                for buffer in buffers:
+                    buffer.batch = batch
+                place = slice(start, start + size)
+                end = start + -(-size // self.slot) * self.slot
+                added = (_Dispatch(pipeline, group, start, end, groups),)
+                # No call from here on: had a handler or a finalizer launched, it would show.
+                if self._work is work and (work[-1] if work else None) is last:
+                    self._ring[place] = params
+                    work += added
+                    return
 
     @contextlib.contextmanager
     def recorded(self) -> Iterator[list[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]]:
@@ -387,7 +492,7 @@ class Gpu:
 
         No other thread launches meanwhile.
         """
-        with self.lock:
+        with interrupts_wait(), self.lock:
             launches: list[tuple[Pipeline, tuple[Buffer, ...], bytes, int]] = []
             self._record = launches
             try:
@@ -409,8 +514,13 @@ class Gpu:
             resource = {"buffer": buffer.raw, "offset": buffer.start, "size": buffer.nbytes}
             entries.append({"binding": i, "resource": resource})
         COUNTERS.bind_groups_created += 1
-        return self.raw.create_bind_group(layout=self._layout(access)[0], entries=entries)
+        try:
+            with self.driving:
+                return self.raw.create_bind_group(layout=self._layout(access)[0], entries=entries)
+        except Exception as error:
+            raise self.failure(DeviceError, "buffers were not bound", error) from error
 
+    @whole
     def _bind(self, key: tuple, buffers: tuple[Buffer, ...]) -> Any:
         group = self.bind_group(key[0], buffers, self._uniforms)
         holders = [buffer.groups for buffer in buffers]
@@ -427,7 +537,7 @@ class Gpu:
         The GPU's own clock says so where it has one, in ticks, which WebGPU calls nanoseconds;
         the host's elsewhere. The launches belong to nothing that is being recorded.
         """
-        with self.lock:
+        with interrupts_wait(), self.lock:
             self.flush()
             record, self._record = self._record, None
             try:
@@ -439,7 +549,7 @@ class Gpu:
                 if self._stamps is None:
                     self.wait()
                     return (time.perf_counter() - start) * 1e9
-                raw = self.raw.queue.read_buffer(self._stamps[1])
+                raw = self._read(self._stamps[1], 0, 16)
                 begin, end = memoryview(raw).cast("Q")
                 return float(end - begin)
             finally:
@@ -456,30 +566,28 @@ class Gpu:
         return self._stamps is not None
 
     def flush(self) -> None:
-        """Submit what is recorded. Raises: DeviceError when the driver refuses it.
-
-        Until the submit the work stays listed, so an interrupt (Ctrl-C) before it loses nothing:
-        the next flush encodes it again. During the submit interrupts wait.
-        """
+        """Submit what is recorded. Raises: DeviceError when the driver refuses it."""
         with self.lock:
-            work = self._work
-            if not work:
+            if not self._work:
                 return
-            try:
-                commands = self._encode(work)
-            except Exception as error:  # mistakes inside a pass surface only here
-                self._work = []
-                self.batch += 1
-                names = ", ".join(sorted({d.pipeline.label for d in work}))
-                raise DeviceError(
-                    f"webgpu: the driver refused {len(work)} dispatches of {names}: {error}"
-                ) from error
-            with interrupts_wait():
+            self.check()
+            headroom.require(0, f"running {len(self._work)} kernels")
+            with self.driving:
+                if not self._work:  # a handler came before this block, and has submitted it
+                    return
+                # Together, for a finalizer may launch meanwhile: that belongs to the next batch.
+                work, self._work, self._ring, self._spare, self.batch = (
+                    self._work, [], self._spare, self._ring, self.batch + 1,
+                )  # fmt: skip
+                try:
+                    commands = self._encode(work)
+                except Exception as error:  # mistakes inside a pass surface only here
+                    names = ", ".join(sorted({d.pipeline.label for d in work}))
+                    what = f"the driver refused {len(work)} dispatches of {names}"
+                    raise self.failure(DeviceError, what, error) from error
                 # On the queue's own timeline, so earlier batches have read their parameters.
-                self.raw.queue.write_buffer(self._uniforms, 0, self._ring, 0, work[-1].end)
+                self.raw.queue.write_buffer(self._uniforms, 0, self._spare, 0, work[-1].end)
                 self.raw.queue.submit([commands])
-                self._work = []
-                self.batch += 1
                 self._unsubmitted = 0
                 COUNTERS.submits += 1
                 COUNTERS.dispatches += len(work)
@@ -506,6 +614,12 @@ class Gpu:
         if stamps is not None:
             encoder.resolve_query_set(stamps[0], 0, 2, stamps[1], 0)
         return encoder.finish()
+
+
+def _is_memory(error: Exception) -> bool:
+    """Whether an error of the driver, or of Python, says that memory is short."""
+    words = ("not enough memory", "out of memory", "can't start new thread")
+    return isinstance(error, MemoryError) or any(w in str(error).lower() for w in words)
 
 
 def folded(groups: int) -> tuple[int, int]:

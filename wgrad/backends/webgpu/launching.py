@@ -15,7 +15,6 @@ from ...recent import Recent
 from ..array import Array, Body, Number
 from ..base import Device
 from ..faults import Faults
-from ..tracing import UNBACKED
 from . import shaders
 from .device import Gpu, Pipeline
 from .memory import GpuStorage, Pool
@@ -87,8 +86,7 @@ class Launching(Device):
     # Memory.
     def _empty(self, shape: Shape, dtype: DType) -> Array:
         size = prod(shape)
-        buffer = self.pool.acquire(self.itemsize(dtype) * size)
-        storage = GpuStorage(self, self.pool, size, buffer)
+        storage = GpuStorage(self, self.pool, size, self.itemsize(dtype) * size)
         return Array(storage, Layout.dense(shape), dtype)
 
     def upload(self, data: np.ndarray, dtype: DType) -> Array:
@@ -116,7 +114,7 @@ class Launching(Device):
         return host.astype(np.bool_) if x.dtype is dtypes.bool_ else host.copy()
 
     def unbacked(self, size: int) -> GpuStorage:
-        return GpuStorage(self, self.pool, size, UNBACKED)
+        return GpuStorage(self, self.pool, size, None)
 
     def synchronize(self) -> None:
         self.gpu.wait()

@@ -7,9 +7,12 @@ order; only host writes have to wait, which `Gpu.write` sees to.
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from ...errors import OutOfMemoryError
+from ...interrupts import interrupts_wait
 from ...statistics import COUNTERS
 from ..array import Storage
 from ..base import Device
@@ -45,30 +48,52 @@ class Pool:
         self._free: dict[int, list[Buffer]] = {}  # when much is free, in the order of their use
         self._free_bytes = 0
 
-    def acquire(self, nbytes: int) -> Buffer:
-        """Return a buffer of at least `nbytes`, with any content. Raises: OutOfMemoryError."""
+    def fill(self, storage: GpuStorage, nbytes: int) -> None:
+        """Give a storage a buffer of at least `nbytes`, with any content.
+
+        Raises: OutOfMemoryError.
+        """
         with self.gpu.lock:
             self._take_back()
             wanted = size_class(nbytes, self.gpu.largest_binding, self.gpu.largest_buffer)
-            shelf = self._free.get(wanted)
+            shelf = self._free.get(wanted, [])
+            # Unpacked, not called: no handler of a signal comes before the storage has the buffer,
+            # and whoever came before is seen.
+            taken = map(list.pop, (shelf,))
             if shelf:
+                (storage.buffer,) = taken
                 self._free_bytes -= wanted
                 if self._free_bytes > KEPT // 4:
-                    self._free[wanted] = self._free.pop(wanted)
+                    with interrupts_wait():
+                        self._free[wanted] = self._free.pop(wanted)
                 COUNTERS.buffers_reused += 1
-                return shelf.pop()
-            try:
-                return self.gpu.create_buffer(wanted)
-            except OutOfMemoryError:
-                if not self._free_bytes:
-                    raise
-                self.trim(0)
-                return self.gpu.create_buffer(wanted)
+                return
+            with interrupts_wait():
+                storage.buffer = self._made(wanted)
+
+    def _made(self, nbytes: int) -> Buffer:
+        try:
+            made = self.gpu.create_buffer(nbytes)
+        except OutOfMemoryError:
+            if not self._free_bytes:
+                raise
+            self.trim(0)
+            self.gpu.wait()  # what is dropped goes back to the driver when its work is done
+            made = self.gpu.create_buffer(nbytes)
+        made.give_back = partial(self.returned.append, made)
+        return made
 
     def _take_back(self) -> None:
-        while self.returned:
-            buffer = self.returned.popleft()
-            self._free.setdefault(buffer.nbytes, []).append(buffer)
+        free = self._free
+        while True:
+            taken = map(deque.popleft, (self.returned,))
+            if not self.returned:
+                break
+            (buffer,) = taken  # unpacked, and put away without a call: none is lost
+            if buffer.nbytes in free:
+                free[buffer.nbytes] += (buffer,)
+            else:
+                free[buffer.nbytes] = [buffer]
             self._free_bytes += buffer.nbytes
         if self._free_bytes > KEPT:
             self.trim(KEPT // 2)
@@ -78,7 +103,7 @@ class Pool:
 
         First go those of the sizes that were not asked for the longest.
         """
-        with self.gpu.lock:
+        with interrupts_wait(), self.gpu.lock:
             for size, shelf in self._free.items():
                 while shelf and self._free_bytes > keep:
                     self.gpu.drop_buffer(shelf.pop())
@@ -90,11 +115,13 @@ class GpuStorage(Storage):
 
     __slots__ = ("pool",)
 
-    def __init__(self, device: Device, pool: Pool, size: int, buffer: Any):
-        super().__init__(device, buffer, size)
+    def __init__(self, device: Device, pool: Pool, size: int, nbytes: int | None):
+        """Take a buffer of `nbytes` from the pool; with None the storage is UNBACKED."""
+        super().__init__(device, UNBACKED, size)
         self.pool = pool
+        if nbytes is not None:
+            pool.fill(self, nbytes)
 
-    def __del__(self) -> None:
-        # An interrupt may have cut __init__ short.
-        if getattr(self, "buffer", UNBACKED) is not UNBACKED:
-            self.pool.returned.append(self.buffer)
+    # No Python function: there a handler of a signal could raise, and Python would drop both its
+    # exception and the buffer.
+    __del__: Any = property(attrgetter("buffer.give_back"))

@@ -18,7 +18,6 @@ from ...backends.webgpu.problem import Problem, Scratch
 from ...backends.webgpu.replay import Replay
 from ...backends.webgpu.windows import cuts
 from ...dtypes import DType
-from ...interrupts import interrupts_wait
 from ...layout import Layout
 from ..interpret import Draw, run_step
 from ..ir import Program, Ref, Slot, Step
@@ -280,7 +279,7 @@ class WebGpuExecutor:
         for x in step.inputs:
             assert isinstance(x, Ref)
             if x.slot not in stand_ins:
-                stand_ins[x.slot] = GpuStorage(device, device.pool, 0, device.pool.acquire(1))
+                stand_ins[x.slot] = GpuStorage(device, device.pool, 0, 1)
             args.append(Array(stand_ins[x.slot], x.layout, x.dtype))
         homes = {s.buffer: self._home(slot) for slot, s in stand_ins.items()}
         with device.gpu.recorded() as launches:
@@ -354,7 +353,7 @@ class WebGpuExecutor:
             nth = counts[kind] = counts.get(kind, -1) + 1
             found = shared.get((kind, nth))
             if found is None:
-                found = GpuStorage(self.device, self.device.pool, 0, self.device.pool.acquire(size))
+                found = GpuStorage(self.device, self.device.pool, 0, size)
                 shared[kind, nth] = found
             self._blocks[home] = found
 
@@ -388,12 +387,9 @@ class WebGpuExecutor:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
         device, pool = self.device, self.device.pool
         outputs: list[Storage] = [
-            GpuStorage(device, pool, s.size, pool.acquire(nbytes(s, device))) for s in self._fresh
+            GpuStorage(device, pool, s.size, nbytes(s, device)) for s in self._fresh
         ]
-        swaps = [
-            (i, GpuStorage(device, pool, s.size, pool.acquire(nbytes(s, device))))
-            for i, s in self._swaps
-        ]
+        swaps = [(i, GpuStorage(device, pool, s.size, nbytes(s, device))) for i, s in self._swaps]
         for live in self._live:
             now = live.number.read()
             if now != live.last:
@@ -403,11 +399,7 @@ class WebGpuExecutor:
         for replay, at, step in self._draws:
             replay.set_params(at, _random_words(step, draw))
         memory = _Memory(self._blocks, inputs, outputs, dict(swaps))
-        if len(self._stages) > 1:
-            with interrupts_wait():  # a few stages alone would leave the rest undone
-                self._run_stages(memory, draw)
-        else:
-            self._run_stages(memory, draw)
+        self._run_stages(memory, draw)
         for i, fresh in swaps:
             inputs[i].buffer, fresh.buffer = fresh.buffer, inputs[i].buffer
         return outputs
