@@ -292,7 +292,7 @@ def _scale_bits(bits: np.ndarray, span: int, low: int) -> np.ndarray:
 _INTEGERS = Body(
     "random_integer",
     "bitcast<i32>(scale_bits(a, b) + bitcast<u32>(c))",
-    lambda bits, last, low: _scale_bits(bits, last + 1, low),
+    lambda bits, last, low: _scale_bits(bits, int(last) + 1, low),
 )
 
 

@@ -577,6 +577,8 @@ class Gpu:
             self.check()
             headroom.require(0, f"running {len(self._work)} kernels")
             with self.driving:
+                if not self._work:  # a handler came before this block, and has submitted it
+                    return
                 # Together, for a finalizer may launch meanwhile: that belongs to the next batch.
                 work, self._work, self._ring, self._spare, self.batch = (
                     self._work, [], self._spare, self._ring, self.batch + 1,
