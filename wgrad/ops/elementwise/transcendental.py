@@ -44,12 +44,20 @@ def _power_exponent(out: Any, a: Any) -> Any:
     return weighted(out, where(unit, 0.0, slope))
 
 
+def _power(a: Any, b: Any) -> Any:
+    out = np.power(a, b)
+    if out.dtype.kind != "f" or (isinstance(out, np.ndarray) and not np.any(np.equal(b, 0.5))):
+        return out
+    # Of one exponent of 0.5 NumPy takes the square root, which -inf has none of.
+    return np.where(np.logical_and(np.equal(a, -np.inf), np.equal(b, 0.5)), np.inf, out)
+
+
 power = elementwise(
     "pow",
     wgsl=lambda *dtypes: {"int32": "int_pow(a, b)", "uint32": "uint_pow(a, b)"}.get(
         dtypes[0].name, "real_pow(a, b)"
     ),
-    numpy=np.power,
+    numpy=_power,
     partials=(_power_base, _power_exponent),
     kind="number",
     doc="a ** b; (-3) ** 2 is 9, 0 ** 0 is 1, a negative base with a fractional exponent is NaN.",
