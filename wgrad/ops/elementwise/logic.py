@@ -15,7 +15,8 @@ where = elementwise(
     numpy=np.where,
     partials=(None, lambda a: a, lambda a: logical_not(a)),
     kind="select",
-    doc="b where the condition a holds, else c; the other branch gets gradient 0, whatever it is.",
+    doc="b where the condition a holds, else c; the other branch gets gradient 0, whatever it is: "
+    "NaN too, or an infinite slope.",
 )
 
 
