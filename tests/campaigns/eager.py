@@ -151,7 +151,7 @@ def _arrays(rng: np.random.Generator, row: Row, dtype: str) -> list[np.ndarray]:
         odd += NO_NUMBERS
     if not row.id.startswith(ADDING) and rng.random() < 0.5:
         odd += HUGE
-    if row.id.startswith(("norm--", "norm-0", "kl_div", "prod", "cumulative_prod")):
+    if row.id.startswith(("norm--", "norm-0", "kl_div", "prod", "cumulative_prod", "divide")):
         odd = [v for v in odd if not 0 < abs(v) < 1e-30]  # beside which slopes, or products, end
     for i, (x, arg) in enumerate(zip(arrays, row.args, strict=True)):
         if arg.kind != "value" or not x.size:
@@ -221,7 +221,7 @@ def _compared(
     for i, (name, f, e) in enumerate(zip(names, found, exact, strict=False)):
         if i and (program.dtype == HALF or not _fits(exact[0], program.dtype)):
             continue  # cotangents of float16 overflow on the way: what it is for is storage
-        least = 1.0 if i or program.tail else 0.0
+        least = 1.0 if i or program.tail or program.row.id.startswith("cosine") else 0.0
         beside = 0.0 if alone else _largest(e, least) * 32 * eps
         if program.row.id.startswith("scaled_dot"):  # weights near 1 cancel what is this large
             beside *= max(1.0, *(_largest(x, 1.0) for x in arrays)) ** 2
