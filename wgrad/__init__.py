@@ -244,5 +244,5 @@ from .version import __version__
 
 newaxis = None  # in x[newaxis, :], a new axis of extent 1
 
-_checks.hang(_sys.modules[__name__], data, linalg, nn, nn.functional, optim)
+_checks.hang(_sys.modules[__name__], data, fft, linalg, nn, nn.functional, optim)
 _checks.hang_on_class(_Compiled)
