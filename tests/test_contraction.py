@@ -61,8 +61,7 @@ def test_einsum_of_random_subscripts_agrees_with_numpy(case, dtype):
 def heard(f: Callable, *args: wg.Tensor) -> list[Call]:
     """Return the calls that f makes."""
     calls: list[Call] = []
-    with core.listening((calls.append,)):
-        f(*args)
+    core.heard_by((calls.append,), f, *args)
     return calls
 
 

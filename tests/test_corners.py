@@ -475,6 +475,33 @@ def test_products_of_nothing_but_huge_zero_and_infinite_factors(device):
     assert np.isnan(found[6:]).all() and np.isnan(wg.prod(odd).item())
 
 
+@pytest.mark.parametrize("length", [40, 300, 5000])
+def test_running_sums_overflow_only_where_they_do(length: int, device, rng):
+    """Sums of a block alone would; the running totals are all -2 ** 127, 0 or 2 ** 127."""
+    totals = np.zeros((3, length))
+    for row in totals:
+        steps = rng.choice([-1, 1], length)
+        for i in range(1, length):
+            row[i] = row[i - 1] + (steps[i] if abs(row[i - 1] + steps[i]) < 2 else 0)
+    x = (np.diff(totals, axis=1, prepend=0) * 2.0**127).astype(np.float32)
+    cases: list[tuple[wg.Tensor, int]] = [
+        (wg.tensor(x), 1),
+        (wg.tensor(x.T.copy()), 0),
+        (wg.tensor(np.repeat(x, 4, 0).T.copy()), 0),
+    ]
+    for t, axis in cases:
+        exact = np.cumsum(t.numpy().astype(np.float64), axis)
+        np.testing.assert_array_equal(wg.cumulative_sum(t, axis).numpy(), exact)
+        turned = wg.flip(t, axis)  # whose gradient sums from the end on
+        _, pull = wg.vjp(lambda y, axis=axis: wg.cumulative_sum(y, axis), wg.zeros(t.shape))
+        back = wg.flip(pull(turned), axis).numpy()
+        np.testing.assert_array_equal(back, exact)
+    odd = np.array([1, 2, INF] + [1] * 60 + [NAN] + [3] * 60, np.float32)
+    np.testing.assert_array_equal(wg.cumulative_sum(wg.tensor(odd)).numpy(), np.cumsum(odd))
+    huge = wg.cumulative_sum(wg.tensor([3e38] * 100)).numpy()
+    assert huge[0] == np.float32(3e38) and (huge[1:] == INF).all()
+
+
 # Ranges and dtypes.
 
 

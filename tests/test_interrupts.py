@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -90,8 +91,8 @@ def test_interrupts_leave_a_compiled_step_done_or_not_begun(device, handler, tra
             assert found[2] == before[2] + 1 and found[0] != before[0]
         if traced:
             compiled._clear()
-        at += 997 if traced else 41
-    assert undone > 3 and (traced or done > 3)
+        at += 997 if traced else 17
+    assert undone > 2 and (traced or done > 2)
     before = state()[2]
     compiled()
     assert state()[2] == before + 1
@@ -236,7 +237,9 @@ def test_a_handler_amid_a_trace_is_not_traced(device, handler):
     assert values == [[3, 6]] and "multiply" in str(f.program) and len(f.program.steps) < 4
     other = wg.compile(lambda x: x + 1)
     handler(lambda number, frame: values.append(other(wg.ones(1)).item()))
-    f(wg.ones(2), True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what sends signals is left uncompiled
+        f(wg.ones(2), True)
     assert values[-1] == 2
 
 
@@ -316,7 +319,15 @@ def test_handlers_wait_in_the_main_thread_alone():
 
 
 def test_a_timer_amid_reads_and_steps(device, handler):
-    before = signal.signal(signal.SIGALRM, lambda number, frame: (wg.ones(3) + 1).tolist())
+    found, inside = [], []
+
+    def reads(number, frame):
+        if not inside:  # the timer may be faster than what it starts
+            inside.append(True)
+            found.append((wg.ones(3) + 1).tolist())
+            inside.clear()
+
+    before = signal.signal(signal.SIGALRM, reads)
     step, state, _ = training()
     compiled = wg.compile(step)
     try:
@@ -328,6 +339,14 @@ def test_a_timer_amid_reads_and_steps(device, handler):
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert state()[2] == 60 and state()[-1][:2] == [60, 60]
+    assert found and all(x == [2, 2, 2] for x in found)
+
+
+def test_a_handler_that_submits_what_was_about_to_be_submitted(webgpu, handler):
+    x = wg.tensor([1.0, 2.0])
+    handler(lambda number, frame: (x + 1).tolist())
+    for at in range(1, points_of(lambda: (x * 2).tolist())):
+        assert Points(at, send).during(lambda: (x * 2).tolist()) == [2, 4]
 
 
 def test_a_finalizer_amid_a_call_of_the_driver_is_refused(webgpu, monkeypatch):

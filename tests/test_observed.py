@@ -258,6 +258,17 @@ def test_observed_arguments_kept_by_globals_and_in_lists(device):
 
     tells(in_a_list, r"box\[0\]")
 
+    def on_the_compiled():
+        def step(x):
+            called.last = x.detach()
+            return x * 2
+
+        called = wg.compile(step)
+        return called, tensors([1.0], [1.0], [3.0]), nothing, lambda: called.last
+
+    with pytest.warns(UserWarning, match="keeps a view of tensor argument 0 in .*called.last"):
+        run(on_the_compiled, False, 6, 0)
+
     def a_container():
         box = Holder()
 
@@ -878,6 +889,22 @@ def test_observed_functions_that_do_not_run_are_not_looked_into(numpy_device):
     trainer.step = None
     trainer.k = 3.0
     assert f(wg.ones(1)).item() == 3
+
+
+def test_observed_what_one_signature_asks_is_not_held_against_another(numpy_device):
+    it = itertools.count()
+
+    def following():
+        return next(it)
+
+    def f(x, draws):
+        return x * following() if draws else x * 2
+
+    compiled = wg.compile(f)
+    with pytest.warns(UserWarning, match="it .*is an itertools.count"):
+        assert [compiled(wg.ones(1), True).item() for _ in range(5)] == list(range(5))
+    assert [compiled(wg.ones(1), False).item() for _ in range(5)] == [2] * 5
+    assert [bool(s.captures) for s in compiled._signatures.values()] == [False, True]
 
 
 def test_observed_beside_a_profiler(numpy_device):

@@ -64,8 +64,7 @@ def test_row_applies_the_ops_that_it_covers(row: Row, rng, numpy_device):
         heard.add(call.op.name)
 
     arrays = row.samples(rng, row.dtypes[0])
-    with core.listening((listen,)):
-        row.call(*tensors(row, arrays))
+    core.heard_by((listen,), row.call, *tensors(row, arrays))
     assert set(row.covers) <= heard
 
 

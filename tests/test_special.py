@@ -188,7 +188,15 @@ def test_special_functions_compile(device, rng):
         np.testing.assert_allclose(compiled(x).numpy(), eager, rtol=1e-5)
 
 
+def test_high_orders_neither_vanish_nor_overflow_on_the_way(device):
+    for n, x in ((20, 150.0), (30, 20.0), (40, 100.0), (100, 60.0)):
+        exact = double(lambda t, n=n: wg.polygamma(n, t), np.array(x)).item()
+        first = math.lgamma(n + 1) - (n + 1) * math.log(x)  # of the first term, which is positive
+        assert math.copysign(1, exact) == (-1) ** (n + 1) and math.log(abs(exact)) > first
+        assert wg.polygamma(n, wg.tensor(x)).item() == pytest.approx(exact, rel=1e-4)
+
+
 def test_polygamma_wants_an_order(device):
-    for n in (-1, 0.5, "1", None):
+    for n in (-1, 0.5, "1", None, 171, 10**400):
         with pytest.raises(errors.ArgumentError, match="polygamma: n="):
             wg.polygamma(n, wg.ones(2))

@@ -25,6 +25,7 @@ LAYERS = {
     "dtypes": 0,
     "layout": 0,
     "environment": 0,
+    "forking": 0,
     "interrupts": 0,
     "recent": 0,
     "statistics": 0,

@@ -11,10 +11,12 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]  # CPython's own, which no stub describes
 import functools
 import os
+import sys
 import threading
 from _thread import get_ident
 from collections.abc import Callable
 from contextvars import Context
+from types import FunctionType
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -67,7 +69,20 @@ def _handle(number: int, frame: Any) -> None:
     elif _main.context is None:
         handler(number, frame)
     else:
-        _main.context.copy().run(handler, number, frame)
+        _apart(_main.context.copy(), handler, number, frame)
+
+
+def _apart(context: Context, function: Callable, *args: Any) -> None:
+    """Call a function in a context of its own, unseen by a profiler in Python."""
+    profiler = sys.getprofile()
+    if not isinstance(profiler, FunctionType):
+        context.run(function, *args)
+        return
+    sys.setprofile(None)
+    try:
+        context.run(function, *args)
+    finally:
+        sys.setprofile(profiler)
 
 
 def _deliver() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, forking
 from .backends.array import Array, Body
 from .backends.base import Device
 from .backends.threefry import bits as host_bits
@@ -47,6 +47,7 @@ class Generator:
         self.seed = _checked_seed(seed, "Generator")
         self.counter = 0
         self._lock = threading.RLock()  # a handler of a signal may draw in the midst of a draw
+        forking.register(self, "_lock", order=1)
 
     def __repr__(self) -> str:
         return f"Generator(seed={self.seed}, counter={self.counter})"
@@ -291,7 +292,7 @@ def _scale_bits(bits: np.ndarray, span: int, low: int) -> np.ndarray:
 _INTEGERS = Body(
     "random_integer",
     "bitcast<i32>(scale_bits(a, b) + bitcast<u32>(c))",
-    lambda bits, last, low: _scale_bits(bits, last + 1, low),
+    lambda bits, last, low: _scale_bits(bits, int(last) + 1, low),
 )
 
 

@@ -79,13 +79,14 @@ fn real_digamma(x: f32) -> f32 {
     return select(pole, make_nan(x), (below && (r == 0.0 || is_inf(x))) || is_nan(x));
 }
 
-// The sum of (q + i)^-s over i >= 0 for q >= 0: by Euler and Maclaurin from 10 on.
-fn positive_zeta(s: f32, q: f32) -> f32 {
+// The sum of ((q + i) / c)^-s over i >= 0 for q >= 0 and a power of two c: by Euler and Maclaurin
+// from 10 on.
+fn positive_zeta(s: f32, q: f32, c: f32) -> f32 {
     var sum = 0.0;
     var y = q;
     for (var i = 0; i < 10; i++) {
         let small = y < 10.0;
-        sum = select(sum, sum + real_pow(y, -s), small);
+        sum = select(sum, sum + real_pow(y / c, -s), small);
         y = select(y, y + 1.0, small);
     }
     let u = 1.0 / y;
@@ -94,22 +95,24 @@ fn positive_zeta(s: f32, q: f32) -> f32 {
     let v = z * (s + 3.0) * (s + 4.0);
     let rest = s * u * (0.0833333333 - t * (0.00138888889 - v * (3.30687831e-5
         - z * (s + 5.0) * (s + 6.0) * 8.26719577e-7)));
-    return sum + real_pow(y, 1.0 - s) * (1.0 / (s - 1.0) + u * (0.5 + rest));
+    return sum + c * real_pow(y / c, 1.0 - s) * (1.0 / (s - 1.0) + u * (0.5 + rest));
 }
 
 // The n-th derivative of digamma, n! (-1)^(n + 1) zeta(n + 1, x). Of a negative x the sum runs to
-// both sides of its fraction, less what is below.
+// both sides of its fraction, less what is below. All powers are taken in a unit near n / e, where
+// the factorial is of ordinary size.
 fn real_polygamma(x: f32, n: f32) -> f32 {
     let s = n + 1.0;
     let below = x < 0.0;
     let fraction = x - floor(x);
     let odd = n * 0.5 == trunc(n * 0.5);  // s, not n
-    var value = positive_zeta(s, select(x, fraction, below));
+    let c = exp2(max(round(log2(n * 0.37)), 0.0));
+    var value = positive_zeta(s, select(x, fraction, below), c);
     if below {
-        let other = positive_zeta(s, ceil(x) - x) - positive_zeta(s, 1.0 - x);
+        let other = positive_zeta(s, ceil(x) - x, c) - positive_zeta(s, 1.0 - x, c);
         value += select(other, -other, odd);
     }
-    for (var i = 1; i <= i32(n); i++) { value *= f32(i); }
-    let signed = select(value, -value, odd);
+    for (var i = 1; i <= i32(n); i++) { value *= f32(i) / c; }
+    let signed = select(value, -value, odd) / c;
     return select(select(signed, 0.0, x > 1e38), x, is_nan(x));
 }

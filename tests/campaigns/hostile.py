@@ -47,7 +47,7 @@ CHANGING = ("assign", "__setitem__", "__i", "grad", "backward", "load_state", "t
 
 
 def _functions() -> Iterator[tuple[str, Any]]:
-    for home in (wg, wg.fft, wg.linalg, nn, nn.functional, wg.data):
+    for home in (wg, wg.linalg, wg.fft, nn, nn.functional, wg.data):
         for name, value in vars(home).items():
             ours = str(getattr(value, "__module__", "")).startswith("wgrad")
             ours = ours and name in getattr(home, "__all__", (name,))

@@ -32,7 +32,6 @@ from ..ops.families import Reduction, expanded, with_dtype
 from ..ops.reduction import max_, min_, sum_
 from ..ops.reduction import prod as prod_
 from ..shaping import as_tensor, reshape, squeeze
-from ..tape import no_grad
 from .precision import in_float32
 
 if TYPE_CHECKING:
@@ -221,7 +220,6 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
     return out if keepdims else squeeze(out, axes)
 
 
-@no_grad
 def _extreme_and_scale(size: Tensor, extreme: Any, axes: Shape, ord: float) -> tuple[Any, Any]:
     """Return the extreme size, and what to divide by: no power overflows, nor does its slope."""
     found = extreme(size, axes, True)

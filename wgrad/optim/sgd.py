@@ -22,8 +22,10 @@ from .optimizer import Optimizer, checked_number, kept_in, map_arrays
 # One kernel each, instead of a multiplication and an addition. Nothing records a step, so these
 # are no ops: they have no derivative.
 def _numpy_step(a: Any, b: Any, c: Any) -> Any:
-    out = np.multiply(b, c, out=np.empty_like(b))
-    return np.subtract(a, out, out=out)  # one array, not two: a step is bound by memory
+    step = np.multiply(b, c)
+    if isinstance(step, np.ndarray):  # one array, not two: a step is bound by memory
+        return np.subtract(a, step, out=step)
+    return a - step
 
 
 _STEP = Body("sgd_step", "a - c * b", _numpy_step)

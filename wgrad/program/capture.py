@@ -340,7 +340,7 @@ class Capture:
     def keeps(self) -> str | None:
         """Return what the call left in Python state that a replay would not, and where."""
         assert self.watch_after is not None
-        for path, x in self.watch_after.found:
+        for x in self.watch_after.found:
             what, position = None, self._tracer.position_of(x.array)
             if position is not None:
                 what = f"a view of tensor argument {position}"
@@ -350,7 +350,7 @@ class Capture:
                 numbers = (i for i, leaf in enumerate(self._leaves) if leaf is x)
                 what = next((f"tensor argument {i}" for i in numbers), None)
             if what is not None:
-                return f"{what} in {self.watch_after.at(path)}"
+                return f"{what} in {self.watch_after.place_of(x)}"
         for x in self._containers:
             if id(x) in self.watch_after.seen and id(x) not in self.watch.seen:
                 return f"a container among its arguments in {self.watch_after.place_of(x)}"

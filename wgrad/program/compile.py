@@ -16,7 +16,7 @@ from contextvars import copy_context
 from types import FrameType
 from typing import Any
 
-from .. import tape
+from .. import forking, tape
 from ..backends.tracing import tracing
 from ..core import listeners
 from ..devices import default_device
@@ -70,6 +70,7 @@ class Compiled:
         self._warned = False
         self._reason = "the arguments change"
         self._lock = threading.RLock()
+        forking.register(self, "_lock", order=0, forget=Compiled._clear)
 
     # Calling it.
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -9,6 +9,8 @@ call (a clock, a file, a queue), and so may objects of types that are not known 
 from __future__ import annotations
 
 import _thread
+import array
+import collections
 import datetime
 import decimal
 import functools
@@ -57,7 +59,8 @@ CACHE = type(_Lookup)
 # Builtin kinds whose methods work on what they hold, and which are watched or never change.
 _WATCHED: Any = (
     int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset, range, slice,
-    memoryview, types.MappingProxyType, np.ndarray, np.generic, np.ufunc, np.dtype,
+    memoryview, array.array, collections.deque, types.MappingProxyType, np.ndarray, np.generic,
+    np.ufunc, np.dtype,
 )  # fmt: skip
 _WATCHED_MODULES = frozenset({"builtins", "collections", "array", "numpy", "itertools"})
 # Kinds that never change, or of which only the identity counts.
@@ -99,6 +102,8 @@ def verdict(function: Any) -> str | None:
     full = f"{kind.__module__}.{kind.__qualname__}.{name}"
     if isinstance(owner, DICE):
         return full
+    if name in vars(object):  # what every object has
+        return None
     if isinstance(owner, (_WATCHED, _FIXED)) or kind.__module__ in _WATCHED_MODULES:
         # A lock says nothing about other threads unless it is asked.
         return full if isinstance(owner, _LOCKS) and name not in _WRITES else None

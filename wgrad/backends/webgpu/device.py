@@ -8,6 +8,7 @@ empty, and host writes wait until recorded work that uses their target is on its
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import os
 import sys
@@ -16,6 +17,7 @@ import time
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from ... import forking
 from ...errors import (
     DeviceError,
     ForkedError,
@@ -49,6 +51,7 @@ NO_ADAPTER = (
 )
 
 _lock = threading.RLock()
+forking.register(sys.modules[__name__], "_lock", order=2)
 _adapters: list[Any] | None = None
 _forked = False
 
@@ -62,9 +65,16 @@ def _after_fork() -> None:
     if _forked and classes is not None:
         # The driver's threads did not come along: releasing an object of theirs never returns.
         classes.GPUObjectBase.__del__ = lambda self: None
+    if _forked:
+        # Nor do what it does at an exit: Mesa joins its threads there, and what became of their
+        # stacks is anyone's. Called first of all, `_exit` gets the status and leaves the rest out.
+        with contextlib.suppress(AttributeError, OSError):  # not every libc has on_exit
+            libc = ctypes.CDLL(None)
+            libc.on_exit(ctypes.cast(libc._exit, ctypes.c_void_p), None)
 
 
-os.register_at_fork(after_in_child=_after_fork)
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def check_process() -> None:
@@ -230,6 +240,7 @@ class Gpu:
         self.limits = {k: int(v) for k, v in self.raw.limits.items()}
         self.is_software = self.info["adapter_type"] == "CPU"
         self.lock = threading.RLock()
+        forking.register(self, "lock", order=3)
         self.driving = _Driving(self)
         # Both in whole vec4s, as all memory is. What does not fit into one binding is worked on in
         # windows, which begin at multiples of `align`.
@@ -276,12 +287,14 @@ class Gpu:
 
     def failure(self, kind: type[WgradError], what: str, error: Exception) -> WgradError:
         """Return our own error for one of the driver's: OutOfMemoryError where memory was short."""
+        words = " ".join(str(error).split())
         try:
             self.raw.create_buffer(size=16, usage=self._storage_usage)
-        except Exception as lost:  # a driver that has no 16 bytes either can do nothing more
-            self.lost = self.lost or " ".join(str(lost).split())
-        made = OutOfMemoryError if _is_memory(error) else kind
-        return made(f"webgpu: {what}: {' '.join(str(error).split())}")
+        except Exception as lost:
+            if "lost" in str(lost):
+                self.lost = self.lost or " ".join(str(lost).split())
+                kind = DeviceError
+        return (OutOfMemoryError if _is_memory(error) else kind)(f"webgpu: {what}: {words}")
 
     # Memory.
     def create_buffer(self, nbytes: int) -> Buffer:
@@ -293,6 +306,8 @@ class Gpu:
                 f"{self.info['device']} has at most {self.largest_buffer}"
             )
         headroom.require(nbytes, f"a buffer of {nbytes} bytes")
+        if self.is_software:
+            headroom.require_memory(nbytes, f"a buffer of {nbytes} bytes")
         try:
             raw = self.raw.create_buffer(size=nbytes, usage=self._storage_usage)
         except Exception as error:  # out of memory arrives as a validation error
@@ -558,6 +573,8 @@ class Gpu:
             self.check()
             headroom.require(0, f"running {len(self._work)} kernels")
             with self.driving:
+                if not self._work:  # a handler came before this block, and has submitted it
+                    return
                 # Together, for a finalizer may launch meanwhile: that belongs to the next batch.
                 work, self._work, self._ring, self._spare, self.batch = (
                     self._work, [], self._spare, self._ring, self.batch + 1,

@@ -24,6 +24,7 @@ THREADS = 5  # of a device, beside one for each core
 MOST_CORES = 32  # that a software adapter makes use of
 ARENA = 64 * MEBIBYTE  # that malloc reserves for a thread
 STACK = 8 * MEBIBYTE
+LOOKED_AT = 64 * MEBIBYTE  # buffers for which it is asked whether the machine has as much
 # The limits, by the word of /proc/self/statm that says in pages how much of it is used.
 _LIMITS = (("RLIMIT_AS", 0), ("RLIMIT_DATA", 5))
 
@@ -55,6 +56,25 @@ def require(nbytes: int, what: str) -> None:
             f"webgpu: {what} needs {nbytes + RESERVE} bytes of address space, and the limits of "
             f"this process (ulimit -v, -d) leave {found}"
         )
+
+
+def require_memory(nbytes: int, what: str) -> None:
+    """Raise OutOfMemoryError where the machine's own memory and swap have no room for `nbytes`."""
+    found = _available() if nbytes >= LOOKED_AT else None
+    if found is not None and found < nbytes:
+        raise OutOfMemoryError(
+            f"webgpu: {what} takes memory of this machine, of which {found} bytes are free"
+        )
+
+
+def _available() -> int | None:
+    """Return the bytes of memory and swap that are free, or can be made so; None if unknown."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            rows = dict(line.split(":", 1) for line in file)
+        return 1024 * sum(int(rows[name].split()[0]) for name in ("MemAvailable", "SwapFree"))
+    except (OSError, ValueError, KeyError):  # not Linux
+        return None
 
 
 def device_bytes() -> int:

@@ -116,30 +116,31 @@ def _digamma(x: np.ndarray) -> np.ndarray:
     return np.where((below & ((r == 0) | np.isinf(x))) | np.isnan(x), np.nan, found)
 
 
-def _positive_zeta(s: float, q: np.ndarray) -> np.ndarray:
-    """Return the sum of (q + i) ** -s over i >= 0, by Euler and Maclaurin from a y on."""
+def _positive_zeta(s: float, q: np.ndarray, c: float) -> np.ndarray:
+    """Return the sum of ((q + i) / c) ** -s over i >= 0, by Euler and Maclaurin from a y on."""
     y, total, first = q, np.zeros_like(q), 16 + int(s)
     for _ in range(first):
         small = y < first
-        total = np.where(small, total + y**-s, total)
+        total = np.where(small, total + (y / c) ** -s, total)
         y = np.where(small, y + 1, y)
     tail, rising = 1 / (s - 1) + 0.5 / y, s
     for j, b in enumerate(_BERNOULLI, 1):
         tail = tail + b * rising * y ** (-2.0 * j)
         rising *= (s + 2 * j - 1) * (s + 2 * j)
-    return total + y ** (1 - s) * tail
+    return total + c * (y / c) ** (1 - s) * tail
 
 
 def _polygamma(x: np.ndarray, n: float) -> np.ndarray:
     s, order = n + 1.0, int(n)
     below, fraction = x < 0, x - np.floor(x)
-    found = _positive_zeta(s, np.where(below, fraction, x))
-    other = _positive_zeta(s, np.ceil(x) - x) - _positive_zeta(s, np.where(below, 1 - x, 1))
+    c = 2.0 ** max(round(math.log2(n * 0.37)), 0)  # near n / e, in which n! is of ordinary size
+    found = _positive_zeta(s, np.where(below, fraction, x), c)
+    other = _positive_zeta(s, np.ceil(x) - x, c) - _positive_zeta(s, np.where(below, 1 - x, 1), c)
     sign = -1.0 if order % 2 == 0 else 1.0  # (-1) ** s
     found = np.where(below, found + sign * other, found)
     for i in range(1, order + 1):
-        found = found * i
-    return np.where(x == np.inf, 0.0, sign * found)
+        found = found * (i / c)
+    return np.where(x == np.inf, 0.0, sign * found / c)
 
 
 polygamma: Elementwise = elementwise(

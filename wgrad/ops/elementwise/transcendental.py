@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -44,12 +45,21 @@ def _power_exponent(out: Any, a: Any) -> Any:
     return weighted(out, where(unit, 0.0, slope))
 
 
+def _power(a: Any, b: Any) -> Any:
+    """a ** b; NumPy takes roots for it where b is 0.5 all along a row, also of -inf and -0.0."""
+    with contextlib.suppress(TypeError):  # b is no number
+        if float(b) != 0.5:
+            return np.power(a, b)
+    signed = np.logical_and(np.equal(b, 0.5), np.logical_or(np.equal(a, 0), np.equal(a, -np.inf)))
+    return np.power(np.where(signed, np.absolute(a), a), b)
+
+
 power = elementwise(
     "pow",
     wgsl=lambda *dtypes: {"int32": "int_pow(a, b)", "uint32": "uint_pow(a, b)"}.get(
         dtypes[0].name, "real_pow(a, b)"
     ),
-    numpy=np.power,
+    numpy=_power,
     partials=(_power_base, _power_exponent),
     kind="number",
     doc="a ** b; (-3) ** 2 is 9, 0 ** 0 is 1, a negative base with a fractional exponent is NaN.",
