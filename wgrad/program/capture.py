@@ -131,7 +131,7 @@ class Capture:
                     tracer.settle()
             finally:
                 observer.seen.searched = tracer.searched
-                self.ran, self.asked = observer.seen, observer.refusal
+                self.ran, self.asked = observer.seen, observer.refusal or tracer.assigned
             if tracer.refusal is not None:  # which the function caught, to go another way
                 raise tracer.refusal
             return out

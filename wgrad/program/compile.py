@@ -27,6 +27,7 @@ from .build import Executor, History, build
 from .capture import Capture, check_arguments
 from .explain import Explanation, explain
 from .finish import program_account
+from .floats import FloatArguments, Floats
 from .ir import Program
 from .observe import Observation
 from .tree import take_apart
@@ -64,6 +65,7 @@ class Compiled:
         self._histories: weakref.WeakKeyDictionary[Executor, History] = weakref.WeakKeyDictionary()
         self._objects: dict[int, Any] = {}  # static arguments by id: weak references, or themselves
         self._newest: Capture | None = None
+        self._floats = FloatArguments()
         self._ran = Observation()  # what any trace so far ran
         self._too_much = ""
         self._traced = 0  # calls in a row that were traced
@@ -84,15 +86,21 @@ class Compiled:
         leaves: list[Tensor] = []
         objects: list[Any] = []
         key: Any
+        floats: Floats | None = None
         if not kwargs and all([type(x) is Tensor for x in args]):
             leaves, key = list(args), len(args)
         else:
             key = take_apart((args, kwargs), leaves, objects)
+            floats = self._floats.of(args, kwargs, key)
+            if floats is not None:
+                key = floats.key
         key = key, tape.is_recording(), default_device(), *map(_signature, leaves), _pattern(leaves)
         with self._lock:
             signature = self._signatures.get(key)
             if signature is None:
                 signature = self._add_signature(key, leaves, objects)
+            if floats is not None:
+                floats.enter()
             # What runs uncompiled runs outside the lock: it may wait for other threads.
             for i, capture in enumerate(signature.captures):
                 if capture.fits(leaves):
@@ -106,11 +114,13 @@ class Compiled:
             else:
                 if not signature.is_plain:
                     try:
-                        ran = self._trace(signature, args, kwargs, leaves, objects)
+                        ran = self._trace(signature, args, kwargs, leaves, objects, floats)
                     except BaseException:
                         if not signature.captures and not signature.pending:
                             self._forget(key)  # calls that fail leave nothing behind
                         raise
+                    if not (signature.captures or signature.pending or signature.is_plain):
+                        self._forget(key)
                     if ran is not None:
                         return ran[0]
         return self._function(*args, **kwargs)
@@ -140,6 +150,7 @@ class Compiled:
         kwargs: dict,
         leaves: list[Tensor],
         objects: list[Any],
+        floats: Floats | None,
     ) -> tuple[Any] | None:
         """Trace the call, run what it did, and see whether an earlier trace did the same.
 
@@ -160,7 +171,7 @@ class Compiled:
             self._ran = self._ran.joined(ran)
             return self._look(roots, self._ran)
 
-        capture = Capture(self._function, args, kwargs, leaves, watch, frozen, look)
+        capture = self._capture(floats, args, kwargs, leaves, watch, frozen, look)
         try:
             twin = next((c for c in signature.pending if self._is_twin(capture, c)), None)
             capture.cut()
@@ -173,7 +184,9 @@ class Compiled:
             raise
         result = capture.first_run(executor)
         self._newest = capture
-        if twin is not None:
+        if floats is not None and floats.are_fixed():
+            pass  # a program for these values alone, which no other call finds
+        elif twin is not None:
             signature.pending.remove(twin)
             signature.captures.insert(0, capture)
             signature.disagreements = signature.surprises = 0
@@ -183,6 +196,16 @@ class Compiled:
             self._give_up(signature, reason)
         self._make_room(signature)
         return (result,)
+
+    def _capture(self, floats: Floats | None, args: tuple, kwargs: dict, *others: Any) -> Capture:
+        """Trace a call, with its floats as inputs as far as that can be."""
+        if floats is None or not floats.places:
+            return Capture(self._function, args, kwargs, *others)
+        try:
+            return Capture(self._function, *floats.stand_ins(args, kwargs), *others)
+        except TypeError:  # something takes true floats alone: all is as it was, and gets them
+            floats.fix()
+            return Capture(self._function, args, kwargs, *others)
 
     def _note_reason(self, signature: Signature, watch: Watch) -> None:
         """Remember why none of the captures of a known signature could be used."""
@@ -516,6 +539,11 @@ def compile(
     every tensor from outside that the run assigns to (parameters, state) has kept its values; what
     the run returned, and gradients, follow from the replaced indices, and what is counted on the
     host (versions, steps of optimizers, random numbers taken) is one call further.
+
+    A Python float among the arguments is a part of what a trace takes for granted until it comes
+    with a second value; from then on it is an input, and later values cost no trace. What asks for
+    the value in Python (an `if`, int(), a format, math.exp) makes it fixed again, and so are 0, 1,
+    -1, what is not finite, integers, and floats inside containers.
 
     With fuse=False elementwise steps stay kernels of their own. Raises: TraceError when the
     function reads a value, or works on two devices; nothing has changed then. ArgumentError for
