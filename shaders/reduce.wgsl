@@ -25,6 +25,7 @@ struct Params {
     rank: u32,         // kept axes
     folded_rank: u32,
     offset: u32,
+    zero: u32,         // which no compiler knows
     dims: Dims,
 }
 

@@ -220,6 +220,16 @@ def test_capture_returned_arguments_views_and_shared_memory(device):
         assert out.right[3].tolist() == [2 * i, 7]
 
 
+def test_capture_a_returned_tensor_from_outside_that_is_another_one_later(device):
+    held = [wg.ones(3)]
+    f = wg.compile(lambda x: (x * 2, held[0]))
+    for i in range(9):
+        if i % 3 == 0:
+            held[0] = wg.full((3,), float(i))
+        out = f(wg.ones(3))
+        assert out[1] is held[0] and out[0].tolist() == [2, 2, 2]
+
+
 def test_capture_results_that_are_no_tensors(device):
     names = ["a"]
     f = wg.compile(lambda x: {"x": x + 1, 2: (None, 1.5, names), "n": x.shape})

@@ -7,6 +7,7 @@ and none there, in first and in second order.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import product
 from typing import Any
@@ -474,6 +475,33 @@ def test_products_of_nothing_but_huge_zero_and_infinite_factors(device):
     assert np.isnan(found[6:]).all() and np.isnan(wg.prod(odd).item())
 
 
+@pytest.mark.parametrize("length", [40, 300, 5000])
+def test_running_sums_overflow_only_where_they_do(length: int, device, rng):
+    """Sums of a block alone would; the running totals are all -2 ** 127, 0 or 2 ** 127."""
+    totals = np.zeros((3, length))
+    for row in totals:
+        steps = rng.choice([-1, 1], length)
+        for i in range(1, length):
+            row[i] = row[i - 1] + (steps[i] if abs(row[i - 1] + steps[i]) < 2 else 0)
+    x = (np.diff(totals, axis=1, prepend=0) * 2.0**127).astype(np.float32)
+    cases: list[tuple[wg.Tensor, int]] = [
+        (wg.tensor(x), 1),
+        (wg.tensor(x.T.copy()), 0),
+        (wg.tensor(np.repeat(x, 4, 0).T.copy()), 0),
+    ]
+    for t, axis in cases:
+        exact = np.cumsum(t.numpy().astype(np.float64), axis)
+        np.testing.assert_array_equal(wg.cumulative_sum(t, axis).numpy(), exact)
+        turned = wg.flip(t, axis)  # whose gradient sums from the end on
+        _, pull = wg.vjp(lambda y, axis=axis: wg.cumulative_sum(y, axis), wg.zeros(t.shape))
+        back = wg.flip(pull(turned), axis).numpy()
+        np.testing.assert_array_equal(back, exact)
+    odd = np.array([1, 2, INF] + [1] * 60 + [NAN] + [3] * 60, np.float32)
+    np.testing.assert_array_equal(wg.cumulative_sum(wg.tensor(odd)).numpy(), np.cumsum(odd))
+    huge = wg.cumulative_sum(wg.tensor([3e38] * 100)).numpy()
+    assert huge[0] == np.float32(3e38) and (huge[1:] == INF).all()
+
+
 # Ranges and dtypes.
 
 
@@ -577,3 +605,116 @@ def test_float16_is_searched_as_other_floats_are(device, rng):
     found = wg.unique_all(t)
     np.testing.assert_array_equal(found.values.numpy(), np.unique(x))
     np.testing.assert_array_equal(found.values[found.inverse_indices].numpy(), x)
+
+
+# Slopes near the edges of functions, to 1e-5 of themselves.
+
+
+def _sigmoid(a: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-a))
+
+
+def _mish_slope(a: np.ndarray) -> np.ndarray:
+    t = np.tanh(np.log1p(np.exp(a)))
+    return t + a * (1 - t * t) * _sigmoid(a)
+
+
+def _normal(a: np.ndarray) -> np.ndarray:
+    return np.array([math.erfc(-x / math.sqrt(2)) / 2 for x in a])
+
+
+WIDE = (-80, -30, -17, -9, -5, -1, -1e-3, -1e-8, 0, 1e-8, 1e-3, 1, 5, 9, 17, 30, 80)
+UNIT = (-1 + 2**-24, -0.999, -0.5, -1e-8, 0, 1e-8, 0.5, 0.999, 1 - 2**-24)
+POSITIVE = (1e-30, 1e-8, 0.5, 1, 1 + 2**-23, 3, 1e8, 1e30)
+FAR = (-1e4, -200, *WIDE, 200, 1e4)
+SLOPES: dict[str, tuple[Callable, Callable, tuple[float, ...]]] = {
+    "sigmoid": (wg.sigmoid, lambda a: _sigmoid(a) * _sigmoid(-a), WIDE),
+    "tanh": (wg.tanh, lambda a: 1 / np.cosh(a) ** 2, WIDE[1:-1]),
+    "softplus": (F.softplus, _sigmoid, WIDE),
+    "softplus 3": (lambda x: F.softplus(x, 3.0, 50.0), lambda a: _sigmoid(3 * a), WIDE[1:]),
+    "logsigmoid": (F.logsigmoid, lambda a: _sigmoid(-a), WIDE),
+    "silu": (F.silu, lambda a: _sigmoid(a) * (1 + a * _sigmoid(-a)), WIDE),
+    "mish": (F.mish, _mish_slope, WIDE[1:]),
+    "gelu": (
+        F.gelu,
+        lambda a: _normal(a) + a * np.exp(-a * a / 2) / math.sqrt(2 * math.pi),
+        WIDE[3:],
+    ),
+    "erf": (wg.erf, lambda a: 2 / math.sqrt(math.pi) * np.exp(-a * a), WIDE[3:-3]),
+    "exp": (wg.exp, np.exp, WIDE),
+    "expm1": (wg.expm1, np.exp, WIDE),
+    "elu": (F.elu, lambda a: np.where(a > 0, 1, np.exp(a)), WIDE),
+    "log": (wg.log, lambda a: 1 / a, POSITIVE),
+    "log1p": (wg.log1p, lambda a: 1 / (1 + a), (*UNIT, *POSITIVE)),
+    "sqrt": (wg.sqrt, lambda a: 0.5 / np.sqrt(a), POSITIVE),
+    "power": (lambda x: x**0.25, lambda a: 0.25 * a**-0.75, POSITIVE),
+    "power -3": (lambda x: x**-3, lambda a: -3 * a**-4, POSITIVE[2:-1]),
+    "exponent": (lambda x: 3.0**x, lambda a: math.log(3) * 3**a, WIDE[1:-1]),
+    "atanh": (wg.atanh, lambda a: 1 / ((1 - a) * (1 + a)), UNIT),
+    "asin": (wg.asin, lambda a: 1 / np.sqrt((1 - a) * (1 + a)), UNIT),
+    "acos": (wg.acos, lambda a: -1 / np.sqrt((1 - a) * (1 + a)), UNIT),
+    "atan": (wg.atan, lambda a: 1 / (1 + a * a), (*UNIT, *POSITIVE[:-1])),
+    "acosh": (wg.acosh, lambda a: 1 / np.sqrt((a - 1) * (a + 1)), POSITIVE[4:]),
+    "asinh": (wg.asinh, lambda a: 1 / np.hypot(a, 1), (*UNIT, *POSITIVE)),
+    "hypot": (lambda x: wg.hypot(x, 2.0), lambda a: a / np.hypot(a, 2), POSITIVE),
+    "logaddexp": (lambda x: wg.logaddexp(x, 1.0), lambda a: _sigmoid(a - 1), WIDE),
+    "logit": (
+        lambda x: F.binary_cross_entropy_with_logits(x, wg.zeros(x.shape), "none"),
+        _sigmoid,
+        WIDE,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SLOPES)
+def test_slopes_near_edges_have_their_digits(name: str, device):
+    f, slope, points = SLOPES[name]
+    x = np.array(points, np.float32)
+    found = wg.grad(lambda x: wg.sum(f(x)))(wg.tensor(x)).numpy()
+    np.testing.assert_allclose(found, slope(x.astype(np.float64)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1.0, 30.0, 1e4, 1e30])
+def test_slopes_of_large_logits_are_those_of_float64(size: float, device, rng):
+    x = (rng.integers(-2, 3, (4, 5)) * size).astype(np.float32)
+    wide = x.astype(np.float64)
+    e = np.exp(wide - wide.max(1, keepdims=True))
+    p = e / e.sum(1, keepdims=True)
+    t = wg.tensor(x)
+    found = wg.grad(lambda x: wg.sum(wg.logsumexp(x, 1)))(t).numpy()
+    np.testing.assert_allclose(found, p, rtol=1e-5, atol=1e-38)
+    labels = [0, 1, 4, 2]
+    found = wg.grad(lambda x: F.cross_entropy(x, labels, "sum"))(t).numpy()
+    np.testing.assert_allclose(found, p - np.eye(5)[labels], rtol=1e-5, atol=1e-6)
+    shares = np.full((4, 5), 0.2, np.float32)
+    found = wg.grad(lambda x: F.cross_entropy(x, shares, "sum"))(t).numpy()
+    np.testing.assert_allclose(found, p - shares, rtol=1e-5, atol=1e-6)
+    found = wg.grad(lambda x: wg.sum(wg.log_softmax(x)[:, 2]))(t).numpy()
+    np.testing.assert_allclose(found, np.eye(5)[2] - p, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.1, 1 / 3, -7.7, 1e6 + 0.1, 1e-30, 3e38])
+@pytest.mark.parametrize("count", [3, 7, 1000])
+def test_equal_values_have_no_spread_and_no_slope(value: float, count: int, device):
+    x = wg.tensor(np.full((2, count), value, np.float32))
+    for f in (wg.var, wg.std):
+        assert not f(x, 1).numpy().any()
+        assert not wg.grad(lambda x, f=f: wg.sum(f(x, 1)))(x).numpy().any()
+    for call in (
+        lambda x: F.layer_norm(x, count),
+        lambda x: F.batch_norm(x.mT, None, None, training=True),
+        lambda x: F.group_norm(x.reshape((2, count, 1)), 1),
+    ):
+        assert not call(x).numpy().any()
+
+
+@pytest.mark.parametrize("order", [1.5, 2, 3, 10, 0.5, -1, -2])
+@pytest.mark.parametrize("size", [1e-37, 1e-25, 1.0, 1e20, 3e37])
+def test_slopes_of_norms_do_not_depend_on_the_scale(order: float, size: float, device):
+    if order < 0:
+        size = max(size, 1e-25)
+    host = np.array([3.0, -4, 1e-3, 2.5], np.float64)
+    whole = (np.abs(host) ** order).sum() ** (1 / order)
+    slope = np.sign(host) * (np.abs(host) / whole) ** (order - 1)
+    found = wg.grad(lambda x: wg.norm(x, ord=order))(wg.tensor(host * size, "float32")).numpy()
+    np.testing.assert_allclose(found, slope, rtol=1e-5, atol=1e-30)

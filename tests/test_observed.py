@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import cProfile
 import dataclasses
+import datetime
 import enum
 import functools
 import itertools
 import logging
+import math
 import operator
 import os
 import queue
@@ -255,6 +257,17 @@ def test_observed_arguments_kept_by_globals_and_in_lists(device):
         return step, tensors([1.0], [1.0], [3.0]), nothing, lambda: box[0]
 
     tells(in_a_list, r"box\[0\]")
+
+    def on_the_compiled():
+        def step(x):
+            called.last = x.detach()
+            return x * 2
+
+        called = wg.compile(step)
+        return called, tensors([1.0], [1.0], [3.0]), nothing, lambda: called.last
+
+    with pytest.warns(UserWarning, match="keeps a view of tensor argument 0 in .*called.last"):
+        run(on_the_compiled, False, 6, 0)
 
     def a_container():
         box = Holder()
@@ -641,6 +654,58 @@ def watched() -> dict[str, Callable]:
             lambda k: held.__setitem__(0, Settings(float(k))),
         )
 
+    def dates():
+        held = [datetime.date(2020, 1, 1)]
+        first = datetime.date(2020, 1, 1)
+        return (
+            lambda: (held[0] - first).days,
+            lambda k: held.__setitem__(0, datetime.date(2020, 1, 1 + k)),
+        )
+
+    def shadowed():
+        globals().pop("abs", None)
+        return lambda: abs(-1), lambda k: globals().update(abs=lambda _: 7) if k else None
+
+    def patched():
+        real = math.floor if isinstance(math.floor, types.BuiltinFunctionType) else int
+        return lambda: math.floor(2.5), lambda k: setattr(
+            math, "floor", (lambda _: 7) if k else real
+        )
+
+    def of_metaclass():
+        class Meta(type):
+            scale = 0
+
+        class Made(metaclass=Meta):
+            pass
+
+        return lambda: Made.scale, lambda k: setattr(Meta, "scale", k)
+
+    def of_bases():
+        class One:
+            scale = 1
+
+        class Two:
+            scale = 2
+
+        class Child(One):
+            pass
+
+        child = Child()
+        return lambda: child.scale, lambda k: setattr(Child, "__bases__", (Two if k else One,))
+
+    def masked():
+        data = np.ma.array([1.0, 2.0], mask=[False, False])
+        return (
+            lambda: float(data.sum()),
+            lambda k: data.__setitem__(0, np.ma.masked) if k else None,
+        )
+
+    def weak_values():
+        thing = Holder(0)
+        table = weakref.WeakValueDictionary(a=thing)
+        return lambda thing=thing: table["a"].value, lambda k: setattr(thing, "value", k)
+
     return {k: f for k, f in locals().items() if callable(f)}
 
 
@@ -649,6 +714,8 @@ def test_observed_state_of_all_kinds_is_followed(numpy_device, monkeypatch, kind
     monkeypatch.setenv("WGRAD_TEST_SCALE", "0")
     monkeypatch.setattr(sys, "argv", list(sys.argv))
     monkeypatch.setitem(globals(), "SCALE", 0)
+    monkeypatch.setitem(globals(), "abs", None)  # put back at the end
+    monkeypatch.setattr(math, "floor", math.floor)
 
     def make():
         find, change = watched()[kind]()
@@ -822,6 +889,22 @@ def test_observed_functions_that_do_not_run_are_not_looked_into(numpy_device):
     trainer.step = None
     trainer.k = 3.0
     assert f(wg.ones(1)).item() == 3
+
+
+def test_observed_what_one_signature_asks_is_not_held_against_another(numpy_device):
+    it = itertools.count()
+
+    def following():
+        return next(it)
+
+    def f(x, draws):
+        return x * following() if draws else x * 2
+
+    compiled = wg.compile(f)
+    with pytest.warns(UserWarning, match="it .*is an itertools.count"):
+        assert [compiled(wg.ones(1), True).item() for _ in range(5)] == list(range(5))
+    assert [compiled(wg.ones(1), False).item() for _ in range(5)] == [2] * 5
+    assert [bool(s.captures) for s in compiled._signatures.values()] == [False, True]
 
 
 def test_observed_beside_a_profiler(numpy_device):

@@ -6,6 +6,7 @@ Each class is also the built-in kind that a Python user would catch:
     ├── ShapeError              ValueError    shapes, sizes, strides that do not fit
     │   └── AxisError           IndexError    an axis that the tensor does not have
     ├── ArgumentError           ValueError    an argument outside its domain
+    │   └── CallError           TypeError     arguments of kinds that a function cannot work with
     ├── DTypeError              TypeError     dtypes that do not fit, or that the device lacks
     ├── IndexRangeError         IndexError    an index or a class label outside its range
     ├── LinAlgError             LinAlgError   NumPy's, a ValueError: a matrix without the result
@@ -42,6 +43,10 @@ class AxisError(ShapeError, IndexError):
 
 class ArgumentError(WgradError, ValueError):
     """An argument outside its domain."""
+
+
+class CallError(ArgumentError, TypeError):
+    """Arguments that do not fit a function's signature, or of kinds that it cannot work with."""
 
 
 class DTypeError(WgradError, TypeError):
@@ -97,9 +102,10 @@ def shown(value: Any, depth: int = 2) -> str:
         text = ", ".join([*items, "..."] if len(items) < len(value) else items)
         comma = "," if type(value) is tuple and len(value) == 1 else ""
         return f"({text}{comma})" if type(value) is tuple else f"[{text}]"
-    if hasattr(value, "dtype") and getattr(value, "shape", None):
-        return f"an array of shape {shown(value.shape)}"
     try:
+        shape = value.shape if hasattr(value, "dtype") else None
+        if type(shape) is tuple and shape:
+            return f"an array of shape {shown(shape)}"
         text = repr(value)
     except Exception:  # a message about bad input must not fail on it
         text = type(value).__name__

@@ -28,8 +28,8 @@ from .creation.host import DeviceLike
 from .errors import ArgumentError, AxisError, DTypeError, ShapeError, shown
 from .functional.matrices import floating
 from .layout import Shape, integers, normalize_axis
-from .ops import fourier
-from .shaping import as_float, as_tensor
+from .ops import fourier, indexing
+from .shaping import as_float, as_tensor, checked_choice
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -38,6 +38,8 @@ __all__ = [
     *("fft", "fftfreq", "fftn", "fftshift", "hfft", "ifft", "ifftn", "ifftshift", "ihfft"),
     *("irfft", "irfftn", "rfft", "rfftfreq", "rfftn"),
 ]
+
+NORMS = ("backward", "ortho", "forward")
 
 
 def fft(x: Tensor, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
@@ -165,23 +167,23 @@ def _resized(x: Tensor, axes: Sequence[int], extents: Sequence[int], op: str) ->
     widths = [(0, 0)] * len(x.shape)
     for axis, n in zip(axes, extents, strict=True):
         if n < 1:
-            raise ArgumentError(f"{op}: n={n} came for axis {axis}, and at least 1 is needed")
+            raise ArgumentError(
+                f"{op}: n={shown(n)} came for axis {axis}, and at least 1 is needed"
+            )
         x = x[(*(slice(None),) * axis, slice(n))]
         widths[axis] = (0, n - x.shape[axis])
     return shaping.pad(x, widths) if any(after for _, after in widths) else x
 
 
 def _scaled(x: Tensor, norm: str, count: int, inverse: bool, op: str) -> Tensor:
-    if norm not in ("backward", "ortho", "forward"):
-        raise ArgumentError(
-            f'{op}: norm={shown(norm)} came; "backward", "ortho" or "forward" is needed'
-        )
+    norm = checked_choice(norm, NORMS, op, "norm")
     if norm == "ortho":
         return x * (1 / math.sqrt(count))
     return x * (1 / count) if inverse == (norm == "backward") else x
 
 
 def _opposite(norm: str, op: str) -> str:
+    norm = checked_choice(norm, NORMS, op, "norm")
     return {"backward": "forward", "forward": "backward"}.get(norm, norm)
 
 
@@ -211,7 +213,7 @@ def _to_real(op: str, x: Any, s: Any, axes: Any, norm: str) -> Tensor:
     found, extents = _axes(op, s, axes, len(x.shape) - 1)
     *others, last = extents or [*(x.shape[a] for a in found[:-1]), 2 * (x.shape[found[-1]] - 1)]
     if last < 1:
-        raise ArgumentError(f"{op}: n={last} came, and at least 1 is needed")
+        raise ArgumentError(f"{op}: n={shown(last)} came, and at least 1 is needed")
     x = _resized(x, found, (*others, last // 2 + 1), op)
     out = apply(fourier.inverse_real_dft, x, axes=found, n=last)
     return _scaled(out, norm, math.prod(others) * last, True, op)
@@ -222,8 +224,10 @@ def _frequencies(op: str, make: Any, n: Any, d: Any, dtype: Any, device: DeviceL
         count = operator.index(n)
     except TypeError:
         count = 0
-    if count < 1:
-        raise ArgumentError(f"{op}: n={shown(n)} came, and an integer of at least 1 is needed")
+    if not 1 <= count <= indexing.COUNTLESS:
+        raise ArgumentError(
+            f"{op}: n={shown(n)} came, and an integer from 1 to {indexing.COUNTLESS} is needed"
+        )
     spacing = as_float(d, op, "d")
     if spacing == 0:
         raise ArgumentError(f"{op}: d=0 came, and samples are some way apart")

@@ -88,7 +88,7 @@ def matrix_norm(x: Tensor, keepdims: bool = False, ord: Any = "fro") -> Tensor:
         raise ShapeError(f"matrix_norm: shape {x.shape} came, and at least 2 axes are needed")
     if isinstance(ord, str) and ord == "fro":
         return norm(x, (-2, -1), keepdims)
-    if not isinstance(ord, bool) and ord in (2, -2, "nuc"):
+    if isinstance(ord, (int, float, str)) and not isinstance(ord, bool) and ord in (2, -2, "nuc"):
         return _spectral_norm(x, keepdims, ord)
     if isinstance(ord, bool) or not isinstance(ord, (int, float)) or abs(ord) not in (1, _INF):
         raise ArgumentError(

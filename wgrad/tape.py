@@ -18,8 +18,8 @@ from . import core
 from .backends.array import Array, Storage, births
 from .backends.tracing import tracing
 from .core import Call, Node, Value
-from .errors import ArgumentError, GradientError
-from .interrupts import interrupts_wait, whole
+from .errors import ArgumentError, GradientError, shown
+from .interrupts import whole
 from .ops.families import REGISTRY
 
 if TYPE_CHECKING:
@@ -164,21 +164,28 @@ def recording(mode: bool, function: Callable[P, R], /, *args: P.args, **kwargs: 
     return core.heard_by(_switched(core.listeners(), mode), function, *args, **kwargs)
 
 
-class unrecorded(interrupts_wait):
-    """Record nothing in a short block of our own, which handlers of signals wait for.
+_differentiated: ContextVar[bool] = ContextVar("wgrad_differentiated", default=False)
 
-    One that raised as a `no_grad` block is left would leave recording off.
+
+def differentiated(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a function that a transform takes the derivative of, with recording on."""
+    # Unpacked, not called: no handler of a signal runs between this and the `try`.
+    (token,) = map(_differentiated.set, (True,))
+    try:
+        return recording(True, function, *args, **kwargs)
+    finally:
+        _differentiated.reset(token)
+
+
+def passes_through(inputs: Iterable[Value]) -> bool:
+    """Return whether gradients pass through a function of these inputs to what is outside of it.
+
+    They do to what the inputs follow from, and to the inputs of a transform.
     """
-
-    __slots__ = ("_token",)
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        self._token = core.chosen_listeners.set(_switched(core.listeners(), False))
-
-    def __exit__(self, *exc: object) -> None:
-        core.chosen_listeners.reset(self._token)
-        super().__exit__(*exc)
+    tracked = [x.node for x in inputs if x.node is not None and x.node.requires_grad]
+    if not tracked or not is_recording():
+        return False
+    return _differentiated.get() or any(node.op is not None for node in tracked)
 
 
 def _switched(heard: tuple[core.Listener, ...], mode: bool) -> tuple[core.Listener, ...]:
@@ -295,7 +302,8 @@ def _checked_hook_result(result: Any, ct: Tensor) -> Tensor:
         return ct
     if not isinstance(result, Value) or result.shape != ct.shape or result.dtype is not ct.dtype:
         raise GradientError(
-            f"hook: it returned {result!r}; a {ct.dtype.name} tensor of shape {ct.shape} is needed"
+            f"hook: it returned {shown(result)}; a {ct.dtype.name} tensor of shape {ct.shape} is "
+            "needed"
         )
     return result  # type: ignore[return-value]  # a Value is a Tensor
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from . import core, tape
 from .backends.array import Storage, births
+from .checks import guarded
 from .core import Call, Node, Value
 from .creation import tensor
 from .errors import ArgumentError, DTypeError, GradientError, shown
@@ -114,14 +115,14 @@ def vjp(f: Callable, *primals: Any) -> tuple[Tensor, Callable[..., Any]]:
     `pull` returns a tensor for one primal and a tuple for several, and may be called repeatedly.
     """
     level = _Level([_as_input(x, "vjp", i) for i, x in enumerate(primals)])
-    out = _output(tape.recording(True, f, *level.inputs), "vjp")
+    out = _output(tape.differentiated(f, *level.inputs), "vjp")
     _check_inputs(level.inputs, level.versions, "vjp")
 
     def pull(ct: Any) -> Any:
         found = level.gradients(out, out._as_cotangent(ct, "vjp"))
         return found[0] if len(found) == 1 else tuple(found)
 
-    return level.value(out), pull
+    return level.value(out), guarded(pull, "vjp")
 
 
 def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
@@ -146,7 +147,7 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..
         full = list(args)
         for i, x in zip(chosen, level.inputs, strict=True):
             full[i] = x
-        out = _output(tape.recording(True, f, *full, **kwargs), "grad")
+        out = _output(tape.differentiated(f, *full, **kwargs), "grad")
         _check_inputs(level.inputs, level.versions, "grad")
         if not out.dtype.is_floating:
             raise GradientError(f"grad: the function returned {out.dtype.name}, not a float")
@@ -159,7 +160,7 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..
         found = level.gradients(out, one)
         return level.value(out), tuple(found) if many else found[0]
 
-    return compute
+    return guarded(compute, "value_and_grad")
 
 
 def grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
@@ -173,7 +174,7 @@ def grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     def compute(*args: Any, **kwargs: Any) -> Any:
         return both(*args, **kwargs)[1]
 
-    return compute
+    return guarded(compute, "grad")
 
 
 class _ForwardMode:
@@ -282,7 +283,9 @@ def jacobian(f: Callable, mode: str = "auto") -> Callable[..., Tensor]:
     "reverse" (one pass a row) or "auto": whichever has fewer.
     """
     if mode not in ("auto", "forward", "reverse"):
-        raise ArgumentError(f'jacobian: mode {mode!r} came; "auto", "forward" or "reverse" needed')
+        raise ArgumentError(
+            f'jacobian: mode {shown(mode)} came; "auto", "forward" or "reverse" needed'
+        )
 
     def compute(x: Any, *rest: Any, **kwargs: Any) -> Tensor:
         from .shaping import reshape, stack
@@ -304,7 +307,7 @@ def jacobian(f: Callable, mode: str = "auto") -> Callable[..., Tensor]:
             return Tensor(x.device.full((*shape, *x.shape), 0, x.dtype))
         return reshape(stack(columns, axis=-1), (*columns[0].shape, *x.shape))
 
-    return compute
+    return guarded(compute, "jacobian")
 
 
 def hvp(f: Callable, x: Any, v: Any) -> Tensor:

@@ -102,14 +102,14 @@ def caches(device: Device) -> Iterator[tuple[str, Recent]]:
 
 def _unbounded(device: Device) -> str | None:
     for name, cache in caches(device):
-        if len(cache) > cache.limit:
-            return f"{name} holds {len(cache)}, and its bound is {cache.limit}"
+        if cache.count > cache.limit:
+            return f"{name} holds {cache.count}, and its bound is {cache.limit}"
     pool = getattr(device, "pool", None)
     if pool is not None:
         if pool._free_bytes > KEPT:
             return f"the pool holds {pool._free_bytes} free bytes"
         keys = sum(len(buffer.groups) for buffer in device.gpu._alive.values())  # type: ignore[attr-defined]
-        if keys > 8 * len(device.gpu._groups):  # type: ignore[attr-defined]
+        if keys > 8 * device.gpu._groups.count:  # type: ignore[attr-defined]
             return f"buffers name {keys} bind groups, of which there are few"
     return None
 

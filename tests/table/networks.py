@@ -11,6 +11,7 @@ import numpy as np
 import wgrad as wg
 from wgrad.nn import functional as F
 from wgrad.ops.elementwise.activation import gelu_slope
+from wgrad.ops.elementwise.hyperbolic import sigmoid_slope
 
 from .references import np_softmax
 from .row import ALL, FLOATS, NUMBERS, Arg, Row, apart, away, to_float
@@ -68,6 +69,9 @@ def activations() -> Iterator[Row]:
         atol=2e-6,
         public=(),
     )
+    yield row(
+        "sigmoid_slope", lambda a: 0.25 / np.cosh(a / 2) ** 2, call=sigmoid_slope, public=(),
+    )  # fmt: skip
     yield row("softplus", lambda a: softplus(2 * a) / 2, call=lambda a: F.softplus(a, 2.0))
     yield row("elu", lambda a: elu(a, 1.5), call=lambda a: F.elu(a, 1.5), smooth=away(0))
     yield row(

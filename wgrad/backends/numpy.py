@@ -191,11 +191,16 @@ class NumpyDevice(Device):
         shape: Shape,
         dtype: DType,
     ) -> Array:
-        values = [_widened(x) if isinstance(x, Array) else x for x in operands]
         with np.errstate(all="ignore"):  # inf and NaN are results here, as they are on a GPU
+            values = [
+                _widened(x) if isinstance(x, Array) else kind.computes.type(x)
+                for x, kind in zip(operands, dtypes, strict=True)
+            ]
             result = body.numpy(*values)
         if type(result) is not np.ndarray:  # ufuncs return scalars for 0-d arrays
             result = np.asarray(result)
+        if result.shape != shape:  # what it follows from are numbers
+            result = np.full(shape, result)
         return self._wrap(result, dtype)
 
     def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:

@@ -23,4 +23,5 @@ from .reductions import (
 )
 from .scans import cummax, cummin, cumulative_prod, cumulative_sum, diff, logcumsumexp
 from .softmax import log_softmax, logsumexp, softmax
+from .special import polygamma
 from .unfolding import sliding_windows

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core import apply
-from ..errors import ArgumentError, shown
 from ..ops import decompositions
-from ..shaping import checked_flag, concat, matrix_transpose
+from ..shaping import checked_choice, concat, matrix_transpose
 from .matrices import matrices
 
 if TYPE_CHECKING:
@@ -66,8 +65,7 @@ def qr(x: Tensor, *, mode: str = "reduced") -> QRResult:
     Raises: ArgumentError, ShapeError; LinAlgError for the gradient of a matrix without full rank.
     """
     x = matrices(x, "qr")
-    if mode not in ("reduced", "complete"):
-        raise ArgumentError(f'qr: mode={shown(mode)} came; "reduced" or "complete" is needed')
+    mode = checked_choice(mode, ("reduced", "complete"), "qr", "mode")
     m, n = x.shape[-2:]
     square, complete = x if m >= n else x[..., :m], mode == "complete" and m > n
     found = apply(decompositions.qr, square, complete=complete)
@@ -87,10 +85,9 @@ def svd(x: Tensor, *, full_matrices: bool = True) -> SVDResult:
     Raises: LinAlgError for NaN and infinities, ArgumentError, ShapeError.
     """
     x = matrices(x, "svd")
-    full = checked_flag(full_matrices, "svd", "full_matrices")
     wide = x.shape[-1] > x.shape[-2]
     tall = matrix_transpose(x) if wide else x
-    found = apply(decompositions.svd, tall, full=full)
-    u, _, vh = decompositions.svd_parts(found, tall.shape, full)
-    s = apply(decompositions.singular_values, tall, found, full=full)
+    found = apply(decompositions.svd, tall, full=full_matrices)
+    u, _, vh = decompositions.svd_parts(found, tall.shape, full_matrices)
+    s = apply(decompositions.singular_values, tall, found, full=full_matrices)
     return SVDResult(matrix_transpose(vh), s, matrix_transpose(u)) if wide else SVDResult(u, s, vh)

@@ -23,6 +23,7 @@ from ..ops.elementwise import (
     equal,
     exp,
     greater,
+    less,
     log,
     logsigmoid,
     not_equal,
@@ -278,7 +279,9 @@ def kl_div(
         if logarithms:
             found = weighted(exp(target), target - input)
         else:
-            logarithm = log(where(equal(target, 0), 1.0, target))
+            tiny = float(np.finfo(target.dtype.numpy).tiny)  # below, slopes of logarithms overflow
+            least = where(less(abs_(target), tiny), tiny, target)
+            logarithm = log(where(equal(target, 0), 1.0, least))
             found = weighted(target, logarithm) - weighted(target, input)
         return sum_(found) / samples if reduction == "batchmean" else found
 

@@ -16,7 +16,6 @@ from ..ops.elementwise import equal, isnan, where
 from ..ops.families import with_dtype
 from ..ops.reduction import max_, min_, sum_
 from ..shaping import as_float, as_tensor, checked_flag, pad, reshape
-from ..tape import unrecorded
 from .convolution import Numbers, with_batch
 from .precision import in_float32
 from .windows import (
@@ -184,13 +183,12 @@ def _max_pool(
 
 def _located(seen: Any, out: Any, axes: Shape, positions: np.ndarray, size: int) -> Any:
     """Return the least of the positions at which windows have what was found in them."""
-    with unrecorded():
-        found = reshape(out.detach(), kept_shape(seen.shape, axes))
-        hit = equal(seen, found)
-        if seen.dtype.is_floating:
-            hit = hit | isnan(seen)
-        line = wrap(seen.device.upload(positions, dtypes.int32))
-        places = min_(where(hit, line, size), axes)
+    found = reshape(out.detach(), kept_shape(seen.shape, axes))
+    hit = equal(seen, found)
+    if seen.dtype.is_floating:
+        hit = hit | isnan(seen)
+    line = wrap(seen.device.upload(positions, dtypes.int32))
+    places = min_(where(hit, line, size), axes)
     places.array.storage.bounds = 0, size - 1
     return places
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import dtypes
+from ..backends.array import kept_shape
 from ..errors import ArgumentError, DTypeError, ShapeError, shown
 from ..layout import Shape, normalize_axes, normalize_axis
+from ..ops import movement
 from ..ops.elementwise import (
     abs_,
     equal,
@@ -30,7 +32,6 @@ from ..ops.families import Reduction, expanded, with_dtype
 from ..ops.reduction import max_, min_, sum_
 from ..ops.reduction import prod as prod_
 from ..shaping import as_tensor, reshape, squeeze
-from ..tape import unrecorded
 from .precision import in_float32
 
 if TYPE_CHECKING:
@@ -96,11 +97,10 @@ def var(x: Tensor, axis: Any = None, keepdims: bool = False, *, correction: floa
     x, axes, count, left = _counts(x, axis, correction, "var")
     if not count:
         return sum_(square(x), axes, keepdims) / left
-    with unrecorded():  # what the sum is scaled by, a power of two, where it might overflow
-        room = float(np.finfo(x.dtype.numpy).max) / count
-        scale = where(greater(_extent_of(x, axes), room), 2.0 ** math.ceil(math.log2(count)), 1.0)
-    around = x - sum_(x / scale, axes, True) / count * scale
-    return sum_(square(around), axes, keepdims) / left
+    # so that no difference overflows whose square is a number
+    scale = _scale_of(_extent_of(x, axes), 1e30, 0)
+    out = sum_(square(centered(x / scale, axes)[0]), axes, True) / left * scale * scale
+    return out if keepdims else squeeze(out, axes)
 
 
 @in_float32
@@ -112,10 +112,8 @@ def std(x: Tensor, axis: Any = None, keepdims: bool = False, *, correction: floa
     x, axes, count, left = _counts(x, axis, correction, "std")
     if not count:
         return sum_(x, axes, keepdims) / left
-    with unrecorded():
-        scale = _scale_of(_extent_of(x, axes), _SQUARED)
-    x = x / scale
-    around = x - sum_(x, axes, True) / count
+    scale = _scale_of(_extent_of(x, axes), _SQUARED)
+    around, _ = centered(x / scale, axes)
     out = _root(sum_(square(around), axes, True) / left, 2) * scale
     return out if keepdims else squeeze(out, axes)
 
@@ -132,6 +130,19 @@ def _counts(x: Any, axis: Any, correction: float, op: str) -> tuple[Tensor, Shap
 _SQUARED = 1e15  # many squares of up to this, and of at least its inverse, can be added up
 
 
+def centered(x: Tensor, axes: Shape) -> tuple[Tensor, Tensor]:
+    """Return `x` less its mean over axes that are not empty, and the mean, whose axes are kept.
+
+    The differences from one of the elements are averaged. So equal ones are at the mean exactly,
+    where a rounded mean would leave each a little off, to one side.
+    """
+    sizes = kept_shape(x.shape, axes)
+    first = movement.slice_view(x.detach(), (0,) * len(sizes), sizes, (1,) * len(sizes))
+    beside = x - first
+    mean_beside = sum_(beside, axes, True) / prod_of(x.shape[i] for i in axes)
+    return beside - mean_beside, first + mean_beside
+
+
 def in_range(x: Tensor, axes: Shape) -> tuple[Tensor, Any]:
     """Return `x` over a scale, and that: it is 1 unless squares over axes might overflow.
 
@@ -139,8 +150,7 @@ def in_range(x: Tensor, axes: Shape) -> tuple[Tensor, Any]:
     """
     if any(x.shape[i] == 0 for i in axes):
         return x, 1.0
-    with unrecorded():
-        scale = _scale_of(_extent_of(x, axes), _SQUARED, 0)
+    scale = _scale_of(_extent_of(x, axes), _SQUARED, 0)
     return x / scale, scale
 
 
@@ -160,8 +170,8 @@ def _scale_of(size: Tensor, most: float, least: float | None = None) -> Tensor:
     scale = where(logical_and(greater(size, most), less(size, math.inf)), size * (1 / most), 1.0)
     if not least:
         return scale
-    # What is 0, or has an infinite reciprocal, counts as 2^-100.
-    return where(less(size, least), maximum(size, 2.0**-100) * (1 / least), scale)
+    tiny = float(np.finfo(size.dtype.numpy).tiny)  # below, reciprocals are infinite
+    return where(less(size, least), maximum(size, tiny) * (1 / least), scale)
 
 
 def _root(x: Tensor, p: float) -> Tensor:
@@ -177,7 +187,7 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
 
     ord=inf is the largest of abs(x), -inf the smallest, 0 the number of elements that are not 0.
     Nothing overflows inside that the result can hold. The gradient of a norm of 0 is 0, and equal
-    extremes share it.
+    extremes share it; of negative orders it is right where no element but 0 is below 1e-30.
     Raises: ArgumentError for an `ord` that is no number.
     """
     if isinstance(ord, bool) or not isinstance(ord, (int, float)) or ord != ord:
@@ -195,9 +205,7 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
     extreme = max_ if ord > 0 else min_
     if math.isinf(ord):
         return extreme(size, axes, keepdims, ties="split")
-    # No power of the largest overflows, nor its slope, nor do many of them.
-    found = extreme(size.detach(), axes, True)
-    scale = _scale_of(found, 1e30 ** (1 / (ord + 1)) if ord > 0 else 1)
+    found, scale = _extreme_and_scale(size.detach(), extreme, axes, ord)
     size = size / scale
     if ord == 2:
         out = _root(sum_(square(size), axes, True), ord) * scale
@@ -210,6 +218,12 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
         out = _root(sum_(power(where(zero, 1, size), ord), axes, True), ord) * scale
         out = where(zero, 0, out)
     return out if keepdims else squeeze(out, axes)
+
+
+def _extreme_and_scale(size: Tensor, extreme: Any, axes: Shape, ord: float) -> tuple[Any, Any]:
+    """Return the extreme size, and what to divide by: no power overflows, nor does its slope."""
+    found = extreme(size, axes, True)
+    return found, _scale_of(found, 1e30 ** (1 / (ord + 1)) if ord > 0 else 1)
 
 
 def max(x: Tensor, axis: Any = None, keepdims: bool = False, ties: str = "all") -> Tensor:

@@ -34,7 +34,6 @@ from ..ops.families import expanded, with_dtype
 from ..ops.placing import concat
 from ..ops.scan import cumulative_sum
 from ..shaping import as_number, as_tensor, as_tensors, checked_flag, reshape
-from ..tape import unrecorded
 from .indices import index_tensor
 
 if TYPE_CHECKING:
@@ -259,10 +258,9 @@ def _fold(
     include = checked_flag(include, name, "include_self")
     if not values.size:
         return apply(movement.alias, x)
-    with unrecorded():
-        flat = _flat(index, x.shape, at)
-        ones = wrap(x.device.full((values.size,), 1, dtypes.int32))
-        counts = _added(ones, flat, x.size)
+    flat = _flat(index, x.shape, at)
+    ones = wrap(x.device.full((values.size,), 1, dtypes.int32))
+    counts = _added(ones, flat, x.size)
     old, new = reshape(x, (-1,)), reshape(values, (-1,))
     if x.dtype is dtypes.float16:  # sums and products of many have float32's digits
         old, new = with_dtype(old, dtypes.float32), with_dtype(new, dtypes.float32)
@@ -292,17 +290,16 @@ def _extreme(
     old: Tensor, new: Tensor, flat: Tensor, counts: Tensor, include: bool, op: Any
 ) -> Tensor:
     """Return the largest or least of what comes to each place; ties share the gradient."""
-    with unrecorded():
-        before, after = old.detach(), new.detach()
-        best = _segments(after, flat, old.size, op)
-        out = where(equal(counts, 0), before, op(before, best) if include else best)
-        if not old.dtype.is_floating:
-            return out
-        mine = equal(out, before)
-        mine = mine if include else logical_and(mine, equal(counts, 0))
-        theirs = equal(apply(primitives.gather_, out, flat, axis=0), after)
-        ties = add(_added(with_dtype(theirs, dtypes.int32), flat, old.size), mine)
-        share = with_dtype(maximum(ties, 1), old.dtype)
+    before, after = old.detach(), new.detach()
+    best = _segments(after, flat, old.size, op)
+    out = where(equal(counts, 0), before, op(before, best) if include else best)
+    if not old.dtype.is_floating:
+        return out
+    mine = equal(out, before)
+    mine = mine if include else logical_and(mine, equal(counts, 0))
+    theirs = equal(apply(primitives.gather_, out, flat, axis=0), after)
+    ties = add(_added(with_dtype(theirs, dtypes.int32), flat, old.size), mine)
+    share = with_dtype(maximum(ties, 1), old.dtype)
     slope = add(where(mine, old, 0), _added(where(theirs, new, 0), flat, old.size))
     return value_of(out, divide(slope, share))
 
@@ -317,17 +314,15 @@ def _segments(values: Tensor, flat: Tensor, size: int, op: Any) -> Tensor:
     from ..creation import arange
 
     count = values.shape[0]
-    with unrecorded():
-        line = arange(count, device=values.device)
-        order = apply(primitives.argsort_, flat, axis=0, descending=False)
-        place = apply(primitives.gather_, flat, order, axis=0)
-        number = subtract(line, apply(primitives.searchsorted_, place, place, right=False))
+    line = arange(count, device=values.device)
+    order = apply(primitives.argsort_, flat, axis=0, descending=False)
+    place = apply(primitives.gather_, flat, order, axis=0)
+    number = subtract(line, apply(primitives.searchsorted_, place, place, right=False))
     values = apply(primitives.gather_, values, order, axis=0)
     step = 1
     while step < count:
-        with unrecorded():
-            takes = logical_and(equal(_shifted(place, step), place), less(line, count - step))
-            takes = logical_and(takes, equal(remainder(number, 2 * step), 0))
+        takes = logical_and(equal(_shifted(place, step), place), less(line, count - step))
+        takes = logical_and(takes, equal(remainder(number, 2 * step), 0))
         values = where(takes, op(values, _shifted(values, step)), values)
         step *= 2
     return _added(where(equal(number, 0), values, 0), place, size)

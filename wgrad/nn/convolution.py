@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from ..creation import DeviceLike
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, ShapeError, shown
 from ..functional.convolution import (
     Numbers,
     conv1d,
@@ -57,7 +57,8 @@ class _Convolution(Module):
             )
         if padding_mode != "zeros":
             raise ArgumentError(
-                f'{name}: padding_mode={padding_mode!r} came, and only "zeros" is there: use wg.pad'
+                f'{name}: padding_mode={shown(padding_mode)} came, and only "zeros" is there: use '
+                "wg.pad"
             )
         self.kernel_size = numbers(kernel_size, d, name, "kernel_size", 1)
         self.stride = numbers(stride, d, name, "stride", 1)
@@ -84,7 +85,7 @@ class _Convolution(Module):
             return numbers(padding, self.axes, name, "padding", 0)
         if padding not in ("valid", "same"):
             raise ArgumentError(
-                f'{name}: padding={padding!r} came; numbers, "valid" or "same" are needed'
+                f'{name}: padding={shown(padding)} came; numbers, "valid" or "same" are needed'
             )
         if padding == "same" and any(s != 1 for s in self.stride):
             raise ArgumentError(f'{name}: padding="same" needs stride 1, and {self.stride} came')

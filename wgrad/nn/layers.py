@@ -32,7 +32,7 @@ def _size(value: Any, where: str) -> int:
     except TypeError:
         size = 0
     if size < 1:
-        raise ArgumentError(f"{where} is {value!r}, and an integer of at least 1 is needed")
+        raise ArgumentError(f"{where} is {shown(value)}, and an integer of at least 1 is needed")
     return size
 
 
@@ -153,7 +153,9 @@ class MLP(Module):
         device: DeviceLike = None,
     ):
         if not isinstance(sizes, (list, tuple)) or not sizes:
-            raise ArgumentError(f"MLP: sizes {sizes!r} came, and a list such as [4, 1] is needed")
+            raise ArgumentError(
+                f"MLP: sizes {shown(sizes)} came, and a list such as [4, 1] is needed"
+            )
         widths = [
             _size(in_features, "MLP: in_features"),
             *(_size(n, f"MLP: sizes[{i}]") for i, n in enumerate(sizes)),
@@ -179,9 +181,9 @@ class MLP(Module):
 
 
 def _activation_name(name: str, where: str) -> str:
-    if name not in ACTIVATIONS:
+    if not isinstance(name, str) or name not in ACTIVATIONS:
         known = ", ".join(map(repr, ACTIVATIONS))
         raise ArgumentError(
-            f"MLP: {where} activation {name!r} is unknown: one of {known} is needed"
+            f"MLP: {where} activation {shown(name)} is unknown: one of {known} is needed"
         )
     return name

@@ -19,6 +19,7 @@ from ..backends.array import Array, Body, Number, kept_shape, reduced_shape
 from ..backends.base import Device
 from ..backends.tracing import tracing
 from ..backends.varying import Varying
+from ..checks import guarded
 from ..core import INPUT_NAMES, Call, Input, Op, Value, apply, check_devices, wrap
 from ..dtypes import DType
 from ..errors import ArgumentError, DTypeError, ShapeError
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 NUMBERS = (bool, int, float)
+
+
+def guarded_op(method: Callable) -> Any:
+    """Return the call of an op with a door that calls itself what the op is called."""
+    return guarded(method, lambda op: op.name)
+
+
 REGISTRY: dict[str, Op] = {}  # every op by its name: what tests and tools iterate over
 
 
@@ -132,6 +140,7 @@ class Elementwise(Op):
         self._resolved: dict[tuple, tuple[tuple[DType, ...], DType]] = {}
         self._floating: dict[DType, tuple[tuple[DType, ...], DType]] = {}
 
+    @guarded_op
     def __call__(self, *inputs: Any) -> Tensor:
         if len(inputs) != self.arity:
             raise DTypeError(f"{self.name}: {len(inputs)} inputs came and {self.arity} are needed")
@@ -318,6 +327,7 @@ class Reduction(Op):
         more = [inspect.Parameter(n, by_name, default=None) for n in self._options]
         self.__signature__ = inspect.Signature([*known, *more])
 
+    @guarded_op
     def __call__(self, x: Any, axis: Any = None, keepdims: bool = False, **params: Any) -> Tensor:
         if not isinstance(x, Value):
             (x,) = coerce(self.name, (x,))

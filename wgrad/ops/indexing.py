@@ -131,9 +131,13 @@ def checked_indices(
             f"{op}: the {what} tensor is {index.dtype.name} and an integer dtype is needed: "
             "convert with .astype(wg.int32)"
         )
+    traced = tracing() is not None
+    found = index.array.storage.bounds
+    if found is not None and not traced and least <= found[0] and found[1] < size:
+        return index  # the common case
     if index.array.layout.size == 0:
         return index
-    if not size and tracing() is not None:  # whatever it will be
+    if not size and traced:  # whatever it will be
         raise IndexRangeError(f"{op}: {what} is out of range: no position exists")
     there = f"{size} positions, {least} to {size - 1}, exist" if size else "no position exists"
     if size == COUNTLESS:

@@ -10,23 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from ..backends.array import Array, Number
 from ..backends.tracing import Live, tracing
-from ..dtypes import DType
+from ..dtypes import DType, bool_, int32, uint32
 
 Interval = tuple[int, int]
 Rule = Callable[..., Interval]
 EVERYTHING = -(2**32), 2**32  # more than a dtype holds
 
 
-def held(dtype: DType) -> Interval:
-    """Return what integers (or bools) of a dtype lie between."""
-    if not dtype.is_integer:
-        return 0, 1
-    info = np.iinfo(dtype.numpy)
-    return int(info.min), int(info.max)
+# What integers, and bools, of a dtype lie between.
+HELD: dict[DType, Interval] = {bool_: (0, 1), int32: (-(2**31), 2**31 - 1), uint32: (0, 2**32 - 1)}
 
 
 def known(x: Array) -> Interval | None:
@@ -38,13 +32,13 @@ def known(x: Array) -> Interval | None:
 def interval(x: Array | Number, dtype: DType) -> Interval:
     """Return what an operand lies between, which is used as an integer `dtype`, or as a bool."""
     if isinstance(x, Array):
-        return known(x) or held(x.dtype)
-    return held(dtype) if isinstance(x, Live) else (int(x), int(x))
+        return known(x) or HELD[x.dtype]
+    return HELD[dtype] if isinstance(x, Live) else (int(x), int(x))
 
 
 def fitting(found: Interval, dtype: DType) -> Interval | None:
     """Return an interval, or None where it says nothing about values of `dtype`."""
-    low, high = held(dtype)
+    low, high = HELD[dtype]
     return found if low <= found[0] and found[1] <= high and found != (low, high) else None
 
 
@@ -52,7 +46,15 @@ def derived(
     rule: Rule, inputs: Sequence[Array | Number], dtypes: Sequence[DType], out: DType
 ) -> Interval | None:
     """Return what a rule says about results of dtype `out`."""
-    return fitting(rule(*[interval(x, d) for x, d in zip(inputs, dtypes, strict=True)]), out)
+    tracer = tracing()
+    ends = []
+    for x, dtype in zip(inputs, dtypes, strict=True):  # every call of an integer op comes here
+        if isinstance(x, Array):
+            found = x.storage.bounds if tracer is None else tracer.own_bounds(x)
+            ends.append(found or HELD[x.dtype])
+        else:
+            ends.append(interval(x, dtype))
+    return fitting(rule(*ends), out)
 
 
 def union(*parts: Interval | None) -> Interval | None:

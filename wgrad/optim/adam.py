@@ -11,7 +11,7 @@ import numpy as np
 from ..backends.array import Body
 from ..backends.tracing import changing, traced_by, tracing
 from ..creation import zeros_like
-from ..errors import ArgumentError, DTypeError
+from ..errors import ArgumentError, DTypeError, shown
 from ..interrupts import interrupts_wait, whole
 from ..nn.module import prepare_value
 from ..tensor import Tensor
@@ -82,10 +82,10 @@ class Adam(Optimizer):
     def betas(self, value: tuple[float, float]) -> None:
         where = f"{self._name}: betas"
         if not isinstance(value, (tuple, list)) or len(value) != 2:
-            raise ArgumentError(f"{where} is {value!r}, and two numbers are needed")
+            raise ArgumentError(f"{where} is {shown(value)}, and two numbers are needed")
         first, second = (checked_number(x, where) for x in value)
         if first >= 1 or second >= 1:
-            raise ArgumentError(f"{where} is {value!r}, and numbers below 1 are needed")
+            raise ArgumentError(f"{where} is {shown(value)}, and numbers below 1 are needed")
         self._assign("_betas", (first, second))
 
     @property
@@ -203,7 +203,7 @@ class Adam(Optimizer):
         where = f"{self._name}.load_state_dict"
         names = (*_SETTINGS, "steps", "moments")
         if not isinstance(state, Mapping) or set(state) != set(names):
-            came = list(state) if isinstance(state, Mapping) else type(state).__name__
+            came = shown(list(state)) if isinstance(state, Mapping) else type(state).__name__
             raise ArgumentError(f"{where}: {came} came, and a dict of {list(names)} is needed")
         steps, moments = state["steps"], state["moments"]
         for name, value in (("steps", steps), ("moments", moments)):
@@ -214,7 +214,7 @@ class Adam(Optimizer):
                     f"{where}: {len(value)} {name} came for {len(self.params)} parameters"
                 )
         if any(type(t) is not int or t < 0 for t in steps):
-            raise ArgumentError(f"{where}: steps are {steps}, and counts are needed")
+            raise ArgumentError(f"{where}: steps are {shown(steps)}, and counts are needed")
         ready: list[tuple[Tensor, Tensor] | None] = []
         for i, (pair, p) in enumerate(zip(moments, self.params, strict=True)):
             if pair is None:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from ..backends.array import Array, Body, Number
 from ..backends.tracing import Live, changing, tracing
 from ..dtypes import DType, float16, float32
-from ..errors import ArgumentError, DTypeError, GradientError, ShapeError
+from ..errors import ArgumentError, DTypeError, GradientError, ShapeError, shown
 from ..interrupts import whole
 from ..tensor import Tensor
 
@@ -22,7 +22,9 @@ def checked_number(value: Any, where: str) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not 0 <= number < math.inf:
-        raise ArgumentError(f"{where} is {value!r}, and a finite number of at least 0 is needed")
+        raise ArgumentError(
+            f"{where} is {shown(value)}, and a finite number of at least 0 is needed"
+        )
     return number
 
 
@@ -119,11 +121,9 @@ class Optimizer(ABC):
                 f"{self._name}: {type(params).__name__} came, and a list of tensors is needed, "
                 "such as model.parameters()"
             )
-        found = list(params)
-        if not found:
-            raise ArgumentError(f"{self._name}: no parameters came, and at least one is needed")
+        found: list[Tensor] = []
         seen: dict[int, int] = {}
-        for i, x in enumerate(found):
+        for i, x in enumerate(params):  # one at a time: there may be no end to them
             if not isinstance(x, Tensor):
                 raise DTypeError(
                     f"{self._name}: parameter {i} is {type(x).__name__}, and a tensor is needed"
@@ -144,6 +144,9 @@ class Optimizer(ABC):
                 )
             if seen.setdefault(id(x), i) != i:
                 raise ArgumentError(f"{self._name}: parameters {seen[id(x)]} and {i} are the same")
+            found.append(x)
+        if not found:
+            raise ArgumentError(f"{self._name}: no parameters came, and at least one is needed")
         return found
 
     @abstractmethod

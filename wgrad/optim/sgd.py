@@ -9,8 +9,9 @@ import numpy as np
 
 from ..backends.array import Array, Body
 from ..backends.tracing import changing, traced_by
+from ..checks.arguments import flag
 from ..creation import zeros_like
-from ..errors import ArgumentError, DTypeError
+from ..errors import ArgumentError, DTypeError, shown
 from ..interrupts import interrupts_wait, whole
 from ..nn.module import prepare_value
 from ..ops.movement import cast
@@ -21,8 +22,10 @@ from .optimizer import Optimizer, checked_number, kept_in, map_arrays
 # One kernel each, instead of a multiplication and an addition. Nothing records a step, so these
 # are no ops: they have no derivative.
 def _numpy_step(a: Any, b: Any, c: Any) -> Any:
-    out = np.multiply(b, c, out=np.empty_like(b))
-    return np.subtract(a, out, out=out)  # one array, not two: a step is bound by memory
+    step = np.multiply(b, c)
+    if isinstance(step, np.ndarray):  # one array, not two: a step is bound by memory
+        return np.subtract(a, step, out=step)
+    return a - step
 
 
 _STEP = Body("sgd_step", "a - c * b", _numpy_step)
@@ -137,7 +140,7 @@ class SGD(Optimizer):
         where = "SGD.load_state_dict"
         names = (*_SETTINGS, "velocity")
         if not isinstance(state, Mapping) or set(state) != set(names):
-            came = list(state) if isinstance(state, Mapping) else type(state).__name__
+            came = shown(list(state)) if isinstance(state, Mapping) else type(state).__name__
             raise ArgumentError(f"{where}: {came} came, and a dict of {list(names)} is needed")
         velocity = state["velocity"]
         if not isinstance(velocity, (list, tuple)):
@@ -161,6 +164,7 @@ class SGD(Optimizer):
 
 def _checked_settings(momentum: Any, nesterov: Any, weight_decay: Any) -> tuple[float, bool, float]:
     momentum = checked_number(momentum, "SGD: momentum")
+    nesterov = flag(nesterov, "SGD", "nesterov")
     if nesterov and not momentum:
         raise ArgumentError("SGD: nesterov=True needs a momentum greater than 0")
-    return momentum, bool(nesterov), checked_number(weight_decay, "SGD: weight_decay")
+    return momentum, nesterov, checked_number(weight_decay, "SGD: weight_decay")

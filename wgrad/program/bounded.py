@@ -18,7 +18,7 @@ from ..layout import Layout
 from ..ops.elementwise import clamp, equal, greater, less, logical_and, logical_not, logical_or
 from ..ops.elementwise import where as where_
 from ..ops.indexing import Allowed
-from ..ops.intervals import held
+from ..ops.intervals import HELD
 from ..ops.movement import cast
 
 
@@ -33,7 +33,7 @@ def bounded(x: Value, allowed: Allowed, place: str) -> tuple[Value, Suspect]:
     """Return integers with the nearest allowed ones in the place of others, and their check."""
     array, device = x.array, x.device
     dtype = array.dtype
-    low, high = held(dtype)
+    low, high = HELD[dtype]
     low, high = max(low, allowed.least), min(high, allowed.greatest)
     outside = _either(_map(less, array, low), _map(greater, array, high))
     inside = _map(clamp, array, low, high)

@@ -18,7 +18,7 @@ from ..backends.threefry import split_seed
 from ..backends.tracing import traced_by
 from ..core import Node, Op, Value, caller, place
 from ..dtypes import DType
-from ..errors import GradientError, TraceError
+from ..errors import GradientError
 from ..interrupts import interruptible
 from ..layout import Layout
 from ..ops.indexing import outlier
@@ -37,7 +37,7 @@ from .grads import KIND, Touched, entry_state
 from .ir import Program
 from .observe import Observation, Observer
 from .trace import Tracer
-from .tree import fill, take_apart, template
+from .tree import Same, fill, take_apart, template
 from .watch import Watch
 
 NO, HISTORY, LEAF = range(3)  # whether a tensor requires grad, and why
@@ -148,14 +148,17 @@ class Capture:
         self._handed: list[Any] = []  # the tensors of this call, then how to make them
         self._specs: list[Any] = []
         self._numbers: dict[int, int] = {}
+        self._argument: dict[int, int] = {}  # the first position of each, by its id
+        for i, x in enumerate(self._leaves):
+            self._argument.setdefault(id(x), i)
         self._shown: dict[Storage, None] = {}  # storages from outside that views show
         self._made: dict[Storage, int] = {}  # storages made inside, and their number
         self._entries = {
             id(t.before): node for node, t in tracer.grads.items() if isinstance(t.before, Value)
         }
-        found: list[Tensor] = []
+        found: dict[int, tuple[int, Tensor]] = {}
         self._template, account = template(out, found, self._known)
-        self._results = [self._number(x) for x in found]
+        self._results = [self._number(x) for _, x in found.values()]
         touched = [(node, t, self._action(t)) for node, t in tracer.grads.items()]
         self._argument_effects = self._effects_on_arguments()
         bindings = self._bindings = Bindings(tracer, self._leaves, self.watch, set(self._shown))
@@ -196,9 +199,8 @@ class Capture:
         return self._numbers[id(x)]
 
     def _spec(self, x: Tensor) -> Any:
-        for i, leaf in enumerate(self._leaves):
-            if leaf is x:
-                return Source("argument", i)
+        if id(x) in self._argument:
+            return Source("argument", self._argument[id(x)])
         if id(x) in self._entries:
             return Source("grad", self._entries[id(x)])
         if id(x) in self._known:
@@ -271,6 +273,9 @@ class Capture:
             (s.kind, tracer.constants[slot][1][:2] if s.kind == "constant" else s.of)
             for slot, s in sorted(self._bindings.sources.items())
         ]
+        handed = [
+            Same(x.of) if isinstance(x, Source) and x.kind == "object" else x for x in self._specs
+        ]
         return {
             "an operation": list(map(step_account, self._steps)),
             "a tensor that it uses": inputs,
@@ -280,7 +285,7 @@ class Capture:
             "what it writes to": self._written,
             "what it does to a gradient": self._effects,
             "what it does to its arguments": self._argument_effects,
-            "what it returns": [result, self._results, self._specs],
+            "what it returns": [result, self._results, handed],
             "what each step counts": self._callbacks,
         }  # fmt: skip
 
@@ -335,17 +340,17 @@ class Capture:
     def keeps(self) -> str | None:
         """Return what the call left in Python state that a replay would not, and where."""
         assert self.watch_after is not None
-        for path, x in self.watch_after.found:
-            name, array = self.watch_after.at(path), x.array
-            position = self._tracer.position_of(array)
+        for x in self.watch_after.found:
+            what, position = None, self._tracer.position_of(x.array)
             if position is not None:
-                return f"a view of tensor argument {position} in {name}"
-            if id(x) not in self.watch.seen:
-                for i, leaf in enumerate(self._leaves):
-                    if leaf is x:
-                        return f"tensor argument {i} in {name}"
-            if array.storage in self._tracer.made:
-                return f"a tensor that is made at {self.kept_at(array.storage)} in {name}"
+                what = f"a view of tensor argument {position}"
+            elif x.array.storage in self._tracer.made:
+                what = f"a tensor that is made at {self.kept_at(x.array.storage)}"
+            elif id(x) not in self.watch.seen:
+                numbers = (i for i, leaf in enumerate(self._leaves) if leaf is x)
+                what = next((f"tensor argument {i}" for i in numbers), None)
+            if what is not None:
+                return f"{what} in {self.watch_after.place_of(x)}"
         for x in self._containers:
             if id(x) in self.watch_after.seen and id(x) not in self.watch.seen:
                 return f"a container among its arguments in {self.watch_after.place_of(x)}"
@@ -410,7 +415,7 @@ class Capture:
         result = fill(self._template, [self._handed[i] for i in self._results])
         # Only the trace needed these, and they hold memory.
         del self._tracer, self._bindings, self._leaves, self._nodes, self._alive, self._handed
-        del self._steps, self._numbers, self._entries, self._shown, self._made
+        del self._steps, self._numbers, self._argument, self._entries, self._shown, self._made
         del self._containers, self._known
         self.watch.forget()
         if self.watch_after is not None:
@@ -640,12 +645,3 @@ def _lost_history(out: Tensor) -> Node:
     node.op, node.parents, node.origin = _no_history, (parent,), caller()
     node.version = out.array.storage.version
     return node
-
-
-def check_arguments(leaves: Sequence[Tensor]) -> None:
-    """Raise TraceError for an argument whose history would end in the function."""
-    for i, x in enumerate(leaves):
-        if x.requires_grad and not x.is_leaf:
-            raise TraceError(
-                f"compile: tensor argument {i} has a history, which would end here: pass .detach()"
-            )

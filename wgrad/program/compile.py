@@ -16,7 +16,7 @@ from contextvars import copy_context
 from types import FrameType
 from typing import Any
 
-from .. import tape
+from .. import forking, tape
 from ..backends.tracing import tracing
 from ..core import listeners
 from ..devices import default_device
@@ -24,7 +24,7 @@ from ..errors import ArgumentError
 from ..interrupts import interruptible, interrupts_wait, is_between, whole
 from ..tensor import Tensor
 from .build import Executor, History, build
-from .capture import Capture, check_arguments
+from .capture import Capture
 from .explain import Explanation, explain
 from .finish import program_account
 from .floats import FloatArguments, Floats
@@ -70,8 +70,10 @@ class Compiled:
         self._too_much = ""
         self._traced = 0  # calls in a row that were traced
         self._warned = False
+        self._told = False
         self._reason = "the arguments change"
         self._lock = threading.RLock()
+        forking.register(self, "_lock", order=0, forget=Compiled._clear)
 
     # Calling it.
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -94,6 +96,9 @@ class Compiled:
             floats = self._floats.of(args, kwargs, key)
             if floats is not None:
                 key = floats.key
+        if tape.passes_through(leaves):
+            self._tell_of_gradients()
+            return self._function(*args, **kwargs)
         key = key, tape.is_recording(), default_device(), *map(_signature, leaves), _pattern(leaves)
         with self._lock:
             signature = self._signatures.get(key)
@@ -156,7 +161,6 @@ class Compiled:
 
         Return what the call returned; None where it is for the function itself to run.
         """
-        check_arguments(leaves)
         frozen = frozenset(x.array.storage for x in self._freeze)
         roots = self._roots(objects, leaves)
         is_known = signature.captures or signature.pending
@@ -323,6 +327,15 @@ class Compiled:
             return weakref.ref(x, forget)
         except TypeError:
             return x
+
+    def _tell_of_gradients(self) -> None:
+        if not self._told:
+            self._told = True
+            _warn(
+                f"compile: {self._name} runs uncompiled where gradients pass through it, with the "
+                "right results but no faster: compile the function that takes the gradient or "
+                "calls backward(), or pass detach()ed tensors"
+            )
 
     def _give_up(self, signature: Signature, reason: str) -> None:
         signature.is_plain = True
@@ -513,7 +526,9 @@ def compile(
     tensors that have no values, and write down the work: forward, backward(), optimizer steps and
     assign() become one program, which is run at once. When two such traces are the same, later
     calls run the program alone. They leave tensors, gradients, versions and random numbers as the
-    function would. Results have no history, and a backward pass that leads to one is an error;
+    function would. Results have no history, and a backward pass that leads to one is an error:
+    backward() belongs inside. Where gradients pass through the function (one of its arguments has a
+    history, or grad, vjp or the like take its derivative) the function itself runs, with a warning;
     forward mode runs the function itself.
 
     Tensors that the function finds outside are inputs; those of `freeze` are promised to change

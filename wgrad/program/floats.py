@@ -68,7 +68,7 @@ class FloatArguments:
 
     def __init__(self) -> None:
         self._numbers = Numbers()
-        self._kinds: Recent[Any, _Kind] = Recent(KINDS)
+        self._kinds: Recent[Any] = Recent(KINDS)
 
     def of(self, args: tuple, kwargs: dict, key: Any) -> Floats | None:
         """Return the floats of a call whose key `take_apart` gave; None where there are none."""
@@ -79,7 +79,7 @@ class FloatArguments:
         kind, ((of_args, tokens), (of_kwargs, names, named)) = key
         left = tuple([None if i in values else t for i, t in enumerate(tokens)])
         left_named = tuple([None if k in values else t for k, t in zip(kwargs, named, strict=True)])
-        found = self._kinds.find((left, names, left_named))
+        found = self._kinds[left, names, left_named]
         if found is None:
             found = _Kind(values)
             self._kinds.keep((left, names, left_named), found)

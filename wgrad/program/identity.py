@@ -6,10 +6,14 @@ of C; the objects are kept alive by these lists, so that no other can take their
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Callable, Iterable
 from operator import attrgetter, is_
 from typing import Any
 
+import numpy as np
+
+MISSING = object()
 _contents = attrgetter("cell_contents")
 
 
@@ -77,3 +81,48 @@ class Chosen:
 
     def values(self) -> Iterable[Any]:
         return map(self._d.get, self._names)
+
+
+def attributes(names: tuple[str, ...], x: Any) -> tuple:
+    """Return attributes by name, MISSING for those that are not there."""
+    return tuple([getattr(x, n, MISSING) for n in names])
+
+
+def is_filled(cell: Any) -> bool:
+    """Whether a closure's cell was assigned to."""
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return False
+    return True
+
+
+def is_parameter(x: Any) -> bool:
+    """Whether a tensor is a leaf that requires grad."""
+    return bool(x.node is not None and x.node.op is None and x.node.requires_grad)
+
+
+def target(x: Any) -> int:
+    """Return the id of what a weak reference leads to."""
+    return id(x())
+
+
+def version(x: Any) -> int:
+    """Return how often a tensor's memory was written to."""
+    return x.array.storage.version
+
+
+def elements(x: np.ndarray) -> tuple:
+    """Return the objects in an array of objects."""
+    return tuple(x.ravel().tolist())
+
+
+def context(x: contextvars.ContextVar) -> tuple:
+    """Return the value of a context variable."""
+    return (x.get(MISSING),)
+
+
+def fingerprint(x: Any) -> Any:
+    """Return what equal arrays have in common."""
+    plain = np.ndarray.view(x, np.ndarray) if isinstance(x, np.ndarray) else x  # not a subclass's
+    return plain.shape, plain.dtype.str, plain.tobytes()

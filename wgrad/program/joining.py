@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from ..backends.array import Number
+from ..dtypes import DType
 from ..layout import Layout
 from .domains import Seen, as_elements, as_rows, reshaped, row_view, seen_through
 from .graph import Graph, Statement
-from .ir import Program, Ref, Slot, Step
+from .ir import Program, Ref, Slot, Step, operand_key
 from .limits import Limits
 from .ordering import Order
-from .passes.common import number_key
 
 PRODUCT = -1  # the slot that stands for a matmul's product in the graph over it
 
@@ -52,10 +53,17 @@ class Joiner:
         found = {id(m): m for slot in step.reads() if (m := maker.get(slot)) is not None}
         return sorted(found.values(), key=self.order.place, reverse=True)
 
-    def hold_together(self, a: Step, b: Step) -> bool:
-        """Whether one kernel may hold the statements of both: asked before they are joined."""
+    def hold_together(self, a: Step, b: Step, needed: frozenset[int]) -> bool:
+        """Whether one kernel may hold the statements and the memory of two fused steps.
+
+        It is what `fits` asks of the joined step, before they are joined, which costs more.
+        """
         first, second = a.params["graph"], b.params["graph"]
-        return len(first.statements) + len(second.statements) <= self.limits.statements
+        slots = (b.reads() - a.writes()) | a.reads() | b.writes() | needed
+        return (
+            len(first.statements) + len(second.statements) <= self.limits.statements
+            and len(slots - {PRODUCT}) <= self.limits.buffers
+        )
 
     def needed(self, a: Step, b: Step) -> frozenset[int]:
         """Return which results of `a` something other than `b` needs."""
@@ -103,20 +111,8 @@ def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> 
     (first, a_inputs), (second, b_inputs) = pair
     shape, axes = first.shape, first.axes
     made = {out.index: result for out, result in zip(a.outs, first.results, strict=True)}
-    inputs: list[Ref | Number] = []
-    dtypes = []
-    place: dict[object, int] = {}
-
-    def operand(x: Ref | Number, graph: Graph, i: int) -> int:
-        # A table of lookups is no element of anyone's, even where it has the layout of one.
-        key = (x, i in graph.tables) if isinstance(x, Ref) else (number_key(x), graph.dtypes[i])
-        if key not in place:
-            place[key] = len(inputs)
-            inputs.append(x)
-            dtypes.append(graph.dtypes[i])
-        return place[key]
-
-    moves = [operand(x, first, i) for i, x in enumerate(a_inputs)]
+    operands = _Operands(a, first, a_inputs)
+    moves = operands.moves
 
     def moved(value: int) -> int:
         return moves[value] if value >= 0 else value
@@ -125,7 +121,7 @@ def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> 
     for i, x in enumerate(b_inputs):
         result = made.get(x.slot) if isinstance(x, Ref) else None
         if result is None:
-            args.append(operand(x, second, i))
+            args.append(operands.place(x, second, i))
             continue
         assert isinstance(x, Ref)
         seen = row_view(shape, axes) if result.row else Layout.dense(shape)
@@ -137,10 +133,13 @@ def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> 
     def later(value: int) -> int:
         return args[value] if value >= 0 else value - shift
 
-    in_place = moves == list(range(len(moves)))  # as a rule, and a long list is only copied
+    in_place = operands.in_place
     statements: tuple[Statement, ...] = (
         *(first.statements if in_place else (s.moved(moved) for s in first.statements)),
-        *(s.moved(later) for s in second.statements),
+        *[
+            Statement(what, tuple([args[v] if v >= 0 else v - shift for v in values]), kinds, out)
+            for what, values, kinds, out in second.statements
+        ],
     )
     stored = [(o, r) for o, r in zip(a.outs, first.results, strict=True) if o.index in needed]
     outs: list[Slot] = [*(out for out, _ in stored), *b.outs]
@@ -148,8 +147,40 @@ def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> 
         *((r for _, r in stored) if in_place else (r.moved(moved) for _, r in stored)),
         *(r.moved(later) for r in second.results),
     ]
-    graph = Graph(shape, axes, tuple(dtypes), statements, tuple(results))
-    return Step("fused", tuple(inputs), tuple(outs), {"graph": graph})
+    graph = Graph(shape, axes, tuple(operands.dtypes), statements, tuple(results))
+    both = Step("fused", tuple(operands.inputs), tuple(outs), {"graph": graph})
+    vars(both)["operands"] = operands.places  # which it would find out anew
+    return both
+
+
+class _Operands:
+    """The operands of a fused step, and further ones after them, each once.
+
+    There may be hundreds, once for every step that is joined: those of the first are only copied.
+    """
+
+    def __init__(self, step: Step, graph: Graph, inputs: tuple[Ref | Number, ...]):
+        self.inputs: list[Ref | Number] = []
+        self.dtypes: list[DType] = []
+        self.places: dict[Any, int] = {}
+        known = step.operands if inputs is step.inputs else None
+        self.in_place = known is not None and len(known) == len(inputs)  # each comes once
+        if known is not None and self.in_place:
+            self.inputs, self.dtypes = list(inputs), list(graph.dtypes)
+            self.places = dict(known)
+        self.moves = (
+            range(len(inputs))
+            if self.in_place
+            else [self.place(x, graph, i) for i, x in enumerate(inputs)]
+        )
+
+    def place(self, x: Ref | Number, graph: Graph, i: int) -> int:
+        """Return the place of what is operand `i` of its own graph."""
+        found = self.places.setdefault(operand_key(x, graph, i), len(self.inputs))
+        if found == len(self.inputs):
+            self.inputs.append(x)
+            self.dtypes.append(graph.dtypes[i])
+        return found
 
 
 def _one_domain(a: Step, b: Step) -> tuple[Seen, Seen] | None:

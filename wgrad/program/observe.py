@@ -12,7 +12,7 @@ import gc
 import sys
 from _lsprof import Profiler  # what cProfile is, in C
 from collections.abc import Callable
-from types import CodeType, FrameType, ModuleType
+from types import BuiltinFunctionType, CodeType, FrameType, ModuleType
 from typing import Any, cast
 
 from ..core import place
@@ -110,7 +110,8 @@ class Observer:
             elif event == "call":
                 self._entered(frame)
             elif event == "c_call" and id(arg) not in passed:
-                self._called(frame, arg)
+                if isinstance(arg, BuiltinFunctionType):  # others are told as calls of their own
+                    self._called(frame, arg)
 
         return heard
 

@@ -9,6 +9,8 @@ call (a clock, a file, a queue), and so may objects of types that are not known 
 from __future__ import annotations
 
 import _thread
+import array
+import collections
 import datetime
 import decimal
 import functools
@@ -21,7 +23,6 @@ import struct
 import sys
 import types
 import typing
-import weakref
 import zoneinfo
 from typing import Any
 
@@ -58,7 +59,8 @@ CACHE = type(_Lookup)
 # Builtin kinds whose methods work on what they hold, and which are watched or never change.
 _WATCHED: Any = (
     int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset, range, slice,
-    memoryview, types.MappingProxyType, np.ndarray, np.generic, np.ufunc, np.dtype,
+    memoryview, array.array, collections.deque, types.MappingProxyType, np.ndarray, np.generic,
+    np.ufunc, np.dtype,
 )  # fmt: skip
 _WATCHED_MODULES = frozenset({"builtins", "collections", "array", "numpy", "itertools"})
 # Kinds that never change, or of which only the identity counts.
@@ -70,6 +72,9 @@ _FIXED: Any = (
     datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, zoneinfo.ZoneInfo,
     decimal.Decimal, operator.itemgetter, operator.attrgetter, operator.methodcaller,
     struct.Struct, BaseException, *_LOCKS,
+)  # fmt: skip
+_VALUES: Any = (
+    datetime.date, datetime.time, datetime.timedelta, datetime.timezone, decimal.Decimal,
 )  # fmt: skip
 DICE: Any = (
     random.Random, np.random.Generator, np.random.RandomState, np.random.BitGenerator,
@@ -97,6 +102,8 @@ def verdict(function: Any) -> str | None:
     full = f"{kind.__module__}.{kind.__qualname__}.{name}"
     if isinstance(owner, DICE):
         return full
+    if name in vars(object):  # what every object has
+        return None
     if isinstance(owner, (_WATCHED, _FIXED)) or kind.__module__ in _WATCHED_MODULES:
         # A lock says nothing about other threads unless it is asked.
         return full if isinstance(owner, _LOCKS) and name not in _WRITES else None
@@ -160,5 +167,10 @@ def hides(kind: type) -> bool:
         members = [x for x in vars(cls).values() if type(x) is types.MemberDescriptorType]
         extras = len(members) + ("__dict__" in vars(cls)) + ("__weakref__" in vars(cls))
         if cls.__basicsize__ - base.__basicsize__ > extras * struct.calcsize("P"):
-            return cls not in _WATCHED and not issubclass(cls, (*_FIXED, weakref.ref))
+            return cls not in _WATCHED
     return False
+
+
+def value_of(x: Any) -> Any:
+    """Return what equal dates, durations and decimal numbers have in common; None for others."""
+    return repr(x) if isinstance(x, _VALUES) else None

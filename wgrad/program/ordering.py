@@ -29,6 +29,7 @@ class Order:
         last: Step | None = None
         for step in program.steps:
             self._link(step, last, (len(self._place) + 1) * GAP)
+            self._enter(step)
             last = step
         self._spans = _spans(program)
 
@@ -121,10 +122,13 @@ class Order:
         """Put `joined` in the place of the later `b`, and what follows from `a` behind it."""
         end = self.place(b)
         late = self.following(a, end)
+        self._leave(a)
         self._unlink(a)
         before = self._before[id(b)]
+        self._leave(b)
         self._unlink(b)
         self._link(joined, before, end)
+        self._enter(joined)
         self.move_behind(late, joined)
 
     def move_behind(self, steps: Sequence[Step], last: Step) -> None:
@@ -153,10 +157,6 @@ class Order:
         if after is not None:
             self._before[id(after)] = step
         self._place[id(step)] = place
-        for slot in step.writes():
-            self.maker[slot] = step
-        for slot in step.reads():
-            self.readers.setdefault(slot, {})[id(step)] = step
 
     def _unlink(self, step: Step) -> None:
         before, after = self._before.pop(id(step)), self._after.pop(id(step))
@@ -167,6 +167,14 @@ class Order:
         if after is not None:
             self._before[id(after)] = before
         del self._place[id(step)]
+
+    def _enter(self, step: Step) -> None:
+        for slot in step.writes():
+            self.maker[slot] = step
+        for slot in step.reads():
+            self.readers.setdefault(slot, {})[id(step)] = step
+
+    def _leave(self, step: Step) -> None:
         for slot in step.writes():
             del self.maker[slot]
         for slot in step.reads():

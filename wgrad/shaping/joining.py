@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 def _joined(tensors: Sequence[Any], op: str) -> list[Tensor]:
     """Return the tensors of one device that `op` is to join."""
-    if isinstance(tensors, Value) or not isinstance(tensors, Sequence) or not len(tensors):
+    wrong = isinstance(tensors, (Value, str, bytes, range))
+    if wrong or not isinstance(tensors, Sequence) or not len(tensors):
         raise ArgumentError(f"{op}: a list of at least one tensor is needed")
     found = list(as_tensors(op, *tensors))
     for x in found:

@@ -241,10 +241,11 @@ class Tensor(Operators, Methods, Gradients):
 
     def _for_assignment(self, value: Any, where: str) -> Tensor:
         """Return what is assigned here as a tensor, of any shape. Raises: DTypeError, ..."""
-        from ..creation import tensor
+        from ..creation import host_array, tensor
 
         if not isinstance(value, Tensor):
-            if not self.dtype.is_floating and np.asarray(value).dtype.kind == "f":
+            value = host_array(value, where)
+            if not self.dtype.is_floating and value.dtype.kind == "f":
                 raise DTypeError(
                     f"{where}: floating values came for a {self.dtype.name} tensor: convert them "
                     "first"

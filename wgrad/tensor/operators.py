@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 def _augmented(sign: str, function: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Any]:
     """Return the method of an operator that assigns, such as `+=`."""
 
-    def method(self: Any, other: Any) -> Any:
+    def update(self: Any, other: Any) -> Any:
         return updated(self, sign, function, other)
 
-    return method
+    return update
 
 
 class Operators(Value):

@@ -8,6 +8,7 @@ empty, and host writes wait until recorded work that uses their target is on its
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import os
 import sys
@@ -16,16 +17,19 @@ import time
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from ... import forking
 from ...errors import (
     DeviceError,
     ForkedError,
     MissingDependencyError,
     OutOfMemoryError,
     ShaderError,
+    WgradError,
 )
 from ...interrupts import interrupts_wait, whole
 from ...recent import Recent, Shared
 from ...statistics import COUNTERS
+from . import headroom
 
 PARAMS_BYTES = 256  # the largest Params of any shader; bound at a dynamic offset
 RING_BYTES = 1 << 18  # parameters of the dispatches of one submit
@@ -34,7 +38,7 @@ UNSUBMITTED_BYTES = 1 << 24  # uploads without a submit are kept in memory by th
 WRITE_OVERHEAD = 2048  # and so much more for each of them
 MOVED_BYTES = 1 << 26  # between host and device at once: the driver takes as much beside, for each
 GROUPS_PER_DIMENSION = 65535
-GROUPS_KEPT = 4096  # cached bind groups, of a kilobyte each
+GROUPS_KEPT = 8192  # cached bind groups, of a kilobyte each
 LAYOUTS_KEPT = 256  # of bind groups, by what becomes of each buffer
 PIPELINES_KEPT = 128  # besides those that who runs them holds: up to a megabyte each
 # Asked for at the adapter's maximum; everything else is within the portable defaults.
@@ -47,6 +51,7 @@ NO_ADAPTER = (
 )
 
 _lock = threading.RLock()
+forking.register(sys.modules[__name__], "_lock", order=2)
 _adapters: list[Any] | None = None
 _forked = False
 
@@ -60,9 +65,16 @@ def _after_fork() -> None:
     if _forked and classes is not None:
         # The driver's threads did not come along: releasing an object of theirs never returns.
         classes.GPUObjectBase.__del__ = lambda self: None
+    if _forked:
+        # Nor do what it does at an exit: Mesa joins its threads there, and what became of their
+        # stacks is anyone's. Called first of all, `_exit` gets the status and leaves the rest out.
+        with contextlib.suppress(AttributeError, OSError):  # not every libc has on_exit
+            libc = ctypes.CDLL(None)
+            libc.on_exit(ctypes.cast(libc._exit, ctypes.c_void_p), None)
 
 
-os.register_at_fork(after_in_child=_after_fork)
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def check_process() -> None:
@@ -83,6 +95,7 @@ def adapters() -> list[Any]:
     check_process()
     with interrupts_wait(), _lock:
         if _adapters is None:
+            headroom.require(headroom.DRIVERS, "loading the drivers of this machine's GPUs")
             try:
                 wgpu = importlib.import_module("wgpu")
                 native = importlib.import_module("wgpu.backends.wgpu_native.extras")
@@ -209,6 +222,8 @@ class Gpu:
 
     def __init__(self, adapter: Any, most_bound: int | None = None, most_bytes: int | None = None):
         check_process()
+        headroom.require(headroom.device_bytes(), "opening a device")
+        self.lost: str | None = None  # what the driver said when it gave the device up
         self.wgpu = importlib.import_module("wgpu")
         self.adapter = adapter
         self.info = dict(adapter.info)
@@ -220,10 +235,12 @@ class Gpu:
         try:
             self.raw = adapter.request_device_sync(required_features=wanted, required_limits=limits)
         except Exception as error:
-            raise DeviceError(f"webgpu: {self.info['device']} did not open: {error}") from error
+            text = f"webgpu: {self.info['device']} did not open: {error}"
+            raise (OutOfMemoryError if _is_memory(error) else DeviceError)(text) from error
         self.limits = {k: int(v) for k, v in self.raw.limits.items()}
         self.is_software = self.info["adapter_type"] == "CPU"
         self.lock = threading.RLock()
+        forking.register(self, "lock", order=3)
         self.driving = _Driving(self)
         # Both in whole vec4s, as all memory is. What does not fit into one binding is worked on in
         # windows, which begin at multiples of `align`.
@@ -243,9 +260,9 @@ class Gpu:
         # the collector would run wgpu's destructor of the buffer too, just as ours returns it to
         # the pool; binding it later would end the process.
         self._alive: dict[Hashable, Buffer] = {}
-        self._layouts: Recent[str, tuple[Any, Any]] = Recent(LAYOUTS_KEPT)
+        self._layouts: Recent[str] = Recent(LAYOUTS_KEPT)
         # Bind groups, each with the sets of its buffers that have its key.
-        self._groups: Recent[tuple, tuple[Any, list[set]]] = Recent(GROUPS_KEPT)
+        self._groups: Recent[tuple] = Recent(GROUPS_KEPT)
         self._texts: Shared[tuple[str, str], Pipeline] = Shared(PIPELINES_KEPT)
         self._stamps: tuple[Any, Any] | None = None  # a query set and the buffer it resolves to
         self._stamped = False  # does the next pass write them?
@@ -256,21 +273,46 @@ class Gpu:
         self.batch = 0
         self.dropped = 0  # buffers so far: who caches bind groups of its own lets go of them then
 
+    def check(self) -> None:
+        """Raise ForkedError in a forked child, and DeviceError when the driver gave the device up.
+
+        What is submitted to a lost device ends the process.
+        """
+        check_process()
+        if self.lost is not None:
+            raise DeviceError(
+                f"webgpu: {self.info['device']} is lost to this process, with all tensors on it: "
+                f"{self.lost}"
+            )
+
+    def failure(self, kind: type[WgradError], what: str, error: Exception) -> WgradError:
+        """Return our own error for one of the driver's: OutOfMemoryError where memory was short."""
+        words = " ".join(str(error).split())
+        try:
+            self.raw.create_buffer(size=16, usage=self._storage_usage)
+        except Exception as lost:
+            if "lost" in str(lost):
+                self.lost = self.lost or " ".join(str(lost).split())
+                kind = DeviceError
+        return (OutOfMemoryError if _is_memory(error) else kind)(f"webgpu: {what}: {words}")
+
     # Memory.
     def create_buffer(self, nbytes: int) -> Buffer:
         """Return new zeroed memory. Raises: OutOfMemoryError."""
-        check_process()
+        self.check()
         if nbytes > self.largest_buffer:
             raise OutOfMemoryError(
                 f"webgpu: a tensor of {nbytes} bytes came, and a buffer of "
                 f"{self.info['device']} has at most {self.largest_buffer}"
             )
+        headroom.require(nbytes, f"a buffer of {nbytes} bytes")
+        if self.is_software:
+            headroom.require_memory(nbytes, f"a buffer of {nbytes} bytes")
         try:
             raw = self.raw.create_buffer(size=nbytes, usage=self._storage_usage)
         except Exception as error:  # out of memory arrives as a validation error
-            raise OutOfMemoryError(
-                f"webgpu: {self.info['device']} has no room for {nbytes} bytes ({error})"
-            ) from error
+            what = f"{self.info['device']} has no room for {nbytes} bytes"
+            raise self.failure(OutOfMemoryError, what, error) from error
         self._next_uid += 1
         COUNTERS.buffers_created += 1
         COUNTERS.bytes_allocated += nbytes
@@ -284,7 +326,7 @@ class Gpu:
             if buffer.batch == self.batch:
                 self.flush()
             for key in buffer.groups:
-                self._groups.pop(key, None)
+                self._groups.drop(key)
             buffer.groups.clear()
             buffer.give_back = None  # which refers to the buffer
             del self._alive[buffer.uid]
@@ -293,55 +335,67 @@ class Gpu:
 
     def write(self, buffer: Buffer, data: Any, nbytes: int) -> None:
         """Copy host bytes to the front of a buffer, after recorded work that uses it."""
-        check_process()
+        self.check()
         with self.lock:
             if buffer.batch == self.batch:
                 self.flush()
+            headroom.require(min(nbytes, MOVED_BYTES), f"an upload of {nbytes} bytes")
             COUNTERS.uploads += 1
             COUNTERS.bytes_uploaded += nbytes
-            for start in range(0, nbytes, MOVED_BYTES):
-                size = min(MOVED_BYTES, nbytes - start)
-                with self.driving:
-                    self.raw.queue.write_buffer(buffer.raw, start, data, start, size)
-                self._unsubmitted += size + WRITE_OVERHEAD
-                if self._unsubmitted > UNSUBMITTED_BYTES:
-                    self.flush()
+            try:
+                for start in range(0, nbytes, MOVED_BYTES):
+                    size = min(MOVED_BYTES, nbytes - start)
                     with self.driving:
-                        self.raw.queue.submit([])
-                    self._unsubmitted = 0
+                        self.raw.queue.write_buffer(buffer.raw, start, data, start, size)
+                    self._unsubmitted += size + WRITE_OVERHEAD
+                    if self._unsubmitted > UNSUBMITTED_BYTES:
+                        self.flush()
+                        with self.driving:
+                            self.raw.queue.submit([])
+                        self._unsubmitted = 0
+            except WgradError:
+                raise
+            except Exception as error:
+                what = f"an upload of {nbytes} bytes failed"
+                raise self.failure(DeviceError, what, error) from error
 
     def read(self, buffer: Buffer, offset: int, nbytes: int) -> Any:
         """Return bytes of a buffer when everything recorded has run."""
-        check_process()
+        self.check()
         with self.lock:
             self.flush()
             COUNTERS.readbacks += 1
             COUNTERS.bytes_read += nbytes
-            COUNTERS.submits += 1  # the copy to readable memory
-            self._unsubmitted = 0
-            with self.driving:
-                if nbytes <= MOVED_BYTES:
-                    return self.raw.queue.read_buffer(buffer.raw, offset, nbytes)
-                host = bytearray(nbytes)
-                for start in range(0, nbytes, MOVED_BYTES):
-                    size = min(MOVED_BYTES, nbytes - start)
-                    part = self.raw.queue.read_buffer(buffer.raw, offset + start, size)
-                    host[start : start + size] = part
-                return host
+            if nbytes <= MOVED_BYTES:
+                return self._read(buffer.raw, offset, nbytes)
+            host = bytearray(nbytes)
+            for start in range(0, nbytes, MOVED_BYTES):
+                size = min(MOVED_BYTES, nbytes - start)
+                host[start : start + size] = self._read(buffer.raw, offset + start, size)
+            return host
 
     def wait(self) -> None:
         """Return when everything recorded has run: a mapped read is what tells."""
-        check_process()
+        self.check()
         with self.lock:
             self.flush()
-            COUNTERS.submits += 1
+            self._read(self._uniforms, 0, 4)
+
+    def _read(self, raw: Any, offset: int, nbytes: int) -> Any:
+        headroom.require(2 * nbytes, f"a readback of {nbytes} bytes")
+        COUNTERS.submits += 1  # the copy to readable memory
+        self._unsubmitted = 0
+        try:
             with self.driving:
-                self.raw.queue.read_buffer(self._uniforms, 0, 4)
+                return self.raw.queue.read_buffer(raw, offset, nbytes)
+        except Exception as error:
+            what = f"a readback of {nbytes} bytes failed"
+            raise self.failure(DeviceError, what, error) from error
 
     # Pipelines.
     def _layout(self, access: str) -> tuple[Any, Any]:
         """Return the explicit layouts of a shader whose buffers are used as `access` says."""
-        found = self._layouts.find(access)
+        found = self._layouts[access]
         if found is None:
             stage = self.wgpu.ShaderStage.COMPUTE
             entries: list[dict] = [
@@ -370,9 +424,10 @@ class Gpu:
         `access` has a letter for each storage buffer from binding 1 on, "r" where it is read and
         "w" where it is written; a number of them are read, and one more is written.
         """
-        check_process()
+        self.check()
         if isinstance(access, int):
             access = "r" * access + "w"
+        headroom.require(0, f"compiling shader {label}")
         with self.driving:
             try:
                 module = self.raw.create_shader_module(label=label, code=code)
@@ -382,6 +437,9 @@ class Gpu:
                     compute={"module": module, "entry_point": "main"},
                 )
             except Exception as error:
+                if _is_memory(error) or not str(error).strip():
+                    what = f"shader {label} was not compiled"
+                    raise self.failure(ShaderError, what, error) from error
                 raise ShaderError(f"webgpu: shader {label} does not compile: {error}") from error
             COUNTERS.pipelines_compiled += 1
             return Pipeline(raw, access, label, code)
@@ -400,15 +458,15 @@ class Gpu:
         """
         if groups == 0:
             return
-        if _forked:
-            check_process()
+        if _forked or self.lost is not None:
+            self.check()
         with self.lock:
             if self._record is not None:
                 self._record.append((pipeline, buffers, params, groups))
                 return
             size = len(params)
             key = (pipeline.access, *[b.uid for b in buffers])
-            found = self._groups.find(key)
+            found = self._groups[key]
             group = self._bind(key, buffers) if found is None else found[0]
             while True:
                 work, batch = self._work, self.batch
@@ -456,8 +514,11 @@ class Gpu:
             resource = {"buffer": buffer.raw, "offset": buffer.start, "size": buffer.nbytes}
             entries.append({"binding": i, "resource": resource})
         COUNTERS.bind_groups_created += 1
-        with self.driving:
-            return self.raw.create_bind_group(layout=self._layout(access)[0], entries=entries)
+        try:
+            with self.driving:
+                return self.raw.create_bind_group(layout=self._layout(access)[0], entries=entries)
+        except Exception as error:
+            raise self.failure(DeviceError, "buffers were not bound", error) from error
 
     @whole
     def _bind(self, key: tuple, buffers: tuple[Buffer, ...]) -> Any:
@@ -488,7 +549,7 @@ class Gpu:
                 if self._stamps is None:
                     self.wait()
                     return (time.perf_counter() - start) * 1e9
-                raw = self.raw.queue.read_buffer(self._stamps[1])
+                raw = self._read(self._stamps[1], 0, 16)
                 begin, end = memoryview(raw).cast("Q")
                 return float(end - begin)
             finally:
@@ -509,6 +570,8 @@ class Gpu:
         with self.lock:
             if not self._work:
                 return
+            self.check()
+            headroom.require(0, f"running {len(self._work)} kernels")
             with self.driving:
                 if not self._work:  # a handler came before this block, and has submitted it
                     return
@@ -520,9 +583,8 @@ class Gpu:
                     commands = self._encode(work)
                 except Exception as error:  # mistakes inside a pass surface only here
                     names = ", ".join(sorted({d.pipeline.label for d in work}))
-                    raise DeviceError(
-                        f"webgpu: the driver refused {len(work)} dispatches of {names}: {error}"
-                    ) from error
+                    what = f"the driver refused {len(work)} dispatches of {names}"
+                    raise self.failure(DeviceError, what, error) from error
                 # On the queue's own timeline, so earlier batches have read their parameters.
                 self.raw.queue.write_buffer(self._uniforms, 0, self._spare, 0, work[-1].end)
                 self.raw.queue.submit([commands])
@@ -552,6 +614,12 @@ class Gpu:
         if stamps is not None:
             encoder.resolve_query_set(stamps[0], 0, 2, stamps[1], 0)
         return encoder.finish()
+
+
+def _is_memory(error: Exception) -> bool:
+    """Whether an error of the driver, or of Python, says that memory is short."""
+    words = ("not enough memory", "out of memory", "can't start new thread")
+    return isinstance(error, MemoryError) or any(w in str(error).lower() for w in words)
 
 
 def folded(groups: int) -> tuple[int, int]:

@@ -40,7 +40,7 @@ class WebGpuDevice(Indexing):
     def __init__(self, name: str, gpu: Gpu):
         super().__init__(name, gpu)
         self.products = Matmul(gpu)
-        self._products: Recent[tuple, _Product] = Recent(PRODUCTS_KEPT)
+        self._products: Recent[tuple] = Recent(PRODUCTS_KEPT)
         self._normal_table: Array | None = None
 
     # Elementwise.
@@ -205,12 +205,16 @@ class WebGpuDevice(Indexing):
         out = self._empty(fold.shape, part)
         self._launch(pipeline, [x], out, fold.packed(), fold.threads)
         if fold.again:
-            out = self.reduce(kind, out, fold.again, result)
+            out = self.reduce("sum" if kind == "small sum" else kind, out, fold.again, result)
         if half:
             out = self.map(COPY, (out,), (out.dtype,), out.shape, dtype)
         return out.view(Layout.dense(shape))
 
     def scan(self, kind: str, x: Array, axis: int, back: bool) -> Array:
+        return self._scan(kind, x, axis, back, of_totals=False)
+
+    def _scan(self, kind: str, x: Array, axis: int, back: bool, of_totals: bool) -> Array:
+        """Scan a tensor, or the totals of its blocks, which are in range."""
         if x.layout.size == 0:
             return self._empty(x.shape, x.dtype)
         if self._may_not_fit(x):
@@ -220,14 +224,21 @@ class WebGpuDevice(Indexing):
         wide = kind == "prod" and x.dtype.is_floating
         found = scan.plan(x.layout, axis, back, single=wide)
         if found is None:  # too many axes that cannot be merged
-            return self.scan(kind, self.copy(x), axis, back)
-        before = x
+            return self._scan(kind, self.copy(x), axis, back, of_totals)
+        before, quarters = x, False
         if found.parts is not None:
-            kept = WIDE if wide else x.dtype
-            totals = self.reduce(kind, x.view(found.parts), (axis + 1,), kept)
-            before = self.scan(kind, totals, axis, False)
+            quarters = kind == "sum" and x.dtype.is_floating and not of_totals
+            totals = self.reduce(
+                "small sum" if quarters else kind,
+                x.view(found.parts),
+                (axis + 1,),
+                WIDE if wide else x.dtype,
+            )
+            before = self._scan(kind, totals, axis, False, of_totals=True)
         pipeline = self._pipeline(
-            ("scan", kind, x.dtype, found.along), 2, lambda: scan_source(kind, x.dtype, found.along)
+            ("scan", kind, x.dtype, found.along, quarters),
+            2,
+            lambda: scan_source(kind, x.dtype, found.along, quarters),
         )
         out = self._empty(x.shape, x.dtype)
         self._launch(pipeline, [x, before], out, found.packed, found.threads)
@@ -244,7 +255,7 @@ class WebGpuDevice(Indexing):
             *(left.shape, left.strides, left.offset),
             *(right.shape, right.strides, right.offset, a.dtype, lead, inner),
         )
-        found = self._products.find(key)
+        found = self._products[key]
         if found is None:
             shape = product_shape(a.shape, b.shape, lead, inner)
             if 0 in a.shape or 0 in shape:

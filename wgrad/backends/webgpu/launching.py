@@ -67,7 +67,7 @@ class Launching(Device):
         self.dtypes = dtypes_of(gpu.features)
         self.gpu = gpu
         self.pool = Pool(gpu)
-        self._pipelines: Recent[tuple, Pipeline] = Recent(STRUCTURES_KEPT)
+        self._pipelines: Recent[tuple] = Recent(STRUCTURES_KEPT)
         self._expected: dict[Faults, None] = {}  # what runs may have noted since the last wait
         # Elements that fit one binding, whatever an operation makes of them.
         self._surely_fits = gpu.largest_binding // 4
@@ -150,7 +150,7 @@ class Launching(Device):
         `inputs` counts the buffers that are read before the one that is written, or has a letter
         for each, as `Gpu.compile` takes them.
         """
-        found = self._pipelines.find(key)
+        found = self._pipelines[key]
         if found is None:
             label = " ".join(getattr(k, "name", str(k)) for k in key)
             found = self.gpu.compile(code(), inputs, label)

@@ -44,13 +44,13 @@ class Matmul:
 
     def __init__(self, gpu: Gpu):
         self.gpu = gpu
-        self._chosen: Recent[str, Config] = Recent(CHOICES_KEPT)
+        self._chosen: Recent[str] = Recent(CHOICES_KEPT)
         self._tuner = tune.Tuner(self)
         self._shuffles: bool | None = None
 
     def choose(self, problem: Problem) -> Config:
         """Return how a problem is computed: as was measured once, else by rule."""
-        found = self._chosen.find(problem.kind)
+        found = self._chosen[problem.kind]
         if found is None:
             found = self._tuner.choose(problem) or default(problem, self.gpu.is_software)
             self._chosen.keep(problem.kind, found)

@@ -6,7 +6,7 @@ order; only host writes have to wait, which `Gpu.write` sees to.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -45,7 +45,7 @@ class Pool:
         # Filled by destructors, which may run in any thread, even in the middle of `acquire`;
         # appending to a deque is atomic, so nothing is locked there.
         self.returned: deque[Buffer] = deque()
-        self._free: OrderedDict[int, list[Buffer]] = OrderedDict()  # used last, last
+        self._free: dict[int, list[Buffer]] = {}  # when much is free, in the order of their use
         self._free_bytes = 0
 
     def fill(self, storage: GpuStorage, nbytes: int) -> None:
@@ -63,7 +63,9 @@ class Pool:
             if shelf:
                 (storage.buffer,) = taken
                 self._free_bytes -= wanted
-                self._free.move_to_end(wanted)
+                if self._free_bytes > KEPT // 4:
+                    with interrupts_wait():
+                        self._free[wanted] = self._free.pop(wanted)
                 COUNTERS.buffers_reused += 1
                 return
             with interrupts_wait():
@@ -76,6 +78,7 @@ class Pool:
             if not self._free_bytes:
                 raise
             self.trim(0)
+            self.gpu.wait()  # what is dropped goes back to the driver when its work is done
             made = self.gpu.create_buffer(nbytes)
         made.give_back = partial(self.returned.append, made)
         return made

@@ -76,6 +76,7 @@ def map_source(
 
 _COMBINE = {
     "sum": "x + y",
+    "small sum": "x + y",  # of 1/64 of the elements
     "prod": "x * y",
     "max": "max(x, y)",
     "min": "min(x, y)",
@@ -155,11 +156,35 @@ def reduce_source(kind: str, dtype: DType, result: DType, along: str, grid: bool
     blocks = {"kind": "\n".join(lines)}
     if along != "rows":
         blocks["stores"] = _AS_IT_IS
+    text = "V(x)"
+    if kind == "small sum":  # hidden from compilers, which make (x + y) / 64 of x / 64 + y / 64
+        words = "vec4<u32>" if along else "u32"
+        text = f"bitcast<V>(bitcast<{words}>(V(x) * 0x1p-6f) ^ {words}(params.zero))"
     if not along:
-        blocks["loads"] = _ONE_BY_ONE.replace("LOADED", "V(x)")
+        blocks["loads"] = _ONE_BY_ONE.replace("LOADED", text)
+    else:
+        grids["fn loaded(x: Held) -> V { return V(x); }"] = (
+            f"fn loaded(x: Held) -> V {{ return {text}; }}"
+        )
     return shaders.fill("reduce", blocks, grids)
 
 
+_NO_QUARTERS = """\
+const QUARTERS = false;
+fn quarter_of(x: V) -> V { return x; }
+fn times_16(x: Total) -> Total { return x; }
+fn raised(x: Total) -> Total { return x; }
+fn times_4(x: Written) -> Written { return x; }
+fn finite_or(x: Written, y: Written) -> Written { return x; }"""
+_QUARTERS = """\
+const QUARTERS = true;
+fn quarter_of(x: V) -> V { return bitcast<f32>(bitcast<u32>(x * 0.25) ^ params.zero); }
+fn times_16(x: Total) -> Total { return x * 16.0; }
+fn raised(x: Total) -> Total { return x * 4.0; }
+fn times_4(x: Written) -> Written { return x * 4.0; }
+fn finite_or(x: Written, y: Written) -> Written {
+    return select(x, y, (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u);
+}"""
 _SCAN_LOADS = {
     "rows back": """\
 alias V = vec4<T>;
@@ -202,8 +227,11 @@ fn after(total: Total, x: Made) -> Written { return WRITTEN; }""",
 }
 
 
-def scan_source(kind: str, dtype: DType, along: str) -> str:
-    """Return a scan kernel for one of scan.py's plans; the totals of float products are wide."""
+def scan_source(kind: str, dtype: DType, along: str, quarters: bool) -> str:
+    """Return a scan kernel for one of scan.py's plans; the totals of float products are wide.
+
+    With `quarters` the totals before are those of 1/64 of all, and nothing overflows in a block.
+    """
     loads = _SCAN_LOADS.get(along, "")
     read, combined = "x", "combine(total, x)"
     if kind == "prod" and dtype.is_floating:
@@ -226,6 +254,10 @@ def scan_source(kind: str, dtype: DType, along: str) -> str:
         for name, text in names.items():
             loads = loads.replace(name, text)
         blocks["loads"] = loads
+    if not quarters:
+        blocks["range"] = _NO_QUARTERS
+    elif not along:
+        blocks["range"] = _QUARTERS
     return shaders.fill("scan", blocks)
 
 

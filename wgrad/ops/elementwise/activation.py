@@ -10,7 +10,7 @@ import numpy as np
 
 from .arithmetic import abs_, clamp
 from .declare import by_kind, elementwise
-from .hyperbolic import tanh
+from .hyperbolic import sigmoid_slope, tanh
 from .logic import greater, less, less_equal, logical_and, where
 from .transcendental import erfc, exp
 
@@ -26,7 +26,7 @@ sigmoid = elementwise(
     "sigmoid",
     wgsl="real_sigmoid(a)",
     numpy=_sigmoid,
-    partials=(lambda out: out * (1 - out),),
+    partials=(lambda a: sigmoid_slope(a),),
     doc="1 / (1 + e ** -a); never overflows.",
 )
 

@@ -18,7 +18,6 @@ from ...backends.webgpu.problem import Problem, Scratch
 from ...backends.webgpu.replay import Replay
 from ...backends.webgpu.windows import cuts
 from ...dtypes import DType
-from ...interrupts import interrupts_wait
 from ...layout import Layout
 from ..interpret import Draw, run_step
 from ..ir import Program, Ref, Slot, Step
@@ -400,11 +399,7 @@ class WebGpuExecutor:
         for replay, at, step in self._draws:
             replay.set_params(at, _random_words(step, draw))
         memory = _Memory(self._blocks, inputs, outputs, dict(swaps))
-        if len(self._stages) > 1:
-            with interrupts_wait():  # a few stages alone would leave the rest undone
-                self._run_stages(memory, draw)
-        else:
-            self._run_stages(memory, draw)
+        self._run_stages(memory, draw)
         for i, fresh in swaps:
             inputs[i].buffer, fresh.buffer = fresh.buffer, inputs[i].buffer
         return outputs

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ...backends.tracing import Live
-from ..ir import Program, Ref, Step
+from ..ir import Program, Ref, Step, number_key
 from ..limits import Limits
 
 
@@ -32,11 +31,6 @@ def merge_common(program: Program, limits: Limits) -> Program:
 def renamed(x: Any, same: dict[int, int]) -> Any:
     """Return an input with its slot replaced by the one that has the same values."""
     return replace(x, slot=same[x.slot]) if isinstance(x, Ref) and x.slot in same else x
-
-
-def number_key(x: Any) -> Any:
-    """Return what equal numbers have in common: type and digits, for 0.0 == -0.0 == 0."""
-    return type(x), id(x) if isinstance(x, Live) else repr(x)
 
 
 def _key(step: Step) -> Any:

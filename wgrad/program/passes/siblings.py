@@ -10,7 +10,7 @@ from ..joining import Joiner, joined
 from ..limits import Limits
 from .rows import rows_fit
 
-NEAR = 64  # siblings of a step that are tried for each slot: there may be thousands
+NEAR = 32  # siblings of a step that are tried for each slot: there may be thousands
 
 Kin = tuple[int, Shape, Shape]  # a slot that is read, and the domain over which
 
@@ -47,14 +47,13 @@ def _joined(
     for kin in _kin(step):
         found |= islice(reversed(earlier.get(kin, {}).items()), NEAR)
     for other in sorted(found.values(), key=order.place, reverse=True):
-        if order.place(other) > order.place(step) or not joiner.hold_together(other, step):
+        if order.place(other) > order.place(step) or other.writes() & step.reads():
             continue
-        slots = other.reads() | other.writes() | step.reads() | step.writes()
-        if len(slots) > joiner.limits.buffers:
+        if not joiner.hold_together(other, step, other.writes()):
             continue
-        if other.writes() & step.reads() or not joiner.may_join(other, step):
+        if not joiner.may_join(other, step):
             continue
-        made = joined(other, step, frozenset(other.writes()))
+        made = joined(other, step, other.writes())
         if made is not None and rows_fit(made, joiner.limits):
             return other, made
     return None
