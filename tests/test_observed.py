@@ -7,7 +7,9 @@ import cProfile
 import dataclasses
 import datetime
 import enum
+import fractions
 import functools
+import importlib
 import itertools
 import logging
 import math
@@ -36,7 +38,7 @@ ACT: Any = wg.tanh
 SCALE = 1.0
 MODE = "none"
 LAST: Any = None
-NAMES = ["SCALE"]
+NAMES = ["SCALE", "settings_of_observed"]
 LOG = logging.getLogger("wgrad.tests")
 
 
@@ -591,7 +593,14 @@ def watched() -> dict[str, Callable]:
         def scale(_):
             return 1.0
 
-        return lambda: scale(3), lambda k: scale.register(int, lambda _: k)
+        known = {0}
+
+        def register(k):
+            if k not in known:
+                known.add(k)
+                scale.register(int, lambda _: k)
+
+        return lambda: scale(3), register
 
     def arguments():
         sys.argv.append("0")
@@ -663,6 +672,13 @@ def watched() -> dict[str, Callable]:
             lambda k: held.__setitem__(0, datetime.date(2020, 1, 1 + k)),
         )
 
+    def fraction():
+        held = [fractions.Fraction(1, 2)]
+        return (
+            lambda: wg.tensor([float(held[0])]),
+            lambda k: held.__setitem__(0, fractions.Fraction(1 + k, 2)),
+        )
+
     def shadowed():
         globals().pop("abs", None)
         return lambda: abs(-1), lambda k: globals().update(abs=lambda _: 7) if k else None
@@ -704,8 +720,52 @@ def watched() -> dict[str, Callable]:
 
     def weak_values():
         thing = Holder(0)
-        table = weakref.WeakValueDictionary(a=thing)
-        return lambda thing=thing: table["a"].value, lambda k: setattr(thing, "value", k)
+        table, alive = weakref.WeakValueDictionary(a=thing), [thing]
+        return lambda: table["a"].value, lambda k: setattr(alive[0], "value", k)
+
+    def logger():
+        log = logging.getLogger("wgrad.tests.levels")
+        log.isEnabledFor(logging.INFO)
+        return (
+            lambda: 2 if log.isEnabledFor(logging.INFO) else 3,
+            lambda k: log.setLevel(logging.DEBUG if k else logging.ERROR),
+        )
+
+    def of_a_function():
+        def unused():
+            raise NotImplementedError
+
+        unused.scale = 0
+        return lambda: unused.scale, lambda k: setattr(unused, "scale", k)
+
+    def of_a_function_later():
+        return (
+            lambda: getattr(of_a_function, "later", 9),
+            lambda k: setattr(of_a_function, "later", k) if k else None,
+        )
+
+    def within_an_object():
+        timer = threading.Timer(1.0, nothing)
+        return (
+            lambda: 2 if timer.finished.is_set() else 3,
+            lambda k: timer.finished.set() if k else None,
+        )
+
+    def by_import():
+        return (
+            lambda: importlib.import_module("settings_of_observed").scale,
+            lambda k: setattr(sys.modules["settings_of_observed"], "scale", k),
+        )
+
+    def by_module_name():
+        return (
+            lambda: sys.modules[NAMES[1]].scale,
+            lambda k: setattr(sys.modules["settings_of_observed"], "scale", k),
+        )
+
+    def drawn():
+        generator = wg.Generator(3)
+        return lambda: generator.counter, lambda k: setattr(generator, "counter", k)
 
     return {k: f for k, f in locals().items() if callable(f)}
 
@@ -717,6 +777,9 @@ def test_observed_state_of_all_kinds_is_followed(numpy_device, monkeypatch, kind
     monkeypatch.setitem(globals(), "SCALE", 0)
     monkeypatch.setitem(globals(), "abs", None)  # put back at the end
     monkeypatch.setattr(math, "floor", math.floor)
+    settings = types.ModuleType("settings_of_observed")
+    settings.scale = 0
+    monkeypatch.setitem(sys.modules, "settings_of_observed", settings)
 
     def make():
         find, change = watched()[kind]()

@@ -491,10 +491,10 @@ def compile(
     may rest on what nobody can see: random numbers that are not wgrad's, iterators, the clock,
     files, queues, other threads, other functions written in C that are not known to compute only.
 
-    What is left: what only puts something out (print, logging, warnings, writing to an open file,
-    sleep) is done while the function is traced, and not again. Not watched are state that code in C
-    reads by itself (NumPy's error mode, the context of decimal numbers), and what the standard
-    library's modules hold beyond the names that the code uses.
+    What is left: what only puts something out (print, logging, warnings, sleep) is done while the
+    function is traced, and not again. Not watched are state that code in C reads by itself (NumPy's
+    error mode, the context of decimal numbers), and what the standard library's modules hold beyond
+    the names that the code uses.
 
     With fuse=False elementwise steps stay kernels of their own. Raises: TraceError when the
     function reads a value, or works on two devices; nothing has changed then. ArgumentError for

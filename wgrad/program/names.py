@@ -17,7 +17,9 @@ _REFLECTING = frozenset({
     "vars", "dir", "attrgetter", "methodcaller", "getmembers", "__dict__",
     "__getattribute__", "__getstate__", "__reduce__", "__reduce_ex__", "__match_args__",
 })  # fmt: skip
-_GLOBAL = ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL")
+_GLOBAL = (
+    "LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS",
+)  # fmt: skip
 _SIMPLE_LOADS = ("LOAD_CONST", "LOAD_FAST", "LOAD_GLOBAL", "LOAD_DEREF")
 _PARTS = ("fget", "fset", "__func__")  # of properties and such
 _WORD_AFTER_DOT = re.compile(r"\.([^\W\d]\w*)")
