@@ -25,6 +25,7 @@ struct Params {
     rank: u32,         // kept axes
     folded_rank: u32,
     offset: u32,
+    zero: u32,         // which no compiler knows
     dims: Dims,
 }
 
@@ -42,6 +43,7 @@ alias Held = vec4<Source>;
 fn both(x: V, y: V) -> V {
     return V(combine(x.x, y.x), combine(x.y, y.y), combine(x.z, y.z), combine(x.w, y.w));
 }
+fn loaded(x: Held) -> V { return V(x); }
 // end: loads
 
 // replace: stores
@@ -49,7 +51,7 @@ alias R = T;
 fn finish(x: V, lane: u32) -> R {
     let total = combine(combine(x.x, x.y), combine(x.z, x.w));
     if params.tail == 0u || lane != 0u { return total; }
-    let last = V(data[params.offset + params.extent]);
+    let last = loaded(data[params.offset + params.extent]);
     if params.tail == 1u { return combine(total, last.x); }
     if params.tail == 2u { return combine(total, combine(last.x, last.y)); }
     return combine(total, combine(combine(last.x, last.y), last.z));
@@ -75,7 +77,7 @@ fn load(start: u32, k: u32) -> V {
             rest = quotient;
         }
     }
-    return V(data[at + rest * params.dims.strides[4].x]);
+    return loaded(data[at + rest * params.dims.strides[4].x]);
 }
 
 fn load2(start: u32, k: u32) -> V {

@@ -7,6 +7,8 @@
 // Lanes of `dims`: x data, y out, z the totals before.
 // Replaced: `kind`, the element type, how two elements become one and the total of nothing;
 // `loads`: V is what a thread loads, four neighbours along the axis (as here) or four rows, or one.
+// It makes totals of the block, Made, from them, and Written of these and the total before the block.
+// `range`: whether sums of floats are kept in range, where the block's own ones overflow alone.
 
 // include: lib/index.wgsl
 
@@ -22,6 +24,7 @@ struct Params {
     before_step: u32,  // and from block to block in the totals before
     offset: u32,
     out_offset: u32,
+    zero: u32,         // which no compiler knows
     dims: Dims,
 }
 
@@ -29,28 +32,49 @@ struct Params {
 
 // replace: kind
 alias T = f32;
-const NOTHING = T(0);
+fn nothing() -> T { return T(0); }
 fn combine(x: T, y: T) -> T { return x + y; }
 // end: kind
 
 // replace: loads
 alias V = vec4<T>;
+alias Made = V;
+alias Written = V;
 alias Total = T;
-fn advance(total: Total, x: V) -> V {
+fn start() -> Total { return nothing(); }
+fn advance(total: Total, x: V) -> Made {
     let a = combine(total, x.x);
     let b = combine(a, x.y);
     let c = combine(b, x.z);
     return V(a, b, c, combine(c, x.w));
 }
-fn last(x: V) -> Total { return x.w; }
-fn after(total: Total, x: V) -> V {
+fn last(x: Made) -> Total { return x.w; }
+fn after(total: Total, x: Made) -> Written {
     return V(combine(total, x.x), combine(total, x.y), combine(total, x.z), combine(total, x.w));
 }
 // end: loads
 
+// A sum of neighbours is the difference of two running totals. So where none of these overflows, no
+// such sum is more than twice as large as a float can be, and a quarter of it is one. The totals
+// before are those of 1/64 of everything, for the order within a block of them is another. Compilers
+// make (x + y) / 4 of x / 4 + y / 4, which is what must not be: so bits are hidden from them.
+// replace: range
+const QUARTERS = true;
+fn quarter_of(x: V) -> V {
+    return bitcast<V>(bitcast<vec4<u32>>(x * 0.25) ^ vec4<u32>(params.zero));
+}
+fn times_16(x: Total) -> Total { return x * 16.0; }
+fn raised(x: Total) -> Total { return x * 4.0; }
+fn times_4(x: Written) -> Written { return x * 4.0; }
+fn finite_or(x: Written, y: Written) -> Written {
+    let exponent = vec4<u32>(0x7f800000u);
+    return select(x, y, (bitcast<vec4<u32>>(x) & exponent) == exponent);
+}
+// end: range
+
 @group(0) @binding(1) var<storage, read> data: array<V>;
 @group(0) @binding(2) var<storage, read> before: array<Total>;
-@group(0) @binding(3) var<storage, read_write> out: array<V>;
+@group(0) @binding(3) var<storage, read_write> out: array<Written>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -67,7 +91,7 @@ fn main(
     let by_columns = params.columns == 1u;
     let block = select(minor, major, by_columns);
     let place = locate(select(major, minor, by_columns));
-    var earlier = Total(NOTHING);
+    var earlier = start();
     if block > 0u {
         earlier = before[place.z + (block - 1u) * params.before_step];
     }
@@ -75,12 +99,25 @@ fn main(
     let count = min(params.run, params.extent - first);
     var at = params.offset + place.x + first * params.step;
     var to = params.out_offset + place.y + first * params.out_step;
+    var low_earlier = earlier;
+    if QUARTERS {
+        low_earlier = times_16(earlier);
+        earlier = raised(low_earlier);
+    }
     // The block's own total stays apart, so that each result is rounded against the others once.
-    var total = Total(NOTHING);
+    var total = start();
+    var low_total = total;
     for (var i = 0u; i < count; i++) {
-        let made = advance(total, data[at]);
+        let x = data[at];
+        let made = advance(total, x);
         total = last(made);
-        out[to] = after(earlier, made);
+        var result = after(earlier, made);
+        if QUARTERS {
+            let low = advance(low_total, quarter_of(x));
+            low_total = last(low);
+            result = finite_or(result, times_4(after(low_earlier, low)));
+        }
+        out[to] = result;
         at += params.step;
         to += params.out_step;
     }

@@ -163,10 +163,10 @@ def test_watch_sees_requires_grad_and_hooks(device):
         step(x)
     assert len(step.programs) == 1
     model.weight.set_grad([[7.0, 7.0], [7.0, 7.0]])
-    model.weight.requires_grad_(False)
+    model.weight.requires_grad_(False)  # frozen: cleared like the others, and then left alone
     for _ in range(3):
         step(x)
-        assert model.weight.grad.tolist() == [[7, 7], [7, 7]]
+        assert model.weight.grad.tolist() == [[0, 0], [0, 0]]
         assert model.bias.grad.tolist() == [1, 1]
     model.weight.requires_grad_(True)
     handle = model.weight.register_hook(lambda g: g * scale[0])

@@ -17,18 +17,20 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, forking
 from .backends.array import Array, Body
 from .backends.base import Device
 from .backends.threefry import bits as host_bits
 from .backends.threefry import split_seed
 from .backends.tracing import tracing
+from .checks.arguments import count as check_count
 from .core import caller, place
 from .creation import DeviceLike, tensor
 from .devices import device as find_device
 from .dtypes import as_dtype
 from .errors import ArgumentError, DTypeError, OutOfMemoryError, shown
 from .layout import Layout, Shape, normalize_shape
+from .ops.elementwise import clamp
 from .ops.families import with_dtype
 from .shaping import as_number
 from .tensor import Tensor
@@ -44,7 +46,8 @@ class Generator:
     def __init__(self, seed: int):
         self.seed = _checked_seed(seed, "Generator")
         self.counter = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a handler of a signal may draw in the midst of a draw
+        forking.register(self, "_lock", order=1)
 
     def __repr__(self) -> str:
         return f"Generator(seed={self.seed}, counter={self.counter})"
@@ -53,7 +56,11 @@ class Generator:
         return _generator_at, (self.seed, self.counter)  # a lock cannot be pickled
 
     def take(self, count: int) -> tuple[tuple[int, int], int]:
-        """Return the key and the first counter of `count` numbers, which are now used."""
+        """Return the key and the first counter of `count` numbers, which are now used.
+
+        Raises: ArgumentError.
+        """
+        count = check_count(count, "Generator.take", "count")
         with self._lock:
             first = self.counter
             self.counter += count
@@ -164,14 +171,20 @@ def _floats(
     device: DeviceLike,
     generator: Generator | None,
     where: str,
+    wide: bool = False,
 ) -> Tensor:
-    """Draw float32 numbers and return them as `dtype`; all is checked before any is drawn."""
+    """Draw float32 numbers and return them as `dtype`; all is checked before any is drawn.
+
+    `wide` leaves them float32 where that is float16.
+    """
     chosen = as_dtype(float if dtype is None else dtype)
     if not chosen.is_floating:
         raise DTypeError(f"{where}: {chosen.name} came and a floating dtype is needed; see randint")
     found = find_device(device)
     found.check_dtype(chosen, where)
     drawn = _draw(kind, shape, found, generator, where)
+    if wide and chosen is dtypes.float16:
+        return Tensor(drawn)
     if kind == "uniform" and chosen is dtypes.float16:
         drawn = found.map(_CUT, (drawn,), (drawn.dtype,), drawn.shape, chosen)
     out = Tensor(drawn)
@@ -221,14 +234,37 @@ def uniform(
     device: DeviceLike = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Return uniform numbers from `low` to `high`.
+    """Return uniform numbers from `low` up to but without `high`.
 
-    `high` itself can appear by rounding, above all where the range is narrow and far from 0, as in
-    NumPy and PyTorch: float32 has only steps of 8 near 1e8.
+    What rounding would take to `high`, or beyond `low`, is the next number of the dtype inside.
+    Where the dtype has none between the two (float32 has only steps of 8 near 1e8) all are the one
+    nearest to `low`.
     """
     low, high = _finite("uniform", low=low, high=high)
-    x = _floats("uniform", shape, dtype, device, generator, "uniform")
-    return x * (high - low) + low
+    chosen = as_dtype(float if dtype is None else dtype)
+    x = _floats("uniform", shape, chosen, device, generator, "uniform", wide=True)
+    least, greatest = _ends(low, high, chosen)
+    # In halves where the whole range is no number of the dtype.
+    part = 0.5 if high - low > float(np.finfo(chosen.computes).max) else 1.0
+    x = x * (high * part - low * part) + low * part
+    return with_dtype(clamp(x if part == 1 else x / part, least, greatest), chosen)
+
+
+def _ends(low: float, high: float, dtype: dtypes.DType) -> tuple[float, float]:
+    """Return the least and the greatest number of a dtype in [low, high), or in (high, low]."""
+    kind = dtype.numpy.type
+    with np.errstate(over="ignore"):
+        nearest, last = kind(low), kind(high)
+    first = nearest
+    up = kind(np.inf if high >= low else -np.inf)
+    if (float(first) < low) if high >= low else (float(first) > low):
+        first = np.nextafter(first, up)
+    if (float(last) >= high) if high >= low else (float(last) <= high):
+        last = np.nextafter(last, -up)
+    if (first > last) if high >= low else (first < last):
+        first = last = nearest
+    least, greatest = sorted((float(first), float(last)))
+    return least, greatest
 
 
 def normal(
@@ -256,7 +292,7 @@ def _scale_bits(bits: np.ndarray, span: int, low: int) -> np.ndarray:
 _INTEGERS = Body(
     "random_integer",
     "bitcast<i32>(scale_bits(a, b) + bitcast<u32>(c))",
-    lambda bits, last, low: _scale_bits(bits, last + 1, low),
+    lambda bits, last, low: _scale_bits(bits, int(last) + 1, low),
 )
 
 

@@ -59,6 +59,13 @@ fn real_sigmoid(x: f32) -> f32 {
     return select(select(small, 1.0, x >= 0.0) / (1.0 + small), x, is_nan(x));
 }
 
+// sigmoid(x) sigmoid(-x), the slope of both.
+fn sigmoid_slope(x: f32) -> f32 {
+    let small = scaled_exp(-abs(x), 0);
+    let whole = 1.0 + small;
+    return select(small / (whole * whole), x, is_nan(x));
+}
+
 // A polynomial in x near 0; further out 1 - erfc |x|, and erfc |x| = e^-E with E a polynomial in
 // |x|. From 4 on the result is 1.
 fn real_erf(x: f32) -> f32 {

@@ -1,14 +1,14 @@
 """The NumPy device: the reference that every other device is compared with, and the fallback.
 
 Storages are flat arrays, and every operand is a strided view of one, so tests on the CPU exercise
-the layouts that a GPU gets. Float sums of many terms accumulate in float64: a reference must not
-drift with the order of summation.
+the layouts that a GPU gets. Float sums of many terms, and products, accumulate in float64: a
+reference must not drift with the order of summation.
 """
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -31,14 +31,19 @@ REDUCERS = {
     "min": np.minimum,
     "any": np.logical_or,
     "all": np.logical_and,
+    "logsumexp": np.logaddexp,  # of scans alone
 }
+_SMALL_GRID = 4096  # positions that are worth keeping
 _LONG_SUM = 4096  # terms; beyond this float32 sums accumulate in float64
 
 
 def accumulator(kind: str, dtype: DType, terms: int) -> np.dtype:
-    """Return what a reduction of so many elements to `dtype` adds up in."""
-    long = kind == "sum" and dtype.computes == np.float32 and terms > _LONG_SUM
-    return np.dtype(np.float64) if long else dtype.computes
+    """Return what a reduction of so many elements to `dtype` adds up in, or multiplies.
+
+    Products may overflow, or vanish, on the way to a number.
+    """
+    long = kind == "prod" or (kind == "sum" and terms > _LONG_SUM)
+    return np.dtype(np.float64) if long and dtype.computes == np.float32 else dtype.computes
 
 
 def product(
@@ -65,7 +70,8 @@ def product(
 def scanned(kind: str, x: np.ndarray, axis: int, back: bool) -> np.ndarray:
     """Return running totals along an axis, in the dtype that they are added up in."""
     adding = x.dtype
-    if kind == "sum" and x.dtype == np.float32 and x.shape[axis] > _LONG_SUM:
+    long = kind in ("logsumexp", "prod") or (kind == "sum" and x.shape[axis] > _LONG_SUM)
+    if long and x.dtype == np.float32:
         adding = np.dtype(np.float64)
     line = np.flip(x, axis) if back else x
     with np.errstate(all="ignore"):
@@ -117,10 +123,14 @@ def _widened(x: Array) -> np.ndarray:
     return shown.astype(np.float32, order="C") if x.dtype is dtypes.float16 else shown
 
 
-@lru_cache(maxsize=256)
 def _grid(shape: Shape) -> tuple[np.ndarray, ...]:
     """Return for each axis its positions, in a shape that broadcasts to `shape`."""
-    return tuple(np.indices(shape, sparse=True))
+    return _small_grid(shape) if sum(shape) <= _SMALL_GRID else np.indices(shape, sparse=True)
+
+
+@lru_cache(maxsize=256)
+def _small_grid(shape: Shape) -> tuple[np.ndarray, ...]:
+    return np.indices(shape, sparse=True)
 
 
 def _places(index: Array, axis: int) -> tuple[np.ndarray, ...]:
@@ -181,11 +191,16 @@ class NumpyDevice(Device):
         shape: Shape,
         dtype: DType,
     ) -> Array:
-        values = [_widened(x) if isinstance(x, Array) else x for x in operands]
         with np.errstate(all="ignore"):  # inf and NaN are results here, as they are on a GPU
+            values = [
+                _widened(x) if isinstance(x, Array) else kind.computes.type(x)
+                for x, kind in zip(operands, dtypes, strict=True)
+            ]
             result = body.numpy(*values)
         if type(result) is not np.ndarray:  # ufuncs return scalars for 0-d arrays
             result = np.asarray(result)
+        if result.shape != shape:  # what it follows from are numbers
+            result = np.full(shape, result)
         return self._wrap(result, dtype)
 
     def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
@@ -249,3 +264,12 @@ class NumpyDevice(Device):
         if kind == "normal":
             return self._wrap(threefry.normal(words).reshape(shape), dtypes.float32)
         return self._wrap(words.reshape(shape), dtypes.uint32)
+
+    def host(
+        self,
+        name: str,
+        function: Callable[..., np.ndarray],
+        operands: Sequence[Array],
+        dtype: DType,
+    ) -> Array:
+        return self._wrap(function(*[as_numpy(x) for x in operands]), dtype)

@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING
 from .. import dtypes
 from ..core import check_devices
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ..layout import broadcast_shapes
-from ..ops.elementwise import equal, exp, less_equal, where
-from ..ops.reduction import sum_
-from ..shaping import as_float, as_tensor, as_tensors, checked_flag, matrix_transpose, reshape
+from ..layout import Shape, broadcast_shapes
+from ..ops.elementwise import equal, exp, greater, less_equal, where
+from ..ops.reduction import any_, sum_
+from ..shaping import (
+    as_float,
+    as_tensor,
+    as_tensors,
+    checked_flag,
+    matrix_transpose,
+    repeat,
+    reshape,
+)
 from .linalg import matmul
 from .precision import in_float32
 from .regularization import check_generator, check_share, drop
@@ -31,13 +39,17 @@ def scaled_dot_product_attention(
     is_causal: bool = False,
     *,
     scale: float | None = None,
+    enable_gqa: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
     """Return softmax(query @ key.mT * scale + mask) @ value.
 
     A bool mask says where attention is allowed, a float mask is added; is_causal lets query i see
-    the keys 0 to i. A query that may see no key gets zeros, and no gradient. `scale` is
+    the keys 0 to i. A query that may see no key gets zeros, and no gradient; a key that no query
+    may see counts for nothing, whatever it and its value are. `scale` is
     1 / sqrt(e) unless given; `dropout_p` drops that share of the weights, whenever it is not 0.
+    With enable_gqa the third axis from the end counts heads, and each head of key and value serves
+    as many neighbouring heads of the query as there are to one (grouped-query attention).
     Shapes: query (..., n, e), key (..., m, e), value (..., m, d), mask (..., n, m) -> (..., n, d);
     leading axes broadcast.
     Raises: ShapeError; DTypeError; ArgumentError for a mask beside is_causal.
@@ -51,6 +63,9 @@ def scaled_dot_product_attention(
             f"{name}: query {q}, key {k} and value {v} disagree: (..., n, e), (..., m, e) and "
             "(..., m, d) are needed"
         )
+    if checked_flag(enable_gqa, name, "enable_gqa"):
+        key, value = _for_groups(name, q, key), _for_groups(name, q, value)
+        k, v = key.shape, value.shape
     lead = broadcast_shapes(name, q[:-2], k[:-2], v[:-2])
     if not (query.dtype.is_floating and key.dtype.is_floating and value.dtype.is_floating):
         raise DTypeError(
@@ -88,9 +103,11 @@ def _attended(
     generator: Generator | None,
 ) -> Tensor:
     """Return the attention of tensors that have been checked."""
-    scores = matmul(query * factor, matrix_transpose(key))
     if causal:
         mask = _causal(query.shape[-2], key.shape[-2], query)
+    elif mask is not None:
+        query, key, value = _counted(mask, query, key, value)
+    scores = matmul(query * factor, matrix_transpose(key))
     if mask is not None:
         if mask.dtype is dtypes.bool_:
             scores = where(mask, scores, -math.inf)
@@ -103,6 +120,34 @@ def _attended(
         total = where(equal(total, 0), 1.0, total)  # only where all is masked: zeros, not NaN
     weights = weights / total
     return matmul(drop(weights, share, generator) if share else weights, value)
+
+
+def _for_groups(name: str, query: Shape, x: Tensor) -> Tensor:
+    """Return keys or values with each head repeated for the queries that it serves."""
+    heads = query[-3] if len(query) > 2 else 0
+    if len(x.shape) < 3 or not x.shape[-3] or heads % x.shape[-3]:
+        raise ShapeError(
+            f"{name}: enable_gqa came with query {query} and key or value {x.shape}; (..., heads, "
+            "n, e) is needed, and the heads of key and value must divide those of the query"
+        )
+    return repeat(x, heads // x.shape[-3], axis=-3) if heads != x.shape[-3] else x
+
+
+def _counted(
+    mask: Tensor, query: Tensor, key: Tensor, value: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return all three with 0 for queries that see nothing, and for keys that nobody sees.
+
+    They may be padding that is NaN, and its product with a weight of 0 would be NaN too.
+    """
+    allowed = mask if mask.dtype is dtypes.bool_ else greater(mask.detach(), -math.inf)
+    allowed = reshape(allowed, (*(1 for _ in range(2 - len(mask.shape))), *mask.shape))
+    queries, keys = (
+        allowed if allowed.shape[axis] == 1 else any_(allowed, axis=axis, keepdims=True)
+        for axis in (-1, -2)
+    )
+    keys = matrix_transpose(keys)
+    return where(queries, query, 0.0), where(keys, key, 0.0), where(keys, value, 0.0)
 
 
 def _causal(queries: int, keys: int, like: Tensor) -> Tensor:

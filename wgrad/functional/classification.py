@@ -14,7 +14,7 @@ from ..errors import ArgumentError, DTypeError, ShapeError, shown
 from ..indexing import index_tensor
 from ..layout import Shape, normalize_axis
 from ..ops import indexing
-from ..ops.elementwise import equal, exp, log, relu, where
+from ..ops.elementwise import equal, exp, log, relu, weighted, where
 from ..ops.families import expanded, with_dtype
 from ..ops.reduction import sum_
 from ..shaping import as_float, as_number, as_tensor, reshape
@@ -74,8 +74,8 @@ def _of_shares(
     x, largest, normalizer = _log_parts(logits, at)
     if smoothing:
         target = target * (1 - smoothing) + smoothing / logits.shape[at]
-    terms = target * (normalizer - (x - largest))
-    terms = terms if factors is None else terms * factors
+    terms = weighted(target, normalizer - (x - largest))
+    terms = terms if factors is None else weighted(factors, terms)
     return reduce_loss(sum_(terms, axis=at), reduction)
 
 
@@ -92,8 +92,8 @@ def _of_labels(
         if factors is None:
             spread = classes * normalizer - sum_(x - largest, axis=at, keepdims=True)
         else:
-            spread = sum_((normalizer - (x - largest)) * factors, axis=at, keepdims=True)
-        loss = (1 - smoothing) * loss + (smoothing / classes) * labels.kept(spread)
+            spread = sum_(weighted(factors, normalizer - (x - largest)), axis=at, keepdims=True)
+        loss = weighted(1 - smoothing, loss) + (smoothing / classes) * labels.kept(spread)
     return labels.reduce(loss, factors, reduction)
 
 
@@ -190,8 +190,8 @@ class _Labels:
         return self.kept(self.pick(expanded(factors, tuple(shape))))
 
     def times_weight(self, loss: Tensor, factors: Tensor | None) -> Tensor:
-        """Return a loss times the weight of each label, 0 where it is ignored."""
-        return self.kept(loss if factors is None else loss * self.weights(factors))
+        """Return a loss times the weight of each label, 0 where that is 0 or it is ignored."""
+        return self.kept(loss if factors is None else weighted(self.weights(factors), loss))
 
     def reduce(self, loss: Tensor, factors: Tensor | None, reduction: str) -> Tensor:
         """Return the loss of each label, their sum, or their mean over the weights."""
@@ -238,7 +238,7 @@ def _labels(target: Tensor, scores: Tensor, at: int, ignore: Any, name: str) -> 
         )
     classes = scores.shape[at]
     allowed = None if ignore is None else _allowed(ignore, target, classes, name)
-    indexing.check_indices(target, classes, name, "label", allowed)
+    target = indexing.checked_indices(target, classes, name, "label", allowed)
     column = reshape(target, shape[:at] + (1,) + shape[at:])
     if allowed is None:
         return _Labels(column, None, at)

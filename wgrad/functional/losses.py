@@ -6,6 +6,7 @@ named, and shapes must be equal, for broadcasting would hide a mistake.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -22,12 +23,15 @@ from ..ops.elementwise import (
     equal,
     exp,
     greater,
+    less,
     log,
     logsigmoid,
     not_equal,
     square,
+    weighted,
     where,
 )
+from ..ops.families import with_dtype
 from ..ops.reduction import sum_
 from ..shaping import as_float, as_tensor, as_tensors, checked_flag
 from .precision import in_float32
@@ -56,7 +60,16 @@ def reduce_loss(loss: Tensor, reduction: str) -> Tensor:
 
 
 def reduced(loss: Callable[..., Tensor], reduction: str, *tensors: Tensor | None) -> Tensor:
-    """Return the mean or the sum of a loss of tensors, or itself, computed in float32 at least."""
+    """Return the mean or the sum of a loss of tensors, or itself, computed in float32 at least.
+
+    Integers beside floats are converted first: their logarithms would be float32's.
+    """
+    floats = [x.dtype for x in tensors if x is not None and x.dtype.is_floating]
+    if floats:
+        common = functools.reduce(dtypes.promote, floats)
+        tensors = tuple(
+            x if x is None or x.dtype.is_floating else with_dtype(x, common) for x in tensors
+        )
     return in_float32(lambda *wide: reduce_loss(loss(*wide), reduction))(*tensors)
 
 
@@ -175,7 +188,8 @@ def gaussian_nll_loss(
     def loss(input: Tensor, target: Tensor, var: Tensor) -> Tensor:
         # As if eps had been given where var is smaller: its slope passes, to lift var again.
         var = where(greater(var, small), var, (var - var.detach()) + small)
-        found = 0.5 * (log(var) + square(input - target) / var)
+        error = input - target
+        found = 0.5 * (log(var) + error * (error / var))
         return found + 0.5 * math.log(2 * math.pi) if whole else found
 
     return reduced(loss, reduction, input, target, var)
@@ -221,7 +235,8 @@ def binary_cross_entropy_with_logits(
     yes = _factor(pos_weight, input, name, "pos_weight")
 
     def loss(x: Tensor, y: Tensor, factor: Tensor | None, yes: Tensor | None) -> Tensor:
-        return _times(-(_times(y * logsigmoid(x), yes) + (1 - y) * logsigmoid(-x)), factor)
+        found = _times(weighted(y, logsigmoid(x)), yes) + weighted(1 - y, logsigmoid(-x))
+        return _times(-found, factor)
 
     return reduced(loss, reduction, input, target, factor, yes)
 
@@ -241,7 +256,8 @@ def _factor(weight: Any, like: Tensor, name: str, what: str = "weight") -> Tenso
 
 
 def _times(loss: Tensor, weight: Tensor | None) -> Tensor:
-    return loss if weight is None else loss * weight
+    """Return a loss times a weight; what has a weight of 0 does not count, whatever it is."""
+    return loss if weight is None else weighted(weight, loss)
 
 
 def kl_div(
@@ -261,10 +277,12 @@ def kl_div(
 
     def loss(input: Tensor, target: Tensor) -> Tensor:
         if logarithms:
-            found = exp(target) * (target - input)
+            found = weighted(exp(target), target - input)
         else:
-            nothing = equal(target, 0)
-            found = where(nothing, 0.0, target * log(where(nothing, 1.0, target))) - target * input
+            tiny = float(np.finfo(target.dtype.numpy).tiny)  # below, slopes of logarithms overflow
+            least = where(less(abs_(target), tiny), tiny, target)
+            logarithm = log(where(equal(target, 0), 1.0, least))
+            found = weighted(target, logarithm) - weighted(target, input)
         return sum_(found) / samples if reduction == "batchmean" else found
 
     return reduced(loss, "none" if reduction == "batchmean" else reduction, input, target)

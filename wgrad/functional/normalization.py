@@ -11,14 +11,15 @@ import numpy as np
 from .. import dtypes
 from ..core import Value, check_devices
 from ..errors import ArgumentError, DTypeError, ShapeError
+from ..interrupts import whole
 from ..layout import Shape, normalize_shape
-from ..ops.elementwise import reciprocal, sqrt, square
+from ..ops.elementwise import equal, maximum, reciprocal, sqrt, square, where
 from ..ops.families import with_dtype
 from ..shaping import as_float, as_tensor, checked_flag, reshape
 from ..tape import no_grad
 from .convolution import numbers
 from .precision import in_float32, widened
-from .reductions import mean
+from .reductions import centered, in_range, mean
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -38,7 +39,7 @@ def layer_norm(
     """
     x, shape = _last_axes(input, normalized_shape, "layer_norm")
     weight, bias = _affine(x, shape, shape, "layer_norm", weight=weight, bias=bias)
-    axes = tuple(range(-len(shape), 0))
+    axes = tuple(range(len(x.shape) - len(shape), len(x.shape)))
     return _normalized(x, weight, bias, x.shape, axes, _epsilon(eps, "layer_norm"))
 
 
@@ -162,6 +163,8 @@ def _by_channel(
             "more are needed to normalize by"
         )
 
+    @whole  # mean and variance are of one batch
+    @no_grad
     def follow(middle: Tensor, spread: Tensor) -> None:
         others = tuple(i for i in range(len(x.shape)) if i != 1)
         batch = middle, spread * (count / max(count - 1, 1))
@@ -186,19 +189,23 @@ def _normalized(
     follow: Callable[[Tensor, Tensor], None] | None = None,
 ) -> Tensor:
     """Normalize over axes of a view; `follow` gets mean and variance, without their history."""
-    seen = reshape(x, view)
-    middle = mean(seen, axes, keepdims=True)
-    centered = seen - middle
-    spread = mean(square(centered), axes, keepdims=True)
+    seen, scale = in_range(reshape(x, view), axes)
+    if any(seen.shape[i] == 0 for i in axes):
+        around, middle = seen, mean(seen, axes, keepdims=True)
+    else:
+        around, middle = centered(seen, axes)
+    spread = mean(square(around), axes, keepdims=True)
     if follow is not None:
-        with no_grad():
-            follow(middle.detach(), spread.detach())
-    return _scaled(reshape(centered * _inverse_root(spread, eps), x.shape), weight, bias)
+        follow(middle.detach() * scale, spread.detach() * scale * scale)
+    root = _inverse_root(spread, _beside(eps, scale))
+    return _scaled(reshape(around * root, x.shape), weight, bias)
 
 
 @in_float32
 def _unit_power(x: Tensor, weight: Tensor | None, axes: Shape, eps: float) -> Tensor:
-    return _scaled(x * _inverse_root(mean(square(x), axes, keepdims=True), eps), weight, None)
+    x, scale = in_range(x, axes)
+    root = _inverse_root(mean(square(x), axes, keepdims=True), _beside(eps, scale))
+    return _scaled(x * root, weight, None)
 
 
 @in_float32
@@ -213,7 +220,15 @@ def _moved(
     return _scaled((x - middle) * _inverse_root(spread, eps), weight, bias)
 
 
-def _inverse_root(x: Tensor, eps: float) -> Tensor:
+def _beside(eps: float, scale: Any) -> Any:
+    """Return an eps for squares over a scale: less, but never nothing if it was not."""
+    if not eps or not isinstance(scale, Value):
+        return eps
+    small: Any = scale
+    return maximum(eps / small / small, where(equal(small, 1), 0.0, 1e-20))
+
+
+def _inverse_root(x: Tensor, eps: Any) -> Tensor:
     return reciprocal(sqrt(x + eps))
 
 

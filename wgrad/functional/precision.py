@@ -7,28 +7,34 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core import Value
-from ..dtypes import float16, float32, promote
+from ..dtypes import DType, float16, float32, promote
 from ..ops.families import with_dtype
 
 
 def in_float32(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a function of float16 tensors compute in float32, and round its result alone.
+    """Let a function of floats compute in the dtype they promote to, and in float32 at the least.
 
     For compositions in which more than the result might not fit float16: sums over many elements,
-    squares. Every float16 tensor among the arguments is widened, and the result has the dtype to
+    squares. Every tensor of floats among the arguments is widened, and the result has the dtype to
     which all tensors among them promote: what decides about dtypes comes before.
     """
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         given = [x.dtype for x in (*args, *kwargs.values()) if isinstance(x, Value)]
-        if float16 not in given:
+        floats = {dtype for dtype in given if dtype.is_floating}
+        if len(floats) < 2 and float16 not in floats:
             return function(*args, **kwargs)
-        wide = {name: widened(x) for name, x in kwargs.items()}
-        out = function(*(widened(x) for x in args), **wide)
-        return with_dtype(out, functools.reduce(promote, given, float16))
+        common = functools.reduce(promote, floats, float32)
+        wide = {name: _as(x, common) for name, x in kwargs.items()}
+        out = function(*(_as(x, common) for x in args), **wide)
+        return with_dtype(out, functools.reduce(promote, given))
 
     return run
+
+
+def _as(x: Any, common: DType) -> Any:
+    return with_dtype(x, common) if isinstance(x, Value) and x.dtype.is_floating else x
 
 
 def widened(x: Any) -> Any:

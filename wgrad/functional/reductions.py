@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from math import prod as prod_of
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .. import dtypes
+from ..backends.array import kept_shape
 from ..errors import ArgumentError, DTypeError, ShapeError, shown
 from ..layout import Shape, normalize_axes, normalize_axis
+from ..ops import movement
 from ..ops.elementwise import (
     abs_,
     equal,
+    greater,
     isnan,
     less,
+    logical_and,
     maximum,
+    negative,
     not_equal,
     power,
     sqrt,
@@ -24,7 +32,6 @@ from ..ops.families import Reduction, expanded, with_dtype
 from ..ops.reduction import max_, min_, sum_
 from ..ops.reduction import prod as prod_
 from ..shaping import as_tensor, reshape, squeeze
-from ..tape import no_grad
 from .precision import in_float32
 
 if TYPE_CHECKING:
@@ -87,22 +94,84 @@ def var(x: Tensor, axis: Any = None, keepdims: bool = False, *, correction: floa
     The mean is taken first, so that no digits cancel. It is NaN where n <= correction. PyTorch's
     default is correction=1; the Array API standard's and NumPy's is 0.
     """
-    return _var(x, axis, keepdims, correction, "var")
+    x, axes, count, left = _counts(x, axis, correction, "var")
+    if not count:
+        return sum_(square(x), axes, keepdims) / left
+    # so that no difference overflows whose square is a number
+    scale = _scale_of(_extent_of(x, axes), 1e30, 0)
+    out = sum_(square(centered(x / scale, axes)[0]), axes, True) / left * scale * scale
+    return out if keepdims else squeeze(out, axes)
 
 
 @in_float32
 def std(x: Tensor, axis: Any = None, keepdims: bool = False, *, correction: float = 0.0) -> Tensor:
-    """Return the square root of `var`; where that is 0, so is the gradient."""
-    return _root(_var(x, axis, keepdims, correction, "std"), 2)
+    """Return the square root of `var`; where that is 0, so is the gradient.
+
+    Squares that do not fit the dtype are no harm.
+    """
+    x, axes, count, left = _counts(x, axis, correction, "std")
+    if not count:
+        return sum_(x, axes, keepdims) / left
+    scale = _scale_of(_extent_of(x, axes), _SQUARED)
+    around, _ = centered(x / scale, axes)
+    out = _root(sum_(square(around), axes, True) / left, 2) * scale
+    return out if keepdims else squeeze(out, axes)
 
 
-def _var(x: Any, axis: Any, keepdims: bool, correction: float, op: str) -> Tensor:
+def _counts(x: Any, axis: Any, correction: float, op: str) -> tuple[Tensor, Shape, int, float]:
+    """Return what `_floating` does, and what squares are divided by."""
     if isinstance(correction, bool) or not isinstance(correction, (int, float)):
         raise ArgumentError(f"{op}: correction={shown(correction)} came, and a number is needed")
     x, axes, count = _floating(x, axis, op)
     left = count - correction
-    around = x - sum_(x, axes, True) / count if count else x
-    return sum_(square(around), axes, keepdims) / (left if count and left > 0 else float("nan"))
+    return x, axes, count, left if count and left > 0 else math.nan
+
+
+_SQUARED = 1e15  # many squares of up to this, and of at least its inverse, can be added up
+
+
+def centered(x: Tensor, axes: Shape) -> tuple[Tensor, Tensor]:
+    """Return `x` less its mean over axes that are not empty, and the mean, whose axes are kept.
+
+    The differences from one of the elements are averaged. So equal ones are at the mean exactly,
+    where a rounded mean would leave each a little off, to one side.
+    """
+    sizes = kept_shape(x.shape, axes)
+    first = movement.slice_view(x.detach(), (0,) * len(sizes), sizes, (1,) * len(sizes))
+    beside = x - first
+    mean_beside = sum_(beside, axes, True) / prod_of(x.shape[i] for i in axes)
+    return beside - mean_beside, first + mean_beside
+
+
+def in_range(x: Tensor, axes: Shape) -> tuple[Tensor, Any]:
+    """Return `x` over a scale, and that: it is 1 unless squares over axes might overflow.
+
+    For what is the same of a multiple of `x`: the scale is no part of the tape.
+    """
+    if any(x.shape[i] == 0 for i in axes):
+        return x, 1.0
+    scale = _scale_of(_extent_of(x, axes), _SQUARED, 0)
+    return x / scale, scale
+
+
+def _extent_of(x: Tensor, axes: Shape) -> Tensor:
+    """Return the largest abs(x) over axes, which are kept; they are not empty."""
+    x = x.detach()
+    return maximum(max_(x, axes, True), negative(min_(x, axes, True)))
+
+
+def _scale_of(size: Tensor, most: float, least: float | None = None) -> Tensor:
+    """Return what to divide by, so that the largest size becomes `most`, or `least` (1 / most).
+
+    It is 1 for sizes between, infinities and NaN. What is homogeneous, such as a norm, may be
+    multiplied by it again: then it cancels in every derivative, and is no part of the tape.
+    """
+    least = 1 / most if least is None else least
+    scale = where(logical_and(greater(size, most), less(size, math.inf)), size * (1 / most), 1.0)
+    if not least:
+        return scale
+    tiny = float(np.finfo(size.dtype.numpy).tiny)  # below, reciprocals are infinite
+    return where(less(size, least), maximum(size, tiny) * (1 / least), scale)
 
 
 def _root(x: Tensor, p: float) -> Tensor:
@@ -117,7 +186,8 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
     """Return the vector norm over axes: the `ord`-th root of the sum of abs(x) ** ord.
 
     ord=inf is the largest of abs(x), -inf the smallest, 0 the number of elements that are not 0.
-    Nothing overflows inside that the result can hold, and the gradient where all is 0 is 0.
+    Nothing overflows inside that the result can hold. The gradient of a norm of 0 is 0, and equal
+    extremes share it; of negative orders it is right where no element but 0 is below 1e-30.
     Raises: ArgumentError for an `ord` that is no number.
     """
     if isinstance(ord, bool) or not isinstance(ord, (int, float)) or ord != ord:
@@ -133,29 +203,36 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
             raise ShapeError(f"norm: nothing to take the norm of order {ord} of in shape {x.shape}")
         return sum_(size, axes, keepdims)
     extreme = max_ if ord > 0 else min_
-    if ord in (float("inf"), float("-inf")):
+    if math.isinf(ord):
         return extreme(size, axes, keepdims, ties="split")
-    with no_grad():  # the norm is homogeneous: what it is scaled by cancels in every derivative
-        found = extreme(size.detach(), axes, True)
-        # Not by inf, whose quotient would be NaN, nor by what has an infinite reciprocal.
-        scale = where(less(found, float("inf")), maximum(found, 2.0**-100), 1)
+    found, scale = _extreme_and_scale(size.detach(), extreme, axes, ord)
     size = size / scale
     if ord == 2:
-        powers = square(size)
-    else:
+        out = _root(sum_(square(size), axes, True), ord) * scale
+    elif ord > 0:
         zero = equal(size, 0)
-        powers = power(where(zero, 1, size), ord) if ord > 0 else power(size, ord)
-        if ord > 0:
-            powers = where(zero, 0, powers)
-    out = _root(sum_(powers, axes, True), ord) * scale
+        powers = where(zero, 0, power(where(zero, 1, size), ord))
+        out = _root(sum_(powers, axes, True), ord) * scale
+    else:  # one element of 0 makes a norm of 0, as it does a least value
+        zero = equal(found, 0)
+        out = _root(sum_(power(where(zero, 1, size), ord), axes, True), ord) * scale
+        out = where(zero, 0, out)
     return out if keepdims else squeeze(out, axes)
+
+
+def _extreme_and_scale(size: Tensor, extreme: Any, axes: Shape, ord: float) -> tuple[Any, Any]:
+    """Return the extreme size, and what to divide by: no power overflows, nor does its slope."""
+    found = extreme(size, axes, True)
+    return found, _scale_of(found, 1e30 ** (1 / (ord + 1)) if ord > 0 else 1)
 
 
 def max(x: Tensor, axis: Any = None, keepdims: bool = False, ties: str = "all") -> Tensor:
     """Return the largest value over axes; NaN if there is one.
 
     ties="all" gives every tied position the full gradient, ties="split" an equal share, and
-    ties="first" the first one, in the order of rows, all of it.
+    ties="first" the first one, in the order of rows, all of it. PyTorch splits in `amax` and in
+    `max` of a whole tensor, and takes one position in `max` along an axis: for its gradients pass
+    ties="split" or "first". Compositions such as norms split, so that theirs are subgradients.
     """
     return _extreme(max_, x, axis, keepdims, ties)
 
@@ -187,15 +264,14 @@ def _arg(x: Tensor, axis: int | None, keepdims: bool, op: Any, name: str) -> Ten
     extent = x.shape[at]
     if extent == 0:
         raise ShapeError(f"{name}: axis {at} of shape {shape} is empty")
-    with no_grad():
-        best = op(x, axis=at, keepdims=True)
-        hit = equal(x, expanded(best, x.shape))
-        if x.dtype.is_floating:
-            hit = hit | isnan(x)  # where there is a NaN, it is the extreme
-        column = [1] * len(x.shape)
-        column[at] = extent
-        places = reshape(arange(extent, device=x.device), column)
-        out = min_(where(hit, places, extent), axis=at, keepdims=keepdims or axis is None)
+    best = op(x.detach(), axis=at, keepdims=True)
+    hit = equal(x, expanded(best, x.shape))
+    if x.dtype.is_floating:
+        hit = hit | isnan(x)  # where there is a NaN, it is the extreme
+    column = [1] * len(x.shape)
+    column[at] = extent
+    places = reshape(arange(extent, device=x.device), column)
+    out = min_(where(hit, places, extent), axis=at, keepdims=keepdims or axis is None)
     if axis is None:
         out = reshape(out, (1,) * len(shape) if keepdims else ())
     out.array.storage.bounds = 0, extent - 1

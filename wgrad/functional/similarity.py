@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from .. import dtypes
 from ..core import check_devices
 from ..errors import ArgumentError, ShapeError
 from ..layout import broadcast_shapes, normalize_axis
-from ..ops.elementwise import abs_, maximum, not_equal, power, sqrt, square, where
+from ..ops.elementwise import maximum, not_equal, where
 from ..ops.families import with_dtype
 from ..ops.reduction import sum_
 from ..shaping import as_float, as_tensor, as_tensors
 from .losses import at_least_0, check_reduction, reduced
 from .precision import in_float32
-from .reductions import max
+from .reductions import in_range, norm
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -94,20 +93,9 @@ def _cosine(x1: Tensor, x2: Tensor, at: int, eps: float) -> Tensor:
 
 @in_float32
 def _of_unit_norm(x: Tensor, p: float, axis: int, eps: float) -> Tensor:
-    return x / maximum(_norm(x, p, axis), eps)
+    x, scale = in_range(x, (axis,))  # the norm itself may overflow
+    return x / maximum(norm(x, axis, keepdims=True, ord=p), eps / scale)
 
 
 def _floats(x: Tensor) -> Tensor:
     return x if x.dtype.is_floating else with_dtype(x, dtypes.float32)
-
-
-def _norm(x: Tensor, p: float, axis: int) -> Tensor:
-    """Return the p-norm along an axis, which is kept; its slope at 0 is 0."""
-    if p == math.inf:
-        return max(abs_(x), axis=axis, keepdims=True)
-    if p == 1:
-        return sum_(abs_(x), axis=axis, keepdims=True)
-    total = sum_(square(x) if p == 2 else power(abs_(x), p), axis=axis, keepdims=True)
-    some = not_equal(total, 0)  # a root has an infinite slope at 0
-    safe = where(some, total, 1.0)
-    return where(some, sqrt(safe) if p == 2 else power(safe, 1 / p), 0.0)

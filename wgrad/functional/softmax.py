@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,11 +11,10 @@ from .. import dtypes
 from ..backends.array import kept_shape
 from ..core import wrap
 from ..layout import normalize_axes
-from ..ops.elementwise import clamp, exp, log
+from ..ops.elementwise import clamp, equal, exp, log, where
 from ..ops.families import with_dtype
 from ..ops.reduction import sum_
 from ..shaping import as_tensor, squeeze
-from ..tape import no_grad
 from .precision import in_float32
 from .reductions import max
 
@@ -34,17 +34,21 @@ def shifted(x: Tensor, axis: Any, name: str) -> tuple[Tensor, Tensor]:
         x = with_dtype(x, dtypes.float32)
     if any(x.shape[i] == 0 for i in axes):  # nothing to subtract from
         return x, wrap(x.device.full(kept_shape(x.shape, axes), 0, x.dtype))
-    with no_grad():
-        largest = max(x.detach(), axis=axes, keepdims=True)
-        limit = float(np.finfo(x.dtype.numpy).max)
-        return x, clamp(largest, -limit, limit)
+    largest = max(x.detach(), axis=axes, keepdims=True)
+    limit = float(np.finfo(x.dtype.numpy).max)
+    return x, clamp(largest, -limit, limit)
 
 
 @in_float32
 def logsumexp(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Return log(sum(exp(x))) over axes, stable for large and for very negative values."""
+    """Return log(sum(exp(x))) over axes, stable for large and for very negative values.
+
+    Of nothing but -inf it is -inf, with gradient 0.
+    """
     x, largest = shifted(x, axis, "logsumexp")
-    total = log(sum_(exp(x - largest), axis=axis, keepdims=True)) + largest
+    sums = sum_(exp(x - largest), axis=axis, keepdims=True)
+    nothing = equal(sums, 0)
+    total = where(nothing, -math.inf, log(where(nothing, 1.0, sums)) + largest)
     return total if keepdims else squeeze(total, normalize_axes(axis, len(x.shape), "logsumexp"))
 
 
@@ -54,6 +58,11 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
     x, largest = shifted(x, axis, "softmax")
     e = exp(x - largest)
     return e / sum_(e, axis=axis, keepdims=True)
+
+
+def softmin(x: Tensor, axis: int = -1) -> Tensor:
+    """Return softmax(-x) along `axis`: the least value has the largest share."""
+    return softmax(-as_tensor(x, "softmin"), axis)
 
 
 @in_float32

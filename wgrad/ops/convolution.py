@@ -3,11 +3,13 @@
 T(x, w, y) = sum of y[n, o, p] w[o, c, k] x[n, c, p * stride + k * dilation - padding]. Its
 derivative by y is a convolution, by x a transposed convolution, by w what trains the weights. Each
 is linear in the other two, and its transposes are the other two ops: so derivatives of every order
-are convolutions again. Each is one matrix product over windows of an image, which are a view.
+are convolutions again. Each is one matrix product over windows of an image, which are a view; of a
+transposed convolution whose stride does not divide the kernel, up to two per axis.
 """
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any, NamedTuple
 
 from ..backends.array import Array
@@ -87,18 +89,67 @@ def _convolution(device: Device, x: Array, w: Array, geometry: Geometry) -> Arra
     return _merged(device.matmul(filters, images, 2, 1 + d), 1)
 
 
+class Taps(NamedTuple):
+    """Neighbouring phases, along one axis, that as many taps reach (see `Phases`)."""
+
+    first: int
+    phases: int
+    taps: int
+
+    @classmethod
+    def of(cls, size: int, step: int) -> list[Taps]:
+        """Return all of windows of `size` elements; phases that nothing reaches are left out.
+
+        Filters are not padded to a multiple of the step, for 0 times infinity would be NaN.
+        """
+        each, more = divmod(size, step)
+        found = cls(0, more, each + 1), cls(more, step - more, each)
+        return [t for t in found if t.phases and t.taps]
+
+
 def _to_image(device: Device, y: Array, w: Array, geometry: Geometry) -> Array:
-    """Convolve y with the filters turned around, those of every phase of the strides at once."""
+    """Convolve y with the filters turned around, a product for phases with equally many taps."""
     g = geometry
     d = len(g.kernel)
-    n, lead = y.shape[0], (0, 0)
+    lead = y.shape[0], w.shape[1] * g.groups
     phases = [Phases.of(*way) for way in zip(g.kernel, g.stride, g.dilation, strict=True)]
-    steps, taps = (tuple(getattr(p, name) for p in phases) for name in ("step", "taps"))
+    steps = tuple(p.step for p in phases)
     first = tuple(p // s for p, s in zip(g.padding, steps, strict=True))
     ends = zip(g.padding, g.image, steps, first, strict=True)
     units = tuple((p + m - 1) // s - f + 1 for p, m, s, f in ends)
+    parts = list(product(*map(Taps.of, g.kernel, steps)))
+    made = [_to_phases(device, y, w, g, phases, taps, first, units) for taps in parts]
+    shape = (*lead, *(u * s for u, s in zip(units, steps, strict=True)))
+    whole = Layout.dense(shape)
+    if len(made) == 1 and made[0].layout.size == whole.size:
+        (out,) = made
+        if any(s > 1 for s in steps):  # (N, C, *phase, *units) -> (N, C, *(units, phase))
+            order = [2 + i + k for i in range(d) for k in (d, 0)]
+            out = device.copy(_permuted(out, 0, 1, order))
+    else:
+        targets = [_places(whole, units, steps, taps) for taps in parts]
+        full = sum(x.layout.size for x in made) == whole.size
+        out = device.place(made, targets, shape, None if full else 0)
+    begin = tuple(p - s * f for p, s, f in zip(g.padding, steps, first, strict=True))
+    return out.view(whole.slice((0, 0, *begin), (*lead, *g.image), (1,) * (d + 2)))
+
+
+def _to_phases(
+    device: Device,
+    y: Array,
+    w: Array,
+    g: Geometry,
+    phases: list[Phases],
+    parts: tuple[Taps, ...],
+    first: Shape,
+    units: Shape,
+) -> Array:
+    """Return (N, C, *phase, *units): what `units` from `first` on get at some of the phases."""
+    d, n = len(g.kernel), y.shape[0]
+    taps = tuple(t.taps for t in parts)
+    reach = tuple((t - 1) * p.dilation for t, p in zip(taps, phases, strict=True))
     turned = Geometry(
-        tuple(u + p.reach for u, p in zip(units, phases, strict=True)),
+        tuple(u + r for u, r in zip(units, reach, strict=True)),
         taps,
         units,
         (1,) * d,
@@ -110,31 +161,35 @@ def _to_image(device: Device, y: Array, w: Array, geometry: Geometry) -> Array:
         device,
         y,
         (*y.shape[:2], *turned.image),
-        (*lead, *(p.reach - f for p, f in zip(phases, first, strict=True))),
+        (0, 0, *(r - f for r, f in zip(reach, first, strict=True))),
         (1, 1, *(p.apart for p in phases)),
     )
-    full = placed(
-        device, w, (*w.shape[:2], *(p.padded for p in phases)), (0,) * (d + 2), (1,) * (d + 2)
-    )
-    filters = _grouped(full, 0, g.groups)  # (G, O / G, C / G, *padded)
-    for i in range(d):  # (..., taps from the last on, phase, ...)
-        filters = _grouped(filters, 3 + 2 * i, taps[i])
-    last = tuple(t - 1 for t in taps)
-    starts, signs = [0] * (3 + 2 * d), [1] * (3 + 2 * d)
-    starts[3::2], signs[3::2] = last, [-1] * d
-    filters = filters.view(filters.layout.slice(tuple(starts), filters.shape, tuple(signs)))
+    filters = _grouped(w, 0, g.groups)  # (G, O / G, C / G, *kernel)
+    shape, strides = list(filters.shape[:3]), list(filters.layout.strides[:3])
+    start = filters.layout.offset
+    for part, p, s in zip(parts, phases, filters.layout.strides[3:], strict=True):
+        shape += [part.taps, part.phases]  # from the last tap on
+        strides += [-p.step * s, s]
+        start += (p.step * (part.taps - 1) + part.first) * s
+    filters = filters.view(Layout(tuple(shape), tuple(strides), start))
     tap, phase = range(3, 3 + 2 * d, 2), range(4, 4 + 2 * d, 2)
     filters = _permuted(filters, 0, 2, phase, 1, tap)  # (G, C / G, *phase, O / G, *taps)
     filters = filters.view(filters.layout.expand((n, *filters.shape)))
     seen = _windows(device, spread, turned)
     images = _permuted(seen, 0, 1, 2, range(3 + d, 3 + 2 * d), range(3, 3 + d))
-    out = _merged(device.matmul(filters, images, 2, 1 + d), 1)
-    if any(s > 1 for s in steps):  # (N, C, *phase, *units) -> (N, C, *(units, phase))
-        order = [2 + i + k for i in range(d) for k in (d, 0)]
-        out = device.copy(_permuted(out, 0, 1, order))
-    whole = Layout.dense((*out.shape[:2], *(u * s for u, s in zip(units, steps, strict=True))))
-    begin = tuple(p - s * f for p, s, f in zip(g.padding, steps, first, strict=True))
-    return out.view(whole.slice((*lead, *begin), (*out.shape[:2], *g.image), (1,) * (d + 2)))
+    return _merged(device.matmul(filters, images, 2, 1 + d), 1)
+
+
+def _places(whole: Layout, units: Shape, steps: Shape, parts: tuple[Taps, ...]) -> Layout:
+    """Return where (N, C, *phase, *units) lie among all units and phases."""
+    shape, strides = whole.shape[:2], whole.strides[:2]
+    along = whole.strides[2:]
+    offset = whole.offset + sum(t.first * s for t, s in zip(parts, along, strict=True))
+    return Layout(
+        (*shape, *(t.phases for t in parts), *units),
+        (*strides, *along, *(k * s for k, s in zip(steps, along, strict=True))),
+        offset,
+    )
 
 
 def _to_filters(device: Device, x: Array, y: Array, geometry: Geometry) -> Array:

@@ -7,6 +7,8 @@ itself. A family holds no formula of any particular op.
 
 from __future__ import annotations
 
+import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +17,24 @@ import numpy as np
 from .. import dtypes
 from ..backends.array import Array, Body, Number, kept_shape, reduced_shape
 from ..backends.base import Device
-from ..core import Call, Input, Op, Value, apply, check_devices, wrap
+from ..checks import guarded
+from ..core import INPUT_NAMES, Call, Input, Op, Value, apply, check_devices, wrap
 from ..dtypes import DType
-from ..errors import DTypeError, ShapeError
+from ..errors import ArgumentError, DTypeError, ShapeError
 from ..layout import Layout, Shape, broadcast_shapes, normalize_axes
+from . import intervals
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 NUMBERS = (bool, int, float)
+
+
+def guarded_op(method: Callable) -> Any:
+    """Return the call of an op with a door that calls itself what the op is called."""
+    return guarded(method, lambda op: op.name)
+
+
 REGISTRY: dict[str, Op] = {}  # every op by its name: what tests and tools iterate over
 
 
@@ -35,18 +46,24 @@ def register(op: Op) -> Op:
 
 
 def scale(x: Tensor, partial: Any) -> Tensor | None:
-    """Return x * partial; a boolean partial selects, so that an infinite x times 0 is 0."""
+    """Return x * partial, where neither an infinite partial makes NaN of an x of 0, nor an
+    infinite x of a boolean partial, which selects.
+
+    So what does not count gets no derivative: the other branch of a `where`, masked elements, terms
+    of weight 0, also where their own derivatives are infinite or NaN.
+    """
     if isinstance(partial, Value):
         if partial.dtype is dtypes.bool_:
             return apply(REGISTRY["where"], partial, x, 0.0)
-        return apply(REGISTRY["multiply"], x, partial)
+        return apply(REGISTRY["weighted"], x, partial)
     if partial == 1:
         return x
     if partial == 0:
         return None
     if partial == -1:
         return apply(REGISTRY["negative"], x)
-    return apply(REGISTRY["multiply"], x, float(partial))
+    op = "multiply" if math.isfinite(partial) else "weighted"
+    return apply(REGISTRY[op], x, float(partial))
 
 
 def add_up(parts: Sequence[Tensor | None]) -> Tensor | None:
@@ -77,6 +94,17 @@ def spread(x: Tensor, shape: Shape, axes: Shape) -> Tensor:
     return expanded(x, shape)
 
 
+# How the Array API standard calls the arguments of elementwise functions, by their number.
+ARGUMENTS = ((), ("x",), ("x1", "x2"), ("condition", "x1", "x2"))
+
+
+def placed(names: Sequence[str]) -> inspect.Signature:
+    """Return the signature of a call whose arguments have names, but are taken by place alone."""
+    return inspect.Signature(
+        [inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names]
+    )
+
+
 _ALIKE = frozenset({"same", "number", "float", "compare"})  # kinds that take floats as they are
 
 
@@ -89,15 +117,28 @@ class Elementwise(Op):
     bool, then promoted).
     """
 
-    def __init__(self, name: str, body: Body, kind: str, partials: Sequence, arity: int, doc: str):
-        super().__init__(name, partials, doc)
+    def __init__(
+        self,
+        name: str,
+        body: Body,
+        kind: str,
+        partials: Sequence,
+        arguments: Sequence[str],
+        doc: str,
+        interval: intervals.Rule | None = None,
+    ):
+        told = ", ".join(f"{a} is {x}" for a, x in zip(INPUT_NAMES, arguments, strict=False))
+        super().__init__(name, partials, f"{doc} Here {told}.")
+        self.interval = interval
         self.body = body
         self.kind = kind
-        self.arity = arity
+        self.arity = len(arguments)
+        self.__signature__ = placed(arguments)  # what inspect.signature shows
         self.wants_shapes = any(rule is not None and "shapes" in rule.names for rule in self.rules)
         self._resolved: dict[tuple, tuple[tuple[DType, ...], DType]] = {}
         self._floating: dict[DType, tuple[tuple[DType, ...], DType]] = {}
 
+    @guarded_op
     def __call__(self, *inputs: Any) -> Tensor:
         if len(inputs) != self.arity:
             raise DTypeError(f"{self.name}: {len(inputs)} inputs came and {self.arity} are needed")
@@ -192,7 +233,10 @@ class Elementwise(Op):
         else:
             ins, out = self.resolve(inputs)
             first = next(x for x in inputs if isinstance(x, Array))
-        return device.map(self.body, inputs, ins, first.layout.shape, out)
+        made = device.map(self.body, inputs, ins, first.layout.shape, out)
+        if out.is_integer and self.interval is not None:
+            made.storage.bounds = intervals.derived(self.interval, inputs, ins, out)
+        return made
 
     def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
         rule = self.rule(position)
@@ -235,6 +279,9 @@ def coerce(op: str, inputs: Sequence[Any]) -> tuple[Input, ...]:
     return tuple(made)
 
 
+_GIVEN = ("a", "out", "axes", "shapes")  # what the rule of a reduction gets without being told
+
+
 class Reduction(Op):
     """An op that folds axes away. Calling it normalises the axes and puts kept ones back.
 
@@ -246,10 +293,20 @@ class Reduction(Op):
         super().__init__(name, (partial,), doc)
         self.kind = kind
         self.result = result
+        rule = self.rules[0]
+        self._options = () if rule is None else tuple(n for n in rule.names if n not in _GIVEN)
+        known = list(inspect.signature(type(self).__call__).parameters.values())[1:-1]
+        by_name = inspect.Parameter.KEYWORD_ONLY
+        more = [inspect.Parameter(n, by_name, default=None) for n in self._options]
+        self.__signature__ = inspect.Signature([*known, *more])
 
+    @guarded_op
     def __call__(self, x: Any, axis: Any = None, keepdims: bool = False, **params: Any) -> Tensor:
         if not isinstance(x, Value):
             (x,) = coerce(self.name, (x,))
+        for name in params:
+            if name not in self._options:
+                raise ArgumentError(f"{self.name}: {name} came, and no argument has that name")
         axes = normalize_axes(axis, len(x.shape), self.name)
         empty = [a for a in axes if x.shape[a] == 0]
         if empty and self.kind in ("max", "min"):
@@ -274,6 +331,9 @@ class Reduction(Op):
             out = device.full(shape, self.kind in ("prod", "all"), x.dtype)
         else:
             out = device.reduce(self.kind, x, axes, x.dtype)
+            if x.dtype.is_integer:
+                count = x.layout.size // max(1, out.layout.size)
+                out.storage.bounds = intervals.folded(self.kind, x, count, x.dtype)
         if params["keepdims"]:
             out = out.view(Layout.dense(kept_shape(x.shape, axes)))
         return out

@@ -8,6 +8,7 @@ their versions, gradients and generators, what the function did to them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from typing import Any, NamedTuple
 
 from .. import random, tape
@@ -18,6 +19,7 @@ from ..backends.tracing import traced_by
 from ..core import Node, Op, Value, caller, place
 from ..dtypes import DType
 from ..errors import GradientError, TraceError
+from ..interrupts import interruptible
 from ..layout import Layout
 from ..ops.indexing import outlier
 from ..tensor import Tensor
@@ -113,8 +115,8 @@ class Capture:
             raise
 
     def _call(self, function: Callable, args: tuple, kwargs: dict) -> Any:
-        """Run the function with the tracer in the devices' place."""
-        tracer = self._tracer
+        """Run the function with the tracer in the devices' place; it may be interrupted."""
+        tracer, outside = self._tracer, copy_context()
         swapped = []  # in the order of the arguments, a tensor that comes twice only once
         try:
             for i, x in enumerate(self._leaves):
@@ -124,7 +126,9 @@ class Capture:
             observer = Observer()
             try:
                 with traced_by(tracer), observer:
-                    out = function(*args, **kwargs)
+                    out = interruptible(outside, function, *args, **kwargs)
+                with traced_by(tracer):
+                    tracer.settle()
             finally:
                 observer.seen.searched = tracer.searched
                 self.ran, self.asked = observer.seen, observer.refusal
@@ -140,17 +144,21 @@ class Capture:
     def _finish_trace(self, out: Any) -> None:
         tracer = self._tracer
         self.device: Device | None = tracer.device
+        self._faults = tracer.faults
         self._handed: list[Any] = []  # the tensors of this call, then how to make them
         self._specs: list[Any] = []
         self._numbers: dict[int, int] = {}
+        self._argument: dict[int, int] = {}  # the first position of each, by its id
+        for i, x in enumerate(self._leaves):
+            self._argument.setdefault(id(x), i)
         self._shown: dict[Storage, None] = {}  # storages from outside that views show
         self._made: dict[Storage, int] = {}  # storages made inside, and their number
         self._entries = {
             id(t.before): node for node, t in tracer.grads.items() if isinstance(t.before, Value)
         }
-        found: list[Tensor] = []
+        found: dict[int, tuple[int, Tensor]] = {}
         self._template, account = template(out, found, self._known)
-        self._results = [self._number(x) for x in found]
+        self._results = [self._number(x) for _, x in found.values()]
         touched = [(node, t, self._action(t)) for node, t in tracer.grads.items()]
         self._argument_effects = self._effects_on_arguments()
         bindings = self._bindings = Bindings(tracer, self._leaves, self.watch, set(self._shown))
@@ -191,9 +199,8 @@ class Capture:
         return self._numbers[id(x)]
 
     def _spec(self, x: Tensor) -> Any:
-        for i, leaf in enumerate(self._leaves):
-            if leaf is x:
-                return Source("argument", i)
+        if id(x) in self._argument:
+            return Source("argument", self._argument[id(x)])
         if id(x) in self._entries:
             return Source("grad", self._entries[id(x)])
         if id(x) in self._known:
@@ -401,18 +408,24 @@ class Capture:
                 )
                 for storage, new in zip(self._alive, outs, strict=True):
                     storage.buffer, new.buffer = new.buffer, storage.buffer
+                self._expect_faults(executor)
         except BaseException:
             tracer.undo()
             raise
         result = fill(self._template, [self._handed[i] for i in self._results])
         # Only the trace needed these, and they hold memory.
         del self._tracer, self._bindings, self._leaves, self._nodes, self._alive, self._handed
-        del self._steps, self._numbers, self._entries, self._shown, self._made
+        del self._steps, self._numbers, self._argument, self._entries, self._shown, self._made
         del self._containers, self._known
         self.watch.forget()
         if self.watch_after is not None:
             self.watch_after.forget()
         return result
+
+    def _expect_faults(self, executor: Executor) -> None:
+        """Raise what the program found to be out of range; on a GPU that comes with a wait."""
+        if self._faults is not None:
+            executor.device.expect(self._faults)
 
     def _first_input(self, source: Source) -> Storage:
         if source.kind == "grad":
@@ -432,6 +445,9 @@ class Capture:
             return leaves[of].array.storage
         if kind == "grad":
             return self._node(of, leaves).grad.array.storage
+        if kind == "faults":
+            assert self._faults is not None
+            return self._faults.records.storage
         return of
 
     def fits(self, leaves: Sequence[Tensor]) -> bool:
@@ -513,7 +529,7 @@ class Capture:
         for callback, args in self._callbacks:
             callback(1, *args)
         for effect in self._effects:
-            if effect.replaced:
+            if effect.replaced and self._faults is None:  # else the run may turn out to be void
                 node = self._node(effect.key, leaves)
                 if node.grad is not None:
                     node.grad = tape.ZERO  # its memory can serve again in this very run
@@ -523,6 +539,7 @@ class Capture:
                 outs = self.executor.run(
                     inputs, lambda g, offset: (starts[g][0], starts[g][1] + offset)
                 )
+                self._expect_faults(self.executor)
         except BaseException:
             for (generator, is_global, count), _ in zip(self._generators, starts, strict=True):
                 (current if is_global else generator).counter -= count

@@ -12,15 +12,16 @@ import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import copy_context
 from types import FrameType
 from typing import Any
 
-from .. import tape
+from .. import forking, tape
 from ..backends.tracing import tracing
 from ..core import listeners
 from ..devices import default_device
 from ..errors import ArgumentError
-from ..interrupts import interrupts_wait
+from ..interrupts import interruptible, interrupts_wait, is_between, whole
 from ..tensor import Tensor
 from .build import Executor, History, build
 from .capture import Capture, check_arguments
@@ -32,6 +33,7 @@ from .tree import take_apart
 from .watch import TooMuchError, Watch
 
 LIMIT = 16  # captures of one function; more say that something changes from call to call
+PLAIN = 256  # signatures left uncompiled that are remembered
 PATIENCE = 4  # traces of one signature in a row that differ, before it is left uncompiled
 
 
@@ -68,11 +70,17 @@ class Compiled:
         self._warned = False
         self._reason = "the arguments change"
         self._lock = threading.RLock()
+        forking.register(self, "_lock", order=0, forget=Compiled._clear)
 
     # Calling it.
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if tracing() is not None or any(heard is not tape.record for heard in listeners()):
-            # Inside another compiled function, or where forward mode follows every operation.
+        if (
+            tracing() is not None
+            or is_between()
+            or any(heard is not tape.record for heard in listeners())
+        ):
+            # Inside another compiled function, in the handler of a signal that came in the midst of
+            # a trace, or where forward mode follows every operation.
             return self._function(*args, **kwargs)
         leaves: list[Tensor] = []
         objects: list[Any] = []
@@ -125,6 +133,7 @@ class Compiled:
             *(("a hook of an argument", h) for h in hooks),
         ]
 
+    @whole
     def _trace(
         self,
         signature: Signature,
@@ -163,15 +172,14 @@ class Compiled:
         except BaseException:
             capture.undo()
             raise
-        with interrupts_wait():
-            result = capture.first_run(executor)
-            self._newest = capture
-            if twin is not None:
-                signature.pending.remove(twin)
-                signature.captures.insert(0, capture)
-                signature.disagreements = signature.surprises = 0
-            else:
-                signature.pending = [*signature.pending[-PATIENCE:], capture]
+        result = capture.first_run(executor)
+        self._newest = capture
+        if twin is not None:
+            signature.pending.remove(twin)
+            signature.captures.insert(0, capture)
+            signature.disagreements = signature.surprises = 0
+        else:
+            signature.pending = [*signature.pending[-PATIENCE:], capture]
         if reason is not None:
             self._give_up(signature, reason)
         self._make_room(signature)
@@ -252,7 +260,9 @@ class Compiled:
         executor = self._executors.get(key)
         if executor is None:
             history = History(program)
-            executor = build(program, device, self._fuse, history=history)
+            executor = interruptible(
+                copy_context(), build, program, device, self._fuse, history=history
+            )
             self._executors[key], self._histories[executor] = executor, history
             if len(self._executors) > LIMIT:
                 self._executors.popitem(last=False)
@@ -269,6 +279,9 @@ class Compiled:
         if self._signatures:
             last = next(reversed(self._signatures))
             self._reason = _what_changes(last, key)
+        plain = [k for k, s in self._signatures.items() if s.is_plain]
+        if len(plain) >= PLAIN:
+            self._forget(plain[0])
         signature = self._signatures[key] = Signature()
         return signature
 
@@ -495,6 +508,15 @@ def compile(
     function is traced, and not again. Not watched are state that code in C reads by itself (NumPy's
     error mode, the context of decimal numbers), and what the standard library's modules hold beyond
     the names that the code uses.
+
+    Integers that the function computes may index. Where interval arithmetic, or a look at the
+    arguments before a run, cannot tell that they are in range, the run uses the nearest ones that
+    are, counts the others, and raises an IndexRangeError that names the operation and its line: at
+    the end of the call on NumPy, and on a GPU at the next wait for it (a value read, synchronize),
+    for the first run since the last wait that had some. On NumPy nothing has changed then. On a GPU
+    every tensor from outside that the run assigns to (parameters, state) has kept its values; what
+    the run returned, and gradients, follow from the replaced indices, and what is counted on the
+    host (versions, steps of optimizers, random numbers taken) is one call further.
 
     With fuse=False elementwise steps stay kernels of their own. Raises: TraceError when the
     function reads a value, or works on two devices; nothing has changed then. ArgumentError for

@@ -127,18 +127,17 @@ class Static:
         self.value = value
 
 
-def template(value: Any, leaves: list[Any], known: dict[int, Any]) -> tuple[Any, Any]:
+def template(
+    value: Any, leaves: dict[int, tuple[int, Any]], known: dict[int, Any]
+) -> tuple[Any, Any]:
     """Return (what `fill` makes the same value of, an account of it to compare).
 
     Containers are made anew at every filling, but for the `known` ones (by id), which existed
-    before. A tensor that occurs twice is one leaf.
+    before. A tensor that occurs twice is one leaf: `leaves` gets the number of each, by its id.
     """
     if isinstance(value, Value):
-        for i, x in enumerate(leaves):
-            if x is value:
-                return Leaf(i), ("tensor", i)
-        leaves.append(value)
-        return Leaf(len(leaves) - 1), ("tensor", len(leaves) - 1)
+        i, _ = leaves.setdefault(id(value), (len(leaves), value))
+        return Leaf(i), ("tensor", i)
     kind = type(value)
     if isinstance(value, (tuple, list, dict)) and id(value) not in known:
         if isinstance(value, dict):

@@ -42,11 +42,12 @@ class Fold:
         return struct.pack("<12I40I", *self.params, 0, *words)
 
 
-def plan(layout: Layout, axes: Shape, busy: int, apart: bool) -> Fold | None:
+def plan(layout: Layout, axes: Shape, busy: int, apart: bool, single: bool = False) -> Fold | None:
     """Return how to fold `axes` of a view that is not empty; None for too many axes.
 
     `busy` threads keep the adapter busy. `apart` says that neighbouring lanes are to read
-    neighbouring elements, as GPUs like it; else each reads a run, as caches do.
+    neighbouring elements, as GPUs like it; else each reads a run, as caches do. `single` says that
+    no four elements can be read at once.
     """
     kept_axes = [a for a in range(len(layout.shape)) if a not in axes]
     # In which order elements are folded is free: that of memory, so that axes merge.
@@ -56,7 +57,7 @@ def plan(layout: Layout, axes: Shape, busy: int, apart: bool) -> Fold | None:
     if len(kept) > MOST_AXES or len(folded) > MOST_AXES:
         return None
     outputs, tail = prod(kept), 0
-    along = _along(layout.offset, kept, kept_steps, folded, folded_steps)
+    along = "" if single else _along(layout.offset, kept, kept_steps, folded, folded_steps)
     offset = layout.offset
     if along:
         offset //= 4

@@ -32,8 +32,11 @@ class Scan:
     parts: Layout | None
 
 
-def plan(layout: Layout, axis: int, back: bool) -> Scan | None:
-    """Return how to scan a view that is not empty along `axis`; None for too many axes."""
+def plan(layout: Layout, axis: int, back: bool, single: bool = False) -> Scan | None:
+    """Return how to scan a view that is not empty along `axis`; None for too many axes.
+
+    `single` says that no four elements can be read at once.
+    """
     shape, extent = layout.shape, layout.shape[axis]
     run = RUN if prod(shape[axis + 1 :]) == 1 else FAR_RUN
     blocks = -(-extent // run)
@@ -46,7 +49,7 @@ def plan(layout: Layout, axis: int, back: bool) -> Scan | None:
     if len(extents) > MOST_AXES:
         return None
     parts = None if blocks == 1 else _cut(seen[0], axis, blocks - 1, run)
-    along = _along(extent, steps, offsets, extents, strides)
+    along = "" if single else _along(extent, steps, offsets, extents, strides)
     scaled = 3 if along == "columns" else 2  # totals of rows are no vec4s
     if along:
         offsets = [o // 4 for o in offsets]

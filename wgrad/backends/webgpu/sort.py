@@ -28,7 +28,7 @@ _KEYS = {
     "uint32": "a",
     "int32": "bitcast<u32>(a) ^ 0x80000000u",
     "float32": "sort_key(a)",
-    "float16": "sort_key(a)",
+    "float16": "sort_key(f32(a))",
 }
 
 

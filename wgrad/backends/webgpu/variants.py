@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ...dtypes import DType
 from ..array import OPERANDS, Body
 from . import shaders
@@ -74,25 +76,77 @@ def map_source(
 
 _COMBINE = {
     "sum": "x + y",
+    "small sum": "x + y",  # of 1/64 of the elements
     "prod": "x * y",
     "max": "max(x, y)",
     "min": "min(x, y)",
     "any": "max(x, y)",  # bools are stored as 0 and 1
     "all": "min(x, y)",
+    "logsumexp": "real_logaddexp(x, y)",  # of scans alone
+}
+# The total of nothing; infinities are no constants in WGSL.
+_NOTHING = {
+    "sum": lambda dtype: "T(0)",
+    "prod": lambda dtype: "T(1)",
+    "max": lambda dtype: _least(dtype) if dtype.is_integer else "make_inf(-1.0)",
+    "min": lambda dtype: _greatest(dtype) if dtype.is_integer else "make_inf(1.0)",
+    "logsumexp": lambda dtype: "make_inf(-1.0)",
 }
 
 
-_ONE_BY_ONE = (
-    "alias V = T;\nalias Held = Source;\nfn both(x: V, y: V) -> V { return combine(x, y); }"
-)
+def _least(dtype: DType) -> str:
+    return "0u" if dtype.storage == "u32" else "bitcast<i32>(0x80000000u)"
+
+
+def _greatest(dtype: DType) -> str:
+    return "0xffffffffu" if dtype.storage == "u32" else "0x7fffffff"
+
+
+def _combined(kind: str, dtype: DType) -> str:
+    """Return the WGSL that makes one of two; max and min of floats pass NaN on."""
+    extreme = dtype.is_floating and kind in ("max", "min")
+    return f"nan_{_COMBINE[kind]}" if extreme else _COMBINE[kind]
+
+
+# What kernels pass on of a product of floats: see lib/wide_product.wgsl.
+WIDE = DType("wide", np.dtype("V12"), 2, "Wide", "Wide")
+
+
+def _wide_lines() -> list[str]:
+    """Return the type of wide products, and the functions of it with all that they call."""
+    text = shaders.source("lib/wide_product")
+    return [shaders.library(text), text, "alias T = Wide;"]
+
+
+_ONE_BY_ONE = """\
+alias V = T;
+alias Held = Source;
+fn both(x: V, y: V) -> V { return combine(x, y); }
+fn loaded(x: Held) -> V { return LOADED; }"""
 _AS_IT_IS = "alias R = V;\nfn finish(x: V, lane: u32) -> R { return x; }"
+_NARROWED = "alias R = f32;\nfn finish(x: V, lane: u32) -> R { return narrowed(x); }"
 
 
-def reduce_source(kind: str, dtype: DType, along: str, grid: bool) -> str:
-    """Return a reduction kernel for one of reduce.py's plans; max and min of floats pass NaN on."""
-    expression = _COMBINE[kind]
-    if dtype.is_floating and kind in ("max", "min"):
-        expression = f"nan_{expression}"
+def reduce_source(kind: str, dtype: DType, result: DType, along: str, grid: bool) -> str:
+    """Return a reduction kernel for one of reduce.py's plans; max and min of floats pass NaN on.
+
+    A product of floats is a wide one, from which and to which there are kernels too.
+    """
+    grids = {"const GRID = true;": f"const GRID = {str(grid).lower()};"}
+    if kind == "prod" and dtype.is_floating:
+        assert not along
+        lines = [
+            *_wide_lines(),
+            f"alias Source = {dtype.storage};",
+            "fn combine(x: T, y: T) -> T { return wide_product(x, y); }",
+        ]
+        blocks = {
+            "kind": "\n".join(lines),
+            "loads": _ONE_BY_ONE.replace("LOADED", "x" if dtype is WIDE else "widened(f32(x))"),
+            "stores": _AS_IT_IS if result is WIDE else _NARROWED,
+        }
+        return shaders.fill("reduce", blocks, grids)
+    expression = _combined(kind, dtype)
     lines = [
         shaders.library(expression),
         f"alias T = {dtype.wgsl if dtype.is_floating else dtype.storage};",
@@ -102,56 +156,108 @@ def reduce_source(kind: str, dtype: DType, along: str, grid: bool) -> str:
     blocks = {"kind": "\n".join(lines)}
     if along != "rows":
         blocks["stores"] = _AS_IT_IS
+    text = "V(x)"
+    if kind == "small sum":  # hidden from compilers, which make (x + y) / 64 of x / 64 + y / 64
+        words = "vec4<u32>" if along else "u32"
+        text = f"bitcast<V>(bitcast<{words}>(V(x) * 0x1p-6f) ^ {words}(params.zero))"
     if not along:
-        blocks["loads"] = _ONE_BY_ONE
-    grids = {"const GRID = true;": f"const GRID = {str(grid).lower()};"}
+        blocks["loads"] = _ONE_BY_ONE.replace("LOADED", text)
+    else:
+        grids["fn loaded(x: Held) -> V { return V(x); }"] = (
+            f"fn loaded(x: Held) -> V {{ return {text}; }}"
+        )
     return shaders.fill("reduce", blocks, grids)
 
 
-_NOTHING = {"sum": 0, "prod": 1}
+_NO_QUARTERS = """\
+const QUARTERS = false;
+fn quarter_of(x: V) -> V { return x; }
+fn times_16(x: Total) -> Total { return x; }
+fn raised(x: Total) -> Total { return x; }
+fn times_4(x: Written) -> Written { return x; }
+fn finite_or(x: Written, y: Written) -> Written { return x; }"""
+_QUARTERS = """\
+const QUARTERS = true;
+fn quarter_of(x: V) -> V { return bitcast<f32>(bitcast<u32>(x * 0.25) ^ params.zero); }
+fn times_16(x: Total) -> Total { return x * 16.0; }
+fn raised(x: Total) -> Total { return x * 4.0; }
+fn times_4(x: Written) -> Written { return x * 4.0; }
+fn finite_or(x: Written, y: Written) -> Written {
+    return select(x, y, (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u);
+}"""
 _SCAN_LOADS = {
     "rows back": """\
 alias V = vec4<T>;
+alias Made = V;
+alias Written = V;
 alias Total = T;
-fn advance(total: Total, x: V) -> V {
+fn start() -> Total { return nothing(); }
+fn advance(total: Total, x: V) -> Made {
     let c = combine(total, x.w);
     let b = combine(c, x.z);
     let a = combine(b, x.y);
     return V(combine(a, x.x), a, b, c);
 }
-fn last(x: V) -> Total { return x.x; }
-fn after(total: Total, x: V) -> V {
+fn last(x: Made) -> Total { return x.x; }
+fn after(total: Total, x: Made) -> Written {
     return V(combine(total, x.x), combine(total, x.y), combine(total, x.z), combine(total, x.w));
 }""",
     "columns": """\
 alias V = vec4<T>;
+alias Made = V;
+alias Written = V;
 alias Total = V;
-fn advance(total: Total, x: V) -> V {
+fn start() -> Total { return V(nothing()); }
+fn advance(total: Total, x: V) -> Made {
     return V(
         combine(total.x, x.x), combine(total.y, x.y), combine(total.z, x.z), combine(total.w, x.w)
     );
 }
-fn last(x: V) -> Total { return x; }
-fn after(total: Total, x: V) -> V { return advance(total, x); }""",
+fn last(x: Made) -> Total { return x; }
+fn after(total: Total, x: Made) -> Written { return advance(total, x); }""",
     "": """\
-alias V = T;
+alias V = SOURCE;
+alias Made = T;
+alias Written = SOURCE;
 alias Total = T;
-fn advance(total: Total, x: V) -> V { return combine(total, x); }
-fn last(x: V) -> Total { return x; }
-fn after(total: Total, x: V) -> V { return advance(total, x); }""",
+fn start() -> Total { return nothing(); }
+fn advance(total: Total, x: V) -> Made { return combine(total, LOADED); }
+fn last(x: Made) -> Total { return x; }
+fn after(total: Total, x: Made) -> Written { return WRITTEN; }""",
 }
 
 
-def scan_source(kind: str, dtype: DType, along: str) -> str:
-    """Return a scan kernel for one of scan.py's plans."""
-    lines = [
-        f"alias T = {dtype.storage};",
-        f"const NOTHING = T({_NOTHING[kind]});",
-        f"fn combine(x: T, y: T) -> T {{ return {_COMBINE[kind]}; }}",
-    ]
+def scan_source(kind: str, dtype: DType, along: str, quarters: bool) -> str:
+    """Return a scan kernel for one of scan.py's plans; the totals of float products are wide.
+
+    With `quarters` the totals before are those of 1/64 of all, and nothing overflows in a block.
+    """
+    loads = _SCAN_LOADS.get(along, "")
+    read, combined = "x", "combine(total, x)"
+    if kind == "prod" and dtype.is_floating:
+        assert not along
+        lines = [*_wide_lines(), "fn nothing() -> T { return Wide(1.0, 0.0, 0); }"]
+        expression = "wide_product(x, y)"
+        if dtype is not WIDE:
+            read, combined = "widened(x)", "narrowed(combine(total, x))"
+    else:
+        expression, nothing = _combined(kind, dtype), _NOTHING[kind](dtype)
+        lines = [
+            shaders.library(f"{expression} {nothing}"),
+            f"alias T = {dtype.storage};",
+            f"fn nothing() -> T {{ return {nothing}; }}",
+        ]
+    lines.append(f"fn combine(x: T, y: T) -> T {{ return {expression}; }}")
     blocks = {"kind": "\n".join(lines)}
     if along != "rows":
-        blocks["loads"] = _SCAN_LOADS[along]
+        names = {"SOURCE": str(dtype.storage), "LOADED": read, "WRITTEN": combined}
+        for name, text in names.items():
+            loads = loads.replace(name, text)
+        blocks["loads"] = loads
+    if not quarters:
+        blocks["range"] = _NO_QUARTERS
+    elif not along:
+        blocks["range"] = _QUARTERS
     return shaders.fill("scan", blocks)
 
 

@@ -7,9 +7,21 @@ from typing import Any
 
 import numpy as np
 
+from .. import intervals
 from ..families import Elementwise
 from .declare import by_kind, elementwise
-from .logic import equal, greater, greater_equal, less, less_equal, logical_and, where
+from .logic import (
+    equal,
+    greater,
+    greater_equal,
+    isfinite,
+    less,
+    less_equal,
+    logical_and,
+    logical_or,
+    not_equal,
+    where,
+)
 
 add = elementwise(
     "add",
@@ -17,10 +29,17 @@ add = elementwise(
     numpy=np.add,
     partials=(1, 1),
     kind="same",
+    interval=intervals.add,
     doc="a + b; for bools, or.",
 )
 subtract = elementwise(
-    "subtract", wgsl="a - b", numpy=np.subtract, partials=(1, -1), kind="number", doc="a - b."
+    "subtract",
+    wgsl="a - b",
+    numpy=np.subtract,
+    partials=(1, -1),
+    kind="number",
+    interval=intervals.subtract,
+    doc="a - b.",
 )
 multiply = elementwise(
     "multiply",
@@ -28,7 +47,30 @@ multiply = elementwise(
     numpy=np.multiply,
     partials=(lambda b: b, lambda a: a),
     kind="same",
+    interval=intervals.multiply,
     doc="a * b; for bools, and.",
+)
+
+
+def _of_weight(a: Any, b: Any) -> Any:
+    """b, but 0 where the weight is 0 and no product would have been a number."""
+    return where(logical_or(not_equal(a, 0), isfinite(b)), b, 0.0)
+
+
+def _weighted(a: Any, b: Any) -> Any:
+    out = a * b
+    if isinstance(out, np.ndarray) and not np.isnan(np.min(out, initial=0)):
+        return out  # the usual case: to look at the results costs less than to choose each
+    return np.where(a == 0, 0, out)
+
+
+weighted: Elementwise = elementwise(
+    "weighted",
+    wgsl="select(a * b, 0.0, a == 0.0)",
+    numpy=_weighted,
+    partials=(_of_weight, lambda a: a),
+    doc="a * b, and 0 where the weight a is 0, whatever b is: infinite and NaN too. A term that "
+    "does not count, and a cotangent of 0, count as nothing.",
 )
 
 
@@ -44,16 +86,30 @@ divide = elementwise(
     partials=(_inverse, lambda out, b: -out / b),
     doc="a / b, a float also for integers; x / 0 is an infinity, 0 / 0 is NaN.",
 )
+value_of = elementwise(
+    "value_of",
+    wgsl="a",
+    numpy=lambda a, b: np.positive(a),
+    partials=(None, 1),
+    doc="a, with the derivatives of b.",
+)
 negative = elementwise(
     "negative",
     wgsl=by_kind("T(0) - a", floating="-a"),  # of u32 there is no -a; of a zero, 0 - a has no sign
     numpy=np.negative,
     partials=(-1,),
     kind="number",
+    interval=intervals.negative,
     doc="-a.",
 )
 positive = elementwise(
-    "positive", wgsl="a", numpy=np.positive, partials=(1,), kind="number", doc="a."
+    "positive",
+    wgsl="a",
+    numpy=np.positive,
+    partials=(1,),
+    kind="number",
+    interval=intervals.same,
+    doc="a.",
 )
 reciprocal = elementwise(
     "reciprocal",
@@ -68,12 +124,19 @@ square = elementwise(
     numpy=np.square,
     partials=(lambda a: 2 * a,),
     kind="number",
+    interval=intervals.square,
     doc="a * a.",
 )
 
 # Kinks.
 abs_ = elementwise(
-    "abs", wgsl="abs(a)", numpy=np.abs, partials=(lambda a: sign(a),), kind="number", doc="|a|."
+    "abs",
+    wgsl="abs(a)",
+    numpy=np.abs,
+    partials=(lambda a: sign(a),),
+    kind="number",
+    interval=intervals.absolute,
+    doc="|a|.",
 )
 sign: Elementwise = elementwise(
     "sign",
@@ -82,6 +145,7 @@ sign: Elementwise = elementwise(
     numpy=np.sign,
     partials=(0,),
     kind="number",
+    interval=intervals.sign,
     doc="-1, 0 or 1 by the sign of a; NaN stays NaN; its slope is 0.",
 )
 
@@ -97,6 +161,7 @@ maximum = elementwise(
     numpy=np.maximum,
     partials=(lambda a, b: _winner(a > b, equal(a, b)), lambda a, b: _winner(b > a, equal(a, b))),
     kind="same",
+    interval=intervals.maximum,
     doc="The larger of a and b; NaN if either is; a tie shares the gradient.",
 )
 minimum = elementwise(
@@ -105,6 +170,7 @@ minimum = elementwise(
     numpy=np.minimum,
     partials=(lambda a, b: _winner(a < b, equal(a, b)), lambda a, b: _winner(b < a, equal(a, b))),
     kind="same",
+    interval=intervals.minimum,
     doc="The smaller of a and b; NaN if either is; a tie shares the gradient.",
 )
 clamp = elementwise(
@@ -113,11 +179,14 @@ clamp = elementwise(
     numpy=lambda a, b, c: np.minimum(np.maximum(a, b), c),
     partials=(
         lambda a, b, c: logical_and(greater_equal(a, b), less_equal(a, c)),
-        lambda a, b: less(a, b),
-        lambda a, c: greater(a, c),
+        lambda a, b, c: logical_and(less(a, b), less_equal(b, c)),
+        lambda a, b, c: logical_or(greater(a, c), greater(b, c)),
     ),
     kind="number",
-    doc="a kept between b and c, bounds included; its slope is 1 at both; NaN stays NaN.",
+    arguments=("x", "min", "max"),
+    interval=intervals.clamp,
+    doc="a kept between b and c, bounds included; its slope is 1 at both; c where b is greater "
+    "than c; NaN stays NaN.",
 )
 
 
@@ -137,5 +206,6 @@ lerp = elementwise(
     wgsl="real_lerp(a, b, c)",
     numpy=_lerp,
     partials=(lambda c: 1 - c, lambda c: c, lambda a, b: b - a),
+    arguments=("start", "end", "weight"),
     doc="a + c * (b - a): exactly a where the weight c is 0, b where it is 1.",
 )

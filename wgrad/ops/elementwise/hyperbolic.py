@@ -23,11 +23,27 @@ cosh: Elementwise = elementwise(
     partials=(lambda a: sinh(a),),
     doc="The hyperbolic cosine.",
 )
-tanh = elementwise(
+# 1 - tanh(a) ** 2 and sigmoid(a) * (1 - sigmoid(a)) have no digits left where the functions are
+# near 1: both are this bell, of 2 * a and of a.
+
+
+def _sigmoid_slope(a: np.ndarray) -> np.ndarray:
+    small = np.exp(-np.abs(a))
+    return small / ((1 + small) * (1 + small))
+
+
+sigmoid_slope: Elementwise = elementwise(
+    "sigmoid_slope",
+    wgsl="sigmoid_slope(a)",
+    numpy=_sigmoid_slope,
+    partials=(lambda out, a: -out * tanh(0.5 * a),),
+    doc="The derivative of sigmoid, with all its digits.",
+)
+tanh: Elementwise = elementwise(
     "tanh",
     wgsl="real_tanh(a)",
     numpy=np.tanh,
-    partials=(lambda out: 1 - out * out,),
+    partials=(lambda a: 4 * sigmoid_slope(2 * a),),
     doc="The hyperbolic tangent; never overflows.",
 )
 asinh = elementwise(

@@ -2,35 +2,56 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ...core import apply
+from ...core import Value, apply
 from ..families import REGISTRY
-from .arithmetic import abs_
+from .arithmetic import abs_, clamp, weighted
 from .declare import elementwise
-from .logic import equal, greater_equal, isinf, logical_and, logical_not, where
+from .logic import equal, greater_equal, isinf, less, logical_and, logical_not, where
+
+_FLAT = 1e-15  # an exponent below which a**b is 1, for all that its slope shows
 
 
 def _power_base(a: Any, b: Any) -> Any:
-    """d(a**b)/da = b a**(b-1), which is 0 where b is 0, also where a is 0, subnormal or NaN."""
+    """d(a**b)/da = b a**(b-1), which is 0 where b is 0, also where a is 0, subnormal or NaN.
+
+    Where b is almost 0 it is b / a, for a**(b-1) may be infinite.
+    """
     if isinstance(b, (int, float)):
-        return 0 if b == 0 else b * power(a, b - 1)
+        if abs(b) >= _FLAT:
+            return b * power(a, b - 1)
+        return where(greater_equal(a, 0), b / a, math.nan) if b else 0
     # 1 / a is no number there, and b times it would be NaN, its slope too: no a is asked for it.
     least = float(np.finfo(b.dtype.numpy).tiny)
     flat = logical_and(equal(b, 0), logical_not(greater_equal(abs_(a), least)))
-    power_below = power(where(flat, 1.0, a), where(flat, 1.0, b - 1))
-    return where(flat, 0.0, b * power_below)
+    base = where(flat, 1.0, a)
+    almost = logical_and(less(abs_(b), _FLAT), greater_equal(base, 0))
+    slope = where(almost, b / base, b * power(base, where(flat, 1.0, b - 1)))
+    return where(flat, 0.0, slope)
 
 
 def _power_exponent(out: Any, a: Any) -> Any:
-    """d(a**b)/db = a**b log a, and 0 where a is 0 (but NaN where a**b is infinite there)."""
-    if isinstance(a, (int, float)):
-        return out * math.log(a) if a > 0 else (0 if a == 0 else out * math.nan)
-    return out * log(where(a == 0, 1.0, a))
+    """d(a**b)/db = a**b log a, which is 0 where a**b is 0, and at 0 ** 0, as in PyTorch."""
+    if isinstance(a, (int, float)) and a:
+        return weighted(out, math.log(a) if a > 0 else math.nan)
+    slope = -math.inf if isinstance(a, (int, float)) else log(a)
+    unit = logical_and(equal(a, 0), equal(out, 1)) if isinstance(a, Value) else equal(out, 1)
+    return weighted(out, where(unit, 0.0, slope))
+
+
+def _power(a: Any, b: Any) -> Any:
+    """a ** b; NumPy takes roots for it where b is 0.5 all along a row, also of -inf and -0.0."""
+    with contextlib.suppress(TypeError):  # b is no number
+        if float(b) != 0.5:
+            return np.power(a, b)
+    signed = np.logical_and(np.equal(b, 0.5), np.logical_or(np.equal(a, 0), np.equal(a, -np.inf)))
+    return np.power(np.where(signed, np.absolute(a), a), b)
 
 
 power = elementwise(
@@ -38,7 +59,7 @@ power = elementwise(
     wgsl=lambda *dtypes: {"int32": "int_pow(a, b)", "uint32": "uint_pow(a, b)"}.get(
         dtypes[0].name, "real_pow(a, b)"
     ),
-    numpy=np.power,
+    numpy=_power,
     partials=(_power_base, _power_exponent),
     kind="number",
     doc="a ** b; (-3) ** 2 is 9, 0 ** 0 is 1, a negative base with a fractional exponent is NaN.",
@@ -130,7 +151,8 @@ _OUTER = (
 )  # fmt: skip
 
 
-def _polynomial(coefficients: Sequence[float], x: Any) -> Any:
+def polynomial(coefficients: Sequence[float], x: Any) -> Any:
+    """Return a polynomial of an array, from its leading coefficient on."""
     total = np.full_like(x, coefficients[0])
     for c in coefficients[1:]:  # in place: most of the time would go into making arrays
         total *= x
@@ -141,10 +163,10 @@ def _polynomial(coefficients: Sequence[float], x: Any) -> Any:
 def _erf_parts(x: Any, far: Any) -> tuple[Any, Any]:
     """erf(x) as if x were in [0, 1], and 1 - erf(x), also where tiny, of those that are `far`."""
     near = np.minimum(x, 1)
-    inner = x * _polynomial(_INNER, near * near)
+    inner = x * polynomial(_INNER, near * near)
     out = np.minimum(x[far], 28)  # from where on it is 0
     head = out.astype(np.float32).astype(np.float64)  # whose square is exact
-    slow = _polynomial(_OUTER, (out - 1.5) / (out + 2)) / (out + 2)
+    slow = polynomial(_OUTER, (out - 1.5) / (out + 2)) / (out + 2)
     return np.asarray(inner), np.exp(-head * head) * (np.exp((head - out) * (head + out)) * slow)
 
 
@@ -165,10 +187,16 @@ def _erf(a: Any) -> Any:
     return np.copysign(found, a).astype(a.dtype)
 
 
+def bell(a: Any) -> Any:
+    """e ** -(a ** 2), whose own slope at infinity is 0, too."""
+    a = clamp(a, -30.0, 30.0)  # where it is 0
+    return exp(-(a * a))
+
+
 erf = elementwise(
     "erf",
     wgsl="real_erf(a)",
     numpy=_erf,
-    partials=(lambda a: (2 / math.sqrt(math.pi)) * exp(-(a * a)),),
+    partials=(lambda a: (2 / math.sqrt(math.pi)) * bell(a),),
     doc="The error function: the share of a normal distribution within a * sqrt(2) of its mean.",
 )

@@ -14,11 +14,12 @@ from ..limits import Limits
 from .common import renamed
 
 # Ops that give their first input back when the second is this number, to the bit.
-_NEUTRAL = {"multiply": 1, "divide": 1, "subtract": 0}
+_NEUTRAL = {"multiply": 1, "weighted": 1, "divide": 1, "subtract": 0}
 
 
 def fold_constants(program: Program, limits: Limits) -> Program:
     """Return the program with constants as numbers, and without what follows from them alone."""
+    kept = program.kept
     known: dict[int, Number] = {}
     same: dict[int, int] = {}
     steps: list[Step] = []
@@ -29,8 +30,7 @@ def fold_constants(program: Program, limits: Limits) -> Program:
             step = _computed(replace(step, inputs=inputs))
         if step.kind == "full":
             known[step.out.index] = step.params["value"]
-        kept = step.out.index in program.kept
-        source = None if kept else _unchanged(step)
+        source = None if step.out.index in kept else _unchanged(step)
         if source is not None:
             same[step.out.index] = source
         else:

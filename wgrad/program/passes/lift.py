@@ -46,6 +46,8 @@ def _is_apart(step: Step, limits: Limits) -> bool:
     """Whether the device's own method does a step better."""
     if step.kind == "scatter_add":
         return not limits.scatters_compare
+    if step.kind == "reduce" and step.params["kind"] == "prod" and step.out.dtype.is_floating:
+        return not limits.folds_products
     many = len(step.inputs) > limits.pieces or len(step.reads()) >= limits.buffers
     return step.kind == "place" and many
 
