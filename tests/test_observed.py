@@ -32,6 +32,7 @@ import pytest
 import wgrad as wg
 from wgrad import nn, optim
 from wgrad.program.compile import Compiled
+from wgrad.program.names import names_of_class
 
 ONE = np.ones(2, "float32")
 ACT: Any = wg.tanh
@@ -904,6 +905,25 @@ def test_observed_attributes_that_the_step_never_reads_cost_no_trace(device):
     twin.scale = 4.0
     expected = twin(holder(wg.ones((1, 2)))).square().mean().item()
     assert step(wg.ones((1, 2))).item() == pytest.approx(expected)
+
+
+def test_observed_names_of_our_own_classes_are_all_known():
+    parameter = wg.parameter([1.0])
+    things: list[Any] = [
+        nn.Linear(2, 2),
+        nn.Sequential(nn.ReLU()),
+        nn.Conv2d(1, 1, 3),
+        nn.BatchNorm1d(2),
+        nn.LayerNorm(2),
+        nn.Embedding(2, 2),
+        nn.Dropout(0.5),
+        nn.MultiheadAttention(2, 1),
+        optim.SGD([parameter], lr=0.1),
+        optim.Adam([parameter], lr=0.1),
+    ]
+    for thing in things:
+        assert set(vars(thing)) <= names_of_class(type(thing)), type(thing)
+    assert "history" not in names_of_class(nn.Linear)
 
 
 def test_observed_members_that_a_module_looks_for_are_watched(numpy_device):
