@@ -7,7 +7,9 @@ import cProfile
 import dataclasses
 import datetime
 import enum
+import fractions
 import functools
+import importlib
 import itertools
 import logging
 import math
@@ -30,13 +32,14 @@ import pytest
 import wgrad as wg
 from wgrad import nn, optim
 from wgrad.program.compile import Compiled
+from wgrad.program.names import names_of_class
 
 ONE = np.ones(2, "float32")
 ACT: Any = wg.tanh
 SCALE = 1.0
 MODE = "none"
 LAST: Any = None
-NAMES = ["SCALE"]
+NAMES = ["SCALE", "settings_of_observed"]
 LOG = logging.getLogger("wgrad.tests")
 
 
@@ -591,7 +594,14 @@ def watched() -> dict[str, Callable]:
         def scale(_):
             return 1.0
 
-        return lambda: scale(3), lambda k: scale.register(int, lambda _: k)
+        known = {0}
+
+        def register(k):
+            if k not in known:
+                known.add(k)
+                scale.register(int, lambda _: k)
+
+        return lambda: scale(3), register
 
     def arguments():
         sys.argv.append("0")
@@ -663,6 +673,13 @@ def watched() -> dict[str, Callable]:
             lambda k: held.__setitem__(0, datetime.date(2020, 1, 1 + k)),
         )
 
+    def fraction():
+        held = [fractions.Fraction(1, 2)]
+        return (
+            lambda: wg.tensor([float(held[0])]),
+            lambda k: held.__setitem__(0, fractions.Fraction(1 + k, 2)),
+        )
+
     def shadowed():
         globals().pop("abs", None)
         return lambda: abs(-1), lambda k: globals().update(abs=lambda _: 7) if k else None
@@ -704,8 +721,52 @@ def watched() -> dict[str, Callable]:
 
     def weak_values():
         thing = Holder(0)
-        table = weakref.WeakValueDictionary(a=thing)
-        return lambda thing=thing: table["a"].value, lambda k: setattr(thing, "value", k)
+        table, alive = weakref.WeakValueDictionary(a=thing), [thing]
+        return lambda: table["a"].value, lambda k: setattr(alive[0], "value", k)
+
+    def logger():
+        log = logging.getLogger("wgrad.tests.levels")
+        log.isEnabledFor(logging.INFO)
+        return (
+            lambda: 2 if log.isEnabledFor(logging.INFO) else 3,
+            lambda k: log.setLevel(logging.DEBUG if k else logging.ERROR),
+        )
+
+    def of_a_function():
+        def unused():
+            raise NotImplementedError
+
+        unused.scale = 0
+        return lambda: unused.scale, lambda k: setattr(unused, "scale", k)
+
+    def of_a_function_later():
+        return (
+            lambda: getattr(of_a_function, "later", 9),
+            lambda k: setattr(of_a_function, "later", k) if k else None,
+        )
+
+    def within_an_object():
+        timer = threading.Timer(1.0, nothing)
+        return (
+            lambda: 2 if timer.finished.is_set() else 3,
+            lambda k: timer.finished.set() if k else None,
+        )
+
+    def by_import():
+        return (
+            lambda: importlib.import_module("settings_of_observed").scale,
+            lambda k: setattr(sys.modules["settings_of_observed"], "scale", k),
+        )
+
+    def by_module_name():
+        return (
+            lambda: sys.modules[NAMES[1]].scale,
+            lambda k: setattr(sys.modules["settings_of_observed"], "scale", k),
+        )
+
+    def drawn():
+        generator = wg.Generator(3)
+        return lambda: generator.counter, lambda k: setattr(generator, "counter", k)
 
     return {k: f for k, f in locals().items() if callable(f)}
 
@@ -717,6 +778,9 @@ def test_observed_state_of_all_kinds_is_followed(numpy_device, monkeypatch, kind
     monkeypatch.setitem(globals(), "SCALE", 0)
     monkeypatch.setitem(globals(), "abs", None)  # put back at the end
     monkeypatch.setattr(math, "floor", math.floor)
+    settings = types.ModuleType("settings_of_observed")
+    settings.scale = 0
+    monkeypatch.setitem(sys.modules, "settings_of_observed", settings)
 
     def make():
         find, change = watched()[kind]()
@@ -841,6 +905,25 @@ def test_observed_attributes_that_the_step_never_reads_cost_no_trace(device):
     twin.scale = 4.0
     expected = twin(holder(wg.ones((1, 2)))).square().mean().item()
     assert step(wg.ones((1, 2))).item() == pytest.approx(expected)
+
+
+def test_observed_names_of_our_own_classes_are_all_known():
+    parameter = wg.parameter([1.0])
+    things: list[Any] = [
+        nn.Linear(2, 2),
+        nn.Sequential(nn.ReLU()),
+        nn.Conv2d(1, 1, 3),
+        nn.BatchNorm1d(2),
+        nn.LayerNorm(2),
+        nn.Embedding(2, 2),
+        nn.Dropout(0.5),
+        nn.MultiheadAttention(2, 1),
+        optim.SGD([parameter], lr=0.1),
+        optim.Adam([parameter], lr=0.1),
+    ]
+    for thing in things:
+        assert set(vars(thing)) <= names_of_class(type(thing)), type(thing)
+    assert "history" not in names_of_class(nn.Linear)
 
 
 def test_observed_members_that_a_module_looks_for_are_watched(numpy_device):

@@ -541,10 +541,10 @@ def compile(
     may rest on what nobody can see: random numbers that are not wgrad's, iterators, the clock,
     files, queues, other threads, other functions written in C that are not known to compute only.
 
-    What is left: what only puts something out (print, logging, warnings, writing to an open file,
-    sleep) is done while the function is traced, and not again. Not watched are state that code in C
-    reads by itself (NumPy's error mode, the context of decimal numbers), and what the standard
-    library's modules hold beyond the names that the code uses.
+    What is left: what only puts something out (print, logging, warnings, sleep) is done while the
+    function is traced, and not again. Not watched are state that code in C reads by itself (NumPy's
+    error mode, the context of decimal numbers), and what the standard library's modules hold beyond
+    the names that the code uses.
 
     Integers that the function computes may index. Where interval arithmetic, or a look at the
     arguments before a run, cannot tell that they are in range, the run uses the nearest ones that

@@ -126,3 +126,8 @@ def fingerprint(x: Any) -> Any:
     """Return what equal arrays have in common."""
     plain = np.ndarray.view(x, np.ndarray) if isinstance(x, np.ndarray) else x  # not a subclass's
     return plain.shape, plain.dtype.str, plain.tobytes()
+
+
+def logging_of(x: Any) -> tuple:
+    """Return what decides, beside its parents, whether a logger puts something out."""
+    return x.level, x.disabled, x.manager.disable

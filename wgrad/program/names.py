@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dis
 import functools
-import inspect
 import re
 import sys
 from collections.abc import Iterable
 from types import CodeType
 from typing import Any, NamedTuple
+
+from .identity import is_filled
 
 # Functions that find an attribute by a string; their calls are looked at one by one.
 BY_STRING = frozenset({"getattr", "hasattr", "setattr", "delattr"})
@@ -18,7 +19,9 @@ _REFLECTING = frozenset({
     "vars", "dir", "attrgetter", "methodcaller", "getmembers", "__dict__",
     "__getattribute__", "__getstate__", "__reduce__", "__reduce_ex__", "__match_args__",
 })  # fmt: skip
-_GLOBAL = ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL")
+_GLOBAL = (
+    "LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS",
+)  # fmt: skip
 _SIMPLE_LOADS = ("LOAD_CONST", "LOAD_FAST", "LOAD_GLOBAL", "LOAD_DEREF")
 _PARTS = ("fget", "fset", "__func__")  # of properties and such
 _WORD_AFTER_DOT = re.compile(r"\.([^\W\d]\w*)")
@@ -115,16 +118,20 @@ def first_use(name: str, codes: Iterable[CodeType]) -> tuple[CodeType, int] | No
 @functools.lru_cache(maxsize=1024)
 def names_of_class(kind: type) -> frozenset[str]:
     """Return the names that wgrad's own code may read of objects of a class that builds on it."""
-    own = [cls.__module__ for cls in kind.__mro__ if cls.__module__.startswith("wgrad.")]
-    return frozenset().union(*(_names_of_package(".".join(m.split(".")[:2])) for m in set(own)))
+    own = {".".join(m.split(".")[:2]) for m in (cls.__module__ for cls in kind.__mro__)}
+    packages = [name for name in own if name.startswith("wgrad.")]
+    return frozenset().union(*(_names_of_package(p, _modules_of(p)) for p in packages))
+
+
+def _modules_of(package: str) -> tuple[str, ...]:
+    return tuple(n for n in sys.modules if f"{n}.".startswith(f"{package}."))
 
 
 @functools.cache
-def _names_of_package(package: str) -> frozenset[str]:
-    """Return all that code in a package of wgrad calls something."""
+def _names_of_package(package: str, modules: tuple[str, ...]) -> frozenset[str]:
+    """Return all that code in a package of wgrad, as far as it is loaded, calls something."""
     found: set[str] = set()
-    inside = [m for n, m in list(sys.modules.items()) if f"{n}.".startswith(f"{package}.")]
-    for module in inside:
+    for module in map(sys.modules.__getitem__, modules):
         for name, x in vars(module).items():
             found.update(() if name.startswith("__") else _words(x))
             if str(getattr(x, "__module__", "")).startswith(package):
@@ -135,9 +142,17 @@ def _names_of_package(package: str) -> frozenset[str]:
 
 
 def _identifiers(function: Any) -> set[str]:
-    code = getattr(inspect.unwrap(function), "__code__", None)  # behind its door
+    """Return what the code of a function names, and of the functions that it wraps."""
     found: set[str] = set()
-    for x in nested(code) if isinstance(code, CodeType) else []:
-        given = x.co_varnames[: x.co_argcount + x.co_kwonlyargcount]  # settings are named so
-        found.update(x.co_names, given, *map(_words, x.co_consts))
+    stack, met = [function], set()
+    while stack:
+        x = stack.pop()
+        code = getattr(x, "__code__", None)
+        if not isinstance(code, CodeType) or id(x) in met:
+            continue
+        met.add(id(x))
+        for inner in nested(code):
+            given = inner.co_varnames[: inner.co_argcount + inner.co_kwonlyargcount]
+            found.update(inner.co_names, given, *map(_words, inner.co_consts))
+        stack += [cell.cell_contents for cell in x.__closure__ or () if is_filled(cell)]
     return found

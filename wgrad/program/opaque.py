@@ -13,9 +13,11 @@ import array
 import collections
 import datetime
 import decimal
+import fractions
 import functools
 import io
 import operator
+import pathlib
 import pickle
 import random
 import re
@@ -41,7 +43,7 @@ _IMPURE = frozenset({
 })  # fmt: skip
 # What only puts something out, or does nothing that a replay would miss.
 _HARMLESS = frozenset({
-    "sys.intern", "sys._getframe", "sys.exc_info", "sys.is_finalizing", "sys.getrecursionlimit",
+    "sys.intern", "sys.exc_info", "sys.is_finalizing", "sys.getrecursionlimit",
     "sys.audit", "posix.fspath", "nt.fspath", "gc.collect", "time.sleep", "_thread.allocate_lock",
     "_thread.RLock", "_imp.lock_held", "_imp.acquire_lock", "_imp.release_lock",
 })  # fmt: skip
@@ -75,6 +77,7 @@ _FIXED: Any = (
 )  # fmt: skip
 _VALUES: Any = (
     datetime.date, datetime.time, datetime.timedelta, datetime.timezone, decimal.Decimal,
+    fractions.Fraction, pathlib.PurePath,
 )  # fmt: skip
 DICE: Any = (
     random.Random, np.random.Generator, np.random.RandomState, np.random.BitGenerator,
@@ -172,5 +175,5 @@ def hides(kind: type) -> bool:
 
 
 def value_of(x: Any) -> Any:
-    """Return what equal dates, durations and decimal numbers have in common; None for others."""
+    """Return what equal dates, durations, fractions, paths have in common; None for others."""
     return repr(x) if isinstance(x, _VALUES) else None

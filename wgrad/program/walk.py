@@ -19,6 +19,7 @@ import array
 import collections
 import functools
 import gc
+import logging
 import operator
 import os
 import re
@@ -46,6 +47,7 @@ from .identity import (
     fingerprint,
     is_filled,
     is_parameter,
+    logging_of,
     version,
 )
 from .names import first_use, names_in, names_of_class, nested
@@ -53,7 +55,6 @@ from .observe import Observation
 from .opaque import (
     CACHE,
     DICE,
-    QUIET,
     global_dice,
     hides,
     is_fixed,
@@ -72,6 +73,7 @@ _OPEN_CLASSES = (
     collections.UserDict, collections.UserList, collections.ChainMap,
 )  # fmt: skip
 _READERS = (operator.attrgetter, operator.methodcaller)  # of attributes that no code names
+_OF_FUNCTIONS = frozenset({"__closure__", "__defaults__", "__kwdefaults__", "__code__"})
 _REFLECTING = (getattr, hasattr, setattr, delattr, vars, dir)
 _plain_tensor = attrgetter("array", "node")
 _noded_tensor = attrgetter("array", "node", "node.requires_grad", "node.hooks")
@@ -106,9 +108,9 @@ class Walk:
         self.same = Identities()
         self._bytes = 0
         self._objects: list[Any] = []
-        self._stack: list[tuple[tuple, Any, Any, bool]] = []
+        self._stack: list[tuple[tuple, Any, Any, int]] = []
         for name, x in reversed(roots):
-            self._stack.append(((name,), x, frozenset(), False))
+            self._stack.append(((name,), x, frozenset(), 0))
         self._empty_stack()
         for code, names in self.ran.codes.values() if self.ran is not None else ():
             if id(code) not in self._entered:  # reached in a way of its own, a registry for one
@@ -118,6 +120,9 @@ class Walk:
                 self._note(path, ("code", id(code)))
                 self._body(path, code, names)
                 self._empty_stack()
+        if self.ran is not None and not self.ran.names.isdisjoint(("import_module", "__import__")):
+            self._modules(("sys.modules",))
+            self._empty_stack()
         self.same.names.append((type, tuple(self._objects), tuple(map(type, self._objects))))
         for name, x in global_dice():
             self.dice[id(x)] = (name,), x, state_of_dice(x)
@@ -145,13 +150,16 @@ class Walk:
         return name in self.ran.names or name in ours or name.startswith("__")
 
     def _later(
-        self, path: tuple, items: Iterable[tuple[str, Any]], names: Any = None, inside: bool = False
+        self, path: tuple, items: Iterable[tuple[str, Any]], names: Any = None, inside: int = 0
     ) -> None:
-        """Visit these next, in their order; `inside` what is not the user's."""
+        """Visit these next, in their order: the user's, or what is `inside` something else.
+
+        1 is for what an object of the standard library holds, 2 for what one of its modules does.
+        """
         found = [((path, key), x, names or frozenset(), inside) for key, x in items]
         self._stack += found[::-1]
 
-    def _enter(self, path: tuple, x: Any, names: frozenset[str], inside: bool) -> None:
+    def _enter(self, path: tuple, x: Any, names: frozenset[str], inside: int) -> None:
         plain = token(x) if not isinstance(x, (type, np.void)) else None
         if plain is not None:
             self._note(path, plain)
@@ -189,7 +197,7 @@ class Walk:
         self.places[id(x)] = path
         self._order.setdefault(id(x), len(self._order))
 
-    def _items(self, path: tuple, x: Any, kind: type, inside: bool) -> bool:
+    def _items(self, path: tuple, x: Any, kind: type, inside: int) -> bool:
         """Watch a container, and tell whether it is one."""
         if isinstance(x, (list, tuple, collections.deque)):
             self._note(path, (kind, len(x), getattr(x, "maxlen", None)))
@@ -231,7 +239,7 @@ class Walk:
         self._note(path, (kind, id(x), found))
         self.same.values.append((get, x, found))
 
-    def _extras(self, path: tuple, x: Any, inside: bool) -> None:
+    def _extras(self, path: tuple, x: Any, inside: int) -> None:
         """Watch what a container of a class of its own is besides its items."""
         kind = type(x)
         namespace = getattr(x, "__dict__", None)
@@ -277,7 +285,7 @@ class Walk:
         path: tuple,
         d: Any,
         skipped: frozenset[str] = frozenset(),
-        inside: bool = False,
+        inside: int = 0,
         whole: bool = False,
         ours: frozenset[str] = frozenset(),
     ) -> None:
@@ -296,7 +304,7 @@ class Walk:
         items = ((f".{k}" if is_namespace else f"[{k!r}]", d[k]) for k in names)
         self._later(path, items, None, inside)
 
-    def _slots(self, path: tuple, x: Any, names: Iterable[str], inside: bool) -> None:
+    def _slots(self, path: tuple, x: Any, names: Iterable[str], inside: int) -> None:
         """Watch attributes that are in no dict, as far as they are read."""
         chosen = tuple([n for n in names if self._reads(n)])
         if chosen:
@@ -316,14 +324,12 @@ class Walk:
             (builtins.get, lacking, values),
         ]
         self._note(path, ("names", found, tuple(map(id, values))))
-        inside = is_closed(d.get("__name__"))
+        inside = 2 if is_closed(d.get("__name__")) else 0
         self._later(path, ((f".{n}", d[n]) for n in found), inner, inside)
         theirs = [(n, x) for n, x in zip(lacking, values, strict=True) if not _is_builtin(x)]
         self._later(path, ((f".{n}", x) for n, x in theirs))
 
-    def _module(
-        self, path: tuple, x: types.ModuleType, names: frozenset[str], inside: bool
-    ) -> None:
+    def _module(self, path: tuple, x: types.ModuleType, names: frozenset[str], inside: int) -> None:
         self._note(path, ("module", id(x)))
         if self.ran is not None:
             names = self.ran.names
@@ -333,13 +339,22 @@ class Walk:
         elif self._all and not is_closed(x.__name__) and self.ran is not None:
             chosen = vars(x)
         self._namespace(path, vars(x), tuple(sorted(n for n in chosen if n in vars(x))), names)
+        if x is sys and "modules" in names and not inside:
+            self._modules(path)
+
+    def _modules(self, path: tuple) -> None:
+        """Watch the user's modules, which code has asked for by name."""
+        mine = [(n, m) for n, m in list(sys.modules.items()) if not is_closed(n)]
+        self._later(path, ((f" {n}", m) for n, m in mine if isinstance(m, types.ModuleType)))
 
     def _function(self, path: tuple, f: types.FunctionType) -> None:
         cells = f.__closure__ or ()
         code, home = f.__code__, f.__globals__.get("__name__")
         ran = self.ran is None or id(code) in self.ran.codes
-        if not ran and not is_closed(home):
-            self._note(path, ("function", id(f)))  # which is all that others can know of it
+        looked_into = self.ran is not None and not self.ran.names.isdisjoint(_OF_FUNCTIONS)
+        if not ran and not looked_into and not is_closed(home):
+            self._note(path, ("function", id(f)))
+            self._dict(path, vars(f))  # what others may read of it
             return
         self._note(path, ("function", id(code), len(cells)))
         filled = []
@@ -352,8 +367,7 @@ class Walk:
         self._later(path, ((f": {name}", v) for name, _, v in filled))
         self.same.attributes.append((_code, f, _code(f)))
         self._later(path, (("'s defaults", f.__defaults__), ("'s defaults", f.__kwdefaults__)))
-        if vars(f):
-            self._dict(path, vars(f))
+        self._dict(path, vars(f))
         if not is_closed(home) or (ran and self.ran is not None):
             self._body(path, code, f.__globals__)
 
@@ -389,7 +403,7 @@ class Walk:
         if not is_closed(type(cls).__module__):
             self._later(path, [("'s class", type(cls))])
 
-    def _object(self, path: tuple, x: Any, kind: type, inside: bool) -> None:
+    def _object(self, path: tuple, x: Any, kind: type, inside: int) -> None:
         top = kind.__module__.partition(".")[0]
         ours = top == "wgrad" and not isinstance(x, _OPAQUE)
         if isinstance(x, Op) and not hasattr(x, "backward"):  # custom ones lead to user's code
@@ -406,31 +420,46 @@ class Walk:
             self.same.choose(vars(x), own)
             self._later(path, (("", wrapped), *((f".{n}", vars(x)[n]) for n in own)))
             return
-        if isinstance(x, DICE):
-            self.dice[id(x)] = path, x, state_of_dice(x)
-        elif is_spent(x):
-            self._refuse(path, f"is {_a(kind)}, whose place among its items cannot be seen")
-        elif not inside and not is_fixed(x) and not isinstance(x, _OPEN_CLASSES):
-            self._refuse(path, f"is {_a(kind)}, whose state cannot be seen")
         is_library = is_closed(kind.__module__) and not ours and not isinstance(x, _OPEN_CLASSES)
-        if isinstance(x, _OPAQUE) or (is_library and (inside or self.ran is None or top in QUIET)):
+        self._judge(path, x, kind, inside)
+        if isinstance(
+            x, logging.Logger
+        ):  # what it puts out is nobody's business, whether it does is
+            self.same.attributes.append((logging_of, x, logging_of(x)))
+            self._note(path, (kind, id(x), logging_of(x)))
+            self._later(path, [(".parent", x.parent)])
+            return
+        if isinstance(x, Generator):
+            self._slots(path, x, ("seed", "counter"), 2)
+        is_one = is_library and (inside == 2 or self.ran is None or top == "logging")
+        if isinstance(x, _OPAQUE) or is_one:
             self._note(path, (kind, id(x)))
             return
+        inside = max(inside, is_library)
         namespace = getattr(x, "__dict__", None)
-        state = id(x) if hides(kind) else None
+        state = id(x) if is_library or hides(kind) else None
         self._note(path, (kind, value_of(x) or state))
         if len(path) == 2:  # arguments are not to be kept alive
             self._objects.append(x)
         if namespace is not None:
             code = names_of_class(kind)
-            self._dict(path, namespace, read_each_run(kind), is_library, is_library, code)
+            self._dict(path, namespace, read_each_run(kind), inside, ours=code)
             if self.ran is not None and self.ran.searched and hasattr(kind, "named_parameters"):
                 rest = [k for k in namespace if not self._reads(k, code)]
                 self._search([((path, f".{k}"), namespace[k]) for k in rest])
         if not ours:
-            self._slots(path, x, _slots_of(kind), is_library)
+            self._slots(path, x, _slots_of(kind), inside)
         if not is_closed(kind.__module__):
             self._later(path, (("'s class", kind),))
+
+    def _judge(self, path: tuple, x: Any, kind: type, inside: int) -> None:
+        """Refuse an object whose state cannot be seen, and remember what draws random numbers."""
+        if isinstance(x, DICE):
+            self.dice[id(x)] = path, x, state_of_dice(x)
+        elif is_spent(x) and inside < 2:
+            self._refuse(path, f"is {_a(kind)}, whose place among its items cannot be seen")
+        elif not inside and not is_fixed(x) and not isinstance(x, _OPEN_CLASSES):
+            self._refuse(path, f"is {_a(kind)}, whose state cannot be seen")
 
     def _search(self, stack: list[tuple[tuple, Any]]) -> None:
         """Watch which modules and tensors a module finds in attributes that no code names."""
