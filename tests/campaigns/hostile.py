@@ -26,7 +26,7 @@ from wgrad.errors import WgradError, shown
 
 SHARE = 150
 SECONDS = 30  # from which a call hangs
-MEGABYTES = 500  # that a call may add to the most memory so far
+MEGABYTES = 380  # that a call may add to the most memory so far
 
 Call = Callable[[np.random.Generator], tuple[str, Callable[..., Any], list, dict]]
 
@@ -115,7 +115,9 @@ def _of_method(rng: np.random.Generator) -> Any:
 
 def _of_module(rng: np.random.Generator) -> Any:
     name = _MODULES[rng.integers(len(_MODULES))]
-    kind, given = getattr(nn, name), list(MODULES.get(name, ()))
+    kind = getattr(nn, name)
+    needed = [p for p in inspect.signature(kind).parameters.values() if p.default is p.empty]
+    given = list(MODULES.get(name, (2,) * len([p for p in needed if "VAR" not in p.kind.name])))
     where = int(rng.integers(4))
     if where == 0:  # made of wrong arguments
         args, kwargs = _arguments(rng, kind, 0.4)

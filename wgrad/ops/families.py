@@ -20,9 +20,10 @@ from ..backends.base import Device
 from ..backends.tracing import tracing
 from ..backends.varying import Varying
 from ..checks import guarded
+from ..checks.net import CAUGHT, translated
 from ..core import INPUT_NAMES, Call, Input, Op, Value, apply, check_devices, wrap
 from ..dtypes import DType
-from ..errors import ArgumentError, DTypeError, ShapeError
+from ..errors import ArgumentError, CallError, DTypeError, ShapeError, WgradError
 from ..layout import Layout, Shape, broadcast_shapes, normalize_axes
 from . import intervals
 
@@ -140,33 +141,52 @@ class Elementwise(Op):
         self._resolved: dict[tuple, tuple[tuple[DType, ...], DType]] = {}
         self._floating: dict[DType, tuple[tuple[DType, ...], DType]] = {}
 
-    @guarded_op
-    def __call__(self, *inputs: Any) -> Tensor:
-        if len(inputs) != self.arity:
-            raise DTypeError(f"{self.name}: {len(inputs)} inputs came and {self.arity} are needed")
-        first: Array | None = None
-        agree = ready_made = True
-        for x in inputs:
-            if isinstance(x, Value):
-                if first is None:
-                    first = x.array
-                elif first.layout.shape != x.array.layout.shape:
-                    agree = ready_made = False
-                elif first.dtype is not x.array.dtype:
+    def __call__(self, *inputs: Any, **named: Any) -> Tensor:
+        try:  # the door is built in: a wrapper would cost the hottest path a call
+            if len(inputs) != self.arity or named:
+                raise self._unfit(inputs, named)
+            first: Array | None = None
+            agree = ready_made = True
+            for x in inputs:
+                if isinstance(x, Value):
+                    if first is None:
+                        first = x.array
+                    elif first.layout.shape != x.array.layout.shape:
+                        agree = ready_made = False
+                    elif first.dtype is not x.array.dtype:
+                        ready_made = False
+                elif type(x) is Varying:
+                    return self(*self._entered(inputs))
+                elif type(x) not in NUMBERS:
+                    return self(*coerce(self.name, inputs))
+                elif type(x) is not float:
                     ready_made = False
-            elif type(x) is Varying:
-                return self(*self._entered(inputs))
-            elif type(x) not in NUMBERS:
+            if first is None:
                 return self(*coerce(self.name, inputs))
-            elif type(x) is not float:
-                ready_made = False
-        if first is None:
-            return self(*coerce(self.name, inputs))
-        if ready_made and first.dtype.is_floating and self.kind in _ALIKE:
-            if self.kind != "compare" or first.dtype is not dtypes.float16:
-                return apply(self, *inputs)  # the common case: nothing to convert
-        shape = first.layout.shape
-        if not agree:
+            if ready_made and first.dtype.is_floating and self.kind in _ALIKE:
+                if self.kind != "compare" or first.dtype is not dtypes.float16:
+                    return apply(self, *inputs)  # the common case: nothing to convert
+            return self._converted(inputs, first.layout.shape if agree else None)
+        except WgradError:
+            raise
+        except CAUGHT as error:
+            ours = translated(error, self.name, self, inputs, {})
+            if ours is None:
+                raise
+            raise ours from error
+
+    def _unfit(self, inputs: Sequence[Any], named: Mapping[str, Any]) -> Exception:
+        """Return the error for a call with too many inputs, too few, or named ones."""
+        call = f"{self.name}{self.__signature__} is its call"
+        if named:
+            return CallError(f"{self.name}: {', '.join(named)} came by name; {call}")
+        return DTypeError(
+            f"{self.name}: {len(inputs)} inputs came and {self.arity} are needed: {call}"
+        )
+
+    def _converted(self, inputs: Sequence[Any], shape: Shape | None) -> Tensor:
+        """Apply the op to inputs of several dtypes, or of shapes that differ (None)."""
+        if shape is None:
             shape = broadcast_shapes(self.name, *(x.shape for x in inputs if isinstance(x, Value)))
         ins, _ = self.resolve(inputs)
         ready: list[Input] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import inspect
 import re
 import sys
 from collections.abc import Iterable
@@ -134,7 +135,7 @@ def _names_of_package(package: str) -> frozenset[str]:
 
 
 def _identifiers(function: Any) -> set[str]:
-    code = getattr(function, "__code__", None)
+    code = getattr(inspect.unwrap(function), "__code__", None)  # behind its door
     found: set[str] = set()
     for x in nested(code) if isinstance(code, CodeType) else []:
         given = x.co_varnames[: x.co_argcount + x.co_kwonlyargcount]  # settings are named so

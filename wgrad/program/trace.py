@@ -390,8 +390,16 @@ class Tracer:
         """
         roots = self._root(x.array)
         if roots is None:
-            if allowed.holds(x.array.storage.bounds):
+            known = x.array.storage.bounds
+            if allowed.holds(known):
                 return x
+            data = self.constants.get(self.made.get(x.array.storage, -1))
+            if data is not None:
+                with traced_by(None):
+                    checked(Value(Array(data[0], x.array.layout, x.dtype)), allowed)
+                return x
+            if known is not None and allowed.excludes(known):
+                raise allowed.error(known[0], "")
             return self._bounded(x, allowed)
         fits = roots.static is None or allowed.holds(roots.static)
         if fits and roots.whole:  # an integer out of range there is one here
