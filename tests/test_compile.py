@@ -222,9 +222,9 @@ def test_compile_results_refuse_a_backward_pass_and_forward_mode_is_right(device
         f(x).backward()
     with pytest.raises(wg.errors.GradientError, match="compiled function"):
         (f(x) + (w * 2).sum()).backward()
-    with pytest.raises(wg.errors.GradientError, match="compiled function"):
-        wg.grad(lambda x: f(x))(x)
     assert w.grad is None
+    with pytest.warns(UserWarning, match="gradients pass through it"):
+        assert wg.grad(lambda x: f(x))(x).tolist() == [6, 16]
     assert f(x).detach().item() == 41
     with wg.no_grad():
         assert not f(x).requires_grad
@@ -263,10 +263,8 @@ def test_compile_checks_labels_before_every_run(device):
     same(f(x, wg.tensor([2, 1, 0, 0])), nn.cross_entropy(x, wg.tensor([2, 1, 0, 0])))
 
 
-def test_compile_refuses_tensors_with_a_history_and_unhashable_arguments(device):
+def test_compile_refuses_unhashable_arguments(device):
     f = wg.compile(lambda x, *rest: x * 2)
-    with pytest.raises(wg.errors.TraceError, match="history"):
-        f(wg.parameter([1.0]) * 2)
     with pytest.raises(wg.errors.ArgumentError, match="ndarray"):
         f(wg.ones(1), np.ones(1))
     assert f(wg.ones(1)).tolist() == [2]

@@ -299,6 +299,33 @@ def test_signals_that_came_meanwhile_are_all_handled_once(handler):
         signal.signal(signal.SIGALRM, before)
 
 
+def test_a_signal_that_another_handler_has_delivered_is_not_delivered_twice(handler):
+    told = []
+
+    def works(number, frame):
+        told.append(number)
+        with interrupts_wait():  # as every call of a driver has
+            pass
+
+    handler(works)
+    before = signal.signal(signal.SIGALRM, works)
+    try:
+        with interrupts_wait():
+            signal.raise_signal(signal.SIGALRM)
+            send()
+        assert sorted(told) == sorted([signal.SIGALRM, signal.SIGUSR1])
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_what_a_handler_raises_amid_a_read_arrives_as_it_is(webgpu, handler):
+    handler(raises)
+    x = wg.tensor([1.0, 2.0])
+    for at in range(1, points_of(lambda: (x * 2).tolist()), 3):
+        with pytest.raises(TimeoutSignalError):
+            Points(at, send).during(lambda: (x * 2).tolist())
+
+
 def test_handlers_wait_in_the_main_thread_alone():
     inside, leave = threading.Event(), threading.Event()
 

@@ -90,9 +90,10 @@ def _deliver() -> None:
     noted = _main.noted
     try:
         for number in tuple(noted):
-            args = noted[number]
-            del noted[number]
-            _handle(*args)
+            if number in noted:  # else a handler's own work has delivered it
+                args = noted[number]
+                del noted[number]
+                _handle(*args)
     finally:
         if noted:
             _deliver()

@@ -312,11 +312,12 @@ class Gpu:
         headroom.require(nbytes, f"a buffer of {nbytes} bytes")
         if self.is_software:
             headroom.require_memory(nbytes, f"a buffer of {nbytes} bytes")
-        try:
-            raw = self.raw.create_buffer(size=nbytes, usage=self._storage_usage)
-        except Exception as error:  # out of memory arrives as a validation error
-            what = f"{self.info['device']} has no room for {nbytes} bytes"
-            raise self.failure(OutOfMemoryError, what, error) from error
+        with self.driving:
+            try:
+                raw = self.raw.create_buffer(size=nbytes, usage=self._storage_usage)
+            except Exception as error:  # out of memory arrives as a validation error
+                what = f"{self.info['device']} has no room for {nbytes} bytes"
+                raise self.failure(OutOfMemoryError, what, error) from error
         self._next_uid += 1
         COUNTERS.buffers_created += 1
         COUNTERS.bytes_allocated += nbytes
@@ -346,19 +347,20 @@ class Gpu:
             headroom.require(min(nbytes, MOVED_BYTES), f"an upload of {nbytes} bytes")
             COUNTERS.uploads += 1
             COUNTERS.bytes_uploaded += nbytes
+            for start in range(0, nbytes, MOVED_BYTES):
+                self._write(buffer.raw, data, start, min(MOVED_BYTES, nbytes - start))
+
+    def _write(self, raw: Any, data: Any, start: int, nbytes: int) -> None:
+        self._unsubmitted += nbytes + WRITE_OVERHEAD
+        submits = self._unsubmitted > UNSUBMITTED_BYTES
+        if submits:
+            self.flush()
+        with self.driving:
             try:
-                for start in range(0, nbytes, MOVED_BYTES):
-                    size = min(MOVED_BYTES, nbytes - start)
-                    with self.driving:
-                        self.raw.queue.write_buffer(buffer.raw, start, data, start, size)
-                    self._unsubmitted += size + WRITE_OVERHEAD
-                    if self._unsubmitted > UNSUBMITTED_BYTES:
-                        self.flush()
-                        with self.driving:
-                            self.raw.queue.submit([])
-                        self._unsubmitted = 0
-            except WgradError:
-                raise
+                self.raw.queue.write_buffer(raw, start, data, start, nbytes)
+                if submits:
+                    self.raw.queue.submit([])
+                    self._unsubmitted = 0
             except Exception as error:
                 what = f"an upload of {nbytes} bytes failed"
                 raise self.failure(DeviceError, what, error) from error
@@ -389,12 +391,12 @@ class Gpu:
         headroom.require(2 * nbytes, f"a readback of {nbytes} bytes")
         COUNTERS.submits += 1  # the copy to readable memory
         self._unsubmitted = 0
-        try:
-            with self.driving:
+        with self.driving:
+            try:
                 return self.raw.queue.read_buffer(raw, offset, nbytes)
-        except Exception as error:
-            what = f"a readback of {nbytes} bytes failed"
-            raise self.failure(DeviceError, what, error) from error
+            except Exception as error:
+                what = f"a readback of {nbytes} bytes failed"
+                raise self.failure(DeviceError, what, error) from error
 
     # Pipelines.
     def _layout(self, access: str) -> tuple[Any, Any]:
@@ -518,11 +520,11 @@ class Gpu:
             resource = {"buffer": buffer.raw, "offset": buffer.start, "size": buffer.nbytes}
             entries.append({"binding": i, "resource": resource})
         COUNTERS.bind_groups_created += 1
-        try:
-            with self.driving:
+        with self.driving:
+            try:
                 return self.raw.create_bind_group(layout=self._layout(access)[0], entries=entries)
-        except Exception as error:
-            raise self.failure(DeviceError, "buffers were not bound", error) from error
+            except Exception as error:
+                raise self.failure(DeviceError, "buffers were not bound", error) from error
 
     @whole
     def _bind(self, key: tuple, buffers: tuple[Buffer, ...]) -> Any:
