@@ -61,7 +61,7 @@ def _weighted(a: Any, b: Any) -> Any:
     out = a * b
     if isinstance(out, np.ndarray) and not np.isnan(np.min(out, initial=0)):
         return out  # the usual case: to look at the results costs less than to choose each
-    return np.where(a == 0, 0, out)
+    return np.where(np.logical_and(a == 0, np.isnan(out)), 0, out)
 
 
 weighted: Elementwise = elementwise(

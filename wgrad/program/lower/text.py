@@ -216,13 +216,16 @@ class PartText:
         return a == b or (isinstance(x, Ref) and isinstance(y, Ref) and x.slot == y.slot)
 
     def _hidden(self, x: Value, dtype: DType) -> Value:
-        """Return a float or a bool as a value of which compilers do not know how it was made."""
+        """Return a float or a bool as a value of which compilers do not know how it was made.
+
+        A 0 that no compiler knows is added to its bits: to combine them by ^ twice would cancel.
+        """
         zero = f"vec4<u32>({self.module.zero()})" if x.vector else self.module.zero()
         bits = _type("u32", x.vector)
         if dtype is bool_:
             return self.let(f"{bits}({x.text}) != {zero}", x.vector)
         kind = _type(dtype.wgsl, x.vector)
-        return self.let(f"bitcast<{kind}>(bitcast<{bits}>({x.text}) ^ {zero})", x.vector)
+        return self.let(f"bitcast<{kind}>(bitcast<{bits}>({x.text}) + {zero})", x.vector)
 
     def call(self, function: str, out: DType, args: Sequence[Value]) -> Value:
         """Declare what a function of scalars gives, per component where an argument is a vec4."""
