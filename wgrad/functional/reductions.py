@@ -213,7 +213,8 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
         return extreme(size, axes, keepdims, ties="split")
     with no_grad():  # no power of the largest overflows, nor its slope, nor do many of them
         found = extreme(size.detach(), axes, True)
-        scale = _scale_of(found, 1e30 ** (1 / (ord + 1)) if ord > 0 else 1)
+        most = 1 if ord < 0 else 1e30 if ord < 1 else 1e30 ** (1 / (ord + 1))
+        scale = _scale_of(found, most)
     size = size / scale
     if ord == 2:
         out = _root(sum_(square(size), axes, True), ord) * scale
