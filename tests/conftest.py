@@ -14,12 +14,26 @@ import numpy as np
 import pytest
 
 import wgrad as wg
+from wgrad import environment
 from wgrad.backends.base import Device
 
 # Whatever was measured on this machine before, and is kept on disk, must not show in tests.
 os.environ["WGRAD_CACHE_DIR"] = os.devnull
-REQUIRED = {name.strip() for name in os.environ.get("WGRAD_REQUIRE", "").split(",") if name.strip()}
 DEVICES = ("numpy", "webgpu")
+
+
+def _required(text: str) -> frozenset[str]:
+    names = frozenset(name.strip() for name in text.split(",") if name.strip())
+    for name in sorted(names.difference(DEVICES)):
+        raise ValueError(f"{name!r} is none of {', '.join(DEVICES)}")
+    return names
+
+
+try:
+    REQUIRED = environment.Variable("WGRAD_REQUIRE", _required, frozenset()).read()
+    environment.Variable("WGRAD_FUZZ", environment.count, 0).read()  # for the fuzzing tests
+except wg.errors.ArgumentError as error:
+    raise pytest.UsageError(str(error)) from None
 
 _opened: dict[str, Device | str] = {}  # a device, or the reason why there is none
 _webgpu = {"tests": 0, "dispatches": 0}  # of this process; an xdist controller adds up its workers'

@@ -7,6 +7,7 @@ has a meaning for it, that meaning.
 from __future__ import annotations
 
 import inspect
+import operator
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -106,6 +107,10 @@ NAMES = [
     "one_hot",
     "set_rng_state",
     "Generator",
+    *("polygamma", "cummax", "cummin", "logcumsumexp", "conj", "real", "imag"),
+    *(f"linalg.{name}" for name in ("cholesky", "inv", "solve", "matrix_power", "matrix_norm")),
+    *(f"linalg.{name}" for name in ("pinv", "matrix_rank", "slogdet", "eigh", "qr", "svd")),
+    *(f"fft.{name}" for name in ("fft", "ifftn", "rfft", "irfftn", "hfft", "fftshift", "fftfreq")),
 ]
 # A dtype and a device are checked elsewhere, and anything has a truth value.
 OTHERS = {"dtype", "device", "keepdims", "requires_grad"}
@@ -143,7 +148,7 @@ def absurd() -> list[Any]:
 
 def calls(name: str) -> Iterator[tuple[Callable, tuple, dict]]:
     """Ways to call a function with one or two absurd arguments among good ones."""
-    function = getattr(wg, name)
+    function = operator.attrgetter(name)(wg)
     signature = inspect.signature(function)
     named = {
         p.name for p in signature.parameters.values() if p.kind is not p.VAR_POSITIONAL

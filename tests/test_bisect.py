@@ -236,5 +236,7 @@ def test_passes_are_switched_off_by_the_environment(device, monkeypatch):
         np.testing.assert_allclose(apart(x).numpy(), plain, rtol=1e-6)
         assert len(apart.program.steps) > len(fused.program.steps)
     monkeypatch.setenv("WGRAD_PASSES_OFF", "rows,lines")
-    with pytest.raises(wg.errors.ArgumentError, match="'lines' is no pass; there are constants"):
+    with pytest.raises(
+        wg.errors.ArgumentError, match=r"PASSES_OFF.*'lines' is no pass; there are const"
+    ):
         wg.compile(f)(x)

@@ -220,6 +220,16 @@ def test_capture_returned_arguments_views_and_shared_memory(device):
         assert out.right[3].tolist() == [2 * i, 7]
 
 
+def test_capture_a_returned_tensor_from_outside_that_is_another_one_later(device):
+    held = [wg.ones(3)]
+    f = wg.compile(lambda x: (x * 2, held[0]))
+    for i in range(9):
+        if i % 3 == 0:
+            held[0] = wg.full((3,), float(i))
+        out = f(wg.ones(3))
+        assert out[1] is held[0] and out[0].tolist() == [2, 2, 2]
+
+
 def test_capture_results_that_are_no_tensors(device):
     names = ["a"]
     f = wg.compile(lambda x: {"x": x + 1, 2: (None, 1.5, names), "n": x.shape})
@@ -521,7 +531,7 @@ def test_capture_state_made_by_the_function_leaves_it_uncompiled(device, method,
 
 def test_capture_work_that_differs_by_the_clock_leaves_it_uncompiled(device):
     f = wg.compile(Cell().clock)
-    with pytest.warns(UserWarning, match="operation at .*differs from call to call"):
+    with pytest.warns(UserWarning, match=r"calls time.perf_counter_ns at .*test_capture.py, line"):
         for _ in range(8):
             f(wg.ones(1))
 
@@ -650,10 +660,7 @@ def test_capture_checks_exponents_before_every_run(device):
         f(x, wg.tensor([1, -1]))
 
 
-def test_capture_refuses_indices_that_it_cannot_check(device):
-    f = wg.compile(lambda x, i: x.take(i + 1))
-    with pytest.raises(TraceError, match=r"take at .*test_capture\.py, line \d+"):
-        f(wg.ones(4), wg.tensor([0, 1]))
+def test_capture_takes_positions_that_it_computes(device):
     picks = wg.compile(lambda x: x.take(x.argmax()))
     for _ in range(3):
         assert picks(wg.tensor([1.0, 5.0, 2.0])).item() == 5

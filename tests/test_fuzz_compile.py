@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +17,7 @@ from programs import Traced, traced
 import wgrad as wg
 from wgrad import optim
 from wgrad.backends.array import Array
+from wgrad.environment import Variable, count
 from wgrad.layout import Layout
 from wgrad.program.interpret import Interpreter
 from wgrad.program.ir import Program
@@ -26,7 +26,7 @@ from wgrad.program.lower import numpy as source
 from wgrad.program.passes import PASSES, simplify
 
 MOST = 300  # elements of a value
-FRESH = int(os.environ.get("WGRAD_FUZZ", "0"))
+FRESH = Variable("WGRAD_FUZZ", count, 0).read()
 Make = Callable[["Run", int, int, int], wg.Tensor]
 
 UNARY: list[Callable] = [

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +14,7 @@ from programs import Traced, traced
 from randomized import OPS, SHAPES, random_case
 
 import wgrad as wg
+from wgrad.environment import Variable, count
 from wgrad.layout import Layout
 from wgrad.program.build import build
 from wgrad.program.interpret import Interpreter
@@ -22,7 +22,7 @@ from wgrad.program.ir import Program
 from wgrad.program.lower.numpy import LIMITS, NumpyExecutor
 from wgrad.program.passes import PASSES, simplify
 
-FUZZ = int(os.environ.get("WGRAD_FUZZ", "0"))
+FUZZ = Variable("WGRAD_FUZZ", count, 0).read()
 
 
 def fuzzed(examples: int):

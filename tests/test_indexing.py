@@ -299,3 +299,64 @@ def test_assigning_tracked_values_to_a_tensor_from_outside_is_refused_by_compile
     with pytest.raises(TraceError, match="from outside"):
         wg.compile(f)(wg.tensor(2.0))
     assert state.tolist() == [0, 0, 0] and not state.requires_grad
+
+
+def test_take_counts_negative_indices_from_the_end(device, rng):
+    data = rng.normal(size=(3, 4, 5))
+    x, i = wg.tensor(data), np.array([[-1, 0], [3, -4]])
+    computed = wg.tensor(i + 9) - 9  # on the device: their signs are asked for
+    for index in (i, i.tolist(), wg.tensor(i), computed):
+        np.testing.assert_allclose(wg.take(x, index, axis=1).numpy(), np.take(data, i, 1), 1e-6)
+    along = rng.integers(-4, 4, (3, 2, 5))
+    expected = np.take_along_axis(data, along, 1)
+    for index in (along, wg.tensor(along + 9) - 9):
+        np.testing.assert_allclose(wg.take_along_axis(x, index, 1).numpy(), expected, 1e-6)
+    w = wg.parameter([1.0, 2.0, 3.0])
+    (wg.take(w, [-1, -1, 0]) * wg.tensor([1.0, 2.0, 5.0])).sum().backward()
+    assert w.grad.tolist() == [5, 0, 3]
+
+
+def test_compiled_take_notices_when_indices_become_negative(device):
+    taken = wg.compile(lambda x, i: wg.take(x, i) * 1)
+    x = wg.tensor([1.0, 2.0, 3.0])
+    for i in ([0, 2], [0, 1], [2, 2], [-1, 0], [-3, -2], [1, 1], [-1, -1]):
+        assert taken(x, wg.tensor(i)).tolist() == [[1, 2, 3][k] for k in i]
+
+
+def test_masks_without_elements(device):
+    for shape in ((0,), (0, 3), (2, 0)):
+        data = np.zeros(shape, np.float32)
+        x, mask = wg.tensor(data), wg.zeros(shape, bool)
+        assert x[mask].shape == data[data > 0].shape == (0,)
+        assert x[x > 0].shape == (0,)
+        x[mask] = 1.0
+        x[mask] += 1.0
+        assert wg.nonzero(mask)[0].shape == (0,)
+    rows = wg.zeros((0, 3))
+    assert rows[wg.zeros(0, bool)].shape == (0, 3)
+    assert rows[np.zeros(0, bool)].shape == rows[wg.zeros(0, bool), 1:].shape[:1] + (3,)
+    whole = wg.ones((2, 0, 3))
+    assert whole[:, wg.zeros(0, bool)].shape == (2, 0, 3)
+    x = wg.ones((2, 3))
+    for shape in ((0,), (0, 3), (2, 0), (0, 0)):  # each extent is the axis's, or 0
+        for mask in (np.zeros(shape, bool), wg.zeros(shape, bool)):
+            assert x[mask].shape == np.ones((2, 3))[np.zeros(shape, bool)].shape
+            x[mask] = 5.0
+    assert x.sum().item() == 6
+    for shape in ((0, 4), (1, 0)):
+        with pytest.raises(IndexRangeError, match="mask of shape"):
+            x[wg.zeros(shape, bool)]
+    w = wg.parameter(np.zeros((0, 3)))
+    w[wg.zeros((0, 3), bool)].sum().backward()
+    assert w.grad.shape == (0, 3)
+    assert wg.tensor(5.0)[wg.tensor(False)].shape == (0,)
+
+
+def test_trace_adds_up_in_a_dtype(device):
+    x = wg.tensor([[1, 2], [3, 4]])
+    for trace in (wg.trace, wg.linalg.trace):
+        found = trace(x, dtype="float32")
+        assert found.dtype is wg.float32 and found.item() == 5
+        assert trace(x).dtype is wg.int32
+    half = wg.tensor(np.full((1, 1), 0.5))
+    assert half.trace(dtype=wg.int32).item() == 0

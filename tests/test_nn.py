@@ -66,10 +66,46 @@ def test_module_finds_modules_itself_first(device):
 def test_module_follows_what_its_attributes_become():
     zoo = Zoo()
     zoo.rest.append(nn.Linear(2, 2))
-    zoo.scale.requires_grad = False
+    zoo.scale = zoo.scale.detach()
     names = [name for name, _ in zoo.named_parameters()]
     assert "rest.2.weight" in names and "scale" not in names
     assert "scale" in zoo.state_dict()
+
+
+def test_module_keeps_frozen_parameters(device):
+    zoo = Zoo()
+    for p in zoo.parameters():
+        p.requires_grad = False
+    assert [name for name, _ in zoo.named_parameters()] == ZOO_PARAMETERS
+    assert "scale: frozen parameter float32 ()" in repr(zoo)
+    zoo.scale.assign(5.0)  # a write keeps it, and so do copies and pickles
+    for other in (zoo, copy.deepcopy(zoo), pickle.loads(pickle.dumps(zoo))):
+        assert [name for name, _ in other.named_parameters()] == ZOO_PARAMETERS
+        assert not any(p.requires_grad for p in other.parameters())
+        assert other.scale.item() == 5
+    assert set(zoo.state_dict()) == {*ZOO_PARAMETERS, "mean", "steps"}
+    assert zoo.requires_grad_() is zoo and all(p.requires_grad for p in zoo.parameters())
+    assert not zoo.mean.requires_grad
+
+
+def test_parameters_are_told_by_their_mark(device):
+    p = nn.Parameter([1, 2], requires_grad=False)
+    assert isinstance(p, nn.Parameter) and p.dtype is wg.float32 and not p.requires_grad
+    assert isinstance(nn.Linear(2, 2).weight, nn.Parameter)
+    others = (wg.zeros(2), p.detach(), p.copy(), nn.Parameter(2.0) * 2, wg.zeros(2).numpy(), None)
+    assert not any(isinstance(x, nn.Parameter) for x in others)
+    with wg.no_grad():
+        assert nn.Parameter(2.0).requires_grad
+
+
+def test_module_moves_frozen_parameters_with_their_gradients(webgpu):
+    with wg.device("numpy"):
+        layer = nn.Linear(2, 2, seed=0)
+    layer(wg.ones((1, 2), device="numpy")).sum().backward()
+    layer.requires_grad_(False).to(webgpu)
+    assert layer.weight.device is webgpu and layer.weight.grad.tolist() == [[1, 1], [1, 1]]
+    assert len(layer.astype("float16" if wg.float16 in webgpu.dtypes else "float32").parameters())
+    assert len(layer.parameters()) == 2
 
 
 def test_module_ignores_results_that_are_still_on_the_tape(numpy_device):
@@ -340,7 +376,7 @@ def test_mlp_defaults_are_tanh_inside_and_nothing_outside():
 
 def test_sequential_chains_modules_and_functions(device):
     model = nn.Sequential(nn.Linear(2, 3, seed=0), wg.tanh, nn.Linear(3, 1, seed=1))
-    assert [name for name, _ in model.named_parameters()][-1] == "steps.2.bias"
+    assert [name for name, _ in model.named_parameters()][-1] == "2.bias"
     x = wg.tensor([[1.0, -2.0]])
     expected = model.steps[2](model.steps[0](x).tanh())
     assert model(x).tolist() == expected.tolist()

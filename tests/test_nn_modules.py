@@ -18,6 +18,7 @@ from wgrad.nn import functional as F
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((4, 6))
 IMAGE = RNG.standard_normal((3, 6, 2, 2))
+VOLUME = RNG.standard_normal((2, 2, 3, 4, 3))
 Y = RNG.standard_normal((4, 6))
 SHARES = RNG.uniform(0.1, 0.9, (4, 6))
 SIGNS = np.array([1.0, -1, 1, -1])
@@ -34,20 +35,46 @@ CASES: list[Case] = [
         for name in (
             *("ReLU", "ReLU6", "LeakyReLU", "ELU", "CELU", "SELU", "GELU", "SiLU", "Mish"),
             *("Softplus", "Sigmoid", "LogSigmoid", "Tanh", "Hardtanh", "Hardsigmoid"),
-            *("Hardswish", "PReLU"),
+            *("Hardswish", "PReLU", "Softsign"),
         )
     ),
     ("LeakyReLU", lambda nn, t: nn.LeakyReLU(0.3), [X]),
     ("GELU", lambda nn, t: nn.GELU(approximate="tanh"), [X]),
     ("Softmax", lambda nn, t: nn.Softmax(1), [X]),
     ("LogSoftmax", lambda nn, t: nn.LogSoftmax(0), [X]),
+    ("Softmin", lambda nn, t: nn.Softmin(1), [X]),
+    ("GLU", lambda nn, t: nn.GLU(1), [X]),
     ("PReLU", lambda nn, t: nn.PReLU(6, 0.5), [X]),
     ("LayerNorm", lambda nn, t: nn.LayerNorm(6), [X]),
     ("LayerNorm", lambda nn, t: nn.LayerNorm((2, 2), elementwise_affine=False), [IMAGE]),
     ("LayerNorm", lambda nn, t: nn.LayerNorm(6, bias=False), [X]),
     ("RMSNorm", lambda nn, t: nn.RMSNorm(6), [X]),
     ("GroupNorm", lambda nn, t: nn.GroupNorm(3, 6), [IMAGE]),
+    ("GroupNorm", lambda nn, t: nn.GroupNorm(3, 6, bias=False), [IMAGE]),
     ("BatchNorm1d", lambda nn, t: nn.BatchNorm1d(6), [X]),
+    ("BatchNorm1d", lambda nn, t: nn.BatchNorm1d(6, bias=False), [X]),
+    ("BatchNorm3d", lambda nn, t: nn.BatchNorm3d(2), [VOLUME]),
+    ("MaxPool1d", lambda nn, t: nn.MaxPool1d(3, 2, 1), [IMAGE[..., 0]]),
+    ("MaxPool3d", lambda nn, t: nn.MaxPool3d((1, 2, 2), 1), [VOLUME]),
+    ("AvgPool1d", lambda nn, t: nn.AvgPool1d(3, 2, 1), [X]),
+    ("AvgPool3d", lambda nn, t: nn.AvgPool3d(2, 1, 1, False, False), [VOLUME]),
+    ("AdaptiveAvgPool1d", lambda nn, t: nn.AdaptiveAvgPool1d(4), [X]),
+    ("AdaptiveAvgPool3d", lambda nn, t: nn.AdaptiveAvgPool3d((2, None, 1)), [VOLUME]),
+    ("AdaptiveMaxPool1d", lambda nn, t: nn.AdaptiveMaxPool1d(4), [X]),
+    ("AdaptiveMaxPool2d", lambda nn, t: nn.AdaptiveMaxPool2d((1, 3)), [VOLUME[0]]),
+    ("AdaptiveMaxPool3d", lambda nn, t: nn.AdaptiveMaxPool3d((2, 2, 3)), [VOLUME]),
+    ("Conv3d", lambda nn, t: nn.Conv3d(2, 4, (1, 3, 2), padding=1, groups=2), [VOLUME]),
+    ("ConvTranspose3d", lambda nn, t: nn.ConvTranspose3d(2, 1, 2, (1, 2, 2), 1), [VOLUME]),
+    ("PixelShuffle", lambda nn, t: nn.PixelShuffle(2), [IMAGE[:, :4]]),
+    ("PixelUnshuffle", lambda nn, t: nn.PixelUnshuffle(2), [IMAGE]),
+    *(
+        (f"{kind}Pad{d}d", lambda nn, t, k=kind, d=d: getattr(nn, f"{k}Pad{d}d")(1), [x])
+        for kind in ("Zero", "Reflection", "Replication", "Circular")
+        for d, x in ((1, VOLUME[0, 0]), (2, VOLUME[0]))
+    ),
+    ("ZeroPad3d", lambda nn, t: nn.ZeroPad3d((1, -1, 0, 2, 1, 0)), [VOLUME]),
+    ("ConstantPad2d", lambda nn, t: nn.ConstantPad2d((-1, 2, 1, 0), 0.5), [VOLUME[0]]),
+    ("Upsample", lambda nn, t: nn.Upsample(size=(4, 3), mode="bicubic"), [IMAGE]),
     ("BatchNorm1d", lambda nn, t: nn.BatchNorm1d(2, momentum=None), [IMAGE[:, :2, 0]]),
     ("BatchNorm2d", lambda nn, t: nn.BatchNorm2d(6, affine=False), [IMAGE]),
     ("BatchNorm2d", lambda nn, t: nn.BatchNorm2d(6, track_running_stats=False), [IMAGE]),
@@ -58,6 +85,7 @@ CASES: list[Case] = [
         (name, lambda nn, t, name=name: getattr(nn, name)(), [X, Y])
         for name in ("MSELoss", "L1Loss", "HuberLoss", "SmoothL1Loss")
     ),
+    ("MSELoss", lambda nn, t: nn.MSELoss(reduction="sum"), [X, Y]),
     ("HuberLoss", lambda nn, t: nn.HuberLoss(reduction="sum", delta=0.4), [X, Y]),
     ("GaussianNLLLoss", lambda nn, t: nn.GaussianNLLLoss(full=True), [X, Y, SHARES]),
     (
@@ -357,7 +385,7 @@ BAD: list[tuple[str, type[Exception], Callable[[], Any]]] = [
         lambda: nn.MultiheadAttention(4, 2)(*[wg.ones((2, 1, 4))] * 3, attn_mask=[[1, 0], [0, 1]]),
     ),
     ("reduction", ArgumentError, lambda: nn.MSELoss(reduction="avg")(wg.ones(2), wg.ones(2))),
-    ("positional", TypeError, lambda: nn.CrossEntropyLoss(wg.ones(2))),
+    ("a word is needed", ArgumentError, lambda: nn.CrossEntropyLoss(wg.ones(2))),
     ("inplace", TypeError, lambda: nn.ReLU(inplace=True)),
 ]
 

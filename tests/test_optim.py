@@ -321,7 +321,7 @@ def test_sgd_refuses_what_it_cannot_step(params, error, words):
 @pytest.mark.parametrize("name", ["lr", "momentum", "weight_decay"])
 @pytest.mark.parametrize("value", [-0.1, float("nan"), float("inf"), "0.1", None, True])
 def test_sgd_refuses_numbers_out_of_range(name, value):
-    with pytest.raises(ArgumentError, match=f"{name} is"):
+    with pytest.raises(ArgumentError, match=f"{name}( is|=)"):
         optim.SGD([wg.parameter(1.0)], **{"lr": 0.1, name: value})
 
 

@@ -58,7 +58,7 @@ def test_contributing_shows_an_operation_that_works(device):
         REGISTRY.pop("gauss", None)
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
 def test_links_and_paths_lead_to_files(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     links = [x for x in re.findall(r"\]\(([^)]+)\)", text) if "://" not in x]

@@ -24,10 +24,14 @@ LAYERS = {
     "errors": 0,
     "dtypes": 0,
     "layout": 0,
+    "environment": 0,
+    "forking": 0,
     "interrupts": 0,
+    "recent": 0,
     "statistics": 0,
     "version": 0,
     "backends": 1,
+    "checks": 2,
     "core": 2,
     "devices": 2,
     "ops": 3,
@@ -39,6 +43,7 @@ LAYERS = {
     "inspection": 4,
     "functional": 4,
     "linalg": 4,
+    "fft": 4,
     "random": 4,
     "custom": 4,
     "transforms": 4,
@@ -302,7 +307,7 @@ def test_warnings_and_prints_are_none_on_import():
 
 def public_objects() -> Iterator[tuple[str, object]]:
     """Yield the names that users see, with the methods of the classes among them."""
-    for home in (wg, wg.linalg, wg.nn, wg.optim, wg.data, wg.errors):
+    for home in (wg, wg.linalg, wg.fft, wg.nn, wg.optim, wg.data, wg.errors):
         for name, value in vars(home).items():
             module = str(getattr(value, "__module__", ""))
             if name.startswith("_") or inspect.ismodule(value) or "wgrad" not in module:
@@ -334,6 +339,16 @@ def test_every_op_says_what_it_is():
     for name, op in REGISTRY.items():
         assert op.name == name
         assert op.__doc__ and op.__doc__.endswith("."), name
+
+
+def test_signatures_of_ops_have_the_names_of_the_standard():
+    shown = {wg.add: "(x1, x2, /)", wg.where: "(condition, x1, x2, /)", wg.exp: "(x, /)"}
+    shown[wg.any] = "(x: 'Any', axis: 'Any' = None, keepdims: 'bool' = False)"
+    for op, text in shown.items():
+        assert str(inspect.signature(op)) == text
+    assert "x1 is" not in (wg.exp.__doc__ or "") and "b is x2" in (wg.add.__doc__ or "")
+    triple = wg.custom_op(lambda x, times=3: x * times, backward=lambda ct, out, x: ct, name="t")
+    assert str(inspect.signature(triple)) == "(x, times=3)"
 
 
 def test_public_names_do_not_hide_what_is_promised():

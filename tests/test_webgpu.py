@@ -140,7 +140,7 @@ def test_pool_gives_memory_back_when_asked(webgpu):
     for _ in range(3):
         wg.ones(50_000) + 1
     held = wg.stats()["bytes_allocated"]
-    webgpu.pool.acquire(4)  # takes back what destructors returned
+    wg.ones(1)  # takes back what destructors returned
     webgpu.pool.trim(0)
     assert wg.stats()["bytes_allocated"] < held
     assert (wg.ones(50_000) + 1).sum().item() == 100_000
@@ -181,10 +181,10 @@ def test_stats_count_what_ran(webgpu):
     assert seen["readbacks"] == 1 and seen["bytes_read"] == 8 and seen["submits"] == 2
 
 
-def test_tensor_over_the_binding_limit_is_an_error_and_nothing_is_lost(webgpu):
+def test_tensor_over_the_largest_buffer_is_an_error_and_nothing_is_lost(webgpu):
     x = wg.tensor([1.0, 2.0])
     count = webgpu.gpu.largest_buffer // 4 + 1
-    with pytest.raises(MemoryError, match="binds at most"):
+    with pytest.raises(MemoryError, match=r"\d bytes came, and a buffer of .* has at most \d"):
         wg.zeros(count)
     with pytest.raises(wg.errors.OutOfMemoryError):
         wg.broadcast_to(x[:1], (count,)) + 1
@@ -268,7 +268,7 @@ def test_interrupt_loses_no_recorded_work(webgpu, monkeypatch, where):
         def interrupted(work):
             if not raised:
                 raised.append(True)
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)  # held back until the submit is done
             return encode(work)
 
         monkeypatch.setattr(gpu, "_encode", interrupted)
@@ -355,13 +355,6 @@ def test_scatter_of_many_indices_adds_like_numpy(webgpu, rng, axis, dtype):
         )
         found = wg.scatter_add(wg.zeros(shape, dtype), row, wg.tensor(values.astype(dtype)), axis)
         np.testing.assert_array_equal(found.numpy(), expected)
-
-
-def test_views_beyond_a_u32_of_elements_are_refused(webgpu):
-    x = wg.tensor([1.0])
-    for count in (2**31, 2**32 - 1, 2**33):
-        with pytest.raises(wg.errors.ShapeError, match="counts to"):
-            wg.broadcast_to(x, (count,)).sum()
 
 
 def test_process_that_used_wgpu_before_still_opens_the_device(webgpu):
@@ -469,11 +462,3 @@ def test_bounds_of_an_expanded_view_are_not_those_of_its_memory(webgpu):
     assert wg.take(table, part).tolist() == [[5, 6], [5, 6]]
     with pytest.raises(wg.errors.IndexRangeError, match="100"):
         wg.take(table, index)
-
-
-def test_compiled_kernels_refuse_views_that_they_cannot_count(webgpu):
-    f = wg.compile(lambda x: (wg.broadcast_to(x, (70_000, 70_000)) * 2).sum())
-    x = wg.ones(1)
-    with pytest.raises(wg.errors.ShapeError, match="counts to"):
-        f(x)
-    assert x.tolist() == [1]

@@ -6,13 +6,15 @@ x = wg.tensor([2.0, 3.0], requires_grad=True)
 x.grad                      # tensor([4., 6.])
 """
 
+import sys as _sys
 from math import e, inf, nan, pi
 
+from . import checks as _checks
 from . import errors
 
 from .tensor import Tensor  # isort: skip  # first: the other modules make tensors
 
-from . import data, linalg, nn, optim
+from . import data, fft, linalg, nn, optim
 from .creation import (
     arange,
     asarray,
@@ -38,16 +40,21 @@ from .functional import (
     argmax,
     argmin,
     clip,
+    conj,
     count_nonzero,
     cross,
     cross_entropy,
+    cummax,
+    cummin,
     cumulative_prod,
     cumulative_sum,
     diff,
     einsum,
+    imag,
     kron,
     linear,
     log_softmax,
+    logcumsumexp,
     logsumexp,
     matmul,
     max,
@@ -57,8 +64,10 @@ from .functional import (
     norm,
     one_hot,
     outer,
+    polygamma,
     pow,
     prod,
+    real,
     softmax,
     std,
     sum,
@@ -71,9 +80,14 @@ from .gradcheck import gradcheck
 from .indexing import (
     argsort,
     bincount,
+    index_add,
+    index_reduce,
     isin,
+    masked_scatter,
     nonzero,
+    scatter,
     scatter_add,
+    scatter_reduce,
     searchsorted,
     sort,
     take,
@@ -114,9 +128,12 @@ from .ops.elementwise import (
     copysign,
     cos,
     cosh,
+    digamma,
     divide,
     equal,
     erf,
+    erfc,
+    erfinv,
     exp,
     exp2,
     expm1,
@@ -125,12 +142,14 @@ from .ops.elementwise import (
     greater,
     greater_equal,
     hypot,
+    i0,
     isfinite,
     isinf,
     isnan,
     lerp,
     less,
     less_equal,
+    lgamma,
     log,
     log1p,
     log2,
@@ -154,6 +173,7 @@ from .ops.elementwise import (
     sign,
     signbit,
     sin,
+    sinc,
     sinh,
     sqrt,
     square,
@@ -166,6 +186,7 @@ from .ops.elementwise import (
 from .ops.elementwise import round_ as round
 from .ops.reduction import all_ as all
 from .ops.reduction import any_ as any
+from .program.compile import Compiled as _Compiled
 from .program.compile import compile
 from .random import (
     Generator,
@@ -185,6 +206,7 @@ from .shaping import (
     broadcast_to,
     concat,
     diag,
+    diag_embed,
     diagonal,
     expand_dims,
     flatten,
@@ -221,3 +243,6 @@ from .transforms import (
 from .version import __version__
 
 newaxis = None  # in x[newaxis, :], a new axis of extent 1
+
+_checks.hang(_sys.modules[__name__], data, fft, linalg, nn, nn.functional, optim)
+_checks.hang_on_class(_Compiled)

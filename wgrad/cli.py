@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import numerics
+from . import environment, numerics
 from .devices import device
 from .errors import WgradError
 from .program.bisect import Finding, watching
@@ -38,6 +38,10 @@ def main(arguments: Sequence[str]) -> int:
     measured.add_argument("--device", help="what wg.device takes (default: the default device)")
     measured.add_argument("--write", metavar="FILE", help="keep the table in a file of markdown")
     options = parser.parse_args(arguments)
+    try:
+        environment.check()
+    except WgradError as error:
+        parser.error(str(error))
     if options.command == "numerics":
         try:
             return _numerics(options.device, options.write)

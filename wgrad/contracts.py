@@ -67,6 +67,16 @@ def _tail(rng: np.random.Generator, count: int) -> tuple[np.ndarray, ...]:
     return (-np.exp2(rng.uniform(-3, 4, 2 * count)),)
 
 
+def _erfc_tail(rng: np.random.Generator, count: int) -> tuple[np.ndarray, ...]:
+    """Return numbers whose complementary error function is small, but not 0."""
+    return (rng.uniform(0, 10.1, 2 * count),)
+
+
+def _near_one(rng: np.random.Generator, count: int) -> tuple[np.ndarray, ...]:
+    """Return what is left of 1 or -1, down to the last float."""
+    return (rng.choice([-1, 1], 2 * count) * (1 - np.exp2(rng.uniform(-24, 0, 2 * count))),)
+
+
 def _quotients(rng: np.random.Generator, count: int) -> tuple[np.ndarray, ...]:
     """Return pairs with ordinary quotients, many of them whole."""
     b = rng.uniform(-9, 9, count)
@@ -146,6 +156,16 @@ CONTRACTS = (
     Contract("hypot", points=(1e18, 1e-18)),
     Contract("pow", 8, more=_powers),
     Contract("erf", 8, points=(1, 4)),
+    Contract("erfc", 8, points=(0.5, 1, 10.05, -1), more=_erfc_tail),
+    Contract("erfinv", 8, points=(1, 0.9965), more=_near_one),
+    Contract("lgamma", 8, points=(0.75, 1, 1.5, 2, 3, 8), terms=1),
+    Contract("digamma", 8, points=(1, 2, 6), terms=1),
+    *(
+        Contract(f"polygamma {n}", 8, points=(1, 10), terms=1, options=(n,), op="polygamma")
+        for n in (1, 3)
+    ),
+    Contract("i0", 8, points=(7.75, 91.9)),
+    Contract("sinc", 8, points=(0.5, 1, 2.5), terms=0),
     Contract("sigmoid", points=(_HUGE, -_HUGE)),
     Contract("logaddexp", points=(_LOG2, 1), terms=2),
     Contract("lerp", points=(0.5, 1), more=_weights, terms=2),

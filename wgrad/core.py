@@ -11,11 +11,10 @@ import inspect
 import itertools
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from .backends.array import Array, Number
 from .backends.base import Device
@@ -55,6 +54,8 @@ class Value:
         return self.array.storage.device
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
 Input = Value | Number
 _sequence = itertools.count(1)
 
@@ -70,6 +71,7 @@ class Node:
         "__weakref__",
         "grad",
         "hooks",
+        "is_parameter",
         "op",
         "origin",
         "params",
@@ -85,6 +87,7 @@ class Node:
     def __init__(self, requires_grad: bool = False):
         self.sequence = next(_sequence)  # later calls have larger numbers than their inputs
         self.requires_grad = requires_grad
+        self.is_parameter = requires_grad  # a leaf once asked for gradients; frozen, it stays one
         self.op: Op | None = None
         self.params: Mapping[str, Any] = {}
         self.parents: tuple[Node | None, ...] = ()
@@ -178,7 +181,7 @@ class Op(ABC):
 
 Listener = Callable[[Call], None]
 _default_listeners: tuple[Listener, ...] = ()
-_listeners: ContextVar[tuple[Listener, ...]] = ContextVar("wgrad_listeners")
+chosen_listeners: ContextVar[tuple[Listener, ...]] = ContextVar("wgrad_listeners")
 _tensor_type: type[Tensor]
 
 
@@ -196,22 +199,22 @@ def add_default_listener(listener: Listener) -> None:
 
 def listeners() -> tuple[Listener, ...]:
     """Return the listeners of the current context, in the order in which they are told."""
-    return _listeners.get(_default_listeners)
+    return chosen_listeners.get(_default_listeners)
 
 
-def set_listeners(chosen: tuple[Listener, ...]) -> None:
-    """Let exactly the `chosen` listeners hear this context's calls from now on."""
-    _listeners.set(chosen)
+def heard_by(
+    chosen: tuple[Listener, ...], function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """Return what a function returns, whose calls exactly the `chosen` listeners hear.
 
-
-@contextmanager
-def listening(chosen: tuple[Listener, ...]) -> Iterator[None]:
-    """Let exactly the `chosen` listeners hear the calls made in this block and context."""
-    token = _listeners.set(chosen)
+    It is no `with` block, whose end a signal's handler that raises can prevent.
+    """
+    # Unpacked, not called: no handler runs between this and the `try`.
+    (token,) = map(chosen_listeners.set, (chosen,))
     try:
-        yield
+        return function(*args, **kwargs)
     finally:
-        _listeners.reset(token)
+        chosen_listeners.reset(token)
 
 
 def wrap(array: Array, node: Node | None = None) -> Tensor:
@@ -243,7 +246,7 @@ def apply(op: Op, *inputs: Input, **params: Any) -> Tensor:
         if isinstance(error, OutOfMemoryError):
             raise
         raise OutOfMemoryError(f"{op.name}: device {device.name} has no room: {error}") from error
-    heard = _listeners.get(_default_listeners)
+    heard = chosen_listeners.get(_default_listeners)
     if heard:
         call = Call(op, inputs, params, out)
         for listener in heard:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import core, tape
 from .backends.array import Array, Number
 from .backends.base import Device
+from .checks.arguments import function as check_function
 from .core import Call, Op, Value
-from .errors import DTypeError, GradientError
+from .errors import DTypeError, GradientError, shown
+from .ops.families import guarded_op
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -20,18 +24,20 @@ class CustomOp(Op):
 
     def __init__(self, name: str, forward: Callable, backward: Callable):
         super().__init__(name, (lambda inputs, out: backward,), forward.__doc__ or "")
-        self.__module__ = forward.__module__
+        self.__module__ = getattr(forward, "__module__", "wgrad")
+        with contextlib.suppress(TypeError, ValueError):  # a builtin has none
+            self.__signature__ = inspect.signature(forward)
         self.forward = forward
         self.backward = backward
 
+    @guarded_op
     def __call__(self, *inputs: Any, **params: Any) -> Tensor:
         if not any(isinstance(x, Value) for x in inputs):
             raise DTypeError(f"{self.name}: at least one tensor is needed among the inputs")
         detached = [core.wrap(x.array) if isinstance(x, Value) else x for x in inputs]
-        with core.listening(()):
-            made = self.forward(*detached, **params)
+        made = core.heard_by((), self.forward, *detached, **params)
         if not isinstance(made, Value):
-            raise DTypeError(f"{self.name}: forward returned {made!r}, and a tensor is needed")
+            raise DTypeError(f"{self.name}: forward returned {shown(made)}, and a tensor is needed")
         out = core.wrap(made.array)
         call = Call(self, inputs, params, out)
         for listener in core.listeners():
@@ -59,8 +65,8 @@ class CustomOp(Op):
         for i, part in enumerate(parts):
             if part is not None and (not isinstance(part, Value) or part.shape != env["shapes"][i]):
                 raise GradientError(
-                    f"{self.name}: backward returned {part!r} for input {i}, and a tensor of shape "
-                    f"{env['shapes'][i]} is needed"
+                    f"{self.name}: backward returned {shown(part)} for input {i}, and a tensor of "
+                    f"shape {env['shapes'][i]} is needed"
                 )
         if tape.is_recording():
             return parts
@@ -87,6 +93,8 @@ def custom_op(
     """
 
     def make(function: Callable) -> CustomOp:
-        return CustomOp(name or function.__name__, function, backward)
+        check_function(function, "custom_op", "forward")
+        found = name or str(getattr(function, "__name__", "custom"))
+        return CustomOp(found, function, backward)
 
     return make if forward is None else make(forward)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator
 
-from .errors import ArgumentError, DeviceError, ShapeError
+from .errors import ArgumentError, DeviceError, ShapeError, shown
 from .indexing import take
 from .random import Generator, randperm
 from .tensor import Tensor
@@ -31,7 +31,7 @@ def batches(
     except TypeError:
         count = 0
     if count < 1:
-        raise ArgumentError(f"batches: size is {size}, and at least 1 is needed")
+        raise ArgumentError(f"batches: size is {shown(size)}, and at least 1 is needed")
     if not tensors or not all(isinstance(x, Tensor) for x in tensors):
         raise ArgumentError("batches: at least one tensor is needed, and nothing but tensors")
     shapes = [x.shape for x in tensors]

@@ -10,6 +10,7 @@ import logging
 import os
 from dataclasses import dataclass, field
 
+from . import environment
 from .backends.base import Device, current_device
 from .backends.numpy import NumpyDevice
 from .backends.tracing import tracing
@@ -97,6 +98,7 @@ def _environment_device() -> Device:
     global _from_environment
     name = os.environ.get("WGRAD_DEVICE") or "auto"
     if _from_environment is None or _from_environment[0] != name:
+        environment.check()
         try:
             _from_environment = name, device(name)
         except DeviceError as error:

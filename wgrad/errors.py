@@ -6,8 +6,10 @@ Each class is also the built-in kind that a Python user would catch:
     ├── ShapeError              ValueError    shapes, sizes, strides that do not fit
     │   └── AxisError           IndexError    an axis that the tensor does not have
     ├── ArgumentError           ValueError    an argument outside its domain
+    │   └── CallError           TypeError     arguments of kinds that a function cannot work with
     ├── DTypeError              TypeError     dtypes that do not fit, or that the device lacks
     ├── IndexRangeError         IndexError    an index or a class label outside its range
+    ├── LinAlgError             LinAlgError   NumPy's, a ValueError: a matrix without the result
     ├── GradientError           RuntimeError  misuse of the tape
     ├── DeviceError             RuntimeError  no such device, tensors of two devices, a lost device
     │   └── ForkedError         RuntimeError  a GPU opened before this process was forked
@@ -18,10 +20,13 @@ Each class is also the built-in kind that a Python user would catch:
     └── MissingDependencyError  ImportError   an optional package is not installed
 
 A message says in one sentence what came and what is needed, and is raised before anything is
-dispatched: no tensor has changed when one of these arrives.
+dispatched: no tensor has changed when one of these arrives. One comes later: the IndexRangeError
+for an index that a compiled function computed (see `compile`).
 """
 
 from typing import Any
+
+import numpy as np
 
 
 class WgradError(Exception):
@@ -40,12 +45,20 @@ class ArgumentError(WgradError, ValueError):
     """An argument outside its domain."""
 
 
+class CallError(ArgumentError, TypeError):
+    """Arguments that do not fit a function's signature, or of kinds that it cannot work with."""
+
+
 class DTypeError(WgradError, TypeError):
     """Dtypes (or types) that do not fit, or that the device lacks."""
 
 
 class IndexRangeError(WgradError, IndexError):
     """An index or a class label outside its range."""
+
+
+class LinAlgError(WgradError, np.linalg.LinAlgError):
+    """A matrix that has no such result: one that is singular, or not positive definite."""
 
 
 class GradientError(WgradError, RuntimeError):
@@ -89,9 +102,10 @@ def shown(value: Any, depth: int = 2) -> str:
         text = ", ".join([*items, "..."] if len(items) < len(value) else items)
         comma = "," if type(value) is tuple and len(value) == 1 else ""
         return f"({text}{comma})" if type(value) is tuple else f"[{text}]"
-    if hasattr(value, "dtype") and getattr(value, "shape", None):
-        return f"an array of shape {shown(value.shape)}"
     try:
+        shape = value.shape if hasattr(value, "dtype") else None
+        if type(shape) is tuple and shape:
+            return f"an array of shape {shown(shape)}"
         text = repr(value)
     except Exception:  # a message about bad input must not fail on it
         text = type(value).__name__

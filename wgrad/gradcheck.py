@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from . import tape
-from .creation import tensor
+from .creation import host_array, tensor
 from .dtypes import float16
-from .errors import GradientError
+from .errors import ArgumentError, GradientError
+from .shaping import as_float
 from .tensor import Tensor
 from .transforms import basis, vjp
+
+_SETTINGS = ("eps", "atol", "rtol")
 
 
 def gradcheck(
@@ -35,7 +38,7 @@ def gradcheck(
     checked: list[int] = []
     for i, x in enumerate(many):
         found = x.detach() if isinstance(x, Tensor) else x
-        if not isinstance(found, Tensor) and np.asarray(found).dtype.kind == "f":
+        if not isinstance(found, Tensor) and host_array(found, "gradcheck").dtype.kind == "f":
             found = tensor(found)
         if isinstance(found, Tensor) and found.dtype.is_floating:
             if found.device.name == "numpy":
@@ -47,9 +50,16 @@ def gradcheck(
     if not checked:
         raise GradientError("gradcheck: no floating input came, and one is needed")
     exact = all(values[i].dtype.name == "float64" for i in checked)
-    eps = eps if eps is not None else (1e-6 if exact else 1e-2)
-    atol = atol if atol is not None else (1e-6 if exact else 1e-2)
-    rtol = rtol if rtol is not None else (1e-4 if exact else 1e-2)
+    usual = {"eps": 1e-6, "atol": 1e-6, "rtol": 1e-4} if exact else dict.fromkeys(_SETTINGS, 1e-2)
+    eps, atol, rtol = (
+        usual[name] if given is None else as_float(given, "gradcheck", name)
+        for name, given in zip(_SETTINGS, (eps, atol, rtol), strict=True)
+    )
+    if not (eps > 0 and atol >= 0 and rtol >= 0):  # nor is NaN
+        raise ArgumentError(
+            f"gradcheck: eps={eps}, atol={atol}, rtol={rtol} came; a step greater than 0 and "
+            "tolerances of at least 0 are needed"
+        )
 
     def run(*args: Tensor) -> Tensor:
         full = list(values)
@@ -75,8 +85,8 @@ def gradcheck(
                 moved[entry] += step
                 args = list(points)
                 args[which] = tensor(moved, point.dtype, point.device)
-                with tape.no_grad():
-                    ends.append(np.asarray(run(*args).numpy(), np.float64))
+                value = tape.recording(False, run, *args)
+                ends.append(np.asarray(value.numpy(), np.float64))
             numeric = ((ends[0] - ends[1]) / (2 * eps)).reshape(-1)
             analytic = np.array([row[entry] for row in rows[which]], np.float64)
             for j in np.flatnonzero(~np.isclose(analytic, numeric, rtol, atol, equal_nan=True)):

@@ -31,7 +31,9 @@ _VERSIONS = ("2021.12", "2022.12", "2023.12", __array_api_version__)  # each add
 
 def namespace(api_version: str | None = None) -> ModuleType:
     """Return the namespace that follows a version of the standard. Raises: ArgumentError."""
-    if api_version is not None and api_version not in _VERSIONS:
+    if api_version is not None and (
+        not isinstance(api_version, str) or api_version not in _VERSIONS
+    ):
         raise ArgumentError(
             f"__array_namespace__: version {shown(api_version)} of the standard came; one of "
             f"{', '.join(_VERSIONS)} is needed"
@@ -192,8 +194,11 @@ class NamespaceInfo:
         }
 
     def dtypes(self, *, device: str | Device | None = None, kind: Any = None) -> dict[str, DType]:
-        """Return the dtypes that a device has, by their names: all, or those of a kind."""
-        has = find_device(device).dtypes
+        """Return the dtypes that a device has, by their names: all, or those of a kind.
+
+        Only those of the standard, which does not know float16.
+        """
+        has = find_device(device).dtypes - {dtypes.float16}
         return {d.name: d for d in dtypes.ALL if d in has and (kind is None or isdtype(d, kind))}
 
     def devices(self) -> list[Device]:

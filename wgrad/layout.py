@@ -18,7 +18,7 @@ Shape = tuple[int, ...]
 MAX_AXES = 64  # as many as NumPy has, so that every tensor can become an array
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def contiguous_strides(shape: Shape) -> Shape:
     """Return the strides of a C-contiguous array of `shape`."""
     strides, step = [], 1
@@ -55,7 +55,7 @@ class Layout:
         return hash((self.shape, self.strides, self.offset))
 
     @staticmethod
-    @lru_cache(maxsize=4096)
+    @lru_cache(maxsize=1024)
     def dense(shape: Shape) -> Layout:
         """Return the C-contiguous layout of `shape` at offset 0."""
         return Layout(shape, contiguous_strides(shape))
@@ -267,7 +267,7 @@ def check_size(shape: Shape, op: str) -> Shape:
     return shape
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def broadcast_shapes(op: str, *shapes: Shape) -> Shape:
     """Return the shape that NumPy's rules broadcast `shapes` to. Raises: ShapeError."""
     result: list[int] = []

@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, forking
 from .backends.array import Array, Body
 from .backends.base import Device
 from .backends.threefry import bits as host_bits
 from .backends.threefry import split_seed
 from .backends.tracing import tracing
+from .checks.arguments import count as check_count
 from .core import caller, place
 from .creation import DeviceLike, tensor
 from .devices import device as find_device
@@ -45,7 +46,8 @@ class Generator:
     def __init__(self, seed: int):
         self.seed = _checked_seed(seed, "Generator")
         self.counter = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a handler of a signal may draw in the midst of a draw
+        forking.register(self, "_lock", order=1)
 
     def __repr__(self) -> str:
         return f"Generator(seed={self.seed}, counter={self.counter})"
@@ -54,7 +56,11 @@ class Generator:
         return _generator_at, (self.seed, self.counter)  # a lock cannot be pickled
 
     def take(self, count: int) -> tuple[tuple[int, int], int]:
-        """Return the key and the first counter of `count` numbers, which are now used."""
+        """Return the key and the first counter of `count` numbers, which are now used.
+
+        Raises: ArgumentError.
+        """
+        count = check_count(count, "Generator.take", "count")
         with self._lock:
             first = self.counter
             self.counter += count
@@ -286,7 +292,7 @@ def _scale_bits(bits: np.ndarray, span: int, low: int) -> np.ndarray:
 _INTEGERS = Body(
     "random_integer",
     "bitcast<i32>(scale_bits(a, b) + bitcast<u32>(c))",
-    lambda bits, last, low: _scale_bits(bits, last + 1, low),
+    lambda bits, last, low: _scale_bits(bits, int(last) + 1, low),
 )
 
 

@@ -15,6 +15,7 @@ class Counters:
     bytes_uploaded: int = 0
     readbacks: int = 0  # device to host copies, each of which waits for the GPU
     bytes_read: int = 0
+    host_trips: int = 0  # operations that NumPy computed for the GPU: linalg's and fft's
     buffers_created: int = 0  # buffers that the pool did not have
     buffers_reused: int = 0  # buffers that it had
     bytes_allocated: int = 0  # device memory held now, the pool's included

@@ -10,21 +10,23 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from . import core
 from .backends.array import Array, Storage, births
 from .backends.tracing import tracing
 from .core import Call, Node, Value
-from .errors import ArgumentError, GradientError
+from .errors import ArgumentError, GradientError, shown
+from .interrupts import whole
 from .ops.families import REGISTRY
 
 if TYPE_CHECKING:
     from .tensor import Tensor
 
+P = ParamSpec("P")
+R = TypeVar("R")
 ZERO: Any = object()  # a gradient that zero_grad() has cleared, made of zeros when it is read
 
 
@@ -149,11 +151,41 @@ def is_recording() -> bool:
     return record in core.listeners()
 
 
-@contextmanager
-def set_recording(mode: bool) -> Iterator[None]:
-    """Switch recording on or off in this context (and in no other thread or task)."""
-    with core.listening(_switched(core.listeners(), mode)):
-        yield
+def is_followed(x: Value) -> bool:
+    """Return whether the tape, or forward mode, follows what is done with `x` in this context."""
+    heard = core.listeners()
+    if x.node is not None and x.node.requires_grad and record in heard:
+        return True
+    return any(h.follows(x) for h in heard if hasattr(h, "follows"))
+
+
+def recording(mode: bool, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a function with recording on or off, in this context alone, and return its result."""
+    return core.heard_by(_switched(core.listeners(), mode), function, *args, **kwargs)
+
+
+_differentiated: ContextVar[bool] = ContextVar("wgrad_differentiated", default=False)
+
+
+def differentiated(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a function that a transform takes the derivative of, with recording on."""
+    # Unpacked, not called: no handler of a signal runs between this and the `try`.
+    (token,) = map(_differentiated.set, (True,))
+    try:
+        return recording(True, function, *args, **kwargs)
+    finally:
+        _differentiated.reset(token)
+
+
+def passes_through(inputs: Iterable[Value]) -> bool:
+    """Return whether gradients pass through a function of these inputs to what is outside of it.
+
+    They do to what the inputs follow from, and to the inputs of a transform.
+    """
+    tracked = [x.node for x in inputs if x.node is not None and x.node.requires_grad]
+    if not tracked or not is_recording():
+        return False
+    return _differentiated.get() or any(node.op is not None for node in tracked)
 
 
 def _switched(heard: tuple[core.Listener, ...], mode: bool) -> tuple[core.Listener, ...]:
@@ -165,6 +197,7 @@ def _switched(heard: tuple[core.Listener, ...], mode: bool) -> tuple[core.Listen
 # The listeners to go back to, one entry for each `with` block entered in this context. A stack in
 # the context, not on the object, for one object may be entered by several threads at once.
 _outer: ContextVar[tuple[tuple[core.Listener, ...], ...]] = ContextVar("wgrad_outer", default=())
+_BOTH: Any = _outer, core.chosen_listeners
 
 
 class _Switch:
@@ -179,13 +212,13 @@ class _Switch:
 
     def __enter__(self) -> None:
         heard = core.listeners()
-        _outer.set((*_outer.get(), heard))
-        core.set_listeners(_switched(heard, self.mode))
+        outer, chosen = (*_outer.get(), heard), _switched(heard, self.mode)
+        # Unpacked, not called: no handler of a signal runs before `with` has the block.
+        _, _ = map(ContextVar.set, _BOTH, (outer, chosen))
 
     def __exit__(self, *exc: Any) -> None:
         *rest, heard = _outer.get()
-        _outer.set(tuple(rest))
-        core.set_listeners(heard)
+        _, _ = map(ContextVar.set, _BOTH, (tuple(rest), heard))
 
     def __call__(self, function: Callable) -> Callable:
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
@@ -193,20 +226,19 @@ class _Switch:
                 f"{type(self).__name__}: {function.__qualname__} is a generator, which would leave "
                 "its caller switched between values: put a `with` block inside it"
             )
-        mode = self.mode
+        mode, switch = self.mode, type(self)
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
             async def awaiting(*args: Any, **kwargs: Any) -> Any:
-                with set_recording(mode):
+                with switch():
                     return await function(*args, **kwargs)
 
             return awaiting
 
         @functools.wraps(function)
         def calling(*args: Any, **kwargs: Any) -> Any:
-            with set_recording(mode):
-                return function(*args, **kwargs)
+            return recording(mode, function, *args, **kwargs)
 
         return calling
 
@@ -270,35 +302,48 @@ def _checked_hook_result(result: Any, ct: Tensor) -> Tensor:
         return ct
     if not isinstance(result, Value) or result.shape != ct.shape or result.dtype is not ct.dtype:
         raise GradientError(
-            f"hook: it returned {result!r}; a {ct.dtype.name} tensor of shape {ct.shape} is needed"
+            f"hook: it returned {shown(result)}; a {ct.dtype.name} tensor of shape {ct.shape} is "
+            "needed"
         )
     return result  # type: ignore[return-value]  # a Value is a Tensor
 
 
 def backward(root: Node, ct: Tensor, create_graph: bool) -> None:
-    """Add the gradients of `root` to the `.grad` of every leaf that leads to it."""
-    given: set[Storage] = set()
+    """Add the gradients of `root` to the `.grad` of every leaf that leads to it.
+
+    They are added when all are known: a pass that fails, or is interrupted, adds none.
+    """
+    found: list[tuple[Node, Tensor]] = []
     start = next(births)
 
     def visit(node: Node, ct: Tensor) -> bool:
         if node.op is None or node.retains_grad:
-            touch_grad(node, "add")
-            if node.grad is None or node.grad is ZERO:
-                node.grad = owned(ct, start, given)
-            elif create_graph or node.grad.requires_grad:
-                node.grad = node.grad + ct
-            else:
-                node.grad._write((node.grad + ct).array, owned=True)
+            found.append((node, ct))
         return True
 
     order = reachable(root)
-    with set_recording(create_graph):
-        pull_back(order, ct, visit)
-    for node in order:  # where every slope is 0 by rule (sign, x ** 0), no cotangent arrived
-        if node.op is None:
-            touch_grad(node, "fill")
-            if node.grad is None:
-                node.grad = ZERO
+    recording(create_graph, pull_back, order, ct, visit)
+    recording(create_graph, _add_gradients, found, [n for n in order if n.op is None], start)
+
+
+@whole
+def _add_gradients(found: list[tuple[Node, Tensor]], leaves: Iterable[Node], start: int) -> None:
+    """Add cotangents to the gradients of their nodes: all of them, or none."""
+    given: set[Storage] = set()
+    for i, (node, ct) in enumerate(found):
+        touch_grad(node, "add")
+        fresh = node.grad is None or node.grad is ZERO
+        found[i] = node, owned(ct, start, given) if fresh else node.grad + ct
+    for node, total in found:
+        before = node.grad
+        if before is None or before is ZERO or is_recording() or before.requires_grad:
+            node.grad = total
+        else:
+            before._write(total.array, owned=True)
+    for node in leaves:  # where every slope is 0 by rule (sign, x ** 0), no cotangent arrived
+        touch_grad(node, "fill")
+        if node.grad is None:
+            node.grad = ZERO
 
 
 def touch_grad(node: Node, how: str) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from . import core, tape
 from .backends.array import Storage, births
+from .checks import guarded
 from .core import Call, Node, Value
 from .creation import tensor
 from .errors import ArgumentError, DTypeError, GradientError, shown
@@ -50,8 +51,7 @@ class _Level:
 
     def __init__(self, inputs: Sequence[Tensor]):
         self.outer = tape.is_recording()
-        with tape.enable_grad():
-            self.inputs = [core.apply(movement.alias, x) for x in inputs]
+        self.inputs = [tape.recording(True, core.apply, movement.alias, x) for x in inputs]
         for x in self.inputs:
             if x.node is None:
                 x.node = Node()
@@ -100,10 +100,9 @@ class _Level:
         if order:
             tape.check_history(out, "grad")
             recording = self.is_followed(order) or (self.outer and ct.requires_grad)
-            with tape.set_recording(recording):
-                tape.pull_back(order, ct, visit)
-                for node, gradient in found.items():
-                    found[node] = tape.owned(gradient, start, given)
+            tape.recording(recording, tape.pull_back, order, ct, visit)
+            for node, gradient in found.items():
+                found[node] = tape.recording(recording, tape.owned, gradient, start, given)
         return [
             found[n] if n in found else Tensor(x.device.full(x.shape, 0, x.dtype))
             for n, x in zip(self.nodes, self.inputs, strict=True)
@@ -116,15 +115,14 @@ def vjp(f: Callable, *primals: Any) -> tuple[Tensor, Callable[..., Any]]:
     `pull` returns a tensor for one primal and a tuple for several, and may be called repeatedly.
     """
     level = _Level([_as_input(x, "vjp", i) for i, x in enumerate(primals)])
-    with tape.enable_grad():
-        out = _output(f(*level.inputs), "vjp")
+    out = _output(tape.differentiated(f, *level.inputs), "vjp")
     _check_inputs(level.inputs, level.versions, "vjp")
 
     def pull(ct: Any) -> Any:
         found = level.gradients(out, out._as_cotangent(ct, "vjp"))
         return found[0] if len(found) == 1 else tuple(found)
 
-    return level.value(out), pull
+    return level.value(out), guarded(pull, "vjp")
 
 
 def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
@@ -149,8 +147,7 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..
         full = list(args)
         for i, x in zip(chosen, level.inputs, strict=True):
             full[i] = x
-        with tape.enable_grad():
-            out = _output(f(*full, **kwargs), "grad")
+        out = _output(tape.differentiated(f, *full, **kwargs), "grad")
         _check_inputs(level.inputs, level.versions, "grad")
         if not out.dtype.is_floating:
             raise GradientError(f"grad: the function returned {out.dtype.name}, not a float")
@@ -163,7 +160,7 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..
         found = level.gradients(out, one)
         return level.value(out), tuple(found) if many else found[0]
 
-    return compute
+    return guarded(compute, "value_and_grad")
 
 
 def grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
@@ -177,7 +174,7 @@ def grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     def compute(*args: Any, **kwargs: Any) -> Any:
         return both(*args, **kwargs)[1]
 
-    return compute
+    return guarded(compute, "grad")
 
 
 class _ForwardMode:
@@ -229,8 +226,7 @@ class _ForwardMode:
             return
         heard = core.listeners()
         # What computes the tangent is heard by those outside this level, not by the level itself.
-        with core.listening(heard[: heard.index(self)]):
-            tangent = call.op.push(call, found)
+        tangent = core.heard_by(heard[: heard.index(self)], call.op.push, call, found)
         if tangent is not None:
             self.give(call.out, tangent)
 
@@ -251,8 +247,7 @@ def jvp(f: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[T
     for x, t in zip(aliases, directions, strict=True):
         mode.give(x, t)
     versions = _versions(aliases)
-    with core.listening((*core.listeners(), mode)):
-        out = _output(f(*aliases), "jvp")
+    out = _output(core.heard_by((*core.listeners(), mode), f, *aliases), "jvp")
     _check_inputs(aliases, versions, "jvp")
     tangent = mode.of(out)
     if tangent is None:
@@ -288,7 +283,9 @@ def jacobian(f: Callable, mode: str = "auto") -> Callable[..., Tensor]:
     "reverse" (one pass a row) or "auto": whichever has fewer.
     """
     if mode not in ("auto", "forward", "reverse"):
-        raise ArgumentError(f'jacobian: mode {mode!r} came; "auto", "forward" or "reverse" needed')
+        raise ArgumentError(
+            f'jacobian: mode {shown(mode)} came; "auto", "forward" or "reverse" needed'
+        )
 
     def compute(x: Any, *rest: Any, **kwargs: Any) -> Tensor:
         from .shaping import reshape, stack
@@ -310,7 +307,7 @@ def jacobian(f: Callable, mode: str = "auto") -> Callable[..., Tensor]:
             return Tensor(x.device.full((*shape, *x.shape), 0, x.dtype))
         return reshape(stack(columns, axis=-1), (*columns[0].shape, *x.shape))
 
-    return compute
+    return guarded(compute, "jacobian")
 
 
 def hvp(f: Callable, x: Any, v: Any) -> Tensor:

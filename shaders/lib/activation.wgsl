@@ -23,14 +23,18 @@ fn extra(x: f32) -> i32 {
 // which is a polynomial in (t - 3) / (t + 3) over t + 3; t is cut in two, so that what is squared
 // is exact.
 fn normal_tail(t: f32, shift: i32) -> vec2<f32> {
-    let u = 1.0 / (t + 3.0);
-    let v = (t - 3.0) * u;
-    let slow = u * (0.729083657 + v * (-0.509332299 + v * (0.230019405 + v * (-0.0472552851
-        + v * (-0.0104800938 + v * (0.00692000752 + v * (0.00107473345 + v * (-8.97755614e-4
-        - v * 2.62990681e-4))))))));
     let head = upper(t);
     let rest = -0.5 * (t - head) * (t + head);
-    return vec2<f32>(scaled_exp_sum(-0.5 * head * head, rest, shift), slow);
+    return vec2<f32>(scaled_exp_sum(-0.5 * head * head, rest, shift), normal_share(t));
+}
+
+// P(X < -t) e^(t^2 / 2).
+fn normal_share(t: f32) -> f32 {
+    let u = 1.0 / (t + 3.0);
+    let v = (t - 3.0) * u;
+    return u * (0.729083657 + v * (-0.509332299 + v * (0.230019405 + v * (-0.0472552851
+        + v * (-0.0104800938 + v * (0.00692000752 + v * (0.00107473345 + v * (-8.97755614e-4
+        - v * 2.62990681e-4))))))));
 }
 
 // x P(X < x); from 15 on the tail is 0.

@@ -103,6 +103,47 @@ _OTHERS = """
     any(x, /, *, axis=None, keepdims=False)
     diff(x, /, *, axis=-1, n=1, prepend=None, append=None)
 """
+_LINALG = """
+    cholesky(x, /, *, upper=False)
+    cross(x1, x2, /, *, axis=-1)
+    det(x, /)
+    diagonal(x, /, *, offset=0)
+    eigh(x, /)
+    eigvalsh(x, /)
+    inv(x, /)
+    matmul(x1, x2, /)
+    matrix_norm(x, /, *, keepdims=False, ord="fro")
+    matrix_power(x, n, /)
+    matrix_rank(x, /, *, rtol=None)
+    matrix_transpose(x, /)
+    outer(x1, x2, /)
+    pinv(x, /, *, rtol=None)
+    qr(x, /, *, mode="reduced")
+    slogdet(x, /)
+    solve(x1, x2, /)
+    svd(x, /, *, full_matrices=True)
+    svdvals(x, /)
+    tensordot(x1, x2, /, *, axes=2)
+    trace(x, /, *, offset=0, dtype=None)
+    vecdot(x1, x2, /, *, axis=-1)
+    vector_norm(x, /, *, axis=None, keepdims=False, ord=2)
+"""
+_FFT = """
+    fft(x, /, *, n=None, axis=-1, norm="backward")
+    ifft(x, /, *, n=None, axis=-1, norm="backward")
+    fftn(x, /, *, s=None, axes=None, norm="backward")
+    ifftn(x, /, *, s=None, axes=None, norm="backward")
+    rfft(x, /, *, n=None, axis=-1, norm="backward")
+    irfft(x, /, *, n=None, axis=-1, norm="backward")
+    rfftn(x, /, *, s=None, axes=None, norm="backward")
+    irfftn(x, /, *, s=None, axes=None, norm="backward")
+    hfft(x, /, *, n=None, axis=-1, norm="backward")
+    ihfft(x, /, *, n=None, axis=-1, norm="backward")
+    fftfreq(n, /, *, d=1.0, dtype=None, device=None)
+    rfftfreq(n, /, *, d=1.0, dtype=None, device=None)
+    fftshift(x, /, *, axes=None)
+    ifftshift(x, /, *, axes=None)
+"""
 _METHODS = """
     __array_namespace__(*, api_version=None)
     __dlpack__(*, stream=None, max_version=None, dl_device=None, copy=None)
@@ -124,6 +165,8 @@ def _signatures() -> dict[str, inspect.Signature]:
     lines = [f"{name}(x, /)" for name in _UNARY.split()]
     lines += [f"{name}(x1, x2, /)" for name in _BINARY.split()]
     lines += _OTHERS.strip().split("\n")
+    lines += [f"linalg.{line.strip()}" for line in _LINALG.strip().split("\n")]
+    lines += [f"fft.{line.strip()}" for line in _FFT.strip().split("\n")]
     lines += [f"Tensor.{line.strip()}" for line in _METHODS.strip().split("\n")]
     lines += [f"Tensor.__{name}__()" for name in UNARY_METHODS]
     both = [f"{side}{name}" for name in OPERATORS for side in ("", "r")]
@@ -144,7 +187,9 @@ def _ours(name: str) -> Any:
     home, _, attribute = name.rpartition(".")
     if home == "Tensor":
         return getattr(wg.tensor(1.0, device="numpy"), attribute)
-    return getattr(wg.__array_namespace_info__() if home else wg, attribute)
+    if home == "info":
+        return getattr(wg.__array_namespace_info__(), attribute)
+    return getattr(getattr(wg, home) if home else wg, attribute)
 
 
 def _check_signature(theirs: inspect.Signature, function: Any) -> None:
@@ -162,6 +207,7 @@ def _check_signature(theirs: inspect.Signature, function: Any) -> None:
             mine = placed[place] if place < len(placed) else None
             if mine is None and variadic:
                 continue
+            assert mine is not None and mine.name == p.name, f"{p.name} is called otherwise"
         assert mine is not None, f"no parameter {p.name}"
         if p.kind is p.POSITIONAL_OR_KEYWORD:
             assert placed[place : place + 1] == [mine], f"{p.name} is not at place {place}"

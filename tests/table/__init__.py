@@ -10,6 +10,7 @@ from __future__ import annotations
 from . import (
     compositions,
     convolution,
+    decompositions,
     elementwise,
     indexing,
     linalg,
@@ -26,6 +27,9 @@ ROWS: tuple[Row, ...] = (
     *movement.movement(),
     *linalg.linalg(),
     *linalg.products(),
+    *decompositions.solving_(),
+    *decompositions.decompositions(),
+    *decompositions.fourier_(),
     *indexing.indexing(),
     *compositions.compositions(),
     *convolution.convolution(),

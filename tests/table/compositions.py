@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -79,6 +80,12 @@ def compositions() -> Iterator[Row]:
         (Arg(),),
         smooth=away(1),
     )
+    for name in ("conj", "real", "imag"):
+
+        def part(x: Any, name: str = name, xp: Any = wg) -> Any:
+            return getattr(xp, name)(x) + 2 * x
+
+        yield Row(name, ("add",), part, lambda x, f=part: f(x, xp=np), (Arg(),), public=(name,))
     yield Row("pow-square", ("square",), lambda x: x**2, np.square, (Arg(),))
     yield Row("pow-cube", ("pow",), lambda x: x**3, lambda x: x**3, (Arg(),), rtol=1e-5)
     yield Row(

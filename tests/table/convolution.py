@@ -16,9 +16,12 @@ from .images import (
     np_adaptive,
     np_conv,
     np_conv_transpose,
+    np_cubic,
+    np_even,
     np_fold,
     np_interpolate,
     np_pool,
+    np_pool_any,
     np_unfold,
 )
 from .row import FLOATS, INTS, Arg, Row, distinct, to_float
@@ -35,7 +38,7 @@ def convolution() -> Iterator[Row]:
 
 def _convolutions() -> Iterator[Row]:
     def row(id: str, d: int, how: dict, reference: Any, *shapes: tuple, **more: Any) -> Row:
-        call = F.conv2d if d == 2 else F.conv1d
+        call = getattr(F, f"conv{d}d")
         return Row(
             id,
             ("convolution",),
@@ -84,11 +87,19 @@ def _convolutions() -> Iterator[Row]:
         (2, 2, 3),
         (2,),
     )
+    yield row(
+        "conv3d",
+        3,
+        {"stride": (1, 2, 1), "padding": (0, 1, 1)},
+        lambda x, w: np_conv(x, w, None, (1, 2, 1), ((0, 0), (1, 1), (1, 1)), (1, 1, 1)),
+        (1, 2, 2, 3, 2),
+        (2, 2, 2, 2, 2),
+    )
 
 
 def _transposed() -> Iterator[Row]:
     def row(id: str, d: int, how: dict, reference: Any, *shapes: tuple) -> Row:
-        call = F.conv_transpose2d if d == 2 else F.conv_transpose1d
+        call = getattr(F, f"conv_transpose{d}d")
         return Row(
             id,
             ("convolution_to_image",),
@@ -127,6 +138,15 @@ def _transposed() -> Iterator[Row]:
         (2, 4),
         (2, 2, 3),
         (2,),
+    )
+    yield row(
+        "conv_transpose3d",
+        3,
+        {"stride": (1, 2, 1)},
+        lambda x, w, b: np_conv_transpose(x, w, b, (1, 2, 1), (0,) * 3, (0,) * 3, (1,) * 3),
+        (1, 2, 1, 2, 2),
+        (2, 1, 2, 2, 2),
+        (1,),
     )
     # The op that trains filters comes first where a gradient is taken: here it is what is called.
     yield Row(
@@ -187,7 +207,51 @@ def _pools() -> Iterator[Row]:
         (2, 2, 6),
         smooth=distinct,
     )
+    yield row(
+        "max_pool3d",
+        ("max", "windows"),
+        lambda x: F.max_pool3d(x, 2, 1),
+        lambda x: np_pool_any(np.max, x, (2, 2, 2), (1, 1, 1)),
+        (1, 2, 2, 3, 3),
+        smooth=distinct,
+    )
+    for d, kernel in ((1, (3,)), (2, (2, 2)), (3, (1, 2, 2))):
+        yield row(
+            f"max_unpool{d}d",
+            ("scatter",),
+            lambda x, d=d, k=kernel: _unpooled(x, d, k),
+            lambda x, k=kernel: _kept(x, k),
+            ((1, 2, 6), (1, 2, 4, 4), (1, 1, 2, 2, 4))[d - 1],
+            smooth=distinct,
+            dtypes=FLOATS,
+        )
+    for d, sizes in ((1, (4,)), (2, (2, 3)), (3, (1, 2, 2))):
+        yield row(
+            f"adaptive_max_pool{d}d",
+            ("max", "gather"),
+            lambda x, d=d, sizes=sizes: getattr(F, f"adaptive_max_pool{d}d")(x, sizes),
+            lambda x, sizes=sizes: np_even(np.max, x, sizes),
+            ((1, 2, 6), (1, 2, 3, 4), (1, 1, 2, 3, 3))[d - 1],
+            smooth=distinct,
+        )
     averages = {"result": to_float}
+    yield row(
+        "avg_pool3d",
+        ("sum", "windows"),
+        lambda x: F.avg_pool3d(x, (1, 2, 2), (1, 2, 1)),
+        lambda x: np_pool_any(np.mean, x, (1, 2, 2), (1, 2, 1)),
+        (1, 2, 2, 4, 3),
+        **averages,
+    )
+    for d, sizes in ((1, (4,)), (3, (1, 3, 2))):
+        yield row(
+            f"adaptive_avg_pool{d}d",
+            ("sum",),
+            lambda x, d=d, sizes=sizes: getattr(F, f"adaptive_avg_pool{d}d")(x, sizes),
+            lambda x, sizes=sizes: np_even(np.mean, x, sizes),
+            ((1, 2, 6), None, (1, 1, 2, 4, 3))[d - 1],
+            **averages,
+        )
     yield row(
         "avg_pool2d",
         ("sum", "reshape"),
@@ -276,6 +340,19 @@ def _pools() -> Iterator[Row]:
     )
 
 
+def _unpooled(x: Any, d: int, kernel: tuple) -> Any:
+    """Return the largest value of every window where it was, and zeros elsewhere."""
+    values, places = getattr(F, f"max_pool{d}d")(x, kernel, return_indices=True)
+    return getattr(F, f"max_unpool{d}d")(values, places, kernel)
+
+
+def _kept(x: np.ndarray, kernel: tuple) -> np.ndarray:
+    best = np_pool_any(np.max, x, kernel, kernel)
+    for axis, k in enumerate(kernel, 2):
+        best = np.repeat(best, k, axis)
+    return np.where(x == best, x, 0)
+
+
 def _dilated_fold(x: np.ndarray) -> np.ndarray:
     """Return a fold with a dilation of its own for each axis, as a transposed convolution."""
     parts = x.reshape(1, 4, 2, 3)
@@ -285,12 +362,18 @@ def _dilated_fold(x: np.ndarray) -> np.ndarray:
 
 def _interpolations() -> Iterator[Row]:
     def row(id: str, ops: tuple, shape: tuple, sizes: tuple, mode: str, **how: Any) -> Row:
-        dtypes = NO_BOOLS if mode == "nearest" else FLOATS
+        dtypes = NO_BOOLS if mode.startswith("nearest") else FLOATS
+        references = {
+            "bicubic": lambda x: np_cubic(x, sizes),
+            "area": lambda x: np_even(np.mean, x, sizes),
+        }
         return Row(
             f"interpolate-{id}",
             ops,
             lambda x: F.interpolate(x, mode=mode, **how),
-            lambda x: np_interpolate(x, sizes, mode, how.get("align_corners", False)),
+            references.get(
+                mode, lambda x: np_interpolate(x, sizes, mode, how.get("align_corners", False))
+            ),
             (Arg(shape),),
             dtypes=dtypes,
             rtol=1e-5,
@@ -304,3 +387,9 @@ def _interpolations() -> Iterator[Row]:
     corners = {"size": (5, 2), "align_corners": True}
     yield row("corners", ("gather",), box, (5, 2), "bilinear", **corners)
     yield row("linear", ("gather",), (2, 1, 5), (3,), "linear", size=3)
+    volume = (1, 1, 2, 3, 2)
+    yield row("trilinear", ("gather",), volume, (3, 2, 4), "trilinear", size=(3, 2, 4))
+    yield row("nearest-3d", ("gather",), volume, (2, 4, 3), "nearest", size=(2, 4, 3))
+    yield row("exact", ("gather",), box, (5, 7), "nearest-exact", size=(5, 7))
+    yield row("bicubic", ("gather",), box, (5, 3), "bicubic", size=(5, 3))
+    yield row("area", ("sum",), volume, (1, 2, 2), "area", size=(1, 2, 2))

@@ -10,8 +10,9 @@ import numpy as np
 
 import wgrad as wg
 from wgrad.ops.elementwise import weighted
+from wgrad.ops.elementwise.special import i0_ratio, sinc_ratio
 
-from .row import ALL, INTS, Arg, Row, apart, away, between, to_bool, to_float
+from .row import ALL, FLOATS, INTS, NUMBERS, Arg, Row, apart, away, between, to_bool, to_float
 
 
 def elementwise() -> Iterator[Row]:
@@ -68,6 +69,35 @@ def elementwise() -> Iterator[Row]:
     }
     for name, (function, arg) in functions.items():
         yield row(name, getattr(wg, name), function, (arg,), **transcendental)
+    special: dict[str, tuple[Any, Arg]] = {
+        "erfc": (np.vectorize(math.erfc, otypes=[float]), Arg()),
+        "erfinv": (_inverse_erf, Arg(low=-0.9, high=0.9, integers=(0, 0))),
+        "lgamma": (np.vectorize(math.lgamma, otypes=[float]), positive),
+        "digamma": (lambda a: _zeta_sum(1.0 * a, 0), positive),
+        "i0": (lambda a: np.i0(1.0 * a), Arg(low=-9, high=9)),
+        "sinc": (np.sinc, Arg()),
+    }
+    for name, (function, arg) in special.items():
+        no_poles = {"erfinv": FLOATS, "lgamma": NUMBERS}.get(name, ALL)
+        how = {**transcendental, "dtypes": no_poles}
+        yield row(name, getattr(wg, name), function, (arg,), **how)
+    for n in (1, 2):
+        yield Row(
+            f"polygamma-{n}",
+            ("polygamma",),
+            lambda x, n=n: wg.polygamma(n, x),
+            lambda a, n=n: _zeta_sum(1.0 * a, n),
+            (positive,),
+            elementwise=True,
+            public=("polygamma",),
+            **transcendental,
+        )
+    # The derivatives of sinc and i0, of which they are 0 and 1 times a power.
+    ratios = {"sinc_ratio": (sinc_ratio, _sinc_slope), "i0_ratio": (i0_ratio, _i0_slope)}
+    for name, (op, function) in ratios.items():
+        args = (Arg(low=0.3, high=3),)
+        call = lambda x, op=op: op(x, 1.0)  # noqa: E731
+        yield Row(name, (name,), call, function, args, FLOATS, to_float, 1e-5, elementwise=True)
     apart_from_0 = {"smooth": away(0), **transcendental}
     yield row("atan2", wg.atan2, np.arctan2, pair, **apart_from_0)
     yield row("hypot", wg.hypot, np.hypot, pair, **apart_from_0)
@@ -141,3 +171,37 @@ def elementwise() -> Iterator[Row]:
             result=to_bool,
             grad=(),
         )
+
+
+def _inverse_erf(a: np.ndarray) -> np.ndarray:
+    """By bisection."""
+    erf = np.vectorize(math.erf, otypes=[float])
+    low, high = np.full_like(1.0 * a, -9), np.full_like(1.0 * a, 9)
+    for _ in range(60):
+        middle = (low + high) / 2
+        less = erf(middle) < a
+        low, high = np.where(less, middle, low), np.where(less, high, middle)
+    return (low + high) / 2
+
+
+def _zeta_sum(a: np.ndarray, n: int) -> np.ndarray:
+    """Polygamma functions of positive numbers: a thousand terms, and the first ones of a series."""
+    steps = np.arange(1000.0).reshape(-1, *(1,) * a.ndim)
+    far = a + 1000
+    if n == 0:
+        return np.log(far) - 0.5 / far - 1 / (12 * far**2) - (1 / (a + steps)).sum(0)
+    if n == 1:
+        rest = 1 / far + 0.5 / far**2 + 1 / (6 * far**3)
+        return ((a + steps) ** -2).sum(0) + rest
+    return -2 * ((a + steps) ** -3).sum(0) - (1 / far**2 + 1 / far**3 + 0.5 / far**4)
+
+
+def _sinc_slope(a: np.ndarray) -> np.ndarray:
+    z = math.pi * a
+    return (np.sin(z) / z - np.cos(z)) / z**2
+
+
+def _i0_slope(a: np.ndarray) -> np.ndarray:
+    """I_1(a) / a, by its integral: the mean of sin(t)**2 e**(a cos t) over half a turn."""
+    t = (np.arange(64) + 0.5).reshape(-1, *(1,) * a.ndim) * (math.pi / 64)
+    return (np.sin(t) ** 2 * np.exp(a * np.cos(t))).mean(0)

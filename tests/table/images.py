@@ -148,9 +148,53 @@ def np_interpolate(x: np.ndarray, sizes: Numbers, mode: str, corners: bool = Fal
             if mode == "nearest":
                 taken.append(np.take(x, i * n // size, axis))
                 continue
+            if mode == "nearest-exact":
+                taken.append(np.take(x, (2 * i + 1) * n // (2 * size), axis))
+                continue
             at = i * (n - 1) / max(size - 1, 1) if corners else max((i + 0.5) * n / size - 0.5, 0)
             low = min(math.floor(at), n - 1)
             near, far = np.take(x, low, axis), np.take(x, min(low + 1, n - 1), axis)
             taken.append(near * (1 - (at - low)) + far * (at - low))
         x = np.stack(taken, axis)
     return x
+
+
+def np_cubic(x: np.ndarray, sizes: Numbers) -> np.ndarray:
+    """Return the axes from 2 on in other sizes, by Keys' cubic of slope -3/4."""
+    a = -0.75
+    for axis, size in enumerate(sizes, 2):
+        n = x.shape[axis]
+        taken = []
+        for i in range(size):
+            at = (i + 0.5) * n / size - 0.5
+            low, total = math.floor(at), 0.0
+            for j in range(low - 1, low + 3):
+                t = abs(at - j)
+                near = (a + 2) * t**3 - (a + 3) * t**2 + 1
+                weight = near if t <= 1 else a * t**3 - 5 * a * t**2 + 8 * a * t - 4 * a
+                total = total + weight * np.take(x, min(max(j, 0), n - 1), axis)
+            taken.append(total)
+        x = np.stack(taken, axis)
+    return x
+
+
+def np_pool_any(fold: Any, x: np.ndarray, kernel: Numbers, stride: Numbers) -> np.ndarray:
+    """Return fold(window) for windows of the axes from 2 on, of any number, without padding."""
+    counts = [(n - k) // s + 1 for n, k, s in zip(x.shape[2:], kernel, stride, strict=True)]
+    out = np.zeros((*x.shape[:2], *counts), x.dtype if fold is np.max else float)
+    for place in itertools.product(*map(range, counts)):
+        box = tuple(slice(i * s, i * s + k) for i, s, k in zip(place, stride, kernel, strict=True))
+        out[(..., *place)] = fold(x[(..., *box)], axis=tuple(range(2, x.ndim)))
+    return out
+
+
+def np_even(fold: Any, x: np.ndarray, sizes: Numbers) -> np.ndarray:
+    """Return fold(window) for windows that cover the axes from 2 on evenly."""
+    out = np.zeros((*x.shape[:2], *sizes), x.dtype if fold is np.max else float)
+    for place in itertools.product(*map(range, sizes)):
+        box = tuple(
+            slice(i * n // m, -(-(i + 1) * n // m))
+            for i, n, m in zip(place, x.shape[2:], sizes, strict=True)
+        )
+        out[(..., *place)] = fold(x[(..., *box)], axis=tuple(range(2, x.ndim)))
+    return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -10,12 +11,13 @@ import wgrad as wg
 from wgrad.core import apply
 from wgrad.ops import indexing as primitives
 
-from .references import np_assigned, np_descending, np_scatter_add
-from .row import ALL, INTS, NUMBERS, Arg, Row, distinct, to_bool, to_int
+from .references import np_assigned, np_descending, np_scatter, np_scatter_add
+from .row import ALL, FLOATS, INTS, NUMBERS, Arg, Row, distinct, to_bool, to_int
 
 
 def indexing() -> Iterator[Row]:
     yield from picking()
+    yield from scattering()
     yield from assignment()
     yield from order()
     yield from sets()
@@ -86,6 +88,59 @@ def picking() -> Iterator[Row]:
             (Arg((2, 3, 4)),),
             dtypes=ALL,
         )
+
+
+def scattering() -> Iterator[Row]:
+    """Values at index tensors that repeat; of smaller extents than the tensor, too."""
+    near = {"rtol": 2e-6, "atol": 2e-6, "dtypes": NUMBERS}
+
+    def row(id: str, op: str, call: Any, reference: Any, *args: Arg, **more: Any) -> Row:
+        options = {"grad": (0, 2), "public": (id.split("-")[0],), **near, **more}
+        return Row(id, (op,), call, reference, args, **options)
+
+    x, v = Arg((3, 4)), Arg((5, 2))
+    i = Arg((5, 2), integers=(0, 2), kind="index")
+    yield row(
+        "scatter-last", "scatter",
+        lambda x, i, v: wg.scatter(x, i, v, 0),
+        lambda x, i, v: np_scatter("last", x, i, v, 0), x, i, v, dtypes=ALL,
+    )  # fmt: skip
+    for reduce, name in (("add", "sum"), ("multiply", "prod")):
+        yield row(
+            f"scatter-{reduce}", "scatter_add",
+            lambda x, i, v, r=reduce: wg.scatter(x, i, v, 0, reduce=r),
+            lambda x, i, v, r=name: np_scatter(r, x, i, v, 0), x, i, v,
+        )  # fmt: skip
+    for name in ("sum", "prod", "mean", "amax", "amin"):
+        for include in (True, False):
+            yield row(
+                f"scatter_reduce-{name}-{include}",
+                "value_of" if name[0] == "a" else "scatter_add",
+                lambda x, i, v, r=name, s=include: wg.scatter_reduce(
+                    x, i, v, r, 0, include_self=s
+                ),
+                lambda x, i, v, r=name, s=include: np_scatter(r, x, i, v, 0, s),
+                x, i, v, dtypes=FLOATS if name[0] == "a" else NUMBERS,
+                smooth=lambda x, i, v: distinct(np.concatenate([x.ravel(), v.ravel()])),
+            )  # fmt: skip
+    line, columns = Arg((5,), integers=(0, 3), kind="index"), Arg((3, 5))
+    yield row(
+        "index_add", "scatter_add",
+        lambda x, i, v: wg.index_add(x, i, v, 1, alpha=2),
+        lambda x, i, v: np_scatter("sum", x, np.tile(i, (3, 1)), 2 * v, 1), x, line, columns,
+    )  # fmt: skip
+    yield row(
+        "index_reduce", "scatter_add",
+        lambda x, i, v: wg.index_reduce(x, i, v, 1, "prod", include_self=False),
+        lambda x, i, v: np_scatter("prod", x, np.tile(i, (3, 1)), v, 1, False), x, line, columns,
+    )  # fmt: skip
+    mask = np.arange(4) % 3 == 0
+    yield row(
+        "masked_scatter", "gather",
+        lambda x, v: wg.masked_scatter(x, mask, v),
+        lambda x, v: np_assigned(x, v.ravel()[:6], (..., mask), (3, 2)), x, v,
+        grad=(0, 1), dtypes=ALL,
+    )  # fmt: skip
 
 
 def assignment() -> Iterator[Row]:

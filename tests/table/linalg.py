@@ -9,7 +9,7 @@ import numpy as np
 
 import wgrad as wg
 
-from .row import ALL, Arg, Row, counted
+from .row import ALL, FLOATS, Arg, Row, counted
 
 
 def linalg() -> Iterator[Row]:
@@ -102,6 +102,15 @@ def products() -> Iterator[Row]:
     yield row("vecdot", "sum", wg.vecdot, np.vecdot, (2, 3), (2, 1, 3))
     yield row("cross", "multiply", wg.cross, np.cross, (2, 3), (3,))
     yield row("kron", "multiply", wg.kron, np.kron, (2, 3), (2,))
+    yield row(
+        "vector_norm",
+        "square",
+        lambda x: wg.linalg.vector_norm(x, axis=1),
+        lambda x: np.linalg.vector_norm(x, axis=1),
+        (2, 3),
+        dtypes=FLOATS,
+        public=("linalg.vector_norm",),
+    )
     yield row(
         "trace",
         "diagonal",

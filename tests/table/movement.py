@@ -226,6 +226,22 @@ def movement() -> Iterator[Row]:
         Arg((3,)),
         public=("diag",),
     )
+    yield row(
+        "diag_embed",
+        "embed_diagonal",
+        lambda x: wg.diag_embed(x, -1, 0, 2),
+        lambda x: np.moveaxis(np.array([np.diag(row, -1) for row in x]), 1, 0),
+        Arg((2, 3)),
+        public=("diag_embed",),
+    )
+    yield row(
+        "unfold-method",
+        "windows",
+        lambda x: x.unfold(1, 2, 1),
+        lambda x: np.lib.stride_tricks.sliding_window_view(x, 2, 1),
+        Arg((2, 4, 2)),
+        public=(),
+    )
     for name in ("tril", "triu"):
         yield row(
             name,

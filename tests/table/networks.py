@@ -49,6 +49,7 @@ def activations() -> Iterator[Row]:
         return np.clip(a + 3, 0, 6) / 6
 
     yield row("logsigmoid", lambda a: -softplus(-a))
+    yield row("softsign", lambda a: a / (1 + np.abs(a)), smooth=away(0), covers=("abs",))
     yield row("silu", lambda a: a / (1 + np.exp(-a)))
     yield row("mish", lambda a: a * np.tanh(softplus(a)))
     yield row("gelu", lambda a: a * (0.5 - 0.5 * _erf(-a / math.sqrt(2))), atol=2e-6)
@@ -108,6 +109,14 @@ def activations() -> Iterator[Row]:
     )
 
 
+def _shuffled(x: np.ndarray) -> np.ndarray:
+    """Return four channels as the pixels of one."""
+    out = np.zeros((len(x), 1, 2 * x.shape[2], 2 * x.shape[3]), x.dtype)
+    for channel in range(4):
+        out[:, 0, channel // 2 :: 2, channel % 2 :: 2] = x[:, channel]
+    return out
+
+
 def _centered(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     middle = x.mean(axes, keepdims=True)
     return (x - middle) / np.sqrt(((x - middle) ** 2).mean(axes, keepdims=True) + 1e-5)
@@ -157,6 +166,29 @@ def composites() -> Iterator[Row]:
         "instance_norm", "square",
         lambda x: F.instance_norm(x), lambda x: _centered(x, (2,)), x,
         smooth=lambda x: x.std(2).min() > 0.4,
+    )  # fmt: skip
+    yield row("softmin", "exp", lambda x: F.softmin(x, 1), lambda x: np_softmax(-x, 1), x)
+    yield row(
+        "glu", "sigmoid",
+        lambda x: F.glu(x, 1),
+        lambda x: x[:, :2] / (1 + np.exp(-x[:, 2:])), x,
+    )  # fmt: skip
+    yield row(
+        "pad-last", "embed",
+        lambda x: F.pad(x, (1, -1, 0, 2), value=0.5),
+        lambda x: np.pad(x[..., :-1], ((0, 0), (0, 2), (1, 0)), constant_values=0.5), x,
+    )  # fmt: skip
+    yield row(
+        "pixel_shuffle", "permute_dims",
+        lambda x: F.pixel_shuffle(x, 2), _shuffled, Arg((2, 4, 3, 2)),
+    )  # fmt: skip
+    yield row(
+        "pixel_unshuffle", "permute_dims",
+        lambda x: F.pixel_unshuffle(x, 2),
+        lambda x: np.stack([x[..., i::2, j::2] for i in (0, 1) for j in (0, 1)], 2).reshape(
+            2, 8, 2, 1
+        ),
+        Arg((2, 2, 4, 2)),
     )  # fmt: skip
     yield row(
         "dropout", "multiply",

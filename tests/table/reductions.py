@@ -105,6 +105,29 @@ def reductions() -> Iterator[Row]:
                 rtol=1e-5,
                 public=(name,),
             )
+    for axis in (0, -1):
+        for name, extreme in (("cummax", np.maximum), ("cummin", np.minimum)):
+            yield Row(
+                f"{name}-{axis}",
+                ("running_extreme", "gather"),
+                lambda x, name=name, axis=axis: getattr(wg, name)(x, axis).values,
+                lambda x, extreme=extreme, axis=axis: extreme.accumulate(x, axis),
+                (Arg((4, 5)),),
+                dtypes=ALL,
+                smooth=distinct,
+                public=(name,),
+            )
+        yield Row(
+            f"logcumsumexp-{axis}",
+            ("logcumsumexp",),
+            lambda x, axis=axis: wg.logcumsumexp(x, axis),
+            lambda x, axis=axis: np.logaddexp.accumulate(1.0 * x, axis),
+            (Arg((4, 5)),),
+            dtypes=ALL,
+            result=to_float,
+            rtol=1e-5,
+            public=("logcumsumexp",),
+        )
     for suffix, how in (("", {}), ("-axis0-twice", {"axis": 0, "n": 2})):
         yield Row(
             f"diff{suffix}",

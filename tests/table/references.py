@@ -28,17 +28,40 @@ def np_cross_entropy(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def np_scatter_add(x: np.ndarray, index: np.ndarray, values: np.ndarray, axis: int) -> np.ndarray:
-    out = x.copy()
+    return np_scatter("sum", x, index, values, axis)
+
+
+def np_scatter(
+    how: str,
+    x: np.ndarray,
+    index: np.ndarray,
+    values: np.ndarray,
+    axis: int,
+    include: bool = True,
+) -> np.ndarray:
+    """Return what `how` makes of each element of `x` and all the values that come to it."""
+    come: dict[tuple, list] = {}
     for place in np.ndindex(*index.shape):
         target = list(place)
         target[axis] = index[place]
-        out[tuple(target)] += values[place]
+        come.setdefault(tuple(target), []).append(values[place])
+    folds = {"sum": np.sum, "prod": np.prod, "amax": np.max, "amin": np.min}
+    out = x.copy()
+    for target, found in come.items():
+        found = [x[target], *found] if include else found
+        if how == "last":
+            out[target] = found[-1]
+        elif how == "mean":
+            total = np.sum(found)
+            out[target] = total / len(found) if x.dtype.kind == "f" else total // len(found)
+        else:
+            out[target] = folds[how](found)
     return out
 
 
-def np_assigned(x: np.ndarray, value: np.ndarray, key: Any) -> np.ndarray:
+def np_assigned(x: np.ndarray, value: np.ndarray, key: Any, shape: Any = None) -> np.ndarray:
     out = x.copy()
-    out[key] = value
+    out[key] = value if shape is None else value.reshape(shape)
     return out
 
 

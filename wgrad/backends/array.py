@@ -107,8 +107,10 @@ class Body:
 
     `wgsl` is an expression over `a`, `b`, `c`, `d` in the operands' WGSL types, or a function
     from the operands' dtypes to one; it may call the functions of shaders/lib. `numpy` takes
-    arrays and Python numbers in the same order and returns a new array. Neither sees float16: what
-    is stored so comes as float32, and the result is rounded once.
+    the same in the same order, and returns a new array or scalar. Any operand may come as a number,
+    in compiled programs where its tensor is the same all over: as a NumPy scalar, or an array
+    without axes, of the type that it would have as an array. Neither sees float16: what is stored
+    so comes as float32, and the result is rounded once.
     """
 
     name: str

@@ -1,8 +1,8 @@
 """The protocol between operations and devices. Knows nothing of tensors, gradients or the tape.
 
-A device owns storages and offers a dozen kernel families. Operands arrive valid: shapes agree,
-axes are in range, indices were checked; a family never broadcasts and never promotes. Results are
-fresh contiguous storages unless a method says otherwise.
+A device owns storages and offers a dozen kernel families, and `host` for what has no kernel.
+Operands arrive valid: shapes agree, axes are in range, indices were checked; a family never
+broadcasts and never promotes. Results are fresh contiguous storages unless a method says otherwise.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import numpy as np
 from ..dtypes import DType
 from ..errors import DTypeError, OutOfMemoryError
 from ..layout import Layout, Shape
+from ..statistics import COUNTERS
 from .array import Array, Body, Number, Storage
+from .faults import Faults
 from .tracing import tracing
 
 # The devices whose `with` blocks this context is in. The stack lives in the context, not on the
@@ -120,6 +122,12 @@ class Device(ABC):
     def synchronize(self) -> None:
         """Wait until everything that was dispatched has run."""
 
+    def expect(self, faults: Faults) -> None:
+        """Raise what a run that has just been dispatched notes as a fault: now, or at a wait."""
+        error = faults.settle()
+        if error is not None:
+            raise error
+
     # Kernel families.
     @abstractmethod
     def map(
@@ -142,7 +150,7 @@ class Device(ABC):
 
     @abstractmethod
     def scan(self, kind: str, x: Array, axis: int, back: bool) -> Array:
-        """Running totals along `axis`, from its end if `back`. Kinds: "sum", "prod": see reduce."""
+        """Running totals along `axis`, from its end if `back`. Kinds: SCANS; see reduce."""
 
     @abstractmethod
     def matmul(self, a: Array, b: Array, lead: int | None = None, inner: int = 1) -> Array:
@@ -207,6 +215,23 @@ class Device(ABC):
         """Threefry numbers `counter`, `counter`+1, ...: "bits" (uint32), "uniform", "normal"."""
 
     @_asks_tracer
+    def host(
+        self,
+        name: str,
+        function: Callable[..., np.ndarray],
+        operands: Sequence[Array],
+        dtype: DType,
+    ) -> Array:
+        """Return what `function` makes of the operands as NumPy arrays, which it leaves alone.
+
+        For a GPU that is a trip to the host, which waits for everything before it: it is counted.
+        `name` is the op that it is for.
+        """
+        COUNTERS.host_trips += 1
+        result = function(*[self.download(x) for x in operands])
+        return self.upload(np.asarray(result, order="C"), dtype)
+
+    @_asks_tracer
     def replace(self, target: Array, fresh: Array) -> None:
         """Give `target` the values of `fresh`, an array of equal shape that nobody else holds.
 
@@ -229,6 +254,7 @@ PROTOCOL = (
     "upload",
     "download",
     "full",
+    "host",
     "synchronize",
     "map",
     "reduce",
@@ -245,3 +271,4 @@ PROTOCOL = (
     "random",
 )
 REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")
+SCANS = ("sum", "prod", "max", "min", "logsumexp")

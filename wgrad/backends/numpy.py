@@ -8,7 +8,7 @@ reference must not drift with the order of summation.
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -31,7 +31,9 @@ REDUCERS = {
     "min": np.minimum,
     "any": np.logical_or,
     "all": np.logical_and,
+    "logsumexp": np.logaddexp,  # of scans alone
 }
+_SMALL_GRID = 4096  # positions that are worth keeping
 _LONG_SUM = 4096  # terms; beyond this float32 sums accumulate in float64
 
 
@@ -68,7 +70,8 @@ def product(
 def scanned(kind: str, x: np.ndarray, axis: int, back: bool) -> np.ndarray:
     """Return running totals along an axis, in the dtype that they are added up in."""
     adding = x.dtype
-    if x.dtype == np.float32 and (kind == "prod" or x.shape[axis] > _LONG_SUM):
+    long = kind in ("logsumexp", "prod") or (kind == "sum" and x.shape[axis] > _LONG_SUM)
+    if long and x.dtype == np.float32:
         adding = np.dtype(np.float64)
     line = np.flip(x, axis) if back else x
     with np.errstate(all="ignore"):
@@ -120,10 +123,14 @@ def _widened(x: Array) -> np.ndarray:
     return shown.astype(np.float32, order="C") if x.dtype is dtypes.float16 else shown
 
 
-@lru_cache(maxsize=256)
 def _grid(shape: Shape) -> tuple[np.ndarray, ...]:
     """Return for each axis its positions, in a shape that broadcasts to `shape`."""
-    return tuple(np.indices(shape, sparse=True))
+    return _small_grid(shape) if sum(shape) <= _SMALL_GRID else np.indices(shape, sparse=True)
+
+
+@lru_cache(maxsize=256)
+def _small_grid(shape: Shape) -> tuple[np.ndarray, ...]:
+    return np.indices(shape, sparse=True)
 
 
 def _places(index: Array, axis: int) -> tuple[np.ndarray, ...]:
@@ -184,11 +191,16 @@ class NumpyDevice(Device):
         shape: Shape,
         dtype: DType,
     ) -> Array:
-        values = [_widened(x) if isinstance(x, Array) else x for x in operands]
         with np.errstate(all="ignore"):  # inf and NaN are results here, as they are on a GPU
+            values = [
+                _widened(x) if isinstance(x, Array) else kind.computes.type(x)
+                for x, kind in zip(operands, dtypes, strict=True)
+            ]
             result = body.numpy(*values)
         if type(result) is not np.ndarray:  # ufuncs return scalars for 0-d arrays
             result = np.asarray(result)
+        if result.shape != shape:  # what it follows from are numbers
+            result = np.full(shape, result)
         return self._wrap(result, dtype)
 
     def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
@@ -252,3 +264,12 @@ class NumpyDevice(Device):
         if kind == "normal":
             return self._wrap(threefry.normal(words).reshape(shape), dtypes.float32)
         return self._wrap(words.reshape(shape), dtypes.uint32)
+
+    def host(
+        self,
+        name: str,
+        function: Callable[..., np.ndarray],
+        operands: Sequence[Array],
+        dtype: DType,
+    ) -> Array:
+        return self._wrap(function(*[as_numpy(x) for x in operands]), dtype)

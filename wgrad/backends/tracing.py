@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -26,11 +25,6 @@ class Live(float):
         made.call = function, args
         return made
 
-    @classmethod
-    def of(cls, owner: Any, name: str) -> Live:
-        """Return the number that is now the attribute `name` of `owner`."""
-        return cls(getattr, owner, name)
-
     def read(self) -> float:
         """Return the number that it is now."""
         function, args = self.call
@@ -40,12 +34,15 @@ class Live(float):
 class _Unbacked:
     """The buffer of a storage that a traced function made, until its program has run."""
 
+    give_back = int  # called without arguments by the destructor of a storage on a GPU
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         raise TraceError(
             "compile: a tensor was used that a function made while it was traced; it has no values "
-            "until the trace ends, for other threads, and none at all after a trace that failed"
+            "until the trace ends, for other threads and for a signal's handler, and none at all "
+            "after a trace that failed"
         )
 
 
@@ -60,14 +57,23 @@ def tracing() -> Any:
     return _tracer.get()
 
 
-@contextmanager
-def traced_by(tracer: Any) -> Iterator[None]:
-    """Let `tracer` have the work of this block instead of the devices; None suspends it."""
-    token = _tracer.set(tracer)
-    try:
-        yield
-    finally:
-        _tracer.reset(token)
+class traced_by:
+    """Let `tracer` have the work of a block instead of the devices; None suspends tracing.
+
+    The block belongs into one that handlers of signals wait for (interrupts.py): one that raises
+    as it is left would leave the tracer in its place.
+    """
+
+    __slots__ = ("_token", "_tracer")
+
+    def __init__(self, tracer: Any):
+        self._tracer = tracer
+
+    def __enter__(self) -> None:
+        self._token = _tracer.set(self._tracer)
+
+    def __exit__(self, *exc: object) -> None:
+        _tracer.reset(self._token)
 
 
 def changing(owner: Any, *names: str) -> None:
@@ -78,3 +84,13 @@ def changing(owner: Any, *names: str) -> None:
     tracer = _tracer.get()
     if tracer is not None:
         tracer.changing(owner, *names)
+
+
+def members_read(buffers: bool = False) -> None:
+    """Tell the tracer, if one captures, that a module looks for what its attributes hold.
+
+    It looks for parameters and modules, or for buffers too.
+    """
+    tracer = _tracer.get()
+    if tracer is not None:
+        tracer.searched = max(tracer.searched, 1 + buffers)

@@ -16,6 +16,7 @@ from ..errors import (
     ArgumentError,
     DTypeError,
     GradientError,
+    OutOfMemoryError,
     ShapeError,
     WgradError,
     shown,
@@ -36,13 +37,18 @@ def host_array(data: Any, where: str) -> np.ndarray:
     if isinstance(data, (list, tuple)) and _holds_tensors(data, where):
         data = _detached(data, where)
     try:
-        array = np.asarray(data)
+        array = _counted(data, where) if isinstance(data, range) else np.asarray(data)
     except WgradError:
         raise
-    except (ValueError, OverflowError) as error:
-        raise ShapeError(f"{where}: the nested lists do not form a box ({error})") from None
-    except TypeError as error:
-        raise DTypeError(f"{where}: {type(data).__name__} is not numeric data ({error})") from None
+    except MemoryError as error:
+        raise OutOfMemoryError(f"{where}: the host has no room for the data ({error})") from None
+    except Exception as error:  # what PyTorch's tensors, or a user's `__array__`, raise as well
+        if isinstance(data, (list, tuple)) and isinstance(error, (ValueError, OverflowError)):
+            raise ShapeError(f"{where}: the nested lists do not form a box ({error})") from None
+        raise DTypeError(
+            f"{where}: a {type(data).__name__} came, which is not numeric data "
+            f"({type(error).__name__}: {' '.join(str(error).split())[:120]})"
+        ) from error
     if array.dtype.kind == "O":
         if isinstance(data, int):
             raise ArgumentError(f"{where}: {shown(data)} came, and no dtype holds it")
@@ -58,6 +64,19 @@ def host_array(data: Any, where: str) -> np.ndarray:
             "booleans are needed"
         )
     return array
+
+
+def _counted(data: range, where: str) -> np.ndarray:
+    """Return the numbers of a range without a list of them. Raises: OutOfMemoryError."""
+    count = max(0, -((data.start - data.stop) // data.step))  # its len() has to fit 63 bits
+    if count >= 2**31:
+        raise OutOfMemoryError(
+            f"{where}: {shown(data)} came, and fewer than 2**31 numbers can be held"
+        )
+    try:
+        return np.arange(data.start, data.stop, data.step)
+    except OverflowError:
+        raise ArgumentError(f"{where}: {shown(data)} came, and no dtype holds it") from None
 
 
 def _holds_tensors(data: Sequence, where: str, depth: int = 0) -> bool:

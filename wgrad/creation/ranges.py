@@ -104,18 +104,18 @@ def linspace(
 
 
 def eye(
-    rows: int,
-    columns: int | None = None,
+    n_rows: int,
+    n_cols: int | None = None,
     dtype: Any = float,
     device: DeviceLike = None,
     *,
     k: int = 0,
 ) -> Tensor:
-    """Return a matrix of shape (rows, columns or rows) with ones on one diagonal, zeros elsewhere.
+    """Return a matrix with ones on one diagonal and zeros elsewhere; n_cols=None is n_rows.
 
     Diagonal `k` lies k columns to the right of the main one, or to the left where k is negative.
     """
-    extents = normalize_shape((rows, rows if columns is None else columns), "eye")
+    extents = normalize_shape((n_rows, n_rows if n_cols is None else n_cols), "eye")
     _check_count(math.prod(extents), "eye")
     chosen = as_dtype(float if dtype is None else dtype)
     try:

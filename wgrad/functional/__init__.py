@@ -1,6 +1,6 @@
 """Compositions of ops, in rooms: what has no kernel and no gradient rule of its own."""
 
-from .arithmetic import clip, pow
+from .arithmetic import clip, conj, imag, pow, real
 from .classification import cross_entropy
 from .contraction import tensordot
 from .einsum import einsum
@@ -21,5 +21,7 @@ from .reductions import (
     sum,
     var,
 )
-from .scans import cumulative_prod, cumulative_sum, diff
+from .scans import cummax, cummin, cumulative_prod, cumulative_sum, diff, logcumsumexp
 from .softmax import log_softmax, logsumexp, softmax
+from .special import polygamma
+from .unfolding import sliding_windows

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from .. import dtypes
 from ..errors import ArgumentError, ShapeError, shown
+from ..layout import normalize_axis
 from ..ops import elementwise as ops
-from ..shaping import as_float, as_number, as_tensor, as_tensors, reshape
+from ..ops.families import with_dtype
+from ..shaping import as_float, as_number, as_tensor, as_tensors, reshape, split
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -107,3 +112,27 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tens
 def relu6(input: Tensor) -> Tensor:
     """Return `input` kept between 0 and 6."""
     return ops.hardtanh(input, 0, 6)
+
+
+def glu(input: Tensor, axis: int = -1) -> Tensor:
+    """Return the first half of `input` along `axis` times the sigmoid of the second half.
+
+    Raises: ShapeError for an odd extent. Source: Dauphin et al., "Language modeling with gated
+    convolutional networks" (ICML 2017).
+    """
+    x = as_tensor(input, "glu")
+    at = normalize_axis(axis, len(x.shape), "glu")
+    if x.shape[at] % 2:
+        raise ShapeError(f"glu: axis {at} of shape {x.shape} is odd, and two halves are needed")
+    first, second = split(x, 2, at)
+    return first * ops.sigmoid(second)
+
+
+def softsign(input: Tensor) -> Tensor:
+    """Return input / (1 + abs(input)), which is 1 or -1 at infinity."""
+    x = as_tensor(input, "softsign")
+    if not x.dtype.is_floating:
+        x = with_dtype(x, dtypes.float32)
+    limit = float(np.finfo(x.dtype.numpy).max)  # inf / inf would be NaN
+    x = ops.clamp(x, -limit, limit)
+    return x / (1 + ops.abs_(x))

@@ -1,4 +1,4 @@
-"""pow and clip: what checks its arguments before an elementwise op."""
+"""pow and clip, which check their arguments before an elementwise op, and parts of real numbers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import dtypes
-from ..backends.tracing import tracing
-from ..core import Value, apply
+from ..core import Value, apply, wrap
 from ..errors import ArgumentError, DTypeError, shown
 from ..ops import indexing, movement
 from ..ops.elementwise import clamp, power, square
@@ -19,11 +18,12 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-def pow(a: Any, b: Any) -> Tensor:
-    """Return a ** b; integers stay integers, and then b is at least 0.
+def pow(x1: Any, x2: Any, /) -> Tensor:
+    """Return x1 ** x2; integers stay integers, and then x2 is at least 0.
 
     Raises: ArgumentError for integers to a negative power, which have no integer result.
     """
+    a, b = x1, x2
     if not all(isinstance(x, Value) or type(x) in NUMBERS for x in (a, b)):
         a, b = coerce("pow", (a, b))
     if type(b) in (int, float) and b == 2 and isinstance(a, Value) and a.dtype.rank > 0:
@@ -34,24 +34,25 @@ def pow(a: Any, b: Any) -> Tensor:
         not x.dtype.is_floating for x in (a, b) if isinstance(x, Value)
     )
     if integer:
-        _check_exponent(b)
+        b = _checked_exponent(b)
     return power(a, b)
 
 
-def _check_exponent(b: Any) -> None:
-    """Raise ArgumentError when an integer exponent is negative somewhere."""
-    least = b
-    if isinstance(b, Value):
-        if not b.dtype.rank or not b.array.layout.size:
-            return
-        if (tracer := tracing()) is not None:
-            tracer.range_checked(b, 0, 2**32, _check_exponent, "pow")
-            return
-        least = indexing.bounds(b, 0, 2**32)[0]
-    if least < 0:
-        raise ArgumentError(
-            f"pow: an integer to the power {shown(least)} is no integer: convert to float32 first"
-        )
+def _checked_exponent(b: Any) -> Any:
+    """Return an integer exponent. Raises: ArgumentError when it is negative somewhere."""
+    if not isinstance(b, Value):
+        if b < 0:
+            raise _no_integer(b, "")
+    elif b.dtype.rank and b.array.layout.size:
+        b = indexing.checked(b, indexing.Allowed(0, 2**32, None, _no_integer))
+    return b
+
+
+def _no_integer(exponent: int, more: str) -> ArgumentError:
+    return ArgumentError(
+        f"pow: an integer to the power {shown(exponent)} is no integer: convert to float32 "
+        f"first{more}"
+    )
 
 
 def clip(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
@@ -79,3 +80,26 @@ def _extremes(dtype: dtypes.DType) -> tuple[Any, Any]:
         info = np.iinfo(dtype.numpy)
         return int(info.min), int(info.max)
     return -float("inf"), float("inf")
+
+
+def conj(x: Tensor) -> Tensor:
+    """Return `x`, for real numbers are their own conjugates. Raises: DTypeError for bools."""
+    return _numeric(x, "conj")
+
+
+def real(x: Tensor) -> Tensor:
+    """Return `x`, whose numbers are real. Raises: DTypeError for bools."""
+    return _numeric(x, "real")
+
+
+def imag(x: Tensor) -> Tensor:
+    """Return zeros, the imaginary parts of real numbers. Raises: DTypeError for bools."""
+    x = _numeric(x, "imag")
+    return wrap(x.device.full(x.shape, 0, x.dtype))
+
+
+def _numeric(x: Any, op: str) -> Tensor:
+    x = as_tensor(x, op)
+    if x.dtype is dtypes.bool_:
+        raise DTypeError(f"{op}: a bool tensor came and numbers are needed: convert with .astype()")
+    return x

@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING
 from .. import dtypes
 from ..core import check_devices
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ..layout import broadcast_shapes
+from ..layout import Shape, broadcast_shapes
 from ..ops.elementwise import equal, exp, greater, less_equal, where
 from ..ops.reduction import any_, sum_
-from ..shaping import as_float, as_tensor, as_tensors, checked_flag, matrix_transpose, reshape
+from ..shaping import (
+    as_float,
+    as_tensor,
+    as_tensors,
+    checked_flag,
+    matrix_transpose,
+    repeat,
+    reshape,
+)
 from .linalg import matmul
 from .precision import in_float32
 from .regularization import check_generator, check_share, drop
@@ -31,6 +39,7 @@ def scaled_dot_product_attention(
     is_causal: bool = False,
     *,
     scale: float | None = None,
+    enable_gqa: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
     """Return softmax(query @ key.mT * scale + mask) @ value.
@@ -39,6 +48,8 @@ def scaled_dot_product_attention(
     the keys 0 to i. A query that may see no key gets zeros, and no gradient; a key that no query
     may see counts for nothing, whatever it and its value are. `scale` is
     1 / sqrt(e) unless given; `dropout_p` drops that share of the weights, whenever it is not 0.
+    With enable_gqa the third axis from the end counts heads, and each head of key and value serves
+    as many neighbouring heads of the query as there are to one (grouped-query attention).
     Shapes: query (..., n, e), key (..., m, e), value (..., m, d), mask (..., n, m) -> (..., n, d);
     leading axes broadcast.
     Raises: ShapeError; DTypeError; ArgumentError for a mask beside is_causal.
@@ -52,6 +63,9 @@ def scaled_dot_product_attention(
             f"{name}: query {q}, key {k} and value {v} disagree: (..., n, e), (..., m, e) and "
             "(..., m, d) are needed"
         )
+    if checked_flag(enable_gqa, name, "enable_gqa"):
+        key, value = _for_groups(name, q, key), _for_groups(name, q, value)
+        k, v = key.shape, value.shape
     lead = broadcast_shapes(name, q[:-2], k[:-2], v[:-2])
     if not (query.dtype.is_floating and key.dtype.is_floating and value.dtype.is_floating):
         raise DTypeError(
@@ -106,6 +120,17 @@ def _attended(
         total = where(equal(total, 0), 1.0, total)  # only where all is masked: zeros, not NaN
     weights = weights / total
     return matmul(drop(weights, share, generator) if share else weights, value)
+
+
+def _for_groups(name: str, query: Shape, x: Tensor) -> Tensor:
+    """Return keys or values with each head repeated for the queries that it serves."""
+    heads = query[-3] if len(query) > 2 else 0
+    if len(x.shape) < 3 or not x.shape[-3] or heads % x.shape[-3]:
+        raise ShapeError(
+            f"{name}: enable_gqa came with query {query} and key or value {x.shape}; (..., heads, "
+            "n, e) is needed, and the heads of key and value must divide those of the query"
+        )
+    return repeat(x, heads // x.shape[-3], axis=-3) if heads != x.shape[-3] else x
 
 
 def _counted(

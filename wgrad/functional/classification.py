@@ -238,7 +238,7 @@ def _labels(target: Tensor, scores: Tensor, at: int, ignore: Any, name: str) -> 
         )
     classes = scores.shape[at]
     allowed = None if ignore is None else _allowed(ignore, target, classes, name)
-    indexing.check_indices(target, classes, name, "label", allowed)
+    target = indexing.checked_indices(target, classes, name, "label", allowed)
     column = reshape(target, shape[:at] + (1,) + shape[at:])
     if allowed is None:
         return _Labels(column, None, at)

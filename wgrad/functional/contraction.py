@@ -133,13 +133,13 @@ def _copied(x: Labelled, order: Labels) -> int:
     return 0 if merged.reshape((merged.size,)) is not None else layout.size
 
 
-def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
-    """Return the products of `a` and `b` summed over pairs of axes.
+def tensordot(x1: Any, x2: Any, /, axes: Any = 2) -> Tensor:
+    """Return the products of `x1` and `x2` summed over pairs of axes.
 
-    axes=n pairs the last n axes of `a` with the first n of `b`; (axes_a, axes_b) names them.
+    axes=n pairs the last n axes of `x1` with the first n of `x2`; (axes1, axes2) names them.
     Shapes: (i, j, k), (j, k, m), axes 2 -> (i, m). Raises: ShapeError; AxisError; ArgumentError.
     """
-    a, b = numbers_alike("tensordot", a, b)
+    a, b = numbers_alike("tensordot", x1, x2)
     lists = _axis_lists(axes, len(a.shape), len(b.shape))
     first, second = (
         [normalize_axis(i, len(x.shape), "tensordot") for i in items]

@@ -1,4 +1,4 @@
-"""Convolutions of one and two axes, and the transposed ones, with PyTorch's names and arguments."""
+"""Convolutions of one to three axes and transposed ones, with PyTorch's names and arguments."""
 
 from __future__ import annotations
 
@@ -56,6 +56,23 @@ def conv2d(
     return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
+def conv3d(
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Numbers = 1,
+    padding: Numbers | str = 0,
+    dilation: Numbers = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Return the windows of `input` times every filter of `weight`: what conv1d does in 3 axes.
+
+    Shapes: (N, C, D, H, W), (O, C / groups, KD, KH, KW), (O,) -> (N, O, PD, PH, PW), or without N.
+    A number stands for all three axes. Raises: ShapeError, ArgumentError, DTypeError.
+    """
+    return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+
+
 def conv_transpose1d(
     input: Any,
     weight: Any,
@@ -104,6 +121,35 @@ def conv_transpose2d(
     return _conv_transpose(
         "conv_transpose2d",
         2,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
+    )
+
+
+def conv_transpose3d(
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Numbers = 1,
+    padding: Numbers = 0,
+    output_padding: Numbers = 0,
+    groups: int = 1,
+    dilation: Numbers = 1,
+) -> Tensor:
+    """Return filters placed `stride` apart, times `input`, added up: the transpose of conv3d.
+
+    Shapes: (N, C, D, H, W), (C, O / groups, KD, KH, KW), (O,) -> (N, O, PD, PH, PW), or without N;
+    sizes as in conv_transpose1d. Raises: ShapeError, ArgumentError, DTypeError.
+    """
+    return _conv_transpose(
+        "conv_transpose3d",
+        3,
         input,
         weight,
         bias,

@@ -63,7 +63,7 @@ def parsed(subscripts: Any, shapes: tuple[Shape, ...]) -> Parsed:
     return _parsed(subscripts, shapes)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _parsed(subscripts: str, shapes: tuple[Shape, ...]) -> Parsed:
     left, arrow, right = subscripts.replace(" ", "").partition("->")
     texts = left.split(",")
@@ -146,7 +146,7 @@ def _single(x: Tensor, term: Labels, extents: dict[Label, int]) -> Labelled:
     return Labelled(reshape(x, tuple(n for _, n in kept)), tuple(c for c, _ in kept))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _path(
     terms: tuple[Labels, ...], output: Labels, extents: tuple[tuple[Label, int], ...]
 ) -> list[tuple[int, ...]]:

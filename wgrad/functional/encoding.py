@@ -37,7 +37,7 @@ def one_hot(labels: Any, classes: int, dtype: Any = float, device: Any = None) -
     else:
         found = host_indices(labels, find_device(device), "one_hot", "labels")
     found.device.check_dtype(target, "one_hot")
-    indexing.check_indices(found, count, "one_hot", "label")
+    found = indexing.checked_indices(found, count, "one_hot", "label")
     places = arange(count, dtype=found.dtype, device=found.device)
     return with_dtype(equal(reshape(found, (*found.shape, 1)), places), target)
 
@@ -53,7 +53,8 @@ def embedding(input: Any, weight: Tensor, padding_idx: int | None = None) -> Ten
         raise ShapeError(f"embedding: a weight of shape {weight.shape} came; (n, d) is needed")
     index = index_tensor(input, weight, "embedding")
     padding = None if padding_idx is None else row(padding_idx, weight.shape[0], "embedding")
-    out = taken(weight, index, 0, "embedding")
+    index = indexing.checked_indices(index, weight.shape[0], "embedding")
+    out = taken(weight, index, 0)
     if padding is None:
         return out
     return where(reshape(equal(index, padding), (*index.shape, 1)), out.detach(), out)

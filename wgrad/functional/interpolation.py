@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import dtypes
-from ..core import wrap
 from ..errors import ArgumentError, ShapeError, shown
 from ..indexing import take
 from ..layout import Shape, check_size
 from ..ops import movement
 from ..ops.elementwise import weighted
-from ..ops.families import expanded, with_dtype
+from ..ops.families import expanded
 from ..shaping import as_float, as_tensor, checked_flag, reshape
+from .adaptive import adaptive_means
 from .convolution import numbers
+from .pooling import constant, floating
 from .precision import in_float32
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
-LINEAR = {"linear": 1, "bilinear": 2}  # modes that weigh neighbours, and for how many axes
+WEIGHED = {"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2}  # and for how many axes
+MODES = ("nearest", "nearest-exact", "area", *WEIGHED)
+CUBIC = -0.75  # the slope that a cubic piece takes from its neighbours: PyTorch's, OpenCV's
 
 
 def interpolate(
@@ -36,12 +38,15 @@ def interpolate(
 ) -> Tensor:
     """Return images of another size: `size`, or floor(extent * scale_factor).
 
-    Shapes: (N, C, H, W) -> (N, C, *size); (N, C, L) for "nearest" and "linear". mode "nearest"
-    takes element floor(i * H / PH), "bilinear" (of 2 axes) and "linear" (of 1) weigh the two
-    neighbours along each axis: of position i (H - 1) / (PH - 1) with align_corners, which lets the
-    corners coincide, else of (i + 1/2) H / PH - 1/2. Where scale_factor is given it stands for
-    PH / H, unless recompute_scale_factor: also where PH is H (PyTorch copies the image there on a
-    CPU). Raises: ShapeError, ArgumentError.
+    Shapes: (N, C, H, W) -> (N, C, *size), and so with one or three axes for what follows (N, C).
+    mode="nearest" takes element floor(i H / PH) along each axis, "nearest-exact" the one whose
+    middle is nearest, floor((i + 1/2) H / PH); "area" is adaptive_avg_pool's mean. "linear" (one
+    axis), "bilinear" (two) and "trilinear" (three) weigh the two neighbours of a position,
+    "bicubic" (two) the four nearest, by a cubic of slope -0.75. The position is
+    i (H - 1) / (PH - 1) with align_corners, which lets the corners coincide, else
+    (i + 1/2) H / PH - 1/2. Where scale_factor is given it stands for PH / H, unless
+    recompute_scale_factor: also where PH is H (PyTorch copies the image there on a CPU).
+    Raises: ShapeError, ArgumentError.
     """
     name = "interpolate"
     x = as_tensor(input, name)
@@ -49,8 +54,8 @@ def interpolate(
     corners, again = check_options(
         name, size, scale_factor, mode, align_corners, recompute_scale_factor
     )
-    if d not in ((LINEAR[mode],) if mode in LINEAR else (1, 2)):
-        axes = f"{LINEAR[mode] + 2}" if mode in LINEAR else "3 or 4"
+    if d not in ((WEIGHED[mode],) if mode in WEIGHED else (1, 2, 3)):
+        axes = f"{WEIGHED[mode] + 2}" if mode in WEIGHED else "3 to 5"
         raise ShapeError(
             f"{name}: an input of shape {x.shape} came, and mode={mode!r} needs {axes} axes: "
             "batch, channels and those of the image"
@@ -60,12 +65,14 @@ def interpolate(
     if 0 in x.shape[1:]:
         raise ShapeError(f"{name}: an input of shape {x.shape} has no channels, or empty images")
     check_size((*x.shape[:2], *target), name)
-    if mode in LINEAR and not x.dtype.is_floating:
-        x = with_dtype(x, dtypes.float32)
-    if mode in LINEAR:
-        return _weighed(x, target, scales, corners)
+    if mode == "area":
+        return adaptive_means(floating(x, name), target)
+    if mode in WEIGHED:
+        x = floating(x, name)
+        return _weighed(x, target, scales, corners, _cubic if mode == "bicubic" else _between)
+    middle = 0.5 if mode == "nearest-exact" else 0.0
     for axis, (count, scale) in enumerate(zip(target, scales, strict=True), 2):
-        x = _nearest(x, axis, count, scale)
+        x = _nearest(x, axis, count, scale, middle)
     return x
 
 
@@ -73,12 +80,12 @@ def check_options(
     name: str, size: Any, factor: Any, mode: Any, align_corners: Any, again: Any
 ) -> tuple[bool, bool]:
     """Return the two flags, False for None. Raises: ArgumentError for what serves no image."""
-    if not isinstance(mode, str) or mode not in ("nearest", *LINEAR):
-        raise ArgumentError(
-            f'{name}: mode={shown(mode)} came; "nearest", "linear" or "bilinear" is needed'
-        )
-    if align_corners is not None and mode == "nearest":
-        raise ArgumentError(f"{name}: align_corners came, and it is for linear and bilinear only")
+    if not isinstance(mode, str) or mode not in MODES:
+        names = ", ".join(f'"{known}"' for known in MODES)
+        raise ArgumentError(f"{name}: mode={shown(mode)} came; one of {names} is needed")
+    if align_corners is not None and mode not in WEIGHED:
+        names = ", ".join(WEIGHED)
+        raise ArgumentError(f"{name}: align_corners came, and it is for {names} only")
     if (size is None) == (factor is None):
         raise ArgumentError(f"{name}: either size or scale_factor is needed")
     given = size if factor is None else factor
@@ -120,38 +127,66 @@ def _target(
     return target, [1 / f for f in factors]
 
 
-def _nearest(x: Any, axis: int, count: int, scale: float) -> Any:
+def _nearest(x: Any, axis: int, count: int, scale: float, middle: float) -> Any:
     n = x.shape[axis]
     lead, tail = x.shape[:axis], x.shape[axis + 1 :]
     if count % n == 0 and scale * count == n:  # each element several times: no indices
         again = expanded(reshape(x, (*lead, n, 1, *tail)), (*lead, n, count // n, *tail))
         return reshape(again, (*lead, count, *tail))
     # In float32, as PyTorch computes them: where a product is just short of an integer, it counts.
-    places = np.floor(np.arange(count, dtype=np.float32) * np.float32(scale))
+    places = np.floor((np.arange(count, dtype=np.float32) + np.float32(middle)) * np.float32(scale))
     return _taken(x, axis, np.minimum(places, n - 1))
 
 
 @in_float32
-def _weighed(x: Tensor, target: Shape, scales: list[float], corners: bool) -> Tensor:
+def _weighed(
+    x: Tensor, target: Shape, scales: list[float], corners: bool, along: Callable[..., Tensor]
+) -> Tensor:
     for axis, (count, scale) in enumerate(zip(target, scales, strict=True), 2):
-        x = _between(x, axis, count, scale, corners)
+        x = along(x, axis, count, scale, corners)
     return x
+
+
+def _positions(n: int, count: int, scale: float, corners: bool) -> np.ndarray:
+    """Return where along an axis the new elements lie, which may be outside."""
+    if corners:
+        return np.arange(count) * ((n - 1) / (count - 1) if count > 1 else 0.0)
+    return (np.arange(count) + 0.5) * scale - 0.5
+
+
+def _column(weights: np.ndarray, x: Any, axis: int) -> Any:
+    return constant(weights.reshape(-1, *(1,) * (len(x.shape) - axis - 1)), x)
+
+
+def _cubic(x: Any, axis: int, count: int, scale: float, corners: bool) -> Any:
+    """Weigh four neighbours along an axis; beyond the edge its element is repeated.
+
+    Source: Keys, "Cubic convolution interpolation for digital image processing" (1981).
+    """
+    n = x.shape[axis]
+    at = _positions(n, count, scale, corners)
+    low = np.floor(at)
+    out = None
+    for step in (-1, 0, 1, 2):
+        far = np.abs(at - low - step)
+        near = ((CUBIC + 2) * far - (CUBIC + 3)) * far * far + 1
+        beyond = ((far - 5) * far + 8) * far * CUBIC - 4 * CUBIC
+        part = _taken(x, axis, np.clip(low + step, 0, n - 1))
+        part = part * _column(np.where(far <= 1, near, beyond), x, axis)
+        out = part if out is None else out + part
+    return out
 
 
 def _between(x: Any, axis: int, count: int, scale: float, corners: bool) -> Any:
     n = x.shape[axis]
-    if corners:
-        at = np.arange(count) * ((n - 1) / (count - 1) if count > 1 else 0.0)
-    else:
-        at = np.maximum((np.arange(count) + 0.5) * scale - 0.5, 0.0)
+    at = np.maximum(_positions(n, count, scale, corners), 0.0)
     low = np.minimum(np.floor(at), n - 1)
     if (at == low).all():
         return _taken(x, axis, low)
-    weights = (at - low).reshape(-1, *(1,) * (len(x.shape) - axis - 1))
-    weight = wrap(x.device.upload(weights.astype(x.dtype.numpy), x.dtype))
+    weight = _column(at - low, x, axis)
     below, above = _taken(x, axis, low), _taken(x, axis, np.minimum(low + 1, n - 1))
     # Not a difference, which overflows, nor a product with an infinite element of weight 0.
-    rest = wrap(x.device.upload((1 - weights).astype(x.dtype.numpy), x.dtype))
+    rest = _column(1 - (at - low), x, axis)
     return weighted(rest, below) + weighted(weight, above)
 
 

@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-def matmul(a: Any, b: Any) -> Tensor:
-    """Return the matrix product over the last axis of `a` and the last but one of `b`.
+def matmul(x1: Any, x2: Any, /) -> Tensor:
+    """Return the matrix product over the last axis of `x1` and the last but one of `x2`.
 
     Shapes: (n, k), (k, m) -> (n, m); leading axes broadcast; a 1-d operand is a row on the left
     and a column on the right, and that axis leaves the result. Sums accumulate in the dtype.
     Raises: ShapeError, DTypeError.
     """
-    a, b = coerce("matmul", (a, b))
+    operands: Any = coerce("matmul", (x1, x2))
+    a, b = operands
     for x in (a, b):
         if not isinstance(x, Value) or not x.shape:
             raise ShapeError("matmul: a 0-d operand came; at least 1 axis is needed, or use *")

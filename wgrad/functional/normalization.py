@@ -11,6 +11,7 @@ import numpy as np
 from .. import dtypes
 from ..core import Value, check_devices
 from ..errors import ArgumentError, DTypeError, ShapeError
+from ..interrupts import whole
 from ..layout import Shape, normalize_shape
 from ..ops.elementwise import equal, maximum, reciprocal, sqrt, square, where
 from ..ops.families import with_dtype
@@ -162,6 +163,8 @@ def _by_channel(
             "more are needed to normalize by"
         )
 
+    @whole  # mean and variance are of one batch
+    @no_grad
     def follow(middle: Tensor, spread: Tensor) -> None:
         others = tuple(i for i in range(len(x.shape)) if i != 1)
         batch = middle, spread * (count / max(count - 1, 1))
@@ -193,8 +196,7 @@ def _normalized(
         around, middle = centered(seen, axes)
     spread = mean(square(around), axes, keepdims=True)
     if follow is not None:
-        with no_grad():
-            follow(middle.detach() * scale, spread.detach() * scale * scale)
+        follow(middle.detach() * scale, spread.detach() * scale * scale)
     root = _inverse_root(spread, _beside(eps, scale))
     return _scaled(reshape(around * root, x.shape), weight, bias)
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import dtypes
+from ..backends.array import kept_shape
 from ..core import wrap
-from ..errors import ArgumentError, DTypeError, ShapeError, shown
-from ..indexing import take
-from ..layout import Shape, check_size
-from ..ops import movement
-from ..ops.elementwise import where
+from ..errors import ArgumentError, DTypeError
+from ..layout import Shape
+from ..ops.elementwise import equal, isnan, where
 from ..ops.families import with_dtype
-from ..ops.reduction import max_, sum_
+from ..ops.reduction import max_, min_, sum_
 from ..shaping import as_float, as_tensor, checked_flag, pad, reshape
-from .convolution import Numbers, numbers, with_batch
+from .convolution import Numbers, with_batch
 from .precision import in_float32
-from .windows import divisors, inside_image, pool_counts, pool_frame, windows_of
+from .windows import (
+    divisors,
+    image_positions,
+    inside_image,
+    pool_counts,
+    pool_frame,
+    windows_of,
+)
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -31,9 +38,11 @@ def max_pool1d(
     padding: Numbers = 0,
     dilation: Numbers = 1,
     ceil_mode: bool = False,
-) -> Tensor:
+    return_indices: bool = False,
+) -> Any:
     """Return the largest value of every window: what max_pool2d does along one axis."""
-    return _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode)
+    how = stride, padding, dilation, ceil_mode, return_indices
+    return _max_pool("max_pool1d", 1, input, kernel_size, *how)
 
 
 def max_pool2d(
@@ -43,15 +52,33 @@ def max_pool2d(
     padding: Numbers = 0,
     dilation: Numbers = 1,
     ceil_mode: bool = False,
-) -> Tensor:
+    return_indices: bool = False,
+) -> Any:
     """Return the largest value of every window; NaN if there is one. Padding never wins.
 
     Shapes: (N, C, H, W) -> (N, C, PH, PW), or without N; PH is (H + 2 padding - dilation (kernel
     - 1) - 1) / stride + 1, rounded down, or up with ceil_mode where the last window begins inside.
     The stride is the kernel's size unless given. The gradient goes to the first largest value in
-    the order of rows, as PyTorch's does. Raises: ShapeError, ArgumentError, DTypeError.
+    the order of rows, as PyTorch's does. With return_indices the result is a pair: the values, and
+    where each was found, as an int32 position y W + x in its image, which max_unpool2d takes.
+    Raises: ShapeError, ArgumentError, DTypeError.
     """
-    return _max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode)
+    how = stride, padding, dilation, ceil_mode, return_indices
+    return _max_pool("max_pool2d", 2, input, kernel_size, *how)
+
+
+def max_pool3d(
+    input: Any,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    padding: Numbers = 0,
+    dilation: Numbers = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Return the largest value of every window: what max_pool2d does in three axes."""
+    how = stride, padding, dilation, ceil_mode, return_indices
+    return _max_pool("max_pool3d", 3, input, kernel_size, *how)
 
 
 def avg_pool1d(
@@ -96,21 +123,18 @@ def avg_pool2d(
     )
 
 
-def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
-    """Return means over as many windows as asked for, which cover the image evenly.
-
-    Shapes: (N, C, H, W) -> (N, C, *output_size), or without N; None keeps an extent. Window i is
-    [floor(i H / PH), ceil((i + 1) H / PH)). Raises: ShapeError, ArgumentError, DTypeError.
-    """
-    name = "adaptive_avg_pool2d"
-    sizes = output_sizes(output_size, name)
-    x, single = with_batch(name, _floating(input, name), 2)
-    image = x.shape[2:]
-    if 0 in image:
-        raise ShapeError(f"{name}: an image of {image} is empty")
-    counts = tuple(n if size is None else size for n, size in zip(image, sizes, strict=True))
-    out = _even_means(x, check_size((*x.shape[:2], *counts), name)[2:])
-    return reshape(out, out.shape[1:]) if single else out
+def avg_pool3d(
+    input: Any,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    padding: Numbers = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """Return the mean of every window: what avg_pool2d does in three axes."""
+    how = stride, padding, ceil_mode, count_include_pad, divisor_override
+    return _avg_pool("avg_pool3d", 3, input, kernel_size, *how)
 
 
 def checked_divisor(value: Any, name: str) -> float | None:
@@ -121,20 +145,19 @@ def checked_divisor(value: Any, name: str) -> float | None:
     return found
 
 
-def output_sizes(value: Any, name: str) -> tuple[int | None, ...]:
-    """Return two sizes, None for those of the image. Raises: ArgumentError."""
-    asked = value if isinstance(value, (tuple, list)) else (value,) * 2
-    if len(asked) != 2:
-        raise ArgumentError(f"{name}: output_size={shown(value)} came; 2 sizes are needed")
-    return tuple(
-        None if size is None else numbers(size, 1, name, "output_size", 1)[0] for size in asked
-    )
-
-
 def _max_pool(
-    name: str, d: int, input: Any, size: Any, stride: Any, padding: Any, dilation: Any, up: Any
-) -> Tensor:
+    name: str,
+    d: int,
+    input: Any,
+    size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    up: Any,
+    places: Any,
+) -> Any:
     x = as_tensor(input, name)
+    located = checked_flag(places, name, "return_indices")
     if x.dtype is dtypes.bool_:
         raise DTypeError(f"{name}: a bool tensor came and numbers are needed: use .astype()")
     x, single = with_batch(name, x, d)
@@ -149,7 +172,25 @@ def _max_pool(
     if any(pads):  # what precedes the image must not be the first of those that are -inf
         ties = inside_image(image, counts, kernel, steps, gaps, pads, axes)
     out = max_(seen, axes, ties=ties)
-    return reshape(out, out.shape[1:]) if single else out
+    found = [out]
+    if located:
+        where_from = image_positions(image, counts, kernel, steps, gaps, pads, axes)
+        found.append(_located(seen, out, axes, where_from, prod(image)))
+    if single:
+        found = [reshape(y, y.shape[1:]) for y in found]
+    return tuple(found) if located else found[0]
+
+
+def _located(seen: Any, out: Any, axes: Shape, positions: np.ndarray, size: int) -> Any:
+    """Return the least of the positions at which windows have what was found in them."""
+    found = reshape(out.detach(), kept_shape(seen.shape, axes))
+    hit = equal(seen, found)
+    if seen.dtype.is_floating:
+        hit = hit | isnan(seen)
+    line = wrap(seen.device.upload(positions, dtypes.int32))
+    places = min_(where(hit, line, size), axes)
+    places.array.storage.bounds = 0, size - 1
+    return places
 
 
 def _avg_pool(
@@ -163,7 +204,7 @@ def _avg_pool(
     include: Any,
     divisor: Any,
 ) -> Tensor:
-    x, single = with_batch(name, _floating(input, name), d)
+    x, single = with_batch(name, floating(input, name), d)
     kernel, steps, gaps, pads = pool_frame(name, d, size, stride, padding)
     whole = checked_flag(include, name, "count_include_pad")
     divisor = checked_divisor(divisor, name)
@@ -181,39 +222,14 @@ def _avg_pool(
 @in_float32
 def _means(seen: Tensor, axes: Shape, divisor: Any) -> Tensor:
     total = sum_(seen, axes)
-    return total / (_constant(divisor, total) if isinstance(divisor, np.ndarray) else divisor)
+    return total / (constant(divisor, total) if isinstance(divisor, np.ndarray) else divisor)
 
 
-@in_float32
-def _even_means(x: Tensor, counts: Shape) -> Tensor:
-    for axis, count in enumerate(counts, 2):
-        x = _even_means_along(x, axis, count)
-    return x
-
-
-def _even_means_along(x: Any, axis: int, count: int) -> Any:
-    n = x.shape[axis]
-    if n % count == 0:
-        shape = (*x.shape[:axis], count, n // count, *x.shape[axis + 1 :])
-        return sum_(movement.reshape(x, shape), axis + 1) / (n // count)
-    # Windows of several sizes: the longest of them, without what is too much.
-    firsts = np.arange(count) * n // count
-    sizes = -(-(np.arange(1, count + 1) * n) // count) - firsts
-    places = firsts[:, None] + np.arange(sizes.max())
-    inside = np.arange(sizes.max()) < sizes[:, None]
-    taken = take(x, np.minimum(places, n - 1).astype(np.int32).reshape(-1), axis=axis)
-    taken = reshape(taken, (*x.shape[:axis], *inside.shape, *x.shape[axis + 1 :]))
-    after = (1,) * (len(x.shape) - axis - 1)
-    mask = wrap(x.device.upload(inside.reshape(*inside.shape, *after), dtypes.bool_))
-    total = sum_(where(mask, taken, 0.0), axis + 1)
-    return total / _constant(sizes.reshape(-1, *after), x)
-
-
-def _constant(data: np.ndarray, like: Any) -> Any:
+def constant(data: np.ndarray, like: Any) -> Any:
     """Return host numbers as a tensor of the dtype and device of another."""
     return wrap(like.device.upload(data.astype(like.dtype.numpy), like.dtype))
 
 
-def _floating(input: Any, name: str) -> Any:
+def floating(input: Any, name: str) -> Any:
     x = as_tensor(input, name)
     return x if x.dtype.is_floating else with_dtype(x, dtypes.float32)

@@ -7,31 +7,31 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ShapeError
 from ..layout import broadcast_shapes, check_size, normalize_axis
 from ..ops.elementwise import multiply
-from ..ops.reduction import sum_
 from ..shaping import diagonal, moveaxis, reshape, roll
 from .contraction import numbers_alike
+from .reductions import sum
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-def outer(a: Any, b: Any) -> Tensor:
-    """Return a[i] * b[j] for all pairs; operands of more axes are flattened, as in numpy.outer.
+def outer(x1: Any, x2: Any, /) -> Tensor:
+    """Return x1[i] * x2[j] for all pairs; operands of more axes are flattened, as in numpy.outer.
 
     Shapes: (n,), (m,) -> (n, m). Raises: DTypeError for bools.
     """
-    a, b = (reshape(x, (-1,)) for x in numbers_alike("outer", a, b))
+    a, b = (reshape(x, (-1,)) for x in numbers_alike("outer", x1, x2))
     check_size((*a.shape, *b.shape), "outer")
     return multiply(reshape(a, (*a.shape, 1)), b)
 
 
-def vecdot(a: Any, b: Any, axis: int = -1) -> Tensor:
+def vecdot(x1: Any, x2: Any, /, axis: int = -1) -> Tensor:
     """Return the dot products of vectors that lie along `axis` of each operand.
 
     The other axes broadcast. Shapes: (..., n), (..., n) -> (...). Raises: ShapeError; DTypeError.
     """
-    a, b = _along("vecdot", a, b, axis)
-    return sum_(multiply(a, b), axis=-1)
+    a, b = _along("vecdot", x1, x2, axis)
+    return sum(multiply(a, b), axis=-1)
 
 
 def _along(op: str, a: Any, b: Any, axis: int) -> list[Tensor]:
@@ -48,24 +48,24 @@ def _along(op: str, a: Any, b: Any, axis: int) -> list[Tensor]:
     return ends
 
 
-def cross(a: Any, b: Any, axis: int = -1) -> Tensor:
+def cross(x1: Any, x2: Any, /, axis: int = -1) -> Tensor:
     """Return the vector products of vectors of 3 elements along `axis`; other axes broadcast.
 
     Raises: ShapeError; DTypeError.
     """
-    a, b = _along("cross", a, b, axis)
+    a, b = _along("cross", x1, x2, axis)
     if a.shape[-1] != 3:
         raise ShapeError(f"cross: extent {a.shape[-1]} came along axis {axis}, and 3 is needed")
     out = roll(a, -1, -1) * roll(b, 1, -1) - roll(a, 1, -1) * roll(b, -1, -1)
     return moveaxis(out, -1, axis)
 
 
-def kron(a: Any, b: Any) -> Tensor:
-    """Return the Kronecker product: every element of `a` times all of `b`, as blocks.
+def kron(x1: Any, x2: Any, /) -> Tensor:
+    """Return the Kronecker product: every element of `x1` times all of `x2`, as blocks.
 
     Shapes: (n, m), (k, l) -> (n * k, m * l); missing axes are put in front. Raises: DTypeError.
     """
-    a, b = numbers_alike("kron", a, b)
+    a, b = numbers_alike("kron", x1, x2)
     ndim = max(len(a.shape), len(b.shape))
     outer_shape = (1,) * (ndim - len(a.shape)) + a.shape
     inner_shape = (1,) * (ndim - len(b.shape)) + b.shape
@@ -76,9 +76,11 @@ def kron(a: Any, b: Any) -> Tensor:
     return reshape(multiply(reshape(a, blocks), reshape(b, inside)), shape)
 
 
-def trace(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+def trace(
+    x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1, *, dtype: Any = None
+) -> Tensor:
     """Return the sums of the diagonals of two axes. Shapes: (n, n, m) -> (m,).
 
-    Raises: ShapeError; AxisError.
+    They are added up in `dtype`, where one is given. Raises: ShapeError; AxisError; DTypeError.
     """
-    return sum_(diagonal(x, offset, axis1, axis2), axis=-1)
+    return sum(diagonal(x, offset, axis1, axis2), -1, dtype=dtype)

@@ -32,7 +32,6 @@ from ..ops.families import Reduction, expanded, with_dtype
 from ..ops.reduction import max_, min_, sum_
 from ..ops.reduction import prod as prod_
 from ..shaping import as_tensor, reshape, squeeze
-from ..tape import no_grad
 from .precision import in_float32
 
 if TYPE_CHECKING:
@@ -101,8 +100,8 @@ def var(x: Tensor, axis: Any = None, keepdims: bool = False, *, correction: floa
     x, axes, count, left = _counts(x, axis, correction, "var")
     if not count:
         return sum_(square(x), axes, keepdims) / left
-    with no_grad():  # so that no difference overflows whose square is a number
-        scale = _scale_of(_extent_of(x, axes), 1e30, 0)
+    # so that no difference overflows whose square is a number
+    scale = _scale_of(_extent_of(x, axes), 1e30, 0)
     out = sum_(square(centered(x / scale, axes)[0]), axes, True) / left * scale * scale
     return out if keepdims else squeeze(out, axes)
 
@@ -116,8 +115,7 @@ def std(x: Tensor, axis: Any = None, keepdims: bool = False, *, correction: floa
     x, axes, count, left = _counts(x, axis, correction, "std")
     if not count:
         return sum_(x, axes, keepdims) / left
-    with no_grad():
-        scale = _scale_of(_extent_of(x, axes), _SQUARED)
+    scale = _scale_of(_extent_of(x, axes), _SQUARED)
     around, _ = centered(x / scale, axes)
     out = _root(sum_(square(around), axes, True) / left, 2) * scale
     return out if keepdims else squeeze(out, axes)
@@ -155,8 +153,7 @@ def in_range(x: Tensor, axes: Shape) -> tuple[Tensor, Any]:
     """
     if any(x.shape[i] == 0 for i in axes):
         return x, 1.0
-    with no_grad():
-        scale = _scale_of(_extent_of(x, axes), _SQUARED, 0)
+    scale = _scale_of(_extent_of(x, axes), _SQUARED, 0)
     return x / scale, scale
 
 
@@ -211,10 +208,7 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
     extreme = max_ if ord > 0 else min_
     if math.isinf(ord):
         return extreme(size, axes, keepdims, ties="split")
-    with no_grad():  # no power of the largest overflows, nor its slope, nor do many of them
-        found = extreme(size.detach(), axes, True)
-        most = 1 if ord < 0 else 1e30 if ord < 1 else 1e30 ** (1 / (ord + 1))
-        scale = _scale_of(found, most)
+    found, scale = _extreme_and_scale(size.detach(), extreme, axes, ord)
     size = size / scale
     if ord == 2:
         out = _root(sum_(square(size), axes, True), ord) * scale
@@ -227,6 +221,12 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
         out = _root(sum_(power(where(zero, 1, size), ord), axes, True), ord) * scale
         out = where(zero, 0, out)
     return out if keepdims else squeeze(out, axes)
+
+
+def _extreme_and_scale(size: Tensor, extreme: Any, axes: Shape, ord: float) -> tuple[Any, Any]:
+    """Return the extreme size, and what to divide by: no power overflows, nor does its slope."""
+    found = extreme(size, axes, True)
+    return found, _scale_of(found, 1 if ord < 0 else 1e30 if ord < 1 else 1e30 ** (1 / (ord + 1)))
 
 
 def max(x: Tensor, axis: Any = None, keepdims: bool = False, ties: str = "all") -> Tensor:
@@ -267,15 +267,14 @@ def _arg(x: Tensor, axis: int | None, keepdims: bool, op: Any, name: str) -> Ten
     extent = x.shape[at]
     if extent == 0:
         raise ShapeError(f"{name}: axis {at} of shape {shape} is empty")
-    with no_grad():
-        best = op(x, axis=at, keepdims=True)
-        hit = equal(x, expanded(best, x.shape))
-        if x.dtype.is_floating:
-            hit = hit | isnan(x)  # where there is a NaN, it is the extreme
-        column = [1] * len(x.shape)
-        column[at] = extent
-        places = reshape(arange(extent, device=x.device), column)
-        out = min_(where(hit, places, extent), axis=at, keepdims=keepdims or axis is None)
+    best = op(x.detach(), axis=at, keepdims=True)
+    hit = equal(x, expanded(best, x.shape))
+    if x.dtype.is_floating:
+        hit = hit | isnan(x)  # where there is a NaN, it is the extreme
+    column = [1] * len(x.shape)
+    column[at] = extent
+    places = reshape(arange(extent, device=x.device), column)
+    out = min_(where(hit, places, extent), axis=at, keepdims=keepdims or axis is None)
     if axis is None:
         out = reshape(out, (1,) * len(shape) if keepdims else ())
     out.array.storage.bounds = 0, extent - 1

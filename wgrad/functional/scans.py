@@ -1,15 +1,18 @@
-"""Running totals along an axis, and their inverse: differences of neighbours."""
+"""Running totals and extremes along an axis, and differences of neighbours."""
 
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core import Op, apply, wrap
+from ..dtypes import bool_, float32, int32
 from ..errors import ArgumentError, AxisError, DTypeError, ShapeError, shown
 from ..layout import normalize_axis
 from ..ops import movement, scan
 from ..ops.elementwise import subtract
+from ..ops.families import with_dtype
+from ..ops.indexing import gather_
 from ..shaping import as_tensor, as_tensors, concat
 from .reductions import counted
 
@@ -38,6 +41,45 @@ def cumulative_prod(
     Gradients are exact where elements are 0. What `include_initial` puts in front is 1.
     """
     return _scanned(scan.cumulative_prod, 1, x, axis, dtype, include_initial)
+
+
+def logcumsumexp(x: Tensor, axis: int | None = None) -> Tensor:
+    """Return the logarithms of the sums of all exponentials up to each one along `axis`.
+
+    They do not overflow, and neither do gradients. `axis` may be left out for one axis; integers
+    become float32. Shapes: (..., n, ...) -> (..., n, ...). Raises: AxisError, ShapeError.
+    """
+    x, at = _along("logcumsumexp", x, axis)
+    return apply(scan.logcumsumexp, x if x.dtype.is_floating else with_dtype(x, float32), axis=at)
+
+
+class RunningExtremes(NamedTuple):
+    """The extreme elements up to each one, and where they are."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def cummax(x: Tensor, axis: int | None = None) -> RunningExtremes:
+    """Return the greatest element up to each one along `axis`, and its position, int32.
+
+    Of equal ones it is the last, and NaN is greater than all others: the gradient goes to the
+    element at the position, as in PyTorch. `axis` may be left out for one axis.
+    Shapes: (..., n, ...) -> twice (..., n, ...). Raises: AxisError, ShapeError.
+    """
+    return _extremes("cummax", "max", x, axis)
+
+
+def cummin(x: Tensor, axis: int | None = None) -> RunningExtremes:
+    """Return the least element up to each one along `axis`, and its position; see `cummax`."""
+    return _extremes("cummin", "min", x, axis)
+
+
+def _extremes(op: str, kind: str, x: Any, axis: Any) -> RunningExtremes:
+    x, at = _along(op, x, axis)
+    seen = with_dtype(x, int32) if x.dtype is bool_ else x
+    indices = apply(scan.running_extreme, seen, axis=at, kind=kind)
+    return RunningExtremes(apply(gather_, x, indices, axis=at), indices)
 
 
 def diff(x: Tensor, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Tensor:
@@ -75,15 +117,20 @@ def _shortened(x: Tensor, axis: int, start: int) -> Tensor:
 def _scanned(
     op: Op, nothing: int, x: Any, axis: Any, dtype: Any, initial: bool, **params: Any
 ) -> Tensor:
-    x = as_tensor(x, op.name)
-    if not x.shape:
-        raise ShapeError(f"{op.name}: a 0-d tensor came, and an axis is needed")
-    if axis is None and len(x.shape) > 1:
-        raise AxisError(f"{op.name}: axis= is needed for {len(x.shape)} axes: which one?")
-    at = normalize_axis(0 if axis is None else axis, len(x.shape), op.name)
+    x, at = _along(op.name, x, axis)
     x = counted(x, dtype, op.name)
     out = apply(op, x, axis=at, **params)
     if not initial:
         return out
     shape = (*x.shape[:at], 1, *x.shape[at + 1 :])
     return concat([wrap(x.device.full(shape, nothing, x.dtype)), out], at)
+
+
+def _along(op: str, x: Any, axis: Any) -> tuple[Tensor, int]:
+    """Return a tensor and one of its axes, which may be left out for one axis."""
+    x = as_tensor(x, op)
+    if not x.shape:
+        raise ShapeError(f"{op}: a 0-d tensor came, and an axis is needed")
+    if axis is None and len(x.shape) > 1:
+        raise AxisError(f"{op}: axis= is needed for {len(x.shape)} axes: which one?")
+    return x, normalize_axis(0 if axis is None else axis, len(x.shape), op)

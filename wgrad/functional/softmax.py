@@ -15,7 +15,6 @@ from ..ops.elementwise import clamp, equal, exp, log, where
 from ..ops.families import with_dtype
 from ..ops.reduction import sum_
 from ..shaping import as_tensor, squeeze
-from ..tape import no_grad
 from .precision import in_float32
 from .reductions import max
 
@@ -35,10 +34,9 @@ def shifted(x: Tensor, axis: Any, name: str) -> tuple[Tensor, Tensor]:
         x = with_dtype(x, dtypes.float32)
     if any(x.shape[i] == 0 for i in axes):  # nothing to subtract from
         return x, wrap(x.device.full(kept_shape(x.shape, axes), 0, x.dtype))
-    with no_grad():
-        largest = max(x.detach(), axis=axes, keepdims=True)
-        limit = float(np.finfo(x.dtype.numpy).max)
-        return x, clamp(largest, -limit, limit)
+    largest = max(x.detach(), axis=axes, keepdims=True)
+    limit = float(np.finfo(x.dtype.numpy).max)
+    return x, clamp(largest, -limit, limit)
 
 
 @in_float32
@@ -60,6 +58,11 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
     x, largest = shifted(x, axis, "softmax")
     e = exp(x - largest)
     return e / sum_(e, axis=axis, keepdims=True)
+
+
+def softmin(x: Tensor, axis: int = -1) -> Tensor:
+    """Return softmax(-x) along `axis`: the least value has the largest share."""
+    return softmax(-as_tensor(x, "softmin"), axis)
 
 
 @in_float32

@@ -6,10 +6,10 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ShapeError
-from ..layout import check_size
+from ..layout import check_size, normalize_axis
 from ..ops import movement
 from ..ops import windows as primitives
-from ..shaping import as_tensor, pad, reshape
+from ..shaping import as_tensor, moveaxis, pad, reshape
 from .convolution import Numbers, numbers, window_counts, with_batch
 from .windows import frame
 
@@ -73,3 +73,21 @@ def fold(
         starts, shape = (0, 0, *pads), (*out.shape[:2], *image)
         out = movement.slice_view(out, starts, shape, (1,) * 4)
     return reshape(out, out.shape[1:]) if len(x.shape) == 2 else out
+
+
+def sliding_windows(x: Any, axis: int, size: int, step: int) -> Tensor:
+    """Return a view of the windows of `size` elements along `axis`, `step` apart, as a last axis.
+
+    Windows that overlap show the same memory. Shapes: (n, m), axis 0 -> ((n - size) // step + 1,
+    m, size). Raises: AxisError; ArgumentError; ShapeError where no window fits.
+    """
+    name = "unfold"
+    x = as_tensor(x, name)
+    at = normalize_axis(axis, len(x.shape), name)
+    (count,) = numbers(size, 1, name, "size", 1)
+    (apart,) = numbers(step, 1, name, "step", 1)
+    if count > x.shape[at]:
+        raise ShapeError(f"{name}: windows of {count} came for axis {at} of shape {x.shape}")
+    windows = (x.shape[at] - count) // apart + 1
+    moved = moveaxis(x, at, -1)
+    return moveaxis(primitives.windows(moved, (windows,), (count,), (apart,), (1,)), -2, at)

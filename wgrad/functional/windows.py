@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -76,16 +77,34 @@ def inside_image(
     image: Shape, counts: Shape, kernel: Shape, steps: Shape, gaps: Shape, pads: Shape, axes: Shape
 ) -> tuple[np.ndarray, ...]:
     """Return for each axis which elements of windows lie in the image, broadcasting to them."""
+    places = places_in_image(counts, kernel, steps, gaps, pads, axes)
+    return tuple((at >= 0) & (at < n) for at, n in zip(places, image, strict=True))
+
+
+def image_positions(
+    image: Shape, counts: Shape, kernel: Shape, steps: Shape, gaps: Shape, pads: Shape, axes: Shape
+) -> np.ndarray:
+    """Return the position in the flattened image of every element of windows, its size outside."""
+    found, inside, size = np.zeros((), np.int32), np.ones((), bool), prod(image)
+    places = places_in_image(counts, kernel, steps, gaps, pads, axes)
+    for at, n in zip(places, image, strict=True):
+        found = found * np.int32(n) + at
+        inside = inside & (at >= 0) & (at < n)
+    return np.where(inside, found, np.int32(size))
+
+
+def places_in_image(
+    counts: Shape, kernel: Shape, steps: Shape, gaps: Shape, pads: Shape, axes: Shape
+) -> list[np.ndarray]:
+    """Return for each axis which places of it windows show, broadcasting to them."""
     others = [i for i in range(2, 2 + 2 * len(axes)) if i not in axes]
     found = []
-    for n, c, k, s, g, p, *at in zip(
-        image, counts, kernel, steps, gaps, pads, others, axes, strict=True
-    ):
-        places = np.add.outer(np.arange(c) * s - p, np.arange(k) * g)
+    for c, k, s, g, p, *at in zip(counts, kernel, steps, gaps, pads, others, axes, strict=True):
+        places = np.add.outer(np.arange(c) * s - p, np.arange(k) * g).astype(np.int32)
         shape = [1] * (2 + 2 * len(axes))
         shape[at[0]], shape[at[1]] = c, k
-        found.append(((places >= 0) & (places < n)).reshape(shape))
-    return tuple(found)
+        found.append(places.reshape(shape))
+    return found
 
 
 def divisors(

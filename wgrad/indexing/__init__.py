@@ -2,6 +2,14 @@
 
 from .assignment import setitem
 from .indices import host_indices, index_tensor
+from .scattering import (
+    index_add,
+    index_reduce,
+    masked_scatter,
+    scatter,
+    scatter_add,
+    scatter_reduce,
+)
 from .sets import (
     bincount,
     isin,
@@ -12,4 +20,4 @@ from .sets import (
     unique_values,
 )
 from .sorting import argsort, searchsorted, sort, topk
-from .taking import getitem, scatter_add, take, take_along_axis, taken
+from .taking import getitem, take, take_along_axis, taken

@@ -9,6 +9,7 @@ from ..backends.array import Array
 from ..backends.tracing import tracing
 from ..core import Value, apply
 from ..errors import GradientError
+from ..interrupts import interrupts_wait, whole
 from ..ops import indexing as primitives
 from ..ops.elementwise import where
 from ..ops.families import expanded, with_dtype
@@ -43,7 +44,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     found = parse(x, key)
     value = x._for_assignment(value, "assign")
     x._check_memory("assign")
-    tracked = _is_followed(x) or _is_followed(value)
+    tracked = tape.is_followed(x) or tape.is_followed(value)
     if tracked:
         _check_identity(x, value)
     mask = _broad_mask(found, value)
@@ -54,9 +55,14 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         value._check_fits(shape, "assign")
     if tracked:
         _adopt(x, _assigned(x, found, joined, mask, value))
-    else:
-        with tape.no_grad():
-            _write(found.view(x.detach()), joined, mask, value)
+    elif joined is not None or mask is not None or not _is_shown(value, found.view(x.detach())):
+        tape.recording(False, _write, found, x.detach(), joined, mask, value)
+
+
+def _is_shown(value: Tensor, view: Tensor) -> bool:
+    """Whether a value is the very memory that it is assigned to, as in `x[key] += 1`."""
+    mine, given = view.array, value.array
+    return given.storage is mine.storage and given.layout == mine.layout
 
 
 def _without_leading(value: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -111,8 +117,9 @@ def _scattered(view: Tensor, joined: Joined, value: Tensor) -> Tensor:
     return joined.laid_back(out, view.shape)
 
 
-def _write(view: Tensor, joined: Joined | None, taken: Any, value: Tensor) -> None:
-    """Assign to a view in place."""
+def _write(key: Key, x: Tensor, joined: Joined | None, taken: Any, value: Tensor) -> None:
+    """Assign to the view of a tensor that a key shows, in place."""
+    view = key.view(x)
     if taken is not None:
         value = _selected(view, taken, value)
     elif joined is not None:
@@ -121,8 +128,10 @@ def _write(view: Tensor, joined: Joined | None, taken: Any, value: Tensor) -> No
         if laid.storage is view.array.storage:
             values = joined.flat(expanded(value, joined.result_shape())).array
             index = _apart(joined.index.array, laid)
-            laid.storage.device.scatter(laid, index, _apart(values, laid), joined.axis)
-            view._has_changed()
+            values = _apart(values, laid)
+            with interrupts_wait():
+                laid.storage.device.scatter(laid, index, values, joined.axis)
+                view._has_changed()
             return
         value = _scattered(view, joined, value)
     view.assign(value)
@@ -134,13 +143,6 @@ def _apart(x: Array, target: Array) -> Array:
 
 
 # What follows a tensor.
-def _is_followed(x: Value) -> bool:
-    """Whether the tape, or forward mode, follows what is done with `x`."""
-    if tape.is_recording() and x.node is not None and x.node.requires_grad:
-        return True
-    return any(h.follows(x) for h in core.listeners() if hasattr(h, "follows"))
-
-
 def _check_identity(x: Tensor, value: Tensor) -> None:
     """Raise GradientError where the history of a tensor that is assigned to would be wrong."""
     recorded = tape.is_recording() and x.requires_grad
@@ -154,7 +156,7 @@ def _check_identity(x: Tensor, value: Tensor) -> None:
                 f"x[...] = value: the tensor {what}, and its old values would lose their gradient: "
                 "use no_grad(), assign to a copy(), or build the result with wg.where or wg.concat"
             )
-    elif x.size < x.array.storage.size and not _is_followed(x):
+    elif x.size < x.array.storage.size and not tape.is_followed(x):
         raise GradientError(
             "x[...] = value: the value is tracked, and the tensor is a view of one that is not: "
             "assign to that with one key, as in x[0, 1] = value, or to a copy()"
@@ -164,6 +166,7 @@ def _check_identity(x: Tensor, value: Tensor) -> None:
         tracer.history_assigned(x.array)
 
 
+@whole
 def _adopt(x: Tensor, out: Tensor) -> None:
     """Give `x` the values and the identity of a result that nobody else has."""
     node, before = out.node, x.node

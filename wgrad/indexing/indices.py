@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from .. import dtypes
 from ..backends.base import Device
+from ..backends.tracing import tracing
 from ..core import Value
 from ..errors import DeviceError, DTypeError, IndexRangeError
 from ..layout import Shape
+from ..ops import indexing as primitives
 from ..ops import movement
+from ..ops.elementwise import add, less, where
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -38,6 +41,18 @@ def host_indices(indices: Any, device: Device, op: str, what: str = "indices") -
             f"{op}: {what} from {data.min()} to {data.max()} came; no tensor has that many entries"
         )
     return from_host(data, op, dtypes.int32, device)
+
+
+def from_the_front(index: Tensor, extent: int) -> Tensor:
+    """Return a checked index tensor with what counts from the end counted from the front."""
+    if index.dtype is dtypes.uint32 or not index.size:
+        return index
+    tracer = tracing()
+    if tracer is None:
+        counted = primitives.bounds(index, -extent, extent)[0] >= 0
+    else:
+        counted = tracer.range_chosen(index, 0, extent - 1)
+    return index if counted else where(less(index, 0), add(index, extent), index)
 
 
 def shaped(x: Tensor, shape: Shape) -> Tensor:

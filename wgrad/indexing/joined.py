@@ -11,15 +11,14 @@ import numpy as np
 
 from .. import dtypes
 from ..backends.base import Device
-from ..backends.tracing import tracing
 from ..core import apply
 from ..errors import ShapeError
 from ..layout import Shape, broadcast_shapes, check_size
 from ..ops import indexing as primitives
 from ..ops import movement
-from ..ops.elementwise import add, less, multiply, where
+from ..ops.elementwise import add, multiply
 from ..ops.families import expanded, with_dtype
-from .indices import host_indices, shaped
+from .indices import from_the_front, host_indices, shaped
 from .keys import Key, is_bool
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ class Joined:
             if isinstance(array, np.ndarray):
                 hosted = array * step if hosted is None else hosted + array * step
             else:
-                array = _from_the_front(array, self.extents[i])
+                array = with_dtype(from_the_front(array, self.extents[i]), dtypes.int32)
                 array = array if step == 1 else multiply(array, step)
                 found = array if found is None else add(found, array)
         if hosted is not None:
@@ -139,12 +138,3 @@ def join(key: Key, device: Device) -> Joined:
     )
     place = 0 if key.first else axis
     return Joined(order, shape, axis, spread, place, indices, extents, device)
-
-
-def _from_the_front(k: Tensor, extent: int) -> Tensor:
-    """Return a checked index tensor as int32, with what counts from the end counted anew."""
-    if k.dtype is dtypes.uint32:
-        return with_dtype(k, dtypes.int32)
-    if tracing() is None and primitives.bounds(k, -extent, extent)[0] >= 0:
-        return k
-    return where(less(k, 0), add(k, extent), k)

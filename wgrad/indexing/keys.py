@@ -158,17 +158,18 @@ def _checked(k: Any, extents: Shape, axis: int) -> Any:
     """Return an array of a key, whose indices lie in the extent; those of the host count from
     the front then."""
     if is_bool(k):
-        if k.shape != extents:
+        if k.shape == extents:
+            return k
+        if not all(n in (0, m) for n, m in zip(k.shape, extents, strict=True)):
             raise IndexRangeError(
                 f"indexing: a mask of shape {k.shape} came for axes {axis} and on, whose extents "
                 f"are {extents}"
             )
-        return k
+        return np.broadcast_to(np.False_, extents)  # of size 0, which fits anywhere, as in NumPy
     (extent,) = extents
     if isinstance(k, np.ndarray):
         return _counted(k, extent)
-    primitives.check_indices(k, extent, "indexing", least=-extent)
-    return k
+    return primitives.checked_indices(k, extent, "indexing", least=-extent)
 
 
 def _counted(k: np.ndarray, extent: int) -> np.ndarray:

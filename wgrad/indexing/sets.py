@@ -14,6 +14,7 @@ from .. import dtypes
 from ..core import apply, check_devices
 from ..errors import ArgumentError, DTypeError, ShapeError, shown
 from ..ops import indexing as primitives
+from ..ops import intervals
 from ..ops.elementwise import equal, logical_not, not_equal, where
 from ..ops.families import expanded, with_dtype
 from ..shaping import as_tensor, as_tensors, concat, reshape
@@ -142,8 +143,9 @@ def isin(x1: Tensor, x2: Tensor, invert: bool = False) -> Tensor:
 def bincount(x: Tensor, weights: Any = None, minlength: int = 0) -> Tensor:
     """Return how often each of 0, 1, 2, ... comes in 1-d integers, int32; or the sums of `weights`.
 
-    The greatest of them, on which the result's length depends, is read back from a GPU; the length
-    is `minlength` at the least. Differentiable by the weights.
+    The greatest of them, on which the result's length depends, is read back from a GPU unless all
+    are known to be less than `minlength`, which is the length at the least; only then can it be
+    compiled. Differentiable by the weights.
     Raises: IndexRangeError for a negative one; DTypeError; ShapeError; ArgumentError.
     """
     x = as_tensor(x, "bincount")
@@ -167,8 +169,10 @@ def bincount(x: Tensor, weights: Any = None, minlength: int = 0) -> Tensor:
             values = with_dtype(values, dtypes.int32)
     size = 0
     if x.shape[0]:
-        primitives.check_indices(x, primitives.COUNTLESS, "bincount", "value")
-        size = int(x.max().item()) + 1
+        x = primitives.checked_indices(x, primitives.COUNTLESS, "bincount", "value")
+        known = intervals.known(x.array)
+        if known is None or known[1] >= minlength:
+            size = int(x.max().item()) + 1
     return apply(primitives.scatter_, values, x, axis=0, size=max(size, minlength))
 
 

@@ -108,6 +108,6 @@ def searchsorted(x1: Tensor, x2: Tensor, side: str = "left", sorter: Any = None)
             raise ShapeError(
                 f"searchsorted: a sorter of shape {places.shape} came for x1 of shape {x1.shape}"
             )
-        primitives.check_indices(places, x1.shape[0], "searchsorted")
+        places = primitives.checked_indices(places, x1.shape[0], "searchsorted")
         x1 = take_flat(x1, places, 0)
     return apply(primitives.searchsorted_, x1, x2, right=side == "right")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from ..core import apply, check_devices
-from ..errors import DTypeError, ShapeError
+from ..core import apply
+from ..errors import ShapeError
 from ..layout import Shape, broadcast_shapes, normalize_axis
 from ..ops import indexing as primitives
 from ..ops import movement
-from ..ops.families import expanded, with_dtype
-from ..shaping import as_tensor, as_tensors, reshape
-from .indices import index_tensor, shaped
+from ..ops.families import expanded
+from ..shaping import as_tensor, reshape
+from .indices import from_the_front, index_tensor, shaped
 from .joined import join
 from .keys import parse
 
@@ -24,18 +24,23 @@ def take(x: Tensor, indices: Any, axis: int | None = None) -> Tensor:
     """Return the entries of `x` at integer `indices` (any shape) along `axis`.
 
     With axis=None `x` is flattened first. Shapes: (n, m), indices (i, j), axis 0 -> (i, j, m).
-    Negative indices do not count from the end. Raises: IndexRangeError, DTypeError.
+    Negative indices count from the end. Raises: IndexRangeError, DTypeError.
     """
     x = as_tensor(x, "take")
     index = index_tensor(indices, x, "take")
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
-    return taken(x, index, normalize_axis(axis, len(x.shape), "take"), "take")
+    at = normalize_axis(axis, len(x.shape), "take")
+    return taken(x, _counted(index, x.shape[at], "take"), at)
 
 
-def taken(x: Tensor, index: Tensor, at: int, where: str) -> Tensor:
-    """Return the entries of `x` at an index tensor along an axis, for a function of that name."""
-    primitives.check_indices(index, x.shape[at], where)
+def _counted(index: Tensor, extent: int, op: str) -> Tensor:
+    """Return indices from -extent to extent - 1 counted from the front, checked."""
+    return from_the_front(primitives.checked_indices(index, extent, op, least=-extent), extent)
+
+
+def taken(x: Tensor, index: Tensor, at: int) -> Tensor:
+    """Return the entries of `x` at an index tensor, which was checked, along an axis."""
     lead, tail = x.shape[:at], x.shape[at + 1 :]
     out = take_flat(x, shaped(index, (prod(index.shape),)), at)
     return shaped(out, (*lead, *index.shape, *tail))
@@ -44,7 +49,7 @@ def taken(x: Tensor, index: Tensor, at: int, where: str) -> Tensor:
 def take_along_axis(x: Tensor, indices: Any, axis: int = -1) -> Tensor:
     """Return out[.., j, ..] = x[.., indices[.., j, ..], ..]; other axes broadcast.
 
-    Raises: IndexRangeError for an index outside 0 to x.shape[axis] - 1; DTypeError; ShapeError.
+    Negative indices count from the end. Raises: IndexRangeError; DTypeError; ShapeError.
     """
     x = as_tensor(x, "take_along_axis")
     index = index_tensor(indices, x, "take_along_axis")
@@ -54,35 +59,9 @@ def take_along_axis(x: Tensor, indices: Any, axis: int = -1) -> Tensor:
             "equally many axes"
         )
     at = normalize_axis(axis, len(x.shape), "take_along_axis")
-    primitives.check_indices(index, x.shape[at], "take_along_axis")
+    index = _counted(index, x.shape[at], "take_along_axis")
     x, index = _broadcast_but(x, index, at, "take_along_axis")
     return apply(primitives.gather_, x, index, axis=at)
-
-
-def scatter_add(x: Tensor, indices: Any, values: Tensor, axis: int = -1) -> Tensor:
-    """Return `x` with `values` added at `indices` along `axis`: the transpose of take_along_axis.
-
-    `indices` and `values` have one shape, which agrees with x.shape outside `axis`. Where indices
-    repeat, values are added in their order: the same bits in every run.
-    """
-    x, values = as_tensors("scatter_add", x, values)
-    index = index_tensor(indices, x, "scatter_add")
-    at = normalize_axis(axis, len(x.shape), "scatter_add")
-    same = index.shape == values.shape and len(index.shape) == len(x.shape)
-    if not same or _without(index.shape, at) != _without(x.shape, at):
-        raise ShapeError(
-            f"scatter_add: indices {index.shape} and values {values.shape} need one shape that "
-            f"agrees with {x.shape} outside axis {at}"
-        )
-    primitives.check_indices(index, x.shape[at], "scatter_add")
-    check_devices("scatter_add", (x, values))
-    if values.dtype.rank > x.dtype.rank:
-        raise DTypeError(
-            f"scatter_add: {values.dtype.name} values do not fit a {x.dtype.name} tensor: convert "
-            "one with .astype() first"
-        )
-    values = with_dtype(values, x.dtype)
-    return x + apply(primitives.scatter_, values, index, axis=at, size=x.shape[at])
 
 
 def _without(shape: Shape, axis: int) -> Shape:

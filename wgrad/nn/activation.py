@@ -9,14 +9,16 @@ from ..functional.activation import (
     celu,
     elu,
     gelu,
+    glu,
     hardtanh,
     leaky_relu,
     prelu,
     relu6,
     selu,
     softplus,
+    softsign,
 )
-from ..functional.softmax import log_softmax, softmax
+from ..functional.softmax import log_softmax, softmax, softmin
 from ..ops.elementwise.activation import (
     hardsigmoid,
     hardswish,
@@ -74,6 +76,10 @@ class Softplus(FunctionModule, function=softplus):
     """log(1 + e ** (beta * x)) / beta; x where beta * x is above `threshold`."""
 
 
+class Softsign(FunctionModule, function=softsign):
+    """x / (1 + abs(x))."""
+
+
 class Sigmoid(FunctionModule, function=sigmoid):
     """1 / (1 + e ** -x)."""
 
@@ -104,6 +110,14 @@ class Softmax(FunctionModule, function=softmax):
 
 class LogSoftmax(FunctionModule, function=log_softmax):
     """log(softmax(x)) along `axis`, stable for large values."""
+
+
+class Softmin(FunctionModule, function=softmin):
+    """softmax(-x) along `axis`: the least value has the largest share."""
+
+
+class GLU(FunctionModule, function=glu):
+    """The first half along `axis` times the sigmoid of the second."""
 
 
 class PReLU(Module):

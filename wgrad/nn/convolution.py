@@ -1,4 +1,4 @@
-"""The convolutional layers: Conv1d, Conv2d, ConvTranspose1d and ConvTranspose2d."""
+"""The convolutional layers, Conv1d to Conv3d and their transposes ConvTranspose1d to 3d."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from math import prod
 from typing import Any
 
 from ..creation import DeviceLike
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, ShapeError, shown
 from ..functional.convolution import (
     Numbers,
     conv1d,
     conv2d,
+    conv3d,
     conv_transpose1d,
     conv_transpose2d,
+    conv_transpose3d,
     numbers,
 )
 from ..layout import Shape
@@ -55,7 +57,8 @@ class _Convolution(Module):
             )
         if padding_mode != "zeros":
             raise ArgumentError(
-                f'{name}: padding_mode={padding_mode!r} came, and only "zeros" is there: use wg.pad'
+                f'{name}: padding_mode={shown(padding_mode)} came, and only "zeros" is there: use '
+                "wg.pad"
             )
         self.kernel_size = numbers(kernel_size, d, name, "kernel_size", 1)
         self.stride = numbers(stride, d, name, "stride", 1)
@@ -82,7 +85,7 @@ class _Convolution(Module):
             return numbers(padding, self.axes, name, "padding", 0)
         if padding not in ("valid", "same"):
             raise ArgumentError(
-                f'{name}: padding={padding!r} came; numbers, "valid" or "same" are needed'
+                f'{name}: padding={shown(padding)} came; numbers, "valid" or "same" are needed'
             )
         if padding == "same" and any(s != 1 for s in self.stride):
             raise ArgumentError(f'{name}: padding="same" needs stride 1, and {self.stride} came')
@@ -117,6 +120,12 @@ class _Convolution(Module):
 class _Conv(_Convolution):
     transposed = False
 
+    def forward(self, x: Any) -> Tensor:
+        x = self._input(x)
+        function = (conv1d, conv2d, conv3d)[self.axes - 1]
+        how = (self.stride, self.padding, self.dilation, self.groups)
+        return function(x, self.weight, self.bias, *how)
+
     def __init__(
         self,
         in_channels: int,
@@ -149,6 +158,12 @@ class _Conv(_Convolution):
 
 class _ConvTranspose(_Convolution):
     transposed = True
+
+    def forward(self, x: Any) -> Tensor:
+        x = self._input(x)
+        function = (conv_transpose1d, conv_transpose2d, conv_transpose3d)[self.axes - 1]
+        how = (self.stride, self.padding, self.output_padding, self.groups, self.dilation)
+        return function(x, self.weight, self.bias, *how)
 
     def __init__(
         self,
@@ -193,11 +208,6 @@ class Conv1d(_Conv):
 
     axes = 1
 
-    def forward(self, x: Any) -> Tensor:
-        x = self._input(x)
-        how = (self.stride, self.padding, self.dilation, self.groups)
-        return conv1d(x, self.weight, self.bias, *how)
-
 
 class Conv2d(_Conv):
     """A convolution of images: nn.functional.conv2d with a weight and a bias of its own.
@@ -211,10 +221,19 @@ class Conv2d(_Conv):
 
     axes = 2
 
-    def forward(self, x: Any) -> Tensor:
-        x = self._input(x)
-        how = (self.stride, self.padding, self.dilation, self.groups)
-        return conv2d(x, self.weight, self.bias, *how)
+
+class Conv3d(_Conv):
+    """A convolution of volumes: nn.functional.conv3d with a weight and a bias of its own.
+
+    Shapes: (N, in_channels, D, H, W) -> (N, out_channels, PD, PH, PW), or without N; weight
+    (out_channels, in_channels / groups, KD, KH, KW), bias (out_channels,). Both start uniform in
+    (-b, b) with b = 1 / sqrt(in_channels / groups * KD * KH * KW), as PyTorch's do; `seed` as in
+    Linear.
+
+    Raises: ArgumentError; in the call, ShapeError and DTypeError.
+    """
+
+    axes = 3
 
 
 class ConvTranspose1d(_ConvTranspose):
@@ -229,11 +248,6 @@ class ConvTranspose1d(_ConvTranspose):
 
     axes = 1
 
-    def forward(self, x: Any) -> Tensor:
-        x = self._input(x)
-        how = (self.stride, self.padding, self.output_padding, self.groups, self.dilation)
-        return conv_transpose1d(x, self.weight, self.bias, *how)
-
 
 class ConvTranspose2d(_ConvTranspose):
     """A transposed convolution of images: nn.functional.conv_transpose2d as a layer.
@@ -247,7 +261,16 @@ class ConvTranspose2d(_ConvTranspose):
 
     axes = 2
 
-    def forward(self, x: Any) -> Tensor:
-        x = self._input(x)
-        how = (self.stride, self.padding, self.output_padding, self.groups, self.dilation)
-        return conv_transpose2d(x, self.weight, self.bias, *how)
+
+class ConvTranspose3d(_ConvTranspose):
+    """A transposed convolution of volumes: nn.functional.conv_transpose3d as a layer.
+
+    Shapes: (N, in_channels, D, H, W) -> (N, out_channels, PD, PH, PW), or without N; weight
+    (in_channels, out_channels / groups, KD, KH, KW), bias (out_channels,). Both start uniform in
+    (-b, b) with b = 1 / sqrt(out_channels / groups * KD * KH * KW), as PyTorch's do; `seed` as in
+    Linear.
+
+    Raises: ArgumentError; in the call, ShapeError and DTypeError.
+    """
+
+    axes = 3

@@ -9,16 +9,33 @@ from ..functional.activation import (
     celu,
     elu,
     gelu,
+    glu,
     hardtanh,
     leaky_relu,
     prelu,
     relu6,
     selu,
     softplus,
+    softsign,
+)
+from ..functional.adaptive import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
 )
 from ..functional.attention import scaled_dot_product_attention
 from ..functional.classification import cross_entropy, multi_margin_loss, nll_loss
-from ..functional.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d
+from ..functional.convolution import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 from ..functional.encoding import embedding, one_hot
 from ..functional.interpolation import interpolate
 from ..functional.linalg import linear
@@ -40,17 +57,21 @@ from ..functional.normalization import (
     layer_norm,
     rms_norm,
 )
+from ..functional.padding import pad
+from ..functional.pixels import pixel_shuffle, pixel_unshuffle
 from ..functional.pooling import (
-    adaptive_avg_pool2d,
     avg_pool1d,
     avg_pool2d,
+    avg_pool3d,
     max_pool1d,
     max_pool2d,
+    max_pool3d,
 )
 from ..functional.regularization import dropout
 from ..functional.similarity import cosine_embedding_loss, cosine_similarity, normalize
-from ..functional.softmax import log_softmax, softmax
+from ..functional.softmax import log_softmax, softmax, softmin
 from ..functional.unfolding import fold, unfold
+from ..functional.unpooling import max_unpool1d, max_unpool2d, max_unpool3d
 from ..ops.elementwise.activation import (
     hardsigmoid,
     hardswish,

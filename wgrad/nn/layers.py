@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..creation import DeviceLike
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, IndexRangeError, ShapeError, shown
 from ..functional import linear
 from ..ops.elementwise import relu, sigmoid, tanh
 from ..random import Generator, uniform
@@ -32,7 +32,7 @@ def _size(value: Any, where: str) -> int:
     except TypeError:
         size = 0
     if size < 1:
-        raise ArgumentError(f"{where} is {value!r}, and an integer of at least 1 is needed")
+        raise ArgumentError(f"{where} is {shown(value)}, and an integer of at least 1 is needed")
     return size
 
 
@@ -92,7 +92,9 @@ class Linear(Module):
 class Sequential(Module):
     """Modules, or functions of one tensor, applied one after the other.
 
-    nn.Sequential(nn.Linear(2, 4), wg.tanh, nn.Linear(4, 1))
+    net = nn.Sequential(nn.Linear(2, 4), wg.tanh, nn.Linear(4, 1))
+
+    Its steps are named 0, 1, ... in names of tensors, "2.bias", and found by net[0] and net[1:].
     """
 
     def __init__(self, *steps: Callable[[Any], Any]):
@@ -108,6 +110,27 @@ class Sequential(Module):
         for step in self.steps:
             x = step(x)
         return x
+
+    def _held(self) -> list[tuple[Any, Any]]:
+        others = [(name, x) for name, x in vars(self).items() if x is not self.steps]
+        return [*enumerate(self.steps), *others]
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[Callable[[Any], Any]]:
+        return iter(self.steps)
+
+    def __getitem__(self, which: int | slice) -> Any:
+        """Return one step; or, for a slice, a Sequential of the same steps."""
+        try:
+            found = self.steps[which]
+        except (TypeError, IndexError, ValueError):
+            raise IndexRangeError(
+                f"Sequential: {shown(which)} came; an index or a slice of {len(self.steps)} steps "
+                "is needed"
+            ) from None
+        return Sequential(*found) if isinstance(found, list) else found
 
 
 class MLP(Module):
@@ -130,7 +153,9 @@ class MLP(Module):
         device: DeviceLike = None,
     ):
         if not isinstance(sizes, (list, tuple)) or not sizes:
-            raise ArgumentError(f"MLP: sizes {sizes!r} came, and a list such as [4, 1] is needed")
+            raise ArgumentError(
+                f"MLP: sizes {shown(sizes)} came, and a list such as [4, 1] is needed"
+            )
         widths = [
             _size(in_features, "MLP: in_features"),
             *(_size(n, f"MLP: sizes[{i}]") for i, n in enumerate(sizes)),
@@ -156,9 +181,9 @@ class MLP(Module):
 
 
 def _activation_name(name: str, where: str) -> str:
-    if name not in ACTIVATIONS:
+    if not isinstance(name, str) or name not in ACTIVATIONS:
         known = ", ".join(map(repr, ACTIVATIONS))
         raise ArgumentError(
-            f"MLP: {where} activation {name!r} is unknown: one of {known} is needed"
+            f"MLP: {where} activation {shown(name)} is unknown: one of {known} is needed"
         )
     return name

@@ -1,6 +1,7 @@
 """Losses as modules: the functions of nn.functional with their options kept.
 
-Options are named: nn.CrossEntropyLoss(label_smoothing=0.1). Tensors among them, such as `weight`,
+Options are given as the function takes them, the reduction first and most others named:
+nn.MSELoss("sum"), nn.CrossEntropyLoss(label_smoothing=0.1). Tensors among them, such as `weight`,
 are buffers, moved and saved with the model.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import ArgumentError, shown
 from ..functional.classification import cross_entropy, multi_margin_loss, nll_loss
 from ..functional.losses import (
     binary_cross_entropy,
@@ -25,10 +27,17 @@ from .wrapped import FunctionModule
 
 
 class _Loss(FunctionModule):
-    """A loss, whose options have to be named: PyTorch's order of them is another."""
+    """A loss. A tensor where PyTorch has its weight, which comes first there, is refused."""
 
-    def __init__(self, **options: Any):
-        super().__init__(**options)
+    reduction: str
+
+    def __init__(self, *args: Any, **options: Any):
+        super().__init__(*args, **options)
+        if not isinstance(self.reduction, str):
+            raise ArgumentError(
+                f"{type(self).__name__}: reduction={shown(self.reduction)} came; a word is needed, "
+                "and most other options are named"
+            )
 
 
 class MSELoss(_Loss, function=mse_loss):

@@ -10,11 +10,12 @@ import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
+from ..backends.tracing import members_read
 from ..creation import DeviceLike, host_array, tensor
 from ..devices import device as find_device
 from ..dtypes import DType, as_dtype
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ..tape import no_grad
+from ..interrupts import interrupts_wait
 from ..tensor import Tensor
 
 
@@ -29,8 +30,9 @@ class Module:
     """A part of a model: it finds its tensors by attribute, in the order of definition.
 
     Tensors and modules are found as attributes, and inside lists, tuples and dicts of them. A leaf
-    that requires grad is a parameter; a tensor that does not is a buffer, which is saved and moved
-    but not trained. What sits in two places counts once, under its first name.
+    that gradients were asked for (`wg.parameter`, `requires_grad_()`) is a parameter, also while it
+    is frozen by `requires_grad_(False)`; another tensor is a buffer, which is saved and moved but
+    not trained. What sits in two places counts once, under its first name.
 
         class Classifier(nn.Module):
             def __init__(self):
@@ -54,12 +56,12 @@ class Module:
 
     # What it holds.
     def parameters(self) -> list[Tensor]:
-        """Return every parameter once, in the order of definition."""
+        """Return every parameter once, in the order of definition; frozen ones too."""
         return [x for _, x in self.named_parameters()]
 
     def named_parameters(self) -> list[tuple[str, Tensor]]:
         """Return (name, parameter) pairs; a name is a path such as "layers.0.weight"."""
-        return [(name, x) for name, x in self._named_tensors() if x.requires_grad]
+        return [(name, x) for name, x in self._named_tensors() if x.is_parameter]
 
     def modules(self) -> list[Module]:
         """Return this module and every module inside it, each once."""
@@ -83,6 +85,12 @@ class Module:
         for x in self.parameters():
             x.zero_grad()
 
+    def requires_grad_(self, value: bool = True) -> Self:
+        """Freeze every parameter (False), or let it be trained again, and return the module."""
+        for x in self.parameters():
+            x.requires_grad_(value)
+        return self
+
     def train(self, mode: bool = True) -> Self:
         """Set `.training` here and in every module inside, and return the module."""
         for module in self.modules():
@@ -99,6 +107,7 @@ class Module:
         The tensors keep their identity, so an optimizer that holds them goes on. Raises:
         DeviceError; DTypeError, with nothing moved, for a dtype that the device lacks.
         """
+        members_read(buffers=True)
         target = find_device(device)
         found = self._named_tensors()
         for name, x in found:
@@ -113,6 +122,7 @@ class Module:
         afterwards. Raises: DTypeError, with nothing converted, for a dtype that is not floating or
         that a device lacks.
         """
+        members_read(buffers=True)
         chosen = as_dtype(dtype)
         if not chosen.is_floating:
             raise DTypeError(f"astype: {chosen.name} came, and a floating dtype is needed")
@@ -125,6 +135,7 @@ class Module:
     # Saving and loading.
     def state_dict(self) -> dict[str, Tensor]:
         """Return a snapshot: copies of all parameters and buffers by name, on their device."""
+        members_read(buffers=True)
         return {name: x.detach().copy() for name, x in self._named_tensors()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> LoadResult:
@@ -135,6 +146,7 @@ class Module:
 
         Raises: ArgumentError for missing or unexpected names; ShapeError; DTypeError.
         """
+        members_read(buffers=True)
         where = f"{type(self).__name__}.load_state_dict"
         if not isinstance(state, Mapping):
             raise DTypeError(f"{where}: {type(state).__name__} came, and a dict by name is needed")
@@ -153,9 +165,14 @@ class Module:
             for name, x in own.items()
             if name in state
         ]
-        for x, value in ready:
-            x._write(value.array)
+        with interrupts_wait():
+            for x, value in ready:
+                x._write(value.array)
         return LoadResult(missing, unexpected)
+
+    def _held(self) -> list[tuple[Any, Any]]:
+        """Return what the module holds by name: its attributes, unless a class names them anew."""
+        return list(vars(self).items())
 
     # For people.
     def extra_repr(self) -> str:
@@ -169,7 +186,8 @@ class Module:
             if isinstance(x, Module):
                 lines.append(f"{name}: {x!r}")
             elif isinstance(x, Tensor) and x.is_leaf:
-                kind = "parameter" if x.requires_grad else "buffer"
+                kind = "parameter" if x.is_parameter else "buffer"
+                kind = f"frozen {kind}" if x.is_parameter and not x.requires_grad else kind
                 lines.append(f"{name}: {kind} {x.dtype.name} {x.shape}")
         title, extra = type(self).__name__, self.extra_repr()
         if not lines:
@@ -180,8 +198,8 @@ class Module:
 
 def _change(tensors: list[Tensor], to: Callable[[Tensor], Tensor]) -> None:
     """Give tensors other arrays, and their gradients too; all are made before any is given."""
-    with no_grad():
-        made = [(x, to(x), None if x.grad is None else to(x.grad)) for x in tensors]
+    made = [(x, to(x.detach()), None if x.grad is None else to(x.grad.detach())) for x in tensors]
+    with interrupts_wait():
         for x, other, grad in made:
             x.array = other.array
             if grad is not None:
@@ -203,8 +221,7 @@ def prepare_value(value: Any, like: Tensor, where: str, dtype: DType | None = No
         raise ShapeError(f"{where}: shape {value.shape} came, and {like.shape} is needed")
     if value.dtype.rank > dtype.rank:
         raise DTypeError(f"{where}: {value.dtype.name} came for a {dtype.name} tensor")
-    with no_grad():
-        return value.detach().astype(dtype).to(like.device)
+    return value.detach().astype(dtype).to(like.device)
 
 
 def _members(root: Any) -> Iterator[tuple[str, Tensor | Module]]:
@@ -212,6 +229,7 @@ def _members(root: Any) -> Iterator[tuple[str, Tensor | Module]]:
 
     A stack instead of recursion: a chain of a thousand modules is no deeper than one.
     """
+    members_read()
     seen: set[int] = set()
     stack: list[tuple[str, Any]] = [("", root)]
     while stack:
@@ -229,7 +247,7 @@ def _items(item: Any) -> list[tuple[Any, Any]]:
     """Return what a module or a container holds that may hold tensors, by key."""
     pairs: list[tuple[Any, Any]]
     if isinstance(item, Module):
-        pairs = list(vars(item).items())
+        pairs = item._held()
     elif isinstance(item, dict):
         pairs = list(item.items())
     elif isinstance(item, (list, tuple)):

@@ -14,9 +14,9 @@ from ..functional.normalization import (
     layer_norm,
     rms_norm,
 )
+from ..interrupts import whole
 from ..layout import normalize_shape
 from ..shaping import as_tensor
-from ..tape import no_grad
 from ..tensor import Tensor
 from .layers import _size
 from .module import Module
@@ -84,7 +84,8 @@ class RMSNorm(_LastAxes):
 class GroupNorm(Module):
     """Mean 0 and variance 1 over each group of channels, then times weight, plus bias.
 
-    Shapes: x (n, num_channels, ...) -> the same; weight and bias (num_channels,).
+    Shapes: x (n, num_channels, ...) -> the same; weight and bias (num_channels,); there is none
+    with bias=False.
     Raises: ArgumentError unless num_groups divides num_channels; in the call, ShapeError.
     """
 
@@ -95,6 +96,8 @@ class GroupNorm(Module):
         eps: float = 1e-5,
         affine: bool = True,
         device: DeviceLike = None,
+        *,
+        bias: bool = True,
     ):
         self.num_groups = _size(num_groups, "GroupNorm: num_groups")
         self.num_channels = _size(num_channels, "GroupNorm: num_channels")
@@ -105,7 +108,7 @@ class GroupNorm(Module):
         self.eps = eps
         self.affine = bool(affine)
         self.weight = _learned(ones, self.num_channels, device, affine)
-        self.bias = _learned(zeros, self.num_channels, device, affine)
+        self.bias = _learned(zeros, self.num_channels, device, affine and bias)
 
     def forward(self, x: Any) -> Tensor:
         x = as_tensor(x, "GroupNorm", self.weight)
@@ -118,11 +121,12 @@ class GroupNorm(Module):
 
     def extra_repr(self) -> str:
         affine = ", affine=False" * (not self.affine)
+        affine += ", bias=False" * (self.affine and self.bias is None)
         return f"{self.num_groups}, {self.num_channels}, eps={self.eps}{affine}"
 
 
 class _BatchNorm(Module):
-    """What BatchNorm1d and BatchNorm2d are, but for the number of axes."""
+    """What BatchNorm1d to BatchNorm3d are, but for the number of axes."""
 
     axes: tuple[int, ...]  # how many an input may have
 
@@ -134,6 +138,8 @@ class _BatchNorm(Module):
         affine: bool = True,
         track_running_stats: bool = True,
         device: DeviceLike = None,
+        *,
+        bias: bool = True,
     ):
         name = type(self).__name__
         self.num_features = _size(num_features, f"{name}: num_features")
@@ -142,13 +148,14 @@ class _BatchNorm(Module):
         self.affine = bool(affine)
         self.track_running_stats = bool(track_running_stats)
         self.weight = _learned(ones, self.num_features, device, affine)
-        self.bias = _learned(zeros, self.num_features, device, affine)
+        self.bias = _learned(zeros, self.num_features, device, affine and bias)
         self.running_mean = self.running_var = self.num_batches_tracked = None
         if track_running_stats:
             self.running_mean = zeros(self.num_features, device=device)
             self.running_var = ones(self.num_features, device=device)
             self.num_batches_tracked = tensor(0, device=device)
 
+    @whole  # the statistics and their count are of the same batches
     def forward(self, x: Any) -> Tensor:
         name = type(self).__name__
         x = as_tensor(x, name, self.weight)
@@ -161,10 +168,9 @@ class _BatchNorm(Module):
         step: Any = 0.0 if self.momentum is None else self.momentum
         following = self.training and x.size > 0  # an empty batch has no statistics
         if following and middle is not None and count is not None:
-            with no_grad():
-                now = count + 1
-                if self.momentum is None:
-                    step = (1.0 / now).astype(middle.dtype)
+            now = count + 1
+            if self.momentum is None:
+                step = (1.0 / now).astype(middle.dtype)
         from_batch = self.training or middle is None
         out = batch_norm(x, middle, spread, self.weight, self.bias, from_batch, step, self.eps)
         if following and count is not None:
@@ -174,6 +180,7 @@ class _BatchNorm(Module):
     def extra_repr(self) -> str:
         parts = [f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"]
         parts += ["affine=False"] * (not self.affine)
+        parts += ["bias=False"] * (self.affine and self.bias is None)
         parts += ["track_running_stats=False"] * (not self.track_running_stats)
         return ", ".join(parts)
 
@@ -183,7 +190,8 @@ class BatchNorm1d(_BatchNorm):
 
     In evaluation the statistics are the running ones, which follow those of the batches in
     training by `momentum`; None makes them the average of all batches. Without
-    `track_running_stats` there are none, and the batch's are used always.
+    `track_running_stats` there are none, and the batch's are used always. With bias=False only the
+    weight is learned.
     Shapes: x (n, channels) or (n, channels, length) -> the same; all others (channels,).
     Raises: ArgumentError; in the call, ShapeError, also for one value a channel in training.
     """
@@ -195,3 +203,9 @@ class BatchNorm2d(_BatchNorm):
     """BatchNorm1d for images. Shapes: x (n, channels, height, width) -> the same."""
 
     axes = (4,)
+
+
+class BatchNorm3d(_BatchNorm):
+    """BatchNorm1d for volumes. Shapes: x (n, channels, depth, height, width) -> the same."""
+
+    axes = (5,)

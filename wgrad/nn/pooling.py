@@ -1,31 +1,39 @@
-"""Layers without parameters: pooling, flattening, and images in another size."""
+"""Pooling as layers: they have nothing to learn."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from ..functional.convolution import Numbers
-from ..functional.interpolation import check_options, interpolate
-from ..functional.pooling import (
+from ..functional.adaptive import (
+    adaptive_avg_pool1d,
     adaptive_avg_pool2d,
-    avg_pool2d,
-    checked_divisor,
-    max_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
     output_sizes,
 )
+from ..functional.convolution import Numbers
+from ..functional.pooling import (
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    checked_divisor,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+)
+from ..functional.unpooling import max_unpool1d, max_unpool2d, max_unpool3d
 from ..functional.windows import pool_frame
-from ..layout import MAX_AXES, normalize_axis
-from ..shaping import checked_flag, flatten
+from ..shaping import checked_flag
 from ..tensor import Tensor
 from .module import Module
 
 
-class MaxPool2d(Module):
-    """The largest value of every window: nn.functional.max_pool2d as a layer.
+class _MaxPool(Module):
+    """What the layers of every number of axes share."""
 
-    Raises: ArgumentError, here as in all of these, for what serves no image.
-    """
+    axes: int
 
     def __init__(
         self,
@@ -33,20 +41,22 @@ class MaxPool2d(Module):
         stride: Numbers | None = None,
         padding: Numbers = 0,
         dilation: Numbers = 1,
+        return_indices: bool = False,
         ceil_mode: bool = False,
     ):
-        pool_frame("MaxPool2d", 2, kernel_size, stride, padding, dilation)
-        checked_flag(ceil_mode, "MaxPool2d", "ceil_mode")
+        name = type(self).__name__
+        pool_frame(name, self.axes, kernel_size, stride, padding, dilation)
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
         self.padding = padding
         self.dilation = dilation
-        self.ceil_mode = ceil_mode
+        self.return_indices = checked_flag(return_indices, name, "return_indices")
+        self.ceil_mode = checked_flag(ceil_mode, name, "ceil_mode")
 
-    def forward(self, x: Any) -> Tensor:
-        return max_pool2d(
-            x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
-        )
+    def forward(self, x: Any) -> Any:
+        function = (max_pool1d, max_pool2d, max_pool3d)[self.axes - 1]
+        how = self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
+        return function(x, self.kernel_size, *how)
 
     def extra_repr(self) -> str:
         return (
@@ -55,8 +65,98 @@ class MaxPool2d(Module):
         )
 
 
-class AvgPool2d(Module):
+class MaxPool1d(_MaxPool):
+    """The largest value of every window along one axis: nn.functional.max_pool1d as a layer."""
+
+    axes = 1
+
+
+class MaxPool2d(_MaxPool):
+    """The largest value of every window: nn.functional.max_pool2d as a layer.
+
+    With return_indices it returns a pair, as the function does. Raises: ArgumentError, here as in
+    all of these, for what serves no image.
+    """
+
+    axes = 2
+
+
+class MaxPool3d(_MaxPool):
+    """The largest value of every window of volumes: nn.functional.max_pool3d as a layer."""
+
+    axes = 3
+
+
+class _MaxUnpool(Module):
+    axes: int
+
+    def __init__(self, kernel_size: Numbers, stride: Numbers | None = None, padding: Numbers = 0):
+        pool_frame(type(self).__name__, self.axes, kernel_size, stride, padding)
+        self.kernel_size = kernel_size
+        self.stride = kernel_size if stride is None else stride
+        self.padding = padding
+
+    def forward(self, x: Any, indices: Any, output_size: Any = None) -> Tensor:
+        function = (max_unpool1d, max_unpool2d, max_unpool3d)[self.axes - 1]
+        return function(x, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """Values where MaxPool1d found them: nn.functional.max_unpool1d as a layer."""
+
+    axes = 1
+
+
+class MaxUnpool2d(_MaxUnpool):
+    """Values where MaxPool2d found them: nn.functional.max_unpool2d as a layer."""
+
+    axes = 2
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """Values where MaxPool3d found them: nn.functional.max_unpool3d as a layer."""
+
+    axes = 3
+
+
+class AvgPool1d(Module):
+    """The mean of every window along one axis: nn.functional.avg_pool1d as a layer."""
+
+    axes = 1
+
+    def __init__(
+        self,
+        kernel_size: Numbers,
+        stride: Numbers | None = None,
+        padding: Numbers = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ):
+        name = type(self).__name__
+        pool_frame(name, self.axes, kernel_size, stride, padding)
+        self.kernel_size = kernel_size
+        self.stride = kernel_size if stride is None else stride
+        self.padding = padding
+        self.ceil_mode = checked_flag(ceil_mode, name, "ceil_mode")
+        self.count_include_pad = checked_flag(count_include_pad, name, "count_include_pad")
+
+    def _options(self) -> tuple:
+        return self.stride, self.padding, self.ceil_mode, self.count_include_pad
+
+    def forward(self, x: Any) -> Tensor:
+        return avg_pool1d(x, self.kernel_size, *self._options())
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AvgPool2d(AvgPool1d):
     """The mean of every window: nn.functional.avg_pool2d as a layer."""
+
+    axes = 2
 
     def __init__(
         self,
@@ -67,90 +167,73 @@ class AvgPool2d(Module):
         count_include_pad: bool = True,
         divisor_override: int | None = None,
     ):
-        pool_frame("AvgPool2d", 2, kernel_size, stride, padding)
-        checked_flag(ceil_mode, "AvgPool2d", "ceil_mode")
-        checked_flag(count_include_pad, "AvgPool2d", "count_include_pad")
-        checked_divisor(divisor_override, "AvgPool2d")
-        self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
-        self.padding = padding
-        self.ceil_mode = ceil_mode
-        self.count_include_pad = count_include_pad
+        super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
+        checked_divisor(divisor_override, type(self).__name__)
         self.divisor_override = divisor_override
 
     def forward(self, x: Any) -> Tensor:
-        return avg_pool2d(
-            x,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.ceil_mode,
-            self.count_include_pad,
-            self.divisor_override,
-        )
-
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+        function: Any = (avg_pool2d, avg_pool3d)[self.axes - 2]
+        return function(x, self.kernel_size, *self._options(), self.divisor_override)
 
 
-class AdaptiveAvgPool2d(Module):
-    """Means over a given number of windows: nn.functional.adaptive_avg_pool2d as a layer."""
+class AvgPool3d(AvgPool2d):
+    """The mean of every window of volumes: nn.functional.avg_pool3d as a layer."""
+
+    axes = 3
+
+
+class _AdaptivePool(Module):
+    axes: int
+    function: Any
 
     def __init__(self, output_size: Any):
-        output_sizes(output_size, "AdaptiveAvgPool2d")
+        output_sizes(output_size, self.axes, type(self).__name__)
         self.output_size = output_size
 
     def forward(self, x: Any) -> Tensor:
-        return adaptive_avg_pool2d(x, self.output_size)
+        return type(self).function(x, self.output_size)
 
     def extra_repr(self) -> str:
         return f"output_size={self.output_size}"
 
 
-class Flatten(Module):
-    """The axes from `start_dim` to `end_dim` made one: all but the batch, unless told otherwise."""
+class AdaptiveAvgPool1d(_AdaptivePool):
+    """Means over so many windows along one axis: nn.functional.adaptive_avg_pool1d as a layer."""
 
-    def __init__(self, start_dim: int = 1, end_dim: int = -1):
-        for axis in (start_dim, end_dim):
-            normalize_axis(axis, MAX_AXES, "Flatten")
-        self.start_dim = start_dim
-        self.end_dim = end_dim
-
-    def forward(self, x: Any) -> Tensor:
-        return flatten(x, self.start_dim, self.end_dim)
-
-    def extra_repr(self) -> str:
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+    axes = 1
+    function = staticmethod(adaptive_avg_pool1d)
 
 
-class Upsample(Module):
-    """Images in another size: nn.functional.interpolate as a layer."""
+class AdaptiveAvgPool2d(_AdaptivePool):
+    """Means over a given number of windows: nn.functional.adaptive_avg_pool2d as a layer."""
 
-    def __init__(
-        self,
-        size: int | Sequence[int] | None = None,
-        scale_factor: float | Sequence[float] | None = None,
-        mode: str = "nearest",
-        align_corners: bool | None = None,
-        recompute_scale_factor: bool | None = None,
-    ):
-        check_options("Upsample", size, scale_factor, mode, align_corners, recompute_scale_factor)
-        self.size = size
-        self.scale_factor = scale_factor
-        self.mode = mode
-        self.align_corners = align_corners
-        self.recompute_scale_factor = recompute_scale_factor
+    axes = 2
+    function = staticmethod(adaptive_avg_pool2d)
 
-    def forward(self, x: Any) -> Tensor:
-        return interpolate(
-            x,
-            self.size,
-            self.scale_factor,
-            self.mode,
-            self.align_corners,
-            self.recompute_scale_factor,
-        )
 
-    def extra_repr(self) -> str:
-        by = "size" if self.scale_factor is None else "scale_factor"
-        return f"{by}={getattr(self, by)}, mode={self.mode!r}"
+class AdaptiveAvgPool3d(_AdaptivePool):
+    """Means over so many windows of volumes: nn.functional.adaptive_avg_pool3d as a layer."""
+
+    axes = 3
+    function = staticmethod(adaptive_avg_pool3d)
+
+
+class AdaptiveMaxPool1d(_AdaptivePool):
+    """The largest values of so many windows: nn.functional.adaptive_max_pool1d as a layer."""
+
+    axes = 1
+    function = staticmethod(adaptive_max_pool1d)
+
+
+class AdaptiveMaxPool2d(_AdaptivePool):
+    """The largest values of so many windows: nn.functional.adaptive_max_pool2d as a layer."""
+
+    axes = 2
+    function = staticmethod(adaptive_max_pool2d)
+
+
+class AdaptiveMaxPool3d(_AdaptivePool):
+    """The largest values of so many windows: nn.functional.adaptive_max_pool3d as a layer."""
+
+    axes = 3
+    function = staticmethod(adaptive_max_pool3d)

@@ -2,13 +2,16 @@
 
 from . import (
     convolution,
+    decompositions,
     elementwise,
+    fourier,
     indexing,
     linalg,
     movement,
     placing,
     reduction,
     scan,
+    solving,
     windows,
 )
 from .families import REGISTRY
@@ -16,12 +19,15 @@ from .families import REGISTRY
 __all__ = [
     "REGISTRY",
     "convolution",
+    "decompositions",
     "elementwise",
+    "fourier",
     "indexing",
     "linalg",
     "movement",
     "placing",
     "reduction",
     "scan",
+    "solving",
     "windows",
 ]

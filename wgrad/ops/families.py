@@ -7,6 +7,7 @@ itself. A family holds no formula of any particular op.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,15 +17,27 @@ import numpy as np
 from .. import dtypes
 from ..backends.array import Array, Body, Number, kept_shape, reduced_shape
 from ..backends.base import Device
-from ..core import Call, Input, Op, Value, apply, check_devices, wrap
+from ..backends.tracing import tracing
+from ..backends.varying import Varying
+from ..checks import guarded
+from ..checks.net import CAUGHT, translated
+from ..core import INPUT_NAMES, Call, Input, Op, Value, apply, check_devices, wrap
 from ..dtypes import DType
-from ..errors import DTypeError, ShapeError
+from ..errors import ArgumentError, CallError, DTypeError, ShapeError, WgradError
 from ..layout import Layout, Shape, broadcast_shapes, normalize_axes
+from . import intervals
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 NUMBERS = (bool, int, float)
+
+
+def guarded_op(method: Callable) -> Any:
+    """Return the call of an op with a door that calls itself what the op is called."""
+    return guarded(method, lambda op: op.name)
+
+
 REGISTRY: dict[str, Op] = {}  # every op by its name: what tests and tools iterate over
 
 
@@ -84,6 +97,17 @@ def spread(x: Tensor, shape: Shape, axes: Shape) -> Tensor:
     return expanded(x, shape)
 
 
+# How the Array API standard calls the arguments of elementwise functions, by their number.
+ARGUMENTS = ((), ("x",), ("x1", "x2"), ("condition", "x1", "x2"))
+
+
+def placed(names: Sequence[str]) -> inspect.Signature:
+    """Return the signature of a call whose arguments have names, but are taken by place alone."""
+    return inspect.Signature(
+        [inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names]
+    )
+
+
 _ALIKE = frozenset({"same", "number", "float", "compare"})  # kinds that take floats as they are
 
 
@@ -96,39 +120,73 @@ class Elementwise(Op):
     bool, then promoted).
     """
 
-    def __init__(self, name: str, body: Body, kind: str, partials: Sequence, arity: int, doc: str):
-        super().__init__(name, partials, doc)
+    def __init__(
+        self,
+        name: str,
+        body: Body,
+        kind: str,
+        partials: Sequence,
+        arguments: Sequence[str],
+        doc: str,
+        interval: intervals.Rule | None = None,
+    ):
+        told = ", ".join(f"{a} is {x}" for a, x in zip(INPUT_NAMES, arguments, strict=False))
+        super().__init__(name, partials, f"{doc} Here {told}.")
+        self.interval = interval
         self.body = body
         self.kind = kind
-        self.arity = arity
+        self.arity = len(arguments)
+        self.__signature__ = placed(arguments)  # what inspect.signature shows
         self.wants_shapes = any(rule is not None and "shapes" in rule.names for rule in self.rules)
         self._resolved: dict[tuple, tuple[tuple[DType, ...], DType]] = {}
         self._floating: dict[DType, tuple[tuple[DType, ...], DType]] = {}
 
-    def __call__(self, *inputs: Any) -> Tensor:
-        if len(inputs) != self.arity:
-            raise DTypeError(f"{self.name}: {len(inputs)} inputs came and {self.arity} are needed")
-        first: Array | None = None
-        agree = ready_made = True
-        for x in inputs:
-            if isinstance(x, Value):
-                if first is None:
-                    first = x.array
-                elif first.layout.shape != x.array.layout.shape:
-                    agree = ready_made = False
-                elif first.dtype is not x.array.dtype:
+    def __call__(self, *inputs: Any, **named: Any) -> Tensor:
+        try:  # the door is built in: a wrapper would cost the hottest path a call
+            if len(inputs) != self.arity or named:
+                raise self._unfit(inputs, named)
+            first: Array | None = None
+            agree = ready_made = True
+            for x in inputs:
+                if isinstance(x, Value):
+                    if first is None:
+                        first = x.array
+                    elif first.layout.shape != x.array.layout.shape:
+                        agree = ready_made = False
+                    elif first.dtype is not x.array.dtype:
+                        ready_made = False
+                elif type(x) is Varying:
+                    return self(*self._entered(inputs))
+                elif type(x) not in NUMBERS:
+                    return self(*coerce(self.name, inputs))
+                elif type(x) is not float:
                     ready_made = False
-            elif type(x) not in NUMBERS:
+            if first is None:
                 return self(*coerce(self.name, inputs))
-            elif type(x) is not float:
-                ready_made = False
-        if first is None:
-            return self(*coerce(self.name, inputs))
-        if ready_made and first.dtype.is_floating and self.kind in _ALIKE:
-            if self.kind != "compare" or first.dtype is not dtypes.float16:
-                return apply(self, *inputs)  # the common case: nothing to convert
-        shape = first.layout.shape
-        if not agree:
+            if ready_made and first.dtype.is_floating and self.kind in _ALIKE:
+                if self.kind != "compare" or first.dtype is not dtypes.float16:
+                    return apply(self, *inputs)  # the common case: nothing to convert
+            return self._converted(inputs, first.layout.shape if agree else None)
+        except WgradError:
+            raise
+        except CAUGHT as error:
+            ours = translated(error, self.name, self, inputs, {})
+            if ours is None:
+                raise
+            raise ours from error
+
+    def _unfit(self, inputs: Sequence[Any], named: Mapping[str, Any]) -> Exception:
+        """Return the error for a call with too many inputs, too few, or named ones."""
+        call = f"{self.name}{self.__signature__} is its call"
+        if named:
+            return CallError(f"{self.name}: {', '.join(named)} came by name; {call}")
+        return DTypeError(
+            f"{self.name}: {len(inputs)} inputs came and {self.arity} are needed: {call}"
+        )
+
+    def _converted(self, inputs: Sequence[Any], shape: Shape | None) -> Tensor:
+        """Apply the op to inputs of several dtypes, or of shapes that differ (None)."""
+        if shape is None:
             shape = broadcast_shapes(self.name, *(x.shape for x in inputs if isinstance(x, Value)))
         ins, _ = self.resolve(inputs)
         ready: list[Input] = []
@@ -145,6 +203,29 @@ class Elementwise(Op):
                     x = expanded(x, shape)
             ready.append(x)
         return apply(self, *ready)
+
+    def _entered(self, inputs: Sequence[Any]) -> list[Any]:
+        """Return inputs with numbers that vary as arrays of a trace, if they can be."""
+        plain = [x.seen() if type(x) is Varying else x for x in inputs]
+        first = next((x for x in inputs if isinstance(x, Value)), None)
+        tracer = tracing()
+        if (
+            tracer is None
+            or first is None
+            or any(not isinstance(x, Value) and type(x) not in NUMBERS for x in plain)
+        ):
+            return [float(x) if type(x) is Varying else x for x in inputs]
+        ins, _ = self.resolve(plain)
+        device = first.device
+        return [
+            x
+            if type(x) is not Varying
+            # A number beside float16 keeps float32's digits, which an array of it would not.
+            else float(x)
+            if not dtype.is_floating or dtype is dtypes.float16
+            else wrap(tracer.number(device, x, dtype))
+            for x, dtype in zip(inputs, ins, strict=True)
+        ]
 
     def resolve(self, inputs: Sequence[Any]) -> tuple[tuple[DType, ...], DType]:
         """Return the dtypes that inputs (tensors, arrays or numbers) are used in, and the output's.
@@ -199,7 +280,10 @@ class Elementwise(Op):
         else:
             ins, out = self.resolve(inputs)
             first = next(x for x in inputs if isinstance(x, Array))
-        return device.map(self.body, inputs, ins, first.layout.shape, out)
+        made = device.map(self.body, inputs, ins, first.layout.shape, out)
+        if out.is_integer and self.interval is not None:
+            made.storage.bounds = intervals.derived(self.interval, inputs, ins, out)
+        return made
 
     def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
         rule = self.rule(position)
@@ -242,6 +326,9 @@ def coerce(op: str, inputs: Sequence[Any]) -> tuple[Input, ...]:
     return tuple(made)
 
 
+_GIVEN = ("a", "out", "axes", "shapes")  # what the rule of a reduction gets without being told
+
+
 class Reduction(Op):
     """An op that folds axes away. Calling it normalises the axes and puts kept ones back.
 
@@ -253,10 +340,20 @@ class Reduction(Op):
         super().__init__(name, (partial,), doc)
         self.kind = kind
         self.result = result
+        rule = self.rules[0]
+        self._options = () if rule is None else tuple(n for n in rule.names if n not in _GIVEN)
+        known = list(inspect.signature(type(self).__call__).parameters.values())[1:-1]
+        by_name = inspect.Parameter.KEYWORD_ONLY
+        more = [inspect.Parameter(n, by_name, default=None) for n in self._options]
+        self.__signature__ = inspect.Signature([*known, *more])
 
+    @guarded_op
     def __call__(self, x: Any, axis: Any = None, keepdims: bool = False, **params: Any) -> Tensor:
         if not isinstance(x, Value):
             (x,) = coerce(self.name, (x,))
+        for name in params:
+            if name not in self._options:
+                raise ArgumentError(f"{self.name}: {name} came, and no argument has that name")
         axes = normalize_axes(axis, len(x.shape), self.name)
         empty = [a for a in axes if x.shape[a] == 0]
         if empty and self.kind in ("max", "min"):
@@ -281,6 +378,9 @@ class Reduction(Op):
             out = device.full(shape, self.kind in ("prod", "all"), x.dtype)
         else:
             out = device.reduce(self.kind, x, axes, x.dtype)
+            if x.dtype.is_integer:
+                count = x.layout.size // max(1, out.layout.size)
+                out.storage.bounds = intervals.folded(self.kind, x, count, x.dtype)
         if params["keepdims"]:
             out = out.view(Layout.dense(kept_shape(x.shape, axes)))
         return out

@@ -1,5 +1,7 @@
 """Ops that read and write at indices, the order of values, and the check of indices beforehand.
 
+What is indexed with is what `checked_indices` returns, and nothing else: see `checked`.
+
 `gather` and its transpose `scatter_add` take an index tensor that has the shape of the result (of
 the values, for scatter_add): a 1-d index is expanded over the other axes without a copy. `scatter`
 and `place` overwrite part of a tensor, at a 1-d index and at a slice.
@@ -8,6 +10,7 @@ and `place` overwrite part of a tensor, at a 1-d index and at a slice.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,9 +20,9 @@ from ..backends.array import Array
 from ..backends.base import Device
 from ..backends.tracing import tracing
 from ..core import Op, Rule, Value, apply, wrap
-from ..errors import DTypeError, IndexRangeError
-from ..layout import Shape
-from . import movement
+from ..errors import DTypeError, IndexRangeError, WgradError
+from ..layout import Layout, Shape
+from . import intervals, movement
 from .elementwise import equal, where
 from .families import Linear, expanded, register
 from .movement import through_float32
@@ -28,28 +31,29 @@ from .movement import through_float32
 def bounds(x: Value, least: int, greatest: int) -> tuple[int, int]:
     """Return two values that all of an integer tensor lie between, exact unless within limits.
 
-    Known without asking the device for data that came from the host, and for whatever was moved
-    or gathered from such data; otherwise one readback, remembered until the tensor is written to.
+    Known without asking the device for data that came from the host, and for what was moved,
+    gathered or computed from such data where that leads to limits as narrow; otherwise one
+    readback, remembered until the tensor is written to.
     """
     storage = x.array.storage
-    if storage.bounds is None:
-        device, whole = x.device, x.array
-        if x.array.layout.size == 0:
-            return 0, -1
-        axes = tuple(range(len(whole.shape)))
-        ends = [
-            device.download(device.reduce(kind, whole, axes, whole.dtype) if axes else whole)
-            for kind in ("min", "max")
-        ]
-        found = int(ends[0].item()), int(ends[1].item())
-        if whole.layout.contiguous and whole.layout.size == storage.size:
-            storage.bounds = found
-        return found
-    low, high = storage.bounds
-    if low < least or high > greatest:  # those of the whole storage; a view of it may be innocent
-        data = x.device.download(x.array)
-        return int(data.min()), int(data.max())
-    return low, high
+    if storage.bounds is not None:
+        low, high = storage.bounds
+        if least <= low and high <= greatest:
+            return low, high
+    device, whole = x.device, x.array
+    if whole.layout.size == 0:
+        return 0, -1
+    axes = tuple(range(len(whole.shape)))
+    ends = whole
+    if storage.bounds is None and axes:  # else most likely an error, before which nothing runs
+        both = [device.reduce(kind, whole, axes, whole.dtype) for kind in ("min", "max")]
+        targets = [Layout((1,), (1,), i) for i in range(2)]
+        ends = device.place([x.view(targets[0]) for x in both], targets, (2,), None)
+    data = device.download(ends)
+    found = int(data.min()), int(data.max())
+    if whole.layout.contiguous and whole.layout.size == storage.size:
+        storage.bounds = found
+    return found
 
 
 def outlier(x: Value, least: int, greatest: int, besides: int | None = None) -> int | None:
@@ -64,18 +68,63 @@ def outlier(x: Value, least: int, greatest: int, besides: int | None = None) -> 
     return int(found[0]) if found.size else None
 
 
+@dataclass(frozen=True)
+class Allowed:
+    """What integers may be: from `least` to `greatest`, or `besides`; and the error for others.
+
+    `error` takes one of the others and how the message goes on.
+    """
+
+    least: int
+    greatest: int
+    besides: int | None
+    error: Callable[[int, str], WgradError]
+
+    @property
+    def limits(self) -> tuple[int, int, int | None]:
+        """What `outlier` takes."""
+        return self.least, self.greatest, self.besides
+
+    def holds(self, found: tuple[int, int] | None) -> bool:
+        """Whether all that lies in an interval is allowed."""
+        return found is not None and self.least <= found[0] and found[1] <= self.greatest
+
+    def excludes(self, found: tuple[int, int] | None) -> bool:
+        """Whether nothing that lies in an interval is allowed."""
+        if found is None or (self.besides is not None and found[0] <= self.besides <= found[1]):
+            return False
+        return found[1] < self.least or self.greatest < found[0]
+
+
+def checked(x: Any, allowed: Allowed) -> Any:
+    """Return integers that all are `allowed`: `x`, where it is known by now that they are.
+
+    A trace knows it, checks what comes from outside before every run, or returns `x` with the
+    nearest ones that are allowed in the place of others; then the program itself looks whether
+    there are others, and the error comes when the run, or on a GPU the next wait, is over. So what
+    is indexed with is what this function returns. Raises: the error of `allowed`.
+    """
+    tracer = tracing()
+    if tracer is not None:
+        return tracer.checked(x, allowed)
+    worst = outlier(x, *allowed.limits)
+    if worst is not None:
+        raise allowed.error(worst, "")
+    return x
+
+
 COUNTLESS = 2**31 - 1  # a size for what has no positions, but numbers to become some
 
 
-def check_indices(
-    index: Value,
+def checked_indices(
+    index: Any,
     size: int,
     op: str,
     what: str = "index",
     besides: int | None = None,
     least: int = 0,
-) -> None:
-    """Raise unless `index` is of an integer dtype with every value from `least` to size - 1.
+) -> Any:
+    """Return `index` as `checked` does: of an integer dtype, with values from `least` to size - 1.
 
     The value `besides` is allowed as well.
 
@@ -86,26 +135,27 @@ def check_indices(
             f"{op}: the {what} tensor is {index.dtype.name} and an integer dtype is needed: "
             "convert with .astype(wg.int32)"
         )
+    traced = tracing() is not None
+    found = index.array.storage.bounds
+    if found is not None and not traced and least <= found[0] and found[1] < size:
+        return index  # the common case
     if index.array.layout.size == 0:
-        return
-    if (tracer := tracing()) is not None:
+        return index
+    if not size and traced:  # whatever it will be
+        raise IndexRangeError(f"{op}: {what} is out of range: no position exists")
+    there = f"{size} positions, {least} to {size - 1}, exist" if size else "no position exists"
+    if size == COUNTLESS:
+        there = f"{least} to {size - 1} is needed"
 
-        def check(x: Value) -> None:
-            check_indices(x, size, op, what, besides, least)
+    def error(worst: int, more: str) -> WgradError:
+        return IndexRangeError(f"{op}: {what} {worst} is out of range: {there}{more}")
 
-        tracer.range_checked(index, least, size - 1, check, op, besides)
-        return
-    worst = outlier(index, least, size - 1, besides)
-    if worst is not None:
-        there = f"{size} positions, {least} to {size - 1}, exist" if size else "no position exists"
-        if size == COUNTLESS:
-            there = f"{least} to {size - 1} is needed"
-        raise IndexRangeError(f"{op}: {what} {worst} is out of range: {there}")
+    return checked(index, Allowed(least, size - 1, besides, error))
 
 
 def _gather(device: Device, x: Array, index: Array, axis: int) -> Array:
     out = device.gather(x, index, axis)
-    out.storage.bounds = x.storage.bounds
+    out.storage.bounds = intervals.known(x)
     return out
 
 
@@ -189,6 +239,8 @@ place: Overwrite = overwrite(
 def _scatter(device: Device, x: Array, index: Array, values: Array, axis: int) -> Array:
     out = device.copy(x)
     device.scatter(out, index, values, axis)
+    if x.dtype.is_integer:
+        out.storage.bounds = intervals.union(intervals.known(x), intervals.known(values))
     return out
 
 

@@ -17,6 +17,7 @@ from ..backends.base import Device
 from ..core import apply
 from ..dtypes import DType
 from ..layout import Layout, Shape
+from . import intervals
 from .families import REGISTRY, Linear, View, register
 
 
@@ -73,7 +74,7 @@ slice_ = view(
 
 def _copy(device: Device, x: Array) -> Array:
     made = device.copy(x)
-    made.storage.bounds = x.storage.bounds
+    made.storage.bounds = intervals.known(x)
     return made
 
 
@@ -161,7 +162,11 @@ def through_float32(device: Device, x: Array, run: Callable[[Array], Array]) -> 
 
 def _astype(device: Device, x: Array | Number, dtype: DType, source: DType) -> Array:
     assert isinstance(x, Array)
-    return cast(device, x, dtype)
+    made = cast(device, x, dtype)
+    if dtype.is_integer and not source.is_floating:
+        found = intervals.interval(x, source)
+        made.storage.bounds = intervals.fitting(found, dtype)
+    return made
 
 
 astype_ = linear(

@@ -10,9 +10,9 @@ from typing import Any
 
 from ..backends.array import Array, Number
 from ..backends.base import Device
-from ..backends.tracing import tracing
 from ..core import apply
 from ..layout import Layout, Shape
+from . import intervals
 from .families import Linear, register
 from .movement import linear, slice_view, view
 
@@ -26,13 +26,10 @@ def _placed(
 ) -> Array:
     """Place pieces, and remember between which values all of them lie, where that is known."""
     out = device.place(pieces, targets, shape, fill)
-    tracer = tracing()
-    known = [tracer.own_bounds(x) if tracer else x.storage.bounds for x in pieces]
     if pieces[0].dtype.is_integer:
-        known += [] if fill is None else [(int(fill), int(fill))]
-        lows, highs = zip(*(pair or (None, None) for pair in known), strict=True)
-        if None not in lows:
-            out.storage.bounds = min(lows), max(highs)
+        around = [] if fill is None else [(int(fill), int(fill))]
+        inside = [intervals.known(x) for x in pieces if x.layout.size]
+        out.storage.bounds = intervals.union(*inside, *around)
     return out
 
 

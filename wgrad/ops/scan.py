@@ -6,24 +6,38 @@ the other way. The derivatives of a running product are linear recurrences, exac
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..backends.array import Array, Number
+import numpy as np
+
+from .. import dtypes
+from ..backends.array import Array, Body, Number
 from ..backends.base import Device
 from ..core import Call, Op, apply, wrap
-from .elementwise import add, multiply, weighted
+from ..layout import Layout
+from . import intervals
+from .elementwise import add, equal, exp, isinf, multiply, weighted, where
 from .families import REGISTRY, Linear, register
+from .indexing import positions
 from .movement import through_float32
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
+
+def _running_sum(device: Device, x: Array, axis: int, back: bool) -> Array:
+    out = through_float32(device, x, lambda x: device.scan("sum", x, axis, back))
+    if x.dtype.is_integer:
+        found = intervals.running_sum(intervals.interval(x, x.dtype), x.shape[axis])
+        out.storage.bounds = intervals.fitting(found, x.dtype)
+    return out
+
+
 cumulative_sum: Linear = Linear(
     "cumulative_sum",
-    lambda device, x, axis, back: through_float32(
-        device, x, lambda x: device.scan("sum", x, axis, back)
-    ),
+    _running_sum,
     lambda ct, axis, back: apply(cumulative_sum, ct, axis=axis, back=not back),
     "The sums of all elements along `axis` up to each one; from its end, if `back`.",
 )
@@ -55,13 +69,92 @@ class CumulativeProduct(Op):
         env = call.env()
         axis = env["axis"]
         terms = weighted(t, _shifted(env["out"], axis))
-        return _flipped(_recurrence(_flipped(env["a"], axis), _flipped(terms, axis), axis), axis)
+        return _forward(_part(env["a"], axis, 1, None), terms, axis)
 
 
 cumulative_prod = CumulativeProduct(
     "cumulative_prod", "The products of all elements along `axis` up to each one."
 )
 register(cumulative_prod)
+
+
+class CumulativeLogSumExp(Op):
+    """out[i] = log(e ** a[0] + ... + e ** a[i]) along `axis`."""
+
+    def __init__(self, name: str, doc: str):
+        super().__init__(name, (lambda a, axis: None,), doc)
+
+    def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
+        (x,) = inputs
+        assert isinstance(x, Array)
+        axis = params["axis"]
+        return through_float32(device, x, lambda x: device.scan("logsumexp", x, axis, False))
+
+    def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
+        """a[k]'s gradient is own[k] s[k], where s[k] = ct[k] + carried[k + 1] s[k + 1]."""
+        axis = env["axis"]
+        own, carried = _shares(env["a"], axis)
+        factors = _joined([carried, _ends(env["a"], axis, 1)], axis)
+        return multiply(own, _recurrence(factors, ct, axis))
+
+    def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
+        """out[i]'s tangent is d[i] = own[i] t[i] + carried[i] d[i - 1]."""
+        (t,) = tangents
+        assert t is not None
+        env = call.env()
+        own, carried = _shares(env["a"], env["axis"])
+        return _forward(carried, multiply(own, t), env["axis"])
+
+
+def _shares(a: Any, axis: int) -> tuple[Any, Any]:
+    """Return the shares of each exponential in its sum, and of what was before (of all but one).
+
+    Sums are counted in the greatest of their terms: the result's own digits would not do, for of
+    a large logarithm they leave few to its exponential. An infinite term has all of the sum.
+    """
+    places = apply(running_extreme, a, axis=axis, kind="max")
+    top = wrap(apply(REGISTRY["gather"], a, places, axis=axis).array)  # any unit would do
+    endless = where(equal(a, top), 0.0, -math.inf)
+    terms = exp(where(isinf(top), endless, a - top))
+    terms = where(equal(a, -math.inf), 0.0, terms)
+    before, after = _part(top, axis, 0, -1), _part(top, axis, 1, None)
+    units = exp(where(equal(before, after), 0.0, before - after))
+    sums = _forward(units, terms, axis)
+    safe = where(equal(sums, 0), 1.0, sums)  # of nothing but minus infinities
+    return terms / safe, units * _part(sums, axis, 0, -1) / _part(safe, axis, 1, None)
+
+
+logcumsumexp = CumulativeLogSumExp(
+    "logcumsumexp", "The logarithms of the sums of all exponentials along `axis` up to each one."
+)
+register(logcumsumexp)
+
+
+def _hit(*kinds: Any) -> str:
+    same = "a == b || is_nan(a)" if kinds[0].is_floating else "a == b"
+    return f"select(0, c, {same})"
+
+
+_HIT = Body("hit", _hit, lambda a, b, c: np.where((a == b) | (a != a), c, 0))
+
+
+def _latest(device: Device, x: Array, axis: int, kind: str) -> Array:
+    extremes = through_float32(device, x, lambda x: device.scan(kind, x, axis, False))
+    line = device.upload(np.arange(x.shape[axis], dtype=np.int32), dtypes.int32)
+    strides = tuple(int(i == axis) for i in range(len(x.shape)))
+    places = line.view(Layout(x.shape, strides))
+    kinds = (x.dtype, x.dtype, dtypes.int32)
+    hits = device.map(_HIT, (x, extremes, places), kinds, x.shape, dtypes.int32)
+    return device.scan("max", hits, axis, False)
+
+
+running_extreme = positions(
+    "running_extreme",
+    _latest,
+    lambda shape, axis, kind: shape[axis] - 1,
+    'Where along `axis` the greatest ("max") or least ("min") element up to each one is: the last '
+    "of equal ones, and NaN before all others.",
+)
 
 
 def _recurrence(factors: Any, terms: Any, axis: int) -> Any:
@@ -80,6 +173,12 @@ def _recurrence(factors: Any, terms: Any, axis: int) -> Any:
             factors = multiply(_part(head, axis, 0, n - 2 * reach), _part(head, axis, reach, None))
         reach *= 2
     return terms
+
+
+def _forward(factors: Any, terms: Any, axis: int) -> Any:
+    """Return d with d[i] = terms[i] + factors[i] d[i - 1]; the factors begin with that of 1."""
+    whole = _joined([_ends(terms, axis, 1), factors], axis)
+    return _flipped(_recurrence(_flipped(whole, axis), _flipped(terms, axis), axis), axis)
 
 
 def _part(x: Any, axis: int, start: int, stop: int | None) -> Any:

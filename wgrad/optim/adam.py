@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..backends.array import Body
-from ..backends.tracing import Live, changing, traced_by, tracing
+from ..backends.tracing import changing, traced_by, tracing
 from ..creation import zeros_like
-from ..errors import ArgumentError, DTypeError
+from ..errors import ArgumentError, DTypeError, shown
+from ..interrupts import interrupts_wait, whole
 from ..nn.module import prepare_value
 from ..tensor import Tensor
 from .optimizer import Optimizer, checked_number, kept_in, map_arrays
@@ -55,6 +56,9 @@ class Adam(Optimizer):
 
     read_each_run = frozenset({"_lr", "_betas", "_eps", "_weight_decay", "_steps"})
     _decoupled = False
+    _betas: tuple[float, float]
+    _eps: float
+    _weight_decay: float
 
     def __init__(
         self,
@@ -78,11 +82,11 @@ class Adam(Optimizer):
     def betas(self, value: tuple[float, float]) -> None:
         where = f"{self._name}: betas"
         if not isinstance(value, (tuple, list)) or len(value) != 2:
-            raise ArgumentError(f"{where} is {value!r}, and two numbers are needed")
+            raise ArgumentError(f"{where} is {shown(value)}, and two numbers are needed")
         first, second = (checked_number(x, where) for x in value)
         if first >= 1 or second >= 1:
-            raise ArgumentError(f"{where} is {value!r}, and numbers below 1 are needed")
-        self._betas = first, second
+            raise ArgumentError(f"{where} is {shown(value)}, and numbers below 1 are needed")
+        self._assign("_betas", (first, second))
 
     @property
     def eps(self) -> float:
@@ -91,7 +95,7 @@ class Adam(Optimizer):
 
     @eps.setter
     def eps(self, value: float) -> None:
-        self._eps = checked_number(value, f"{self._name}: eps")
+        self._assign("_eps", checked_number(value, f"{self._name}: eps"))
 
     @property
     def weight_decay(self) -> float:
@@ -100,16 +104,17 @@ class Adam(Optimizer):
 
     @weight_decay.setter
     def weight_decay(self, value: float) -> None:
-        self._weight_decay = checked_number(value, f"{self._name}: weight_decay")
+        self._assign("_weight_decay", checked_number(value, f"{self._name}: weight_decay"))
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in _SETTINGS)
         return f"{self._name}({len(self.params)} parameters, {settings})"
 
+    @whole
     def step(self) -> None:
         """Change every parameter that has a gradient, in place, by three kernels."""
-        tracer = tracing()
-        chosen = [i for i, p in enumerate(self.params) if p.grad is not None]
+        tracer = tracing() if self._is_found else None
+        chosen = [i for i, p in enumerate(self.params) if self._is_moved(p)]
         if tracer is not None:
             changing(self._steps)
             tracer.each_run(self._advance, tuple(chosen))
@@ -150,31 +155,39 @@ class Adam(Optimizer):
         assert p.grad is not None
         g = p.grad.array
         if self._weight_decay and not self._decoupled:
-            g = map_arrays(_DECAY, g, p.array, Live.of(self, "_weight_decay"))
+            g = map_arrays(_DECAY, g, p.array, self._number(getattr, self, "_weight_decay"))
         m, v = self._moments_of(i, p)
-        m._write(map_arrays(_FIRST, m.array, g, Live(self._take, 0)), owned=True)
-        square = map_arrays(_SECOND, v.array, g, Live(self._keep, 1), Live(self._take, 1))
+        m._write(map_arrays(_FIRST, m.array, g, self._number(self._take, 0)), owned=True)
+        square = map_arrays(
+            _SECOND, v.array, g, self._number(self._keep, 1), self._number(self._take, 1)
+        )
         v._write(square, owned=True)
         numbers = (
-            Live(self._size, leader),
-            Live(self._shrink),
-            Live(self._correction, leader),
-            Live.of(self, "_eps"),
+            self._number(self._size, leader),
+            self._number(self._shrink),
+            self._number(self._correction, leader),
+            self._number(getattr, self, "_eps"),
         )
         p._write(map_arrays(_STEP, p.array, m.array, v.array, *numbers), owned=True)
 
     def _moments_of(self, i: int, p: Tensor) -> tuple[Tensor, Tensor]:
         found = self._moments[i]
         if found is None or found[0].device is not p.device:
-            changing(self._moments)
-            with traced_by(None):  # state that a program finds, not one that it makes
-                found = (
-                    (zeros_like(p, kept_in(p)), zeros_like(p, kept_in(p)))
-                    if found is None
-                    else (found[0].to(p.device), found[1].to(p.device))
-                )
+            if self._is_found:
+                changing(self._moments)
+                with traced_by(None):  # state that a program finds, not one that it makes
+                    found = self._fresh(found, p)
+            else:
+                found = self._fresh(found, p)
             self._moments[i] = found
         return found
+
+    @staticmethod
+    def _fresh(found: tuple[Tensor, Tensor] | None, p: Tensor) -> tuple[Tensor, Tensor]:
+        """Return averages where the parameter is: those found, or zeros."""
+        if found is None:
+            return zeros_like(p, kept_in(p)), zeros_like(p, kept_in(p))
+        return found[0].to(p.device), found[1].to(p.device)
 
     def state_dict(self) -> dict[str, Any]:
         """Return a snapshot: the settings, and each parameter's steps and averages (or None)."""
@@ -190,7 +203,7 @@ class Adam(Optimizer):
         where = f"{self._name}.load_state_dict"
         names = (*_SETTINGS, "steps", "moments")
         if not isinstance(state, Mapping) or set(state) != set(names):
-            came = list(state) if isinstance(state, Mapping) else type(state).__name__
+            came = shown(list(state)) if isinstance(state, Mapping) else type(state).__name__
             raise ArgumentError(f"{where}: {came} came, and a dict of {list(names)} is needed")
         steps, moments = state["steps"], state["moments"]
         for name, value in (("steps", steps), ("moments", moments)):
@@ -201,7 +214,7 @@ class Adam(Optimizer):
                     f"{where}: {len(value)} {name} came for {len(self.params)} parameters"
                 )
         if any(type(t) is not int or t < 0 for t in steps):
-            raise ArgumentError(f"{where}: steps are {steps}, and counts are needed")
+            raise ArgumentError(f"{where}: steps are {shown(steps)}, and counts are needed")
         ready: list[tuple[Tensor, Tensor] | None] = []
         for i, (pair, p) in enumerate(zip(moments, self.params, strict=True)):
             if pair is None:
@@ -213,9 +226,10 @@ class Adam(Optimizer):
             m, v = (prepare_value(x, p, f"{where}: moments {i}", kind).copy() for x in pair)
             ready.append((m, v))
         trial = type(self)(self.params, *(state[name] for name in _SETTINGS))
-        self.lr, self.betas = trial.lr, trial.betas
-        self.eps, self.weight_decay = trial.eps, trial.weight_decay
-        self._steps, self._moments = list(steps), ready
+        with interrupts_wait():
+            self.lr, self.betas = trial.lr, trial.betas
+            self.eps, self.weight_decay = trial.eps, trial.weight_decay
+            self._steps, self._moments = list(steps), ready
 
 
 class AdamW(Adam):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from ..backends.array import Array, Body, Number
-from ..backends.tracing import tracing
+from ..backends.tracing import Live, changing, tracing
 from ..dtypes import DType, float16, float32
-from ..errors import ArgumentError, DTypeError, GradientError, ShapeError
+from ..errors import ArgumentError, DTypeError, GradientError, ShapeError, shown
+from ..interrupts import whole
 from ..tensor import Tensor
 
 
@@ -21,7 +22,9 @@ def checked_number(value: Any, where: str) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not 0 <= number < math.inf:
-        raise ArgumentError(f"{where} is {value!r}, and a finite number of at least 0 is needed")
+        raise ArgumentError(
+            f"{where} is {shown(value)}, and a finite number of at least 0 is needed"
+        )
     return number
 
 
@@ -47,23 +50,40 @@ def kept_in(p: Tensor) -> DType:
 class Optimizer(ABC):
     """A list of parameters and a rule that steps them down their gradients.
 
-    Parameters without a gradient are skipped. `lr` may be assigned between steps. What is
+    Parameters without a gradient are skipped, and so are frozen ones: those that do not require
+    grad at the time of a step. `lr` may be assigned between steps. What is
     remembered of a float16 parameter is float32, but the parameter itself does not see a step of
     less than half a unit in its last place, 1/4096 of it: to train on, keep parameters in float32
     and convert them where they are used.
 
     Raises: ArgumentError for no parameters, one that comes twice, or numbers out of range;
-    DTypeError for what is no tensor; GradientError for a tensor that is not a leaf that requires
-    grad; ShapeError for an expanded view.
+    DTypeError for what is no tensor; GradientError for a tensor that is no parameter; ShapeError
+    for an expanded view.
     """
 
     # Attributes that this class's `step` reads as Live numbers (or keeps by Tracer.each_run): a
     # compiled step goes on when they change, unless one becomes zero or ceases to be.
     read_each_run: ClassVar[frozenset[str]] = frozenset()
+    _lr: float
 
     def __init__(self, params: Iterable[Tensor], lr: float):
+        tracer = tracing()
+        self._trace = None if tracer is None else tracer.start  # the one that makes it, if any
         self.lr = lr
         self.params = self._checked(params)
+
+    @property
+    def _is_found(self) -> bool:
+        """Whether a function is traced that finds the optimizer, and does not make it itself.
+
+        What such a one changes is state, and its numbers are read anew for every run.
+        """
+        tracer = tracing()
+        return tracer is not None and tracer.start != self._trace
+
+    def _number(self, function: Callable[..., float], *args: Any) -> float:
+        """Return what a function gives: a number that stays the one it is in every run, or Live."""
+        return Live(function, *args) if self._is_found else function(*args)
 
     @property
     def _name(self) -> str:
@@ -76,14 +96,21 @@ class Optimizer(ABC):
 
     @lr.setter
     def lr(self, value: float) -> None:
-        self._lr = checked_number(value, f"{self._name}: lr")
+        self._assign("_lr", checked_number(value, f"{self._name}: lr"))
 
     def _as_read(self, name: str) -> Any:
         """Return a setting that is asked for by name; a program that rests on it is told so."""
         value = getattr(self, name)
-        if (tracer := tracing()) is not None:
-            tracer.require(self._is_still, name, value)
+        if self._is_found:
+            tracing().require(self._is_still, name, value)
         return value
+
+    def _assign(self, name: str, value: Any) -> None:
+        """Assign a setting, which inside a function that is traced no replay would do again."""
+        if self._is_found:
+            changing(self, name)
+            tracing().setting_assigned(f"{self._name}.{name.removeprefix('_')}")
+        setattr(self, name, value)
 
     def _is_still(self, name: str, value: Any) -> bool:
         return getattr(self, name) == value
@@ -94,16 +121,14 @@ class Optimizer(ABC):
                 f"{self._name}: {type(params).__name__} came, and a list of tensors is needed, "
                 "such as model.parameters()"
             )
-        found = list(params)
-        if not found:
-            raise ArgumentError(f"{self._name}: no parameters came, and at least one is needed")
+        found: list[Tensor] = []
         seen: dict[int, int] = {}
-        for i, x in enumerate(found):
+        for i, x in enumerate(params):  # one at a time: there may be no end to them
             if not isinstance(x, Tensor):
                 raise DTypeError(
                     f"{self._name}: parameter {i} is {type(x).__name__}, and a tensor is needed"
                 )
-            if not x.requires_grad or not x.is_leaf:
+            if not x.is_parameter:
                 state = "is computed from others" if x.requires_grad else "does not require grad"
                 raise GradientError(
                     f"{self._name}: parameter {i} of shape {x.shape} {state}; only a leaf that "
@@ -119,11 +144,19 @@ class Optimizer(ABC):
                 )
             if seen.setdefault(id(x), i) != i:
                 raise ArgumentError(f"{self._name}: parameters {seen[id(x)]} and {i} are the same")
+            found.append(x)
+        if not found:
+            raise ArgumentError(f"{self._name}: no parameters came, and at least one is needed")
         return found
 
     @abstractmethod
     def step(self) -> None:
-        """Change every parameter that has a gradient, in place."""
+        """Change every parameter that has a gradient and is not frozen, in place."""
+
+    @staticmethod
+    def _is_moved(p: Tensor) -> bool:
+        """Whether a step changes a parameter."""
+        return p.requires_grad and p.grad is not None
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
@@ -133,6 +166,7 @@ class Optimizer(ABC):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over a snapshot; when this raises, nothing has changed."""
 
+    @whole
     def zero_grad(self) -> None:
         """Set the gradient of every parameter that has one to zeros."""
         for x in self.params:

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..backends.array import Array, Body
-from ..backends.tracing import Live, changing, traced_by, tracing
+from ..backends.tracing import changing, traced_by
+from ..checks.arguments import flag
 from ..creation import zeros_like
-from ..errors import ArgumentError, DTypeError
+from ..errors import ArgumentError, DTypeError, shown
+from ..interrupts import interrupts_wait, whole
 from ..nn.module import prepare_value
 from ..ops.movement import cast
 from ..tensor import Tensor
@@ -20,8 +22,10 @@ from .optimizer import Optimizer, checked_number, kept_in, map_arrays
 # One kernel each, instead of a multiplication and an addition. Nothing records a step, so these
 # are no ops: they have no derivative.
 def _numpy_step(a: Any, b: Any, c: Any) -> Any:
-    out = np.multiply(b, c, out=np.empty_like(b))
-    return np.subtract(a, out, out=out)  # one array, not two: a step is bound by memory
+    step = np.multiply(b, c)
+    if isinstance(step, np.ndarray):  # one array, not two: a step is bound by memory
+        return np.subtract(a, step, out=step)
+    return a - step
 
 
 _STEP = Body("sgd_step", "a - c * b", _numpy_step)
@@ -47,11 +51,13 @@ class SGD(Optimizer):
     """
 
     read_each_run = frozenset({"_lr", "_momentum", "_weight_decay"})
+    _momentum: float
+    _weight_decay: float
 
     def __init__(
         self,
         params: Iterable[Tensor],
-        lr: float,
+        lr: float = 1e-3,
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float = 0.0,
@@ -69,7 +75,7 @@ class SGD(Optimizer):
 
     @momentum.setter
     def momentum(self, value: float) -> None:
-        self._momentum = value
+        self._assign("_momentum", value)
 
     @property
     def weight_decay(self) -> float:
@@ -78,27 +84,27 @@ class SGD(Optimizer):
 
     @weight_decay.setter
     def weight_decay(self, value: float) -> None:
-        self._weight_decay = value
+        self._assign("_weight_decay", value)
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in _SETTINGS)
         return f"SGD({len(self.params)} parameters, {settings})"
 
+    @whole
     def step(self) -> None:
         """Change every parameter that has a gradient, in place: one kernel each when plain."""
         for i, p in enumerate(self.params):
-            if p.grad is not None:
-                if tracing() is not None and self._velocity[i] is None and self._momentum:
+            if self._is_moved(p):
+                if self._is_found and self._velocity[i] is None and self._momentum:
                     changing(self._velocity)
                     with traced_by(None):  # state that a program finds, not one that it makes
                         self._velocity[i] = zeros_like(p, kept_in(p))
+                assert p.grad is not None
                 self._step(i, p, p.grad.array)
 
     def _step(self, i: int, p: Tensor, g: Array) -> None:
-        lr, momentum, decay = self._lr, self._momentum, self._weight_decay
-        if tracing() is not None:  # a program reads them anew for every run
-            lr, momentum = Live.of(self, "_lr"), Live.of(self, "_momentum")
-            decay = Live.of(self, "_weight_decay")
+        names = ("_lr", "_momentum", "_weight_decay")
+        lr, momentum, decay = [self._number(getattr, self, name) for name in names]
         if not self._momentum:
             if decay:
                 p._write(map_arrays(_DECAYED_STEP, p.array, g, lr, decay), owned=True)
@@ -134,7 +140,7 @@ class SGD(Optimizer):
         where = "SGD.load_state_dict"
         names = (*_SETTINGS, "velocity")
         if not isinstance(state, Mapping) or set(state) != set(names):
-            came = list(state) if isinstance(state, Mapping) else type(state).__name__
+            came = shown(list(state)) if isinstance(state, Mapping) else type(state).__name__
             raise ArgumentError(f"{where}: {came} came, and a dict of {list(names)} is needed")
         velocity = state["velocity"]
         if not isinstance(velocity, (list, tuple)):
@@ -151,12 +157,14 @@ class SGD(Optimizer):
             None if v is None else prepare_value(v, p, f"{where}: velocity {i}", kept_in(p)).copy()
             for i, (v, p) in enumerate(zip(velocity, self.params, strict=True))
         ]
-        self.lr, self._velocity = lr, ready
-        self.momentum, self.nesterov, self.weight_decay = settings
+        with interrupts_wait():
+            self.lr, self._velocity = lr, ready
+            self.momentum, self.nesterov, self.weight_decay = settings
 
 
 def _checked_settings(momentum: Any, nesterov: Any, weight_decay: Any) -> tuple[float, bool, float]:
     momentum = checked_number(momentum, "SGD: momentum")
+    nesterov = flag(nesterov, "SGD", "nesterov")
     if nesterov and not momentum:
         raise ArgumentError("SGD: nesterov=True needs a momentum greater than 0")
-    return momentum, bool(nesterov), checked_number(weight_decay, "SGD: weight_decay")
+    return momentum, nesterov, checked_number(weight_decay, "SGD: weight_decay")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..backends.array import Storage
 from ..backends.base import Device
@@ -12,13 +12,14 @@ from .interpret import Draw, Interpreter
 from .ir import Program
 from .limits import Limits
 from .lower import numpy
-from .passes import FUSION, simplify, switched_off
+from .passes import FUSION, SWITCHED_OFF, simplify
 
 
 class Executor(Protocol):
     """A program ready to run, as the passes have left it."""
 
     program: Program
+    device: Any
 
     def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
@@ -48,7 +49,7 @@ def build(
     The environment variable WGRAD_PASSES_OFF names passes to leave out, too. Without `fuse` every
     op stays a call of the device. `history` is told what the passes did.
     """
-    left_out = {*without, *switched_off()}
+    left_out = {*without, *SWITCHED_OFF.read()}
     note = (history or History(program)).note
     if not fuse:
         return Interpreter(simplify(program, Limits(), left_out | FUSION, note), device)

@@ -8,6 +8,7 @@ their versions, gradients and generators, what the function did to them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from typing import Any, NamedTuple
 
 from .. import random, tape
@@ -17,7 +18,8 @@ from ..backends.threefry import split_seed
 from ..backends.tracing import traced_by
 from ..core import Node, Op, Value, caller, place
 from ..dtypes import DType
-from ..errors import GradientError, TraceError
+from ..errors import GradientError
+from ..interrupts import interruptible
 from ..layout import Layout
 from ..ops.indexing import outlier
 from ..tensor import Tensor
@@ -33,8 +35,9 @@ from .finish import (
 )
 from .grads import KIND, Touched, entry_state
 from .ir import Program
+from .observe import Observation, Observer
 from .trace import Tracer
-from .tree import fill, take_apart, template
+from .tree import Same, fill, take_apart, template
 from .watch import Watch
 
 NO, HISTORY, LEAF = range(3)  # whether a tensor requires grad, and why
@@ -75,7 +78,9 @@ class Capture:
 
     program: Program
     executor: Executor | None
-    watch_after: Watch  # what the call left
+    watch_after: Watch | None  # what the call left
+    ran: Observation  # what ran in the call
+    asked: str | None  # what the call asked of the world
 
     def __init__(
         self,
@@ -85,32 +90,48 @@ class Capture:
         leaves: Sequence[Tensor],
         watch: Watch,
         frozen: frozenset[Storage],
+        look: Callable[[Observation], Watch | None],
     ):
         self.watch = watch
-        self.last_used = 0
         self._tracer = tracer = Tracer(frozen)
         self._leaves = leaves
         self._nodes = [(x.node, x.requires_grad) for x in leaves]
+        self._containers = _containers(args, kwargs)
         before = _arguments(args, kwargs)
         try:
             out = self._call(function, args, kwargs)
             self.changes_arguments = _arguments(args, kwargs) != before
+            self.watch_after = after = look(self.ran)
+            # Whether the walk before the call knew all that would run.
+            self.is_settled = after is not None and after.ran is watch.ran
+            if after is not None:
+                self.asked = self.asked or watch.asked_since(after, self.ran)
+            self._known = watch.seen
+            if after is not None and not self.is_settled:
+                self._known = watch.seen | after.seen
             self._finish_trace(out)
         except BaseException:
             tracer.undo()
             raise
 
     def _call(self, function: Callable, args: tuple, kwargs: dict) -> Any:
-        """Run the function with the tracer in the devices' place."""
-        tracer = self._tracer
+        """Run the function with the tracer in the devices' place; it may be interrupted."""
+        tracer, outside = self._tracer, copy_context()
         swapped = []  # in the order of the arguments, a tensor that comes twice only once
         try:
             for i, x in enumerate(self._leaves):
                 if tracer.position_of(x.array) is None:
                     swapped.append((x, x.array, tracer.given(x.array, i)))
                     x.array = swapped[-1][2]
-            with traced_by(tracer):
-                out = function(*args, **kwargs)
+            observer = Observer()
+            try:
+                with traced_by(tracer), observer:
+                    out = interruptible(outside, function, *args, **kwargs)
+                with traced_by(tracer):
+                    tracer.settle()
+            finally:
+                observer.seen.searched = tracer.searched
+                self.ran, self.asked = observer.seen, observer.refusal or tracer.assigned
             if tracer.refusal is not None:  # which the function caught, to go another way
                 raise tracer.refusal
             return out
@@ -123,17 +144,21 @@ class Capture:
     def _finish_trace(self, out: Any) -> None:
         tracer = self._tracer
         self.device: Device | None = tracer.device
+        self._faults = tracer.faults
         self._handed: list[Any] = []  # the tensors of this call, then how to make them
         self._specs: list[Any] = []
         self._numbers: dict[int, int] = {}
+        self._argument: dict[int, int] = {}  # the first position of each, by its id
+        for i, x in enumerate(self._leaves):
+            self._argument.setdefault(id(x), i)
         self._shown: dict[Storage, None] = {}  # storages from outside that views show
         self._made: dict[Storage, int] = {}  # storages made inside, and their number
         self._entries = {
             id(t.before): node for node, t in tracer.grads.items() if isinstance(t.before, Value)
         }
-        found: list[Tensor] = []
-        self._template, account = template(out, found, self.watch.seen)
-        self._results = [self._number(x) for x in found]
+        found: dict[int, tuple[int, Tensor]] = {}
+        self._template, account = template(out, found, self._known)
+        self._results = [self._number(x) for _, x in found.values()]
         touched = [(node, t, self._action(t)) for node, t in tracer.grads.items()]
         self._argument_effects = self._effects_on_arguments()
         bindings = self._bindings = Bindings(tracer, self._leaves, self.watch, set(self._shown))
@@ -174,12 +199,11 @@ class Capture:
         return self._numbers[id(x)]
 
     def _spec(self, x: Tensor) -> Any:
-        for i, leaf in enumerate(self._leaves):
-            if leaf is x:
-                return Source("argument", i)
+        if id(x) in self._argument:
+            return Source("argument", self._argument[id(x)])
         if id(x) in self._entries:
             return Source("grad", self._entries[id(x)])
-        if id(x) in self.watch.seen:
+        if id(x) in self._known:
             return Source("object", x)
         storage, layout, dtype = x.array.storage, x.array.layout, x.array.dtype
         status, grad = NO, None
@@ -249,6 +273,9 @@ class Capture:
             (s.kind, tracer.constants[slot][1][:2] if s.kind == "constant" else s.of)
             for slot, s in sorted(self._bindings.sources.items())
         ]
+        handed = [
+            Same(x.of) if isinstance(x, Source) and x.kind == "object" else x for x in self._specs
+        ]
         return {
             "an operation": list(map(step_account, self._steps)),
             "a tensor that it uses": inputs,
@@ -258,7 +285,7 @@ class Capture:
             "what it writes to": self._written,
             "what it does to a gradient": self._effects,
             "what it does to its arguments": self._argument_effects,
-            "what it returns": [result, self._results, self._specs],
+            "what it returns": [result, self._results, handed],
             "what each step counts": self._callbacks,
         }  # fmt: skip
 
@@ -268,17 +295,67 @@ class Capture:
             theirs = other.account[what]
             if mine == theirs:
                 continue
-            if what != "an operation":
-                return what
             pairs = enumerate(zip(mine, theirs, strict=False))
             at = next((i for i, (a, b) in pairs if a != b), min(len(mine), len(theirs)))
-            longer = self if len(mine) > at else other
-            return f"{what} at {place(longer._origins[at])}"
+            if what == "an operation":
+                longer = self if len(mine) > at else other
+                return f"{what} at {place(longer._origins[at])}"
+            detail = self._named(what, at) if len(mine) > at else None
+            return what if detail is None else f"{what}, {detail},"
         return None
+
+    def _named(self, what: str, at: int) -> str | None:
+        """Return which part of an account is meant, while the trace lasts."""
+        if what == "a tensor that it uses":
+            slot, source = sorted(self._bindings.sources.items())[at]
+            if source.kind == "constant":
+                return f"made of host data at {place(self._tracer.constants[slot][1][2])}"
+            reads = (
+                place(origin)
+                for step, origin in zip(self._steps, self._origins, strict=True)
+                if any(ref.slot == slot for ref in step.refs())
+            )
+            read = next(reads, None)
+            return f"{self._name(source)}{'' if read is None else f', used at {read}'}"
+        if what == "what it writes to":
+            return self._name(self._written[at].source)
+        if what == "what it does to a gradient":
+            return self._name(Source("grad", self._effects[at].key))
+        if what == "what it does to its arguments":
+            return f"tensor argument {self._argument_effects[at][0]}"
+        return None
+
+    def _name(self, source: Source) -> str:
+        if isinstance(source.of, int):
+            text = f"tensor argument {source.of}"
+        else:
+            looks = (w.name_of(source.of) for w in (self.watch_after, self.watch) if w is not None)
+            text = next((name for name in looks if name is not None), "one that has no name")
+        return f"that of {text}" if source.kind == "grad" else text
 
     def kept(self) -> list[Storage]:
         """Return the storages made inside that live on, and are not handed out."""
         return [s for s in self._tracer.made if s not in self._made]
+
+    def keeps(self) -> str | None:
+        """Return what the call left in Python state that a replay would not, and where."""
+        assert self.watch_after is not None
+        for x in self.watch_after.found:
+            what, position = None, self._tracer.position_of(x.array)
+            if position is not None:
+                what = f"a view of tensor argument {position}"
+            elif x.array.storage in self._tracer.made:
+                what = f"a tensor that is made at {self.kept_at(x.array.storage)}"
+            elif id(x) not in self.watch.seen:
+                numbers = (i for i, leaf in enumerate(self._leaves) if leaf is x)
+                what = next((f"tensor argument {i}" for i in numbers), None)
+            if what is not None:
+                return f"{what} in {self.watch_after.place_of(x)}"
+        for x in self._containers:
+            if id(x) in self.watch_after.seen and id(x) not in self.watch.seen:
+                return f"a container among its arguments in {self.watch_after.place_of(x)}"
+        kept = self.kept()
+        return f"a tensor that is made at {self.kept_at(kept[0])}" if kept else None
 
     def kept_at(self, storage: Storage) -> str:
         """Return where a kept storage was made."""
@@ -331,16 +408,24 @@ class Capture:
                 )
                 for storage, new in zip(self._alive, outs, strict=True):
                     storage.buffer, new.buffer = new.buffer, storage.buffer
+                self._expect_faults(executor)
         except BaseException:
             tracer.undo()
             raise
         result = fill(self._template, [self._handed[i] for i in self._results])
         # Only the trace needed these, and they hold memory.
         del self._tracer, self._bindings, self._leaves, self._nodes, self._alive, self._handed
-        del self._steps, self._numbers, self._entries, self._shown, self._made
+        del self._steps, self._numbers, self._argument, self._entries, self._shown, self._made
+        del self._containers, self._known
         self.watch.forget()
-        self.watch_after.forget()
+        if self.watch_after is not None:
+            self.watch_after.forget()
         return result
+
+    def _expect_faults(self, executor: Executor) -> None:
+        """Raise what the program found to be out of range; on a GPU that comes with a wait."""
+        if self._faults is not None:
+            executor.device.expect(self._faults)
 
     def _first_input(self, source: Source) -> Storage:
         if source.kind == "grad":
@@ -360,6 +445,9 @@ class Capture:
             return leaves[of].array.storage
         if kind == "grad":
             return self._node(of, leaves).grad.array.storage
+        if kind == "faults":
+            assert self._faults is not None
+            return self._faults.records.storage
         return of
 
     def fits(self, leaves: Sequence[Tensor]) -> bool:
@@ -441,7 +529,7 @@ class Capture:
         for callback, args in self._callbacks:
             callback(1, *args)
         for effect in self._effects:
-            if effect.replaced:
+            if effect.replaced and self._faults is None:  # else the run may turn out to be void
                 node = self._node(effect.key, leaves)
                 if node.grad is not None:
                     node.grad = tape.ZERO  # its memory can serve again in this very run
@@ -451,6 +539,7 @@ class Capture:
                 outs = self.executor.run(
                     inputs, lambda g, offset: (starts[g][0], starts[g][1] + offset)
                 )
+                self._expect_faults(self.executor)
         except BaseException:
             for (generator, is_global, count), _ in zip(self._generators, starts, strict=True):
                 (current if is_global else generator).counter -= count
@@ -514,6 +603,19 @@ def _arguments(args: tuple, kwargs: dict) -> tuple[Any, list[int]]:
     return take_apart((args, kwargs), found, []), list(map(id, found))
 
 
+def _containers(*values: Any) -> list[Any]:
+    """Return the lists and dicts, in whatever they lie, that arguments are."""
+    found: list[Any] = []
+    stack = list(values)
+    while stack:
+        x = stack.pop()
+        if isinstance(x, (list, dict)):
+            found.append(x)
+        if isinstance(x, (list, tuple, dict)):
+            stack.extend(x.values() if isinstance(x, dict) else x)
+    return found
+
+
 class _NoHistory(Op):
     """Stands where the history of a result would begin: a backward pass that comes here fails.
 
@@ -543,12 +645,3 @@ def _lost_history(out: Tensor) -> Node:
     node.op, node.parents, node.origin = _no_history, (parent,), caller()
     node.version = out.array.storage.version
     return node
-
-
-def check_arguments(leaves: Sequence[Tensor]) -> None:
-    """Raise TraceError for an argument whose history would end in the function."""
-    for i, x in enumerate(leaves):
-        if x.requires_grad and not x.is_leaf:
-            raise TraceError(
-                f"compile: tensor argument {i} has a history, which would end here: pass .detach()"
-            )

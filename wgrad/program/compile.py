@@ -12,25 +12,29 @@ import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import copy_context
 from types import FrameType
 from typing import Any
 
-from .. import tape
+from .. import forking, tape
 from ..backends.tracing import tracing
 from ..core import listeners
 from ..devices import default_device
 from ..errors import ArgumentError
-from ..interrupts import interrupts_wait
+from ..interrupts import interruptible, interrupts_wait, is_between, whole
 from ..tensor import Tensor
 from .build import Executor, History, build
-from .capture import Capture, check_arguments
+from .capture import Capture
 from .explain import Explanation, explain
 from .finish import program_account
+from .floats import FloatArguments, Floats
 from .ir import Program
+from .observe import Observation
 from .tree import take_apart
 from .watch import TooMuchError, Watch
 
 LIMIT = 16  # captures of one function; more say that something changes from call to call
+PLAIN = 256  # signatures left uncompiled that are remembered
 PATIENCE = 4  # traces of one signature in a row that differ, before it is left uncompiled
 
 
@@ -41,6 +45,7 @@ class Signature:
         self.captures: list[Capture] = []  # the one used last comes first
         self.pending: list[Capture] = []
         self.disagreements = 0
+        self.surprises = 0  # traces in a row that ran code which no trace had run before
         self.is_plain = False
 
 
@@ -60,27 +65,47 @@ class Compiled:
         self._histories: weakref.WeakKeyDictionary[Executor, History] = weakref.WeakKeyDictionary()
         self._objects: dict[int, Any] = {}  # static arguments by id: weak references, or themselves
         self._newest: Capture | None = None
+        self._floats = FloatArguments()
+        self._ran = Observation()  # what any trace so far ran
+        self._too_much = ""
+        self._traced = 0  # calls in a row that were traced
         self._warned = False
+        self._told = False
         self._reason = "the arguments change"
         self._lock = threading.RLock()
+        forking.register(self, "_lock", order=0, forget=Compiled._clear)
 
     # Calling it.
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if tracing() is not None or any(heard is not tape.record for heard in listeners()):
-            # Inside another compiled function, or where forward mode follows every operation.
+        if (
+            tracing() is not None
+            or is_between()
+            or any(heard is not tape.record for heard in listeners())
+        ):
+            # Inside another compiled function, in the handler of a signal that came in the midst of
+            # a trace, or where forward mode follows every operation.
             return self._function(*args, **kwargs)
         leaves: list[Tensor] = []
         objects: list[Any] = []
         key: Any
+        floats: Floats | None = None
         if not kwargs and all([type(x) is Tensor for x in args]):
             leaves, key = list(args), len(args)
         else:
             key = take_apart((args, kwargs), leaves, objects)
+            floats = self._floats.of(args, kwargs, key)
+            if floats is not None:
+                key = floats.key
+        if tape.passes_through(leaves):
+            self._tell_of_gradients()
+            return self._function(*args, **kwargs)
         key = key, tape.is_recording(), default_device(), *map(_signature, leaves), _pattern(leaves)
         with self._lock:
             signature = self._signatures.get(key)
             if signature is None:
                 signature = self._add_signature(key, leaves, objects)
+            if floats is not None:
+                floats.enter()
             # What runs uncompiled runs outside the lock: it may wait for other threads.
             for i, capture in enumerate(signature.captures):
                 if capture.fits(leaves):
@@ -88,16 +113,19 @@ class Compiled:
                         signature.captures.insert(0, signature.captures.pop(i))
                     if not capture.values_fit(leaves):
                         break  # the function itself raises what there is to raise
+                    self._traced = 0
                     with interrupts_wait():
                         return capture.replay(leaves)
             else:
                 if not signature.is_plain:
                     try:
-                        ran = self._trace(signature, args, kwargs, leaves, objects)
+                        ran = self._trace(signature, args, kwargs, leaves, objects, floats)
                     except BaseException:
                         if not signature.captures and not signature.pending:
                             self._forget(key)  # calls that fail leave nothing behind
                         raise
+                    if not (signature.captures or signature.pending or signature.is_plain):
+                        self._forget(key)
                     if ran is not None:
                         return ran[0]
         return self._function(*args, **kwargs)
@@ -119,6 +147,7 @@ class Compiled:
             *(("a hook of an argument", h) for h in hooks),
         ]
 
+    @whole
     def _trace(
         self,
         signature: Signature,
@@ -126,77 +155,120 @@ class Compiled:
         kwargs: dict,
         leaves: list[Tensor],
         objects: list[Any],
+        floats: Floats | None,
     ) -> tuple[Any] | None:
         """Trace the call, run what it did, and see whether an earlier trace did the same.
 
         Return what the call returned; None where it is for the function itself to run.
         """
-        check_arguments(leaves)
         frozen = frozenset(x.array.storage for x in self._freeze)
-        try:
-            watch = Watch(self._roots(objects, leaves))
-        except TooMuchError as error:
-            self._give_up(signature, str(error))
+        roots = self._roots(objects, leaves)
+        is_known = signature.captures or signature.pending
+        watch = self._look(roots, self._ran if is_known else None)
+        if watch is None:
+            self._give_up(signature, self._too_much)
             return None
         self._note_reason(signature, watch)
         expected = [c for c in signature.pending if self._meets_again(c, watch, leaves)]
-        capture = Capture(self._function, args, kwargs, leaves, watch, frozen)
+
+        def look(ran: Observation) -> Watch | None:
+            self._ran = self._ran.joined(ran)
+            return self._look(roots, self._ran)
+
+        capture = self._capture(floats, args, kwargs, leaves, watch, frozen, look)
         try:
-            capture.watch_after = after = Watch(self._roots(objects, leaves))
-            twin = next((c for c in signature.pending if capture.difference(c) is None), None)
+            twin = next((c for c in signature.pending if self._is_twin(capture, c)), None)
             capture.cut()
             if twin is not None and capture.kept():
                 gc.collect()
-            reason = self._judge(signature, capture, watch.difference(after), twin, expected)
+            reason = self._judge(signature, capture, twin, expected)
             executor = self._executor_of(capture)
         except BaseException:
             capture.undo()
             raise
-        with interrupts_wait():
-            result = capture.first_run(executor)
-            self._newest = capture
-            if twin is not None:
-                signature.pending.remove(twin)
-                signature.captures.insert(0, capture)
-                signature.disagreements = 0
-            else:
-                signature.pending = [*signature.pending[-PATIENCE:], capture]
+        result = capture.first_run(executor)
+        self._newest = capture
+        if floats is not None and floats.are_fixed():
+            pass  # a program for these values alone, which no other call finds
+        elif twin is not None:
+            signature.pending.remove(twin)
+            signature.captures.insert(0, capture)
+            signature.disagreements = signature.surprises = 0
+        else:
+            signature.pending = [*signature.pending[-PATIENCE:], capture]
         if reason is not None:
             self._give_up(signature, reason)
         self._make_room(signature)
         return (result,)
 
+    def _capture(self, floats: Floats | None, args: tuple, kwargs: dict, *others: Any) -> Capture:
+        """Trace a call, with its floats as inputs as far as that can be."""
+        if floats is None or not floats.places:
+            return Capture(self._function, args, kwargs, *others)
+        try:
+            return Capture(self._function, *floats.stand_ins(args, kwargs), *others)
+        except TypeError:  # something takes true floats alone: all is as it was, and gets them
+            floats.fix()
+            return Capture(self._function, args, kwargs, *others)
+
     def _note_reason(self, signature: Signature, watch: Watch) -> None:
         """Remember why none of the captures of a known signature could be used."""
         earlier = [*signature.captures, *signature.pending]
         if earlier:
-            changed = earlier[0].watch.difference(watch)
+            alike = [c.watch for c in earlier if c.watch.ran is watch.ran]  # which are comparable
+            changed = alike[0].difference(watch) if alike else None
             what = changed or "the state of a gradient, or the memory of an argument,"
             self._reason = f"{what} changes"
+
+    def _look(self, roots: list[tuple[str, Any]], ran: Observation | None) -> Watch | None:
+        """Return the state as it is now; None, and why in `_too_much`, where that is too much."""
+        try:
+            return Watch(roots, ran)
+        except TooMuchError as error:
+            self._too_much = str(error)
+            return None
+
+    @staticmethod
+    def _is_twin(capture: Capture, earlier: Capture) -> bool:
+        """Whether a trace, which ran nothing new, did what an earlier one did."""
+        return capture.is_settled and capture.difference(earlier) is None
 
     @staticmethod
     def _meets_again(capture: Capture, watch: Watch, leaves: list[Tensor]) -> bool:
         """Whether a trace now begins in the state in which an earlier one ended, and began."""
         after = capture.watch_after
-        return after.tokens == watch.tokens and capture.enters_alike(leaves)
+        return (
+            after is not None
+            and after.ran is watch.ran
+            and after.tokens == watch.tokens
+            and capture.enters_alike(leaves)
+        )
 
     def _judge(
         self,
         signature: Signature,
         capture: Capture,
-        changed: str | None,
         twin: Capture | None,
         expected: list[Capture],
     ) -> str | None:
         """Return why the signature is to be left uncompiled, if it is."""
+        if capture.watch_after is None:
+            return self._too_much
+        if capture.asked is not None and any(c.asked is not None for c in signature.pending):
+            return capture.asked
         if twin is not None:
-            if changed is not None:
-                return f"every call changes {changed}, which a replay would not"
             if capture.changes_arguments:
                 return "every call changes the containers among its arguments"
-            kept = capture.kept()
-            if kept:
-                return f"every call keeps a tensor that is made at {capture.kept_at(kept[0])}"
+            kept = capture.keeps()
+            if kept is not None:
+                return f"every call keeps {kept}"
+            changed = capture.watch.difference(capture.watch_after)
+            if changed is not None:
+                return f"every call changes {changed}, which a replay would not"
+        elif signature.pending and not capture.is_settled:
+            signature.surprises += 1
+            if signature.surprises >= PATIENCE:
+                return "every call runs code that is made anew"
         elif expected:
             signature.disagreements += 1
             if signature.disagreements >= PATIENCE:
@@ -214,7 +286,9 @@ class Compiled:
         executor = self._executors.get(key)
         if executor is None:
             history = History(program)
-            executor = build(program, device, self._fuse, history=history)
+            executor = interruptible(
+                copy_context(), build, program, device, self._fuse, history=history
+            )
             self._executors[key], self._histories[executor] = executor, history
             if len(self._executors) > LIMIT:
                 self._executors.popitem(last=False)
@@ -231,6 +305,9 @@ class Compiled:
         if self._signatures:
             last = next(reversed(self._signatures))
             self._reason = _what_changes(last, key)
+        plain = [k for k, s in self._signatures.items() if s.is_plain]
+        if len(plain) >= PLAIN:
+            self._forget(plain[0])
         signature = self._signatures[key] = Signature()
         return signature
 
@@ -251,6 +328,15 @@ class Compiled:
         except TypeError:
             return x
 
+    def _tell_of_gradients(self) -> None:
+        if not self._told:
+            self._told = True
+            _warn(
+                f"compile: {self._name} runs uncompiled where gradients pass through it, with the "
+                "right results but no faster: compile the function that takes the gradient or "
+                "calls backward(), or pass detach()ed tensors"
+            )
+
     def _give_up(self, signature: Signature, reason: str) -> None:
         signature.is_plain = True
         signature.captures, signature.pending = [], []
@@ -268,15 +354,16 @@ class Compiled:
         key = next(k for k, s in self._signatures.items() if s is current)
         self._signatures.move_to_end(key)
         count = sum(len(s.captures) + len(s.pending) for s in self._signatures.values())
-        if count <= LIMIT:
-            return
-        if not self._warned:
+        self._traced += 1
+        if not self._warned and (count > LIMIT or (self._traced > LIMIT and not current.is_plain)):
             self._warned = True
             _warn(
-                f"compile: {self._name} was traced for {LIMIT} signatures, and each costs a trace: "
-                f"{self._reason} from call to call (pass numbers that change as 0-d tensors). The "
-                "oldest are dropped from now on"
+                f"compile: {self._name} was traced for {LIMIT} signatures or states, and each "
+                f"costs a trace: {self._reason} from call to call (pass numbers that change as 0-d "
+                "tensors). The oldest are dropped from now on"
             )
+        if count <= LIMIT:
+            return
         for old in list(self._signatures):
             signature = self._signatures[old]
             if signature.pending and signature is not current:
@@ -427,7 +514,7 @@ def _warn(text: str) -> None:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").startswith("wgrad"):
         level, frame = level + 1, frame.f_back
-    warnings.warn(text, stacklevel=level - 1)
+    warnings.warn(text, stacklevel=level)
 
 
 def compile(
@@ -439,15 +526,39 @@ def compile(
     tensors that have no values, and write down the work: forward, backward(), optimizer steps and
     assign() become one program, which is run at once. When two such traces are the same, later
     calls run the program alone. They leave tensors, gradients, versions and random numbers as the
-    function would. Results have no history, and a backward pass that leads to one is an error;
+    function would. Results have no history, and a backward pass that leads to one is an error:
+    backward() belongs inside. Where gradients pass through the function (one of its arguments has a
+    history, or grad, vjp or the like take its derivative) the function itself runs, with a warning;
     forward mode runs the function itself.
 
     Tensors that the function finds outside are inputs; those of `freeze` are promised to change
     hardly ever: writing to one inside is an error, and a change outside costs a trace. Python
-    state that the function's code leads to (closures, globals, attributes) is watched, and a
-    change between calls traces anew. A function that changes such state itself, keeps tensors that
-    it makes, or does other work at every call runs uncompiled, with a warning that says where.
-    Python code without tensors (print, the clock, a file) does not run again in a replay.
+    state that the code which ran has read (closures, globals, attributes, items, environment
+    variables) is watched, and a change between calls traces anew; what it never read may change
+    freely. A function runs uncompiled, with a warning that names the thing and the line, where
+    a replay would not do what it does: where it changes such state itself, keeps arguments,
+    results or other tensors that it makes, or does other work at every call; and where its course
+    may rest on what nobody can see: random numbers that are not wgrad's, iterators, the clock,
+    files, queues, other threads, other functions written in C that are not known to compute only.
+
+    What is left: what only puts something out (print, logging, warnings, writing to an open file,
+    sleep) is done while the function is traced, and not again. Not watched are state that code in C
+    reads by itself (NumPy's error mode, the context of decimal numbers), and what the standard
+    library's modules hold beyond the names that the code uses.
+
+    Integers that the function computes may index. Where interval arithmetic, or a look at the
+    arguments before a run, cannot tell that they are in range, the run uses the nearest ones that
+    are, counts the others, and raises an IndexRangeError that names the operation and its line: at
+    the end of the call on NumPy, and on a GPU at the next wait for it (a value read, synchronize),
+    for the first run since the last wait that had some. On NumPy nothing has changed then. On a GPU
+    every tensor from outside that the run assigns to (parameters, state) has kept its values; what
+    the run returned, and gradients, follow from the replaced indices, and what is counted on the
+    host (versions, steps of optimizers, random numbers taken) is one call further.
+
+    A Python float among the arguments is a part of what a trace takes for granted until it comes
+    with a second value; from then on it is an input, and later values cost no trace. What asks for
+    the value in Python (an `if`, int(), a format, math.exp) makes it fixed again, and so are 0, 1,
+    -1, what is not finite, integers, and floats inside containers.
 
     With fuse=False elementwise steps stay kernels of their own. Raises: TraceError when the
     function reads a value, or works on two devices; nothing has changed then. ArgumentError for

@@ -67,7 +67,7 @@ def as_rows(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | N
 
     spread_inputs = _relaid(inputs, spread)
     assert spread_inputs is not None
-    results = tuple(replace(r, row=True) for r in graph.results)
+    results = tuple(r._replace(row=True) for r in graph.results)
     return replace(graph, shape=shape, axes=axes, results=results), spread_inputs
 
 

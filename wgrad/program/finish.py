@@ -4,7 +4,8 @@ where its results go.
 An input is bound to a `Source`. An argument that is contiguous and only read is a "window": any
 memory with its elements will do, wherever in its storage they begin. What is written to, or of
 which a view is handed out, is the storage itself: an "argument"'s, a "grad"'s (of a node, at the
-time of the run), or one fixed "storage" that the function found. A "constant" is host data.
+time of the run), or one fixed "storage" that the function found. A "constant" is host data, and
+"faults" are the records of the program's own range checks (bounded.py).
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ NodeKey = int | Node  # the node of an argument, by its position, or one that is
 
 
 class Source(NamedTuple):
-    """What an input is bound to, by its kind; `of` is a position, a NodeKey or a storage."""
+    """What an input is bound to, by its kind; `of` is a position, a NodeKey, a storage or
+    a size."""
 
     kind: str
     of: Any
@@ -80,6 +82,9 @@ class Bindings:
         return self._positions.get(node, node)
 
     def _fixed(self, storage: Storage) -> Source:
+        faults = self._tracer.faults
+        if faults is not None and faults.records.storage is storage:
+            return Source("faults", storage.size)
         node = self._entry_grads.get(storage)
         if node is None:
             return Source("storage", storage)
@@ -147,6 +152,8 @@ class Bindings:
             return self._leaves[source.of].array.storage.size
         if source.kind == "grad":
             return self.entry_grad(source.of).array.storage.size
+        if source.kind == "faults":
+            return source.of
         return source.of.size
 
 

@@ -8,7 +8,7 @@ here knows a device or a shading language.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -73,8 +73,7 @@ class Inside:
 What = Body | Fold | Lookup | Position | Inside
 
 
-@dataclass(frozen=True)
-class Statement:
+class Statement(NamedTuple):
     """One op. An argument i >= 0 is operand i of the graph, and ~j the result of statement j."""
 
     what: What
@@ -92,20 +91,19 @@ class Statement:
     def on_axes(self, place: Callable[[int], int]) -> Statement:
         """Return the statement for a domain whose axes lie elsewhere."""
         if isinstance(self.what, Position):
-            return replace(self, what=Position(place(self.what.axis)))
+            return self._replace(what=Position(place(self.what.axis)))
         if isinstance(self.what, Inside):
             windows = tuple(w._replace(axis=place(w.axis)) for w in self.what.windows)
-            return replace(self, what=Inside(windows))
+            return self._replace(what=Inside(windows))
         return self
 
     def moved(self, place: Callable[[int], int]) -> Statement:
         """Return the statement with other arguments."""
-        args = tuple([place(arg) for arg in self.args])
-        return self if args == self.args else Statement(self.what, args, self.dtypes, self.out)
+        what, args, dtypes, out = self
+        return Statement(what, tuple(map(place, args)), dtypes, out)
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """What one output holds: an operand or a statement (coded as arguments are).
 
     `row` says that it is stored once per row, not at every element of the domain.
@@ -113,6 +111,10 @@ class Result:
 
     value: int
     row: bool = False
+
+    def moved(self, place: Callable[[int], int]) -> Result:
+        """Return the result where its value lies elsewhere."""
+        return Result(place(self.value), self.row)
 
 
 @dataclass(frozen=True)
@@ -159,8 +161,11 @@ class Graph:
         """For each statement the number of folds, one after the other, that it follows from."""
         found: list[int] = []
         for s in self.statements:
-            before = max((found[~a] for a in s.args if a < 0), default=0)
-            found.append(before + isinstance(s.what, Fold))
+            deepest = 0
+            for a in s.args:
+                if a < 0 and found[~a] > deepest:
+                    deepest = found[~a]
+            found.append(deepest + isinstance(s.what, Fold))
         return tuple(found)
 
     def dtype_of(self, value: int) -> DType:
@@ -214,6 +219,6 @@ def pruned(
         graph.axes,
         tuple(graph.dtypes[i] for i in operands),
         tuple(s.moved(place.__getitem__) for j, s in enumerate(graph.statements) if ~j in wanted),
-        tuple(replace(r, value=place[r.value]) for r in graph.results),
+        tuple(r.moved(place.__getitem__) for r in graph.results),
     )
     return made, tuple(inputs[i - fixed] for i in operands if i >= fixed)

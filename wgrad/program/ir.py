@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from ..backends.array import Number
+from ..backends.tracing import Live
 from ..dtypes import DType
 from ..layout import Layout, Shape
 
@@ -97,6 +98,14 @@ class Step:
     def _writes(self) -> frozenset[int]:
         return frozenset(out.index for out in self.outs)
 
+    @cached_property
+    def operands(self) -> dict[Any, int]:
+        """The place of each different input of a fused step, by its `operand_key`."""
+        found: dict[Any, int] = {}
+        for i, x in enumerate(self.inputs):
+            found.setdefault(operand_key(x, self.params["graph"], i), i)
+        return found
+
     @property
     def name(self) -> str:
         """What it does, in the words of its ops."""
@@ -160,6 +169,19 @@ class Program:
         from .listing import listing  # which knows graphs too
 
         return listing(self)
+
+
+def number_key(x: Any) -> Any:
+    """Return what equal numbers have in common: type and digits, for 0.0 == -0.0 == 0."""
+    return type(x), id(x) if isinstance(x, Live) else repr(x)
+
+
+def operand_key(x: Ref | Number, graph: Any, i: int) -> Any:
+    """Return what operand `i` of a graph has in common with others that can take its place."""
+    if not isinstance(x, Ref):
+        return number_key(x), graph.dtypes[i]
+    # A table of lookups is no element of anyone's, even where it has the layout of one.
+    return x.slot, i in graph.tables, x.layout
 
 
 def readers(program: Program) -> dict[int, list[Step]]:

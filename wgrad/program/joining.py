@@ -1,22 +1,24 @@
 """Two steps made one: the mechanism that every fusion pass shares.
 
-`Joiner` keeps the list of steps, says which pairs may become one without a cycle, and puts the
-result where everything that it reads is there and nothing that reads it has come. Which pairs are
-worth it is what the passes say.
+`Joiner` says which pairs may become one without a cycle, and puts the result where everything that
+it reads is there and nothing that reads it has come. Which pairs are worth it is what the passes
+say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from ..backends.array import Number
+from ..dtypes import DType
 from ..layout import Layout
 from .domains import Seen, as_elements, as_rows, reshaped, row_view, seen_through
-from .graph import Graph, Result, Statement
-from .ir import Program, Ref, Slot, Step
+from .graph import Graph, Statement
+from .ir import Program, Ref, Slot, Step, operand_key
 from .limits import Limits
-from .passes.common import number_key
+from .ordering import Order
 
 PRODUCT = -1  # the slot that stands for a matmul's product in the graph over it
 
@@ -27,32 +29,12 @@ class Joiner:
     def __init__(self, program: Program, limits: Limits):
         self.program = program
         self.limits = limits
+        self.order = Order(program)
         self._kept = program.kept
-        self._steps: list[Step | None] = []  # None where two have become one
-        self.place: dict[int, int] = {}  # of each step, by its id
-        self.maker: dict[int, Step] = {}
-        self.readers: dict[int, list[Step]] = {}
-        for i, step in enumerate(program.steps):
-            self._steps.append(step)
-            self._enter(step, i)
-
-    def _enter(self, step: Step, place: int) -> None:
-        self.place[id(step)] = place
-        for slot in step.writes():
-            self.maker[slot] = step
-        for slot in step.reads():
-            self.readers.setdefault(slot, []).append(step)
-
-    def _leave(self, step: Step) -> None:
-        del self.place[id(step)]
-        for slot in step.writes():
-            del self.maker[slot]
-        for slot in step.reads():
-            self.readers[slot] = [other for other in self.readers[slot] if other is not step]
 
     def done(self) -> Program:
         """Return the program with the steps as they are now."""
-        return self.program.with_steps(list(self._between(-1, len(self._steps))))
+        return self.program.with_steps(list(self.order))
 
     def grow(self, grown: Callable[[Joiner, Step], Step | None]) -> Program:
         """Return the program after every fused step has grown as far as it does.
@@ -61,80 +43,53 @@ class Joiner:
         """
         for first in self.program.steps:
             step: Step | None = first
-            while step is not None and id(step) in self.place and step.kind == "fused":
+            while step is not None and step in self.order and step.kind == "fused":
                 step = grown(self, step)
         return self.done()
 
-    def earlier(self, step: Step) -> Iterator[Step]:
-        """Iterate over the steps before `step`, the latest first."""
-        for i in range(self.place[id(step)] - 1, -1, -1):
-            found = self._steps[i]
-            if found is not None:
-                yield found
+    def producers(self, step: Step) -> list[Step]:
+        """Return the steps whose results `step` reads, the latest first."""
+        maker = self.order.maker
+        found = {id(m): m for slot in step.reads() if (m := maker.get(slot)) is not None}
+        return sorted(found.values(), key=self.order.place, reverse=True)
 
-    def _between(self, first: int, last: int) -> Iterator[Step]:
-        return (step for step in self._steps[first + 1 : last] if step is not None)
+    def hold_together(self, a: Step, b: Step, needed: frozenset[int]) -> bool:
+        """Whether one kernel may hold the statements and the memory of two fused steps.
 
-    def producers(self, step: Step) -> Iterator[Step]:
-        """Iterate over the steps whose results `step` reads, the latest first."""
-        found = {id(m): m for slot in step.reads() if (m := self.maker.get(slot)) is not None}
-        yield from sorted(found.values(), key=lambda s: -self.place[id(s)])
-
-    def hold_together(self, a: Step, b: Step) -> bool:
-        """Whether one kernel may hold the statements of both: asked before they are joined."""
+        It is what `fits` asks of the joined step, before they are joined, which costs more.
+        """
         first, second = a.params["graph"], b.params["graph"]
-        return len(first.statements) + len(second.statements) <= self.limits.statements
-
-    def only_reader(self, a: Step, b: Step) -> bool:
-        """Whether nothing but `b` needs what `a` makes."""
-        return not (a.writes() & self._kept) and all(
-            reader is b for slot in a.writes() for reader in self.readers.get(slot, ())
+        slots = (b.reads() - a.writes()) | a.reads() | b.writes() | needed
+        return (
+            len(first.statements) + len(second.statements) <= self.limits.statements
+            and len(slots - {PRODUCT}) <= self.limits.buffers
         )
 
     def needed(self, a: Step, b: Step) -> frozenset[int]:
         """Return which results of `a` something other than `b` needs."""
         return frozenset(
-            slot
-            for slot in a.writes()
-            if slot in self._kept or any(reader is not b for reader in self.readers.get(slot, ()))
+            slot for slot in a.writes() if slot in self._kept or self._others_read(slot, b)
         )
 
+    def _others_read(self, slot: int, b: Step) -> bool:
+        readers = self.order.readers.get(slot, {})
+        return len(readers) > (id(b) in readers)
+
+    def only_reader(self, a: Step, b: Step) -> bool:
+        """Whether nothing but `b` needs what `a` makes."""
+        return not self.needed(a, b)
+
     def join(self, a: Step, b: Step, joined: Step) -> None:
-        """Put `joined` in the place of `a`, which comes first, and `b`.
+        """Put `joined` in the place of `b`, and of `a`, which comes first.
 
         Steps between them that lead from `a` come after it; `may_join` has made sure that none of
         those leads to `b`.
         """
-        first, last = self.place[id(a)], self.place[id(b)]
-        before, after = self._parted(a, first, last)
-        self._leave(a)
-        self._leave(b)
-        self._steps[first] = None
-        self._steps[first + 1 : last + 1] = [None] * (last - first)
-        for i, step in enumerate([*before, joined, *after], last - len(before) - len(after)):
-            self._steps[i] = step
-            if step is not joined:
-                self.place[id(step)] = i
-        self._enter(joined, last - len(after))
+        self.order.replace(a, b, joined)
 
     def may_join(self, a: Step, b: Step) -> bool:
         """Whether no step leads from `a` to `b`, other than `a` itself."""
-        first, last = self.place[id(a)], self.place[id(b)]
-        _, after = self._parted(a, first, last)
-        return not any(step.writes() & b.reads() for step in after)
-
-    def _parted(self, a: Step, first: int, last: int) -> tuple[list[Step], list[Step]]:
-        """Return the steps between two places that do not depend on `a`, and those that do."""
-        before: list[Step] = []
-        after: list[Step] = []
-        reached = set(a.writes())
-        for step in self._between(first, last):
-            if step.reads() & reached:
-                reached |= step.writes()
-                after.append(step)
-            else:
-                before.append(step)
-        return before, after
+        return not self.order.leads(a, b)
 
 
 def joined(a: Step, b: Step, needed: frozenset[int]) -> Step | None:
@@ -156,20 +111,8 @@ def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> 
     (first, a_inputs), (second, b_inputs) = pair
     shape, axes = first.shape, first.axes
     made = {out.index: result for out, result in zip(a.outs, first.results, strict=True)}
-    inputs: list[Ref | Number] = []
-    dtypes = []
-    place: dict[object, int] = {}
-
-    def operand(x: Ref | Number, graph: Graph, i: int) -> int:
-        # A table of lookups is no element of anyone's, even where it has the layout of one.
-        key = (x, i in graph.tables) if isinstance(x, Ref) else (number_key(x), graph.dtypes[i])
-        if key not in place:
-            place[key] = len(inputs)
-            inputs.append(x)
-            dtypes.append(graph.dtypes[i])
-        return place[key]
-
-    moves = [operand(x, first, i) for i, x in enumerate(a_inputs)]
+    operands = _Operands(a, first, a_inputs)
+    moves = operands.moves
 
     def moved(value: int) -> int:
         return moves[value] if value >= 0 else value
@@ -178,7 +121,7 @@ def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> 
     for i, x in enumerate(b_inputs):
         result = made.get(x.slot) if isinstance(x, Ref) else None
         if result is None:
-            args.append(operand(x, second, i))
+            args.append(operands.place(x, second, i))
             continue
         assert isinstance(x, Ref)
         seen = row_view(shape, axes) if result.row else Layout.dense(shape)
@@ -190,20 +133,54 @@ def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> 
     def later(value: int) -> int:
         return args[value] if value >= 0 else value - shift
 
+    in_place = operands.in_place
     statements: tuple[Statement, ...] = (
-        *(s.moved(moved) for s in first.statements),
-        *(s.moved(later) for s in second.statements),
+        *(first.statements if in_place else (s.moved(moved) for s in first.statements)),
+        *[
+            Statement(what, tuple([args[v] if v >= 0 else v - shift for v in values]), kinds, out)
+            for what, values, kinds, out in second.statements
+        ],
     )
-    outs: list[Slot] = []
-    results: list[Result] = []
-    for out, result in zip(a.outs, first.results, strict=True):
-        if out.index in needed:
-            outs.append(out)
-            results.append(replace(result, value=moved(result.value)))
-    outs.extend(b.outs)
-    results.extend(replace(r, value=later(r.value)) for r in second.results)
-    graph = Graph(shape, axes, tuple(dtypes), statements, tuple(results))
-    return Step("fused", tuple(inputs), tuple(outs), {"graph": graph})
+    stored = [(o, r) for o, r in zip(a.outs, first.results, strict=True) if o.index in needed]
+    outs: list[Slot] = [*(out for out, _ in stored), *b.outs]
+    results = [
+        *((r for _, r in stored) if in_place else (r.moved(moved) for _, r in stored)),
+        *(r.moved(later) for r in second.results),
+    ]
+    graph = Graph(shape, axes, tuple(operands.dtypes), statements, tuple(results))
+    both = Step("fused", tuple(operands.inputs), tuple(outs), {"graph": graph})
+    vars(both)["operands"] = operands.places  # which it would find out anew
+    return both
+
+
+class _Operands:
+    """The operands of a fused step, and further ones after them, each once.
+
+    There may be hundreds, once for every step that is joined: those of the first are only copied.
+    """
+
+    def __init__(self, step: Step, graph: Graph, inputs: tuple[Ref | Number, ...]):
+        self.inputs: list[Ref | Number] = []
+        self.dtypes: list[DType] = []
+        self.places: dict[Any, int] = {}
+        known = step.operands if inputs is step.inputs else None
+        self.in_place = known is not None and len(known) == len(inputs)  # each comes once
+        if known is not None and self.in_place:
+            self.inputs, self.dtypes = list(inputs), list(graph.dtypes)
+            self.places = dict(known)
+        self.moves = (
+            range(len(inputs))
+            if self.in_place
+            else [self.place(x, graph, i) for i, x in enumerate(inputs)]
+        )
+
+    def place(self, x: Ref | Number, graph: Graph, i: int) -> int:
+        """Return the place of what is operand `i` of its own graph."""
+        found = self.places.setdefault(operand_key(x, graph, i), len(self.inputs))
+        if found == len(self.inputs):
+            self.inputs.append(x)
+            self.dtypes.append(graph.dtypes[i])
+        return found
 
 
 def _one_domain(a: Step, b: Step) -> tuple[Seen, Seen] | None:

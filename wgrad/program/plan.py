@@ -8,6 +8,7 @@ are updated in place.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from dataclasses import dataclass
 from typing import Literal
 
@@ -80,7 +81,7 @@ def plan_memory(program: Program, device: Device) -> Plan:
                     places[out.index] = places[heir]
         for slot in dying:
             if places[slot].kind == "block" and slot not in taken:
-                blocks.free.append(places[slot].index)
+                blocks.give(places[slot].index)
     return Plan(places, tuple(blocks.sizes))
 
 
@@ -89,22 +90,25 @@ class _Blocks:
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
-        self.free: list[int] = []
+        self._free: list[tuple[int, int, int]] = []  # by size, then the one freed first
+        self._count = 0
+
+    def give(self, block: int) -> None:
+        """Let the next slot have a block."""
+        self._count += 1
+        insort(self._free, (self.sizes[block], self._count, block))
 
     def take(self, size: int) -> int:
         """Return a block for `size` bytes: the smallest free one that fits, or the largest, grown.
 
         Nothing is allocated before the plan is made, so growing costs only the difference.
         """
-        if not self.free:
+        if not self._free:
             self.sizes.append(size)
             return len(self.sizes) - 1
-        fitting = [i for i in self.free if size <= self.sizes[i]]
-        found = min(fitting, key=self.sizes.__getitem__, default=-1)
-        if not fitting:
-            found = max(self.free, key=self.sizes.__getitem__)
-            self.sizes[found] = size
-        self.free.remove(found)
+        wanted = min(size, self._free[-1][0])
+        _, _, found = self._free.pop(bisect_left(self._free, (wanted,)))
+        self.sizes[found] = max(size, self.sizes[found])
         return found
 
 

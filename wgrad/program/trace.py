@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from dataclasses import replace
+from math import prod
+from typing import Any, NamedTuple, NoReturn
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -25,12 +28,18 @@ from ..backends.array import (
     reduced_shape,
 )
 from ..backends.base import Device
-from ..backends.tracing import UNBACKED, traced_by
+from ..backends.faults import Faults
+from ..backends.tracing import UNBACKED, Live, traced_by
+from ..backends.varying import Varying
 from ..core import Node, Value, caller, place
-from ..dtypes import DType, float32, int32, rounded, uint32
+from ..dtypes import DType, bool_, float32, int32, rounded, uint32
 from ..errors import TraceError
+from ..interrupts import whole
 from ..layout import Layout, Shape
-from ..ops.indexing import outlier
+from ..ops.elementwise import where
+from ..ops.indexing import Allowed, checked, outlier
+from ..ops.intervals import union
+from .bounded import Suspect, bounded, settled
 from .grads import Touched
 from .ir import Ref, Slot, Step
 
@@ -52,6 +61,17 @@ class Given(Array):
 
     def view(self, layout: Layout) -> Array:
         return Given(self, layout, self.position, self.trace)
+
+
+class Roots(NamedTuple):
+    """Arrays from outside that the values of one made inside are taken from, and from `static`.
+
+    `whole` says that all of their values are there; else it may be some.
+    """
+
+    arrays: tuple[Array, ...]
+    static: tuple[int, int] | None
+    whole: bool
 
 
 class Check:
@@ -91,8 +111,12 @@ class Tracer:
         self.histories: dict[Storage, int] = {}
         self.start = Node().sequence  # later nodes were made inside
         self.refusal: TraceError | None = None  # what was refused first
+        self.assigned: str | None = None  # why no replay would do what the function does
+        self.searched = 0  # whether a module looked for its parameters (1), for buffers too (2)
         self._log: list[Callable[[], None]] = []
-        self._roots: WeakKeyDictionary[Storage, Array] = WeakKeyDictionary()
+        self._roots: WeakKeyDictionary[Storage, Roots] = WeakKeyDictionary()
+        self.suspects: list[Suspect] = []  # range checks that the program makes itself
+        self.faults: Faults | None = None
         self._drawing: tuple[int, int] = (0, 0)
 
     def given(self, x: Array, position: int) -> Given:
@@ -167,11 +191,11 @@ class Tracer:
                 self.versions[storage] = storage.version
                 self.changing(storage, "version", "bounds", "history")
             self.current[storage] = slot
-        root = None if source is None else self._root(source)
-        if root is None:
+        roots = None if source is None else self._root(source)
+        if roots is None:
             self._roots.pop(storage, None)
         else:
-            self._roots[storage] = root
+            self._roots[storage] = roots
 
     def ref(self, x: Array) -> Ref:
         """Return a view as the program sees it."""
@@ -188,7 +212,7 @@ class Tracer:
         **params: Any,
     ) -> Array:
         self._one_device(device)
-        refs = tuple([self.ref(x) if isinstance(x, Array) else x for x in inputs])
+        refs = tuple([self.ref(x) if isinstance(x, Array) else _fixed(x) for x in inputs])
         layout = Layout.dense(shape)
         storage = device.unbacked(layout.size)
         slot = self.made[storage] = self.new_slot(dtype)
@@ -197,6 +221,7 @@ class Tracer:
         return Array(storage, layout, dtype)
 
     # The device protocol.
+    @whole
     def upload(self, device: Device, data: np.ndarray, dtype: DType) -> Array:
         self._one_device(device)
         with traced_by(None):  # host data is an input that is the same in every run
@@ -214,8 +239,20 @@ class Tracer:
             "tensor and read it outside"
         )
 
+    def host(
+        self, device: Device, name: str, function: Any, operands: Sequence[Array], dtype: DType
+    ) -> NoReturn:
+        self.refuse(
+            f"{name} at {place(caller())} is computed by NumPy on the host, and a compiled "
+            "function does not leave its device: call it outside, and pass its result as argument"
+        )
+
     def synchronize(self, device: Device) -> NoReturn:
         self.refuse(f"the function waits for the device at {place(caller())}")
+
+    def number(self, device: Device, x: Varying, dtype: DType) -> Array:
+        """Return a number that each run reads anew as an array without axes."""
+        return self._add(device, "full", (), (), dtype, value=x.live())
 
     def full(self, device: Device, shape: Shape, value: Number, dtype: DType) -> Array:
         return self._add(device, "full", (), shape, dtype, value=rounded(value, dtype))
@@ -246,7 +283,7 @@ class Tracer:
         return self._add(device, "matmul", (a, b), shape, a.dtype, lead=lead, inner=inner)
 
     def copy(self, device: Device, x: Array) -> Array:
-        return self._follow(self._add(device, "copy", (x,), x.shape, x.dtype), x)
+        return self._follow(self._add(device, "copy", (x,), x.shape, x.dtype), (x,))
 
     def place(
         self,
@@ -257,11 +294,13 @@ class Tracer:
         fill: Number | None,
     ) -> Array:
         dtype = pieces[0].dtype
-        return self._add(device, "place", pieces, shape, dtype, targets=tuple(targets), fill=fill)
+        out = self._add(device, "place", pieces, shape, dtype, targets=tuple(targets), fill=fill)
+        around = None if fill is None or not dtype.is_integer else (int(fill), int(fill))
+        return self._follow(out, pieces, around)
 
     def gather(self, device: Device, x: Array, index: Array, axis: int) -> Array:
         out = self._add(device, "gather", (x, index), index.shape, x.dtype, axis=axis)
-        return self._follow(out, x)
+        return self._follow(out, (x,), whole=False)
 
     def scatter_add(
         self, device: Device, index: Array, values: Array, axis: int, size: int
@@ -311,60 +350,130 @@ class Tracer:
             self.write(device, target, fresh)
 
     # What other modules tell.
-    def _root(self, x: Array) -> Array | None:
-        """Return the array from outside whose values alone `x` holds, if there is one."""
+    def _root(self, x: Array) -> Roots | None:
+        """Return where the values of `x` come from, if from outside; else None."""
         storage = x.storage
         if storage in self.made or storage in self.current:
             return self._roots.get(storage)
-        return x
+        return Roots((x,), None, True)
 
-    def _follow(self, out: Array, x: Array) -> Array:
-        root = self._root(x)
-        if root is not None:
-            self._roots[out.storage] = root
+    def _follow(
+        self,
+        out: Array,
+        pieces: Sequence[Array],
+        static: tuple[int, int] | None = None,
+        whole: bool = True,
+    ) -> Array:
+        """Remember where the values of `out` come from: those of pieces, all of them if `whole`."""
+        if not out.dtype.is_integer:
+            return out
+        arrays: list[Array] = []
+        for x in pieces:
+            roots, known = self._root(x), self.own_bounds(x)
+            if roots is not None:
+                arrays += roots.arrays
+                whole = whole and roots.whole
+                known = roots.static
+            elif known is None and x.layout.size:
+                return out
+            static = known if static is None else union(static, known or static)
+        if arrays:
+            self._roots[out.storage] = Roots(tuple(dict.fromkeys(arrays)), static, whole)
         return out
 
-    def range_checked(
-        self,
-        x: Value,
-        least: int,
-        greatest: int,
-        check: Callable[[Value], None],
-        op: str,
-        besides: int | None = None,
-    ) -> None:
-        """Check integers now, and before every later run, where they come from outside."""
-        root = self._root(x.array)
-        if root is x.array:
+    @whole
+    def checked(self, x: Value, allowed: Allowed) -> Any:
+        """Return integers that all are `allowed`, and see to it in every later run.
+
+        What comes from outside is checked before a run; of what is computed from it, where that is
+        not enough, the program itself finds out.
+        """
+        roots = self._root(x.array)
+        if roots is None:
+            known = x.array.storage.bounds
+            if allowed.holds(known):
+                return x
+            data = self.constants.get(self.made.get(x.array.storage, -1))
+            if data is not None:
+                with traced_by(None):
+                    checked(Value(Array(data[0], x.array.layout, x.dtype)), allowed)
+                return x
+            if known is not None and allowed.excludes(known):
+                raise allowed.error(known[0], "")
+            return self._bounded(x, allowed)
+        fits = roots.static is None or allowed.holds(roots.static)
+        if fits and roots.whole:  # an integer out of range there is one here
             with traced_by(None):
-                check(x)
-            self.checks.append(Check(root, least, greatest, besides))
-            return
-        if root is not None:
-            with traced_by(None):
-                fits = outlier(Value(root), least, greatest, besides) is None
-            self.checks.append(Check(root, least, greatest, besides))
+                for root in roots.arrays:
+                    if root.layout.size:
+                        checked(Value(root), allowed)
+            self.checks += [Check(root, *allowed.limits) for root in roots.arrays]
+        elif fits and self._fit(roots, *allowed.limits):
+            self.choices += [Check(root, *allowed.limits) for root in roots.arrays]
         else:
-            found = x.array.storage.bounds
-            fits = found is not None and found[0] >= least and found[1] <= greatest
-        if not fits:
-            self.refuse(
-                f"{op} at {place(caller())} takes integers that the function computes, "
-                f"and to check that they lie within {least} and {greatest} is to read them: pass "
-                "them as an argument"
+            return self._bounded(x, allowed)
+        return x
+
+    def _bounded(self, x: Value, allowed: Allowed) -> Value:
+        made, suspect = bounded(x, allowed, place(caller()))
+        self.suspects.append(suspect)
+        return made
+
+    @staticmethod
+    def _fit(roots: Roots, least: int, greatest: int, besides: int | None = None) -> bool:
+        """Whether all integers in arrays from outside are in a range now."""
+        with traced_by(None):
+            return all(
+                not root.layout.size or outlier(Value(root), least, greatest, besides) is None
+                for root in roots.arrays
             )
 
+    @whole
     def range_chosen(self, x: Value, least: int, greatest: int) -> bool:
         """Whether integers lie in a range now; if so, the program is for runs where they do."""
-        root = self._root(x.array)
-        if root is None:
-            found = x.array.storage.bounds
-            return found is not None and found[0] >= least and found[1] <= greatest
-        with traced_by(None):
-            fits = outlier(Value(root), least, greatest) is None
-        if fits:
-            self.choices.append(Check(root, least, greatest))
+        roots = self._root(x.array)
+        found = x.array.storage.bounds if roots is None else roots.static
+        if (roots is None or found is not None) and not (
+            found is not None and least <= found[0] and found[1] <= greatest
+        ):
+            return False
+        fits = roots is None or self._fit(roots, least, greatest)
+        if fits and roots is not None:
+            self.choices += [Check(root, least, greatest) for root in roots.arrays]
         return fits
+
+    def settle(self) -> None:
+        """End a trace whose program checks ranges itself: note what it finds, and keep the rest."""
+        if not self.suspects:
+            return
+        assert self.device is not None
+        with traced_by(None):
+            records = self.device.full((len(self.suspects), 2), 0, int32)
+        self.faults, noted, failed = settled(self.suspects, records)
+        self.suspects.clear()  # they hold results, as a function would that keeps some
+        first: dict[Storage, int] = {}
+        for (storage, _), slot in self.initial.items():
+            first.setdefault(storage, slot)
+        shapes = {out.index: out.shape for step in self.steps for out in step.outs}
+        for storage, slot in list(self.current.items()):
+            shape = shapes.get(slot, (storage.size,))
+            if storage.size and prod(shape) == storage.size:
+                self._unless(failed, storage, first[storage], shape)
+        self.device.replace(records, noted)
+
+    def _unless(self, failed: Array, storage: Storage, first: int, shape: Shape) -> None:
+        """Let a storage from outside end with the values that it had, if a check has failed."""
+        layout, now = Layout.dense(shape), self.current[storage]
+        dtype = self.dtypes[now]
+        flag = Ref(self.slot_of(failed), failed.layout.expand(shape), bool_)
+        inputs = (flag, Ref(first, layout, dtype), Ref(now, layout, dtype))
+        out = Slot(self.new_slot(dtype), shape, dtype)
+        params = {"body": where.body, "dtypes": (bool_, dtype, dtype)}
+        self.steps.append(Step("map", inputs, (out,), params))
+        self.origins.append(caller())
+        self.current[storage] = out.index
+        self._roots.pop(storage, None)
+        storage.bounds = None
 
     def grad_touched(self, node: Node, how: str) -> None:
         """Remember a gradient as it was, and how much of that the function saw."""
@@ -397,6 +506,17 @@ class Tracer:
                 f"{place(caller())}: make the tensor inside, or assign inside no_grad()"
             )
 
+    def setting_assigned(self, what: str) -> None:
+        """Note that the function assigns what programs read anew: it is left uncompiled.
+
+        In the run of this trace, what has been read so far is what it was.
+        """
+        self.assigned = self.assigned or f"it assigns {what} at {place(caller())} in every call"
+        self.steps = [
+            replace(s, inputs=tuple([float(x) if isinstance(x, Live) else x for x in s.inputs]))
+            for s in self.steps
+        ]
+
     def each_run(self, callback: Callable[..., None], *args: Any) -> None:
         """Call `callback(1, *args)` before every later run; with -1 to undo it when that fails."""
         self.callbacks.append((callback, args))
@@ -412,17 +532,43 @@ class Tracer:
 
     # Undoing.
     def changing(self, owner: Any, *names: str) -> None:
-        """Remember attributes of `owner`, or the content of a list or dict, as they are now."""
+        """Remember attributes of `owner`, or the content of a list or dict, as they are now.
+
+        What the function makes itself is not kept alive by that, for what lives on at the end of a
+        trace is taken for a result.
+        """
+        if isinstance(owner, Node) and owner.sequence > self.start:
+            return
         if not names:
             self._log.append(_restorer(owner))
         for name in names:
             value = getattr(owner, name)
-            self._log.append(functools.partial(setattr, owner, name, value))
+            if not (isinstance(value, Node) and value.sequence > self.start):  # it was another
+                self._log.append(_setter(owner, name, value))
 
     def undo(self) -> None:
         """Leave everything outside as it was before the trace."""
         while self._log:
             self._log.pop()()
+
+
+def _fixed(x: Any) -> Number:
+    return float(x) if type(x) is Varying else x
+
+
+def _setter(owner: Any, name: str, value: Any) -> Callable[[], None]:
+    """Return what gives an attribute back its value, should its owner still live."""
+    try:
+        found = weakref.ref(owner)
+    except TypeError:
+        return functools.partial(setattr, owner, name, value)
+
+    def restore() -> None:
+        left = found()
+        if left is not None:
+            setattr(left, name, value)
+
+    return restore
 
 
 def _restorer(container: Any) -> Callable[[], None]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backends.varying import Varying
 from ..core import Value
 from ..errors import ArgumentError
 
@@ -30,6 +31,8 @@ def token(x: Any) -> Any:
     kind = type(x)
     if kind in _PLAIN:
         return kind, x
+    if kind is Varying:
+        return kind, x.expression
     if kind is float:
         return kind, struct.pack("d", x)
     if kind is complex:
@@ -127,18 +130,17 @@ class Static:
         self.value = value
 
 
-def template(value: Any, leaves: list[Any], known: dict[int, Any]) -> tuple[Any, Any]:
+def template(
+    value: Any, leaves: dict[int, tuple[int, Any]], known: dict[int, Any]
+) -> tuple[Any, Any]:
     """Return (what `fill` makes the same value of, an account of it to compare).
 
     Containers are made anew at every filling, but for the `known` ones (by id), which existed
-    before. A tensor that occurs twice is one leaf.
+    before. A tensor that occurs twice is one leaf: `leaves` gets the number of each, by its id.
     """
     if isinstance(value, Value):
-        for i, x in enumerate(leaves):
-            if x is value:
-                return Leaf(i), ("tensor", i)
-        leaves.append(value)
-        return Leaf(len(leaves) - 1), ("tensor", len(leaves) - 1)
+        i, _ = leaves.setdefault(id(value), (len(leaves), value))
+        return Leaf(i), ("tensor", i)
     kind = type(value)
     if isinstance(value, (tuple, list, dict)) and id(value) not in known:
         if isinstance(value, dict):
@@ -148,6 +150,8 @@ def template(value: Any, leaves: list[Any], known: dict[int, Any]) -> tuple[Any,
             return made, (kind, tuple(map(_account, value)), tuple(p[1] for p in pairs))
         pairs = [template(x, leaves, known) for x in value]
         return _like(value, [p[0] for p in pairs]), (kind, tuple(p[1] for p in pairs))
+    if kind is Varying:
+        value = float(value)
     return Static(value), _account(value)
 
 

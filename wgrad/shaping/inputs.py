@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,6 +69,14 @@ def as_float(value: Any, where: str, name: str = "") -> float:
     except OverflowError:
         what = f"{name}={shown(number)}" if name else shown(number)
         raise ArgumentError(f"{where}: {what} came, and no float is as large") from None
+
+
+def checked_choice(value: Any, options: Sequence[str], where: str, name: str) -> str:
+    """Return one of several words. Raises: ArgumentError for all else."""
+    if not isinstance(value, str) or value not in options:
+        words = " or ".join(f'"{word}"' for word in options)
+        raise ArgumentError(f"{where}: {name}={shown(value)} came; {words} is needed")
+    return value
 
 
 def checked_flag(value: Any, where: str, name: str) -> bool:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 def _joined(tensors: Sequence[Any], op: str) -> list[Tensor]:
     """Return the tensors of one device that `op` is to join."""
-    if isinstance(tensors, Value) or not isinstance(tensors, Sequence) or not len(tensors):
+    wrong = isinstance(tensors, (Value, str, bytes, range))
+    if wrong or not isinstance(tensors, Sequence) or not len(tensors):
         raise ArgumentError(f"{op}: a list of at least one tensor is needed")
     found = list(as_tensors(op, *tensors))
     for x in found:
@@ -41,9 +42,9 @@ def _promoted(tensors: list[Tensor]) -> list[Tensor]:
     return [with_dtype(x, common) for x in tensors]
 
 
-def concat(tensors: Sequence[Tensor], axis: int | None = 0) -> Tensor:
+def concat(arrays: Sequence[Tensor], axis: int | None = 0) -> Tensor:
     """Return tensors joined along an axis in which alone they may differ; None flattens first."""
-    found = _joined(tensors, "concat")
+    found = _joined(arrays, "concat")
     if axis is None:
         found, axis = [reshape(x, (-1,)) for x in found], 0
     first = found[0].shape
@@ -56,9 +57,9 @@ def concat(tensors: Sequence[Tensor], axis: int | None = 0) -> Tensor:
     return placing.concat(_promoted(found), at)
 
 
-def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+def stack(arrays: Sequence[Tensor], axis: int = 0) -> Tensor:
     """Return tensors of one shape joined along a new axis."""
-    found = _joined(tensors, "stack")
+    found = _joined(arrays, "stack")
     for x in found:
         if x.shape != found[0].shape:
             raise ShapeError(f"stack: shapes {found[0].shape} and {x.shape} differ")

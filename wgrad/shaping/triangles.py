@@ -61,6 +61,25 @@ def diag(x: Tensor, k: int = 0) -> Tensor:
     return placing.embed_diagonal(x, shape, offset, 0, 1)
 
 
+def diag_embed(x: Tensor, offset: int = 0, axis1: int = -2, axis2: int = -1) -> Tensor:
+    """Return matrices of zeros with the last axis of `x` along a diagonal: diagonal's inverse.
+
+    `axis1` and `axis2` are the rows and columns among the axes of the result.
+    Shapes: (..., n) -> (..., n + |offset|, n + |offset|). Raises: ShapeError; AxisError.
+    """
+    x = as_tensor(x, "diag_embed")
+    if not x.shape:
+        raise ShapeError("diag_embed: a 0-d tensor came, and at least 1 axis is needed")
+    first, second = (normalize_axis(a, len(x.shape) + 1, "diag_embed") for a in (axis1, axis2))
+    if first == second:
+        raise AxisError(f"diag_embed: axis {first} came twice, and two axes are needed")
+    k = _clamped(offset, 2**32, 2**32, "diag_embed", "offset")
+    shape = list(x.shape[:-1])
+    for axis in sorted((first, second)):
+        shape.insert(axis, x.shape[-1] + abs(k))
+    return placing.embed_diagonal(x, check_size(tuple(shape), "diag_embed"), k, first, second)
+
+
 def tril(x: Tensor, k: int = 0) -> Tensor:
     """Return matrices (..., n, m) with zeros above the k-th diagonal."""
     x = as_tensor(x, "tril")

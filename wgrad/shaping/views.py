@@ -150,15 +150,15 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Shape:
     return check_size(layout.broadcast_shapes("broadcast_shapes", *found), "broadcast_shapes")
 
 
-def broadcast_arrays(*tensors: Tensor) -> tuple[Tensor, ...]:
+def broadcast_arrays(*arrays: Tensor) -> list[Tensor]:
     """Return views of the tensors, each repeated to the shape that all of them broadcast to."""
-    found = as_tensors("broadcast_arrays", *tensors)
+    found = as_tensors("broadcast_arrays", *arrays)
     shape = layout.broadcast_shapes("broadcast_arrays", *(x.shape for x in found))
     check_size(shape, "broadcast_arrays")
-    return tuple(expanded(x, shape) for x in found)
+    return [expanded(x, shape) for x in found]
 
 
-def meshgrid(*tensors: Tensor, indexing: str = "xy") -> tuple[Tensor, ...]:
+def meshgrid(*arrays: Tensor, indexing: str = "xy") -> list[Tensor]:
     """Return for each 1-d tensor a view with its elements along an axis of a grid of all of them.
 
     indexing="ij" gives the first tensor the first axis, and so on; "xy" exchanges the first two
@@ -166,7 +166,7 @@ def meshgrid(*tensors: Tensor, indexing: str = "xy") -> tuple[Tensor, ...]:
     """
     if not isinstance(indexing, str) or indexing not in ("xy", "ij"):
         raise ArgumentError(f'meshgrid: indexing={shown(indexing)} came; "xy" or "ij" is needed')
-    found = as_tensors("meshgrid", *tensors)
+    found = as_tensors("meshgrid", *arrays)
     axes = list(range(len(found)))
     if indexing == "xy":
         axes[:2] = axes[:2][::-1]
@@ -178,7 +178,7 @@ def meshgrid(*tensors: Tensor, indexing: str = "xy") -> tuple[Tensor, ...]:
         for x, axis in zip(found, axes, strict=True)
     ]
     shape = check_size(layout.broadcast_shapes("meshgrid", *(x.shape for x in columns)), "meshgrid")
-    return tuple(expanded(x, shape) for x in columns)
+    return [expanded(x, shape) for x in columns]
 
 
 def expand_dims(x: Tensor, axis: int | Sequence[int]) -> Tensor:

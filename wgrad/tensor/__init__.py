@@ -22,6 +22,7 @@ from ..errors import (
     WgradError,
     shown,
 )
+from ..interrupts import interrupts_wait
 from ..layout import Shape, broadcast_shapes
 from ..ops import elementwise as ew
 from ..ops import movement, reduction
@@ -35,8 +36,9 @@ class Tensor(Operators, Methods, Gradients):
     """An array on a device that can be differentiated through.
 
     Made by `wg.tensor` and its kin, not by calling the class. `.backward()` fills the `.grad` of
-    the leaves that require gradients; everything else follows NumPy. `x += y` is `x = x + y`, a
-    new tensor, so that what the tape saved stays true; `x[...] = y` and `assign` write in place.
+    the leaves that require gradients; everything else follows NumPy. `x += y`, `x[...] = y` and
+    `assign` write in place; but where the tape follows x or y, `x += y` is `x = x + y`, a new
+    tensor, so that what was saved stays true, and for a leaf that requires grad an error.
     """
 
     __slots__ = ()
@@ -230,17 +232,20 @@ class Tensor(Operators, Methods, Gradients):
                 refuse(value)
         value._check_fits(self.shape, "assign")
         self._check_memory("assign")
-        with tape.no_grad():
-            source = expanded(with_dtype(value, self.dtype), self.shape).array
-        self._write(source)
+        self._write(tape.recording(False, self._ready, value).array)
         return self
+
+    def _ready(self, value: Tensor) -> Tensor:
+        """Return what is assigned in the tensor's own dtype and shape."""
+        return expanded(with_dtype(value, self.dtype), self.shape)
 
     def _for_assignment(self, value: Any, where: str) -> Tensor:
         """Return what is assigned here as a tensor, of any shape. Raises: DTypeError, ..."""
-        from ..creation import tensor
+        from ..creation import host_array, tensor
 
         if not isinstance(value, Tensor):
-            if not self.dtype.is_floating and np.asarray(value).dtype.kind == "f":
+            value = host_array(value, where)
+            if not self.dtype.is_floating and value.dtype.kind == "f":
                 raise DTypeError(
                     f"{where}: floating values came for a {self.dtype.name} tensor: convert them "
                     "first"
@@ -273,11 +278,12 @@ class Tensor(Operators, Methods, Gradients):
     def _write(self, source: Any, owned: bool = False) -> None:
         """Give the tensor the values of an array, which nobody else holds when `owned`."""
         bounds = source.storage.bounds
-        if owned:
-            self.device.replace(self.array, source)
-        else:
-            self.device.write(self.array, source)
-        self._has_changed(bounds)
+        with interrupts_wait():  # new values are told from old ones by the version
+            if owned:
+                self.device.replace(self.array, source)
+            else:
+                self.device.write(self.array, source)
+            self._has_changed(bounds)
 
     def _has_changed(self, bounds: tuple[int, int] | None = None) -> None:
         """Note that the values are others now; `bounds` are those of all of them."""
@@ -287,17 +293,22 @@ class Tensor(Operators, Methods, Gradients):
         storage.bounds = bounds if whole else None
         if whole:
             storage.history = None
-        if self.node is not None and not (self.node.op is None and self.node.requires_grad):
-            changing(self, "node")
-            # A leaf stays one; any other identity was that of the old values.
-            tracked_beside = self.array.storage.history is not None
-            self.node = tape.unfollowed(self.array) if tracked_beside else None
+        node = self.node
+        if node is None or (node.op is None and node.requires_grad):
+            return
+        if self.is_parameter:  # frozen: it has no history that could be wrong
+            changing(node, "version")
+            node.version = storage.version
+            return
+        changing(self, "node")
+        # A leaf stays one; any other identity was that of the old values.
+        self.node = None if storage.history is None else tape.unfollowed(self.array)
 
     # Copies and pickles: values and what a leaf carries; never the graph.
     def __deepcopy__(self, memo: dict) -> Tensor:
         grad = None if self.grad is None else self.grad.detach().copy()
         leaf = self.requires_grad and self.is_leaf
-        return _rebuilt(self.detach().copy(), leaf, grad if leaf else None)
+        return _rebuilt(self.detach().copy(), leaf, grad, self.is_parameter)
 
     def __reduce__(self) -> tuple[Any, ...]:
         grad = None if self.grad is None else self.grad.numpy()
@@ -307,6 +318,7 @@ class Tensor(Operators, Methods, Gradients):
             self.device.name,
             self.requires_grad and self.is_leaf,
             grad,
+            self.is_parameter,
         )
 
     # Indexing.
@@ -317,14 +329,22 @@ class Tensor(Operators, Methods, Gradients):
         indexing.setitem(self, key, value)
 
 
-def _rebuilt(out: Tensor, requires_grad: bool, grad: Tensor | None) -> Tensor:
-    if requires_grad:
+def _rebuilt(out: Tensor, requires_grad: bool, grad: Tensor | None, parameter: bool) -> Tensor:
+    if requires_grad or parameter:
         out.requires_grad_()
         out.set_grad(grad)
+        out.requires_grad_(requires_grad)
     return out
 
 
-def _unpickle(data: np.ndarray, dtype: str, device: str, requires_grad: bool, grad: Any) -> Tensor:
+def _unpickle(
+    data: np.ndarray,
+    dtype: str,
+    device: str,
+    requires_grad: bool,
+    grad: Any,
+    parameter: bool = False,
+) -> Tensor:
     """Rebuild a pickled tensor on its device, or on the default one where that does not exist."""
     from ..creation import tensor
     from ..devices import default_device, log
@@ -338,7 +358,8 @@ def _unpickle(data: np.ndarray, dtype: str, device: str, requires_grad: bool, gr
         target = default_device()
         log.warning("unpickling onto %s instead of %s: %s", target.name, device, error)
     out = tensor(data, dtype, target)
-    return _rebuilt(out, requires_grad, None if grad is None else tensor(grad, dtype, target))
+    found = None if grad is None else tensor(grad, dtype, target)
+    return _rebuilt(out, requires_grad, found, parameter)
 
 
 core.set_tensor_type(Tensor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,11 @@ class Gradients(Value):
         self.requires_grad_(value)
 
     def requires_grad_(self: Any, value: bool = True) -> Tensor:
-        """Make this leaf require gradients, or not, and return it. Raises: GradientError."""
+        """Make this leaf require gradients, or not, and return it.
+
+        From the first time on it is a parameter, as what `wg.parameter` makes is: False freezes it,
+        and neither a module nor an optimizer forgets it. Raises: GradientError.
+        """
         if value and not self.dtype.is_floating:
             raise GradientError(
                 f"requires_grad: {self.dtype.name} cannot require gradients; a floating dtype is "
@@ -44,9 +49,15 @@ class Gradients(Value):
         if self.node is None:
             changing(self, "node")
             self.node = Node()
-        changing(self.node, "requires_grad")
+        changing(self.node, "requires_grad", "is_parameter")
         self.node.requires_grad = bool(value)
+        self.node.is_parameter |= bool(value)
         return self
+
+    @property
+    def is_parameter(self) -> bool:
+        """Whether this is a leaf that gradients were asked for, even if it is frozen by now."""
+        return self.node is not None and self.node.op is None and self.node.is_parameter
 
     @property
     def is_leaf(self) -> bool:
@@ -76,7 +87,7 @@ class Gradients(Value):
                 tape.touch_grad(self.node, "set")
                 self.node.grad = None
             return
-        if not self.requires_grad:
+        if not self.requires_grad and not self.is_parameter:
             raise GradientError("set_grad: the tensor does not require grad")
         assert self.node is not None
         tape.touch_grad(self.node, "set")
@@ -165,14 +176,14 @@ class HookHandle:
     _keys = itertools.count()  # not the handle's id, which is free again when nobody keeps it
 
     def __init__(self, node: Node, hook: Callable):
-        changing(node, "hooks")
-        if node.hooks is None:
-            node.hooks = {}
-        self._hooks = node.hooks
+        self._node = weakref.ref(node)
         self._key = next(self._keys)
-        self._hooks[self._key] = hook
+        changing(node, "hooks")
+        node.hooks = {**(node.hooks or {}), self._key: hook}
 
     def remove(self) -> None:
         """Take the hook away; removing twice does nothing."""
-        changing(self._hooks)
-        self._hooks.pop(self._key, None)
+        node = self._node()
+        if node is not None and node.hooks is not None and self._key in node.hooks:
+            changing(node, "hooks")
+            node.hooks = {k: hook for k, hook in node.hooks.items() if k != self._key}

@@ -221,8 +221,10 @@ class Methods(Value):
     def diagonal(self: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
         return shaping.diagonal(self, offset, axis1, axis2)
 
-    def trace(self: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-        return functional.trace(self, offset, axis1, axis2)
+    def trace(
+        self: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, *, dtype: Any = None
+    ) -> Tensor:
+        return functional.trace(self, offset, axis1, axis2, dtype=dtype)
 
     def argsort(self: Any, axis: int = -1, descending: bool = False) -> Tensor:
         return indexing.argsort(self, axis, descending)
@@ -238,6 +240,15 @@ class Methods(Value):
 
     def take(self: Any, indices: Any, axis: int | None = None) -> Tensor:
         return indexing.take(self, indices, axis)
+
+    def masked_scatter(self: Any, mask: Any, source: Tensor) -> Tensor:
+        return indexing.masked_scatter(self, mask, source)
+
+    def unfold(self: Any, axis: int, size: int, step: int) -> Tensor:
+        return functional.sliding_windows(self, axis, size, step)
+
+
+Methods.unfold.__doc__ = functional.sliding_windows.__doc__
 
 
 def _one_or_many(items: tuple[Any, ...]) -> Any:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .. import core, functional
 from ..core import Value
 from ..ops import elementwise as ew
 from ..ops import movement
+from .updates import updated
 
 if TYPE_CHECKING:
     from . import Tensor
+
+
+def _augmented(sign: str, function: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Any]:
+    """Return the method of an operator that assigns, such as `+=`."""
+
+    def update(self: Any, other: Any) -> Any:
+        return updated(self, sign, function, other)
+
+    return update
 
 
 class Operators(Value):
@@ -131,3 +142,17 @@ class Operators(Value):
 
     def __invert__(self) -> Tensor:
         return ew.bitwise_invert(self)
+
+    __iadd__ = _augmented("+=", ew.add)
+    __isub__ = _augmented("-=", ew.subtract)
+    __imul__ = _augmented("*=", ew.multiply)
+    __itruediv__ = _augmented("/=", ew.divide)
+    __ifloordiv__ = _augmented("//=", ew.floor_divide)
+    __imod__ = _augmented("%=", ew.remainder)
+    __ipow__ = _augmented("**=", functional.pow)
+    __imatmul__ = _augmented("@=", functional.matmul)
+    __iand__ = _augmented("&=", ew.bitwise_and)
+    __ior__ = _augmented("|=", ew.bitwise_or)
+    __ixor__ = _augmented("^=", ew.bitwise_xor)
+    __ilshift__ = _augmented("<<=", ew.bitwise_left_shift)
+    __irshift__ = _augmented(">>=", ew.bitwise_right_shift)

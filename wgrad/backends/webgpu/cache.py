@@ -16,14 +16,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ...environment import CACHE_DIR
+
 FORMAT = 1
+KEPT = 4096  # choices, in memory and on disk
 _log = logging.getLogger("wgrad")
 
 
 def folder() -> Path:
     """Return where the user's caches are; WGRAD_CACHE_DIR overrides it."""
-    if chosen := os.environ.get("WGRAD_CACHE_DIR"):
-        return Path(chosen)
+    if chosen := CACHE_DIR.read():
+        return chosen
     if sys.platform == "darwin":
         return Path("~/Library/Caches/wgrad").expanduser()
     if sys.platform == "win32":
@@ -62,13 +65,15 @@ class Results:
     def put(self, kind: str, choice: Any) -> None:
         """Keep a choice, in the file too if that can be; what others wrote meanwhile stays."""
         self._rows = {**(self._rows or {}), **self._read(), kind: choice}
+        for oldest in list(self._rows)[:-KEPT]:
+            del self._rows[oldest]
         content = {"format": FORMAT, "about": self.about, "choices": self._rows}
         try:
             path = self.path
             if path is None:
                 raise OSError("there is no home directory")
             path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, json.dumps(content, indent=1, sort_keys=True))
+            _replace(path, json.dumps(content, indent=1))
         except OSError as error:
             if not self._warned:
                 self._warned = True

@@ -8,31 +8,39 @@ empty, and host writes wait until recorded work that uses their target is on its
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from ... import forking
 from ...errors import (
     DeviceError,
     ForkedError,
     MissingDependencyError,
     OutOfMemoryError,
     ShaderError,
+    WgradError,
 )
-from ...interrupts import interrupts_wait
+from ...interrupts import interrupts_wait, whole
+from ...recent import Recent, Shared
 from ...statistics import COUNTERS
+from . import headroom
 
 PARAMS_BYTES = 256  # the largest Params of any shader; bound at a dynamic offset
 RING_BYTES = 1 << 18  # parameters of the dispatches of one submit
 BATCH = 128  # dispatches a submit: fewer keep the GPU waiting, more keep it idle for longer
 UNSUBMITTED_BYTES = 1 << 24  # uploads without a submit are kept in memory by the driver,
 WRITE_OVERHEAD = 2048  # and so much more for each of them
+MOVED_BYTES = 1 << 26  # between host and device at once: the driver takes as much beside, for each
 GROUPS_PER_DIMENSION = 65535
-GROUPS_KEPT = 8192  # cached bind groups
+GROUPS_KEPT = 8192  # cached bind groups, of a kilobyte each
+LAYOUTS_KEPT = 256  # of bind groups, by what becomes of each buffer
+PIPELINES_KEPT = 128  # besides those that who runs them holds: up to a megabyte each
 # Asked for at the adapter's maximum; everything else is within the portable defaults.
 LIMITS = ("max-buffer-size", "max-storage-buffer-binding-size")
 
@@ -42,7 +50,8 @@ NO_ADAPTER = (
     "vulkan-swrast)"
 )
 
-_lock = threading.Lock()
+_lock = threading.RLock()
+forking.register(sys.modules[__name__], "_lock", order=2)
 _adapters: list[Any] | None = None
 _forked = False
 
@@ -56,9 +65,16 @@ def _after_fork() -> None:
     if _forked and classes is not None:
         # The driver's threads did not come along: releasing an object of theirs never returns.
         classes.GPUObjectBase.__del__ = lambda self: None
+    if _forked:
+        # Nor do what it does at an exit: Mesa joins its threads there, and what became of their
+        # stacks is anyone's. Called first of all, `_exit` gets the status and leaves the rest out.
+        with contextlib.suppress(AttributeError, OSError):  # not every libc has on_exit
+            libc = ctypes.CDLL(None)
+            libc.on_exit(ctypes.cast(libc._exit, ctypes.c_void_p), None)
 
 
-os.register_at_fork(after_in_child=_after_fork)
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def check_process() -> None:
@@ -77,8 +93,9 @@ def adapters() -> list[Any]:
     """
     global _adapters
     check_process()
-    with _lock:
+    with interrupts_wait(), _lock:
         if _adapters is None:
+            headroom.require(headroom.DRIVERS, "loading the drivers of this machine's GPUs")
             try:
                 wgpu = importlib.import_module("wgpu")
                 native = importlib.import_module("wgpu.backends.wgpu_native.extras")
@@ -100,20 +117,53 @@ def adapters() -> list[Any]:
 class Buffer:
     """GPU memory from the pool: at least as large as was asked for, a multiple of 16 bytes."""
 
-    __slots__ = ("batch", "groups", "nbytes", "raw", "uid")
+    __slots__ = ("batch", "give_back", "groups", "nbytes", "raw", "uid")
+
+    start = 0  # of what is bound of it
 
     def __init__(self, raw: Any, nbytes: int, uid: int):
         self.raw = raw
         self.nbytes = nbytes
-        self.uid = uid
+        self.uid: Hashable = uid
         self.batch = -1  # the batch of dispatches that used it last
         self.groups: set[tuple] = set()  # keys of the cached bind groups that hold it
+        self.give_back: Any = None  # called without arguments when its storage is gone
+
+    @property
+    def whole(self) -> Buffer:
+        """The buffer itself."""
+        return self
+
+
+class Window(Buffer):
+    """`nbytes` of a buffer from `start` on, to be bound in its place; no memory of its own."""
+
+    __slots__ = ("_whole", "start")
+
+    def __init__(self, whole: Buffer, start: int, nbytes: int):
+        self._whole = whole
+        self.start = start
+        self.nbytes = nbytes
+        self.uid = (whole.uid, start, nbytes)
+        self.raw, self.groups = whole.raw, whole.groups
+
+    @property
+    def whole(self) -> Buffer:
+        return self._whole
+
+    @property
+    def batch(self) -> int:  # no attribute, but the whole buffer's
+        return self._whole.batch
+
+    @batch.setter
+    def batch(self, batch: int) -> None:
+        self._whole.batch = batch
 
 
 class Pipeline:
     """A compiled shader; `access` says of each storage buffer whether it is read or written."""
 
-    __slots__ = ("access", "code", "label", "raw")
+    __slots__ = ("__weakref__", "access", "code", "label", "raw")
 
     def __init__(self, raw: Any, access: str, label: str, code: str):
         self.raw = raw
@@ -130,31 +180,77 @@ class _Dispatch(NamedTuple):
     groups: int
 
 
+class _Driving:
+    """A block of calls of the driver: other threads wait, and so do handlers of signals.
+
+    Raises: DeviceError in a finalizer that the garbage collector runs amid such a block, for the
+    driver cannot be entered twice.
+    """
+
+    def __init__(self, gpu: Gpu):
+        self._lock = gpu.lock
+        self._waiting = interrupts_wait()  # of the thread that is inside
+        self._entered = False
+
+    def __enter__(self) -> None:
+        waiting = interrupts_wait()
+        waiting.__enter__()
+        self._lock.acquire()
+        if self._entered:
+            self._lock.release()
+            waiting.__exit__()
+            raise DeviceError(
+                "webgpu: a finalizer (__del__, a weakref's callback) used the device amid a call "
+                "of its driver; tensors can be used when that has returned"
+            )
+        self._waiting, self._entered = waiting, True
+
+    def __exit__(self, *exc: object) -> None:
+        waiting, self._entered = self._waiting, False
+        self._lock.release()
+        waiting.__exit__()
+
+
 class Gpu:
     """An open adapter: records dispatches, submits them in batches, moves bytes both ways.
 
-    Its lock serialises all threads: a dispatch is one critical section.
+    Its lock serialises all threads. In the main thread a handler of a signal may come between any
+    two calls, work with the device itself, and raise: what it must not part is done with no call
+    between, or in a block that it waits for (`driving`). `most_bound` asks for smaller bindings
+    than the adapter's, and `most_bytes` for smaller buffers.
     """
 
-    def __init__(self, adapter: Any):
+    def __init__(self, adapter: Any, most_bound: int | None = None, most_bytes: int | None = None):
         check_process()
+        headroom.require(headroom.device_bytes(), "opening a device")
+        self.lost: str | None = None  # what the driver said when it gave the device up
         self.wgpu = importlib.import_module("wgpu")
+        self.adapter = adapter
         self.info = dict(adapter.info)
         self.features = frozenset(adapter.features)
         wanted = [f for f in ("shader-f16", "subgroup", "timestamp-query") if f in self.features]
         limits = {k: v for k, v in adapter.limits.items() if k in LIMITS}
+        for limit, wish in zip(LIMITS, (most_bytes, most_bound), strict=True):
+            limits[limit] = min(limits[limit], wish or limits[limit])
         try:
             self.raw = adapter.request_device_sync(required_features=wanted, required_limits=limits)
         except Exception as error:
-            raise DeviceError(f"webgpu: {self.info['device']} did not open: {error}") from error
+            text = f"webgpu: {self.info['device']} did not open: {error}"
+            raise (OutOfMemoryError if _is_memory(error) else DeviceError)(text) from error
         self.limits = {k: int(v) for k, v in self.raw.limits.items()}
         self.is_software = self.info["adapter_type"] == "CPU"
         self.lock = threading.RLock()
-        self.largest_buffer = min(
-            self.limits["max-buffer-size"], self.limits["max-storage-buffer-binding-size"]
-        )
+        self._after_fork()
+        forking.register(self, "lock", order=3, forget=Gpu._after_fork)
+        # Both in whole vec4s, as all memory is. What does not fit into one binding is worked on in
+        # windows, which begin at multiples of `align`.
+        self.largest_buffer = self.limits["max-buffer-size"] // 16 * 16
+        bound = self.limits["max-storage-buffer-binding-size"] // 16 * 16
+        self.largest_binding = min(bound, self.largest_buffer)
+        self.align = max(16, self.limits["min-storage-buffer-offset-alignment"])
+        self.has_large = False  # has there been a buffer that one binding does not hold?
         self.slot = max(32, self.limits["min-uniform-buffer-offset-alignment"])
-        self._ring = bytearray(RING_BYTES)
+        self._ring, self._spare = bytearray(RING_BYTES), bytearray(RING_BYTES)
         usage = self.wgpu.BufferUsage
         self._storage_usage = usage.STORAGE | usage.COPY_SRC | usage.COPY_DST
         self._uniforms = self.raw.create_buffer(
@@ -163,9 +259,11 @@ class Gpu:
         # Held here, a buffer is never garbage. Were a tensor in a reference cycle its only owner,
         # the collector would run wgpu's destructor of the buffer too, just as ours returns it to
         # the pool; binding it later would end the process.
-        self._alive: dict[int, Buffer] = {}
-        self._layouts: dict[str, tuple[Any, Any]] = {}
-        self._groups: dict[tuple, Any] = {}
+        self._alive: dict[Hashable, Buffer] = {}
+        self._layouts: Recent[str] = Recent(LAYOUTS_KEPT)
+        # Bind groups, each with the sets of its buffers that have its key.
+        self._groups: Recent[tuple] = Recent(GROUPS_KEPT)
+        self._texts: Shared[tuple[str, str], Pipeline] = Shared(PIPELINES_KEPT)
         self._stamps: tuple[Any, Any] | None = None  # a query set and the buffer it resolves to
         self._stamped = False  # does the next pass write them?
         self._record: list[Any] | None = None
@@ -175,77 +273,133 @@ class Gpu:
         self.batch = 0
         self.dropped = 0  # buffers so far: who caches bind groups of its own lets go of them then
 
+    def _after_fork(self) -> None:
+        """Begin anew with the lock, which another thread may have held amid calls."""
+        self.driving = _Driving(self)
+
+    def check(self) -> None:
+        """Raise ForkedError in a forked child, and DeviceError when the driver gave the device up.
+
+        What is submitted to a lost device ends the process.
+        """
+        check_process()
+        if self.lost is not None:
+            raise DeviceError(
+                f"webgpu: {self.info['device']} is lost to this process, with all tensors on it: "
+                f"{self.lost}"
+            )
+
+    def failure(self, kind: type[WgradError], what: str, error: Exception) -> WgradError:
+        """Return our own error for one of the driver's: OutOfMemoryError where memory was short."""
+        words = " ".join(str(error).split())
+        try:
+            self.raw.create_buffer(size=16, usage=self._storage_usage)
+        except Exception as lost:
+            if "lost" in str(lost):
+                self.lost = self.lost or " ".join(str(lost).split())
+                kind = DeviceError
+        return (OutOfMemoryError if _is_memory(error) else kind)(f"webgpu: {what}: {words}")
+
     # Memory.
     def create_buffer(self, nbytes: int) -> Buffer:
         """Return new zeroed memory. Raises: OutOfMemoryError."""
-        check_process()
+        self.check()
         if nbytes > self.largest_buffer:
             raise OutOfMemoryError(
-                f"webgpu: a tensor of {nbytes} bytes came, and {self.info['device']} binds at most "
-                f"{self.largest_buffer}"
+                f"webgpu: a tensor of {nbytes} bytes came, and a buffer of "
+                f"{self.info['device']} has at most {self.largest_buffer}"
             )
+        headroom.require(nbytes, f"a buffer of {nbytes} bytes")
+        if self.is_software:
+            headroom.require_memory(nbytes, f"a buffer of {nbytes} bytes")
         try:
             raw = self.raw.create_buffer(size=nbytes, usage=self._storage_usage)
         except Exception as error:  # out of memory arrives as a validation error
-            raise OutOfMemoryError(
-                f"webgpu: {self.info['device']} has no room for {nbytes} bytes ({error})"
-            ) from error
+            what = f"{self.info['device']} has no room for {nbytes} bytes"
+            raise self.failure(OutOfMemoryError, what, error) from error
         self._next_uid += 1
         COUNTERS.buffers_created += 1
         COUNTERS.bytes_allocated += nbytes
+        self.has_large = self.has_large or nbytes > self.largest_binding
         buffer = self._alive[self._next_uid] = Buffer(raw, nbytes, self._next_uid)
         return buffer
 
     def drop_buffer(self, buffer: Buffer) -> None:
         """Forget a buffer; the driver frees it when submitted work is done with it."""
-        with self.lock:
+        with interrupts_wait(), self.lock:
             if buffer.batch == self.batch:
                 self.flush()
             for key in buffer.groups:
-                self._groups.pop(key, None)
+                self._groups.drop(key)
             buffer.groups.clear()
+            buffer.give_back = None  # which refers to the buffer
             del self._alive[buffer.uid]
             self.dropped += 1
             COUNTERS.bytes_allocated -= buffer.nbytes
 
     def write(self, buffer: Buffer, data: Any, nbytes: int) -> None:
         """Copy host bytes to the front of a buffer, after recorded work that uses it."""
-        check_process()
+        self.check()
         with self.lock:
             if buffer.batch == self.batch:
                 self.flush()
-            self.raw.queue.write_buffer(buffer.raw, 0, data)
+            headroom.require(min(nbytes, MOVED_BYTES), f"an upload of {nbytes} bytes")
             COUNTERS.uploads += 1
             COUNTERS.bytes_uploaded += nbytes
-            self._unsubmitted += nbytes + WRITE_OVERHEAD
-            if self._unsubmitted > UNSUBMITTED_BYTES:
-                self.flush()
-                self.raw.queue.submit([])
-                self._unsubmitted = 0
+            try:
+                for start in range(0, nbytes, MOVED_BYTES):
+                    size = min(MOVED_BYTES, nbytes - start)
+                    with self.driving:
+                        self.raw.queue.write_buffer(buffer.raw, start, data, start, size)
+                    self._unsubmitted += size + WRITE_OVERHEAD
+                    if self._unsubmitted > UNSUBMITTED_BYTES:
+                        self.flush()
+                        with self.driving:
+                            self.raw.queue.submit([])
+                        self._unsubmitted = 0
+            except WgradError:
+                raise
+            except Exception as error:
+                what = f"an upload of {nbytes} bytes failed"
+                raise self.failure(DeviceError, what, error) from error
 
     def read(self, buffer: Buffer, offset: int, nbytes: int) -> Any:
         """Return bytes of a buffer when everything recorded has run."""
-        check_process()
+        self.check()
         with self.lock:
             self.flush()
             COUNTERS.readbacks += 1
             COUNTERS.bytes_read += nbytes
-            COUNTERS.submits += 1  # the copy to readable memory
-            self._unsubmitted = 0
-            return self.raw.queue.read_buffer(buffer.raw, offset, nbytes)
+            if nbytes <= MOVED_BYTES:
+                return self._read(buffer.raw, offset, nbytes)
+            host = bytearray(nbytes)
+            for start in range(0, nbytes, MOVED_BYTES):
+                size = min(MOVED_BYTES, nbytes - start)
+                host[start : start + size] = self._read(buffer.raw, offset + start, size)
+            return host
 
     def wait(self) -> None:
         """Return when everything recorded has run: a mapped read is what tells."""
-        check_process()
+        self.check()
         with self.lock:
             self.flush()
-            COUNTERS.submits += 1
-            self.raw.queue.read_buffer(self._uniforms, 0, 4)
+            self._read(self._uniforms, 0, 4)
+
+    def _read(self, raw: Any, offset: int, nbytes: int) -> Any:
+        headroom.require(2 * nbytes, f"a readback of {nbytes} bytes")
+        COUNTERS.submits += 1  # the copy to readable memory
+        self._unsubmitted = 0
+        try:
+            with self.driving:
+                return self.raw.queue.read_buffer(raw, offset, nbytes)
+        except Exception as error:
+            what = f"a readback of {nbytes} bytes failed"
+            raise self.failure(DeviceError, what, error) from error
 
     # Pipelines.
     def _layout(self, access: str) -> tuple[Any, Any]:
         """Return the explicit layouts of a shader whose buffers are used as `access` says."""
-        found = self._layouts.get(access)
+        found = self._layouts[access]
         if found is None:
             stage = self.wgpu.ShaderStage.COMPUTE
             entries: list[dict] = [
@@ -264,7 +418,8 @@ class Gpu:
                 entries.append({"binding": i, "visibility": stage, "buffer": {"type": kind}})
             group = self.raw.create_bind_group_layout(entries=entries)
             whole = self.raw.create_pipeline_layout(bind_group_layouts=[group])
-            found = self._layouts[access] = group, whole
+            found = group, whole
+            self._layouts.keep(access, found)
         return found
 
     def compile(self, code: str, access: str | int, label: str) -> Pipeline:
@@ -273,10 +428,11 @@ class Gpu:
         `access` has a letter for each storage buffer from binding 1 on, "r" where it is read and
         "w" where it is written; a number of them are read, and one more is written.
         """
-        check_process()
+        self.check()
         if isinstance(access, int):
             access = "r" * access + "w"
-        with self.lock:
+        headroom.require(0, f"compiling shader {label}")
+        with self.driving:
             try:
                 module = self.raw.create_shader_module(label=label, code=code)
                 raw = self.raw.create_compute_pipeline(
@@ -285,9 +441,16 @@ class Gpu:
                     compute={"module": module, "entry_point": "main"},
                 )
             except Exception as error:
+                if _is_memory(error) or not str(error).strip():
+                    what = f"shader {label} was not compiled"
+                    raise self.failure(ShaderError, what, error) from error
                 raise ShaderError(f"webgpu: shader {label} does not compile: {error}") from error
             COUNTERS.pipelines_compiled += 1
             return Pipeline(raw, access, label, code)
+
+    def pipeline(self, code: str, access: str, label: str) -> Pipeline:
+        """Return the pipeline of a shader text; one that is in use is not compiled again."""
+        return self._texts.find((code, access), lambda: self.compile(code, access, label))
 
     # Recording.
     def launch(
@@ -299,27 +462,33 @@ class Gpu:
         """
         if groups == 0:
             return
-        if _forked:
-            check_process()
+        if _forked or self.lost is not None:
+            self.check()
         with self.lock:
             if self._record is not None:
                 self._record.append((pipeline, buffers, params, groups))
                 return
-            work = self._work
-            start = work[-1].end if work else 0
-            if start + PARAMS_BYTES > RING_BYTES or len(work) >= BATCH:
-                self.flush()
-                work, start = self._work, 0
             size = len(params)
-            self._ring[start : start + size] = params
             key = (pipeline.access, *[b.uid for b in buffers])
-            group = self._groups.get(key)
-            if group is None:
-                group = self._bind(key, buffers)
-            for buffer in buffers:
-                buffer.batch = self.batch
-            end = start + -(-size // self.slot) * self.slot
-            work.append(_Dispatch(pipeline, group, start, end, groups))
+            found = self._groups[key]
+            group = self._bind(key, buffers) if found is None else found[0]
+            while True:
+                work, batch = self._work, self.batch
+                last = work[-1] if work else None
+                start = 0 if last is None else last.end
+                if start + PARAMS_BYTES > RING_BYTES or len(work) >= BATCH:
+                    self.flush()
+                    continue
+                for buffer in buffers:
+                    buffer.batch = batch
+                place = slice(start, start + size)
+                end = start + -(-size // self.slot) * self.slot
+                added = (_Dispatch(pipeline, group, start, end, groups),)
+                # No call from here on: had a handler or a finalizer launched, it would show.
+                if self._work is work and (work[-1] if work else None) is last:
+                    self._ring[place] = params
+                    work += added
+                    return
 
     @contextlib.contextmanager
     def recorded(self) -> Iterator[list[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]]:
@@ -327,7 +496,7 @@ class Gpu:
 
         No other thread launches meanwhile.
         """
-        with self.lock:
+        with interrupts_wait(), self.lock:
             launches: list[tuple[Pipeline, tuple[Buffer, ...], bytes, int]] = []
             self._record = launches
             try:
@@ -341,20 +510,29 @@ class Gpu:
             {"binding": 0, "resource": {"buffer": uniforms, "offset": 0, "size": PARAMS_BYTES}}
         ]
         for i, buffer in enumerate(buffers, 1):
-            resource = {"buffer": buffer.raw, "offset": 0, "size": buffer.nbytes}
+            if buffer.nbytes > self.largest_binding:
+                raise OutOfMemoryError(
+                    f"webgpu: a kernel came for a tensor of {buffer.nbytes} bytes, and "
+                    f"{self.info['device']} binds at most {self.largest_binding} at once"
+                )
+            resource = {"buffer": buffer.raw, "offset": buffer.start, "size": buffer.nbytes}
             entries.append({"binding": i, "resource": resource})
         COUNTERS.bind_groups_created += 1
-        return self.raw.create_bind_group(layout=self._layout(access)[0], entries=entries)
+        try:
+            with self.driving:
+                return self.raw.create_bind_group(layout=self._layout(access)[0], entries=entries)
+        except Exception as error:
+            raise self.failure(DeviceError, "buffers were not bound", error) from error
 
+    @whole
     def _bind(self, key: tuple, buffers: tuple[Buffer, ...]) -> Any:
         group = self.bind_group(key[0], buffers, self._uniforms)
-        if len(self._groups) >= GROUPS_KEPT:  # the pool found ever new combinations of buffers
-            self._groups.clear()
-            for each in self._alive.values():
-                each.groups.clear()
-        self._groups[key] = group
-        for buffer in buffers:
-            buffer.groups.add(key)
+        holders = [buffer.groups for buffer in buffers]
+        for keys in holders:
+            keys.add(key)
+        for oldest, (_, others) in self._groups.keep(key, (group, holders)):
+            for keys in others:
+                keys.discard(oldest)
         return group
 
     def timed(self, launches: Sequence[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]) -> float:
@@ -363,7 +541,7 @@ class Gpu:
         The GPU's own clock says so where it has one, in ticks, which WebGPU calls nanoseconds;
         the host's elsewhere. The launches belong to nothing that is being recorded.
         """
-        with self.lock:
+        with interrupts_wait(), self.lock:
             self.flush()
             record, self._record = self._record, None
             try:
@@ -375,7 +553,7 @@ class Gpu:
                 if self._stamps is None:
                     self.wait()
                     return (time.perf_counter() - start) * 1e9
-                raw = self.raw.queue.read_buffer(self._stamps[1])
+                raw = self._read(self._stamps[1], 0, 16)
                 begin, end = memoryview(raw).cast("Q")
                 return float(end - begin)
             finally:
@@ -392,30 +570,28 @@ class Gpu:
         return self._stamps is not None
 
     def flush(self) -> None:
-        """Submit what is recorded. Raises: DeviceError when the driver refuses it.
-
-        Until the submit the work stays listed, so an interrupt (Ctrl-C) before it loses nothing:
-        the next flush encodes it again. During the submit interrupts wait.
-        """
+        """Submit what is recorded. Raises: DeviceError when the driver refuses it."""
         with self.lock:
-            work = self._work
-            if not work:
+            if not self._work:
                 return
-            try:
-                commands = self._encode(work)
-            except Exception as error:  # mistakes inside a pass surface only here
-                self._work = []
-                self.batch += 1
-                names = ", ".join(sorted({d.pipeline.label for d in work}))
-                raise DeviceError(
-                    f"webgpu: the driver refused {len(work)} dispatches of {names}: {error}"
-                ) from error
-            with interrupts_wait():
+            self.check()
+            headroom.require(0, f"running {len(self._work)} kernels")
+            with self.driving:
+                if not self._work:  # a handler came before this block, and has submitted it
+                    return
+                # Together, for a finalizer may launch meanwhile: that belongs to the next batch.
+                work, self._work, self._ring, self._spare, self.batch = (
+                    self._work, [], self._spare, self._ring, self.batch + 1,
+                )  # fmt: skip
+                try:
+                    commands = self._encode(work)
+                except Exception as error:  # mistakes inside a pass surface only here
+                    names = ", ".join(sorted({d.pipeline.label for d in work}))
+                    what = f"the driver refused {len(work)} dispatches of {names}"
+                    raise self.failure(DeviceError, what, error) from error
                 # On the queue's own timeline, so earlier batches have read their parameters.
-                self.raw.queue.write_buffer(self._uniforms, 0, self._ring, 0, work[-1].end)
+                self.raw.queue.write_buffer(self._uniforms, 0, self._spare, 0, work[-1].end)
                 self.raw.queue.submit([commands])
-                self._work = []
-                self.batch += 1
                 self._unsubmitted = 0
                 COUNTERS.submits += 1
                 COUNTERS.dispatches += len(work)
@@ -442,6 +618,12 @@ class Gpu:
         if stamps is not None:
             encoder.resolve_query_set(stamps[0], 0, 2, stamps[1], 0)
         return encoder.finish()
+
+
+def _is_memory(error: Exception) -> bool:
+    """Whether an error of the driver, or of Python, says that memory is short."""
+    words = ("not enough memory", "out of memory", "can't start new thread")
+    return isinstance(error, MemoryError) or any(w in str(error).lower() for w in words)
 
 
 def folded(groups: int) -> tuple[int, int]:

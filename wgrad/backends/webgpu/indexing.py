@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
+from math import prod
 
 from ... import dtypes
 from ...layout import Layout, collapse
 from ..array import Array, batch_gather_shape
-from . import shaders, sort
-from .launching import MAX_RANK, Launching, as_words, check_size, pack_dims, without
+from . import shaders, sort, windows
+from .launching import MAX_RANK, Launching, as_words, pack_dims, without
 
 SCATTER_RUN = 32768  # indices that one run of a scatter looks through
 SORTED_FROM = 64  # indices from which sorting them costs less than every output looking at all
@@ -18,6 +19,10 @@ class Indexing(Launching):
     """gather, scatter, scatter_add, argsort and searchsorted."""
 
     def gather(self, x: Array, index: Array, axis: int) -> Array:
+        if index.layout.size and self._may_not_fit(x, index):
+            made = windows.gather(self, x, index, axis)
+            if made is not None:
+                return made
         out = self._empty(index.shape, x.dtype)
         if out.layout.size == 0:
             return out
@@ -38,7 +43,10 @@ class Indexing(Launching):
         count = index.shape[axis]
         if count == 0 or 0 in shape:
             return self.full(shape, 0, values.dtype)
-        check_size("scatter_add", values)
+        if self._may_not_fit(index, values) or prod(shape) > self._surely_fits:
+            made = windows.scatter_add(self, index, values, axis, size)
+            if made is not None:
+                return made
         out = self._empty(shape, values.dtype)
         place = tuple(int(i == axis) for i in range(len(shape)))
         rows = [without(values.layout.strides, axis), without(index.layout.strides, axis), place]
@@ -79,7 +87,10 @@ class Indexing(Launching):
         count = index.shape[0]
         if values.layout.size == 0:
             return
-        check_size("scatter", values)
+        if self._may_not_fit(target, index, values) and windows.scatter(
+            self, target, index, values, axis
+        ):
+            return
         size = target.shape[axis]
         steps = (values.layout.strides[axis], index.layout.strides[0], target.layout.strides[axis])
         rows = [without(x.layout.strides, axis) for x in (values, target)]
@@ -100,7 +111,10 @@ class Indexing(Launching):
     def argsort(self, x: Array, axis: int, descending: bool) -> Array:
         if x.layout.size == 0:
             return self._empty(x.shape, dtypes.int32)
-        check_size("argsort", x)
+        if self._may_not_fit(x):
+            made = windows.argsort(self, x, axis, descending)
+            if made is not None:
+                return made
         axes = (*(i for i in range(len(x.shape)) if i != axis), axis)
         moved = x.layout.permute(axes)
         body = sort.BODIES[x.dtype.name, descending]
@@ -114,6 +128,10 @@ class Indexing(Launching):
         return self.copy(found.view(found.layout.permute(back)))
 
     def searchsorted(self, x: Array, values: Array, right: bool) -> Array:
+        if x.layout.size and values.layout.size and self._may_not_fit(x, values):
+            made = windows.searchsorted(self, x, values, right)
+            if made is not None:
+                return made
         if not values.layout.contiguous:
             values = self.copy(values)
         out = self._empty(values.shape, dtypes.int32)

@@ -14,12 +14,13 @@ import numpy as np
 from ... import dtypes
 from ...dtypes import DType
 from ...layout import Layout, Shape, collapse
+from ...recent import Recent
 from .. import threefry
 from ..array import OPERANDS, Array, Body, Number, product_shape, reduced_shape
-from . import reduce, scan
+from . import reduce, scan, windows
 from .device import Gpu, Pipeline
 from .indexing import Indexing
-from .launching import MAX_RANK, as_words, check_size, pack_dims, scalar_bits
+from .launching import COPY, MAX_RANK, as_words, pack_dims, scalar_bits
 from .matmul import Matmul
 from .memory import GpuStorage
 from .problem import Problem, Scratch
@@ -27,10 +28,9 @@ from .variants import WIDE, map_source, random_source, reduce_source, scan_sourc
 
 FLAT_QUADS = 512  # of a workgroup of map_flat: 256 threads, two each
 WIDE_FROM = 1 << 14  # elements from which a strided map by vec4s is worth a shader of its own
-PRODUCTS_KEPT = 4096  # planned matrix products
+PRODUCTS_KEPT = 1024  # planned matrix products
 # The result's shape, the bytes of scratch memory, and what to launch.
 _Product = tuple[Shape, int, list[tuple[Pipeline, list[int], bytes, int]]]
-_COPY = Body("copy", "a", np.copy)
 _FILL = Body("fill", "a", np.copy)
 
 
@@ -40,7 +40,7 @@ class WebGpuDevice(Indexing):
     def __init__(self, name: str, gpu: Gpu):
         super().__init__(name, gpu)
         self.products = Matmul(gpu)
-        self._products: dict[tuple, _Product] = {}
+        self._products: Recent[tuple] = Recent(PRODUCTS_KEPT)
         self._normal_table: Array | None = None
 
     # Elementwise.
@@ -56,9 +56,19 @@ class WebGpuDevice(Indexing):
         dtype: DType,
     ) -> Array:
         out = self._empty(shape, dtype)
-        size = out.layout.size
-        if size == 0:
+        if out.layout.size == 0:
             return out
+        if self.gpu.has_large:
+            windows.map_into(self, out, body, operands, dtypes)
+        else:
+            self._map_into(out, body, operands, dtypes)
+        return out
+
+    def _map_into(
+        self, out: Array, body: Body, operands: Sequence[Array | Number], dtypes: Sequence[DType]
+    ) -> None:
+        """Compute into a dense array that begins where its buffer does."""
+        shape, size, dtype = out.layout.shape, out.layout.size, out.dtype
         arrays: list[Array] = []
         scalars = [0] * len(OPERANDS)
         flat = True
@@ -83,7 +93,7 @@ class WebGpuDevice(Indexing):
             quads = -(-size // 4)
             params = struct.pack("<20I", quads, 0, 0, 0, *scalars)
             self._launch(pipeline, arrays, out, params, quads, FLAT_QUADS)
-            return out
+            return
         arrays, extents, strides = self._merged(shape, arrays)
         offsets = [x.layout.offset for x in arrays]
         found = _by_quads(extents, offsets, strides) if size >= WIDE_FROM else None
@@ -100,7 +110,6 @@ class WebGpuDevice(Indexing):
         )
         head = struct.pack("<24I", size, len(extents), 0, 0, *_four(offsets), *scalars)
         self._launch(pipeline, arrays, out, head + pack_dims(extents, *strides), size)
-        return out
 
     def _merged(self, shape: Shape, arrays: list[Array]) -> tuple[list[Array], Shape, list[Shape]]:
         """Return operands with the axes that all of them walk as one merged, at most MAX_RANK.
@@ -115,9 +124,13 @@ class WebGpuDevice(Indexing):
 
     def copy(self, x: Array) -> Array:
         halves = x.dtype is dtypes.float16
-        if x.layout.contiguous and not (halves and x.layout.offset % 2):
+        if (
+            not self._may_not_fit(x)
+            and x.layout.contiguous
+            and not (halves and x.layout.offset % 2)
+        ):
             words = _pairs(x) if halves else as_words(x)
-            made = self.map(_COPY, (words,), (dtypes.uint32,), words.shape, dtypes.uint32)
+            made = self.map(COPY, (words,), (dtypes.uint32,), words.shape, dtypes.uint32)
             made.storage.size = x.layout.size
             return Array(made.storage, Layout.dense(x.shape), x.dtype)
         out = self._empty(x.shape, x.dtype)
@@ -127,8 +140,10 @@ class WebGpuDevice(Indexing):
     def write(self, target: Array, x: Array) -> None:
         if target.layout.size == 0:
             return
-        if target.storage.buffer is x.storage.buffer:
+        if target.storage.buffer.whole is x.storage.buffer.whole:
             x = self.copy(x)  # one buffer cannot be read and written in one dispatch
+        if self._may_not_fit(target, x) and windows.write(self, target, x):
+            return
         shape = target.shape
         extents, strides = collapse(shape, [x.layout.strides, target.layout.strides])
         if len(extents) > MAX_RANK:
@@ -168,7 +183,10 @@ class WebGpuDevice(Indexing):
 
     # Reductions.
     def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
-        check_size("reduce", x)
+        if self._may_not_fit(x):
+            made = windows.reduce(self, kind, x, axes, dtype)
+            if made is not None:
+                return made
         wide = kind == "prod" and dtype.is_floating
         fold = reduce.plan(x.layout, axes, self._busy, not self.gpu.is_software, single=wide)
         shape = reduced_shape(x.shape, axes)
@@ -189,7 +207,7 @@ class WebGpuDevice(Indexing):
         if fold.again:
             out = self.reduce("sum" if kind == "small sum" else kind, out, fold.again, result)
         if half:
-            out = self.map(_COPY, (out,), (out.dtype,), out.shape, dtype)
+            out = self.map(COPY, (out,), (out.dtype,), out.shape, dtype)
         return out.view(Layout.dense(shape))
 
     def scan(self, kind: str, x: Array, axis: int, back: bool) -> Array:
@@ -197,9 +215,12 @@ class WebGpuDevice(Indexing):
 
     def _scan(self, kind: str, x: Array, axis: int, back: bool, of_totals: bool) -> Array:
         """Scan a tensor, or the totals of its blocks, which are in range."""
-        check_size("scan", x)
         if x.layout.size == 0:
             return self._empty(x.shape, x.dtype)
+        if self._may_not_fit(x):
+            made = windows.scan(self, kind, x, axis, back)
+            if made is not None:
+                return made
         wide = kind == "prod" and x.dtype.is_floating
         found = scan.plan(x.layout, axis, back, single=wide)
         if found is None:  # too many axes that cannot be merged
@@ -226,27 +247,32 @@ class WebGpuDevice(Indexing):
     # Matrix products.
     def matmul(self, a: Array, b: Array, lead: int | None = None, inner: int = 1) -> Array:
         left, right = a.layout, b.layout
+        if self.gpu.has_large and self._may_not_fit(a, b):
+            made = windows.matmul(self, a, b, lead, inner)
+            if made is not None:
+                return made
         key = (
             *(left.shape, left.strides, left.offset),
             *(right.shape, right.strides, right.offset, a.dtype, lead, inner),
         )
-        found = self._products.get(key)
+        found = self._products[key]
         if found is None:
-            check_size("matmul", a, b)
             shape = product_shape(a.shape, b.shape, lead, inner)
             if 0 in a.shape or 0 in shape:
                 return self.full(shape, 0, a.dtype)
+            made = windows.matmul(self, a, b, lead, inner)
+            if made is not None:
+                return made
             problem = Problem.of(left, right, a.dtype, lead, inner)
             if problem is None:  # the last resort: too many axes
                 return self.matmul(self.copy(a), self.copy(b), lead, inner)
-            if len(self._products) >= PRODUCTS_KEPT:  # ever new shapes or offsets
-                self._products.clear()
-            found = self._products[key] = self._planned(shape, problem)
+            found = self._planned(shape, problem)
+            self._products.keep(key, found)
         shape, nbytes, launches = found
         out = self._empty(shape, a.dtype)
         buffers = [a.storage.buffer, b.storage.buffer, out.storage.buffer]
         if nbytes:
-            scratch = GpuStorage(self, self.pool, nbytes, self.pool.acquire(nbytes))
+            scratch = GpuStorage(self, self.pool, nbytes, nbytes)
             buffers.append(scratch.buffer)
         for pipeline, places, params, groups in launches:
             self.gpu.launch(pipeline, tuple([buffers[i] for i in places]), params, groups)
@@ -269,9 +295,17 @@ class WebGpuDevice(Indexing):
     # Random numbers.
     def random(self, kind: str, key: tuple[int, int], counter: int, shape: Shape) -> Array:
         out = self._empty(shape, dtypes.uint32 if kind == "bits" else dtypes.float32)
-        size = out.layout.size
-        if size == 0:
+        if out.layout.size == 0:
             return out
+        if self._may_not_fit(out):
+            windows.random_into(self, out, kind, key, counter)
+        else:
+            self._random_into(out, kind, key, counter)
+        return out
+
+    def _random_into(self, out: Array, kind: str, key: tuple[int, int], counter: int) -> None:
+        """Fill a dense array that begins where its buffer does."""
+        size = out.layout.size
         pipeline = self._pipeline(
             ("random", kind), int(kind == "normal"), lambda: random_source(kind)
         )
@@ -279,7 +313,6 @@ class WebGpuDevice(Indexing):
         words = (*key, block & 0xFFFFFFFF, block >> 32, skip, size, 0, 0)
         tables = [self._normals()] if kind == "normal" else []
         self._launch(pipeline, tables, out, struct.pack("<8I", *words), (size + skip + 1) // 2)
-        return out
 
     def _normals(self) -> Array:
         if self._normal_table is None:

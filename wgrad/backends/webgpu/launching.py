@@ -10,19 +10,22 @@ import numpy as np
 
 from ... import dtypes
 from ...dtypes import DType
-from ...errors import ShapeError
 from ...layout import Layout, Shape
-from ..array import Array, Number
+from ...recent import Recent
+from ..array import Array, Body, Number
 from ..base import Device
-from ..tracing import UNBACKED
+from ..faults import Faults
 from . import shaders
 from .device import Gpu, Pipeline
 from .memory import GpuStorage, Pool
 
 THREADS = 64  # of a workgroup, in every shader but map_flat and matmul's
 HALF_FEATURE = "shader-f16"
+STRUCTURES_KEPT = 512  # pipelines of eager work: so many ops and dtypes in all layouts
 MAX_RANK = 8  # axes that cannot be merged, in a Params
-MOST_ELEMENTS = (1 << 31) - 1  # of a view, an expanded one: addresses are u32, some are signed
+
+
+COPY = Body("copy", "a", np.copy)
 
 
 def pack_dims(extents: Shape, *strides: Shape) -> bytes:
@@ -64,8 +67,10 @@ class Launching(Device):
         self.dtypes = dtypes_of(gpu.features)
         self.gpu = gpu
         self.pool = Pool(gpu)
-        self._pipelines: dict[tuple, Pipeline] = {}
-        self._texts: dict[str, Pipeline] = {}
+        self._pipelines: Recent[tuple] = Recent(STRUCTURES_KEPT)
+        self._expected: dict[Faults, None] = {}  # what runs may have noted since the last wait
+        # Elements that fit one binding, whatever an operation makes of them.
+        self._surely_fits = gpu.largest_binding // 4
         # Threads that keep a GPU busy, or the SIMD units of a software adapter.
         self._busy = 1 << 8 if gpu.is_software else 1 << 14
 
@@ -81,8 +86,7 @@ class Launching(Device):
     # Memory.
     def _empty(self, shape: Shape, dtype: DType) -> Array:
         size = prod(shape)
-        buffer = self.pool.acquire(self.itemsize(dtype) * size)
-        storage = GpuStorage(self, self.pool, size, buffer)
+        storage = GpuStorage(self, self.pool, size, self.itemsize(dtype) * size)
         return Array(storage, Layout.dense(shape), dtype)
 
     def upload(self, data: np.ndarray, dtype: DType) -> Array:
@@ -102,6 +106,7 @@ class Launching(Device):
         if not x.layout.contiguous:
             x = self.copy(x)
         size = stored.itemsize
+        self._settle()
         start, end = size * x.layout.offset, size * (x.layout.offset + x.layout.size)
         first = start - start % 4  # WebGPU reads whole words
         raw = self.gpu.read(x.storage.buffer, first, end + -end % 4 - first)
@@ -109,10 +114,34 @@ class Launching(Device):
         return host.astype(np.bool_) if x.dtype is dtypes.bool_ else host.copy()
 
     def unbacked(self, size: int) -> GpuStorage:
-        return GpuStorage(self, self.pool, size, UNBACKED)
+        return GpuStorage(self, self.pool, size, None)
 
     def synchronize(self) -> None:
         self.gpu.wait()
+        self._settle()
+
+    def expect(self, faults: Faults) -> None:
+        with self.gpu.lock:
+            self._expected[faults] = None
+
+    def _settle(self) -> None:
+        """Raise the first of the faults that runs have noted until now."""
+        if not self._expected:
+            return
+        with self.gpu.lock:
+            due, self._expected = self._expected, {}
+            found = [error for faults in due if (error := faults.settle()) is not None]
+        if found:
+            raise found[0]
+
+    def _may_not_fit(self, *arrays: Array) -> bool:
+        """Whether an operation on arrays has to look if it needs windows (windows.py)."""
+        for x in arrays:
+            if x.layout.size > self._surely_fits:
+                return True
+            if self.gpu.has_large and x.storage.buffer.nbytes > self.gpu.largest_binding:
+                return True
+        return False
 
     # Pipelines.
     def _pipeline(self, key: tuple, inputs: int | str, code: Callable[[], str]) -> Pipeline:
@@ -121,10 +150,11 @@ class Launching(Device):
         `inputs` counts the buffers that are read before the one that is written, or has a letter
         for each, as `Gpu.compile` takes them.
         """
-        found = self._pipelines.get(key)
+        found = self._pipelines[key]
         if found is None:
             label = " ".join(getattr(k, "name", str(k)) for k in key)
-            found = self._pipelines[key] = self.gpu.compile(code(), inputs, label)
+            found = self.gpu.compile(code(), inputs, label)
+            self._pipelines.keep(key, found)
         return found
 
     def _mover(self, name: str, inputs: int, dtype: DType, wide: bool = False) -> Pipeline:
@@ -134,11 +164,8 @@ class Launching(Device):
         return self._pipeline((name, kind), inputs, lambda: shaders.fill(name, lines=lines))
 
     def pipeline_of(self, code: str, access: str, label: str) -> Pipeline:
-        """Return the pipeline of a whole shader text; equal texts are compiled once."""
-        found = self._texts.get(code)
-        if found is None:
-            found = self._texts[code] = self.gpu.compile(code, access, label)
-        return found
+        """Return the pipeline of a whole shader text; one that is in use is not compiled again."""
+        return self.gpu.pipeline(code, access, label)
 
     def _launch(
         self,
@@ -151,16 +178,6 @@ class Launching(Device):
     ) -> None:
         buffers = tuple([x.storage.buffer for x in inputs] + [out.storage.buffer])
         self.gpu.launch(pipeline, buffers, params, -(-threads // size))
-
-
-def check_size(where: str, *arrays: Array) -> None:
-    """Raise ShapeError for a view (an expanded one) with more elements than a u32 index counts."""
-    for x in arrays:
-        if x.layout.size > MOST_ELEMENTS:
-            raise ShapeError(
-                f"{where}: a tensor of {x.layout.size} elements came, and a kernel of device "
-                f"{x.storage.device.name} counts to {MOST_ELEMENTS}"
-            )
 
 
 def without(strides: Shape, axis: int) -> Shape:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...dtypes import DType, float16
 from ...errors import WgradError
+from ...recent import Recent
 from . import shaders, tune
 from .configs import batch_extents, default, steps_of_part, tiles
 from .device import Gpu, Pipeline
@@ -34,6 +35,7 @@ const EMIT_VECTORS = {vectors};
 {library}
 fn emit(index: u32, value: f32) {{{one}}}
 fn emit4(index: u32, value: vec4<f32>) {{{four}}}"""
+CHOICES_KEPT = 1024  # of kernels, by problem
 SUM_THREADS = 64  # of a workgroup of matmul_sum
 
 
@@ -42,17 +44,16 @@ class Matmul:
 
     def __init__(self, gpu: Gpu):
         self.gpu = gpu
-        self._pipelines: dict[Kernel, Pipeline] = {}
-        self._chosen: dict[str, Config] = {}
+        self._chosen: Recent[str] = Recent(CHOICES_KEPT)
         self._tuner = tune.Tuner(self)
         self._shuffles: bool | None = None
 
     def choose(self, problem: Problem) -> Config:
         """Return how a problem is computed: as was measured once, else by rule."""
-        found = self._chosen.get(problem.kind)
+        found = self._chosen[problem.kind]
         if found is None:
             found = self._tuner.choose(problem) or default(problem, self.gpu.is_software)
-            self._chosen[problem.kind] = found
+            self._chosen.keep(problem.kind, found)
         return found
 
     def plan(
@@ -67,6 +68,8 @@ class Matmul:
             return []
         output = output or (_halves() if problem.dtype is float16 else PLAIN)
         config = config or self.choose(problem)
+        room = max(1, self.gpu.largest_binding // (4 * problem.size))  # for partial results
+        config = config._replace(parts=min(config.parts, room))
         shown = problem.turned if config.turned else problem
         part = steps_of_part(problem.k, config.parts)
         parts = max(1, -(-problem.k // part))
@@ -97,11 +100,7 @@ class Matmul:
 
     def pipeline(self, kernel: Kernel) -> Pipeline:
         """Return the pipeline of a kernel, compiled at its first use. Raises: ShaderError."""
-        found = self._pipelines.get(kernel)
-        if found is None:
-            found = self.gpu.compile(kernel.code, kernel.access, kernel.label)
-            self._pipelines[kernel] = found
-        return found
+        return self.gpu.pipeline(kernel.code, kernel.access, kernel.label)
 
     def _kernel(self, shown: Problem, config: Config, output: Output, vectors: bool) -> Kernel:
         shader, dtype = config.shader, shown.dtype
@@ -215,7 +214,7 @@ def _sum_kernel(dtype: DType, output: Output, vectors: bool) -> Kernel:
     return Kernel(f"matmul_sum {dtype.name}", code, "rr" + output.access)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def _code(
     shader: str,
     element: str | None,

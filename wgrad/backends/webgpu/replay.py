@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 
 from ...errors import DeviceError
-from ...interrupts import interrupts_wait
+from ...recent import Recent
 from ...statistics import COUNTERS
-from .device import PARAMS_BYTES, Buffer, Gpu, Pipeline, check_process, folded
+from . import headroom
+from .device import PARAMS_BYTES, Buffer, Gpu, Pipeline, folded
 
 COMBINATIONS = 64  # of buffers, whose bind groups are kept
 
@@ -33,12 +34,17 @@ class Replay:
         for start, (_, params, _) in zip(self.starts, work, strict=True):
             self._host[start : start + len(params)] = params
         usage = gpu.wgpu.BufferUsage
-        with gpu.lock:
-            self._uniforms = gpu.raw.create_buffer(
-                size=len(self._host), usage=usage.UNIFORM | usage.COPY_DST
-            )
+        size = len(self._host)
+        headroom.require(size, "the numbers of a compiled function")
+        with gpu.driving:
+            try:
+                self._uniforms = gpu.raw.create_buffer(
+                    size=size, usage=usage.UNIFORM | usage.COPY_DST
+                )
+            except Exception as error:
+                raise gpu.failure(DeviceError, "a compiled function has no room", error) from error
         self._stale = True  # the uniform buffer lacks what the host has
-        self._bound: dict[Hashable, list] = {}
+        self._bound: Recent[Hashable] = Recent(COMBINATIONS)
         self._dropped = gpu.dropped
 
     @property
@@ -59,18 +65,18 @@ class Replay:
         Raises: DeviceError when the driver refuses them.
         """
         gpu = self.gpu
-        check_process()
+        gpu.check()
         with gpu.lock:
             gpu.flush()
             groups = self._bind_groups(key, buffers)
-            try:
-                commands = self._encoded(groups)
-            except Exception as error:  # mistakes inside a pass surface only here
-                names = ", ".join(sorted({p.label for p in self._pipelines}))
-                raise DeviceError(
-                    f"webgpu: the driver refused a replay of {names}: {error}"
-                ) from error
-            with interrupts_wait():
+            headroom.require(0, f"running {len(groups)} kernels")
+            with gpu.driving:
+                try:
+                    commands = self._encoded(groups)
+                except Exception as error:  # mistakes inside a pass surface only here
+                    names = ", ".join(sorted({p.label for p in self._pipelines}))
+                    what = f"the driver refused a replay of {names}"
+                    raise gpu.failure(DeviceError, what, error) from error
                 if self._stale:
                     gpu.raw.queue.write_buffer(self._uniforms, 0, self._host)
                     self._stale = False
@@ -84,14 +90,13 @@ class Replay:
         if self._dropped != self.gpu.dropped:  # a bind group keeps its buffers' memory alive
             self._bound.clear()
             self._dropped = self.gpu.dropped
-        found = self._bound.get(key)
+        found = self._bound[key]
         if found is None:
-            if len(self._bound) >= COMBINATIONS:
-                self._bound.pop(next(iter(self._bound)))
-            found = self._bound[key] = [
+            found = [
                 self.gpu.bind_group(pipeline.access, bound, self._uniforms)
                 for pipeline, bound in zip(self._pipelines, buffers(), strict=True)
             ]
+            self._bound.keep(key, found)
         return found
 
     def _encoded(self, groups: list) -> object:

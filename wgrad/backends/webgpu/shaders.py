@@ -13,7 +13,10 @@ from pathlib import Path
 
 # A function ends at the first brace that begins a line, or on its line when it has only one.
 _FUNCTION = re.compile(r"^fn (\w+)\((?:[^\n]*\}\n|.*?^\}\n)", re.MULTILINE | re.DOTALL)
-LIBRARY = ("math", "exponential", "hyperbolic", "trigonometric", "power", "activation")
+LIBRARY = (
+    *("math", "exponential", "hyperbolic", "trigonometric", "power", "activation", "special"),
+    "gamma",
+)
 _PACKAGE = Path(__file__).resolve().parents[2]
 # In a wheel the shaders lie inside the package, in a checkout beside it.
 _PLACES = (_PACKAGE / "shaders", _PACKAGE.parent / "shaders")

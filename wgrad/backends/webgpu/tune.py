@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Sequence
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,7 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ...dtypes import float16
-from ...errors import ArgumentError, WgradError, shown
+from ...environment import AUTOTUNE
+from ...errors import WgradError
 from ...layout import Shape
 from ...version import __version__
 from . import shaders
@@ -42,17 +42,6 @@ _SHADERS = ("matmul", "lib/shuffle", "lib/walk", "matmul_tiled", "matvec", "matm
 _log = logging.getLogger("wgrad")
 
 
-def measuring() -> bool:
-    """Return whether WGRAD_AUTOTUNE asks for measurements. Raises: ArgumentError."""
-    value = os.environ.get("WGRAD_AUTOTUNE", "") or "0"
-    if value not in ("0", "1"):
-        raise ArgumentError(
-            f"WGRAD_AUTOTUNE={shown(value)} came, and it must be 0 (use what was measured before) "
-            "or 1 (measure each new kind of matrix product)"
-        )
-    return value == "1"
-
-
 class Timing(NamedTuple):
     """A candidate that gave the right product, and the median of its times."""
 
@@ -65,7 +54,7 @@ class Tuner:
 
     def __init__(self, products: Matmul):
         self.products = products
-        self.measuring = measuring()
+        self.measuring = AUTOTUNE.read()
         self.results = Results(about(products.gpu))
 
     def choose(self, problem: Problem) -> Config | None:

@@ -82,7 +82,30 @@ _COMBINE = {
     "min": "min(x, y)",
     "any": "max(x, y)",  # bools are stored as 0 and 1
     "all": "min(x, y)",
+    "logsumexp": "real_logaddexp(x, y)",  # of scans alone
 }
+# The total of nothing; infinities are no constants in WGSL.
+_NOTHING = {
+    "sum": lambda dtype: "T(0)",
+    "prod": lambda dtype: "T(1)",
+    "max": lambda dtype: _least(dtype) if dtype.is_integer else "make_inf(-1.0)",
+    "min": lambda dtype: _greatest(dtype) if dtype.is_integer else "make_inf(1.0)",
+    "logsumexp": lambda dtype: "make_inf(-1.0)",
+}
+
+
+def _least(dtype: DType) -> str:
+    return "0u" if dtype.storage == "u32" else "bitcast<i32>(0x80000000u)"
+
+
+def _greatest(dtype: DType) -> str:
+    return "0xffffffffu" if dtype.storage == "u32" else "0x7fffffff"
+
+
+def _combined(kind: str, dtype: DType) -> str:
+    """Return the WGSL that makes one of two; max and min of floats pass NaN on."""
+    extreme = dtype.is_floating and kind in ("max", "min")
+    return f"nan_{_COMBINE[kind]}" if extreme else _COMBINE[kind]
 
 
 # What kernels pass on of a product of floats: see lib/wide_product.wgsl.
@@ -123,9 +146,7 @@ def reduce_source(kind: str, dtype: DType, result: DType, along: str, grid: bool
             "stores": _AS_IT_IS if result is WIDE else _NARROWED,
         }
         return shaders.fill("reduce", blocks, grids)
-    expression = _COMBINE[kind]
-    if dtype.is_floating and kind in ("max", "min"):
-        expression = f"nan_{expression}"
+    expression = _combined(kind, dtype)
     lines = [
         shaders.library(expression),
         f"alias T = {dtype.wgsl if dtype.is_floating else dtype.storage};",
@@ -148,7 +169,6 @@ def reduce_source(kind: str, dtype: DType, result: DType, along: str, grid: bool
     return shaders.fill("reduce", blocks, grids)
 
 
-_NOTHING = {"sum": 0, "prod": 1}
 _NO_QUARTERS = """\
 const QUARTERS = false;
 fn quarter_of(x: V) -> V { return x; }
@@ -221,11 +241,12 @@ def scan_source(kind: str, dtype: DType, along: str, quarters: bool) -> str:
         if dtype is not WIDE:
             read, combined = "widened(x)", "narrowed(combine(total, x))"
     else:
+        expression, nothing = _combined(kind, dtype), _NOTHING[kind](dtype)
         lines = [
+            shaders.library(f"{expression} {nothing}"),
             f"alias T = {dtype.storage};",
-            f"fn nothing() -> T {{ return T({_NOTHING[kind]}); }}",
+            f"fn nothing() -> T {{ return {nothing}; }}",
         ]
-        expression = _COMBINE[kind]
     lines.append(f"fn combine(x: T, y: T) -> T {{ return {expression}; }}")
     blocks = {"kind": "\n".join(lines)}
     if along != "rows":

@@ -30,6 +30,7 @@ from .arithmetic import (
     sign,
     square,
     subtract,
+    value_of,
     weighted,
 )
 from .bits import (
@@ -40,6 +41,8 @@ from .bits import (
     bitwise_right_shift,
     bitwise_xor,
 )
+from .gamma import digamma, lgamma
+from .gamma import polygamma as polygamma_
 from .hyperbolic import acosh, asinh, atanh, cosh, sinh, tanh
 from .logic import (
     equal,
@@ -69,6 +72,7 @@ from .rounding import (
     signbit,
     trunc,
 )
+from .special import erfc, erfinv, i0, sinc
 from .transcendental import (
     erf,
     exp,

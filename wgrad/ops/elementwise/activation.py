@@ -54,6 +54,7 @@ softplus = elementwise(
     wgsl="real_softplus(a, b, c)",
     numpy=_softplus,
     partials=(lambda a, b, c: where(greater(a * b, c), 1.0, sigmoid(a * b)), None, None),
+    arguments=("x", "beta", "threshold"),
     doc="log(1 + e ** (a * b)) / b, and a where a * b is greater than c.",
 )
 
@@ -80,6 +81,7 @@ leaky_relu = elementwise(
         lambda a, b: where(greater(a, 0), 1.0, _zero(a) + b),
         lambda a: where(greater(a, 0), 0.0, a),
     ),
+    arguments=("x", "negative_slope"),
     doc="a, or a * b where a is not positive.",
 )
 hardtanh = elementwise(
@@ -88,6 +90,7 @@ hardtanh = elementwise(
     numpy=lambda a, b, c: np.minimum(np.maximum(a, b), c),
     partials=(lambda a, b, c: logical_and(greater(a, b), less(a, c)), None, None),
     kind="number",
+    arguments=("x", "min_val", "max_val"),
     doc="a kept between b and c; unlike clamp it has slope 0 at both.",
 )
 hardsigmoid = elementwise(
@@ -119,6 +122,7 @@ elu = elementwise(
     wgsl="select(b * c * real_expm1(a * d), a * c, a > 0.0)",
     numpy=lambda a, b, c, d: np.where(a > 0, a * c, np.expm1(np.where(a > 0, 0, a) * d) * b * c),
     partials=(_elu_slope, None, None, None),
+    arguments=("x", "alpha", "scale", "input_scale"),
     doc="a * c, or b * c * (e ** (a * d) - 1) where a is not positive: ELU, SELU and CELU.",
 )
 

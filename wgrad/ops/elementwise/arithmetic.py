@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import intervals
 from ..families import Elementwise
 from .declare import by_kind, elementwise
 from .logic import (
@@ -28,10 +29,17 @@ add = elementwise(
     numpy=np.add,
     partials=(1, 1),
     kind="same",
+    interval=intervals.add,
     doc="a + b; for bools, or.",
 )
 subtract = elementwise(
-    "subtract", wgsl="a - b", numpy=np.subtract, partials=(1, -1), kind="number", doc="a - b."
+    "subtract",
+    wgsl="a - b",
+    numpy=np.subtract,
+    partials=(1, -1),
+    kind="number",
+    interval=intervals.subtract,
+    doc="a - b.",
 )
 multiply = elementwise(
     "multiply",
@@ -39,6 +47,7 @@ multiply = elementwise(
     numpy=np.multiply,
     partials=(lambda b: b, lambda a: a),
     kind="same",
+    interval=intervals.multiply,
     doc="a * b; for bools, and.",
 )
 
@@ -77,16 +86,30 @@ divide = elementwise(
     partials=(_inverse, lambda out, b: -out / b),
     doc="a / b, a float also for integers; x / 0 is an infinity, 0 / 0 is NaN.",
 )
+value_of = elementwise(
+    "value_of",
+    wgsl="a",
+    numpy=lambda a, b: np.positive(a),
+    partials=(None, 1),
+    doc="a, with the derivatives of b.",
+)
 negative = elementwise(
     "negative",
     wgsl=by_kind("T(0) - a", floating="-a"),  # of u32 there is no -a; of a zero, 0 - a has no sign
     numpy=np.negative,
     partials=(-1,),
     kind="number",
+    interval=intervals.negative,
     doc="-a.",
 )
 positive = elementwise(
-    "positive", wgsl="a", numpy=np.positive, partials=(1,), kind="number", doc="a."
+    "positive",
+    wgsl="a",
+    numpy=np.positive,
+    partials=(1,),
+    kind="number",
+    interval=intervals.same,
+    doc="a.",
 )
 reciprocal = elementwise(
     "reciprocal",
@@ -101,12 +124,19 @@ square = elementwise(
     numpy=np.square,
     partials=(lambda a: 2 * a,),
     kind="number",
+    interval=intervals.square,
     doc="a * a.",
 )
 
 # Kinks.
 abs_ = elementwise(
-    "abs", wgsl="abs(a)", numpy=np.abs, partials=(lambda a: sign(a),), kind="number", doc="|a|."
+    "abs",
+    wgsl="abs(a)",
+    numpy=np.abs,
+    partials=(lambda a: sign(a),),
+    kind="number",
+    interval=intervals.absolute,
+    doc="|a|.",
 )
 sign: Elementwise = elementwise(
     "sign",
@@ -115,6 +145,7 @@ sign: Elementwise = elementwise(
     numpy=np.sign,
     partials=(0,),
     kind="number",
+    interval=intervals.sign,
     doc="-1, 0 or 1 by the sign of a; NaN stays NaN; its slope is 0.",
 )
 
@@ -130,6 +161,7 @@ maximum = elementwise(
     numpy=np.maximum,
     partials=(lambda a, b: _winner(a > b, equal(a, b)), lambda a, b: _winner(b > a, equal(a, b))),
     kind="same",
+    interval=intervals.maximum,
     doc="The larger of a and b; NaN if either is; a tie shares the gradient.",
 )
 minimum = elementwise(
@@ -138,6 +170,7 @@ minimum = elementwise(
     numpy=np.minimum,
     partials=(lambda a, b: _winner(a < b, equal(a, b)), lambda a, b: _winner(b < a, equal(a, b))),
     kind="same",
+    interval=intervals.minimum,
     doc="The smaller of a and b; NaN if either is; a tie shares the gradient.",
 )
 clamp = elementwise(
@@ -150,6 +183,8 @@ clamp = elementwise(
         lambda a, b, c: logical_or(greater(a, c), greater(b, c)),
     ),
     kind="number",
+    arguments=("x", "min", "max"),
+    interval=intervals.clamp,
     doc="a kept between b and c, bounds included; its slope is 1 at both; c where b is greater "
     "than c; NaN stays NaN.",
 )
@@ -171,5 +206,6 @@ lerp = elementwise(
     wgsl="real_lerp(a, b, c)",
     numpy=_lerp,
     partials=(lambda c: 1 - c, lambda c: c, lambda a, b: b - a),
+    arguments=("start", "end", "weight"),
     doc="a + c * (b - a): exactly a where the weight c is 0, b where it is 1.",
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .. import intervals
 from ..families import Elementwise
 from .declare import by_kind, elementwise
 
@@ -17,6 +18,7 @@ def _bitwise(name: str, wgsl: str, boolean: str, numpy: Callable, doc: str) -> E
         numpy=numpy,
         partials=(None,) * (2 if "b" in wgsl else 1),
         kind="bits",
+        interval=getattr(intervals, "bitwise_or" if name == "bitwise_xor" else name),
         doc=f"{doc}; of bools, whether that is so.",
     )
 
@@ -35,6 +37,7 @@ def _shift(name: str, numpy: Callable, doc: str) -> Elementwise:
         numpy=numpy,
         partials=(None, None),
         kind="integer",
+        interval=getattr(intervals, f"shift_{side}"),
         doc=f"{doc}; a b of 32 or more, or below 0, shifts all bits out.",
     )
 

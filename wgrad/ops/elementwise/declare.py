@@ -12,7 +12,8 @@ from typing import Any
 
 from ...backends.array import Body
 from ...dtypes import DType
-from ..families import Elementwise, register
+from ..families import ARGUMENTS, Elementwise, register
+from ..intervals import Rule
 
 
 def elementwise(
@@ -22,14 +23,18 @@ def elementwise(
     numpy: Callable[..., Any],
     partials: Sequence[Callable | float | None],
     kind: str = "float",
+    arguments: Sequence[str] = (),
+    interval: Rule | None = None,
     doc: str,
 ) -> Elementwise:
     """Declare an elementwise op of as many inputs as it has partials; a number is a constant one.
 
-    `kind` is one of `Elementwise`'s.
+    `kind` is one of `Elementwise`'s. `arguments` names the inputs where the standard does not;
+    `interval` says what integer results lie between (ops/intervals.py).
     """
     rules = [_constant(p) if isinstance(p, (int, float)) else p for p in partials]
-    op = Elementwise(name, Body(name, wgsl, numpy), kind, rules, len(rules), doc)
+    names = arguments or ARGUMENTS[len(rules)]
+    op = Elementwise(name, Body(name, wgsl, numpy), kind, rules, names, doc, interval)
     register(op)
     return op
 

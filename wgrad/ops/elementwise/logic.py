@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .. import intervals
 from ..families import Elementwise
 from .declare import by_kind, elementwise
 
@@ -15,6 +16,7 @@ where = elementwise(
     numpy=np.where,
     partials=(None, lambda a: a, lambda a: logical_not(a)),
     kind="select",
+    interval=intervals.where,
     doc="b where the condition a holds, else c; the other branch gets gradient 0, whatever it is: "
     "NaN too, or an infinite slope.",
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import intervals
 from ..families import Elementwise
 from .arithmetic import sign
 from .declare import by_kind, elementwise
@@ -19,6 +20,7 @@ def _rounding(name: str, function: Callable, doc: str) -> Elementwise:
         numpy=lambda a: a if a.dtype.kind in "iu" else function(a),
         partials=(0,),
         kind="number",
+        interval=intervals.same,
         doc=f"{doc}; integers stay; the slope is 0.",
     )
 
@@ -43,6 +45,7 @@ floor_divide: Elementwise = elementwise(
     numpy=np.floor_divide,
     partials=(0, 0),
     kind="number",
+    interval=intervals.floor_divide,
     doc="a / b rounded down; integers stay integers, and a // 0 is 0 of them; its slope is 0.",
 )
 remainder = elementwise(
@@ -51,6 +54,7 @@ remainder = elementwise(
     numpy=np.remainder,
     partials=(1, lambda a, b: -floor_divide(a, b)),
     kind="number",
+    interval=intervals.remainder,
     doc="a - b * floor(a / b), exact and of b's sign; of integers a % 0 is 0, of floats NaN.",
 )
 

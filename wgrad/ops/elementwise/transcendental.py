@@ -10,7 +10,7 @@ import numpy as np
 
 from ...core import Value, apply
 from ..families import REGISTRY
-from .arithmetic import abs_, weighted
+from .arithmetic import abs_, clamp, weighted
 from .declare import elementwise
 from .logic import equal, greater_equal, isinf, less, logical_and, logical_not, where
 
@@ -45,11 +45,12 @@ def _power_exponent(out: Any, a: Any) -> Any:
 
 
 def _power(a: Any, b: Any) -> Any:
-    out = np.power(a, b)
-    if out.dtype.kind != "f" or (isinstance(out, np.ndarray) and not np.any(np.equal(b, 0.5))):
-        return out
-    # Of one exponent of 0.5 NumPy takes the square root, which -inf has none of.
-    return np.where(np.logical_and(np.equal(a, -np.inf), np.equal(b, 0.5)), np.inf, out)
+    """a ** b; NumPy takes roots for it where b is 0.5 all along a row, also of -inf and -0.0."""
+    roots = np.equal(b, 0.5)
+    if not np.any(roots):
+        return np.power(a, b)
+    signed = np.logical_and(roots, np.logical_or(np.equal(a, 0), np.equal(a, -np.inf)))
+    return np.power(np.where(signed, np.absolute(a), a), b)
 
 
 power = elementwise(
@@ -149,7 +150,8 @@ _OUTER = (
 )  # fmt: skip
 
 
-def _polynomial(coefficients: Sequence[float], x: Any) -> Any:
+def polynomial(coefficients: Sequence[float], x: Any) -> Any:
+    """Return a polynomial of an array, from its leading coefficient on."""
     total = np.full_like(x, coefficients[0])
     for c in coefficients[1:]:  # in place: most of the time would go into making arrays
         total *= x
@@ -160,10 +162,10 @@ def _polynomial(coefficients: Sequence[float], x: Any) -> Any:
 def _erf_parts(x: Any, far: Any) -> tuple[Any, Any]:
     """erf(x) as if x were in [0, 1], and 1 - erf(x), also where tiny, of those that are `far`."""
     near = np.minimum(x, 1)
-    inner = x * _polynomial(_INNER, near * near)
+    inner = x * polynomial(_INNER, near * near)
     out = np.minimum(x[far], 28)  # from where on it is 0
     head = out.astype(np.float32).astype(np.float64)  # whose square is exact
-    slow = _polynomial(_OUTER, (out - 1.5) / (out + 2)) / (out + 2)
+    slow = polynomial(_OUTER, (out - 1.5) / (out + 2)) / (out + 2)
     return np.asarray(inner), np.exp(-head * head) * (np.exp((head - out) * (head + out)) * slow)
 
 
@@ -184,10 +186,16 @@ def _erf(a: Any) -> Any:
     return np.copysign(found, a).astype(a.dtype)
 
 
+def bell(a: Any) -> Any:
+    """e ** -(a ** 2), whose own slope at infinity is 0, too."""
+    a = clamp(a, -30.0, 30.0)  # where it is 0
+    return exp(-(a * a))
+
+
 erf = elementwise(
     "erf",
     wgsl="real_erf(a)",
     numpy=_erf,
-    partials=(lambda a: (2 / math.sqrt(math.pi)) * exp(-(a * a)),),
+    partials=(lambda a: (2 / math.sqrt(math.pi)) * bell(a),),
     doc="The error function: the share of a normal distribution within a * sqrt(2) of its mean.",
 )

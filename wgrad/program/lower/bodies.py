@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...backends.array import Body, Number
+from ...backends.tracing import Live
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,11 @@ class _StandIn(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __bool__(self) -> bool:
         raise _UnknownError
+
+    def __float__(self) -> float:
+        if isinstance(self.dtype, type) and not isinstance(self.value, Live):
+            return float(self.value)
+        raise TypeError("only a number that no run changes is known")
 
     def __array_ufunc__(
         self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = (), **kwargs: Any

@@ -6,6 +6,7 @@ call, so a call may write into a slot's memory only when no later call reads wha
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -43,10 +44,12 @@ def settle(step: Calls, memory: Memory) -> list[Call]:
 
 def _kept_apart(step: Calls, memory: Memory) -> Iterator[tuple[Slot, Arrayed]]:
     """Iterate over the results, with copies of those that another result may be written over."""
+    taken = Counter(memory(slot.index) for slot, _ in step.results)
     for slot, x in step.results:
-        others = {memory(other.index) for other, _ in step.results if other is not slot}
-        if isinstance(x, Ref) and memory(x.slot) in others:
-            x = step.copy(x, x.dtype.numpy)
+        if isinstance(x, Ref):
+            place = memory(x.slot)
+            if taken[place] > (place == memory(slot.index)):
+                x = step.copy(x, x.dtype.numpy)
         yield slot, x
 
 

@@ -50,7 +50,13 @@ class NumpyExecutor:
         self.block_bytes = source.block_bytes
         space = {**source.names.space, "Storage": Storage, "device": device}
         exec(compile(self.source, "<program>", "exec"), space)  # our own text, from our own names
+        self._space = space
         self._run = space["run"]
+
+    def __del__(self) -> None:
+        # A function and its globals refer to each other: the planned memory in there would stay
+        # until the collector comes by.
+        getattr(self, "_space", {}).clear()
 
     def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""

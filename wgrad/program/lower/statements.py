@@ -65,14 +65,16 @@ def _statement(made: Calls, graph: Graph, s: Statement, args: list) -> Arrayed:
     if all(isinstance(x, NUMBERS) for x in args):  # a body wants one array at the least
         args = [arrayed(x, d.computes) for x, d in zip(args, s.dtypes, strict=True)]
     args = [x if isinstance(x, NUMBERS) else made.widened(x) for x in args]
-    return _map(made, s.what, args, s.out.numpy, rank)
+    return _map(made, s, args, rank)
 
 
-def _map(made: Calls, body: Body, args: list, dtype: np.dtype, rank: int) -> Temp:
+def _map(made: Calls, s: Statement, args: list, rank: int) -> Temp:
     """Add an elementwise body: part by part where those are known, else as one call."""
+    body, dtype = s.what, s.out.numpy
+    assert isinstance(body, Body)
     found = parts(body, [x if isinstance(x, NUMBERS) else dtype_of(x) for x in args])
     if found is None:
-        ready = [Plain(x) if isinstance(x, NUMBERS) else x for x in args]
+        ready = [arrayed(x, kind.computes) for x, kind in zip(args, s.dtypes, strict=True)]
         text = f"copyto({{out}}, {{f}}({listed(args)}), 'unsafe')"
         return made.add(text, body.numpy, ready, common_shape(ready, rank), dtype)
     results: list[Temp] = []

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from ...backends.array import Array, Number, Storage, product_shape
 from ...backends.tracing import Live
-from ...backends.webgpu.device import Buffer, Pipeline
+from ...backends.webgpu.device import Buffer, Pipeline, Window
 from ...backends.webgpu.kernels import WebGpuDevice
-from ...backends.webgpu.launching import MOST_ELEMENTS, scalar_bits
+from ...backends.webgpu.launching import scalar_bits
 from ...backends.webgpu.memory import GpuStorage, size_class
 from ...backends.webgpu.problem import Problem, Scratch
 from ...backends.webgpu.replay import Replay
+from ...backends.webgpu.windows import cuts
 from ...dtypes import DType
-from ...errors import ShapeError
-from ..interpret import Draw
+from ...layout import Layout
+from ..interpret import Draw, run_step
 from ..ir import Program, Ref, Slot, Step
 from ..joining import PRODUCT
 from ..limits import Limits
@@ -26,6 +28,7 @@ from ..passes.lift import lift_to_graphs
 from ..passes.products import as_fused
 from ..plan import Place, Plan, nbytes, plan_memory
 from .kernels import Kernel, epilogue, fused_kernel
+from .windows import Cutter, Part
 
 MATMUL_SCALARS = 96  # where `scalars` begin in the Params of lib/matmul.wgsl
 RANDOM_THREADS = 64
@@ -54,13 +57,42 @@ class Dispatch:
     position: int = 0  # of the step among the program's
 
 
+class _Memory:
+    """The memory of one run: the program's blocks, and storages that differ from run to run."""
+
+    def __init__(
+        self,
+        blocks: dict[object, GpuStorage],
+        inputs: Sequence[Storage],
+        outputs: Sequence[Storage],
+        swaps: dict[int, GpuStorage],
+    ):
+        self._blocks = blocks
+        self._inputs = inputs
+        self._given = {"input": inputs, "output": outputs, "swap": swaps}
+        self._fresh = [*outputs, *swaps.values()]
+
+    def storage(self, home: object) -> Storage:
+        """Return where a slot, or what a kernel needs beside, lives."""
+        if isinstance(home, Storage):
+            return home
+        if isinstance(home, Place) and home.kind != "block":
+            return self._given[home.kind][home.index]  # type: ignore[index]  # there in a run
+        return self._blocks[home]
+
+    @property
+    def key(self) -> tuple:
+        """What tells this run's buffers from those of others."""
+        return tuple([x.buffer.uid for x in (*self._inputs, *self._fresh)])
+
+
 class _LiveNumber:
     """A number that is read for every run, what it was last, and where its bits stand."""
 
     def __init__(self, number: Live):
         self.number = number
         self.last: float | None = None
-        self.places: list[tuple[int, DType]] = []
+        self.places: list[tuple[Replay, int, DType]] = []
 
 
 class WebGpuExecutor:
@@ -73,6 +105,10 @@ class WebGpuExecutor:
         # What no pass has lifted or split, because it was switched off, is now.
         limits = limits_of(device)
         program = split_long_folds(lift_to_graphs(program, limits), limits)
+        most = device.gpu.largest_binding
+        sizes = {i: nbytes(slot, device) for i, slot in program.memory().items()}
+        self._large = frozenset(i for i, size in sizes.items() if size > most)
+        program = program.with_steps([one for step in program.steps for one in self._apart(step)])
         self.program = program
         self.device = device
         self._hardware = not device.gpu.is_software if hardware is None else hardware
@@ -81,24 +117,30 @@ class WebGpuExecutor:
         self._blocks: dict[object, GpuStorage] = {}
         self._scratch: dict[object, int] = {}
         self.dispatches: list[Dispatch] = []
+        # What a run does in order: replays of dispatches, and steps that the device does itself.
+        self._stages: list[tuple[Replay, list[Dispatch]] | Step] = []
+        ready: list[Dispatch] = []
         for i, step in enumerate(program.steps):
             if any(out.size for out in step.outs):
                 made = self._lowered(i, step)
-                self.dispatches += [replace(d, position=i) for d in made]
+                if made is None:
+                    self._end_stage(ready)
+                    self._stages.append(step)
+                    ready = []
+                else:
+                    ready += [replace(d, position=i) for d in made]
+        self._end_stage(ready)
         self._take_blocks()
-        self.replay = Replay(
-            device.gpu, [(d.pipeline, d.params, d.groups) for d in self.dispatches]
-        )
         found: dict[object, _LiveNumber] = {}
-        for start, d in zip(self.replay.starts, self.dispatches, strict=True):
-            for at, x, dtype in d.live:
-                found.setdefault(x.call, _LiveNumber(x)).places.append((start + at, dtype))
+        self._draws: list[tuple[Replay, int, Step]] = []
+        for replay, dispatches in self._replays():
+            for start, d in zip(replay.starts, dispatches, strict=True):
+                for at, x, dtype in d.live:
+                    number = found.setdefault(x.call, _LiveNumber(x))
+                    number.places.append((replay, start + at, dtype))
+                if d.step.kind == "random":
+                    self._draws.append((replay, start, d.step))
         self._live = list(found.values())
-        self._draws = [
-            (start, d.step)
-            for start, d in zip(self.replay.starts, self.dispatches, strict=True)
-            if d.step.kind == "random"
-        ]
         self._fresh = [self._memory[slot] for slot in program.outputs]
         self._swaps = [
             (self.plan.places[new].index, self._memory[new])
@@ -110,15 +152,33 @@ class WebGpuExecutor:
     def _home(self, slot: int) -> object:
         return self.plan.places.get(slot, slot)
 
-    def _lowered(self, i: int, step: Step) -> list[Dispatch]:
-        for x in step.refs():
-            if x.layout.size > MOST_ELEMENTS:
-                raise ShapeError(
-                    f"compile: {step.name} reads a view of {x.layout.size} elements, and a kernel "
-                    f"of device {self.device.name} counts to {MOST_ELEMENTS}"
-                )
+    def _apart(self, step: Step) -> list[Step]:
+        """Return a step, or the parts of a batch that touches large slots."""
+        if step.kind != "batch" or not self._is_large(step):
+            return [step]
+        return list(step.params["parts"])
+
+    def _is_large(self, step: Step) -> bool:
+        """Whether one binding, or a count in u32, may not suffice for something that it touches."""
+        return not self._large.isdisjoint(step.reads() | step.writes()) or any(
+            x.layout.size > cuts.MOST_ELEMENTS for x in step.refs()
+        )
+
+    def _end_stage(self, dispatches: list[Dispatch]) -> None:
+        if dispatches:
+            work = [(d.pipeline, d.params, d.groups) for d in dispatches]
+            self._stages.append((Replay(self.device.gpu, work), dispatches))
+            self.dispatches += dispatches
+
+    def _replays(self) -> Iterator[tuple[Replay, list[Dispatch]]]:
+        return (stage for stage in self._stages if not isinstance(stage, Step))
+
+    def _lowered(self, i: int, step: Step) -> list[Dispatch] | None:
+        """Return the launches of a step; None where the device has to do it itself in every run."""
+        if self._is_large(step):
+            return self._in_windows(step) if step.kind == "fused" else None
         if step.kind in ("fused", "batch"):
-            return [self._fused(step)]
+            return [self._fused(step, self._home)]
         if step.kind == "matmul":
             found = self._product(i, step)
             if found is not None:
@@ -126,8 +186,21 @@ class WebGpuExecutor:
             return self._unfused_product(i, step)
         return self._by_device(i, step)
 
-    def _fused(self, step: Step) -> Dispatch:
-        kernel = fused_kernel(step, self._home, self._hardware)
+    def _in_windows(self, step: Step) -> list[Dispatch] | None:
+        """Return the launches of a fused step that touches large slots, one for each piece."""
+        gpu = self.device.gpu
+        bounds = cuts.Bounds(gpu.largest_binding, gpu.align)
+        pieces = Cutter(self.device, bounds, self._large, self._home).pieces(step)
+        if pieces is None:
+            return None
+
+        def made(piece: Step, parts: dict[int, Part]) -> Dispatch:
+            return self._fused(piece, lambda slot: parts.get(slot) or self._home(slot))
+
+        return [replace(made(*piece), step=step) for piece in pieces]
+
+    def _fused(self, step: Step, home: Callable[[int], object]) -> Dispatch:
+        kernel = fused_kernel(step, home, self._hardware)
         pipeline = self.device.pipeline_of(kernel.text, kernel.access, kernel.label)
         words = [_bits(x, dtype) for x, dtype in kernel.numbers]
         return Dispatch(
@@ -178,7 +251,7 @@ class WebGpuExecutor:
             )
         return made
 
-    def _unfused_product(self, i: int, step: Step) -> list[Dispatch]:
+    def _unfused_product(self, i: int, step: Step) -> list[Dispatch] | None:
         """Return a matmul by the device's own means, and what follows it as a kernel after it."""
         a, b = step.inputs[:2]
         assert isinstance(a, Ref) and isinstance(b, Ref)
@@ -192,24 +265,31 @@ class WebGpuExecutor:
             for x in over.inputs
         )
         plain = Step("matmul", (a, b), (product,), {"lead": lead, "inner": inner})
-        return [*self._by_device(i, plain), self._fused(replace(over, inputs=inputs))]
+        made = self._by_device(i, plain)
+        return made and [*made, self._fused(replace(over, inputs=inputs), self._home)]
 
-    def _by_device(self, i: int, step: Step) -> list[Dispatch]:
-        """Return the launches that the device's method makes for a step, noted and not run."""
+    def _by_device(self, i: int, step: Step) -> list[Dispatch] | None:
+        """Return the launches that the device's method makes for a step, noted and not run.
+
+        None where it works in windows, on memory that it takes for that.
+        """
         device = self.device
         stand_ins: dict[int, GpuStorage] = {}
         args = []
         for x in step.inputs:
             assert isinstance(x, Ref)
             if x.slot not in stand_ins:
-                stand_ins[x.slot] = GpuStorage(device, device.pool, 0, device.pool.acquire(1))
+                stand_ins[x.slot] = GpuStorage(device, device.pool, 0, 1)
             args.append(Array(stand_ins[x.slot], x.layout, x.dtype))
         homes = {s.buffer: self._home(slot) for slot, s in stand_ins.items()}
         with device.gpu.recorded() as launches:
             out = self._record(step, args, homes)
         homes[out.storage.buffer] = self._home(step.out.index)
         made = []
+        most = device.gpu.largest_binding
         for pipeline, buffers, params, groups in launches:
+            if any(isinstance(b, Window) or b.nbytes > most for b in buffers):
+                return None
             bound = []
             for buffer in buffers:
                 if buffer not in homes:
@@ -268,11 +348,12 @@ class WebGpuExecutor:
         ]
         wanted += list(self._scratch.items())
         for home, size in wanted:
-            kind = size_class(size, self.device.gpu.largest_buffer)
+            gpu = self.device.gpu
+            kind = size_class(size, gpu.largest_binding, gpu.largest_buffer)
             nth = counts[kind] = counts.get(kind, -1) + 1
             found = shared.get((kind, nth))
             if found is None:
-                found = GpuStorage(self.device, self.device.pool, 0, self.device.pool.acquire(size))
+                found = GpuStorage(self.device, self.device.pool, 0, size)
                 shared[kind, nth] = found
             self._blocks[home] = found
 
@@ -294,6 +375,8 @@ class WebGpuExecutor:
 
     def nbytes(self, home: object) -> int:
         """Return the bytes of the memory of a binding."""
+        if isinstance(home, Part):
+            return home.nbytes
         if home in self._blocks:
             return self._blocks[home].buffer.nbytes
         slots = [self._memory[slot] for slot, place in self.plan.places.items() if place == home]
@@ -304,46 +387,59 @@ class WebGpuExecutor:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
         device, pool = self.device, self.device.pool
         outputs: list[Storage] = [
-            GpuStorage(device, pool, s.size, pool.acquire(nbytes(s, device))) for s in self._fresh
+            GpuStorage(device, pool, s.size, nbytes(s, device)) for s in self._fresh
         ]
-        swaps = [
-            (i, GpuStorage(device, pool, s.size, pool.acquire(nbytes(s, device))))
-            for i, s in self._swaps
-        ]
-        if self.dispatches:
-            for live in self._live:
-                now = live.number.read()
-                if now != live.last:
-                    live.last = now
-                    for at, dtype in live.places:
-                        self.replay.set_params(at, struct.pack("<I", scalar_bits(now, dtype)))
-            for at, step in self._draws:
-                self.replay.set_params(at, _random_words(step, draw))
-            key = (
-                *[x.buffer.uid for x in inputs],
-                *[x.buffer.uid for x in outputs],
-                *[x.buffer.uid for _, x in swaps],
-            )
-            self.replay.run(key, lambda: self._bound(inputs, outputs, swaps))
+        swaps = [(i, GpuStorage(device, pool, s.size, nbytes(s, device))) for i, s in self._swaps]
+        for live in self._live:
+            now = live.number.read()
+            if now != live.last:
+                live.last = now
+                for replay, at, dtype in live.places:
+                    replay.set_params(at, struct.pack("<I", scalar_bits(now, dtype)))
+        for replay, at, step in self._draws:
+            replay.set_params(at, _random_words(step, draw))
+        memory = _Memory(self._blocks, inputs, outputs, dict(swaps))
+        self._run_stages(memory, draw)
         for i, fresh in swaps:
             inputs[i].buffer, fresh.buffer = fresh.buffer, inputs[i].buffer
         return outputs
 
-    def _bound(
-        self, inputs: Sequence[Storage], outputs: Sequence[Storage], swaps: Sequence
-    ) -> list[list[Buffer]]:
-        """Return the buffers of every dispatch."""
-        swapped = dict(swaps)
+    def _run_stages(self, memory: _Memory, draw: Draw) -> None:
+        for stage in self._stages:
+            if isinstance(stage, Step):
+                self._run_by_device(stage, memory, draw)
+            else:
+                replay, dispatches = stage
+                replay.run(memory.key, partial(self._bound, dispatches, memory))
+
+    def _bound(self, dispatches: list[Dispatch], memory: _Memory) -> list[list[Buffer]]:
+        """Return the buffers of dispatches."""
+        most = self.device.gpu.largest_binding
 
         def buffer(home: object) -> Buffer:
-            if isinstance(home, Storage):
-                return home.buffer
-            if isinstance(home, Place) and home.kind != "block":
-                source = {"input": inputs, "output": outputs, "swap": swapped}[home.kind]
-                return source[home.index].buffer  # type: ignore[index]  # there in a run
-            return self._blocks[home].buffer
+            if isinstance(home, Part):
+                return Window(memory.storage(home.home).buffer, home.start, home.nbytes)
+            found: Buffer = memory.storage(home).buffer
+            # Something small in a large block: nothing else of it is touched.
+            return Window(found, 0, most) if found.nbytes > most else found
 
-        return [[buffer(home) for home in d.homes] for d in self.dispatches]
+        return [[buffer(home) for home in d.homes] for d in dispatches]
+
+    def _run_by_device(self, step: Step, memory: _Memory, draw: Draw) -> None:
+        """Do a step by the device's own methods, which see to windows, and put results home."""
+        device = self.device
+        homes = {slot: memory.storage(self._home(slot)) for slot in step.reads() | step.writes()}
+        storages = {
+            slot: Storage(device, x.buffer, self._memory[slot].size) for slot, x in homes.items()
+        }
+        for out, made in zip(step.outs, run_step(device, step, storages, draw), strict=True):
+            home, found = homes[out.index], made.storage
+            kept = self.plan.places[out.index].kind == "block"  # by other programs too
+            if found.buffer.nbytes == home.buffer.nbytes and not kept:
+                home.buffer, found.buffer = found.buffer, home.buffer
+            else:
+                target = Array(storages[out.index], Layout.dense(out.shape), out.dtype)
+                device.write(target, made.view(Layout.dense(out.shape)))
 
 
 # The blocks of each device by size class and count, as long as a program holds them.

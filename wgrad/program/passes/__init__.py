@@ -1,9 +1,9 @@
 """The passes, each a function from Program to Program, by name, in the order in which they run."""
 
-import os
 from collections.abc import Callable, Collection
 
-from ...errors import ArgumentError, shown
+from ...environment import Variable
+from ...errors import shown
 from ..ir import Program
 from ..limits import Limits
 from .batches import batch_small
@@ -58,14 +58,12 @@ def simplify(
     return program
 
 
-def switched_off() -> frozenset[str]:
-    """Return the passes that the environment variable WGRAD_PASSES_OFF names, by commas.
-
-    Raises: ArgumentError for a name that is no pass.
-    """
-    text = os.environ.get("WGRAD_PASSES_OFF", "")
+def _passes(text: str) -> frozenset[str]:
     names = frozenset(name.strip() for name in text.split(",") if name.strip())
     for name in sorted(names - PASSES.keys()):
-        known = ", ".join(PASSES)
-        raise ArgumentError(f"WGRAD_PASSES_OFF: {shown(name)} is no pass; there are {known}")
+        raise ValueError(f"{shown(name)} is no pass; there are {', '.join(PASSES)}")
     return names
+
+
+# Passes to leave out, by commas.
+SWITCHED_OFF: Variable[frozenset[str]] = Variable("WGRAD_PASSES_OFF", _passes, frozenset())

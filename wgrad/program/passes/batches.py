@@ -6,25 +6,23 @@ reductions of biases. Workgroups are dealt out to the parts; nothing of the part
 
 from __future__ import annotations
 
-from itertools import islice
-
 from ..ir import Program, Ref, Step
-from ..joining import Joiner
 from ..limits import Limits
+from ..ordering import Order
 
 NEAR = 64  # steps back that a step is brought together with: there may be thousands
 
 
 def batch_small(program: Program, limits: Limits) -> Program:
     """Return the program with independent small steps as parts of one."""
-    joiner = Joiner(program, limits)
+    order = Order(program)
     for step in program.steps:
         if _is_small(step, limits):
-            for other in islice(joiner.earlier(step), NEAR):
-                if _may_share(joiner, other, step):
-                    joiner.join(other, step, _together(other, step))
+            for other in order.independent(step, NEAR):
+                if _may_share(other, step, limits):
+                    order.replace(other, step, _together(other, step))
                     break
-    return joiner.done()
+    return program.with_steps(list(order))
 
 
 def _is_small(step: Step, limits: Limits) -> bool:
@@ -45,21 +43,15 @@ def parts(step: Step) -> tuple[Step, ...]:
     return step.params["parts"] if step.kind == "batch" else (step,)
 
 
-def _may_share(joiner: Joiner, other: Step, step: Step) -> bool:
-    limits = joiner.limits
+def _may_share(other: Step, step: Step, limits: Limits) -> bool:
     if other.kind != "batch" and not _is_small(other, limits):
         return False
     slots = other.reads() | other.writes() | step.reads() | step.writes()
+    if len(parts(other)) >= limits.parts or len(slots) > limits.buffers:
+        return False  # as a rule, where there are many
     numbers = sum(not isinstance(x, Ref) for x in (*other.inputs, *step.inputs))
     statements = sum(len(p.params["graph"].statements) for p in (*parts(other), step))
-    return (
-        len(parts(other)) < limits.parts
-        and len(slots) <= limits.buffers
-        and numbers <= limits.numbers
-        and statements <= limits.statements
-        and not other.writes() & step.reads()
-        and joiner.may_join(other, step)
-    )
+    return numbers <= limits.numbers and statements <= limits.statements
 
 
 def _together(other: Step, step: Step) -> Step:

@@ -5,24 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ...backends.tracing import Live
-from ..ir import Program, Ref, Step
+from ..ir import Program, Ref, Step, number_key
 from ..limits import Limits
 
 
 def merge_common(program: Program, limits: Limits) -> Program:
     """Return the program with equal steps made one. A kept slot keeps a step of its own."""
+    kept = program.kept
     seen: dict[Any, Step] = {}
     same: dict[int, int] = {}
     steps: list[Step] = []
     for step in program.steps:
         step = replace(step, inputs=tuple(renamed(x, same) for x in step.inputs))
-        kept = bool(step.writes() & program.kept)
-        first = None if kept else seen.get(key := _key(step))
+        is_kept = not step.writes().isdisjoint(kept)
+        first = None if is_kept else seen.get(key := _key(step))
         if first is not None:
             same |= {b.index: a.index for a, b in zip(first.outs, step.outs, strict=True)}
             continue
-        if not kept:
+        if not is_kept:
             seen[key] = step
         steps.append(step)
     return program.with_steps(steps)
@@ -31,11 +31,6 @@ def merge_common(program: Program, limits: Limits) -> Program:
 def renamed(x: Any, same: dict[int, int]) -> Any:
     """Return an input with its slot replaced by the one that has the same values."""
     return replace(x, slot=same[x.slot]) if isinstance(x, Ref) and x.slot in same else x
-
-
-def number_key(x: Any) -> Any:
-    """Return what equal numbers have in common: type and digits, for 0.0 == -0.0 == 0."""
-    return type(x), id(x) if isinstance(x, Live) else repr(x)
 
 
 def _key(step: Step) -> Any:

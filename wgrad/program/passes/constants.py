@@ -20,6 +20,7 @@ _NEUTRAL = {"multiply": 1, "weighted": 1, "divide": 1, "subtract": 0}
 
 def fold_constants(program: Program, limits: Limits) -> Program:
     """Return the program with constants as numbers, and without what follows from them alone."""
+    kept = program.kept
     known: dict[int, Number] = {}
     same: dict[int, int] = {}
     steps: list[Step] = []
@@ -27,11 +28,13 @@ def fold_constants(program: Program, limits: Limits) -> Program:
         step = replace(step, inputs=tuple(renamed(x, same) for x in step.inputs))
         if step.kind in ("map", "copy"):  # every view of a constant is that constant
             inputs = tuple(known.get(x.slot, x) if isinstance(x, Ref) else x for x in step.inputs)
-            step = _computed(_product(replace(step, inputs=inputs)))
+            if any(isinstance(x, Ref) for x in inputs) or not any(
+                isinstance(x, Live) for x in inputs
+            ):  # of numbers that are read anew alone, no step can be made
+                step = _computed(_product(replace(step, inputs=inputs)))
         if step.kind == "full":
             known[step.out.index] = step.params["value"]
-        kept = step.out.index in program.kept
-        source = None if kept else _unchanged(step)
+        source = None if step.out.index in kept else _unchanged(step)
         if source is not None:
             same[step.out.index] = source
         else:

@@ -95,7 +95,7 @@ def _two(program: Program, step: Step, axis: int, lanes: int) -> tuple[Step, Ste
 
 def _unrounded(s: Statement) -> Statement:
     """Return a statement whose result is folded again, if it is a fold: sums stay float32."""
-    return replace(s, out=float32) if isinstance(s.what, Fold) and s.out is float16 else s
+    return s._replace(out=float32) if isinstance(s.what, Fold) and s.out is float16 else s
 
 
 def _after(

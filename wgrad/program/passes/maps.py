@@ -27,9 +27,9 @@ def is_map(step: Step) -> bool:
 def _grown(joiner: Joiner, step: Step) -> Step | None:
     """Return the step with one of its producers moved in, or None."""
     for producer in joiner.producers(step):
-        if not is_map(producer) or not joiner.hold_together(producer, step):
+        if not is_map(producer) or not joiner.only_reader(producer, step):
             continue
-        if joiner.only_reader(producer, step):
+        if joiner.hold_together(producer, step, frozenset()):
             made = joined(producer, step, frozenset())
             if made is not None and fits(made, joiner.limits):
                 joiner.join(producer, step, made)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..ir import Program, Step
 from ..limits import Limits
+from ..ordering import Order
 
 
 def updates_last(program: Program, limits: Limits) -> Program:
@@ -11,24 +12,20 @@ def updates_last(program: Program, limits: Limits) -> Program:
 
     Readers that themselves follow from the update stay where they are.
     """
-    steps = list(program.steps)
+    order = Order(program)
     for old, new in program.updates.items():
-        place = next(i for i, s in enumerate(steps) if new in s.writes())
-        late = [i for i, s in enumerate(steps) if i > place and old in s.reads()]
-        if late:
-            steps[place : late[-1] + 1] = _delayed(steps[place : late[-1] + 1])
-    return program.with_steps(steps)
+        first = order.maker[new]
+        last = max((first, *order.readers.get(old, {}).values()), key=order.place)
+        if last is not first:
+            _delay(order, first, last)
+    return program.with_steps(list(order))
 
 
-def _delayed(steps: list[Step]) -> list[Step]:
-    """Return the steps with the first, and those that follow from it, as late as may be."""
-    reached = set(steps[0].writes())
-    early: list[Step] = []
-    late = [steps[0]]
-    for step in steps[1:]:
-        if step.reads() & reached:
-            reached |= step.writes()
-            late.append(step)
-        else:
-            early.append(step)
-    return [*early, *late]
+def _delay(order: Order, first: Step, last: Step) -> None:
+    """Move a step, and those up to `last` that follow from it, as late as may be."""
+    late = [first, *order.following(first, order.place(last) + 1)]
+    following = set(map(id, late))
+    if id(last) in following:
+        last = next((step for step in order.earlier(last) if id(step) not in following), first)
+    end = order.place(last)
+    order.move_behind([step for step in late if order.place(step) < end], last)

@@ -25,8 +25,9 @@ def _grown(joiner: Joiner, step: Step) -> Step | None:
     for producer in joiner.producers(step):
         if producer.kind != "fused" or (is_map(producer) and is_map(step)):
             continue
-        if joiner.may_join(producer, step):
-            made = joined(producer, step, joiner.needed(producer, step))
+        needed = joiner.needed(producer, step)
+        if joiner.hold_together(producer, step, needed) and joiner.may_join(producer, step):
+            made = joined(producer, step, needed)
             if made is not None and rows_fit(made, joiner.limits):
                 joiner.join(producer, step, made)
                 return made

@@ -2,32 +2,58 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
+from ...layout import Shape
 from ..ir import Program, Step
 from ..joining import Joiner, joined
 from ..limits import Limits
 from .rows import rows_fit
 
+NEAR = 32  # siblings of a step that are tried for each slot: there may be thousands
+
+Kin = tuple[int, Shape, Shape]  # a slot that is read, and the domain over which
+
 
 def merge_siblings(program: Program, limits: Limits) -> Program:
     """Return the program with reductions, and elementwise steps, joined to their siblings."""
-    return Joiner(program, limits).grow(_grown)
+    joiner = Joiner(program, limits)
+    earlier: dict[Kin, dict[int, Step]] = {}  # the steps that were met, by their ids
+    for first in program.steps:
+        if first.kind == "fused":
+            step = first
+            while (pair := _joined(joiner, earlier, step)) is not None:
+                other, made = pair
+                for kin in _kin(other):
+                    del earlier[kin][id(other)]
+                joiner.join(other, step, made)
+                step = made
+            for kin in _kin(step):
+                earlier.setdefault(kin, {})[id(step)] = step
+    return joiner.done()
 
 
-def _grown(joiner: Joiner, step: Step) -> Step | None:
-    """Return the step made one with an earlier sibling, or None."""
-    mine = step.params["graph"]
-    place = joiner.place
-    others = {id(s): s for slot in step.reads() for s in joiner.readers[slot]}
-    for other in sorted(others.values(), key=lambda s: -place[id(s)]):
-        if place[id(other)] >= place[id(step)] or other.kind != "fused":
+def _kin(step: Step) -> list[Kin]:
+    graph = step.params["graph"]
+    return [(slot, graph.shape, graph.axes) for slot in step.reads()]
+
+
+def _joined(
+    joiner: Joiner, earlier: dict[Kin, dict[int, Step]], step: Step
+) -> tuple[Step, Step] | None:
+    """Return an earlier sibling, the nearest that fits, and the step that both make; or None."""
+    order = joiner.order
+    found: dict[int, Step] = {}
+    for kin in _kin(step):
+        found |= islice(reversed(earlier.get(kin, {}).items()), NEAR)
+    for other in sorted(found.values(), key=order.place, reverse=True):
+        if order.place(other) > order.place(step) or other.writes() & step.reads():
             continue
-        graph = other.params["graph"]
-        if (graph.shape, graph.axes) != (mine.shape, mine.axes):
+        if not joiner.hold_together(other, step, other.writes()):
             continue
-        if other.writes() & step.reads() or not joiner.may_join(other, step):
+        if not joiner.may_join(other, step):
             continue
-        made = joined(other, step, frozenset(other.writes()))
+        made = joined(other, step, other.writes())
         if made is not None and rows_fit(made, joiner.limits):
-            joiner.join(other, step, made)
-            return made
+            return other, made
     return None

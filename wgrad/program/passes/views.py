@@ -12,7 +12,7 @@ from ..limits import Limits
 
 def read_through_copies(program: Program, limits: Limits) -> Program:
     """Return the program without copies that every reader can do without."""
-    reading = readers(program)
+    kept, reading = program.kept, readers(program)
     through: dict[int, tuple[Ref, Step]] = {}
     steps: list[Step] = []
 
@@ -26,7 +26,7 @@ def read_through_copies(program: Program, limits: Limits) -> Program:
     for step in program.steps:
         inputs = [seen(x) for x in step.inputs]
         step = replace(step, inputs=tuple(x for x in inputs if x is not None))
-        if step.kind == "copy" and step.out.index not in program.kept:
+        if step.kind == "copy" and step.out.index not in kept:
             (source,) = step.refs()
             through[step.out.index] = source, step
             users = reading.get(step.out.index, [])

@@ -1,0 +1,57 @@
+"""Integers out of range that a program met: what it notes about them, and the error they become.
+
+Each range check of a program has a record of two int32: how many integers were out of range in the
+first run in which some were, and one of them. Knows no op, and no program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ..layout import Layout
+from .array import Array
+
+
+class Check(NamedTuple):
+    """One range check: the error for one integer and how its message goes on; and its place."""
+
+    error: Callable[[int, str], Exception]
+    place: str
+    unsigned: bool
+
+
+class Faults:
+    """The records of a program's checks, in device memory that its runs write to."""
+
+    def __init__(self, records: Array, checks: Sequence[Check]):
+        self.records = records
+        self._checks = tuple(checks)
+
+    def settle(self) -> Exception | None:
+        """Return the error for what runs have noted until now, and clear the records.
+
+        Waits for the device.
+        """
+        device = self.records.storage.device
+        found = device.download(self.records)
+        errors = [
+            _error(check, int(count), int(worst))
+            for check, (count, worst) in zip(self._checks, found, strict=True)
+            if count
+        ]
+        if not errors:
+            return None
+        clear = device.full(found.shape, 0, self.records.dtype)
+        device.write(self.records.view(Layout.dense(found.shape)), clear)
+        return errors[0]
+
+
+def _error(check: Check, count: int, worst: int) -> Exception:
+    worst = worst & 0xFFFFFFFF if check.unsigned else worst
+    others = {1: "", 2: " and another one"}.get(count, f" and {count - 1} others")
+    return check.error(
+        worst,
+        f"; a compiled function computed it{others} at {check.place}, and the run in which it did "
+        "has left what it would have assigned to as it was",
+    )

@@ -1,0 +1,177 @@
+"""Elementwise operations, copies, random numbers, reductions, scans and products in windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import TYPE_CHECKING
+
+from .... import dtypes as kinds
+from ....dtypes import DType
+from ....layout import Layout, Shape
+from ...array import Array, Body, Number, product_shape, reduced_shape
+from ..configs import HARD_LIMIT
+from .bound import (
+    ADD,
+    bound,
+    bounds,
+    converted,
+    is_bound,
+    joined,
+    operand,
+    part_of,
+    total,
+    unused,
+    windowed,
+)
+from .cuts import Operand, cut, over, parts, pieces
+
+if TYPE_CHECKING:
+    from ..kernels import WebGpuDevice
+
+
+def _extreme(name: str, dtype: DType) -> str:
+    return f"nan_{name}(a, b)" if dtype.is_floating else f"{name}(a, b)"
+
+
+# How two results of a reduction, or of a scan, become one.
+_FOLDED = {
+    "sum": ADD,
+    "prod": Body("window_prod", "a * b", unused),
+    "max": Body("window_max", lambda a, b: _extreme("max", a), unused),
+    "min": Body("window_min", lambda a, b: _extreme("min", a), unused),
+    "any": Body("window_any", "a || b", unused),
+    "all": Body("window_all", "a && b", unused),
+}
+
+
+def map_into(
+    device: WebGpuDevice,
+    out: Array,
+    body: Body,
+    operands: Sequence[Array | Number],
+    dtypes: Sequence[DType],
+) -> None:
+    """Compute an elementwise operation into the whole of a dense array."""
+    seen = [operand(device, x) for x in (out, *operands) if isinstance(x, Array)]
+    for target, *layouts in pieces(seen, bounds(device)):
+        rest = iter(layouts)
+        ready = [
+            windowed(device, x.view(next(rest))) if isinstance(x, Array) else x for x in operands
+        ]
+        found = windowed(device, out.view(target))
+        end = target.offset + target.size
+        whole = end == out.layout.size or end * seen[0].itemsize % 16 == 0
+        # Kernels write dense memory from the beginning of a binding on, and whole vec4s.
+        if target.contiguous and found.layout.offset == 0 and whole:
+            dense = found.view(Layout.dense(target.shape))
+            device._map_into(dense, body, ready, dtypes)
+        else:
+            device.write(found, device.map(body, ready, dtypes, target.shape, out.dtype))
+
+
+def write(device: WebGpuDevice, target: Array, x: Array) -> bool:
+    """Copy into a view of another buffer."""
+    found = list(pieces([operand(device, a) for a in (target, x)], bounds(device)))
+    if len(found) == 1 and is_bound(device, target, x):
+        return False
+    for to, source in found:
+        device.write(windowed(device, target.view(to)), windowed(device, x.view(source)))
+    return True
+
+
+def random_into(
+    device: WebGpuDevice, out: Array, kind: str, key: tuple[int, int], counter: int
+) -> None:
+    """Fill the whole of a dense array with random numbers."""
+    flat = Layout.dense((out.layout.size,))
+    for (piece,) in pieces([Operand(flat, 4)], bounds(device)):
+        target = windowed(device, out.view(piece)).view(Layout.dense(piece.shape))
+        device._random_into(target, kind, key, counter + piece.offset)
+
+
+def reduce(device: WebGpuDevice, kind: str, x: Array, axes: Shape, dtype: DType) -> Array | None:
+    """Reduce rows apart; parts of a long one make a result each, and these are folded."""
+    shape = reduced_shape(x.shape, axes)
+    kept = [i for i in range(len(x.shape)) if i not in axes]
+    places = [kept.index(i) if i in kept else None for i in range(len(x.shape))]
+    result = over(x.shape, Layout.dense(shape), places, 4)
+    found = cut([operand(device, x), result], bounds(device))
+    if found is None:
+        return bound(device, lambda x: device.reduce(kind, x, axes, dtype), x)
+    axis, step = found
+
+    def reduced(dtype: DType, start: int, size: int) -> Array:
+        return device.reduce(kind, part_of(x, axis, start, size), axes, dtype)
+
+    at = places[axis]
+    if at is not None:
+        return joined(device, shape, dtype, at, step, lambda *where: reduced(dtype, *where))
+    inner = kinds.float32 if dtype is kinds.float16 else dtype  # rounded once, in the end
+    made = total(
+        device, _FOLDED[kind], (reduced(inner, *where) for where in parts(x.shape[axis], step))
+    )
+    return made if inner is dtype else converted(device, made, dtype)
+
+
+def scan(device: WebGpuDevice, kind: str, x: Array, axis: int, back: bool) -> Array | None:
+    """Scan lines apart; parts of a long one go on from the last total of the part before."""
+    found = cut([operand(device, x), Operand(Layout.dense(x.shape), 4)], bounds(device))
+    if found is None:
+        return bound(device, lambda x: device.scan(kind, x, axis, back), x)
+    at, step = found
+
+    def scanned(start: int, size: int) -> Array:
+        return device.scan(kind, part_of(x, at, start, size), axis, back)
+
+    if at != axis:
+        return joined(device, x.shape, x.dtype, at, step, scanned)
+    out = device._empty(x.shape, x.dtype)
+    order = list(parts(x.shape[axis], step))
+    before: Array | None = None
+    for start, size in reversed(order) if back else order:
+        made = scanned(start, size)
+        if before is not None:
+            carried = before.view(before.layout.expand(made.shape))
+            pair = (made.dtype, made.dtype)
+            made = device.map(_FOLDED[kind], (carried, made), pair, made.shape, made.dtype)
+        device.write(part_of(out, axis, start, size), made)
+        before = part_of(made, axis, 0 if back else size - 1, 1)
+    return out
+
+
+def matmul(device: WebGpuDevice, a: Array, b: Array, lead: int | None, inner: int) -> Array | None:
+    """Multiply parts of the batch, of rows or of columns apart, and add up parts of long sums."""
+    if 0 in (*a.shape, *b.shape):
+        return None
+    batch = len(a.shape) - 2 if lead is None else lead
+    rows, columns = len(a.shape) - batch - inner, len(b.shape) - batch - inner
+    domain = (*a.shape, *b.shape[batch + inner :])
+    shape = product_shape(a.shape, b.shape, lead, inner)
+    ends = batch + rows
+    of_a = [*range(len(a.shape)), *[None] * columns]
+    of_b = [*range(batch), *[None] * rows, *range(batch, len(b.shape))]
+    of_out = [*range(ends), *[None] * inner, *range(ends, ends + columns)]
+    # Longer sums are computed in parts anyway, whose results lie in one piece of memory.
+    held = 4 * -(-prod(domain[ends : ends + inner]) // HARD_LIMIT)
+    operands = [
+        over(domain, a.layout, of_a, device.itemsize(a.dtype)),
+        over(domain, b.layout, of_b, device.itemsize(b.dtype)),
+        over(domain, Layout.dense(shape), of_out, held),
+    ]
+    found = cut(operands, bounds(device))
+    if found is None:
+        return bound(device, lambda a, b: device.matmul(a, b, lead, inner), a, b)
+    axis, step = found
+
+    def product(start: int, size: int) -> Array:
+        left, right = part_of(a, of_a[axis], start, size), part_of(b, of_b[axis], start, size)
+        return device.matmul(left, right, lead, inner)
+
+    at = of_out[axis]
+    if at is not None:
+        return joined(device, shape, a.dtype, at, step, product)
+    if a.dtype is kinds.float16:  # rounded once, in the end
+        left, right = [converted(device, x, kinds.float32) for x in (a, b)]
+        return converted(device, device.matmul(left, right, lead, inner), kinds.float16)
+    return total(device, ADD, (product(*where) for where in parts(domain[axis], step)))

@@ -1,0 +1,157 @@
+"""The front door: what stands around every public function and method, once.
+
+It checks what can be told from a parameter's annotation alone, whatever the function is: that flags
+are True or False, and that numbers are numbers. It costs one call, and looks at named arguments
+only; what a function must look at itself it does inside, where it knows more. Exceptions that come
+out go through the net. Functions that we call ourselves have no door.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from types import FunctionType, ModuleType
+from typing import Any
+
+from ..errors import WgradError
+from .arguments import flag, number
+from .arguments import function as called_back
+from .net import CAUGHT, translated
+
+Check = Callable[[Any, str, str], Any]
+_doors: dict[Any, Any] = {}  # one for each function, in however many places it is public
+
+
+def _optional(check: Check) -> Check:
+    return lambda value, where, name: None if value is None else check(value, where, name)
+
+
+CHECKS: dict[str, Check] = {
+    "bool": flag,
+    "bool | None": _optional(flag),
+    "float": number,
+    "float | None": _optional(number),
+    "bool | int | float": number,
+    "Callable": called_back,
+}
+
+
+def guarded(function: Any, name: str | Callable[[Any], str] = "", module: str = "") -> Any:
+    """Return a function with a door.
+
+    `name` is what messages call it, or a function that tells it from the first argument; `module`
+    is where it is found by its name, if that is not where it was written.
+    """
+    code = inspect.unwrap(function).__code__  # a decorator takes *args
+    known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    notes = function.__annotations__
+    kinds = {p: str(notes.get(p, "")).partition("[")[0] for p in known}  # Callable, of any kind
+    checks = {p: CHECKS[kind] for p, kind in kinds.items() if kind in CHECKS}
+    places = [(i, p) for i, p in enumerate(known[: code.co_argcount]) if p in checks]
+    first = places[0][0] if places else code.co_argcount + 1000  # no argument has that place
+    called = name or function.__name__
+
+    def door(*args: Any, **kwargs: Any) -> Any:
+        try:
+            if checks and (kwargs or len(args) > first):
+                args = _checked(called, checks, places, args, kwargs)
+            return function(*args, **kwargs)
+        except WgradError:
+            raise
+        except CAUGHT as error:
+            ours = translated(error, _name(called, args), function, args, kwargs)
+            if ours is None:
+                raise
+            raise ours from error
+
+    functools.update_wrapper(door, function)
+    if module:
+        door.__module__, door.__qualname__ = module, function.__name__
+    return door
+
+
+def _name(called: str | Callable[[Any], str], args: tuple) -> str:
+    if isinstance(called, str):
+        return called
+    return called(args[0]) if args else "wgrad"
+
+
+def _checked(
+    called: str | Callable[[Any], str],
+    checks: Mapping[str, Check],
+    places: Iterable[tuple[int, str]],
+    args: tuple,
+    kwargs: dict[str, Any],
+) -> tuple:
+    """Return the arguments as their checks leave them, those by name in place. Raises: as they."""
+    for name in kwargs:
+        if name in checks:
+            kwargs[name] = checks[name](kwargs[name], _name(called, args), name)
+    for i, name in places:
+        if i < len(args):
+            found = checks[name](args[i], _name(called, args), name)
+            args = (*args[:i], found, *args[i + 1 :])
+    return args
+
+
+def hang(*homes: ModuleType) -> None:
+    """Put a door around every public function of these modules, and every method of their classes.
+
+    Only what is wgrad's own; an op has its door built in. A class's methods are those it has from
+    our classes, with the special ones that take arguments of any kind.
+    """
+    for home in homes:
+        for name, value in list(vars(home).items()):
+            if name.startswith("_") or not str(getattr(value, "__module__", "")).startswith(
+                "wgrad"
+            ):
+                continue
+            if isinstance(value, FunctionType):
+                if value not in _doors:
+                    door = guarded(value, name, home.__name__)
+                    door.__name__ = door.__qualname__ = name
+                    _doors[value] = _doors[door] = door
+                setattr(home, name, _doors[value])
+            elif inspect.isclass(value) and not issubclass(value, BaseException):
+                hang_on_class(value)
+
+
+# Special methods that get a door: those that take arguments of any kind. The other operators are
+# ops, which have their own.
+_SPECIAL = frozenset(
+    {"__init__", "__new__", "__getitem__", "__setitem__", "__array__", "__pow__", "__rpow__"}
+    | {"__array_namespace__", "__dlpack__", "__dlpack_device__"}
+    | {"__matmul__", "__rmatmul__", "__call__", "__ipow__", "__imatmul__", "__format__"}
+)
+
+
+def hang_on_class(cls: type) -> None:
+    """Put a door around the public methods of a class and of those of ours that it is made of."""
+    for base in cls.__mro__:
+        if base in _doors or not base.__module__.startswith("wgrad"):
+            continue
+        _doors[base] = base
+        if issubclass(base, tuple):
+            continue  # a named tuple of results
+        for name, member in list(vars(base).items()):
+            if name.startswith("_") and name not in _SPECIAL:
+                continue
+            if isinstance(member, property) and member.fset is not None:
+                where = f"{base.__name__}.{name}"
+                setattr(base, name, member.setter(guarded(member.fset, where)))
+            elif isinstance(member, FunctionType) and not inspect.isgeneratorfunction(member):
+                setattr(base, name, guarded(member, _caller(base, name)))
+            elif isinstance(member, staticmethod) and isinstance(member.__func__, FunctionType):
+                setattr(base, name, staticmethod(guarded(member.__func__, _caller(base, name))))
+
+
+def _caller(cls: type, name: str) -> Any:
+    """Return what messages call a method of a class."""
+    if name in ("__init__", "forward", "__call__"):
+        return lambda x: type(x).__name__
+    if name == "__new__":
+        return cls.__name__
+    if cls.__module__.startswith("wgrad.tensor"):
+        return {"__getitem__": "indexing", "__setitem__": "assign"}.get(name, name.strip("_"))
+    return lambda x: f"{type(x).__name__}.{name}"

@@ -1,0 +1,151 @@
+"""The net: exceptions that are not ours become ours, if it was our code that they came out of.
+
+A check that knows its argument says more, and comes first. What slips through all of them ends
+here: the exception is chained, so that its traceback shows the place, and the sentence says which
+function was called, what with, and how it may be called. Not caught are exceptions that code of the
+user's raised, wherever we called it, and those that no argument causes (a failed assertion, an
+unknown name): those are bugs of ours, and look like them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Mapping
+from types import FrameType, TracebackType
+from typing import Any
+
+from ..errors import ArgumentError, CallError, OutOfMemoryError, WgradError, shown
+
+# What an argument of the wrong kind or size may cause.
+CAUGHT = (
+    TypeError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
+    BufferError,
+    MemoryError,
+)
+_LIBRARIES = ("numpy", "wgpu", "cffi")  # called by our code alone, so it is ours to answer for
+_STANDARD = os.path.dirname(os.__file__)
+_DEEP = 200  # frames of our own code, from which an exhausted stack is our argument's doing
+
+# What an object is asked for by Python or NumPy when it is an argument of ours.
+_SAID = frozenset(
+    {"__array__", "__array_interface__", "__array_struct__", "__dlpack__", "__dlpack_device__"}
+    | {"__index__", "__int__", "__float__", "__complex__", "__bool__", "__len__", "__contains__"}
+    | {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__", "__format__"}
+    | {"__getattr__", "__getattribute__", "__repr__", "__torch_function__", "__fspath__"}
+)
+
+# What PyTorch's users call arguments, for a hint.
+OTHER_NAMES = {
+    "dim": "axis",
+    "dims": "axis",
+    "keepdim": "keepdims",
+    "dim0": "axis0",
+    "dim1": "axis1",
+    "start_dim": "start_axis",
+    "end_dim": "end_axis",
+    "unbiased": "correction",
+    "ddof": "correction",
+    "a_min": "min",
+    "a_max": "max",
+    "tensors": "arrays",
+    "input": "x",
+}
+
+
+def translated(
+    error: Exception, name: str, function: Callable, args: tuple, kwargs: Mapping[str, Any]
+) -> Exception | None:
+    """Return the error of ours for one that came out of `function`; None to let it pass."""
+    if isinstance(error, (WgradError, NotImplementedError)):
+        return None
+    frames = _frames(error.__traceback__)
+    if not _is_ours(frames):
+        return None
+    if isinstance(error, RecursionError) and len(frames) < _DEEP:
+        return None  # the stack was used up by whoever called us
+    text = " ".join(str(error).split())
+    reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    if isinstance(error, MemoryError):
+        return OutOfMemoryError(f"{name}: there is no room for it ({_cut(reason)})")
+    call = _call(name, function)
+    names = function.__name__, getattr(function, "__qualname__", "")
+    itself = text.startswith(tuple(f"{n}() " for n in names))
+    if len(frames) == 1 or (isinstance(error, TypeError) and itself):  # the call itself failed
+        return CallError(f"{name}: {_unfit(function, kwargs, text)}; {call} is its call")
+    came = _came(function, args, kwargs)
+    kind = CallError if isinstance(error, (TypeError, AttributeError)) else ArgumentError
+    return kind(f"{name}: {came} came, which {call} cannot work with ({_cut(reason)})")
+
+
+def _frames(traceback: TracebackType | None) -> list[FrameType]:
+    """Return the frames that an exception passed through, the door's first."""
+    found = []
+    while traceback is not None:
+        found.append(traceback.tb_frame)
+        traceback = traceback.tb_next
+    return found
+
+
+def _is_ours(frames: list[FrameType]) -> bool:
+    """Whether our code raised, or a library that it called, or what an argument says of itself.
+
+    The last is a method such as `__array__` or `__index__`, which nobody calls by its name.
+    """
+    theirs: FrameType | None = None  # the outermost frame of the user's beneath our innermost one
+    for frame in reversed(frames):
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package == "wgrad":
+            return theirs is None or theirs.f_code.co_name in _SAID
+        path = frame.f_code.co_filename
+        standard = path.startswith(_STANDARD) and "site-packages" not in path
+        if package not in _LIBRARIES and not standard and not path.startswith("<frozen "):
+            theirs = frame
+    return False
+
+
+def _cut(text: str, most: int = 120) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _call(name: str, function: Callable) -> str:
+    """Return how a function may be called, without annotations."""
+    try:
+        parameters = [
+            p.replace(annotation=p.empty) for p in inspect.signature(function).parameters.values()
+        ]
+    except (TypeError, ValueError):
+        return name
+    if parameters and parameters[0].name == "self":
+        del parameters[0]
+    text = str(inspect.Signature(parameters)).replace("<class 'float'>", "float")
+    return f"{name.rpartition('.')[2]}{_cut(text)}"
+
+
+def _unfit(function: Callable, kwargs: Mapping[str, Any], text: str) -> str:
+    """Return what is wrong with a call that does not fit a signature."""
+    try:
+        known = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return text
+    for given in kwargs:
+        if given not in known:
+            hint = OTHER_NAMES.get(given)
+            more = f" ({hint} is its name here)" if hint in known else ""
+            return f"{given}={shown(kwargs[given])} came, and no argument has that name{more}"
+    return _cut(text.partition("() ")[2] or text)
+
+
+def _came(function: Callable, args: tuple, kwargs: Mapping[str, Any]) -> str:
+    """Return what came, by name, without the object of a method."""
+    try:
+        bound = inspect.signature(function).bind_partial(*args, **kwargs).arguments
+        parts = [f"{k}={shown(v)}" for k, v in bound.items() if k != "self"]
+    except (TypeError, ValueError):
+        parts = [shown(x) for x in args] + [f"{k}={shown(v)}" for k, v in kwargs.items()]
+    return _cut(", ".join(parts)) or "nothing"

@@ -1,0 +1,84 @@
+"""Padding with PyTorch's order of axes and names of modes; negative widths cut off."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+from .. import shaping
+from ..errors import ArgumentError, ShapeError, shown
+from ..layout import Shape
+from ..ops import movement
+from ..shaping import as_tensor
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
+    """Return `input` with something around its last axes, or without their ends.
+
+    `pad` is (before, after) for the last axis, then for the one before it, and so on; a negative
+    number cuts off so many elements. Modes: "constant" (`value`, 0 unless given); "reflect" mirrors
+    at the edge; "replicate" repeats it; "circular" goes on at the other end. wg.pad takes the axes
+    in their order, and NumPy's modes. Raises: ShapeError; ArgumentError.
+    """
+    x = as_tensor(input, "pad")
+    if not isinstance(mode, str) or mode not in MODES:
+        names = ", ".join(f'"{name}"' for name in MODES)
+        raise ArgumentError(f"pad: mode={shown(mode)} came; one of {names} is needed")
+    if value is not None and mode != "constant":
+        raise ArgumentError(f'pad: value={shown(value)} came, and mode="{mode}" has no use for one')
+    pairs = _pairs(pad, x.shape)
+    more = [(max(before, 0), max(after, 0)) for before, after in pairs]
+    if any(map(any, more)):
+        x = shaping.pad(x, more, MODES[mode], 0 if value is None else value)
+    starts = tuple(max(-before, 0) for before, _ in pairs)
+    sizes = tuple(
+        n - start - max(-after, 0)
+        for n, start, (_, after) in zip(x.shape, starts, pairs, strict=True)
+    )
+    return x if sizes == x.shape else movement.slice_view(x, starts, sizes, (1,) * len(sizes))
+
+
+def checked_pads(padding: Any, d: int, name: str) -> Shape:
+    """Return (before, after) of the last d axes, the last first, given one number or all of them.
+
+    Raises: ArgumentError.
+    """
+    found = _integers(padding if isinstance(padding, (tuple, list)) else (padding,))
+    if found is not None and len(found) == 1:
+        found *= 2 * d
+    if found is None or len(found) != 2 * d:
+        raise ArgumentError(
+            f"{name}: padding={shown(padding)} came; an integer, or {2 * d} of them, is needed"
+        )
+    return found
+
+
+def _integers(items: Any) -> Shape | None:
+    """Return integers of either sign as a tuple, None where something else is among them."""
+    try:
+        return tuple(map(operator.index, items))
+    except TypeError:
+        return None
+
+
+def _pairs(widths: Any, shape: Shape) -> list[tuple[int, int]]:
+    """Return (before, after) for every axis of `shape`. Raises: ShapeError, ArgumentError."""
+    found = _integers(widths) if isinstance(widths, (tuple, list)) else None
+    if found is None:
+        raise ArgumentError(f"pad: pad={shown(widths)} came; a sequence of integers is needed")
+    if len(found) % 2 or len(found) > 2 * len(shape):
+        raise ShapeError(
+            f"pad: pad={shown(widths)} came for shape {shape}; (before, after) pairs for at most "
+            f"{len(shape)} axes are needed"
+        )
+    last = list(zip(found[::2], found[1::2], strict=True))
+    pairs = [(0, 0)] * (len(shape) - len(last)) + last[::-1]
+    for n, (before, after) in zip(shape, pairs, strict=True):
+        if n + before + after < 0 or -before > n + max(after, 0) or -after > n + max(before, 0):
+            raise ShapeError(f"pad: pad={shown(widths)} cuts off more than shape {shape} has")
+    return pairs

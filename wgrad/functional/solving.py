@@ -1,0 +1,157 @@
+"""Inverses, determinants, ranks and linear equations of stacks of matrices, by NumPy's LAPACK."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..core import apply, wrap
+from ..creation import eye
+from ..errors import ArgumentError, ShapeError, shown
+from ..ops import decompositions, solving
+from ..ops.elementwise import greater
+from ..ops.families import expanded, with_dtype
+from ..ops.host import unpacked
+from ..shaping import as_tensor, as_tensors, expand_dims, matrix_transpose, squeeze
+from .matrices import equations, floating, matrices
+from .reductions import count_nonzero, max
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+class SlogdetResult(NamedTuple):
+    """The sign of a determinant (0 where it is 0) and the logarithm of its size (then -inf)."""
+
+    sign: Tensor
+    logabsdet: Tensor
+
+
+def cholesky(x: Tensor, *, upper: bool = False) -> Tensor:
+    """Return L with x = L @ L.mT, lower triangular, or L.mT if `upper`.
+
+    x is symmetric and positive definite; its lower triangle is read, and its gradient is
+    symmetric. Shapes: (..., n, n) -> (..., n, n). Raises: LinAlgError, ShapeError.
+    """
+    x = matrices(x, "cholesky", square=True)
+    found = apply(solving.cholesky, x)
+    return matrix_transpose(found) if upper else found
+
+
+def inv(x: Tensor) -> Tensor:
+    """Return the inverses of square matrices. Shapes: (..., n, n) -> (..., n, n).
+
+    Raises: LinAlgError for a singular one, ShapeError.
+    """
+    return apply(solving.inv, matrices(x, "inv", square=True))
+
+
+def det(x: Tensor) -> Tensor:
+    """Return the determinants of square matrices. Shapes: (..., n, n) -> (...).
+
+    The gradient is the matrix of cofactors, of singular matrices too; from the third order on the
+    derivatives need an inverse. Raises: ShapeError.
+    """
+    return apply(solving.det, matrices(x, "det", square=True))
+
+
+def slogdet(x: Tensor) -> SlogdetResult:
+    """Return the signs of determinants and the logarithms of their sizes.
+
+    Of a singular matrix they are 0 and -inf, and there is no gradient: to ask for it is a
+    LinAlgError. Shapes: (..., n, n) -> (...) and (...). Raises: ShapeError.
+    """
+    x = matrices(x, "slogdet", square=True)
+    sign, logarithm = unpacked(apply(solving.slogdet, x), (), ())
+    return SlogdetResult(sign, logarithm)
+
+
+def solve(x1: Tensor, x2: Tensor) -> Tensor:
+    """Return x with x1 @ x = x2.
+
+    Leading axes broadcast; an x2 of one axis is a vector, all others are matrices.
+    Shapes: (..., n, n), (n,) -> (..., n), or (..., n, n), (..., n, k) -> (..., n, k).
+    Raises: LinAlgError for a singular matrix; ShapeError.
+    """
+    x1, x2 = as_tensors("solve", x1, x2)
+    vector = len(x2.shape) == 1
+    a, b = equations(x1, expand_dims(x2, -1) if vector else x2, "solve")
+    found = apply(solving.solve, a, b)
+    return squeeze(found, -1) if vector else found
+
+
+def matrix_power(x: Tensor, n: int) -> Tensor:
+    """Return the product of n equal square matrices; of inverses for a negative n.
+
+    Shapes: (..., n, n) -> (..., n, n). Raises: ArgumentError, LinAlgError, ShapeError.
+    """
+    x = matrices(x, "matrix_power", square=True)
+    try:
+        times = operator.index(n)
+    except TypeError:
+        raise ArgumentError(f"matrix_power: n={shown(n)} came; an integer is needed") from None
+    factor = inv(x) if times < 0 else x
+    found = expanded(eye(x.shape[-1], dtype=x.dtype, device=x.device), x.shape)
+    first = True
+    for place, bit in enumerate(reversed(f"{abs(times):b}")):
+        if place:
+            factor = factor @ factor
+        if bit == "1":
+            found = factor if first else found @ factor
+            first = False
+    return found.copy() if times in (0, 1) else found
+
+
+def pinv(x: Tensor, *, rtol: Any = None) -> Tensor:
+    """Return the pseudoinverses of matrices. Shapes: (..., m, n) -> (..., n, m).
+
+    Singular values up to `rtol` times the largest count as 0; `rtol` is a number or one for each
+    matrix, max(m, n) times the dtype's epsilon if it is left out. The gradient holds while the
+    rank stays. Raises: LinAlgError, ShapeError.
+    """
+    x = matrices(x, "pinv")
+    return apply(solving.pinv, x, _tolerance(rtol, x, "pinv"))
+
+
+def matrix_rank(x: Tensor, *, rtol: Any = None) -> Tensor:
+    """Return how many singular values are greater than `rtol` times the largest, int32.
+
+    `rtol` is as in `pinv`. Shapes: (..., m, n) -> (...). Raises: LinAlgError, ShapeError.
+    """
+    x = matrices(x, "matrix_rank")
+    tolerance = _tolerance(rtol, x, "matrix_rank")
+    values = svdvals(x)
+    if not values.shape[-1]:
+        return count_nonzero(values, axis=-1)
+    least = expand_dims(tolerance, -1) * max(values, axis=-1, keepdims=True)
+    return count_nonzero(greater(values, least), axis=-1)
+
+
+def svdvals(x: Tensor) -> Tensor:
+    """Return the singular values of matrices, in falling order.
+
+    Their gradient is right where some are equal. Shapes: (..., m, n) -> (..., min(m, n)).
+    Raises: LinAlgError for NaN and infinities, ShapeError.
+    """
+    x = matrices(x, "svdvals")
+    tall = x.shape[-2] >= x.shape[-1]
+    return apply(decompositions.svdvals, x if tall else matrix_transpose(x))
+
+
+def _tolerance(rtol: Any, x: Tensor, op: str) -> Tensor:
+    """Return a relative tolerance for each matrix."""
+    lead = x.shape[:-2]
+    if rtol is None:
+        small = np.max(x.shape[-2:]) * np.finfo(x.dtype.numpy).eps
+        return wrap(x.device.full(lead, float(small), x.dtype))
+    given = with_dtype(floating(as_tensor(rtol, op, x)), x.dtype)
+    if len(given.shape) > len(lead) or any(
+        n not in (1, m) for n, m in zip(given.shape[::-1], lead[::-1], strict=False)
+    ):
+        raise ShapeError(
+            f"{op}: rtol of shape {given.shape} came; one number, or one for each matrix, shape "
+            f"{lead}, is needed"
+        )
+    return expanded(given, lead)

@@ -1,0 +1,31 @@
+"""polygamma, whose first argument says which derivative it is."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ArgumentError, shown
+from ..ops.elementwise import digamma, polygamma_
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+_MOST = 170
+
+
+def polygamma(n: int, x: Any) -> Tensor:
+    """Return the n-th derivative of digamma, the (n + 1)-th of lgamma, at x.
+
+    At 0, -1, -2, ... it is infinite. Raises: ArgumentError unless n is an integer from 0 to 170,
+    beyond which n! is no float64.
+    """
+    try:
+        order = operator.index(n)
+    except TypeError:
+        order = -1
+    if not 0 <= order <= _MOST:
+        raise ArgumentError(
+            f"polygamma: n={shown(n)} came, and an integer from 0 to {_MOST} is needed"
+        )
+    return polygamma_(x, float(order)) if order else digamma(x)

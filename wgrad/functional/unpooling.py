@@ -1,0 +1,110 @@
+"""Unpooling: the values of max pooling back where they were found, and zeros elsewhere."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from .. import dtypes
+from ..core import apply, wrap
+from ..errors import ShapeError, shown
+from ..layout import Shape, check_size
+from ..ops import indexing as primitives
+from ..ops.families import with_dtype
+from ..shaping import as_tensor, reshape
+from .convolution import Numbers, numbers, with_batch
+from .windows import pool_frame
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+def max_unpool1d(
+    input: Any,
+    indices: Any,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    padding: Numbers = 0,
+    output_size: Any = None,
+) -> Tensor:
+    """Return values where max_pool1d found them: what max_unpool2d does along one axis."""
+    how = kernel_size, stride, padding, output_size
+    return _max_unpool("max_unpool1d", 1, input, indices, *how)
+
+
+def max_unpool2d(
+    input: Any,
+    indices: Any,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    padding: Numbers = 0,
+    output_size: Any = None,
+) -> Tensor:
+    """Return zeros with the values of `input` at the positions that max_pool2d returned.
+
+    Shapes: (N, C, PH, PW), twice -> (N, C, H, W), or without N. H is (PH - 1) stride - 2 padding +
+    kernel, unless `output_size` gives it: (H, W), or the whole shape, less than one stride away.
+    Where a position comes twice the later value stays. Raises: ShapeError, ArgumentError,
+    DTypeError; IndexRangeError for a position outside the image.
+    """
+    how = kernel_size, stride, padding, output_size
+    return _max_unpool("max_unpool2d", 2, input, indices, *how)
+
+
+def max_unpool3d(
+    input: Any,
+    indices: Any,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    padding: Numbers = 0,
+    output_size: Any = None,
+) -> Tensor:
+    """Return values where max_pool3d found them: what max_unpool2d does in three axes."""
+    how = kernel_size, stride, padding, output_size
+    return _max_unpool("max_unpool3d", 3, input, indices, *how)
+
+
+def _max_unpool(
+    name: str, d: int, input: Any, indices: Any, size: Any, stride: Any, padding: Any, target: Any
+) -> Tensor:
+    x = as_tensor(input, name)
+    places = as_tensor(indices, name, x)
+    if places.shape != x.shape:
+        raise ShapeError(
+            f"{name}: values {x.shape} and indices {places.shape} came; one shape is needed"
+        )
+    x, single = with_batch(name, x, d)
+    kernel, steps, _, pads = pool_frame(name, d, size, stride, padding)
+    image = _image(name, x.shape, kernel, steps, pads, target)
+    shape = check_size((*x.shape[:2], *image), name)
+    places = primitives.checked_indices(places, prod(image), name)
+    planes = prod(shape[:2])
+    rows = reshape(with_dtype(places, dtypes.int32), (planes, prod(x.shape[2:])))
+    out = wrap(x.device.full((planes * prod(image),), 0, x.dtype))
+    if x.size:
+        from ..creation import arange
+
+        starts = reshape(arange(planes, device=x.device) * prod(image), (planes, 1))
+        flat = reshape(rows + starts, (-1,))
+        out = apply(primitives.scatter, out, flat, reshape(x, (-1,)), axis=0)
+    return reshape(out, shape[1:] if single else shape)
+
+
+def _image(name: str, shape: Shape, kernel: Shape, steps: Shape, pads: Shape, target: Any) -> Shape:
+    """Return the size of the images, as asked for where it is one that pooling can come from."""
+    ways = zip(shape[2:], kernel, steps, pads, strict=True)
+    usual = tuple((n - 1) * s - 2 * p + k for n, k, s, p in ways)
+    if target is None:
+        if min(usual) < 1:
+            raise ShapeError(f"{name}: values {shape} would lie in an empty image {usual}")
+        return usual
+    given = tuple(target) if isinstance(target, (tuple, list)) else target
+    if isinstance(given, tuple) and len(given) > len(kernel):
+        given = given[-len(kernel) :]
+    image = numbers(given, len(kernel), name, "output_size", 1)
+    if any(abs(n - u) >= s for n, u, s in zip(image, usual, steps, strict=True)):
+        raise ShapeError(
+            f"{name}: output_size={shown(target)} came; sizes less than a stride {steps} away from "
+            f"{usual} are needed"
+        )
+    return image

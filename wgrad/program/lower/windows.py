@@ -1,0 +1,121 @@
+"""Fused steps over memory that one binding does not hold: a kernel for each piece of their domain.
+
+A piece is a fused step too, whose slots stand for windows of memory. Pieces of one shape have one
+text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from ...backends.base import Device
+from ...backends.webgpu.windows.cuts import Bounds, Operand, cut, part, parts
+from ...layout import Layout
+from ..domains import row_view
+from ..graph import Graph
+from ..ir import Ref, Slot, Step
+
+STANDING_IN = 1 << 40  # the first number of the slots that stand for windows
+
+
+class Part(NamedTuple):
+    """Where a slot that stands for a window lives: `nbytes` of the memory `home` from `start`."""
+
+    home: object
+    start: int
+    nbytes: int
+
+
+class _UncutError(Exception):
+    """A step that cannot be cut into pieces."""
+
+
+@dataclass(frozen=True)
+class Cutter:
+    """Cuts fused steps; `large` are the slots that one binding does not hold."""
+
+    device: Device
+    bounds: Bounds
+    large: Collection[int]
+    home: Callable[[int], object]
+
+    def pieces(self, step: Step) -> list[tuple[Step, dict[int, Part]]] | None:
+        """Return a step for each piece, and where the slots that it has of its own live.
+
+        None where the step cannot be cut: where a fold, or a statement that asks where an element
+        lies, goes along the axis to be cut, where a large slot is looked up in, and where what is
+        written is no window that is dense and apart from what is read.
+        """
+        graph: Graph = step.params["graph"]
+        views = [x for x in step.inputs if isinstance(x, Ref)]
+        element, row = Layout.dense(graph.shape), row_view(graph.shape, graph.axes)
+        for out, result in zip(step.outs, graph.results, strict=True):
+            views.append(Ref(out.index, row if result.row else element, out.dtype))
+        looked_up = [step.inputs[i] for i in graph.tables]
+        if any(isinstance(x, Ref) and x.slot in self.large for x in looked_up):
+            return None
+        try:
+            found = self._cut(views, {*graph.axes, *graph.asks})
+            return [self._piece(step, smaller) for smaller in found]
+        except _UncutError:
+            return None
+
+    def _operand(self, x: Ref) -> Operand:
+        return Operand(x.layout, self.device.itemsize(x.dtype))
+
+    def _cut(self, views: list[Ref], fixed: Collection[int]) -> Iterator[list[Ref]]:
+        """Iterate over all views, piece by piece. Raises: _UncutError for a cut along `fixed`."""
+        found = cut([self._operand(x) for x in views], self.bounds)
+        if found is None:
+            yield views
+            return
+        axis, step = found
+        if axis in fixed:
+            raise _UncutError
+        for start, size in parts(views[0].layout.shape[axis], step):
+            smaller = [replace(x, layout=part(x.layout, axis, start, size)) for x in views]
+            yield from self._cut(smaller, fixed)
+
+    def _piece(self, step: Step, views: list[Ref]) -> tuple[Step, dict[int, Part]]:
+        graph: Graph = replace(step.params["graph"], shape=views[0].layout.shape)
+        numbers: dict[Part, int] = {}
+        made: list[Ref] = []
+        for x in views:
+            if x.slot in self.large:
+                place, layout = self._window(x)
+                number = numbers.setdefault(place, STANDING_IN + len(numbers))
+                x = Ref(number, layout, x.dtype)
+            made.append(x)
+        first = len(views) - len(step.outs)
+        whole = {out.index: out.size * self.device.itemsize(out.dtype) for out in step.outs}
+        for seen, x, result in zip(views[first:], made[first:], graph.results, strict=True):
+            end = self._operand(seen).touched()[1]
+            dense = row_view(graph.shape, graph.axes) if result.row else Layout.dense(graph.shape)
+            # Kernels write from the beginning of a binding on, and whole vec4s.
+            if not _alike(x.layout, dense) or (end % 16 and end != whole[seen.slot]):
+                raise _UncutError
+        written = {self.home(x.slot) for x in views[first:]}
+        if any(sum(p.home == home for p in numbers) > 1 for home in written):
+            raise _UncutError
+        reads = iter(made)
+        inputs = tuple([next(reads) if isinstance(x, Ref) else x for x in step.inputs])
+        outs = tuple([Slot(x.slot, x.layout.shape, x.dtype) for x in made[first:]])
+        piece = Step("fused", inputs, outs, {"graph": graph})
+        return piece, {number: place for place, number in numbers.items()}
+
+    def _window(self, x: Ref) -> tuple[Part, Layout]:
+        """Return the window that a view lies in, and the view as the window sees it."""
+        itemsize = self.device.itemsize(x.dtype)
+        low, end = self._operand(x).touched()
+        start = low - low % self.bounds.align
+        n = x.layout
+        layout = Layout(n.shape, n.strides, n.offset - start // itemsize)
+        return Part(self.home(x.slot), start, end + -end % 16 - start), layout
+
+
+def _alike(a: Layout, b: Layout) -> bool:
+    """Whether two layouts of one shape have every element at the same place."""
+    steps = zip(a.shape, a.strides, b.strides, strict=True)
+    return a.offset == b.offset and all(s == t for n, s, t in steps if n > 1)

@@ -1,0 +1,192 @@
+"""What a function does in Python while it is traced: which code runs, and what it asks of others.
+
+An `Observer` is told of every call by `sys.setprofile`. It writes down the user's code that runs
+(and the standard library's on the user's behalf), so that exactly what that code names is watched,
+and the first call of a function whose answer may be another next time. Calls that wgrad makes, and
+modules that only compute, are passed by.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from _lsprof import Profiler  # what cProfile is, in C
+from collections.abc import Callable
+from types import BuiltinFunctionType, CodeType, FrameType, ModuleType
+from typing import Any, cast
+
+from ..core import place
+from .names import BY_STRING, asks_for_a_constant, names_in, words_of
+from .opaque import QUIET, verdict
+from .tree import is_closed
+
+_OURS, _QUIET, _LIBRARY, _USER = range(4)
+_OURS_TOO = frozenset({"wgrad", "wgpu", "cffi"})  # constants are uploaded in the middle of a trace
+_WHOLE_OBJECT = frozenset({"vars", "dir", "__reduce_ex__", "__reduce__", "__getstate__", "__dir__"})
+
+
+class Observation:
+    """What ran in some calls: code by its id, with the globals it saw.
+
+    `names` are all attributes that it may touch, unless it `reflects`; of the namespaces in
+    `whole` (by id) any name may have been read. `searched` says whether a module looked for its
+    members: 1 for parameters and modules, 2 for buffers as well.
+    """
+
+    def __init__(self) -> None:
+        self.codes: dict[int, tuple[CodeType, dict]] = {}
+        self.names: frozenset[str] = frozenset()
+        self.whole: dict[int, dict] = {}
+        self.reflects = False
+        self.searched = 0
+
+    def joined(self, other: Observation) -> Observation:
+        """Return what ran in either; self where the other has nothing new."""
+        if (
+            other.codes.keys() <= self.codes.keys()
+            and other.names <= self.names
+            and other.whole.keys() <= self.whole.keys()
+            and other.reflects <= self.reflects
+            and other.searched <= self.searched
+        ):
+            return self
+        made = Observation()
+        made.codes = self.codes | other.codes
+        made.names = self.names | other.names
+        made.whole = self.whole | other.whole
+        made.reflects = self.reflects or other.reflects
+        made.searched = max(self.searched, other.searched)
+        return made
+
+
+class Observer:
+    """Observes what this thread calls in its `with` block; then `seen` has it."""
+
+    def __init__(self) -> None:
+        self.seen = Observation()
+        self.refusal: str | None = None  # the first call whose answer may change, and where
+        self._roles: dict[int, int] = {}  # of namespaces, by id
+        self._alive: list[dict] = []
+        self._ours: set[int] = set()
+        self._passed: dict[int, Any] = {}  # functions that only compute
+        self._words: set[str] = set()
+        self._quiet: dict[int, CodeType] = {}  # which may read attributes, too
+        self._import: FrameType | None = None  # a module's body runs, in this frame
+
+    def __enter__(self) -> Observer:
+        # What the garbage collector calls (callbacks, __del__) is not the function's doing.
+        self._collects = gc.isenabled()
+        gc.disable()
+        self._before = cast(Any, sys.getprofile())
+        if isinstance(self._before, Profiler):
+            self._before.disable()
+        sys.setprofile(self._listener())
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if isinstance(self._before, Profiler):
+            sys.setprofile(None)
+            self._before.enable()
+        else:
+            sys.setprofile(self._before)
+        if self._collects:
+            gc.enable()
+        found = [names_in(code) for code, _ in self.seen.codes.values()]
+        quiet = [code.co_names for code in self._quiet.values()]
+        named = (x.attributes for x in found)
+        self.seen.names = self.seen.names.union(self._words, *named, *quiet)
+        self.seen.reflects = self.seen.reflects or any(x.reflects for x in found)
+
+    def _listener(self) -> Callable[[FrameType, str, Any], None]:
+        """Return what is told of every call and return: nearly all are ours, and passed by."""
+        ours, passed = self._ours, self._passed
+
+        def heard(frame: FrameType, event: str, arg: Any) -> None:
+            if id(frame.f_globals) in ours:
+                return
+            if self._import is not None:
+                if frame is self._import and event == "return":
+                    self._import = None
+            elif event == "call":
+                self._entered(frame)
+            elif event == "c_call" and id(arg) not in passed:
+                if isinstance(arg, BuiltinFunctionType):  # others are told as calls of their own
+                    self._called(frame, arg)
+
+        return heard
+
+    def _role(self, frame: FrameType) -> int:
+        names = frame.f_globals
+        role = self._roles.get(id(names))
+        if role is None:
+            name = names.get("__name__")
+            top = name.partition(".")[0] if isinstance(name, str) else ""
+            if top in _OURS_TOO:
+                role = _OURS
+            elif top in QUIET:
+                role = _QUIET
+            else:
+                role = _LIBRARY if isinstance(name, str) and is_closed(name) else _USER
+            self._roles[id(names)] = role
+            self._alive.append(names)
+            if role == _OURS:
+                self._ours.add(id(names))
+        return role
+
+    def _is_the_users(self, frame: FrameType) -> bool:
+        """Whether a frame is the user's, or runs on the user's behalf."""
+        found: FrameType | None = frame
+        while found is not None:
+            role = self._role(found)
+            if role != _LIBRARY:
+                return role == _USER
+            found = found.f_back
+        return False
+
+    def _entered(self, frame: FrameType) -> None:
+        code = frame.f_code
+        if id(code) in self.seen.codes:
+            return
+        role = self._role(frame)
+        if role == _OURS:
+            return
+        if role == _QUIET:
+            self._quiet[id(code)] = code
+        if not self._is_the_users(frame):
+            return
+        if code.co_name == "<module>" and self._role(frame.f_back or frame) == _QUIET:
+            self._import = frame
+            return
+        self.seen.codes[id(code)] = code, frame.f_globals
+
+    def _called(self, frame: FrameType, function: Any) -> None:
+        if not self._is_the_users(frame):
+            return
+        name, owner = function.__name__, function.__self__
+        if type(owner) is str:
+            if name in ("format", "format_map"):
+                self._words.update(words_of(owner))
+            return
+        if name == "globals":
+            self.seen.whole[id(frame.f_globals)] = frame.f_globals
+        elif name in BY_STRING:
+            if not asks_for_a_constant(frame.f_code, frame.f_lasti):
+                self.seen.reflects = True
+        elif name in _WHOLE_OBJECT:
+            self.seen.reflects = True
+        else:
+            self._judge(frame, function)
+
+    def _judge(self, frame: FrameType, function: Any) -> None:
+        asked = verdict(function)
+        if asked is None:
+            if isinstance(function.__self__, ModuleType):  # a method is another object each time
+                self._passed[id(function)] = function
+        elif self.refusal is None:
+            caller, by = frame, ""
+            while caller.f_back is not None and self._role(caller) == _LIBRARY:
+                by = caller.f_code.co_qualname
+                caller = caller.f_back
+            what = f"{by}, which calls {asked}," if by else asked
+            where = place((caller.f_code, caller.f_lasti))
+            self.refusal = f"it calls {what} at {where}: the answer may be another at each call"

@@ -1,0 +1,510 @@
+"""Walking through the Python state that code reads, and writing down what it finds.
+
+The walk goes from the roots over what code names (closure cells, globals, defaults, `self`) into
+objects, containers, modules and optimizers, other functions and classes. It writes down a token for
+each thing found (what the state is, by value), and the very objects, whose identity is quick to
+compare.
+
+Where nothing is known yet, it goes wherever code could lead. An `Observation` says which code ran:
+then only functions that ran are entered, and of objects and classes only the attributes that this
+code names; a thing whose state cannot be seen is a `refusal`. Not entered are wgrad's own, NumPy's
+and the standard library's functions (but for their closures, and those of the standard library
+that ran on the user's behalf).
+"""
+
+from __future__ import annotations
+
+import argparse
+import array
+import collections
+import functools
+import gc
+import operator
+import os
+import re
+import sys
+import threading
+import types
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from ..backends.array import Storage
+from ..backends.base import Device
+from ..core import Node, Op, Value, place
+from ..dtypes import DType
+from ..errors import TraceError
+from ..random import Generator
+from ..tape import reachable
+from .identity import (
+    Chosen,
+    Identities,
+    attributes,
+    elements,
+    fingerprint,
+    is_filled,
+    is_parameter,
+    version,
+)
+from .names import first_use, names_in, names_of_class, nested
+from .observe import Observation
+from .opaque import (
+    CACHE,
+    DICE,
+    QUIET,
+    global_dice,
+    hides,
+    is_fixed,
+    is_spent,
+    state_of_dice,
+    value_of,
+)
+from .parts import parts_of
+from .tree import is_closed, token
+
+LIMIT = 50_000  # things to watch; a function that sees more runs as it is
+_MOST_BYTES = 1 << 26  # of arrays, which are compared as a whole
+_OPAQUE = (Device, DType, Generator, Node, Storage)
+_OPEN_CLASSES = (
+    types.SimpleNamespace, argparse.Namespace, threading.local, type(os.environ),
+    collections.UserDict, collections.UserList, collections.ChainMap,
+)  # fmt: skip
+_READERS = (operator.attrgetter, operator.methodcaller)  # of attributes that no code names
+_REFLECTING = (getattr, hasattr, setattr, delattr, vars, dir)
+_plain_tensor = attrgetter("array", "node")
+_noded_tensor = attrgetter("array", "node", "node.requires_grad", "node.hooks")
+_flags = attrgetter("requires_grad", "retains_grad", "hooks")
+_bases = attrgetter("__bases__")
+_code = attrgetter("__code__", "__defaults__", "__kwdefaults__", "__closure__")
+
+
+class TooMuchError(TraceError):
+    """A function sees more than is worth comparing before every run."""
+
+
+class Walk:
+    """What `roots` (name, object) lead to; with `ran`, only what that code reads."""
+
+    def __init__(self, roots: Sequence[tuple[str, Any]], ran: Observation | None, whole: bool):
+        self.ran = ran
+        self._all = whole  # whether any attribute may be read
+        self.reads_all = False  # whether something that was met may read any attribute
+        self.tokens: list[Any] = []
+        self.paths: list[tuple] = []
+        self.seen: dict[int, Any] = {}  # tensors and containers by id, kept alive by the lists here
+        self._order: dict[int, int] = {}
+        self.places: dict[int, tuple] = {}
+        self._entered: set[int] = set()  # ids of code
+        self.storages: set[Storage] = set()
+        self.tensors: set[int] = set()  # ids of those seen, which live while they are watched
+        self.found: list[tuple[tuple, Any]] = []  # the tensors and their paths, until `forget`
+        self.dice: dict[int, tuple[tuple, Any, Any]] = {}  # generators: path, object, state
+        self.refusal: str | None = None
+        self.lost: dict[int, types.CodeType] = {}  # ran as closures that were not found
+        self.same = Identities()
+        self._bytes = 0
+        self._objects: list[Any] = []
+        self._stack: list[tuple[tuple, Any, Any, bool]] = []
+        for name, x in reversed(roots):
+            self._stack.append(((name,), x, frozenset(), False))
+        self._empty_stack()
+        for code, names in self.ran.codes.values() if self.ran is not None else ():
+            if id(code) not in self._entered:  # reached in a way of its own, a registry for one
+                path = (code.co_qualname,)
+                if code.co_freevars and not is_closed(names.get("__name__")):
+                    self.lost[id(code)] = code
+                self._note(path, ("code", id(code)))
+                self._body(path, code, names)
+                self._empty_stack()
+        self.same.names.append((type, tuple(self._objects), tuple(map(type, self._objects))))
+        for name, x in global_dice():
+            self.dice[id(x)] = (name,), x, state_of_dice(x)
+
+    def _empty_stack(self) -> None:
+        while self._stack:
+            self._enter(*self._stack.pop())
+
+    def _note(self, path: tuple, what: Any) -> None:
+        self.paths.append(path)
+        self.tokens.append(what)
+        if len(self.tokens) > LIMIT:
+            raise TooMuchError(
+                f"more than {LIMIT} things are to be watched, the last is {named(path)}"
+            )
+
+    def _refuse(self, path: tuple, why: str) -> None:
+        if self.ran is not None and self.refusal is None:
+            self.refusal = f"{at_use(path, self.ran)} {why}"
+
+    def _reads(self, name: Any, ours: frozenset[str] = frozenset()) -> bool:
+        """Whether an attribute may be read by the code that ran, or by ours."""
+        if self._all or self.ran is None or not isinstance(name, str):
+            return True
+        return name in self.ran.names or name in ours or name.startswith("__")
+
+    def _later(
+        self, path: tuple, items: Iterable[tuple[str, Any]], names: Any = None, inside: bool = False
+    ) -> None:
+        """Visit these next, in their order; `inside` what is not the user's."""
+        found = [((path, key), x, names or frozenset(), inside) for key, x in items]
+        self._stack += found[::-1]
+
+    def _enter(self, path: tuple, x: Any, names: frozenset[str], inside: bool) -> None:
+        plain = token(x) if not isinstance(x, (type, np.void)) else None
+        if plain is not None:
+            self._note(path, plain)
+            if type(x).__module__ != "builtins" and getattr(x, "__dict__", None):
+                if id(x) not in self.seen:
+                    self._meet(path, x)
+                    self._dict(path, vars(x))  # of an enum's member, of a number with attributes
+                    self._later(path, (("'s class", type(x)),))
+            return
+        if id(x) in self.seen:
+            self._note(path, ("again", self._order[id(x)]))
+            return
+        self._meet(path, x)
+        kind = type(x)
+        if isinstance(x, Value):
+            self._tensor(path, x)
+        elif isinstance(x, types.FunctionType):
+            self._function(path, x)
+        elif isinstance(x, types.ModuleType):
+            self._module(path, x, names, inside)
+        elif isinstance(x, type):
+            self._note(path, ("class", id(x)))
+            self._class(path, x)
+        elif not self._items(path, x, kind, inside):
+            inner = parts_of(x, self.same)
+            if inner is None:
+                self._object(path, x, kind, inside)
+            else:
+                self._note(path, kind)
+                self._later(path, inner, None, inside)
+
+    def _meet(self, path: tuple, x: Any) -> None:
+        """Remember an object, where it is, and how many were met before it."""
+        self.seen[id(x)] = x
+        self.places[id(x)] = path
+        self._order.setdefault(id(x), len(self._order))
+
+    def _items(self, path: tuple, x: Any, kind: type, inside: bool) -> bool:
+        """Watch a container, and tell whether it is one."""
+        if isinstance(x, (list, tuple, collections.deque)):
+            self._note(path, (kind, len(x), getattr(x, "maxlen", None)))
+            if not isinstance(x, tuple):
+                self.same.lists.append((x, tuple(x)))
+            self._later(path, ((f"[{i}]", v) for i, v in enumerate(x)), None, inside)
+        elif isinstance(x, (set, frozenset)):
+            self._note(path, (kind, tuple([token(v) or id(v) for v in x])))
+            self.same.lists.append((x, tuple(x)))
+            self._later(path, ((" an element", v) for v in x if token(v) is None), None, inside)
+        elif isinstance(x, (dict, types.MappingProxyType)):
+            self._note(path, kind)
+            self._dict(path, x, inside=inside, whole=True)
+            keys = [k for k in x if token(k) is None]
+            self._later(path, ((" a key", k) for k in keys), None, inside)
+            if isinstance(x, collections.defaultdict):
+                self._slots(path, x, ("default_factory",), inside)
+        elif isinstance(x, np.ndarray) and x.dtype.hasobject:
+            self._note(path, (kind, id(x), x.shape))
+            self.same.attributes.append((elements, x, elements(x)))
+            self._later(path, ((f"[{i}]", v) for i, v in enumerate(elements(x))), None, inside)
+        elif isinstance(x, (bytearray, array.array, np.ndarray, np.void)):
+            self._data(path, x, kind)
+        else:
+            return False
+        self._extras(path, x, inside)
+        return True
+
+    def _data(self, path: tuple, x: Any, kind: type) -> None:
+        """Watch the bytes of an array."""
+        get = fingerprint if isinstance(x, (np.ndarray, np.void)) else bytes
+        self._bytes += memoryview(x).nbytes if isinstance(x, (bytearray, array.array)) else x.nbytes
+        if self._bytes > _MOST_BYTES:
+            raise TooMuchError(
+                f"more than {_MOST_BYTES >> 20} MiB of arrays are to be watched, the last is "
+                f"{named(path)}: make it a tensor"
+            )
+        found = get(x)
+        self._note(path, (kind, id(x), found))
+        self.same.values.append((get, x, found))
+
+    def _extras(self, path: tuple, x: Any, inside: bool) -> None:
+        """Watch what a container of a class of its own is besides its items."""
+        kind = type(x)
+        namespace = getattr(x, "__dict__", None)
+        if namespace is not None and namespace is not x:
+            self._dict(path, namespace, inside=inside, whole=is_closed(kind.__module__))
+        if not is_closed(kind.__module__) and vars(kind).get("_fields") is None:
+            self._slots(path, x, _slots_of(kind), inside)
+            self._later(path, (("'s class", kind),), None, inside)
+
+    def _tensor(self, path: tuple, x: Any) -> None:
+        array, node = x.array, x.node
+        found = [id(node), id(array.storage), array.layout, array.dtype]
+        self.storages.add(array.storage)
+        self.tensors.add(id(x))
+        self.found.append((path, x))
+        if node is None:
+            self.same.attributes.append((_plain_tensor, x, (array, None)))
+        else:
+            hooks = node.hooks
+            found += [node.requires_grad, tuple(hooks or ())]
+            values = array, node, node.requires_grad, hooks
+            self.same.attributes.append((_noded_tensor, x, values))
+            if hooks is not None:
+                self._dict(path, hooks, whole=True)
+            if node.op is not None:  # its history holds for this version
+                self._history(path, node)
+                found.append(array.storage.version)
+                self.same.values.append((version, x, array.storage.version))
+        self._note(path, ("tensor", *found))
+
+    def _history(self, path: tuple, root: Node) -> None:
+        """Watch what a backward pass through a graph from outside looks at: hooks and flags."""
+        for node in reachable(root):
+            if id(node) not in self.seen:
+                self._meet(path, node)
+                self.same.attributes.append((_flags, node, _flags(node)))
+                self._note(path, (node.requires_grad, node.retains_grad))
+                if node.hooks is not None:
+                    self._dict(path, node.hooks, whole=True)
+
+    def _dict(
+        self,
+        path: tuple,
+        d: Any,
+        skipped: frozenset[str] = frozenset(),
+        inside: bool = False,
+        whole: bool = False,
+        ours: frozenset[str] = frozenset(),
+    ) -> None:
+        """Watch a dict, or what may be read of it; of what is `skipped` only whether it is true."""
+        names = tuple([k for k in d if k not in skipped and (whole or self._reads(k, ours))])
+        if skipped:
+            self.same.choose(d, names)
+            live = Chosen(d, tuple(k for k in d if k in skipped))
+            truths = tuple(map(bool, live.values()))
+            self.same.truths.append((live, truths))
+            self._note(path, ("dict", names, truths))
+        else:
+            self.same.choose(d, names)
+            self._note(path, ("dict", tuple([token(k) or id(k) for k in names])))
+        is_namespace = id(d) not in self.seen  # of an object, which was met instead
+        items = ((f".{k}" if is_namespace else f"[{k!r}]", d[k]) for k in names)
+        self._later(path, items, None, inside)
+
+    def _slots(self, path: tuple, x: Any, names: Iterable[str], inside: bool) -> None:
+        """Watch attributes that are in no dict, as far as they are read."""
+        chosen = tuple([n for n in names if self._reads(n)])
+        if chosen:
+            get = functools.partial(attributes, chosen)
+            self.same.attributes.append((get, x, get(x)))
+            self._later(path, zip([f".{n}" for n in chosen], get(x), strict=True), None, inside)
+
+    def _namespace(self, path: tuple, d: dict, names: tuple[str, ...], inner: frozenset) -> None:
+        """Watch the chosen names of a namespace, and of the builtins those that it lacks."""
+        found = tuple([n for n in names if n in d])
+        lacking = tuple([n for n in names if n not in d])
+        builtins = vars(sys.modules["builtins"])
+        values = tuple(map(builtins.get, lacking))
+        self.same.names += [
+            (d.get, found, tuple(map(d.get, found))),
+            (d.__contains__, lacking, (False,) * len(lacking)),
+            (builtins.get, lacking, values),
+        ]
+        self._note(path, ("names", found, tuple(map(id, values))))
+        inside = is_closed(d.get("__name__"))
+        self._later(path, ((f".{n}", d[n]) for n in found), inner, inside)
+        theirs = [(n, x) for n, x in zip(lacking, values, strict=True) if not _is_builtin(x)]
+        self._later(path, ((f".{n}", x) for n, x in theirs))
+
+    def _module(
+        self, path: tuple, x: types.ModuleType, names: frozenset[str], inside: bool
+    ) -> None:
+        self._note(path, ("module", id(x)))
+        if self.ran is not None:
+            names = self.ran.names
+        chosen: Iterable[str] = names
+        if is_closed(x.__name__) and (self.ran is None or inside):
+            chosen = {"environ"} & names if x is os else ()
+        elif self._all and not is_closed(x.__name__) and self.ran is not None:
+            chosen = vars(x)
+        self._namespace(path, vars(x), tuple(sorted(n for n in chosen if n in vars(x))), names)
+
+    def _function(self, path: tuple, f: types.FunctionType) -> None:
+        cells = f.__closure__ or ()
+        code, home = f.__code__, f.__globals__.get("__name__")
+        ran = self.ran is None or id(code) in self.ran.codes
+        if not ran and not is_closed(home):
+            self._note(path, ("function", id(f)))  # which is all that others can know of it
+            return
+        self._note(path, ("function", id(code), len(cells)))
+        filled = []
+        for name, cell in zip(code.co_freevars, cells, strict=True):
+            if is_filled(cell):
+                filled.append((name, cell, cell.cell_contents))
+            else:  # not assigned yet
+                self._note((path, name), "empty")
+        self.same.cells.append((tuple(c for _, c, _ in filled), tuple(v for *_, v in filled)))
+        self._later(path, ((f": {name}", v) for name, _, v in filled))
+        self.same.attributes.append((_code, f, _code(f)))
+        self._later(path, (("'s defaults", f.__defaults__), ("'s defaults", f.__kwdefaults__)))
+        if vars(f):
+            self._dict(path, vars(f))
+        if not is_closed(home) or (ran and self.ran is not None):
+            self._body(path, code, f.__globals__)
+
+    def _body(self, path: tuple, code: types.CodeType, names: dict) -> None:
+        """Watch the globals that a piece of code names."""
+        self._entered.update(map(id, nested(code)))
+        found = names_in(code)
+        chosen = found.variables
+        if self.ran is not None and id(names) in self.ran.whole:
+            chosen = tuple(n for n in names if not n.startswith("__"))
+        self._namespace((path, ": global"), names, chosen, found.attributes)
+        package = names.get("__package__") or ""
+        modules = (sys.modules.get(n) or sys.modules.get(f"{package}.{n}") for n in found.imports)
+        imported = ((f" {m.__name__}", m) for m in modules if m)
+        self._later((path, ": import"), imported, found.attributes)
+
+    def _class(self, path: tuple, cls: type) -> None:
+        for base in cls.__mro__:
+            if not is_closed(base.__module__) and (base is cls or id(base) not in self.seen):
+                self._meet(path, base)
+                members = vars(base)
+                ours = names_of_class(cls)
+                names = tuple([n for n in members if self._reads(n, ours)])
+                self.same.choose(members, names)
+                self.same.attributes.append((_bases, base, base.__bases__))
+                self._note(path, ("members", names, tuple(map(id, base.__bases__))))
+                inner = [
+                    (f".{name}", members[name])
+                    for name in names
+                    if not name.startswith("__") or isinstance(members[name], types.FunctionType)
+                ]
+                self._later(path, inner)
+        if not is_closed(type(cls).__module__):
+            self._later(path, [("'s class", type(cls))])
+
+    def _object(self, path: tuple, x: Any, kind: type, inside: bool) -> None:
+        top = kind.__module__.partition(".")[0]
+        ours = top == "wgrad" and not isinstance(x, _OPAQUE)
+        if isinstance(x, Op) and not hasattr(x, "backward"):  # custom ones lead to user's code
+            self._note(path, (kind, id(x)))
+            return
+        if isinstance(x, _READERS) or any(x is f for f in _REFLECTING):
+            self.reads_all = True
+        wrapped = getattr(x, "__wrapped__", None) if callable(x) else None
+        if wrapped is not None and is_closed(kind.__module__):  # Compiled, lru_cache
+            self._note(path, (kind, id(x)))
+            if isinstance(x, CACHE):
+                self._cached(path, x)
+            own = tuple([n for n in vars(x) if not n.startswith("_") and self._reads(n)])
+            self.same.choose(vars(x), own)
+            self._later(path, (("", wrapped), *((f".{n}", vars(x)[n]) for n in own)))
+            return
+        if isinstance(x, DICE):
+            self.dice[id(x)] = path, x, state_of_dice(x)
+        elif is_spent(x):
+            self._refuse(path, f"is {_a(kind)}, whose place among its items cannot be seen")
+        elif not inside and not is_fixed(x) and not isinstance(x, _OPEN_CLASSES):
+            self._refuse(path, f"is {_a(kind)}, whose state cannot be seen")
+        is_library = is_closed(kind.__module__) and not ours and not isinstance(x, _OPEN_CLASSES)
+        if isinstance(x, _OPAQUE) or (is_library and (inside or self.ran is None or top in QUIET)):
+            self._note(path, (kind, id(x)))
+            return
+        namespace = getattr(x, "__dict__", None)
+        state = id(x) if hides(kind) else None
+        self._note(path, (kind, value_of(x) or state))
+        if len(path) == 2:  # arguments are not to be kept alive
+            self._objects.append(x)
+        if namespace is not None:
+            code = names_of_class(kind)
+            self._dict(path, namespace, read_each_run(kind), is_library, is_library, code)
+            if self.ran is not None and self.ran.searched and hasattr(kind, "named_parameters"):
+                rest = [k for k in namespace if not self._reads(k, code)]
+                self._search([((path, f".{k}"), namespace[k]) for k in rest])
+        if not ours:
+            self._slots(path, x, _slots_of(kind), is_library)
+        if not is_closed(kind.__module__):
+            self._later(path, (("'s class", kind),))
+
+    def _search(self, stack: list[tuple[tuple, Any]]) -> None:
+        """Watch which modules and tensors a module finds in attributes that no code names."""
+        assert self.ran is not None
+        met: set[int] = set()
+        while stack:
+            path, x = stack.pop()
+            if id(x) in met:
+                continue
+            met.add(id(x))
+            if isinstance(x, Value):
+                self.same.names.append((is_parameter, (x,), (is_parameter(x),)))
+                if is_parameter(x) or self.ran.searched > 1:
+                    self._later(path, [("", x)])
+            elif hasattr(type(x), "named_parameters"):
+                self._later(path, [("", x)])
+            elif isinstance(x, dict):
+                self.same.choose(x, tuple(x))
+                stack += [((path, f"[{k!r}]"), v) for k, v in x.items()]
+            elif isinstance(x, (list, tuple)):
+                self.same.lists.append((x, tuple(x)))
+                stack += [((path, f"[{i}]"), v) for i, v in enumerate(x)]
+
+    def _cached(self, path: tuple, x: Any) -> None:
+        """Watch that a cache keeps what it has: what is computed anew may differ."""
+        found = [d for d in gc.get_referents(x) if type(d) is dict and d is not vars(x)]
+        if len(found) != 1:
+            self._refuse(path, "is a cache whose entries cannot be seen")
+            return
+        keys = tuple(found[0])
+        self.same.names.append((found[0].get, keys, tuple(found[0].values())))
+        self._note(path, tuple(map(id, found[0].values())))
+
+
+def read_each_run(kind: type) -> frozenset[str]:
+    """Return the attributes that a class's `step` reads anew for every run of a program."""
+    for cls in kind.__mro__:
+        if "step" in vars(cls):
+            return vars(cls).get("read_each_run", frozenset())
+    return frozenset()
+
+
+def _is_builtin(x: Any) -> bool:
+    return getattr(x, "__module__", None) == "builtins"
+
+
+def _slots_of(kind: type) -> list[str]:
+    found: list[str] = []
+    for cls in kind.__mro__:
+        names = vars(cls).get("__slots__", ())
+        found += [names] if isinstance(names, str) else list(names)
+    return [n for n in found if not n.startswith("__")]
+
+
+def _a(kind: type) -> str:
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    name = f"{module}{kind.__qualname__}"
+    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
+
+
+def named(path: tuple) -> str:
+    """Return a path as text: "step: net.layers[0].weight"."""
+    parts: list[str] = []
+    while len(path) == 2:
+        path, key = path
+        parts.append(key)
+    text = "".join([*path, *reversed(parts)])
+    return text
+
+
+def at_use(path: tuple, ran: Observation | None) -> str:
+    """Return the name of a thing, and where the code that ran stores or reads it."""
+    text = named(path)
+    last = re.search(r"([^\W\d]\w*)[^\w]*$", re.sub(r"\[[^\]]*\]", "", text))
+    codes = [code for code, _ in ran.codes.values()] if ran is not None else []
+    use = first_use(last[1], codes) if last else None
+    return text if use is None else f"{text} ({place(use)})"
