@@ -733,3 +733,11 @@ def test_slopes_of_norms_do_not_depend_on_the_scale(order: float, size: float, d
     slope = np.sign(host) * (np.abs(host) / whole) ** (order - 1)
     found = wg.grad(lambda x: wg.norm(x, ord=order))(wg.tensor(host * size, "float32")).numpy()
     np.testing.assert_allclose(found, slope, rtol=1e-5, atol=1e-30)
+
+
+def test_slopes_of_norms_of_small_orders_reach_far_below_the_largest(device):
+    x = wg.tensor([-1.5, -0.0037, 3e38, 0.7])
+    found = wg.grad(lambda x: wg.norm(x, ord=0.5))(x).numpy()
+    host = np.array([-1.5, -0.0037, 3e38, 0.7])
+    whole = np.sqrt(np.abs(host)).sum() ** 2
+    np.testing.assert_allclose(found, np.sign(host) * np.sqrt(whole / np.abs(host)), rtol=1e-5)

@@ -151,7 +151,9 @@ def _arrays(rng: np.random.Generator, row: Row, dtype: str) -> list[np.ndarray]:
         odd += NO_NUMBERS
     if not row.id.startswith(ADDING) and rng.random() < 0.5:
         odd += HUGE
-    if row.id.startswith(("norm--", "norm-0", "kl_div", "prod", "cumulative_prod", "divide")):
+    if row.id.startswith(
+        ("norm--", "norm-0", "kl_div", "prod", "cumulative_prod", "divide", "cosine")
+    ):
         odd = [v for v in odd if not 0 < abs(v) < 1e-30]  # beside which slopes, or products, end
     for i, (x, arg) in enumerate(zip(arrays, row.args, strict=True)):
         if arg.kind != "value" or not x.size:

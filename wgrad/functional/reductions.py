@@ -226,7 +226,7 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
 def _extreme_and_scale(size: Tensor, extreme: Any, axes: Shape, ord: float) -> tuple[Any, Any]:
     """Return the extreme size, and what to divide by: no power overflows, nor does its slope."""
     found = extreme(size, axes, True)
-    return found, _scale_of(found, 1e30 ** (1 / (ord + 1)) if ord > 0 else 1)
+    return found, _scale_of(found, 1 if ord < 0 else 1e30 if ord < 1 else 1e30 ** (1 / (ord + 1)))
 
 
 def max(x: Tensor, axis: Any = None, keepdims: bool = False, ties: str = "all") -> Tensor:
