@@ -98,6 +98,19 @@ def test_computed_integers_below_minlength_are_counted_in_a_program(device):
         assert f(wg.tensor(i)).tolist() == np.bincount(np.array(i) % 4, minlength=6).tolist()
 
 
+def test_computed_indices_of_an_unknown_range_are_read_back_once(device):
+    if device.name == "numpy":
+        pytest.skip("nothing is read back there")
+    scores = wg.tensor([[2.0, -1.5], [7.25, 0.0]])
+    labels = wg.floor(scores).astype(wg.int32)
+    before = wg.stats()["readbacks"]
+    found = wg.tensor(TABLE)[labels + 2]
+    assert wg.stats()["readbacks"] - before == 1
+    np.testing.assert_array_equal(found.numpy(), TABLE[[[4, 0], [9, 2]]])
+    with pytest.raises(IndexRangeError, match="index 10 is out of range"):
+        wg.tensor(TABLE)[labels + 3]
+
+
 # Checked in the run.
 def _assigned(x, i):
     y = x.copy()
@@ -207,6 +220,41 @@ def _tensors(x):
     return [y for item in x for y in _tensors(item)] if isinstance(x, (list, tuple)) else []
 
 
+def test_computed_indices_out_of_range_leave_every_kind_of_state(device):
+    """Whole tensors, views of them, arguments, halves, bools, and what has no elements."""
+    kinds = [wg.float32, wg.int32, wg.uint32, wg.bool]
+    kinds += [wg.float16] if wg.float16 in device.dtypes else []
+    states = [wg.zeros((4, 2), kind) for kind in kinds]
+    none, column = wg.zeros((0, 2)), wg.zeros((3, 3))
+
+    @wg.compile
+    def f(argument, i):
+        with wg.no_grad():
+            for state in states:
+                state[i + 1] = (state.astype(wg.int32)[0, 0] + 1).astype(state.dtype)
+            none.assign(none + 1)
+            column[:, 1].assign(column[:, 1] + 1)
+            argument[i * 2] = 9.0
+
+    argument = wg.zeros(8)
+    right = np.zeros((4, 2)), np.zeros((3, 3)), np.zeros(8)
+    for i in ([0, 1], [2, 0], [1, 7], [2, 2], [3, -4], [-1, 3], [0, 2]):
+        if min(i) >= -4 and max(i) < 3:
+            right[0][np.array(i) + 1] = right[0][0, 0] + 1
+            right[1][:, 1] += 1
+            right[2][np.array(i) * 2] = 9
+            f(argument, wg.tensor(i))
+        else:
+            with pytest.raises(IndexRangeError, match="indexing: index"):
+                f(argument, wg.tensor(i))
+                wait(device)
+        for state in states:
+            expected = right[0] != 0 if state.dtype is wg.bool else right[0]
+            np.testing.assert_array_equal(state.numpy(), expected, str(state.dtype))
+        np.testing.assert_array_equal(column.numpy(), right[1])
+        np.testing.assert_array_equal(argument.numpy(), right[2])
+
+
 def test_computed_indices_out_of_range_in_the_first_call(device):
     w = wg.parameter(TABLE)
 
@@ -290,6 +338,30 @@ def test_computed_indices_of_no_positions(device):
     with pytest.raises(IndexRangeError, match="take: index is out of range: no position exists"):
         f(wg.zeros((0,)), wg.tensor([0, 1]))
     assert f(wg.zeros((0,)), wg.zeros((0,), wg.int32)).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        lambda i: wg.tensor([0, 12]),
+        lambda i: wg.tensor([[0, 12], [1, 2]])[0, 1:],
+        lambda i: wg.full((2,), 12),
+        lambda i: i % 3 + 12,
+        lambda i: wg.arange(3) - 15,
+    ],
+)
+def test_computed_indices_that_are_wrong_in_every_run_raise_at_once(device, index):
+    f = wg.compile(lambda x, i: wg.take(x, index(i)))
+    for _ in range(3):
+        with pytest.raises(IndexRangeError, match="is out of range: 10 positions"):
+            f(wg.ones(10), wg.tensor([1, 2]))
+    device.synchronize()
+
+
+def test_computed_indices_that_are_ignored_in_every_run(device):
+    f = wg.compile(lambda x: F.cross_entropy(x, wg.full((2,), -100), "sum"))
+    for _ in range(3):
+        assert f(wg.ones((2, 3))).item() == 0
 
 
 def test_computed_indices_have_gradients(device):

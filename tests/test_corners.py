@@ -239,6 +239,21 @@ def test_slope_of_a_power_by_its_exponent_at_a_base_of_0(device):
         np.testing.assert_array_equal(second, 0)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_minus_infinity_to_any_power_that_is_not_whole_is_infinite(compiled: bool, device):
+    x = wg.tensor([-INF, 4.0])
+    for exponent, expected in ((0.5, [INF, 2]), (1.5, [INF, 8]), (-0.5, [0, 0.5]), (3, [-INF, 64])):
+        for b in (exponent, wg.tensor(float(exponent)), wg.tensor([float(exponent)] * 2)):
+
+            def power(x: wg.Tensor, b: Any = b) -> wg.Tensor:
+                return x**b
+
+            power = wg.compile(power) if compiled else power
+            for _ in range(3 if compiled else 1):
+                out = power(x)
+            np.testing.assert_allclose(out.numpy(), expected, rtol=1e-6)
+
+
 # Weights of zero that only fill up.
 
 

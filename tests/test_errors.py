@@ -28,6 +28,7 @@ KINDS: dict[type, tuple[type, ...]] = {
     errors.ShapeError: (ValueError,),
     errors.AxisError: (ValueError, IndexError),
     errors.ArgumentError: (ValueError,),
+    errors.LinAlgError: (np.linalg.LinAlgError, ValueError),
     errors.DTypeError: (TypeError,),
     errors.IndexRangeError: (IndexError,),
     errors.GradientError: (RuntimeError,),

@@ -102,6 +102,13 @@ def test_constants_drop_what_changes_nothing():
     assert names(p) == ["multiply", "tanh"]  # the product lies in memory as x.T does not
 
 
+def test_constants_make_a_weight_that_is_not_0_a_factor():
+    once = wg.grad(lambda x: wg.sin(x).sum() * 0.5)
+    twice = wg.grad(lambda x: wg.exp(wg.sin(x)).sum() * 0.5)
+    assert names(after("constants", once, wg.randn(3))).count("weighted") == 0
+    assert names(after("constants", twice, wg.randn(3))).count("weighted") == 1
+
+
 def test_constants_minus_negative_zero_changes_negative_zeros():
     found = traced(lambda x: wg.divide(1.0, x - (-0.0)), wg.tensor([-0.0, 0.0]))
     first, *_ = values(found, checked("dead", found))

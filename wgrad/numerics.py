@@ -29,8 +29,10 @@ device. An error is counted in ULP, steps from one float32 to the next, against 
 over floats of every exponent, the neighbours of every edge and, more densely, ordinary numbers,
 some 4 million in all; "at" is where the largest was found. Sine, cosine and tangent are measured up
 to 30,000, there in 3 million more points. In `logaddexp` and `lerp` terms may cancel: their ULP are
-of the largest of the result and the first two arguments. Activation functions with options are
-given PyTorch's defaults. Where a device takes subnormal floats for 0, that counts as right.
+of the largest of the result and the first two arguments. Those of `lgamma`, `digamma` and
+`polygamma`, which have zeros between their poles, are of the larger of result and argument.
+Activation functions with options are given PyTorch's defaults. Where a device takes subnormal
+floats for 0, that counts as right.
 """
 
 

@@ -165,6 +165,30 @@ def recording(mode: bool, function: Callable[P, R], /, *args: P.args, **kwargs: 
     return core.heard_by(_switched(core.listeners(), mode), function, *args, **kwargs)
 
 
+_differentiated: ContextVar[bool] = ContextVar("wgrad_differentiated", default=False)
+
+
+def differentiated(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a function that a transform takes the derivative of, with recording on."""
+    # Unpacked, not called: no handler of a signal runs between this and the `try`.
+    (token,) = map(_differentiated.set, (True,))
+    try:
+        return recording(True, function, *args, **kwargs)
+    finally:
+        _differentiated.reset(token)
+
+
+def passes_through(inputs: Iterable[Value]) -> bool:
+    """Return whether gradients pass through a function of these inputs to what is outside of it.
+
+    They do to what the inputs follow from, and to the inputs of a transform.
+    """
+    tracked = [x.node for x in inputs if x.node is not None and x.node.requires_grad]
+    if not tracked or not is_recording():
+        return False
+    return _differentiated.get() or any(node.op is not None for node in tracked)
+
+
 def _switched(heard: tuple[core.Listener, ...], mode: bool) -> tuple[core.Listener, ...]:
     """Return the listeners with the tape (always the first) or without it."""
     others = tuple(x for x in heard if x is not record)

@@ -115,7 +115,7 @@ def vjp(f: Callable, *primals: Any) -> tuple[Tensor, Callable[..., Any]]:
     `pull` returns a tensor for one primal and a tuple for several, and may be called repeatedly.
     """
     level = _Level([_as_input(x, "vjp", i) for i, x in enumerate(primals)])
-    out = _output(tape.recording(True, f, *level.inputs), "vjp")
+    out = _output(tape.differentiated(f, *level.inputs), "vjp")
     _check_inputs(level.inputs, level.versions, "vjp")
 
     def pull(ct: Any) -> Any:
@@ -147,7 +147,7 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..
         full = list(args)
         for i, x in zip(chosen, level.inputs, strict=True):
             full[i] = x
-        out = _output(tape.recording(True, f, *full, **kwargs), "grad")
+        out = _output(tape.differentiated(f, *full, **kwargs), "grad")
         _check_inputs(level.inputs, level.versions, "grad")
         if not out.dtype.is_floating:
             raise GradientError(f"grad: the function returned {out.dtype.name}, not a float")

@@ -16,7 +16,7 @@ def in_float32(function: Callable[..., Any]) -> Callable[..., Any]:
 
     For compositions in which more than the result might not fit float16: sums over many elements,
     squares. Every tensor of floats among the arguments is widened, and the result has the dtype to
-    which all tensors among them promote: what decides about dtypes comes before.
+    which they promote: what decides about other dtypes comes before.
     """
 
     @functools.wraps(function)
@@ -26,10 +26,11 @@ def in_float32(function: Callable[..., Any]) -> Callable[..., Any]:
         if len(floats) < 2 and float16 not in floats:
             return function(*args, **kwargs)
         check_devices(function.__name__, (*args, *kwargs.values()))  # before a conversion
-        common = functools.reduce(promote, floats, float32)
+        result = functools.reduce(promote, floats)
+        common = promote(result, float32)
         wide = {name: _as(x, common) for name, x in kwargs.items()}
         out = function(*(_as(x, common) for x in args), **wide)
-        return with_dtype(out, functools.reduce(promote, given))
+        return with_dtype(out, result)
 
     return run
 

@@ -73,7 +73,10 @@ def count_nonzero(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor
 
 @in_float32
 def mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Return the mean over axes, a float also for integers; of nothing it is NaN."""
+    """Return the mean over axes, a float also for integers; of nothing it is NaN.
+
+    The sum has to fit the dtype, as in NumPy and PyTorch.
+    """
     x, axes, count = _floating(x, axis, "mean")
     return sum_(x, axes, keepdims) / count
 

@@ -17,6 +17,8 @@ import numpy as np
 from .. import dtypes
 from ..backends.array import Array, Body, Number, kept_shape, reduced_shape
 from ..backends.base import Device
+from ..backends.tracing import tracing
+from ..backends.varying import Varying
 from ..checks import guarded
 from ..checks.net import CAUGHT, translated
 from ..core import INPUT_NAMES, Call, Input, Op, Value, apply, check_devices, wrap
@@ -153,6 +155,8 @@ class Elementwise(Op):
                         agree = ready_made = False
                     elif first.dtype is not x.array.dtype:
                         ready_made = False
+                elif type(x) is Varying:
+                    return self(*self._entered(inputs))
                 elif type(x) not in NUMBERS:
                     return self(*coerce(self.name, inputs))
                 elif type(x) is not float:
@@ -199,6 +203,29 @@ class Elementwise(Op):
                     x = expanded(x, shape)
             ready.append(x)
         return apply(self, *ready)
+
+    def _entered(self, inputs: Sequence[Any]) -> list[Any]:
+        """Return inputs with numbers that vary as arrays of a trace, if they can be."""
+        plain = [x.seen() if type(x) is Varying else x for x in inputs]
+        first = next((x for x in inputs if isinstance(x, Value)), None)
+        tracer = tracing()
+        if (
+            tracer is None
+            or first is None
+            or any(not isinstance(x, Value) and type(x) not in NUMBERS for x in plain)
+        ):
+            return [float(x) if type(x) is Varying else x for x in inputs]
+        ins, _ = self.resolve(plain)
+        device = first.device
+        return [
+            x
+            if type(x) is not Varying
+            # A number beside float16 keeps float32's digits, which an array of it would not.
+            else float(x)
+            if not dtype.is_floating or dtype is dtypes.float16
+            else wrap(tracer.number(device, x, dtype))
+            for x, dtype in zip(inputs, ins, strict=True)
+        ]
 
     def resolve(self, inputs: Sequence[Any]) -> tuple[tuple[DType, ...], DType]:
         """Return the dtypes that inputs (tensors, arrays or numbers) are used in, and the output's.

@@ -21,7 +21,7 @@ from ..backends.base import Device
 from ..backends.tracing import tracing
 from ..core import Op, Rule, Value, apply, wrap
 from ..errors import DTypeError, IndexRangeError, WgradError
-from ..layout import Shape
+from ..layout import Layout, Shape
 from . import intervals, movement
 from .elementwise import equal, where
 from .families import Linear, expanded, register
@@ -32,8 +32,8 @@ def bounds(x: Value, least: int, greatest: int) -> tuple[int, int]:
     """Return two values that all of an integer tensor lie between, exact unless within limits.
 
     Known without asking the device for data that came from the host, and for what was moved,
-    gathered or computed from such data where that leads to limits as narrow; otherwise a
-    readback or two, remembered until the tensor is written to.
+    gathered or computed from such data where that leads to limits as narrow; otherwise one
+    readback, remembered until the tensor is written to.
     """
     storage = x.array.storage
     if storage.bounds is not None:
@@ -44,15 +44,13 @@ def bounds(x: Value, least: int, greatest: int) -> tuple[int, int]:
     if whole.layout.size == 0:
         return 0, -1
     axes = tuple(range(len(whole.shape)))
-    if storage.bounds is not None or not axes:  # most likely an error, before which nothing runs
-        data = device.download(whole)
-        found = int(data.min()), int(data.max())
-    else:
-        ends = [
-            device.download(device.reduce(kind, whole, axes, whole.dtype))
-            for kind in ("min", "max")
-        ]
-        found = int(ends[0].item()), int(ends[1].item())
+    ends = whole
+    if storage.bounds is None and axes:  # else most likely an error, before which nothing runs
+        both = [device.reduce(kind, whole, axes, whole.dtype) for kind in ("min", "max")]
+        targets = [Layout((1,), (1,), i) for i in range(2)]
+        ends = device.place([x.view(targets[0]) for x in both], targets, (2,), None)
+    data = device.download(ends)
+    found = int(data.min()), int(data.max())
     if whole.layout.contiguous and whole.layout.size == storage.size:
         storage.bounds = found
     return found
@@ -90,6 +88,12 @@ class Allowed:
     def holds(self, found: tuple[int, int] | None) -> bool:
         """Whether all that lies in an interval is allowed."""
         return found is not None and self.least <= found[0] and found[1] <= self.greatest
+
+    def excludes(self, found: tuple[int, int] | None) -> bool:
+        """Whether nothing that lies in an interval is allowed."""
+        if found is None or (self.besides is not None and found[0] <= self.besides <= found[1]):
+            return False
+        return found[1] < self.least or self.greatest < found[0]
 
 
 def checked(x: Any, allowed: Allowed) -> Any:

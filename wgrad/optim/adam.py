@@ -56,6 +56,9 @@ class Adam(Optimizer):
 
     read_each_run = frozenset({"_lr", "_betas", "_eps", "_weight_decay", "_steps"})
     _decoupled = False
+    _betas: tuple[float, float]
+    _eps: float
+    _weight_decay: float
 
     def __init__(
         self,
@@ -83,7 +86,7 @@ class Adam(Optimizer):
         first, second = (checked_number(x, where) for x in value)
         if first >= 1 or second >= 1:
             raise ArgumentError(f"{where} is {shown(value)}, and numbers below 1 are needed")
-        self._betas = first, second
+        self._assign("_betas", (first, second))
 
     @property
     def eps(self) -> float:
@@ -92,7 +95,7 @@ class Adam(Optimizer):
 
     @eps.setter
     def eps(self, value: float) -> None:
-        self._eps = checked_number(value, f"{self._name}: eps")
+        self._assign("_eps", checked_number(value, f"{self._name}: eps"))
 
     @property
     def weight_decay(self) -> float:
@@ -101,7 +104,7 @@ class Adam(Optimizer):
 
     @weight_decay.setter
     def weight_decay(self, value: float) -> None:
-        self._weight_decay = checked_number(value, f"{self._name}: weight_decay")
+        self._assign("_weight_decay", checked_number(value, f"{self._name}: weight_decay"))
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in _SETTINGS)

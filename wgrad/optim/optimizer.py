@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from ..backends.array import Array, Body, Number
-from ..backends.tracing import Live, tracing
+from ..backends.tracing import Live, changing, tracing
 from ..dtypes import DType, float16, float32
 from ..errors import ArgumentError, DTypeError, GradientError, ShapeError, shown
 from ..interrupts import whole
@@ -64,6 +64,7 @@ class Optimizer(ABC):
     # Attributes that this class's `step` reads as Live numbers (or keeps by Tracer.each_run): a
     # compiled step goes on when they change, unless one becomes zero or ceases to be.
     read_each_run: ClassVar[frozenset[str]] = frozenset()
+    _lr: float
 
     def __init__(self, params: Iterable[Tensor], lr: float):
         tracer = tracing()
@@ -95,7 +96,7 @@ class Optimizer(ABC):
 
     @lr.setter
     def lr(self, value: float) -> None:
-        self._lr = checked_number(value, f"{self._name}: lr")
+        self._assign("_lr", checked_number(value, f"{self._name}: lr"))
 
     def _as_read(self, name: str) -> Any:
         """Return a setting that is asked for by name; a program that rests on it is told so."""
@@ -103,6 +104,13 @@ class Optimizer(ABC):
         if self._is_found:
             tracing().require(self._is_still, name, value)
         return value
+
+    def _assign(self, name: str, value: Any) -> None:
+        """Assign a setting, which inside a function that is traced no replay would do again."""
+        if self._is_found:
+            changing(self, name)
+            tracing().setting_assigned(f"{self._name}.{name.removeprefix('_')}")
+        setattr(self, name, value)
 
     def _is_still(self, name: str, value: Any) -> bool:
         return getattr(self, name) == value

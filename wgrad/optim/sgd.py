@@ -51,6 +51,8 @@ class SGD(Optimizer):
     """
 
     read_each_run = frozenset({"_lr", "_momentum", "_weight_decay"})
+    _momentum: float
+    _weight_decay: float
 
     def __init__(
         self,
@@ -73,7 +75,7 @@ class SGD(Optimizer):
 
     @momentum.setter
     def momentum(self, value: float) -> None:
-        self._momentum = value
+        self._assign("_momentum", value)
 
     @property
     def weight_decay(self) -> float:
@@ -82,7 +84,7 @@ class SGD(Optimizer):
 
     @weight_decay.setter
     def weight_decay(self, value: float) -> None:
-        self._weight_decay = value
+        self._assign("_weight_decay", value)
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in _SETTINGS)

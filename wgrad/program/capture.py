@@ -18,7 +18,7 @@ from ..backends.threefry import split_seed
 from ..backends.tracing import traced_by
 from ..core import Node, Op, Value, caller, place
 from ..dtypes import DType
-from ..errors import GradientError, TraceError
+from ..errors import GradientError
 from ..interrupts import interruptible
 from ..layout import Layout
 from ..ops.indexing import outlier
@@ -131,7 +131,7 @@ class Capture:
                     tracer.settle()
             finally:
                 observer.seen.searched = tracer.searched
-                self.ran, self.asked = observer.seen, observer.refusal
+                self.ran, self.asked = observer.seen, observer.refusal or tracer.assigned
             if tracer.refusal is not None:  # which the function caught, to go another way
                 raise tracer.refusal
             return out
@@ -645,12 +645,3 @@ def _lost_history(out: Tensor) -> Node:
     node.op, node.parents, node.origin = _no_history, (parent,), caller()
     node.version = out.array.storage.version
     return node
-
-
-def check_arguments(leaves: Sequence[Tensor]) -> None:
-    """Raise TraceError for an argument whose history would end in the function."""
-    for i, x in enumerate(leaves):
-        if x.requires_grad and not x.is_leaf:
-            raise TraceError(
-                f"compile: tensor argument {i} has a history, which would end here: pass .detach()"
-            )

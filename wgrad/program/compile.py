@@ -24,9 +24,10 @@ from ..errors import ArgumentError
 from ..interrupts import interruptible, interrupts_wait, is_between, whole
 from ..tensor import Tensor
 from .build import Executor, History, build
-from .capture import Capture, check_arguments
+from .capture import Capture
 from .explain import Explanation, explain
 from .finish import program_account
+from .floats import FloatArguments, Floats
 from .ir import Program
 from .observe import Observation
 from .tree import take_apart
@@ -64,10 +65,12 @@ class Compiled:
         self._histories: weakref.WeakKeyDictionary[Executor, History] = weakref.WeakKeyDictionary()
         self._objects: dict[int, Any] = {}  # static arguments by id: weak references, or themselves
         self._newest: Capture | None = None
+        self._floats = FloatArguments()
         self._ran = Observation()  # what any trace so far ran
         self._too_much = ""
         self._traced = 0  # calls in a row that were traced
         self._warned = False
+        self._told = False
         self._reason = "the arguments change"
         self._lock = threading.RLock()
         forking.register(self, "_lock", order=0, forget=Compiled._clear)
@@ -85,15 +88,24 @@ class Compiled:
         leaves: list[Tensor] = []
         objects: list[Any] = []
         key: Any
+        floats: Floats | None = None
         if not kwargs and all([type(x) is Tensor for x in args]):
             leaves, key = list(args), len(args)
         else:
             key = take_apart((args, kwargs), leaves, objects)
+            floats = self._floats.of(args, kwargs, key)
+            if floats is not None:
+                key = floats.key
+        if tape.passes_through(leaves):
+            self._tell_of_gradients()
+            return self._function(*args, **kwargs)
         key = key, tape.is_recording(), default_device(), *map(_signature, leaves), _pattern(leaves)
         with self._lock:
             signature = self._signatures.get(key)
             if signature is None:
                 signature = self._add_signature(key, leaves, objects)
+            if floats is not None:
+                floats.enter()
             # What runs uncompiled runs outside the lock: it may wait for other threads.
             for i, capture in enumerate(signature.captures):
                 if capture.fits(leaves):
@@ -107,11 +119,13 @@ class Compiled:
             else:
                 if not signature.is_plain:
                     try:
-                        ran = self._trace(signature, args, kwargs, leaves, objects)
+                        ran = self._trace(signature, args, kwargs, leaves, objects, floats)
                     except BaseException:
                         if not signature.captures and not signature.pending:
                             self._forget(key)  # calls that fail leave nothing behind
                         raise
+                    if not (signature.captures or signature.pending or signature.is_plain):
+                        self._forget(key)
                     if ran is not None:
                         return ran[0]
         return self._function(*args, **kwargs)
@@ -141,12 +155,12 @@ class Compiled:
         kwargs: dict,
         leaves: list[Tensor],
         objects: list[Any],
+        floats: Floats | None,
     ) -> tuple[Any] | None:
         """Trace the call, run what it did, and see whether an earlier trace did the same.
 
         Return what the call returned; None where it is for the function itself to run.
         """
-        check_arguments(leaves)
         frozen = frozenset(x.array.storage for x in self._freeze)
         roots = self._roots(objects, leaves)
         is_known = signature.captures or signature.pending
@@ -161,7 +175,7 @@ class Compiled:
             self._ran = self._ran.joined(ran)
             return self._look(roots, self._ran)
 
-        capture = Capture(self._function, args, kwargs, leaves, watch, frozen, look)
+        capture = self._capture(floats, args, kwargs, leaves, watch, frozen, look)
         try:
             twin = next((c for c in signature.pending if self._is_twin(capture, c)), None)
             capture.cut()
@@ -174,7 +188,9 @@ class Compiled:
             raise
         result = capture.first_run(executor)
         self._newest = capture
-        if twin is not None:
+        if floats is not None and floats.are_fixed():
+            pass  # a program for these values alone, which no other call finds
+        elif twin is not None:
             signature.pending.remove(twin)
             signature.captures.insert(0, capture)
             signature.disagreements = signature.surprises = 0
@@ -184,6 +200,16 @@ class Compiled:
             self._give_up(signature, reason)
         self._make_room(signature)
         return (result,)
+
+    def _capture(self, floats: Floats | None, args: tuple, kwargs: dict, *others: Any) -> Capture:
+        """Trace a call, with its floats as inputs as far as that can be."""
+        if floats is None or not floats.places:
+            return Capture(self._function, args, kwargs, *others)
+        try:
+            return Capture(self._function, *floats.stand_ins(args, kwargs), *others)
+        except TypeError:  # something takes true floats alone: all is as it was, and gets them
+            floats.fix()
+            return Capture(self._function, args, kwargs, *others)
 
     def _note_reason(self, signature: Signature, watch: Watch) -> None:
         """Remember why none of the captures of a known signature could be used."""
@@ -301,6 +327,15 @@ class Compiled:
             return weakref.ref(x, forget)
         except TypeError:
             return x
+
+    def _tell_of_gradients(self) -> None:
+        if not self._told:
+            self._told = True
+            _warn(
+                f"compile: {self._name} runs uncompiled where gradients pass through it, with the "
+                "right results but no faster: compile the function that takes the gradient or "
+                "calls backward(), or pass detach()ed tensors"
+            )
 
     def _give_up(self, signature: Signature, reason: str) -> None:
         signature.is_plain = True
@@ -491,7 +526,9 @@ def compile(
     tensors that have no values, and write down the work: forward, backward(), optimizer steps and
     assign() become one program, which is run at once. When two such traces are the same, later
     calls run the program alone. They leave tensors, gradients, versions and random numbers as the
-    function would. Results have no history, and a backward pass that leads to one is an error;
+    function would. Results have no history, and a backward pass that leads to one is an error:
+    backward() belongs inside. Where gradients pass through the function (one of its arguments has a
+    history, or grad, vjp or the like take its derivative) the function itself runs, with a warning;
     forward mode runs the function itself.
 
     Tensors that the function finds outside are inputs; those of `freeze` are promised to change
@@ -517,6 +554,11 @@ def compile(
     every tensor from outside that the run assigns to (parameters, state) has kept its values; what
     the run returned, and gradients, follow from the replaced indices, and what is counted on the
     host (versions, steps of optimizers, random numbers taken) is one call further.
+
+    A Python float among the arguments is a part of what a trace takes for granted until it comes
+    with a second value; from then on it is an input, and later values cost no trace. What asks for
+    the value in Python (an `if`, int(), a format, math.exp) makes it fixed again, and so are 0, 1,
+    -1, what is not finite, integers, and floats inside containers.
 
     With fuse=False elementwise steps stay kernels of their own. Raises: TraceError when the
     function reads a value, or works on two devices; nothing has changed then. ArgumentError for

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any, NamedTuple, NoReturn
 from weakref import WeakKeyDictionary
@@ -28,7 +29,8 @@ from ..backends.array import (
 )
 from ..backends.base import Device
 from ..backends.faults import Faults
-from ..backends.tracing import UNBACKED, traced_by
+from ..backends.tracing import UNBACKED, Live, traced_by
+from ..backends.varying import Varying
 from ..core import Node, Value, caller, place
 from ..dtypes import DType, bool_, float32, int32, rounded, uint32
 from ..errors import TraceError
@@ -109,6 +111,7 @@ class Tracer:
         self.histories: dict[Storage, int] = {}
         self.start = Node().sequence  # later nodes were made inside
         self.refusal: TraceError | None = None  # what was refused first
+        self.assigned: str | None = None  # why no replay would do what the function does
         self.searched = 0  # whether a module looked for its parameters (1), for buffers too (2)
         self._log: list[Callable[[], None]] = []
         self._roots: WeakKeyDictionary[Storage, Roots] = WeakKeyDictionary()
@@ -209,7 +212,7 @@ class Tracer:
         **params: Any,
     ) -> Array:
         self._one_device(device)
-        refs = tuple([self.ref(x) if isinstance(x, Array) else x for x in inputs])
+        refs = tuple([self.ref(x) if isinstance(x, Array) else _fixed(x) for x in inputs])
         layout = Layout.dense(shape)
         storage = device.unbacked(layout.size)
         slot = self.made[storage] = self.new_slot(dtype)
@@ -246,6 +249,10 @@ class Tracer:
 
     def synchronize(self, device: Device) -> NoReturn:
         self.refuse(f"the function waits for the device at {place(caller())}")
+
+    def number(self, device: Device, x: Varying, dtype: DType) -> Array:
+        """Return a number that each run reads anew as an array without axes."""
+        return self._add(device, "full", (), (), dtype, value=x.live())
 
     def full(self, device: Device, shape: Shape, value: Number, dtype: DType) -> Array:
         return self._add(device, "full", (), shape, dtype, value=rounded(value, dtype))
@@ -383,8 +390,16 @@ class Tracer:
         """
         roots = self._root(x.array)
         if roots is None:
-            if allowed.holds(x.array.storage.bounds):
+            known = x.array.storage.bounds
+            if allowed.holds(known):
                 return x
+            data = self.constants.get(self.made.get(x.array.storage, -1))
+            if data is not None:
+                with traced_by(None):
+                    checked(Value(Array(data[0], x.array.layout, x.dtype)), allowed)
+                return x
+            if known is not None and allowed.excludes(known):
+                raise allowed.error(known[0], "")
             return self._bounded(x, allowed)
         fits = roots.static is None or allowed.holds(roots.static)
         if fits and roots.whole:  # an integer out of range there is one here
@@ -491,6 +506,17 @@ class Tracer:
                 f"{place(caller())}: make the tensor inside, or assign inside no_grad()"
             )
 
+    def setting_assigned(self, what: str) -> None:
+        """Note that the function assigns what programs read anew: it is left uncompiled.
+
+        In the run of this trace, what has been read so far is what it was.
+        """
+        self.assigned = self.assigned or f"it assigns {what} at {place(caller())} in every call"
+        self.steps = [
+            replace(s, inputs=tuple([float(x) if isinstance(x, Live) else x for x in s.inputs]))
+            for s in self.steps
+        ]
+
     def each_run(self, callback: Callable[..., None], *args: Any) -> None:
         """Call `callback(1, *args)` before every later run; with -1 to undo it when that fails."""
         self.callbacks.append((callback, args))
@@ -524,6 +550,10 @@ class Tracer:
         """Leave everything outside as it was before the trace."""
         while self._log:
             self._log.pop()()
+
+
+def _fixed(x: Any) -> Number:
+    return float(x) if type(x) is Varying else x
 
 
 def _setter(owner: Any, name: str, value: Any) -> Callable[[], None]:

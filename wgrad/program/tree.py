@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backends.varying import Varying
 from ..core import Value
 from ..errors import ArgumentError
 
@@ -30,6 +31,8 @@ def token(x: Any) -> Any:
     kind = type(x)
     if kind in _PLAIN:
         return kind, x
+    if kind is Varying:
+        return kind, x.expression
     if kind is float:
         return kind, struct.pack("d", x)
     if kind is complex:
@@ -147,6 +150,8 @@ def template(
             return made, (kind, tuple(map(_account, value)), tuple(p[1] for p in pairs))
         pairs = [template(x, leaves, known) for x in value]
         return _like(value, [p[0] for p in pairs]), (kind, tuple(p[1] for p in pairs))
+    if kind is Varying:
+        value = float(value)
     return Static(value), _account(value)
 
 

@@ -240,8 +240,8 @@ class Gpu:
         self.limits = {k: int(v) for k, v in self.raw.limits.items()}
         self.is_software = self.info["adapter_type"] == "CPU"
         self.lock = threading.RLock()
-        forking.register(self, "lock", order=3)
-        self.driving = _Driving(self)
+        self._after_fork()
+        forking.register(self, "lock", order=3, forget=Gpu._after_fork)
         # Both in whole vec4s, as all memory is. What does not fit into one binding is worked on in
         # windows, which begin at multiples of `align`.
         self.largest_buffer = self.limits["max-buffer-size"] // 16 * 16
@@ -272,6 +272,10 @@ class Gpu:
         self._next_uid = 0
         self.batch = 0
         self.dropped = 0  # buffers so far: who caches bind groups of its own lets go of them then
+
+    def _after_fork(self) -> None:
+        """Begin anew with the lock, which another thread may have held amid calls."""
+        self.driving = _Driving(self)
 
     def check(self) -> None:
         """Raise ForkedError in a forked child, and DeviceError when the driver gave the device up.

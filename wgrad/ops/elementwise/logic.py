@@ -17,7 +17,8 @@ where = elementwise(
     partials=(None, lambda a: a, lambda a: logical_not(a)),
     kind="select",
     interval=intervals.where,
-    doc="b where the condition a holds, else c; the other branch gets gradient 0, whatever it is.",
+    doc="b where the condition a holds, else c; the other branch gets gradient 0, whatever it is: "
+    "NaN too, or an infinite slope.",
 )
 
 

@@ -157,7 +157,7 @@ def _write_folds(text: PartText, folds: list[int], shared: bool, first: str, ste
             total = text.let(f"{gather}(lane, {total.text})", False)
         else:
             total = text.let(total.text, total.vector)
-        text.values[~j] = text.rounded(total, s.out)
+        text.keep(j, text.rounded(total, s.out))
 
 
 def _declare(text: PartText, folds: list[int], letter: str) -> None:

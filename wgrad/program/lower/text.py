@@ -17,7 +17,7 @@ from ..ir import Ref
 from .module import COMPONENTS, Module
 from .part import LANES, Access, Part
 
-FOLDS_RIGHT = frozenset({"add", "multiply", "maximum", "minimum"})  # of a value with itself
+FOLDS_RIGHT = frozenset({"add", "multiply", "maximum", "minimum", "where"})  # of equal values
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class PartText:
         self.product = product
         self.lines: list[str] = []
         self.values: dict[int, Value] = {}  # by argument: operands that are loaded, statements
+        ops = (s for s in part.graph.statements if isinstance(s.what, Body))
+        self._goes_on = {~a for s in ops for a in s.args if a < 0}  # statements that ops read
         self._base: dict[Access, str] = {}
         self._depth = 1
         self._in_loop = False
@@ -183,22 +185,44 @@ class PartText:
             function = self.module.function(s.what.name, code)
             args = [self.value(a) for a in s.args]
             if s.what.name not in FOLDS_RIGHT:
-                args = [self._apart(x, args[:i], s.dtypes[i]) for i, x in enumerate(args)]
+                args = [self._apart(s, i, x) for i, x in enumerate(args)]
             made = self.call(function, s.out, args)
-        self.values[~j] = made
+        self.keep(j, made)
 
-    def _apart(self, x: Value, others: Sequence[Value], dtype: DType) -> Value:
-        """Return a value, hidden from compilers where it is an argument twice.
+    def keep(self, j: int, made: Value) -> None:
+        """Let a value be the result of statement `j`; what goes on into ops is hidden first.
+
+        An op is a kernel of its own elsewhere, and its result a number in memory. Within a kernel
+        compilers take (x + y) - y for x, -(-x) - x for 0 and sqrt(x) * sqrt(x) for |x|, though y is
+        large, or x infinite, NaN or negative (nir_opt_algebraic.py of Mesa, rules marked "~").
+        """
+        dtype = self.part.graph.statements[j].out
+        is_exact = dtype.is_integer or j not in self._goes_on
+        self.values[~j] = made if is_exact else self._hidden(made, dtype)
+
+    def _apart(self, s: Statement, i: int, x: Value) -> Value:
+        """Return argument `i`, hidden from compilers where they might find it equal to another.
 
         They take x - x for 0, and x == x for true, also where x is infinite or NaN.
         """
-        if x not in others or not dtype.is_floating:
-            return x
-        zero = self.module.zero()
-        if not x.vector:
-            return self.let(f"bitcast<f32>(bitcast<u32>({x.text}) ^ {zero})", False)
-        bits = f"bitcast<vec4<u32>>({x.text}) ^ vec4<u32>({zero})"
-        return self.let(f"bitcast<vec4<f32>>({bits})", True)
+        alike = any(self._may_equal(s.args[i], other) for other in s.args[:i])
+        return self._hidden(x, s.dtypes[i]) if alike and s.dtypes[i].is_floating else x
+
+    def _may_equal(self, a: int, b: int) -> bool:
+        """Whether compilers may find out that two arguments are one value."""
+        if a < 0 and b < 0:
+            return True  # results of ops that differ in the order of their operands, say
+        x, y = (self.part.inputs[v] if v >= 0 else None for v in (a, b))
+        return a == b or (isinstance(x, Ref) and isinstance(y, Ref) and x.slot == y.slot)
+
+    def _hidden(self, x: Value, dtype: DType) -> Value:
+        """Return a float or a bool as a value of which compilers do not know how it was made."""
+        zero = f"vec4<u32>({self.module.zero()})" if x.vector else self.module.zero()
+        bits = _type("u32", x.vector)
+        if dtype is bool_:
+            return self.let(f"{bits}({x.text}) != {zero}", x.vector)
+        kind = _type(dtype.wgsl, x.vector)
+        return self.let(f"bitcast<{kind}>(bitcast<{bits}>({x.text}) ^ {zero})", x.vector)
 
     def call(self, function: str, out: DType, args: Sequence[Value]) -> Value:
         """Declare what a function of scalars gives, per component where an argument is a vec4."""

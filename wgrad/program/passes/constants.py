@@ -9,6 +9,7 @@ import numpy as np
 from ...backends.array import Body, Number
 from ...backends.tracing import Live
 from ...dtypes import DType
+from ...ops.elementwise import multiply
 from ..ir import Program, Ref, Step
 from ..limits import Limits
 from .common import renamed
@@ -27,7 +28,10 @@ def fold_constants(program: Program, limits: Limits) -> Program:
         step = replace(step, inputs=tuple(renamed(x, same) for x in step.inputs))
         if step.kind in ("map", "copy"):  # every view of a constant is that constant
             inputs = tuple(known.get(x.slot, x) if isinstance(x, Ref) else x for x in step.inputs)
-            step = _computed(replace(step, inputs=inputs))
+            if any(isinstance(x, Ref) for x in inputs) or not any(
+                isinstance(x, Live) for x in inputs
+            ):  # of numbers that are read anew alone, no step can be made
+                step = _computed(_product(replace(step, inputs=inputs)))
         if step.kind == "full":
             known[step.out.index] = step.params["value"]
         source = None if step.out.index in kept else _unchanged(step)
@@ -36,6 +40,15 @@ def fold_constants(program: Program, limits: Limits) -> Program:
         else:
             steps.append(step)
     return program.with_steps(steps)
+
+
+def _product(step: Step) -> Step:
+    """Return what is weighted by a number that is not 0 as a product."""
+    weight = step.inputs[0]
+    known = not isinstance(weight, (Ref, Live)) and weight != 0
+    if step.kind != "map" or step.params["body"].name != "weighted" or not known:
+        return step
+    return replace(step, params={**step.params, "body": multiply.body})
 
 
 def _computed(step: Step) -> Step:
