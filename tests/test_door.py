@@ -49,6 +49,16 @@ def test_every_public_function_has_a_door():
     assert without == []
 
 
+def test_what_makes_every_tensor_has_no_door():
+    for function in (
+        wg.Tensor.__init__,
+        wg.Tensor.shape.fget,
+        wg.Tensor.__add__,
+        nn.Linear.__call__,
+    ):
+        assert not hasattr(function, "__wrapped__")
+
+
 def test_doors_are_found_by_their_names():
     for name, value in public():
         if name.count(".") == 1 and not isinstance(value, Op):
@@ -96,10 +106,17 @@ def test_numbers_are_numbers(device):
             lambda v: F.layer_norm(x, 2, eps=v),
             lambda v: F.elu(x, v),
             lambda v: wg.gradcheck(lambda y: y * y, [x], atol=v),
+            lambda v: wg.gradcheck(lambda y: y * y, [x], eps=v),
             lambda v: optim.Adam(w, v),
             lambda v: wg.std(x, correction=v),
         ):
             assert "number" in str(fails(call, wrong))
+
+
+def test_callbacks_can_be_called(numpy_device):
+    for call in (wg.grad, wg.no_grad, wg.jacobian, wg.parameter(1.0).register_hook):
+        for wrong in (5, "f", [], wg.ones(2)):
+            assert "a function is needed" in str(fails(call, wrong))
 
 
 @pytest.mark.parametrize("data", [range(10**12), range(10**19), range(-(10**12), 0, 3)])
@@ -205,6 +222,19 @@ def test_exceptions_of_callbacks_pass_as_they_are(error, numpy_device):
     with pytest.raises(TypeError, match="indices must be integers") as caught:
         Broken()(x)
     assert type(caught.value) is TypeError
+
+
+def test_dtypes_that_a_device_lacks_are_said_before_a_shader_is_made(webgpu):
+    x, y = wg.ones((2, 3)), wg.ones(2, dtype="float64", device="numpy")
+    for call in (
+        lambda: nn.LogSoftmax()(x, y),
+        lambda: wg.std(x, y),
+        lambda: F.mse_loss(x, y),
+        lambda: F.kl_div(x, y),
+        lambda: x + y,
+    ):
+        error = fails(call)
+        assert "shader" not in str(error) and not isinstance(error, wg.errors.ShaderError)
 
 
 def test_a_stack_that_was_used_up_outside_is_not_ours(numpy_device):

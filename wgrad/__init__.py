@@ -245,4 +245,4 @@ from .version import __version__
 newaxis = None  # in x[newaxis, :], a new axis of extent 1
 
 _checks.hang(_sys.modules[__name__], data, fft, linalg, nn, nn.functional, optim)
-_checks.hang_on_class(_Compiled)
+_checks.hang_on_class(_Compiled, "__call__")

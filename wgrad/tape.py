@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from . import core
 from .backends.array import Array, Storage, births
 from .backends.tracing import tracing
+from .checks.arguments import function as check_function
 from .core import Call, Node, Value
 from .errors import ArgumentError, GradientError, shown
 from .interrupts import whole
@@ -221,6 +222,7 @@ class _Switch:
         _, _ = map(ContextVar.set, _BOTH, (tuple(rest), heard))
 
     def __call__(self, function: Callable) -> Callable:
+        check_function(function, type(self).__name__, "function")
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise ArgumentError(
                 f"{type(self).__name__}: {function.__qualname__} is a generator, which would leave "

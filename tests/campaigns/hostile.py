@@ -24,7 +24,7 @@ from wgrad import core, nn, optim
 from wgrad.backends.base import Device
 from wgrad.errors import WgradError, shown
 
-SHARE = 150
+SHARE = 80
 SECONDS = 30  # from which a call hangs
 MEGABYTES = 380  # that a call may add to the most memory so far
 

@@ -122,20 +122,24 @@ def hang(*homes: ModuleType) -> None:
 _SPECIAL = frozenset(
     {"__init__", "__new__", "__getitem__", "__setitem__", "__array__", "__pow__", "__rpow__"}
     | {"__array_namespace__", "__dlpack__", "__dlpack_device__"}
-    | {"__matmul__", "__rmatmul__", "__call__", "__ipow__", "__imatmul__", "__format__"}
+    | {"__matmul__", "__rmatmul__", "__ipow__", "__imatmul__", "__format__"}
 )
 
 
-def hang_on_class(cls: type) -> None:
-    """Put a door around the public methods of a class and of those of ours that it is made of."""
+def hang_on_class(cls: type, *special: str) -> None:
+    """Put a door around the public methods of a class and of those of ours that it is made of.
+
+    `special` names further methods. The core stays as it is: whatever makes a tensor calls it.
+    """
     for base in cls.__mro__:
-        if base in _doors or not base.__module__.startswith("wgrad"):
+        home = base.__module__
+        if base in _doors or not home.startswith("wgrad") or home == "wgrad.core":
             continue
         _doors[base] = base
         if issubclass(base, tuple):
             continue  # a named tuple of results
         for name, member in list(vars(base).items()):
-            if name.startswith("_") and name not in _SPECIAL:
+            if name.startswith("_") and name not in _SPECIAL and name not in special:
                 continue
             if isinstance(member, property) and member.fset is not None:
                 where = f"{base.__name__}.{name}"

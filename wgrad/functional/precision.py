@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from ..core import Value
+from ..core import Value, check_devices
 from ..dtypes import DType, float16, float32, promote
 from ..ops.families import with_dtype
 
@@ -25,6 +25,7 @@ def in_float32(function: Callable[..., Any]) -> Callable[..., Any]:
         floats = {dtype for dtype in given if dtype.is_floating}
         if len(floats) < 2 and float16 not in floats:
             return function(*args, **kwargs)
+        check_devices(function.__name__, (*args, *kwargs.values()))  # before a conversion
         result = functools.reduce(promote, floats)
         common = promote(result, float32)
         wide = {name: _as(x, common) for name, x in kwargs.items()}

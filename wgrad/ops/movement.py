@@ -142,12 +142,11 @@ _CASTS = {
 
 
 def cast(device: Device, x: Array, dtype: DType) -> Array:
-    """Return a copy of an array, as `dtype`."""
-    return (
-        device.copy(x)
-        if x.dtype is dtype
-        else device.map(_CASTS[dtype], (x,), (x.dtype,), x.shape, dtype)
-    )
+    """Return a copy of an array, as `dtype`. Raises: DTypeError where the device lacks it."""
+    if x.dtype is dtype:
+        return device.copy(x)
+    device.check_dtype(dtype, "astype")
+    return device.map(_CASTS[dtype], (x,), (x.dtype,), x.shape, dtype)
 
 
 def through_float32(device: Device, x: Array, run: Callable[[Array], Array]) -> Array:
