@@ -98,7 +98,7 @@ PLAIN: list[Make] = [
         rng.integers(8)
     ],
     lambda rng: [True, False][rng.integers(2)],
-    lambda rng: [range(10**12), range(0), range(3), range(10**7)][rng.integers(4)],
+    lambda rng: [range(10**12), range(0), range(3), range(4 * 10**6)][rng.integers(4)],
     lambda rng: nested(int(rng.choice([2, 40, 70, 900, 5000]))),
     lambda rng: [endless(), [[1, 2], [3]], [[], [1]], [None], ["a", 1], [1, [2]], [[]], [10**400]][
         rng.integers(8)

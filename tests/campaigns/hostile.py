@@ -25,7 +25,7 @@ from wgrad.backends.base import Device
 from wgrad.errors import WgradError, shown
 
 SHARE = 80
-SECONDS = 30  # from which a call hangs
+SECONDS = 60  # from which a call hangs
 MEGABYTES = 380  # that a call may add to the most memory so far
 
 Call = Callable[[np.random.Generator], tuple[str, Callable[..., Any], list, dict]]
