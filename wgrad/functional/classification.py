@@ -1,7 +1,7 @@
 """Losses of classifiers, whose targets are labels, or a probability for each class.
 
-The classes lie along `axis`, the last one unless it is said; PyTorch has them along the second, so
-for its (n, classes, d1, ...) pass axis=1.
+The classes lie along `axis`: the second one unless it is said, as in PyTorch, and of a single axis
+that. For (batch, time, classes) pass axis=-1.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def cross_entropy(
     weight: Any = None,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
-    axis: int = -1,
+    axis: int | None = None,
 ) -> Tensor:
     """Return -log_softmax(input)[target]: the loss of a classifier, from its logits.
 
@@ -44,8 +44,8 @@ def cross_entropy(
     mixes that share of the uniform distribution into the target. The mean is over the weights of
     the labels: with weights, the sum of the losses over the sum of the weights (of none it is NaN);
     with probabilities, over the samples.
-    Shapes: input (..., classes), target (...) or (..., classes) -> 0-d, or (...) with
-    reduction="none". PyTorch has the classes along axis 1 instead: see `axis`.
+    Shapes: input (n, classes, ...), target (n, ...) or the input's -> 0-d, or (n, ...) with
+    reduction="none". The classes lie along `axis`: None is the second one, or the only one.
     Raises: ShapeError; DTypeError for targets that are neither; IndexRangeError for a label that
     is no class; ArgumentError.
     """
@@ -104,7 +104,7 @@ def nll_loss(
     *,
     weight: Any = None,
     ignore_index: int = -100,
-    axis: int = -1,
+    axis: int | None = None,
 ) -> Tensor:
     """Return -input[target]: cross_entropy of what are logarithms of probabilities already.
 
@@ -132,12 +132,13 @@ def multi_margin_loss(
     p: int = 1,
     margin: float = 1.0,
     weight: Any = None,
-    axis: int = -1,
+    axis: int | None = None,
 ) -> Tensor:
     """Return the mean over classes of max(0, margin - input[target] + input[other]) ** p.
 
     The class of the target itself counts 0; `weight` has a factor for each class, by the target.
-    Shapes: input (..., classes), target (...) -> 0-d, or (...) with reduction="none".
+    Shapes: input (n, classes), target (n,) -> 0-d, or (n,) with reduction="none"; `axis` is
+    cross_entropy's.
     Raises: as cross_entropy with labels; ArgumentError for a p that is neither 1 nor 2.
     Source: Crammer and Singer, "On the algorithmic implementation of multiclass kernel-based
     vector machines" (JMLR 2001).
@@ -206,12 +207,13 @@ class _Labels:
         return sum_(loss) / sum_(where(self.ignored, 0.0, 1.0))
 
 
-def _scores(input: Any, target: Any, axis: int, name: str) -> tuple[Tensor, Tensor, int]:
+def _scores(input: Any, target: Any, axis: int | None, name: str) -> tuple[Tensor, Tensor, int]:
     """Return the input, the target as a tensor beside it, and the axis of the classes."""
     from ..creation import host_array
 
     scores = as_tensor(input, name, target)
-    at = normalize_axis(axis, len(scores.shape), name)
+    usual = min(1, len(scores.shape) - 1)
+    at = normalize_axis(usual if axis is None else axis, len(scores.shape), name)
     if not isinstance(target, Value):
         target = host_array(target, name)
         floats = target.dtype.kind == "f" and target.size
@@ -234,7 +236,7 @@ def _labels(target: Tensor, scores: Tensor, at: int, ignore: Any, name: str) -> 
     if target.shape != shape:
         raise ShapeError(
             f"{name}: an input {scores.shape} with its classes along axis {at} needs labels of "
-            f"shape {shape}, and {target.shape} came"
+            f"shape {shape}, and {target.shape} came: axis= says where the classes lie"
         )
     classes = scores.shape[at]
     allowed = None if ignore is None else _allowed(ignore, target, classes, name)
