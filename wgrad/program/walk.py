@@ -318,11 +318,11 @@ class Walk:
         lacking = tuple([n for n in names if n not in d])
         builtins = vars(sys.modules["builtins"])
         values = tuple(map(builtins.get, lacking))
-        self.same.names += [
-            (d.get, found, tuple(map(d.get, found))),
-            (d.__contains__, lacking, (False,) * len(lacking)),
-            (builtins.get, lacking, values),
-        ]
+        if found:
+            self.same.names.append((d.get, found, tuple(map(d.get, found))))
+        if lacking:
+            self.same.names.append((d.__contains__, lacking, (False,) * len(lacking)))
+            self.same.names.append((builtins.get, lacking, values))
         self._note(path, ("names", found, tuple(map(id, values))))
         inside = 2 if is_closed(d.get("__name__")) else 0
         self._later(path, ((f".{n}", d[n]) for n in found), inner, inside)
@@ -363,7 +363,9 @@ class Walk:
                 filled.append((name, cell, cell.cell_contents))
             else:  # not assigned yet
                 self._note((path, name), "empty")
-        self.same.cells.append((tuple(c for _, c, _ in filled), tuple(v for *_, v in filled)))
+        if filled:
+            held = tuple(c for _, c, _ in filled), tuple(v for *_, v in filled)
+            self.same.cells.append(held)
         self._later(path, ((f": {name}", v) for name, _, v in filled))
         self.same.attributes.append((_code, f, _code(f)))
         self._later(path, (("'s defaults", f.__defaults__), ("'s defaults", f.__kwdefaults__)))
