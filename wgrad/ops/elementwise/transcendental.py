@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -46,8 +47,11 @@ def _power_exponent(out: Any, a: Any) -> Any:
 
 def _power(a: Any, b: Any) -> Any:
     """a ** b; NumPy takes roots for it where b is 0.5 all along a row, also of -inf and -0.0."""
+    with contextlib.suppress(TypeError):  # b is no number
+        if float(b) != 0.5:
+            return np.power(a, b)
     roots = np.equal(b, 0.5)
-    if not np.any(roots):
+    if isinstance(roots, np.ndarray) and not roots.any():
         return np.power(a, b)
     signed = np.logical_and(roots, np.logical_or(np.equal(a, 0), np.equal(a, -np.inf)))
     return np.power(np.where(signed, np.absolute(a), a), b)
