@@ -7,7 +7,7 @@ import functools
 import re
 import sys
 from collections.abc import Iterable
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 from .identity import is_filled
@@ -23,7 +23,6 @@ _GLOBAL = (
     "LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS",
 )  # fmt: skip
 _SIMPLE_LOADS = ("LOAD_CONST", "LOAD_FAST", "LOAD_GLOBAL", "LOAD_DEREF")
-_PARTS = ("fget", "fset", "__func__")  # of properties and such
 _WORD_AFTER_DOT = re.compile(r"\.([^\W\d]\w*)")
 
 
@@ -136,9 +135,16 @@ def _names_of_package(package: str, modules: tuple[str, ...]) -> frozenset[str]:
             found.update(() if name.startswith("__") else _words(x))
             if str(getattr(x, "__module__", "")).startswith(package):
                 for member in vars(x).values() if isinstance(x, type) else [x]:
-                    for part in (member, *(getattr(member, n, None) for n in _PARTS)):
+                    for part in _parts(member):
                         found |= _identifiers(part)
     return frozenset(found)
+
+
+def _parts(member: Any) -> tuple[Any, ...]:
+    """Return the functions of a member of a class; other objects are not asked for anything."""
+    if isinstance(member, property):
+        return member.fget, member.fset
+    return (member.__func__ if isinstance(member, (staticmethod, classmethod)) else member,)
 
 
 def _identifiers(function: Any) -> set[str]:
@@ -147,11 +153,10 @@ def _identifiers(function: Any) -> set[str]:
     stack, met = [function], set()
     while stack:
         x = stack.pop()
-        code = getattr(x, "__code__", None)
-        if not isinstance(code, CodeType) or id(x) in met:
+        if not isinstance(x, FunctionType) or id(x) in met:
             continue
         met.add(id(x))
-        for inner in nested(code):
+        for inner in nested(x.__code__):
             given = inner.co_varnames[: inner.co_argcount + inner.co_kwonlyargcount]
             found.update(inner.co_names, given, *map(_words, inner.co_consts))
         stack += [cell.cell_contents for cell in x.__closure__ or () if is_filled(cell)]
