@@ -378,7 +378,7 @@ def test_settings_are_read_anew_in_every_run(numpy_device):
     odd = Body("shifted", "a + b + 1.0", lambda a, b: a + (b + 1.0))  # one call, of a Python number
 
     def f(x: wg.Tensor) -> list[wg.Tensor]:
-        kinds, rate = (x.dtype, x.dtype), Live.of(Settings, "rate")
+        kinds, rate = (x.dtype, x.dtype), Live(getattr, Settings, "rate")
         arrays = (x.array, rate)
         made = [x.device.map(b, arrays, kinds, x.shape, x.dtype) for b in (body, odd)]
         return [wg.Tensor(array) for array in made]
