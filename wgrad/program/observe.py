@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from ..core import place
 from .names import BY_STRING, asks_for_a_constant, names_in, words_of
-from .opaque import QUIET, verdict
+from .opaque import HOUSEKEEPING, QUIET, verdict
 from .tree import is_closed
 
 _OURS, _QUIET, _LIBRARY, _USER = range(4)
@@ -57,6 +57,12 @@ class Observation:
         made.reflects = self.reflects or other.reflects
         made.searched = max(self.searched, other.searched)
         return made
+
+
+def _package_of(frame: FrameType) -> str:
+    """Return the name of the package whose code runs in a frame, "" where it has none."""
+    name = frame.f_globals.get("__name__")
+    return name.partition(".")[0] if isinstance(name, str) else ""
 
 
 class Observer:
@@ -119,8 +125,7 @@ class Observer:
         names = frame.f_globals
         role = self._roles.get(id(names))
         if role is None:
-            name = names.get("__name__")
-            top = name.partition(".")[0] if isinstance(name, str) else ""
+            name, top = names.get("__name__"), _package_of(frame)
             if top in _OURS_TOO:
                 role = _OURS
             elif top in QUIET:
@@ -143,6 +148,13 @@ class Observer:
             found = found.f_back
         return False
 
+    def _serves_user(self, frame: FrameType) -> bool:
+        """Whether the user's code called what runs in a frame, if through the standard library."""
+        found = frame.f_back
+        while found is not None and self._role(found) in (_QUIET, _LIBRARY):
+            found = found.f_back
+        return found is not None and self._role(found) == _USER
+
     def _entered(self, frame: FrameType) -> None:
         code = frame.f_code
         if id(code) in self.seen.codes:
@@ -150,7 +162,7 @@ class Observer:
         role = self._role(frame)
         if role == _OURS:
             return
-        if role == _QUIET:
+        if role == _QUIET and (_package_of(frame) not in HOUSEKEEPING or self._serves_user(frame)):
             self._quiet[id(code)] = code
         if not self._is_the_users(frame):
             return

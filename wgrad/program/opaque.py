@@ -54,6 +54,11 @@ QUIET = frozenset({
     "abc", "contextlib", "enum", "functools", "importlib", "logging", "re", "traceback", "typing",
     "types", "warnings", "weakref", "_weakrefset", "linecache", "tokenize",
 })  # fmt: skip
+# Of these, what reads no attribute of a user's object unless the user's code calls it: drivers log,
+# and caches let go of what is dead, in some traces and not in others.
+HOUSEKEEPING = frozenset({
+    "_weakrefset", "abc", "linecache", "logging", "tokenize", "traceback", "warnings", "weakref",
+})  # fmt: skip
 
 _LOCKS = (type(_thread.allocate_lock()), type(_thread.RLock()))
 _Lookup: Any = functools.lru_cache(lambda: None)
