@@ -221,6 +221,40 @@ def test_a_handler_may_call_the_very_step_that_it_interrupts(device, handler):
         assert found[2] == before[2] + 2 and found[-1][:2] == [before[-1][0] + 2] * 2
 
 
+def test_a_handler_amid_a_plain_call_records_as_outside_of_it(device, handler):
+    w, x = wg.parameter([1.0, 2.0]), wg.zeros(2)
+    own, inner, told = wg.parameter(3.0), wg.compile(lambda y: y * 2), []
+
+    def works(number, frame):
+        own.zero_grad()
+        (own * own).backward()
+        told.append((own.grad.item(), inner(wg.ones(1)).item()))
+
+    def assigns():
+        x[1:] = [5.0]
+        x.assign(wg.ones(2))
+
+    handler(works)
+    calls = (lambda: w.tanh().sum().backward(), lambda: wg.grad(lambda y: y.tanh().sum())(w))
+    for call in (*calls, assigns):
+        call()
+        for at in range(1, points_of(call), 29):
+            Points(at, send).during(call)
+    assert len(told) > 40 and set(told) == {(6.0, 2.0)}
+    with wg.no_grad():  # what the program itself has switched is switched for handlers
+        handler(lambda number, frame: told.append((own * own).requires_grad))
+        Points(9, send).during(assigns)
+    assert told[-1] is False
+
+
+def test_a_compiled_function_in_a_hook_is_compiled(device):
+    inner, w = wg.compile(lambda g: g * 2 + 1), wg.parameter([1.0, 2.0])
+    w.register_hook(inner)
+    for _ in range(4):
+        w.square().sum().backward()
+    assert inner.program.steps
+
+
 def test_a_handler_amid_a_trace_is_not_traced(device, handler):
     w, values = wg.tensor([1.0, 2.0]), []
     handler(lambda number, frame: values.append((w * 3).tolist()))

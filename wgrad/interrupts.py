@@ -15,7 +15,7 @@ import sys
 import threading
 from _thread import get_ident
 from collections.abc import Callable
-from contextvars import Context
+from contextvars import Context, copy_context
 from types import FunctionType
 from typing import Any, ParamSpec, TypeVar
 
@@ -32,6 +32,7 @@ class _Thread:
         self.held = False  # do handlers wait now?
         self.installed = False  # does `_note` stand in the handlers' place?
         self.context: Context | None = None  # what handlers run in meanwhile; None: as they come
+        self.traces = False  # is a function traced now, or the program of a trace built?
         self.noted: dict[int, tuple] = {}  # the signals that came, and what their handlers get
 
 
@@ -158,21 +159,38 @@ class interrupts_wait:
 def interruptible(
     context: Context, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
 ) -> R:
-    """Call a function within `interrupts_wait`, and let handlers run meanwhile, in `context`."""
+    """Call what traces within `interrupts_wait`; handlers run meanwhile, in `context`."""
     if get_ident() != _main_ident:
         return function(*args, **kwargs)
-    was = _main.held, _main.context
+    return _open(_main.context or context, True, function, *args, **kwargs)
+
+
+def handled_outside(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a function; handlers run meanwhile, but in the context in which it was called.
+
+    What the function switches for itself (recording, for instance) is not switched for them.
+    """
+    if get_ident() != _main_ident or _main.held or _main.context is not None:
+        return function(*args, **kwargs)
+    with interrupts_wait():
+        return _open(copy_context(), False, function, *args, **kwargs)
+
+
+def _open(
+    context: Context, traces: bool, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+) -> R:
+    was = _main.held, _main.context, _main.traces
     try:
-        _main.held, _main.context = False, context
+        _main.held, _main.context, _main.traces = False, context, traces
         _deliver()
         return function(*args, **kwargs)
     finally:
-        _main.held, _main.context = was
+        _main.held, _main.context, _main.traces = was
 
 
 def is_between() -> bool:
     """Whether this runs in a handler, in the midst of what is `interruptible`."""
-    return _main.context is not None and get_ident() == _main_ident
+    return _main.traces and get_ident() == _main_ident
 
 
 def whole(function: Callable[P, R]) -> Callable[P, R]:

@@ -20,7 +20,7 @@ from .backends.tracing import tracing
 from .checks.arguments import function as check_function
 from .core import Call, Node, Value
 from .errors import ArgumentError, GradientError, shown
-from .interrupts import whole
+from .interrupts import handled_outside, whole
 from .ops.families import REGISTRY
 
 if TYPE_CHECKING:
@@ -323,9 +323,12 @@ def backward(root: Node, ct: Tensor, create_graph: bool) -> None:
             found.append((node, ct))
         return True
 
-    order = reachable(root)
-    recording(create_graph, pull_back, order, ct, visit)
-    recording(create_graph, _add_gradients, found, [n for n in order if n.op is None], start)
+    def run() -> None:
+        order = reachable(root)
+        pull_back(order, ct, visit)
+        _add_gradients(found, [n for n in order if n.op is None], start)
+
+    handled_outside(recording, create_graph, run)
 
 
 @whole

@@ -19,6 +19,7 @@ from .checks import guarded
 from .core import Call, Node, Value
 from .creation import tensor
 from .errors import ArgumentError, DTypeError, GradientError, shown
+from .interrupts import handled_outside
 from .ops import movement
 from .tensor import Tensor
 
@@ -100,9 +101,13 @@ class _Level:
         if order:
             tape.check_history(out, "grad")
             recording = self.is_followed(order) or (self.outer and ct.requires_grad)
-            tape.recording(recording, tape.pull_back, order, ct, visit)
-            for node, gradient in found.items():
-                found[node] = tape.recording(recording, tape.owned, gradient, start, given)
+
+            def run() -> None:
+                tape.pull_back(order, ct, visit)
+                for node, gradient in found.items():
+                    found[node] = tape.owned(gradient, start, given)
+
+            handled_outside(tape.recording, recording, run)
         return [
             found[n] if n in found else Tensor(x.device.full(x.shape, 0, x.dtype))
             for n, x in zip(self.nodes, self.inputs, strict=True)

@@ -9,7 +9,7 @@ from ..backends.array import Array
 from ..backends.tracing import tracing
 from ..core import Value, apply
 from ..errors import GradientError
-from ..interrupts import interrupts_wait, whole
+from ..interrupts import handled_outside, interrupts_wait, whole
 from ..ops import indexing as primitives
 from ..ops.elementwise import where
 from ..ops.families import expanded, with_dtype
@@ -56,7 +56,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     if tracked:
         _adopt(x, _assigned(x, found, joined, mask, value))
     elif joined is not None or mask is not None or not _is_shown(value, found.view(x.detach())):
-        tape.recording(False, _write, found, x.detach(), joined, mask, value)
+        handled_outside(tape.recording, False, _write, found, x.detach(), joined, mask, value)
 
 
 def _is_shown(value: Tensor, view: Tensor) -> bool:

@@ -22,7 +22,7 @@ from ..errors import (
     WgradError,
     shown,
 )
-from ..interrupts import interrupts_wait
+from ..interrupts import handled_outside, interrupts_wait
 from ..layout import Shape, broadcast_shapes
 from ..ops import elementwise as ew
 from ..ops import movement, reduction
@@ -232,7 +232,7 @@ class Tensor(Operators, Methods, Gradients):
                 refuse(value)
         value._check_fits(self.shape, "assign")
         self._check_memory("assign")
-        self._write(tape.recording(False, self._ready, value).array)
+        self._write(handled_outside(tape.recording, False, self._ready, value).array)
         return self
 
     def _ready(self, value: Tensor) -> Tensor:
