@@ -152,6 +152,36 @@ def test_windows_sum_halves_with_one_rounding(small: WebGpuDevice) -> None:
     assert (one @ one.T).numpy().tolist() == [[24576.0] * 2] * 2
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_windows_overflow_only_where_the_whole_does(compiled: bool, small: WebGpuDevice) -> None:
+    """Of one window alone the product or the sum is too large, or 0."""
+    n = 20_000
+    factors, terms = np.ones(n, np.float32), np.zeros(n, np.float32)
+    factors[:10], factors[9000:9010] = 1e-30, 1e30
+    terms[5], terms[9000:9002], terms[9002] = -3e38, 3e38, -3e38
+    tall = np.repeat(factors[:, None], 3, axis=1)
+
+    def f(factors: Any, terms: Any, tall: Any) -> Any:
+        running = wg.cumulative_prod(factors), wg.cumulative_sum(terms)
+        back = wg.flip(wg.cumulative_sum(wg.flip(terms)))
+        return wg.prod(factors), wg.prod(tall, axis=0), *running, back
+
+    run = wg.compile(f) if compiled else f
+    for _ in range(3 if compiled else 1):
+        found = [x.numpy() for x in run(*map(wg.asarray, (factors, terms, tall)))]
+    np.testing.assert_allclose(found[0], 1, rtol=1e-6)
+    np.testing.assert_allclose(found[1], [1, 1, 1], rtol=1e-6)
+    assert found[2][9100] == 0 or abs(found[2][9100] - 1) < 1e-6  # float32, or wide
+    np.testing.assert_allclose(found[3], np.cumsum(terms.astype(float)), rtol=1e-6)
+    np.testing.assert_allclose(found[4], np.cumsum(terms[::-1].astype(float))[::-1], rtol=1e-6)
+
+
+def test_windows_of_running_log_sums(small: WebGpuDevice) -> None:
+    x = wg.asarray(LINE)
+    right = np.logaddexp.accumulate(LINE.astype(float))
+    np.testing.assert_allclose(wg.logcumsumexp(x).numpy(), right, rtol=1e-5)
+
+
 @pytest.mark.parametrize("kind", ["rand", "randn"])
 def test_windows_draw_the_numbers_of_every_device(kind: str, small: WebGpuDevice) -> None:
     def drawn() -> np.ndarray:

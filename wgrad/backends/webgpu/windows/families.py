@@ -11,6 +11,7 @@ from ....dtypes import DType
 from ....layout import Layout, Shape
 from ...array import Array, Body, Number, product_shape, reduced_shape
 from ..configs import HARD_LIMIT
+from ..variants import WIDE
 from .bound import (
     ADD,
     bound,
@@ -42,6 +43,7 @@ _FOLDED = {
     "min": Body("window_min", lambda a, b: _extreme("min", a), unused),
     "any": Body("window_any", "a || b", unused),
     "all": Body("window_all", "a && b", unused),
+    "logsumexp": Body("window_logsumexp", "real_logaddexp(a, b)", unused),  # of scans alone
 }
 
 
@@ -107,11 +109,26 @@ def reduce(device: WebGpuDevice, kind: str, x: Array, axes: Shape, dtype: DType)
     at = places[axis]
     if at is not None:
         return joined(device, shape, dtype, at, step, lambda *where: reduced(dtype, *where))
+    if kind == "prod" and dtype.is_floating:
+        wide = [reduced(WIDE, *where) for where in parts(x.shape[axis], step)]
+        return _product(device, wide, shape, dtype)
     inner = kinds.float32 if dtype is kinds.float16 else dtype  # rounded once, in the end
     made = total(
         device, _FOLDED[kind], (reduced(inner, *where) for where in parts(x.shape[axis], step))
     )
     return made if inner is dtype else converted(device, made, dtype)
+
+
+def _product(device: WebGpuDevice, made: list[Array], shape: Shape, dtype: DType) -> Array:
+    """Multiply wide products of one shape, each of which may be beyond what a float holds."""
+    words = WIDE.itemsize // 4
+    held = device._empty((len(made), *shape, words), kinds.uint32)
+    for i, x in enumerate(made):
+        part = Array(x.storage, Layout.dense((1, *shape, words)), kinds.uint32)
+        device.write(part_of(held, 0, i, 1), part)
+    held.storage.size //= words
+    rows = Array(held.storage, Layout.dense((len(made), *shape)), WIDE)
+    return device.reduce("prod", rows, (0,), dtype)
 
 
 def scan(device: WebGpuDevice, kind: str, x: Array, axis: int, back: bool) -> Array | None:
@@ -130,11 +147,15 @@ def scan(device: WebGpuDevice, kind: str, x: Array, axis: int, back: bool) -> Ar
     order = list(parts(x.shape[axis], step))
     before: Array | None = None
     for start, size in reversed(order) if back else order:
-        made = scanned(start, size)
-        if before is not None:
-            carried = before.view(before.layout.expand(made.shape))
-            pair = (made.dtype, made.dtype)
-            made = device.map(_FOLDED[kind], (carried, made), pair, made.shape, made.dtype)
+        part = part_of(x, axis, start, size)
+        if before is not None:  # put into the first element: sums of a part alone may be too large
+            part = device.copy(part)
+            first = part_of(part, axis, size - 1 if back else 0, 1)
+            pair = (x.dtype, x.dtype)
+            device.write(
+                first, device.map(_FOLDED[kind], (before, first), pair, first.shape, x.dtype)
+            )
+        made = device.scan(kind, part, axis, back)
         device.write(part_of(out, axis, start, size), made)
         before = part_of(made, axis, 0 if back else size - 1, 1)
     return out
