@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=1000, help="programs to try (1000)")
     parser.add_argument("--first", type=int, default=0, help="number of the first program (0)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the programs (0)")
-    parser.add_argument("--device", default="numpy", help="a device of wg.device (numpy)")
+    parser.add_argument("--device", help="a device of wg.device (numpy, or what it is for)")
     parser.add_argument("--only", type=int, help="try the program of this number alone")
     parser.add_argument("--most", type=int, default=20, help="stop after so many differences (20)")
     chosen = parser.parse_args()
@@ -35,7 +35,16 @@ def main() -> int:
         for name in base.names():
             print(f"{name:12} {(base.load(name).__doc__ or '').splitlines()[0]}")
         return 0
-    device = wg.device(chosen.device)
+    campaign = base.load(chosen.name)
+    needed = getattr(campaign, "DEVICE", "")
+    try:
+        device = wg.device(chosen.device or needed or "numpy")
+    except wg.errors.WgradError as error:
+        parser.error(str(error))
+    if not device.name.startswith(needed):
+        parser.error(f"{chosen.name} tries nothing on {device.name}: --device {needed} is needed")
+    if chosen.count < 1 or chosen.first < 0 or chosen.seed < 0 or chosen.most < 1:
+        parser.error("--count and --most must be at least 1, --first and --seed at least 0")
     numbers = range(chosen.first, chosen.first + chosen.count)
     if chosen.only is not None:
         numbers = range(chosen.only, chosen.only + 1)
@@ -50,7 +59,6 @@ def main() -> int:
             tried += 1
             yield number
 
-    campaign = base.load(chosen.name)
     for found in base.differences(campaign, device, seed=chosen.seed, numbers=counted()):
         wrong += 1
         print(found, flush=True)

@@ -20,6 +20,7 @@ from wgrad.backends.webgpu.kernels import WebGpuDevice
 
 BOUND = 1 << 15  # bytes of a binding: as few as the table of normal numbers needs
 SHARE = 12
+DEVICE = "webgpu"  # on others there are no bindings, and nothing to try
 DTYPES = ("float32", "float32", "int32", "float16")
 
 Tensors = list[Any]
