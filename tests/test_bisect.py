@@ -240,3 +240,10 @@ def test_passes_are_switched_off_by_the_environment(device, monkeypatch):
         wg.errors.ArgumentError, match=r"PASSES_OFF.*'lines' is no pass; there are const"
     ):
         wg.compile(f)(x)
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "little"])
+def test_bisect_refuses_a_tolerance_that_tells_nothing(text, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["bisect", f"--tolerance={text}", "train.py"])
+    assert end.value.code == 2 and "finite number" in capsys.readouterr().err

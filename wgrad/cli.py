@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import runpy
 import sys
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     bisect.add_argument(
         "--tolerance",
-        type=float,
+        type=_tolerance,
         default=TOLERANCE,
         help="of the largest magnitude of a result that may be off (default: %(default)s)",
     )
@@ -50,6 +51,16 @@ def main(arguments: Sequence[str]) -> int:
     if not os.path.isfile(options.script):
         bisect.error(f"there is no script {options.script!r}")
     return _bisect(options.script, options.rest, options.tolerance)
+
+
+def _tolerance(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not 0 <= found < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} came; a finite number of at least 0 is needed")
+    return found
 
 
 def _bisect(script: str, rest: Sequence[str], tolerance: float) -> int:
