@@ -398,3 +398,19 @@ def test_fusion_of_a_value_with_itself_keeps_infinities_and_nan(device):
     with np.errstate(all="ignore"):
         for a, b in zip(found, (-(x - x), x / x, x == x, x <= x, x != x), strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_fusion_of_a_value_with_a_choice_of_itself_keeps_infinities_and_nan(device):
+    def f(x, y):
+        p = y * y
+        chosen, larger = wg.where(x > 0, p, p), wg.maximum(p, p)
+        return chosen - p, wg.lerp(chosen, p, x), larger - p, wg.lerp(larger, p, p)
+
+    x = wg.tensor(np.tile([1e20, 2.0, -1.0, 0.0], 16).astype("f"))
+    y = wg.tensor(np.tile([3e38, 2.0, -3e38, np.nan], 16).astype("f"))
+    g = wg.compile(f)
+    with np.errstate(all="ignore"):
+        for _ in range(3):
+            for made, plain in zip(g(x, y), f(x, y), strict=True):
+                np.testing.assert_array_equal(made.numpy(), plain.numpy())
+                assert np.isnan(made.numpy()[0])

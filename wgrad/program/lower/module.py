@@ -34,7 +34,7 @@ class Module:
         self._written: set[int] = set()
         self._functions: dict[str, str] = {}
         self.numbers: list[tuple[Number, DType]] = []
-        self._zero: str | None = None
+        self._zeros: dict[int, str] = {}
         self.shared: dict[str, str] = {}  # workgroup memory
 
     def binding(self, slot: int) -> int:
@@ -68,11 +68,11 @@ class Module:
             return f"({bits} != 0u)"
         return bits if dtype.wgsl == "u32" else f"bitcast<{dtype.wgsl}>({bits})"
 
-    def zero(self) -> str:
-        """Return a u32 that is 0, which no compiler knows."""
-        if self._zero is None:
-            self._zero = self.number(0, uint32)
-        return self._zero
+    def zero(self, which: int = 0) -> str:
+        """Return a u32 that is 0, which no compiler knows, nor that others are the same."""
+        if which not in self._zeros:
+            self._zeros[which] = self.number(0, uint32)
+        return self._zeros[which]
 
     def function(self, name: str, code: str) -> str:
         """Return the name of the function that `fn NAME(...)...` declares; equal code is one."""

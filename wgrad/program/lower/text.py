@@ -203,10 +203,11 @@ class PartText:
     def _apart(self, s: Statement, i: int, x: Value) -> Value:
         """Return argument `i`, hidden from compilers where they might find it equal to another.
 
-        They take x - x for 0, and x == x for true, also where x is infinite or NaN.
+        They take x - x for 0, and x == x for true, also where x is infinite or NaN. Each place has
+        a 0 of its own: where(c, x, x), hidden as a result, would else be x, hidden as an argument.
         """
         alike = any(self._may_equal(s.args[i], other) for other in s.args[:i])
-        return self._hidden(x, s.dtypes[i]) if alike and s.dtypes[i].is_floating else x
+        return self._hidden(x, s.dtypes[i], i) if alike and s.dtypes[i].is_floating else x
 
     def _may_equal(self, a: int, b: int) -> bool:
         """Whether compilers may find out that two arguments are one value."""
@@ -215,12 +216,13 @@ class PartText:
         x, y = (self.part.inputs[v] if v >= 0 else None for v in (a, b))
         return a == b or (isinstance(x, Ref) and isinstance(y, Ref) and x.slot == y.slot)
 
-    def _hidden(self, x: Value, dtype: DType) -> Value:
+    def _hidden(self, x: Value, dtype: DType, which: int = 0) -> Value:
         """Return a float or a bool as a value of which compilers do not know how it was made.
 
         A 0 that no compiler knows is added to its bits: to combine them by ^ twice would cancel.
         """
-        zero = f"vec4<u32>({self.module.zero()})" if x.vector else self.module.zero()
+        zero = self.module.zero(which)
+        zero = f"vec4<u32>({zero})" if x.vector else zero
         bits = _type("u32", x.vector)
         if dtype is bool_:
             return self.let(f"{bits}({x.text}) != {zero}", x.vector)
