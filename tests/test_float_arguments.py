@@ -197,3 +197,57 @@ def test_unfused_programs_read_floats_too(device):
     f = wg.compile(lambda x, a: (x * (a * 2) + a).sum(axis=0), fuse=False)
     for a in (0.3, 0.3, 0.1, 1.7, 2.9):
         np.testing.assert_allclose(f(wg.ones((3, 2)), a).numpy(), [9 * a] * 2, rtol=1e-5)
+
+
+def test_a_type_that_is_asked_for_is_a_floats(device):
+    def f(x, a):
+        return x * 2 if type(a) in (int, float) else x
+
+    g, x = wg.compile(f), wg.tensor([1.0, 2.0])
+    for a in RATES:
+        assert g(x, a).tolist() == [2.0, 4.0]
+
+
+def test_a_float_that_is_kept_stays_what_it_was(device):
+    def make():
+        box = [0.5]
+
+        def f(x, a):
+            out = x * (a - box[0])
+            box[0] = a
+            return out
+
+        return f
+
+    f, g, x = make(), wg.compile(make()), wg.tensor([1.0, 2.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for a in (0.3, 0.4, 0.6, 0.9, 0.2, 0.2, 0.7, 0.1):
+            np.testing.assert_allclose(g(x, a).numpy(), f(x, a).numpy(), rtol=1e-6)
+
+
+def test_a_division_by_zero_is_pythons_own(device):
+    def f(x, a):
+        return x * (1 / (a - 0.5))
+
+    g, x = wg.compile(f), wg.tensor([1.0, 2.0])
+    for a in (0.25, 0.75, 2.0, 3.0, 0.5, 4.0, 0.5):
+        if a == 0.5:
+            with pytest.raises(ZeroDivisionError):
+                g(x, a)
+        else:
+            np.testing.assert_allclose(g(x, a).numpy(), f(x, a).numpy(), rtol=1e-6)
+
+
+def test_long_arithmetic_of_a_float_ends(device):
+    def f(x, a):
+        total, power = 0.0, a
+        for _ in range(2000):
+            total = total + a
+        for _ in range(60):
+            power = power + power
+        return x * total + x * power
+
+    g, x = wg.compile(f), wg.tensor([1.0, 2.0])
+    for a in RATES:
+        np.testing.assert_allclose(g(x, a).numpy(), f(x, a).numpy(), rtol=1e-6)

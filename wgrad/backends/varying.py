@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import operator
+import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .tracing import Live
 
 Expression = tuple[Any, ...]  # ("argument", place), ("constant", hex), or an operator and its sides
+
+LIMIT = 100  # arguments, constants and operators in an expression; longer ones are their values
 
 OPERATORS: dict[str, Callable[[float, float], float]] = {
     "+": operator.add,
@@ -35,10 +38,29 @@ class Numbers:
     def __init__(self) -> None:
         self.given: dict[Any, float] = {}  # by place
         self.asked: set[Any] = set()  # places whose values a trace rests on
+        self.divisors: dict[Expression, None] = {}  # of traces so far, inner ones first
+        self._made: list[weakref.ref[Varying]] = []  # in this trace
 
     def read(self, expression: Expression) -> float:
         """Return the number that an expression is now."""
         return evaluate(expression, self.given)
+
+    def divide_by_zero(self) -> bool:
+        """Whether one of the divisors is 0 now."""
+        places = {("argument", place) for place in self.given}
+        return any(_leaves(x) <= places and self.read(x) == 0 for x in self.divisors)
+
+    def add(self, number: Varying) -> None:
+        """Remember a number until its trace ends."""
+        self._made.append(weakref.ref(number))
+
+    def end(self) -> None:
+        """End a trace: what the function has kept of its numbers is from now on what it was."""
+        made, self._made = self._made, []
+        for ref in made:
+            number = ref()
+            if number is not None:
+                number.settle()
 
 
 class Varying:
@@ -50,12 +72,13 @@ class Varying:
     takes nothing but true floats it is none.
     """
 
-    __slots__ = ("_numbers", "_value", "expression")
+    __slots__ = ("__weakref__", "_numbers", "_value", "expression", "size")
 
-    def __init__(self, numbers: Numbers, expression: Expression):
-        self.expression = expression
+    def __init__(self, numbers: Numbers, expression: Expression, size: int = 1):
+        self.expression, self.size = expression, size
         self._numbers = numbers
         self._value = numbers.read(expression)
+        numbers.add(self)
 
     if not TYPE_CHECKING:
         __class__ = property(lambda self: float)  # what isinstance looks at, too
@@ -63,6 +86,15 @@ class Varying:
     def seen(self) -> float:
         """Return the value to decide what every value decides alike: the dtype of a result."""
         return self._value
+
+    def settle(self) -> None:
+        """Become the number that it is, in later calls too."""
+        self.expression, self.size = _constant(self._value), 1
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is the same number in all runs."""
+        return self.expression[0] == "constant"
 
     def live(self) -> Live:
         """Return the number for a program, which reads it for every run."""
@@ -89,8 +121,8 @@ class Varying:
     def __reduce__(self) -> Any:
         return float, (float(self),)
 
-    def __neg__(self) -> Varying:
-        return Varying(self._numbers, ("*", _constant(-1.0), self.expression))
+    def __neg__(self) -> Any:
+        return _arithmetic("*", reflected=False)(self, -1.0)
 
     def __pos__(self) -> Varying:
         return self
@@ -100,16 +132,32 @@ def _constant(x: float) -> Expression:
     return "constant", float(x).hex()
 
 
+def _leaves(expression: Expression) -> set[Expression]:
+    """Return the arguments in an expression."""
+    what, *sides = expression
+    if what in OPERATORS:
+        return set().union(*map(_leaves, sides))
+    return {expression} if what == "argument" else set()
+
+
 def _arithmetic(symbol: str, reflected: bool) -> Callable[[Varying, Any], Any]:
     def compute(self: Varying, other: Any) -> Any:
         if type(other) is Varying:
-            side = other.expression
+            side, size = other.expression, self.size + other.size + 1
         elif type(other) in (float, int, bool):
-            side = _constant(other)
+            side, size = _constant(other), self.size + 2
         else:
             return NotImplemented  # a tensor knows what to do
         sides = (side, self.expression) if reflected else (self.expression, side)
-        return Varying(self._numbers, (symbol, *sides))
+        if sides[0][0] == sides[1][0] == "constant":
+            return evaluate((symbol, *sides), {})  # of a number that was kept
+        if size > LIMIT:
+            return OPERATORS[symbol](
+                *[float(x) for x in ((other, self) if reflected else (self, other))]
+            )
+        if symbol == "/" and sides[1][0] != "constant":
+            self._numbers.divisors[sides[1]] = None
+        return Varying(self._numbers, (symbol, *sides), size)
 
     return compute
 

@@ -29,6 +29,7 @@ from .explain import Explanation, explain
 from .finish import program_account
 from .floats import FloatArguments, Floats
 from .ir import Program
+from .names import names_in
 from .observe import Observation
 from .tree import take_apart
 from .watch import TooMuchError, Watch
@@ -106,8 +107,11 @@ class Compiled:
                 signature = self._add_signature(key, leaves, objects)
             if floats is not None:
                 floats.enter()
+            captures = signature.captures
+            if floats is not None and floats.divide_by_zero():
+                captures = []
             # What runs uncompiled runs outside the lock: it may wait for other threads.
-            for i, capture in enumerate(signature.captures):
+            for i, capture in enumerate(captures):
                 if capture.fits(leaves):
                     if i:
                         signature.captures.insert(0, signature.captures.pop(i))
@@ -205,11 +209,19 @@ class Compiled:
         """Trace a call, with its floats as inputs as far as that can be."""
         if floats is None or not floats.places:
             return Capture(self._function, args, kwargs, *others)
-        try:
-            return Capture(self._function, *floats.stand_ins(args, kwargs), *others)
-        except TypeError:  # something takes true floats alone: all is as it was, and gets them
-            floats.fix()
-            return Capture(self._function, args, kwargs, *others)
+        if not (_looks_at_types(self._ran) or floats.divide_by_zero()):
+            try:
+                capture = Capture(self._function, *floats.stand_ins(args, kwargs), *others)
+            except (TypeError, ZeroDivisionError):
+                pass  # something takes true floats alone: all is as it was, and gets them
+            else:
+                if not _looks_at_types(capture.ran):
+                    return capture
+                capture.undo()
+            finally:
+                floats.end()
+        floats.fix()
+        return Capture(self._function, args, kwargs, *others)
 
     def _note_reason(self, signature: Signature, watch: Watch) -> None:
         """Remember why none of the captures of a known signature could be used."""
@@ -455,6 +467,11 @@ class Compiled:
 
     def __repr__(self) -> str:
         return f"<compiled {self._name}>"
+
+
+def _looks_at_types(ran: Observation) -> bool:
+    """Whether code that ran asks for the type of something, which tells a stand-in from a float."""
+    return any("type" in names_in(code).variables for code, _ in ran.codes.values())
 
 
 def _signature(x: Tensor) -> tuple:

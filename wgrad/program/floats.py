@@ -47,6 +47,10 @@ class Floats:
         """Let these be what a run reads, and a trace has not asked for."""
         self._numbers.given, self._numbers.asked = self._values, set()
 
+    def divide_by_zero(self) -> bool:
+        """Whether a run would divide one by another that is 0, which is the function's to raise."""
+        return bool(self.places) and self._numbers.divide_by_zero()
+
     def stand_ins(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         """Return the arguments of a trace."""
         made = {p: Varying(self._numbers, ("argument", p)) for p in self.places}
@@ -56,6 +60,10 @@ class Floats:
     def fix(self) -> None:
         """Let all of them be fixed: the trace has had their values."""
         self._numbers.asked |= set(self.places)
+
+    def end(self) -> None:
+        """End a trace: what the function has kept of its stand-ins are numbers like others."""
+        self._numbers.end()
 
     def are_fixed(self) -> bool:
         """Whether the trace asked for values; those are fixed from the next call on."""

@@ -31,6 +31,8 @@ def token(x: Any) -> Any:
     kind = type(x)
     if kind in _PLAIN:
         return kind, x
+    if kind is Varying and x.is_settled:
+        kind, x = float, float(x)
     if kind is Varying:
         return kind, x.expression
     if kind is float:
