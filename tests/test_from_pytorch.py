@@ -17,6 +17,7 @@ from wgrad.nn import functional as F
 
 PAGE = Path(__file__).parent.parent / "docs" / "from-pytorch.md"
 TEXT = PAGE.read_text(encoding="utf-8")
+HOMES = r"`(wg\.linalg|wg\.fft|wg|F|nn|optim)\.(\w+)"
 NETWORKS = {k: v for k, v in WORDS.items() if "dim" in k}  # nn calls the rest as PyTorch does
 
 
@@ -29,8 +30,8 @@ def test_the_code_of_the_page_runs(device):
 
 
 def test_every_name_of_ours_on_the_page_exists():
-    homes = {"wg": wg, "nn": nn, "F": F, "optim": optim}
-    found = re.findall(r"`(wg|F|optim)\.(\w+)", TEXT)
+    homes = {"wg": wg, "wg.linalg": wg.linalg, "wg.fft": wg.fft, "nn": nn, "F": F, "optim": optim}
+    found = re.findall(HOMES.replace("|nn", ""), TEXT)
     assert len(found) > 60
     for home, name in found:
         assert hasattr(homes[home], name), f"{home}.{name}"
@@ -40,6 +41,8 @@ def _shared() -> Iterator[tuple[str, str, list[str]]]:
     torch = pytest.importorskip("torch")
     pairs = (
         ("wg", wg, torch, WORDS),
+        ("wg.linalg", wg.linalg, torch.linalg, WORDS),
+        ("wg.fft", wg.fft, torch.fft, WORDS),
         ("F", F, torch.nn.functional, NETWORKS),
         ("nn", nn, torch.nn, NETWORKS),
         ("optim", optim, torch.optim, NETWORKS),
@@ -56,7 +59,7 @@ def _shared() -> Iterator[tuple[str, str, list[str]]]:
 
 def test_every_default_and_order_that_differs_is_on_the_page():
     rows = TEXT[TEXT.index("## Defaults") : TEXT.index("## Behaviour")]
-    told = {f"{home}.{name}" for home, name in re.findall(r"`(wg|F|nn|optim)\.(\w+)", rows)}
+    told = {f"{home}.{name}" for home, name in re.findall(HOMES, rows)}
     found = {f"{label}.{name}": what for label, name, what in _shared()}
     assert len(found) > 200
     assert {name: what for name, what in found.items() if what and name not in told} == {}

@@ -117,6 +117,7 @@ for pads, mode in (
     ((1, 2, 3, 1), "reflect"),
     ((2, -1, -2, 1), "replicate"),
     ((1, 3, 2, 0), "circular"),
+    ((-1, 2, 2, -2), "circular"),
 ):
     PAIRS.append(
         (
@@ -142,6 +143,14 @@ def test_values_and_gradients_are_pytorchs(pair: Pair, device):
     (expected * torch.tensor(weight)).sum().backward()
     for x, y in zip(mine, others, strict=True):
         np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_circular_padding_needs_something_that_is_left(device):
+    x = wg.ones((1, 1, 6))
+    for pads in ((-6, 2), (3, -6), (-7, 3)):
+        with pytest.raises(ShapeError, match="circular"):
+            F.pad(x, pads, "circular")
+    assert F.pad(x, (-3, -3), "circular").shape == (1, 1, 0)
 
 
 @pytest.mark.parametrize("pair", PAIRS[:18], ids=[p[0] for p in PAIRS[:18]])

@@ -47,7 +47,7 @@ def arguments(function: Callable, words: dict[str, str]) -> dict[str, Any]:
 
 def _documented(function: Callable) -> dict[str, Any]:
     """Return the arguments that the first line of a docstring with a signature has."""
-    name = re.escape(getattr(function, "__name__", "?"))
+    name = re.sub(r"^(linalg|fft)_", "", getattr(function, "__name__", "?"))
     match = re.search(rf"\b{name}\(([^()]*(?:\([^()]*\)[^()]*)*)\)", inspect.getdoc(function) or "")
     given: dict[str, Any] = {}
     for part in re.split(r",(?![^(\[]*[)\]])", match[1] if match else ""):
@@ -55,7 +55,8 @@ def _documented(function: Callable) -> dict[str, Any]:
         label = label.partition(":")[0].strip().strip("\\*")
         if label.isidentifier():
             try:
-                given[label] = ast.literal_eval(default.strip()) if default else NEEDED
+                value = ast.literal_eval(default.strip()) if default else NEEDED
+                given[label] = "backward" if (label, value) == ("norm", None) else value  # of fft
             except (SyntaxError, ValueError):
                 continue
     return given

@@ -22,8 +22,8 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
 
     `pad` is (before, after) for the last axis, then for the one before it, and so on; a negative
     number cuts off so many elements. Modes: "constant" (`value`, 0 unless given); "reflect" mirrors
-    at the edge; "replicate" repeats it; "circular" goes on at the other end. wg.pad takes the axes
-    in their order, and NumPy's modes. Raises: ShapeError; ArgumentError.
+    at the edge; "replicate" repeats it; "circular" goes on at the other end of what is left. wg.pad
+    takes the axes in their order, and NumPy's modes. Raises: ShapeError; ArgumentError.
     """
     x = as_tensor(input, "pad")
     if not isinstance(mode, str) or mode not in MODES:
@@ -32,9 +32,26 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
     if value is not None and mode != "constant":
         raise ArgumentError(f'pad: value={shown(value)} came, and mode="{mode}" has no use for one')
     pairs = _pairs(pad, x.shape)
+    if mode == "circular":  # what is left goes round, not what is cut off
+        for n, (before, after) in zip(x.shape, pairs, strict=True):
+            if n + min(before, 0) + min(after, 0) <= 0 < max(before, after):
+                raise ShapeError(
+                    f'pad: pad={shown(pad)} leaves {x.shape} nothing for mode="circular"'
+                )
+        return _padded(_cut(x, pairs), pairs, mode, value)
+    return _cut(_padded(x, pairs, mode, value), pairs)
+
+
+def _padded(x: Tensor, pairs: list[tuple[int, int]], mode: str, value: float | None) -> Tensor:
+    """Return `x` with what its positive widths ask for."""
     more = [(max(before, 0), max(after, 0)) for before, after in pairs]
-    if any(map(any, more)):
-        x = shaping.pad(x, more, MODES[mode], 0 if value is None else value)
+    if not any(map(any, more)):
+        return x
+    return shaping.pad(x, more, MODES[mode], 0 if value is None else value)
+
+
+def _cut(x: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
+    """Return `x` without what its negative widths cut off."""
     starts = tuple(max(-before, 0) for before, _ in pairs)
     sizes = tuple(
         n - start - max(-after, 0)
