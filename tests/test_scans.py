@@ -152,3 +152,24 @@ def test_scans_want_an_axis(device, name):
         function(wg.ones((2, 3)))
     with pytest.raises(wg.errors.ShapeError, match=f"{name}: a 0-d"):
         function(wg.ones(()))
+
+
+def test_gradients_of_logcumsumexp_in_float16(device):
+    x = np.random.default_rng(0).normal(0, 3, (3, 9)).astype(np.float16)
+    exact = wg.tensor(x.astype(np.float32))
+    if wg.float16 not in device.dtypes:
+        pytest.skip("float16 is missing here")
+    half = wg.tensor(x, dtype=wg.float16)
+    weight = wg.tensor(np.linspace(0.5, 1.5, 27).reshape(3, 9).astype("f"))
+
+    def f(x):
+        return (wg.logcumsumexp(x, 1) * weight).sum()
+
+    found = wg.grad(f)(half)
+    assert found.dtype is wg.float16
+    np.testing.assert_allclose(found.numpy(), wg.grad(f)(exact).numpy(), rtol=2e-3, atol=1e-5)
+    tangent = wg.jvp(lambda x: wg.logcumsumexp(x, 1), (half,), (wg.ones_like(half),))[1]
+    assert tangent.dtype is wg.float16
+    np.testing.assert_allclose(tangent.numpy(), np.ones((3, 9)), rtol=2e-3)
+    second = wg.grad(lambda x: wg.grad(f)(x).astype(wg.float32).square().sum())
+    np.testing.assert_allclose(second(half).numpy(), second(exact).numpy(), rtol=2e-2, atol=1e-3)

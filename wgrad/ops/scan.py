@@ -19,7 +19,7 @@ from ..core import Call, Op, apply, wrap
 from ..layout import Layout
 from . import intervals
 from .elementwise import add, equal, exp, isinf, multiply, weighted, where
-from .families import REGISTRY, Linear, register
+from .families import REGISTRY, Linear, register, with_dtype
 from .indexing import positions
 from .movement import through_float32
 
@@ -94,8 +94,9 @@ class CumulativeLogSumExp(Op):
         """a[k]'s gradient is own[k] s[k], where s[k] = ct[k] + carried[k + 1] s[k + 1]."""
         axis = env["axis"]
         own, carried = _shares(env["a"], axis)
-        factors = _joined([carried, _ends(env["a"], axis, 1)], axis)
-        return multiply(own, _recurrence(factors, ct, axis))
+        factors = _joined([carried, _ends(carried, axis, 1)], axis)
+        sums = _recurrence(factors, with_dtype(ct, own.dtype), axis)
+        return with_dtype(multiply(own, sums), env["a"].dtype)
 
     def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
         """out[i]'s tangent is d[i] = own[i] t[i] + carried[i] d[i - 1]."""
@@ -103,7 +104,8 @@ class CumulativeLogSumExp(Op):
         assert t is not None
         env = call.env()
         own, carried = _shares(env["a"], env["axis"])
-        return _forward(carried, multiply(own, t), env["axis"])
+        tangent = _forward(carried, multiply(own, with_dtype(t, own.dtype)), env["axis"])
+        return with_dtype(tangent, t.dtype)
 
 
 def _shares(a: Any, axis: int) -> tuple[Any, Any]:
@@ -111,7 +113,9 @@ def _shares(a: Any, axis: int) -> tuple[Any, Any]:
 
     Sums are counted in the greatest of their terms: the result's own digits would not do, for of
     a large logarithm they leave few to its exponential. An infinite term has all of the sum.
+    Those of float16 are float32.
     """
+    a = with_dtype(a, dtypes.float32) if a.dtype is dtypes.float16 else a
     places = apply(running_extreme, a, axis=axis, kind="max")
     top = wrap(apply(REGISTRY["gather"], a, places, axis=axis).array)  # any unit would do
     endless = where(equal(a, top), 0.0, -math.inf)
