@@ -579,3 +579,14 @@ def test_devices_say_who_has_it(webgpu):
     for row in describe():
         assert (HALF in row["dtypes"]) == ("shader-f16" in row["features"])
     assert wg.float16 in dtypes_of({"shader-f16"}) and wg.float16 not in dtypes_of(())
+
+
+@pytest.mark.parametrize("base", [2.0, 0.5, 0.0, -2.0])
+def test_second_derivatives_of_powers_of_a_number(base, device):
+    x = tensor([0.5, 1.0, 2.0, 3.0])
+    first = wg.grad(lambda x: (base**x).sum())
+    second = wg.grad(lambda x: first(x).sum())
+    assert first(x).dtype is second(x).dtype is wg.float16
+    exact = x.astype(wg.float32)
+    np.testing.assert_allclose(first(x).numpy(), first(exact).numpy(), rtol=2e-3)
+    np.testing.assert_allclose(second(x).numpy(), second(exact).numpy(), rtol=4e-3)

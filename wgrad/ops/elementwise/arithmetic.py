@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import intervals
-from ..families import Elementwise
+from ..families import Elementwise, with_dtype
 from .declare import by_kind, elementwise
 from .logic import (
     equal,
@@ -54,7 +54,9 @@ multiply = elementwise(
 
 def _of_weight(a: Any, b: Any) -> Any:
     """b, but 0 where the weight is 0 and no product would have been a number."""
-    return where(logical_or(not_equal(a, 0), isfinite(b)), b, 0.0)
+    if not isinstance(b, (int, float)):
+        return where(logical_or(not_equal(a, 0), isfinite(b)), b, 0.0)
+    return b if math.isfinite(b) else with_dtype(where(not_equal(a, 0), b, 0.0), a.dtype)
 
 
 def _weighted(a: Any, b: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...core import Value, apply
-from ..families import REGISTRY
+from ..families import REGISTRY, with_dtype
 from .arithmetic import abs_, clamp, weighted
 from .declare import elementwise
 from .logic import equal, greater_equal, isinf, less, logical_and, logical_not, where
@@ -42,7 +42,7 @@ def _power_exponent(out: Any, a: Any) -> Any:
         return weighted(out, math.log(a) if a > 0 else math.nan)
     slope = -math.inf if isinstance(a, (int, float)) else log(a)
     unit = logical_and(equal(a, 0), equal(out, 1)) if isinstance(a, Value) else equal(out, 1)
-    return weighted(out, where(unit, 0.0, slope))
+    return weighted(out, with_dtype(where(unit, 0.0, slope), out.dtype))
 
 
 def _power(a: Any, b: Any) -> Any:
