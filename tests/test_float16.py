@@ -590,3 +590,13 @@ def test_second_derivatives_of_powers_of_a_number(base, device):
     exact = x.astype(wg.float32)
     np.testing.assert_allclose(first(x).numpy(), first(exact).numpy(), rtol=2e-3)
     np.testing.assert_allclose(second(x).numpy(), second(exact).numpy(), rtol=4e-3)
+
+
+@pytest.mark.parametrize("f", [wg.maximum, wg.minimum])
+def test_gradients_of_the_larger_and_the_smaller(f, device):
+    a, b = tensor([0.5, 1.0, 2.0, 3.0]), tensor([1.0, 1.0, 1.0, 1.0])
+    slopes = wg.grad(lambda a, b: (f(a, b) * b + f(a, 1.0)).sum(), argnums=(0, 1))
+    exact = slopes(a.astype(wg.float32), b.astype(wg.float32))
+    for x, y in zip(slopes(a, b), exact, strict=True):
+        assert x.dtype is wg.float16
+        np.testing.assert_allclose(x.numpy(), y.numpy(), rtol=2e-3)

@@ -152,16 +152,17 @@ sign: Elementwise = elementwise(
 )
 
 
-def _winner(better: Any, tied: Any) -> Any:
+def _winner(better: Any, a: Any, b: Any) -> Any:
     """Return the share of the larger (or smaller) of two: all, none, or half of a tie."""
-    return where(tied, 0.5, where(better, 1.0, 0.0))
+    share = where(equal(a, b), 0.5, where(better, 1.0, 0.0))
+    return with_dtype(share, (b if isinstance(a, (int, float)) else a).dtype)
 
 
 maximum = elementwise(
     "maximum",
     wgsl=by_kind("max(a, b)", boolean="a || b", floating="nan_max(a, b)"),
     numpy=np.maximum,
-    partials=(lambda a, b: _winner(a > b, equal(a, b)), lambda a, b: _winner(b > a, equal(a, b))),
+    partials=(lambda a, b: _winner(a > b, a, b), lambda a, b: _winner(b > a, a, b)),
     kind="same",
     interval=intervals.maximum,
     doc="The larger of a and b; NaN if either is; a tie shares the gradient.",
@@ -170,7 +171,7 @@ minimum = elementwise(
     "minimum",
     wgsl=by_kind("min(a, b)", boolean="a && b", floating="nan_min(a, b)"),
     numpy=np.minimum,
-    partials=(lambda a, b: _winner(a < b, equal(a, b)), lambda a, b: _winner(b < a, equal(a, b))),
+    partials=(lambda a, b: _winner(a < b, a, b), lambda a, b: _winner(b < a, a, b)),
     kind="same",
     interval=intervals.minimum,
     doc="The smaller of a and b; NaN if either is; a tie shares the gradient.",
