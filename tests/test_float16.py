@@ -11,7 +11,7 @@ from programs import traced
 from table import HALF, LAYOUTS, ROWS, Row
 
 import wgrad as wg
-from wgrad import nn, optim
+from wgrad import core, nn, optim
 from wgrad.backends.array import Array
 from wgrad.backends.webgpu.adapters import describe
 from wgrad.backends.webgpu.device import Gpu, adapters
@@ -21,6 +21,7 @@ from wgrad.backends.webgpu.problem import Config, Operand, Problem
 from wgrad.backends.webgpu.tune import measure
 from wgrad.layout import Layout
 from wgrad.nn import functional as F
+from wgrad.ops import REGISTRY
 from wgrad.program.interpret import Interpreter
 from wgrad.program.limits import Limits
 from wgrad.program.lower.webgpu import WebGpuExecutor
@@ -600,3 +601,13 @@ def test_gradients_of_the_larger_and_the_smaller(f, device):
     for x, y in zip(slopes(a, b), exact, strict=True):
         assert x.dtype is wg.float16
         np.testing.assert_allclose(x.numpy(), y.numpy(), rtol=2e-3)
+
+
+@pytest.mark.parametrize("first", ["float16", "float32"])
+def test_ops_that_rules_give_two_float_dtypes_convert_them(first: str, device):
+    """A kernel reads memory as what it is told: half a number for a whole one would be silent."""
+    second = "float32" if first == "float16" else "float16"
+    a, b = wg.tensor([1.0, 2.0, 3.0], dtype=first), wg.tensor([0.5, 0.25, 4.0], dtype=second)
+    for made in (lambda f: f, wg.compile):
+        found = made(lambda a, b: core.apply(REGISTRY["multiply"], a, b))(a, b)
+        np.testing.assert_array_equal(found.numpy(), [0.5, 0.5, 12.0])

@@ -280,6 +280,11 @@ class Elementwise(Op):
         else:
             ins, out = self.resolve(inputs)
             first = next(x for x in inputs if isinstance(x, Array))
+        if len(inputs) > 1:  # a kernel reads memory as what it is told, whatever lies there
+            for x, wanted in zip(inputs, ins, strict=True):
+                if isinstance(x, Array) and x.dtype is not wanted:
+                    inputs = _converted_arrays(device, inputs, ins)
+                    break
         made = device.map(self.body, inputs, ins, first.layout.shape, out)
         if out.is_integer and self.interval is not None:
             made.storage.bounds = intervals.derived(self.interval, inputs, ins, out)
@@ -299,6 +304,18 @@ class Elementwise(Op):
                 if t is not None and rule is not None
             ]
         )
+
+
+def _converted_arrays(
+    device: Device, inputs: tuple[Array | Number, ...], wanted: Sequence[DType]
+) -> tuple[Array | Number, ...]:
+    """Return inputs with every array in the dtype that it is used in, for rules that mix them."""
+    return tuple(
+        REGISTRY["astype"].run(device, (x,), {"dtype": dtype, "source": x.dtype})
+        if isinstance(x, Array) and x.dtype is not dtype
+        else x
+        for x, dtype in zip(inputs, wanted, strict=True)
+    )
 
 
 def coerce(op: str, inputs: Sequence[Any]) -> tuple[Input, ...]:
