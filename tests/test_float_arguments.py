@@ -251,3 +251,23 @@ def test_long_arithmetic_of_a_float_ends(device):
     g, x = wg.compile(f), wg.tensor([1.0, 2.0])
     for a in RATES:
         np.testing.assert_allclose(g(x, a).numpy(), f(x, a).numpy(), rtol=1e-6)
+
+
+def test_function_that_ran_twice_for_a_true_float_says_so(numpy_device):
+    """What Python did before it asked for a true float cannot be undone, but is told."""
+    calls = [0]
+
+    def scaled(x: wg.Tensor, a: float) -> wg.Tensor:
+        calls[0] += 1
+        json.dumps(a)
+        return x * a
+
+    compiled = wg.compile(scaled)
+    compiled(wg.ones(2), 0.25)
+    with pytest.warns(UserWarning, match=r"run twice in one call.*calls\[0\] twice"):
+        compiled(wg.ones(2), 0.5)
+    assert calls == [3]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert compiled(wg.ones(2), 0.75).tolist() == [0.75, 0.75]
+    assert calls == [4]

@@ -205,8 +205,17 @@ class Compiled:
         self._make_room(signature)
         return (result,)
 
-    def _capture(self, floats: Floats | None, args: tuple, kwargs: dict, *others: Any) -> Capture:
+    def _capture(
+        self,
+        floats: Floats | None,
+        args: tuple,
+        kwargs: dict,
+        leaves: list[Tensor],
+        watch: Watch,
+        *others: Any,
+    ) -> Capture:
         """Trace a call, with its floats as inputs as far as that can be."""
+        others = leaves, watch, *others
         if floats is None or not floats.places:
             return Capture(self._function, args, kwargs, *others)
         if not (_looks_at_types(self._ran) or floats.divide_by_zero()):
@@ -220,6 +229,12 @@ class Compiled:
                 capture.undo()
             finally:
                 floats.end()
+            if changed := watch.change():
+                _warn(
+                    f"compile: {self._name} was run twice in one call, for it needs a true float "
+                    f"where a number varies: it has changed {changed} twice. Pass that number as a "
+                    "0-d tensor"
+                )
         floats.fix()
         return Capture(self._function, args, kwargs, *others)
 

@@ -52,6 +52,13 @@ class Watch:
         self.__dict__.update(fresh.__dict__)
         return True
 
+    def change(self) -> str | None:
+        """Return the name of the first thing that has changed since; None where nothing has."""
+        try:
+            return self.difference(Watch([(name, find()) for name, find in self._roots], self.ran))
+        except TooMuchError as error:
+            return str(error)
+
     def forget(self) -> None:
         """Let go of objects that are needed only while a function is traced."""
         self.walk = None
