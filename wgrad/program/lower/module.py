@@ -34,7 +34,7 @@ class Module:
         self._written: set[int] = set()
         self._functions: dict[str, str] = {}
         self.numbers: list[tuple[Number, DType]] = []
-        self._zeros: dict[int, str] = {}
+        self._zero = ""
         self.shared: dict[str, str] = {}  # workgroup memory
 
     def binding(self, slot: int) -> int:
@@ -69,10 +69,12 @@ class Module:
         return bits if dtype.wgsl == "u32" else f"bitcast<{dtype.wgsl}>({bits})"
 
     def zero(self, which: int = 0) -> str:
-        """Return a u32 that is 0, which no compiler knows, nor that others are the same."""
-        if which not in self._zeros:
-            self._zeros[which] = self.number(0, uint32)
-        return self._zeros[which]
+        """Return a u32 that is 0, which no compiler knows, nor that others are the same.
+
+        All are made of one number, for those that travel are few.
+        """
+        self._zero = self._zero or self.number(0, uint32)
+        return f"({self._zero} << {which}u)" if which else self._zero
 
     def function(self, name: str, code: str) -> str:
         """Return the name of the function that `fn NAME(...)...` declares; equal code is one."""
