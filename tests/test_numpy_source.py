@@ -18,7 +18,8 @@ from wgrad import dtypes, nn, optim
 from wgrad.backends.array import Body, Storage
 from wgrad.backends.base import Device
 from wgrad.backends.tracing import Live
-from wgrad.ops.families import REGISTRY, Elementwise
+from wgrad.core import REGISTRY
+from wgrad.ops.families import Elementwise
 from wgrad.program.build import build
 from wgrad.program.graph import Graph, Result, single
 from wgrad.program.interpret import Draw, Interpreter

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .core import REGISTRY
 from .functional.activation import SELU
-from .ops.families import REGISTRY, Elementwise
+from .ops.families import Elementwise
 
 
 @dataclass(frozen=True)

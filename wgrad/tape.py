@@ -18,10 +18,9 @@ from . import core
 from .backends.array import Array, Storage, births
 from .backends.tracing import tracing
 from .checks.arguments import function as check_function
-from .core import Call, Node, Value
+from .core import REGISTRY, Call, Node, Value
 from .errors import ArgumentError, GradientError, shown
 from .interrupts import handled_outside, whole
-from .ops.families import REGISTRY
 
 if TYPE_CHECKING:
     from .tensor import Tensor

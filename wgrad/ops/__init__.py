@@ -1,5 +1,6 @@
 """The ops: `families` says how each kind works, the other modules hold one entry per op."""
 
+from ..core import REGISTRY
 from . import (
     convolution,
     decompositions,
@@ -14,7 +15,6 @@ from . import (
     solving,
     windows,
 )
-from .families import REGISTRY
 
 __all__ = [
     "REGISTRY",

@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import apply
-from .families import REGISTRY
+from ..core import REGISTRY, apply
 from .host import host, joined, masked, packed, part, unpacked
 from .movement import reshape
 from .solving import inv

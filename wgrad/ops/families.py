@@ -21,7 +21,7 @@ from ..backends.tracing import tracing
 from ..backends.varying import Varying
 from ..checks import guarded
 from ..checks.net import CAUGHT, translated
-from ..core import INPUT_NAMES, Call, Input, Op, Value, apply, check_devices, wrap
+from ..core import INPUT_NAMES, REGISTRY, Call, Input, Op, Value, apply, check_devices, wrap
 from ..dtypes import DType
 from ..errors import ArgumentError, CallError, DTypeError, ShapeError, WgradError
 from ..layout import Layout, Shape, broadcast_shapes, normalize_axes
@@ -36,16 +36,6 @@ NUMBERS = (bool, int, float)
 def guarded_op(method: Callable) -> Any:
     """Return the call of an op with a door that calls itself what the op is called."""
     return guarded(method, lambda op: op.name)
-
-
-REGISTRY: dict[str, Op] = {}  # every op by its name: what tests and tools iterate over
-
-
-def register(op: Op) -> Op:
-    """Add an op to the registry."""
-    assert op.name not in REGISTRY, op.name
-    REGISTRY[op.name] = op
-    return op
 
 
 def scale(x: Tensor, partial: Any) -> Tensor | None:

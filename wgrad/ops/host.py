@@ -17,11 +17,10 @@ import numpy as np
 from .. import dtypes
 from ..backends.array import Array, Number
 from ..backends.base import Device
-from ..core import Call, Op, Rule, Value, apply, wrap
+from ..core import REGISTRY, Call, Op, Rule, Value, apply, register, wrap
 from ..errors import LinAlgError
 from ..layout import Shape
 from .elementwise import where
-from .families import REGISTRY, register
 from .movement import reshape, slice_view
 
 if TYPE_CHECKING:

@@ -19,12 +19,12 @@ from .. import dtypes
 from ..backends.array import Array
 from ..backends.base import Device
 from ..backends.tracing import tracing
-from ..core import Op, Rule, Value, apply, wrap
+from ..core import Op, Rule, Value, apply, register, wrap
 from ..errors import DTypeError, IndexRangeError, WgradError
 from ..layout import Layout, Shape
 from . import intervals, movement
 from .elementwise import equal, where
-from .families import Linear, expanded, register
+from .families import Linear, expanded
 from .movement import through_float32
 
 

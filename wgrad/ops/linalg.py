@@ -7,8 +7,8 @@ from typing import Any
 
 from ..backends.array import Array
 from ..backends.base import Device
-from ..core import apply
-from .families import Bilinear, register
+from ..core import apply, register
+from .families import Bilinear
 from .movement import permute
 
 

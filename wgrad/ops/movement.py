@@ -14,11 +14,11 @@ import numpy as np
 from .. import dtypes
 from ..backends.array import Array, Body, Number
 from ..backends.base import Device
-from ..core import apply
+from ..core import REGISTRY, apply, register
 from ..dtypes import DType
 from ..layout import Layout, Shape
 from . import intervals
-from .families import REGISTRY, Linear, View, register
+from .families import Linear, View
 
 
 def view(name: str, *, layout: Callable[..., Layout], transpose: Callable, doc: str) -> View:

@@ -10,10 +10,10 @@ from typing import Any
 
 from ..backends.array import Array, Number
 from ..backends.base import Device
-from ..core import apply
+from ..core import apply, register
 from ..layout import Layout, Shape
 from . import intervals
-from .families import Linear, register
+from .families import Linear
 from .movement import linear, slice_view, view
 
 

@@ -15,10 +15,10 @@ import numpy as np
 
 from .. import dtypes
 from ..backends.array import kept_shape
-from ..core import apply, wrap
+from ..core import REGISTRY, apply, register, wrap
 from ..layout import Shape
 from .elementwise import equal, isnan
-from .families import REGISTRY, Reduction, expanded, register, with_dtype
+from .families import Reduction, expanded, with_dtype
 
 
 def reduction(

@@ -15,11 +15,11 @@ import numpy as np
 from .. import dtypes
 from ..backends.array import Array, Body, Number
 from ..backends.base import Device
-from ..core import Call, Op, apply, wrap
+from ..core import REGISTRY, Call, Op, apply, register, wrap
 from ..layout import Layout
 from . import intervals
 from .elementwise import add, equal, exp, isinf, multiply, weighted, where
-from .families import REGISTRY, Linear, register, with_dtype
+from .families import Linear, with_dtype
 from .indexing import positions
 from .movement import through_float32
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...backends.array import Body
+from ...core import register
 from ...dtypes import DType
-from ..families import ARGUMENTS, Elementwise, register
+from ..families import ARGUMENTS, Elementwise
 from ..intervals import Rule
 
 

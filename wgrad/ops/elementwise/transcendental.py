@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ...core import Value, apply
-from ..families import REGISTRY, with_dtype
+from ...core import REGISTRY, Value, apply
+from ..families import with_dtype
 from .arithmetic import abs_, clamp, weighted
 from .declare import elementwise
 from .logic import equal, greater_equal, isinf, less, logical_and, logical_not, where

@@ -1,0 +1,105 @@
+"""Op, Rule, Call and the registry: what an operation is, and what one use of it is."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..backends.array import Array, Number
+from ..backends.base import Device
+from .values import Input, Value
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+INPUT_NAMES = ("a", "b", "c", "d")  # how rules and kernels call an op's inputs
+SAVED_NAMES = frozenset({*INPUT_NAMES, "inputs", "out"})  # what a rule keeps alive by naming it
+REGISTRY: dict[str, Op] = {}  # every op by its name: what tests and tools iterate over
+
+
+class Call:
+    """One use of an op, as listeners see it."""
+
+    __slots__ = ("inputs", "op", "out", "params")
+
+    def __init__(self, op: Op, inputs: tuple[Input, ...], params: dict[str, Any], out: Tensor):
+        self.op = op
+        self.inputs = inputs
+        self.params = params
+        self.out = out
+
+    def env(self) -> dict[str, Any]:
+        """Return all that a rule may name, with the values themselves."""
+        shapes = tuple(x.shape if isinstance(x, Value) else () for x in self.inputs)
+        named = zip(INPUT_NAMES, self.inputs, strict=False)  # joining ops have more inputs
+        extra = {"inputs": self.inputs, "out": self.out, "shapes": shapes}
+        return {**self.params, **dict(named), **extra}
+
+
+class Rule:
+    """A derivative rule, whose parameters name what it needs.
+
+    `lambda out: 1 - out * out` needs the output, `lambda b: b` the second input, and both get
+    exactly that: what no rule names is not kept alive. A rule may name the inputs (a, b, c, d, or
+    all of them as `inputs`), `out`, the op's parameters, `shapes` (of all inputs), `position`
+    (which input it is for) and, in a transpose, `ct`, the cotangent of the output.
+    """
+
+    __slots__ = ("function", "names", "saves")
+
+    def __init__(self, function: Callable[..., Any]):
+        self.function = function
+        self.names = tuple(inspect.signature(function).parameters)
+        self.saves = tuple(n for n in self.names if n in SAVED_NAMES)
+
+    def __call__(self, env: Mapping[str, Any]) -> Any:
+        return self.function(*[env[name] for name in self.names])
+
+
+class Op(ABC):
+    """One operation: how it runs, and how derivatives pass through it in both directions."""
+
+    is_view = False  # whether the result shows the memory of the input, where it can
+
+    def __init__(self, name: str, rules: Sequence[Callable | None], doc: str = ""):
+        self.name = name
+        self.__name__ = name
+        self.__module__ = "wgrad"  # where pickle finds it by its name
+        self.__doc__ = doc
+        self.rules = tuple(rule and Rule(rule) for rule in rules)
+        # Whether `pull` wants the inputs' shapes, which are then kept with every call.
+        self.wants_shapes = True
+
+    def __repr__(self) -> str:
+        return f"<wgrad op {self.name}>"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+    def rule(self, position: int) -> Rule | None:
+        """Return the rule of an input; the last rule serves all further ones."""
+        return self.rules[min(position, len(self.rules) - 1)] if self.rules else None
+
+    @abstractmethod
+    def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
+        """Compute the output."""
+
+    @abstractmethod
+    def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
+        """Return the cotangent of one input, given the output's; None for none.
+
+        `env` is what rules may name; one dict serves all inputs of one call.
+        """
+
+    @abstractmethod
+    def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
+        """Return the output's tangent, given the inputs' (None where there is none, not all)."""
+
+
+def register(op: Op) -> Op:
+    """Add an op to the registry."""
+    assert op.name not in REGISTRY, op.name
+    REGISTRY[op.name] = op
+    return op
