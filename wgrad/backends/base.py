@@ -23,6 +23,7 @@ from ..statistics import COUNTERS
 from .array import Array, Body, Number, Storage
 from .families import FAMILIES, Family
 from .faults import Faults
+from .fold import Fold
 from .tracing import tracing
 
 # The devices whose `with` blocks this context is in. The stack lives in the context, not on the
@@ -149,16 +150,16 @@ class Device(ABC):
         """Apply `body` to every element; operands have `shape` or are numbers of `dtypes`."""
 
     @abstractmethod
-    def reduce(self, fold: str, x: Array, axes: Shape, dtype: DType) -> Array:
-        """Reduce over sorted `axes` (at least one); they leave the shape. Kinds: REDUCTIONS.
+    def reduce(self, fold: Fold, x: Array, axes: Shape, dtype: DType) -> Array:
+        """Reduce over sorted `axes` (at least one); they leave the shape.
 
         Products of floats neither overflow nor vanish on the way to a number: float64's exponents
         are enough for them.
         """
 
     @abstractmethod
-    def scan(self, fold: str, x: Array, axis: int, back: bool) -> Array:
-        """Running totals along `axis`, from its end if `back`. Kinds: SCANS; see reduce."""
+    def scan(self, fold: Fold, x: Array, axis: int, back: bool) -> Array:
+        """Running totals along `axis`, from its end if `back`; see reduce."""
 
     @abstractmethod
     def matmul(self, a: Array, b: Array, lead: int | None = None, inner: int = 1) -> Array:
@@ -259,5 +260,3 @@ class Device(ABC):
 
 # What touches memory besides the kernel families.
 MEMORY = ("upload", "download", "host", "synchronize")
-REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")
-SCANS = ("sum", "prod", "max", "min", "logsumexp")

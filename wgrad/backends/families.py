@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..dtypes import DType, float32, int32, rounded, uint32
 from ..layout import Layout, Shape
 from .array import Array, Body, Number, batch_gather_shape, product_shape, reduced_shape
+from .fold import Fold
 from .tracing import Live
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Reduce(Family):
 
     method = "reduce"
     takes = ("fold", 0, "axes", "dtype")
-    fold: str
+    fold: Fold
     axes: Shape
     dtype: DType
 
@@ -154,7 +155,7 @@ class Reduce(Family):
 
     @property
     def name(self) -> str:
-        return self.fold
+        return self.fold.name
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,13 +164,13 @@ class Scan(Family):
 
     method = "scan"
     takes = ("fold", 0, "axis", "back")
-    fold: str
+    fold: Fold
     axis: int
     back: bool
 
     @property
     def name(self) -> str:
-        return f"cumulative {self.fold}"
+        return f"cumulative {self.fold.name}"
 
 
 @dataclass(frozen=True, eq=False)

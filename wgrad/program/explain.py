@@ -17,9 +17,10 @@ from typing import Any
 
 from ..backends.base import Device
 from ..backends.families import InPlace, Map, Matmul, Reduce, Scan, ScatterAdd
+from ..backends.fold import Fold
 from ..layout import Layout
 from .build import Executor, History
-from .graph import Fold, Graph
+from .graph import Graph
 from .interpret import Interpreter
 from .ir import Batch, Fused, Product, Program, Step
 from .plan import Plan, plan_memory

@@ -28,7 +28,7 @@ from .steps import calls_of
 # Nothing is compiled for these graphs, so nothing bounds them. Steps that the passes would lay
 # into one dispatch cost the same apart.
 LIMITS = Limits(
-    folds_products=True,
+    folds_wide=True,
     buffers=1 << 30,
     numbers=1 << 30,
     statements=256,  # joining costs the square of them

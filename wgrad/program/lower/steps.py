@@ -25,7 +25,7 @@ from ...layout import Layout
 from ..ir import Batch, Draws, Fused, Product, Step
 from ..passes.lift import as_graph
 from ..slots import Ref
-from .calls import Argument, Calls, Drawn, Fixed, Temp
+from .calls import Argument, Calls, Drawn, Fixed, Plain, Temp
 from .statements import add_graph
 
 
@@ -106,8 +106,8 @@ def _random(work: Draws, made: Calls, step: Step) -> None:
 @_add.register
 def _scan(work: Scan, made: Calls, step: Step) -> None:
     (x,) = step.refs()
-    text = f"copyto({{out}}, {{f}}({work.fold!r}, {{0}}, {work.axis}, {work.back}), 'unsafe')"
-    out = made.add(text, scanned, (x,), step.out.shape, step.out.dtype.numpy)
+    text = f"copyto({{out}}, {{f}}({{1}}, {{0}}, {work.axis}, {work.back}), 'unsafe')"
+    out = made.add(text, scanned, (x, Plain(work.fold)), step.out.shape, step.out.dtype.numpy)
     made.results.append((step.out, out))
 
 

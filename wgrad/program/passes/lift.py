@@ -21,7 +21,6 @@ from ...backends.families import (
 from ...layout import Layout, Shape
 from ...ops.elementwise import equal, where
 from ..graph import (
-    Fold,
     Graph,
     Inside,
     Lookup,
@@ -60,8 +59,8 @@ def _is_apart(step: Step, limits: Limits) -> bool:
     work = step.work
     if isinstance(work, ScatterAdd):
         return not limits.scatters_compare
-    if isinstance(work, Reduce) and work.fold == "prod" and work.dtype.is_floating:
-        return not limits.folds_products
+    if isinstance(work, Reduce) and work.fold.wide_for(work.dtype) is not None:
+        return not limits.folds_wide
     many = len(step.inputs) > limits.pieces or len(step.reads()) >= limits.buffers
     return isinstance(work, Place) and many
 
@@ -108,7 +107,7 @@ def _map(work: Map, step: Step) -> Lifted:
 @_lift.register
 def _reduce(work: Reduce, step: Step) -> Lifted:
     (x,) = step.refs()
-    graph = single(Fold(work.fold), (x.dtype,), work.dtype, x.layout.shape, work.axes)
+    graph = single(work.fold, (x.dtype,), work.dtype, x.layout.shape, work.axes)
     return graph, step.inputs
 
 

@@ -8,9 +8,9 @@ from ....dtypes import float16, float32, int32, uint32
 from ....errors import OutOfMemoryError
 from ....layout import Layout
 from ...array import Array, Body, batch_gather_shape
+from ...fold import SUM
 from ..launching import as_words
 from .bound import (
-    ADD,
     bound,
     bounds,
     converted,
@@ -114,7 +114,7 @@ def scatter_add(
     if values.dtype is float16:  # rounded once, in the end
         exact = device.scatter_add(index, converted(device, values, float32), axis, size)
         return converted(device, exact, float16)
-    return total(device, ADD, (added(*where) for where in parts(domain[at], step)))
+    return total(device, SUM.body, (added(*where) for where in parts(domain[at], step)))
 
 
 def scatter(device: Indexing, target: Array, index: Array, values: Array, axis: int) -> bool:
@@ -199,5 +199,5 @@ def searchsorted(device: Indexing, x: Array, values: Array, right: bool) -> Arra
         return device.searchsorted(part_of(x, of_x[at], start, size), some, right)
 
     if at == last:
-        return total(device, ADD, (counted(*where) for where in parts(domain[at], step)))
+        return total(device, SUM.body, (counted(*where) for where in parts(domain[at], step)))
     return joined(device, values.shape, int32, at, step, counted)
