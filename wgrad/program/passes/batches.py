@@ -10,6 +10,7 @@ from ..ir import Batch, Program, Step
 from ..limits import Limits
 from ..ordering import Order
 from ..slots import Ref
+from .base import Pass
 
 NEAR = 64  # steps back that a step is brought together with: there may be thousands
 
@@ -58,3 +59,6 @@ def _may_share(other: Step, step: Step, limits: Limits) -> bool:
 def _together(other: Step, step: Step) -> Step:
     work = Batch((*parts(other), step))
     return Step(work, (*other.inputs, *step.inputs), (*other.outs, *step.outs))
+
+
+PASS = Pass(120, batch_small)

@@ -8,6 +8,7 @@ from typing import Any
 from ..ir import Program, Step
 from ..limits import Limits
 from ..slots import Ref
+from .base import Pass
 
 
 def merge_common(program: Program, limits: Limits) -> Program:
@@ -38,3 +39,6 @@ def _key(step: Step) -> Any:
     work, inputs, _ = step.account
     shapes = tuple((out.shape, out.dtype) for out in step.outs)
     return work, inputs, shapes
+
+
+PASS = Pass(20, merge_common, fuses=False)

@@ -14,6 +14,7 @@ from ...ops.elementwise import multiply
 from ..ir import Inputs, Program, Step
 from ..limits import Limits
 from ..slots import Ref
+from .base import Pass
 from .common import renamed
 
 # Ops that give their first input back when the second is this number, to the bit.
@@ -79,3 +80,6 @@ def _unchanged(step: Step) -> int | None:
         return None
     same_type = x.dtype is step.out.dtype and x.whole()
     return x.slot if same_type and x.layout.size == step.out.size else None
+
+
+PASS = Pass(10, fold_constants, fuses=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..ir import Program, Step
 from ..limits import Limits
+from .base import Pass
 
 
 def drop_dead(program: Program, limits: Limits) -> Program:
@@ -15,3 +16,6 @@ def drop_dead(program: Program, limits: Limits) -> Program:
             steps.append(step)
             wanted |= step.reads()
     return program.with_steps(steps[::-1])
+
+
+PASS = Pass(30, drop_dead, fuses=False)

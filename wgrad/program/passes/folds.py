@@ -20,6 +20,7 @@ from ..graph import Graph, Result, Statement, pruned
 from ..ir import Program, Step, fused
 from ..limits import Limits
 from ..slots import Ref, Slot
+from .base import Pass
 from .rows import folds_deep
 
 
@@ -166,3 +167,6 @@ def _unfused(program: Program, step: Step) -> list[Step]:
         steps.append(Step(Reduce(s.what, graph.axes, s.out), (read,), (out,)))
         slots.append(out)
     return [*steps, _after(step, folds, slots, graph.kept, ())]
+
+
+PASS = Pass(110, split_long_folds)

@@ -34,6 +34,7 @@ from ..graph import (
 from ..ir import Inputs, Program, Step, fused
 from ..limits import Limits
 from ..slots import Ref
+from .base import Pass
 
 
 def lift_to_graphs(program: Program, limits: Limits) -> Program:
@@ -215,3 +216,6 @@ def _scatter_add(work: ScatterAdd, step: Step) -> Lifted | None:
 
 def _without(strides: Shape, axis: int) -> Shape:
     return (*strides[:axis], 0, *strides[axis + 1 :])
+
+
+PASS = Pass(50, lift_to_graphs)

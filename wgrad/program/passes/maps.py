@@ -6,6 +6,7 @@ from ...backends.families import Family
 from ..ir import Program, Step
 from ..joining import Joiner, fits, joined
 from ..limits import Limits
+from .base import Pass
 
 
 def fuse_maps(program: Program, limits: Limits) -> Program:
@@ -36,3 +37,6 @@ def _grown(joiner: Joiner, step: Step) -> Step | None:
                 joiner.join(producer, step, made)
                 return made
     return None
+
+
+PASS = Pass(60, fuse_maps)

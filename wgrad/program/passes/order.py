@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..ir import Program, Step
 from ..limits import Limits
 from ..ordering import Order
+from .base import Pass
 
 
 def updates_last(program: Program, limits: Limits) -> Program:
@@ -29,3 +30,6 @@ def _delay(order: Order, first: Step, last: Step) -> None:
         last = next((step for step in order.earlier(last) if id(step) not in following), first)
     end = order.place(last)
     order.move_behind([step for step in late if order.place(step) < end], last)
+
+
+PASS = Pass(130, updates_last)

@@ -15,6 +15,7 @@ from ..ir import Product, Program, Step, fused
 from ..joining import PRODUCT, Joiner, fits, joined
 from ..limits import Limits
 from ..slots import Ref
+from .base import Pass
 from .lift import squeezed
 from .maps import is_map
 
@@ -61,3 +62,6 @@ def as_fused(product: Step) -> Step:
     whole = Graph(shape, (), (dtype,), (), (Result(0),))
     graph, inputs = squeezed(whole, (Ref(PRODUCT, Layout.dense(shape), dtype),))
     return fused(graph, inputs, product.outs)
+
+
+PASS = Pass(70, fuse_into_products)

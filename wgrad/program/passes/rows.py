@@ -13,6 +13,7 @@ from ..graph import Graph
 from ..ir import Program, Step
 from ..joining import Joiner, fits, joined
 from ..limits import Limits
+from .base import Pass
 from .maps import is_map
 
 
@@ -55,3 +56,6 @@ def rows_fit(step: Step, limits: Limits) -> bool:
 def folds_deep(graph: Graph) -> int:
     """Return how many folds follow from one another: the passes over a row that they need."""
     return max(graph.depths, default=0)
+
+
+PASS = Pass(80, fuse_rows)

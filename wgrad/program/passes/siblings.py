@@ -8,6 +8,7 @@ from ...layout import Shape
 from ..ir import Program, Step
 from ..joining import Joiner, joined
 from ..limits import Limits
+from .base import Pass
 from .rows import rows_fit
 
 NEAR = 32  # siblings of a step that are tried for each slot: there may be thousands
@@ -57,3 +58,6 @@ def _joined(
         if made is not None and rows_fit(made, joiner.limits):
             return other, made
     return None
+
+
+PASS = Pass(90, merge_siblings)

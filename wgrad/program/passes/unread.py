@@ -7,6 +7,7 @@ from dataclasses import replace
 from ..graph import pruned
 from ..ir import Fused, Product, Program, Step, readers
 from ..limits import Limits
+from .base import Pass
 
 
 def drop_unread(program: Program, limits: Limits) -> Program:
@@ -25,3 +26,6 @@ def _with_results(step: Step, wanted: frozenset[int]) -> Step:
     graph, read = pruned(graph, inputs, fixed=len(factors) // 2)
     outs = tuple(step.outs[i] for i in stored)
     return Step(replace(work, graph=graph), (*factors, *read), outs)
+
+
+PASS = Pass(100, drop_unread)

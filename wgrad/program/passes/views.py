@@ -10,6 +10,7 @@ from ...layout import compose
 from ..ir import Program, Step, readers
 from ..limits import Limits
 from ..slots import Ref
+from .base import Pass
 
 
 def read_through_copies(program: Program, limits: Limits) -> Program:
@@ -39,3 +40,6 @@ def read_through_copies(program: Program, limits: Limits) -> Program:
             del through[step.out.index]
         steps.append(step)
     return program.with_steps(steps)
+
+
+PASS = Pass(40, read_through_copies, fuses=False)
