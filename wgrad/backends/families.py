@@ -8,7 +8,8 @@ of these methods, and whatever reads a program goes by these types.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -42,6 +43,7 @@ class Family:
     """
 
     method: ClassVar[str]
+    __match_args__: ClassVar[tuple[str, ...]]  # the names of the parameters
     takes: ClassVar[tuple[str | int | EllipsisType, ...]]
 
     @classmethod
@@ -81,16 +83,17 @@ class Family:
     @property
     def notes(self) -> dict[str, Any]:
         """The parameters that a listing shows."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name in _NOTED}
+        return {name: getattr(self, name) for name in self.__match_args__ if name in _NOTED}
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._key() == other._key()
+        return type(self) is type(other) and self._key == other._key
 
     def __hash__(self) -> int:
-        return hash(self._key())
+        return hash(self._key)
 
+    @cached_property
     def _key(self) -> tuple:
-        values = [getattr(self, f.name) for f in fields(self)]
+        values = [getattr(self, name) for name in self.__match_args__]
         return tuple([number_key(x) if isinstance(x, (int, float)) else x for x in values])
 
 
