@@ -23,9 +23,10 @@ from dataclasses import replace
 
 from ..ir import Program
 from ..limits import Limits
-from .base import Pass
+from .base import runs_at
 
 
+@runs_at(45)
 def double(program: Program, limits: Limits) -> Program:
     \"\"\"Return the program with every number 2 as a 4.\"\"\"
     steps = [
@@ -33,9 +34,6 @@ def double(program: Program, limits: Limits) -> Program:
         for step in program.steps
     ]
     return program.with_steps(steps)
-
-
-PASS = Pass(45, double)
 """
 REDUCTION = """
 parity = reduction(

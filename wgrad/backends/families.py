@@ -56,7 +56,8 @@ class Family:
     def apart(cls, args: Sequence[Any]) -> tuple[dict[str, Any], Operands]:
         """Return the parameters among the arguments of the device method, and the operands."""
         given = dict(zip(cls.takes, args, strict=True))
-        parameters = {k: given.pop(k) for k in cls.takes if isinstance(k, str)}
+        named = {k: given.pop(k) for k in cls.takes if isinstance(k, str)}
+        parameters = {k: tuple(x) if isinstance(x, list) else x for k, x in named.items()}
         return parameters, given[...] if ... in given else list(given.values())
 
     def run(self, device: Device, operands: Operands) -> list[Array]:
@@ -128,12 +129,6 @@ class Map(Family):
     dtypes: tuple[DType, ...]
     shape: Shape
     dtype: DType
-
-    @classmethod
-    def of(
-        cls, body: Body, operands: Operands, dtypes: Sequence[DType], shape: Shape, dtype: DType
-    ) -> tuple[Family, Operands]:
-        return cls(body, tuple(dtypes), shape, dtype), operands
 
     def result(self, operands: Operands) -> tuple[Shape, DType]:
         return self.shape, self.dtype
@@ -255,12 +250,6 @@ class Place(Family):
     targets: tuple[Layout, ...]
     shape: Shape
     fill: Number | None
-
-    @classmethod
-    def of(
-        cls, pieces: Operands, targets: Sequence[Layout], shape: Shape, fill: Number | None
-    ) -> tuple[Family, Operands]:
-        return cls(tuple(targets), shape, fill), pieces
 
     def result(self, operands: Operands) -> tuple[Shape, DType]:
         return self.shape, operands[0].dtype

@@ -1,6 +1,6 @@
-"""The passes by name, in the order in which they run: the modules here that have a `PASS`.
+"""The passes by name, in the order in which they run.
 
-A new one is a module more, and nothing else.
+A module here with a function that `runs_at` a place is one: a new pass is a new file, and no more.
 """
 
 from collections.abc import Callable, Collection
@@ -11,14 +11,14 @@ from ...environment import Variable
 from ...errors import shown
 from ..ir import Program
 from ..limits import Limits
-from .base import Pass
+from .base import FOUND
 
-_MODULES = {m.name: import_module(f"{__name__}.{m.name}") for m in iter_modules(__path__)}
-_FOUND: dict[str, Pass] = {k: m.PASS for k, m in _MODULES.items() if hasattr(m, "PASS")}
-_NAMES = sorted(_FOUND, key=lambda name: (_FOUND[name].place, name))
-PASSES = {name: _FOUND[name].run for name in _NAMES}
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
+FOUND.sort()
+PASSES = {one.name: one.run for one in FOUND}
 # Those that fuse=False leaves out: after them a step is no longer one call of the device.
-FUSION = frozenset(name for name in _NAMES if _FOUND[name].fuses)
+FUSION = frozenset(one.name for one in FOUND if one.fuses)
 
 
 def simplify(

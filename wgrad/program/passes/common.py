@@ -8,9 +8,10 @@ from typing import Any
 from ..ir import Program, Step
 from ..limits import Limits
 from ..slots import Ref
-from .base import Pass
+from .base import runs_at
 
 
+@runs_at(20, fuses=False)
 def merge_common(program: Program, limits: Limits) -> Program:
     """Return the program with equal steps made one. A kept slot keeps a step of its own."""
     kept = program.kept
@@ -39,6 +40,3 @@ def _key(step: Step) -> Any:
     work, inputs, _ = step.account
     shapes = tuple((out.shape, out.dtype) for out in step.outs)
     return work, inputs, shapes
-
-
-PASS = Pass(20, merge_common, fuses=False)

@@ -14,13 +14,14 @@ from ...ops.elementwise import multiply
 from ..ir import Inputs, Program, Step
 from ..limits import Limits
 from ..slots import Ref
-from .base import Pass
+from .base import runs_at
 from .common import renamed
 
 # Ops that give their first input back when the second is this number, to the bit.
 _NEUTRAL = {"multiply": 1, "weighted": 1, "divide": 1, "subtract": 0}
 
 
+@runs_at(10, fuses=False)
 def fold_constants(program: Program, limits: Limits) -> Program:
     """Return the program with constants as numbers, and without what follows from them alone."""
     kept = program.kept
@@ -80,6 +81,3 @@ def _unchanged(step: Step) -> int | None:
         return None
     same_type = x.dtype is step.out.dtype and x.whole()
     return x.slot if same_type and x.layout.size == step.out.size else None
-
-
-PASS = Pass(10, fold_constants, fuses=False)

@@ -20,10 +20,11 @@ from ..graph import Graph, Result, Statement, pruned
 from ..ir import Program, Step, fused
 from ..limits import Limits
 from ..slots import Ref, Slot
-from .base import Pass
+from .base import runs_at
 from .rows import folds_deep
 
 
+@runs_at(110)
 def split_long_folds(program: Program, limits: Limits) -> Program:
     """Return the program with reductions split until no thread folds too much."""
     steps: list[Step] = []
@@ -167,6 +168,3 @@ def _unfused(program: Program, step: Step) -> list[Step]:
         steps.append(Step(Reduce(s.what, graph.axes, s.out), (read,), (out,)))
         slots.append(out)
     return [*steps, _after(step, folds, slots, graph.kept, ())]
-
-
-PASS = Pass(110, split_long_folds)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from ..ir import Program, Step
 from ..joining import Joiner, fits, joined
 from ..limits import Limits
-from .base import Pass
+from .base import runs_at
 
 
+@runs_at(60)
 def fuse_maps(program: Program, limits: Limits) -> Program:
     """Return the program with chains of elementwise steps as one step each."""
     return Joiner(program, limits).grow(_grown)
@@ -31,6 +32,3 @@ def _grown(joiner: Joiner, step: Step) -> Step | None:
                 joiner.join(producer, step, made)
                 return made
     return None
-
-
-PASS = Pass(60, fuse_maps)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from ..ir import Program, Step
 from ..limits import Limits
 from ..ordering import Order
-from .base import Pass
+from .base import runs_at
 
 
+@runs_at(130)
 def updates_last(program: Program, limits: Limits) -> Program:
     """Return the program with readers of an input before the step that makes its new values.
 
@@ -30,6 +31,3 @@ def _delay(order: Order, first: Step, last: Step) -> None:
         last = next((step for step in order.earlier(last) if id(step) not in following), first)
     end = order.place(last)
     order.move_behind([step for step in late if order.place(step) < end], last)
-
-
-PASS = Pass(130, updates_last)

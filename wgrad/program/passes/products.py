@@ -15,11 +15,12 @@ from ..ir import Product, Program, Step, fused
 from ..joining import PRODUCT, Joiner, fits, joined
 from ..limits import Limits
 from ..slots import Ref
-from .base import Pass
+from .base import runs_at
 from .lift import squeezed
 from .maps import is_map
 
 
+@runs_at(70)
 def fuse_into_products(program: Program, limits: Limits) -> Program:
     """Return the program with elementwise readers of products moved into the matmuls."""
     joiner = Joiner(program, limits)
@@ -62,6 +63,3 @@ def as_fused(product: Step) -> Step:
     whole = Graph(shape, (), (dtype,), (), (Result(0),))
     graph, inputs = squeezed(whole, (Ref(PRODUCT, Layout.dense(shape), dtype),))
     return fused(graph, inputs, product.outs)
-
-
-PASS = Pass(70, fuse_into_products)

@@ -13,10 +13,11 @@ from ..graph import Graph
 from ..ir import Program, Step
 from ..joining import Joiner, fits, joined
 from ..limits import Limits
-from .base import Pass
+from .base import runs_at
 from .maps import is_map
 
 
+@runs_at(80)
 def fuse_rows(program: Program, limits: Limits) -> Program:
     """Return the program with reductions joined to what feeds them and to what reads them."""
     return Joiner(program, limits).grow(_grown)
@@ -56,6 +57,3 @@ def rows_fit(step: Step, limits: Limits) -> bool:
 def folds_deep(graph: Graph) -> int:
     """Return how many folds follow from one another: the passes over a row that they need."""
     return max(graph.depths, default=0)
-
-
-PASS = Pass(80, fuse_rows)

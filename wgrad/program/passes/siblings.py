@@ -8,7 +8,7 @@ from ...layout import Shape
 from ..ir import Program, Step
 from ..joining import Joiner, joined
 from ..limits import Limits
-from .base import Pass
+from .base import runs_at
 from .rows import rows_fit
 
 NEAR = 32  # siblings of a step that are tried for each slot: there may be thousands
@@ -16,6 +16,7 @@ NEAR = 32  # siblings of a step that are tried for each slot: there may be thous
 Kin = tuple[int, Shape, Shape]  # a slot that is read, and the domain over which
 
 
+@runs_at(90)
 def merge_siblings(program: Program, limits: Limits) -> Program:
     """Return the program with reductions, and elementwise steps, joined to their siblings."""
     joiner = Joiner(program, limits)
@@ -58,6 +59,3 @@ def _joined(
         if made is not None and rows_fit(made, joiner.limits):
             return other, made
     return None
-
-
-PASS = Pass(90, merge_siblings)

@@ -7,9 +7,10 @@ from dataclasses import replace
 from ..graph import pruned
 from ..ir import Fused, Product, Program, Step, readers
 from ..limits import Limits
-from .base import Pass
+from .base import runs_at
 
 
+@runs_at(100)
 def drop_unread(program: Program, limits: Limits) -> Program:
     """Return the program with fused steps that store only what is read or kept."""
     wanted = program.kept | readers(program).keys()
@@ -26,6 +27,3 @@ def _with_results(step: Step, wanted: frozenset[int]) -> Step:
     graph, read = pruned(graph, inputs, fixed=len(factors) // 2)
     outs = tuple(step.outs[i] for i in stored)
     return Step(replace(work, graph=graph), (*factors, *read), outs)
-
-
-PASS = Pass(100, drop_unread)
