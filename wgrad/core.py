@@ -161,7 +161,10 @@ class Op(ABC):
 
     def rule(self, position: int) -> Rule | None:
         """Return the rule of an input; the last rule serves all further ones."""
-        return self.rules[min(position, len(self.rules) - 1)] if self.rules else None
+        try:
+            return self.rules[position]
+        except IndexError:
+            return self.rules[-1] if self.rules else None
 
     @abstractmethod
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
@@ -265,7 +268,7 @@ def check_devices(op: str, inputs: Iterable[Any]) -> None:
             )
 
 
-_our_globals: set[int] = set()  # ids of the namespaces of wgrad's modules
+_ours: dict[Any, bool] = {}  # names of wgrad's modules
 
 
 def caller() -> tuple[CodeType, int] | None:
@@ -273,11 +276,14 @@ def caller() -> tuple[CodeType, int] | None:
     frame = sys._getframe(1)
     while frame is not None:
         names = frame.f_globals
-        if id(names) not in _our_globals:
-            name = names.get("__name__", "")
+        # No call for a frame of ours: there are many to each op, and a trace hears every call.
+        name = names["__name__"] if "__name__" in names else ""  # noqa: SIM401
+        if type(name) is not str:
+            return frame.f_code, frame.f_lasti
+        if name not in _ours:
             if name != "wgrad" and not name.startswith("wgrad."):
                 return frame.f_code, frame.f_lasti
-            _our_globals.add(id(names))  # of a module, which lives as long as the process
+            _ours[name] = True
         frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
     return None
 
