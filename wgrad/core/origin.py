@@ -6,7 +6,7 @@ import itertools
 import sys
 from types import CodeType
 
-_our_globals: set[int] = set()  # ids of the namespaces of wgrad's modules
+_ours: set[str] = set()  # names of wgrad's modules
 
 
 def caller() -> tuple[CodeType, int] | None:
@@ -14,11 +14,14 @@ def caller() -> tuple[CodeType, int] | None:
     frame = sys._getframe(1)
     while frame is not None:
         names = frame.f_globals
-        if id(names) not in _our_globals:
-            name = names.get("__name__", "")
+        # No call for a frame of ours: there are many to each op, and a trace hears every call.
+        name = names["__name__"] if "__name__" in names else ""  # noqa: SIM401
+        if type(name) is not str:
+            return frame.f_code, frame.f_lasti
+        if name not in _ours:
             if name != "wgrad" and not name.startswith("wgrad."):
                 return frame.f_code, frame.f_lasti
-            _our_globals.add(id(names))  # of a module, which lives as long as the process
+            _ours.add(name)
         frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
     return None
 

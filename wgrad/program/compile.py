@@ -25,6 +25,7 @@ from ..interrupts import interruptible, interrupts_wait, is_between, whole
 from ..tensor import Tensor
 from .build import Executor, History, build
 from .capture import Capture
+from .collecting import uncollected
 from .explain import Explanation, explain
 from .finish import program_account
 from .floats import FloatArguments, Floats
@@ -152,6 +153,7 @@ class Compiled:
         ]
 
     @whole
+    @uncollected
     def _trace(
         self,
         signature: Signature,

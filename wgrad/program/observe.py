@@ -8,7 +8,6 @@ modules that only compute, are passed by.
 
 from __future__ import annotations
 
-import gc
 import sys
 from _lsprof import Profiler  # what cProfile is, in C
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from types import BuiltinFunctionType, CodeType, FrameType, ModuleType
 from typing import Any, cast
 
 from ..core import place
+from .collecting import rest, work
 from .names import BY_STRING, asks_for_a_constant, names_in, words_of
 from .opaque import HOUSEKEEPING, QUIET, verdict
 from .tree import is_closed
@@ -80,9 +80,7 @@ class Observer:
         self._import: FrameType | None = None  # a module's body runs, in this frame
 
     def __enter__(self) -> Observer:
-        # What the garbage collector calls (callbacks, __del__) is not the function's doing.
-        self._collects = gc.isenabled()
-        gc.disable()
+        rest()
         self._before = cast(Any, sys.getprofile())
         if isinstance(self._before, Profiler):
             self._before.disable()
@@ -95,8 +93,7 @@ class Observer:
             self._before.enable()
         else:
             sys.setprofile(self._before)
-        if self._collects:
-            gc.enable()
+        work()
         found = [names_in(code) for code, _ in self.seen.codes.values()]
         quiet = [code.co_names for code in self._quiet.values()]
         named = (x.attributes for x in found)

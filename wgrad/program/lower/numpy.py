@@ -7,6 +7,7 @@ it hands out; parameters are updated in place. The results are the interpreter's
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -84,8 +85,9 @@ class _Source:
             self.memory[Place("swap", i)] = Moving(f"w{i}", slot.size)
         for i, index in enumerate(program.outputs):
             self.memory[Place("output", i)] = Moving(f"y{i}", self.slots[index].size)
+        bodies: dict[Any, Any] = {}
         lowered = [
-            (step, [settle(part, self.places.__getitem__) for part in calls_of(step)])
+            (step, [settle(part, self.places.__getitem__) for part in calls_of(step, bodies)])
             for step in program.steps
         ]
         assigned = [[self.registers.assign(calls) for calls in parts] for _, parts in lowered]
