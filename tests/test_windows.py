@@ -364,3 +364,57 @@ def test_windows_above_the_adapters_own_limit(webgpu: Device) -> None:
     x = wg.asarray(data)
     assert wg.max(x).item() == size - 1
     assert wg.concat([x[-2:], x[:2]]).tolist() == [size - 2, size - 1, 0, 1]
+
+
+# Runs that fail midway.
+def _fails(x: Any) -> Any:
+    """A step of its own between two replays: a product, whose parts the device does by hand."""
+    return (x @ x[:4].T).sum()
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before", "between"])
+def test_windows_that_fail_midway_change_nothing_outside(
+    late: bool, small: WebGpuDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    w, m, x = wg.asarray(A), wg.zeros(A.shape), wg.asarray(B)
+    count = wg.tensor([0.0])
+
+    @wg.compile
+    def step(x: Any) -> Any:
+        m[:] = m * 0.5 + x
+        count[:] = count + 1
+        if late:
+            found = _fails(w)
+            w[:] = w - m
+            return found + _fails(w)
+        w[:] = w - m
+        return _fails(w)
+
+    def state() -> list[Any]:
+        return [(t.numpy(), t.array.storage.version) for t in (w, m, count)]
+
+    for _ in range(3):
+        step(x)
+    (executor,) = step._executors.values()
+    by_hand = [stage for stage in executor._stages if isinstance(stage, Step)]
+    assert by_hand
+    before = state()
+    real = WebGpuExecutor._run_by_device
+
+    def no_room(self: WebGpuExecutor, stage: Step, *args: Any) -> None:
+        if stage is by_hand[-1]:
+            raise wg.errors.OutOfMemoryError("webgpu: no room")
+        real(self, stage, *args)
+
+    monkeypatch.setattr(WebGpuExecutor, "_run_by_device", no_room)
+    with pytest.raises(wg.errors.OutOfMemoryError, match="no room"):
+        step(x)
+    for (found, version), (wanted, earlier) in zip(state(), before, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+        assert version == earlier
+    monkeypatch.undo()
+    step(x)
+    moment, weights = before[1][0] * 0.5 + B, before[0][0]
+    np.testing.assert_array_equal(m.numpy(), moment)
+    np.testing.assert_array_equal(w.numpy(), weights - moment)
+    assert count.item() == before[2][0][0] + 1

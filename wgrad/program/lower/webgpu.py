@@ -27,6 +27,7 @@ from ..passes.folds import split_long_folds
 from ..passes.lift import lift_to_graphs
 from ..passes.products import as_fused
 from ..plan import Place, Plan, nbytes, plan_memory
+from ..risks import risks_first
 from .kernels import Kernel, epilogue, fused_kernel
 from .windows import Cutter, Part
 
@@ -109,27 +110,15 @@ class WebGpuExecutor:
         sizes = {i: nbytes(slot, device) for i, slot in program.memory().items()}
         self._large = frozenset(i for i, size in sizes.items() if size > most)
         program = program.with_steps([one for step in program.steps for one in self._apart(step)])
-        self.program = program
         self.device = device
         self._hardware = not device.gpu.is_software if hardware is None else hardware
-        self.plan: Plan = plan_memory(program, device)
         self._memory = program.memory()
         self._blocks: dict[object, GpuStorage] = {}
-        self._scratch: dict[object, int] = {}
-        self.dispatches: list[Dispatch] = []
-        # What a run does in order: replays of dispatches, and steps that the device does itself.
-        self._stages: list[tuple[Replay, list[Dispatch]] | Step] = []
-        ready: list[Dispatch] = []
-        for i, step in enumerate(program.steps):
-            if any(out.size for out in step.outs):
-                made = self._lowered(i, step)
-                if made is None:
-                    self._end_stage(ready)
-                    self._stages.append(step)
-                    ready = []
-                else:
-                    ready += [replace(d, position=i) for d in made]
-        self._end_stage(ready)
+        # Steps that the device does itself, between two replays. Each of them may lack memory, but
+        # the one replay after them does all of its work, or none of it.
+        self._by_hand: dict[int, Step] = {}
+        while not self._lower(*risks_first(program, lambda step: id(step) in self._by_hand)):
+            pass
         self._take_blocks()
         found: dict[object, _LiveNumber] = {}
         self._draws: list[tuple[Replay, int, Step]] = []
@@ -149,6 +138,35 @@ class WebGpuExecutor:
         ]
 
     # Lowering.
+    def _lower(self, program: Program, settled: int) -> bool:
+        """Make the stages; say no where steps turn out to be the device's that were not known."""
+        self.program = program
+        self.plan: Plan = plan_memory(program, self.device, settled)
+        self._scratch: dict[object, int] = {}
+        self.dispatches: list[Dispatch] = []
+        # What a run does in order: replays of dispatches, and steps that the device does itself.
+        self._stages: list[tuple[Replay, list[Dispatch]] | Step] = []
+        known = len(self._by_hand)
+        stages: list[list[Dispatch] | Step] = []
+        ready: list[Dispatch] = []
+        for i, step in enumerate(program.steps):
+            if any(out.size for out in step.outs):
+                made = None if id(step) in self._by_hand else self._lowered(i, step)
+                if made is None:
+                    self._by_hand[id(step)] = step
+                    stages += [ready, step]
+                    ready = []
+                else:
+                    ready += [replace(d, position=i) for d in made]
+        if len(self._by_hand) > known:
+            return False
+        for stage in (*stages, ready):
+            if isinstance(stage, Step):
+                self._stages.append(stage)
+            else:
+                self._end_stage(stage)
+        return True
+
     def _home(self, slot: int) -> object:
         return self.plan.places.get(slot, slot)
 
