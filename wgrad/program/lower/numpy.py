@@ -7,6 +7,7 @@ it hands out; parameters are updated in place. The results are the interpreter's
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -76,7 +77,9 @@ class NumpyExecutor:
         # until the collector comes by.
         getattr(self, "_space", {}).clear()
 
-    def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
+    def run(
+        self, inputs: Sequence[Storage], draw: Draw, spare: list[Any] | None = None
+    ) -> list[Storage]:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
         try:
             return self._run(inputs, draw)

@@ -6,10 +6,11 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from ...backends.array import Array, Number, Storage, product_shape
-from ...backends.tracing import Live
+from ...backends.tracing import UNBACKED, Live
 from ...backends.webgpu.device import Buffer, Pipeline, Window
 from ...backends.webgpu.kernels import WebGpuDevice
 from ...backends.webgpu.launching import scalar_bits
@@ -142,6 +143,7 @@ class WebGpuExecutor:
         """Make the stages; say no where steps turn out to be the device's that were not known."""
         self.program = program
         self.plan: Plan = plan_memory(program, self.device, settled)
+        self._last = {out.index for step in program.steps[settled:] for out in step.outs}
         self._scratch: dict[object, int] = {}
         self.dispatches: list[Dispatch] = []
         # What a run does in order: replays of dispatches, and steps that the device does itself.
@@ -401,12 +403,41 @@ class WebGpuExecutor:
         return nbytes(slots[0], self.device)
 
     # Running.
-    def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
+    def run(
+        self, inputs: Sequence[Storage], draw: Draw, spare: list[Any] | None = None
+    ) -> list[Storage]:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
         device, pool = self.device, self.device.pool
-        outputs: list[Storage] = [
-            GpuStorage(device, pool, s.size, nbytes(s, device)) for s in self._fresh
-        ]
+        outputs: list[Storage] = []
+        lent: list[Storage] = []
+        try:
+            for slot in self._fresh:
+                storage = self._spared(slot, spare or [])
+                if storage is None:
+                    storage = GpuStorage(device, pool, slot.size, nbytes(slot, device))
+                else:
+                    lent.append(storage)
+                outputs.append(storage)
+            self._run_into(outputs, inputs, draw)
+        except BaseException:
+            for storage in lent:
+                storage.buffer = UNBACKED  # whose memory is the lender's again
+            raise
+        return outputs
+
+    def _spared(self, slot: Slot, spare: list[Buffer]) -> Storage | None:
+        """Return a storage with one of the spare buffers, if one fits and only the end writes."""
+        gpu = self.device.gpu
+        size = size_class(nbytes(slot, self.device), gpu.largest_binding, gpu.largest_buffer)
+        for i, buffer in enumerate(spare if slot.index in self._last else ()):
+            if buffer.nbytes == size:
+                storage = self.device.unbacked(slot.size)
+                storage.buffer = spare.pop(i)
+                return storage
+        return None
+
+    def _run_into(self, outputs: Sequence[Storage], inputs: Sequence[Storage], draw: Draw) -> None:
+        device, pool = self.device, self.device.pool
         swaps = [(i, GpuStorage(device, pool, s.size, nbytes(s, device))) for i, s in self._swaps]
         for live in self._live:
             now = live.number.read()
@@ -420,7 +451,6 @@ class WebGpuExecutor:
         self._run_stages(memory, draw)
         for i, fresh in swaps:
             inputs[i].buffer, fresh.buffer = fresh.buffer, inputs[i].buffer
-        return outputs
 
     def _run_stages(self, memory: _Memory, draw: Draw) -> None:
         for stage in self._stages:
