@@ -51,6 +51,12 @@ def _assigned(x: Any) -> Any:
     return x
 
 
+def _masked(x: Any) -> Any:
+    x = x + 0
+    x[x > 1] = -1
+    return x
+
+
 def _put(x: Any, index: Any) -> Any:
     x = x + 0
     x[index] = 4
@@ -102,9 +108,23 @@ CASES: dict[str, tuple[Callable[..., Any], Callable[..., Any], tuple]] = {
         (A, ROW_INDEX),
     ),
     "scatter": (_put, _put, (LINE, INDEX)),
+    "elements of a mask": (lambda a: a[a > 1], lambda a: a[a > 1], (LINE,)),
+    "elements of a mask of rows": (lambda a: a[a[:, 0] > 1], lambda a: a[a[:, 0] > 1], (A,)),
+    "assignment to a mask": (_masked, _masked, (A,)),
+    "nonzero": (
+        lambda a: wg.stack(wg.nonzero(a)),
+        lambda a: np.stack(np.nonzero(a)),
+        (A,),
+    ),
+    "nonzero of none": (lambda a: wg.nonzero(a > 9)[0], lambda a: np.nonzero(a > 9)[0], (LINE,)),
     "assignment": (_assigned, _assigned, (A,)),
     "sort": (lambda a: wg.sort(a, axis=1), lambda a: np.sort(a, 1), (A,)),
     "sort of columns": (lambda a: wg.sort(a, axis=0), lambda a: np.sort(a, 0), (A,)),
+    "order of bools": (
+        lambda a: wg.argsort(a > 1),
+        lambda a: np.argsort(a > 1, kind="stable"),
+        (LINE,),
+    ),
     "searchsorted": (
         lambda a, b: wg.searchsorted(a, b),
         lambda a, b: np.searchsorted(a, b),
