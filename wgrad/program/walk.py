@@ -112,6 +112,9 @@ class Walk:
         for name, x in reversed(roots):
             self._stack.append(((name,), x, frozenset(), 0))
         self._empty_stack()
+        for name in sorted(ran.loggers) if ran is not None else ():
+            self._enter((f"logging.getLogger({name!r})",), logging.getLogger(name), frozenset(), 0)
+            self._empty_stack()
         for code, names in self.ran.codes.values() if self.ran is not None else ():
             if id(code) not in self._entered:  # reached in a way of its own, a registry for one
                 path = (code.co_qualname,)
