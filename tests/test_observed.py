@@ -514,6 +514,34 @@ def test_observed_files_the_clock_and_the_machine(numpy_device, tmp_path):
     tells(by_the_clock, "time.monotonic at .*test_observed.py, line")
 
 
+class Answers:
+    """Has whatever it is asked for."""
+
+    def __init__(self, k: float):
+        object.__setattr__(self, "k", k)
+
+    def __getattribute__(self, name: str) -> Any:
+        return object.__getattribute__(self, "k") if name == "k" else Answers(0.0)
+
+    def __call__(self, *args: Any) -> Any:
+        return self
+
+
+@pytest.mark.parametrize("where", ["closure", "argument", "list"])
+def test_observed_objects_that_answer_everything_run_uncompiled(numpy_device, where):
+    def make():
+        held = Answers(2.0)
+        act = once(5, lambda: object.__setattr__(held, "k", 7.0))
+        first = tensors([1.0])
+        if where == "closure":
+            return (lambda x: x * held.k), first, act, nothing
+        if where == "argument":
+            return (lambda x, y: x * y.k), (lambda i: (*first(i), held)), act, nothing
+        return (lambda x, y: x * y[0].k), (lambda i: (*first(i), [held])), act, nothing
+
+    tells(make, "Answers, whose __getattribute__ hides its state")
+
+
 TOLD_OF_THE_PROCESS: dict[str, Callable[[], Any]] = {
     "wg.stats": wg.stats,
     "sys.getrecursionlimit": lambda: sys.getrecursionlimit(),

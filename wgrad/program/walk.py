@@ -163,6 +163,9 @@ class Walk:
         self._stack += found[::-1]
 
     def _enter(self, path: tuple, x: Any, names: frozenset[str], inside: int) -> None:
+        if isinstance(getattr(type(x), "__getattribute__", None), types.FunctionType):
+            self._answering(path, x)
+            return
         plain = token(x) if not isinstance(x, (type, np.void)) else None
         if plain is not None:
             self._note(path, plain)
@@ -193,6 +196,14 @@ class Walk:
             else:
                 self._note(path, kind)
                 self._later(path, inner, None, inside)
+
+    def _answering(self, path: tuple, x: Any) -> None:
+        """Ask nothing of an object whose class says by code of its own what attributes it has."""
+        self._meet(path, x)
+        self._note(path, (type(x), id(x)))
+        if len(path) == 2:
+            self._objects.append(x)
+        self._refuse(path, f"is {_a(type(x))}, whose __getattribute__ hides its state")
 
     def _meet(self, path: tuple, x: Any) -> None:
         """Remember an object, where it is, and how many were met before it."""
