@@ -542,6 +542,40 @@ def test_observed_objects_that_answer_everything_run_uncompiled(numpy_device, wh
     tells(make, "Answers, whose __getattribute__ hides its state")
 
 
+@pytest.mark.parametrize("kind", ["object", "tensor", "tree"])
+def test_observed_targets_of_weak_references_are_not_kept_alive(numpy_device, kind):
+    inner = Holder(3.0)
+    held = [wg.tensor([3.0]) if kind == "tensor" else Holder(inner)]
+    if kind == "tree":
+        inner.parent = weakref.ref(held[0])  # type: ignore[attr-defined]
+    there, within = weakref.ref(held[0]), weakref.ref(inner)
+    del inner
+
+    @wg.compile
+    def f(x: Any) -> Any:
+        found = there()
+        if found is None:
+            return x
+        return x * (found if kind == "tensor" else found.value.value)
+
+    x = wg.ones(1)
+    assert [f(x).item() for _ in range(5)] == [3.0] * 5
+    assert any(s.captures for s in f._signatures.values())
+    if kind == "tensor":
+        held[0][:] = 5.0
+    else:
+        held[0].value.value = 5.0
+    assert [f(x).item() for _ in range(5)] == [5.0] * 5
+    if kind != "tensor":
+        held[0].value = Holder(7.0)
+        assert within() is None
+        assert [f(x).item() for _ in range(5)] == [7.0] * 5
+    held.clear()
+    gc.collect()
+    assert there() is None
+    assert [f(x).item() for _ in range(5)] == [1.0] * 5
+
+
 TOLD_OF_THE_PROCESS: dict[str, Callable[[], Any]] = {
     "wg.stats": wg.stats,
     "sys.getrecursionlimit": lambda: sys.getrecursionlimit(),
