@@ -27,9 +27,13 @@ def caller() -> tuple[CodeType, int] | None:
 
 
 def place(origin: tuple[CodeType, int] | None) -> str:
-    """Return "file.py, line 12" for what `caller` returned."""
+    """Return "file.py, line 12" for what `caller` returned.
+
+    What an instruction has no line for (the start of a closure, a cleanup) is of the line before.
+    """
     if origin is None:
         return "an unknown line"
     code, last = origin
-    lines = next(itertools.islice(code.co_positions(), last // 2, None), (None,))
-    return f"{code.co_filename}, line {lines[0]}"
+    lines = [line for line, *_ in itertools.islice(code.co_positions(), last // 2 + 1)]
+    found = next((line for line in reversed(lines) if line is not None), code.co_firstlineno)
+    return f"{code.co_filename}, line {found}"
