@@ -24,7 +24,7 @@ from .array import Array, Body, Number, Storage
 from .families import FAMILIES, Family
 from .faults import Faults
 from .fold import Fold
-from .tracing import tracing
+from .tracing import tracing, unheard
 
 # The devices whose `with` blocks this context is in. The stack lives in the context, not on the
 # device, for several threads may enter one device at once.
@@ -43,6 +43,8 @@ def _asks_tracer(method: Callable, family: type[Family] | None = None) -> Callab
     The work of a family is noted as such; what else touches memory the tracer has a method for.
     """
 
+    name = method.__name__
+
     @functools.wraps(method)
     def run(self: Device, *args: Any, **kwargs: Any) -> Any:
         tracer = tracing()
@@ -54,8 +56,9 @@ def _asks_tracer(method: Callable, family: type[Family] | None = None) -> Callab
                     raise
                 raise OutOfMemoryError(f"{self.name}: {error or 'no memory is left'}") from error
         if family is None:
-            return getattr(tracer, method.__name__)(self, *args, **kwargs)
-        return tracer.noted(self, *family.of(*args, **kwargs))
+            return unheard(getattr(tracer, name), self, *args, **kwargs)
+        work, operands = family.of(*args, **kwargs)
+        return unheard(tracer.noted, self, work, operands)
 
     return run
 

@@ -140,7 +140,7 @@ class Elementwise(Op):
             if len(inputs) != self.arity or named:
                 raise self._unfit(inputs, named)
             first: Array | None = None
-            agree = ready_made = True
+            agree = ready_made = floats = True
             for x in inputs:
                 if isinstance(x, Value):
                     if first is None:
@@ -154,12 +154,14 @@ class Elementwise(Op):
                 elif type(x) not in NUMBERS:
                     return self(*coerce(self.name, inputs))
                 elif type(x) is not float:
-                    ready_made = False
+                    floats = False
             if first is None:
                 return self(*coerce(self.name, inputs))
             if ready_made and first.dtype.is_floating and self.kind in _ALIKE:
-                if self.kind != "compare" or first.dtype is not dtypes.float16:
-                    return apply(self, *inputs)  # the common case: nothing to convert
+                if self.kind != "compare" or (floats and first.dtype is not dtypes.float16):
+                    if not floats:
+                        inputs = _as_floats(inputs, first.dtype, self.name)
+                    return apply(self, *inputs)  # the common case: nothing else to convert
             return self._converted(inputs, first.layout.shape if agree else None)
         except WgradError:
             raise
@@ -298,6 +300,11 @@ class Elementwise(Op):
                 if t is not None and rule is not None
             ]
         )
+
+
+def _as_floats(inputs: Sequence[Any], dtype: DType, op: str) -> tuple[Any, ...]:
+    """Return inputs with all numbers as floats, which stand beside tensors of a float dtype."""
+    return tuple([x if isinstance(x, Value) else dtypes.cast_scalar(x, dtype, op) for x in inputs])
 
 
 def _converted_arrays(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +19,14 @@ from .calls import Argument, Calls, Drawn, Fixed, Plain, Temp
 from .statements import add_graph
 
 
-def calls_of(step: Step) -> list[Calls]:
-    """Return the calls of a step; those of a batch part by part."""
+def calls_of(step: Step, bodies: dict[Any, Any]) -> list[Calls]:
+    """Return the calls of a step; those of a batch part by part.
+
+    `bodies` is one dict for all steps of a program, empty at first.
+    """
     if isinstance(step.work, Batch):
-        return [calls for part in step.work.parts for calls in calls_of(part)]
-    made = Calls()
+        return [calls for part in step.work.parts for calls in calls_of(part, bodies)]
+    made = Calls(bodies=bodies)
     found = _add(step.work, made, step)
     if found is not None:
         made.results.append((step.out, found))
