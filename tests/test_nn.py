@@ -11,7 +11,7 @@ import pytest
 
 import wgrad as wg
 from wgrad import nn
-from wgrad.errors import ArgumentError, DTypeError, ShapeError, WgradError
+from wgrad.errors import ArgumentError, DTypeError, IndexRangeError, ShapeError, WgradError
 
 
 class Zoo(nn.Module):
@@ -440,6 +440,68 @@ def test_sequential_chains_modules_and_functions(device):
     expected = model.steps[2](model.steps[0](x).tanh())
     assert model(x).tolist() == expected.tolist()
     assert nn.Sequential()(x) is x
+
+
+def test_sequential_is_changed_as_pytorchs(device):
+    """Every change is done to a list of ours, of PyTorch's and of Python's."""
+    torch = pytest.importorskip("torch")
+    sizes = [1, 2, 3, 4]
+    ours = nn.Sequential(*(nn.Linear(1, n) for n in sizes))
+    theirs = torch.nn.Sequential(*(torch.nn.Linear(1, n) for n in sizes))
+
+    def both(change):
+        for net, module in ((ours, nn), (theirs, torch.nn)):
+            assert change(net, lambda n, m=module: m.Linear(1, n)) in (net, None)
+        found = [layer.out_features for layer in theirs]
+        assert [layer.out_features for layer in ours] == found and len(ours) == len(found)
+        assert list(ours.state_dict()) == list(theirs.state_dict())
+
+    both(lambda net, make: net.__setitem__(1, make(5)))
+    both(lambda net, make: net.__setitem__(-1, make(6)))
+    both(lambda net, make: net.append(make(7)))
+    both(lambda net, make: net.insert(0, make(8)))
+    both(lambda net, make: net.insert(-1, make(9)))
+    both(lambda net, make: net.insert(len(net), make(10)))
+    both(lambda net, make: net.extend([make(11), make(12)]))
+    both(lambda net, make: net.extend(net[:2]))
+    both(lambda net, make: net.__delitem__(0))
+    both(lambda net, make: net.__delitem__(-2))
+    both(lambda net, make: net.__delitem__(slice(1, None, 3)))
+    assert ours.pop(1).out_features == theirs.pop(1).out_features
+    both(lambda net, make: net.append(make(13)))
+
+
+def test_sequential_that_changes_is_traced_anew(device):
+    net = nn.Sequential(nn.Linear(2, 2, seed=0), wg.tanh)
+    f, x = wg.compile(lambda x: net(x)), wg.ones((1, 2))
+    for change in (lambda: None, lambda: net.append(wg.exp), lambda: net.pop(1)):
+        change()
+        for _ in range(3):
+            np.testing.assert_allclose(f(x).numpy(), net(x).numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        (lambda net: net.__setitem__(2, wg.tanh), IndexRangeError, "2 came; an index from -2 to 1"),
+        (lambda net: net.__setitem__(slice(2), wg.tanh), IndexRangeError, "slice"),
+        (lambda net: net.__setitem__(0, "tanh"), ArgumentError, "step='tanh' came"),
+        (lambda net: net.__delitem__(-3), IndexRangeError, "-3 came"),
+        (lambda net: net.__delitem__("x"), IndexRangeError, "'x' came"),
+        (lambda net: net.insert(3, wg.tanh), IndexRangeError, "3 came; an index from -2 to 2"),
+        (lambda net: net.insert(0, 7), ArgumentError, "step=7 came, and a function"),
+        (lambda net: net.append(None), ArgumentError, "step=None came"),
+        (lambda net: net.extend([wg.tanh, 1]), ArgumentError, "step 1 is int"),
+        (lambda net: net.extend(3), ArgumentError, "a list of steps"),
+        (lambda net: nn.Sequential().pop(), IndexRangeError, "-1 came"),
+        (lambda net: nn.Sequential().__setitem__(0, wg.tanh), IndexRangeError, "no steps"),
+    ],
+)
+def test_sequential_changes_nothing_when_it_raises(change, error, words):
+    net = nn.Sequential(wg.exp, wg.abs)
+    with pytest.raises(error, match=words):
+        change(net)
+    assert list(net) == [wg.exp, wg.abs]
 
 
 @wg.custom_op(backward=lambda ct, out, x: 2 * ct)

@@ -120,8 +120,8 @@ def hang(*homes: ModuleType) -> None:
 # Special methods that get a door: those that take arguments of any kind. The other operators are
 # ops, which have their own.
 _SPECIAL = frozenset(
-    {"__init__", "__new__", "__getitem__", "__setitem__", "__array__", "__pow__", "__rpow__"}
-    | {"__array_namespace__", "__dlpack__", "__dlpack_device__"}
+    {"__init__", "__new__", "__getitem__", "__setitem__", "__delitem__", "__pow__", "__rpow__"}
+    | {"__array__", "__array_namespace__", "__dlpack__", "__dlpack_device__"}
     | {"__matmul__", "__rmatmul__", "__ipow__", "__imatmul__", "__format__"}
 )
 
