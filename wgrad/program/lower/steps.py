@@ -11,6 +11,7 @@ import numpy as np
 from ...backends import families, threefry
 from ...backends.array import product_shape
 from ...backends.numpy import add_at, positions, product, put, scanned
+from ...dtypes import held
 from ...layout import Layout
 from ..ir import Batch, Draws, Fused, Product, Step
 from ..passes.lift import as_graph
@@ -84,7 +85,7 @@ def _in_place(work: families.InPlace, made: Calls, step: Step) -> Temp | None:
 @_add.register
 def _place(work: families.Place, made: Calls, step: Step) -> Temp | None:
     home, shape, dtype = step.out.index, step.out.shape, step.out.dtype
-    args: list[Argument] = [Fixed(np.array(0 if work.fill is None else work.fill, dtype.numpy))]
+    args: list[Argument] = [Fixed(held(0 if work.fill is None else work.fill, dtype.numpy))]
     lines = [] if work.fill is None else ["copyto({out}, {0})"]
     for piece, target in zip(step.refs(), work.targets, strict=True):
         lines.append(f"copyto({{{len(args)}}}, {{{len(args) + 1}}})")

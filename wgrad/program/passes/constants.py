@@ -10,6 +10,7 @@ import numpy as np
 from ...backends.array import Number
 from ...backends.families import Copy, Full, Map
 from ...backends.tracing import Live
+from ...dtypes import held
 from ...ops.elementwise import multiply
 from ..ir import Inputs, Program, Step
 from ..limits import Limits
@@ -65,7 +66,7 @@ def _computed(step: Step) -> Step:
 
 
 def _value(work: Map, inputs: Inputs) -> Number:
-    operands = [np.full(1, x, d.computes) for x, d in zip(inputs, work.dtypes, strict=True)]
+    operands = [held(x, d.computes).reshape(1) for x, d in zip(inputs, work.dtypes, strict=True)]
     with np.errstate(all="ignore"):
         return np.asarray(work.body.numpy(*operands)).astype(work.dtype.numpy).item()
 
