@@ -17,7 +17,7 @@ from wgrad.recent import Recent, Shared
 # Without a bound, for their keys are few: (module, function).
 FEW = {
     ("backends.webgpu.shaders", "source"),  # the files of shaders/
-    ("program.names", "_names_of_package"),  # those of wgrad
+    ("program.trace.names", "_names_of_package"),  # those of wgrad
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import wgrad as wg
 from wgrad.errors import TraceError
-from wgrad.program.collecting import rest, work
+from wgrad.program.trace.collecting import rest, work
 
 
 @pytest.mark.parametrize("enabled", [True, False])

@@ -16,11 +16,11 @@ from randomized import OPS, SHAPES, random_case
 import wgrad as wg
 from wgrad.environment import Variable, count
 from wgrad.layout import Layout
-from wgrad.program.build import build
 from wgrad.program.interpret import Interpreter
 from wgrad.program.ir import Program
 from wgrad.program.lower.numpy import LIMITS, NumpyExecutor
 from wgrad.program.passes import PASSES, simplify
+from wgrad.program.run.build import build
 
 FUZZ = Variable("WGRAD_FUZZ", count, 0).read()
 

@@ -21,7 +21,6 @@ from wgrad.backends.families import Draw
 from wgrad.backends.tracing import Live
 from wgrad.core import REGISTRY
 from wgrad.ops.families import Elementwise
-from wgrad.program.build import build
 from wgrad.program.graph import Graph, Result, single
 from wgrad.program.interpret import Interpreter
 from wgrad.program.ir import Program, fused
@@ -30,6 +29,7 @@ from wgrad.program.lower import numpy as numpy_source
 from wgrad.program.lower.bodies import Scalar, parts
 from wgrad.program.lower.numpy import LIMITS, WITHOUT, NumpyExecutor
 from wgrad.program.passes import simplify
+from wgrad.program.run.build import build
 from wgrad.program.slots import Slot
 
 

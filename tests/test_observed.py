@@ -39,7 +39,7 @@ import wgrad as wg
 from wgrad import nn, optim
 from wgrad.core import place
 from wgrad.program.compile import Compiled
-from wgrad.program.names import names_of_class
+from wgrad.program.trace.names import names_of_class
 
 ONE = np.ones(2, "float32")
 ACT: Any = wg.tanh

@@ -57,7 +57,7 @@ UNBACKED = _Unbacked()
 _tracer: ContextVar[Any] = ContextVar("wgrad_tracer", default=None)
 
 
-# Returns the tracer (program/trace.py) that captures this context's work, or None. Every piece of
+# Returns the tracer (program/trace/tracer.py) that captures this context's work, or None. Every piece of
 # work asks for it, so it is no function around this one.
 tracing: Callable[[], Any] = _tracer.get
 

@@ -19,12 +19,12 @@ from ..backends.base import Device
 from ..backends.families import Draw
 from ..layout import Layout
 from . import compile as compiling
-from .build import Executor, History, build
 from .differences import TOLERANCE, Difference, Results, differences, largest
 from .interpret import Interpreter
 from .ir import Program, Step
 from .listing import listing, step_lines
 from .passes import PASSES
+from .run.build import Executor, History, build
 from .slots import Slot
 
 RUNS = 3  # of each program that are compared: those that are traced, and a replay

@@ -23,17 +23,17 @@ from ..devices import default_device
 from ..errors import ArgumentError
 from ..interrupts import interruptible, interrupts_wait, is_between, whole
 from ..tensor import Tensor
-from .build import Executor, History, build
-from .capture import Capture
-from .collecting import uncollected
 from .explain import Explanation, explain
-from .finish import program_account
-from .floats import FloatArguments, Floats
+from .guard.watch import TooMuchError, Watch
 from .ir import Program
-from .names import names_in
-from .observe import Observation
-from .tree import take_apart
-from .watch import TooMuchError, Watch
+from .run.build import Executor, History, build
+from .trace.collecting import uncollected
+from .trace.finish import program_account
+from .trace.floats import FloatArguments, Floats
+from .trace.names import names_in
+from .trace.observe import Observation
+from .trace.recording import Capture
+from .trace.tree import take_apart
 
 LIMIT = 16  # captures of one function; more say that something changes from call to call
 PLAIN = 256  # signatures left uncompiled that are remembered

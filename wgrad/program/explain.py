@@ -19,11 +19,11 @@ from ..backends.base import Device
 from ..backends.families import InPlace, Map, Matmul, Reduce, Scan, ScatterAdd
 from ..backends.fold import Fold
 from ..layout import Layout
-from .build import Executor, History
 from .graph import Graph
 from .ir import Batch, Fused, Product, Program, Step
 from .plan import Plan
 from .plan import nbytes as slot_bytes
+from .run.build import Executor, History
 from .slots import Ref
 
 

@@ -20,7 +20,7 @@ from ...layout import Layout
 from ..ir import Batch, Draws, Program, Step
 from ..limits import Limits
 from ..plan import Place, Plan, nbytes, plan_memory
-from ..risks import risks_first
+from ..run.risks import risks_first
 from ..slots import Ref
 from .calls import Argument, Call, Temp
 from .homes import Registers, settle

@@ -29,7 +29,7 @@ from ..passes.folds import split_long_folds
 from ..passes.lift import lift_to_graphs
 from ..passes.products import as_fused
 from ..plan import Place, Plan, nbytes, plan_memory
-from ..risks import risks_first
+from ..run.risks import risks_first
 from ..slots import Ref, Slot
 from .kernels import Kernel, epilogue, fused_kernel
 from .windows import Cutter, Part

@@ -11,9 +11,9 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..backends.array import Storage
-from ..core import place
-from .observe import Observation
+from ...backends.array import Storage
+from ...core import place
+from ..trace.observe import Observation
 from .walk import TooMuchError, Walk, at_use
 
 __all__ = ["TooMuchError", "Watch"]

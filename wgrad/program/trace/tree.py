@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.varying import Varying
-from ..core import Value
-from ..errors import ArgumentError
+from ...backends.varying import Varying
+from ...core import Value
+from ...errors import ArgumentError
 
 _PLAIN = frozenset({int, bool, str, bytes, type(None), type(...), range})
 _CLOSED = frozenset({"wgrad", "numpy", "builtins", *sys.stdlib_module_names})

@@ -11,19 +11,22 @@ from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from typing import Any, NamedTuple
 
-from .. import random, tape
-from ..backends.array import Array, Storage
-from ..backends.base import Device
-from ..backends.threefry import split_seed
-from ..backends.tracing import traced_by
-from ..core import Node, Op, Value, caller, place
-from ..dtypes import DType
-from ..errors import GradientError
-from ..interrupts import interruptible
-from ..layout import Layout
-from ..ops.indexing import outlier
-from ..tensor import Tensor
-from .build import Executor
+from ... import random, tape
+from ...backends.array import Array, Storage
+from ...backends.base import Device
+from ...backends.threefry import split_seed
+from ...backends.tracing import traced_by
+from ...core import Node, Op, Value, caller, place
+from ...dtypes import DType
+from ...errors import GradientError
+from ...interrupts import interruptible
+from ...layout import Layout
+from ...ops.indexing import outlier
+from ...tensor import Tensor
+from ..guard.watch import Watch
+from ..ir import Program
+from ..run.build import Executor
+from ..run.loan import Loan
 from .finish import (
     Bindings,
     NodeKey,
@@ -33,12 +36,9 @@ from .finish import (
     shifted,
 )
 from .grads import KIND, Touched, entry_state
-from .ir import Program
-from .loan import Loan
 from .observe import Observation, Observer
-from .trace import Tracer
+from .tracer import Tracer
 from .tree import Same, fill, take_apart, template
-from .watch import Watch
 
 NO, HISTORY, LEAF = range(3)  # whether a tensor requires grad, and why
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .ir import Program, Step
+from ..ir import Program, Step
 
 
 def risks_first(program: Program, is_risky: Callable[[Step], bool]) -> tuple[Program, int]:

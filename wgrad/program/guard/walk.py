@@ -33,13 +33,16 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.array import Storage
-from ..backends.base import Device
-from ..core import Node, Op, Value, place
-from ..dtypes import DType
-from ..errors import TraceError
-from ..random import Generator
-from ..tape import reachable
+from ...backends.array import Storage
+from ...backends.base import Device
+from ...core import Node, Op, Value, place
+from ...dtypes import DType
+from ...errors import TraceError
+from ...random import Generator
+from ...tape import reachable
+from ..trace.names import first_use, names_in, names_of_class, nested
+from ..trace.observe import Observation
+from ..trace.tree import is_closed, token
 from .identity import (
     Chosen,
     Identities,
@@ -52,8 +55,6 @@ from .identity import (
     target,
     version,
 )
-from .names import first_use, names_in, names_of_class, nested
-from .observe import Observation
 from .opaque import (
     CACHE,
     DICE,
@@ -65,7 +66,6 @@ from .opaque import (
     value_of,
 )
 from .parts import parts_of
-from .tree import is_closed, token
 
 LIMIT = 50_000  # things to watch; a function that sees more runs as it is
 _MOST_BYTES = 1 << 26  # of arrays, which are compared as a whole

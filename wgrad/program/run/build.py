@@ -6,14 +6,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ..backends.array import Storage
-from ..backends.base import Device
-from ..backends.families import Draw
-from .interpret import Interpreter
-from .ir import Program
-from .limits import Limits
-from .lower import numpy
-from .passes import FUSION, SWITCHED_OFF, simplify
+from ...backends.array import Storage
+from ...backends.base import Device
+from ...backends.families import Draw
+from ..interpret import Interpreter
+from ..ir import Program
+from ..limits import Limits
+from ..lower import numpy
+from ..passes import FUSION, SWITCHED_OFF, simplify
 
 
 class Executor(Protocol):
@@ -64,8 +64,8 @@ def build(
         left_out |= set(numpy.WITHOUT)
         return numpy.NumpyExecutor(simplify(program, numpy.LIMITS, left_out, note), device)
     # Imported where there is a WebGPU device, and so wgpu.
-    from ..backends.webgpu.kernels import WebGpuDevice
-    from .lower.webgpu import WebGpuExecutor, limits_of
+    from ...backends.webgpu.kernels import WebGpuDevice
+    from ..lower.webgpu import WebGpuExecutor, limits_of
 
     assert isinstance(device, WebGpuDevice)
     return WebGpuExecutor(simplify(program, limits_of(device), left_out, note), device)

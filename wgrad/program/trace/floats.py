@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..backends.varying import Numbers, Varying
-from ..recent import Recent
+from ...backends.varying import Numbers, Varying
+from ...recent import Recent
 
 KINDS = 64  # of calls whose floats are remembered
 Place = int | str  # of an argument: its position, or its name

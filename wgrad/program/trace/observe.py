@@ -15,10 +15,10 @@ from collections.abc import Callable
 from types import BuiltinFunctionType, CodeType, FrameType, ModuleType
 from typing import Any, cast
 
-from ..core import place
+from ...core import place
+from ..guard.opaque import ASKING, FILES, HOUSEKEEPING, QUIET, verdict
 from .collecting import rest, work
 from .names import BY_STRING, asks_for_a_constant, names_in, words_of
-from .opaque import ASKING, FILES, HOUSEKEEPING, QUIET, verdict
 from .tree import is_closed
 
 _OURS, _QUIET, _LIBRARY, _USER = range(4)

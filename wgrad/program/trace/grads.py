@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core import Node, Value
-from ..tape import ZERO
+from ...core import Node, Value
+from ...tape import ZERO
 
 PRESENCE = 1  # the function saw whether it was None
 KIND = 2  # ... whether it was a tensor, and which layout that had

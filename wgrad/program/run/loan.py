@@ -10,11 +10,11 @@ import weakref
 from functools import partial
 from typing import Any
 
-from .. import tape
-from ..backends.array import Array, Storage
-from ..backends.tracing import UNBACKED
-from ..core import Node
-from ..tensor import Tensor
+from ... import tape
+from ...backends.array import Array, Storage
+from ...backends.tracing import UNBACKED
+from ...core import Node
+from ...tensor import Tensor
 
 
 class _Lent:

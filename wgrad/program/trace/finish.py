@@ -14,15 +14,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ..backends.array import Storage
-from ..backends.families import Copy
-from ..core import Node, Value
-from ..layout import Layout
-from ..tensor import Tensor
-from .ir import Program, Step
-from .slots import Ref, Slot
-from .trace import Tracer
-from .watch import Watch
+from ...backends.array import Storage
+from ...backends.families import Copy
+from ...core import Node, Value
+from ...layout import Layout
+from ...tensor import Tensor
+from ..guard.watch import Watch
+from ..ir import Program, Step
+from ..slots import Ref, Slot
+from .tracer import Tracer
 
 NodeKey = int | Node  # the node of an argument, by its position, or one that is the same always
 

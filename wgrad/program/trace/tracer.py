@@ -18,24 +18,24 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..backends import families
-from ..backends.array import Array, Number, Storage
-from ..backends.base import Device
-from ..backends.faults import Faults
-from ..backends.tracing import UNBACKED, Live, traced_by
-from ..backends.varying import Varying
-from ..core import Node, Value, caller, place
-from ..dtypes import DType, bool_, int32
-from ..errors import TraceError
-from ..interrupts import whole
-from ..layout import Layout, Shape
-from ..ops.elementwise import where
-from ..ops.indexing import Allowed, checked, outlier
-from ..ops.intervals import union
+from ...backends import families
+from ...backends.array import Array, Number, Storage
+from ...backends.base import Device
+from ...backends.faults import Faults
+from ...backends.tracing import UNBACKED, Live, traced_by
+from ...backends.varying import Varying
+from ...core import Node, Value, caller, place
+from ...dtypes import DType, bool_, int32
+from ...errors import TraceError
+from ...interrupts import whole
+from ...layout import Layout, Shape
+from ...ops.elementwise import where
+from ...ops.indexing import Allowed, checked, outlier
+from ...ops.intervals import union
+from ..ir import Draws, Step
+from ..slots import Ref, Slot
 from .bounded import Suspect, bounded, settled
 from .grads import Touched
-from .ir import Draws, Step
-from .slots import Ref, Slot
 
 Origin = Any  # what `caller` returns
 

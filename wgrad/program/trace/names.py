@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
-from .identity import is_filled
+from ..guard.identity import is_filled
 
 # Functions that find an attribute by a string; their calls are looked at one by one.
 BY_STRING = frozenset({"getattr", "hasattr", "setattr", "delattr"})
