@@ -24,6 +24,7 @@ LAYERS = {
     "errors": 0,
     "dtypes": 0,
     "layout": 0,
+    "origin": 0,
     "environment": 0,
     "forking": 0,
     "interrupts": 0,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..backends.array import Array, Number
 from ..backends.base import Device
+from ..errors import DeviceError
 from .values import Input, Value
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ REGISTRY: dict[str, Op] = {}  # every op by its name: what tests and tools itera
 
 
 class Call:
-    """One use of an op, as listeners see it."""
+    """One use of an op: what it was applied to, and what it gave."""
 
     __slots__ = ("inputs", "op", "out", "params")
 
@@ -75,6 +76,10 @@ class Op(ABC):
     def __repr__(self) -> str:
         return f"<wgrad op {self.name}>"
 
+    def check_devices(self, inputs: Sequence[Any]) -> None:
+        """Raise DeviceError for inputs of two devices."""
+        check_devices(self.name, inputs)
+
     def __reduce__(self) -> str:
         return self.name
 
@@ -103,3 +108,14 @@ def register(op: Op) -> Op:
     assert op.name not in REGISTRY, op.name
     REGISTRY[op.name] = op
     return op
+
+
+def check_devices(op: str, inputs: Iterable[Any]) -> None:
+    """Raise DeviceError when tensors among the inputs live on two devices."""
+    devices = [x.device for x in inputs if isinstance(x, Value)]
+    for device in devices[1:]:
+        if device is not devices[0]:
+            raise DeviceError(
+                f"{op}: one tensor is on {devices[0].name} and another on {device.name}: move one "
+                "with .to(device)"
+            )
