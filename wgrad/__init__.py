@@ -109,6 +109,7 @@ from .inspection import (
     result_type,
 )
 from .inspection import array_namespace_info as __array_namespace_info__
+from .nn.called import functional_call
 from .ops.elementwise import abs_ as abs
 from .ops.elementwise import (
     acos,
@@ -240,6 +241,7 @@ from .transforms import (
     jvp,
     value_and_grad,
     vjp,
+    vmap,
 )
 from .version import __version__
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import sys
-from types import CodeType
+import warnings
+from types import CodeType, FrameType
 
 _our_globals: set[int] = set()  # ids of the namespaces of wgrad's modules
 
@@ -30,3 +31,12 @@ def place(origin: tuple[CodeType, int] | None) -> str:
     code, last = origin
     lines = next(itertools.islice(code.co_positions(), last // 2, None), (None,))
     return f"{code.co_filename}, line {lines[0]}"
+
+
+def warn(text: str) -> None:
+    """Warn at the user's line."""
+    level = 2
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("wgrad"):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, stacklevel=level)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..backends.array import Array
-from ..core import Node, Value
+from ..core import Node, Value, wrap
 from ..errors import GradientError
 from ..origin import place
 
@@ -36,6 +38,25 @@ def unfollowed(array: Array) -> Node:
     node = Node()
     node.version = array.storage.version
     return node
+
+
+def unrecorded(x: Any) -> Any:
+    """Return `x` without what the innermost level has recorded of it: `detach` cuts all levels."""
+    if x.node is None or x.node.outer is None:
+        return x.detach()
+    node = Node()
+    node.outer = x.node.outer
+    return wrap(x.array, node)
+
+
+def is_tracked(x: Value) -> bool:
+    """Return whether gradients lead to `x`, or to the batch that it is an example of."""
+    node = x.node
+    while node is not None:
+        if node.requires_grad:
+            return True
+        node = node.outer
+    return False
 
 
 def check_assigned(x: Value, where: str) -> None:
