@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from .. import core, tape
 from ..backends.array import Array
 from ..backends.tracing import tracing
-from ..core import Value, apply
-from ..core.batched import levels, memory
+from ..core import Node, Value, apply
+from ..core.batched import everything, levels, memory
 from ..errors import GradientError
 from ..interrupts import handled_outside, interrupts_wait, whole
 from ..ops import indexing as primitives
@@ -146,18 +146,21 @@ def _apart(x: Array, target: Array) -> Array:
 # What follows a tensor.
 def _check_identity(x: Tensor, value: Tensor) -> None:
     """Raise GradientError where the history of a tensor that is assigned to would be wrong."""
-    recorded = tape.is_recording() and x.requires_grad
-    if recorded:
-        origin = x.node
-        while origin is not None and origin.op is not None and origin.op.is_view:
-            (origin,) = origin.parents
-        if origin is not None and origin.op is None:
+    if tape.is_recording() and tape.is_tracked(x):
+        node = x.node
+        while node is not None:  # of an example, and then of the whole batch
+            origin: Node | None = node
+            while origin is not None and origin.op is not None and origin.op.is_view:
+                (origin,) = origin.parents
+            node = node.outer
+            if origin is None or origin.op is not None or not origin.requires_grad:
+                continue
             what = "is a leaf that requires grad" if x.is_leaf else "is a view of such a leaf"
             raise GradientError(
                 f"x[...] = value: the tensor {what}, and its old values would lose their gradient: "
                 "use no_grad(), assign to a copy(), or build the result with wg.where or wg.concat"
             )
-    elif x.size < x.array.storage.size and not tape.is_followed(x):
+    elif everything(x).size < memory(x.array).size and not tape.is_followed(x):
         raise GradientError(
             "x[...] = value: the value is tracked, and the tensor is a view of one that is not: "
             "assign to that with one key, as in x[0, 1] = value, or to a copy()"

@@ -49,7 +49,9 @@ def record(op: Op, inputs: tuple[Input, ...], params: dict[str, Any], out: Tenso
         names += rule.saves
     if not tracked:
         if op.is_view and out.array.storage.history is not None:
+            outer = None if out.node is None else out.node.outer
             out.node = unfollowed(out.array)
+            out.node.outer = outer
         return
     node = out.node
     if node is None:

@@ -309,6 +309,9 @@ class Tensor(Operators, Methods, Gradients):
         target = lowered(self) if isinstance(mine, Batched) and mine.level is level else self
         with interrupts_wait():
             target._write(whole)
+            written = everything(self).array
+            if mine.history is not None and written.layout.size == written.storage.size:
+                mine.history = None
             self._identity_changed()
 
     def _has_changed(self, bounds: tuple[int, int] | None = None) -> None:
