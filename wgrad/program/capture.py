@@ -634,7 +634,7 @@ class _NoHistory(Op):
         )
 
     def push(self, call: Any, tangents: Any) -> Tensor | None:
-        raise NotImplementedError  # no listener hears of it
+        raise NotImplementedError  # nor does an interpreter
 
 
 _no_history = _NoHistory("compile", (lambda: None,))
