@@ -14,6 +14,7 @@ import wgrad as wg
 from wgrad import nn, optim
 from wgrad.backends.array import Array
 from wgrad.backends.base import Device
+from wgrad.backends.families import Matmul
 from wgrad.backends.webgpu.problem import Config
 from wgrad.layout import Layout
 from wgrad.program.interpret import Interpreter
@@ -292,7 +293,7 @@ def test_fusion_products_of_every_kind_take_epilogues(webgpu, monkeypatch, parts
             normal(5, columns),
         )
         executor = replays(case, webgpu)
-        products = [d for d in executor.dispatches if d.step.kind == "matmul"]
+        products = [d for d in executor.dispatches if isinstance(d.step.work, Matmul)]
         assert len(products) == (1 if parts == 1 else 2)
 
 

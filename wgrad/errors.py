@@ -8,6 +8,7 @@ Each class is also the built-in kind that a Python user would catch:
     ├── ArgumentError           ValueError    an argument outside its domain
     │   └── CallError           TypeError     arguments of kinds that a function cannot work with
     ├── DTypeError              TypeError     dtypes that do not fit, or that the device lacks
+    ├── UnknownNameError        AttributeError  PyTorch's name for something, and ours for it
     ├── IndexRangeError         IndexError    an index or a class label outside its range
     ├── LinAlgError             LinAlgError   NumPy's, a ValueError: a matrix without the result
     ├── GradientError           RuntimeError  misuse of the tape
@@ -24,8 +25,8 @@ Each class is also the built-in kind that a Python user would catch:
 
 A message says in one sentence what came and what is needed, and is raised before anything is
 dispatched: no tensor has changed when one of these arrives. Two come later: the IndexRangeError
-for an index that a compiled function computed (see `compile`), and the ObserverError of one who is
-told afterwards.
+for an index that a compiled function computed (see `compile`), and an ObserverError, at the end of
+the block that observes.
 """
 
 from typing import Any
@@ -55,6 +56,10 @@ class CallError(ArgumentError, TypeError):
 
 class DTypeError(WgradError, TypeError):
     """Dtypes (or types) that do not fit, or that the device lacks."""
+
+
+class UnknownNameError(WgradError, AttributeError):
+    """A name that PyTorch has; the message says what to write here."""
 
 
 class IndexRangeError(WgradError, IndexError):
@@ -94,7 +99,7 @@ class InterpreterError(WgradError, RuntimeError):
 
 
 class ObserverError(WgradError, RuntimeError):
-    """An observer raised when it was told of what had run; the tensors are as that left them."""
+    """An observer raised when it was told of what had run, which was done all the same."""
 
 
 class VmapError(WgradError, RuntimeError):
@@ -107,6 +112,9 @@ class OutOfMemoryError(WgradError, MemoryError):
 
 class MissingDependencyError(WgradError, ImportError):
     """An optional package is not installed."""
+
+
+__all__ = [name for name, x in vars().items() if isinstance(x, type) and issubclass(x, WgradError)]
 
 
 def shown(value: Any, depth: int = 2) -> str:

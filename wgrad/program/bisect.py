@@ -16,14 +16,16 @@ from unittest import mock
 
 from ..backends.array import Array, Storage
 from ..backends.base import Device
+from ..backends.families import Draw
 from ..layout import Layout
 from . import compile as compiling
 from .build import Executor, History, build
 from .differences import TOLERANCE, Difference, Results, differences, largest
-from .interpret import Draw, Interpreter
-from .ir import Program, Slot, Step
+from .interpret import Interpreter
+from .ir import Program, Step
 from .listing import listing, step_lines
 from .passes import PASSES
+from .slots import Slot
 
 RUNS = 3  # of each program that are compared: those that are traced, and a replay
 
@@ -228,12 +230,14 @@ class Checked:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._executor, name)
 
-    def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
+    def run(
+        self, inputs: Sequence[Storage], draw: Draw, spare: list[Any] | None = None
+    ) -> list[Storage]:
         """Run once; after a finding no run is compared any more."""
         if not self._left:
-            return self._executor.run(inputs, draw)
+            return self._executor.run(inputs, draw, spare)
         before = _copies(self._traced, inputs)
-        outs = self._executor.run(inputs, draw)
+        outs = self._executor.run(inputs, draw, spare)
         found = self._find(before, draw, _read(self._traced, inputs, outs))
         self._left = 0 if found else self._left - 1
         return outs

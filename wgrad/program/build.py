@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from ..backends.array import Storage
 from ..backends.base import Device
-from .interpret import Draw, Interpreter
+from ..backends.families import Draw
+from .interpret import Interpreter
 from .ir import Program
 from .limits import Limits
 from .lower import numpy
@@ -21,8 +22,14 @@ class Executor(Protocol):
     program: Program
     device: Any
 
-    def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
-        """Run once: update `inputs` in place, and return the outputs' storages, in order."""
+    def run(
+        self, inputs: Sequence[Storage], draw: Draw, spare: list[Any] | None = None
+    ) -> list[Storage]:
+        """Run once: update `inputs` in place, and return the outputs' storages, in order.
+
+        A run that raises has changed nothing outside. Outputs may take the buffers in `spare`, if
+        nothing is written there by a run that raises.
+        """
 
 
 @dataclass

@@ -16,13 +16,15 @@ from math import prod
 from typing import Any
 
 from ..backends.base import Device
+from ..backends.families import InPlace, Map, Matmul, Reduce, Scan, ScatterAdd
+from ..backends.fold import Fold
 from ..layout import Layout
 from .build import Executor, History
-from .graph import Fold, Graph
-from .interpret import Interpreter
-from .ir import Program, Ref, Step
-from .plan import Plan, plan_memory
+from .graph import Graph
+from .ir import Batch, Fused, Product, Program, Step
+from .plan import Plan
 from .plan import nbytes as slot_bytes
+from .slots import Ref
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,7 @@ class Explanation:
 def explain(executor: Executor, history: History, device: Device) -> Explanation:
     """Return what the program of an executor does."""
     program = executor.program
-    planned = not isinstance(executor, Interpreter)
-    plan = plan_memory(program, device) if planned else Plan({}, ())
+    plan: Plan = getattr(executor, "plan", Plan({}, ()))  # the interpreter has none
     launched: Counter[int] = Counter()
     groups: Counter[int] = Counter()
     for d in getattr(executor, "dispatches", ()):
@@ -126,7 +127,7 @@ def explain(executor: Executor, history: History, device: Device) -> Explanation
         kernels=kernels,
         block_bytes=kept,
         output_bytes=handed_out,
-        peak_bytes=kept + handed_out if planned else peak_of(program, device, eager=False),
+        peak_bytes=kept + handed_out if plan.places else peak_of(program, device, eager=False),
         eager_bytes=peak_of(history.traced, device),
     )
 
@@ -146,7 +147,7 @@ def peak_of(program: Program, device: Device, eager: bool = True) -> int:
     for i, step in enumerate(program.steps):
         last |= dict.fromkeys((home[slot] for slot in step.reads()), i)
         for out in step.outs:
-            if eager and step.kind in ("write", "scatter"):
+            if eager and isinstance(step.work, InPlace):
                 home[out.index] = home[next(step.refs()).slot]
                 fresh.discard(out.index)
             else:
@@ -184,23 +185,22 @@ def _kernel(step: Step, plan: Plan, device: Device, launched: int, groups: int) 
 
 def operations(step: Step) -> int:
     """Return the arithmetic of a step."""
-    if step.kind == "batch":
-        return sum(map(operations, step.params["parts"]))
-    if step.kind == "fused":
-        return _graph_operations(step.params["graph"], step.inputs)
-    if step.kind == "matmul":
-        a, b = step.inputs[:2]
-        assert isinstance(a, Ref) and isinstance(b, Ref)
-        epilogue: Graph | None = step.params.get("epilogue")
-        after = 0
-        if epilogue is not None:
-            after = _graph_operations(epilogue, (0, *step.inputs[2:]))
-        columns = b.layout.shape[step.params["lead"] + step.params["inner"] :]
-        return 2 * a.layout.size * prod(columns) + after
-    if step.kind == "map":
-        return step.out.size
-    if step.kind in ("reduce", "scan", "scatter_add"):
-        return max(ref.layout.size for ref in step.refs())
+    match step.work:
+        case Batch(parts):
+            return sum(map(operations, parts))
+        case Fused(graph):
+            return _graph_operations(graph, step.inputs)
+        case Matmul(lead, inner) as work:
+            a, b = step.inputs[:2]
+            assert isinstance(a, Ref) and isinstance(b, Ref)
+            after = 0
+            if isinstance(work, Product):
+                after = _graph_operations(work.graph, (0, *step.inputs[2:]))
+            return 2 * a.layout.size * prod(b.layout.shape[lead + inner :]) + after
+        case Map():
+            return step.out.size
+        case Reduce() | Scan() | ScatterAdd():
+            return max(ref.layout.size for ref in step.refs())
     return 0
 
 

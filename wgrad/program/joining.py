@@ -16,9 +16,10 @@ from ..dtypes import DType
 from ..layout import Layout
 from .domains import Seen, as_elements, as_rows, reshaped, row_view, seen_through
 from .graph import Graph, Statement
-from .ir import Program, Ref, Slot, Step, operand_key
+from .ir import Program, Step, fused, operand_key
 from .limits import Limits
 from .ordering import Order
+from .slots import Ref, Slot
 
 PRODUCT = -1  # the slot that stands for a matmul's product in the graph over it
 
@@ -43,7 +44,7 @@ class Joiner:
         """
         for first in self.program.steps:
             step: Step | None = first
-            while step is not None and step in self.order and step.kind == "fused":
+            while step is not None and step in self.order and step.is_fused:
                 step = grown(self, step)
         return self.done()
 
@@ -58,17 +59,19 @@ class Joiner:
 
         It is what `fits` asks of the joined step, before they are joined, which costs more.
         """
-        first, second = a.params["graph"], b.params["graph"]
+        first, second = a.graph, b.graph
+        if len(first.statements) + len(second.statements) > self.limits.statements:
+            return False
+        sets = b.reads(), a.reads(), b.writes(), needed
+        if sum(map(len, sets)) <= self.limits.buffers:
+            return True
         slots = (b.reads() - a.writes()) | a.reads() | b.writes() | needed
-        return (
-            len(first.statements) + len(second.statements) <= self.limits.statements
-            and len(slots - {PRODUCT}) <= self.limits.buffers
-        )
+        return len(slots - {PRODUCT}) <= self.limits.buffers
 
     def needed(self, a: Step, b: Step) -> frozenset[int]:
         """Return which results of `a` something other than `b` needs."""
         return frozenset(
-            slot for slot in a.writes() if slot in self._kept or self._others_read(slot, b)
+            [slot for slot in a.writes() if slot in self._kept or self._others_read(slot, b)]
         )
 
     def _others_read(self, slot: int, b: Step) -> bool:
@@ -77,7 +80,7 @@ class Joiner:
 
     def only_reader(self, a: Step, b: Step) -> bool:
         """Whether nothing but `b` needs what `a` makes."""
-        return not self.needed(a, b)
+        return not any(slot in self._kept or self._others_read(slot, b) for slot in a.writes())
 
     def join(self, a: Step, b: Step, joined: Step) -> None:
         """Put `joined` in the place of `b`, and of `a`, which comes first.
@@ -148,7 +151,7 @@ def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> 
         *(r.moved(later) for r in second.results),
     ]
     graph = Graph(shape, axes, tuple(operands.dtypes), statements, tuple(results))
-    both = Step("fused", tuple(operands.inputs), tuple(outs), {"graph": graph})
+    both = fused(graph, operands.inputs, tuple(outs))
     vars(both)["operands"] = operands.places  # which it would find out anew
     return both
 
@@ -185,8 +188,8 @@ class _Operands:
 
 def _one_domain(a: Step, b: Step) -> tuple[Seen, Seen] | None:
     """Return both graphs over one domain: that of whichever has folds, else b's, else a's."""
-    x: Seen = (a.params["graph"], a.inputs)
-    y: Seen = (b.params["graph"], b.inputs)
+    x: Seen = (a.graph, a.inputs)
+    y: Seen = (b.graph, b.inputs)
     flip = bool(x[0].axes) and not y[0].axes
     if flip:
         x, y = y, x
@@ -207,14 +210,14 @@ def _one_domain(a: Step, b: Step) -> tuple[Seen, Seen] | None:
 
 def _pulled(a: Step, b: Step, needed: frozenset[int]) -> tuple[Seen, Seen] | None:
     """Return an elementwise `a` computed where `b` reads it, if `b` does so through one view."""
-    graph: Graph = b.params["graph"]
+    graph: Graph = b.graph
     views = {ref.layout for ref in b.refs() if ref.slot in a.writes()}
-    if needed or len(views) != 1 or len(a.outs) != 1 or a.params["graph"].axes:
+    if needed or len(views) != 1 or len(a.outs) != 1 or a.graph.axes:
         return None
     (view,) = views
     if view.size > a.out.size:
         return None  # it would be computed again and again
-    found = seen_through(a.params["graph"], a.inputs, view)
+    found = seen_through(a.graph, a.inputs, view)
     if found is None:
         return None
     seen, inputs = found
@@ -229,11 +232,11 @@ def _pulled(a: Step, b: Step, needed: frozenset[int]) -> tuple[Seen, Seen] | Non
 
 def fits(step: Step, limits: Limits) -> bool:
     """Whether one kernel may hold the step."""
+    if len(step.graph.statements) > limits.statements:
+        return False
+    if len(step.inputs) > limits.numbers:  # else no more of them are numbers
+        numbers = sum(not isinstance(x, Ref) for x in step.inputs)
+        if numbers > limits.numbers:
+            return False
     slots = step.reads() | step.writes()
-    numbers = sum(not isinstance(x, Ref) for x in step.inputs)
-    graph: Graph = step.params["graph"]
-    return (
-        len(slots - {PRODUCT}) <= limits.buffers
-        and numbers <= limits.numbers
-        and len(graph.statements) <= limits.statements
-    )
+    return len(slots - {PRODUCT}) <= limits.buffers

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..backends.base import Device
+from ..backends.families import InPlace
 from ..layout import Layout
 from .domains import row_view
 from .graph import Graph
 from .interpret import last_uses
-from .ir import Program, Ref, Slot, Step
+from .ir import Batch, Fused, Product, Program, Step
+from .slots import Ref, Slot
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,11 @@ class Plan:
         return sum(self.blocks)
 
 
-def plan_memory(program: Program, device: Device) -> Plan:
-    """Return where every slot of a program lives on a device."""
+def plan_memory(program: Program, device: Device, settled: int = 0) -> Plan:
+    """Return where every slot of a program lives on a device.
+
+    What the first `settled` steps make lies in no input's memory: the run may still fail.
+    """
     memory = program.memory()
     position = {slot.index: i for i, slot in enumerate(program.inputs)}
     places = {slot: Place("input", i) for slot, i in position.items()}
@@ -60,7 +65,8 @@ def plan_memory(program: Program, device: Device) -> Plan:
             if out.index in target:
                 old = target[out.index]
                 free = last_read.get(old, -1) <= i and may_overwrite(step, memory[old], out)
-                places[out.index] = Place("input" if free else "swap", position[old])
+                in_place = free and i >= settled
+                places[out.index] = Place("input" if in_place else "swap", position[old])
             elif out.index not in places:
                 heir = next(
                     (
@@ -121,26 +127,25 @@ def may_overwrite(step: Step, old: Slot, out: Slot) -> bool:
     """Whether `step` may write `out` into the memory of `old`, which it may be reading."""
     if (old.size, old.dtype) != (out.size, out.dtype):
         return False
-    if step.kind == "batch":
+    work = step.work
+    if isinstance(work, Batch):
         return all(
             may_overwrite(part, old, out)
             if out.index in part.writes()
             else old.index not in part.reads()
-            for part in step.params["parts"]
+            for part in work.parts
         )
     if old.index not in step.reads():
         return True
-    if step.kind in ("write", "scatter"):
+    if isinstance(work, InPlace):
         base, *placed = step.refs()
         return base.slot == old.index and all(x.slot != old.index for x in placed)
-    if step.kind == "fused":
-        return _aligned(step.params["graph"], step.inputs, step, old, out)
-    if step.kind == "matmul" and step.params.get("epilogue") is not None:
-        factors = {x.slot for x in step.inputs[:2] if isinstance(x, Ref)}
-        inputs = (0, *step.inputs[2:])
-        return old.index not in factors and _aligned(
-            step.params["epilogue"], inputs, step, old, out
-        )
+    if isinstance(work, (Fused, Product)):
+        factors, inputs = step.inputs[: work.factors], step.inputs[work.factors :]
+        if any(isinstance(x, Ref) and x.slot == old.index for x in factors):
+            return False
+        operands = (0, *inputs) if factors else inputs  # the product is no memory
+        return _aligned(work.graph, operands, step, old, out)
     return False
 
 

@@ -6,11 +6,13 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from ...backends.array import Array, Number, Storage, product_shape
 from ...backends.events import WATCHERS, Doing, during, launched
-from ...backends.tracing import Live
+from ...backends.families import Draw, Family, InPlace, Matmul, Random
+from ...backends.tracing import UNBACKED, Live
 from ...backends.webgpu.device import Buffer, Pipeline, Window
 from ...backends.webgpu.kernels import WebGpuDevice
 from ...backends.webgpu.launching import scalar_bits
@@ -20,14 +22,16 @@ from ...backends.webgpu.replay import Replay
 from ...backends.webgpu.windows import cuts
 from ...dtypes import DType
 from ...layout import Layout
-from ..interpret import Draw, told_step
-from ..ir import Program, Ref, Slot, Step
+from ..interpret import told_step
+from ..ir import Batch, Draws, Fused, Program, Step
 from ..joining import PRODUCT
 from ..limits import Limits
 from ..passes.folds import split_long_folds
 from ..passes.lift import lift_to_graphs
 from ..passes.products import as_fused
 from ..plan import Place, Plan, nbytes, plan_memory
+from ..risks import risks_first
+from ..slots import Ref, Slot
 from .kernels import Kernel, epilogue, fused_kernel
 from .windows import Cutter, Part
 
@@ -110,37 +114,25 @@ class WebGpuExecutor:
         sizes = {i: nbytes(slot, device) for i, slot in program.memory().items()}
         self._large = frozenset(i for i, size in sizes.items() if size > most)
         program = program.with_steps([one for step in program.steps for one in self._apart(step)])
-        self.program = program
         self.device = device
         self._hardware = not device.gpu.is_software if hardware is None else hardware
-        self.plan: Plan = plan_memory(program, device)
         self._memory = program.memory()
         self._blocks: dict[object, GpuStorage] = {}
-        self._scratch: dict[object, int] = {}
-        self.dispatches: list[Dispatch] = []
-        # What a run does in order: replays of dispatches, and steps that the device does itself.
-        self._stages: list[tuple[Replay, list[Dispatch]] | Step] = []
-        ready: list[Dispatch] = []
-        for i, step in enumerate(program.steps):
-            if any(out.size for out in step.outs):
-                made = self._lowered(i, step)
-                if made is None:
-                    self._end_stage(ready)
-                    self._stages.append(step)
-                    ready = []
-                else:
-                    ready += [replace(d, position=i) for d in made]
-        self._end_stage(ready)
+        # Steps that the device does itself, between two replays. Each of them may lack memory, but
+        # the one replay after them does all of its work, or none of it.
+        self._by_hand: dict[int, Step] = {}
+        while not self._lower(*risks_first(program, lambda step: id(step) in self._by_hand)):
+            pass
         self._take_blocks()
         found: dict[object, _LiveNumber] = {}
-        self._draws: list[tuple[Replay, int, Step]] = []
+        self._draws: list[tuple[Replay, int, Draws]] = []
         for replay, dispatches in self._replays():
             for start, d in zip(replay.starts, dispatches, strict=True):
                 for at, x, dtype in d.live:
                     number = found.setdefault(x.call, _LiveNumber(x))
                     number.places.append((replay, start + at, dtype))
-                if d.step.kind == "random":
-                    self._draws.append((replay, start, d.step))
+                if isinstance(d.step.work, Draws):
+                    self._draws.append((replay, start, d.step.work))
         self._live = list(found.values())
         self._fresh = [self._memory[slot] for slot in program.outputs]
         self._swaps = [
@@ -150,14 +142,43 @@ class WebGpuExecutor:
         ]
 
     # Lowering.
+    def _lower(self, program: Program, settled: int) -> bool:
+        """Make the stages; say no where steps turn out to be the device's that were not known."""
+        self.program = program
+        self.plan: Plan = plan_memory(program, self.device, settled)
+        self._last = {out.index for step in program.steps[settled:] for out in step.outs}
+        self._scratch: dict[object, int] = {}
+        self.dispatches: list[Dispatch] = []
+        # What a run does in order: replays of dispatches, and steps that the device does itself.
+        self._stages: list[tuple[Replay, list[Dispatch]] | Step] = []
+        known = len(self._by_hand)
+        stages: list[list[Dispatch] | Step] = []
+        ready: list[Dispatch] = []
+        for i, step in enumerate(program.steps):
+            if any(out.size for out in step.outs):
+                made = None if id(step) in self._by_hand else self._lowered(i, step)
+                if made is None:
+                    self._by_hand[id(step)] = step
+                    stages += [ready, step]
+                    ready = []
+                else:
+                    ready += [replace(d, position=i) for d in made]
+        if len(self._by_hand) > known:
+            return False
+        for stage in (*stages, ready):
+            if isinstance(stage, Step):
+                self._stages.append(stage)
+            else:
+                self._end_stage(stage)
+        return True
+
     def _home(self, slot: int) -> object:
         return self.plan.places.get(slot, slot)
 
     def _apart(self, step: Step) -> list[Step]:
         """Return a step, or the parts of a batch that touches large slots."""
-        if step.kind != "batch" or not self._is_large(step):
-            return [step]
-        return list(step.params["parts"])
+        work = step.work
+        return list(work.parts) if isinstance(work, Batch) and self._is_large(step) else [step]
 
     def _is_large(self, step: Step) -> bool:
         """Whether one binding, or a count in u32, may not suffice for something that it touches."""
@@ -177,14 +198,12 @@ class WebGpuExecutor:
     def _lowered(self, i: int, step: Step) -> list[Dispatch] | None:
         """Return the launches of a step; None where the device has to do it itself in every run."""
         if self._is_large(step):
-            return self._in_windows(step) if step.kind == "fused" else None
-        if step.kind in ("fused", "batch"):
+            return self._in_windows(step) if step.is_fused else None
+        if isinstance(step.work, (Fused, Batch)):
             return [self._fused(step, self._home)]
-        if step.kind == "matmul":
-            found = self._product(i, step)
-            if found is not None:
-                return found
-            return self._unfused_product(i, step)
+        if isinstance(step.work, Matmul):
+            found = self._product(i, step, step.work)
+            return self._unfused_product(i, step, step.work) if found is None else found
         return self._by_device(i, step)
 
     def _in_windows(self, step: Step) -> list[Dispatch] | None:
@@ -213,18 +232,15 @@ class WebGpuExecutor:
             _live(kernel, 0),
         )
 
-    def _product(self, i: int, step: Step) -> list[Dispatch] | None:
+    def _product(self, i: int, step: Step, work: Matmul) -> list[Dispatch] | None:
         """Return the launches of a matmul, or None where its axes are too many."""
         a, b = step.inputs[:2]
         assert isinstance(a, Ref) and isinstance(b, Ref)
-        lead, inner = step.params["lead"], step.params["inner"]
-        problem = Problem.of(a.layout, b.layout, a.dtype, lead, inner)
+        problem = Problem.of(a.layout, b.layout, a.dtype, work.lead, work.inner)
         if problem is None:
             return None
-        fused = as_fused(step)
-        output, kernel = epilogue(
-            fused.params["graph"], fused.inputs, step.outs, problem.n, self._home
-        )
+        after = as_fused(step)
+        output, kernel = epilogue(after.graph, after.inputs, step.outs, problem.n, self._home)
         made = []
         for launch in self.device.products.plan(problem, output):
             homes: list[object] = []
@@ -252,12 +268,11 @@ class WebGpuExecutor:
             )
         return made
 
-    def _unfused_product(self, i: int, step: Step) -> list[Dispatch] | None:
+    def _unfused_product(self, i: int, step: Step, work: Matmul) -> list[Dispatch] | None:
         """Return a matmul by the device's own means, and what follows it as a kernel after it."""
         a, b = step.inputs[:2]
         assert isinstance(a, Ref) and isinstance(b, Ref)
-        lead, inner = step.params["lead"], step.params["inner"]
-        shape = product_shape(a.layout.shape, b.layout.shape, lead, inner)
+        shape = product_shape(a.layout.shape, b.layout.shape, work.lead, work.inner)
         product = Slot(PRODUCT - 1 - i, shape, a.dtype)
         self._scratch[product.index] = nbytes(product, self.device)
         over = as_fused(step)
@@ -265,7 +280,7 @@ class WebGpuExecutor:
             replace(x, slot=product.index) if isinstance(x, Ref) and x.slot == PRODUCT else x
             for x in over.inputs
         )
-        plain = Step("matmul", (a, b), (product,), {"lead": lead, "inner": inner})
+        plain = Step(Matmul(work.lead, work.inner), (a, b), (product,))
         made = self._by_device(i, plain)
         return made and [*made, self._fused(replace(over, inputs=inputs), self._home)]
 
@@ -284,7 +299,8 @@ class WebGpuExecutor:
             args.append(Array(stand_ins[x.slot], x.layout, x.dtype))
         homes = {s.buffer: self._home(slot) for slot, s in stand_ins.items()}
         with device.gpu.recorded() as launches:
-            out = self._record(step, args, homes)
+            in_place = bool(args) and homes[args[0].storage.buffer] == self._home(step.out.index)
+            out = self._record(step.work, args, in_place)
         homes[out.storage.buffer] = self._home(step.out.index)
         made = []
         most = device.gpu.largest_binding
@@ -296,38 +312,18 @@ class WebGpuExecutor:
                 if buffer not in homes:
                     homes[buffer] = self._foreign(i, buffer)
                 bound.append(homes[buffer])
-            if step.kind == "random":
+            if isinstance(step.work, Draws):
                 groups = -(-(step.out.size + 2) // 2 // RANDOM_THREADS) + 1
             made.append(Dispatch(pipeline, tuple(bound), params, groups, step))
         return made
 
-    def _record(self, step: Step, args: list[Array], homes: dict[Buffer, object]) -> Array:
-        device, params = self.device, step.params
-        if step.kind == "matmul":
-            return device.matmul(args[0], args[1], params["lead"], params["inner"])
-        if step.kind == "reduce":
-            return device.reduce(params["kind"], args[0], params["axes"], step.out.dtype)
-        if step.kind == "scan":
-            return device.scan(params["kind"], args[0], params["axis"], params["back"])
-        if step.kind == "scatter_add":
-            return device.scatter_add(args[0], args[1], params["axis"], params["size"])
-        if step.kind == "argsort":
-            return device.argsort(args[0], params["axis"], params["descending"])
-        if step.kind == "searchsorted":
-            return device.searchsorted(args[0], args[1], params["right"])
-        if step.kind == "random":
-            return device.random(params["kind"], (0, 0), 0, step.out.shape)
-        if step.kind == "place":
-            return device.place(args, params["targets"], step.out.shape, params["fill"])
-        assert step.kind in ("write", "scatter"), step.kind
-        base, *placed = args
-        in_place = homes[base.storage.buffer] == self._home(step.out.index)
-        out = base if in_place else device.copy(base)
-        if step.kind == "write":
-            device.write(out.view(params["target"]), *placed)
-        else:
-            index, values = placed
-            device.scatter(out.view(params["target"]), index, values, params["axis"])
+    def _record(self, work: Family, args: list[Array], in_place: bool) -> Array:
+        if isinstance(work, InPlace):
+            whole = args[0] if in_place else self.device.copy(args[0])
+            work.into(self.device, whole, args[1:])
+            return whole
+        work = work.unseeded() if isinstance(work, Draws) else work
+        (out,) = work.run(self.device, args)
         return out
 
     def _foreign(self, i: int, buffer: Buffer) -> object:
@@ -384,12 +380,41 @@ class WebGpuExecutor:
         return nbytes(slots[0], self.device)
 
     # Running.
-    def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
+    def run(
+        self, inputs: Sequence[Storage], draw: Draw, spare: list[Any] | None = None
+    ) -> list[Storage]:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
         device, pool = self.device, self.device.pool
-        outputs: list[Storage] = [
-            GpuStorage(device, pool, s.size, nbytes(s, device)) for s in self._fresh
-        ]
+        outputs: list[Storage] = []
+        lent: list[Storage] = []
+        try:
+            for slot in self._fresh:
+                storage = self._spared(slot, spare or [])
+                if storage is None:
+                    storage = GpuStorage(device, pool, slot.size, nbytes(slot, device))
+                else:
+                    lent.append(storage)
+                outputs.append(storage)
+            self._run_into(outputs, inputs, draw)
+        except BaseException:
+            for storage in lent:
+                storage.buffer = UNBACKED  # whose memory is the lender's again
+            raise
+        return outputs
+
+    def _spared(self, slot: Slot, spare: list[Buffer]) -> Storage | None:
+        """Return a storage with one of the spare buffers, if one fits and only the end writes."""
+        gpu = self.device.gpu
+        size = size_class(nbytes(slot, self.device), gpu.largest_binding, gpu.largest_buffer)
+        for i, buffer in enumerate(spare if slot.index in self._last else ()):
+            if buffer.nbytes == size:
+                storage = self.device.unbacked(slot.size)
+                storage.buffer = spare.pop(i)
+                return storage
+        return None
+
+    def _run_into(self, outputs: Sequence[Storage], inputs: Sequence[Storage], draw: Draw) -> None:
+        device, pool = self.device, self.device.pool
         swaps = [(i, GpuStorage(device, pool, s.size, nbytes(s, device))) for i, s in self._swaps]
         for live in self._live:
             now = live.number.read()
@@ -397,13 +422,12 @@ class WebGpuExecutor:
                 live.last = now
                 for replay, at, dtype in live.places:
                     replay.set_params(at, struct.pack("<I", scalar_bits(now, dtype)))
-        for replay, at, step in self._draws:
-            replay.set_params(at, _random_words(step, draw))
+        for replay, at, work in self._draws:
+            replay.set_params(at, _random_words(work.now(draw)))
         memory = _Memory(self._blocks, inputs, outputs, dict(swaps))
         self._run_stages(memory, draw)
         for i, fresh in swaps:
             inputs[i].buffer, fresh.buffer = fresh.buffer, inputs[i].buffer
-        return outputs
 
     def _run_stages(self, memory: _Memory, draw: Draw) -> None:
         for stage in self._stages:
@@ -472,8 +496,8 @@ def _live(kernel: Kernel, first: int) -> list[tuple[int, Live, DType]]:
     ]
 
 
-def _random_words(step: Step, draw: Draw) -> bytes:
+def _random_words(work: Random) -> bytes:
     """Return the Params of random.wgsl for the numbers of this run."""
-    key, counter = draw(step.params["generator"], step.params["offset"])
-    block, skip = divmod(counter, 2)
-    return struct.pack("<6I", *key, block & 0xFFFFFFFF, block >> 32, skip, step.out.size)
+    block, skip = divmod(work.counter, 2)
+    size = Layout.dense(work.shape).size
+    return struct.pack("<6I", *work.key, block & 0xFFFFFFFF, block >> 32, skip, size)

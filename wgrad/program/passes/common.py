@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..ir import Program, Ref, Step, number_key
+from ..ir import Program, Step
 from ..limits import Limits
+from ..slots import Ref
+from .base import runs_at
 
 
+@runs_at(20, fuses=False)
 def merge_common(program: Program, limits: Limits) -> Program:
     """Return the program with equal steps made one. A kept slot keeps a step of its own."""
     kept = program.kept
@@ -16,7 +19,7 @@ def merge_common(program: Program, limits: Limits) -> Program:
     same: dict[int, int] = {}
     steps: list[Step] = []
     for step in program.steps:
-        step = replace(step, inputs=tuple(renamed(x, same) for x in step.inputs))
+        step = with_renamed(step, same)
         is_kept = not step.writes().isdisjoint(kept)
         first = None if is_kept else seen.get(key := _key(step))
         if first is not None:
@@ -28,15 +31,19 @@ def merge_common(program: Program, limits: Limits) -> Program:
     return program.with_steps(steps)
 
 
+def with_renamed(step: Step, same: dict[int, int]) -> Step:
+    """Return a step that reads slots with the same values in the place of some."""
+    if same.keys().isdisjoint(step.reads()):
+        return step
+    return replace(step, inputs=tuple(renamed(x, same) for x in step.inputs))
+
+
 def renamed(x: Any, same: dict[int, int]) -> Any:
     """Return an input with its slot replaced by the one that has the same values."""
     return replace(x, slot=same[x.slot]) if isinstance(x, Ref) and x.slot in same else x
 
 
 def _key(step: Step) -> Any:
-    inputs = tuple(x if isinstance(x, Ref) else number_key(x) for x in step.inputs)
-    params = tuple(
-        (k, number_key(v) if k == "value" else v) for k, v in sorted(step.params.items())
-    )
+    work, inputs, _ = step.account
     shapes = tuple((out.shape, out.dtype) for out in step.outs)
-    return step.kind, inputs, shapes, params
+    return work, inputs, shapes
