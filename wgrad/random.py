@@ -23,10 +23,10 @@ from .backends.array import Array, Body
 from .backends.base import Device
 from .backends.threefry import bits as host_bits
 from .backends.threefry import split_seed
-from .backends.tracing import tracing
 from .checks.arguments import count as check_count
 from .core import caller, place
 from .core.batched import levels, raised
+from .core.tracing import tracing
 from .creation import DeviceLike, tensor
 from .devices import device as find_device
 from .dtypes import as_dtype

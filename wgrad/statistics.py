@@ -36,7 +36,7 @@ def stats(reset: bool = False) -> dict[str, int]:
 
     tracer = tracing()
     if tracer is not None:
-        tracer.asks("wg.stats")
+        tracer.cannot_repeat("calls wg.stats", ": the answer may be another at each call")
     found = asdict(COUNTERS)
     if reset:
         held = COUNTERS.bytes_allocated

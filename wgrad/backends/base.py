@@ -19,13 +19,14 @@ import numpy as np
 from ..dtypes import DType
 from ..errors import DTypeError, OutOfMemoryError
 from ..layout import Layout, Shape
+from ..origin import caller, place
 from ..statistics import COUNTERS
 from .array import Array, Body, Number, Storage
 from .events import WATCHERS, hears, observed
 from .families import FAMILIES, Family
 from .faults import Faults
 from .fold import Fold
-from .tracing import tracing, unheard
+from .tracing import DeviceTracer, tracing, unheard
 
 # The devices whose `with` blocks this context is in. The stack lives in the context, not on the
 # device, for several threads may enter one device at once.
@@ -41,7 +42,7 @@ def current_device() -> Device | None:
 def _asks_tracer(method: Callable, family: type[Family] | None = None) -> Callable:
     """Return a device method that leaves its work to the tracer, when one captures.
 
-    The work of a family is noted as such; what else touches memory the tracer has a method for.
+    The work of a family is noted as such; MEMORY says what becomes of the rest.
     """
 
     name = method.__name__
@@ -60,7 +61,7 @@ def _asks_tracer(method: Callable, family: type[Family] | None = None) -> Callab
                     raise
                 raise OutOfMemoryError(f"{self.name}: {error or 'no memory is left'}") from error
         if family is None:
-            return unheard(getattr(tracer, name), self, *args, **kwargs)
+            return unheard(MEMORY[name](tracer), self, *args, **kwargs)
         work, operands = family.of(*args, **kwargs)
         return unheard(tracer.noted, self, work, operands)
 
@@ -266,5 +267,26 @@ class Device(ABC):
             self.write(target, fresh)
 
 
-# What touches memory besides the kernel families.
-MEMORY = ("upload", "download", "host", "synchronize")
+def _refused(tracer: DeviceTracer, what: str, more: str = "") -> Callable[..., Any]:
+    """Return what refuses to do something, with the user's line in the midst of the sentence."""
+    return lambda device, *args: tracer.refuse(f"{what.format(*args)} at {place(caller())}{more}")
+
+
+# What touches memory besides the kernel families, and what stands for it while one traces.
+MEMORY: dict[str, Callable[[DeviceTracer], Callable[..., Any]]] = {
+    "upload": lambda tracer: tracer.upload,
+    "replace": lambda tracer: tracer.replace,
+    "download": lambda tracer: _refused(
+        tracer,
+        "the function reads a value (or moves one to another device)",
+        "; inside a compiled function tensors have no values: return the tensor and read it "
+        "outside",
+    ),
+    "host": lambda tracer: _refused(
+        tracer,
+        "{0}",
+        " is computed by NumPy on the host, and a compiled function does not leave its device: "
+        "call it outside, and pass its result as argument",
+    ),
+    "synchronize": lambda tracer: _refused(tracer, "the function waits for the device"),
+}

@@ -7,10 +7,40 @@ first run in which some were, and one of them. Knows no op, and no program.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..errors import WgradError
 from ..layout import Layout
 from .array import Array
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What integers may be: from `least` to `greatest`, or `besides`; and the error for others.
+
+    `error` takes one of the others and how the message goes on.
+    """
+
+    least: int
+    greatest: int
+    besides: int | None
+    error: Callable[[int, str], WgradError]
+
+    @property
+    def limits(self) -> tuple[int, int, int | None]:
+        """What `outlier` takes."""
+        return self.least, self.greatest, self.besides
+
+    def holds(self, found: tuple[int, int] | None) -> bool:
+        """Whether all that lies in an interval is allowed."""
+        return found is not None and self.least <= found[0] and found[1] <= self.greatest
+
+    def excludes(self, found: tuple[int, int] | None) -> bool:
+        """Whether nothing that lies in an interval is allowed."""
+        if found is None or (self.besides is not None and found[0] <= self.besides <= found[1]):
+            return False
+        return found[1] < self.least or self.greatest < found[0]
 
 
 class Check(NamedTuple):

@@ -1,4 +1,4 @@
-"""What stands between devices and a tracer: who captures, what changes, numbers that live on."""
+"""What stands between devices and a tracer: its contract, who captures, numbers that live on."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from types import FunctionType
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, Protocol, TypeVar
 
+import numpy as np
+
+from ..dtypes import DType
 from ..errors import TraceError
+
+if TYPE_CHECKING:  # they import what is below
+    from .array import Array
+    from .base import Device
+    from .families import Family, Operands
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -54,12 +62,42 @@ class _Unbacked:
 UNBACKED = _Unbacked()
 
 
-_tracer: ContextVar[Any] = ContextVar("wgrad_tracer", default=None)
+class DeviceTracer(Protocol):
+    """What devices, and all that stands below operations, need of whoever traces a function.
+
+    `core.tracing.Tracer` adds what knows of values and gradients.
+    """
+
+    start: int  # which trace it is: everything it makes has a node with a larger number
+
+    def noted(self, device: Device, work: Family, operands: Operands) -> Array | None:
+        """Write down work of a kernel family, and return its result unless it is in place."""
+
+    def upload(self, device: Device, data: np.ndarray, dtype: DType) -> Array:
+        """Take host data for a constant, the same in every run."""
+
+    def replace(self, device: Device, target: Array, fresh: Array) -> None:
+        """Let an array have the values of another of its shape from now on."""
+
+    def changing(self, owner: Any, *names: str) -> None:
+        """Remember attributes of `owner` (or the content of a list or dict) as they are now."""
+
+    def members_read(self, buffers: bool) -> None:
+        """Note that a module looks for its parameters and modules, or for its buffers too."""
+
+    def refuse(self, what: str) -> NoReturn:
+        """End the trace with an error, for there is no program that does `what`."""
+
+    def cannot_repeat(self, what: str, more: str = "") -> None:
+        """Let the function run uncompiled from now on, for it does `what` at the user's line."""
 
 
-# Returns the tracer (program/trace/tracer.py) that captures this context's work, or None. Every piece of
-# work asks for it, so it is no function around this one.
-tracing: Callable[[], Any] = _tracer.get
+current_tracer: ContextVar[Any] = ContextVar("wgrad_tracer", default=None)
+
+
+# Returns the tracer that captures this context's work, or None. Every piece of work asks for it, so
+# it is no function around this one. What knows of values asks core.tracing, for the same one.
+tracing: Callable[[], DeviceTracer | None] = current_tracer.get
 
 
 def unheard(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -86,14 +124,14 @@ class traced_by:
 
     __slots__ = ("_token", "_tracer")
 
-    def __init__(self, tracer: Any):
+    def __init__(self, tracer: DeviceTracer | None):
         self._tracer = tracer
 
     def __enter__(self) -> None:
-        self._token = _tracer.set(self._tracer)
+        self._token = current_tracer.set(self._tracer)
 
     def __exit__(self, *exc: object) -> None:
-        _tracer.reset(self._token)
+        current_tracer.reset(self._token)
 
 
 def changing(owner: Any, *names: str) -> None:
@@ -101,7 +139,7 @@ def changing(owner: Any, *names: str) -> None:
 
     They are put back when its trace fails; so is the content of a list or dict (with no names).
     """
-    tracer = _tracer.get()
+    tracer = tracing()
     if tracer is not None:
         tracer.changing(owner, *names)
 
@@ -111,6 +149,6 @@ def members_read(buffers: bool = False) -> None:
 
     It looks for parameters and modules, or for buffers too.
     """
-    tracer = _tracer.get()
+    tracer = tracing()
     if tracer is not None:
-        tracer.searched = max(tracer.searched, 1 + buffers)
+        tracer.members_read(buffers)

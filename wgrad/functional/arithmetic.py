@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import dtypes
+from ..backends.faults import Allowed
 from ..core import Value, apply, wrap
 from ..errors import ArgumentError, DTypeError, shown
 from ..ops import indexing, movement
@@ -44,7 +45,7 @@ def _checked_exponent(b: Any) -> Any:
         if b < 0:
             raise _no_integer(b, "")
     elif b.dtype.rank and b.array.layout.size:
-        b = indexing.checked(b, indexing.Allowed(0, 2**32, None, _no_integer))
+        b = indexing.checked(b, Allowed(0, 2**32, None, _no_integer))
     return b
 
 

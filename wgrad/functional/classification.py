@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..backends.tracing import tracing
 from ..core import Value, apply, check_devices
+from ..core.tracing import tracing
 from ..errors import ArgumentError, DTypeError, ShapeError, shown
 from ..indexing import index_tensor
 from ..layout import Shape, normalize_axis

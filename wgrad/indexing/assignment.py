@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from .. import core, tape
 from ..backends.array import Array
-from ..backends.tracing import tracing
 from ..core import Node, Value, apply
 from ..core.batched import everything, levels, memory
+from ..core.tracing import tracing
 from ..errors import GradientError
 from ..interrupts import handled_outside, interrupts_wait, whole
 from ..ops import indexing as primitives

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import dtypes
 from ..backends.base import Device
-from ..backends.tracing import tracing
 from ..core import Value
+from ..core.tracing import tracing
 from ..errors import DeviceError, DTypeError, IndexRangeError
 from ..layout import Shape
 from ..ops import indexing as primitives

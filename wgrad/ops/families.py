@@ -249,7 +249,7 @@ class Elementwise(Op):
             # A number beside float16 keeps float32's digits, which an array of it would not.
             else float(x)
             if not dtype.is_floating or dtype is dtypes.float16
-            else wrap(tracer.number(device, x, dtype))
+            else wrap(device.full((), x.live(), dtype))
             for x, dtype in zip(inputs, ins, strict=True)
         ]
 

@@ -10,7 +10,6 @@ and `place` overwrite part of a tensor, at a 1-d index and at a slice.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import MethodType
 from typing import Any
 
@@ -19,10 +18,11 @@ import numpy as np
 from .. import dtypes
 from ..backends.array import Array
 from ..backends.base import Device
+from ..backends.faults import Allowed
 from ..backends.fold import MAX, MIN
-from ..backends.tracing import tracing
 from ..core import REGISTRY, Op, Rule, Value, apply, register, wrap
 from ..core.batched import Batched, everything, lowered, raised
+from ..core.tracing import tracing
 from ..errors import DTypeError, IndexRangeError, WgradError
 from ..layout import Layout, Shape
 from . import intervals, movement
@@ -71,34 +71,6 @@ def outlier(x: Value, least: int, greatest: int, besides: int | None = None) -> 
     data = x.device.download(x.array)
     found = data[((data < least) | (data > greatest)) & (data != besides)]
     return int(found[0]) if found.size else None
-
-
-@dataclass(frozen=True)
-class Allowed:
-    """What integers may be: from `least` to `greatest`, or `besides`; and the error for others.
-
-    `error` takes one of the others and how the message goes on.
-    """
-
-    least: int
-    greatest: int
-    besides: int | None
-    error: Callable[[int, str], WgradError]
-
-    @property
-    def limits(self) -> tuple[int, int, int | None]:
-        """What `outlier` takes."""
-        return self.least, self.greatest, self.besides
-
-    def holds(self, found: tuple[int, int] | None) -> bool:
-        """Whether all that lies in an interval is allowed."""
-        return found is not None and self.least <= found[0] and found[1] <= self.greatest
-
-    def excludes(self, found: tuple[int, int] | None) -> bool:
-        """Whether nothing that lies in an interval is allowed."""
-        if found is None or (self.besides is not None and found[0] <= self.besides <= found[1]):
-            return False
-        return found[1] < self.least or self.greatest < found[0]
 
 
 def checked(x: Any, allowed: Allowed) -> Any:

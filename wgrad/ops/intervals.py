@@ -12,7 +12,8 @@ from typing import Any
 
 from ..backends.array import Array, Number
 from ..backends.fold import Fold, Interval
-from ..backends.tracing import Live, tracing
+from ..backends.tracing import Live
+from ..core.tracing import tracing
 from ..dtypes import DType, bool_, int32, uint32
 
 Rule = Callable[..., Interval]

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..backends.array import Body
-from ..backends.tracing import changing, traced_by, tracing
+from ..backends.tracing import changing, traced_by
+from ..core.tracing import tracing
 from ..creation import zeros_like
 from ..errors import ArgumentError, DTypeError, shown
 from ..interrupts import interrupts_wait, whole

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from ..backends.array import Array, Body, Number
-from ..backends.tracing import Live, changing, tracing
+from ..backends.tracing import Live, changing
+from ..core.tracing import tracing
 from ..dtypes import DType, float16, float32
 from ..errors import ArgumentError, DTypeError, GradientError, ShapeError, shown
 from ..interrupts import whole
@@ -101,15 +102,17 @@ class Optimizer(ABC):
     def _as_read(self, name: str) -> Any:
         """Return a setting that is asked for by name; a program that rests on it is told so."""
         value = getattr(self, name)
-        if self._is_found:
-            tracing().require(self._is_still, name, value)
+        tracer = tracing()
+        if tracer is not None and self._is_found:
+            tracer.require(self._is_still, name, value)
         return value
 
     def _assign(self, name: str, value: Any) -> None:
         """Assign a setting, which inside a function that is traced no replay would do again."""
-        if self._is_found:
+        tracer = tracing()
+        if tracer is not None and self._is_found:
             changing(self, name)
-            tracing().setting_assigned(f"{self._name}.{name.removeprefix('_')}")
+            tracer.cannot_repeat(f"assigns {self._name}.{name.removeprefix('_')}", " in every call")
         setattr(self, name, value)
 
     def _is_still(self, name: str, value: Any) -> bool:

@@ -13,10 +13,10 @@ from operator import call
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from .. import core
-from ..backends.tracing import tracing
 from ..checks.arguments import function as check_function
 from ..core import Input, Node, Op, Value
 from ..core.interpret import Context, current, within
+from ..core.tracing import tracing
 from ..errors import ArgumentError, GradientError
 from ..origin import caller, place
 from .identity import check_assigned, check_history, unfollowed

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..backends.array import Storage, births
-from ..backends.tracing import tracing
 from ..core import REGISTRY, Node, Value, apply
 from ..core.batched import everything, memory
+from ..core.tracing import tracing
 from ..errors import GradientError, shown
 from ..interrupts import handled_outside, whole
 from .record import is_recording, recording, restored

@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ...backends.array import Array, Number
-from ...backends.faults import Check, Faults
+from ...backends.faults import Allowed, Check, Faults
 from ...backends.fold import MAX, MIN, SUM, Fold
 from ...core import Value, wrap
 from ...dtypes import int32, uint32
 from ...layout import Layout
 from ...ops.elementwise import clamp, equal, greater, less, logical_and, logical_not, logical_or
 from ...ops.elementwise import where as where_
-from ...ops.indexing import Allowed
 from ...ops.intervals import HELD
 from ...ops.movement import cast
 

@@ -21,17 +21,18 @@ import numpy as np
 from ...backends import families
 from ...backends.array import Array, Number, Storage
 from ...backends.base import Device
-from ...backends.faults import Faults
+from ...backends.faults import Allowed, Faults
 from ...backends.tracing import UNBACKED, Live, traced_by
 from ...backends.varying import Varying
 from ...core import Node, Value, caller, place
 from ...core.batched import everything, memory
+from ...core.tracing import Tracer as Contract
 from ...dtypes import DType, bool_, int32
 from ...errors import TraceError
 from ...interrupts import whole
 from ...layout import Layout, Shape
 from ...ops.elementwise import where
-from ...ops.indexing import Allowed, checked, outlier
+from ...ops.indexing import checked, outlier
 from ...ops.intervals import union
 from ..ir import Draws, Step
 from ..slots import Ref, Slot
@@ -80,7 +81,7 @@ class Check:
         self.range = least, greatest, besides
 
 
-class Tracer:
+class Tracer(Contract):
     """One capture: the steps so far, and which slot each storage's values are in now."""
 
     def __init__(self, frozen: frozenset[Storage] = frozenset()) -> None:
@@ -218,28 +219,6 @@ class Tracer:
         digest = hashlib.blake2b(np.ascontiguousarray(data).tobytes(), digest_size=16).digest()
         self.constants[slot] = real.storage, (data.shape, digest, caller())
         return Array(storage, real.layout, dtype)
-
-    def download(self, device: Device, x: Array) -> NoReturn:
-        self.refuse(
-            f"the function reads a value (or moves one to another device) at "
-            f"{place(caller())}; inside a compiled function tensors have no values: return the "
-            "tensor and read it outside"
-        )
-
-    def host(
-        self, device: Device, name: str, function: Any, operands: Sequence[Array], dtype: DType
-    ) -> NoReturn:
-        self.refuse(
-            f"{name} at {place(caller())} is computed by NumPy on the host, and a compiled "
-            "function does not leave its device: call it outside, and pass its result as argument"
-        )
-
-    def synchronize(self, device: Device) -> NoReturn:
-        self.refuse(f"the function waits for the device at {place(caller())}")
-
-    def number(self, device: Device, x: Varying, dtype: DType) -> Array:
-        """Return a number that each run reads anew as an array without axes."""
-        return self._add(device, families.Full((), x.live(), dtype), ())
 
     def noted(
         self, device: Device, work: families.Family, operands: families.Operands
@@ -427,22 +406,19 @@ class Tracer:
                 f"{place(caller())}: make the tensor inside, or assign inside no_grad()"
             )
 
-    def setting_assigned(self, what: str) -> None:
-        """Note that the function assigns what programs read anew: it is left uncompiled.
+    def cannot_repeat(self, what: str, more: str = "") -> None:
+        """Note that a replay would not do what the function does: it is left uncompiled.
 
-        In the run of this trace, what has been read so far is what it was.
+        In the run of this trace, numbers that are read anew for every run are what they were.
         """
-        self.assigned = self.assigned or f"it assigns {what} at {place(caller())} in every call"
+        self.assigned = self.assigned or f"it {what} at {place(caller())}{more}"
         self.steps = [
             replace(s, inputs=tuple([float(x) if isinstance(x, Live) else x for x in s.inputs]))
             for s in self.steps
         ]
 
-    def asks(self, what: str) -> None:
-        """Note that the function asks for what a replay would not ask for again."""
-        where = place(caller())
-        told = f"it calls {what} at {where}: the answer may be another at each call"
-        self.assigned = self.assigned or told
+    def members_read(self, buffers: bool) -> None:
+        self.searched = max(self.searched, 1 + buffers)
 
     def each_run(self, callback: Callable[..., None], *args: Any) -> None:
         """Call `callback(1, *args)` before every later run; with -1 to undo it when that fails."""

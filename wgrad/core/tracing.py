@@ -1,0 +1,57 @@
+"""The contract of whoever traces a function: what operations, the tape and optimizers tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from ..backends import tracing as below
+from ..backends.array import Array, Storage
+from ..backends.faults import Allowed
+from ..backends.tracing import DeviceTracer
+from .values import Node, Value
+
+
+class Stream(Protocol):
+    """A generator of random numbers: a seed, and the count of numbers taken so far."""
+
+    seed: int
+    counter: int
+
+
+class Tracer(DeviceTracer, Protocol):
+    """Who takes the devices' place while a function runs once, and writes down what it does."""
+
+    # Integers, which have no values yet.
+    def own_bounds(self, x: Array) -> tuple[int, int] | None:
+        """Return what the elements lie between in every run; None where that is not known."""
+
+    def checked(self, x: Value, allowed: Allowed) -> Value:
+        """Return integers that all are allowed, and see to it in every run."""
+
+    def range_chosen(self, x: Value, least: int, greatest: int) -> bool:
+        """Return whether all integers lie in a range now; the program is for such runs alone."""
+
+    # Gradients and histories.
+    def grad_touched(self, node: Node, how: str) -> None:
+        """Note that a gradient is about to be used; `touch_grad` has the words for it."""
+
+    def restored(self, owner: Node, storage: Storage) -> None:
+        """Note that a gradient rests on a value which the call of `owner` saved."""
+
+    def history_assigned(self, x: Array) -> None:
+        """Note that tracked values are assigned to a tensor."""
+
+    # What a run does to the world besides.
+    def numbers_taken(self, generator: Stream, first: int, count: int) -> None:
+        """Note that `count` random numbers were drawn, from number `first` on."""
+
+    def each_run(self, callback: Callable[..., None], *args: object) -> None:
+        """Call `callback(1, *args)` before every later run; with -1 to undo it when that fails."""
+
+    def require(self, holds: Callable[..., bool], *args: object) -> None:
+        """Run the program only while `holds(*args)`: the path taken rests on it."""
+
+
+# Returns the tracer that captures this context's work, or None.
+tracing: Callable[[], Tracer | None] = below.current_tracer.get
