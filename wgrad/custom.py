@@ -5,18 +5,15 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import core, tape
 from .backends.array import Array, Number
 from .backends.base import Device
 from .checks.arguments import function as check_function
-from .core import Call, Op, Value
+from .core import Call, Op, Tensor, Value
 from .errors import DTypeError, GradientError, shown
 from .ops.families import guarded_op
-
-if TYPE_CHECKING:
-    from .tensor import Tensor
 
 
 class CustomOp(Op):

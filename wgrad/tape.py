@@ -12,18 +12,15 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from . import core
 from .backends.array import Array, Storage, births
 from .backends.tracing import tracing
 from .checks.arguments import function as check_function
-from .core import REGISTRY, Call, Node, Value
+from .core import REGISTRY, Call, Node, Tensor, Value
 from .errors import ArgumentError, GradientError, shown
 from .interrupts import handled_outside, whole
-
-if TYPE_CHECKING:
-    from .tensor import Tensor
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -21,6 +21,7 @@ from .creation import tensor
 from .errors import ArgumentError, DTypeError, GradientError, shown
 from .interrupts import handled_outside
 from .ops import movement
+from .shaping import reshape, stack
 from .tensor import Tensor
 
 
@@ -293,8 +294,6 @@ def jacobian(f: Callable, mode: str = "auto") -> Callable[..., Tensor]:
         )
 
     def compute(x: Any, *rest: Any, **kwargs: Any) -> Tensor:
-        from .shaping import reshape, stack
-
         x = _as_input(x, "jacobian", 0)
         if mode != "forward":
             out, pull = vjp(lambda a: f(a, *rest, **kwargs), x)

@@ -13,7 +13,7 @@ from .calling import (
 )
 from .op import INPUT_NAMES, REGISTRY, SAVED_NAMES, Call, Op, Rule, register
 from .origin import caller, place
-from .values import Input, Node, Value
+from .values import Input, Node, Tensor, Value
 
 __all__ = [
     "INPUT_NAMES",
@@ -25,6 +25,7 @@ __all__ = [
     "Node",
     "Op",
     "Rule",
+    "Tensor",
     "Value",
     "add_default_listener",
     "apply",

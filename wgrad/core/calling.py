@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from ..backends.array import Array, Number
 from ..backends.base import Device
 from ..errors import DeviceError, OutOfMemoryError
 from .op import Call, Op
-from .values import Input, Node, Value
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
+from .values import Input, Node, Tensor, Value
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -5,14 +5,11 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..backends.array import Array, Number
 from ..backends.base import Device
-from .values import Input, Value
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
+from .values import Input, Tensor, Value
 
 INPUT_NAMES = ("a", "b", "c", "d")  # how rules and kernels call an op's inputs
 SAVED_NAMES = frozenset({*INPUT_NAMES, "inputs", "out"})  # what a rule keeps alive by naming it

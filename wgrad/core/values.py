@@ -41,6 +41,14 @@ class Value:
         return self.array.storage.device
 
 
+if TYPE_CHECKING:
+    from ..tensor import Tensor as Tensor
+else:
+    # The one type that looks upward: what users are given is a Value with operators and methods,
+    # of a class that stands above all the functions it has. Annotations and isinstance() need no
+    # more than this; `wrap` makes one.
+    Tensor = Value
+
 Input = Value | Number
 _sequence = itertools.count(1)
 

@@ -16,6 +16,7 @@ from .. import dtypes
 from ..backends.array import Array, Storage
 from ..backends.numpy import as_numpy
 from ..backends.tracing import tracing
+from ..core import Tensor, wrap
 from ..devices import device as find_device
 from ..dtypes import DType, as_dtype
 from ..errors import (
@@ -26,7 +27,6 @@ from ..errors import (
     shown,
 )
 from ..layout import Layout
-from ..tensor import Tensor
 from .host import DeviceLike, from_host, host_array
 
 CPU = (1, 0)  # DLPack's device types: the host,
@@ -186,7 +186,7 @@ def _lent(data: np.ndarray, dtype: DType, target: Any) -> tuple[Tensor | None, s
         layout = Layout(data.shape, strides, -low)
     storage = Storage(target, flat, flat.size)
     storage.share()
-    return Tensor(Array(storage, layout, dtype)), ""
+    return wrap(Array(storage, layout, dtype)), ""
 
 
 def lend(x: Tensor, dl_device: tuple[int, int] | None, copy: bool | None) -> np.ndarray:

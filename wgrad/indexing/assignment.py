@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import core, tape
 from ..backends.array import Array
 from ..backends.tracing import tracing
-from ..core import Value, apply
+from ..core import Tensor, Value, apply
+from ..creation import tensor
 from ..errors import GradientError
 from ..interrupts import handled_outside, interrupts_wait, whole
 from ..ops import indexing as primitives
@@ -16,9 +17,6 @@ from ..ops.families import expanded, with_dtype
 from .indices import shaped
 from .joined import Joined, join
 from .keys import Key, is_bool, parse
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def setitem(x: Tensor, key: Any, value: Any) -> None:
@@ -87,8 +85,6 @@ def _broad_mask(key: Key, value: Tensor) -> Any:
 
 def _selected(view: Tensor, taken: Any, value: Tensor) -> Tensor:
     """Return the view with `value` where the mask is true."""
-    from ..creation import tensor
-
     mask, after = taken.index, len(view.shape) - taken.axis - len(taken.shape)
     if not isinstance(mask, Value):
         mask = tensor(mask, device=view.device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..creation import DeviceLike, full
+from ..creation.inputs import as_float
 from ..functional.activation import (
     celu,
     elu,
@@ -29,7 +30,6 @@ from ..ops.elementwise.activation import (
     silu,
 )
 from ..ops.elementwise.hyperbolic import tanh
-from ..shaping import as_float
 from ..tensor import Tensor
 from .layers import _size
 from .module import Module

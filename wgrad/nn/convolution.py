@@ -7,6 +7,7 @@ from math import prod
 from typing import Any
 
 from ..creation import DeviceLike
+from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, ShapeError, shown
 from ..functional.convolution import (
     Numbers,
@@ -20,7 +21,6 @@ from ..functional.convolution import (
 )
 from ..layout import Shape
 from ..random import uniform
-from ..shaping import as_tensor
 from ..tensor import Tensor
 from .layers import Seed, _generator, _size
 from .module import Module

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..creation import DeviceLike, ones, tensor, zeros
+from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, ShapeError
 from ..functional.normalization import (
     batch_norm,
@@ -16,7 +17,6 @@ from ..functional.normalization import (
 )
 from ..interrupts import whole
 from ..layout import normalize_shape
-from ..shaping import as_tensor
 from ..tensor import Tensor
 from .layers import _size
 from .module import Module

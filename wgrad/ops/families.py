@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,14 +21,12 @@ from ..backends.tracing import tracing
 from ..backends.varying import Varying
 from ..checks import guarded
 from ..checks.net import CAUGHT, translated
-from ..core import INPUT_NAMES, REGISTRY, Call, Input, Op, Value, apply, check_devices, wrap
+from ..core import INPUT_NAMES, REGISTRY, Call, Input, Op, Tensor, Value, apply, check_devices, wrap
+from ..creation import from_host, host_array
 from ..dtypes import DType
 from ..errors import ArgumentError, CallError, DTypeError, ShapeError, WgradError
 from ..layout import Layout, Shape, broadcast_shapes, normalize_axes
 from . import intervals
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 NUMBERS = (bool, int, float)
 
@@ -314,8 +312,6 @@ def coerce(op: str, inputs: Sequence[Any]) -> tuple[Input, ...]:
     NumPy's numbers become Python's: weak, and with all their digits.
     """
     # The one upward look: only for inputs that are not tensors yet.
-    from ..creation import from_host, host_array
-
     device = next((x.device for x in inputs if isinstance(x, Value)), None)
     kinds = {x.dtype for x in inputs if isinstance(x, Value)}
     like = next((d for d in (dtypes.float64, dtypes.float16) if d in kinds), dtypes.float32)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..backends.array import Array, Body
 from ..backends.tracing import changing, traced_by
-from ..checks.arguments import flag
+from ..checks.arguments import checked_flag
 from ..creation import zeros_like
 from ..errors import ArgumentError, DTypeError, shown
 from ..interrupts import interrupts_wait, whole
@@ -164,7 +164,7 @@ class SGD(Optimizer):
 
 def _checked_settings(momentum: Any, nesterov: Any, weight_decay: Any) -> tuple[float, bool, float]:
     momentum = checked_number(momentum, "SGD: momentum")
-    nesterov = flag(nesterov, "SGD", "nesterov")
+    nesterov = checked_flag(nesterov, "SGD", "nesterov")
     if nesterov and not momentum:
         raise ArgumentError("SGD: nesterov=True needs a momentum greater than 0")
     return momentum, nesterov, checked_number(weight_decay, "SGD: weight_decay")
