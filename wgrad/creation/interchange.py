@@ -234,12 +234,18 @@ def dlpack_device(x: Tensor) -> tuple[int, int]:
 
 def to_dlpack(
     x: Tensor,
-    stream: Any,
-    max_version: tuple[int, int] | None,
-    dl_device: tuple[int, int] | None,
-    copy: bool | None,
+    *,
+    stream: None = None,
+    max_version: tuple[int, int] | None = None,
+    dl_device: tuple[int, int] | None = None,
+    copy: bool | None = None,
 ) -> Any:
-    """Return the capsule that `Tensor.__dlpack__` hands out."""
+    """Hand the memory to another library: `numpy.from_dlpack(x)`, `torch.from_dlpack(x)`.
+
+    On the NumPy device both then hold one memory; what the other writes is unseen by the tape.
+    A view that runs backwards is copied. Raises: InterchangeError (a BufferError) for a tensor
+    that requires grad, and for one on a GPU unless the host (1, 0) is asked for.
+    """
     _check_copy(copy, "__dlpack__")
     if stream is not None:
         raise InterchangeError(

@@ -11,6 +11,9 @@ import numpy as np
 from .. import core, dtypes, functional, indexing, shaping, tape
 from ..backends.tracing import changing
 from ..core import Node, Value
+from ..creation import dlpack_device, host_array, tensor, to_dlpack
+from ..devices import default_device, log
+from ..devices import device as find_device
 from ..dtypes import as_dtype
 from ..errors import (
     ArgumentError,
@@ -22,6 +25,7 @@ from ..errors import (
     WgradError,
     shown,
 )
+from ..inspection import namespace
 from ..interrupts import handled_outside, interrupts_wait
 from ..layout import Shape, broadcast_shapes
 from ..ops import elementwise as ew
@@ -117,36 +121,14 @@ class Tensor(Operators, Methods, Gradients):
             )
         return self.numpy().astype(dtype or self.dtype.numpy, copy=False)
 
-    def __dlpack__(
-        self,
-        *,
-        stream: None = None,
-        max_version: tuple[int, int] | None = None,
-        dl_device: tuple[int, int] | None = None,
-        copy: bool | None = None,
-    ) -> Any:
-        """Hand the memory to another library: `numpy.from_dlpack(x)`, `torch.from_dlpack(x)`.
-
-        On the NumPy device both then hold one memory; what the other writes is unseen by the tape.
-        A view that runs backwards is copied. Raises: InterchangeError (a BufferError) for a tensor
-        that requires grad, and for one on a GPU unless the host (1, 0) is asked for.
-        """
-        from ..creation import to_dlpack
-
-        return to_dlpack(self, stream, max_version, dl_device, copy)
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        from ..creation import dlpack_device
-
-        return dlpack_device(self)
+    __dlpack__ = to_dlpack
+    __dlpack_device__ = dlpack_device
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         """Return the module whose functions take this tensor: `wgrad`, by the Array API standard.
 
         Raises: ArgumentError for a version of the standard that it does not follow.
         """
-        from ..inspection import namespace
-
         return namespace(api_version)
 
     def __complex__(self) -> complex:
@@ -176,8 +158,6 @@ class Tensor(Operators, Methods, Gradients):
     # Somewhere else, as something else.
     def to(self, device: Any) -> Tensor:
         """Return the tensor on `device`; itself when it is there already. Differentiable."""
-        from ..devices import device as find_device
-
         target = find_device(device)
         if target is self.device:
             return self
@@ -241,8 +221,6 @@ class Tensor(Operators, Methods, Gradients):
 
     def _for_assignment(self, value: Any, where: str) -> Tensor:
         """Return what is assigned here as a tensor, of any shape. Raises: DTypeError, ..."""
-        from ..creation import host_array, tensor
-
         if not isinstance(value, Tensor):
             value = host_array(value, where)
             if not self.dtype.is_floating and value.dtype.kind == "f":
@@ -322,11 +300,39 @@ class Tensor(Operators, Methods, Gradients):
         )
 
     # Indexing.
-    def __getitem__(self, key: Any) -> Tensor:
-        return indexing.getitem(self, key)
+    __getitem__ = indexing.getitem
+    __setitem__ = indexing.setitem
 
-    def __setitem__(self, key: Any, value: Any) -> None:
-        indexing.setitem(self, key, value)
+    # Functions of which one argument is written as several.
+    def reshape(self, *shape: Any, copy: bool | None = None) -> Tensor:
+        """Return `wg.reshape(x, shape)`: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""
+        return shaping.reshape(self, _one_or_many(shape), copy=copy)
+
+    def view(self, *shape: Any) -> Tensor:
+        """Return `wg.view(x, shape)`, which never copies: `x.view(2, -1)` or `x.view((2, -1))`."""
+        return shaping.view(self, _one_or_many(shape))
+
+    def permute_dims(self, *axes: Any) -> Tensor:
+        """Return `wg.permute_dims(x, axes)`: `x.permute_dims(1, 0)` or `x.permute_dims((1, 0))`."""
+        return shaping.permute_dims(self, _one_or_many(axes))
+
+    def broadcast_to(self, *shape: Any) -> Tensor:
+        """Return `wg.broadcast_to(x, shape)`, with one shape or its extents one by one."""
+        return shaping.broadcast_to(self, _one_or_many(shape))
+
+    # Functions whose second argument has a name here.
+    def pow(self, exponent: Any) -> Tensor:
+        """Return `x ** exponent`, as `wg.pow` does."""
+        return functional.pow(self, exponent)
+
+    def matmul(self, other: Any) -> Tensor:
+        """Return the matrix product `x @ other`, as `wg.matmul` does."""
+        return functional.matmul(self, other)
+
+
+def _one_or_many(items: tuple[Any, ...]) -> Any:
+    """Return the arguments of x.reshape(2, 3) and of x.reshape((2, 3)) alike."""
+    return items[0] if len(items) == 1 and isinstance(items[0], (tuple, list)) else items
 
 
 def _rebuilt(out: Tensor, requires_grad: bool, grad: Tensor | None, parameter: bool) -> Tensor:
@@ -346,10 +352,6 @@ def _unpickle(
     parameter: bool = False,
 ) -> Tensor:
     """Rebuild a pickled tensor on its device, or on the default one where that does not exist."""
-    from ..creation import tensor
-    from ..devices import default_device, log
-    from ..devices import device as find_device
-
     try:
         target = find_device(device)
     except ForkedError:

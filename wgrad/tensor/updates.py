@@ -8,17 +8,14 @@ new tensor takes the name instead, so that what was saved stays true.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import tape
 from ..backends.array import births
 from ..backends.tracing import changing
-from ..core import Value
+from ..core import Tensor, Value
 from ..errors import DTypeError, GradientError, ShapeError
 from ..ops.families import with_dtype
-
-if TYPE_CHECKING:
-    from . import Tensor
 
 
 def updated(x: Tensor, sign: str, function: Callable[[Any, Any], Tensor], other: Any) -> Tensor:

@@ -8,7 +8,7 @@ boolean partial selects instead of multiplying; None means that no derivative pa
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack, overload
 
 from ...backends.array import Body
 from ...core import register
@@ -16,18 +16,47 @@ from ...dtypes import DType
 from ..families import ARGUMENTS, Elementwise
 from ..intervals import Rule
 
+Partial = Callable | float | None
 
+
+class Entry(TypedDict, total=False):
+    """What an entry gives beside its name and its partials."""
+
+    wgsl: Required[str | Callable[..., str]]
+    numpy: Required[Callable[..., Any]]
+    kind: str
+    arguments: Sequence[str]
+    interval: Rule | None
+    doc: Required[str]
+
+
+@overload
+def elementwise(
+    name: str, *, partials: tuple[Partial], **entry: Unpack[Entry]
+) -> Elementwise[[Any]]: ...
+@overload
+def elementwise(
+    name: str, *, partials: tuple[Partial, Partial], **entry: Unpack[Entry]
+) -> Elementwise[[Any, Any]]: ...
+@overload
+def elementwise(
+    name: str, *, partials: tuple[Partial, Partial, Partial], **entry: Unpack[Entry]
+) -> Elementwise[[Any, Any, Any]]: ...
+@overload
+def elementwise(
+    name: str, *, partials: Sequence[Partial], **entry: Unpack[Entry]
+) -> Elementwise[...]: ...
 def elementwise(
     name: str,
     *,
     wgsl: str | Callable[..., str],
     numpy: Callable[..., Any],
-    partials: Sequence[Callable | float | None],
+    partials: Sequence[Partial],
     kind: str = "float",
     arguments: Sequence[str] = (),
     interval: Rule | None = None,
     doc: str,
-) -> Elementwise:
+) -> Elementwise[...]:
     """Declare an elementwise op of as many inputs as it has partials; a number is a constant one.
 
     `kind` is one of `Elementwise`'s. `arguments` names the inputs where the standard does not;
@@ -35,7 +64,9 @@ def elementwise(
     """
     rules = [_constant(p) if isinstance(p, (int, float)) else p for p in partials]
     names = arguments or ARGUMENTS[len(rules)]
-    op = Elementwise(name, Body(name, wgsl, numpy), kind, rules, names, doc, interval)
+    op: Elementwise[...] = Elementwise(
+        name, Body(name, wgsl, numpy), kind, rules, names, doc, interval
+    )
     register(op)
     return op
 
