@@ -28,6 +28,7 @@ from ..dtypes import DType
 from ..errors import ArgumentError, CallError, DTypeError, ShapeError, WgradError
 from ..layout import Layout, Shape, broadcast_shapes, normalize_axes
 from . import intervals
+from .accuracy import Accuracy
 
 NUMBERS = (bool, int, float)
 
@@ -122,10 +123,12 @@ class Elementwise(Op, Generic[P]):
         arguments: Sequence[str],
         doc: str,
         interval: intervals.Rule | None = None,
+        accuracy: Accuracy | None = None,
     ):
         told = ", ".join(f"{a} is {x}" for a, x in zip(INPUT_NAMES, arguments, strict=False))
         super().__init__(name, partials, f"{doc} Here {told}.")
         self.interval = interval
+        self.accuracy = accuracy
         self.body = body
         self.kind = kind
         self.arity = len(arguments)

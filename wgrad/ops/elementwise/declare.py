@@ -13,6 +13,7 @@ from typing import Any, Required, TypedDict, Unpack, overload
 from ...backends.array import Body
 from ...core import register
 from ...dtypes import DType
+from ..accuracy import Accuracy
 from ..families import ARGUMENTS, Elementwise
 from ..intervals import Rule
 
@@ -20,13 +21,14 @@ Partial = Callable | float | None
 
 
 class Entry(TypedDict, total=False):
-    """What an entry gives beside its name and its partials."""
+    """An entry without its partials, whose number tells type checkers how many inputs there are."""
 
     wgsl: Required[str | Callable[..., str]]
     numpy: Required[Callable[..., Any]]
     kind: str
     arguments: Sequence[str]
     interval: Rule | None
+    ulp: float | Accuracy | None
     doc: Required[str]
 
 
@@ -55,18 +57,20 @@ def elementwise(
     kind: str = "float",
     arguments: Sequence[str] = (),
     interval: Rule | None = None,
+    ulp: float | Accuracy | None = None,
     doc: str,
 ) -> Elementwise[...]:
     """Declare an elementwise op of as many inputs as it has partials; a number is a constant one.
 
     `kind` is one of `Elementwise`'s. `arguments` names the inputs where the standard does not;
-    `interval` says what integer results lie between (ops/intervals.py).
+    `interval` says what integer results lie between (ops/intervals.py). `ulp` is the largest error
+    that a result of floats may have, and every op that computes in floats states it.
     """
     rules = [_constant(p) if isinstance(p, (int, float)) else p for p in partials]
     names = arguments or ARGUMENTS[len(rules)]
-    op: Elementwise[...] = Elementwise(
-        name, Body(name, wgsl, numpy), kind, rules, names, doc, interval
-    )
+    accuracy = Accuracy(ulp) if isinstance(ulp, (int, float)) else ulp
+    body = Body(name, wgsl, numpy)
+    op: Elementwise[...] = Elementwise(name, body, kind, rules, names, doc, interval, accuracy)
     register(op)
     return op
 
