@@ -6,7 +6,7 @@ They are functions of Python, not the ops themselves, for these Python finds and
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import core, functional
 from ..core import Tensor, Value
@@ -59,18 +59,18 @@ class Operators(Value):
 
     __slots__ = ()
 
-    __add__: Binary = _left(ew.add)
-    __radd__: Binary = _right(ew.add)
-    __sub__: Binary = _left(ew.subtract)
-    __rsub__: Binary = _right(ew.subtract)
-    __mul__: Binary = _left(ew.multiply)
-    __rmul__: Binary = _right(ew.multiply)
-    __truediv__: Binary = _left(ew.divide)
-    __rtruediv__: Binary = _right(ew.divide)
-    __floordiv__: Binary = _left(ew.floor_divide)
-    __rfloordiv__: Binary = _right(ew.floor_divide)
-    __mod__: Binary = _left(ew.remainder)
-    __rmod__: Binary = _right(ew.remainder)
+    __add__: ClassVar[Binary] = _left(ew.add)
+    __radd__: ClassVar[Binary] = _right(ew.add)
+    __sub__: ClassVar[Binary] = _left(ew.subtract)
+    __rsub__: ClassVar[Binary] = _right(ew.subtract)
+    __mul__: ClassVar[Binary] = _left(ew.multiply)
+    __rmul__: ClassVar[Binary] = _right(ew.multiply)
+    __truediv__: ClassVar[Binary] = _left(ew.divide)
+    __rtruediv__: ClassVar[Binary] = _right(ew.divide)
+    __floordiv__: ClassVar[Binary] = _left(ew.floor_divide)
+    __rfloordiv__: ClassVar[Binary] = _right(ew.floor_divide)
+    __mod__: ClassVar[Binary] = _left(ew.remainder)
+    __rmod__: ClassVar[Binary] = _right(ew.remainder)
 
     def __divmod__(self, other: Any) -> tuple[Tensor, Tensor]:
         return ew.floor_divide(self, other), ew.remainder(self, other)
@@ -78,44 +78,44 @@ class Operators(Value):
     def __rdivmod__(self, other: Any) -> tuple[Tensor, Tensor]:
         return ew.floor_divide(other, self), ew.remainder(other, self)
 
-    __lshift__: Binary = _left(ew.bitwise_left_shift)
-    __rlshift__: Binary = _right(ew.bitwise_left_shift)
-    __rshift__: Binary = _left(ew.bitwise_right_shift)
-    __rrshift__: Binary = _right(ew.bitwise_right_shift)
-    __pow__: Binary = _left(functional.pow)
-    __rpow__: Binary = _right(functional.pow)
-    __matmul__: Binary = _left(functional.matmul)
-    __rmatmul__: Binary = _right(functional.matmul)
-    __neg__: Unary = _one(ew.negative)
+    __lshift__: ClassVar[Binary] = _left(ew.bitwise_left_shift)
+    __rlshift__: ClassVar[Binary] = _right(ew.bitwise_left_shift)
+    __rshift__: ClassVar[Binary] = _left(ew.bitwise_right_shift)
+    __rrshift__: ClassVar[Binary] = _right(ew.bitwise_right_shift)
+    __pow__: ClassVar[Binary] = _left(functional.pow)
+    __rpow__: ClassVar[Binary] = _right(functional.pow)
+    __matmul__: ClassVar[Binary] = _left(functional.matmul)
+    __rmatmul__: ClassVar[Binary] = _right(functional.matmul)
+    __neg__: ClassVar[Unary] = _one(ew.negative)
 
     def __pos__(self) -> Tensor:
         return core.apply(movement.alias, self)
 
-    __abs__: Unary = _one(ew.abs_)
-    __eq__: Binary = _left(ew.equal)  # type: ignore[assignment]  # elementwise, as in NumPy
-    __ne__: Binary = _left(ew.not_equal)  # type: ignore[assignment]  # elementwise, as in NumPy
-    __lt__: Binary = _left(ew.less)
-    __le__: Binary = _left(ew.less_equal)
-    __gt__: Binary = _left(ew.greater)
-    __ge__: Binary = _left(ew.greater_equal)
-    __and__: Binary = _left(ew.bitwise_and)
-    __rand__: Binary = _right(ew.bitwise_and)
-    __or__: Binary = _left(ew.bitwise_or)
-    __ror__: Binary = _right(ew.bitwise_or)
-    __xor__: Binary = _left(ew.bitwise_xor)
-    __rxor__: Binary = _right(ew.bitwise_xor)
-    __invert__: Unary = _one(ew.bitwise_invert)
+    __abs__: ClassVar[Unary] = _one(ew.abs_)
+    __eq__: ClassVar[Binary] = _left(ew.equal)  # type: ignore[assignment]  # elementwise, as in NumPy
+    __ne__: ClassVar[Binary] = _left(ew.not_equal)  # type: ignore[assignment]  # elementwise, as in NumPy
+    __lt__: ClassVar[Binary] = _left(ew.less)
+    __le__: ClassVar[Binary] = _left(ew.less_equal)
+    __gt__: ClassVar[Binary] = _left(ew.greater)
+    __ge__: ClassVar[Binary] = _left(ew.greater_equal)
+    __and__: ClassVar[Binary] = _left(ew.bitwise_and)
+    __rand__: ClassVar[Binary] = _right(ew.bitwise_and)
+    __or__: ClassVar[Binary] = _left(ew.bitwise_or)
+    __ror__: ClassVar[Binary] = _right(ew.bitwise_or)
+    __xor__: ClassVar[Binary] = _left(ew.bitwise_xor)
+    __rxor__: ClassVar[Binary] = _right(ew.bitwise_xor)
+    __invert__: ClassVar[Unary] = _one(ew.bitwise_invert)
 
-    __iadd__: Binary = _augmented("+=", ew.add)
-    __isub__: Binary = _augmented("-=", ew.subtract)
-    __imul__: Binary = _augmented("*=", ew.multiply)
-    __itruediv__: Binary = _augmented("/=", ew.divide)
-    __ifloordiv__: Binary = _augmented("//=", ew.floor_divide)
-    __imod__: Binary = _augmented("%=", ew.remainder)
-    __ipow__: Binary = _augmented("**=", functional.pow)
-    __imatmul__: Binary = _augmented("@=", functional.matmul)
-    __iand__: Binary = _augmented("&=", ew.bitwise_and)
-    __ior__: Binary = _augmented("|=", ew.bitwise_or)
-    __ixor__: Binary = _augmented("^=", ew.bitwise_xor)
-    __ilshift__: Binary = _augmented("<<=", ew.bitwise_left_shift)
-    __irshift__: Binary = _augmented(">>=", ew.bitwise_right_shift)
+    __iadd__: ClassVar[Binary] = _augmented("+=", ew.add)
+    __isub__: ClassVar[Binary] = _augmented("-=", ew.subtract)
+    __imul__: ClassVar[Binary] = _augmented("*=", ew.multiply)
+    __itruediv__: ClassVar[Binary] = _augmented("/=", ew.divide)
+    __ifloordiv__: ClassVar[Binary] = _augmented("//=", ew.floor_divide)
+    __imod__: ClassVar[Binary] = _augmented("%=", ew.remainder)
+    __ipow__: ClassVar[Binary] = _augmented("**=", functional.pow)
+    __imatmul__: ClassVar[Binary] = _augmented("@=", functional.matmul)
+    __iand__: ClassVar[Binary] = _augmented("&=", ew.bitwise_and)
+    __ior__: ClassVar[Binary] = _augmented("|=", ew.bitwise_or)
+    __ixor__: ClassVar[Binary] = _augmented("^=", ew.bitwise_xor)
+    __ilshift__: ClassVar[Binary] = _augmented("<<=", ew.bitwise_left_shift)
+    __irshift__: ClassVar[Binary] = _augmented(">>=", ew.bitwise_right_shift)
