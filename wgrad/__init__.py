@@ -15,6 +15,7 @@ from . import errors
 from .tensor import Tensor  # isort: skip  # first: the other modules make tensors
 
 from . import data, fft, linalg, nn, optim
+from .core import observe
 from .creation import (
     arange,
     asarray,

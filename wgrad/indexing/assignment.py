@@ -174,6 +174,5 @@ def _adopt(x: Tensor, out: Tensor) -> None:
     if node is not None:
         node.version = storage.version
         node.retains_grad = before is not None and before.retains_grad
-    for listener in core.listeners():
-        if hasattr(listener, "adopted"):
-            listener.adopted(x)
+    for interpreter in core.interpreters():
+        interpreter.adopted(x)

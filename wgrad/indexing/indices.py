@@ -7,7 +7,7 @@ from typing import Any
 from .. import dtypes
 from ..backends.base import Device
 from ..backends.tracing import tracing
-from ..core import Tensor, Value
+from ..core import Tensor
 from ..creation import from_host, host_array
 from ..errors import DeviceError, DTypeError, IndexRangeError
 from ..layout import Shape
@@ -18,12 +18,12 @@ from ..ops.elementwise import add, less, where
 
 def index_tensor(indices: Any, x: Tensor, op: str) -> Tensor:
     """Return `indices` as an integer tensor on the device of `x`."""
-    if isinstance(indices, Value):
+    if isinstance(indices, Tensor):
         if indices.device is not x.device:
             raise DeviceError(
                 f"{op}: the indices are on {indices.device.name} and the tensor on {x.device.name}"
             )
-        return indices  # type: ignore[return-value]  # a Value is a Tensor
+        return indices
     return host_indices(indices, x.device, op)
 
 

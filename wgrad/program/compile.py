@@ -17,8 +17,9 @@ from types import FrameType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from .. import forking, tape
+from ..backends.events import held
 from ..backends.tracing import tracing
-from ..core import listeners
+from ..core import interpreters
 from ..devices import default_device
 from ..errors import ArgumentError
 from ..interrupts import interruptible, interrupts_wait, is_between, whole
@@ -82,13 +83,9 @@ class Compiled(Generic[P, R]):
 
     # Calling it.
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        if (
-            tracing() is not None
-            or is_between()
-            or any(heard is not tape.record for heard in listeners())
-        ):
+        if tracing() is not None or is_between() or interpreters():
             # Inside another compiled function, in the handler of a signal that came in the midst of
-            # a trace, or where forward mode follows every operation.
+            # a trace, or where every operation is asked about (forward mode, vmap).
             return self._function(*args, **kwargs)
         leaves: list[Tensor] = []
         objects: list[Any] = []
@@ -194,7 +191,8 @@ class Compiled(Generic[P, R]):
         except BaseException:
             capture.undo()
             raise
-        result = capture.first_run(executor)
+        with held() as release:
+            result = capture.first_run(executor)
         self._newest = capture
         if floats is not None and floats.are_fixed():
             pass  # a program for these values alone, which no other call finds
@@ -207,6 +205,8 @@ class Compiled(Generic[P, R]):
         if reason is not None:
             self._give_up(signature, reason)
         self._make_room(signature)
+        capture.release()
+        release()
         return (result,)
 
     def _capture(
@@ -317,9 +317,10 @@ class Compiled(Generic[P, R]):
         executor = self._executors.get(key)
         if executor is None:
             history = History(program)
-            executor = interruptible(
-                copy_context(), build, program, device, self._fuse, history=history
-            )
+            with held():  # nothing runs yet
+                executor = interruptible(
+                    copy_context(), build, program, device, self._fuse, history=history
+                )
             self._executors[key], self._histories[executor] = executor, history
             if len(self._executors) > LIMIT:
                 self._executors.popitem(last=False)

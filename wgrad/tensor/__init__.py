@@ -206,10 +206,8 @@ class Tensor(Operators, Methods, Gradients):
                 "assign: the value requires grad, and assigning would lose its history: use "
                 "value.detach(), or no_grad()"
             )
-        for listener in core.listeners():
-            refuse = getattr(listener, "refuse_assignment", None)
-            if refuse is not None:
-                refuse(value)
+        for interpreter in core.interpreters():
+            interpreter.refuse_assignment(value)
         value._check_fits(self.shape, "assign")
         self._check_memory("assign")
         self._write(handled_outside(tape.recording, False, self._ready, value).array)
