@@ -148,6 +148,19 @@ def test_the_type_of_all_tensors_makes_none():
         assert not made or homes == ["tensor"] or name == "tensor", f"wgrad/{name}, lines {made}"
 
 
+def test_one_module_alone_says_what_a_write_does_to_versions_and_histories():
+    found = {
+        (name, target.attr)
+        for name, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign))
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Attribute) and target.attr in ("version", "history")
+    }
+    begun = {("backends.array", "version"), ("backends.array", "history"), ("core.op", "version")}
+    assert found == begun | {("tape.identity", "version"), ("tape.identity", "history")}
+
+
 def _mentions(path: Path, module: str) -> list[int]:
     """Return the lines that import `module`, by statement or by importlib."""
     lines = []

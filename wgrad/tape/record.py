@@ -13,13 +13,12 @@ from operator import call
 from typing import Any, ParamSpec, TypeVar
 
 from .. import core
-from ..backends.tracing import tracing
 from ..checks.arguments import function as check_function
 from ..core import Input, Node, Op, Tensor, Value
 from ..core.interpret import Context, current, within
-from ..errors import ArgumentError, GradientError
-from ..origin import caller, place
-from .identity import check_assigned, check_history, unfollowed
+from ..errors import ArgumentError
+from ..origin import caller
+from .identity import check_assigned, check_history, saved, stamp, unfollowed
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,41 +60,9 @@ def record(op: Op, inputs: tuple[Input, ...], params: dict[str, Any], out: Tenso
     if op.wants_shapes:
         node.shapes = tuple([v.array.layout.shape if isinstance(v, Value) else () for v in inputs])
     node.origin = caller()
-    node.version = out.array.storage.version
+    stamp(node, out.array)
     if names:
-        node.saved = {name: _save(name, inputs, out) for name in dict.fromkeys(names)}
-
-
-def _save(name: str, inputs: tuple[Input, ...], out: Tensor) -> Any:
-    """Return what `restored` needs; the output's own node is left out, for it would be a cycle."""
-    if name == "out":
-        return out.array, None, out.array.storage.version
-    if name == "inputs":
-        return [_save_input(x) for x in inputs]
-    return _save_input(inputs[core.INPUT_NAMES.index(name)])
-
-
-def _save_input(x: core.Input) -> Any:
-    return (x.array, x.node, x.array.storage.version) if isinstance(x, Value) else x
-
-
-def restored(owner: Node, name: str, saved: Any) -> Any:
-    """Return a saved value as a tensor with its identity. Raises: GradientError when it is gone."""
-    if isinstance(saved, list):
-        return [restored(owner, f"{i}", x) for i, x in enumerate(saved)]
-    if not isinstance(saved, tuple):
-        return saved
-    array, node, version = saved
-    if (tracer := tracing()) is not None:
-        tracer.restored(owner, array.storage)
-    if array.storage.version != version:
-        which = "output" if name == "out" else f"input {name}"
-        assert owner.op is not None
-        raise GradientError(
-            f"backward: the {which} of {owner.op.name} at {place(owner.origin)} was assigned "
-            "to after the tape saved it: assign after backward(), or compute with a copy"
-        )
-    return core.wrap(array, owner if name == "out" else node)
+        node.saved = {name: saved(name, inputs, out) for name in dict.fromkeys(names)}
 
 
 def is_recording() -> bool:

@@ -15,7 +15,8 @@ from ..backends.tracing import tracing
 from ..core import REGISTRY, Node, Tensor, apply
 from ..errors import GradientError, shown
 from ..interrupts import handled_outside, whole
-from .record import is_recording, recording, restored
+from .identity import restored
+from .record import is_recording, recording
 
 ZERO: Any = object()  # a gradient that zero_grad() has cleared, made of zeros when it is read
 

@@ -31,6 +31,7 @@ from ..layout import Shape, broadcast_shapes
 from ..ops import elementwise as ew
 from ..ops import movement, reduction
 from ..ops.families import expanded, with_dtype
+from ..tape import identity
 from .gradients import Gradients
 from .methods import Methods
 from .operators import Operators
@@ -183,10 +184,7 @@ class Tensor(Operators, Methods, Gradients):
 
     def detach(self) -> Tensor:
         """Return the same values (shared, not copied) with no history."""
-        out = Tensor(self.array)
-        if self.array.storage.history is not None:
-            out.node = tape.unfollowed(self.array)
-        return out
+        return Tensor(self.array, tape.unfollowed(self.array))
 
     def copy(self) -> Tensor:
         """Return a copy in memory of its own. Differentiable; `.detach().copy()` has no history."""
@@ -251,34 +249,7 @@ class Tensor(Operators, Methods, Gradients):
                 "share memory: assign to a copy()"
             )
 
-    def _write(self, source: Any, owned: bool = False) -> None:
-        """Give the tensor the values of an array, which nobody else holds when `owned`."""
-        bounds = source.storage.bounds
-        with interrupts_wait():  # new values are told from old ones by the version
-            if owned:
-                self.device.replace(self.array, source)
-            else:
-                self.device.write(self.array, source)
-            self._has_changed(bounds)
-
-    def _has_changed(self, bounds: tuple[int, int] | None = None) -> None:
-        """Note that the values are others now; `bounds` are those of all of them."""
-        storage, layout = self.array.storage, self.array.layout
-        storage.version += 1
-        whole = layout.contiguous and layout.size == storage.size
-        storage.bounds = bounds if whole else None
-        if whole:
-            storage.history = None
-        node = self.node
-        if node is None or (node.op is None and node.requires_grad):
-            return
-        if self.is_parameter:  # frozen: it has no history that could be wrong
-            changing(node, "version")
-            node.version = storage.version
-            return
-        changing(self, "node")
-        # A leaf stays one; any other identity was that of the old values.
-        self.node = None if storage.history is None else tape.unfollowed(self.array)
+    _write = identity.write
 
     # Copies and pickles: values and what a leaf carries; never the graph.
     def __deepcopy__(self, memo: dict) -> Tensor:
