@@ -24,7 +24,7 @@ PACKAGE = Path(wg.__file__).parent
 # the lines before its own, never from its own line or a later one.
 LAYERS = (
     ("errors", "forking", "interrupts", "origin", "recent", "statistics", "version"),
-    ("checks", "dtypes", "environment", "layout"),
+    ("checks", "dtypes", "environment", "layout", "names"),
     ("backends",),
     ("core", "devices"),
     ("tape",),
@@ -279,7 +279,8 @@ def test_asking_for_webgpu_without_wgpu_says_what_to_install(name: str):
     assert "wgpu" in done.stdout and "pip install" in done.stdout
 
 
-def test_environment_that_names_no_device_says_so():
+@pytest.mark.parametrize("name", ["cuda", "webgpu:", "webgpu: "])
+def test_environment_that_names_no_device_says_so(name: str):
     done = run(
         """
         import wgrad as wg
@@ -288,10 +289,11 @@ def test_environment_that_names_no_device_says_so():
         except wg.errors.DeviceError as error:
             print(error)
         """,
-        WGRAD_DEVICE="cuda",
+        WGRAD_DEVICE=name,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("WGRAD_DEVICE=cuda: ") and "numpy" in done.stdout
+    assert done.stdout.startswith(f"WGRAD_DEVICE={name}: device '{name}' is unknown: ")
+    assert "numpy" in done.stdout
 
 
 def test_warnings_and_prints_are_none_on_import():

@@ -11,10 +11,12 @@ from math import e, inf, nan, pi
 
 from . import checks as _checks
 from . import errors
+from . import names as _names
 
 from .tensor import Tensor  # isort: skip  # first: the other modules make tensors
 
 from . import data, fft, linalg, nn, optim
+from . import random as _random
 from .core import observe
 from .creation import (
     arange,
@@ -34,7 +36,7 @@ from .creation import (
     zeros_like,
 )
 from .custom import custom_op
-from .devices import default_device, device, devices, set_default_device
+from .devices import default_device, device, devices, set_default_device, stats
 from .dtypes import bool_ as bool
 from .dtypes import float16, float32, float64, int32, uint32
 from .functional import (
@@ -230,7 +232,6 @@ from .shaping import (
     unstack,
     view,
 )
-from .statistics import stats
 from .tape import enable_grad, no_grad
 from .transforms import (
     grad,
@@ -241,7 +242,7 @@ from .transforms import (
     value_and_grad,
     vjp,
 )
-from .version import __version__
+from .version import __version__ as __version__
 
 newaxis = None  # in x[newaxis, :], a new axis of extent 1
 
@@ -276,10 +277,17 @@ __all__ = [
     "tan", "tanh", "Tensor", "tensor", "tensordot", "tile", "topk", "trace", "transpose",
     "tril", "triu", "trunc", "uint32", "uniform", "unique_all", "unique_counts",
     "unique_inverse", "unique_values", "unstack", "value_and_grad", "var", "vecdot", "view",
-    "vjp", "where", "zeros", "zeros_like", "__array_api_version__", "__array_namespace_info__",
-    "__version__",
+    "vjp", "where", "zeros", "zeros_like",
 ]
 # fmt: on
 
+_names.publish(_sys.modules[__name__], "wg", "data", "errors", "fft", "linalg", "nn", "optim")
+_names.publish(nn, "nn", "functional")
+for _home, _label in (
+    *((nn.functional, "nn.functional"), (optim, "optim"), (data, "data"), (errors, "errors")),
+    *((fft, "wg.fft"), (linalg, "wg.linalg"), (_random, "wg.random")),
+):
+    _names.publish(_home, _label)
+_names.publish_class(Tensor)
 _checks.hang(_sys.modules[__name__], data, fft, linalg, nn, nn.functional, optim)
 _checks.hang_on_class(_Compiled, "__call__")

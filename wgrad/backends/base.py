@@ -22,7 +22,7 @@ from ..statistics import COUNTERS
 from .array import Array, Body, Number, Storage
 from .events import WATCHERS, observed
 from .faults import Faults
-from .tracing import tracing
+from .tracing import tracing, unheard
 
 # The devices whose `with` blocks this context is in. The stack lives in the context, not on the
 # device, for several threads may enter one device at once.
@@ -38,17 +38,19 @@ def current_device() -> Device | None:
 def _asks_tracer(method: Callable) -> Callable:
     """Return a device method that leaves its work to the tracer, when one captures."""
 
+    name = method.__name__
+
     @functools.wraps(method)
     def run(self: Device, *args: Any, **kwargs: Any) -> Any:
         tracer = tracing()
         if tracer is not None:
-            taken = getattr(tracer, method.__name__)
+            taken = getattr(tracer, name)
             if WATCHERS:
-                return observed(taken, self, args, kwargs, False)
-            return taken(self, *args, **kwargs)
+                return unheard(observed, taken, self, args, kwargs, False)
+            return unheard(taken, self, *args, **kwargs)
         try:
             if WATCHERS:
-                kernel = not self.launches and method.__name__ not in TRANSFERS
+                kernel = not self.launches and name not in TRANSFERS
                 return observed(method, self, args, kwargs, kernel)
             return method(self, *args, **kwargs)
         except MemoryError as error:

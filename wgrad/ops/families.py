@@ -152,7 +152,7 @@ class Elementwise(Op, Generic[P]):
             if len(inputs) != self.arity or named:
                 raise self._unfit(inputs, named)
             first: Array | None = None
-            agree = ready_made = True
+            agree = ready_made = floats = True
             for x in inputs:
                 if isinstance(x, Value):
                     if first is None:
@@ -166,12 +166,14 @@ class Elementwise(Op, Generic[P]):
                 elif type(x) not in NUMBERS:
                     return _called(self, coerce(self.name, inputs))
                 elif type(x) is not float:
-                    ready_made = False
+                    floats = False
             if first is None:
                 return _called(self, coerce(self.name, inputs))
             if ready_made and first.dtype.is_floating and self.kind in _ALIKE:
-                if self.kind != "compare" or first.dtype is not dtypes.float16:
-                    return apply(self, *inputs)  # type: ignore[arg-type]  # nothing to convert
+                if self.kind != "compare" or (floats and first.dtype is not dtypes.float16):
+                    if floats:
+                        return apply(self, *inputs)  # type: ignore[arg-type]  # nothing to convert
+                    return apply(self, *_as_floats(inputs, first.dtype, self.name))
             return self._converted(inputs, first.layout.shape if agree else None)
         except WgradError:
             raise
@@ -314,6 +316,11 @@ class Elementwise(Op, Generic[P]):
 
 def _called(op: Callable[..., Tensor], inputs: Sequence[Any]) -> Tensor:
     return op(*inputs)
+
+
+def _as_floats(inputs: Sequence[Any], dtype: DType, op: str) -> tuple[Any, ...]:
+    """Return inputs with all numbers as floats, which stand beside tensors of a float dtype."""
+    return tuple([x if isinstance(x, Value) else dtypes.cast_scalar(x, dtype, op) for x in inputs])
 
 
 def _converted_arrays(

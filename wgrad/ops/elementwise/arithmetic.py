@@ -65,8 +65,10 @@ def _of_weight(a: Any, b: Any) -> Any:
 
 def _weighted(a: Any, b: Any) -> Any:
     out = a * b
-    if isinstance(out, np.ndarray) and not np.isnan(np.min(out, initial=0)):
-        return out  # the usual case: to look at the results costs less than to choose each
+    if isinstance(out, np.ndarray):
+        least = np.minimum.reduce(out, axis=None, initial=0)
+        if least == least:  # no NaN, the usual case: a look costs less than to choose each
+            return out
     return np.where(np.logical_and(a == 0, np.isnan(out)), 0, out)
 
 

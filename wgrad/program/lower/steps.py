@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from ...backends import threefry
 from ...backends.array import product_shape
 from ...backends.numpy import add_at, positions, product, put, scanned
+from ...dtypes import held
 from ...layout import Layout
 from ..graph import Graph
 from ..ir import Ref, Step
@@ -18,11 +20,14 @@ from .calls import Argument, Calls, Drawn, Fixed, Temp
 from .statements import add_graph
 
 
-def calls_of(step: Step) -> list[Calls]:
-    """Return the calls of a step; those of a batch part by part."""
+def calls_of(step: Step, bodies: dict[Any, Any]) -> list[Calls]:
+    """Return the calls of a step; those of a batch part by part.
+
+    `bodies` is one dict for all steps of a program, empty at first.
+    """
     if step.kind == "batch":
-        return [calls for part in step.params["parts"] for calls in calls_of(part)]
-    made = Calls()
+        return [calls for part in step.params["parts"] for calls in calls_of(part, bodies)]
+    made = Calls(bodies=bodies)
     if step.kind == "fused":
         add_graph(made, step.params["graph"], step.inputs, step.outs)
     elif step.kind in _KINDS:
@@ -65,7 +70,7 @@ def _write(made: Calls, step: Step) -> None:
 
 def _place(made: Calls, step: Step) -> None:
     home, shape, dtype = step.out.index, step.out.shape, step.out.dtype
-    args: list[Argument] = [Fixed(np.array(step.params["fill"] or 0, dtype.numpy))]
+    args: list[Argument] = [Fixed(held(step.params["fill"] or 0, dtype.numpy))]
     lines = [] if step.params["fill"] is None else ["copyto({out}, {0})"]
     for piece, target in zip(step.refs(), step.params["targets"], strict=True):
         lines.append(f"copyto({{{len(args)}}}, {{{len(args) + 1}}})")
