@@ -32,6 +32,7 @@ LAYERS = {
     "version": 0,
     "backends": 1,
     "checks": 2,
+    "checks.values": 4,
     "core": 2,
     "devices": 2,
     "ops": 3,

@@ -1,4 +1,4 @@
-"""Numbers that stand for others: the float arguments of a compiled function while it is traced."""
+"""Numbers that stand for others while a function is traced: its float arguments, and settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from .tracing import Live
 
-Expression = tuple[Any, ...]  # ("argument", place), ("constant", hex), or an operator and its sides
+# ("argument", place), ("constant", hex), or an operator or a function and its sides
+Expression = tuple[Any, ...]
 
 LIMIT = 100  # arguments, constants and operators in an expression; longer ones are their values
 
@@ -18,6 +19,7 @@ OPERATORS: dict[str, Callable[[float, float], float]] = {
     "-": operator.sub,
     "*": operator.mul,
     "/": operator.truediv,
+    "**": operator.pow,
 }
 
 
@@ -28,15 +30,17 @@ def evaluate(expression: Expression, given: Mapping[Any, float]) -> float:
         return given[sides[0]]
     if what == "constant":
         return float.fromhex(sides[0])
-    left, right = (evaluate(side, given) for side in sides)
-    return OPERATORS[what](left, right)
+    function = what if callable(what) else OPERATORS[what]
+    return function(*[evaluate(side, given) for side in sides])
 
 
 class Numbers:
     """What the arguments are in this run, and whether a trace has asked for the value of one."""
 
+    has_powers = False  # does `**` stand for a number as `+ - * /` do?
+
     def __init__(self) -> None:
-        self.given: dict[Any, float] = {}  # by place
+        self.given: Any = {}  # the numbers, by place
         self.asked: set[Any] = set()  # places whose values a trace rests on
         self.divisors: dict[Expression, None] = {}  # of traces so far, inner ones first
         self._made: list[weakref.ref[Varying]] = []  # in this trace
@@ -49,6 +53,18 @@ class Numbers:
         """Whether one of the divisors is 0 now."""
         places = {("argument", place) for place in self.given}
         return any(_leaves(x) <= places and self.read(x) == 0 for x in self.divisors)
+
+    def ask(self, place: Any) -> None:
+        """Note that a trace rests on the value of an argument."""
+        self.asked.add(place)
+
+    def divide_by(self, divisor: Expression) -> None:
+        """Note that a trace divides by a number."""
+        self.divisors[divisor] = None
+
+    def outcome(self, number: Varying, method: Callable[..., Any], *args: float) -> Any:
+        """Return what a method of floats says of a number, on which a trace then rests."""
+        return method(float(number), *args)
 
     def add(self, number: Varying) -> None:
         """Remember a number until its trace ends."""
@@ -98,14 +114,14 @@ class Varying:
 
     def live(self) -> Live:
         """Return the number for a program, which reads it for every run."""
-        return Live(self._numbers.read, self.expression)
+        return Live(_read, self._numbers, self.expression)
 
     def __float__(self) -> float:
         stack = [self.expression]
         while stack:
             what, *sides = stack.pop()
             if what == "argument":
-                self._numbers.asked.add(sides[0])
+                self._numbers.ask(sides[0])
             elif what != "constant":
                 stack += sides
         return self._value
@@ -128,6 +144,10 @@ class Varying:
         return self
 
 
+def _read(numbers: Numbers, expression: Expression) -> float:
+    return numbers.read(expression)
+
+
 def _constant(x: float) -> Expression:
     return "constant", float(x).hex()
 
@@ -135,9 +155,9 @@ def _constant(x: float) -> Expression:
 def _leaves(expression: Expression) -> set[Expression]:
     """Return the arguments in an expression."""
     what, *sides = expression
-    if what in OPERATORS:
-        return set().union(*map(_leaves, sides))
-    return {expression} if what == "argument" else set()
+    if what in ("argument", "constant"):
+        return {expression} if what == "argument" else set()
+    return set().union(*map(_leaves, sides))
 
 
 def _arithmetic(symbol: str, reflected: bool) -> Callable[[Varying, Any], Any]:
@@ -156,7 +176,7 @@ def _arithmetic(symbol: str, reflected: bool) -> Callable[[Varying, Any], Any]:
                 *[float(x) for x in ((other, self) if reflected else (self, other))]
             )
         if symbol == "/" and sides[1][0] != "constant":
-            self._numbers.divisors[sides[1]] = None
+            self._numbers.divide_by(sides[1])
         return Varying(self._numbers, (symbol, *sides), size)
 
     return compute
@@ -166,16 +186,31 @@ def _asking(name: str) -> Callable[..., Any]:
     method = getattr(float, name)
 
     def ask(self: Varying, *args: Any) -> Any:
-        return method(float(self), *[float(x) if type(x) is Varying else x for x in args])
+        plain = [float(x) if type(x) is Varying else x for x in args]
+        return self._numbers.outcome(self, method, *plain)
 
     return ask
+
+
+def _power(name: str, reflected: bool) -> Callable[..., Any]:
+    ask, compute = _asking(name), _arithmetic("**", reflected)
+
+    def power(self: Varying, other: Any, modulus: Any = None) -> Any:
+        base: Any = other if reflected else self
+        if self._numbers.has_powers and modulus is None and base > 0:
+            return compute(self, other)
+        return ask(self, other, *(() if modulus is None else (modulus,)))
+
+    return power
 
 
 for _symbol, _name in (("+", "add"), ("-", "sub"), ("*", "mul"), ("/", "truediv")):
     setattr(Varying, f"__{_name}__", _arithmetic(_symbol, False))
     setattr(Varying, f"__r{_name}__", _arithmetic(_symbol, True))
+for _name in ("__pow__", "__rpow__"):
+    setattr(Varying, _name, _power(_name, _name == "__rpow__"))
 for _name in (
-    "pow", "rpow", "mod", "rmod", "floordiv", "rfloordiv", "divmod", "rdivmod", "abs", "bool",
+    "mod", "rmod", "floordiv", "rfloordiv", "divmod", "rdivmod", "abs", "bool",
     "eq", "ne", "lt", "le", "gt", "ge", "hash", "int", "trunc", "floor", "ceil", "round", "format",
     "repr", "str",
 ):  # fmt: skip

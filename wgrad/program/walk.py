@@ -497,11 +497,8 @@ class Walk:
 
 
 def read_each_run(kind: type) -> frozenset[str]:
-    """Return the attributes that a class's `step` reads anew for every run of a program."""
-    for cls in kind.__mro__:
-        if "step" in vars(cls):
-            return vars(cls).get("read_each_run", frozenset())
-    return frozenset()
+    """Return the attributes that a class reads anew for every run of a program."""
+    return getattr(kind, "read_each_run", frozenset())
 
 
 def _is_builtin(x: Any) -> bool:
