@@ -54,6 +54,10 @@ class Numbers:
         places = {("argument", place) for place in self.given}
         return any(_leaves(x) <= places and self.read(x) == 0 for x in self.divisors)
 
+    def live(self, expression: Expression) -> Live:
+        """Return a number for a program, which reads it for every run."""
+        return Live(read_number, self, expression)
+
     def ask(self, place: Any) -> None:
         """Note that a trace rests on the value of an argument."""
         self.asked.add(place)
@@ -114,7 +118,7 @@ class Varying:
 
     def live(self) -> Live:
         """Return the number for a program, which reads it for every run."""
-        return Live(_read, self._numbers, self.expression)
+        return self._numbers.live(self.expression)
 
     def __float__(self) -> float:
         stack = [self.expression]
@@ -144,7 +148,8 @@ class Varying:
         return self
 
 
-def _read(numbers: Numbers, expression: Expression) -> float:
+def read_number(numbers: Numbers, expression: Expression) -> float:
+    """Return the number that an expression is now."""
     return numbers.read(expression)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from ..creation import zeros_like
 from ..tensor import Tensor
 from .kernels import StepKernel
+from .live import number_of
 from .optimizer import Optimizer
 from .settings import Setting, two_below_one
 
@@ -66,7 +67,7 @@ class Adam(Optimizer):
         state["moments"] = m, v
         size = lr / (1 - beta1**t)
         shrink = 1 - lr * decay if self._decoupled else 1.0
-        correction = 1 / self.number(math.sqrt, 1 - beta2**t)
+        correction = 1 / number_of(math.sqrt, 1 - beta2**t)
         return _STEP(p, m, v, size, shrink, correction, now["eps"])
 
 

@@ -5,11 +5,13 @@ What they decide, a comparison or a function of Python, the program rests on, an
 
 from __future__ import annotations
 
+import functools
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..backends.tracing import tracing
-from ..backends.varying import Expression, Numbers, Varying
+from ..backends.tracing import Live, tracing
+from ..backends.varying import Expression, Numbers, Varying, read_number
 from .settings import Group
 
 if TYPE_CHECKING:
@@ -33,10 +35,12 @@ class StepNumbers(Numbers):
         self._callbacks = tracer.callbacks
         self._at = len(tracer.callbacks)
         self._key = id(optimizer), self._at
-        self._in_run = True
+        self._lives: dict[Expression, Live] = {}
         self._held: dict[tuple[Expression, Any, tuple], Any] = {}
+        self._holding: Callable[[], bool] | None = None
+        self._before: Counter[int] = Counter()  # steps of parameters that come before this one
+        self._after: Counter[int] | None = None  # and after it, known once the trace has ended
         self._leaders: dict[int, int] = {}
-        self._pairs: list[tuple[int, int]] = []
         tracer.require(self._hold_still)
         if optimizer.counts_steps:
             tracer.each_run(optimizer._advance, chosen)
@@ -49,27 +53,35 @@ class StepNumbers(Numbers):
         return hash(self._key)
 
     # What is read.
-    def count(self, i: int) -> int:
-        """Return how many steps of a parameter there were with this one.
+    def count(self, i: int) -> float:
+        """Return how many steps of a parameter there were with this one: a run counts all first."""
+        after = self._counted(self._at + 1) if self._after is None else self._after
+        return float(self._optimizer._steps[i] - after[i])
 
-        A run counts all its steps first, and the questions before it come before all of them.
-        """
-        steps = self._optimizer._steps[i]
-        at = self._at + 1
-        others = self._callbacks[at:] if self._in_run else self._callbacks[:at]
-        size = sum(f == self._optimizer._advance and i in args[0] for f, args in others)
-        return steps - size if self._in_run else steps + size
+    def _count_to_be(self, i: int) -> float:
+        """Return what `count` will be in a run that has not begun."""
+        return float(self._optimizer._steps[i] + 1 + self._before[i])
+
+    def _counted(self, first: int, last: int | None = None) -> Counter[int]:
+        """Return how many of the steps in a part of the trace each parameter takes."""
+        advance, part = self._optimizer._advance, self._callbacks[first:last]
+        return Counter(i for f, args in part if f == advance for i in args[0])
 
     def steps(self, i: int) -> Varying:
         """Return the count as a number; parameters that have taken equally many share it."""
-        leader = self._leaders.setdefault(self.count(i), i)
+        leader = self._leaders.setdefault(self._optimizer._steps[i], i)
         if leader != i:
-            self._pairs.append((leader, i))
+            self._hold(("-", ("argument", leader), ("argument", i)), bool, ())
         return Varying(self, ("argument", leader))
 
     def settings(self, group: Group) -> Mapping[str, Any]:
         """Return the settings of a group as numbers that vary, where they are numbers."""
         return _Settings(self, group)
+
+    def live(self, expression: Expression) -> Live:
+        if expression not in self._lives:  # one is read once in a run
+            self._lives[expression] = _Quick(read_number, self, expression)
+        return self._lives[expression]
 
     # What the program rests on.
     def ask(self, place: Any) -> None:
@@ -89,30 +101,76 @@ class StepNumbers(Numbers):
 
     def _hold_still(self) -> bool:
         """Whether all that a trace rested on would be the same in the run that comes now."""
-        self._in_run = False
+        if self._holding is None:
+            self._before, self._after = self._counted(0, self._at), self._counted(self._at + 1)
+            space: dict[str, Any] = {}
+            parts = []
+            for (expression, method, args), outcome in self._held.items():
+                names = [_named(x, space) for x in (method, *args, outcome)]
+                inside = ", ".join([_source(expression, space, self._count_to_be), *names[1:-1]])
+                parts.append(f"{names[0]}({inside}) == {names[-1]}")
+            self._holding = eval(f"lambda: {' and '.join(parts) or True}", space)
         try:
-            return all(
-                method(self.read(expression), *args) == outcome
-                for (expression, method, args), outcome in self._held.items()
-            ) and all(self.count(i) == self.count(j) for i, j in self._pairs)
+            return self._holding()
         except ArithmeticError:
             return False
-        finally:
-            self._in_run = True
+
+
+class _Quick(Live):
+    """A number that is read by code made for it, once its trace has ended."""
+
+    @functools.cached_property
+    def read(self) -> Callable[[], float]:
+        numbers, expression = self.call[1]
+        space: dict[str, Any] = {}
+        return eval(f"lambda: {_source(expression, space, numbers.count)}", space)
 
 
 class _Given:
-    """What a number is that stands at a place."""
+    """The numbers that stand at places."""
 
     def __init__(self, numbers: StepNumbers):
         self._numbers = numbers
 
     def __getitem__(self, place: Any) -> Any:
         if isinstance(place, int):
-            return float(self._numbers.count(place))
+            return self._numbers.count(place)
         group, name, item = place
         value = group.values_now[name]
         return value if item is None else value[item]
+
+
+def _named(x: Any, space: dict[str, Any]) -> str:
+    name = f"x{len(space)}"
+    space[name] = x
+    return name
+
+
+def _source(expression: Expression, space: dict[str, Any], count: Callable[[int], float]) -> str:
+    """Return what Python computes for an expression; `space` gets the names in it."""
+    what, *sides = expression
+    if what == "constant":
+        return _named(float.fromhex(sides[0]), space)
+    if what == "argument":
+        place = sides[0]
+        if isinstance(place, int):
+            return f"{_named(count, space)}({place})"
+        group, name, item = place
+        found = f"{_named(group.values_now, space)}[{name!r}]"
+        return found if item is None else f"{found}[{item}]"
+    parts = [_source(side, space, count) for side in sides]
+    if callable(what):
+        return f"{_named(what, space)}({', '.join(parts)})"
+    return f"({f' {what} '.join(parts)})"
+
+
+def number_of(function: Callable[..., float], *numbers: Any) -> Any:
+    """Return `function(*numbers)`, which stands for what it will be where one of these does."""
+    live = next((x for x in numbers if type(x) is Varying), None)
+    if live is None:
+        return function(*numbers)
+    sides = [x.expression if type(x) is Varying else ("constant", float(x).hex()) for x in numbers]
+    return Varying(live._numbers, (function, *sides))
 
 
 class _Settings(Mapping[str, Any]):

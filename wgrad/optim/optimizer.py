@@ -9,14 +9,13 @@ from typing import Any, ClassVar
 
 from ..backends.array import Array, births
 from ..backends.tracing import changing, traced_by, tracing
-from ..backends.varying import Varying
 from ..checks.values import prepare_value
 from ..dtypes import float16, float32
 from ..errors import ArgumentError, DTypeError, GradientError, ShapeError, shown
 from ..interrupts import interrupts_wait, whole
 from ..ops.families import with_dtype
 from ..tensor import Tensor
-from .live import StepNumbers
+from .live import StepNumbers, number_of
 from .settings import Group, Setting, was_made_before
 
 Kept = Tensor | tuple[Tensor, ...]
@@ -114,13 +113,7 @@ class Optimizer(ABC):
 
         root = self.number(math.sqrt, 1 - now["beta"] ** state.step)
         """
-        live = next((x for x in numbers if type(x) is Varying), None)
-        if live is None:
-            return function(*numbers)
-        sides = [
-            x.expression if type(x) is Varying else ("constant", float(x).hex()) for x in numbers
-        ]
-        return Varying(live._numbers, (function, *sides))
+        return number_of(function, *numbers)
 
     # Parameters and settings.
     @property
@@ -255,15 +248,18 @@ class Optimizer(ABC):
 
     def _fitting(self, value: Any, like: Kept, what: str) -> list[tuple[Tensor, Array]]:
         """Return the tensors of `like`, each with what an update gave for it, in its dtype."""
-        targets, values = _tensors(like), _tensors(value)
-        shapes = [x.shape if isinstance(x, Tensor) else shown(x) for x in values]
-        if shapes != [x.shape for x in targets]:
-            raise ArgumentError(
-                f"{self._name}.update: {', '.join(map(str, shapes))} came for {what}, and "
-                f"{', '.join(str(x.shape) for x in targets)} is needed"
-            )
-        pairs = zip(targets, values, strict=True)
-        return [(x, with_dtype(Tensor(v.array), x.dtype).array) for x, v in pairs]
+        if isinstance(like, tuple) and isinstance(value, (tuple, list)) and len(value) == len(like):
+            return [x for y, v in zip(like, value, strict=True) for x in self._fitting(v, y, what)]
+        if (
+            not (isinstance(like, Tensor) and isinstance(value, Tensor))
+            or value.shape != like.shape
+        ):
+            came = value.shape if isinstance(value, Tensor) else shown(value)
+            needed = f"{len(like)} tensors" if isinstance(like, tuple) else f"a tensor {like.shape}"
+            raise ArgumentError(f"{self._name}.update: {came} came for {what}; {needed} is needed")
+        if value.dtype is not like.dtype:
+            value = with_dtype(Tensor(value.array), like.dtype)
+        return [(like, value.array)]
 
     def _fresh(self, name: str, p: Tensor) -> Kept:
         """Return what is remembered of a parameter at first."""
