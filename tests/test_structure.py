@@ -67,6 +67,7 @@ LAYERS = {
 # Imports inside a function that look upward: (module, what it imports) and why it has to.
 UPWARD = {
     ("ops.families", "creation"): "an operator's other side may be a list or an array",
+    ("statistics", "backends.tracing"): "a trace is to know that it rests on the counters",
 }
 
 

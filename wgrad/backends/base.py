@@ -21,7 +21,7 @@ from ..layout import Layout, Shape
 from ..statistics import COUNTERS
 from .array import Array, Body, Number, Storage
 from .faults import Faults
-from .tracing import tracing
+from .tracing import tracing, unheard
 
 # The devices whose `with` blocks this context is in. The stack lives in the context, not on the
 # device, for several threads may enter one device at once.
@@ -37,6 +37,8 @@ def current_device() -> Device | None:
 def _asks_tracer(method: Callable) -> Callable:
     """Return a device method that leaves its work to the tracer, when one captures."""
 
+    name = method.__name__
+
     @functools.wraps(method)
     def run(self: Device, *args: Any, **kwargs: Any) -> Any:
         tracer = tracing()
@@ -47,7 +49,7 @@ def _asks_tracer(method: Callable) -> Callable:
                 if isinstance(error, OutOfMemoryError):
                     raise
                 raise OutOfMemoryError(f"{self.name}: {error or 'no memory is left'}") from error
-        return getattr(tracer, method.__name__)(self, *args, **kwargs)
+        return unheard(getattr(tracer, name), self, *args, **kwargs)
 
     return run
 

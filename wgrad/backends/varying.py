@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from .tracing import Live
 
-# ("argument", place), ("constant", hex), or an operator or a function and its sides
-Expression = tuple[Any, ...]
+Expression = tuple[Any, ...]  # ("argument", place), ("constant", hex), or an operator and its sides
 
 LIMIT = 100  # arguments, constants and operators in an expression; longer ones are their values
 
-OPERATORS: dict[str, Callable[[float, float], float]] = {
+OPERATORS: dict[str, Callable[..., Any]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
     "/": operator.truediv,
     "**": operator.pow,
+    "abs": abs,
 }
+PARTIAL = frozenset({"/", "**"})  # not defined for all numbers, or not as a float
 
 
 def evaluate(expression: Expression, given: Mapping[Any, float]) -> float:
@@ -37,22 +38,26 @@ def evaluate(expression: Expression, given: Mapping[Any, float]) -> float:
 class Numbers:
     """What the arguments are in this run, and whether a trace has asked for the value of one."""
 
-    has_powers = False  # does `**` stand for a number as `+ - * /` do?
-
     def __init__(self) -> None:
         self.given: Any = {}  # the numbers, by place
         self.asked: set[Any] = set()  # places whose values a trace rests on
-        self.divisors: dict[Expression, None] = {}  # of traces so far, inner ones first
+        self.partial: dict[Expression, None] = {}  # those of traces so far, inner ones first
         self._made: list[weakref.ref[Varying]] = []  # in this trace
 
     def read(self, expression: Expression) -> float:
         """Return the number that an expression is now."""
         return evaluate(expression, self.given)
 
-    def divide_by_zero(self) -> bool:
-        """Whether one of the divisors is 0 now."""
+    def fail(self) -> bool:
+        """Whether something that traces have computed is no float now: 1 / 0, or (-1) ** 0.5."""
         places = {("argument", place) for place in self.given}
-        return any(_leaves(x) <= places and self.read(x) == 0 for x in self.divisors)
+        return any(_leaves(x) <= places and not self._is_float(x) for x in self.partial)
+
+    def _is_float(self, expression: Expression) -> bool:
+        try:
+            return type(self.read(expression)) is float
+        except ArithmeticError:
+            return False
 
     def live(self, expression: Expression) -> Live:
         """Return a number for a program, which reads it for every run."""
@@ -62,9 +67,9 @@ class Numbers:
         """Note that a trace rests on the value of an argument."""
         self.asked.add(place)
 
-    def divide_by(self, divisor: Expression) -> None:
-        """Note that a trace divides by a number."""
-        self.divisors[divisor] = None
+    def may_fail(self, expression: Expression) -> None:
+        """Note that a trace computes what is not defined for all numbers."""
+        self.partial[expression] = None
 
     def outcome(self, number: Varying, method: Callable[..., Any], *args: float) -> Any:
         """Return what a method of floats says of a number, on which a trace then rests."""
@@ -86,10 +91,10 @@ class Numbers:
 class Varying:
     """A float argument of a function that is traced, or what arithmetic makes of it.
 
-    With tensors, and with `+ - * /`, it stands for a number that each run reads anew. To all else
-    (a comparison, int(), math.exp, a format) it gives its value, and then what has been traced is
-    right for that value alone, which `Numbers.asked` tells. It passes for a float; for C code that
-    takes nothing but true floats it is none.
+    With tensors, and with `+ - * / **` and abs(), it stands for a number that each run reads anew.
+    To all else (a comparison, int(), math.exp, a format) it gives its value, and then what has been
+    traced is right for that value alone, which `Numbers.asked` tells. It passes for a float; for C
+    code that takes nothing but true floats it is none.
     """
 
     __slots__ = ("__weakref__", "_numbers", "_value", "expression", "size")
@@ -147,6 +152,11 @@ class Varying:
     def __pos__(self) -> Varying:
         return self
 
+    def __abs__(self) -> Any:
+        if self.is_settled or self.size >= LIMIT:
+            return abs(float(self))
+        return Varying(self._numbers, ("abs", self.expression), self.size + 1)
+
 
 def read_number(numbers: Numbers, expression: Expression) -> float:
     """Return the number that an expression is now."""
@@ -165,6 +175,11 @@ def _leaves(expression: Expression) -> set[Expression]:
     return set().union(*map(_leaves, sides))
 
 
+def _values(symbol: str, x: Any, other: Any, reflected: bool) -> Any:
+    """Return what an operator makes of numbers as they are now."""
+    return OPERATORS[symbol](*[float(y) for y in ((other, x) if reflected else (x, other))])
+
+
 def _arithmetic(symbol: str, reflected: bool) -> Callable[[Varying, Any], Any]:
     def compute(self: Varying, other: Any) -> Any:
         if type(other) is Varying:
@@ -177,12 +192,14 @@ def _arithmetic(symbol: str, reflected: bool) -> Callable[[Varying, Any], Any]:
         if sides[0][0] == sides[1][0] == "constant":
             return evaluate((symbol, *sides), {})  # of a number that was kept
         if size > LIMIT:
-            return OPERATORS[symbol](
-                *[float(x) for x in ((other, self) if reflected else (self, other))]
-            )
-        if symbol == "/" and sides[1][0] != "constant":
-            self._numbers.divide_by(sides[1])
-        return Varying(self._numbers, (symbol, *sides), size)
+            return _values(symbol, self, other, reflected)
+        made = symbol, *sides
+        if symbol in PARTIAL:
+            found = self._numbers.read(made)
+            if type(found) is not float:
+                return _values(symbol, self, other, reflected)  # a complex number
+            self._numbers.may_fail(made)
+        return Varying(self._numbers, made, size)
 
     return compute
 
@@ -197,25 +214,11 @@ def _asking(name: str) -> Callable[..., Any]:
     return ask
 
 
-def _power(name: str, reflected: bool) -> Callable[..., Any]:
-    ask, compute = _asking(name), _arithmetic("**", reflected)
-
-    def power(self: Varying, other: Any, modulus: Any = None) -> Any:
-        base: Any = other if reflected else self
-        if self._numbers.has_powers and modulus is None and base > 0:
-            return compute(self, other)
-        return ask(self, other, *(() if modulus is None else (modulus,)))
-
-    return power
-
-
-for _symbol, _name in (("+", "add"), ("-", "sub"), ("*", "mul"), ("/", "truediv")):
+for _symbol, _name in (("+", "add"), ("-", "sub"), ("*", "mul"), ("/", "truediv"), ("**", "pow")):
     setattr(Varying, f"__{_name}__", _arithmetic(_symbol, False))
     setattr(Varying, f"__r{_name}__", _arithmetic(_symbol, True))
-for _name in ("__pow__", "__rpow__"):
-    setattr(Varying, _name, _power(_name, _name == "__rpow__"))
 for _name in (
-    "mod", "rmod", "floordiv", "rfloordiv", "divmod", "rdivmod", "abs", "bool",
+    "mod", "rmod", "floordiv", "rfloordiv", "divmod", "rdivmod", "bool",
     "eq", "ne", "lt", "le", "gt", "ge", "hash", "int", "trunc", "floor", "ceil", "round", "format",
     "repr", "str",
 ):  # fmt: skip

@@ -26,6 +26,7 @@ from ..dtypes import DType
 from ..errors import ArgumentError, CallError, DTypeError, ShapeError, WgradError
 from ..layout import Layout, Shape, broadcast_shapes, normalize_axes
 from . import intervals
+from .accuracy import Accuracy
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -119,10 +120,12 @@ class Elementwise(Op):
         arguments: Sequence[str],
         doc: str,
         interval: intervals.Rule | None = None,
+        accuracy: Accuracy | None = None,
     ):
         told = ", ".join(f"{a} is {x}" for a, x in zip(INPUT_NAMES, arguments, strict=False))
         super().__init__(name, partials, f"{doc} Here {told}.")
         self.interval = interval
+        self.accuracy = accuracy
         self.body = body
         self.kind = kind
         self.arity = len(arguments)
@@ -136,7 +139,7 @@ class Elementwise(Op):
             if len(inputs) != self.arity or named:
                 raise self._unfit(inputs, named)
             first: Array | None = None
-            agree = ready_made = True
+            agree = ready_made = floats = True
             for x in inputs:
                 if isinstance(x, Value):
                     if first is None:
@@ -150,12 +153,14 @@ class Elementwise(Op):
                 elif type(x) not in NUMBERS:
                     return self(*coerce(self.name, inputs))
                 elif type(x) is not float:
-                    ready_made = False
+                    floats = False
             if first is None:
                 return self(*coerce(self.name, inputs))
             if ready_made and first.dtype.is_floating and self.kind in _ALIKE:
-                if self.kind != "compare" or first.dtype is not dtypes.float16:
-                    return apply(self, *inputs)  # the common case: nothing to convert
+                if self.kind != "compare" or (floats and first.dtype is not dtypes.float16):
+                    if not floats:
+                        inputs = _as_floats(inputs, first.dtype, self.name)
+                    return apply(self, *inputs)  # the common case: nothing else to convert
             return self._converted(inputs, first.layout.shape if agree else None)
         except WgradError:
             raise
@@ -294,6 +299,11 @@ class Elementwise(Op):
                 if t is not None and rule is not None
             ]
         )
+
+
+def _as_floats(inputs: Sequence[Any], dtype: DType, op: str) -> tuple[Any, ...]:
+    """Return inputs with all numbers as floats, which stand beside tensors of a float dtype."""
+    return tuple([x if isinstance(x, Value) else dtypes.cast_scalar(x, dtype, op) for x in inputs])
 
 
 def _converted_arrays(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..backends.tracing import Live, tracing
-from ..backends.varying import Expression, Numbers, Varying, read_number
+from ..backends.varying import OPERATORS, Expression, Numbers, Varying, read_number
 from .settings import Group
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ class StepNumbers(Numbers):
     A place is a group with the name of a setting (and which of a pair), or the place of a
     parameter, which stands for the number of its steps.
     """
-
-    has_powers = True
 
     def __init__(self, optimizer: Optimizer, chosen: tuple[int, ...]):
         super().__init__()
@@ -87,8 +85,8 @@ class StepNumbers(Numbers):
     def ask(self, place: Any) -> None:
         self._hold(("argument", place), float, ())
 
-    def divide_by(self, divisor: Expression) -> None:
-        self._hold(divisor, bool, ())
+    def may_fail(self, expression: Expression) -> None:
+        self._hold(expression, _is_float, ())
 
     def outcome(self, number: Varying, method: Callable[..., Any], *args: float) -> Any:
         return self._hold(number.expression, method, args)
@@ -114,6 +112,10 @@ class StepNumbers(Numbers):
             return self._holding()
         except ArithmeticError:
             return False
+
+
+def _is_float(x: Any) -> bool:
+    return type(x) is float  # and no complex number
 
 
 class _Quick(Live):
@@ -159,9 +161,9 @@ def _source(expression: Expression, space: dict[str, Any], count: Callable[[int]
         found = f"{_named(group.values_now, space)}[{name!r}]"
         return found if item is None else f"{found}[{item}]"
     parts = [_source(side, space, count) for side in sides]
-    if callable(what):
-        return f"{_named(what, space)}({', '.join(parts)})"
-    return f"({f' {what} '.join(parts)})"
+    if len(parts) == 2 and what in OPERATORS:
+        return f"({parts[0]} {what} {parts[1]})"
+    return f"{_named(OPERATORS.get(what, what), space)}({', '.join(parts)})"
 
 
 def number_of(function: Callable[..., float], *numbers: Any) -> Any:

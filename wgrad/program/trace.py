@@ -517,6 +517,12 @@ class Tracer:
             for s in self.steps
         ]
 
+    def asks(self, what: str) -> None:
+        """Note that the function asks for what a replay would not ask for again."""
+        where = place(caller())
+        told = f"it calls {what} at {where}: the answer may be another at each call"
+        self.assigned = self.assigned or told
+
     def each_run(self, callback: Callable[..., None], *args: Any) -> None:
         """Call `callback(1, *args)` before every later run; with -1 to undo it when that fails."""
         self.callbacks.append((callback, args))

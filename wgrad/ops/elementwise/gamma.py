@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..accuracy import Accuracy
 from ..families import Elementwise
 from .declare import elementwise
 from .transcendental import polynomial
@@ -148,6 +149,7 @@ polygamma: Elementwise = elementwise(
     wgsl="real_polygamma(a, b)",
     numpy=_wide(_polygamma),
     partials=(lambda a, b: polygamma(a, b + 1), None),
+    ulp=Accuracy(8, points=(1, 10), terms=1, calls={"polygamma 1": (1,), "polygamma 3": (3,)}),
     doc="The b-th derivative of digamma at a, for a whole number b of at least 1.",
 )
 digamma = elementwise(
@@ -155,6 +157,7 @@ digamma = elementwise(
     wgsl="real_digamma(a)",
     numpy=_wide(_digamma),
     partials=(lambda a: polygamma(a, 1.0),),
+    ulp=Accuracy(8, points=(1, 2, 6), terms=1),
     doc="The derivative of lgamma; NaN at negative integers, an infinity of -a's sign at 0.",
 )
 lgamma = elementwise(
@@ -162,5 +165,6 @@ lgamma = elementwise(
     wgsl="real_lgamma(a)",
     numpy=_wide(_lgamma),
     partials=(lambda a: digamma(a),),
+    ulp=Accuracy(8, points=(0.75, 1, 1.5, 2, 3, 8), terms=1),
     doc="The logarithm of the absolute value of the gamma function; infinite at 0, -1, -2, ...",
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -92,6 +93,8 @@ class Calls:
 
     calls: list[Call] = field(default_factory=list)
     results: list[tuple[Slot, Arrayed]] = field(default_factory=list)
+    # What bodies do, over operands of some dtypes: one dict serves all steps of a program.
+    bodies: dict[Any, Any] = field(default_factory=dict)
     _wide: dict[Arrayed, Temp] = field(default_factory=dict)
 
     def add(
@@ -168,9 +171,20 @@ def dtype_of(x: Arrayed) -> np.dtype:
 
 def common_shape(args: Sequence[Argument], rank: int) -> Shape:
     """Return the shape that arguments of `rank` axes, and numbers, broadcast to."""
-    shapes = [shape_of(x) for x in args if isinstance(x, Arrayed)]
+    return _broadcast(rank, *[shape_of(x) for x in args if isinstance(x, (Ref, Temp, Fixed))])
+
+
+@lru_cache(maxsize=1024)
+def _broadcast(rank: int, *shapes: Shape) -> Shape:
     return np.broadcast_shapes((1,) * rank, *shapes)
 
 
 def listed(args: Sequence) -> str:
-    return ", ".join(f"{{{i}}}" for i in range(len(args)))
+    return _LISTS[len(args)] if len(args) < len(_LISTS) else _list(len(args))
+
+
+def _list(count: int) -> str:
+    return ", ".join([f"{{{i}}}" for i in range(count)])
+
+
+_LISTS = [_list(n) for n in range(8)]

@@ -13,7 +13,7 @@ from ...backends.array import Body, Number
 from ...backends.numpy import REDUCERS, accumulator
 from ...layout import Layout
 from ..graph import Fold, Graph, Inside, Lookup, Position, Statement
-from ..ir import Ref, Slot
+from ..ir import Ref, Slot, number_key
 from .bodies import Part, Scalar, parts
 from .calls import (
     NUMBERS,
@@ -72,7 +72,7 @@ def _map(made: Calls, s: Statement, args: list, rank: int) -> Temp:
     """Add an elementwise body: part by part where those are known, else as one call."""
     body, dtype = s.what, s.out.numpy
     assert isinstance(body, Body)
-    found = parts(body, [x if isinstance(x, NUMBERS) else dtype_of(x) for x in args])
+    found = _parts(made, body, [x if isinstance(x, NUMBERS) else dtype_of(x) for x in args])
     if found is None:
         ready = [arrayed(x, kind.computes) for x, kind in zip(args, s.dtypes, strict=True)]
         text = f"copyto({{out}}, {{f}}({listed(args)}), 'unsafe')"
@@ -87,6 +87,14 @@ def _map(made: Calls, s: Statement, args: list, rank: int) -> Temp:
 
         results.append(_part(made, part, [known(x) for x in part.args], rank))
     return results[-1] if results[-1].dtype == dtype else made.copy(results[-1], dtype)
+
+
+def _parts(made: Calls, body: Body, operands: list) -> list[Part] | None:
+    """Return what a body does, found out once for operands that are alike."""
+    key = body, *[number_key(x) if isinstance(x, NUMBERS) else x for x in operands]
+    if key not in made.bodies:
+        made.bodies[key] = parts(body, operands)
+    return made.bodies[key]
 
 
 def _part(made: Calls, part: Part, args: list[Arrayed], rank: int) -> Temp:

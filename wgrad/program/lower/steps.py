@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +19,14 @@ from .calls import Argument, Calls, Drawn, Fixed, Temp
 from .statements import add_graph
 
 
-def calls_of(step: Step) -> list[Calls]:
-    """Return the calls of a step; those of a batch part by part."""
+def calls_of(step: Step, bodies: dict[Any, Any]) -> list[Calls]:
+    """Return the calls of a step; those of a batch part by part.
+
+    `bodies` is one dict for all steps of a program, empty at first.
+    """
     if step.kind == "batch":
-        return [calls for part in step.params["parts"] for calls in calls_of(part)]
-    made = Calls()
+        return [calls for part in step.params["parts"] for calls in calls_of(part, bodies)]
+    made = Calls(bodies=bodies)
     if step.kind == "fused":
         add_graph(made, step.params["graph"], step.inputs, step.outs)
     elif step.kind in _KINDS:

@@ -6,10 +6,11 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from ...backends.array import Array, Number, Storage, product_shape
-from ...backends.tracing import Live
+from ...backends.tracing import UNBACKED, Live
 from ...backends.webgpu.device import Buffer, Pipeline, Window
 from ...backends.webgpu.kernels import WebGpuDevice
 from ...backends.webgpu.launching import scalar_bits
@@ -27,6 +28,7 @@ from ..passes.folds import split_long_folds
 from ..passes.lift import lift_to_graphs
 from ..passes.products import as_fused
 from ..plan import Place, Plan, nbytes, plan_memory
+from ..risks import risks_first
 from .kernels import Kernel, epilogue, fused_kernel
 from .windows import Cutter, Part
 
@@ -109,27 +111,15 @@ class WebGpuExecutor:
         sizes = {i: nbytes(slot, device) for i, slot in program.memory().items()}
         self._large = frozenset(i for i, size in sizes.items() if size > most)
         program = program.with_steps([one for step in program.steps for one in self._apart(step)])
-        self.program = program
         self.device = device
         self._hardware = not device.gpu.is_software if hardware is None else hardware
-        self.plan: Plan = plan_memory(program, device)
         self._memory = program.memory()
         self._blocks: dict[object, GpuStorage] = {}
-        self._scratch: dict[object, int] = {}
-        self.dispatches: list[Dispatch] = []
-        # What a run does in order: replays of dispatches, and steps that the device does itself.
-        self._stages: list[tuple[Replay, list[Dispatch]] | Step] = []
-        ready: list[Dispatch] = []
-        for i, step in enumerate(program.steps):
-            if any(out.size for out in step.outs):
-                made = self._lowered(i, step)
-                if made is None:
-                    self._end_stage(ready)
-                    self._stages.append(step)
-                    ready = []
-                else:
-                    ready += [replace(d, position=i) for d in made]
-        self._end_stage(ready)
+        # Steps that the device does itself, between two replays. Each of them may lack memory, but
+        # the one replay after them does all of its work, or none of it.
+        self._by_hand: dict[int, Step] = {}
+        while not self._lower(*risks_first(program, lambda step: id(step) in self._by_hand)):
+            pass
         self._take_blocks()
         found: dict[object, _LiveNumber] = {}
         self._draws: list[tuple[Replay, int, Step]] = []
@@ -149,6 +139,36 @@ class WebGpuExecutor:
         ]
 
     # Lowering.
+    def _lower(self, program: Program, settled: int) -> bool:
+        """Make the stages; say no where steps turn out to be the device's that were not known."""
+        self.program = program
+        self.plan: Plan = plan_memory(program, self.device, settled)
+        self._last = {out.index for step in program.steps[settled:] for out in step.outs}
+        self._scratch: dict[object, int] = {}
+        self.dispatches: list[Dispatch] = []
+        # What a run does in order: replays of dispatches, and steps that the device does itself.
+        self._stages: list[tuple[Replay, list[Dispatch]] | Step] = []
+        known = len(self._by_hand)
+        stages: list[list[Dispatch] | Step] = []
+        ready: list[Dispatch] = []
+        for i, step in enumerate(program.steps):
+            if any(out.size for out in step.outs):
+                made = None if id(step) in self._by_hand else self._lowered(i, step)
+                if made is None:
+                    self._by_hand[id(step)] = step
+                    stages += [ready, step]
+                    ready = []
+                else:
+                    ready += [replace(d, position=i) for d in made]
+        if len(self._by_hand) > known:
+            return False
+        for stage in (*stages, ready):
+            if isinstance(stage, Step):
+                self._stages.append(stage)
+            else:
+                self._end_stage(stage)
+        return True
+
     def _home(self, slot: int) -> object:
         return self.plan.places.get(slot, slot)
 
@@ -383,12 +403,41 @@ class WebGpuExecutor:
         return nbytes(slots[0], self.device)
 
     # Running.
-    def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
+    def run(
+        self, inputs: Sequence[Storage], draw: Draw, spare: list[Any] | None = None
+    ) -> list[Storage]:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
         device, pool = self.device, self.device.pool
-        outputs: list[Storage] = [
-            GpuStorage(device, pool, s.size, nbytes(s, device)) for s in self._fresh
-        ]
+        outputs: list[Storage] = []
+        lent: list[Storage] = []
+        try:
+            for slot in self._fresh:
+                storage = self._spared(slot, spare or [])
+                if storage is None:
+                    storage = GpuStorage(device, pool, slot.size, nbytes(slot, device))
+                else:
+                    lent.append(storage)
+                outputs.append(storage)
+            self._run_into(outputs, inputs, draw)
+        except BaseException:
+            for storage in lent:
+                storage.buffer = UNBACKED  # whose memory is the lender's again
+            raise
+        return outputs
+
+    def _spared(self, slot: Slot, spare: list[Buffer]) -> Storage | None:
+        """Return a storage with one of the spare buffers, if one fits and only the end writes."""
+        gpu = self.device.gpu
+        size = size_class(nbytes(slot, self.device), gpu.largest_binding, gpu.largest_buffer)
+        for i, buffer in enumerate(spare if slot.index in self._last else ()):
+            if buffer.nbytes == size:
+                storage = self.device.unbacked(slot.size)
+                storage.buffer = spare.pop(i)
+                return storage
+        return None
+
+    def _run_into(self, outputs: Sequence[Storage], inputs: Sequence[Storage], draw: Draw) -> None:
+        device, pool = self.device, self.device.pool
         swaps = [(i, GpuStorage(device, pool, s.size, nbytes(s, device))) for i, s in self._swaps]
         for live in self._live:
             now = live.number.read()
@@ -402,7 +451,6 @@ class WebGpuExecutor:
         self._run_stages(memory, draw)
         for i, fresh in swaps:
             inputs[i].buffer, fresh.buffer = fresh.buffer, inputs[i].buffer
-        return outputs
 
     def _run_stages(self, memory: _Memory, draw: Draw) -> None:
         for stage in self._stages:

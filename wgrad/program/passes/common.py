@@ -16,7 +16,7 @@ def merge_common(program: Program, limits: Limits) -> Program:
     same: dict[int, int] = {}
     steps: list[Step] = []
     for step in program.steps:
-        step = replace(step, inputs=tuple(renamed(x, same) for x in step.inputs))
+        step = with_renamed(step, same)
         is_kept = not step.writes().isdisjoint(kept)
         first = None if is_kept else seen.get(key := _key(step))
         if first is not None:
@@ -26,6 +26,13 @@ def merge_common(program: Program, limits: Limits) -> Program:
             seen[key] = step
         steps.append(step)
     return program.with_steps(steps)
+
+
+def with_renamed(step: Step, same: dict[int, int]) -> Step:
+    """Return a step that reads slots with the same values in the place of some."""
+    if same.keys().isdisjoint(step.reads()):
+        return step
+    return replace(step, inputs=tuple(renamed(x, same) for x in step.inputs))
 
 
 def renamed(x: Any, same: dict[int, int]) -> Any:

@@ -12,7 +12,7 @@ from ...dtypes import DType
 from ...ops.elementwise import multiply
 from ..ir import Program, Ref, Step
 from ..limits import Limits
-from .common import renamed
+from .common import with_renamed
 
 # Ops that give their first input back when the second is this number, to the bit.
 _NEUTRAL = {"multiply": 1, "weighted": 1, "divide": 1, "subtract": 0}
@@ -25,13 +25,14 @@ def fold_constants(program: Program, limits: Limits) -> Program:
     same: dict[int, int] = {}
     steps: list[Step] = []
     for step in program.steps:
-        step = replace(step, inputs=tuple(renamed(x, same) for x in step.inputs))
+        step = with_renamed(step, same)
         if step.kind in ("map", "copy"):  # every view of a constant is that constant
             inputs = tuple(known.get(x.slot, x) if isinstance(x, Ref) else x for x in step.inputs)
             if any(isinstance(x, Ref) for x in inputs) or not any(
                 isinstance(x, Live) for x in inputs
             ):  # of numbers that are read anew alone, no step can be made
-                step = _computed(_product(replace(step, inputs=inputs)))
+                same_inputs = known.keys().isdisjoint(step.reads())
+                step = _computed(_product(step if same_inputs else replace(step, inputs=inputs)))
         if step.kind == "full":
             known[step.out.index] = step.params["value"]
         source = None if step.out.index in kept else _unchanged(step)

@@ -46,6 +46,9 @@ def _joined(
     found: dict[int, Step] = {}
     for kin in _kin(step):
         found |= islice(reversed(earlier.get(kin, {}).items()), NEAR)
+    # Those that are too large together are most: they are left out before the rest is sorted.
+    room = joiner.limits.statements - len(step.params["graph"].statements)
+    found = {i: x for i, x in found.items() if len(x.params["graph"].statements) <= room}
     for other in sorted(found.values(), key=order.place, reverse=True):
         if order.place(other) > order.place(step) or other.writes() & step.reads():
             continue
