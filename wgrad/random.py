@@ -24,16 +24,15 @@ from .backends.threefry import bits as host_bits
 from .backends.threefry import split_seed
 from .backends.tracing import tracing
 from .checks.arguments import count as check_count
-from .core import caller, place
+from .core import Tensor, caller, place, wrap
 from .creation import DeviceLike, tensor
+from .creation.inputs import as_number
 from .devices import device as find_device
 from .dtypes import as_dtype
 from .errors import ArgumentError, DTypeError, OutOfMemoryError, shown
 from .layout import Layout, Shape, normalize_shape
 from .ops.elementwise import clamp
 from .ops.families import with_dtype
-from .shaping import as_number
-from .tensor import Tensor
 
 
 class Generator:
@@ -192,10 +191,10 @@ def _floats(
     found.check_dtype(chosen, where)
     drawn = _draw(kind, shape, found, generator, where)
     if wide and chosen is dtypes.float16:
-        return Tensor(drawn)
+        return wrap(drawn)
     if kind == "uniform" and chosen is dtypes.float16:
         drawn = found.map(_CUT, (drawn,), (drawn.dtype,), drawn.shape, chosen)
-    out = Tensor(drawn)
+    out = wrap(drawn)
     return out if drawn.dtype is chosen else out.astype(chosen)
 
 
@@ -334,7 +333,7 @@ def randint(
         raise DTypeError(f"randint: {chosen.name} came and an integer dtype is needed")
     if chosen is dtypes.uint32 and low < 0:
         raise ArgumentError(f"randint: low is {low}, and uint32 needs at least 0")
-    out = Tensor(_integers(_draw("bits", shape, device, generator, "randint"), low, high))
+    out = wrap(_integers(_draw("bits", shape, device, generator, "randint"), low, high))
     return with_dtype(out, chosen)
 
 

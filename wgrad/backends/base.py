@@ -20,6 +20,7 @@ from ..errors import DTypeError, OutOfMemoryError
 from ..layout import Layout, Shape
 from ..statistics import COUNTERS
 from .array import Array, Body, Number, Storage
+from .events import WATCHERS, observed
 from .faults import Faults
 from .tracing import tracing, unheard
 
@@ -42,14 +43,20 @@ def _asks_tracer(method: Callable) -> Callable:
     @functools.wraps(method)
     def run(self: Device, *args: Any, **kwargs: Any) -> Any:
         tracer = tracing()
-        if tracer is None:
-            try:
-                return method(self, *args, **kwargs)
-            except MemoryError as error:
-                if isinstance(error, OutOfMemoryError):
-                    raise
-                raise OutOfMemoryError(f"{self.name}: {error or 'no memory is left'}") from error
-        return unheard(getattr(tracer, name), self, *args, **kwargs)
+        if tracer is not None:
+            taken = getattr(tracer, name)
+            if WATCHERS:
+                return observed(taken, self, args, kwargs, False)
+            return unheard(taken, self, *args, **kwargs)
+        try:
+            if WATCHERS:
+                kernel = not self.launches and method.__name__ not in TRANSFERS
+                return observed(method, self, args, kwargs, kernel)
+            return method(self, *args, **kwargs)
+        except MemoryError as error:
+            if isinstance(error, OutOfMemoryError):
+                raise
+            raise OutOfMemoryError(f"{self.name}: {error or 'no memory is left'}") from error
 
     return run
 
@@ -60,6 +67,7 @@ class Device(ABC):
     name: str  # "numpy", "webgpu": what `wg.device()` takes
     description: str  # for people: the adapter, its type, its driver
     dtypes: frozenset[DType]
+    launches = False  # whether it tells of its kernels itself, one by one
 
     def __init_subclass__(cls) -> None:
         for name in PROTOCOL:
@@ -251,6 +259,7 @@ class Device(ABC):
             self.write(target, fresh)
 
 
+TRANSFERS = ("upload", "download", "synchronize", "replace")  # methods that compute nothing
 # What a tracer captures: all that touches memory.
 PROTOCOL = (
     "upload",

@@ -7,6 +7,8 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .tracing import Live
 
 Expression = tuple[Any, ...]  # ("argument", place), ("constant", hex), or an operator and its sides
@@ -136,8 +138,6 @@ class Varying:
         return self._value
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        import numpy as np
-
         return np.asarray(float(self), dtype)
 
     def __getattr__(self, name: str) -> Any:

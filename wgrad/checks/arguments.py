@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,19 @@ import numpy as np
 from ..errors import ArgumentError, shown
 
 
-def flag(value: Any, where: str, name: str) -> bool:
+def checked_flag(value: Any, where: str, name: str) -> bool:
     """Return True or False, of Python or NumPy."""
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
     raise ArgumentError(f"{where}: {name}={shown(value)} came; True or False is needed")
+
+
+def checked_choice(value: Any, options: Sequence[str], where: str, name: str) -> str:
+    """Return one of several words."""
+    if isinstance(value, str) and value in options:
+        return value
+    words = " or ".join(f'"{word}"' for word in options)
+    raise ArgumentError(f"{where}: {name}={shown(value)} came; {words} is needed")
 
 
 def number(value: Any, where: str, name: str) -> Any:

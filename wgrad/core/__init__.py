@@ -1,19 +1,23 @@
 """What an operation is, and how each use of one runs; knows no op, no tape and no tensor."""
 
-from .calling import (
-    Listener,
-    add_default_listener,
-    apply,
+from ..origin import caller, place
+from .calling import apply, set_recorder, set_tensor_type, wrap
+from .interpret import Interpreter, interpreted, interpreters
+from .observe import observe
+from .op import (
+    INPUT_NAMES,
+    REGISTRY,
+    SAVED_NAMES,
+    Call,
+    Input,
+    Node,
+    Op,
+    Rule,
+    Tensor,
+    Value,
     check_devices,
-    chosen_listeners,
-    heard_by,
-    listeners,
-    set_tensor_type,
-    wrap,
+    register,
 )
-from .op import INPUT_NAMES, REGISTRY, SAVED_NAMES, Call, Op, Rule, register
-from .origin import caller, place
-from .values import Input, Node, Value
 
 __all__ = [
     "INPUT_NAMES",
@@ -21,20 +25,21 @@ __all__ = [
     "SAVED_NAMES",
     "Call",
     "Input",
-    "Listener",
+    "Interpreter",
     "Node",
     "Op",
     "Rule",
+    "Tensor",
     "Value",
-    "add_default_listener",
     "apply",
     "caller",
     "check_devices",
-    "chosen_listeners",
-    "heard_by",
-    "listeners",
+    "interpreted",
+    "interpreters",
+    "observe",
     "place",
     "register",
+    "set_recorder",
     "set_tensor_type",
     "wrap",
 ]

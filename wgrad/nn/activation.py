@@ -6,6 +6,7 @@ from typing import Any
 
 from ..checks.arguments import size
 from ..creation import DeviceLike, full
+from ..creation.inputs import as_float
 from ..functional.activation import (
     celu,
     elu,
@@ -30,7 +31,6 @@ from ..ops.elementwise.activation import (
     silu,
 )
 from ..ops.elementwise.hyperbolic import tanh
-from ..shaping import as_float
 from ..tensor import Tensor
 from .module import Module
 from .wrapped import FunctionModule

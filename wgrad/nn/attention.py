@@ -6,8 +6,9 @@ import math
 from typing import Any
 
 from .. import dtypes
-from ..checks.arguments import size
+from ..checks.arguments import checked_flag, size
 from ..creation import DeviceLike, arange, eye, zeros
+from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..functional.attention import scaled_dot_product_attention
 from ..functional.linalg import linear
@@ -16,7 +17,7 @@ from ..functional.regularization import check_share
 from ..layout import Shape
 from ..ops.elementwise import greater, logical_not, logical_or, where
 from ..random import Generator, Seed, stream_of, uniform
-from ..shaping import as_tensor, checked_flag, reshape, transpose
+from ..shaping import reshape, transpose
 from ..tensor import Tensor
 from .layers import Linear
 from .module import Module

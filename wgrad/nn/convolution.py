@@ -8,6 +8,7 @@ from typing import Any
 
 from ..checks.arguments import size
 from ..creation import DeviceLike
+from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, ShapeError, shown
 from ..functional.convolution import (
     Numbers,
@@ -21,7 +22,6 @@ from ..functional.convolution import (
 )
 from ..layout import Shape
 from ..random import Seed, stream_of, uniform
-from ..shaping import as_tensor
 from ..tensor import Tensor
 from .module import Module
 

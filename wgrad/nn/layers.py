@@ -9,11 +9,11 @@ from typing import Any
 
 from ..checks.arguments import size
 from ..creation import DeviceLike
+from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, IndexRangeError, ShapeError, shown
 from ..functional import linear
 from ..ops.elementwise import relu, sigmoid, tanh
 from ..random import Seed, stream_of, uniform
-from ..shaping import as_tensor
 from ..tensor import Tensor
 from .module import Module
 

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
 from ..backends.tracing import members_read
-from ..checks.values import prepare_value
 from ..creation import DeviceLike
 from ..devices import device as find_device
 from ..dtypes import as_dtype
 from ..errors import ArgumentError, DTypeError
 from ..interrupts import interrupts_wait
 from ..tensor import Tensor
+from ..tensor.saved import prepare_value
 
 
 class LoadResult(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..checks.arguments import size
 from ..creation import DeviceLike, ones, tensor, zeros
+from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, ShapeError
 from ..functional.normalization import (
     batch_norm,
@@ -17,7 +18,6 @@ from ..functional.normalization import (
 )
 from ..interrupts import whole
 from ..layout import normalize_shape
-from ..shaping import as_tensor
 from ..tensor import Tensor
 from .module import Module
 

@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 
 from ..backends.array import Array, births
 from ..backends.tracing import changing, traced_by, tracing
-from ..checks.values import prepare_value
 from ..dtypes import float16, float32
 from ..errors import ArgumentError, DTypeError, GradientError, ShapeError, shown
 from ..interrupts import interrupts_wait, whole
 from ..ops.families import with_dtype
 from ..tensor import Tensor
+from ..tensor.saved import prepare_value
 from .live import StepNumbers, number_of
 from .settings import Group, Setting, was_made_before
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks.arguments import flag
+from ..checks.arguments import checked_flag
 from ..creation import zeros_like
 from ..errors import ArgumentError
 from ..tensor import Tensor
@@ -45,7 +45,7 @@ class SGD(Optimizer):
 
     momentum = Setting("How much of the velocity each step keeps: at least 0.")
     nesterov = Setting(
-        "Whether a step looks ahead.", lambda value, where: flag(value, *where.split(": "))
+        "Whether a step looks ahead.", lambda value, where: checked_flag(value, *where.split(": "))
     )
     weight_decay = Setting("How strongly the parameters are drawn to 0: at least 0.")
     state = {"velocity": zeros_like}  # noqa: RUF012  # the base declares it for the class

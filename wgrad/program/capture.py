@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from .. import random, tape
 from ..backends.array import Array, Storage
 from ..backends.base import Device
+from ..backends.events import held
 from ..backends.threefry import split_seed
 from ..backends.tracing import traced_by
 from ..core import Node, Op, Value, caller, place
@@ -22,6 +23,7 @@ from ..errors import GradientError
 from ..interrupts import interruptible
 from ..layout import Layout
 from ..ops.indexing import outlier
+from ..tape import identity
 from ..tensor import Tensor
 from .build import Executor
 from .finish import (
@@ -82,6 +84,7 @@ class Capture:
     watch_after: Watch | None  # what the call left
     ran: Observation  # what ran in the call
     asked: str | None  # what the call asked of the world
+    release: Callable[[], None]  # tells the observers what the traced call has told so far
 
     def __init__(
         self,
@@ -126,7 +129,7 @@ class Capture:
                     x.array = swapped[-1][2]
             observer = Observer()
             try:
-                with traced_by(tracer), observer:
+                with held() as self.release, traced_by(tracer), observer:
                     out = interruptible(outside, function, *args, **kwargs)
                 with traced_by(tracer):
                     tracer.settle()
@@ -556,8 +559,7 @@ class Capture:
         """Do to tensors outside what the function did, and return its result."""
         for source, times, known in self._written:
             storage = self._storage(source, leaves)
-            storage.version += times
-            storage.bounds = known
+            identity.rewritten(storage, times, known)
         handed = [
             self._make(spec, outs, leaves) if entry is None else entry
             for spec, entry in zip(self._specs, entries, strict=True)
@@ -647,5 +649,5 @@ def _lost_history(out: Tensor) -> Node:
     parent = Node(requires_grad=True)  # of this level of differentiation, which looks no further
     node = Node(requires_grad=True)
     node.op, node.parents, node.origin = _no_history, (parent,), caller()
-    node.version = out.array.storage.version
+    identity.stamp(node, out.array)
     return node

@@ -14,11 +14,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import copy_context
 from types import FrameType
-from typing import Any
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from .. import forking, tape
+from ..backends.events import held
 from ..backends.tracing import tracing
-from ..core import listeners
+from ..core import interpreters
 from ..devices import default_device
 from ..errors import ArgumentError
 from ..interrupts import interruptible, interrupts_wait, is_between, whole
@@ -51,7 +52,11 @@ class Signature:
         self.is_plain = False
 
 
-class Compiled:
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Compiled(Generic[P, R]):
     """What `compile` returns: call it like the function."""
 
     def __init__(self, function: Callable, fuse: bool, freeze: Iterable[Tensor] = ()):
@@ -78,21 +83,17 @@ class Compiled:
         forking.register(self, "_lock", order=0, forget=Compiled._clear)
 
     # Calling it.
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if (
-            tracing() is not None
-            or is_between()
-            or any(heard is not tape.record for heard in listeners())
-        ):
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        if tracing() is not None or is_between() or interpreters():
             # Inside another compiled function, in the handler of a signal that came in the midst of
-            # a trace, or where forward mode follows every operation.
+            # a trace, or where every operation is asked about (forward mode, vmap).
             return self._function(*args, **kwargs)
         leaves: list[Tensor] = []
         objects: list[Any] = []
         key: Any
         floats: Floats | None = None
         if not kwargs and all([type(x) is Tensor for x in args]):
-            leaves, key = list(args), len(args)
+            leaves, key = [*args], len(args)  # type: ignore[list-item]  # they are
         else:
             key = take_apart((args, kwargs), leaves, objects)
             floats = self._floats.of(args, kwargs, key)
@@ -192,7 +193,8 @@ class Compiled:
         except BaseException:
             capture.undo()
             raise
-        result = capture.first_run(executor)
+        with held() as release:
+            result = capture.first_run(executor)
         self._newest = capture
         if floats is not None and floats.are_fixed():
             pass  # a program for these values alone, which no other call finds
@@ -205,6 +207,8 @@ class Compiled:
         if reason is not None:
             self._give_up(signature, reason)
         self._make_room(signature)
+        capture.release()
+        release()
         return (result,)
 
     def _capture(
@@ -315,9 +319,10 @@ class Compiled:
         executor = self._executors.get(key)
         if executor is None:
             history = History(program)
-            executor = interruptible(
-                copy_context(), build, program, device, self._fuse, history=history
-            )
+            with held():  # nothing runs yet
+                executor = interruptible(
+                    copy_context(), build, program, device, self._fuse, history=history
+                )
             self._executors[key], self._histories[executor] = executor, history
             if len(self._executors) > LIMIT:
                 self._executors.popitem(last=False)
@@ -552,6 +557,14 @@ def _warn(text: str) -> None:
     warnings.warn(text, stacklevel=level)
 
 
+@overload
+def compile(
+    function: Callable[P, R], *, fuse: bool = True, freeze: Iterable[Tensor] = ()
+) -> Compiled[P, R]: ...
+@overload
+def compile(
+    function: None = None, *, fuse: bool = True, freeze: Iterable[Tensor] = ()
+) -> Callable[[Callable[P, R]], Compiled[P, R]]: ...
 def compile(
     function: Callable | None = None, *, fuse: bool = True, freeze: Iterable[Tensor] = ()
 ) -> Any:

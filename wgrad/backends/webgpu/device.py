@@ -29,6 +29,7 @@ from ...errors import (
 from ...interrupts import interrupts_wait, whole
 from ...recent import Recent, Shared
 from ...statistics import COUNTERS
+from ..events import WATCHERS, launched
 from . import headroom
 
 PARAMS_BYTES = 256  # the largest Params of any shader; bound at a dynamic offset
@@ -490,7 +491,9 @@ class Gpu:
                 if self._work is work and (work[-1] if work else None) is last:
                     self._ring[place] = params
                     work += added
-                    return
+                    break
+        if WATCHERS:
+            launched("webgpu", pipeline.label, groups, sum(b.nbytes for b in buffers))
 
     @contextlib.contextmanager
     def recorded(self) -> Iterator[list[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]]:

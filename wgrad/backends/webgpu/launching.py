@@ -64,6 +64,8 @@ def scalar_bits(value: Number, dtype: DType) -> int:
 class Launching(Device):
     """A device that holds buffers and launches pipelines; subclasses say which."""
 
+    launches = True
+
     def __init__(self, name: str, gpu: Gpu):
         info = gpu.info
         self.name = name

@@ -10,6 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from ...backends.array import Array, Number, Storage, product_shape
+from ...backends.events import WATCHERS, Doing, during, launched
 from ...backends.tracing import UNBACKED, Live
 from ...backends.webgpu.device import Buffer, Pipeline, Window
 from ...backends.webgpu.kernels import WebGpuDevice
@@ -20,7 +21,7 @@ from ...backends.webgpu.replay import Replay
 from ...backends.webgpu.windows import cuts
 from ...dtypes import DType
 from ...layout import Layout
-from ..interpret import Draw, run_step
+from ..interpret import Draw, told_step
 from ..ir import Program, Ref, Slot, Step
 from ..joining import PRODUCT
 from ..limits import Limits
@@ -459,6 +460,15 @@ class WebGpuExecutor:
             else:
                 replay, dispatches = stage
                 replay.run(memory.key, partial(self._bound, dispatches, memory))
+                if WATCHERS:
+                    self._tell(dispatches, memory)
+
+    def _tell(self, dispatches: list[Dispatch], memory: _Memory) -> None:
+        """Tell the observers of dispatches that have been submitted."""
+        for d, buffers in zip(dispatches, self._bound(dispatches, memory), strict=True):
+            what = Doing(d.step.name, self.program.line_of(d.step), replayed=True)
+            nbytes = sum(b.nbytes for b in buffers)
+            during(launched, what, "webgpu", d.pipeline.label, d.groups, nbytes)
 
     def _bound(self, dispatches: list[Dispatch], memory: _Memory) -> list[list[Buffer]]:
         """Return the buffers of dispatches."""
@@ -480,7 +490,9 @@ class WebGpuExecutor:
         storages = {
             slot: Storage(device, x.buffer, self._memory[slot].size) for slot, x in homes.items()
         }
-        for out, made in zip(step.outs, run_step(device, step, storages, draw), strict=True):
+        for out, made in zip(
+            step.outs, told_step(self.program, device, step, storages, draw), strict=True
+        ):
             home, found = homes[out.index], made.storage
             kept = self.plan.places[out.index].kind == "block"  # by other programs too
             if found.buffer.nbytes == home.buffer.nbytes and not kept:

@@ -7,7 +7,7 @@ from typing import Any
 from ..creation import host_array, tensor
 from ..dtypes import DType
 from ..errors import DTypeError, ShapeError
-from ..tensor import Tensor
+from . import Tensor
 
 
 def prepare_value(value: Any, like: Tensor, where: str, dtype: DType | None = None) -> Tensor:
