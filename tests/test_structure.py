@@ -34,8 +34,8 @@ LAYERS = (
     ("indexing",),
     ("functional",),
     ("contracts", "fft", "linalg", "tensor"),
-    ("data", "nn", "numerics", "program", "transforms"),
-    ("cli", "gradcheck", "optim"),
+    ("data", "nn", "numerics", "optim", "program", "transforms"),
+    ("cli", "gradcheck"),
     ("__main__",),
     ("",),  # wgrad/__init__.py gathers them all
 )

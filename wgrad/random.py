@@ -82,6 +82,14 @@ def _checked_seed(seed: Any, where: str) -> int:
     return int(seed)
 
 
+Seed = int | Generator | None
+
+
+def stream_of(seed: Seed) -> Generator | None:
+    """Return the stream to draw initial weights from; None stands for the global one."""
+    return seed if seed is None or isinstance(seed, Generator) else Generator(seed)
+
+
 def _generator_at(seed: int, counter: int) -> Generator:
     made = Generator(seed)
     made.counter = counter

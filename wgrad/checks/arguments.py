@@ -48,12 +48,19 @@ def function(value: Any, where: str, name: str) -> Any:
 
 def count(value: Any, where: str, name: str) -> int:
     """Return an integer of at least 0."""
+    return _integer(value, 0, f"{where}: {name}={shown(value)} came")
+
+
+def size(value: Any, where: str) -> int:
+    """Return an integer of at least 1; `where` names the argument, too."""
+    return _integer(value, 1, f"{where} is {shown(value)}")
+
+
+def _integer(value: Any, least: int, came: str) -> int:
     try:
         found = -1 if isinstance(value, bool) else operator.index(value)
     except TypeError:
         found = -1
-    if found < 0:
-        raise ArgumentError(
-            f"{where}: {name}={shown(value)} came, and an integer of at least 0 is needed"
-        )
+    if found < least:
+        raise ArgumentError(f"{came}, and an integer of at least {least} is needed")
     return found

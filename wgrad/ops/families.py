@@ -171,8 +171,8 @@ class Elementwise(Op, Generic[P]):
                 return _called(self, coerce(self.name, inputs))
             if ready_made and first.dtype.is_floating and self.kind in _ALIKE:
                 if self.kind != "compare" or (floats and first.dtype is not dtypes.float16):
-                    if floats:
-                        return apply(self, *inputs)  # type: ignore[arg-type]  # nothing to convert
+                    if floats:  # the common case: nothing to convert
+                        return apply(self, *inputs)  # type: ignore[arg-type]
                     return apply(self, *_as_floats(inputs, first.dtype, self.name))
             return self._converted(inputs, first.layout.shape if agree else None)
         except WgradError:
@@ -314,13 +314,13 @@ class Elementwise(Op, Generic[P]):
         )
 
 
-def _called(op: Callable[..., Tensor], inputs: Sequence[Any]) -> Tensor:
-    return op(*inputs)
-
-
 def _as_floats(inputs: Sequence[Any], dtype: DType, op: str) -> tuple[Any, ...]:
     """Return inputs with all numbers as floats, which stand beside tensors of a float dtype."""
     return tuple([x if isinstance(x, Value) else dtypes.cast_scalar(x, dtype, op) for x in inputs])
+
+
+def _called(op: Callable[..., Tensor], inputs: Sequence[Any]) -> Tensor:
+    return op(*inputs)
 
 
 def _converted_arrays(
