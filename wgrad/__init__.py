@@ -111,6 +111,7 @@ from .inspection import (
     result_type,
 )
 from .inspection import array_namespace_info as __array_namespace_info__
+from .nn.called import functional_call
 from .ops.elementwise import abs_ as abs
 from .ops.elementwise import (
     acos,
@@ -241,6 +242,7 @@ from .transforms import (
     jvp,
     value_and_grad,
     vjp,
+    vmap,
 )
 from .version import __version__ as __version__
 
@@ -259,8 +261,8 @@ __all__ = [
     "digamma", "divide", "e", "einsum", "empty", "empty_like", "enable_grad", "equal", "erf",
     "erfc", "erfinv", "errors", "exp", "exp2", "expand_dims", "expm1", "eye", "fft", "finfo",
     "flatten", "flip", "float16", "float32", "float64", "floor", "floor_divide", "from_dlpack",
-    "full", "full_like", "Generator", "get_rng_state", "grad", "gradcheck", "greater",
-    "greater_equal", "hessian", "hvp", "hypot", "i0", "iinfo", "imag", "index_add",
+    "full", "full_like", "functional_call", "Generator", "get_rng_state", "grad", "gradcheck",
+    "greater", "greater_equal", "hessian", "hvp", "hypot", "i0", "iinfo", "imag", "index_add",
     "index_reduce", "inf", "int32", "isdtype", "isfinite", "isin", "isinf", "isnan", "jacobian",
     "jvp", "kron", "lerp", "less", "less_equal", "lgamma", "linalg", "linear", "linspace",
     "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logcumsumexp", "logical_and",
@@ -277,7 +279,7 @@ __all__ = [
     "tan", "tanh", "Tensor", "tensor", "tensordot", "tile", "topk", "trace", "transpose",
     "tril", "triu", "trunc", "uint32", "uniform", "unique_all", "unique_counts",
     "unique_inverse", "unique_values", "unstack", "value_and_grad", "var", "vecdot", "view",
-    "vjp", "where", "zeros", "zeros_like",
+    "vjp", "vmap", "where", "zeros", "zeros_like",
 ]
 # fmt: on
 
