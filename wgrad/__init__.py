@@ -36,7 +36,7 @@ from .creation import (
     zeros_like,
 )
 from .custom import custom_op
-from .devices import default_device, device, devices, set_default_device
+from .devices import default_device, device, devices, set_default_device, stats
 from .dtypes import bool_ as bool
 from .dtypes import float16, float32, float64, int32, uint32
 from .functional import (
@@ -233,7 +233,6 @@ from .shaping import (
     unstack,
     view,
 )
-from .statistics import stats
 from .tape import enable_grad, no_grad
 from .transforms import (
     grad,
@@ -245,9 +244,44 @@ from .transforms import (
     vjp,
     vmap,
 )
-from .version import __version__
+from .version import __version__ as __version__
 
 newaxis = None  # in x[newaxis, :], a new axis of extent 1
+
+# What it offers, for `import *` and for type checkers.
+# fmt: off
+__all__ = [
+    "abs", "acos", "acosh", "add", "all", "any", "arange", "argmax", "argmin", "argsort",
+    "asarray", "asin", "asinh", "astype", "atan", "atan2", "atanh", "bincount", "bitwise_and",
+    "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
+    "bool", "broadcast_arrays", "broadcast_shapes", "broadcast_to", "can_cast", "ceil", "clip",
+    "compile", "concat", "conj", "copysign", "cos", "cosh", "count_nonzero", "cross",
+    "cross_entropy", "cummax", "cummin", "cumulative_prod", "cumulative_sum", "custom_op",
+    "data", "default_device", "device", "devices", "diag", "diag_embed", "diagonal", "diff",
+    "digamma", "divide", "e", "einsum", "empty", "empty_like", "enable_grad", "equal", "erf",
+    "erfc", "erfinv", "errors", "exp", "exp2", "expand_dims", "expm1", "eye", "fft", "finfo",
+    "flatten", "flip", "float16", "float32", "float64", "floor", "floor_divide", "from_dlpack",
+    "full", "full_like", "functional_call", "Generator", "get_rng_state", "grad", "gradcheck",
+    "greater", "greater_equal", "hessian", "hvp", "hypot", "i0", "iinfo", "imag", "index_add",
+    "index_reduce", "inf", "int32", "isdtype", "isfinite", "isin", "isinf", "isnan", "jacobian",
+    "jvp", "kron", "lerp", "less", "less_equal", "lgamma", "linalg", "linear", "linspace",
+    "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logcumsumexp", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "logsumexp", "manual_seed", "masked_scatter",
+    "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min", "minimum",
+    "moveaxis", "mse_loss", "multiply", "nan", "negative", "newaxis", "nextafter", "nn",
+    "no_grad", "nonzero", "norm", "normal", "not_equal", "observe", "one_hot", "ones",
+    "ones_like", "optim", "outer", "pad", "parameter", "permute_dims", "pi", "polygamma",
+    "positive", "pow", "prod", "rand", "randint", "randn", "randperm", "real", "reciprocal",
+    "relu", "remainder", "repeat", "reshape", "result_type", "roll", "round", "scatter",
+    "scatter_add", "scatter_reduce", "searchsorted", "set_default_device", "set_rng_state",
+    "sigmoid", "sign", "signbit", "sin", "sinc", "sinh", "softmax", "sort", "split", "sqrt",
+    "square", "squeeze", "stack", "stats", "std", "subtract", "sum", "take", "take_along_axis",
+    "tan", "tanh", "Tensor", "tensor", "tensordot", "tile", "topk", "trace", "transpose",
+    "tril", "triu", "trunc", "uint32", "uniform", "unique_all", "unique_counts",
+    "unique_inverse", "unique_values", "unstack", "value_and_grad", "var", "vecdot", "view",
+    "vjp", "vmap", "where", "zeros", "zeros_like",
+]
+# fmt: on
 
 _names.publish(_sys.modules[__name__], "wg", "data", "errors", "fft", "linalg", "nn", "optim")
 _names.publish(nn, "nn", "functional")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,19 @@ import numpy as np
 from ..errors import ArgumentError, shown
 
 
-def flag(value: Any, where: str, name: str) -> bool:
+def checked_flag(value: Any, where: str, name: str) -> bool:
     """Return True or False, of Python or NumPy."""
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
     raise ArgumentError(f"{where}: {name}={shown(value)} came; True or False is needed")
+
+
+def checked_choice(value: Any, options: Sequence[str], where: str, name: str) -> str:
+    """Return one of several words."""
+    if isinstance(value, str) and value in options:
+        return value
+    words = " or ".join(f'"{word}"' for word in options)
+    raise ArgumentError(f"{where}: {name}={shown(value)} came; {words} is needed")
 
 
 def number(value: Any, where: str, name: str) -> Any:
@@ -39,12 +48,19 @@ def function(value: Any, where: str, name: str) -> Any:
 
 def count(value: Any, where: str, name: str) -> int:
     """Return an integer of at least 0."""
+    return _integer(value, 0, f"{where}: {name}={shown(value)} came")
+
+
+def size(value: Any, where: str) -> int:
+    """Return an integer of at least 1; `where` names the argument, too."""
+    return _integer(value, 1, f"{where} is {shown(value)}")
+
+
+def _integer(value: Any, least: int, came: str) -> int:
     try:
         found = -1 if isinstance(value, bool) else operator.index(value)
     except TypeError:
         found = -1
-    if found < 0:
-        raise ArgumentError(
-            f"{where}: {name}={shown(value)} came, and an integer of at least 0 is needed"
-        )
+    if found < least:
+        raise ArgumentError(f"{came}, and an integer of at least {least} is needed")
     return found

@@ -15,7 +15,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from ..errors import WgradError
-from .arguments import flag, number
+from .arguments import checked_flag, number
 from .arguments import function as called_back
 from .net import CAUGHT, translated
 
@@ -28,8 +28,8 @@ def _optional(check: Check) -> Check:
 
 
 CHECKS: dict[str, Check] = {
-    "bool": flag,
-    "bool | None": _optional(flag),
+    "bool": checked_flag,
+    "bool | None": _optional(checked_flag),
     "float": number,
     "float | None": _optional(number),
     "bool | int | float": number,

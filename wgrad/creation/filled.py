@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import dtypes
-from ..core import Node
+from ..core import Node, Tensor, wrap
+from ..creation.inputs import as_number, as_tensor
 from ..devices import device as find_device
 from ..dtypes import as_dtype
 from ..layout import normalize_shape
-from ..shaping import as_number, as_tensor
-from ..tensor import Tensor
 from .host import DeviceLike, check_requires_grad
 
 
@@ -39,7 +38,7 @@ def full(
     made = found.full(extents, number, chosen)
     if chosen.is_integer:
         made.storage.bounds = int(number), int(number)
-    return Tensor(made, Node(requires_grad=True) if requires_grad else None)
+    return wrap(made, Node(requires_grad=True) if requires_grad else None)
 
 
 def zeros(
