@@ -12,6 +12,6 @@ from .sgd import SGD as SGD
 # What it offers, for `import *` and for type checkers.
 # fmt: off
 __all__ = [
-    "Adam", "AdamW", "Optimizer", "SGD",
+    "Adam", "AdamW", "at_least_zero", "below_one", "Optimizer", "Setting", "SGD", "two_below_one",
 ]
 # fmt: on
