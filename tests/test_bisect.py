@@ -180,6 +180,34 @@ def test_bisect_of_a_script_says_that_all_is_well(tmp_path, capfd):
     assert "all of 1 compiled programs compute what their ops do" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("given", "words", "status"),
+    [
+        (["bisect", "-h"], "usage: python -m wgrad bisect", 0),
+        (["bisect", "SCRIPT", "--tolerance", "x"], "argument --tolerance: 'x' came", 2),
+        (["bisect", "SCRIPT", "one", "--tolerance"], "--tolerance: expected one argument", 2),
+        (["bisect", "SCRIPT", "one", "--tolerance=1e-3", "-v"], "arguments one -v\n", 0),
+        (["bisect", "--tolerance", "1", "SCRIPT", "--tol", "5"], "arguments --tol 5\n", 0),
+        (["bisect", "SCRIPT", "a", "--", "--tolerance", "b"], "arguments a --tolerance b\n", 0),
+        (["bisect"], "bisect: error: no script came; the name of a Python script", 2),
+        (["bisect", "--tolerance", "0.1"], "bisect: error: no script came", 2),
+        (["bisect", "--fast", "SCRIPT"], "unrecognized arguments: --fast", 2),
+        ([], "error: no command came; bisect or numerics is needed", 2),
+        (["bisekt"], "invalid choice: 'bisekt'", 2),
+        (["numerics", "--device", "webgpu:"], "device 'webgpu:' is unknown", 2),
+        (["numerics", "--", "x"], "x came after --", 2),
+    ],
+)
+def test_commands_answer_as_a_user_gives_them(given, words, status, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import sys\nprint('arguments', *sys.argv[1:])")
+    given = [str(script) if x == "SCRIPT" else x for x in given]
+    command = [sys.executable, "-m", "wgrad", *given]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    assert words in done.stdout + done.stderr and "Traceback" not in done.stderr
+
+
 def test_bisect_of_a_script_reports_and_fails(tmp_path, capsys, monkeypatch, webgpu):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)

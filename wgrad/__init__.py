@@ -11,10 +11,12 @@ from math import e, inf, nan, pi
 
 from . import checks as _checks
 from . import errors
+from . import names as _names
 
 from .tensor import Tensor  # isort: skip  # first: the other modules make tensors
 
 from . import data, fft, linalg, nn, optim
+from . import random as _random
 from .core import observe
 from .creation import (
     arange,
@@ -34,7 +36,7 @@ from .creation import (
     zeros_like,
 )
 from .custom import custom_op
-from .devices import default_device, device, devices, set_default_device
+from .devices import default_device, device, devices, set_default_device, stats
 from .dtypes import bool_ as bool
 from .dtypes import float16, float32, float64, int32, uint32
 from .functional import (
@@ -124,6 +126,7 @@ from .inspection import (
     result_type,
 )
 from .inspection import array_namespace_info as __array_namespace_info__
+from .nn.called import functional_call
 from .ops.elementwise import abs_ as abs
 from .ops.elementwise import (
     acos,
@@ -245,7 +248,6 @@ from .shaping import (
     unstack,
     view,
 )
-from .statistics import stats
 from .tape import enable_grad, no_grad
 from .transforms import (
     grad,
@@ -255,8 +257,9 @@ from .transforms import (
     jvp,
     value_and_grad,
     vjp,
+    vmap,
 )
-from .version import __version__
+from .version import __version__ as __version__
 
 newaxis = None  # in x[newaxis, :], a new axis of extent 1
 
@@ -284,31 +287,38 @@ __all__ = [
     "einsum", "empty", "empty_like", "enable_grad", "eq", "equal", "erf", "erfc", "erfinv",
     "errors", "exp", "exp2", "expand_dims", "expm1", "eye", "fft", "finfo", "flatten", "flip",
     "float16", "float32", "float64", "floor", "floor_divide", "from_dlpack", "full",
-    "full_like", "gather", "ge", "Generator", "get_rng_state", "grad", "gradcheck", "greater",
-    "greater_equal", "gt", "hessian", "hvp", "hypot", "i0", "iinfo", "imag", "index_add",
-    "index_reduce", "index_select", "inf", "int32", "isclose", "isdtype", "isfinite", "isin",
-    "isinf", "isnan", "jacobian", "jvp", "kron", "le", "lerp", "less", "less_equal", "lgamma",
-    "linalg", "linear", "linspace", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp",
-    "logcumsumexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logsumexp",
-    "lt", "manual_seed", "masked_fill", "masked_scatter", "masked_select", "matmul",
-    "matrix_transpose", "max", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mm",
-    "moveaxis", "movedim", "mse_loss", "mul", "multiply", "mv", "nan", "nan_to_num", "narrow",
-    "ne", "neg", "negative", "newaxis", "nextafter", "nn", "no_grad", "nonzero", "norm",
-    "normal", "not_equal", "observe", "one_hot", "ones", "ones_like", "optim", "outer", "pad",
-    "parameter", "permute", "permute_dims", "pi", "polygamma", "positive", "pow", "prod",
-    "quantile", "rand", "randint", "randn", "randperm", "real", "reciprocal", "relu",
-    "remainder", "repeat", "repeat_interleave", "reshape", "result_type", "roll", "round",
-    "scatter", "scatter_add", "scatter_reduce", "searchsorted", "select", "set_default_device",
-    "set_rng_state", "sigmoid", "sign", "signbit", "sin", "sinc", "sinh", "softmax", "sort",
-    "split", "sqrt", "square", "squeeze", "stack", "stats", "std", "sub", "subtract", "sum",
-    "swapaxes", "swapdims", "take", "take_along_axis", "tan", "tanh", "Tensor", "tensor",
-    "tensordot", "tile", "topk", "trace", "transpose", "tril", "triu", "true_divide", "trunc",
-    "uint32", "unbind", "unflatten", "uniform", "unique_all", "unique_counts", "unique_inverse",
-    "unique_values", "unsqueeze", "unstack", "value_and_grad", "var", "vecdot", "view", "vjp",
-    "where", "zeros", "zeros_like", "__array_api_version__", "__array_namespace_info__",
-    "__version__",
+    "full_like", "functional_call", "gather", "ge", "Generator", "get_rng_state", "grad",
+    "gradcheck", "greater", "greater_equal", "gt", "hessian", "hvp", "hypot", "i0", "iinfo",
+    "imag", "index_add", "index_reduce", "index_select", "inf", "int32", "isclose", "isdtype",
+    "isfinite", "isin", "isinf", "isnan", "jacobian", "jvp", "kron", "le", "lerp", "less",
+    "less_equal", "lgamma", "linalg", "linear", "linspace", "log", "log10", "log1p", "log2",
+    "log_softmax", "logaddexp", "logcumsumexp", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "logsumexp", "lt", "manual_seed", "masked_fill", "masked_scatter",
+    "masked_select", "matmul", "matrix_transpose", "max", "maximum", "mean", "median",
+    "meshgrid", "min", "minimum", "mm", "moveaxis", "movedim", "mse_loss", "mul", "multiply",
+    "mv", "nan", "nan_to_num", "narrow", "ne", "neg", "negative", "newaxis", "nextafter", "nn",
+    "no_grad", "nonzero", "norm", "normal", "not_equal", "observe", "one_hot", "ones",
+    "ones_like", "optim", "outer", "pad", "parameter", "permute", "permute_dims", "pi",
+    "polygamma", "positive", "pow", "prod", "quantile", "rand", "randint", "randn", "randperm",
+    "real", "reciprocal", "relu", "remainder", "repeat", "repeat_interleave", "reshape",
+    "result_type", "roll", "round", "scatter", "scatter_add", "scatter_reduce", "searchsorted",
+    "select", "set_default_device", "set_rng_state", "sigmoid", "sign", "signbit", "sin",
+    "sinc", "sinh", "softmax", "sort", "split", "sqrt", "square", "squeeze", "stack", "stats",
+    "std", "sub", "subtract", "sum", "swapaxes", "swapdims", "take", "take_along_axis", "tan",
+    "tanh", "Tensor", "tensor", "tensordot", "tile", "topk", "trace", "transpose", "tril",
+    "triu", "true_divide", "trunc", "uint32", "unbind", "unflatten", "uniform", "unique_all",
+    "unique_counts", "unique_inverse", "unique_values", "unsqueeze", "unstack",
+    "value_and_grad", "var", "vecdot", "view", "vjp", "vmap", "where", "zeros", "zeros_like",
 ]
 # fmt: on
 
+_names.publish(_sys.modules[__name__], "wg", "data", "errors", "fft", "linalg", "nn", "optim")
+_names.publish(nn, "nn", "functional")
+for _home, _label in (
+    *((nn.functional, "nn.functional"), (optim, "optim"), (data, "data"), (errors, "errors")),
+    *((fft, "wg.fft"), (linalg, "wg.linalg"), (_random, "wg.random")),
+):
+    _names.publish(_home, _label)
+_names.publish_class(Tensor)
 _checks.hang(_sys.modules[__name__], data, fft, linalg, nn, nn.functional, optim)
 _checks.hang_on_class(_Compiled, "__call__")

@@ -1,4 +1,4 @@
-"""Which devices there are, and which one is meant: names, the default, the environment.
+"""Which devices there are, which one is meant (names, the default, the environment), what they did.
 
 Knows the backends; nothing below it knows this module. wgpu is imported only when a WebGPU device
 is asked for, or all are listed.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from . import environment
 from .backends.base import Device, current_device
 from .backends.numpy import NumpyDevice
 from .backends.tracing import tracing
 from .errors import DeviceError, MissingDependencyError, shown
+from .statistics import COUNTERS
 
 log = logging.getLogger("wgrad")
 
@@ -64,10 +65,11 @@ def device(name: str | Device | None = None) -> Device:
         return _numpy
     if text == "auto":
         return _auto()
-    if text == "webgpu" or text.startswith("webgpu:"):
+    part = text.partition(":")[2].strip()
+    if text == "webgpu" or (text.startswith("webgpu:") and part):
         from .backends.webgpu import adapters
 
-        return adapters.open_device(text.partition(":")[2])
+        return adapters.open_device(part)
     raise DeviceError(
         f'device {shown(name)} is unknown: "numpy", "webgpu", '
         '"webgpu:<part of an adapter\'s name>" or "auto" is needed'
@@ -92,6 +94,22 @@ def set_default_device(name: str | Device | None) -> None:
             "the function calls set_default_device, which would not be done again: call it outside"
         )
     _chosen = None if name is None else device(name)
+
+
+def stats(reset: bool = False) -> dict[str, int]:
+    """Return what the WebGPU devices did in this process; all zeros when only NumPy ran.
+
+    `dispatches` above zero is the proof that kernels ran on the adapter. With `reset` the
+    counters start again at zero (memory held is not a count and stays).
+    """
+    if (tracer := tracing()) is not None:
+        tracer.asks("wg.stats")
+    found = asdict(COUNTERS)
+    if reset:
+        held = COUNTERS.bytes_allocated
+        COUNTERS.__init__()  # type: ignore[misc]  # the one object that all devices count in
+        COUNTERS.bytes_allocated = held
+    return found
 
 
 def _environment_device() -> Device:

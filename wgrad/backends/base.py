@@ -46,11 +46,11 @@ def _asks_tracer(method: Callable) -> Callable:
         if tracer is not None:
             taken = getattr(tracer, name)
             if WATCHERS:
-                return observed(taken, self, args, kwargs, False)
+                return unheard(observed, taken, self, args, kwargs, False)
             return unheard(taken, self, *args, **kwargs)
         try:
             if WATCHERS:
-                kernel = not self.launches and method.__name__ not in TRANSFERS
+                kernel = not self.launches and name not in TRANSFERS
                 return observed(method, self, args, kwargs, kernel)
             return method(self, *args, **kwargs)
         except MemoryError as error:

@@ -165,7 +165,7 @@ class NumpyDevice(Device):
     def full(self, shape: Shape, value: Number, dtype: DType) -> Array:
         nbytes = prod(shape) * dtype.itemsize
         try:
-            return self._wrap(np.full(shape, dtypes.rounded(value, dtype), dtype.numpy), dtype)
+            return self._wrap(np.full(shape, dtypes.held(value, dtype.numpy)), dtype)
         except (MemoryError, ValueError) as error:  # ValueError where the size overflows
             raise OutOfMemoryError(
                 f"numpy: a tensor of shape {shape}, {nbytes} bytes, came, and the host has no room"

@@ -14,7 +14,7 @@ from ..backends.base import Device
 from ..errors import OutOfMemoryError
 from .interpret import ask, current
 from .observe import watched
-from .op import Input, Node, Op, Tensor, Value
+from .op import Input, Node, Op, Tensor, Value, check_devices
 
 _tensor_type: type[Tensor]
 _record: Callable[[Op, tuple[Input, ...], dict[str, Any], Tensor], None]
@@ -55,7 +55,8 @@ def apply(op: Op, *inputs: Input, **params: Any) -> Tensor:
             if device is None:
                 device = array.storage.device
             elif device is not array.storage.device:
-                op.check_devices(inputs)
+                if not op.calls_back:
+                    check_devices(op.name, inputs)
             arrays.append(array)
         else:
             arrays.append(value)
@@ -63,7 +64,7 @@ def apply(op: Op, *inputs: Input, **params: Any) -> Tensor:
     try:
         out = _tensor_type(op.run(device, tuple(arrays), params), None)
     except MemoryError as error:  # NumPy's own; a GPU's comes in our words
-        if isinstance(error, OutOfMemoryError):
+        if isinstance(error, OutOfMemoryError) or op.calls_back:
             raise
         raise OutOfMemoryError(f"{op.name}: device {device.name} has no room: {error}") from error
     if now.records:

@@ -21,6 +21,8 @@ R = TypeVar("R")
 class Interpreter:
     """Asked before an operation runs; the other methods say what it knows of a tensor."""
 
+    has_level = False  # whether it makes tensors of its own, which the tape records apart
+
     def call(self, op: Op, inputs: tuple[Input, ...], params: dict[str, Any]) -> Tensor:
         """Return the result of an operation; `apply` in here asks the interpreters below."""
         raise NotImplementedError
@@ -64,6 +66,12 @@ class Context:
         if self._below is None:
             self._below = Context(self.interpreters[:-1], self.recording, self.observed)
         return self._below
+
+    def until(self, at: int) -> Context:
+        """Return the context without the interpreters from number `at` on, and their levels."""
+        levels = sum(i.has_level for i in self.interpreters[at:])
+        recording = self.recording[: len(self.recording) - levels]
+        return Context(self.interpreters[:at], recording, self.observed)
 
     def inside(self, interpreter: Interpreter) -> Context:
         """Return the context with one more interpreter, which is asked first."""

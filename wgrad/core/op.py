@@ -71,6 +71,7 @@ class Node:
         "is_parameter",
         "op",
         "origin",
+        "outer",
         "params",
         "parents",
         "requires_grad",
@@ -95,6 +96,7 @@ class Node:
         self.grad: Any = None
         self.hooks: dict[int, Callable] | None = None
         self.retains_grad = False
+        self.outer: Node | None = None  # of one example: the identity of the whole batch
 
 
 class Call:
@@ -139,6 +141,11 @@ class Rule:
 class Op(ABC):
     """One operation: how it runs, and how derivatives pass through it in both directions."""
 
+    calls_back = False  # whether it runs a function of the user's, whose errors are its own
+    lifts = False  # whether its result has an identity of its own at the innermost level (vmap)
+    # The batching rule: batch(level, inputs, batched, params) gives the result for a whole batch,
+    # its axis first. Those inputs that are `batched` have that axis too. None: a loop.
+    batch: Callable[..., Tensor] | None = None
     is_view = False  # whether the result shows the memory of the input, where it can
 
     def __init__(self, name: str, rules: Sequence[Callable | None], doc: str = ""):
@@ -152,10 +159,6 @@ class Op(ABC):
 
     def __repr__(self) -> str:
         return f"<wgrad op {self.name}>"
-
-    def check_devices(self, inputs: Sequence[Any]) -> None:
-        """Raise DeviceError for inputs of two devices."""
-        check_devices(self.name, inputs)
 
     def __reduce__(self) -> str:
         return self.name

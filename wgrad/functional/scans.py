@@ -36,7 +36,9 @@ def cumulative_prod(
 ) -> Tensor:
     """Return the products of all elements up to each one along `axis`; arguments as in the sum.
 
-    Gradients are exact where elements are 0. What `include_initial` puts in front is 1.
+    Gradients are exact where elements are 0. What `include_initial` puts in front is 1. Products
+    may overflow or vanish on the way and come back to numbers; only where an axis of a GPU's tensor
+    is longer than one binding do they stay infinite, or 0, from one window of it to the next.
     """
     return _scanned(scan.cumulative_prod, 1, x, axis, dtype, include_initial)
 

@@ -7,6 +7,7 @@ from typing import Any
 from .. import tape
 from ..backends.array import Array
 from ..core import Tensor, Value, apply
+from ..core.batched import levels, memory
 from ..creation import tensor
 from ..interrupts import handled_outside, interrupts_wait
 from ..ops import indexing as primitives
@@ -59,7 +60,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
 def _is_shown(value: Tensor, view: Tensor) -> bool:
     """Whether a value is the very memory that it is assigned to, as in `x[key] += 1`."""
     mine, given = view.array, value.array
-    return given.storage is mine.storage and given.layout == mine.layout
+    return memory(given) is memory(mine) and given.layout == mine.layout
 
 
 def _without_leading(value: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -120,7 +121,7 @@ def _write(key: Key, x: Tensor, joined: Joined | None, taken: Any, value: Tensor
     elif joined is not None:
         value = with_dtype(value, view.dtype)
         laid = joined.laid_out(view).array
-        if laid.storage is view.array.storage:
+        if laid.storage is view.array.storage and not levels():
             values = joined.flat(expanded(value, joined.result_shape())).array
             index = _apart(joined.index.array, laid)
             values = _apart(values, laid)

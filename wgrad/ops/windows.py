@@ -12,6 +12,7 @@ from ..backends.array import Array
 from ..backends.base import Device
 from ..core import apply
 from ..layout import Layout, Shape
+from .families import as_they_are
 from .movement import linear, view
 
 
@@ -125,6 +126,7 @@ windows_ = view(
         ct, sizes, steps, dilations, shapes[0][len(shapes[0]) - len(sizes) :]
     ),
     doc="The last axes as windows, which may overlap, without a copy.",
+    batch=as_they_are,
 )
 overlap_add_ = linear(
     "overlap_add",
@@ -133,6 +135,7 @@ overlap_add_ = linear(
         ct, shapes[0][-2 * len(sizes) : -len(sizes)], sizes, steps, dilations
     ),
     doc="Windows added up where they lie: the transpose of windows.",
+    batch=as_they_are,
 )
 
 

@@ -8,10 +8,3 @@ from .settings import at_least_zero as at_least_zero
 from .settings import below_one as below_one
 from .settings import two_below_one as two_below_one
 from .sgd import SGD as SGD
-
-# What it offers, for `import *` and for type checkers.
-# fmt: off
-__all__ = [
-    "Adam", "AdamW", "at_least_zero", "below_one", "Optimizer", "Setting", "SGD", "two_below_one",
-]
-# fmt: on

@@ -8,12 +8,10 @@ import gc
 import sys
 import threading
 import types
-import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import copy_context
-from types import FrameType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from .. import forking, tape
@@ -23,6 +21,7 @@ from ..core import interpreters
 from ..devices import default_device
 from ..errors import ArgumentError
 from ..interrupts import interruptible, interrupts_wait, is_between, whole
+from ..origin import warn
 from ..tensor import Tensor
 from .build import Executor, History, build
 from .capture import Capture
@@ -236,7 +235,7 @@ class Compiled(Generic[P, R]):
             finally:
                 floats.end()
             if changed := watch.change():
-                _warn(
+                warn(
                     f"compile: {self._name} was run twice in one call, for it needs a true float "
                     f"where a number varies: it has changed {changed} twice. Pass that number as a "
                     "0-d tensor"
@@ -365,7 +364,7 @@ class Compiled(Generic[P, R]):
     def _tell_of_gradients(self) -> None:
         if not self._told:
             self._told = True
-            _warn(
+            warn(
                 f"compile: {self._name} runs uncompiled where gradients pass through it, with the "
                 "right results but no faster: compile the function that takes the gradient or "
                 "calls backward(), or pass detach()ed tensors"
@@ -374,7 +373,7 @@ class Compiled(Generic[P, R]):
     def _give_up(self, signature: Signature, reason: str) -> None:
         signature.is_plain = True
         signature.captures, signature.pending = [], []
-        _warn(
+        warn(
             f"compile: {self._name} runs uncompiled for these arguments, with the right results "
             f"but no faster: {reason}"
         )
@@ -391,7 +390,7 @@ class Compiled(Generic[P, R]):
         self._traced += 1
         if not self._warned and (count > LIMIT or (self._traced > LIMIT and not current.is_plain)):
             self._warned = True
-            _warn(
+            warn(
                 f"compile: {self._name} was traced for {LIMIT} signatures or states, and each "
                 f"costs a trace: {self._reason} from call to call (pass numbers that change as 0-d "
                 "tensors, above all floats that an if, round() or a function of math asks for). "
@@ -546,15 +545,6 @@ def _what_changes(old: Any, new: Any) -> str:
         if a != b:
             return f"requires_grad (or a hook) of tensor argument {i} changes"
     return "which arguments share memory changes"
-
-
-def _warn(text: str) -> None:
-    """Warn at the user's line."""
-    level = 2
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("wgrad"):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(text, stacklevel=level)
 
 
 @overload

@@ -32,6 +32,7 @@ from ..backends.faults import Faults
 from ..backends.tracing import UNBACKED, Live, traced_by
 from ..backends.varying import Varying
 from ..core import Node, Value, caller, place
+from ..core.batched import memory
 from ..dtypes import DType, bool_, float32, int32, rounded, uint32
 from ..errors import TraceError
 from ..interrupts import whole
@@ -159,7 +160,7 @@ class Tracer:
 
     def slot_of(self, x: Array) -> int:
         """Return where the values of an array's storage are now; a real one becomes an input."""
-        storage = x.storage
+        storage = memory(x)
         slot = self.made.get(storage)
         if slot is None:
             slot = self.current.get(storage)

@@ -1,6 +1,6 @@
 """The tape: what `apply` records of calls, and the reverse pass over it."""
 
-from .identity import check_history, unfollowed
+from .identity import check_history, is_tracked, unfollowed, unrecorded
 from .record import (
     differentiated,
     enable_grad,
@@ -20,6 +20,7 @@ __all__ = [
     "enable_grad",
     "is_followed",
     "is_recording",
+    "is_tracked",
     "no_grad",
     "owned",
     "passes_through",
@@ -28,4 +29,5 @@ __all__ = [
     "recording",
     "touch_grad",
     "unfollowed",
+    "unrecorded",
 ]

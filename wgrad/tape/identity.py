@@ -20,7 +20,8 @@ from typing import Any
 from ..backends.array import Array, Storage
 from ..backends.tracing import changing, tracing
 from ..core import INPUT_NAMES, Input, Node, Tensor, Value, interpreters, wrap
-from ..errors import GradientError
+from ..core.batched import Batched, lowered
+from ..errors import GradientError, VmapError
 from ..interrupts import interrupts_wait, whole
 from ..origin import place
 
@@ -28,6 +29,13 @@ from ..origin import place
 def stamp(node: Node, array: Array) -> None:
     """Note that the values which `array` has now are those of `node`."""
     node.version = array.storage.version
+
+
+def assigned(node: Node | None, array: Array) -> None:
+    """Note that the values of `array` were assigned to its memory, with the history of `node`."""
+    array.storage.history = array.storage.version
+    if node is not None:
+        stamp(node, array)
 
 
 def unfollowed(array: Array) -> Node | None:
@@ -101,6 +109,25 @@ def _viewed(node: Node | None) -> Node | None:
     return node
 
 
+def unrecorded(x: Any) -> Any:
+    """Return `x` without what the innermost level has recorded of it: `detach` cuts all levels."""
+    if x.node is None or x.node.outer is None:
+        return x.detach()
+    node = Node()
+    node.outer = x.node.outer
+    return wrap(x.array, node)
+
+
+def is_tracked(x: Value) -> bool:
+    """Return whether gradients lead to `x`, or to the batch that it is an example of."""
+    node = x.node
+    while node is not None:
+        if node.requires_grad:
+            return True
+        node = node.outer
+    return False
+
+
 def check_assigned(x: Value, where: str) -> None:
     """Raise GradientError when `x` was made before tracked values were assigned to its memory."""
     history, node = x.array.storage.history, x.node
@@ -141,6 +168,8 @@ def check_target(x: Tensor, followed: bool, recorded: bool) -> None:
 
 def write(x: Value, source: Array, owned: bool = False) -> None:
     """Give a tensor the values of an array, which nobody else holds when `owned`."""
+    if isinstance(source.storage, Batched) or isinstance(x.array.storage, Batched):
+        return _write_batch(x, source)
     bounds = source.storage.bounds
     device = x.array.storage.device
     with interrupts_wait():  # new values are told from old ones by the version
@@ -151,6 +180,28 @@ def write(x: Value, source: Array, owned: bool = False) -> None:
         written(x, bounds)
 
 
+def _write_batch(x: Value, source: Array) -> None:
+    """Give all examples of a batch the values of an array, which may be those of each."""
+    mine, given = x.array.storage, source.storage
+    levels = [s.level for s in (mine, given) if isinstance(s, Batched)]
+    level = max(levels, key=interpreters().index)  # the innermost
+    shared = not isinstance(mine, Batched) or mine.level is not level or mine.shared_by_all
+    theirs = isinstance(given, Batched) and given.level is level and given
+    if shared and theirs and not theirs.shared_by_all:
+        raise VmapError(
+            f"assign: values that differ from example to example came for a tensor of shape "
+            f"{x.shape} that all examples of a vmap share: assign to a copy that differs "
+            "too, or build the result with wg.where or wg.concat"
+        )
+    complete = theirs.whole if theirs else source
+    if not shared and not (theirs and not theirs.shared_by_all):
+        complete = complete.view(complete.layout.expand((level.size, *complete.shape)))
+    target = lowered(x) if isinstance(mine, Batched) and mine.level is level else x
+    with interrupts_wait():
+        write(target, complete)
+        _lose_identity(x)
+
+
 def written(x: Value, bounds: tuple[int, int] | None = None) -> None:
     """Note that a tensor's values are others now; `bounds` are those of all of them."""
     storage, layout = x.array.storage, x.array.layout
@@ -159,6 +210,11 @@ def written(x: Value, bounds: tuple[int, int] | None = None) -> None:
     storage.bounds = bounds if complete else None
     if complete:
         storage.history = None
+    _lose_identity(x)
+
+
+def _lose_identity(x: Value) -> None:
+    """Take the identity of the old values off the new ones."""
     node = x.node
     if node is None or (node.op is None and node.requires_grad):
         return
@@ -196,10 +252,9 @@ def adopt(x: Tensor, out: Tensor) -> None:
     node, before = out.node, x.node
     x.node = None  # that of the old values
     write(x, out.array, owned=True)
-    x.array.storage.history = x.array.storage.version
     x.node = node
+    assigned(node, x.array)
     if node is not None:
-        stamp(node, x.array)
         node.retains_grad = before is not None and before.retains_grad
     for interpreter in interpreters():
         interpreter.adopted(x)

@@ -13,6 +13,7 @@ from typing import Any
 from ..backends.array import Storage, births
 from ..backends.tracing import tracing
 from ..core import REGISTRY, Node, Tensor, apply
+from ..core.batched import everything, memory
 from ..errors import GradientError, shown
 from ..interrupts import handled_outside, whole
 from .identity import restored
@@ -133,9 +134,9 @@ def owned(ct: Tensor, start: int, given: set[Storage]) -> Tensor:
     a tensor that it keeps; assigning to a gradient must change no other tensor. So it is copied
     unless its memory was made after `start` (in this pass) and is not `given` away yet.
     """
-    array = ct.array
+    array = everything(ct).array
     fresh = array.layout.contiguous and array.layout.size == array.storage.size
     if not fresh or array.storage.born < start or array.storage in given:
         ct = apply(REGISTRY["copy"], ct)
-    given.add(ct.array.storage)
+    given.add(memory(ct.array))
     return ct

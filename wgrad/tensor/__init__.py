@@ -11,6 +11,7 @@ import numpy as np
 from .. import core, dtypes, functional, indexing, shaping, tape
 from ..backends.tracing import changing
 from ..core import Node, Value
+from ..core.batched import differs, everything
 from ..creation import dlpack_device, host_array, tensor, to_dlpack
 from ..devices import default_device, log
 from ..devices import device as find_device
@@ -22,6 +23,7 @@ from ..errors import (
     ForkedError,
     GradientError,
     ShapeError,
+    VmapError,
     WgradError,
     shown,
 )
@@ -85,6 +87,8 @@ class Tensor(Operators, Methods, Aliases, Gradients):
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
+        if differs(self):
+            return f"<an example of a vmap: {self.dtype.name} of shape {self.shape}>"
         text = np.array2string(self.numpy(), separator=", ", prefix="tensor(", threshold=1000)
         notes = []
         if self.dtype not in (dtypes.float32, dtypes.bool_, dtypes.int32):
@@ -251,7 +255,8 @@ class Tensor(Operators, Methods, Aliases, Gradients):
 
     def _check_memory(self, where: str) -> None:
         """Raise ShapeError for a view in which several elements share memory."""
-        if not self.array.layout.contiguous and self.array.layout.overlaps:
+        whole = everything(self).array
+        if not whole.layout.contiguous and whole.layout.overlaps:
             raise ShapeError(
                 f"{where}: the tensor of shape {self.shape} is an expanded view, whose elements "
                 "share memory: assign to a copy()"

@@ -10,6 +10,7 @@ from typing import Any, Self
 from .. import tape
 from ..backends.tracing import changing
 from ..core import Node, Tensor, Value, wrap
+from ..core.batched import differs
 from ..creation import tensor
 from ..errors import DeviceError, DTypeError, GradientError, ShapeError
 
@@ -148,6 +149,11 @@ class Gradients(Value):
         if not self.requires_grad:
             raise GradientError(
                 "backward: the tensor does not require grad: nothing that led to it was recorded"
+            )
+        if differs(self):
+            raise GradientError(
+                "backward: it came inside vmap, where it would add the gradients of all examples "
+                "up: take wg.grad of a function of one example"
             )
         if gradient is None:
             if self.shape:

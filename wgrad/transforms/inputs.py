@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..creation import tensor
@@ -40,3 +40,20 @@ def check_inputs(inputs: Sequence[Tensor], before: list[int], op: str) -> None:
             f"{op}: the function assigned to its own input, which has no derivative then: assign "
             "to a copy()"
         )
+
+
+def is_tree(x: Any) -> bool:
+    """Return whether an argument is a dict, or a tuple or list with a tensor or a dict in it."""
+    if isinstance(x, (tuple, list)):
+        return any(isinstance(part, Tensor) or is_tree(part) for part in x)
+    return isinstance(x, dict)
+
+
+def with_leaves(tree: Any, change: Callable[[Any], Any]) -> Any:
+    """Return a tree of tuples, lists and dicts with `change` of every leaf in its place."""
+    if isinstance(tree, dict):
+        return {k: with_leaves(x, change) for k, x in tree.items()}
+    if isinstance(tree, (tuple, list)):
+        parts = [with_leaves(x, change) for x in tree]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    return change(tree)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,11 +11,12 @@ from .. import tape
 from ..backends.array import Storage, births
 from ..checks import guarded
 from ..core import Node, apply
+from ..core.interpret import current, within
 from ..errors import ArgumentError, GradientError, shown
 from ..interrupts import handled_outside
 from ..ops import movement
 from ..tensor import Tensor
-from .inputs import as_input, check_inputs, output, versions
+from .inputs import as_input, check_inputs, is_tree, output, versions, with_leaves
 
 
 class _Level:
@@ -26,6 +28,7 @@ class _Level:
 
     def __init__(self, inputs: Sequence[Tensor]):
         self.outer = tape.is_recording()
+        self.depth = len(current.get().recording)  # of levels that batches make
         self.inputs = [tape.recording(True, apply, movement.alias, x) for x in inputs]
         for x in self.inputs:
             if x.node is None:
@@ -57,7 +60,7 @@ class _Level:
     def value(self, out: Tensor) -> Tensor:
         """Return the function's value with a history only if those outside follow it."""
         outside = out.node is not None and out.node.sequence < self.floor
-        return out if outside or self.is_followed(self.nodes_of(out)) else out.detach()
+        return out if outside or self.is_followed(self.nodes_of(out)) else tape.unrecorded(out)
 
     def gradients(self, out: Tensor, ct: Tensor) -> list[Tensor]:
         """Return the cotangents of the inputs; zeros for those that `out` does not depend on."""
@@ -74,14 +77,18 @@ class _Level:
         given: set[Storage] = set()
         if order:
             tape.check_history(out, "grad")
-            recording = self.is_followed(order) or (self.outer and ct.requires_grad)
+            mode = self.is_followed(order) or (self.outer and tape.is_tracked(ct))
+            recording = current.get().recording
+            # Of batches that were made since, nothing is recorded either.
+            within_level = len(recording) - self.depth + 1
+            recording = (*recording[: self.depth - 1], *(mode,) * within_level)
 
             def run() -> None:
                 tape.pull_back(order, ct, visit)
                 for node, gradient in found.items():
                     found[node] = tape.owned(gradient, start, given)
 
-            handled_outside(tape.recording, recording, run)
+            handled_outside(within, current.get().switched(recording), run)
         return [
             found[n] if n in found else Tensor(x.device.full(x.shape, 0, x.dtype))
             for n, x in zip(self.nodes, self.inputs, strict=True)
@@ -107,7 +114,9 @@ def vjp(f: Callable, *primals: Any) -> tuple[Tensor, Callable[..., Any]]:
 def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """Return a function that gives f's value and its gradient by the arguments `argnums`.
 
-    f returns a 0-d tensor. One number gives one gradient, a sequence a tuple of them.
+    f returns a 0-d tensor. One number gives one gradient, a sequence a tuple of them. An argument
+    may be a tuple, list or dict of tensors, such as the parameters of a model by name: its
+    gradient is one too.
     """
     many = isinstance(argnums, (tuple, list))
     asked: Sequence[Any] = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
@@ -122,10 +131,22 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..
         for i in chosen:
             if not 0 <= i < len(args):
                 raise ArgumentError(f"grad: argument {i} is asked for, and {len(args)} came")
-        level = _Level([as_input(args[i], "grad", i) for i in chosen])
+        leaves: list[Tensor] = []
+
+        def numbered(x: Any, i: int) -> int:
+            leaves.append(as_input(x, "grad", i))
+            return len(leaves) - 1
+
+        trees = [
+            with_leaves(args[i], functools.partial(numbered, i=i))
+            if is_tree(args[i])
+            else numbered(args[i], i)
+            for i in chosen
+        ]
+        level = _Level(leaves)
         full = list(args)
-        for i, x in zip(chosen, level.inputs, strict=True):
-            full[i] = x
+        for i, tree in zip(chosen, trees, strict=True):
+            full[i] = with_leaves(tree, level.inputs.__getitem__)
         out = output(tape.differentiated(f, *full, **kwargs), "grad")
         check_inputs(level.inputs, level.versions, "grad")
         if not out.dtype.is_floating:
@@ -136,7 +157,8 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..
                 "gradient; see jacobian"
             )
         one = Tensor(out.device.full((), 1, out.dtype))
-        found = level.gradients(out, one)
+        gradients = level.gradients(out, one)
+        found = [with_leaves(tree, gradients.__getitem__) for tree in trees]
         return level.value(out), tuple(found) if many else found[0]
 
     return guarded(compute, "value_and_grad")
@@ -145,7 +167,8 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..
 def grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """Return a function that gives the gradient of f by its first argument (or by `argnums`).
 
-    f returns a 0-d tensor; the gradient has the argument's shape. `wg.grad(wg.grad(f))` is the
+    f returns a 0-d tensor; the gradient has the argument's shape, or is a tuple, list or dict of
+    gradients where the argument is one of tensors. `wg.grad(wg.grad(f))` is the
     second derivative.
     """
     both = value_and_grad(f, argnums)

@@ -16,6 +16,7 @@ import numpy as np
 
 from ...backends.array import Number
 from ...backends.tracing import Live
+from ...dtypes import held
 from ...layout import Layout, Shape
 from ..ir import Ref, Slot
 
@@ -129,7 +130,7 @@ def arrayed(x: Arrayed | Number, dtype: np.dtype) -> Arrayed:
     """Return an argument as an array; a number as one without axes."""
     if not isinstance(x, NUMBERS):
         return x
-    return Fixed(np.array(x, dtype), x if isinstance(x, Live) else None)
+    return Fixed(held(x, dtype), x if isinstance(x, Live) else None)
 
 
 def compact(x: Ref | Temp | Number) -> Arrayed | Number:

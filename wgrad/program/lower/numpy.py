@@ -170,10 +170,9 @@ class _Source:
         for note in self.names.notes:
             yield f"# {note}"
         yield "def run(inputs, draw):"
-        head = [*self._inputs(), *self.names.start, *self._fresh()]
-        yield from _indented(head)
+        yield from _indented([*self._inputs(), *self._fresh()])
         yield "    with errstate(all='ignore'):"
-        yield from _indented(body, 2)
+        yield from _indented([*self.names.start, *body], 2)  # numbers may be too large for a dtype
         if all(line.startswith("#") for line in body):
             yield "        pass"
         swaps = [p for p in self._used() if p.kind == "swap"]

@@ -11,6 +11,7 @@ import numpy as np
 from ...backends import threefry
 from ...backends.array import product_shape
 from ...backends.numpy import add_at, positions, product, put, scanned
+from ...dtypes import held
 from ...layout import Layout
 from ..graph import Graph
 from ..ir import Ref, Step
@@ -69,7 +70,7 @@ def _write(made: Calls, step: Step) -> None:
 
 def _place(made: Calls, step: Step) -> None:
     home, shape, dtype = step.out.index, step.out.shape, step.out.dtype
-    args: list[Argument] = [Fixed(np.array(step.params["fill"] or 0, dtype.numpy))]
+    args: list[Argument] = [Fixed(held(step.params["fill"] or 0, dtype.numpy))]
     lines = [] if step.params["fill"] is None else ["copyto({out}, {0})"]
     for piece, target in zip(step.refs(), step.params["targets"], strict=True):
         lines.append(f"copyto({{{len(args)}}}, {{{len(args) + 1}}})")

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...backends.array import Body, Number
 from ...backends.tracing import Live
-from ...dtypes import DType
+from ...dtypes import DType, held
 from ...ops.elementwise import multiply
 from ..ir import Program, Ref, Step
 from ..limits import Limits
@@ -63,7 +63,7 @@ def _computed(step: Step) -> Step:
 def _value(step: Step) -> Number:
     body: Body = step.params["body"]
     dtypes: tuple[DType, ...] = step.params["dtypes"]
-    operands = [np.full(1, x, d.computes) for x, d in zip(step.inputs, dtypes, strict=True)]
+    operands = [held(x, d.computes).reshape(1) for x, d in zip(step.inputs, dtypes, strict=True)]
     with np.errstate(all="ignore"):
         return np.asarray(body.numpy(*operands)).astype(step.out.dtype.numpy).item()
 

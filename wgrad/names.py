@@ -1,0 +1,179 @@
+"""Names: what is public in each namespace, and what to write for the names that PyTorch has.
+
+OTHERS is the one table of those. A name that gets here under its own name is taken out of it.
+Knows modules and their names, and nothing of what the functions do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+from .errors import UnknownNameError
+
+# What is written here for a name of PyTorch's, by where PyTorch has it. Tensors have the methods
+# of the second part, and for the rest the functions of the first.
+OTHERS: dict[str, dict[str, str]] = {
+    "wg": {
+        **dict.fromkeys(("hstack", "column_stack"), "wg.concat(arrays, axis=1)"),
+        **dict.fromkeys(("vstack", "row_stack"), "wg.concat(arrays, axis=0)"),
+        "t": "x.T",
+        "adjoint": "wg.matrix_transpose(x)",
+        "ravel": "wg.flatten(x)",
+        "fliplr": "wg.flip(x, 1)",
+        "flipud": "wg.flip(x, 0)",
+        "take_along_dim": "wg.take_along_axis(x, indices, axis)",
+        **dict.fromkeys(("index_put", "index_copy", "index_fill"), "x[indices] = values"),
+        "tensor_split": "wg.split(x, parts, axis)",
+        "unique": "wg.unique_values(x), or unique_inverse, unique_counts, unique_all",
+        "argwhere": "wg.stack(wg.nonzero(x), -1)",
+        "msort": "wg.sort(x, axis=0)",
+        "diagflat": "wg.diag(wg.flatten(x))",
+        "broadcast_tensors": "wg.broadcast_arrays(x, y)",
+        "clamp_min": "wg.clip(x, min=least)",
+        "clamp_max": "wg.clip(x, max=greatest)",
+        "sgn": "wg.sign(x)",
+        "fix": "wg.trunc(x)",
+        "rsqrt": "1 / wg.sqrt(x)",
+        **{f"arc{f}": f"wg.a{f}(x)" for f in ("cos", "sin", "tan", "cosh", "sinh", "tanh")},
+        "arctan2": "wg.atan2(y, x)",
+        **dict.fromkeys(("dot", "inner", "vdot"), "wg.vecdot(x, y)"),
+        "ger": "wg.outer(x, y)",
+        **dict.fromkeys(("addmm", "addmv", "baddbmm"), "x + a @ b"),
+        "inverse": "wg.linalg.inv(x)",
+        "pinverse": "wg.linalg.pinv(x)",
+        "logdet": "wg.linalg.slogdet(x).logabsdet",
+        "clone": "x.copy()",
+        **dict.fromkeys(("from_numpy", "as_tensor", "frombuffer"), "wg.asarray(data)"),
+        **dict.fromkeys(("scalar_tensor", "FloatTensor", "LongTensor"), "wg.tensor(data)"),
+        "numel": "x.size",
+        "is_tensor": "isinstance(x, wg.Tensor)",
+        "is_floating_point": "x.dtype.is_floating",
+        "rand_like": "wg.rand(*x.shape)",
+        "randn_like": "wg.randn(*x.shape)",
+        "randint_like": "wg.randint(low, high, x.shape)",
+        "range": "wg.arange(start, stop)",
+        "seed": "wg.manual_seed(seed)",
+        "float": "wg.float32",
+        "double": "wg.float64",
+        "half": "wg.float16",
+        **dict.fromkeys(("int", "long", "int64"), "wg.int32"),
+        **dict.fromkeys(("set_grad_enabled", "inference_mode"), "wg.no_grad() or wg.enable_grad()"),
+        "get_default_device": "wg.default_device()",
+        "cuda": 'wg.device("webgpu")',
+        "autograd": "wg.grad(f)(x), of a function f, or x.backward()",
+        "save": "pickle.dump(model.state_dict(), file)",
+        "load": "model.load_state_dict(pickle.load(file))",
+        "utils": "wg.data.batches(x, y, size=size)",
+    },
+    "Tensor": {
+        "element_size": "x.dtype.itemsize",
+        "nbytes": "x.size * x.dtype.itemsize",
+        **dict.fromkeys(("data", "detach_"), "x.detach()"),
+        "cuda": 'x.to("webgpu")',
+        **dict.fromkeys(("get_device", "is_cuda", "is_cpu"), "x.device"),
+        "long": 'x.astype("int32")',
+        "type": "x.astype(dtype)",
+        **dict.fromkeys(("H", "mH", "adjoint"), "x.mT"),
+        "subtract_": "x -= y",
+        "multiply_": "x *= y",
+        **dict.fromkeys(("divide_", "true_divide_"), "x /= y"),
+        "pow_": "x **= y",
+        "normal_": "x.assign(wg.normal(mean, std, x.shape))",
+        "uniform_": "x.assign(wg.uniform(low, high, x.shape))",
+        "index_fill_": "x[places] = value",
+        **dict.fromkeys(("index_put_", "index_copy_"), "x[indices] = values"),
+    },
+    "nn": {
+        **dict.fromkeys(("ModuleList", "ParameterList"), "a list as an attribute"),
+        **dict.fromkeys(("ModuleDict", "ParameterDict"), "a dict as an attribute"),
+        "Buffer": "a tensor as an attribute",
+        "NLLLoss2d": "nn.NLLLoss()",
+        "Softmax2d": "nn.Softmax(axis=-3)",
+        "UpsamplingNearest2d": 'nn.Upsample(mode="nearest")',
+        "UpsamplingBilinear2d": 'nn.Upsample(mode="bilinear", align_corners=True)',
+        "Unfold": "nn.functional.unfold(x, kernel_size)",
+        "Fold": "nn.functional.fold(x, output_size, kernel_size)",
+        "CosineSimilarity": "nn.functional.cosine_similarity(x1, x2)",
+        **{f"InstanceNorm{d}d": "nn.functional.instance_norm(x)" for d in (1, 2, 3)},
+        "init": "x.assign(wg.uniform(low, high, x.shape)), or wg.normal",
+    },
+    "nn.functional": {
+        **dict.fromkeys(
+            ("upsample", "upsample_nearest", "upsample_bilinear"),
+            "nn.functional.interpolate(x, mode=mode)",
+        ),
+        **{
+            f"{kind}max_pool{d}d_with_indices": f"nn.functional.{kind}max_pool{d}d(x, size, "
+            "return_indices=True)"
+            for kind in ("", "adaptive_")
+            for d in (1, 2, 3)
+        },
+    },
+    "optim": {"lr_scheduler": "optimizer.lr = rate, before each step"},
+}
+_homes: dict[str, ModuleType] = {}  # where a name of another namespace may be
+
+
+def publish(home: ModuleType, label: str, *rooms: str) -> None:
+    """Say what is public in a module, show that alone in dir(), and answer to unknown names.
+
+    It is `__all__` where the module has one, else what it has imported or made, without modules:
+    of these, `rooms` are public. `label` is what messages call the module.
+    """
+    if not hasattr(home, "__all__"):
+        home.__all__ = [  # type: ignore[attr-defined]
+            name
+            for name, x in vars(home).items()
+            if not name.startswith("_") and (name in rooms or not isinstance(x, ModuleType))
+        ]
+    _homes[label] = home
+
+    def unknown(name: str) -> Any:
+        said = None if name.startswith("_") else _advice(label, name)
+        if said is None:
+            text = f"module {home.__name__!r} has no attribute {name!r}"
+            raise AttributeError(text, name=name, obj=home)
+        raise UnknownNameError(said)
+
+    # Set here, not written down there: with such a function in sight a type checker would take
+    # every name for one that exists.
+    home.__getattr__ = unknown  # type: ignore[method-assign]
+    home.__dir__ = lambda: sorted(home.__all__)  # type: ignore[method-assign]
+
+
+def publish_class(cls: type) -> None:
+    """Let objects of a class answer to PyTorch's names of methods."""
+
+    def unknown(self: Any, name: str) -> Any:
+        said = None if name.startswith("_") else _advice("Tensor", name)
+        if said is None:
+            return object.__getattribute__(self, name)  # raises what was raised before
+        raise UnknownNameError(said)
+
+    cls.__getattr__ = unknown  # type: ignore[attr-defined]
+
+
+def _advice(label: str, name: str) -> str | None:
+    """Return in one sentence what to write for a name that `label` does not have; None for none."""
+    whole = f"{'x' if label == 'Tensor' else label}.{name}"
+    for table in (label, *_beside(label)):
+        text = OTHERS.get(table, {}).get(name)
+        if text is not None:
+            return f"{whole} is PyTorch's name: write {text}"
+    method = label == "Tensor"
+    for other in ("wg", *_beside(label)):
+        if other != label and name in getattr(_homes.get(other), "__all__", ()):
+            return f"{whole} is not here: write {other}.{name}{'(x, ...)' if method else ''}"
+    if name.endswith("_") and not name.endswith("__"):  # PyTorch's functions in place
+        base = name[:-1]
+        for other in ("wg", "nn.functional"):
+            if base in _homes[other].__all__:
+                return f"{whole} is PyTorch's name: write x.assign({other}.{base}(x, ...))"
+    return None
+
+
+def _beside(label: str) -> Sequence[str]:
+    """Return where a name may be that somebody looks for in `label`."""
+    return () if label in ("wg.fft", "optim", "data") else ("wg", "wg.linalg", "nn.functional")
