@@ -6,12 +6,39 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError, shown
+
+# PyTorch's names of arguments beside ours: of a function that has the one, the other is accepted.
+SPELLINGS = (
+    *(("dim", "axis"), ("dims", "axis"), ("dims", "axes"), ("keepdim", "keepdims")),
+    *(("dim0", "axis0"), ("dim1", "axis1"), ("dim2", "axis2")),
+    *(("start_dim", "start_axis"), ("end_dim", "end_axis"), ("interpolation", "method")),
+    ("index", "indices"),
+)
+
+
+def spellings(known: Collection[str]) -> dict[str, str]:
+    """Return PyTorch's names for those of a function's arguments that have another, with ours."""
+    return {t: ours for t, ours in SPELLINGS if ours in known and t not in known}
+
+
+def respelled(given: Mapping[str, Any], names: Mapping[str, str], where: str) -> dict[str, Any]:
+    """Return arguments by our names. Raises: ArgumentError for one that comes by both."""
+    out = dict(given)
+    for theirs in [name for name in given if name in names]:
+        ours = names[theirs]
+        if ours in out:
+            raise ArgumentError(
+                f"{where}: {ours}={shown(out[ours])} and {theirs}={shown(given[theirs])} came, "
+                "two names of one argument, and one is needed"
+            )
+        out[ours] = out.pop(theirs)
+    return out
 
 
 def checked_flag(value: Any, where: str, name: str) -> bool:

@@ -35,7 +35,7 @@ from .images import (
     PixelUnshuffle,
     Upsample,
 )
-from .layers import MLP, Linear, Sequential
+from .layers import MLP, Identity, Linear, Sequential
 from .losses import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -100,10 +100,10 @@ __all__ = [
     "ConstantPad3d", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d",
     "ConvTranspose3d", "CosineEmbeddingLoss", "cross_entropy", "CrossEntropyLoss", "Dropout",
     "ELU", "Embedding", "Flatten", "functional", "GaussianNLLLoss", "GELU", "GLU", "GroupNorm",
-    "Hardsigmoid", "Hardswish", "Hardtanh", "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss",
-    "L1Loss", "LayerNorm", "LeakyReLU", "Linear", "LogSigmoid", "LogSoftmax", "MaxPool1d",
-    "MaxPool2d", "MaxPool3d", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d", "Mish", "MLP",
-    "Module", "mse_loss", "MSELoss", "MultiheadAttention", "MultiMarginLoss", "NLLLoss",
+    "Hardsigmoid", "Hardswish", "Hardtanh", "HingeEmbeddingLoss", "HuberLoss", "Identity",
+    "KLDivLoss", "L1Loss", "LayerNorm", "LeakyReLU", "Linear", "LogSigmoid", "LogSoftmax",
+    "MaxPool1d", "MaxPool2d", "MaxPool3d", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d", "Mish",
+    "MLP", "Module", "mse_loss", "MSELoss", "MultiheadAttention", "MultiMarginLoss", "NLLLoss",
     "Parameter", "PixelShuffle", "PixelUnshuffle", "PReLU", "ReflectionPad1d",
     "ReflectionPad2d", "ReflectionPad3d", "ReLU", "ReLU6", "ReplicationPad1d",
     "ReplicationPad2d", "ReplicationPad3d", "RMSNorm", "SELU", "Sequential", "Sigmoid", "SiLU",

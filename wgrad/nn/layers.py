@@ -75,6 +75,16 @@ class Linear(Module):
         return f"{type(self).__name__}({self.extra_repr()})"  # the shapes of its tensors follow
 
 
+class Identity(Module):
+    """A module that returns its input; what it is made with has no effect, as in PyTorch."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        pass
+
+    def forward(self, x: Any) -> Any:
+        return x
+
+
 class Sequential(Module):
     """Modules, or functions of one tensor, applied one after the other.
 

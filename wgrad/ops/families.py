@@ -380,6 +380,8 @@ def coerce(op: str, inputs: Sequence[Any]) -> tuple[Input, ...]:
             made.append(x)
         elif isinstance(x, (np.bool_, np.integer, np.floating)):
             made.append({"b": bool, "f": float}.get(x.dtype.kind, int)(x))
+        elif isinstance(x, int):  # of a class of its own, such as x.size
+            made.append(int(x))
         else:
             found = host_array(x, op)
             made.append(from_host(found, op, dtypes.beside(found, like), device))

@@ -34,12 +34,14 @@ from ..ops import elementwise as ew
 from ..ops import movement, reduction
 from ..ops.families import expanded, with_dtype
 from ..tape import identity
+from .aliases import Aliases
 from .gradients import Gradients
 from .methods import Methods
 from .operators import Operators
+from .ported import Size, one_or_many
 
 
-class Tensor(Operators, Methods, Gradients):
+class Tensor(Operators, Methods, Aliases, Gradients):
     """An array on a device that can be differentiated through.
 
     Made by `wg.tensor` and its kin, not by calling the class. `.backward()` fills the `.grad` of
@@ -59,9 +61,10 @@ class Tensor(Operators, Methods, Gradients):
         return len(self.shape)
 
     @property
-    def size(self) -> int:
-        """The number of elements."""
-        return self.array.layout.size
+    def size(self) -> Size:
+        """The number of elements; called, as in PyTorch, the shape: `x.size()`, `x.size(0)`."""
+        layout = self.array.layout
+        return Size(layout.size, layout.shape)
 
     @property
     def T(self) -> Tensor:
@@ -162,7 +165,12 @@ class Tensor(Operators, Methods, Gradients):
 
     # Somewhere else, as something else.
     def to(self, device: Any) -> Tensor:
-        """Return the tensor on `device`; itself when it is there already. Differentiable."""
+        """Return the tensor on `device`; itself when it is there already. Differentiable.
+
+        A dtype in its place converts instead: `x.to(wg.float32)` is `x.astype(wg.float32)`.
+        """
+        if isinstance(device, dtypes.DType):
+            return self.astype(device, copy=False)
         target = find_device(device)
         if target is self.device:
             return self
@@ -280,19 +288,19 @@ class Tensor(Operators, Methods, Gradients):
     # Functions of which one argument is written as several.
     def reshape(self, *shape: Any, copy: bool | None = None) -> Tensor:
         """Return `wg.reshape(x, shape)`: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""
-        return shaping.reshape(self, _one_or_many(shape), copy=copy)
+        return shaping.reshape(self, one_or_many(shape), copy=copy)
 
     def view(self, *shape: Any) -> Tensor:
         """Return `wg.view(x, shape)`, which never copies: `x.view(2, -1)` or `x.view((2, -1))`."""
-        return shaping.view(self, _one_or_many(shape))
+        return shaping.view(self, one_or_many(shape))
 
     def permute_dims(self, *axes: Any) -> Tensor:
         """Return `wg.permute_dims(x, axes)`: `x.permute_dims(1, 0)` or `x.permute_dims((1, 0))`."""
-        return shaping.permute_dims(self, _one_or_many(axes))
+        return shaping.permute_dims(self, one_or_many(axes))
 
     def broadcast_to(self, *shape: Any) -> Tensor:
         """Return `wg.broadcast_to(x, shape)`, with one shape or its extents one by one."""
-        return shaping.broadcast_to(self, _one_or_many(shape))
+        return shaping.broadcast_to(self, one_or_many(shape))
 
     # Functions whose second argument has a name here.
     def pow(self, exponent: Any) -> Tensor:
@@ -302,11 +310,6 @@ class Tensor(Operators, Methods, Gradients):
     def matmul(self, other: Any) -> Tensor:
         """Return the matrix product `x @ other`, as `wg.matmul` does."""
         return functional.matmul(self, other)
-
-
-def _one_or_many(items: tuple[Any, ...]) -> Any:
-    """Return the arguments of x.reshape(2, 3) and of x.reshape((2, 3)) alike."""
-    return items[0] if len(items) == 1 and isinstance(items[0], (tuple, list)) else items
 
 
 def _rebuilt(out: Tensor, requires_grad: bool, grad: Tensor | None, parameter: bool) -> Tensor:
