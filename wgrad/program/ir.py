@@ -125,9 +125,8 @@ class Step:
 
     @property
     def graph(self) -> Graph:
-        """The graph of a fused step."""
-        assert isinstance(self.work, Fused)
-        return self.work.graph
+        """The graph of a fused step; passes ask hundreds of thousands of times."""
+        return self.work.graph  # type: ignore[attr-defined]  # others have none
 
     def refs(self) -> Iterator[Ref]:
         """Iterate over the views that are read."""
