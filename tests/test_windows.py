@@ -12,13 +12,12 @@ from campaigns.windows import BOUND, tiny
 import wgrad as wg
 from wgrad.backends.base import Device
 from wgrad.backends.webgpu import device as gpu_module
-from wgrad.backends.webgpu.kernels import WebGpuDevice
+from wgrad.backends.webgpu.eager import WebGpuDevice
 from wgrad.backends.webgpu.memory import size_class
 from wgrad.backends.webgpu.windows import cuts
 from wgrad.backends.webgpu.windows.cuts import Bounds, Operand, cut, over, pieces
 from wgrad.layout import Layout
-from wgrad.program.ir import Step
-from wgrad.program.lower.webgpu import WebGpuExecutor
+from wgrad.program.run.webgpu import WebGpuExecutor
 
 ROWS, COLUMNS = 301, 129  # odd, and above four bindings of float32
 
@@ -296,12 +295,10 @@ def test_windows_of_one_fused_kernel(small: WebGpuDevice, monkeypatch: Any) -> N
     for _ in range(3):
         compiled(wg.asarray(A), wg.asarray(B))
     (executor,) = made
-    assert not any(isinstance(stage, Step) for stage in executor._stages)
-    assert len(executor.dispatches) > 4  # windows,
-    assert (
-        len({d.pipeline for d in executor.dispatches}) <= 2
-    )  # with a text of their own for the last
-    assert compiled.explain().kernels[0].dispatches == len(executor.dispatches)
+    launches = executor.launches
+    assert len(launches.launches) > 4  # windows,
+    assert len(launches.kernels) <= 2  # with a text of their own for the last
+    assert compiled.explain().kernels[0].dispatches == len(launches.launches)
 
 
 # Where the cuts are.
@@ -355,8 +352,8 @@ def test_views_beyond_what_a_kernel_counts_are_counted_in_parts(
 # The real limit.
 def test_windows_above_the_adapters_own_limit(webgpu: Device) -> None:
     assert isinstance(webgpu, WebGpuDevice)
-    size = webgpu.gpu.largest_binding // 4 + (1 << 20) + 1
-    if not webgpu.gpu.is_software or 4 * size > webgpu.gpu.largest_buffer:
+    size = webgpu.facts.largest_binding // 4 + (1 << 20) + 1
+    if not webgpu.facts.is_software or 4 * size > webgpu.facts.largest_buffer:
         pytest.skip("a binding of this adapter holds more than a test should")
     ones = wg.full(size, 1, dtype="int32")
     assert wg.sum(ones + ones).item() == 2 * size

@@ -63,10 +63,16 @@ def number(x: Number) -> Number:
     return x.read() if isinstance(x, Live) else x
 
 
-def run_step(device: Device, step: Step, storages: dict[int, Storage], draw: Draw) -> list[Array]:
+def run_step(
+    device: Device,
+    step: Step,
+    storages: dict[int, Storage],
+    draw: Draw,
+    read: Callable[[Number], Number] = number,
+) -> list[Array]:
     """Do the work of one step and return its outputs, dense and in memory of their own."""
     args = [
-        Array(storages[x.slot], x.layout, x.dtype) if isinstance(x, Ref) else number(x)
+        Array(storages[x.slot], x.layout, x.dtype) if isinstance(x, Ref) else read(x)
         for x in step.inputs
     ]
     params = step.params
@@ -79,19 +85,23 @@ def run_step(device: Device, step: Step, storages: dict[int, Storage], draw: Dra
         product = product.view(Layout.dense(params["epilogue"].shape))
         return run_graph(device, params["epilogue"], [product, *args[2:]])
     if step.kind == "batch":
-        return [x for part in params["parts"] for x in run_step(device, part, storages, draw)]
+        return [x for part in params["parts"] for x in run_step(device, part, storages, draw, read)]
     return [_SINGLE[step.kind](device, step, args, draw)]
 
 
-def _write(device: Device, step: Step, args: list, draw: Draw) -> Array:
-    whole = device.copy(args[0])
-    device.write(whole.view(step.params["target"]), args[1])
-    return whole
+def place_into(device: Device, step: Step, whole: Array, placed: Sequence[Array]) -> None:
+    """Put what a "write" or a "scatter" places into the whole of what it is placed in."""
+    target = whole.view(step.params["target"])
+    if step.kind == "write":
+        device.write(target, placed[0])
+    else:
+        index, values = placed
+        device.scatter(target, index, values, step.params["axis"])
 
 
-def _scatter(device: Device, step: Step, args: list, draw: Draw) -> Array:
+def _placed(device: Device, step: Step, args: list, draw: Draw) -> Array:
     whole = device.copy(args[0])
-    device.scatter(whole.view(step.params["target"]), args[1], args[2], step.params["axis"])
+    place_into(device, step, whole, args[1:])
     return whole
 
 
@@ -106,13 +116,13 @@ _SINGLE: dict[str, Callable[[Device, Step, list, Draw], Array]] = {
     ),
     "matmul": lambda d, s, a, draw: d.matmul(a[0], a[1], s.params["lead"], s.params["inner"]),
     "copy": lambda d, s, a, draw: d.copy(a[0]),
-    "write": _write,
+    "write": _placed,
     "place": lambda d, s, a, draw: d.place(a, s.params["targets"], s.out.shape, s.params["fill"]),
     "gather": lambda d, s, a, draw: d.gather(a[0], a[1], s.params["axis"]),
     "scatter_add": lambda d, s, a, draw: d.scatter_add(
         a[0], a[1], s.params["axis"], s.params["size"]
     ),
-    "scatter": _scatter,
+    "scatter": _placed,
     "argsort": lambda d, s, a, draw: d.argsort(a[0], s.params["axis"], s.params["descending"]),
     "searchsorted": lambda d, s, a, draw: d.searchsorted(a[0], a[1], s.params["right"]),
     "random": lambda d, s, a, draw: d.random(

@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 from ... import forking
@@ -30,6 +30,9 @@ from ...interrupts import interrupts_wait, whole
 from ...recent import Recent, Shared
 from ...statistics import COUNTERS
 from . import headroom
+from .buffers import Buffer
+from .facts import HALF_FEATURE, Facts
+from .launches import folded
 
 PARAMS_BYTES = 256  # the largest Params of any shader; bound at a dynamic offset
 RING_BYTES = 1 << 18  # parameters of the dispatches of one submit
@@ -37,7 +40,6 @@ BATCH = 128  # dispatches a submit: fewer keep the GPU waiting, more keep it idl
 UNSUBMITTED_BYTES = 1 << 24  # uploads without a submit are kept in memory by the driver,
 WRITE_OVERHEAD = 2048  # and so much more for each of them
 MOVED_BYTES = 1 << 26  # between host and device at once: the driver takes as much beside, for each
-GROUPS_PER_DIMENSION = 65535
 GROUPS_KEPT = 8192  # cached bind groups, of a kilobyte each
 LAYOUTS_KEPT = 256  # of bind groups, by what becomes of each buffer
 PIPELINES_KEPT = 128  # besides those that who runs them holds: up to a megabyte each
@@ -114,52 +116,6 @@ def adapters() -> list[Any]:
     return _adapters
 
 
-class Buffer:
-    """GPU memory from the pool: at least as large as was asked for, a multiple of 16 bytes."""
-
-    __slots__ = ("batch", "give_back", "groups", "nbytes", "raw", "uid")
-
-    start = 0  # of what is bound of it
-
-    def __init__(self, raw: Any, nbytes: int, uid: int):
-        self.raw = raw
-        self.nbytes = nbytes
-        self.uid: Hashable = uid
-        self.batch = -1  # the batch of dispatches that used it last
-        self.groups: set[tuple] = set()  # keys of the cached bind groups that hold it
-        self.give_back: Any = None  # called without arguments when its storage is gone
-
-    @property
-    def whole(self) -> Buffer:
-        """The buffer itself."""
-        return self
-
-
-class Window(Buffer):
-    """`nbytes` of a buffer from `start` on, to be bound in its place; no memory of its own."""
-
-    __slots__ = ("_whole", "start")
-
-    def __init__(self, whole: Buffer, start: int, nbytes: int):
-        self._whole = whole
-        self.start = start
-        self.nbytes = nbytes
-        self.uid = (whole.uid, start, nbytes)
-        self.raw, self.groups = whole.raw, whole.groups
-
-    @property
-    def whole(self) -> Buffer:
-        return self._whole
-
-    @property
-    def batch(self) -> int:  # no attribute, but the whole buffer's
-        return self._whole.batch
-
-    @batch.setter
-    def batch(self, batch: int) -> None:
-        self._whole.batch = batch
-
-
 class Pipeline:
     """A compiled shader; `access` says of each storage buffer whether it is read or written."""
 
@@ -228,7 +184,8 @@ class Gpu:
         self.adapter = adapter
         self.info = dict(adapter.info)
         self.features = frozenset(adapter.features)
-        wanted = [f for f in ("shader-f16", "subgroup", "timestamp-query") if f in self.features]
+        wished = (HALF_FEATURE, "subgroup", "timestamp-query")
+        wanted = [f for f in wished if f in self.features]
         limits = {k: v for k, v in adapter.limits.items() if k in LIMITS}
         for limit, wish in zip(LIMITS, (most_bytes, most_bound), strict=True):
             limits[limit] = min(limits[limit], wish or limits[limit])
@@ -238,16 +195,10 @@ class Gpu:
             text = f"webgpu: {self.info['device']} did not open: {error}"
             raise (OutOfMemoryError if _is_memory(error) else DeviceError)(text) from error
         self.limits = {k: int(v) for k, v in self.raw.limits.items()}
-        self.is_software = self.info["adapter_type"] == "CPU"
+        self.facts = Facts.of(self.limits, self.features, self.info["adapter_type"] == "CPU")
         self.lock = threading.RLock()
         self._after_fork()
         forking.register(self, "lock", order=3, forget=Gpu._after_fork)
-        # Both in whole vec4s, as all memory is. What does not fit into one binding is worked on in
-        # windows, which begin at multiples of `align`.
-        self.largest_buffer = self.limits["max-buffer-size"] // 16 * 16
-        bound = self.limits["max-storage-buffer-binding-size"] // 16 * 16
-        self.largest_binding = min(bound, self.largest_buffer)
-        self.align = max(16, self.limits["min-storage-buffer-offset-alignment"])
         self.has_large = False  # has there been a buffer that one binding does not hold?
         self.slot = max(32, self.limits["min-uniform-buffer-offset-alignment"])
         self._ring, self._spare = bytearray(RING_BYTES), bytearray(RING_BYTES)
@@ -266,7 +217,6 @@ class Gpu:
         self._texts: Shared[tuple[str, str], Pipeline] = Shared(PIPELINES_KEPT)
         self._stamps: tuple[Any, Any] | None = None  # a query set and the buffer it resolves to
         self._stamped = False  # does the next pass write them?
-        self._record: list[Any] | None = None
         self._work: list[_Dispatch] = []  # recorded, not submitted: the only state of a batch
         self._unsubmitted = 0
         self._next_uid = 0
@@ -304,13 +254,13 @@ class Gpu:
     def create_buffer(self, nbytes: int) -> Buffer:
         """Return new zeroed memory. Raises: OutOfMemoryError."""
         self.check()
-        if nbytes > self.largest_buffer:
+        if nbytes > self.facts.largest_buffer:
             raise OutOfMemoryError(
                 f"webgpu: a tensor of {nbytes} bytes came, and a buffer of "
-                f"{self.info['device']} has at most {self.largest_buffer}"
+                f"{self.info['device']} has at most {self.facts.largest_buffer}"
             )
         headroom.require(nbytes, f"a buffer of {nbytes} bytes")
-        if self.is_software:
+        if self.facts.is_software:
             headroom.require_memory(nbytes, f"a buffer of {nbytes} bytes")
         with self.driving:
             try:
@@ -321,7 +271,7 @@ class Gpu:
         self._next_uid += 1
         COUNTERS.buffers_created += 1
         COUNTERS.bytes_allocated += nbytes
-        self.has_large = self.has_large or nbytes > self.largest_binding
+        self.has_large = self.has_large or nbytes > self.facts.largest_binding
         buffer = self._alive[self._next_uid] = Buffer(raw, nbytes, self._next_uid)
         return buffer
 
@@ -467,9 +417,6 @@ class Gpu:
         if _forked or self.lost is not None:
             self.check()
         with self.lock:
-            if self._record is not None:
-                self._record.append((pipeline, buffers, params, groups))
-                return
             size = len(params)
             key = (pipeline.access, *[b.uid for b in buffers])
             found = self._groups[key]
@@ -492,30 +439,16 @@ class Gpu:
                     work += added
                     return
 
-    @contextlib.contextmanager
-    def recorded(self) -> Iterator[list[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]]:
-        """Yield the list of the launches made inside, which do not run.
-
-        No other thread launches meanwhile.
-        """
-        with interrupts_wait(), self.lock:
-            launches: list[tuple[Pipeline, tuple[Buffer, ...], bytes, int]] = []
-            self._record = launches
-            try:
-                yield launches
-            finally:
-                self._record = None
-
     def bind_group(self, access: str, buffers: Sequence[Buffer], uniforms: Any) -> Any:
         """Return a new bind group: Params at a dynamic offset of `uniforms`, then the buffers."""
         entries: list[dict] = [
             {"binding": 0, "resource": {"buffer": uniforms, "offset": 0, "size": PARAMS_BYTES}}
         ]
         for i, buffer in enumerate(buffers, 1):
-            if buffer.nbytes > self.largest_binding:
+            if buffer.nbytes > self.facts.largest_binding:
                 raise OutOfMemoryError(
                     f"webgpu: a kernel came for a tensor of {buffer.nbytes} bytes, and "
-                    f"{self.info['device']} binds at most {self.largest_binding} at once"
+                    f"{self.info['device']} binds at most {self.facts.largest_binding} at once"
                 )
             resource = {"buffer": buffer.raw, "offset": buffer.start, "size": buffer.nbytes}
             entries.append({"binding": i, "resource": resource})
@@ -541,11 +474,10 @@ class Gpu:
         """Run at most BATCH launches in a submit of their own, and return how long they took.
 
         The GPU's own clock says so where it has one, in ticks, which WebGPU calls nanoseconds;
-        the host's elsewhere. The launches belong to nothing that is being recorded.
+        the host's elsewhere.
         """
         with interrupts_wait(), self.lock:
             self.flush()
-            record, self._record = self._record, None
             try:
                 for launch in launches:
                     self.launch(*launch)
@@ -559,7 +491,6 @@ class Gpu:
                 begin, end = memoryview(raw).cast("Q")
                 return float(end - begin)
             finally:
-                self._record = record
                 self._stamped = False
 
     def _has_stamps(self) -> bool:
@@ -626,9 +557,3 @@ def _is_memory(error: Exception) -> bool:
     """Whether an error of the driver, or of Python, says that memory is short."""
     words = ("not enough memory", "out of memory", "can't start new thread")
     return isinstance(error, MemoryError) or any(w in str(error).lower() for w in words)
-
-
-def folded(groups: int) -> tuple[int, int]:
-    """Return a count of workgroups in two dimensions, whose product may be a little more."""
-    rows = -(-groups // GROUPS_PER_DIMENSION)
-    return -(-groups // rows), rows

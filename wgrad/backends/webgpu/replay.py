@@ -12,7 +12,9 @@ from ...errors import DeviceError
 from ...recent import Recent
 from ...statistics import COUNTERS
 from . import headroom
-from .device import PARAMS_BYTES, Buffer, Gpu, Pipeline, folded
+from .buffers import Buffer
+from .device import PARAMS_BYTES, Gpu, Pipeline
+from .launches import folded
 
 COMBINATIONS = 64  # of buffers, whose bind groups are kept
 

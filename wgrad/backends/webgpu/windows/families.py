@@ -28,7 +28,7 @@ from .bound import (
 from .cuts import Operand, cut, over, parts, pieces
 
 if TYPE_CHECKING:
-    from ..kernels import WebGpuDevice
+    from ..kernels import Kernels
 
 
 def _extreme(name: str, dtype: DType) -> str:
@@ -48,7 +48,7 @@ _FOLDED = {
 
 
 def map_into(
-    device: WebGpuDevice,
+    device: Kernels,
     out: Array,
     body: Body,
     operands: Sequence[Array | Number],
@@ -72,7 +72,7 @@ def map_into(
             device.write(found, device.map(body, ready, dtypes, target.shape, out.dtype))
 
 
-def write(device: WebGpuDevice, target: Array, x: Array) -> bool:
+def write(device: Kernels, target: Array, x: Array) -> bool:
     """Copy into a view of another buffer."""
     found = list(pieces([operand(device, a) for a in (target, x)], bounds(device)))
     if len(found) == 1 and is_bound(device, target, x):
@@ -82,9 +82,7 @@ def write(device: WebGpuDevice, target: Array, x: Array) -> bool:
     return True
 
 
-def random_into(
-    device: WebGpuDevice, out: Array, kind: str, key: tuple[int, int], counter: int
-) -> None:
+def random_into(device: Kernels, out: Array, kind: str, key: tuple[int, int], counter: int) -> None:
     """Fill the whole of a dense array with random numbers."""
     flat = Layout.dense((out.layout.size,))
     for (piece,) in pieces([Operand(flat, 4)], bounds(device)):
@@ -92,7 +90,7 @@ def random_into(
         device._random_into(target, kind, key, counter + piece.offset)
 
 
-def reduce(device: WebGpuDevice, kind: str, x: Array, axes: Shape, dtype: DType) -> Array | None:
+def reduce(device: Kernels, kind: str, x: Array, axes: Shape, dtype: DType) -> Array | None:
     """Reduce rows apart; parts of a long one make a result each, and these are folded."""
     shape = reduced_shape(x.shape, axes)
     kept = [i for i in range(len(x.shape)) if i not in axes]
@@ -119,7 +117,7 @@ def reduce(device: WebGpuDevice, kind: str, x: Array, axes: Shape, dtype: DType)
     return made if inner is dtype else converted(device, made, dtype)
 
 
-def _product(device: WebGpuDevice, made: list[Array], shape: Shape, dtype: DType) -> Array:
+def _product(device: Kernels, made: list[Array], shape: Shape, dtype: DType) -> Array:
     """Multiply wide products of one shape, each of which may be beyond what a float holds."""
     words = WIDE.itemsize // 4
     held = device._empty((len(made), *shape, words), kinds.uint32)
@@ -131,7 +129,7 @@ def _product(device: WebGpuDevice, made: list[Array], shape: Shape, dtype: DType
     return device.reduce("prod", rows, (0,), dtype)
 
 
-def scan(device: WebGpuDevice, kind: str, x: Array, axis: int, back: bool) -> Array | None:
+def scan(device: Kernels, kind: str, x: Array, axis: int, back: bool) -> Array | None:
     """Scan lines apart; parts of a long one go on from the last total of the part before."""
     found = cut([operand(device, x), Operand(Layout.dense(x.shape), 4)], bounds(device))
     if found is None:
@@ -161,7 +159,7 @@ def scan(device: WebGpuDevice, kind: str, x: Array, axis: int, back: bool) -> Ar
     return out
 
 
-def matmul(device: WebGpuDevice, a: Array, b: Array, lead: int | None, inner: int) -> Array | None:
+def matmul(device: Kernels, a: Array, b: Array, lead: int | None, inner: int) -> Array | None:
     """Multiply parts of the batch, of rows or of columns apart, and add up parts of long sums."""
     if 0 in (*a.shape, *b.shape):
         return None

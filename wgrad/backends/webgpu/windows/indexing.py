@@ -160,10 +160,10 @@ def argsort(device: Indexing, x: Array, axis: int, descending: bool) -> Array | 
         return bound(device, lambda x: device.argsort(x, axis, descending), x)
     at, step = found
     if at == axis:
-        if 4 * x.shape[axis] > device.gpu.largest_binding:
+        if 4 * x.shape[axis] > device.facts.largest_binding:
             raise OutOfMemoryError(
                 f"argsort: lines of {4 * x.shape[axis]} bytes came, and a binding of device "
-                f"{device.name}, into which a line has to fit, holds {device.gpu.largest_binding}"
+                f"{device.name}, into which a line has to fit, holds {device.facts.largest_binding}"
             )
         # The elements of a line lie far apart: side by side they fit.
         axes = (*(i for i in range(len(x.shape)) if i != axis), axis)
