@@ -65,7 +65,7 @@ def test_bisect_names_the_pass_at_fault(device, monkeypatch, name):
         steps = list(program.steps)
         for i, step in enumerate(steps):
             numbers = [k for k, x in enumerate(step.inputs) if isinstance(x, float)]
-            if step.kind == "fused" and numbers:
+            if step.is_fused and numbers:
                 inputs = list(step.inputs)
                 inputs[numbers[-1]] = -0.25
                 steps[i] = replace(step, inputs=tuple(inputs))

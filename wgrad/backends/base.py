@@ -1,6 +1,7 @@
 """The protocol between operations and devices. Knows nothing of tensors, gradients or the tape.
 
-A device owns storages and offers a dozen kernel families, and `host` for what has no kernel.
+A device owns storages and offers the kernel families of families.py, each as a method, and `host`
+for what has no kernel.
 Operands arrive valid: shapes agree, axes are in range, indices were checked; a family never
 broadcasts and never promotes. Results are fresh contiguous storages unless a method says otherwise.
 """
@@ -20,6 +21,7 @@ from ..errors import DTypeError, OutOfMemoryError
 from ..layout import Layout, Shape
 from ..statistics import COUNTERS
 from .array import Array, Body, Number, Storage
+from .families import FAMILIES, Family
 from .faults import Faults
 from .tracing import tracing
 
@@ -34,8 +36,11 @@ def current_device() -> Device | None:
     return stack[-1] if stack else None
 
 
-def _asks_tracer(method: Callable) -> Callable:
-    """Return a device method that leaves its work to the tracer, when one captures."""
+def _asks_tracer(method: Callable, family: type[Family] | None = None) -> Callable:
+    """Return a device method that leaves its work to the tracer, when one captures.
+
+    The work of a family is noted as such; what else touches memory the tracer has a method for.
+    """
 
     @functools.wraps(method)
     def run(self: Device, *args: Any, **kwargs: Any) -> Any:
@@ -47,7 +52,9 @@ def _asks_tracer(method: Callable) -> Callable:
                 if isinstance(error, OutOfMemoryError):
                     raise
                 raise OutOfMemoryError(f"{self.name}: {error or 'no memory is left'}") from error
-        return getattr(tracer, method.__name__)(self, *args, **kwargs)
+        if family is None:
+            return getattr(tracer, method.__name__)(self, *args, **kwargs)
+        return tracer.noted(self, *family.of(*args, **kwargs))
 
     return run
 
@@ -60,9 +67,10 @@ class Device(ABC):
     dtypes: frozenset[DType]
 
     def __init_subclass__(cls) -> None:
-        for name in PROTOCOL:
+        families: dict[str, type[Family] | None] = {f.method: f for f in FAMILIES}
+        for name, family in (families | dict.fromkeys(MEMORY)).items():
             if name in vars(cls):
-                setattr(cls, name, _asks_tracer(vars(cls)[name]))
+                setattr(cls, name, _asks_tracer(vars(cls)[name], family))
 
     def __enter__(self) -> Device:
         _entered.set((*_entered.get(), self))
@@ -141,7 +149,7 @@ class Device(ABC):
         """Apply `body` to every element; operands have `shape` or are numbers of `dtypes`."""
 
     @abstractmethod
-    def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
+    def reduce(self, fold: str, x: Array, axes: Shape, dtype: DType) -> Array:
         """Reduce over sorted `axes` (at least one); they leave the shape. Kinds: REDUCTIONS.
 
         Products of floats neither overflow nor vanish on the way to a number: float64's exponents
@@ -149,7 +157,7 @@ class Device(ABC):
         """
 
     @abstractmethod
-    def scan(self, kind: str, x: Array, axis: int, back: bool) -> Array:
+    def scan(self, fold: str, x: Array, axis: int, back: bool) -> Array:
         """Running totals along `axis`, from its end if `back`. Kinds: SCANS; see reduce."""
 
     @abstractmethod
@@ -249,26 +257,7 @@ class Device(ABC):
             self.write(target, fresh)
 
 
-# What a tracer captures: all that touches memory.
-PROTOCOL = (
-    "upload",
-    "download",
-    "full",
-    "host",
-    "synchronize",
-    "map",
-    "reduce",
-    "scan",
-    "matmul",
-    "copy",
-    "write",
-    "place",
-    "gather",
-    "scatter_add",
-    "scatter",
-    "argsort",
-    "searchsorted",
-    "random",
-)
+# What touches memory besides the kernel families.
+MEMORY = ("upload", "download", "host", "synchronize")
 REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")
 SCANS = ("sum", "prod", "max", "min", "logsumexp")

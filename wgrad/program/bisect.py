@@ -16,14 +16,16 @@ from unittest import mock
 
 from ..backends.array import Array, Storage
 from ..backends.base import Device
+from ..backends.families import Draw
 from ..layout import Layout
 from . import compile as compiling
 from .build import Executor, History, build
 from .differences import TOLERANCE, Difference, Results, differences, largest
-from .interpret import Draw, Interpreter
-from .ir import Program, Slot, Step
+from .interpret import Interpreter
+from .ir import Program, Step
 from .listing import listing, step_lines
 from .passes import PASSES
+from .slots import Slot
 
 RUNS = 3  # of each program that are compared: those that are traced, and a replay
 

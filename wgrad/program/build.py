@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from ..backends.array import Storage
 from ..backends.base import Device
-from .interpret import Draw, Interpreter
+from ..backends.families import Draw
+from .interpret import Interpreter
 from .ir import Program
 from .limits import Limits
 from .lower import numpy

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ..backends.array import Body, Number, kept_shape, reduced_shape
 from ..dtypes import DType
 from ..layout import Layout, Shape
-from .ir import Ref
+from .slots import Ref
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from ..backends.array import OPERANDS, Number
 from ..backends.tracing import Live
 from .graph import Graph
-from .ir import Program, Ref, Slot, Step
+from .ir import Batch, Fused, Product, Program, Step
+from .slots import Ref, Slot
 
 
 def listing(program: Program) -> str:
@@ -26,21 +27,17 @@ def listing(program: Program) -> str:
 def step_lines(step: Step) -> list[str]:
     """Return the lines of one step: its outputs, its inputs by letter, its statements."""
     outs = ", ".join(map(shown_slot, step.outs))
-    if step.kind == "fused":
-        return [f"{outs} = fused", *_graph(step.params["graph"], step.inputs, step.outs)]
-    if step.kind == "batch":
-        lines = [f"batch of {len(step.params['parts'])}"]
-        for part in step.params["parts"]:
-            lines += ["    " + line for line in step_lines(part)]
-        return lines
-    epilogue: Graph | None = step.params.get("epilogue")
-    if epilogue is not None:
-        a, b = step.inputs[:2]
-        head = f"{outs} = matmul({shown_input(a)}, {shown_input(b)})"
-        inputs: list[Ref | Number | str] = ["the product", *step.inputs[2:]]
-        return [head, *_graph(epilogue, inputs, step.outs)]
-    notes = {k: v for k, v in step.params.items() if k in ("axes", "axis", "value", "target")}
-    words = [*map(shown_input, step.inputs), *(f"{k}={v}" for k, v in notes.items())]
+    match step.work:
+        case Fused(graph):
+            return [f"{outs} = fused", *_graph(graph, step.inputs, step.outs)]
+        case Batch(parts):
+            lines = [line for part in parts for line in step_lines(part)]
+            return [f"batch of {len(parts)}", *("    " + line for line in lines)]
+        case Product(graph=graph):
+            a, b = step.inputs[:2]
+            head = f"{outs} = matmul({shown_input(a)}, {shown_input(b)})"
+            return [head, *_graph(graph, ["the product", *step.inputs[2:]], step.outs)]
+    words = [*map(shown_input, step.inputs), *(f"{k}={v}" for k, v in step.work.notes.items())]
     return [f"{outs} = {step.name}({', '.join(words)})"]
 
 

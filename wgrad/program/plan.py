@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..backends.base import Device
+from ..backends.families import InPlace
 from ..layout import Layout
 from .domains import row_view
 from .graph import Graph
 from .interpret import last_uses
-from .ir import Program, Ref, Slot, Step
+from .ir import Batch, Fused, Product, Program, Step
+from .slots import Ref, Slot
 
 
 @dataclass(frozen=True)
@@ -123,26 +125,25 @@ def may_overwrite(step: Step, old: Slot, out: Slot) -> bool:
     """Whether `step` may write `out` into the memory of `old`, which it may be reading."""
     if (old.size, old.dtype) != (out.size, out.dtype):
         return False
-    if step.kind == "batch":
+    work = step.work
+    if isinstance(work, Batch):
         return all(
             may_overwrite(part, old, out)
             if out.index in part.writes()
             else old.index not in part.reads()
-            for part in step.params["parts"]
+            for part in work.parts
         )
     if old.index not in step.reads():
         return True
-    if step.kind in ("write", "scatter"):
+    if isinstance(work, InPlace):
         base, *placed = step.refs()
         return base.slot == old.index and all(x.slot != old.index for x in placed)
-    if step.kind == "fused":
-        return _aligned(step.params["graph"], step.inputs, step, old, out)
-    if step.kind == "matmul" and step.params.get("epilogue") is not None:
-        factors = {x.slot for x in step.inputs[:2] if isinstance(x, Ref)}
-        inputs = (0, *step.inputs[2:])
-        return old.index not in factors and _aligned(
-            step.params["epilogue"], inputs, step, old, out
-        )
+    if isinstance(work, (Fused, Product)):
+        factors, inputs = step.inputs[: work.factors], step.inputs[work.factors :]
+        if any(isinstance(x, Ref) and x.slot == old.index for x in factors):
+            return False
+        operands = (0, *inputs) if factors else inputs  # the product is no memory
+        return _aligned(work.graph, operands, step, old, out)
     return False
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 
 from ...dtypes import DType
 from ...errors import DeviceError
 from ..array import Number, Storage
+from ..families import Draw
 from .buffers import Buffer, Window
 from .eager import WebGpuDevice
 from .facts import HALF_FEATURE
@@ -16,9 +17,6 @@ from .launches import Binding, Held, Launches, drawn
 from .launching import scalar_bits
 from .memory import GpuStorage
 from .replay import Replay
-
-# Turns a generator and an offset into its stream into a key and a counter.
-Draw = Callable[[int, int], tuple[tuple[int, int], int]]
 
 
 class Runner:

@@ -16,7 +16,7 @@ import numpy as np
 from ...backends.array import Number
 from ...backends.tracing import Live
 from ...layout import Layout, Shape
-from ..ir import Ref, Slot
+from ..slots import Ref, Slot
 
 NUMBERS = (bool, int, float)
 

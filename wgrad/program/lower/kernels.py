@@ -17,7 +17,8 @@ from ...backends.webgpu import shaders
 from ...backends.webgpu.problem import Output
 from ...dtypes import DType
 from ..graph import Fold, Graph, Result
-from ..ir import Ref, Slot, Step
+from ..ir import Batch, Step
+from ..slots import Ref, Slot
 from .module import Module, combiner, identity
 from .part import LANES, Access, Part
 from .text import PartText, Value, splat
@@ -47,8 +48,8 @@ def fused_kernel(step: Step, home: Home, hardware: bool) -> Kernel:
     """Return the kernel of a fused step or a batch."""
     module = Module(home)
     texts: list[PartText] = []
-    for one in step.params.get("parts", (step,)):
-        part = Part(one.params["graph"], one.inputs, one.outs)
+    for one in step.work.parts if isinstance(step.work, Batch) else (step,):
+        part = Part(one.graph, one.inputs, one.outs)
         texts.append(PartText(module, part, part.along))
     for text in texts:
         text.note_accesses()

@@ -13,12 +13,13 @@ import numpy as np
 from ...backends import threefry
 from ...backends.array import Storage
 from ...backends.base import Device
+from ...backends.families import Draw
 from ...errors import OutOfMemoryError
 from ...layout import Layout
-from ..interpret import Draw
-from ..ir import Program, Ref, Step
+from ..ir import Program, Step
 from ..limits import Limits
 from ..plan import Place, plan_memory
+from ..slots import Ref
 from .calls import Argument, Call, Temp
 from .homes import Registers, settle
 from .names import Moving, Names, Static

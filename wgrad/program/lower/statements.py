@@ -13,7 +13,7 @@ from ...backends.array import Body, Number
 from ...backends.numpy import REDUCERS, accumulator
 from ...layout import Layout
 from ..graph import Fold, Graph, Inside, Lookup, Position, Statement
-from ..ir import Ref, Slot
+from ..slots import Ref, Slot
 from .bodies import Part, Scalar, parts
 from .calls import (
     NUMBERS,

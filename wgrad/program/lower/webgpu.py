@@ -9,8 +9,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from math import prod
+from typing import Any
 
-from ...backends.array import Array, Number, Storage
+from ...backends.array import Array
+from ...backends.families import InPlace, Matmul
 from ...backends.tracing import Live
 from ...backends.webgpu.buffers import Buffer, Window
 from ...backends.webgpu.facts import Facts
@@ -21,15 +23,14 @@ from ...backends.webgpu.planner import Planner
 from ...backends.webgpu.problem import Config, Problem, Scratch
 from ...backends.webgpu.problem import Kernel as Text
 from ...backends.webgpu.windows import cuts
-from ...layout import Layout
-from ..interpret import place_into, run_step
-from ..ir import Program, Ref, Slot, Step
+from ..ir import Batch, Fused, Program, Step
 from ..joining import PRODUCT
 from ..limits import Limits
 from ..passes.folds import split_long_folds
 from ..passes.lift import lift_to_graphs
 from ..passes.products import as_fused
 from ..plan import Blocks, Place, nbytes, plan_memory
+from ..slots import Ref, Slot
 from .kernels import Kernel, epilogue, fused_kernel
 from .windows import Cutter, Part
 
@@ -55,8 +56,8 @@ def prepared(program: Program, facts: Facts) -> Program:
     large = _large_slots(program, Planner(facts))
     steps: list[Step] = []
     for step in program.steps:
-        apart = step.kind == "batch" and _is_large(step, large)
-        steps += step.params["parts"] if apart else [step]
+        work = step.work
+        steps += work.parts if isinstance(work, Batch) and _is_large(step, large) else (step,)
     return program.with_steps(steps)
 
 
@@ -64,10 +65,9 @@ def live_numbers(program: Program) -> list[Live]:
     """Return the numbers that a program reads anew for every run, each once, in order."""
     found: dict[object, Live] = {}
     for step in program.steps:
-        for one in step.params.get("parts", (step,)):
-            for x in (*one.inputs, one.params.get("value")):
-                if isinstance(x, Live):
-                    found.setdefault(x.call, x)
+        for x in step.inputs:
+            if isinstance(x, Live):
+                found.setdefault(x.call, x)
     return list(found.values())
 
 
@@ -129,12 +129,12 @@ class _Lowering:
     # Steps.
     def _lower(self, step: Step) -> None:
         if _is_large(step, self._large):
-            if step.kind != "fused" or not self._in_windows(step):
+            if not (step.is_fused and self._in_windows(step)):
                 self._by_families(step)
-        elif step.kind in ("fused", "batch"):
+        elif isinstance(step.work, (Fused, Batch)):
             self._fused(step, self._home)
-        elif step.kind == "matmul":
-            self._product(step)
+        elif isinstance(step.work, Matmul):
+            self._product(step, step.work)
         else:
             self._by_families(step)
 
@@ -151,11 +151,12 @@ class _Lowering:
                 self._places[found] = home
         return self._buffers[home]
 
-    def _stand_in(self, slot: Slot) -> Storage:
-        """Return memory of a slot's own size in its place."""
+    def _planned(self, x: Ref) -> Array:
+        """Return a view of memory of a slot's own size in its place."""
+        slot = self._slots[x.slot]
         found = self._planner.memory(slot.size, nbytes(slot, self._planner))
         self._places[found.buffer] = self._plan.places[slot.index]
-        return found
+        return Array(found, x.layout, x.dtype)
 
     def _fused(self, step: Step, home: Callable[[int], object]) -> None:
         kernel = fused_kernel(step, home, not self._planner.facts.is_software)
@@ -190,24 +191,19 @@ class _Lowering:
             self._fused(piece, lambda slot, parts=parts: parts.get(slot) or self._home(slot))  # type: ignore[misc]
         return pieces is not None
 
-    def _product(self, step: Step) -> None:
+    def _product(self, step: Step, work: Matmul) -> None:
         """Lower a matmul with what follows it, as kernels after it where its axes are too many."""
         a, b = step.inputs[:2]
         assert isinstance(a, Ref) and isinstance(b, Ref)
-        lead, inner = step.params["lead"], step.params["inner"]
-        problem = Problem.of(a.layout, b.layout, a.dtype, lead, inner)
+        problem = Problem.of(a.layout, b.layout, a.dtype, work.lead, work.inner)
         after = as_fused(step)
         if problem is None:
-            left, right = [
-                Array(self._stand_in(self._slots[x.slot]), x.layout, x.dtype) for x in (a, b)
-            ]
-            made = self._planner.matmul(left, right, lead, inner)
+            factors = [self._planned(x) for x in (a, b)]
+            (made,) = Matmul(work.lead, work.inner).run(self._planner, factors)
             self._buffers[PRODUCT] = made.storage.buffer
             self._fused(after, self._home)
             return
-        output, kernel = epilogue(
-            after.params["graph"], after.inputs, step.outs, problem.n, self._home
-        )
+        output, kernel = epilogue(after.graph, after.inputs, step.outs, problem.n, self._home)
         scratch: Buffer | None = None
         for text, params, groups, which in self._products.plan(problem, output):
             buffers = []
@@ -223,22 +219,22 @@ class _Lowering:
 
     def _by_families(self, step: Step) -> None:
         """Lower a step by the methods that eager ops are run by."""
-        storages = {slot: self._stand_in(self._slots[slot]) for slot in step.reads()}
+        args: list[Any] = [self._planned(x) if isinstance(x, Ref) else x for x in step.inputs]
         read = {self._plan.places[slot] for slot in step.reads()}
-        if step.kind in ("write", "scatter"):
-            base, *placed = [Array(storages[x.slot], x.layout, x.dtype) for x in step.refs()]
-            if self._plan.places[step.out.index] == self._places[base.storage.buffer]:
-                place_into(self._planner, step, base, placed)  # in place: nothing is copied
+        if isinstance(step.work, InPlace):
+            base = step.inputs[0]
+            assert isinstance(base, Ref)
+            if self._plan.places[step.out.index] == self._plan.places[base.slot]:
+                step.work.into(self._planner, args[0], args[1:])
                 return
-        for out, made in zip(
-            step.outs, run_step(self._planner, step, storages, _stream, read=_as_is), strict=True
-        ):
+        made = step.work.now(_stream).run(self._planner, args)
+        for out, x in zip(step.outs, made, strict=True):
             place = self._plan.places[out.index]
             if place in read:  # which is all read by now
-                target = Array(self._stand_in(out), Layout.dense(out.shape), out.dtype)
-                self._planner.write(target, made.view(target.layout))
+                target = self._planned(out.whole())
+                self._planner.write(target, x.view(target.layout))
             else:
-                self._places[made.storage.buffer] = place
+                self._places[x.storage.buffer] = place
 
     # Launches.
     def launches(self) -> Launches:
@@ -303,7 +299,3 @@ def _binding(place: Place, buffer: Buffer) -> Binding:
 def _stream(generator: int, offset: int) -> tuple[tuple[int, int], int]:
     """Stand for a place in a generator's stream, as the planner takes it."""
     return (generator, 0), offset
-
-
-def _as_is(x: Number) -> Number:
-    return x

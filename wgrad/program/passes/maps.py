@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...backends.families import Family
 from ..ir import Program, Step
 from ..joining import Joiner, fits, joined
 from ..limits import Limits
@@ -16,12 +17,12 @@ def fuse_maps(program: Program, limits: Limits) -> Program:
     return joiner.done()
 
 
-_done = Step("done", (), ())
+_done = Step(Family(), (), ())
 
 
 def is_map(step: Step) -> bool:
     """Whether a step is elementwise work alone."""
-    return step.kind == "fused" and not step.params["graph"].axes
+    return step.is_fused and not step.graph.axes
 
 
 def _grown(joiner: Joiner, step: Step) -> Step | None:

@@ -23,7 +23,7 @@ def fuse_rows(program: Program, limits: Limits) -> Program:
 
 def _grown(joiner: Joiner, step: Step) -> Step | None:
     for producer in joiner.producers(step):
-        if producer.kind != "fused" or (is_map(producer) and is_map(step)):
+        if not producer.is_fused or (is_map(producer) and is_map(step)):
             continue
         needed = joiner.needed(producer, step)
         if joiner.hold_together(producer, step, needed) and joiner.may_join(producer, step):
@@ -36,7 +36,7 @@ def _grown(joiner: Joiner, step: Step) -> Step | None:
 
 def rows_fit(step: Step, limits: Limits) -> bool:
     """Whether one kernel may hold the step, and pays."""
-    graph: Graph = step.params["graph"]
+    graph: Graph = step.graph
     if not fits(step, limits):
         return False
     passes = folds_deep(graph) + any(not r.row for r in graph.results)

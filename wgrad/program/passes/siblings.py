@@ -20,7 +20,7 @@ def merge_siblings(program: Program, limits: Limits) -> Program:
     joiner = Joiner(program, limits)
     earlier: dict[Kin, dict[int, Step]] = {}  # the steps that were met, by their ids
     for first in program.steps:
-        if first.kind == "fused":
+        if first.is_fused:
             step = first
             while (pair := _joined(joiner, earlier, step)) is not None:
                 other, made = pair
@@ -34,7 +34,7 @@ def merge_siblings(program: Program, limits: Limits) -> Program:
 
 
 def _kin(step: Step) -> list[Kin]:
-    graph = step.params["graph"]
+    graph = step.graph
     return [(slot, graph.shape, graph.axes) for slot in step.reads()]
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...backends.array import Storage
+from ...backends.families import Draw
 from ...backends.webgpu.eager import WebGpuDevice
 from ...backends.webgpu.facts import Facts
 from ...backends.webgpu.runner import Runner
-from ..interpret import Draw
 from ..ir import Program
 from ..lower.webgpu import live_numbers, lower, prepared
 
