@@ -187,6 +187,19 @@ def test_one_module_alone_touches_wgpu():
     assert found == {"backends.webgpu.device"}
 
 
+def test_lowering_knows_no_adapter():
+    """Programs are lowered for machines that are not here, so nothing of an open one is at hand."""
+    known, pending = set(), ["program.lower.webgpu"]
+    while pending:
+        name = pending.pop()
+        if name not in known:
+            known.add(name)
+            pending += [target for target, where, _ in imports(name) if where == "top"]
+    opened = ("adapters", "device", "eager", "memory", "replay", "runner", "tune")
+    assert "backends.webgpu.planner" in known
+    assert not known & {f"backends.webgpu.{name}" for name in opened}
+
+
 def test_numpy_is_the_only_other_dependency():
     allowed = {"numpy", "wgpu", "wgrad", *sys.stdlib_module_names}
     for name, path in MODULES.items():

@@ -311,7 +311,7 @@ class Kernels(Indexing):
         kernel = self._kernel(
             ("random", kind), "rw" if kind == "normal" else "w", lambda: random_source(kind)
         )
-        params = drawn(key, counter) + struct.pack("<3I", size, 0, 0)
+        params = drawn(key, counter) + struct.pack("<I", size)
         tables = [self._normals()] if kind == "normal" else []
         self._launch(kernel, tables, out, params, (size + counter % 2 + 1) // 2)
 

@@ -93,17 +93,21 @@ def _is_large(step: Step, large: frozenset[int]) -> bool:
     )
 
 
-class _Chosen(Products):
+class _Noted(Products):
     """Notes the configurations that others choose."""
 
     def __init__(self, products: Products):
-        super().__init__(products.facts, shuffles=products.shuffles)
+        super().__init__(products.facts)
         self._products = products
-        self.noted: dict[str, Config] = {}
+        self.chosen: dict[str, Config] = {}
 
     def choose(self, problem: Problem) -> Config:
-        found = self.noted[problem.kind] = self._products.choose(problem)
+        found = self.chosen[problem.kind] = self._products.choose(problem)
         return found
+
+    @property
+    def shuffles(self) -> bool:
+        return self._products.shuffles
 
 
 class _Lowering:
@@ -111,7 +115,7 @@ class _Lowering:
 
     def __init__(self, program: Program, facts: Facts, products: Products | None):
         self._program = program
-        self._products = _Chosen(products or Products(facts))
+        self._products = _Noted(products or Products(facts))
         self._planner = Planner(facts, self._products)
         self._large = _large_slots(program, self._planner)
         self._slots = program.memory()
@@ -266,8 +270,8 @@ class _Lowering:
             constants=tuple(self._planner.constants),
             numbers=len(numbers),
             generators=1 + max((x.draw[0] for x in launches if x.draw is not None), default=-1),
-            chosen=self._products.noted,
-            shuffles=self._products.shuffles,
+            chosen=self._products.chosen,
+            shuffles=bool(self._products.chosen) and self._products.shuffles,
         )
 
     def _held(self, slot: Slot) -> Held:
