@@ -63,7 +63,7 @@ class Indexing(Launching):
             inputs.append(self._order(index, axis, size))
         kernel = self._kernel(
             (name, values.dtype),
-            "r" * len(inputs) + "w",
+            len(inputs),
             lambda: shaders.fill(name, {"type": f"alias T = {values.dtype.storage};"}),
         )
         steps = (values.layout.strides[axis] & 0xFFFFFFFF, index.layout.strides[axis] & 0xFFFFFFFF)

@@ -89,7 +89,7 @@ class Kernels(Indexing):
         if flat:
             kernel = self._kernel(
                 (body, *dtypes, dtype, pattern, "flat"),
-                "r" * len(arrays) + "w",
+                len(arrays),
                 lambda: map_source(body, pattern, dtypes, dtype, flat=True, wide=True),
             )
             quads = -(-size // 4)
@@ -107,7 +107,7 @@ class Kernels(Indexing):
         wide = found is not None
         kernel = self._kernel(
             (body, *dtypes, dtype, pattern, "wide" if wide else "strided"),
-            "r" * len(arrays) + "w",
+            len(arrays),
             lambda: map_source(body, pattern, dtypes, dtype, flat=False, wide=wide),
         )
         head = struct.pack("<24I", size, len(extents), 0, 0, *_four(offsets), *scalars)

@@ -108,12 +108,16 @@ class Launching(Device):
         return False
 
     # Kernels.
-    def _kernel(self, key: tuple, access: str, code: Callable[[], str]) -> Any:
-        """Return the kernel of a structure, made at its first use; see Kernel for `access`."""
+    def _kernel(self, key: tuple, access: int | str, code: Callable[[], str]) -> Any:
+        """Return the kernel of a structure, made at its first use.
+
+        See Kernel for `access`; a number says how many buffers are read before the one written.
+        """
         found = self._kernels[key]
         if found is None:
             label = " ".join(getattr(k, "name", str(k)) for k in key)
-            found = self._made(Kernel(label, code(), access))
+            letters = access if isinstance(access, str) else "r" * access + "w"
+            found = self._made(Kernel(label, code(), letters))
             self._kernels.keep(key, found)
         return found
 
