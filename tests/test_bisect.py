@@ -11,11 +11,12 @@ from programs import traced
 
 import wgrad as wg
 from wgrad import cli
+from wgrad.backends.fold import MAX, SUM
 from wgrad.program import passes, plan
 from wgrad.program.bisect import bisect, watching
 from wgrad.program.differences import TOLERANCE, largest
 from wgrad.program.listing import step_lines
-from wgrad.program.lower import module, statements
+from wgrad.program.lower import kernels, statements
 from wgrad.program.lower.numpy import NumpyExecutor
 from wgrad.program.passes import PASSES
 
@@ -45,6 +46,17 @@ def work(x, y):
 def arguments():
     rng = np.random.default_rng(0)
     return wg.tensor(rng.standard_normal((4, 3))), wg.tensor(rng.standard_normal((3, 3)))
+
+
+def let_kernels_fold(monkeypatch, folds):
+    """Let generated kernels, and they alone, combine two values by other WGSL."""
+    right = kernels.combiner
+
+    def combiner(module, fold, dtype):
+        wrong = replace(fold, wgsl=folds[fold]) if fold in folds else fold
+        return right(module, wrong, dtype)
+
+    monkeypatch.setattr(kernels, "combiner", combiner)
 
 
 def test_bisect_finds_nothing_in_what_is_right(device):
@@ -82,7 +94,7 @@ def test_bisect_names_the_pass_at_fault(device, monkeypatch, name):
 
 
 def test_bisect_names_the_kernel_at_fault(webgpu, monkeypatch):
-    monkeypatch.setitem(module._COMBINE, "sum", "x + y * 1.01")
+    let_kernels_fold(monkeypatch, {SUM: "a + b * 1.01"})
     found = traced(work, *arguments())
     finding = bisect(found.program, found.device, found.inputs, found.draw)
     assert finding is not None and finding.pass_name is None
@@ -90,14 +102,16 @@ def test_bisect_names_the_kernel_at_fault(webgpu, monkeypatch):
     text = str(finding)
     assert f"kernel {finding.number} computes something else" in text
     assert text.count("@compute") == 1
-    assert "y * 1.01" in text and "v0 = " in text and "is right" in text
+    assert "b * 1.01" in text and "v0 = " in text and "is right" in text
 
 
 def test_bisect_names_the_call_at_fault(numpy_device, monkeypatch):
-    monkeypatch.setitem(statements.REDUCERS, "sum", np.multiply)
+    right = statements._fold
+    wrong = replace(SUM, numpy=np.multiply)
+    monkeypatch.setattr(
+        statements, "_fold", lambda made, g, s, x: right(made, g, s._replace(what=wrong), x)
+    )
     found = traced(lambda x: (x * 3).sum(0) + 1, arguments()[0])
-    right = dict(statements.REDUCERS, sum=np.add)
-    monkeypatch.setattr("wgrad.backends.numpy.REDUCERS", right)
     finding = bisect(found.program, found.device, found.inputs, found.draw)
     assert finding is not None and "sum" in finding.step.name
     assert "multiply" in finding.text
@@ -134,8 +148,8 @@ def half(program):
 def test_watching_compares_replays_too(numpy_device, monkeypatch):
     run, runs = NumpyExecutor.run, Counter()
 
-    def wrong_in_the_end(executor, inputs, draw):
-        outs = run(executor, inputs, draw)
+    def wrong_in_the_end(executor, *args):
+        outs = run(executor, *args)
         runs[executor] += 1
         if runs[executor] == 3:
             outs[0].buffer[1] = 7
@@ -180,11 +194,38 @@ def test_bisect_of_a_script_says_that_all_is_well(tmp_path, capfd):
     assert "all of 1 compiled programs compute what their ops do" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("given", "words", "status"),
+    [
+        (["bisect", "-h"], "usage: python -m wgrad bisect", 0),
+        (["bisect", "SCRIPT", "--tolerance", "x"], "argument --tolerance: 'x' came", 2),
+        (["bisect", "SCRIPT", "one", "--tolerance"], "--tolerance: expected one argument", 2),
+        (["bisect", "SCRIPT", "one", "--tolerance=1e-3", "-v"], "arguments one -v\n", 0),
+        (["bisect", "--tolerance", "1", "SCRIPT", "--tol", "5"], "arguments --tol 5\n", 0),
+        (["bisect", "SCRIPT", "a", "--", "--tolerance", "b"], "arguments a --tolerance b\n", 0),
+        (["bisect"], "bisect: error: no script came; the name of a Python script", 2),
+        (["bisect", "--tolerance", "0.1"], "bisect: error: no script came", 2),
+        (["bisect", "--fast", "SCRIPT"], "unrecognized arguments: --fast", 2),
+        ([], "error: no command came; bisect or numerics is needed", 2),
+        (["bisekt"], "invalid choice: 'bisekt'", 2),
+        (["numerics", "--device", "webgpu:"], "device 'webgpu:' is unknown", 2),
+        (["numerics", "--", "x"], "x came after --", 2),
+    ],
+)
+def test_commands_answer_as_a_user_gives_them(given, words, status, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import sys\nprint('arguments', *sys.argv[1:])")
+    given = [str(script) if x == "SCRIPT" else x for x in given]
+    command = [sys.executable, "-m", "wgrad", *given]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    assert words in done.stdout + done.stderr and "Traceback" not in done.stderr
+
+
 def test_bisect_of_a_script_reports_and_fails(tmp_path, capsys, monkeypatch, webgpu):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    monkeypatch.setitem(module._COMBINE, "max", "max(x, y) + 100.0")
-    monkeypatch.setitem(module._COMBINE, "sum", "x - y")
+    let_kernels_fold(monkeypatch, {MAX: "max(a, b) + 100.0", SUM: "a - b"})
     assert cli.main(["bisect", str(script)]) == 1
     assert "kernel 1 computes something else" in capsys.readouterr().out
 
@@ -192,7 +233,7 @@ def test_bisect_of_a_script_reports_and_fails(tmp_path, capsys, monkeypatch, web
 def test_bisect_of_a_script_reports_before_the_script_fails(tmp_path, capsys, monkeypatch, webgpu):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT + "raise ValueError('wrong results')")
-    monkeypatch.setitem(module._COMBINE, "sum", "x - y")
+    let_kernels_fold(monkeypatch, {SUM: "a - b"})
     with pytest.raises(ValueError, match="wrong results"):
         cli.main(["bisect", str(script)])
     assert "computes something else" in capsys.readouterr().out

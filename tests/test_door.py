@@ -23,9 +23,9 @@ from wgrad.ops.families import Elementwise
 def public() -> Iterator[tuple[str, Any]]:
     """Yield every public function, and every public method of the public classes."""
     for home in (wg, wg.linalg, wg.fft, nn, F, optim, wg.data):
-        for name, value in vars(home).items():
-            ours = str(getattr(value, "__module__", "")).startswith("wgrad")
-            if name.startswith("_") or not ours or not callable(value):
+        for name in home.__all__:
+            value = getattr(home, name)
+            if not str(getattr(value, "__module__", "")).startswith("wgrad") or not callable(value):
                 continue
             if inspect.isclass(value):
                 for attribute, member in inspect.getmembers(value, inspect.isfunction):

@@ -239,6 +239,43 @@ def test_a_division_by_zero_is_pythons_own(device):
             np.testing.assert_allclose(g(x, a).numpy(), f(x, a).numpy(), rtol=1e-6)
 
 
+POWERS = {
+    "of a number": lambda x, t: x * 0.9**t,
+    "by a number": lambda x, t: x * t**2,
+    "by another": lambda x, t: x * t ** (1 / t) + t**0.5,
+    "signs": lambda x, t: x * abs(-t) - abs(t - 40.0) ** 2,
+}
+
+
+@pytest.mark.parametrize("name", POWERS)
+def test_powers_and_signs_of_a_float_follow_it(device, name):
+    f = POWERS[name]
+    compiled = wg.compile(f)
+    x = wg.tensor([2.0, -3.0])
+    for t in range(2, 60):
+        wanted = f(x, t + 0.25).numpy()
+        np.testing.assert_array_equal(compiled(x, t + 0.25).numpy(), wanted)
+    assert len(compiled.programs) <= 2
+
+
+def test_powers_that_are_no_floats_are_pythons_own(numpy_device):
+    def f(x, t):
+        root = (t - 5.0) ** 0.5
+        return x * (root.real if isinstance(root, complex) else root + 1)
+
+    compiled, x = wg.compile(f), wg.ones(2)
+    for t in (6.0, 9.0, 14.0, 21.0, 4.0, 30.0, 1.5, 7.25):
+        assert compiled(x, t).tolist() == f(x, t).tolist()
+    g = wg.compile(lambda x, t: x * (t - 5.0) ** -1.5 + x * (t**100 / t**100))
+    for t in (6.0, 9.0, 14.0, 21.0):
+        g(x, t)
+    with pytest.raises(ZeroDivisionError):
+        g(x, 5.0)
+    with pytest.raises(OverflowError):
+        g(x, 1e300)
+    g(x, 7.0)
+
+
 def test_long_arithmetic_of_a_float_ends(device):
     def f(x, a):
         total, power = 0.0, a

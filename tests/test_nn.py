@@ -11,7 +11,7 @@ import pytest
 
 import wgrad as wg
 from wgrad import nn
-from wgrad.errors import ArgumentError, DTypeError, ShapeError, WgradError
+from wgrad.errors import ArgumentError, DTypeError, IndexRangeError, ShapeError, WgradError
 
 
 class Zoo(nn.Module):
@@ -40,6 +40,7 @@ ZOO_PARAMETERS = [
     "heads.b.layers.0.weight",
     "heads.b.layers.0.bias",
 ]
+ZOO_OTHER_NAMES = ["tied", "again.weight", "again.bias"]
 
 
 def values(module: nn.Module) -> dict[str, list]:
@@ -83,7 +84,7 @@ def test_module_keeps_frozen_parameters(device):
         assert [name for name, _ in other.named_parameters()] == ZOO_PARAMETERS
         assert not any(p.requires_grad for p in other.parameters())
         assert other.scale.item() == 5
-    assert set(zoo.state_dict()) == {*ZOO_PARAMETERS, "mean", "steps"}
+    assert set(zoo.state_dict()) == {*ZOO_PARAMETERS, *ZOO_OTHER_NAMES, "mean", "steps"}
     assert zoo.requires_grad_() is zoo and all(p.requires_grad for p in zoo.parameters())
     assert not zoo.mean.requires_grad
 
@@ -268,6 +269,64 @@ def test_load_state_dict_not_strict_reports_what_did_not_match():
         layer.load_state_dict([1.0])
 
 
+def tied() -> nn.Sequential:
+    net = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 3, seed=0), nn.Linear(3, 5, bias=False))
+    net[2].weight = net[0].weight
+    net.twice = net[1]
+    return net
+
+
+TIED_NAMES = ["0.weight", "1.weight", "1.bias", "2.weight", "twice.weight", "twice.bias"]
+
+
+def test_state_dict_has_every_name_of_a_tensor_as_pytorchs(device):
+    net = tied()
+    state = net.state_dict()
+    assert list(state) == TIED_NAMES
+    assert state["0.weight"] is state["2.weight"] and state["1.bias"] is state["twice.bias"]
+    assert len(net.parameters()) == len(wg.optim.SGD(net.parameters(), lr=1.0).params) == 3
+    torch = pytest.importorskip("torch")
+    parts = torch.nn.Embedding(5, 3), torch.nn.Linear(3, 3), torch.nn.Linear(3, 5, bias=False)
+    theirs = torch.nn.Sequential(*parts)
+    theirs[2].weight = theirs[0].weight
+    theirs.twice = theirs[1]
+    assert list(theirs.state_dict()) == TIED_NAMES
+    net.load_state_dict({k: v.numpy() for k, v in theirs.state_dict().items()})
+    np.testing.assert_array_equal(net[2].weight.numpy(), theirs[0].weight.detach().numpy())
+    assert net[2].weight is net[0].weight
+    theirs.load_state_dict({k: torch.from_numpy(v.numpy()) for k, v in net.state_dict().items()})
+
+
+def test_load_state_dict_takes_any_name_of_a_tensor_and_one_value(device):
+    net, one = tied(), wg.ones((5, 3))
+    state = net.state_dict()
+    state["1.bias"][0] = np.nan  # equal to itself here
+    other = pickle.loads(pickle.dumps(state))
+    assert other["0.weight"] is other["2.weight"]
+    for new in (other, {k: v.numpy() for k, v in state.items()}):
+        assert net.load_state_dict(new) == ([], [])
+        assert net[1].bias.tolist() == pytest.approx(state["1.bias"].tolist(), nan_ok=True)
+    few = {"2.weight": one, "1.weight": state["1.weight"], "twice.bias": [1.0, 2.0, 3.0]}
+    assert net.load_state_dict(few) == ([], [])
+    assert net[0].weight.tolist() == one.tolist() and net[1].bias.tolist() == [1, 2, 3]
+    before = values(net)
+    with pytest.raises(ArgumentError, match=r"'0\.weight' and '2\.weight' name one tensor here"):
+        net.load_state_dict({**few, "0.weight": wg.zeros((5, 3)), "1.weight": wg.zeros((3, 3))})
+    with pytest.raises(ArgumentError, match=r"missing '1\.weight', 'twice\.weight'$"):
+        net.load_state_dict({k: v for k, v in few.items() if k != "1.weight"})
+    assert values(net) == before
+
+
+def test_state_dict_has_first_names_where_modules_refer_back(numpy_device):
+    net = tied()
+    net[1].parent = [net]
+    assert list(net.state_dict()) == TIED_NAMES[:3]
+    peers = [nn.Linear(1, 1) for _ in range(30)]
+    for peer in peers:
+        peer.others = peers
+    assert len(peers[0].state_dict()) == 60
+
+
 @pytest.mark.parametrize("clone", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
 def test_modules_and_state_dicts_pickle_and_copy(device, clone):
     zoo = Zoo()
@@ -381,6 +440,68 @@ def test_sequential_chains_modules_and_functions(device):
     expected = model.steps[2](model.steps[0](x).tanh())
     assert model(x).tolist() == expected.tolist()
     assert nn.Sequential()(x) is x
+
+
+def test_sequential_is_changed_as_pytorchs(device):
+    """Every change is done to a list of ours, of PyTorch's and of Python's."""
+    torch = pytest.importorskip("torch")
+    sizes = [1, 2, 3, 4]
+    ours = nn.Sequential(*(nn.Linear(1, n) for n in sizes))
+    theirs = torch.nn.Sequential(*(torch.nn.Linear(1, n) for n in sizes))
+
+    def both(change):
+        for net, module in ((ours, nn), (theirs, torch.nn)):
+            assert change(net, lambda n, m=module: m.Linear(1, n)) in (net, None)
+        found = [layer.out_features for layer in theirs]
+        assert [layer.out_features for layer in ours] == found and len(ours) == len(found)
+        assert list(ours.state_dict()) == list(theirs.state_dict())
+
+    both(lambda net, make: net.__setitem__(1, make(5)))
+    both(lambda net, make: net.__setitem__(-1, make(6)))
+    both(lambda net, make: net.append(make(7)))
+    both(lambda net, make: net.insert(0, make(8)))
+    both(lambda net, make: net.insert(-1, make(9)))
+    both(lambda net, make: net.insert(len(net), make(10)))
+    both(lambda net, make: net.extend([make(11), make(12)]))
+    both(lambda net, make: net.extend(net[:2]))
+    both(lambda net, make: net.__delitem__(0))
+    both(lambda net, make: net.__delitem__(-2))
+    both(lambda net, make: net.__delitem__(slice(1, None, 3)))
+    assert ours.pop(1).out_features == theirs.pop(1).out_features
+    both(lambda net, make: net.append(make(13)))
+
+
+def test_sequential_that_changes_is_traced_anew(device):
+    net = nn.Sequential(nn.Linear(2, 2, seed=0), wg.tanh)
+    f, x = wg.compile(lambda x: net(x)), wg.ones((1, 2))
+    for change in (lambda: None, lambda: net.append(wg.exp), lambda: net.pop(1)):
+        change()
+        for _ in range(3):
+            np.testing.assert_allclose(f(x).numpy(), net(x).numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        (lambda net: net.__setitem__(2, wg.tanh), IndexRangeError, "2 came; an index from -2 to 1"),
+        (lambda net: net.__setitem__(slice(2), wg.tanh), IndexRangeError, "slice"),
+        (lambda net: net.__setitem__(0, "tanh"), ArgumentError, "step='tanh' came"),
+        (lambda net: net.__delitem__(-3), IndexRangeError, "-3 came"),
+        (lambda net: net.__delitem__("x"), IndexRangeError, "'x' came"),
+        (lambda net: net.insert(3, wg.tanh), IndexRangeError, "3 came; an index from -2 to 2"),
+        (lambda net: net.insert(0, 7), ArgumentError, "step=7 came, and a function"),
+        (lambda net: net.append(None), ArgumentError, "step=None came"),
+        (lambda net: net.extend([wg.tanh, 1]), ArgumentError, "step 1 is int"),
+        (lambda net: net.extend(3), ArgumentError, "a list of steps"),
+        (lambda net: nn.Sequential().pop(), IndexRangeError, "-1 came"),
+        (lambda net: nn.Sequential().__setitem__(0, wg.tanh), IndexRangeError, "no steps"),
+    ],
+)
+def test_sequential_changes_nothing_when_it_raises(change, error, words):
+    net = nn.Sequential(wg.exp, wg.abs)
+    with pytest.raises(error, match=words):
+        change(net)
+    assert list(net) == [wg.exp, wg.abs]
 
 
 @wg.custom_op(backward=lambda ct, out, x: 2 * ct)

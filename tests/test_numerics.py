@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,10 @@ import pytest
 
 import wgrad as wg
 from wgrad import cli, numerics
+from wgrad.contracts import contracts
+from wgrad.core import REGISTRY
 from wgrad.numerics import CONTRACTS, Contract, measure
+from wgrad.ops.families import Elementwise
 
 INF, NAN = math.inf, math.nan
 
@@ -20,12 +24,28 @@ def test_every_op_keeps_its_contract(device):
     assert not broken, broken
 
 
+def strict(name: str, ulp: float) -> Contract:
+    """Return what an op promises, with another error."""
+    (found,) = contracts(REGISTRY[name])
+    return replace(found, accuracy=replace(found.accuracy, ulp=ulp))
+
+
+def test_every_op_that_computes_in_floats_states_its_error():
+    ops = [op for op in REGISTRY.values() if isinstance(op, Elementwise)]
+    silent = {op.name for op in ops if op.accuracy is None}
+    exact = {
+        op.name for op in ops if op.kind in ("compare", "logical", "select", "bits", "integer")
+    }
+    assert silent == exact
+    assert {c.function for c in CONTRACTS} == {op for op in ops if op.name not in exact}
+
+
 def test_contract_is_broken_by_an_error_or_a_special_value(numpy_device, monkeypatch):
-    (strict,) = measure(numpy_device, [Contract("exp", 0.3)], fine=4)
-    assert not strict.ok
-    assert 0.3 < strict.ulp < 4
+    (measured,) = measure(numpy_device, [strict("exp", 0.3)], fine=4)
+    assert not measured.ok
+    assert 0.3 < measured.ulp < 4
     monkeypatch.setattr(numerics, "_wanted", lambda contract, xs: np.tanh(xs[0]) + 0.0)
-    (loose,) = measure(numpy_device, [Contract("tanh")], fine=4)
+    (loose,) = measure(numpy_device, [*contracts(REGISTRY["tanh"])], fine=4)
     assert loose.wrong == ("tanh(-0) = -0",)
 
 
@@ -76,13 +96,13 @@ def test_slopes_of_activations_reach_their_limits(call: Any, compiled: bool, dev
 @pytest.mark.parametrize(
     ("contract", "at"),
     [
-        (Contract("tan", 3.5), (-18523.8984375, -18184.602, 29099.002, 12688.107)),
-        (Contract("sin", 3), (27652.047,)),
-        (Contract("cos", 3), (17810.758, -27628.484)),
-        (Contract("gelu_tanh", 6), (-0.33939728140830994, -1.8301737)),
-        (Contract("gelu", 7), (-0.13520372, -0.14062107)),
-        (Contract("mish", 5), (-5.939986, -4.2020288, -1e-30)),
-        (Contract("silu", 4), (-0.7967988, -5.0877714, -1e-30)),
+        (strict("tan", 3.5), (-18523.8984375, -18184.602, 29099.002, 12688.107)),
+        (strict("sin", 3), (27652.047,)),
+        (strict("cos", 3), (17810.758, -27628.484)),
+        (strict("gelu_tanh", 6), (-0.33939728140830994, -1.8301737)),
+        (strict("gelu", 7), (-0.13520372, -0.14062107)),
+        (strict("mish", 5), (-5.939986, -4.2020288, -1e-30)),
+        (strict("silu", 4), (-0.7967988, -5.0877714, -1e-30)),
     ],
     ids=lambda x: x.name if isinstance(x, Contract) else "",
 )

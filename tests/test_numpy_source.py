@@ -26,6 +26,7 @@ from wgrad.program.graph import Graph, Result, single
 from wgrad.program.interpret import Interpreter
 from wgrad.program.ir import Program, fused
 from wgrad.program.limits import Limits
+from wgrad.program.lower import numpy as numpy_source
 from wgrad.program.lower.bodies import Scalar, parts
 from wgrad.program.lower.numpy import LIMITS, WITHOUT, NumpyExecutor
 from wgrad.program.passes import simplify
@@ -421,6 +422,33 @@ def test_memory_that_is_not_there_is_an_error_of_ours(numpy_device, monkeypatch)
     monkeypatch.setattr(executor, "_run", full)
     with pytest.raises(wg.errors.OutOfMemoryError, match="numpy: too much"):
         executor.run(inputs, draw)
+
+
+def test_memory_that_gives_out_midway_leaves_everything_as_it_was(numpy_device, monkeypatch):
+    state, other = wg.tensor(X), wg.tensor(X)
+
+    def work(x):
+        state.assign(state * 2.0)
+        other.assign(other + x)
+        return wg.argsort(other * 3.0, axis=0)
+
+    monkeypatch.setattr(numpy_source, "_MUCH", 1)
+    program, inputs, draw = captured(work, wg.tensor(X))
+    executor = build(program, numpy_device)
+    before = [(x.buffer, x.buffer.copy()) for x in inputs]
+
+    def full(*args: Any, **how: Any) -> Any:
+        raise MemoryError("too much")
+
+    with monkeypatch.context() as context:
+        context.setattr(np, "argsort", full)
+        with pytest.raises(wg.errors.OutOfMemoryError, match="numpy: too much"):
+            executor.run(inputs, draw)
+    for x, (buffer, old) in zip(inputs, before, strict=True):
+        assert x.buffer is buffer and np.array_equal(buffer, old)
+    executor.run(inputs, draw)
+    doubled = [x for x, (_, old) in zip(inputs, before, strict=True) if np.any(x.buffer != old)]
+    assert len(doubled) == 2
 
 
 # For readers.

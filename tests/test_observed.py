@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import cProfile
 import dataclasses
 import datetime
 import enum
 import fractions
 import functools
-import importlib
+import gc
+import importlib.metadata
 import itertools
+import linecache
+import locale
 import logging
 import math
 import operator
@@ -20,6 +24,8 @@ import random
 import re
 import sys
 import threading
+import time
+import traceback
 import types
 import warnings
 import weakref
@@ -31,6 +37,7 @@ import pytest
 
 import wgrad as wg
 from wgrad import nn, optim
+from wgrad.core import place
 from wgrad.program.compile import Compiled
 from wgrad.program.names import names_of_class
 
@@ -507,6 +514,109 @@ def test_observed_files_the_clock_and_the_machine(numpy_device, tmp_path):
     tells(by_the_clock, "time.monotonic at .*test_observed.py, line")
 
 
+class Answers:
+    """Has whatever it is asked for."""
+
+    def __init__(self, k: float):
+        object.__setattr__(self, "k", k)
+
+    def __getattribute__(self, name: str) -> Any:
+        return object.__getattribute__(self, "k") if name == "k" else Answers(0.0)
+
+    def __call__(self, *args: Any) -> Any:
+        return self
+
+
+@pytest.mark.parametrize("where", ["closure", "argument", "list"])
+def test_observed_objects_that_answer_everything_run_uncompiled(numpy_device, where):
+    def make():
+        held = Answers(2.0)
+        act = once(5, lambda: object.__setattr__(held, "k", 7.0))
+        first = tensors([1.0])
+        if where == "closure":
+            return (lambda x: x * held.k), first, act, nothing
+        if where == "argument":
+            return (lambda x, y: x * y.k), (lambda i: (*first(i), held)), act, nothing
+        return (lambda x, y: x * y[0].k), (lambda i: (*first(i), [held])), act, nothing
+
+    tells(make, "Answers, whose __getattribute__ hides its state")
+
+
+@pytest.mark.parametrize("kind", ["object", "tensor", "tree"])
+def test_observed_targets_of_weak_references_are_not_kept_alive(numpy_device, kind):
+    inner = Holder(3.0)
+    held = [wg.tensor([3.0]) if kind == "tensor" else Holder(inner)]
+    if kind == "tree":
+        inner.parent = weakref.ref(held[0])  # type: ignore[attr-defined]
+    there, within = weakref.ref(held[0]), weakref.ref(inner)
+    del inner
+
+    @wg.compile
+    def f(x: Any) -> Any:
+        found = there()
+        if found is None:
+            return x
+        return x * (found if kind == "tensor" else found.value.value)
+
+    x = wg.ones(1)
+    assert [f(x).item() for _ in range(5)] == [3.0] * 5
+    assert any(s.captures for s in f._signatures.values())
+    if kind == "tensor":
+        held[0][:] = 5.0
+    else:
+        held[0].value.value = 5.0
+    assert [f(x).item() for _ in range(5)] == [5.0] * 5
+    if kind != "tensor":
+        held[0].value = Holder(7.0)
+        assert within() is None
+        assert [f(x).item() for _ in range(5)] == [7.0] * 5
+    held.clear()
+    gc.collect()
+    assert there() is None
+    assert [f(x).item() for _ in range(5)] == [1.0] * 5
+
+
+TOLD_OF_THE_PROCESS: dict[str, Callable[[], Any]] = {
+    "wg.stats": wg.stats,
+    "sys.getrecursionlimit": lambda: sys.getrecursionlimit(),
+    "sys.getswitchinterval": lambda: sys.getswitchinterval(),
+    "gc.isenabled": lambda: gc.isenabled(),
+    "threading.Thread.name": lambda: threading.main_thread().name,
+    "logging.getLevelName": lambda: logging.getLevelName("INFO"),
+    "logging.Logger.hasHandlers": lambda: logging.getLogger("wgrad").hasHandlers(),
+    "locale": lambda: locale.getlocale(),
+    "time.get_clock_info": lambda: time.get_clock_info("time"),
+    "numpy.geterr": lambda: np.geterr(),
+    "numpy.get_printoptions": lambda: np.get_printoptions(),
+    "weakref.getweakrefcount": lambda: weakref.getweakrefcount(Holder),
+    "contextvars.copy_context": lambda: contextvars.copy_context(),
+    "version, which calls (posix|nt)": lambda: importlib.metadata.version("numpy"),
+    "linecache.getline": lambda: linecache.getline(__file__, 1),
+    "traceback.extract_stack": lambda: traceback.extract_stack(),
+}
+
+
+@pytest.mark.parametrize("words", TOLD_OF_THE_PROCESS)
+def test_observed_questions_about_the_process_are_told_of(numpy_device, words):
+    asks = TOLD_OF_THE_PROCESS[words]
+
+    def make():
+        return (lambda x: x * (2 if asks() is None else 3)), tensors([1.0]), nothing, nothing
+
+    tells(make, rf"{words}.* at .*test_observed.py, line \d+: the answer may be another")
+
+
+def test_observed_lines_that_an_instruction_lacks_are_those_before_it():
+    def outer():
+        inside = 1
+        return lambda: inside
+
+    code = outer().__code__
+    assert next(code.co_positions())[0] is None  # it copies its closure's cells
+    assert place((code, 0)) == f"{__file__}, line {code.co_firstlineno}"
+    assert place((code, 10_000)) == f"{__file__}, line {code.co_firstlineno}"
+
+
 # What can be looked into.
 def watched() -> dict[str, Callable]:
     """Return makers of (a function of nothing, what sets it to another number)."""
@@ -732,6 +842,24 @@ def watched() -> dict[str, Callable]:
             lambda k: log.setLevel(logging.DEBUG if k else logging.ERROR),
         )
 
+    def logger_by_name():
+        def by_name():
+            return 2 if logging.getLogger("wgrad.tests.named").isEnabledFor(logging.INFO) else 3
+
+        def by_child():
+            child = logging.getLogger("wgrad").getChild("tests.named")
+            return by_name() + (10 if child.level == logging.DEBUG else 0)
+
+        return by_child, lambda k: logging.getLogger("wgrad.tests.named").setLevel(
+            logging.DEBUG if k else logging.ERROR
+        )
+
+    def root_logger():
+        return (
+            lambda: logging.getLogger().level,
+            lambda k: logging.getLogger().setLevel(30 + k),
+        )
+
     def of_a_function():
         def unused():
             raise NotImplementedError
@@ -778,6 +906,7 @@ def test_observed_state_of_all_kinds_is_followed(numpy_device, monkeypatch, kind
     monkeypatch.setitem(globals(), "SCALE", 0)
     monkeypatch.setitem(globals(), "abs", None)  # put back at the end
     monkeypatch.setattr(math, "floor", math.floor)
+    monkeypatch.setattr(logging.root, "level", logging.root.level)
     settings = types.ModuleType("settings_of_observed")
     settings.scale = 0
     monkeypatch.setitem(sys.modules, "settings_of_observed", settings)

@@ -14,11 +14,12 @@ import wgrad as wg
 from wgrad import nn, optim
 from wgrad.backends.array import Array
 from wgrad.backends.families import Copy, Map
+from wgrad.backends.fold import SUM, Fold
 from wgrad.backends.tracing import Live
 from wgrad.dtypes import float32
 from wgrad.layout import Layout
 from wgrad.ops.elementwise import add, multiply
-from wgrad.program.graph import Fold, Graph, Result, Statement
+from wgrad.program.graph import Graph, Result, Statement
 from wgrad.program.interpret import Interpreter
 from wgrad.program.ir import Batch, Program, Step, fused
 from wgrad.program.limits import Limits
@@ -448,7 +449,7 @@ def test_folds_of_many_elements_have_lanes(shape):
 def test_folds_of_prime_length_are_done_by_the_device():
     p = after("folds", lambda x: (x * 2).sum() + 1, wg.randn(10007))
     assert kinds(p) == ["fused", "reduce", "fused"]
-    assert p.steps[1].work.fold == "sum"
+    assert p.steps[1].work.fold is SUM
 
 
 def test_folds_of_prime_length_read_expanded_memory_as_it_lies():

@@ -177,6 +177,44 @@ def test_max_pool_finds_the_places_of_the_largest_where_all_is_minus_infinity(de
     assert np.isnan(values.numpy()[0, 0, 1, 1]) and places.dtype is wg.int32
 
 
+@pytest.mark.parametrize(
+    ("shape", "sizes"),
+    [
+        ((2, 3, 7), 3),
+        ((3, 7), 9),
+        ((2, 3, 5, 7), (2, 3)),
+        ((1, 2, 4, 6), 2),
+        ((2, 4, 5, 3), (3, None, 2)),
+    ],
+)
+def test_adaptive_max_pools_say_where_as_pytorch(shape, sizes, device, rng):
+    torch = pytest.importorskip("torch")
+    d = 1 if len(shape) < 4 else 2 if shape != (2, 4, 5, 3) else 3
+    x = np.round(rng.standard_normal(shape)).astype("f")  # of ties the first one is named
+    x.flat[3:8] = -np.inf
+    pool = getattr(F, f"adaptive_max_pool{d}d")
+    values, places = pool(wg.tensor(x), sizes, return_indices=True)
+    theirs = getattr(torch.nn.functional, f"adaptive_max_pool{d}d")
+    expected, where = theirs(torch.tensor(x), sizes, return_indices=True)
+    np.testing.assert_array_equal(values.numpy(), expected.numpy())
+    np.testing.assert_array_equal(places.numpy(), where.numpy())
+    assert places.dtype is wg.int32
+    np.testing.assert_array_equal(pool(wg.tensor(x), sizes).numpy(), expected.numpy())
+    layer = getattr(nn, f"AdaptiveMaxPool{d}d")(sizes, return_indices=True)
+    for _ in range(2):
+        found = wg.compile(layer)(wg.tensor(x))
+        np.testing.assert_array_equal(found[1].numpy(), where.numpy())
+
+
+def test_adaptive_max_pools_fit_max_unpool(device, rng):
+    x = rng.standard_normal((2, 3, 4, 6)).astype("f")
+    values, places = F.adaptive_max_pool2d(wg.tensor(x), (2, 3), True)
+    back = F.max_unpool2d(values, places, 2).numpy()
+    kept = back != 0
+    assert kept.sum() == values.size
+    np.testing.assert_array_equal(back[kept], x[kept])
+
+
 def test_product_scattered_has_exact_gradients_at_zeros(device):
     x = wg.tensor([2.0, 5.0], requires_grad=True)
     v = wg.tensor([0.0, 3.0, 4.0, 0.0, 7.0], requires_grad=True)

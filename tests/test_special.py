@@ -196,6 +196,27 @@ def test_high_orders_neither_vanish_nor_overflow_on_the_way(device):
         assert wg.polygamma(n, wg.tensor(x)).item() == pytest.approx(exact, rel=1e-4)
 
 
+# Of even orders around the middle between two poles, where two sums cancel; by mpmath.
+CANCELLING = [
+    (2, -1.498719573020935, 0.012964834132225544),
+    (2, -2.5001256465911865, -0.13267346405152514),
+    (2, -0.4999906122684479, -0.8269809717589249),
+    (4, -1.498719573020935, 19.38222368404832),
+    (4, -2.5001256465911865, -2.0007103160223902),
+    (4, -7.5009765625, -15.023552184030967),
+    (6, -0.4999906122684479, -19.23119063704975),
+    (6, -2.5001256465911865, -324.41739995271786),
+]
+
+
+@pytest.mark.parametrize(("n", "x", "expected"), CANCELLING)
+def test_polygamma_of_even_orders_has_its_digits_between_poles(n, x, expected, device):
+    step = np.spacing(np.float32(max(abs(expected), abs(x))))
+    assert abs(wg.polygamma(n, wg.tensor([x])).item() - expected) <= 8 * step
+    exact = double(lambda t: wg.polygamma(n, t), np.array([x])).item()
+    assert exact == pytest.approx(expected, rel=5e-14)
+
+
 def test_polygamma_wants_an_order(device):
     for n in (-1, 0.5, "1", None, 171, 10**400):
         with pytest.raises(errors.ArgumentError, match="polygamma: n="):

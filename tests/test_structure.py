@@ -24,6 +24,7 @@ LAYERS = {
     "errors": 0,
     "dtypes": 0,
     "layout": 0,
+    "names": 0,
     "environment": 0,
     "forking": 0,
     "interrupts": 0,
@@ -66,6 +67,7 @@ LAYERS = {
 # Imports inside a function that look upward: (module, what it imports) and why it has to.
 UPWARD = {
     ("ops.families", "creation"): "an operator's other side may be a list or an array",
+    ("statistics", "backends.tracing"): "a trace is to know that it rests on the counters",
 }
 
 
@@ -295,7 +297,8 @@ def test_asking_for_webgpu_without_wgpu_says_what_to_install(name: str):
     assert "wgpu" in done.stdout and "pip install" in done.stdout
 
 
-def test_environment_that_names_no_device_says_so():
+@pytest.mark.parametrize("name", ["cuda", "webgpu:", "webgpu: "])
+def test_environment_that_names_no_device_says_so(name: str):
     done = run(
         """
         import wgrad as wg
@@ -304,10 +307,11 @@ def test_environment_that_names_no_device_says_so():
         except wg.errors.DeviceError as error:
             print(error)
         """,
-        WGRAD_DEVICE="cuda",
+        WGRAD_DEVICE=name,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("WGRAD_DEVICE=cuda: ") and "numpy" in done.stdout
+    assert done.stdout.startswith(f"WGRAD_DEVICE={name}: device '{name}' is unknown: ")
+    assert "numpy" in done.stdout
 
 
 def test_warnings_and_prints_are_none_on_import():

@@ -14,6 +14,7 @@ from wgrad.backends.base import Device
 from wgrad.backends.webgpu import device as gpu_module
 from wgrad.backends.webgpu.eager import WebGpuDevice
 from wgrad.backends.webgpu.memory import size_class
+from wgrad.backends.webgpu.replay import Replay
 from wgrad.backends.webgpu.windows import cuts
 from wgrad.backends.webgpu.windows.cuts import Bounds, Operand, cut, over, pieces
 from wgrad.layout import Layout
@@ -47,6 +48,12 @@ ORDERED = np.sort(LINE)
 def _assigned(x: Any) -> Any:
     x = x + 0
     x[5:-5:2, ::-1] = 9
+    return x
+
+
+def _masked(x: Any) -> Any:
+    x = x + 0
+    x[x > 1] = -1
     return x
 
 
@@ -101,9 +108,23 @@ CASES: dict[str, tuple[Callable[..., Any], Callable[..., Any], tuple]] = {
         (A, ROW_INDEX),
     ),
     "scatter": (_put, _put, (LINE, INDEX)),
+    "elements of a mask": (lambda a: a[a > 1], lambda a: a[a > 1], (LINE,)),
+    "elements of a mask of rows": (lambda a: a[a[:, 0] > 1], lambda a: a[a[:, 0] > 1], (A,)),
+    "assignment to a mask": (_masked, _masked, (A,)),
+    "nonzero": (
+        lambda a: wg.stack(wg.nonzero(a)),
+        lambda a: np.stack(np.nonzero(a)),
+        (A,),
+    ),
+    "nonzero of none": (lambda a: wg.nonzero(a > 9)[0], lambda a: np.nonzero(a > 9)[0], (LINE,)),
     "assignment": (_assigned, _assigned, (A,)),
     "sort": (lambda a: wg.sort(a, axis=1), lambda a: np.sort(a, 1), (A,)),
     "sort of columns": (lambda a: wg.sort(a, axis=0), lambda a: np.sort(a, 0), (A,)),
+    "order of bools": (
+        lambda a: wg.argsort(a > 1),
+        lambda a: np.argsort(a > 1, kind="stable"),
+        (LINE,),
+    ),
     "searchsorted": (
         lambda a, b: wg.searchsorted(a, b),
         lambda a, b: np.searchsorted(a, b),
@@ -361,3 +382,48 @@ def test_windows_above_the_adapters_own_limit(webgpu: Device) -> None:
     x = wg.asarray(data)
     assert wg.max(x).item() == size - 1
     assert wg.concat([x[-2:], x[:2]]).tolist() == [size - 2, size - 1, 0, 1]
+
+
+# Runs that fail.
+@pytest.mark.parametrize("late", [False, True], ids=["before", "between"])
+def test_windows_that_fail_change_nothing_outside(
+    late: bool, small: WebGpuDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    w, m, x = wg.asarray(A), wg.zeros(A.shape), wg.asarray(B)
+    count = wg.tensor([0.0])
+
+    @wg.compile
+    def step(x: Any) -> Any:
+        m[:] = m * 0.5 + x
+        count[:] = count + 1
+        if late:
+            found = (w @ w[:4].T).sum()  # in parts, with memory of their own
+            w[:] = w - m
+            return found + (w @ w[:4].T).sum()
+        w[:] = w - m
+        return (w @ w[:4].T).sum()
+
+    def state() -> list[Any]:
+        return [(t.numpy(), t.array.storage.version) for t in (w, m, count)]
+
+    for _ in range(3):
+        step(x)
+    (executor,) = step._executors.values()
+    assert any(b.nbytes is not None for x in executor.launches.launches for b in x.bindings)
+    before = state()
+
+    def no_room(*args: Any) -> None:
+        raise wg.errors.OutOfMemoryError("webgpu: no room")
+
+    monkeypatch.setattr(Replay, "run", no_room)  # which all of a run is
+    with pytest.raises(wg.errors.OutOfMemoryError, match="no room"):
+        step(x)
+    for (found, version), (wanted, earlier) in zip(state(), before, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+        assert version == earlier
+    monkeypatch.undo()
+    step(x)
+    moment, weights = before[1][0] * 0.5 + B, before[0][0]
+    np.testing.assert_array_equal(m.numpy(), moment)
+    np.testing.assert_array_equal(w.numpy(), weights - moment)
+    assert count.item() == before[2][0][0] + 1

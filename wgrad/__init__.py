@@ -11,10 +11,12 @@ from math import e, inf, nan, pi
 
 from . import checks as _checks
 from . import errors
+from . import names as _names
 
 from .tensor import Tensor  # isort: skip  # first: the other modules make tensors
 
 from . import data, fft, linalg, nn, optim
+from . import random as _random
 from .creation import (
     arange,
     asarray,
@@ -244,5 +246,13 @@ from .version import __version__
 
 newaxis = None  # in x[newaxis, :], a new axis of extent 1
 
+_names.publish(_sys.modules[__name__], "wg", "data", "errors", "fft", "linalg", "nn", "optim")
+_names.publish(nn, "nn", "functional")
+for _home, _label in (
+    *((nn.functional, "nn.functional"), (optim, "optim"), (data, "data"), (errors, "errors")),
+    *((fft, "wg.fft"), (linalg, "wg.linalg"), (_random, "wg.random")),
+):
+    _names.publish(_home, _label)
+_names.publish_class(Tensor)
 _checks.hang(_sys.modules[__name__], data, fft, linalg, nn, nn.functional, optim)
 _checks.hang_on_class(_Compiled, "__call__")

@@ -19,11 +19,14 @@ from .program.differences import TOLERANCE
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command and return its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m wgrad")
-    commands = parser.add_subparsers(dest="command", required=True)
+    parser = argparse.ArgumentParser(prog="python -m wgrad", allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", metavar="{bisect,numerics}")
     bisect = commands.add_parser(
         "bisect",
         help="run a script and find the pass or kernel at fault where compiled results differ",
+        usage="python -m wgrad bisect [-h] [--tolerance TOLERANCE] script.py [argument ...]",
+        epilog="What follows -- goes to the script, also what reads as an option of this command.",
+        allow_abbrev=False,
     )
     bisect.add_argument(
         "--tolerance",
@@ -31,26 +34,55 @@ def main(arguments: Sequence[str]) -> int:
         default=TOLERANCE,
         help="of the largest magnitude of a result that may be off (default: %(default)s)",
     )
-    bisect.add_argument("script", help="a Python script that uses wg.compile")
+    bisect.add_argument("script", nargs="?", help="a Python script that uses wg.compile")
     bisect.add_argument("rest", nargs=argparse.REMAINDER, help="arguments of the script")
     measured = commands.add_parser(
         "numerics", help="measure the errors of elementwise functions against float64"
     )
     measured.add_argument("--device", help="what wg.device takes (default: the default device)")
     measured.add_argument("--write", metavar="FILE", help="keep the table in a file of markdown")
-    options = parser.parse_args(arguments)
+    mine, after = _split(arguments)
+    options = parser.parse_args(mine)
+    if options.command is None:
+        parser.error("no command came; bisect or numerics is needed")
     try:
         environment.check()
     except WgradError as error:
         parser.error(str(error))
     if options.command == "numerics":
+        if after:
+            measured.error(f"{' '.join(after)} came after --, and nothing is needed there")
         try:
             return _numerics(options.device, options.write)
         except (OSError, WgradError) as error:
             measured.error(str(error))
+    if options.script is None:
+        bisect.error("no script came; the name of a Python script that uses wg.compile is needed")
     if not os.path.isfile(options.script):
         bisect.error(f"there is no script {options.script!r}")
-    return _bisect(options.script, options.rest, options.tolerance)
+    return _bisect(options.script, [*options.rest, *after], options.tolerance)
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the arguments before "--" and those after it.
+
+    A tolerance that follows the script, whose arguments begin there, is put in front of it.
+    """
+    left = list(arguments)
+    end = left.index("--") if "--" in left else len(left)
+    left, after = left[:end], left[end + 1 :]
+    if left[:1] != ["bisect"]:
+        return left, after
+    found: list[str] = []
+    rest = left[1:]
+    if rest[-1:] == ["--tolerance"]:  # without a number: the parser says so
+        return ["bisect", "--tolerance"], after
+    for i in reversed(range(len(rest))):
+        if rest[i] == "--tolerance" or rest[i].startswith("--tolerance="):
+            count = 2 if rest[i] == "--tolerance" else 1
+            found = rest[i : i + count] + found
+            del rest[i : i + count]
+    return ["bisect", *found, *rest], after
 
 
 def _tolerance(text: str) -> float:

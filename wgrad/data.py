@@ -10,6 +10,8 @@ from .indexing import take
 from .random import Generator, randperm
 from .tensor import Tensor
 
+__all__ = ["batches"]
+
 
 def batches(
     *tensors: Tensor,

@@ -64,10 +64,11 @@ def device(name: str | Device | None = None) -> Device:
         return _numpy
     if text == "auto":
         return _auto()
-    if text == "webgpu" or text.startswith("webgpu:"):
+    part = text.partition(":")[2].strip()
+    if text == "webgpu" or (text.startswith("webgpu:") and part):
         from .backends.webgpu import adapters
 
-        return adapters.open_device(text.partition(":")[2])
+        return adapters.open_device(part)
     raise DeviceError(
         f'device {shown(name)} is unknown: "numpy", "webgpu", '
         '"webgpu:<part of an adapter\'s name>" or "auto" is needed'

@@ -140,10 +140,17 @@ def beside(array: np.ndarray, dtype: DType) -> DType | None:
 
 def rounded(value: Any, dtype: DType) -> Any:
     """Return a number as memory of a dtype holds it: float16 has fewer digits than a kernel."""
-    if dtype is not float16:
-        return value
-    with np.errstate(over="ignore"):  # beyond float16 it is an infinity
-        return float(np.float16(value))
+    return float(held(value, dtype.numpy)) if dtype is float16 else value
+
+
+def held(value: Any, dtype: np.dtype) -> np.ndarray:
+    """Return a number as host memory of a NumPy dtype holds it, in an array without axes.
+
+    Whatever makes a number a constant on the host calls this: beyond a float's range it is an
+    infinity, as where a device converts it, and NumPy does not warn.
+    """
+    with np.errstate(over="ignore"):
+        return np.array(value, dtype)
 
 
 def promote(a: DType, b: DType) -> DType:

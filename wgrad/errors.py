@@ -8,6 +8,7 @@ Each class is also the built-in kind that a Python user would catch:
     ├── ArgumentError           ValueError    an argument outside its domain
     │   └── CallError           TypeError     arguments of kinds that a function cannot work with
     ├── DTypeError              TypeError     dtypes that do not fit, or that the device lacks
+    ├── UnknownNameError        AttributeError  PyTorch's name for something, and ours for it
     ├── IndexRangeError         IndexError    an index or a class label outside its range
     ├── LinAlgError             LinAlgError   NumPy's, a ValueError: a matrix without the result
     ├── GradientError           RuntimeError  misuse of the tape
@@ -53,6 +54,10 @@ class DTypeError(WgradError, TypeError):
     """Dtypes (or types) that do not fit, or that the device lacks."""
 
 
+class UnknownNameError(WgradError, AttributeError):
+    """A name that PyTorch has; the message says what to write here."""
+
+
 class IndexRangeError(WgradError, IndexError):
     """An index or a class label outside its range."""
 
@@ -91,6 +96,9 @@ class OutOfMemoryError(WgradError, MemoryError):
 
 class MissingDependencyError(WgradError, ImportError):
     """An optional package is not installed."""
+
+
+__all__ = [name for name, x in vars().items() if isinstance(x, type) and issubclass(x, WgradError)]
 
 
 def shown(value: Any, depth: int = 2) -> str:

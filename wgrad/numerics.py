@@ -47,7 +47,7 @@ class Measured:
 
     @property
     def ok(self) -> bool:
-        return self.ulp <= self.contract.ulp and not self.wrong
+        return self.ulp <= self.contract.accuracy.ulp and not self.wrong
 
 
 def flushes(device: Device) -> bool:
@@ -68,11 +68,11 @@ def _measure(contract: Contract, device: Device, fine: int, flushed: bool) -> Me
     given = inputs(contract, fine)
     found = _found(contract, given, device)
     wanted = _wanted(contract, given)
-    errors = _errors(found, wanted, given[: contract.terms])
+    errors = _errors(found, wanted, given[: contract.accuracy.terms])
     if flushed:  # 0 is right for what counts as 0 there, as an argument or as a result
         zeros = [_flush(x) for x in given]
         others = _wanted(contract, zeros)
-        errors = np.minimum(errors, _errors(found, others, zeros[: contract.terms]))
+        errors = np.minimum(errors, _errors(found, others, zeros[: contract.accuracy.terms]))
         for exact in (wanted, others):
             errors[(found == 0) & (np.abs(exact) <= LEAST)] = 0
     errors[_outside(contract, given)] = 0
@@ -83,9 +83,8 @@ def _measure(contract: Contract, device: Device, fine: int, flushed: bool) -> Me
 
 def _outside(contract: Contract, given: Sequence[np.ndarray]) -> Any:
     """Return where an argument is beyond what is promised for."""
-    if contract.limit == np.inf:
-        return np.zeros(given[0].shape, bool)
-    return np.any([np.isfinite(x) & (np.abs(x) > contract.limit) for x in given], axis=0)
+    least, most = contract.accuracy.within
+    return np.any([np.isfinite(x) & ((x < least) | (x > most)) for x in given], axis=0)
 
 
 def _found(contract: Contract, given: Sequence[np.ndarray], device: Device) -> np.ndarray:
@@ -96,7 +95,7 @@ def _found(contract: Contract, given: Sequence[np.ndarray], device: Device) -> n
 def _wanted(contract: Contract, given: Sequence[np.ndarray]) -> np.ndarray:
     """Return what NumPy computes in float64, or in float32 where all results are exact."""
     with np.errstate(all="ignore"):
-        taken = given if contract.ulp == 0 else [x.astype(np.float64) for x in given]
+        taken = given if contract.accuracy.ulp == 0 else [x.astype(np.float64) for x in given]
         return np.asarray(contract.function.body.numpy(*taken, *contract.options), np.float64)
 
 
@@ -125,10 +124,10 @@ def _special(contract: Contract, device: Device) -> tuple[str, ...]:
     given = [x.ravel() for x in np.meshgrid(*[values] * contract.arity, indexing="ij")]
     found = _found(contract, given, device)
     wanted = _wanted(contract, given)
-    bad = _errors(found, wanted, given[: contract.terms]) > max(contract.ulp, 0.5)
+    bad = _errors(found, wanted, given[: contract.accuracy.terms]) > max(contract.accuracy.ulp, 0.5)
     bad &= ~((found == 0) & (np.abs(wanted) <= LEAST))
     bad[_outside(contract, given)] = False
-    if contract.zeros:
+    if contract.accuracy.zeros:
         bad |= (found == 0) & (wanted == 0) & (np.signbit(found) != np.signbit(wanted))
     return tuple(
         f"{contract.name}({', '.join(_text(x[i]) for x in given)}) = {_text(found[i])}"
@@ -152,7 +151,7 @@ def table(device: Device, results: Sequence[Measured]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for r in results:
-        allowed = f"{r.contract.ulp:g}" if r.contract.ulp else "exact"
+        allowed = f"{r.contract.accuracy.ulp:g}" if r.contract.accuracy.ulp else "exact"
         at = ", ".join(_text(x) for x in r.worst) if r.ulp else ""
         special = "; ".join(r.wrong[:3]) or "right"
         verdict = "ok" if r.ok else "**broken**"

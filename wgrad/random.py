@@ -35,6 +35,11 @@ from .ops.families import with_dtype
 from .shaping import as_number
 from .tensor import Tensor
 
+__all__ = [
+    *("Generator", "get_rng_state", "manual_seed", "normal", "rand", "randint", "randn"),
+    *("randperm", "set_rng_state", "uniform"),
+]
+
 
 class Generator:
     """A stream of random numbers: a seed (0 to 2**64 - 1) and the count of numbers taken so far.

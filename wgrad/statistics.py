@@ -32,6 +32,11 @@ def stats(reset: bool = False) -> dict[str, int]:
     `dispatches` above zero is the proof that kernels ran on the adapter. With `reset` the
     counters start again at zero (memory held is not a count and stays).
     """
+    from .backends.tracing import tracing
+
+    tracer = tracing()
+    if tracer is not None:
+        tracer.asks("wg.stats")
     found = asdict(COUNTERS)
     if reset:
         held = COUNTERS.bytes_allocated

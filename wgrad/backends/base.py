@@ -23,7 +23,8 @@ from ..statistics import COUNTERS
 from .array import Array, Body, Number, Storage
 from .families import FAMILIES, Family
 from .faults import Faults
-from .tracing import tracing
+from .fold import Fold
+from .tracing import tracing, unheard
 
 # The devices whose `with` blocks this context is in. The stack lives in the context, not on the
 # device, for several threads may enter one device at once.
@@ -42,6 +43,8 @@ def _asks_tracer(method: Callable, family: type[Family] | None = None) -> Callab
     The work of a family is noted as such; what else touches memory the tracer has a method for.
     """
 
+    name = method.__name__
+
     @functools.wraps(method)
     def run(self: Device, *args: Any, **kwargs: Any) -> Any:
         tracer = tracing()
@@ -53,8 +56,9 @@ def _asks_tracer(method: Callable, family: type[Family] | None = None) -> Callab
                     raise
                 raise OutOfMemoryError(f"{self.name}: {error or 'no memory is left'}") from error
         if family is None:
-            return getattr(tracer, method.__name__)(self, *args, **kwargs)
-        return tracer.noted(self, *family.of(*args, **kwargs))
+            return unheard(getattr(tracer, name), self, *args, **kwargs)
+        work, operands = family.of(*args, **kwargs)
+        return unheard(tracer.noted, self, work, operands)
 
     return run
 
@@ -149,16 +153,16 @@ class Device(ABC):
         """Apply `body` to every element; operands have `shape` or are numbers of `dtypes`."""
 
     @abstractmethod
-    def reduce(self, fold: str, x: Array, axes: Shape, dtype: DType) -> Array:
-        """Reduce over sorted `axes` (at least one); they leave the shape. Kinds: REDUCTIONS.
+    def reduce(self, fold: Fold, x: Array, axes: Shape, dtype: DType) -> Array:
+        """Reduce over sorted `axes` (at least one); they leave the shape.
 
         Products of floats neither overflow nor vanish on the way to a number: float64's exponents
         are enough for them.
         """
 
     @abstractmethod
-    def scan(self, fold: str, x: Array, axis: int, back: bool) -> Array:
-        """Running totals along `axis`, from its end if `back`. Kinds: SCANS; see reduce."""
+    def scan(self, fold: Fold, x: Array, axis: int, back: bool) -> Array:
+        """Running totals along `axis`, from its end if `back`; see reduce."""
 
     @abstractmethod
     def matmul(self, a: Array, b: Array, lead: int | None = None, inner: int = 1) -> Array:
@@ -259,5 +263,3 @@ class Device(ABC):
 
 # What touches memory besides the kernel families.
 MEMORY = ("upload", "download", "host", "synchronize")
-REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")
-SCANS = ("sum", "prod", "max", "min", "logsumexp")

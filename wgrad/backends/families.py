@@ -8,13 +8,15 @@ of these methods, and whatever reads a program goes by these types.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..dtypes import DType, float32, int32, rounded, uint32
 from ..layout import Layout, Shape
 from .array import Array, Body, Number, batch_gather_shape, product_shape, reduced_shape
+from .fold import Fold
 from .tracing import Live
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class Family:
     """
 
     method: ClassVar[str]
+    __match_args__: ClassVar[tuple[str, ...]]  # the names of the parameters
     takes: ClassVar[tuple[str | int | EllipsisType, ...]]
 
     @classmethod
@@ -53,7 +56,8 @@ class Family:
     def apart(cls, args: Sequence[Any]) -> tuple[dict[str, Any], Operands]:
         """Return the parameters among the arguments of the device method, and the operands."""
         given = dict(zip(cls.takes, args, strict=True))
-        parameters = {k: given.pop(k) for k in cls.takes if isinstance(k, str)}
+        named = {k: given.pop(k) for k in cls.takes if isinstance(k, str)}
+        parameters = {k: tuple(x) if isinstance(x, list) else x for k, x in named.items()}
         return parameters, given[...] if ... in given else list(given.values())
 
     def run(self, device: Device, operands: Operands) -> list[Array]:
@@ -80,16 +84,17 @@ class Family:
     @property
     def notes(self) -> dict[str, Any]:
         """The parameters that a listing shows."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name in _NOTED}
+        return {name: getattr(self, name) for name in self.__match_args__ if name in _NOTED}
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._key() == other._key()
+        return type(self) is type(other) and self._key == other._key
 
     def __hash__(self) -> int:
-        return hash(self._key())
+        return hash(self._key)
 
+    @cached_property
     def _key(self) -> tuple:
-        values = [getattr(self, f.name) for f in fields(self)]
+        values = [getattr(self, name) for name in self.__match_args__]
         return tuple([number_key(x) if isinstance(x, (int, float)) else x for x in values])
 
 
@@ -125,12 +130,6 @@ class Map(Family):
     shape: Shape
     dtype: DType
 
-    @classmethod
-    def of(
-        cls, body: Body, operands: Operands, dtypes: Sequence[DType], shape: Shape, dtype: DType
-    ) -> tuple[Family, Operands]:
-        return cls(body, tuple(dtypes), shape, dtype), operands
-
     def result(self, operands: Operands) -> tuple[Shape, DType]:
         return self.shape, self.dtype
 
@@ -145,7 +144,7 @@ class Reduce(Family):
 
     method = "reduce"
     takes = ("fold", 0, "axes", "dtype")
-    fold: str
+    fold: Fold
     axes: Shape
     dtype: DType
 
@@ -154,7 +153,7 @@ class Reduce(Family):
 
     @property
     def name(self) -> str:
-        return self.fold
+        return self.fold.name
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,13 +162,13 @@ class Scan(Family):
 
     method = "scan"
     takes = ("fold", 0, "axis", "back")
-    fold: str
+    fold: Fold
     axis: int
     back: bool
 
     @property
     def name(self) -> str:
-        return f"cumulative {self.fold}"
+        return f"cumulative {self.fold.name}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,12 +250,6 @@ class Place(Family):
     targets: tuple[Layout, ...]
     shape: Shape
     fill: Number | None
-
-    @classmethod
-    def of(
-        cls, pieces: Operands, targets: Sequence[Layout], shape: Shape, fill: Number | None
-    ) -> tuple[Family, Operands]:
-        return cls(tuple(targets), shape, fill), pieces
 
     def result(self, operands: Operands) -> tuple[Shape, DType]:
         return self.shape, operands[0].dtype

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from types import FunctionType
+from typing import Any, ParamSpec, TypeVar
 
 from ..errors import TraceError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Live(float):
@@ -52,9 +57,24 @@ UNBACKED = _Unbacked()
 _tracer: ContextVar[Any] = ContextVar("wgrad_tracer", default=None)
 
 
-def tracing() -> Any:
-    """Return the tracer (program/trace.py) that captures this context's work, or None."""
-    return _tracer.get()
+# Returns the tracer (program/trace.py) that captures this context's work, or None. Every piece of
+# work asks for it, so it is no function around this one.
+tracing: Callable[[], Any] = _tracer.get
+
+
+def unheard(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a function of ours, which calls none of the user's, without a profiler in Python.
+
+    One that observes a traced function would pass by every call that it makes, at a cost.
+    """
+    profiler = sys.getprofile()
+    if type(profiler) is not FunctionType:
+        return function(*args, **kwargs)
+    try:
+        sys.setprofile(None)
+        return function(*args, **kwargs)
+    finally:
+        sys.setprofile(profiler)
 
 
 class traced_by:

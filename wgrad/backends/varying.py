@@ -13,12 +13,15 @@ Expression = tuple[Any, ...]  # ("argument", place), ("constant", hex), or an op
 
 LIMIT = 100  # arguments, constants and operators in an expression; longer ones are their values
 
-OPERATORS: dict[str, Callable[[float, float], float]] = {
+OPERATORS: dict[str, Callable[..., Any]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
     "/": operator.truediv,
+    "**": operator.pow,
+    "abs": abs,
 }
+PARTIAL = frozenset({"/", "**"})  # not defined for all numbers, or not as a float
 
 
 def evaluate(expression: Expression, given: Mapping[Any, float]) -> float:
@@ -28,8 +31,7 @@ def evaluate(expression: Expression, given: Mapping[Any, float]) -> float:
         return given[sides[0]]
     if what == "constant":
         return float.fromhex(sides[0])
-    left, right = (evaluate(side, given) for side in sides)
-    return OPERATORS[what](left, right)
+    return OPERATORS[what](*[evaluate(side, given) for side in sides])
 
 
 class Numbers:
@@ -38,17 +40,23 @@ class Numbers:
     def __init__(self) -> None:
         self.given: dict[Any, float] = {}  # by place
         self.asked: set[Any] = set()  # places whose values a trace rests on
-        self.divisors: dict[Expression, None] = {}  # of traces so far, inner ones first
+        self.partial: dict[Expression, None] = {}  # those of traces so far, inner ones first
         self._made: list[weakref.ref[Varying]] = []  # in this trace
 
     def read(self, expression: Expression) -> float:
         """Return the number that an expression is now."""
         return evaluate(expression, self.given)
 
-    def divide_by_zero(self) -> bool:
-        """Whether one of the divisors is 0 now."""
+    def fail(self) -> bool:
+        """Whether something that traces have computed is no float now: 1 / 0, or (-1) ** 0.5."""
         places = {("argument", place) for place in self.given}
-        return any(_leaves(x) <= places and self.read(x) == 0 for x in self.divisors)
+        return any(_leaves(x) <= places and not self._is_float(x) for x in self.partial)
+
+    def _is_float(self, expression: Expression) -> bool:
+        try:
+            return type(self.read(expression)) is float
+        except ArithmeticError:
+            return False
 
     def add(self, number: Varying) -> None:
         """Remember a number until its trace ends."""
@@ -66,10 +74,10 @@ class Numbers:
 class Varying:
     """A float argument of a function that is traced, or what arithmetic makes of it.
 
-    With tensors, and with `+ - * /`, it stands for a number that each run reads anew. To all else
-    (a comparison, int(), math.exp, a format) it gives its value, and then what has been traced is
-    right for that value alone, which `Numbers.asked` tells. It passes for a float; for C code that
-    takes nothing but true floats it is none.
+    With tensors, and with `+ - * / **` and abs(), it stands for a number that each run reads anew.
+    To all else (a comparison, int(), math.exp, a format) it gives its value, and then what has been
+    traced is right for that value alone, which `Numbers.asked` tells. It passes for a float; for C
+    code that takes nothing but true floats it is none.
     """
 
     __slots__ = ("__weakref__", "_numbers", "_value", "expression", "size")
@@ -127,6 +135,11 @@ class Varying:
     def __pos__(self) -> Varying:
         return self
 
+    def __abs__(self) -> Any:
+        if self.is_settled or self.size >= LIMIT:
+            return abs(float(self))
+        return Varying(self._numbers, ("abs", self.expression), self.size + 1)
+
 
 def _constant(x: float) -> Expression:
     return "constant", float(x).hex()
@@ -138,6 +151,11 @@ def _leaves(expression: Expression) -> set[Expression]:
     if what in OPERATORS:
         return set().union(*map(_leaves, sides))
     return {expression} if what == "argument" else set()
+
+
+def _values(symbol: str, x: Any, other: Any, reflected: bool) -> Any:
+    """Return what an operator makes of numbers as they are now."""
+    return OPERATORS[symbol](*[float(y) for y in ((other, x) if reflected else (x, other))])
 
 
 def _arithmetic(symbol: str, reflected: bool) -> Callable[[Varying, Any], Any]:
@@ -152,12 +170,14 @@ def _arithmetic(symbol: str, reflected: bool) -> Callable[[Varying, Any], Any]:
         if sides[0][0] == sides[1][0] == "constant":
             return evaluate((symbol, *sides), {})  # of a number that was kept
         if size > LIMIT:
-            return OPERATORS[symbol](
-                *[float(x) for x in ((other, self) if reflected else (self, other))]
-            )
-        if symbol == "/" and sides[1][0] != "constant":
-            self._numbers.divisors[sides[1]] = None
-        return Varying(self._numbers, (symbol, *sides), size)
+            return _values(symbol, self, other, reflected)
+        made = symbol, *sides
+        if symbol in PARTIAL:
+            found = self._numbers.read(made)
+            if type(found) is not float:
+                return _values(symbol, self, other, reflected)  # a complex number
+            self._numbers.partial[made] = None
+        return Varying(self._numbers, made, size)
 
     return compute
 
@@ -171,11 +191,11 @@ def _asking(name: str) -> Callable[..., Any]:
     return ask
 
 
-for _symbol, _name in (("+", "add"), ("-", "sub"), ("*", "mul"), ("/", "truediv")):
+for _symbol, _name in (("+", "add"), ("-", "sub"), ("*", "mul"), ("/", "truediv"), ("**", "pow")):
     setattr(Varying, f"__{_name}__", _arithmetic(_symbol, False))
     setattr(Varying, f"__r{_name}__", _arithmetic(_symbol, True))
 for _name in (
-    "pow", "rpow", "mod", "rmod", "floordiv", "rfloordiv", "divmod", "rdivmod", "abs", "bool",
+    "mod", "rmod", "floordiv", "rfloordiv", "divmod", "rdivmod", "bool",
     "eq", "ne", "lt", "le", "gt", "ge", "hash", "int", "trunc", "floor", "ceil", "round", "format",
     "repr", "str",
 ):  # fmt: skip

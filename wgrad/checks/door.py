@@ -98,14 +98,13 @@ def _checked(
 def hang(*homes: ModuleType) -> None:
     """Put a door around every public function of these modules, and every method of their classes.
 
-    Only what is wgrad's own; an op has its door built in. A class's methods are those it has from
-    our classes, with the special ones that take arguments of any kind.
+    Public is what `__all__` names. Only what is wgrad's own; an op has its door built in. A class's
+    methods are those it has from our classes, with the special ones that take any arguments.
     """
     for home in homes:
-        for name, value in list(vars(home).items()):
-            if name.startswith("_") or not str(getattr(value, "__module__", "")).startswith(
-                "wgrad"
-            ):
+        for name in home.__all__:
+            value = getattr(home, name)
+            if not str(getattr(value, "__module__", "")).startswith("wgrad"):
                 continue
             if isinstance(value, FunctionType):
                 if value not in _doors:
@@ -120,8 +119,8 @@ def hang(*homes: ModuleType) -> None:
 # Special methods that get a door: those that take arguments of any kind. The other operators are
 # ops, which have their own.
 _SPECIAL = frozenset(
-    {"__init__", "__new__", "__getitem__", "__setitem__", "__array__", "__pow__", "__rpow__"}
-    | {"__array_namespace__", "__dlpack__", "__dlpack_device__"}
+    {"__init__", "__new__", "__getitem__", "__setitem__", "__delitem__", "__pow__", "__rpow__"}
+    | {"__array__", "__array_namespace__", "__dlpack__", "__dlpack_device__"}
     | {"__matmul__", "__rmatmul__", "__ipow__", "__imatmul__", "__format__"}
 )
 

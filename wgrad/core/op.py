@@ -80,7 +80,10 @@ class Op(ABC):
 
     def rule(self, position: int) -> Rule | None:
         """Return the rule of an input; the last rule serves all further ones."""
-        return self.rules[min(position, len(self.rules) - 1)] if self.rules else None
+        try:
+            return self.rules[position]
+        except IndexError:
+            return self.rules[-1] if self.rules else None
 
     @abstractmethod
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:

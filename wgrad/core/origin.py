@@ -6,7 +6,7 @@ import itertools
 import sys
 from types import CodeType
 
-_our_globals: set[int] = set()  # ids of the namespaces of wgrad's modules
+_ours: set[str] = set()  # names of wgrad's modules
 
 
 def caller() -> tuple[CodeType, int] | None:
@@ -14,19 +14,26 @@ def caller() -> tuple[CodeType, int] | None:
     frame = sys._getframe(1)
     while frame is not None:
         names = frame.f_globals
-        if id(names) not in _our_globals:
-            name = names.get("__name__", "")
+        # No call for a frame of ours: there are many to each op, and a trace hears every call.
+        name = names["__name__"] if "__name__" in names else ""  # noqa: SIM401
+        if type(name) is not str:
+            return frame.f_code, frame.f_lasti
+        if name not in _ours:
             if name != "wgrad" and not name.startswith("wgrad."):
                 return frame.f_code, frame.f_lasti
-            _our_globals.add(id(names))  # of a module, which lives as long as the process
+            _ours.add(name)
         frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
     return None
 
 
 def place(origin: tuple[CodeType, int] | None) -> str:
-    """Return "file.py, line 12" for what `caller` returned."""
+    """Return "file.py, line 12" for what `caller` returned.
+
+    What an instruction has no line for (the start of a closure, a cleanup) is of the line before.
+    """
     if origin is None:
         return "an unknown line"
     code, last = origin
-    lines = next(itertools.islice(code.co_positions(), last // 2, None), (None,))
-    return f"{code.co_filename}, line {lines[0]}"
+    lines = [line for line, *_ in itertools.islice(code.co_positions(), last // 2 + 1)]
+    found = next((line for line in reversed(lines) if line is not None), code.co_firstlineno)
+    return f"{code.co_filename}, line {found}"

@@ -10,13 +10,12 @@ from .. import dtypes
 from ..errors import ArgumentError, ShapeError, shown
 from ..layout import normalize_axis
 from ..ops import elementwise as ops
+from ..ops.elementwise.activation import SELU
 from ..ops.families import with_dtype
 from ..shaping import as_float, as_number, as_tensor, as_tensors, reshape, split
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
-
-SELU = 1.6732632423543772, 1.0507009873554805  # alpha and scale, which keep mean 0 and variance 1
 
 
 def _numbers(where: str, **values: Any) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +15,9 @@ from ..layout import Shape, check_size
 from ..ops import movement
 from ..ops.elementwise import where
 from ..ops.reduction import max_, sum_
-from ..shaping import as_tensor, reshape
+from ..shaping import as_tensor, checked_flag, reshape
 from .convolution import numbers, with_batch
-from .pooling import constant, floating
+from .pooling import constant, floating, least_position
 from .precision import in_float32
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 def adaptive_avg_pool1d(input: Any, output_size: Any) -> Tensor:
     """Return means over windows: what adaptive_avg_pool2d does along one axis."""
-    return _adaptive("adaptive_avg_pool1d", 1, adaptive_means, input, output_size)
+    return _averaged("adaptive_avg_pool1d", 1, input, output_size)
 
 
 def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
@@ -34,31 +35,36 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
     Shapes: (N, C, H, W) -> (N, C, *output_size), or without N; None keeps an extent. Window i is
     [floor(i H / PH), ceil((i + 1) H / PH)). Raises: ShapeError, ArgumentError, DTypeError.
     """
-    return _adaptive("adaptive_avg_pool2d", 2, adaptive_means, input, output_size)
+    return _averaged("adaptive_avg_pool2d", 2, input, output_size)
 
 
 def adaptive_avg_pool3d(input: Any, output_size: Any) -> Tensor:
     """Return means over windows: what adaptive_avg_pool2d does in three axes."""
-    return _adaptive("adaptive_avg_pool3d", 3, adaptive_means, input, output_size)
+    return _averaged("adaptive_avg_pool3d", 3, input, output_size)
 
 
-def adaptive_max_pool1d(input: Any, output_size: Any) -> Tensor:
+def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
     """Return the largest value of every window: what adaptive_max_pool2d does along one axis."""
-    return _adaptive("adaptive_max_pool1d", 1, _maxima, input, output_size)
+    return _largest("adaptive_max_pool1d", 1, input, output_size, return_indices)
 
 
-def adaptive_max_pool2d(input: Any, output_size: Any) -> Tensor:
+def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
     """Return the largest values of as many windows as asked for, those of adaptive_avg_pool2d.
 
     The gradient goes to the first largest value of a window. Shapes and errors are
-    adaptive_avg_pool2d's.
+    adaptive_avg_pool2d's. With return_indices the result is a pair: the values, and where each was
+    found, as an int32 position y W + x in its image, which max_unpool2d takes:
+
+        image = wg.tensor([[[1.0, 5.0, 2.0, 0.0], [3.0, 4.0, 0.0, 7.0]]])
+        values, places = F.adaptive_max_pool2d(image, (1, 2), True)  # [[[5, 7]]], [[[1, 7]]]
+        F.max_unpool2d(values, places, (2, 2))  # 5 and 7 in their places, and zeros
     """
-    return _adaptive("adaptive_max_pool2d", 2, _maxima, input, output_size)
+    return _largest("adaptive_max_pool2d", 2, input, output_size, return_indices)
 
 
-def adaptive_max_pool3d(input: Any, output_size: Any) -> Tensor:
+def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
     """Return the largest value of every window: what adaptive_max_pool2d does in three axes."""
-    return _adaptive("adaptive_max_pool3d", 3, _maxima, input, output_size)
+    return _largest("adaptive_max_pool3d", 3, input, output_size, return_indices)
 
 
 def output_sizes(value: Any, d: int, name: str) -> tuple[int | None, ...]:
@@ -72,20 +78,35 @@ def output_sizes(value: Any, d: int, name: str) -> tuple[int | None, ...]:
     )
 
 
-def _adaptive(name: str, d: int, fold: Any, input: Any, output_size: Any) -> Tensor:
-    sizes = output_sizes(output_size, d, name)
-    x = as_tensor(input, name)
-    if fold is adaptive_means:
-        x = floating(x, name)
-    elif x.dtype is dtypes.bool_:
-        raise DTypeError(f"{name}: a bool tensor came and numbers are needed: use .astype()")
-    x, single = with_batch(name, x, d)
-    image = x.shape[2:]
-    if 0 in image:
-        raise ShapeError(f"{name}: an image of {image} is empty")
-    counts = tuple(n if size is None else size for n, size in zip(image, sizes, strict=True))
-    out = fold(x, check_size((*x.shape[:2], *counts), name)[2:])
+def _averaged(name: str, d: int, input: Any, output_size: Any) -> Tensor:
+    x, counts, single = _framed(name, d, lambda: floating(input, name), output_size)
+    out = adaptive_means(x, counts)
     return reshape(out, out.shape[1:]) if single else out
+
+
+def _largest(name: str, d: int, input: Any, output_size: Any, places: Any) -> Any:
+    located = checked_flag(places, name, "return_indices")
+    x, counts, single = _framed(name, d, lambda: _ordered(input, name), output_size)
+    found = [y if not single else reshape(y, y.shape[1:]) for y in _maxima(x, counts, located)]
+    return tuple(found) if located else found[0]
+
+
+def _ordered(input: Any, name: str) -> Any:
+    x = as_tensor(input, name)
+    if x.dtype is dtypes.bool_:
+        raise DTypeError(f"{name}: a bool tensor came and numbers are needed: use .astype()")
+    return x
+
+
+def _framed(name: str, d: int, image: Any, output_size: Any) -> tuple[Any, Shape, bool]:
+    """Return images, how many windows they have along each axis, and whether a batch was added."""
+    sizes = output_sizes(output_size, d, name)
+    x, single = with_batch(name, image(), d)
+    extents = x.shape[2:]
+    if 0 in extents:
+        raise ShapeError(f"{name}: an image of {extents} is empty")
+    counts = tuple(n if size is None else size for n, size in zip(extents, sizes, strict=True))
+    return x, check_size((*x.shape[:2], *counts), name)[2:], single
 
 
 def _ends(n: int, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -94,16 +115,31 @@ def _ends(n: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     return firsts, -(-(np.arange(1, count + 1) * n) // count) - firsts
 
 
-def _maxima(x: Any, counts: Shape) -> Any:
-    for axis in reversed(range(2, 2 + len(counts))):  # so that the first row of equals wins
-        n, count = x.shape[axis], counts[axis - 2]
-        firsts, sizes = _ends(n, count)
+def _maxima(x: Any, counts: Shape, located: bool) -> list[Any]:
+    """Return the largest values and, where asked for, their positions in the flattened image.
+
+    One axis after the other, the last one first, so that the first row of equals wins.
+    """
+    image, found = x.shape[2:], None
+    for axis in reversed(range(2, 2 + len(counts))):
+        firsts, sizes = _ends(x.shape[axis], counts[axis - 2])
         # Windows shorter than the longest show their last element again.
         places = firsts[:, None] + np.minimum(np.arange(sizes.max()), sizes[:, None] - 1)
-        taken = take(x, places.astype(np.int32).reshape(-1), axis=axis)
-        taken = reshape(taken, (*x.shape[:axis], *places.shape, *x.shape[axis + 1 :]))
-        x = max_(taken, (axis + 1,), ties="first")
-    return x
+        seen = _shown(x, places, axis)
+        x = max_(seen, (axis + 1,), ties="first")
+        if located:
+            shape = (*places.shape, *(1 for _ in range(axis - 1, len(image))))
+            steps = (places * prod(image[axis - 1 :])).astype(np.int32).reshape(shape)
+            line = wrap(x.device.upload(steps, dtypes.int32))
+            line = line if found is None else line + _shown(found, places, axis)
+            found = least_position(seen, x, (axis + 1,), line, prod(image))
+    return [x, found] if located else [x]
+
+
+def _shown(x: Any, places: np.ndarray, axis: int) -> Any:
+    """Return the elements at the places along an axis, which becomes two: windows, and in them."""
+    taken = take(x, places.astype(np.int32).reshape(-1), axis=axis)
+    return reshape(taken, (*x.shape[:axis], *places.shape, *x.shape[axis + 1 :]))
 
 
 @in_float32
@@ -123,8 +159,7 @@ def _means_along(x: Any, axis: int, count: int) -> Any:
     firsts, sizes = _ends(n, count)
     places = firsts[:, None] + np.arange(sizes.max())
     inside = np.arange(sizes.max()) < sizes[:, None]
-    taken = take(x, np.minimum(places, n - 1).astype(np.int32).reshape(-1), axis=axis)
-    taken = reshape(taken, (*x.shape[:axis], *inside.shape, *x.shape[axis + 1 :]))
+    taken = _shown(x, np.minimum(places, n - 1), axis)
     after = (1,) * (len(x.shape) - axis - 1)
     mask = wrap(x.device.upload(inside.reshape(*inside.shape, *after), dtypes.bool_))
     total = sum_(where(mask, taken, 0.0), axis + 1)

@@ -46,8 +46,10 @@ def scaled_dot_product_attention(
 
     A bool mask says where attention is allowed, a float mask is added; is_causal lets query i see
     the keys 0 to i. A query that may see no key gets zeros, and no gradient; a key that no query
-    may see counts for nothing, whatever it and its value are. `scale` is
-    1 / sqrt(e) unless given; `dropout_p` drops that share of the weights, whenever it is not 0.
+    may see counts for nothing, whatever it and its value are. But where some queries see a key, a
+    NaN or an infinity in its value makes NaN of the others too, as in PyTorch, for their weight of
+    0 is multiplied by it. `scale` is 1 / sqrt(e) unless given; `dropout_p` drops that share of the
+    weights, whenever it is not 0.
     With enable_gqa the third axis from the end counts heads, and each head of key and value serves
     as many neighbouring heads of the query as there are to one (grouped-query attention).
     Shapes: query (..., n, e), key (..., m, e), value (..., m, d), mask (..., n, m) -> (..., n, d);

@@ -136,7 +136,7 @@ def smooth_l1_loss(
     def loss(input: Tensor, target: Tensor) -> Tensor:
         error = input - target
         kind = np.float64 if error.dtype is dtypes.float64 else np.float32
-        if limit < np.finfo(kind).tiny:  # what a GPU takes for 0
+        if limit < float(np.finfo(kind).tiny):  # what a GPU takes for 0
             return abs_(error)
         return _huber(error, limit, limit)
 

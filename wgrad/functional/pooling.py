@@ -175,20 +175,24 @@ def _max_pool(
     found = [out]
     if located:
         where_from = image_positions(image, counts, kernel, steps, gaps, pads, axes)
-        found.append(_located(seen, out, axes, where_from, prod(image)))
+        line = wrap(x.device.upload(where_from, dtypes.int32))
+        found.append(least_position(seen, out, axes, line, prod(image)))
     if single:
         found = [reshape(y, y.shape[1:]) for y in found]
     return tuple(found) if located else found[0]
 
 
-def _located(seen: Any, out: Any, axes: Shape, positions: np.ndarray, size: int) -> Any:
-    """Return the least of the positions at which windows have what was found in them."""
+def least_position(seen: Any, out: Any, axes: Shape, positions: Any, size: int) -> Any:
+    """Return the least of the positions at which windows have the largest values found in them.
+
+    `positions`, of an image of `size` elements, broadcast to the windows `seen`, in which `axes`
+    lie within a window.
+    """
     found = reshape(out.detach(), kept_shape(seen.shape, axes))
     hit = equal(seen, found)
     if seen.dtype.is_floating:
         hit = hit | isnan(seen)
-    line = wrap(seen.device.upload(positions, dtypes.int32))
-    places = min_(where(hit, line, size), axes)
+    places = min_(where(hit, positions, size), axes)
     places.array.storage.bounds = 0, size - 1
     return places
 

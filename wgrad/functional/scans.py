@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..backends.fold import MAX, MIN, Fold
 from ..core import Op, apply, wrap
 from ..dtypes import bool_, float32, int32
 from ..errors import ArgumentError, AxisError, DTypeError, ShapeError, shown
@@ -38,7 +39,9 @@ def cumulative_prod(
 ) -> Tensor:
     """Return the products of all elements up to each one along `axis`; arguments as in the sum.
 
-    Gradients are exact where elements are 0. What `include_initial` puts in front is 1.
+    Gradients are exact where elements are 0. What `include_initial` puts in front is 1. Products
+    may overflow or vanish on the way and come back to numbers; only where an axis of a GPU's tensor
+    is longer than one binding do they stay infinite, or 0, from one window of it to the next.
     """
     return _scanned(scan.cumulative_prod, 1, x, axis, dtype, include_initial)
 
@@ -67,18 +70,18 @@ def cummax(x: Tensor, axis: int | None = None) -> RunningExtremes:
     element at the position, as in PyTorch. `axis` may be left out for one axis.
     Shapes: (..., n, ...) -> twice (..., n, ...). Raises: AxisError, ShapeError.
     """
-    return _extremes("cummax", "max", x, axis)
+    return _extremes("cummax", MAX, x, axis)
 
 
 def cummin(x: Tensor, axis: int | None = None) -> RunningExtremes:
     """Return the least element up to each one along `axis`, and its position; see `cummax`."""
-    return _extremes("cummin", "min", x, axis)
+    return _extremes("cummin", MIN, x, axis)
 
 
-def _extremes(op: str, kind: str, x: Any, axis: Any) -> RunningExtremes:
+def _extremes(op: str, fold: Fold, x: Any, axis: Any) -> RunningExtremes:
     x, at = _along(op, x, axis)
     seen = with_dtype(x, int32) if x.dtype is bool_ else x
-    indices = apply(scan.running_extreme, seen, axis=at, kind=kind)
+    indices = apply(scan.running_extreme, seen, axis=at, fold=fold)
     return RunningExtremes(apply(gather_, x, indices, axis=at), indices)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Self
 
 from ..creation import DeviceLike
 from ..errors import ArgumentError, IndexRangeError, ShapeError, shown
@@ -92,19 +93,17 @@ class Linear(Module):
 class Sequential(Module):
     """Modules, or functions of one tensor, applied one after the other.
 
-    net = nn.Sequential(nn.Linear(2, 4), wg.tanh, nn.Linear(4, 1))
-
     Its steps are named 0, 1, ... in names of tensors, "2.bias", and found by net[0] and net[1:].
+    They are changed as those of a list, but one at a time; the later ones get new numbers:
+
+        net = nn.Sequential(nn.Linear(2, 4), wg.tanh, nn.Linear(4, 1))
+        net[1] = nn.ReLU()
+        net.append(nn.Sigmoid()).insert(2, nn.Dropout(0.1))
+        del net[-1]
     """
 
     def __init__(self, *steps: Callable[[Any], Any]):
-        for i, step in enumerate(steps):
-            if not callable(step):
-                raise ArgumentError(
-                    f"Sequential: step {i} is {type(step).__name__}; modules or functions are "
-                    "needed"
-                )
-        self.steps = list(steps)
+        self.steps = _steps(steps)
 
     def forward(self, x: Any) -> Any:
         for step in self.steps:
@@ -131,6 +130,67 @@ class Sequential(Module):
                 "is needed"
             ) from None
         return Sequential(*found) if isinstance(found, list) else found
+
+    def __setitem__(self, which: int, step: Callable[[Any], Any]) -> None:
+        """Put another step in the place of one. Raises: ArgumentError, IndexRangeError."""
+        self.steps[self._place(which, len(self.steps))] = _steps([step])[0]
+
+    def __delitem__(self, which: int | slice) -> None:
+        """Take one step, or those of a slice, out. Raises: IndexRangeError."""
+        self[which]  # raises where there is none
+        del self.steps[which]
+
+    def append(self, step: Callable[[Any], Any]) -> Self:
+        """Put a step at the end, and return the whole. Raises: ArgumentError."""
+        return self.extend([step])
+
+    def extend(self, steps: Iterable[Callable[[Any], Any]]) -> Self:
+        """Put the steps of a Sequential, or of a list, at the end, and return the whole.
+
+        Raises: ArgumentError, and then nothing has changed.
+        """
+        self.steps += _steps(steps)
+        return self
+
+    def insert(self, index: int, step: Callable[[Any], Any]) -> Self:
+        """Put a step before number `index`, counted from the end where negative; return the whole.
+
+        Raises: ArgumentError; IndexRangeError beyond -n to n for n steps.
+        """
+        self.steps.insert(self._place(index, len(self.steps) + 1), _steps([step])[0])
+        return self
+
+    def pop(self, which: int | slice = -1) -> Any:
+        """Take one step out and return it; or, for a slice, a Sequential of what was taken out."""
+        found = self[which]
+        del self.steps[which]
+        return found
+
+    def _place(self, which: Any, end: int) -> int:
+        """Return an index from 0 up to but without `end`. Raises: IndexRangeError."""
+        n = len(self.steps)
+        with contextlib.suppress(TypeError):
+            index = operator.index(which)
+            if -n <= index < end:
+                return index + n if index < 0 else index
+        raise IndexRangeError(
+            f"Sequential: {shown(which)} came; an index from {-n} to {end - 1} is needed"
+            if end
+            else f"Sequential: {shown(which)} came, and there are no steps"
+        )
+
+
+def _steps(steps: Any) -> list[Callable[[Any], Any]]:
+    """Return a list of modules and functions. Raises: ArgumentError."""
+    if not isinstance(steps, Iterable):
+        raise ArgumentError(f"Sequential: {shown(steps)} came, and a list of steps is needed")
+    found = list(steps)
+    for i, step in enumerate(found):
+        if not callable(step):
+            raise ArgumentError(
+                f"Sequential: step {i} is {type(step).__name__}; modules or functions are needed"
+            )
+    return found
 
 
 class MLP(Module):

@@ -10,6 +10,8 @@ import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
+import numpy as np
+
 from ..backends.tracing import members_read
 from ..creation import DeviceLike, host_array, tensor
 from ..devices import device as find_device
@@ -32,7 +34,8 @@ class Module:
     Tensors and modules are found as attributes, and inside lists, tuples and dicts of them. A leaf
     that gradients were asked for (`wg.parameter`, `requires_grad_()`) is a parameter, also while it
     is frozen by `requires_grad_(False)`; another tensor is a buffer, which is saved and moved but
-    not trained. What sits in two places counts once, under its first name.
+    not trained. What sits in two places (a tied weight, a layer used twice) counts once, under its
+    first name; `state_dict` alone has all of its names.
 
         class Classifier(nn.Module):
             def __init__(self):
@@ -67,17 +70,19 @@ class Module:
         """Return this module and every module inside it, each once."""
         return [x for _, x in _members(self) if isinstance(x, Module)]
 
-    def _named_tensors(self) -> list[tuple[str, Tensor]]:
-        """Return the parameters and buffers; results that are still on the tape are neither."""
-        found = [(name, x) for name, x in _members(self) if isinstance(x, Tensor) and x.is_leaf]
-        names = [name for name, _ in found]
-        if len(set(names)) != len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ArgumentError(
-                f"{type(self).__name__}: two tensors are named {twice!r}: a key or attribute with "
-                "a dot in it, or the keys 1 and '1', cannot be told apart"
-            )
-        return found
+    def _named_tensors(self, every: bool = False) -> list[tuple[str, Tensor]]:
+        """Return the parameters and buffers; results that are still on the tape are neither.
+
+        Each comes once, or with `every` under each of its names.
+        """
+        found: dict[str, Tensor] = {}
+        for name, x in _members(self, every):
+            if isinstance(x, Tensor) and x.is_leaf and found.setdefault(name, x) is not x:
+                raise ArgumentError(
+                    f"{type(self).__name__}: two tensors are named {name!r}: a key or attribute "
+                    "with a dot in it, or the keys 1 and '1', cannot be told apart"
+                )
+        return list(found.items())
 
     # What is done to all of it.
     def zero_grad(self) -> None:
@@ -134,24 +139,42 @@ class Module:
 
     # Saving and loading.
     def state_dict(self) -> dict[str, Tensor]:
-        """Return a snapshot: copies of all parameters and buffers by name, on their device."""
+        """Return a snapshot: copies of all parameters and buffers by name, on their device.
+
+        As in PyTorch, a tensor that sits in two places is there under both names: one copy, which
+        pickles and saves as any other. Where modules refer back to one that holds them, there is
+        no end of names, and each tensor has its first one alone.
+
+            net = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 9, bias=False))
+            net[1].weight = net[0].weight  # tied
+            list(net.state_dict())  # ["0.weight", "1.weight"]
+        """
         members_read(buffers=True)
-        return {name: x.detach().copy() for name, x in self._named_tensors()}
+        copies: dict[int, Tensor] = {}
+        state = {}
+        for name, x in self._named_tensors(every=True):
+            if id(x) not in copies:
+                copies[id(x)] = x.detach().copy()
+            state[name] = copies[id(x)]
+        return state
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> LoadResult:
         """Take over the values of `state`: tensors of any device, or arrays, by name.
 
-        With strict=False names that only one side has are left alone, and returned. Everything is
-        checked first: when this raises, nothing has changed.
+        With strict=False names that only one side has are left alone, and returned. A tensor of
+        several names needs only one of them, and the same values under all that come (PyTorch
+        would keep the last). Everything is checked first: when this raises, nothing has changed.
 
-        Raises: ArgumentError for missing or unexpected names; ShapeError; DTypeError.
+        Raises: ArgumentError for missing or unexpected names, and for two names of one tensor with
+        different values; ShapeError; DTypeError.
         """
         members_read(buffers=True)
         where = f"{type(self).__name__}.load_state_dict"
         if not isinstance(state, Mapping):
             raise DTypeError(f"{where}: {type(state).__name__} came, and a dict by name is needed")
-        own = dict(self._named_tensors())
-        missing = [name for name in own if name not in state]
+        own = dict(self._named_tensors(every=True))
+        brought = {id(x) for name, x in own.items() if name in state}
+        missing = [name for name, x in own.items() if id(x) not in brought]
         unexpected = [name for name in state if name not in own]
         if strict and (missing or unexpected):
             parts = [
@@ -160,13 +183,19 @@ class Module:
                 if names
             ]
             raise ArgumentError(f"{where}: the names do not match: {'; '.join(parts)}")
-        ready = [
-            (x, prepare_value(state[name], x, f"{where}: {name}"))
-            for name, x in own.items()
-            if name in state
-        ]
+        ready: dict[int, tuple[Tensor, Tensor, str]] = {}
+        for name, x in own.items():
+            if name not in state:
+                continue
+            value = prepare_value(state[name], x, f"{where}: {name}")
+            _, first, other = ready.setdefault(id(x), (x, value, name))
+            if other != name and state[other] is not state[name] and not _same(first, value):
+                raise ArgumentError(
+                    f"{where}: {other!r} and {name!r} name one tensor here, and different values "
+                    "came for them: bring the same, or one of the two"
+                )
         with interrupts_wait():
-            for x, value in ready:
+            for x, value, _ in ready.values():
                 x._write(value.array)
         return LoadResult(missing, unexpected)
 
@@ -224,23 +253,49 @@ def prepare_value(value: Any, like: Tensor, where: str, dtype: DType | None = No
     return value.detach().astype(dtype).to(like.device)
 
 
-def _members(root: Any) -> Iterator[tuple[str, Tensor | Module]]:
+def _same(a: Tensor, b: Tensor) -> bool:
+    floats = a.dtype.is_floating  # whose NaN are equal here
+    return np.array_equal(a.numpy(), b.numpy(), equal_nan=floats)
+
+
+def _members(root: Any, every: bool = False) -> Iterator[tuple[str, Tensor | Module]]:
     """Yield every tensor and module in `root` once, with its path, in the order of definition.
 
-    A stack instead of recursion: a chain of a thousand modules is no deeper than one.
+    With `every`, it comes under each of its paths, unless there is no end of them. A stack instead
+    of recursion: a chain of a thousand modules is no deeper than one.
     """
     members_read()
+    once = not every or _circular(root)
     seen: set[int] = set()
     stack: list[tuple[str, Any]] = [("", root)]
     while stack:
         name, item = stack.pop()
-        if id(item) in seen:
+        if once and id(item) in seen:
             continue
         seen.add(id(item))
         if isinstance(item, (Tensor, Module)):
             yield name, item
         inner = _items(item)
         stack.extend((f"{name}.{key}" if name else str(key), x) for key, x in reversed(inner))
+
+
+def _circular(root: Any) -> bool:
+    """Whether something in `root` holds what it lies in."""
+    around: set[int] = set()  # what the item at hand lies in
+    done: set[int] = set()
+    stack = [(root, False)]
+    while stack:
+        item, leaving = stack.pop()
+        if leaving:
+            around.discard(id(item))
+            done.add(id(item))
+        elif id(item) in around:
+            return True
+        elif id(item) not in done:
+            around.add(id(item))
+            stack.append((item, True))
+            stack.extend((x, False) for _, x in _items(item))
+    return False
 
 
 def _items(item: Any) -> list[tuple[Any, Any]]:

@@ -30,11 +30,19 @@ from ..tensor import Tensor
 from .module import Module
 
 
-class _MaxPool(Module):
-    """What the layers of every number of axes share."""
+class _Pool(Module):
+    """A pooling layer: a function of images with so many axes, and what it is given."""
 
     axes: int
+    function: Any
 
+    def __init_subclass__(cls, axes: int = 0, function: Any = None, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if axes:  # else what layers share, or a subclass of one
+            cls.axes, cls.function = axes, staticmethod(function)
+
+
+class _MaxPool(_Pool):
     def __init__(
         self,
         kernel_size: Numbers,
@@ -54,9 +62,8 @@ class _MaxPool(Module):
         self.ceil_mode = checked_flag(ceil_mode, name, "ceil_mode")
 
     def forward(self, x: Any) -> Any:
-        function = (max_pool1d, max_pool2d, max_pool3d)[self.axes - 1]
         how = self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
-        return function(x, self.kernel_size, *how)
+        return type(self).function(x, self.kernel_size, *how)
 
     def extra_repr(self) -> str:
         return (
@@ -65,31 +72,23 @@ class _MaxPool(Module):
         )
 
 
-class MaxPool1d(_MaxPool):
+class MaxPool1d(_MaxPool, axes=1, function=max_pool1d):
     """The largest value of every window along one axis: nn.functional.max_pool1d as a layer."""
 
-    axes = 1
 
-
-class MaxPool2d(_MaxPool):
+class MaxPool2d(_MaxPool, axes=2, function=max_pool2d):
     """The largest value of every window: nn.functional.max_pool2d as a layer.
 
     With return_indices it returns a pair, as the function does. Raises: ArgumentError, here as in
     all of these, for what serves no image.
     """
 
-    axes = 2
 
-
-class MaxPool3d(_MaxPool):
+class MaxPool3d(_MaxPool, axes=3, function=max_pool3d):
     """The largest value of every window of volumes: nn.functional.max_pool3d as a layer."""
 
-    axes = 3
 
-
-class _MaxUnpool(Module):
-    axes: int
-
+class _MaxUnpool(_Pool):
     def __init__(self, kernel_size: Numbers, stride: Numbers | None = None, padding: Numbers = 0):
         pool_frame(type(self).__name__, self.axes, kernel_size, stride, padding)
         self.kernel_size = kernel_size
@@ -97,36 +96,26 @@ class _MaxUnpool(Module):
         self.padding = padding
 
     def forward(self, x: Any, indices: Any, output_size: Any = None) -> Tensor:
-        function = (max_unpool1d, max_unpool2d, max_unpool3d)[self.axes - 1]
-        return function(x, indices, self.kernel_size, self.stride, self.padding, output_size)
+        how = self.kernel_size, self.stride, self.padding, output_size
+        return type(self).function(x, indices, *how)
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class MaxUnpool1d(_MaxUnpool):
+class MaxUnpool1d(_MaxUnpool, axes=1, function=max_unpool1d):
     """Values where MaxPool1d found them: nn.functional.max_unpool1d as a layer."""
 
-    axes = 1
 
-
-class MaxUnpool2d(_MaxUnpool):
+class MaxUnpool2d(_MaxUnpool, axes=2, function=max_unpool2d):
     """Values where MaxPool2d found them: nn.functional.max_unpool2d as a layer."""
 
-    axes = 2
 
-
-class MaxUnpool3d(_MaxUnpool):
+class MaxUnpool3d(_MaxUnpool, axes=3, function=max_unpool3d):
     """Values where MaxPool3d found them: nn.functional.max_unpool3d as a layer."""
 
-    axes = 3
 
-
-class AvgPool1d(Module):
-    """The mean of every window along one axis: nn.functional.avg_pool1d as a layer."""
-
-    axes = 1
-
+class _AvgPool(_Pool):
     def __init__(
         self,
         kernel_size: Numbers,
@@ -147,17 +136,13 @@ class AvgPool1d(Module):
         return self.stride, self.padding, self.ceil_mode, self.count_include_pad
 
     def forward(self, x: Any) -> Tensor:
-        return avg_pool1d(x, self.kernel_size, *self._options())
+        return type(self).function(x, self.kernel_size, *self._options())
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class AvgPool2d(AvgPool1d):
-    """The mean of every window: nn.functional.avg_pool2d as a layer."""
-
-    axes = 2
-
+class _DividedAvgPool(_AvgPool):
     def __init__(
         self,
         kernel_size: Numbers,
@@ -171,69 +156,65 @@ class AvgPool2d(AvgPool1d):
         checked_divisor(divisor_override, type(self).__name__)
         self.divisor_override = divisor_override
 
-    def forward(self, x: Any) -> Tensor:
-        function: Any = (avg_pool2d, avg_pool3d)[self.axes - 2]
-        return function(x, self.kernel_size, *self._options(), self.divisor_override)
+    def _options(self) -> tuple:
+        return *super()._options(), self.divisor_override
 
 
-class AvgPool3d(AvgPool2d):
+class AvgPool1d(_AvgPool, axes=1, function=avg_pool1d):
+    """The mean of every window along one axis: nn.functional.avg_pool1d as a layer."""
+
+
+class AvgPool2d(_DividedAvgPool, axes=2, function=avg_pool2d):
+    """The mean of every window: nn.functional.avg_pool2d as a layer."""
+
+
+class AvgPool3d(_DividedAvgPool, axes=3, function=avg_pool3d):
     """The mean of every window of volumes: nn.functional.avg_pool3d as a layer."""
 
-    axes = 3
 
-
-class _AdaptivePool(Module):
-    axes: int
-    function: Any
-
+class _AdaptivePool(_Pool):
     def __init__(self, output_size: Any):
         output_sizes(output_size, self.axes, type(self).__name__)
         self.output_size = output_size
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: Any) -> Any:
         return type(self).function(x, self.output_size)
 
     def extra_repr(self) -> str:
         return f"output_size={self.output_size}"
 
 
-class AdaptiveAvgPool1d(_AdaptivePool):
+class _AdaptiveMaxPool(_AdaptivePool):
+    def __init__(self, output_size: Any, return_indices: bool = False):
+        super().__init__(output_size)
+        self.return_indices = checked_flag(return_indices, type(self).__name__, "return_indices")
+
+    def forward(self, x: Any) -> Any:
+        return type(self).function(x, self.output_size, self.return_indices)
+
+
+class AdaptiveAvgPool1d(_AdaptivePool, axes=1, function=adaptive_avg_pool1d):
     """Means over so many windows along one axis: nn.functional.adaptive_avg_pool1d as a layer."""
 
-    axes = 1
-    function = staticmethod(adaptive_avg_pool1d)
 
-
-class AdaptiveAvgPool2d(_AdaptivePool):
+class AdaptiveAvgPool2d(_AdaptivePool, axes=2, function=adaptive_avg_pool2d):
     """Means over a given number of windows: nn.functional.adaptive_avg_pool2d as a layer."""
 
-    axes = 2
-    function = staticmethod(adaptive_avg_pool2d)
 
-
-class AdaptiveAvgPool3d(_AdaptivePool):
+class AdaptiveAvgPool3d(_AdaptivePool, axes=3, function=adaptive_avg_pool3d):
     """Means over so many windows of volumes: nn.functional.adaptive_avg_pool3d as a layer."""
 
-    axes = 3
-    function = staticmethod(adaptive_avg_pool3d)
+
+class AdaptiveMaxPool1d(_AdaptiveMaxPool, axes=1, function=adaptive_max_pool1d):
+    """The largest values of so many windows: nn.functional.adaptive_max_pool1d as a layer.
+
+    With return_indices it returns a pair, here and in two and three axes, as the function does.
+    """
 
 
-class AdaptiveMaxPool1d(_AdaptivePool):
-    """The largest values of so many windows: nn.functional.adaptive_max_pool1d as a layer."""
-
-    axes = 1
-    function = staticmethod(adaptive_max_pool1d)
-
-
-class AdaptiveMaxPool2d(_AdaptivePool):
+class AdaptiveMaxPool2d(_AdaptiveMaxPool, axes=2, function=adaptive_max_pool2d):
     """The largest values of so many windows: nn.functional.adaptive_max_pool2d as a layer."""
 
-    axes = 2
-    function = staticmethod(adaptive_max_pool2d)
 
-
-class AdaptiveMaxPool3d(_AdaptivePool):
+class AdaptiveMaxPool3d(_AdaptiveMaxPool, axes=3, function=adaptive_max_pool3d):
     """The largest values of so many windows: nn.functional.adaptive_max_pool3d as a layer."""
-
-    axes = 3
-    function = staticmethod(adaptive_max_pool3d)

@@ -17,6 +17,7 @@ import numpy as np
 from .. import dtypes
 from ..backends.array import Array, Body, Number, kept_shape, reduced_shape
 from ..backends.base import Device
+from ..backends.fold import Fold
 from ..backends.tracing import tracing
 from ..backends.varying import Varying
 from ..checks import guarded
@@ -26,6 +27,7 @@ from ..dtypes import DType
 from ..errors import ArgumentError, CallError, DTypeError, ShapeError, WgradError
 from ..layout import Layout, Shape, broadcast_shapes, normalize_axes
 from . import intervals
+from .accuracy import Accuracy
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -119,10 +121,12 @@ class Elementwise(Op):
         arguments: Sequence[str],
         doc: str,
         interval: intervals.Rule | None = None,
+        accuracy: Accuracy | None = None,
     ):
         told = ", ".join(f"{a} is {x}" for a, x in zip(INPUT_NAMES, arguments, strict=False))
         super().__init__(name, partials, f"{doc} Here {told}.")
         self.interval = interval
+        self.accuracy = accuracy
         self.body = body
         self.kind = kind
         self.arity = len(arguments)
@@ -136,7 +140,7 @@ class Elementwise(Op):
             if len(inputs) != self.arity or named:
                 raise self._unfit(inputs, named)
             first: Array | None = None
-            agree = ready_made = True
+            agree = ready_made = floats = True
             for x in inputs:
                 if isinstance(x, Value):
                     if first is None:
@@ -150,12 +154,14 @@ class Elementwise(Op):
                 elif type(x) not in NUMBERS:
                     return self(*coerce(self.name, inputs))
                 elif type(x) is not float:
-                    ready_made = False
+                    floats = False
             if first is None:
                 return self(*coerce(self.name, inputs))
             if ready_made and first.dtype.is_floating and self.kind in _ALIKE:
-                if self.kind != "compare" or first.dtype is not dtypes.float16:
-                    return apply(self, *inputs)  # the common case: nothing to convert
+                if self.kind != "compare" or (floats and first.dtype is not dtypes.float16):
+                    if not floats:
+                        inputs = _as_floats(inputs, first.dtype, self.name)
+                    return apply(self, *inputs)  # the common case: nothing else to convert
             return self._converted(inputs, first.layout.shape if agree else None)
         except WgradError:
             raise
@@ -296,6 +302,11 @@ class Elementwise(Op):
         )
 
 
+def _as_floats(inputs: Sequence[Any], dtype: DType, op: str) -> tuple[Any, ...]:
+    """Return inputs with all numbers as floats, which stand beside tensors of a float dtype."""
+    return tuple([x if isinstance(x, Value) else dtypes.cast_scalar(x, dtype, op) for x in inputs])
+
+
 def _converted_arrays(
     device: Device, inputs: tuple[Array | Number, ...], wanted: Sequence[DType]
 ) -> tuple[Array | Number, ...]:
@@ -343,9 +354,9 @@ class Reduction(Op):
     reduced axes.
     """
 
-    def __init__(self, name: str, kind: str, partial: Callable | None, result: str, doc: str):
+    def __init__(self, name: str, fold: Fold, partial: Callable | None, result: str, doc: str):
         super().__init__(name, (partial,), doc)
-        self.kind = kind
+        self.fold = fold
         self.result = result
         rule = self.rules[0]
         self._options = () if rule is None else tuple(n for n in rule.names if n not in _GIVEN)
@@ -363,7 +374,7 @@ class Reduction(Op):
                 raise ArgumentError(f"{self.name}: {name} came, and no argument has that name")
         axes = normalize_axes(axis, len(x.shape), self.name)
         empty = [a for a in axes if x.shape[a] == 0]
-        if empty and self.kind in ("max", "min"):
+        if empty and not self.fold.empty:
             raise ShapeError(
                 f"{self.name}: axis {empty[0]} of shape {x.shape} is empty, and an empty "
                 f"{self.name} has no value"
@@ -382,12 +393,12 @@ class Reduction(Op):
             return device.copy(x)
         if x.layout.size == 0:  # nothing to fold: the identity, or an empty result
             shape = reduced_shape(x.shape, axes)
-            out = device.full(shape, self.kind in ("prod", "all"), x.dtype)
+            out = device.full(shape, self.fold.identity(x.dtype), x.dtype)
         else:
-            out = device.reduce(self.kind, x, axes, x.dtype)
+            out = device.reduce(self.fold, x, axes, x.dtype)
             if x.dtype.is_integer:
                 count = x.layout.size // max(1, out.layout.size)
-                out.storage.bounds = intervals.folded(self.kind, x, count, x.dtype)
+                out.storage.bounds = intervals.folded(self.fold, x, count, x.dtype)
         if params["keepdims"]:
             out = out.view(Layout.dense(kept_shape(x.shape, axes)))
         return out

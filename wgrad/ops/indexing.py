@@ -18,6 +18,7 @@ import numpy as np
 from .. import dtypes
 from ..backends.array import Array
 from ..backends.base import Device
+from ..backends.fold import MAX, MIN
 from ..backends.tracing import tracing
 from ..core import Op, Rule, Value, apply, register, wrap
 from ..errors import DTypeError, IndexRangeError, WgradError
@@ -46,7 +47,7 @@ def bounds(x: Value, least: int, greatest: int) -> tuple[int, int]:
     axes = tuple(range(len(whole.shape)))
     ends = whole
     if storage.bounds is None and axes:  # else most likely an error, before which nothing runs
-        both = [device.reduce(kind, whole, axes, whole.dtype) for kind in ("min", "max")]
+        both = [device.reduce(fold, whole, axes, whole.dtype) for fold in (MIN, MAX)]
         targets = [Layout((1,), (1,), i) for i in range(2)]
         ends = device.place([x.view(targets[0]) for x in both], targets, (2,), None)
     data = device.download(ends)

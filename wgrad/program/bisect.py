@@ -230,12 +230,14 @@ class Checked:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._executor, name)
 
-    def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
+    def run(
+        self, inputs: Sequence[Storage], draw: Draw, spare: list[Any] | None = None
+    ) -> list[Storage]:
         """Run once; after a finding no run is compared any more."""
         if not self._left:
-            return self._executor.run(inputs, draw)
+            return self._executor.run(inputs, draw, spare)
         before = _copies(self._traced, inputs)
-        outs = self._executor.run(inputs, draw)
+        outs = self._executor.run(inputs, draw, spare)
         found = self._find(before, draw, _read(self._traced, inputs, outs))
         self._left = 0 if found else self._left - 1
         return outs

@@ -22,8 +22,14 @@ class Executor(Protocol):
     program: Program
     device: Any
 
-    def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
-        """Run once: update `inputs` in place, and return the outputs' storages, in order."""
+    def run(
+        self, inputs: Sequence[Storage], draw: Draw, spare: list[Any] | None = None
+    ) -> list[Storage]:
+        """Run once: update `inputs` in place, and return the outputs' storages, in order.
+
+        A run that raises has changed nothing outside. Outputs may take the buffers in `spare`, if
+        nothing is written there by a run that raises.
+        """
 
 
 @dataclass

@@ -34,6 +34,7 @@ from .finish import (
 )
 from .grads import KIND, Touched, entry_state
 from .ir import Program
+from .loan import Loan
 from .observe import Observation, Observer
 from .trace import Tracer
 from .tree import Same, fill, take_apart, template
@@ -527,19 +528,22 @@ class Capture:
             starts.append((current if is_global else generator).take(count))
         for callback, args in self._callbacks:
             callback(1, *args)
+        loan = Loan()
         for effect in self._effects:
             if effect.replaced and self._faults is None:  # else the run may turn out to be void
-                node = self._node(effect.key, leaves)
-                if node.grad is not None:
-                    node.grad = tape.ZERO  # its memory can serve again in this very run
+                loan.take(self._node(effect.key, leaves))
         outs: list[Storage] = []
         try:
             if self.executor is not None:
                 outs = self.executor.run(
-                    inputs, lambda g, offset: (starts[g][0], starts[g][1] + offset)
+                    inputs,
+                    lambda g, offset: (starts[g][0], starts[g][1] + offset),
+                    loan.spare,
                 )
                 self._expect_faults(self.executor)
+            loan.settle()
         except BaseException:
+            loan.undo()
             for (generator, is_global, count), _ in zip(self._generators, starts, strict=True):
                 (current if is_global else generator).counter -= count
             for callback, args in self._callbacks:

@@ -25,6 +25,7 @@ from ..interrupts import interruptible, interrupts_wait, is_between, whole
 from ..tensor import Tensor
 from .build import Executor, History, build
 from .capture import Capture
+from .collecting import uncollected
 from .explain import Explanation, explain
 from .finish import program_account
 from .floats import FloatArguments, Floats
@@ -108,7 +109,7 @@ class Compiled:
             if floats is not None:
                 floats.enter()
             captures = signature.captures
-            if floats is not None and floats.divide_by_zero():
+            if floats is not None and floats.fail():
                 captures = []
             # What runs uncompiled runs outside the lock: it may wait for other threads.
             for i, capture in enumerate(captures):
@@ -152,6 +153,7 @@ class Compiled:
         ]
 
     @whole
+    @uncollected
     def _trace(
         self,
         signature: Signature,
@@ -218,7 +220,7 @@ class Compiled:
         others = leaves, watch, *others
         if floats is None or not floats.places:
             return Capture(self._function, args, kwargs, *others)
-        if not (_looks_at_types(self._ran) or floats.divide_by_zero()):
+        if not (_looks_at_types(self._ran) or floats.fail()):
             try:
                 capture = Capture(self._function, *floats.stand_ins(args, kwargs), *others)
             except (TypeError, ZeroDivisionError):
@@ -387,7 +389,8 @@ class Compiled:
             _warn(
                 f"compile: {self._name} was traced for {LIMIT} signatures or states, and each "
                 f"costs a trace: {self._reason} from call to call (pass numbers that change as 0-d "
-                "tensors). The oldest are dropped from now on"
+                "tensors, above all floats that an if, round() or a function of math asks for). "
+                "The oldest are dropped from now on"
             )
         if count <= LIMIT:
             return
@@ -575,8 +578,10 @@ def compile(
 
     What is left: what only puts something out (print, logging, warnings, sleep) is done while the
     function is traced, and not again. Not watched are state that code in C reads by itself (NumPy's
-    error mode, the context of decimal numbers), and what the standard library's modules hold beyond
-    the names that the code uses.
+    error mode, the context of decimal numbers, the time zone), what the standard library's modules
+    hold beyond the names that the code uses (the handlers of loggers, names of processes, what
+    platform and linecache remember), the answers of gc.collect() and id(), and the state of random
+    numbers that are not wgrad's where it is only read.
 
     Integers that the function computes may index. Where interval arithmetic, or a look at the
     arguments before a run, cannot tell that they are in range, the run uses the nearest ones that
@@ -589,8 +594,9 @@ def compile(
 
     A Python float among the arguments is a part of what a trace takes for granted until it comes
     with a second value; from then on it is an input, and later values cost no trace. What asks for
-    the value in Python (an `if`, int(), a format, math.exp) makes it fixed again, and so are 0, 1,
-    -1, what is not finite, integers, and floats inside containers.
+    the value in Python (an `if`, a comparison, int(), round(), a format, math.sqrt) makes it fixed
+    again, while `+ - * / **` and abs() follow it. Fixed too are 0, 1, -1, what is not finite,
+    integers, and floats inside containers.
 
     With fuse=False elementwise steps stay kernels of their own. Raises: TraceError when the
     function reads a value, or works on two devices; nothing has changed then. ArgumentError for

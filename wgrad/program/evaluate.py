@@ -12,8 +12,9 @@ import numpy as np
 
 from ..backends.array import Array, Number
 from ..backends.base import Device
+from ..backends.fold import Fold
 from ..layout import Layout
-from .graph import Fold, Graph, Inside, Lookup, Position, Result, Statement
+from .graph import Graph, Inside, Lookup, Position, Result, Statement
 
 
 def run_graph(device: Device, graph: Graph, operands: Sequence[Array | Number]) -> list[Array]:
@@ -45,7 +46,7 @@ def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Nu
         if not isinstance(x, Array):
             x = device.full((1,) * len(graph.shape), x, s.dtypes[0])
         x = x.view(x.layout.expand(graph.shape))
-        out = device.reduce(s.what.kind, x, graph.axes, s.out) if graph.axes else device.copy(x)
+        out = device.reduce(s.what, x, graph.axes, s.out) if graph.axes else device.copy(x)
         return out.view(Layout.dense(graph.row_shape))
     if isinstance(s.what, Inside):
         return _inside(device, graph, s.what, *args)

@@ -17,12 +17,12 @@ from typing import Any
 
 from ..backends.base import Device
 from ..backends.families import InPlace, Map, Matmul, Reduce, Scan, ScatterAdd
+from ..backends.fold import Fold
 from ..layout import Layout
 from .build import Executor, History
-from .graph import Fold, Graph
-from .interpret import Interpreter
+from .graph import Graph
 from .ir import Batch, Fused, Product, Program, Step
-from .plan import Plan, plan_memory
+from .plan import Plan
 from .plan import nbytes as slot_bytes
 from .slots import Ref
 
@@ -107,8 +107,7 @@ class Explanation:
 def explain(executor: Executor, history: History, device: Device) -> Explanation:
     """Return what the program of an executor does."""
     program = executor.program
-    planned = not isinstance(executor, Interpreter)
-    plan = plan_memory(program, device) if planned else Plan({}, ())
+    plan: Plan = getattr(executor, "plan", Plan({}, ()))  # the interpreter has none
     launched: Counter[int] = Counter()
     groups: Counter[int] = Counter()
     launches = getattr(executor, "launches", None)
@@ -129,7 +128,7 @@ def explain(executor: Executor, history: History, device: Device) -> Explanation
         kernels=kernels,
         block_bytes=kept,
         output_bytes=handed_out,
-        peak_bytes=kept + handed_out if planned else peak_of(program, device, eager=False),
+        peak_bytes=kept + handed_out if plan.places else peak_of(program, device, eager=False),
         eager_bytes=peak_of(history.traced, device),
     )
 

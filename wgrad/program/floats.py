@@ -47,9 +47,9 @@ class Floats:
         """Let these be what a run reads, and a trace has not asked for."""
         self._numbers.given, self._numbers.asked = self._values, set()
 
-    def divide_by_zero(self) -> bool:
-        """Whether a run would divide one by another that is 0, which is the function's to raise."""
-        return bool(self.places) and self._numbers.divide_by_zero()
+    def fail(self) -> bool:
+        """Whether arithmetic of these is the function's to do: to divide by 0, for one."""
+        return bool(self.places) and self._numbers.fail()
 
     def stand_ins(self, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         """Return the arguments of a trace."""

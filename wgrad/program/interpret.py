@@ -7,6 +7,7 @@ what the bisection falls back on. Every statement of a fused step is a call of i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..backends.array import Array, Number, Storage
 from ..backends.base import Device
@@ -24,7 +25,9 @@ class Interpreter:
         self.device = device
         self._dying = last_uses(program)
 
-    def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
+    def run(
+        self, inputs: Sequence[Storage], draw: Draw, spare: list[Any] | None = None
+    ) -> list[Storage]:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
         storages = {s.index: x for s, x in zip(self.program.inputs, inputs, strict=True)}
         for step, dying in zip(self.program.steps, self._dying, strict=True):

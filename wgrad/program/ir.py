@@ -133,21 +133,21 @@ class Step:
         """Iterate over the views that are read."""
         return (x for x in self.inputs if isinstance(x, Ref))
 
+    # Found out once: kept by hand, for `cached_property` takes a lock before Python 3.12, and
+    # the passes ask hundreds of thousands of times.
     def reads(self) -> frozenset[int]:
         """Return the slots that are read."""
-        return self._reads
+        known = self.__dict__
+        if "_reads" not in known:
+            known["_reads"] = frozenset([x.slot for x in self.inputs if isinstance(x, Ref)])
+        return known["_reads"]
 
     def writes(self) -> frozenset[int]:
         """Return the slots that are written."""
-        return self._writes
-
-    @cached_property
-    def _reads(self) -> frozenset[int]:
-        return frozenset(ref.slot for ref in self.refs())
-
-    @cached_property
-    def _writes(self) -> frozenset[int]:
-        return frozenset(out.index for out in self.outs)
+        known = self.__dict__
+        if "_writes" not in known:
+            known["_writes"] = frozenset([out.index for out in self.outs])
+        return known["_writes"]
 
     @cached_property
     def operands(self) -> dict[Any, int]:

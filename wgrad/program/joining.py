@@ -60,16 +60,18 @@ class Joiner:
         It is what `fits` asks of the joined step, before they are joined, which costs more.
         """
         first, second = a.graph, b.graph
+        if len(first.statements) + len(second.statements) > self.limits.statements:
+            return False
+        sets = b.reads(), a.reads(), b.writes(), needed
+        if sum(map(len, sets)) <= self.limits.buffers:
+            return True
         slots = (b.reads() - a.writes()) | a.reads() | b.writes() | needed
-        return (
-            len(first.statements) + len(second.statements) <= self.limits.statements
-            and len(slots - {PRODUCT}) <= self.limits.buffers
-        )
+        return len(slots - {PRODUCT}) <= self.limits.buffers
 
     def needed(self, a: Step, b: Step) -> frozenset[int]:
         """Return which results of `a` something other than `b` needs."""
         return frozenset(
-            slot for slot in a.writes() if slot in self._kept or self._others_read(slot, b)
+            [slot for slot in a.writes() if slot in self._kept or self._others_read(slot, b)]
         )
 
     def _others_read(self, slot: int, b: Step) -> bool:
@@ -78,7 +80,7 @@ class Joiner:
 
     def only_reader(self, a: Step, b: Step) -> bool:
         """Whether nothing but `b` needs what `a` makes."""
-        return not self.needed(a, b)
+        return not any(slot in self._kept or self._others_read(slot, b) for slot in a.writes())
 
     def join(self, a: Step, b: Step, joined: Step) -> None:
         """Put `joined` in the place of `b`, and of `a`, which comes first.
@@ -230,11 +232,11 @@ def _pulled(a: Step, b: Step, needed: frozenset[int]) -> tuple[Seen, Seen] | Non
 
 def fits(step: Step, limits: Limits) -> bool:
     """Whether one kernel may hold the step."""
+    if len(step.graph.statements) > limits.statements:
+        return False
+    if len(step.inputs) > limits.numbers:  # else no more of them are numbers
+        numbers = sum(not isinstance(x, Ref) for x in step.inputs)
+        if numbers > limits.numbers:
+            return False
     slots = step.reads() | step.writes()
-    numbers = sum(not isinstance(x, Ref) for x in step.inputs)
-    graph: Graph = step.graph
-    return (
-        len(slots - {PRODUCT}) <= limits.buffers
-        and numbers <= limits.numbers
-        and len(graph.statements) <= limits.statements
-    )
+    return len(slots - {PRODUCT}) <= limits.buffers

@@ -8,7 +8,7 @@ modules that only compute, are passed by.
 
 from __future__ import annotations
 
-import gc
+import logging
 import sys
 from _lsprof import Profiler  # what cProfile is, in C
 from collections.abc import Callable
@@ -16,12 +16,15 @@ from types import BuiltinFunctionType, CodeType, FrameType, ModuleType
 from typing import Any, cast
 
 from ..core import place
+from .collecting import rest, work
 from .names import BY_STRING, asks_for_a_constant, names_in, words_of
-from .opaque import HOUSEKEEPING, QUIET, verdict
+from .opaque import ASKING, FILES, HOUSEKEEPING, QUIET, verdict
 from .tree import is_closed
 
 _OURS, _QUIET, _LIBRARY, _USER = range(4)
 _OURS_TOO = frozenset({"wgrad", "wgpu", "cffi"})  # constants are uploaded in the middle of a trace
+_GET_LOGGER = logging.Manager.getLogger.__code__
+_GET_ROOT = logging.getLogger.__code__
 _WHOLE_OBJECT = frozenset({"vars", "dir", "__reduce_ex__", "__reduce__", "__getstate__", "__dir__"})
 
 
@@ -30,7 +33,8 @@ class Observation:
 
     `names` are all attributes that it may touch, unless it `reflects`; of the namespaces in
     `whole` (by id) any name may have been read. `searched` says whether a module looked for its
-    members: 1 for parameters and modules, 2 for buffers as well.
+    members: 1 for parameters and modules, 2 for buffers as well. `loggers` are the names of those
+    that were asked for by name.
     """
 
     def __init__(self) -> None:
@@ -39,6 +43,7 @@ class Observation:
         self.whole: dict[int, dict] = {}
         self.reflects = False
         self.searched = 0
+        self.loggers: frozenset[str] = frozenset()
 
     def joined(self, other: Observation) -> Observation:
         """Return what ran in either; self where the other has nothing new."""
@@ -48,6 +53,7 @@ class Observation:
             and other.whole.keys() <= self.whole.keys()
             and other.reflects <= self.reflects
             and other.searched <= self.searched
+            and other.loggers <= self.loggers
         ):
             return self
         made = Observation()
@@ -56,6 +62,7 @@ class Observation:
         made.whole = self.whole | other.whole
         made.reflects = self.reflects or other.reflects
         made.searched = max(self.searched, other.searched)
+        made.loggers = self.loggers | other.loggers
         return made
 
 
@@ -80,9 +87,7 @@ class Observer:
         self._import: FrameType | None = None  # a module's body runs, in this frame
 
     def __enter__(self) -> Observer:
-        # What the garbage collector calls (callbacks, __del__) is not the function's doing.
-        self._collects = gc.isenabled()
-        gc.disable()
+        rest()
         self._before = cast(Any, sys.getprofile())
         if isinstance(self._before, Profiler):
             self._before.disable()
@@ -95,8 +100,7 @@ class Observer:
             self._before.enable()
         else:
             sys.setprofile(self._before)
-        if self._collects:
-            gc.enable()
+        work()
         found = [names_in(code) for code, _ in self.seen.codes.values()]
         quiet = [code.co_names for code in self._quiet.values()]
         named = (x.attributes for x in found)
@@ -128,7 +132,7 @@ class Observer:
             name, top = names.get("__name__"), _package_of(frame)
             if top in _OURS_TOO:
                 role = _OURS
-            elif top in QUIET:
+            elif top in QUIET and not str(name).startswith(FILES):
                 role = _QUIET
             else:
                 role = _LIBRARY if isinstance(name, str) and is_closed(name) else _USER
@@ -162,6 +166,10 @@ class Observer:
         role = self._role(frame)
         if role == _OURS:
             return
+        if role != _USER and frame.f_back is not None and self._role(frame.f_back) == _USER:
+            self._asked(frame, code)
+        if code is _GET_LOGGER and self._serves_user(frame):
+            self.seen.loggers |= {frame.f_locals["name"]}
         if role == _QUIET and (_package_of(frame) not in HOUSEKEEPING or self._serves_user(frame)):
             self._quiet[id(code)] = code
         if not self._is_the_users(frame):
@@ -194,7 +202,20 @@ class Observer:
         if asked is None:
             if isinstance(function.__self__, ModuleType):  # a method is another object each time
                 self._passed[id(function)] = function
-        elif self.refusal is None:
+        else:
+            self._refuse(frame, asked)
+
+    def _asked(self, frame: FrameType, code: CodeType) -> None:
+        """Notice a function in Python, called by the user's code, that tells of the process."""
+        name = f"{_package_of(frame)}.{code.co_qualname}"
+        if code is _GET_ROOT and not frame.f_locals["name"]:
+            self.seen.loggers |= {logging.root.name}
+        elif name in ASKING and frame.f_back is not None:
+            self._refuse(frame.f_back, name)
+
+    def _refuse(self, frame: FrameType, asked: str) -> None:
+        """Remember the first call whose answer may change, and who makes it."""
+        if self.refusal is None:
             caller, by = frame, ""
             while caller.f_back is not None and self._role(caller) == _LIBRARY:
                 by = caller.f_code.co_qualname

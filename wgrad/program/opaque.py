@@ -39,13 +39,14 @@ _PURE = frozenset({
 })  # fmt: skip
 _IMPURE = frozenset({
     "builtins.input", "builtins.open", "builtins.breakpoint", "builtins.compile",
-    "numpy.fromfile", "_codecs.open",
+    "numpy.fromfile", "_codecs.open", "_weakref.getweakrefcount", "_weakref.getweakrefs",
+    "_contextvars.copy_context",
 })  # fmt: skip
 # What only puts something out, or does nothing that a replay would miss.
 _HARMLESS = frozenset({
-    "sys.intern", "sys.exc_info", "sys.is_finalizing", "sys.getrecursionlimit",
-    "sys.audit", "posix.fspath", "nt.fspath", "gc.collect", "time.sleep", "_thread.allocate_lock",
-    "_thread.RLock", "_imp.lock_held", "_imp.acquire_lock", "_imp.release_lock",
+    "sys.intern", "sys.exc_info", "sys.is_finalizing", "sys.audit", "posix.fspath", "nt.fspath",
+    "gc.collect", "time.sleep", "_thread.allocate_lock", "_thread.RLock", "_imp.lock_held",
+    "_imp.acquire_lock", "_imp.release_lock",
 })  # fmt: skip
 _ASKS = frozenset({"now", "today", "utcnow"})  # of classes whose other methods only compute
 _WRITES = frozenset({"write", "writelines", "flush", "__enter__", "__exit__", "release", "close"})
@@ -54,7 +55,19 @@ QUIET = frozenset({
     "abc", "contextlib", "enum", "functools", "importlib", "logging", "re", "traceback", "typing",
     "types", "warnings", "weakref", "_weakrefset", "linecache", "tokenize",
 })  # fmt: skip
-# Of these, what reads no attribute of a user's object unless the user's code calls it: drivers log,
+FILES = ("importlib.metadata", "importlib.resources")  # modules of theirs that read those
+# Functions in Python, by their packages, that tell of the process, and not of their arguments. In
+# QUIET nothing else would be noticed, and what they look at lies out of sight elsewhere.
+ASKING = frozenset({
+    "linecache.getline", "linecache.getlines", "linecache.checkcache",
+    "logging.getLevelName", "logging.getLevelNamesMapping", "logging.getHandlerByName",
+    "logging.getHandlerNames", "logging.getLoggerClass", "logging.getLogRecordFactory",
+    "logging.Logger.hasHandlers", "logging.Logger.getChildren",
+    "multiprocessing.BaseProcess.name", "numpy.geterr", "numpy.geterrcall", "numpy.getbufsize",
+    "numpy.get_printoptions", "threading.Thread.name", "threading.Thread.daemon",
+    "tokenize.open", "traceback.extract_stack", "traceback.format_stack", "traceback.walk_stack",
+})  # fmt: skip
+# Of QUIET, what reads no attribute of a user's object unless the user's code calls it: drivers log,
 # and caches let go of what is dead, in some traces and not in others.
 HOUSEKEEPING = frozenset({
     "_weakrefset", "abc", "linecache", "logging", "tokenize", "traceback", "warnings", "weakref",

@@ -13,6 +13,7 @@ from itertools import islice
 from .ir import Program, Step
 
 GAP = 1 << 100  # between the numbers of neighbours: so often halved before all are numbered anew
+_NOBODY: dict[int, Step] = {}
 FURTHEST = 1000  # readers that are looked at before a path between two steps is taken for granted
 
 
@@ -111,11 +112,14 @@ class Order:
                     stack.append(reader)
         return False
 
-    def _readers_before(self, step: Step, end: int) -> Iterator[Step]:
-        for slot in step.writes():
-            for reader in self.readers.get(slot, {}).values():
-                if self._place[id(reader)] < end:
-                    yield reader
+    def _readers_before(self, step: Step, end: int) -> list[Step]:
+        place, readers = self._place, self.readers
+        return [
+            reader
+            for slot in step.writes()
+            for number, reader in readers.get(slot, _NOBODY).items()
+            if place[number] < end
+        ]
 
     # Changes.
     def replace(self, a: Step, b: Step, joined: Step) -> None:

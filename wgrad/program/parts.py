@@ -1,14 +1,13 @@
-"""Objects that only lead to others: methods, partial functions, views, references, cells."""
+"""Objects that only lead to others: methods, partial functions, views, cells."""
 
 from __future__ import annotations
 
 import contextvars
 import functools
 import types
-import weakref
 from typing import Any
 
-from .identity import Identities, context, is_filled, target
+from .identity import Identities, context, is_filled
 
 _VIEWS: Any = tuple(type(f({})) for f in (dict.keys, dict.values, dict.items))
 
@@ -36,9 +35,6 @@ def parts_of(x: Any, same: Identities) -> list[tuple[str, Any]] | None:
         return [("", x.__func__)]
     if isinstance(x, property):
         return [("", x.fget), (".setter", x.fset), (".deleter", x.fdel)]
-    if isinstance(x, weakref.ref):
-        same.values.append((target, x, target(x)))
-        return [("", x())]
     if isinstance(x, types.CellType):
         same.values.append((is_filled, x, is_filled(x)))
         if not is_filled(x):

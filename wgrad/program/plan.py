@@ -49,8 +49,11 @@ class Plan:
         return sum(self.blocks)
 
 
-def plan_memory(program: Program, device: Device) -> Plan:
-    """Return where every slot of a program lives on a device."""
+def plan_memory(program: Program, device: Device, settled: int = 0) -> Plan:
+    """Return where every slot of a program lives on a device.
+
+    What the first `settled` steps make lies in no input's memory: the run may still fail.
+    """
     memory = program.memory()
     position = {slot.index: i for i, slot in enumerate(program.inputs)}
     places = {slot: Place("input", i) for slot, i in position.items()}
@@ -64,7 +67,8 @@ def plan_memory(program: Program, device: Device) -> Plan:
             if out.index in target:
                 old = target[out.index]
                 free = last_read.get(old, -1) <= i and may_overwrite(step, memory[old], out)
-                places[out.index] = Place("input" if free else "swap", position[old])
+                in_place = free and i >= settled
+                places[out.index] = Place("input" if in_place else "swap", position[old])
             elif out.index not in places:
                 heir = next(
                     (

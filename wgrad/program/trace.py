@@ -18,20 +18,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from ..backends import families
 from ..backends.array import Array, Number, Storage
 from ..backends.base import Device
-from ..backends.families import (
-    Copy,
-    Family,
-    Full,
-    Gather,
-    InPlace,
-    Map,
-    Operands,
-    Place,
-    Random,
-    Write,
-)
 from ..backends.faults import Faults
 from ..backends.tracing import UNBACKED, Live, traced_by
 from ..backends.varying import Varying
@@ -206,7 +195,7 @@ class Tracer:
         """Return a view as the program sees it."""
         return Ref(self.slot_of(x), x.layout, x.dtype)
 
-    def _add(self, device: Device, work: Family, operands: Operands) -> Array:
+    def _add(self, device: Device, work: families.Family, operands: families.Operands) -> Array:
         self._one_device(device)
         refs = tuple([self.ref(x) if isinstance(x, Array) else _fixed(x) for x in operands])
         shape, dtype = work.result(operands)
@@ -249,24 +238,26 @@ class Tracer:
 
     def number(self, device: Device, x: Varying, dtype: DType) -> Array:
         """Return a number that each run reads anew as an array without axes."""
-        return self._add(device, Full((), x.live(), dtype), ())
+        return self._add(device, families.Full((), x.live(), dtype), ())
 
-    def noted(self, device: Device, work: Family, operands: Operands) -> Array | None:
+    def noted(
+        self, device: Device, work: families.Family, operands: families.Operands
+    ) -> Array | None:
         """Write down work of a kernel family, and return its result unless it is in place."""
-        if isinstance(work, Random):
+        if isinstance(work, families.Random):
             work = Draws(work.kind, *self._drawing, work.shape)
         out = self._add(device, work, operands)
-        if isinstance(work, InPlace):
+        if isinstance(work, families.InPlace):
             layout, (target, *values) = work.target, operands
             whole = layout.contiguous and layout.size == target.storage.size
-            moved = values[0] if whole and isinstance(work, Write) else None
+            moved = values[0] if whole and isinstance(work, families.Write) else None
             self._set_slot(target, self.made[out.storage], moved)
             return None
-        if isinstance(work, Copy):
+        if isinstance(work, families.Copy):
             self._follow(out, operands)
-        elif isinstance(work, Gather):
+        elif isinstance(work, families.Gather):
             self._follow(out, operands[:1], whole=False)
-        elif isinstance(work, Place):
+        elif isinstance(work, families.Place):
             around = None if work.fill is None or not out.dtype.is_integer else int(work.fill)
             self._follow(out, operands, None if around is None else (around, around))
         return out
@@ -276,7 +267,7 @@ class Tracer:
         if whole and fresh.layout.contiguous and fresh.storage.size == fresh.layout.size:
             self._set_slot(target, self.slot_of(fresh), fresh)
         else:
-            self.noted(device, *Write.of(target, fresh))
+            self.noted(device, *families.Write.of(target, fresh))
 
     # What other modules tell.
     def _root(self, x: Array) -> Roots | None:
@@ -396,7 +387,7 @@ class Tracer:
         flag = Ref(self.slot_of(failed), failed.layout.expand(shape), bool_)
         inputs = (flag, Ref(first, layout, dtype), Ref(now, layout, dtype))
         out = Slot(self.new_slot(dtype), shape, dtype)
-        work = Map(where.body, (bool_, dtype, dtype), shape, dtype)
+        work = families.Map(where.body, (bool_, dtype, dtype), shape, dtype)
         self.steps.append(Step(work, inputs, (out,)))
         self.origins.append(caller())
         self.current[storage] = out.index
@@ -444,6 +435,12 @@ class Tracer:
             replace(s, inputs=tuple([float(x) if isinstance(x, Live) else x for x in s.inputs]))
             for s in self.steps
         ]
+
+    def asks(self, what: str) -> None:
+        """Note that the function asks for what a replay would not ask for again."""
+        where = place(caller())
+        told = f"it calls {what} at {where}: the answer may be another at each call"
+        self.assigned = self.assigned or told
 
     def each_run(self, callback: Callable[..., None], *args: Any) -> None:
         """Call `callback(1, *args)` before every later run; with -1 to undo it when that fails."""

@@ -85,7 +85,7 @@ def take_apart(value: Any, leaves: list[Any], objects: list[Any]) -> Any:
         return kind, tuple([take_apart(x, leaves, objects) for x in value])
     if isinstance(value, dict):
         keys = tuple([_hashable(k, objects) for k in value])
-        return kind, keys, tuple([take_apart(x, leaves, objects) for x in value.values()])
+        return kind, keys, tuple([take_apart(x, leaves, objects) for x in kind.values(value)])
     return _hashable(value, objects)
 
 

@@ -26,6 +26,7 @@ import re
 import sys
 import threading
 import types
+import weakref
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any
@@ -48,6 +49,7 @@ from .identity import (
     is_filled,
     is_parameter,
     logging_of,
+    target,
     version,
 )
 from .names import first_use, names_in, names_of_class, nested
@@ -89,8 +91,16 @@ class TooMuchError(TraceError):
 class Walk:
     """What `roots` (name, object) lead to; with `ran`, only what that code reads."""
 
-    def __init__(self, roots: Sequence[tuple[str, Any]], ran: Observation | None, whole: bool):
+    def __init__(
+        self,
+        roots: Sequence[tuple[str, Any]],
+        ran: Observation | None,
+        whole: bool,
+        weakly: bool = False,
+    ):
         self.ran = ran
+        self._weakly = weakly  # then nothing is kept, and weak references are like others
+        self._references: list[tuple[tuple, weakref.ref]] = []
         self._all = whole  # whether any attribute may be read
         self.reads_all = False  # whether something that was met may read any attribute
         self.tokens: list[Any] = []
@@ -112,6 +122,11 @@ class Walk:
         for name, x in reversed(roots):
             self._stack.append(((name,), x, frozenset(), 0))
         self._empty_stack()
+        if weakly:
+            return
+        for name in sorted(ran.loggers) if ran is not None else ():
+            self._enter((f"logging.getLogger({name!r})",), logging.getLogger(name), frozenset(), 0)
+            self._empty_stack()
         for code, names in self.ran.codes.values() if self.ran is not None else ():
             if id(code) not in self._entered:  # reached in a way of its own, a registry for one
                 path = (code.co_qualname,)
@@ -124,8 +139,37 @@ class Walk:
             self._modules(("sys.modules",))
             self._empty_stack()
         self.same.names.append((type, tuple(self._objects), tuple(map(type, self._objects))))
+        self._follow_references()
         for name, x in global_dice():
             self.dice[id(x)] = (name,), x, state_of_dice(x)
+
+    def _follow_references(self) -> None:
+        """Watch what only weak references lead to, which is not to be kept alive by that.
+
+        So it is written down by value, and walked through anew whenever it is compared.
+        """
+        found = [
+            (p, r) for p, r in self._references if r() is not None and id(r()) not in self.seen
+        ]
+        if not found:
+            return
+        names = tuple((named(path), reference) for path, reference in found)
+        walk = Walk([(n, r()) for n, r in names], self.ran, self._all, weakly=True)
+        for path, token_ in zip(walk.paths, walk.tokens, strict=True):
+            self._note(path, token_)
+        self.reads_all = self.reads_all or walk.reads_all
+        self.refusal = self.refusal or walk.refusal
+        self.storages |= walk.storages
+        self.tensors |= walk.tensors
+        self.found += walk.found
+        self.dice |= walk.dice
+        self.seen |= walk.seen
+        self.places |= walk.places
+        # An id in a token stands for an object only as long as that lives.
+        alive = tuple(filter(None, map(_reference, walk.seen.values())))
+        self.same.values.append((_alive, alive, True))
+        look = functools.partial(_weak_tokens, self.ran, self._all)
+        self.same.values.append((look, names, walk.tokens))
 
     def _empty_stack(self) -> None:
         while self._stack:
@@ -160,6 +204,10 @@ class Walk:
         self._stack += found[::-1]
 
     def _enter(self, path: tuple, x: Any, names: frozenset[str], inside: int) -> None:
+        answer: Any = getattr(type(x), "__getattribute__", None)
+        if isinstance(answer, types.FunctionType) and not is_closed(answer.__module__):
+            self._answering(path, x)
+            return
         plain = token(x) if not isinstance(x, (type, np.void)) else None
         if plain is not None:
             self._note(path, plain)
@@ -183,6 +231,13 @@ class Walk:
         elif isinstance(x, type):
             self._note(path, ("class", id(x)))
             self._class(path, x)
+        elif isinstance(x, weakref.ref):
+            self._note(path, kind)
+            self.same.values.append((target, x, target(x)))
+            if self._weakly:
+                self._later(path, (("", x()),))
+            else:
+                self._references.append((path, x))
         elif not self._items(path, x, kind, inside):
             inner = parts_of(x, self.same)
             if inner is None:
@@ -190,6 +245,14 @@ class Walk:
             else:
                 self._note(path, kind)
                 self._later(path, inner, None, inside)
+
+    def _answering(self, path: tuple, x: Any) -> None:
+        """Ask nothing of an object whose class says by code of its own what attributes it has."""
+        self._meet(path, x)
+        self._note(path, (type(x), id(x)))
+        if len(path) == 2:
+            self._objects.append(x)
+        self._refuse(path, f"is {_a(type(x))}, whose __getattribute__ hides its state")
 
     def _meet(self, path: tuple, x: Any) -> None:
         """Remember an object, where it is, and how many were met before it."""
@@ -494,6 +557,25 @@ class Walk:
         keys = tuple(found[0])
         self.same.names.append((found[0].get, keys, tuple(found[0].values())))
         self._note(path, tuple(map(id, found[0].values())))
+
+
+def _reference(x: Any) -> weakref.ref | None:
+    try:
+        return weakref.ref(x)
+    except TypeError:  # plain containers, which tokens tell by what is in them
+        return None
+
+
+def _alive(references: tuple[weakref.ref, ...]) -> bool:
+    return all(r() is not None for r in references)
+
+
+def _weak_tokens(ran: Observation | None, whole: bool, names: tuple) -> list[Any] | None:
+    """Return what a walk finds at weak references now; None where that is too much."""
+    try:
+        return Walk([(n, r()) for n, r in names], ran, whole, weakly=True).tokens
+    except TooMuchError:
+        return None
 
 
 def read_each_run(kind: type) -> frozenset[str]:

@@ -87,7 +87,7 @@ class WebGpuDevice(Kernels):
         counts: Counter[int] = Counter()
         made = []
         for nbytes in sizes:
-            kind = size_class(nbytes, self.facts.largest_binding, self.facts.largest_buffer)
+            kind = size_class(nbytes, *self.pool.limits)
             key = kind, counts[kind]
             counts[kind] += 1
             found = self._blocks.get(key)

@@ -18,6 +18,7 @@ from ...layout import Layout, Shape, collapse
 from ...recent import Recent
 from .. import threefry
 from ..array import OPERANDS, Array, Body, Number, product_shape, reduced_shape
+from ..fold import Fold
 from . import reduce, scan, windows
 from .facts import Facts
 from .indexing import Indexing
@@ -25,7 +26,7 @@ from .launches import drawn
 from .launching import COPY, MAX_RANK, as_words, host_words, pack_dims, scalar_bits
 from .matmul import Products
 from .problem import Problem, Scratch
-from .variants import WIDE, map_source, random_source, reduce_source, scan_source
+from .variants import map_source, random_source, reduce_source, scan_source
 
 FLAT_QUADS = 512  # of a workgroup of map_flat: 256 threads, two each
 # Where numbers begin in the Params of map_flat and map_strided.
@@ -184,63 +185,59 @@ class Kernels(Indexing):
         return out
 
     # Reductions.
-    def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
+    def reduce(self, fold: Fold, x: Array, axes: Shape, dtype: DType) -> Array:
         if self._may_not_fit(x):
-            made = windows.reduce(self, kind, x, axes, dtype)
+            made = windows.reduce(self, fold, x, axes, dtype)
             if made is not None:
                 return made
-        wide = kind == "prod" and dtype.is_floating
-        fold = reduce.plan(x.layout, axes, self._busy, not self.facts.is_software, single=wide)
+        wide = fold.wide_for(dtype)
+        plan = reduce.plan(x.layout, axes, self._busy, not self.facts.is_software, wide is not None)
         shape = reduced_shape(x.shape, axes)
-        if fold is None:  # too many axes that cannot be merged
+        if plan is None:  # too many axes that cannot be merged
             kept = tuple(i for i in range(len(x.shape)) if i not in axes)
             moved = self.copy(x.view(x.layout.permute((*kept, *axes))))
-            return self.reduce(kind, moved, tuple(range(len(kept), len(x.shape))), dtype)
+            return self.reduce(fold, moved, tuple(range(len(kept), len(x.shape))), dtype)
         half = dtype is dtypes.float16  # which is folded as float32, and rounded in the end
         result = dtypes.float32 if half else dtype
-        part = WIDE if wide and fold.again else result
+        part = wide.dtype if wide is not None and plan.again else result
         kernel = self._kernel(
-            ("reduce", kind, x.dtype, part, fold.along, fold.grid),
+            ("reduce", fold, x.dtype, part, plan.along, plan.grid),
             "rw",
-            lambda: reduce_source(kind, x.dtype, part, fold.along, fold.grid),
+            lambda: reduce_source(fold, x.dtype, part, plan.along, plan.grid),
         )
-        out = self._empty(fold.shape, part)
-        self._launch(kernel, [x], out, fold.packed(), fold.threads)
-        if fold.again:
-            out = self.reduce("sum" if kind == "small sum" else kind, out, fold.again, result)
+        out = self._empty(plan.shape, part)
+        self._launch(kernel, [x], out, plan.packed(), plan.threads)
+        if plan.again:
+            out = self.reduce(fold.of or fold, out, plan.again, result)
         if half:
             out = self.map(COPY, (out,), (out.dtype,), out.shape, dtype)
         return out.view(Layout.dense(shape))
 
-    def scan(self, kind: str, x: Array, axis: int, back: bool) -> Array:
-        return self._scan(kind, x, axis, back, of_totals=False)
+    def scan(self, fold: Fold, x: Array, axis: int, back: bool) -> Array:
+        return self._scan(fold, x, axis, back, of_totals=False)
 
-    def _scan(self, kind: str, x: Array, axis: int, back: bool, of_totals: bool) -> Array:
+    def _scan(self, fold: Fold, x: Array, axis: int, back: bool, of_totals: bool) -> Array:
         """Scan a tensor, or the totals of its blocks, which are in range."""
         if x.layout.size == 0:
             return self._empty(x.shape, x.dtype)
         if self._may_not_fit(x):
-            made = windows.scan(self, kind, x, axis, back)
+            made = windows.scan(self, fold, x, axis, back)
             if made is not None:
                 return made
-        wide = kind == "prod" and x.dtype.is_floating
-        found = scan.plan(x.layout, axis, back, single=wide)
+        wide = fold.wide_for(x.dtype)
+        found = scan.plan(x.layout, axis, back, wide is not None)
         if found is None:  # too many axes that cannot be merged
-            return self._scan(kind, self.copy(x), axis, back, of_totals)
+            return self._scan(fold, self.copy(x), axis, back, of_totals)
         before, quarters = x, False
         if found.parts is not None:
-            quarters = kind == "sum" and x.dtype.is_floating and not of_totals
-            totals = self.reduce(
-                "small sum" if quarters else kind,
-                x.view(found.parts),
-                (axis + 1,),
-                WIDE if wide else x.dtype,
-            )
-            before = self._scan(kind, totals, axis, False, of_totals=True)
+            quarters = fold.scales and x.dtype.is_floating and not of_totals
+            part, kind = fold.small if quarters else fold, wide.dtype if wide else x.dtype
+            totals = self.reduce(part, x.view(found.parts), (axis + 1,), kind)
+            before = self._scan(fold, totals, axis, False, of_totals=True)
         kernel = self._kernel(
-            ("scan", kind, x.dtype, found.along, quarters),
+            ("scan", fold, x.dtype, found.along, quarters),
             "rrw",
-            lambda: scan_source(kind, x.dtype, found.along, quarters),
+            lambda: scan_source(fold, x.dtype, found.along, quarters),
         )
         out = self._empty(x.shape, x.dtype)
         self._launch(kernel, [x, before], out, found.packed, found.threads)

@@ -47,11 +47,18 @@ def pack_dims(extents: Shape, *strides: Shape) -> bytes:
     return struct.pack("<40I", *words)
 
 
+_FLOAT, _WORD = struct.Struct("<f"), struct.Struct("<I")
+
+
 def scalar_bits(value: Number, dtype: DType) -> int:
     """Return the bits of a number as a u32: how uniforms carry it."""
     if dtype.is_floating:
-        with np.errstate(over="ignore"):  # beyond float32 it is an infinity, as on the host
-            return int(np.float32(value).view(np.uint32))
+        try:
+            (bits,) = _WORD.unpack(_FLOAT.pack(value))
+            return bits
+        except OverflowError:
+            with np.errstate(over="ignore"):  # beyond float32 it is an infinity, as on the host
+                return int(np.float32(value).view(np.uint32))
     return int(value) & 0xFFFFFFFF
 
 

@@ -43,7 +43,7 @@ class Pool:
 
     def __init__(self, gpu: Gpu):
         self.gpu = gpu
-        self._limits = gpu.facts.largest_binding, gpu.facts.largest_buffer
+        self.limits = gpu.facts.largest_binding, gpu.facts.largest_buffer
         # Filled by destructors, which may run in any thread, even in the middle of `acquire`;
         # appending to a deque is atomic, so nothing is locked there.
         self.returned: deque[Buffer] = deque()
@@ -57,7 +57,7 @@ class Pool:
         """
         with self.gpu.lock:
             self._take_back()
-            wanted = size_class(nbytes, *self._limits)
+            wanted = size_class(nbytes, *self.limits)
             shelf = self._free.get(wanted, [])
             # Unpacked, not called: no handler of a signal comes before the storage has the buffer,
             # and whoever came before is seen.

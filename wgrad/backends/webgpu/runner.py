@@ -5,17 +5,19 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 from ...dtypes import DType
 from ...errors import DeviceError
 from ..array import Number, Storage
 from ..families import Draw
+from ..tracing import UNBACKED
 from .buffers import Buffer, Window
 from .eager import WebGpuDevice
 from .facts import HALF_FEATURE
 from .launches import Binding, Held, Launches, drawn
 from .launching import scalar_bits
-from .memory import GpuStorage
+from .memory import GpuStorage, size_class
 from .replay import Replay
 
 
@@ -47,13 +49,45 @@ class Runner:
         self._draws = [(start, *x.draw) for start, x in starts if x.draw is not None]
 
     def run(
-        self, inputs: Sequence[Storage], numbers: Sequence[Number], draw: Draw | None = None
+        self,
+        inputs: Sequence[Storage],
+        numbers: Sequence[Number],
+        draw: Draw | None = None,
+        spare: list[Any] | None = None,
     ) -> list[Storage]:
         """Run once: update `inputs` in place, and return the outputs' storages, in order.
 
-        `numbers` are what is read anew, and `draw` is needed where random numbers are drawn.
+        `numbers` are what is read anew, and `draw` is needed where random numbers are drawn. A run
+        that raises has changed nothing outside. Outputs may take the buffers in `spare`.
         """
-        outputs: list[Storage] = [self._fresh(held) for held in self.launches.outputs]
+        lent: list[Storage] = []
+        try:
+            outputs = [self._output(held, spare or [], lent) for held in self.launches.outputs]
+            self._run_into(outputs, inputs, numbers, draw)
+        except BaseException:
+            for storage in lent:
+                storage.buffer = UNBACKED  # whose memory is the lender's again
+            raise
+        return outputs
+
+    def _output(self, held: Held, spare: list[Any], lent: list[Storage]) -> Storage:
+        """Return memory for an output: a spare buffer, if one fits, or new."""
+        size = size_class(held.nbytes, *self.device.pool.limits)
+        for i, buffer in enumerate(spare):
+            if buffer.nbytes == size:
+                storage = self.device.unbacked(prod(held.shape))
+                lent.append(storage)
+                storage.buffer = spare.pop(i)
+                return storage
+        return self._fresh(held)
+
+    def _run_into(
+        self,
+        outputs: Sequence[Storage],
+        inputs: Sequence[Storage],
+        numbers: Sequence[Number],
+        draw: Draw | None,
+    ) -> None:
         swaps = {i: self._fresh(self.launches.inputs[i]) for i in self.launches.swaps}
         for i, now in enumerate(numbers):
             if now != self._last[i]:
@@ -69,7 +103,6 @@ class Runner:
         self._replay.run(key, lambda: self._bound(given))
         for i, fresh in swaps.items():
             inputs[i].buffer, fresh.buffer = fresh.buffer, inputs[i].buffer
-        return outputs
 
     def _fresh(self, held: Held) -> GpuStorage:
         return GpuStorage(self.device, self.device.pool, prod(held.shape), held.nbytes)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from .. import accuracy
+from ..accuracy import Accuracy
 from .arithmetic import abs_, clamp
 from .declare import by_kind, elementwise
 from .hyperbolic import sigmoid_slope, tanh
@@ -27,6 +29,7 @@ sigmoid = elementwise(
     wgsl="real_sigmoid(a)",
     numpy=_sigmoid,
     partials=(lambda a: sigmoid_slope(a),),
+    ulp=Accuracy(4, points=(88.72284, -88.72284)),
     doc="1 / (1 + e ** -a); never overflows.",
 )
 
@@ -40,6 +43,7 @@ logsigmoid = elementwise(
     wgsl="real_logsigmoid(a)",
     numpy=_logsigmoid,
     partials=(lambda a: sigmoid(-a),),
+    ulp=8,
     doc="log(sigmoid(a)), exact also where sigmoid is 0 or 1.",
 )
 
@@ -55,6 +59,7 @@ softplus = elementwise(
     numpy=_softplus,
     partials=(lambda a, b, c: where(greater(a * b, c), 1.0, sigmoid(a * b)), None, None),
     arguments=("x", "beta", "threshold"),
+    ulp=Accuracy(8, points=(20,), calls={"softplus": (1, 20)}),
     doc="log(1 + e ** (a * b)) / b, and a where a * b is greater than c.",
 )
 
@@ -71,6 +76,7 @@ relu = elementwise(
     numpy=lambda a: np.maximum(a, 0),
     partials=(lambda out: out > 0,),
     kind="number",
+    ulp=Accuracy(0, zeros=False),
     doc="max(a, 0), with slope 0 at 0; NaN stays NaN.",
 )
 leaky_relu = elementwise(
@@ -82,6 +88,7 @@ leaky_relu = elementwise(
         lambda a: where(greater(a, 0), 0.0, a),
     ),
     arguments=("x", "negative_slope"),
+    ulp=Accuracy(4, calls={"leaky_relu": (0.01,)}),
     doc="a, or a * b where a is not positive.",
 )
 hardtanh = elementwise(
@@ -91,6 +98,7 @@ hardtanh = elementwise(
     partials=(lambda a, b, c: logical_and(greater(a, b), less(a, c)), None, None),
     kind="number",
     arguments=("x", "min_val", "max_val"),
+    ulp=Accuracy(0, points=(1, 6), zeros=False, calls={"hardtanh": (-1, 1), "relu6": (0, 6)}),
     doc="a kept between b and c; unlike clamp it has slope 0 at both.",
 )
 hardsigmoid = elementwise(
@@ -98,6 +106,7 @@ hardsigmoid = elementwise(
     wgsl="nan_min(nan_max(a + 3.0, 0.0), 6.0) / 6.0",
     numpy=lambda a: np.minimum(np.maximum(a + 3, 0), 6) / 6,
     partials=(lambda a: where(less(abs_(a), 3), 1 / 6, _zero(a)),),
+    ulp=Accuracy(4, points=(3,)),
     doc="(a + 3) / 6 kept between 0 and 1.",
 )
 hardswish = elementwise(
@@ -105,6 +114,7 @@ hardswish = elementwise(
     wgsl="select(a * (nan_min(a + 3.0, 6.0) / 6.0), 0.0, a <= -3.0)",
     numpy=lambda a: np.where(a <= -3, 0, a * (np.minimum(a + 3, 6) / 6)),
     partials=(lambda a: where(less_equal(a, -3), 0.0, where(less(a, 3), a / 3 + 0.5, 1.0)),),
+    ulp=Accuracy(4, points=(3,)),
     doc="a * hardsigmoid(a).",
 )
 
@@ -117,12 +127,14 @@ def _elu_slope(a: Any, b: Any, c: Any, d: Any) -> Any:
     return where(greater(a, 0), c, exp(below * d) * (b * c * d))
 
 
+SELU = 1.6732632423543772, 1.0507009873554805  # alpha and scale, which keep mean 0 and variance 1
 elu = elementwise(
     "elu",
     wgsl="select(b * c * real_expm1(a * d), a * c, a > 0.0)",
     numpy=lambda a, b, c, d: np.where(a > 0, a * c, np.expm1(np.where(a > 0, 0, a) * d) * b * c),
     partials=(_elu_slope, None, None, None),
     arguments=("x", "alpha", "scale", "input_scale"),
+    ulp=Accuracy(8, calls={"elu": (1, 1, 1), "celu": (1, 1, 1), "selu": (*SELU, 1)}),
     doc="a * c, or b * c * (e ** (a * d) - 1) where a is not positive: ELU, SELU and CELU.",
 )
 
@@ -143,6 +155,7 @@ silu = elementwise(
     wgsl="real_silu(a)",
     numpy=_wide(lambda a: np.maximum(a, _LEAST) * _sigmoid(a)),
     partials=(_silu_slope,),
+    ulp=Accuracy(8, more=accuracy.tail),
     doc="a * sigmoid(a), also called swish.",
 )
 
@@ -165,6 +178,7 @@ mish = elementwise(
     wgsl="real_mish(a)",
     numpy=_wide(_mish),
     partials=(_mish_slope,),
+    ulp=Accuracy(8, more=accuracy.tail),
     doc="a * tanh(log(1 + e ** a)).",
 )
 
@@ -196,6 +210,7 @@ gelu_slope = elementwise(
     wgsl="gelu_slope(a)",
     numpy=_wide(_gelu_slope),
     partials=(_gelu_curvature,),
+    ulp=Accuracy(8, more=accuracy.tail, terms=1),
     doc="The derivative of gelu.",
 )
 gelu = elementwise(
@@ -203,6 +218,7 @@ gelu = elementwise(
     wgsl="real_gelu(a)",
     numpy=_wide(_gelu),
     partials=(lambda a: gelu_slope(a),),
+    ulp=Accuracy(8, more=accuracy.tail),
     doc="a times the probability that a normal number is smaller.",
 )
 
@@ -226,5 +242,6 @@ gelu_tanh = elementwise(
     wgsl="real_gelu_tanh(a)",
     numpy=_wide(_gelu_tanh),
     partials=(_gelu_tanh_slope,),
+    ulp=Accuracy(8, more=accuracy.tail),
     doc="gelu through a tanh: a / 2 * (1 + tanh(sqrt(2 / pi) * (a + 0.044715 * a ** 3))).",
 )

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import intervals
+from .. import accuracy, intervals
+from ..accuracy import Accuracy
 from ..families import Elementwise, with_dtype
 from .declare import by_kind, elementwise
 from .logic import (
@@ -30,6 +31,7 @@ add = elementwise(
     partials=(1, 1),
     kind="same",
     interval=intervals.add,
+    ulp=0.5,
     doc="a + b; for bools, or.",
 )
 subtract = elementwise(
@@ -39,6 +41,7 @@ subtract = elementwise(
     partials=(1, -1),
     kind="number",
     interval=intervals.subtract,
+    ulp=0.5,
     doc="a - b.",
 )
 multiply = elementwise(
@@ -48,6 +51,7 @@ multiply = elementwise(
     partials=(lambda b: b, lambda a: a),
     kind="same",
     interval=intervals.multiply,
+    ulp=0.5,
     doc="a * b; for bools, and.",
 )
 
@@ -61,8 +65,10 @@ def _of_weight(a: Any, b: Any) -> Any:
 
 def _weighted(a: Any, b: Any) -> Any:
     out = a * b
-    if isinstance(out, np.ndarray) and not np.isnan(np.min(out, initial=0)):
-        return out  # the usual case: to look at the results costs less than to choose each
+    if isinstance(out, np.ndarray):
+        least = np.minimum.reduce(out, axis=None, initial=0)
+        if least == least:  # no NaN, the usual case: a look costs less than to choose each
+            return out
     return np.where(np.logical_and(a == 0, np.isnan(out)), 0, out)
 
 
@@ -71,6 +77,7 @@ weighted: Elementwise = elementwise(
     wgsl="select(a * b, 0.0, a == 0.0)",
     numpy=_weighted,
     partials=(_of_weight, lambda a: a),
+    ulp=Accuracy(0.5, zeros=False),
     doc="a * b, and 0 where the weight a is 0, whatever b is: infinite and NaN too. A term that "
     "does not count, and a cotangent of 0, count as nothing.",
 )
@@ -86,6 +93,7 @@ divide = elementwise(
     wgsl="a / b",
     numpy=np.divide,
     partials=(_inverse, lambda out, b: -out / b),
+    ulp=4,
     doc="a / b, a float also for integers; x / 0 is an infinity, 0 / 0 is NaN.",
 )
 value_of = elementwise(
@@ -93,6 +101,7 @@ value_of = elementwise(
     wgsl="a",
     numpy=lambda a, b: np.positive(a),
     partials=(None, 1),
+    ulp=0,
     doc="a, with the derivatives of b.",
 )
 negative = elementwise(
@@ -102,6 +111,7 @@ negative = elementwise(
     partials=(-1,),
     kind="number",
     interval=intervals.negative,
+    ulp=0,
     doc="-a.",
 )
 positive = elementwise(
@@ -111,6 +121,7 @@ positive = elementwise(
     partials=(1,),
     kind="number",
     interval=intervals.same,
+    ulp=0,
     doc="a.",
 )
 reciprocal = elementwise(
@@ -118,6 +129,7 @@ reciprocal = elementwise(
     wgsl="1.0 / a",
     numpy=np.reciprocal,
     partials=(lambda out: -out * out,),
+    ulp=4,
     doc="1/a.",
 )
 square = elementwise(
@@ -127,6 +139,7 @@ square = elementwise(
     partials=(lambda a: 2 * a,),
     kind="number",
     interval=intervals.square,
+    ulp=4,
     doc="a * a.",
 )
 
@@ -138,6 +151,7 @@ abs_ = elementwise(
     partials=(lambda a: sign(a),),
     kind="number",
     interval=intervals.absolute,
+    ulp=0,
     doc="|a|.",
 )
 sign: Elementwise = elementwise(
@@ -148,6 +162,7 @@ sign: Elementwise = elementwise(
     partials=(0,),
     kind="number",
     interval=intervals.sign,
+    ulp=0,
     doc="-1, 0 or 1 by the sign of a; NaN stays NaN; its slope is 0.",
 )
 
@@ -165,6 +180,7 @@ maximum = elementwise(
     partials=(lambda a, b: _winner(a > b, a, b), lambda a, b: _winner(b > a, a, b)),
     kind="same",
     interval=intervals.maximum,
+    ulp=Accuracy(0, zeros=False),
     doc="The larger of a and b; NaN if either is; a tie shares the gradient.",
 )
 minimum = elementwise(
@@ -174,6 +190,7 @@ minimum = elementwise(
     partials=(lambda a, b: _winner(a < b, a, b), lambda a, b: _winner(b < a, a, b)),
     kind="same",
     interval=intervals.minimum,
+    ulp=Accuracy(0, zeros=False),
     doc="The smaller of a and b; NaN if either is; a tie shares the gradient.",
 )
 clamp = elementwise(
@@ -188,6 +205,7 @@ clamp = elementwise(
     kind="number",
     arguments=("x", "min", "max"),
     interval=intervals.clamp,
+    ulp=Accuracy(0, zeros=False),
     doc="a kept between b and c, bounds included; its slope is 1 at both; c where b is greater "
     "than c; NaN stays NaN.",
 )
@@ -210,5 +228,6 @@ lerp = elementwise(
     numpy=_lerp,
     partials=(lambda c: 1 - c, lambda c: c, lambda a, b: b - a),
     arguments=("start", "end", "weight"),
+    ulp=Accuracy(4, points=(0.5, 1), more=accuracy.weights, terms=2),
     doc="a + c * (b - a): exactly a where the weight c is 0, b where it is 1.",
 )

@@ -13,6 +13,7 @@ from typing import Any
 from ...backends.array import Body
 from ...core import register
 from ...dtypes import DType
+from ..accuracy import Accuracy
 from ..families import ARGUMENTS, Elementwise
 from ..intervals import Rule
 
@@ -26,16 +27,19 @@ def elementwise(
     kind: str = "float",
     arguments: Sequence[str] = (),
     interval: Rule | None = None,
+    ulp: float | Accuracy | None = None,
     doc: str,
 ) -> Elementwise:
     """Declare an elementwise op of as many inputs as it has partials; a number is a constant one.
 
     `kind` is one of `Elementwise`'s. `arguments` names the inputs where the standard does not;
-    `interval` says what integer results lie between (ops/intervals.py).
+    `interval` says what integer results lie between (ops/intervals.py). `ulp` is the largest error
+    that a result of floats may have, and every op that computes in floats states it.
     """
     rules = [_constant(p) if isinstance(p, (int, float)) else p for p in partials]
     names = arguments or ARGUMENTS[len(rules)]
-    op = Elementwise(name, Body(name, wgsl, numpy), kind, rules, names, doc, interval)
+    accuracy = Accuracy(ulp) if isinstance(ulp, (int, float)) else ulp
+    op = Elementwise(name, Body(name, wgsl, numpy), kind, rules, names, doc, interval, accuracy)
     register(op)
     return op
 

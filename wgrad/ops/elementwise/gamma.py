@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..accuracy import Accuracy
 from ..families import Elementwise
 from .declare import elementwise
 from .transcendental import polynomial
@@ -130,6 +131,23 @@ def _positive_zeta(s: float, q: np.ndarray, c: float) -> np.ndarray:
     return total + c * (y / c) ** (1 - s) * tail
 
 
+def _zeta_difference(s: float, d: np.ndarray, c: float) -> np.ndarray:
+    """Return the sum of ((m + d) / c) ** -s - ((m - d) / c) ** -s over m = 1/2, 3/2, ...
+
+    For |d| <= 1/4, where the two sums would cancel. From `m` on by derivatives of the sum.
+    """
+    total = np.zeros_like(d)
+    for i in range(32):
+        m = i + 0.5
+        total = total + ((m - d) / c) ** -s * np.expm1(s * np.log1p(-2 * d / (m + d)))
+    at, step = np.full_like(d, 32.5), s / c
+    rest, power = np.zeros_like(d), np.ones_like(d)
+    for k in (1, 3, 5):
+        rest = rest + power * _positive_zeta(s + k, at, c) / math.factorial(k)
+        power = power * (d / c) ** 2 * (s + k) * (s + k + 1)
+    return total - 2 * d * step * rest
+
+
 def _polygamma(x: np.ndarray, n: float) -> np.ndarray:
     s, order = n + 1.0, int(n)
     below, fraction = x < 0, x - np.floor(x)
@@ -138,6 +156,12 @@ def _polygamma(x: np.ndarray, n: float) -> np.ndarray:
     other = _positive_zeta(s, np.ceil(x) - x, c) - _positive_zeta(s, np.where(below, 1 - x, 1), c)
     sign = -1.0 if order % 2 == 0 else 1.0  # (-1) ** s
     found = np.where(below, found + sign * other, found)
+    d = x - (np.floor(x) + 0.5)  # exact, where the fraction of a small x is rounded
+    near = below & (np.abs(d) <= 0.25)
+    if order % 2 == 0 and near.any():
+        d = np.where(near, d, 0)
+        apart = _zeta_difference(s, d, c) + _positive_zeta(s, np.where(below, 1 - x, 1), c)
+        found = np.where(near, apart, found)
     for i in range(1, order + 1):
         found = found * (i / c)
     return np.where(x == np.inf, 0.0, sign * found / c)
@@ -148,6 +172,7 @@ polygamma: Elementwise = elementwise(
     wgsl="real_polygamma(a, b)",
     numpy=_wide(_polygamma),
     partials=(lambda a, b: polygamma(a, b + 1), None),
+    ulp=Accuracy(8, points=(1, 10), terms=1, calls={"polygamma 1": (1,), "polygamma 3": (3,)}),
     doc="The b-th derivative of digamma at a, for a whole number b of at least 1.",
 )
 digamma = elementwise(
@@ -155,6 +180,7 @@ digamma = elementwise(
     wgsl="real_digamma(a)",
     numpy=_wide(_digamma),
     partials=(lambda a: polygamma(a, 1.0),),
+    ulp=Accuracy(8, points=(1, 2, 6), terms=1),
     doc="The derivative of lgamma; NaN at negative integers, an infinity of -a's sign at 0.",
 )
 lgamma = elementwise(
@@ -162,5 +188,6 @@ lgamma = elementwise(
     wgsl="real_lgamma(a)",
     numpy=_wide(_lgamma),
     partials=(lambda a: digamma(a),),
+    ulp=Accuracy(8, points=(0.75, 1, 1.5, 2, 3, 8), terms=1),
     doc="The logarithm of the absolute value of the gamma function; infinite at 0, -1, -2, ...",
 )

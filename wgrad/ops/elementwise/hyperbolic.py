@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..accuracy import Accuracy
 from ..families import Elementwise
 from .declare import elementwise
 from .transcendental import sqrt
@@ -14,6 +15,7 @@ sinh = elementwise(
     wgsl="real_sinh(a)",
     numpy=np.sinh,
     partials=(lambda a: cosh(a),),
+    ulp=Accuracy(4, points=(1, 89.415986)),
     doc="The hyperbolic sine.",
 )
 cosh: Elementwise = elementwise(
@@ -21,6 +23,7 @@ cosh: Elementwise = elementwise(
     wgsl="real_cosh(a)",
     numpy=np.cosh,
     partials=(lambda a: sinh(a),),
+    ulp=Accuracy(4, points=(1, 89.415986)),
     doc="The hyperbolic cosine.",
 )
 # 1 - tanh(a) ** 2 and sigmoid(a) * (1 - sigmoid(a)) have no digits left where the functions are
@@ -37,6 +40,7 @@ sigmoid_slope: Elementwise = elementwise(
     wgsl="sigmoid_slope(a)",
     numpy=_sigmoid_slope,
     partials=(lambda out, a: -out * tanh(0.5 * a),),
+    ulp=6,
     doc="The derivative of sigmoid, with all its digits.",
 )
 tanh: Elementwise = elementwise(
@@ -44,6 +48,7 @@ tanh: Elementwise = elementwise(
     wgsl="real_tanh(a)",
     numpy=np.tanh,
     partials=(lambda a: 4 * sigmoid_slope(2 * a),),
+    ulp=Accuracy(4, points=(0.625, 9, 10)),
     doc="The hyperbolic tangent; never overflows.",
 )
 asinh = elementwise(
@@ -51,6 +56,7 @@ asinh = elementwise(
     wgsl="real_asinh(a)",
     numpy=np.arcsinh,
     partials=(lambda a: 1 / hypot(a, 1.0),),
+    ulp=Accuracy(4, points=(1e-4, 2.0**28, 1)),
     doc="The number whose hyperbolic sine is a.",
 )
 acosh = elementwise(
@@ -58,6 +64,7 @@ acosh = elementwise(
     wgsl="real_acosh(a)",
     numpy=np.arccosh,
     partials=(lambda a: 1 / (sqrt(a - 1) * sqrt(a + 1)),),
+    ulp=Accuracy(4, points=(1, 2.0**28)),
     doc="The positive number whose hyperbolic cosine is a; its slope at 1 is infinite.",
 )
 atanh = elementwise(
@@ -65,5 +72,6 @@ atanh = elementwise(
     wgsl="real_atanh(a)",
     numpy=np.arctanh,
     partials=(lambda a: 1 / ((1 - a) * (1 + a)),),
+    ulp=Accuracy(4, points=(1, 1e-4, 0.2)),
     doc="The number whose hyperbolic tangent is a; infinite at -1 and 1.",
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .. import accuracy
+from ..accuracy import Accuracy
 from ..families import Elementwise
 from .arithmetic import maximum
 from .declare import elementwise
@@ -21,6 +23,7 @@ binary_cross_entropy: Elementwise = elementwise(
         lambda a, b: (a - b) / maximum(a * (1 - a), 1e-12),
         lambda a: binary_cross_entropy(a, 1.0) - binary_cross_entropy(a, 0.0),
     ),
+    ulp=Accuracy(8, within=(0, 1), more=accuracy.shares),
     doc="-(b * log(a) + (1 - b) * log(1 - a)), with logarithms of at least -100; the slope does "
     "not vanish where they are kept there.",
 )

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import intervals
+from .. import accuracy, intervals
+from ..accuracy import Accuracy
 from ..families import Elementwise
 from .arithmetic import sign
 from .declare import by_kind, elementwise
@@ -21,6 +22,7 @@ def _rounding(name: str, function: Callable, doc: str) -> Elementwise:
         partials=(0,),
         kind="number",
         interval=intervals.same,
+        ulp=Accuracy(0, points=(0.5, 1, 2.0**23)),
         doc=f"{doc}; integers stay; the slope is 0.",
     )
 
@@ -46,6 +48,7 @@ floor_divide: Elementwise = elementwise(
     partials=(0, 0),
     kind="number",
     interval=intervals.floor_divide,
+    ulp=Accuracy(4, more=accuracy.quotients),
     doc="a / b rounded down; integers stay integers, and a // 0 is 0 of them; its slope is 0.",
 )
 remainder = elementwise(
@@ -55,6 +58,7 @@ remainder = elementwise(
     partials=(1, lambda a, b: -floor_divide(a, b)),
     kind="number",
     interval=intervals.remainder,
+    ulp=Accuracy(4, more=accuracy.quotients),
     doc="a - b * floor(a / b), exact and of b's sign; of integers a % 0 is 0, of floats NaN.",
 )
 
@@ -63,6 +67,7 @@ copysign: Elementwise = elementwise(
     wgsl="copy_sign(a, b)",
     numpy=np.copysign,
     partials=(lambda a, b: sign(a) * copysign(sign(a), b), 0),
+    ulp=0,
     doc="|a| with the sign of b, also of zeros; its slope is 0 at 0.",
 )
 nextafter = elementwise(
@@ -70,6 +75,7 @@ nextafter = elementwise(
     wgsl="next_after(a, b)",
     numpy=np.nextafter,
     partials=(1, 0),
+    ulp=0,
     doc="The float beside a on the side of b, a itself where they are equal.",
 )
 signbit = elementwise(

@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 
+from .. import accuracy
+from ..accuracy import Accuracy
 from ..families import Elementwise
 from .arithmetic import clamp
 from .declare import elementwise
@@ -26,6 +28,7 @@ erfc = elementwise(
     wgsl="real_erfc(a)",
     numpy=_erfc,
     partials=(lambda a: (-2 / _ROOT) * bell(a),),
+    ulp=Accuracy(8, points=(0.5, 1, 10.05, -1), more=accuracy.erfc_tail),
     doc="1 - erf(a), which keeps its digits where it is small.",
 )
 
@@ -51,6 +54,7 @@ erfinv = elementwise(
     wgsl="real_erfinv(a)",
     numpy=_erfinv,
     partials=(lambda out: (_ROOT / 2) * exp(out * out),),
+    ulp=Accuracy(8, points=(1, 0.9965), more=accuracy.near_one),
     doc="The x with erf(x) = a: infinite at 1 and -1, NaN beyond.",
 )
 
@@ -91,6 +95,9 @@ sinc_ratio: Elementwise = elementwise(
     wgsl="sinc_ratio(a, b)",
     numpy=_sinc_ratio,
     partials=(lambda a, b: -(math.pi**2) * clamp(a, -_MOST, _MOST) * sinc_ratio(a, b + 1), None),
+    ulp=Accuracy(
+        8, points=(0.5, 1, 2.5), terms=1, calls={"sinc_ratio 1": (1,), "sinc_ratio 2": (2,)}
+    ),
     doc="j(z) / z ** b with z = pi a and the spherical Bessel function j of order b.",
 )
 sinc = elementwise(
@@ -98,6 +105,7 @@ sinc = elementwise(
     wgsl="real_sinc(a)",
     numpy=_sinc,
     partials=(lambda a: -(math.pi**2) * clamp(a, -_MOST, _MOST) * sinc_ratio(a, 1.0),),
+    ulp=Accuracy(8, points=(0.5, 1, 2.5)),
     doc="sin(pi a) / (pi a): 1 at 0, exactly 0 at other integers and at infinity.",
 )
 
@@ -135,6 +143,9 @@ i0_ratio: Elementwise = elementwise(
     wgsl="i0_ratio(a, b)",
     numpy=_i0_ratio,
     partials=(lambda a, b: a * i0_ratio(a, b + 1), None),
+    ulp=Accuracy(
+        8, within=(-91.9, 91.9), points=(7.75,), calls={"i0_ratio 1": (1,), "i0_ratio 2": (2,)}
+    ),
     doc="I(a) / a ** b with the modified Bessel function I of order b.",
 )
 i0 = elementwise(
@@ -142,5 +153,6 @@ i0 = elementwise(
     wgsl="real_i0(a)",
     numpy=_i0,
     partials=(lambda a: a * i0_ratio(a, 1.0),),
+    ulp=Accuracy(8, points=(7.75, 91.9)),
     doc="The modified Bessel function of order 0.",
 )

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from ...core import REGISTRY, Value, apply
+from .. import accuracy
+from ..accuracy import Accuracy
 from ..families import with_dtype
 from .arithmetic import abs_, clamp, weighted
 from .declare import elementwise
@@ -65,17 +67,24 @@ power = elementwise(
     numpy=_power,
     partials=(_power_base, _power_exponent),
     kind="number",
+    ulp=Accuracy(8, more=accuracy.powers),
     doc="a ** b; (-3) ** 2 is 9, 0 ** 0 is 1, a negative base with a fractional exponent is NaN.",
 )
 
 exp = elementwise(
-    "exp", wgsl="real_exp(a)", numpy=np.exp, partials=(lambda out: out,), doc="e ** a."
+    "exp",
+    wgsl="real_exp(a)",
+    numpy=np.exp,
+    partials=(lambda out: out,),
+    ulp=Accuracy(4, points=(88.72284, -87.33655, -103.97, 0.3465736)),
+    doc="e ** a.",
 )
 exp2 = elementwise(
     "exp2",
     wgsl="real_exp2(a)",
     numpy=np.exp2,
     partials=(lambda out: math.log(2) * out,),
+    ulp=Accuracy(4, points=(128, -126, -149, 0.5)),
     doc="2 ** a, exact for integers.",
 )
 expm1 = elementwise(
@@ -83,6 +92,7 @@ expm1 = elementwise(
     wgsl="real_expm1(a)",
     numpy=np.expm1,
     partials=(lambda a: exp(a),),
+    ulp=Accuracy(4, points=(88.72284, -17, 1e-8, 0.3465736)),
     doc="e ** a - 1, which keeps its digits where a is near 0.",
 )
 log = elementwise(
@@ -90,6 +100,7 @@ log = elementwise(
     wgsl="real_log(a)",
     numpy=np.log,
     partials=(lambda a: 1 / a,),
+    ulp=Accuracy(4, points=(1, 2**-0.5, 2**0.5)),
     doc="The natural logarithm; log(0) is -inf, of a negative number NaN.",
 )
 log1p = elementwise(
@@ -97,6 +108,7 @@ log1p = elementwise(
     wgsl="real_log1p(a)",
     numpy=np.log1p,
     partials=(lambda a: 1 / (1 + a),),
+    ulp=Accuracy(4, points=(-1, 0.25, -0.25, 2**0.5 - 1, 1e-8, 2.0**24)),
     doc="log(1 + a), which keeps its digits where a is near 0.",
 )
 log2 = elementwise(
@@ -104,6 +116,7 @@ log2 = elementwise(
     wgsl="real_log2(a)",
     numpy=np.log2,
     partials=(lambda a: (1 / math.log(2)) / a,),
+    ulp=Accuracy(4, points=(1, 2**-0.5, 2**0.5)),
     doc="The logarithm to base 2, exact for powers of 2.",
 )
 log10 = elementwise(
@@ -111,6 +124,7 @@ log10 = elementwise(
     wgsl="real_log10(a)",
     numpy=np.log10,
     partials=(lambda a: (1 / math.log(10)) / a,),
+    ulp=Accuracy(4, points=(1, 2**-0.5, 10)),
     doc="The logarithm to base 10.",
 )
 
@@ -126,6 +140,7 @@ logaddexp = elementwise(
     wgsl="real_logaddexp(a, b)",
     numpy=np.logaddexp,
     partials=(_share, lambda a, b: _share(b, a)),
+    ulp=Accuracy(4, points=(0.6931472, 1), terms=2),
     doc="log(e ** a + e ** b); never overflows.",
 )
 sqrt = elementwise(
@@ -133,6 +148,7 @@ sqrt = elementwise(
     wgsl="sqrt(a)",
     numpy=np.sqrt,
     partials=(lambda out: 0.5 / out,),
+    ulp=4,
     doc="The square root; its slope at 0 is infinite.",
 )
 
@@ -201,5 +217,6 @@ erf = elementwise(
     wgsl="real_erf(a)",
     numpy=_erf,
     partials=(lambda a: (2 / math.sqrt(math.pi)) * bell(a),),
+    ulp=Accuracy(8, points=(1, 4)),
     doc="The error function: the share of a normal distribution within a * sqrt(2) of its mean.",
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from ...backends.array import Number
 from ...backends.tracing import Live
+from ...dtypes import held
 from ...layout import Layout, Shape
 from ..slots import Ref, Slot
 
@@ -92,6 +94,8 @@ class Calls:
 
     calls: list[Call] = field(default_factory=list)
     results: list[tuple[Slot, Arrayed]] = field(default_factory=list)
+    # What bodies do, over operands of some dtypes: one dict serves all steps of a program.
+    bodies: dict[Any, Any] = field(default_factory=dict)
     _wide: dict[Arrayed, Temp] = field(default_factory=dict)
 
     def add(
@@ -126,7 +130,7 @@ def arrayed(x: Arrayed | Number, dtype: np.dtype) -> Arrayed:
     """Return an argument as an array; a number as one without axes."""
     if not isinstance(x, NUMBERS):
         return x
-    return Fixed(np.array(x, dtype), x if isinstance(x, Live) else None)
+    return Fixed(held(x, dtype), x if isinstance(x, Live) else None)
 
 
 def compact(x: Ref | Temp | Number) -> Arrayed | Number:
@@ -168,9 +172,20 @@ def dtype_of(x: Arrayed) -> np.dtype:
 
 def common_shape(args: Sequence[Argument], rank: int) -> Shape:
     """Return the shape that arguments of `rank` axes, and numbers, broadcast to."""
-    shapes = [shape_of(x) for x in args if isinstance(x, Arrayed)]
+    return _broadcast(rank, *[shape_of(x) for x in args if isinstance(x, (Ref, Temp, Fixed))])
+
+
+@lru_cache(maxsize=1024)
+def _broadcast(rank: int, *shapes: Shape) -> Shape:
     return np.broadcast_shapes((1,) * rank, *shapes)
 
 
 def listed(args: Sequence) -> str:
-    return ", ".join(f"{{{i}}}" for i in range(len(args)))
+    return _LISTS[len(args)] if len(args) < len(_LISTS) else _list(len(args))
+
+
+def _list(count: int) -> str:
+    return ", ".join([f"{{{i}}}" for i in range(count)])
+
+
+_LISTS = [_list(n) for n in range(8)]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...backends.tracing import Live
-from ...layout import Layout, contiguous_strides
+from ...layout import Layout
 from .calls import Drawn, Fixed, Plain
 
 _ALIGNED = 64  # bytes: a cache line, and the widest vector register
@@ -70,7 +70,8 @@ class Names:
     def view(self, memory: Static | Moving, layout: Layout, dtype: np.dtype) -> str:
         """Return the name of a view of memory."""
         if layout.contiguous:  # strides of single elements say nothing
-            layout = Layout(layout.shape, contiguous_strides(layout.shape), layout.offset)
+            dense = Layout.dense(layout.shape)
+            layout = Layout(dense.shape, dense.strides, layout.offset) if layout.offset else dense
         key = memory, layout, dtype
         if isinstance(memory, Moving) and layout == Layout.dense((memory.size,)):
             return memory.name

@@ -7,18 +7,20 @@ it hands out; parameters are updated in place. The results are the interpreter's
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from ...backends import threefry
 from ...backends.array import Storage
 from ...backends.base import Device
-from ...backends.families import Draw
+from ...backends.families import Argsort, Draw, Scan, ScatterAdd, Searchsorted
 from ...errors import OutOfMemoryError
 from ...layout import Layout
-from ..ir import Program, Step
+from ..ir import Batch, Draws, Program, Step
 from ..limits import Limits
-from ..plan import Place, plan_memory
+from ..plan import Place, Plan, nbytes, plan_memory
+from ..risks import risks_first
 from ..slots import Ref
 from .calls import Argument, Call, Temp
 from .homes import Registers, settle
@@ -28,7 +30,7 @@ from .steps import calls_of
 # Nothing is compiled for these graphs, so nothing bounds them. Steps that the passes would lay
 # into one dispatch cost the same apart.
 LIMITS = Limits(
-    folds_products=True,
+    folds_wide=True,
     buffers=1 << 30,
     numbers=1 << 30,
     statements=256,  # joining costs the square of them
@@ -40,13 +42,30 @@ LIMITS = Limits(
 WITHOUT = ("batches",)
 
 
+# Steps for which NumPy takes memory as it goes, and the bytes from which it may not get them. One
+# that writes into a view takes memory only before it writes.
+_TAKES = Scan, ScatterAdd, Argsort, Searchsorted, Draws
+_MUCH = 1 << 22
+
+
+def _is_risky(step: Step, device: Device) -> bool:
+    """Whether a step may fail for want of memory in the midst of a run."""
+    if isinstance(step.work, Batch):
+        return any(_is_risky(part, device) for part in step.work.parts)
+    sizes = [x.layout.size * device.itemsize(x.dtype) for x in step.refs()]
+    sizes += [nbytes(out, device) for out in step.outs]
+    return isinstance(step.work, _TAKES) and max(sizes) >= _MUCH
+
+
 class NumpyExecutor:
     """A program ready to run on the NumPy device; `source` is what runs."""
 
     def __init__(self, program: Program, device: Device):
+        program, settled = risks_first(program, lambda step: _is_risky(step, device))
         self.program = program
         self.device = device
-        source = _Source(program, device)
+        self.plan: Plan = plan_memory(program, device, settled)
+        source = _Source(program, device, self.plan)
         self.source = source.text
         self.block_bytes = source.block_bytes
         space = {**source.names.space, "Storage": Storage, "device": device}
@@ -59,7 +78,9 @@ class NumpyExecutor:
         # until the collector comes by.
         getattr(self, "_space", {}).clear()
 
-    def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
+    def run(
+        self, inputs: Sequence[Storage], draw: Draw, spare: list[Any] | None = None
+    ) -> list[Storage]:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
         try:
             return self._run(inputs, draw)
@@ -70,10 +91,9 @@ class NumpyExecutor:
 class _Source:
     """The text of one program, and the names in it."""
 
-    def __init__(self, program: Program, device: Device):
+    def __init__(self, program: Program, device: Device, plan: Plan):
         self.program = program
         self.slots = program.memory()
-        plan = plan_memory(program, device)
         self.places = plan.places
         self.names = Names()
         self.registers = Registers()
@@ -85,8 +105,9 @@ class _Source:
             self.memory[Place("swap", i)] = Moving(f"w{i}", slot.size)
         for i, index in enumerate(program.outputs):
             self.memory[Place("output", i)] = Moving(f"y{i}", self.slots[index].size)
+        bodies: dict[Any, Any] = {}
         lowered = [
-            (step, [settle(part, self.places.__getitem__) for part in calls_of(step)])
+            (step, [settle(part, self.places.__getitem__) for part in calls_of(step, bodies)])
             for step in program.steps
         ]
         assigned = [[self.registers.assign(calls) for calls in parts] for _, parts in lowered]
@@ -138,10 +159,9 @@ class _Source:
         for note in self.names.notes:
             yield f"# {note}"
         yield "def run(inputs, draw):"
-        head = [*self._inputs(), *self.names.start, *self._fresh()]
-        yield from _indented(head)
+        yield from _indented([*self._inputs(), *self._fresh()])
         yield "    with errstate(all='ignore'):"
-        yield from _indented(body, 2)
+        yield from _indented([*self.names.start, *body], 2)  # numbers may be too large for a dtype
         if all(line.startswith("#") for line in body):
             yield "        pass"
         swaps = [p for p in self._used() if p.kind == "swap"]

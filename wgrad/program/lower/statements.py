@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from ...backends.array import Body, Number
-from ...backends.numpy import REDUCERS, accumulator
+from ...backends.families import number_key
+from ...backends.fold import Fold
 from ...layout import Layout
-from ..graph import Fold, Graph, Inside, Lookup, Position, Statement
+from ..graph import Graph, Inside, Lookup, Position, Statement
 from ..slots import Ref, Slot
 from .bodies import Part, Scalar, parts
 from .calls import (
@@ -72,7 +73,7 @@ def _map(made: Calls, s: Statement, args: list, rank: int) -> Temp:
     """Add an elementwise body: part by part where those are known, else as one call."""
     body, dtype = s.what, s.out.numpy
     assert isinstance(body, Body)
-    found = parts(body, [x if isinstance(x, NUMBERS) else dtype_of(x) for x in args])
+    found = _parts(made, body, [x if isinstance(x, NUMBERS) else dtype_of(x) for x in args])
     if found is None:
         ready = [arrayed(x, kind.computes) for x, kind in zip(args, s.dtypes, strict=True)]
         text = f"copyto({{out}}, {{f}}({listed(args)}), 'unsafe')"
@@ -87,6 +88,14 @@ def _map(made: Calls, s: Statement, args: list, rank: int) -> Temp:
 
         results.append(_part(made, part, [known(x) for x in part.args], rank))
     return results[-1] if results[-1].dtype == dtype else made.copy(results[-1], dtype)
+
+
+def _parts(made: Calls, body: Body, operands: list) -> list[Part] | None:
+    """Return what a body does, found out once for operands that are alike."""
+    key = body, *[number_key(x) if isinstance(x, NUMBERS) else x for x in operands]
+    if key not in made.bodies:
+        made.bodies[key] = parts(body, operands)
+    return made.bodies[key]
 
 
 def _part(made: Calls, part: Part, args: list[Arrayed], rank: int) -> Temp:
@@ -106,8 +115,8 @@ def _fold(made: Calls, graph: Graph, s: Statement, x: Arrayed) -> Arrayed:
     if not graph.axes:
         return made.copy(expanded(x, graph.shape), s.out.numpy)
     x = expanded(x, graph.shape)
-    kind = accumulator(s.what.kind, s.out, prod(graph.shape[a] for a in graph.axes))
-    args, function = (x, Plain(kind)), REDUCERS[s.what.kind].reduce
+    kind = s.what.accumulator(s.out.computes, prod(graph.shape[a] for a in graph.axes))
+    args, function = (x, Plain(kind)), s.what.numpy.reduce
     found = f"{{f}}({{0}}, {graph.axes}, {{1}}"
     steps = strides_of(x)
     kept = [steps[a] for a, n in enumerate(graph.shape) if a not in graph.axes and n != 1]

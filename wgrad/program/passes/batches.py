@@ -10,10 +10,12 @@ from ..ir import Batch, Program, Step
 from ..limits import Limits
 from ..ordering import Order
 from ..slots import Ref
+from .base import runs_at
 
 NEAR = 64  # steps back that a step is brought together with: there may be thousands
 
 
+@runs_at(120)
 def batch_small(program: Program, limits: Limits) -> Program:
     """Return the program with independent small steps as parts of one."""
     order = Order(program)

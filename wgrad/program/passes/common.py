@@ -8,8 +8,10 @@ from typing import Any
 from ..ir import Program, Step
 from ..limits import Limits
 from ..slots import Ref
+from .base import runs_at
 
 
+@runs_at(20, fuses=False)
 def merge_common(program: Program, limits: Limits) -> Program:
     """Return the program with equal steps made one. A kept slot keeps a step of its own."""
     kept = program.kept
@@ -17,7 +19,7 @@ def merge_common(program: Program, limits: Limits) -> Program:
     same: dict[int, int] = {}
     steps: list[Step] = []
     for step in program.steps:
-        step = replace(step, inputs=tuple(renamed(x, same) for x in step.inputs))
+        step = with_renamed(step, same)
         is_kept = not step.writes().isdisjoint(kept)
         first = None if is_kept else seen.get(key := _key(step))
         if first is not None:
@@ -27,6 +29,13 @@ def merge_common(program: Program, limits: Limits) -> Program:
             seen[key] = step
         steps.append(step)
     return program.with_steps(steps)
+
+
+def with_renamed(step: Step, same: dict[int, int]) -> Step:
+    """Return a step that reads slots with the same values in the place of some."""
+    if same.keys().isdisjoint(step.reads()):
+        return step
+    return replace(step, inputs=tuple(renamed(x, same) for x in step.inputs))
 
 
 def renamed(x: Any, same: dict[int, int]) -> Any:

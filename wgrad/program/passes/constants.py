@@ -10,16 +10,19 @@ import numpy as np
 from ...backends.array import Number
 from ...backends.families import Copy, Full, Map
 from ...backends.tracing import Live
+from ...dtypes import held
 from ...ops.elementwise import multiply
 from ..ir import Inputs, Program, Step
 from ..limits import Limits
 from ..slots import Ref
-from .common import renamed
+from .base import runs_at
+from .common import with_renamed
 
 # Ops that give their first input back when the second is this number, to the bit.
 _NEUTRAL = {"multiply": 1, "weighted": 1, "divide": 1, "subtract": 0}
 
 
+@runs_at(10, fuses=False)
 def fold_constants(program: Program, limits: Limits) -> Program:
     """Return the program with constants as numbers, and without what follows from them alone."""
     kept = program.kept
@@ -27,13 +30,14 @@ def fold_constants(program: Program, limits: Limits) -> Program:
     same: dict[int, int] = {}
     steps: list[Step] = []
     for step in program.steps:
-        step = replace(step, inputs=tuple(renamed(x, same) for x in step.inputs))
+        step = with_renamed(step, same)
         if isinstance(step.work, (Map, Copy)):  # every view of a constant is that constant
             inputs = tuple(known.get(x.slot, x) if isinstance(x, Ref) else x for x in step.inputs)
             if any(isinstance(x, Ref) for x in inputs) or not any(
                 isinstance(x, Live) for x in inputs
             ):  # of numbers that are read anew alone, no step can be made
-                step = _computed(_product(replace(step, inputs=inputs)))
+                same_inputs = known.keys().isdisjoint(step.reads())
+                step = _computed(_product(step if same_inputs else replace(step, inputs=inputs)))
         if isinstance(step.work, Full):
             known[step.out.index] = step.work.value
         source = None if step.out.index in kept else _unchanged(step)
@@ -62,7 +66,7 @@ def _computed(step: Step) -> Step:
 
 
 def _value(work: Map, inputs: Inputs) -> Number:
-    operands = [np.full(1, x, d.computes) for x, d in zip(inputs, work.dtypes, strict=True)]
+    operands = [held(x, d.computes).reshape(1) for x, d in zip(inputs, work.dtypes, strict=True)]
     with np.errstate(all="ignore"):
         return np.asarray(work.body.numpy(*operands)).astype(work.dtype.numpy).item()
 

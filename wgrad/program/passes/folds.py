@@ -12,16 +12,19 @@ from math import prod
 
 from ...backends.array import Number, reduced_shape
 from ...backends.families import Reduce
+from ...backends.fold import Fold
 from ...dtypes import float16, float32
 from ...layout import Layout
 from ..domains import reshaped
-from ..graph import Fold, Graph, Result, Statement, pruned
+from ..graph import Graph, Result, Statement, pruned
 from ..ir import Program, Step, fused
 from ..limits import Limits
 from ..slots import Ref, Slot
+from .base import runs_at
 from .rows import folds_deep
 
 
+@runs_at(110)
 def split_long_folds(program: Program, limits: Limits) -> Program:
     """Return the program with reductions split until no thread folds too much."""
     steps: list[Step] = []
@@ -152,6 +155,7 @@ def _unfused(program: Program, step: Step) -> list[Step]:
     slots: list[Slot] = []
     for j in folds:
         s = graph.statements[j]
+        assert isinstance(s.what, Fold)
         (value,) = s.args
         read = step.inputs[value] if value >= 0 else None
         if not isinstance(read, Ref):
@@ -161,6 +165,6 @@ def _unfused(program: Program, step: Step) -> list[Step]:
             read = x.whole()
         # Else the device reads the operand as it lies: expanded, a copy may not fit into memory.
         out = program.new_slot(graph.kept, s.out)
-        steps.append(Step(Reduce(s.what.name, graph.axes, s.out), (read,), (out,)))
+        steps.append(Step(Reduce(s.what, graph.axes, s.out), (read,), (out,)))
         slots.append(out)
     return [*steps, _after(step, folds, slots, graph.kept, ())]

@@ -5,23 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import singledispatch
 
+from ...backends import families
 from ...backends.array import Number
-from ...backends.families import (
-    Copy,
-    Family,
-    Full,
-    Gather,
-    Map,
-    Matmul,
-    Place,
-    Reduce,
-    ScatterAdd,
-    Write,
-)
 from ...layout import Layout, Shape
 from ...ops.elementwise import equal, where
 from ..graph import (
-    Fold,
     Graph,
     Inside,
     Lookup,
@@ -35,8 +23,10 @@ from ..graph import (
 from ..ir import Inputs, Program, Step, fused
 from ..limits import Limits
 from ..slots import Ref
+from .base import runs_at
 
 
+@runs_at(50)
 def lift_to_graphs(program: Program, limits: Limits) -> Program:
     """Return the program with elementwise work, reductions and lookups as fused steps."""
     return program.with_steps([lifted(step, limits) for step in program.steps])
@@ -45,8 +35,12 @@ def lift_to_graphs(program: Program, limits: Limits) -> Program:
 def lifted(step: Step, limits: Limits) -> Step:
     """Return a step as a fused one, where a graph can say what it does."""
     first = step.inputs[0] if step.inputs else None
-    if isinstance(step.work, Matmul) and isinstance(first, Ref) and 0 in first.layout.shape:
-        zeros = Full(step.out.shape, 0, step.out.dtype)
+    if (
+        isinstance(step.work, families.Matmul)
+        and isinstance(first, Ref)
+        and 0 in first.layout.shape
+    ):
+        zeros = families.Full(step.out.shape, 0, step.out.dtype)
         return lifted(Step(zeros, (), step.outs), limits)
     apart = _is_apart(step, limits) or not all(out.size for out in step.outs)
     found = None if apart else as_graph(step)
@@ -58,12 +52,12 @@ def lifted(step: Step, limits: Limits) -> Step:
 def _is_apart(step: Step, limits: Limits) -> bool:
     """Whether the device's own method does a step better."""
     work = step.work
-    if isinstance(work, ScatterAdd):
+    if isinstance(work, families.ScatterAdd):
         return not limits.scatters_compare
-    if isinstance(work, Reduce) and work.fold == "prod" and work.dtype.is_floating:
-        return not limits.folds_products
+    if isinstance(work, families.Reduce) and work.fold.wide_for(work.dtype) is not None:
+        return not limits.folds_wide
     many = len(step.inputs) > limits.pieces or len(step.reads()) >= limits.buffers
-    return isinstance(work, Place) and many
+    return isinstance(work, families.Place) and many
 
 
 Lifted = tuple[Graph, Inputs]
@@ -75,7 +69,7 @@ def as_graph(step: Step) -> Lifted | None:
 
 
 @singledispatch
-def _lift(work: Family, step: Step) -> Lifted | None:
+def _lift(work: families.Family, step: Step) -> Lifted | None:
     return None
 
 
@@ -101,25 +95,25 @@ def squeezed(graph: Graph, inputs: Inputs) -> Lifted:
 
 
 @_lift.register
-def _map(work: Map, step: Step) -> Lifted:
+def _map(work: families.Map, step: Step) -> Lifted:
     return single(work.body, work.dtypes, work.dtype, work.shape, ()), step.inputs
 
 
 @_lift.register
-def _reduce(work: Reduce, step: Step) -> Lifted:
+def _reduce(work: families.Reduce, step: Step) -> Lifted:
     (x,) = step.refs()
-    graph = single(Fold(work.fold), (x.dtype,), work.dtype, x.layout.shape, work.axes)
+    graph = single(work.fold, (x.dtype,), work.dtype, x.layout.shape, work.axes)
     return graph, step.inputs
 
 
 @_lift.register
-def _copy(work: Copy, step: Step) -> Lifted:
+def _copy(work: families.Copy, step: Step) -> Lifted:
     (x,) = step.refs()
     return Graph(x.layout.shape, (), (x.dtype,), (), (Result(0),)), step.inputs
 
 
 @_lift.register
-def _write(work: Write, step: Step) -> Lifted | None:
+def _write(work: families.Write, step: Step) -> Lifted | None:
     """What is written over all of a slot is a copy, and the old values are not read."""
     _, value = step.inputs
     target = work.target
@@ -130,12 +124,12 @@ def _write(work: Write, step: Step) -> Lifted | None:
 
 
 @_lift.register
-def _full(work: Full, step: Step) -> Lifted:
+def _full(work: families.Full, step: Step) -> Lifted:
     return Graph(work.shape, (), (work.dtype,), (), (Result(0),)), (work.value,)
 
 
 @_lift.register
-def _gather(work: Gather, step: Step) -> Lifted:
+def _gather(work: families.Gather, step: Step) -> Lifted:
     data, index = step.refs()
     axis, layout = work.axis, data.layout
     what = Lookup(layout.shape[axis], layout.strides[axis])
@@ -146,7 +140,7 @@ def _gather(work: Gather, step: Step) -> Lifted:
 
 
 @_lift.register
-def _place(work: Place, step: Step) -> Lifted | None:
+def _place(work: families.Place, step: Step) -> Lifted | None:
     """Every piece is read where it lies, and what is under it elsewhere."""
     shape, dtype = step.out.shape, step.out.dtype
     inputs: list[Ref | Number] = [0 if work.fill is None else work.fill]
@@ -192,7 +186,7 @@ def _window(
 
 
 @_lift.register
-def _scatter_add(work: ScatterAdd, step: Step) -> Lifted | None:
+def _scatter_add(work: families.ScatterAdd, step: Step) -> Lifted | None:
     """One index per row is a comparison: the value where the position is the index, else 0."""
     index, values = step.refs()
     axis, shape = work.axis, step.out.shape

@@ -15,10 +15,12 @@ from ..ir import Product, Program, Step, fused
 from ..joining import PRODUCT, Joiner, fits, joined
 from ..limits import Limits
 from ..slots import Ref
+from .base import runs_at
 from .lift import squeezed
 from .maps import is_map
 
 
+@runs_at(70)
 def fuse_into_products(program: Program, limits: Limits) -> Program:
     """Return the program with elementwise readers of products moved into the matmuls."""
     joiner = Joiner(program, limits)

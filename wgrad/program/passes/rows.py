@@ -13,9 +13,11 @@ from ..graph import Graph
 from ..ir import Program, Step
 from ..joining import Joiner, fits, joined
 from ..limits import Limits
+from .base import runs_at
 from .maps import is_map
 
 
+@runs_at(80)
 def fuse_rows(program: Program, limits: Limits) -> Program:
     """Return the program with reductions joined to what feeds them and to what reads them."""
     return Joiner(program, limits).grow(_grown)

@@ -8,6 +8,7 @@ from ...layout import Shape
 from ..ir import Program, Step
 from ..joining import Joiner, joined
 from ..limits import Limits
+from .base import runs_at
 from .rows import rows_fit
 
 NEAR = 32  # siblings of a step that are tried for each slot: there may be thousands
@@ -15,6 +16,7 @@ NEAR = 32  # siblings of a step that are tried for each slot: there may be thous
 Kin = tuple[int, Shape, Shape]  # a slot that is read, and the domain over which
 
 
+@runs_at(90)
 def merge_siblings(program: Program, limits: Limits) -> Program:
     """Return the program with reductions, and elementwise steps, joined to their siblings."""
     joiner = Joiner(program, limits)
@@ -46,6 +48,9 @@ def _joined(
     found: dict[int, Step] = {}
     for kin in _kin(step):
         found |= islice(reversed(earlier.get(kin, {}).items()), NEAR)
+    # Those that are too large together are most: they are left out before the rest is sorted.
+    room = joiner.limits.statements - len(step.graph.statements)
+    found = {i: x for i, x in found.items() if len(x.graph.statements) <= room}
     for other in sorted(found.values(), key=order.place, reverse=True):
         if order.place(other) > order.place(step) or other.writes() & step.reads():
             continue

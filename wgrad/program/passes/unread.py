@@ -7,8 +7,10 @@ from dataclasses import replace
 from ..graph import pruned
 from ..ir import Fused, Product, Program, Step, readers
 from ..limits import Limits
+from .base import runs_at
 
 
+@runs_at(100)
 def drop_unread(program: Program, limits: Limits) -> Program:
     """Return the program with fused steps that store only what is read or kept."""
     wanted = program.kept | readers(program).keys()

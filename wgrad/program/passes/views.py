@@ -10,8 +10,10 @@ from ...layout import compose
 from ..ir import Program, Step, readers
 from ..limits import Limits
 from ..slots import Ref
+from .base import runs_at
 
 
+@runs_at(40, fuses=False)
 def read_through_copies(program: Program, limits: Limits) -> Program:
     """Return the program without copies that every reader can do without."""
     kept, reading = program.kept, readers(program)

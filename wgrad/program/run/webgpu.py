@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ...backends.array import Storage
 from ...backends.families import Draw
@@ -33,6 +34,8 @@ class WebGpuExecutor:
         """Return the texts of the kernels, each under lines with its step's number and its name."""
         return self.launches.wgsl()
 
-    def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
+    def run(
+        self, inputs: Sequence[Storage], draw: Draw, spare: list[Any] | None = None
+    ) -> list[Storage]:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
-        return self._runner.run(inputs, [x.read() for x in self._live], draw)
+        return self._runner.run(inputs, [x.read() for x in self._live], draw, spare)

@@ -21,9 +21,6 @@ def unused(*args: object) -> object:
     raise NotImplementedError
 
 
-ADD = Body("window_add", "a + b", unused)
-
-
 def bounds(device: Indexing) -> Bounds:
     """Return what one binding of a device holds."""
     return Bounds(device.facts.largest_binding, device.facts.align)

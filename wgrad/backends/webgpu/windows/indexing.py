@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ....dtypes import float16, float32, int32, uint32
+from ....dtypes import bool_, float16, float32, int32, uint32
 from ....errors import OutOfMemoryError
 from ....layout import Layout
 from ...array import Array, Body, batch_gather_shape
+from ...fold import SUM
 from ..launching import as_words
 from .bound import (
-    ADD,
     bound,
     bounds,
     converted,
@@ -22,7 +22,7 @@ from .bound import (
     unused,
     windowed,
 )
-from .cuts import Operand, cut, over, parts
+from .cuts import Operand, cut, over, part, parts
 
 if TYPE_CHECKING:
     from ..indexing import Indexing
@@ -31,6 +31,17 @@ if TYPE_CHECKING:
 _LOCAL = Body("window_index", "select(c, a - b, a - b < d)", unused)
 # The first value where an index c lies in a window from d on of e places, else the second.
 _CHOSEN = Body("window_choice", "select(b, a, c - d < e)", unused)
+
+# Which bools of a line come first, by whether it descends.
+_FIRST = {
+    True: Body("window_true", "i32(a)", unused),
+    False: Body("window_false", "i32(!a)", unused),
+}
+# Of b up to here a come first: the others.
+_OTHERS = Body("window_others", "b - a", unused)
+# The place a of those that come first, where the d-th is one of the c of them; or b.
+_PLACE = Body("window_place", "select(b, a, d <= c)", unused)
+_LESS = Body("window_less", "a - 1 - b", unused)
 
 
 def _local(device: Indexing, index: Array, start: int, outside: int, size: int) -> Array:
@@ -114,7 +125,7 @@ def scatter_add(
     if values.dtype is float16:  # rounded once, in the end
         exact = device.scatter_add(index, converted(device, values, float32), axis, size)
         return converted(device, exact, float16)
-    return total(device, ADD, (added(*where) for where in parts(domain[at], step)))
+    return total(device, SUM.body, (added(*where) for where in parts(domain[at], step)))
 
 
 def scatter(device: Indexing, target: Array, index: Array, values: Array, axis: int) -> bool:
@@ -154,21 +165,30 @@ def scatter(device: Indexing, target: Array, index: Array, values: Array, axis: 
 
 
 def argsort(device: Indexing, x: Array, axis: int, descending: bool) -> Array | None:
-    """Sort lines apart. Raises: OutOfMemoryError for lines that a binding does not hold."""
+    """Sort lines apart. Raises: OutOfMemoryError for lines that a binding does not hold.
+
+    Bools are counted instead, and their lines may have any length.
+    """
     found = cut([operand(device, x), Operand(Layout.dense(x.shape), 4)], bounds(device))
     if found is None:
         return bound(device, lambda x: device.argsort(x, axis, descending), x)
     at, step = found
     if at == axis:
-        if 4 * x.shape[axis] > device.facts.largest_binding:
+        is_long = 4 * x.shape[axis] > device.facts.largest_binding
+        if is_long and x.dtype is not bool_:
             raise OutOfMemoryError(
                 f"argsort: lines of {4 * x.shape[axis]} bytes came, and a binding of device "
                 f"{device.name}, into which a line has to fit, holds {device.facts.largest_binding}"
             )
-        # The elements of a line lie far apart: side by side they fit.
+        if is_long and len(x.shape) == 1:
+            return _parted(device, x, descending)
+        # The elements of a line lie far apart: side by side they fit, or are lines of one axis.
         axes = (*(i for i in range(len(x.shape)) if i != axis), axis)
         moved = device.copy(x.view(x.layout.permute(axes)))
-        made = device.argsort(moved, len(axes) - 1, descending)
+        if is_long:
+            made = _lines(device, moved, descending)
+        else:
+            made = device.argsort(moved, len(axes) - 1, descending)
         back = tuple(axes.index(i) for i in range(len(axes)))
         return device.copy(made.view(made.layout.permute(back)))
 
@@ -176,6 +196,36 @@ def argsort(device: Indexing, x: Array, axis: int, descending: bool) -> Array | 
         return device.argsort(part_of(x, at, start, size), axis, descending)
 
     return joined(device, x.shape, int32, at, step, sorted_)
+
+
+def _lines(device: Indexing, x: Array, descending: bool) -> Array:
+    """Sort the last axis of dense memory, line by line."""
+    size = x.shape[-1]
+    flat = Layout.dense((x.layout.size,))
+    out = device._empty(x.shape, int32)
+    for start in range(0, flat.size, size):
+        line = part(flat, 0, start, size)
+        device.write(out.view(line), device.argsort(x.view(line), 0, descending))
+    return out
+
+
+def _parted(device: Indexing, x: Array, descending: bool) -> Array:
+    """Return the positions of bools with those first that are true, if descending, or false.
+
+    The j-th of either kind is where j more of them have been counted.
+    """
+    size = x.shape[0]
+
+    def each(body: Body, *operands: Array | int) -> Array:
+        return device.map(body, operands, (int32,) * len(operands), (size,), int32)
+
+    first = device.map(_FIRST[descending], (x,), (bool_,), (size,), int32)
+    counts = device.scan(SUM, first, 0, False)
+    numbers = device.scan(SUM, device.full((size,), 1, int32), 0, False)
+    total = counts.view(part(counts.layout, 0, size - 1, 1).expand((size,)))
+    ahead = device.searchsorted(counts, each(_LESS, numbers, 0), True)
+    behind = device.searchsorted(each(_OTHERS, counts, numbers), each(_LESS, numbers, total), True)
+    return each(_PLACE, ahead, behind, total, numbers)
 
 
 def searchsorted(device: Indexing, x: Array, values: Array, right: bool) -> Array | None:
@@ -199,5 +249,5 @@ def searchsorted(device: Indexing, x: Array, values: Array, right: bool) -> Arra
         return device.searchsorted(part_of(x, of_x[at], start, size), some, right)
 
     if at == last:
-        return total(device, ADD, (counted(*where) for where in parts(domain[at], step)))
+        return total(device, SUM.body, (counted(*where) for where in parts(domain[at], step)))
     return joined(device, values.shape, int32, at, step, counted)

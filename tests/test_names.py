@@ -1,0 +1,123 @@
+"""What dir() shows of each public namespace, and what PyTorch's names are answered with."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+import wgrad as wg
+from wgrad import nn, optim
+from wgrad.errors import UnknownNameError
+from wgrad.names import OTHERS
+from wgrad.nn import functional as F
+
+ROOMS = {"data", "errors", "fft", "functional", "linalg", "nn", "optim"}
+HOMES = {
+    "wg": wg,
+    "nn": nn,
+    "nn.functional": F,
+    "optim": optim,
+    "data": wg.data,
+    "errors": wg.errors,
+    "wg.fft": wg.fft,
+    "wg.linalg": wg.linalg,
+    "wg.random": wg.random,
+}
+
+
+@pytest.mark.parametrize("label", HOMES)
+def test_dir_shows_what_is_public_alone(label: str):
+    home = HOMES[label]
+    assert dir(home) == sorted(home.__all__) and len(set(home.__all__)) == len(home.__all__)
+    for name in dir(home):
+        value = getattr(home, name)
+        assert not name.startswith("_") and name not in ("annotations", "np", "Any")
+        if isinstance(value, ModuleType):
+            assert name in ROOMS and value.__name__.startswith("wgrad"), name
+        elif callable(value):
+            assert value.__module__.startswith("wgrad"), name
+    text = f"from {home.__name__} import *"
+    space: dict = {}
+    exec(text, space)
+    assert set(space) - {"__builtins__"} == set(home.__all__)
+
+
+def test_dir_shows_what_was_promised():
+    assert dir(wg.data) == ["batches"]
+    assert {"fft", "rfftfreq"} < set(dir(wg.fft)) and len(dir(wg.fft)) == 14
+    assert dir(optim) == ["Adam", "AdamW", "Optimizer", "SGD"]
+    assert {"tensor", "pi", "newaxis", "float32", "linalg", "Tensor", "compile"} < set(dir(wg))
+    assert not {"backends", "creation", "program", "names"} & set(dir(wg))
+
+
+@pytest.mark.parametrize("label", OTHERS)
+def test_names_of_pytorch_are_answered_with_ours(label: str, numpy_device):
+    home = wg.tensor([1.0]) if label == "Tensor" else HOMES[label]
+    for name, text in OTHERS[label].items():
+        assert not hasattr(home, name), f"{name} is ours: it has no place in the table"
+        with pytest.raises(UnknownNameError) as caught:
+            getattr(home, name)
+        assert text in str(caught.value) and f".{name} is PyTorch's name" in str(caught.value)
+        for place, word in re.findall(r"\b(wg(?:\.\w+)?|nn(?:\.functional)?|x)\.(\w+)", text):
+            found = wg.Tensor if place == "x" else HOMES.get(place, getattr(wg, place[3:], None))
+            assert hasattr(found, word), text
+
+
+def test_names_in_the_table_are_pytorchs():
+    torch = pytest.importorskip("torch")
+    theirs = {
+        "wg": torch,
+        "Tensor": torch.Tensor,
+        "nn": torch.nn,
+        "nn.functional": torch.nn.functional,
+        "optim": torch.optim,
+    }
+    for label, table in OTHERS.items():
+        assert [name for name in table if not hasattr(theirs[label], name)] == []
+
+
+SAID = {
+    "wg.cat is PyTorch's name: write wg.concat(arrays, axis)": lambda x: wg.cat,
+    "wg.conv2d is not here: write nn.functional.conv2d": lambda x: wg.conv2d,
+    "wg.det is not here: write wg.linalg.det": lambda x: wg.det,
+    "nn.functional.tanh_ is PyTorch's name: write x.assign(wg.tanh(x, ...))": lambda x: F.tanh_,
+    "nn.ModuleList is PyTorch's name: write a list as an attribute": lambda x: nn.ModuleList,
+    "nn.functional.clip is not here: write wg.clip": lambda x: F.clip,
+    "x.lerp is not here: write wg.lerp(x, ...)": lambda x: x.lerp,
+    "x.unbind is PyTorch's name: write wg.unstack(x, axis)": lambda x: x.unbind(),
+    "x.svd is not here: write wg.linalg.svd(x, ...)": lambda x: x.svd(),
+    "x.relu_ is PyTorch's name: write x.assign(wg.relu(x, ...))": lambda x: x.relu_(),
+    "x.add_ is PyTorch's name: write x += y": lambda x: x.add_(1),
+}
+
+
+@pytest.mark.parametrize("text", SAID)
+def test_unknown_names_are_answered_in_one_sentence(text: str, numpy_device):
+    with pytest.raises(UnknownNameError) as caught:
+        SAID[text](wg.tensor([1.0]))
+    assert str(caught.value) == text
+
+
+def test_names_that_nobody_has_are_pythons_errors(numpy_device):
+    x = wg.tensor([1.0])
+    for home in (wg, nn, F, optim, wg.fft, x):
+        with pytest.raises(AttributeError, match="has no attribute 'nonesuch'") as caught:
+            home.nonesuch
+        assert not isinstance(caught.value, UnknownNameError)
+        assert getattr(home, "nonesuch", 3) == 3 and not hasattr(home, "_private_")
+    with pytest.raises(ImportError, match="cat"):
+        exec("from wgrad import cat")
+    with pytest.raises(wg.errors.ShapeError):  # what a property raises stays
+        x.T
+    assert pickle.loads(pickle.dumps(x)).tolist() == [1.0]
+    assert np.asarray(x).tolist() == [1.0]
+
+
+def test_type_checkers_see_no_answer_to_every_name():
+    assert "def __getattr__" not in inspect.getsource(wg)
+    assert "__getattr__" not in inspect.getsource(wg.Tensor)
