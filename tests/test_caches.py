@@ -10,7 +10,7 @@ from test_structure import MODULES
 
 import wgrad as wg
 from wgrad.backends.webgpu import cache, memory
-from wgrad.backends.webgpu.device import Pipeline
+from wgrad.backends.webgpu.pipelines import Pipeline
 from wgrad.program import compile as compiling
 from wgrad.recent import Recent, Shared
 

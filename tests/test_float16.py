@@ -15,9 +15,10 @@ import wgrad as wg
 from wgrad import core, nn, optim
 from wgrad.backends.array import Array
 from wgrad.backends.webgpu.adapters import describe
-from wgrad.backends.webgpu.device import Gpu, adapters
+from wgrad.backends.webgpu.device import adapters
 from wgrad.backends.webgpu.eager import WebGpuDevice
 from wgrad.backends.webgpu.facts import Facts
+from wgrad.backends.webgpu.gpu import Gpu
 from wgrad.backends.webgpu.problem import Config, Operand, Problem
 from wgrad.backends.webgpu.tune import measure
 from wgrad.layout import Layout

@@ -17,8 +17,8 @@ import wgrad as wg
 from wgrad import forking
 from wgrad.backends.base import Device
 from wgrad.backends.webgpu import headroom
-from wgrad.backends.webgpu.device import Gpu
 from wgrad.backends.webgpu.eager import WebGpuDevice
+from wgrad.backends.webgpu.gpu import Gpu
 from wgrad.errors import DeviceError, OutOfMemoryError
 
 resource = pytest.importorskip("resource")

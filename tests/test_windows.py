@@ -11,7 +11,7 @@ from campaigns.windows import BOUND, tiny
 
 import wgrad as wg
 from wgrad.backends.base import Device
-from wgrad.backends.webgpu import device as gpu_module
+from wgrad.backends.webgpu import gpu as gpu_module
 from wgrad.backends.webgpu.eager import WebGpuDevice
 from wgrad.backends.webgpu.memory import size_class
 from wgrad.backends.webgpu.replay import Replay

@@ -12,7 +12,8 @@ import wgpu
 
 import wgrad as wg
 from wgrad.backends.array import Array
-from wgrad.backends.webgpu.device import PARAMS_BYTES, folded
+from wgrad.backends.webgpu.launches import folded
+from wgrad.backends.webgpu.pipelines import PARAMS_BYTES
 from wgrad.layout import Layout
 from wgrad.program import build as program
 from wgrad.program import compile as compiling
@@ -39,7 +40,7 @@ class WgpuPeer(Peer):
     def about(self) -> About:
         gpu = self.ours.gpu
         name = gpu.info["device"]
-        return About(f"wgpu {wgpu.__version__}", name, gpu.is_software, name)
+        return About(f"wgpu {wgpu.__version__}", name, self.ours.facts.is_software, name)
 
     def host(self, output: Any) -> np.ndarray:
         return output.read()[0]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import DeviceError, MissingDependencyError
-from .device import NO_ADAPTER, Gpu, adapters
+from .device import NO_ADAPTER, adapters
 from .eager import WebGpuDevice
 from .facts import Facts
+from .gpu import Gpu
 
 _open: dict[int, WebGpuDevice] = {}
 

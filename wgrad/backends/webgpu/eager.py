@@ -14,11 +14,12 @@ from ...dtypes import DType
 from ...recent import Shared
 from ..array import Array
 from ..faults import Faults
-from .device import Gpu, Pipeline
 from .facts import HALF_FEATURE
+from .gpu import Gpu
 from .kernels import Kernels
 from .launching import host_words
 from .memory import GpuStorage, Pool, size_class
+from .pipelines import Pipeline
 from .problem import Kernel
 from .tune import Measured
 

@@ -18,7 +18,7 @@ from ..array import Storage
 from ..base import Device
 from ..tracing import UNBACKED
 from .buffers import Buffer
-from .device import Gpu
+from .gpu import Gpu
 
 SMALLEST = 256  # bytes
 KEPT = 1 << 29  # bytes of free buffers that are kept

@@ -13,8 +13,9 @@ from ...recent import Recent
 from ...statistics import COUNTERS
 from . import headroom
 from .buffers import Buffer
-from .device import PARAMS_BYTES, Gpu, Pipeline
+from .gpu import Gpu
 from .launches import folded
+from .pipelines import PARAMS_BYTES, Pipeline
 
 COMBINATIONS = 64  # of buffers, whose bind groups are kept
 

@@ -28,8 +28,9 @@ from . import shaders
 from .buffers import Buffer
 from .cache import Results
 from .configs import candidates, default
-from .device import BATCH, Gpu, Pipeline
+from .gpu import BATCH, Gpu
 from .matmul import Products
+from .pipelines import Pipeline
 from .problem import Config, Kernel, Operand, Problem, Scratch
 
 ROUNDS = 7
