@@ -50,12 +50,6 @@ class Replay:
         self._bound: Recent[Hashable] = Recent(COMBINATIONS)
         self._dropped = gpu.dropped
 
-    @property
-    def params(self) -> Sequence[bytes]:
-        """The parameters of each dispatch, as they are now."""
-        ends = [*self.starts[1:], len(self._host) - PARAMS_BYTES]
-        return [bytes(self._host[a:b]) for a, b in zip(self.starts, ends, strict=True)]
-
     def set_params(self, start: int, data: bytes) -> None:
         """Change parameters from the next run on."""
         if self._host[start : start + len(data)] != data:
