@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from programs import Traced, traced
 
 import wgrad as wg
 from wgrad import nn, optim
+from wgrad.backends import tracing
 from wgrad.backends.array import Array, Storage
 from wgrad.backends.webgpu.eager import WebGpuDevice
 from wgrad.backends.webgpu.facts import Facts
@@ -138,6 +140,19 @@ def test_lowering_is_pure_and_its_json_complete(numpy_device, name, machine):
         assert not set(written) & set(read) and len(set(written)) == len(written)
         for b in x.bindings:
             assert b.start % facts.align == 0 and (b.nbytes or 0) <= facts.largest_binding
+
+
+def test_nobody_hears_of_what_is_only_planned(numpy_device):
+    found = orders()
+    expected = lowered(found, Facts())
+    heard: list[Any] = []
+    token = tracing._tracer.set(mock.Mock(side_effect=AssertionError))
+    try:
+        with wg.observe(heard.append):
+            assert lowered(found, Facts()) == expected
+        assert heard == tracing._tracer.get().mock_calls == []
+    finally:
+        tracing._tracer.reset(token)
 
 
 @pytest.mark.parametrize("machine", MACHINES)

@@ -25,6 +25,7 @@ LAYERS = {
     "dtypes": 0,
     "layout": 0,
     "names": 0,
+    "origin": 0,
     "environment": 0,
     "forking": 0,
     "interrupts": 0,

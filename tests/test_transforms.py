@@ -142,17 +142,24 @@ def test_jacobian_of_boxes_scalars_and_nothing(mode: str, device):
     assert wg.jacobian(lambda x: x * wg.zeros(0), mode=mode)(t(1.0)).shape == (0,)
 
 
-def test_jacobian_modes_pass_as_often_as_they_say(device):
+def test_jacobian_takes_one_pass_or_one_for_each_chunk(device):
     count = {"calls": 0}
 
     def f(x: wg.Tensor) -> wg.Tensor:
         count["calls"] += 1
         return x[:2] * 2
 
-    for mode, expected in (("forward", 5), ("reverse", 1), ("auto", 1)):
+    for mode, size, expected in (
+        ("forward", None, 1),
+        ("forward", 2, 3),
+        ("forward", 1, 5),
+        ("reverse", 1, 1),
+        ("auto", None, 1),
+    ):
         count["calls"] = 0
-        wg.jacobian(f, mode=mode)(wg.ones(5))
+        out = wg.jacobian(f, mode, size)(wg.ones(5))
         assert count["calls"] == expected
+        np.testing.assert_array_equal(out.numpy(), 2 * np.eye(2, 5))
 
 
 def test_hessian_and_hvp_of_a_quadratic(device):

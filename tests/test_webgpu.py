@@ -91,7 +91,7 @@ def test_timed_work_comes_after_what_is_recorded(webgpu):
     y = wg.zeros(4)
     planner = Planner(webgpu.facts)
     planner.write(*[planner._empty((4,), wg.float32) for _ in range(2)])
-    (copy,) = planner.launches
+    (copy,) = planner.planned
     x = x * 3
     buffers = (x.array.storage.buffer, y.array.storage.buffer)
     launch = webgpu._made(copy.kernel), buffers, copy.params, copy.groups

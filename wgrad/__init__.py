@@ -17,6 +17,7 @@ from .tensor import Tensor  # isort: skip  # first: the other modules make tenso
 
 from . import data, fft, linalg, nn, optim
 from . import random as _random
+from .core import observe
 from .creation import (
     arange,
     asarray,
@@ -110,6 +111,7 @@ from .inspection import (
     result_type,
 )
 from .inspection import array_namespace_info as __array_namespace_info__
+from .nn.called import functional_call
 from .ops.elementwise import abs_ as abs
 from .ops.elementwise import (
     acos,
@@ -241,6 +243,7 @@ from .transforms import (
     jvp,
     value_and_grad,
     vjp,
+    vmap,
 )
 from .version import __version__
 

@@ -8,12 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import core, tape
+from .backends import events
 from .backends.array import Array, Number
 from .backends.base import Device
 from .checks.arguments import function as check_function
 from .core import Call, Op, Value
+from .core.batched import memory
+from .core.interpret import Context, within
 from .errors import DTypeError, GradientError, shown
 from .ops.families import guarded_op
+from .transforms.batch import vmap
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
 
 class CustomOp(Op):
     """A function made one op: its inside is not recorded, its gradient is the rule given."""
+
+    calls_back = True
 
     def __init__(self, name: str, forward: Callable, backward: Callable):
         super().__init__(name, (lambda inputs, out: backward,), forward.__doc__ or "")
@@ -34,18 +40,31 @@ class CustomOp(Op):
     def __call__(self, *inputs: Any, **params: Any) -> Tensor:
         if not any(isinstance(x, Value) for x in inputs):
             raise DTypeError(f"{self.name}: at least one tensor is needed among the inputs")
-        detached = [core.wrap(x.array) if isinstance(x, Value) else x for x in inputs]
-        made = core.heard_by((), self.forward, *detached, **params)
-        if not isinstance(made, Value):
-            raise DTypeError(f"{self.name}: forward returned {shown(made)}, and a tensor is needed")
-        out = core.wrap(made.array)
-        call = Call(self, inputs, params, out)
-        for listener in core.listeners():
-            listener(call)
-        return out
+        return core.apply(self, *inputs, **params)
 
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
-        raise GradientError(f"{self.name}: a custom op runs by being called")
+        """Run the function on tensors that nothing follows: its inside is only observed."""
+        detached = [core.wrap(x) if isinstance(x, Array) else x for x in inputs]
+        inside = Context(recording=(False,), observed=bool(events.observers.get()))
+        made = within(inside, self.forward, *detached, **params)
+        if not isinstance(made, Value):
+            raise DTypeError(f"{self.name}: forward returned {shown(made)}, and a tensor is needed")
+        return made.array
+
+    def batch(self, level: Any, inputs: list, batched: list[bool], params: dict) -> Tensor:
+        """Apply a custom op whose function and rule are mapped over the batch."""
+        chosen = {"randomness": level.randomness}
+
+        def forward(*given: Any, **named: Any) -> Any:
+            axes = tuple(0 if isinstance(x, Value) else None for x in given)
+            return vmap(lambda *xs: self.forward(*xs, **named), axes, **chosen)(*given)
+
+        def backward(ct: Any, out: Any, *given: Any, **named: Any) -> Any:
+            axes = (0, 0, *(0 if isinstance(x, Value) else None for x in given))
+            return vmap(lambda *xs: self.backward(*xs, **named), axes, **chosen)(ct, out, *given)
+
+        mapped = CustomOp(self.name, forward, backward)
+        return core.apply(mapped, *level.in_front(inputs, batched), **params)
 
     def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
         if "parts" not in env:  # one run of the rule serves all inputs of the call
@@ -71,8 +90,8 @@ class CustomOp(Op):
         if tape.is_recording():
             return parts
         # A rule may hand out what it was given; a gradient has memory of its own.
-        known = {x.array.storage for x in (*inputs, env["out"]) if isinstance(x, Value)}
-        return [p.copy() if p is not None and p.array.storage in known else p for p in parts]
+        known = {memory(x.array) for x in (*inputs, env["out"]) if isinstance(x, Value)}
+        return [p.copy() if p is not None and memory(p.array) in known else p for p in parts]
 
     def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
         raise GradientError(

@@ -17,12 +17,16 @@ Each class is also the built-in kind that a Python user would catch:
     ├── TraceError              RuntimeError  a function that cannot be compiled as it is
     ├── InterchangeError        BufferError   memory that two libraries cannot share
     ├── ShaderError             RuntimeError  WGSL that the driver refuses
+    ├── InterpreterError        RuntimeError  an interpreter that answers with no tensor
+    ├── ObserverError           RuntimeError  an observer that raised when it was told
+    ├── VmapError               RuntimeError  a function that cannot be mapped over a batch
     ├── OutOfMemoryError        MemoryError   the device has no room
     └── MissingDependencyError  ImportError   an optional package is not installed
 
 A message says in one sentence what came and what is needed, and is raised before anything is
-dispatched: no tensor has changed when one of these arrives. One comes later: the IndexRangeError
-for an index that a compiled function computed (see `compile`).
+dispatched: no tensor has changed when one of these arrives. Two come later: the IndexRangeError
+for an index that a compiled function computed (see `compile`), and an ObserverError, at the end of
+the block that observes.
 """
 
 from typing import Any
@@ -88,6 +92,18 @@ class InterchangeError(WgradError, BufferError):
 
 class ShaderError(WgradError, RuntimeError):
     """WGSL that the driver refuses."""
+
+
+class InterpreterError(WgradError, RuntimeError):
+    """An interpreter, which is asked before an operation runs, answered with no tensor."""
+
+
+class ObserverError(WgradError, RuntimeError):
+    """An observer raised when it was told of what had run, which was done all the same."""
+
+
+class VmapError(WgradError, RuntimeError):
+    """A function that cannot be mapped over a batch: it asks for the value of one example."""
 
 
 class OutOfMemoryError(WgradError, MemoryError):

@@ -8,11 +8,12 @@ one alone. Uniforms are multiples of 2^-24; normals invert the distribution by a
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,11 @@ from .backends.threefry import split_seed
 from .backends.tracing import tracing
 from .checks.arguments import count as check_count
 from .core import caller, place
+from .core.batched import levels, raised
 from .creation import DeviceLike, tensor
 from .devices import device as find_device
 from .dtypes import as_dtype
-from .errors import ArgumentError, DTypeError, OutOfMemoryError, shown
+from .errors import ArgumentError, DTypeError, OutOfMemoryError, VmapError, shown
 from .layout import Layout, Shape, normalize_shape
 from .ops.elementwise import clamp
 from .ops.families import with_dtype
@@ -143,14 +145,46 @@ def stream(generator: Generator | None, where: str) -> Generator:
     return generator
 
 
+def _examples(where: str) -> list[Any]:
+    """Return the levels of vmap at which every example gets numbers of its own.
+
+    Raises: VmapError where it is not said whether they do.
+    """
+    inside = levels()
+    if any(level.randomness == "error" for level in inside):
+        raise VmapError(
+            f'{where}: random numbers came inside vmap, which needs to be told randomness="same" '
+            'or "different" (for all examples, or for each its own)'
+        )
+    return [level for level in inside if level.randomness == "different"]
+
+
+def _of_examples(drawn: Array, apart: Sequence[Any]) -> Array:
+    """Return numbers with an axis in front for each level as those of one example."""
+    x = Tensor(drawn)
+    for level in apart:
+        x = raised(x, level)
+    return x.array
+
+
 def _draw(
-    kind: str, shape: Any, device: DeviceLike, generator: Generator | None, where: str
+    kind: str,
+    shape: Any,
+    device: DeviceLike,
+    generator: Generator | None,
+    where: str,
+    then: Callable[[Array], Array] | None = None,
 ) -> Array:
     extents = normalize_shape(shape, where)
     found = find_device(device)
+    apart = _examples(where)
+    extents = (*(level.size for level in apart), *extents)
     key, counter = stream(generator, where).take(Layout.dense(extents).size)
     try:
-        return found.random(kind, key, counter, extents)
+        drawn = found.random(kind, key, counter, extents)
+        if then is not None:
+            drawn = then(drawn)
+        return _of_examples(drawn, apart)
     except MemoryError as error:  # NumPy's own; a GPU's comes in our words
         if isinstance(error, OutOfMemoryError):
             raise
@@ -187,11 +221,14 @@ def _floats(
         raise DTypeError(f"{where}: {chosen.name} came and a floating dtype is needed; see randint")
     found = find_device(device)
     found.check_dtype(chosen, where)
-    drawn = _draw(kind, shape, found, generator, where)
     if wide and chosen is dtypes.float16:
-        return Tensor(drawn)
-    if kind == "uniform" and chosen is dtypes.float16:
-        drawn = found.map(_CUT, (drawn,), (drawn.dtype,), drawn.shape, chosen)
+        return Tensor(_draw(kind, shape, found, generator, where))
+
+    def cut(x: Array) -> Array:
+        return found.map(_CUT, (x,), (x.dtype,), x.shape, chosen)
+
+    half = kind == "uniform" and chosen is dtypes.float16
+    drawn = _draw(kind, shape, found, generator, where, cut if half else None)
     out = Tensor(drawn)
     return out if drawn.dtype is chosen else out.astype(chosen)
 
@@ -331,7 +368,8 @@ def randint(
         raise DTypeError(f"randint: {chosen.name} came and an integer dtype is needed")
     if chosen is dtypes.uint32 and low < 0:
         raise ArgumentError(f"randint: low is {low}, and uint32 needs at least 0")
-    out = Tensor(_integers(_draw("bits", shape, device, generator, "randint"), low, high))
+    scaled = functools.partial(_integers, low=low, high=high)
+    out = Tensor(_draw("bits", shape, device, generator, "randint", scaled))
     return with_dtype(out, chosen)
 
 
@@ -359,10 +397,14 @@ def randperm(n: int, device: DeviceLike = None, generator: Generator | None = No
         )
     find_device(device)  # which may not exist, and then nothing is drawn
     _refuse_in_trace("randperm")
-    key, first = stream(generator, "randperm").take(2 * count)
+    apart = _examples("randperm")
+    shape = (*(level.size for level in apart), count)
+    total = 2 * math.prod(shape)
+    key, first = stream(generator, "randperm").take(total)
     try:
-        words = host_bits(key, first, 2 * count).astype(np.uint64)
-        order = np.argsort(words[0::2] << np.uint64(32) | words[1::2], kind="stable")
+        words = host_bits(key, first, total).astype(np.uint64)
+        keys = (words[0::2] << np.uint64(32) | words[1::2]).reshape(shape)
+        order = np.argsort(keys, axis=-1, kind="stable")
     except MemoryError as error:
         raise OutOfMemoryError(f"randperm: the host has no room: {error}") from error
-    return tensor(order, dtypes.int32, device)
+    return Tensor(_of_examples(tensor(order, dtypes.int32, device).array, apart))

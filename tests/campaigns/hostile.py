@@ -20,8 +20,9 @@ import hostile_arguments as things
 import numpy as np
 
 import wgrad as wg
-from wgrad import core, nn, optim
+from wgrad import nn, optim
 from wgrad.backends.base import Device
+from wgrad.core.interpret import current
 from wgrad.errors import WgradError, shown
 
 SHARE = 80
@@ -246,7 +247,7 @@ def attempt(rng: np.random.Generator, device: Device) -> str | None:
     with warnings_of_others():
         name, function, args, kwargs = _WAYS[rng.integers(len(_WAYS))](rng)
         given = [*args, *kwargs.values(), *getattr(function, "args", ())]
-        before, heard, memory = [things.snapshot(x) for x in given], core.listeners(), _memory()
+        before, heard, memory = [things.snapshot(x) for x in given], current.get(), _memory()
         failed = None
         try:
             with _limited():
@@ -272,7 +273,7 @@ def attempt(rng: np.random.Generator, device: Device) -> str | None:
             for x, old in zip(given, before, strict=True):
                 if old is not None and things.snapshot(x) != old:
                     return f"{_shown(name, args, kwargs)} changed {shown(x)}"
-        if core.listeners() is not heard or wg.default_device() is not device:
+        if current.get() is not heard or wg.default_device() is not device:
             return f"{_shown(name, args, kwargs)} left recording or the device switched"
         if (wg.tensor([1.0, 2.0]) + 1).tolist() != [2, 3]:
             return f"{_shown(name, args, kwargs)} broke the device"

@@ -21,6 +21,7 @@ from ..errors import DTypeError, OutOfMemoryError
 from ..layout import Layout, Shape
 from ..statistics import COUNTERS
 from .array import Array, Body, Number, Storage
+from .events import WATCHERS, hears, observed
 from .families import FAMILIES, Family
 from .faults import Faults
 from .fold import Fold
@@ -47,6 +48,9 @@ def _asks_tracer(method: Callable, family: type[Family] | None = None) -> Callab
 
     @functools.wraps(method)
     def run(self: Device, *args: Any, **kwargs: Any) -> Any:
+        if WATCHERS and hears():
+            kernel = not self.launches and family is not None and tracing() is None
+            return observed(run, name, self, args, kwargs, kernel)
         tracer = tracing()
         if tracer is None:
             try:
@@ -69,6 +73,7 @@ class Device(ABC):
     name: str  # "numpy", "webgpu": what `wg.device()` takes
     description: str  # for people: the adapter, its type, its driver
     dtypes: frozenset[DType]
+    launches = False  # whether it tells of its kernels itself, one by one
 
     def __init_subclass__(cls) -> None:
         families: dict[str, type[Family] | None] = {f.method: f for f in FAMILIES}

@@ -132,7 +132,7 @@ def hang_on_class(cls: type, *special: str) -> None:
     """
     for base in cls.__mro__:
         home = base.__module__
-        if base in _doors or not home.startswith("wgrad") or home == "wgrad.core":
+        if base in _doors or not home.startswith("wgrad") or home.startswith("wgrad.core."):
             continue
         _doors[base] = base
         if issubclass(base, tuple):

@@ -1,18 +1,10 @@
 """What an operation is, and how each use of one runs; knows no op, no tape and no tensor."""
 
-from .calling import (
-    Listener,
-    add_default_listener,
-    apply,
-    check_devices,
-    chosen_listeners,
-    heard_by,
-    listeners,
-    set_tensor_type,
-    wrap,
-)
-from .op import INPUT_NAMES, REGISTRY, SAVED_NAMES, Call, Op, Rule, register
-from .origin import caller, place
+from ..origin import caller, place
+from .calling import apply, set_recorder, set_tensor_type, wrap
+from .interpret import Interpreter, interpreted, interpreters
+from .observe import observe
+from .op import INPUT_NAMES, REGISTRY, SAVED_NAMES, Call, Op, Rule, check_devices, register
 from .values import Input, Node, Value
 
 __all__ = [
@@ -21,20 +13,20 @@ __all__ = [
     "SAVED_NAMES",
     "Call",
     "Input",
-    "Listener",
+    "Interpreter",
     "Node",
     "Op",
     "Rule",
     "Value",
-    "add_default_listener",
     "apply",
     "caller",
     "check_devices",
-    "chosen_listeners",
-    "heard_by",
-    "listeners",
+    "interpreted",
+    "interpreters",
+    "observe",
     "place",
     "register",
+    "set_recorder",
     "set_tensor_type",
     "wrap",
 ]

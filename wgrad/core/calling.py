@@ -1,31 +1,27 @@
-"""apply and the listeners: every use of every operation passes through here.
+"""apply: every use of every operation passes through here.
 
-`apply` runs an op on the inputs' device and tells the listeners of the current context. The tape
-and forward mode are listeners, and so are the tracer, the profiler and the graph drawing; this
-module knows none of them, and no op either.
+Interpreters are asked before the operation runs, the tape records it, and observers are told
+afterwards, and only read. This module knows none of them by name, and no operation either.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ..backends.array import Array, Number
 from ..backends.base import Device
-from ..errors import DeviceError, OutOfMemoryError
-from .op import Call, Op
+from ..errors import OutOfMemoryError
+from .interpret import ask, current
+from .observe import watched
+from .op import Op, check_devices
 from .values import Input, Node, Value
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
-P = ParamSpec("P")
-R = TypeVar("R")
-Listener = Callable[[Call], None]
-_default_listeners: tuple[Listener, ...] = ()
-chosen_listeners: ContextVar[tuple[Listener, ...]] = ContextVar("wgrad_listeners")
 _tensor_type: type[Tensor]
+_record: Callable[[Op, tuple[Input, ...], dict[str, Any], Tensor], None]
 
 
 def set_tensor_type(cls: type[Tensor]) -> None:
@@ -34,30 +30,10 @@ def set_tensor_type(cls: type[Tensor]) -> None:
     _tensor_type = cls
 
 
-def add_default_listener(listener: Listener) -> None:
-    """Let `listener` hear the calls of every context that does not choose its own listeners."""
-    global _default_listeners
-    _default_listeners = (*_default_listeners, listener)
-
-
-def listeners() -> tuple[Listener, ...]:
-    """Return the listeners of the current context, in the order in which they are told."""
-    return chosen_listeners.get(_default_listeners)
-
-
-def heard_by(
-    chosen: tuple[Listener, ...], function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
-) -> R:
-    """Return what a function returns, whose calls exactly the `chosen` listeners hear.
-
-    It is no `with` block, whose end a signal's handler that raises can prevent.
-    """
-    # Unpacked, not called: no handler runs between this and the `try`.
-    (token,) = map(chosen_listeners.set, (chosen,))
-    try:
-        return function(*args, **kwargs)
-    finally:
-        chosen_listeners.reset(token)
+def set_recorder(record: Callable[[Op, tuple[Input, ...], dict[str, Any], Tensor], None]) -> None:
+    """Tell `apply` what records calls (the tape stands above this module)."""
+    global _record
+    _record = record
 
 
 def wrap(array: Array, node: Node | None = None) -> Tensor:
@@ -66,10 +42,15 @@ def wrap(array: Array, node: Node | None = None) -> Tensor:
 
 
 def apply(op: Op, *inputs: Input, **params: Any) -> Tensor:
-    """Run `op` and tell the listeners. At least one input is a Value; all are of one device.
+    """Run `op` and return its result. At least one input is a Value; all are of one device.
 
     Raises: DeviceError when the inputs live on two devices.
     """
+    now = current.get()
+    if now.special:
+        if now.interpreters:
+            return ask(now, op, inputs, params)
+        return watched(now, apply, op, inputs, params)
     device: Device | None = None
     arrays: list[Array | Number] = []
     for value in inputs:
@@ -78,7 +59,8 @@ def apply(op: Op, *inputs: Input, **params: Any) -> Tensor:
             if device is None:
                 device = array.storage.device
             elif device is not array.storage.device:
-                check_devices(op.name, inputs)
+                if not op.calls_back:
+                    check_devices(op.name, inputs)
             arrays.append(array)
         else:
             arrays.append(value)
@@ -86,23 +68,9 @@ def apply(op: Op, *inputs: Input, **params: Any) -> Tensor:
     try:
         out = _tensor_type(op.run(device, tuple(arrays), params), None)
     except MemoryError as error:  # NumPy's own; a GPU's comes in our words
-        if isinstance(error, OutOfMemoryError):
+        if isinstance(error, OutOfMemoryError) or op.calls_back:
             raise
         raise OutOfMemoryError(f"{op.name}: device {device.name} has no room: {error}") from error
-    heard = chosen_listeners.get(_default_listeners)
-    if heard:
-        call = Call(op, inputs, params, out)
-        for listener in heard:
-            listener(call)
+    if now.records:
+        _record(op, inputs, params, out)
     return out
-
-
-def check_devices(op: str, inputs: Iterable[Any]) -> None:
-    """Raise DeviceError when tensors among the inputs live on two devices."""
-    devices = [x.device for x in inputs if isinstance(x, Value)]
-    for device in devices[1:]:
-        if device is not devices[0]:
-            raise DeviceError(
-                f"{op}: one tensor is on {devices[0].name} and another on {device.name}: move one "
-                "with .to(device)"
-            )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..backends.array import Array, Number
 from ..backends.base import Device
+from ..errors import DeviceError
 from .values import Input, Value
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ REGISTRY: dict[str, Op] = {}  # every op by its name: what tests and tools itera
 
 
 class Call:
-    """One use of an op, as listeners see it."""
+    """One use of an op: what it was applied to, and what it gave."""
 
     __slots__ = ("inputs", "op", "out", "params")
 
@@ -61,6 +62,11 @@ class Rule:
 class Op(ABC):
     """One operation: how it runs, and how derivatives pass through it in both directions."""
 
+    calls_back = False  # whether it runs a function of the user's, whose errors are its own
+    lifts = False  # whether its result has an identity of its own at the innermost level (vmap)
+    # The batching rule: batch(level, inputs, batched, params) gives the result for a whole batch,
+    # its axis first. Those inputs that are `batched` have that axis too. None: a loop.
+    batch: Callable[..., Tensor] | None = None
     is_view = False  # whether the result shows the memory of the input, where it can
 
     def __init__(self, name: str, rules: Sequence[Callable | None], doc: str = ""):
@@ -106,3 +112,14 @@ def register(op: Op) -> Op:
     assert op.name not in REGISTRY, op.name
     REGISTRY[op.name] = op
     return op
+
+
+def check_devices(op: str, inputs: Iterable[Any]) -> None:
+    """Raise DeviceError when tensors among the inputs live on two devices."""
+    devices = [x.device for x in inputs if isinstance(x, Value)]
+    for device in devices[1:]:
+        if device is not devices[0]:
+            raise DeviceError(
+                f"{op}: one tensor is on {devices[0].name} and another on {device.name}: move one "
+                "with .to(device)"
+            )

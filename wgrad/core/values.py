@@ -59,6 +59,7 @@ class Node:
         "is_parameter",
         "op",
         "origin",
+        "outer",
         "params",
         "parents",
         "requires_grad",
@@ -83,3 +84,4 @@ class Node:
         self.grad: Any = None
         self.hooks: dict[int, Callable] | None = None
         self.retains_grad = False
+        self.outer: Node | None = None  # of one example: the identity of the whole batch

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from .. import core, tape
 from ..backends.array import Array
 from ..backends.tracing import tracing
-from ..core import Value, apply
+from ..core import Node, Value, apply
+from ..core.batched import everything, levels, memory
 from ..errors import GradientError
 from ..interrupts import handled_outside, interrupts_wait, whole
 from ..ops import indexing as primitives
@@ -62,7 +63,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
 def _is_shown(value: Tensor, view: Tensor) -> bool:
     """Whether a value is the very memory that it is assigned to, as in `x[key] += 1`."""
     mine, given = view.array, value.array
-    return given.storage is mine.storage and given.layout == mine.layout
+    return memory(given) is memory(mine) and given.layout == mine.layout
 
 
 def _without_leading(value: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -125,7 +126,7 @@ def _write(key: Key, x: Tensor, joined: Joined | None, taken: Any, value: Tensor
     elif joined is not None:
         value = with_dtype(value, view.dtype)
         laid = joined.laid_out(view).array
-        if laid.storage is view.array.storage:
+        if laid.storage is view.array.storage and not levels():
             values = joined.flat(expanded(value, joined.result_shape())).array
             index = _apart(joined.index.array, laid)
             values = _apart(values, laid)
@@ -145,18 +146,21 @@ def _apart(x: Array, target: Array) -> Array:
 # What follows a tensor.
 def _check_identity(x: Tensor, value: Tensor) -> None:
     """Raise GradientError where the history of a tensor that is assigned to would be wrong."""
-    recorded = tape.is_recording() and x.requires_grad
-    if recorded:
-        origin = x.node
-        while origin is not None and origin.op is not None and origin.op.is_view:
-            (origin,) = origin.parents
-        if origin is not None and origin.op is None:
+    if tape.is_recording() and tape.is_tracked(x):
+        node = x.node
+        while node is not None:  # of an example, and then of the whole batch
+            origin: Node | None = node
+            while origin is not None and origin.op is not None and origin.op.is_view:
+                (origin,) = origin.parents
+            node = node.outer
+            if origin is None or origin.op is not None or not origin.requires_grad:
+                continue
             what = "is a leaf that requires grad" if x.is_leaf else "is a view of such a leaf"
             raise GradientError(
                 f"x[...] = value: the tensor {what}, and its old values would lose their gradient: "
                 "use no_grad(), assign to a copy(), or build the result with wg.where or wg.concat"
             )
-    elif x.size < x.array.storage.size and not tape.is_followed(x):
+    elif everything(x).size < memory(x.array).size and not tape.is_followed(x):
         raise GradientError(
             "x[...] = value: the value is tracked, and the tensor is a view of one that is not: "
             "assign to that with one key, as in x[0, 1] = value, or to a copy()"
@@ -178,6 +182,5 @@ def _adopt(x: Tensor, out: Tensor) -> None:
     if node is not None:
         node.version = storage.version
         node.retains_grad = before is not None and before.retains_grad
-    for listener in core.listeners():
-        if hasattr(listener, "adopted"):
-            listener.adopted(x)
+    for interpreter in core.interpreters():
+        interpreter.adopted(x)

@@ -18,6 +18,7 @@ from ..core import apply
 from ..layout import Layout, Shape
 from .families import Bilinear
 from .linalg import bilinear
+from .movement import permute, reshape
 from .windows import Phases, placed
 
 
@@ -201,6 +202,43 @@ def _to_filters(device: Device, x: Array, y: Array, geometry: Geometry) -> Array
     return _merged(device.matmul(found, images, 1, 1 + d), 0)
 
 
+# The batching rules. Images of a batch are more images where the filters are the same for all;
+# else every example is a group of channels of its own.
+def _more_images(op: Any, level: Any, inputs: list, batched: list, params: dict) -> Any:
+    """The rule of what takes images and filters, and gives images."""
+    x, w = inputs
+    if not batched[1]:
+        out = apply(op, _flat(x, 0), w, **params)
+        return reshape(out, (level.size, x.shape[1], *out.shape[1:]))
+    x, w = level.in_front(inputs, batched)
+    out = apply(op, _flat(_channels(x), 1), _flat(w, 0), geometry=_times(params, level.size))
+    out = reshape(out, (out.shape[0], level.size, out.shape[1] // level.size, *out.shape[2:]))
+    return _channels(out)
+
+
+def _more_filters(op: Any, level: Any, inputs: list, batched: list, params: dict) -> Any:
+    """The rule of what takes two kinds of images, and gives filters."""
+    x, y = (_flat(_channels(z), 1) for z in level.in_front(inputs, batched))
+    out = apply(op, x, y, geometry=_times(params, level.size))
+    return reshape(out, (level.size, out.shape[0] // level.size, *out.shape[1:]))
+
+
+def _flat(x: Any, axis: int) -> Any:
+    """Return `x` with an axis and the next made one."""
+    n = x.shape
+    return reshape(x, (*n[:axis], n[axis] * n[axis + 1], *n[axis + 2 :]))
+
+
+def _channels(x: Any) -> Any:
+    """Return `x` with its first two axes exchanged: the batch before the channels, or back."""
+    return permute(x, (1, 0, *range(2, len(x.shape))))
+
+
+def _times(params: dict, n: int) -> Geometry:
+    geometry = params["geometry"]
+    return geometry._replace(groups=geometry.groups * n)
+
+
 convolution_: Bilinear = bilinear(
     "convolution",
     compute=_convolution,
@@ -209,6 +247,7 @@ convolution_: Bilinear = bilinear(
         lambda ct, a, geometry: apply(to_filters_, a, ct, geometry=geometry),
     ),
     doc="(N, C, *image), (O, C / groups, *kernel) -> (N, O, *counts): windows times filters.",
+    batch=_more_images,
 )
 to_image_: Bilinear = bilinear(
     "convolution_to_image",
@@ -219,6 +258,7 @@ to_image_: Bilinear = bilinear(
     ),
     doc="(N, O, *counts), (O, C / groups, *kernel) -> (N, C, *image): the transpose of convolution "
     "towards its image.",
+    batch=_more_images,
 )
 to_filters_: Bilinear = bilinear(
     "convolution_to_filters",
@@ -229,4 +269,5 @@ to_filters_: Bilinear = bilinear(
     ),
     doc="(N, C, *image), (N, O, *counts) -> (O, C / groups, *kernel): the transpose of convolution "
     "towards its filters.",
+    batch=_more_filters,
 )

@@ -89,6 +89,34 @@ def spread(x: Tensor, shape: Shape, axes: Shape) -> Tensor:
     return expanded(x, shape)
 
 
+# How a parameter changes when a batch axis of extent n comes first, by its name: the same in all
+# ops but those that say otherwise.
+_BEHIND: dict[str, Callable[[Any, int], Any]] = {
+    "axis": lambda a, n: a + 1,
+    "axis1": lambda a, n: a + 1,
+    "axis2": lambda a, n: a + 1,
+    "axes": lambda axes, n: tuple(a + 1 for a in axes),
+    "shape": lambda shape, n: (n, *shape),
+    "starts": lambda starts, n: (0, *starts),
+    "sizes": lambda sizes, n: (n, *sizes),
+    "steps": lambda steps, n: (1, *steps),
+}
+
+
+def in_front(op: Op, level: Any, inputs: list[Any], batched: list[bool], params: dict) -> Tensor:
+    """Apply an op to a whole batch: the batching rule of all that treats leading axes alike.
+
+    Every input gets the batch axis in front, by a view, and parameters that count axes move on.
+    """
+    moved = {k: _BEHIND[k](v, level.size) if k in _BEHIND else v for k, v in params.items()}
+    return apply(op, *level.in_front(inputs, batched), **moved)
+
+
+def as_they_are(op: Op, level: Any, inputs: list[Any], batched: list[bool], params: dict) -> Tensor:
+    """Apply an op to a whole batch that counts its axes from the end."""
+    return apply(op, *level.in_front(inputs, batched), **params)
+
+
 # How the Array API standard calls the arguments of elementwise functions, by their number.
 ARGUMENTS = ((), ("x",), ("x1", "x2"), ("condition", "x1", "x2"))
 
@@ -111,6 +139,8 @@ class Elementwise(Op):
     (integers become float32), "compare" (promoted in, bool out), "logical" (bools) or "select" (a
     bool, then promoted).
     """
+
+    batch = in_front
 
     def __init__(
         self,
@@ -354,6 +384,8 @@ class Reduction(Op):
     reduced axes.
     """
 
+    batch = in_front
+
     def __init__(self, name: str, fold: Fold, partial: Callable | None, result: str, doc: str):
         super().__init__(name, (partial,), doc)
         self.fold = fold
@@ -429,6 +461,8 @@ class Linear(Op):
 
     `compute(device, *arrays, **params)` runs it. A transpose is a rule that takes `ct`.
     """
+
+    batch = in_front
 
     def __init__(self, name: str, compute: Callable[..., Array], transpose: Callable, doc: str):
         super().__init__(name, (transpose,), doc)

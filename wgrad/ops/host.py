@@ -21,6 +21,7 @@ from ..core import REGISTRY, Call, Op, Rule, Value, apply, register, wrap
 from ..errors import LinAlgError
 from ..layout import Shape
 from .elementwise import where
+from .families import in_front
 from .movement import reshape, slice_view
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ TANGENTS = ("ta", "tb")  # how a forward rule calls the inputs' tangents
 
 class Ruled(Op):
     """An op with rules for both modes: each of `pulls` takes `ct`, `push` takes `ta` and `tb`."""
+
+    batch = in_front
 
     def __init__(self, name: str, pulls: Sequence[Callable | None], push: Callable, doc: str):
         super().__init__(name, pulls, doc)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,13 @@ from ..backends.array import Array
 from ..backends.base import Device
 from ..backends.fold import MAX, MIN
 from ..backends.tracing import tracing
-from ..core import Op, Rule, Value, apply, register, wrap
+from ..core import REGISTRY, Op, Rule, Value, apply, register, wrap
+from ..core.batched import Batched, everything, lowered, raised
 from ..errors import DTypeError, IndexRangeError, WgradError
 from ..layout import Layout, Shape
 from . import intervals, movement
 from .elementwise import equal, where
-from .families import Linear, expanded
+from .families import Linear, expanded, in_front, with_dtype
 from .movement import through_float32
 
 
@@ -36,6 +38,7 @@ def bounds(x: Value, least: int, greatest: int) -> tuple[int, int]:
     gathered or computed from such data where that leads to limits as narrow; otherwise one
     readback, remembered until the tensor is written to.
     """
+    x = everything(x)
     storage = x.array.storage
     if storage.bounds is not None:
         low, high = storage.bounds
@@ -64,6 +67,7 @@ def outlier(x: Value, least: int, greatest: int, besides: int | None = None) -> 
         return None
     if besides is None:
         return low if low < least else high
+    x = everything(x)
     data = x.device.download(x.array)
     found = data[((data < least) | (data > greatest)) & (data != besides)]
     return int(found[0]) if found.size else None
@@ -105,6 +109,11 @@ def checked(x: Any, allowed: Allowed) -> Any:
     there are others, and the error comes when the run, or on a GPU the next wait, is over. So what
     is indexed with is what this function returns. Raises: the error of `allowed`.
     """
+    storage = x.array.storage
+    if isinstance(storage, Batched):  # of all examples
+        whole = lowered(x)
+        made = checked(whole, allowed)
+        return x if made is whole else raised(made, storage.level, storage.shared_by_all)
     tracer = tracing()
     if tracer is not None:
         return tracer.checked(x, allowed)
@@ -210,9 +219,13 @@ class Overwrite(Linear):
         )
 
 
-def overwrite(name: str, compute: Any, rules: tuple, doc: str) -> Overwrite:
+def overwrite(
+    name: str, compute: Any, rules: tuple, doc: str, batch: Callable | None = None
+) -> Overwrite:
     """Declare an op that overwrites, with its transposes towards the inputs in order."""
     op = Overwrite(name, compute, rules[0], doc)
+    if batch is not None:
+        op.batch = MethodType(batch, op)  # type: ignore[method-assign]
     op.rules = tuple(rule and Rule(rule) for rule in rules)
     register(op)
     return op
@@ -258,6 +271,33 @@ def _scattered(ct: Any, b: Any, shapes: tuple[Shape, ...], axis: int) -> Any:
     return apply(where, expanded(stays, shapes[2]), out, 0.0)
 
 
+def _scatter_batch(op: Any, level: Any, inputs: list, batched: list, params: dict) -> Any:
+    """Where every example has indices of its own, they count on through all examples."""
+    axis, index = params["axis"], inputs[1]
+    if not batched[1]:
+        x, values = level.in_front([inputs[0], inputs[2]], [batched[0], batched[2]])
+        return apply(op, x, index, values, axis=axis + 1)
+    x, _, values = level.in_front(inputs, batched)
+    n, extent = level.size, x.shape[axis + 1]
+    order = (0, axis + 1, *(i for i in range(1, len(x.shape)) if i != axis + 1))
+    flat = [_rows(movement.permute(t, order)) for t in (x, values)]
+    starts = wrap(index.device.upload(np.arange(n, dtype=np.int32) * extent, dtypes.int32))
+    starts.array.storage.bounds = 0, max(n - 1, 0) * extent
+    places = with_dtype(index, dtypes.int32) + expanded(
+        movement.reshape(starts, (n, 1)), index.shape
+    )
+    places = movement.reshape(places, (places.array.layout.size,))
+    places = checked_indices(places, n * extent, op.name)
+    out = apply(op, flat[0], places, flat[1], axis=0)
+    out = movement.reshape(out, (n, extent, *flat[0].shape[1:]))
+    return movement.permute(out, tuple(order.index(i) for i in range(len(order))))
+
+
+def _rows(x: Any) -> Any:
+    """Return `x` with its first two axes made one."""
+    return movement.reshape(x, (x.shape[0] * x.shape[1], *x.shape[2:]))
+
+
 scatter: Overwrite = overwrite(
     "scatter",
     _scatter,
@@ -267,6 +307,7 @@ scatter: Overwrite = overwrite(
         _scattered,
     ),
     "a with a[.., b[j], ..] = c[.., j, ..] along an axis; of equal indices the last one stays.",
+    _scatter_batch,
 )
 
 
@@ -275,6 +316,8 @@ class Positions(Op):
 
     `most` says from the shapes of the inputs and the parameters what they are at most.
     """
+
+    batch = in_front
 
     def __init__(self, name: str, compute: Callable, most: Callable[..., int], doc: str):
         super().__init__(name, (), doc)
@@ -293,9 +336,17 @@ class Positions(Op):
         return None
 
 
-def positions(name: str, compute: Callable, most: Callable[..., int], doc: str) -> Positions:
+def positions(
+    name: str,
+    compute: Callable,
+    most: Callable[..., int],
+    doc: str,
+    batch: Callable | None = None,
+) -> Positions:
     """Declare an op whose result is positions."""
     op = Positions(name, compute, most, doc)
+    if batch is not None:
+        op.batch = MethodType(batch, op)  # type: ignore[method-assign]
     register(op)
     return op
 
@@ -306,9 +357,36 @@ argsort_ = positions(
     lambda shape, axis, descending: shape[axis] - 1,
     "The int32 positions of the values along an axis in their order, equal ones as they stand.",
 )
+
+
+def _search_batch(op: Any, level: Any, inputs: list, batched: list, params: dict) -> Any:
+    """Where every example has values of its own to search in: by the order of both together.
+
+    The place of a value among all, less its place among the values that are looked for, is how
+    many of the sorted ones come before it. Sorting is stable: those in front win ties.
+    """
+    x, values = inputs
+    if not batched[0]:
+        return apply(op, x, values, **params)
+    x, values = level.in_front(inputs, batched)
+    n, k = x.shape[1], values.array.layout.size // max(level.size, 1)
+    flat = movement.reshape(values, (level.size, k))
+    parts, first = ([x, flat], n) if params["right"] else ([flat, x], 0)
+    both = apply(REGISTRY["concat"], *parts, axis=1)
+    among = movement.slice_view(_ranks(both), (0, first), (level.size, k), (1, 1))
+    return movement.reshape(among - _ranks(flat), values.shape)
+
+
+def _ranks(x: Any) -> Any:
+    """Return the place of every element of a row in the row's order."""
+    order = apply(argsort_, x, axis=1, descending=False)
+    return apply(argsort_, order, axis=1, descending=False)
+
+
 searchsorted_ = positions(
     "searchsorted",
     lambda device, x, values, right: device.searchsorted(x, values, right),
     lambda shape, _, right: shape[0],
     "How many of the sorted a, of one axis, are before each of b, int32; equal ones too if right.",
+    _search_batch,
 )

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import MethodType
 from typing import Any
 
 from ..backends.array import Array
 from ..backends.base import Device
 from ..core import apply, register
 from .families import Bilinear
-from .movement import permute
+from .movement import permute, reshape
 
 
 def bilinear(
-    name: str, *, compute: Callable[..., Array], transposes: Sequence[Callable], doc: str
+    name: str,
+    *,
+    compute: Callable[..., Array],
+    transposes: Sequence[Callable],
+    doc: str,
+    batch: Callable,
 ) -> Bilinear:
-    """Declare a bilinear op: compute(device, a, b), and its transpose towards either input."""
+    """Declare a bilinear op: compute(device, a, b), its transpose towards either input, and its
+    batching rule."""
     op = Bilinear(name, compute, transposes, doc)
+    op.batch = MethodType(batch, op)
     register(op)
     return op
 
@@ -32,6 +40,16 @@ def _by_transposed(device: Device, a: Array, b: Array) -> Array:
     return device.matmul(a, b.view(b.layout.permute((*range(n - 2), n - 1, n - 2))))
 
 
+def _product_batch(op: Any, level: Any, inputs: list, batched: list, params: dict) -> Any:
+    """Rows of all examples are rows of one product where the other matrix is the same for all."""
+    a, b = inputs
+    if batched[1] or len(a.shape) != 3:
+        return apply(op, *level.in_front(inputs, batched))
+    n, rows, k = a.shape
+    out = apply(op, reshape(a, (n * rows, k)), b)
+    return reshape(out, (n, rows, out.shape[-1]))
+
+
 matmul_: Bilinear = bilinear(
     "matmul",
     compute=lambda device, a, b: device.matmul(a, b),
@@ -40,6 +58,7 @@ matmul_: Bilinear = bilinear(
         lambda ct, a: apply(matmul_, matrix_transpose(a), ct),
     ),
     doc="(..., n, k) @ (..., k, m) -> (..., n, m) with equal leading axes.",
+    batch=_product_batch,
 )
 
 matmul_transposed: Bilinear = bilinear(
@@ -51,4 +70,5 @@ matmul_transposed: Bilinear = bilinear(
     ),
     doc="(..., n, k) @ (..., m, k)^T -> (..., n, m): what a linear layer does. The gradient of b "
     "comes out in the layout of b, where a transpose would leave it transposed.",
+    batch=_product_batch,
 )

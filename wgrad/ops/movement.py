@@ -7,6 +7,7 @@ what a user writes. Most are views: no element moves until a kernel reads throug
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -21,16 +22,34 @@ from . import intervals
 from .families import Linear, View
 
 
-def view(name: str, *, layout: Callable[..., Layout], transpose: Callable, doc: str) -> View:
-    """Declare an op that is a function from layout to layout."""
+def view(
+    name: str,
+    *,
+    layout: Callable[..., Layout],
+    transpose: Callable,
+    doc: str,
+    batch: Callable | None = None,
+) -> View:
+    """Declare an op that is a function from layout to layout, and a batching rule of its own."""
     op = View(name, layout, transpose, doc)
+    if batch is not None:
+        op.batch = MethodType(batch, op)  # type: ignore[method-assign]
     register(op)
     return op
 
 
-def linear(name: str, *, compute: Callable[..., Array], transpose: Callable, doc: str) -> Linear:
-    """Declare a linear op: compute(device, *arrays, **params), and its transpose."""
+def linear(
+    name: str,
+    *,
+    compute: Callable[..., Array],
+    transpose: Callable,
+    doc: str,
+    batch: Callable | None = None,
+) -> Linear:
+    """Declare a linear op: compute(device, *arrays, **params), its transpose and batching rule."""
     op = Linear(name, compute, transpose, doc)
+    if batch is not None:
+        op.batch = MethodType(batch, op)  # type: ignore[method-assign]
     register(op)
     return op
 
@@ -44,6 +63,17 @@ def _unbroadcast(ct: Any, shapes: tuple[Shape, ...]) -> Any:
     return out if out.shape == shape else reshape(out, shape)
 
 
+def _broadcast_batch(op: Any, level: Any, inputs: list, batched: list, params: dict) -> Any:
+    (x,), shape = inputs, params["shape"]
+    lead = len(shape) - len(x.shape) + 1
+    x = reshape(x, (level.size, *(1,) * lead, *x.shape[1:])) if lead else x
+    return apply(op, x, shape=(level.size, *shape))
+
+
+def _permute_batch(op: Any, level: Any, inputs: list, batched: list, params: dict) -> Any:
+    return apply(op, *inputs, axes=(0, *(a + 1 for a in params["axes"])))
+
+
 alias = view(
     "alias",
     layout=lambda layout: layout,
@@ -54,12 +84,14 @@ broadcast_to_ = view(
     "broadcast_to",
     layout=lambda layout, shape: layout.expand(shape),
     transpose=_unbroadcast,
+    batch=_broadcast_batch,
     doc="Repeat along new axes and axes of extent 1, without a copy.",
 )
 permute_ = view(
     "permute_dims",
     layout=lambda layout, axes: layout.permute(axes),
     transpose=lambda ct, axes: permute(ct, tuple(axes.index(i) for i in range(len(axes)))),
+    batch=_permute_batch,
     doc="Reorder the axes, without a copy.",
 )
 slice_ = view(
@@ -177,6 +209,7 @@ astype_ = linear(
 
 
 reshape_.is_view = True
+alias.lifts = True
 
 
 def _to_device(source_device: Device, x: Array, device: Device, source: Device) -> Array:

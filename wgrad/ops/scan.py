@@ -20,7 +20,7 @@ from ..core import REGISTRY, Call, Op, apply, register, wrap
 from ..layout import Layout
 from . import intervals
 from .elementwise import add, equal, exp, isinf, multiply, weighted, where
-from .families import Linear, with_dtype
+from .families import Linear, in_front, with_dtype
 from .indexing import positions
 from .movement import through_float32
 
@@ -47,6 +47,8 @@ register(cumulative_sum)
 
 class CumulativeProduct(Op):
     """out[i] = a[0] a[1] ... a[i] along `axis`."""
+
+    batch = in_front
 
     def __init__(self, name: str, doc: str):
         # Which values the rules below need is all that these partials say.
@@ -81,6 +83,8 @@ register(cumulative_prod)
 
 class CumulativeLogSumExp(Op):
     """out[i] = log(e ** a[0] + ... + e ** a[i]) along `axis`."""
+
+    batch = in_front
 
     def __init__(self, name: str, doc: str):
         super().__init__(name, (lambda a, axis: None,), doc)

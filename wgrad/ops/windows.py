@@ -13,6 +13,7 @@ from ..backends.base import Device
 from ..backends.fold import SUM
 from ..core import apply
 from ..layout import Layout, Shape
+from .families import as_they_are
 from .movement import linear, view
 
 
@@ -126,6 +127,7 @@ windows_ = view(
         ct, sizes, steps, dilations, shapes[0][len(shapes[0]) - len(sizes) :]
     ),
     doc="The last axes as windows, which may overlap, without a copy.",
+    batch=as_they_are,
 )
 overlap_add_ = linear(
     "overlap_add",
@@ -134,6 +136,7 @@ overlap_add_ = linear(
         ct, shapes[0][-2 * len(sizes) : -len(sizes)], sizes, steps, dilations
     ),
     doc="Windows added up where they lie: the transpose of windows.",
+    batch=as_they_are,
 )
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from .. import random, tape
 from ..backends.array import Array, Storage
 from ..backends.base import Device
+from ..backends.events import held
 from ..backends.threefry import split_seed
 from ..backends.tracing import traced_by
 from ..core import Node, Op, Value, caller, place
@@ -81,6 +82,7 @@ class Capture:
     watch_after: Watch | None  # what the call left
     ran: Observation  # what ran in the call
     asked: str | None  # what the call asked of the world
+    release: Callable[[], None]  # tells the observers what the traced call has told so far
 
     def __init__(
         self,
@@ -125,7 +127,7 @@ class Capture:
                     x.array = swapped[-1][2]
             observer = Observer()
             try:
-                with traced_by(tracer), observer:
+                with held() as self.release, traced_by(tracer), observer:
                     out = interruptible(outside, function, *args, **kwargs)
                 with traced_by(tracer):
                     tracer.settle()
@@ -635,7 +637,7 @@ class _NoHistory(Op):
         )
 
     def push(self, call: Any, tangents: Any) -> Tensor | None:
-        raise NotImplementedError  # no listener hears of it
+        raise NotImplementedError  # nor does an interpreter
 
 
 _no_history = _NoHistory("compile", (lambda: None,))

@@ -8,20 +8,20 @@ import gc
 import sys
 import threading
 import types
-import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import copy_context
-from types import FrameType
 from typing import Any
 
 from .. import forking, tape
+from ..backends.events import WATCHERS, held
 from ..backends.tracing import tracing
-from ..core import listeners
+from ..core import interpreters
 from ..devices import default_device
 from ..errors import ArgumentError
 from ..interrupts import interruptible, interrupts_wait, is_between, whole
+from ..origin import warn
 from ..tensor import Tensor
 from .build import Executor, History, build
 from .capture import Capture
@@ -79,13 +79,9 @@ class Compiled:
 
     # Calling it.
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if (
-            tracing() is not None
-            or is_between()
-            or any(heard is not tape.record for heard in listeners())
-        ):
+        if tracing() is not None or is_between() or interpreters():
             # Inside another compiled function, in the handler of a signal that came in the midst of
-            # a trace, or where forward mode follows every operation.
+            # a trace, or where every operation is asked about (forward mode, vmap).
             return self._function(*args, **kwargs)
         leaves: list[Tensor] = []
         objects: list[Any] = []
@@ -120,7 +116,12 @@ class Compiled:
                         break  # the function itself raises what there is to raise
                     self._traced = 0
                     with interrupts_wait():
-                        return capture.replay(leaves)
+                        if not WATCHERS:
+                            return capture.replay(leaves)
+                        with held() as release:  # observers may run programs that share memory
+                            replayed = capture.replay(leaves)
+                        release()
+                        return replayed
             else:
                 if not signature.is_plain:
                     try:
@@ -192,7 +193,8 @@ class Compiled:
         except BaseException:
             capture.undo()
             raise
-        result = capture.first_run(executor)
+        with held() as release:
+            result = capture.first_run(executor)
         self._newest = capture
         if floats is not None and floats.are_fixed():
             pass  # a program for these values alone, which no other call finds
@@ -205,6 +207,8 @@ class Compiled:
         if reason is not None:
             self._give_up(signature, reason)
         self._make_room(signature)
+        capture.release()
+        release()
         return (result,)
 
     def _capture(
@@ -232,7 +236,7 @@ class Compiled:
             finally:
                 floats.end()
             if changed := watch.change():
-                _warn(
+                warn(
                     f"compile: {self._name} was run twice in one call, for it needs a true float "
                     f"where a number varies: it has changed {changed} twice. Pass that number as a "
                     "0-d tensor"
@@ -315,9 +319,10 @@ class Compiled:
         executor = self._executors.get(key)
         if executor is None:
             history = History(program)
-            executor = interruptible(
-                copy_context(), build, program, device, self._fuse, history=history
-            )
+            with held():  # nothing runs yet
+                executor = interruptible(
+                    copy_context(), build, program, device, self._fuse, history=history
+                )
             self._executors[key], self._histories[executor] = executor, history
             if len(self._executors) > LIMIT:
                 self._executors.popitem(last=False)
@@ -360,7 +365,7 @@ class Compiled:
     def _tell_of_gradients(self) -> None:
         if not self._told:
             self._told = True
-            _warn(
+            warn(
                 f"compile: {self._name} runs uncompiled where gradients pass through it, with the "
                 "right results but no faster: compile the function that takes the gradient or "
                 "calls backward(), or pass detach()ed tensors"
@@ -369,7 +374,7 @@ class Compiled:
     def _give_up(self, signature: Signature, reason: str) -> None:
         signature.is_plain = True
         signature.captures, signature.pending = [], []
-        _warn(
+        warn(
             f"compile: {self._name} runs uncompiled for these arguments, with the right results "
             f"but no faster: {reason}"
         )
@@ -386,7 +391,7 @@ class Compiled:
         self._traced += 1
         if not self._warned and (count > LIMIT or (self._traced > LIMIT and not current.is_plain)):
             self._warned = True
-            _warn(
+            warn(
                 f"compile: {self._name} was traced for {LIMIT} signatures or states, and each "
                 f"costs a trace: {self._reason} from call to call (pass numbers that change as 0-d "
                 "tensors, above all floats that an if, round() or a function of math asks for). "
@@ -541,15 +546,6 @@ def _what_changes(old: Any, new: Any) -> str:
         if a != b:
             return f"requires_grad (or a hook) of tensor argument {i} changes"
     return "which arguments share memory changes"
-
-
-def _warn(text: str) -> None:
-    """Warn at the user's line."""
-    level = 2
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("wgrad"):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(text, stacklevel=level)
 
 
 def compile(

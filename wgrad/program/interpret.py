@@ -11,6 +11,7 @@ from typing import Any
 
 from ..backends.array import Array, Number, Storage
 from ..backends.base import Device
+from ..backends.events import WATCHERS, Doing, during
 from ..backends.families import Draw
 from ..backends.tracing import Live
 from .ir import Program, Step
@@ -31,9 +32,8 @@ class Interpreter:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
         storages = {s.index: x for s, x in zip(self.program.inputs, inputs, strict=True)}
         for step, dying in zip(self.program.steps, self._dying, strict=True):
-            for out, array in zip(
-                step.outs, run_step(self.device, step, storages, draw), strict=True
-            ):
+            made = told_step(self.program, self.device, step, storages, draw)
+            for out, array in zip(step.outs, made, strict=True):
                 storages[out.index] = array.storage
             for dead in dying:
                 del storages[dead]
@@ -58,6 +58,14 @@ def last_uses(program: Program) -> list[tuple[int, ...]]:
 def number(x: Number) -> Number:
     """Return the number that `x` is now."""
     return x.read() if isinstance(x, Live) else x
+
+
+def told_step(program: Program, device: Device, *work: Any) -> list[Array]:
+    """Do the work of one step as `run_step` does; kernels are told of as this step's."""
+    if not WATCHERS:
+        return run_step(device, *work)
+    what = Doing(work[0].name, program.line_of(work[0]), replayed=True)
+    return during(run_step, what, device, *work)
 
 
 def run_step(device: Device, step: Step, storages: dict[int, Storage], draw: Draw) -> list[Array]:

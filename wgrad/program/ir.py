@@ -125,9 +125,8 @@ class Step:
 
     @property
     def graph(self) -> Graph:
-        """The graph of a fused step."""
-        assert isinstance(self.work, Fused)
-        return self.work.graph
+        """The graph of a fused step; passes ask hundreds of thousands of times."""
+        return self.work.graph  # type: ignore[attr-defined]  # others have none
 
     def refs(self) -> Iterator[Ref]:
         """Iterate over the views that are read."""
@@ -195,6 +194,7 @@ class Program:
     outputs: tuple[int, ...] = ()
     updates: dict[int, int] = field(default_factory=dict)
     slots: int = 0
+    lines: dict[int, Any] = field(default_factory=dict)  # the user's line of each slot as traced
 
     def new_slot(self, shape: Shape, dtype: DType) -> Slot:
         """Return a slot that no step writes yet."""
@@ -205,6 +205,11 @@ class Program:
     def kept(self) -> frozenset[int]:
         """The slots that are read after a run: outputs and updates."""
         return frozenset((*self.outputs, *self.updates.values()))
+
+    def line_of(self, step: Step) -> Any:
+        """Return the user's place in the program for the last of a step's ops; None unknown."""
+        found = [self.lines[out.index] for out in step.outs if out.index in self.lines]
+        return found[-1] if found else None
 
     def with_steps(self, steps: list[Step]) -> Program:
         """Return the same program with other steps."""

@@ -25,6 +25,7 @@ from ..backends.faults import Faults
 from ..backends.tracing import UNBACKED, Live, traced_by
 from ..backends.varying import Varying
 from ..core import Node, Value, caller, place
+from ..core.batched import everything, memory
 from ..dtypes import DType, bool_, int32
 from ..errors import TraceError
 from ..interrupts import whole
@@ -153,7 +154,7 @@ class Tracer:
 
     def slot_of(self, x: Array) -> int:
         """Return where the values of an array's storage are now; a real one becomes an input."""
-        storage = x.storage
+        storage = memory(x)
         slot = self.made.get(storage)
         if slot is None:
             slot = self.current.get(storage)
@@ -272,7 +273,7 @@ class Tracer:
     # What other modules tell.
     def _root(self, x: Array) -> Roots | None:
         """Return where the values of `x` come from, if from outside; else None."""
-        storage = x.storage
+        storage = memory(x)
         if storage in self.made or storage in self.current:
             return self._roots.get(storage)
         return Roots((x,), None, True)
@@ -350,6 +351,7 @@ class Tracer:
     @whole
     def range_chosen(self, x: Value, least: int, greatest: int) -> bool:
         """Whether integers lie in a range now; if so, the program is for runs where they do."""
+        x = everything(x)
         roots = self._root(x.array)
         found = x.array.storage.bounds if roots is None else roots.static
         if (roots is None or found is not None) and not (
@@ -419,7 +421,7 @@ class Tracer:
 
     def history_assigned(self, x: Array) -> None:
         """Refuse tracked values for a tensor from outside: their history would end with the run."""
-        if x.storage not in self.made:
+        if memory(x) not in self.made:
             self.refuse(
                 f"the function assigns tracked values to a tensor from outside at "
                 f"{place(caller())}: make the tensor inside, or assign inside no_grad()"

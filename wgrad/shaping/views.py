@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import layout
 from ..core import apply
+from ..core.batched import memory
 from ..errors import ArgumentError, AxisError, ShapeError, shown
 from ..layout import (
     Shape,
@@ -33,7 +34,7 @@ def reshape(x: Tensor, shape: int | Sequence[int], *, copy: bool | None = None) 
     """
     x = as_tensor(x, "reshape")
     out = _reshaped(x, shape, "reshape", never=copy is not None and not copy)
-    shared = out.array.storage is x.array.storage
+    shared = memory(out.array) is memory(x.array)
     return apply(movement.copy_, out) if copy and shared else out
 
 

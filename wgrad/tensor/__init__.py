@@ -11,6 +11,7 @@ import numpy as np
 from .. import core, dtypes, functional, indexing, shaping, tape
 from ..backends.tracing import changing
 from ..core import Node, Value
+from ..core.batched import Batched, differs, everything, lowered
 from ..dtypes import as_dtype
 from ..errors import (
     ArgumentError,
@@ -19,6 +20,7 @@ from ..errors import (
     ForkedError,
     GradientError,
     ShapeError,
+    VmapError,
     WgradError,
     shown,
 )
@@ -77,6 +79,8 @@ class Tensor(Operators, Methods, Gradients):
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
+        if differs(self):
+            return f"<an example of a vmap: {self.dtype.name} of shape {self.shape}>"
         text = np.array2string(self.numpy(), separator=", ", prefix="tensor(", threshold=1000)
         notes = []
         if self.dtype not in (dtypes.float32, dtypes.bool_, dtypes.int32):
@@ -226,10 +230,8 @@ class Tensor(Operators, Methods, Gradients):
                 "assign: the value requires grad, and assigning would lose its history: use "
                 "value.detach(), or no_grad()"
             )
-        for listener in core.listeners():
-            refuse = getattr(listener, "refuse_assignment", None)
-            if refuse is not None:
-                refuse(value)
+        for interpreter in core.interpreters():
+            interpreter.refuse_assignment(value)
         value._check_fits(self.shape, "assign")
         self._check_memory("assign")
         self._write(handled_outside(tape.recording, False, self._ready, value).array)
@@ -269,7 +271,8 @@ class Tensor(Operators, Methods, Gradients):
 
     def _check_memory(self, where: str) -> None:
         """Raise ShapeError for a view in which several elements share memory."""
-        if not self.array.layout.contiguous and self.array.layout.overlaps:
+        whole = everything(self).array
+        if not whole.layout.contiguous and whole.layout.overlaps:
             raise ShapeError(
                 f"{where}: the tensor of shape {self.shape} is an expanded view, whose elements "
                 "share memory: assign to a copy()"
@@ -277,6 +280,8 @@ class Tensor(Operators, Methods, Gradients):
 
     def _write(self, source: Any, owned: bool = False) -> None:
         """Give the tensor the values of an array, which nobody else holds when `owned`."""
+        if isinstance(source.storage, Batched) or isinstance(self.array.storage, Batched):
+            return self._write_batch(source)
         bounds = source.storage.bounds
         with interrupts_wait():  # new values are told from old ones by the version
             if owned:
@@ -284,6 +289,30 @@ class Tensor(Operators, Methods, Gradients):
             else:
                 self.device.write(self.array, source)
             self._has_changed(bounds)
+
+    def _write_batch(self, source: Any) -> None:
+        """Give all examples of a batch the values of an array, which may be those of each."""
+        mine, given = self.array.storage, source.storage
+        levels = [x.level for x in (mine, given) if isinstance(x, Batched)]
+        level = max(levels, key=core.interpreters().index)  # the innermost
+        shared = not isinstance(mine, Batched) or mine.level is not level or mine.shared_by_all
+        theirs = isinstance(given, Batched) and given.level is level
+        if shared and theirs and not given.shared_by_all:
+            raise VmapError(
+                f"assign: values that differ from example to example came for a tensor of shape "
+                f"{self.shape} that all examples of a vmap share: assign to a copy that differs "
+                "too, or build the result with wg.where or wg.concat"
+            )
+        whole = given.whole if theirs else source
+        if not shared and not (theirs and not given.shared_by_all):
+            whole = whole.view(whole.layout.expand((level.size, *whole.shape)))
+        target = lowered(self) if isinstance(mine, Batched) and mine.level is level else self
+        with interrupts_wait():
+            target._write(whole)
+            written = everything(self).array
+            if mine.history is not None and written.layout.size == written.storage.size:
+                mine.history = None
+            self._identity_changed()
 
     def _has_changed(self, bounds: tuple[int, int] | None = None) -> None:
         """Note that the values are others now; `bounds` are those of all of them."""
@@ -293,7 +322,11 @@ class Tensor(Operators, Methods, Gradients):
         storage.bounds = bounds if whole else None
         if whole:
             storage.history = None
-        node = self.node
+        self._identity_changed()
+
+    def _identity_changed(self) -> None:
+        """Take the identity of the old values off the new ones."""
+        storage, node = self.array.storage, self.node
         if node is None or (node.op is None and node.requires_grad):
             return
         if self.is_parameter:  # frozen: it has no history that could be wrong

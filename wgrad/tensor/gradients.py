@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .. import tape
 from ..backends.tracing import changing
 from ..core import Node, Value, wrap
+from ..core.batched import differs
 from ..errors import DeviceError, DTypeError, GradientError, ShapeError
 
 if TYPE_CHECKING:
@@ -152,6 +153,11 @@ class Gradients(Value):
         if not self.requires_grad:
             raise GradientError(
                 "backward: the tensor does not require grad: nothing that led to it was recorded"
+            )
+        if differs(self):
+            raise GradientError(
+                "backward: it came inside vmap, where it would add the gradients of all examples "
+                "up: take wg.grad of a function of one example"
             )
         if gradient is None:
             if self.shape:

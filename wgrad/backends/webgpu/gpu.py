@@ -15,6 +15,7 @@ from ...errors import DeviceError, OutOfMemoryError
 from ...interrupts import interrupts_wait, whole
 from ...recent import Recent
 from ...statistics import COUNTERS
+from ..events import WATCHERS, launched
 from . import device, headroom
 from .buffers import Buffer
 from .launches import folded
@@ -193,7 +194,9 @@ class Gpu(Compiler):
                 if self._work is work and (work[-1] if work else None) is last:
                     self._ring[place] = params
                     work += added
-                    return
+                    break
+        if WATCHERS:
+            launched("webgpu", pipeline.label, groups, sum(b.nbytes for b in buffers))
 
     @whole
     def _bind(self, key: tuple, buffers: tuple[Buffer, ...]) -> Any:

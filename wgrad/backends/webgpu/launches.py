@@ -102,6 +102,16 @@ class Launches:
     chosen: dict[str, Config]
     shuffles: bool
 
+    def nbytes(self, x: Binding) -> int:
+        """Return how many bytes a kernel is given by a binding."""
+        if x.nbytes is not None:
+            return x.nbytes
+        if x.kind == "block":
+            return self.blocks[x.nth]
+        if x.kind == "constant":
+            return len(self.constants[x.nth])
+        return (self.outputs if x.kind == "output" else self.inputs)[x.nth].nbytes
+
     def wgsl(self) -> str:
         """Return the texts of the kernels, each under lines with its step's number and its name."""
         names: list[list[str]] = [[] for _ in self.kernels]

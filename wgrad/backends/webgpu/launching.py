@@ -72,6 +72,7 @@ def host_words(data: np.ndarray, dtype: DType) -> np.ndarray:
 class Launching(Device):
     """A device of kernels over buffers; subclasses have the families, and run them or plan them."""
 
+    launches = True
     has_large: bool  # has there been a buffer that one binding does not hold?
     # Takes (size, nbytes): memory of any content for so many elements.
     _storage: Callable[[int, int], Storage]

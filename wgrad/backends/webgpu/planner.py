@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
@@ -11,6 +12,7 @@ import numpy as np
 from ...dtypes import DType
 from ...layout import Layout
 from ..array import Array, Body, Number, Storage
+from ..families import FAMILIES
 from ..tracing import Live
 from .buffers import Buffer
 from .facts import Facts
@@ -46,7 +48,7 @@ class Planner(Kernels):
     def __init__(self, facts: Facts, products: Products | None = None):
         super().__init__("planner", facts, products or Products(facts))
         self.has_large = False
-        self.launches: list[Planned] = []
+        self.planned: list[Planned] = []
         self.constants: dict[bytes, Storage] = {}
         self._storage = self.memory
 
@@ -65,7 +67,7 @@ class Planner(Kernels):
     ) -> None:
         """Note a launch."""
         if groups:
-            self.launches.append(Planned(kernel, buffers, params, groups, numbers))
+            self.planned.append(Planned(kernel, buffers, params, groups, numbers))
 
     def _made(self, kernel: Kernel) -> Kernel:
         return kernel
@@ -74,19 +76,19 @@ class Planner(Kernels):
         self, out: Array, body: Body, operands: Sequence[Array | Number], dtypes: Sequence[DType]
     ) -> None:
         super()._map_into(out, body, operands, dtypes)
-        last = self.launches[-1]
+        last = self.planned[-1]
         first = FLAT_SCALARS if len(last.params) == FLAT_SCALARS + 64 else STRIDED_SCALARS
         numbers = tuple(
             (first + 4 * i, x, dtype)
             for i, (x, dtype) in enumerate(zip(operands, dtypes, strict=True))
             if isinstance(x, Live)
         )
-        self.launches[-1] = replace(last, numbers=numbers)
+        self.planned[-1] = replace(last, numbers=numbers)
 
     def _random_into(self, out: Array, kind: str, key: tuple[int, int], counter: int) -> None:
         """Note what fills an array: `key` begins with a generator, whose key each run will give."""
         super()._random_into(out, kind, (0, 0), 1)  # from within a block: by as many as it can take
-        self.launches[-1] = replace(self.launches[-1], draw=(key[0], counter))
+        self.planned[-1] = replace(self.planned[-1], draw=(key[0], counter))
 
     # Memory.
     def constant(self, data: bytes) -> Storage:
@@ -106,3 +108,8 @@ class Planner(Kernels):
 
     def synchronize(self) -> None:
         """Return at once: nothing runs."""
+
+
+for _method in (*[family.method for family in FAMILIES], "upload"):
+    # What is planned is no work: neither a tracer nor an observer of this context is to hear of it.
+    setattr(Planner, _method, inspect.unwrap(getattr(Planner, _method)))

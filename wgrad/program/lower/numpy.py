@@ -14,6 +14,7 @@ import numpy as np
 from ...backends import threefry
 from ...backends.array import Storage
 from ...backends.base import Device
+from ...backends.events import WATCHERS, Doing, during, launched
 from ...backends.families import Argsort, Draw, Scan, ScatterAdd, Searchsorted
 from ...errors import OutOfMemoryError
 from ...layout import Layout
@@ -83,9 +84,20 @@ class NumpyExecutor:
     ) -> list[Storage]:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
         try:
-            return self._run(inputs, draw)
+            made = self._run(inputs, draw)
         except MemoryError as error:
             raise OutOfMemoryError(f"numpy: {error or 'no memory is left'}") from error
+        if WATCHERS:
+            self._tell()
+        return made
+
+    def _tell(self) -> None:
+        """Tell the observers of the steps of a run, one event each."""
+        for step in self.program.steps:
+            views = [*step.refs(), *(out.whole() for out in step.outs)]
+            nbytes = sum(x.layout.size * self.device.itemsize(x.dtype) for x in views)
+            what = Doing(step.name, self.program.line_of(step), replayed=True)
+            during(launched, what, "numpy", step.name, 0, nbytes)
 
 
 class _Source:

@@ -128,7 +128,7 @@ class _Lowering:
         for i, step in enumerate(program.steps):
             if any(out.size for out in step.outs):
                 self._lower(step)
-            self._steps += [i] * (len(self._planner.launches) - len(self._steps))
+            self._steps += [i] * (len(self._planner.planned) - len(self._steps))
 
     # Steps.
     def _lower(self, step: Step) -> None:
@@ -256,7 +256,7 @@ class _Lowering:
                 numbers=tuple([(at, numbers[n.call], dtype.name) for at, n, dtype in x.numbers]),
                 draw=x.draw,
             )
-            for x, step in zip(self._planner.launches, self._steps, strict=True)
+            for x, step in zip(self._planner.planned, self._steps, strict=True)
         )
         places = [self._plan.places[new] for new in program.updates.values()]
         return Launches(
@@ -279,7 +279,7 @@ class _Lowering:
 
     def _bound(self) -> dict[Buffer, Place]:
         """Return where every buffer lives; memory that steps take for themselves is in blocks."""
-        launches = self._planner.launches
+        launches = self._planner.planned
         last = {b.whole: i for i, x in enumerate(launches) for b in x.buffers}
         found = dict(self._places)
         for i, storage in enumerate(self._planner.constants.values()):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...backends.array import Storage
+from ...backends.events import WATCHERS, Doing, during, launched
 from ...backends.families import Draw
 from ...backends.webgpu.eager import WebGpuDevice
 from ...backends.webgpu.facts import Facts
@@ -38,4 +39,16 @@ class WebGpuExecutor:
         self, inputs: Sequence[Storage], draw: Draw, spare: list[Any] | None = None
     ) -> list[Storage]:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
-        return self._runner.run(inputs, [x.read() for x in self._live], draw, spare)
+        outputs = self._runner.run(inputs, [x.read() for x in self._live], draw, spare)
+        if WATCHERS:
+            self._tell()
+        return outputs
+
+    def _tell(self) -> None:
+        """Tell the observers of launches that have been submitted."""
+        for x in self.launches.launches:
+            step = self.program.steps[x.step]
+            what = Doing(step.name, self.program.line_of(step), replayed=True)
+            nbytes = sum(map(self.launches.nbytes, x.bindings))
+            label = self.launches.kernels[x.kernel].label
+            during(launched, what, "webgpu", label, x.groups, nbytes)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import sys
-from types import CodeType
+import warnings
+from types import CodeType, FrameType
 
 _ours: set[str] = set()  # names of wgrad's modules
 
@@ -37,3 +38,12 @@ def place(origin: tuple[CodeType, int] | None) -> str:
     lines = [line for line, *_ in itertools.islice(code.co_positions(), last // 2 + 1)]
     found = next((line for line in reversed(lines) if line is not None), code.co_firstlineno)
     return f"{code.co_filename}, line {found}"
+
+
+def warn(text: str) -> None:
+    """Warn at the user's line."""
+    level = 2
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("wgrad"):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, stacklevel=level)

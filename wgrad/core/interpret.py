@@ -1,0 +1,136 @@
+"""Interpreters: what `apply` asks before an operation runs, such as forward mode and vmap.
+
+They form a stack in the context; the innermost is asked first. It answers with the result, which it
+may get from those below by calling `apply` itself: while it works the stack ends below it. So the
+transforms nest in any order, and none of them knows the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from ..errors import InterpreterError, shown
+from .values import Input, Value
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+    from .op import Op
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Interpreter:
+    """Asked before an operation runs; the other methods say what it knows of a tensor."""
+
+    has_level = False  # whether it makes tensors of its own, which the tape records apart
+
+    def call(self, op: Op, inputs: tuple[Input, ...], params: dict[str, Any]) -> Tensor:
+        """Return the result of an operation; `apply` in here asks the interpreters below."""
+        raise NotImplementedError
+
+    def follows(self, x: Value) -> bool:
+        """Return whether this interpreter carries something along with `x` that has to last."""
+        return False
+
+    def adopted(self, x: Value) -> None:
+        """Note that a result has become the values of another tensor, `x`."""
+
+    def refuse_assignment(self, value: Any) -> None:
+        """Raise an error when assigning `value` in place would lose what is carried along."""
+
+
+class Context:
+    """How calls are treated in the current context; never changed, only exchanged for another.
+
+    `interpreters` are asked before an operation runs. `recording` says whether the tape records:
+    once for each level at which there are tensors of their own (vmap makes one), the innermost
+    last. `observed` says that somebody is told afterwards.
+    """
+
+    __slots__ = ("_below", "interpreters", "observed", "recording", "records", "special")
+
+    def __init__(
+        self,
+        interpreters: tuple[Interpreter, ...] = (),
+        recording: tuple[bool, ...] = (True,),
+        observed: bool = False,
+    ):
+        self.interpreters = interpreters
+        self.recording = recording
+        self.records = recording[-1]
+        self.observed = observed
+        self._below: Context | None = None
+        self.special = bool(interpreters) or observed  # whether `apply` has to look any further
+
+    def below(self) -> Context:
+        """Return the context without the innermost interpreter."""
+        if self._below is None:
+            self._below = Context(self.interpreters[:-1], self.recording, self.observed)
+        return self._below
+
+    def until(self, at: int) -> Context:
+        """Return the context without the interpreters from number `at` on, and their levels."""
+        levels = sum(i.has_level for i in self.interpreters[at:])
+        recording = self.recording[: len(self.recording) - levels]
+        return Context(self.interpreters[:at], recording, self.observed)
+
+    def inside(self, interpreter: Interpreter) -> Context:
+        """Return the context with one more interpreter, which is asked first."""
+        return Context((*self.interpreters, interpreter), self.recording, self.observed)
+
+    def told(self, observed: bool) -> Context:
+        """Return the context with observers, or without."""
+        return Context(self.interpreters, self.recording, observed)
+
+    def switched(self, recording: tuple[bool, ...]) -> Context:
+        """Return the context with each level recorded, or not."""
+        if self.recording == recording:
+            return self
+        if not self.special and len(recording) == 1:
+            return ON if recording[0] else OFF
+        return Context(self.interpreters, recording, self.observed)
+
+
+ON = Context()
+OFF = Context(recording=(False,))
+current: ContextVar[Context] = ContextVar("wgrad_context", default=ON)
+
+
+def within(context: Context, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Return what a function returns that is called in another context.
+
+    It is no `with` block, whose end a signal's handler that raises can prevent.
+    """
+    # Unpacked, not called: no handler runs between this and the `try`.
+    (token,) = map(current.set, (context,))
+    try:
+        return function(*args, **kwargs)
+    finally:
+        current.reset(token)
+
+
+def interpreters() -> tuple[Interpreter, ...]:
+    """Return the interpreters of the current context, the innermost last."""
+    return current.get().interpreters
+
+
+def interpreted(
+    by: Interpreter, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """Return what a function returns, of whose calls `by` is asked before all others."""
+    return within(current.get().inside(by), function, *args, **kwargs)
+
+
+def ask(now: Context, op: Op, inputs: tuple[Input, ...], params: dict[str, Any]) -> Tensor:
+    """Return what the innermost interpreter answers. Raises: InterpreterError for no tensor."""
+    top = now.interpreters[-1]
+    found: Any = within(now.below(), top.call, op, inputs, params)
+    if not isinstance(found, Value):
+        raise InterpreterError(
+            f"{op.name}: the interpreter {type(top).__name__} answered {shown(found)}, and a "
+            "tensor is needed"
+        )
+    return found  # type: ignore[return-value]  # a Value is a Tensor

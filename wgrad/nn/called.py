@@ -1,0 +1,60 @@
+"""functional_call: a module as a function of its parameters, which transforms can be taken of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..backends.tracing import members_read
+from ..errors import ArgumentError, CallError, DTypeError, ShapeError, shown
+from ..tensor import Tensor
+from .module import Module
+
+
+def functional_call(
+    model: Module, params: Mapping[str, Tensor], args: Any = (), kwargs: Any = None
+) -> Any:
+    """Return model(*args, **kwargs) with the tensors of `params` in the place of its own.
+
+    ```python
+    params = {name: p.detach() for name, p in model.named_parameters()}
+    loss = lambda p, x, y: wg.mse_loss(wg.functional_call(model, p, (x,)), y)
+    wg.vmap(wg.grad(loss), in_axes=(None, 0, 0))(params, xs, ys)  # for each example
+    ```
+
+    `params` has names as in `named_parameters()` and `state_dict()`, buffers too; what it leaves
+    out stays the module's own. `args` is a tuple, or the only argument. Afterwards, also after an
+    error, the module is what it was; what it assigns to a buffer is assigned to the tensor given
+    for that.
+
+    Raises: CallError for what is no module; ArgumentError for a name that the module lacks;
+    DTypeError for what is no tensor; ShapeError where a shape is not that of the module's tensor.
+    """
+    if not isinstance(model, Module):
+        raise CallError(f"functional_call: {shown(model)} came, and a module is needed")
+    if not isinstance(params, Mapping):
+        raise DTypeError(f"functional_call: {shown(params)} came, and a dict by name is needed")
+    members_read(buffers=True)
+    own = dict(model._named_tensors())
+    for name, value in params.items():
+        if name not in own:
+            raise ArgumentError(
+                f"functional_call: {type(model).__name__} has no parameter or buffer {shown(name)}"
+            )
+        if not isinstance(value, Tensor):
+            raise DTypeError(f"functional_call: {name} is {shown(value)}; a tensor is needed")
+        if value.shape != own[name].shape:
+            raise ShapeError(
+                f"functional_call: {name} has shape {value.shape}, and the module's has "
+                f"{own[name].shape}"
+            )
+    # Tensors keep their place in the module, whatever holds them, and show other memory.
+    before = [(own[name], own[name].array, own[name].node) for name in params]
+    given = [(value.array, value.node) for value in params.values()]
+    try:
+        for (x, _, _), (array, node) in zip(before, given, strict=True):
+            x.array, x.node = array, node
+        return model(*(args if isinstance(args, tuple) else (args,)), **(kwargs or {}))
+    finally:
+        for x, array, node in before:
+            x.array, x.node = array, node

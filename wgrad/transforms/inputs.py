@@ -1,0 +1,59 @@
+"""What every transform asks of its function: floating inputs, a tensor, inputs left as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..creation import tensor
+from ..errors import DTypeError, GradientError
+from ..tensor import Tensor
+
+
+def as_input(x: Any, op: str, position: int) -> Tensor:
+    """Return a differentiable input: tensors as they are, numbers and arrays as float tensors."""
+    found = x if isinstance(x, Tensor) else tensor(x, dtype=None)
+    if not isinstance(x, Tensor) and not found.dtype.is_floating:
+        found = found.astype(float)
+    if not found.dtype.is_floating:
+        raise DTypeError(
+            f"{op}: argument {position} is {found.dtype.name}, and only a floating dtype can be "
+            "differentiated"
+        )
+    return found
+
+
+def output(y: Any, op: str) -> Tensor:
+    if not isinstance(y, Tensor):
+        raise GradientError(f"{op}: the function returned {type(y).__name__}, not a tensor")
+    return y
+
+
+def versions(inputs: Sequence[Tensor]) -> list[int]:
+    return [x.array.storage.version for x in inputs]
+
+
+def check_inputs(inputs: Sequence[Tensor], before: list[int], op: str) -> None:
+    """Raise GradientError when the function assigned to what it is differentiated by."""
+    if versions(inputs) != before:
+        raise GradientError(
+            f"{op}: the function assigned to its own input, which has no derivative then: assign "
+            "to a copy()"
+        )
+
+
+def is_tree(x: Any) -> bool:
+    """Return whether an argument is a dict, or a tuple or list with a tensor or a dict in it."""
+    if isinstance(x, (tuple, list)):
+        return any(isinstance(part, Tensor) or is_tree(part) for part in x)
+    return isinstance(x, dict)
+
+
+def with_leaves(tree: Any, change: Callable[[Any], Any]) -> Any:
+    """Return a tree of tuples, lists and dicts with `change` of every leaf in its place."""
+    if isinstance(tree, dict):
+        return {k: with_leaves(x, change) for k, x in tree.items()}
+    if isinstance(tree, (tuple, list)):
+        parts = [with_leaves(x, change) for x in tree]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    return change(tree)
