@@ -15,7 +15,7 @@ from wgrad.backends.fold import MAX, SUM
 from wgrad.program import passes, plan
 from wgrad.program.bisect import bisect, watching
 from wgrad.program.differences import TOLERANCE, largest
-from wgrad.program.listing import step_lines
+from wgrad.program.ir import step_lines
 from wgrad.program.lower import kernels, statements
 from wgrad.program.lower.numpy import NumpyExecutor
 from wgrad.program.passes import PASSES

@@ -155,16 +155,36 @@ def test_data_that_cannot_be_read_says_why(device):
 
 def test_calls_that_do_not_fit_say_how_to_call(device):
     x = wg.tensor([[1.0, 2.0]])
-    error = fails(wg.sum, x, dim=1)
+    error = fails(wg.sum, input=x)
     assert isinstance(error, CallError) and isinstance(error, TypeError)
-    assert "dim=1 came, and no argument has that name (axis is its name here)" in str(error)
+    assert "no argument has that name (x is its name here)" in str(error)
     assert str(error).endswith("sum(x, axis=None, keepdims=False, *, dtype=None) is its call")
-    assert "(keepdims is its name here)" in str(fails(x.mean, keepdim=True))
+    assert "(correction is its name here)" in str(fails(x.var, unbiased=True))
     for call in (wg.softmax, lambda: wg.matmul(x), lambda: nn.Linear(2), lambda: x.reshape(a=1)):
         assert "is its call" in str(fails(call))
     assert "2 are needed: add(x1, x2, /) is its call" in str(fails(wg.add, x))
     assert "where came by name; exp(x, /) is its call" in str(fails(wg.exp, x, where=x))
     assert "Linear" in str(fails(nn.Linear, 2, 2, features=3))
+
+
+def test_arguments_come_by_pytorchs_names_too(device):
+    x = wg.tensor([[1.0, 2.0], [3.0, 5.0]])
+    for call in (
+        lambda k: x.sum(**k), lambda k: wg.mean(x, **k), lambda k: wg.all(x, **k),
+        lambda k: wg.std(x, **k), lambda k: wg.linalg.vector_norm(x, **k),
+    ):  # fmt: skip
+        theirs, ours = call({"dim": 1, "keepdim": True}), call({"axis": 1, "keepdims": True})
+        assert theirs.shape == (2, 1) and theirs.tolist() == ours.tolist()
+    assert nn.Softmax(dim=0)(x).tolist() == F.softmax(x, dim=0).tolist() == x.softmax(0).tolist()
+    assert x.transpose(dim0=0, dim1=1).shape == x.flip(dims=(0,)).shape == (2, 2)
+    assert x.flatten(start_dim=0).shape == (4,) and "axis" in str(inspect.signature(wg.sum))
+    for call in (wg.sum, wg.any, wg.softmax, F.log_softmax):
+        error = fails(call, x, axis=0, dim=1)
+        assert isinstance(error, ArgumentError) and "two names of one argument" in str(error)
+    assert "two names" in str(fails(x.mean, keepdims=True, keepdim=True))
+    assert "two names" in str(fails(nn.GLU, axis=0, dim=0))
+    assert "multiple values" in str(fails(x.sum, 0, dim=1))
+    assert "axis 5" in str(fails(x.sum, dim=5))
 
 
 def test_what_nobody_foresaw_is_named_and_chained(numpy_device, monkeypatch):

@@ -263,7 +263,11 @@ def test_state_dict_is_a_snapshot(device):
         (lambda s: s.update(extra=1), ArgumentError, "a dict of"),
         (lambda s: s.update(lr=-1), ArgumentError, "lr is -1"),
         (lambda s: s.update(momentum=0, nesterov=True), ArgumentError, "nesterov"),
-        (lambda s: s.update(velocity=[None]), ArgumentError, "1 velocities came for 4"),
+        (
+            lambda s: s.update(velocity=[None]),
+            ArgumentError,
+            "velocity has 1 entries for 4 par",
+        ),
         (lambda s: s.update(velocity=5), DTypeError, "velocity is int"),
         (lambda s: s["velocity"].__setitem__(3, wg.ones(7)), ShapeError, "velocity 3"),
         (lambda s: s["velocity"].__setitem__(3, "x"), DTypeError, "numbers"),

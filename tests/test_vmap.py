@@ -494,6 +494,44 @@ def test_gradients_of_examples_of_a_model_come_in_one_pass(name, device):
         np.testing.assert_allclose(replayed[k].numpy(), expected, 1e-4, 1e-6)
 
 
+def test_an_ensemble_of_models_runs_at_once(device):
+    models = [nn.Linear(3, 2) for _ in range(B)]
+    stacked = {k: wg.stack([getattr(m, k).detach() for m in models]) for k in ("weight", "bias")}
+    x = wg.randn(5, 3)
+    out = wg.vmap(lambda p: wg.functional_call(models[0], p, x))(stacked)
+    for found, model in zip(out, models, strict=True):
+        np.testing.assert_allclose(found.numpy(), model(x).numpy(), 1e-5, 1e-6)
+
+
+def test_backward_outside_of_vmap_reaches_the_parameters_inside(device):
+    model, x = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1)), wg.randn(B, 3)
+    wg.vmap(lambda a: model(a).sum())(x).sum().backward()
+    mapped = [p.grad.numpy() for p in model.parameters()]
+    model.zero_grad()
+    model(x).sum().backward()
+    for g, p in zip(mapped, model.parameters(), strict=True):
+        np.testing.assert_allclose(g, p.grad.numpy(), 1e-5, 1e-6)
+
+
+def test_statistics_of_examples_are_not_those_of_a_shared_module(device):
+    norm = nn.BatchNorm1d(3)
+    with pytest.raises(VmapError, match="all examples of a vmap share"):
+        wg.vmap(norm)(wg.randn(B, 5, 3))
+
+
+def test_gradients_of_examples_have_memory_of_their_own(device):
+    x = wg.randn(B, 2)
+    a, b = wg.vmap(wg.grad(lambda a, b: (a + b).sum(), argnums=(0, 1)))(x, x)
+    a += 5
+    assert (b.numpy() == 1).all()
+
+
+def test_compiled_dropout_of_examples_draws_anew_in_every_run(device):
+    f = wg.compile(lambda x: wg.vmap(lambda a: nn.functional.dropout(a), randomness="different")(x))
+    runs = [f(wg.ones((B, 50))).numpy() for _ in range(4)]
+    assert (runs[2] != runs[3]).any() and (runs[3][0] != runs[3][1]).any()
+
+
 def test_functional_call_leaves_the_module_as_it_was(device):
     model = nn.Linear(2, 1)
     weight, before = model.weight, model.weight.numpy()

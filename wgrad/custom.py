@@ -5,22 +5,19 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import core, tape
 from .backends import events
 from .backends.array import Array, Number
 from .backends.base import Device
 from .checks.arguments import function as check_function
-from .core import Call, Op, Value
+from .core import Call, Op, Tensor, Value
 from .core.batched import memory
 from .core.interpret import Context, within
 from .errors import DTypeError, GradientError, shown
 from .ops.families import guarded_op
 from .transforms.batch import vmap
-
-if TYPE_CHECKING:
-    from .tensor import Tensor
 
 
 class CustomOp(Op):

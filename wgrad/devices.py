@@ -1,4 +1,4 @@
-"""Which devices there are, and which one is meant: names, the default, the environment.
+"""Which devices there are, which one is meant (names, the default, the environment), what they did.
 
 Knows the backends; nothing below it knows this module. wgpu is imported only when a WebGPU device
 is asked for, or all are listed.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from . import environment
 from .backends.base import Device, current_device
 from .backends.numpy import NumpyDevice
 from .backends.tracing import tracing
 from .errors import DeviceError, MissingDependencyError, shown
+from .statistics import COUNTERS
 
 log = logging.getLogger("wgrad")
 
@@ -93,6 +94,22 @@ def set_default_device(name: str | Device | None) -> None:
             "the function calls set_default_device, which would not be done again: call it outside"
         )
     _chosen = None if name is None else device(name)
+
+
+def stats(reset: bool = False) -> dict[str, int]:
+    """Return what the WebGPU devices did in this process; all zeros when only NumPy ran.
+
+    `dispatches` above zero is the proof that kernels ran on the adapter. With `reset` the
+    counters start again at zero (memory held is not a count and stays).
+    """
+    if (tracer := tracing()) is not None:
+        tracer.cannot_repeat("calls wg.stats", ": the answer may be another at each call")
+    found = asdict(COUNTERS)
+    if reset:
+        held = COUNTERS.bytes_allocated
+        COUNTERS.__init__()  # type: ignore[misc]  # the one object that all devices count in
+        COUNTERS.bytes_allocated = held
+    return found
 
 
 def _environment_device() -> Device:

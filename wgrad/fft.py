@@ -17,22 +17,20 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from . import dtypes, shaping
-from .core import apply
+from .checks.arguments import checked_choice
+from .core import Tensor, apply
 from .creation import from_host, tensor
 from .creation.host import DeviceLike
+from .creation.inputs import as_float, as_tensor
 from .errors import ArgumentError, AxisError, DTypeError, ShapeError, shown
 from .functional.matrices import floating
 from .layout import Shape, integers, normalize_axis
 from .ops import fourier, indexing
-from .shaping import as_float, as_tensor, checked_choice
-
-if TYPE_CHECKING:
-    from .tensor import Tensor
 
 __all__ = [
     *("fft", "fftfreq", "fftn", "fftshift", "hfft", "ifft", "ifftn", "ifftshift", "ihfft"),

@@ -9,10 +9,10 @@ import numpy as np
 
 from . import tape
 from .creation import host_array, tensor
+from .creation.inputs import as_float
 from .dtypes import float16
 from .errors import ArgumentError, GradientError
 from .interrupts import handled_outside
-from .shaping import as_float
 from .tensor import Tensor
 from .transforms import basis, vjp
 

@@ -8,22 +8,20 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from . import dtypes
 from .backends.base import Device
-from .core import Value
+from .core import Tensor, Value
+from .creation import asarray
+from .creation.inputs import as_tensor
 from .devices import default_device, devices
 from .devices import device as find_device
 from .dtypes import DType, as_dtype
 from .errors import ArgumentError, DTypeError, WgradError, shown
 from .layout import MAX_AXES
-from .shaping import as_tensor
-
-if TYPE_CHECKING:
-    from .tensor import Tensor
 
 __array_api_version__ = "2024.12"
 _VERSIONS = ("2021.12", "2022.12", "2023.12", __array_api_version__)  # each adds to the one before
@@ -79,8 +77,6 @@ def astype(x: Tensor, dtype: Any, copy: bool = True, device: str | Device | None
     x = as_tensor(x, "astype")
     if device is None or find_device(device) is x.device:
         return x.astype(dtype, copy)
-    from .creation import asarray
-
     return asarray(x, as_dtype(dtype), device)
 
 

@@ -9,9 +9,11 @@ a TraceError which names the line. Integers become float32.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import functional, shaping
+from .core import Tensor
+from .creation.inputs import as_tensor
 from .errors import ArgumentError, ShapeError, shown
 from .functional import cross, matmul, norm, outer, tensordot, vecdot
 from .functional.decompositions import eigh, eigvalsh, qr, svd
@@ -26,10 +28,7 @@ from .functional.solving import (
     solve,
     svdvals,
 )
-from .shaping import as_tensor, matrix_transpose
-
-if TYPE_CHECKING:
-    from .tensor import Tensor
+from .shaping import matrix_transpose
 
 _INF = float("inf")
 

@@ -24,18 +24,17 @@ from .backends.base import Device
 from .backends.threefry import bits as host_bits
 from .backends.threefry import split_seed
 from .checks.arguments import count as check_count
-from .core import caller, place
+from .core import Tensor, caller, place, wrap
 from .core.batched import levels, raised
 from .core.tracing import tracing
 from .creation import DeviceLike, tensor
+from .creation.inputs import as_number
 from .devices import device as find_device
 from .dtypes import as_dtype
 from .errors import ArgumentError, DTypeError, OutOfMemoryError, VmapError, shown
 from .layout import Layout, Shape, normalize_shape
 from .ops.elementwise import clamp
 from .ops.families import with_dtype
-from .shaping import as_number
-from .tensor import Tensor
 
 __all__ = [
     *("Generator", "get_rng_state", "manual_seed", "normal", "rand", "randint", "randn"),
@@ -83,6 +82,14 @@ def _checked_seed(seed: Any, where: str) -> int:
             f"{where}: seed {shown(seed)} came, and an integer from 0 to 2**64 - 1 is needed"
         )
     return int(seed)
+
+
+Seed = int | Generator | None
+
+
+def stream_of(seed: Seed) -> Generator | None:
+    """Return the stream to draw initial weights from; None stands for the global one."""
+    return seed if seed is None or isinstance(seed, Generator) else Generator(seed)
 
 
 def _generator_at(seed: int, counter: int) -> Generator:
@@ -161,7 +168,7 @@ def _examples(where: str) -> list[Any]:
 
 def _of_examples(drawn: Array, apart: Sequence[Any]) -> Array:
     """Return numbers with an axis in front for each level as those of one example."""
-    x = Tensor(drawn)
+    x = wrap(drawn)
     for level in apart:
         x = raised(x, level)
     return x.array
@@ -222,14 +229,14 @@ def _floats(
     found = find_device(device)
     found.check_dtype(chosen, where)
     if wide and chosen is dtypes.float16:
-        return Tensor(_draw(kind, shape, found, generator, where))
+        return wrap(_draw(kind, shape, found, generator, where))
 
     def cut(x: Array) -> Array:
         return found.map(_CUT, (x,), (x.dtype,), x.shape, chosen)
 
     half = kind == "uniform" and chosen is dtypes.float16
     drawn = _draw(kind, shape, found, generator, where, cut if half else None)
-    out = Tensor(drawn)
+    out = wrap(drawn)
     return out if drawn.dtype is chosen else out.astype(chosen)
 
 
@@ -369,7 +376,7 @@ def randint(
     if chosen is dtypes.uint32 and low < 0:
         raise ArgumentError(f"randint: low is {low}, and uint32 needs at least 0")
     scaled = functools.partial(_integers, low=low, high=high)
-    out = Tensor(_draw("bits", shape, device, generator, "randint", scaled))
+    out = wrap(_draw("bits", shape, device, generator, "randint", scaled))
     return with_dtype(out, chosen)
 
 
@@ -407,4 +414,4 @@ def randperm(n: int, device: DeviceLike = None, generator: Generator | None = No
         order = np.argsort(keys, axis=-1, kind="stable")
     except MemoryError as error:
         raise OutOfMemoryError(f"randperm: the host has no room: {error}") from error
-    return Tensor(_of_examples(tensor(order, dtypes.int32, device).array, apart))
+    return wrap(_of_examples(tensor(order, dtypes.int32, device).array, apart))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 
 @dataclass
@@ -24,22 +24,3 @@ class Counters:
 
 
 COUNTERS = Counters()
-
-
-def stats(reset: bool = False) -> dict[str, int]:
-    """Return what the WebGPU devices did in this process; all zeros when only NumPy ran.
-
-    `dispatches` above zero is the proof that kernels ran on the adapter. With `reset` the
-    counters start again at zero (memory held is not a count and stays).
-    """
-    from .backends.tracing import tracing
-
-    tracer = tracing()
-    if tracer is not None:
-        tracer.cannot_repeat("calls wg.stats", ": the answer may be another at each call")
-    found = asdict(COUNTERS)
-    if reset:
-        held = COUNTERS.bytes_allocated
-        COUNTERS.__init__()  # type: ignore[misc]  # the one object that all devices count in
-        COUNTERS.bytes_allocated = held
-    return found

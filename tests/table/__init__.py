@@ -16,6 +16,7 @@ from . import (
     linalg,
     movement,
     networks,
+    ported,
     reductions,
 )
 from .layouts import LAYOUTS, assert_matches, expanded
@@ -34,6 +35,7 @@ ROWS: tuple[Row, ...] = (
     *compositions.compositions(),
     *convolution.convolution(),
     *networks.networks(),
+    *ported.ported(),
 )
 assert len({row.id for row in ROWS}) == len(ROWS), "two rows have one id"
 DIFFERENTIABLE = tuple(row for row in ROWS if row.grad and "float64" in row.dtypes)

@@ -1,4 +1,4 @@
-"""Numbers that stand for others: the float arguments of a compiled function while it is traced."""
+"""Numbers that stand for others while a function is traced: its float arguments, and settings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import operator
 import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .tracing import Live
 
@@ -31,14 +33,15 @@ def evaluate(expression: Expression, given: Mapping[Any, float]) -> float:
         return given[sides[0]]
     if what == "constant":
         return float.fromhex(sides[0])
-    return OPERATORS[what](*[evaluate(side, given) for side in sides])
+    function = what if callable(what) else OPERATORS[what]
+    return function(*[evaluate(side, given) for side in sides])
 
 
 class Numbers:
     """What the arguments are in this run, and whether a trace has asked for the value of one."""
 
     def __init__(self) -> None:
-        self.given: dict[Any, float] = {}  # by place
+        self.given: Any = {}  # the numbers, by place
         self.asked: set[Any] = set()  # places whose values a trace rests on
         self.partial: dict[Expression, None] = {}  # those of traces so far, inner ones first
         self._made: list[weakref.ref[Varying]] = []  # in this trace
@@ -57,6 +60,22 @@ class Numbers:
             return type(self.read(expression)) is float
         except ArithmeticError:
             return False
+
+    def live(self, expression: Expression) -> Live:
+        """Return a number for a program, which reads it for every run."""
+        return Live(read_number, self, expression)
+
+    def ask(self, place: Any) -> None:
+        """Note that a trace rests on the value of an argument."""
+        self.asked.add(place)
+
+    def may_fail(self, expression: Expression) -> None:
+        """Note that a trace computes what is not defined for all numbers."""
+        self.partial[expression] = None
+
+    def outcome(self, number: Varying, method: Callable[..., Any], *args: float) -> Any:
+        """Return what a method of floats says of a number, on which a trace then rests."""
+        return method(float(number), *args)
 
     def add(self, number: Varying) -> None:
         """Remember a number until its trace ends."""
@@ -106,21 +125,19 @@ class Varying:
 
     def live(self) -> Live:
         """Return the number for a program, which reads it for every run."""
-        return Live(self._numbers.read, self.expression)
+        return self._numbers.live(self.expression)
 
     def __float__(self) -> float:
         stack = [self.expression]
         while stack:
             what, *sides = stack.pop()
             if what == "argument":
-                self._numbers.asked.add(sides[0])
+                self._numbers.ask(sides[0])
             elif what != "constant":
                 stack += sides
         return self._value
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        import numpy as np
-
         return np.asarray(float(self), dtype)
 
     def __getattr__(self, name: str) -> Any:
@@ -141,6 +158,11 @@ class Varying:
         return Varying(self._numbers, ("abs", self.expression), self.size + 1)
 
 
+def read_number(numbers: Numbers, expression: Expression) -> float:
+    """Return the number that an expression is now."""
+    return numbers.read(expression)
+
+
 def _constant(x: float) -> Expression:
     return "constant", float(x).hex()
 
@@ -148,9 +170,9 @@ def _constant(x: float) -> Expression:
 def _leaves(expression: Expression) -> set[Expression]:
     """Return the arguments in an expression."""
     what, *sides = expression
-    if what in OPERATORS:
-        return set().union(*map(_leaves, sides))
-    return {expression} if what == "argument" else set()
+    if what in ("argument", "constant"):
+        return {expression} if what == "argument" else set()
+    return set().union(*map(_leaves, sides))
 
 
 def _values(symbol: str, x: Any, other: Any, reflected: bool) -> Any:
@@ -176,7 +198,7 @@ def _arithmetic(symbol: str, reflected: bool) -> Callable[[Varying, Any], Any]:
             found = self._numbers.read(made)
             if type(found) is not float:
                 return _values(symbol, self, other, reflected)  # a complex number
-            self._numbers.partial[made] = None
+            self._numbers.may_fail(made)
         return Varying(self._numbers, made, size)
 
     return compute
@@ -186,7 +208,8 @@ def _asking(name: str) -> Callable[..., Any]:
     method = getattr(float, name)
 
     def ask(self: Varying, *args: Any) -> Any:
-        return method(float(self), *[float(x) if type(x) is Varying else x for x in args])
+        plain = [float(x) if type(x) is Varying else x for x in args]
+        return self._numbers.outcome(self, method, *plain)
 
     return ask
 

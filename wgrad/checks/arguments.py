@@ -6,18 +6,54 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError, shown
 
+# PyTorch's names of arguments beside ours: of a function that has the one, the other is accepted.
+SPELLINGS = (
+    *(("dim", "axis"), ("dims", "axis"), ("dims", "axes"), ("keepdim", "keepdims")),
+    *(("dim0", "axis0"), ("dim1", "axis1"), ("dim2", "axis2")),
+    *(("start_dim", "start_axis"), ("end_dim", "end_axis"), ("interpolation", "method")),
+    ("index", "indices"),
+)
 
-def flag(value: Any, where: str, name: str) -> bool:
+
+def spellings(known: Collection[str]) -> dict[str, str]:
+    """Return PyTorch's names for those of a function's arguments that have another, with ours."""
+    return {t: ours for t, ours in SPELLINGS if ours in known and t not in known}
+
+
+def respelled(given: Mapping[str, Any], names: Mapping[str, str], where: str) -> dict[str, Any]:
+    """Return arguments by our names. Raises: ArgumentError for one that comes by both."""
+    out = dict(given)
+    for theirs in [name for name in given if name in names]:
+        ours = names[theirs]
+        if ours in out:
+            raise ArgumentError(
+                f"{where}: {ours}={shown(out[ours])} and {theirs}={shown(given[theirs])} came, "
+                "two names of one argument, and one is needed"
+            )
+        out[ours] = out.pop(theirs)
+    return out
+
+
+def checked_flag(value: Any, where: str, name: str) -> bool:
     """Return True or False, of Python or NumPy."""
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
     raise ArgumentError(f"{where}: {name}={shown(value)} came; True or False is needed")
+
+
+def checked_choice(value: Any, options: Sequence[str], where: str, name: str) -> str:
+    """Return one of several words."""
+    if isinstance(value, str) and value in options:
+        return value
+    words = " or ".join(f'"{word}"' for word in options)
+    raise ArgumentError(f"{where}: {name}={shown(value)} came; {words} is needed")
 
 
 def number(value: Any, where: str, name: str) -> Any:
@@ -39,12 +75,19 @@ def function(value: Any, where: str, name: str) -> Any:
 
 def count(value: Any, where: str, name: str) -> int:
     """Return an integer of at least 0."""
+    return _integer(value, 0, f"{where}: {name}={shown(value)} came")
+
+
+def size(value: Any, where: str) -> int:
+    """Return an integer of at least 1; `where` names the argument, too."""
+    return _integer(value, 1, f"{where} is {shown(value)}")
+
+
+def _integer(value: Any, least: int, came: str) -> int:
     try:
         found = -1 if isinstance(value, bool) else operator.index(value)
     except TypeError:
         found = -1
-    if found < 0:
-        raise ArgumentError(
-            f"{where}: {name}={shown(value)} came, and an integer of at least 0 is needed"
-        )
+    if found < least:
+        raise ArgumentError(f"{came}, and an integer of at least {least} is needed")
     return found

@@ -1,7 +1,8 @@
 """The front door: what stands around every public function and method, once.
 
 It checks what can be told from a parameter's annotation alone, whatever the function is: that flags
-are True or False, and that numbers are numbers. It costs one call, and looks at named arguments
+are True or False, and that numbers are numbers. What PyTorch calls otherwise (`dim`, `keepdim`) it
+hands on by our name. It costs one call, and looks at named arguments
 only; what a function must look at itself it does inside, where it knows more. Exceptions that come
 out go through the net. Functions that we call ourselves have no door.
 """
@@ -15,7 +16,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from ..errors import WgradError
-from .arguments import flag, number
+from .arguments import checked_flag, number, respelled, spellings
 from .arguments import function as called_back
 from .net import CAUGHT, translated
 
@@ -28,8 +29,8 @@ def _optional(check: Check) -> Check:
 
 
 CHECKS: dict[str, Check] = {
-    "bool": flag,
-    "bool | None": _optional(flag),
+    "bool": checked_flag,
+    "bool | None": _optional(checked_flag),
     "float": number,
     "float | None": _optional(number),
     "bool | int | float": number,
@@ -51,9 +52,12 @@ def guarded(function: Any, name: str | Callable[[Any], str] = "", module: str = 
     places = [(i, p) for i, p in enumerate(known[: code.co_argcount]) if p in checks]
     first = places[0][0] if places else code.co_argcount + 1000  # no argument has that place
     called = name or function.__name__
+    others = spellings(known)
 
     def door(*args: Any, **kwargs: Any) -> Any:
         try:
+            if kwargs and others and not others.keys().isdisjoint(kwargs):
+                kwargs = respelled(kwargs, others, _name(called, args))
             if checks and (kwargs or len(args) > first):
                 args = _checked(called, checks, places, args, kwargs)
             return function(*args, **kwargs)

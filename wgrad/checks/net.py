@@ -42,13 +42,6 @@ _SAID = frozenset(
 
 # What PyTorch's users call arguments, for a hint.
 OTHER_NAMES = {
-    "dim": "axis",
-    "dims": "axis",
-    "keepdim": "keepdims",
-    "dim0": "axis0",
-    "dim1": "axis1",
-    "start_dim": "start_axis",
-    "end_dim": "end_axis",
     "unbiased": "correction",
     "ddof": "correction",
     "a_min": "min",

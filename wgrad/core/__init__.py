@@ -4,8 +4,20 @@ from ..origin import caller, place
 from .calling import apply, set_recorder, set_tensor_type, wrap
 from .interpret import Interpreter, interpreted, interpreters
 from .observe import observe
-from .op import INPUT_NAMES, REGISTRY, SAVED_NAMES, Call, Op, Rule, check_devices, register
-from .values import Input, Node, Value
+from .op import (
+    INPUT_NAMES,
+    REGISTRY,
+    SAVED_NAMES,
+    Call,
+    Input,
+    Node,
+    Op,
+    Rule,
+    Tensor,
+    Value,
+    check_devices,
+    register,
+)
 
 __all__ = [
     "INPUT_NAMES",
@@ -17,6 +29,7 @@ __all__ = [
     "Node",
     "Op",
     "Rule",
+    "Tensor",
     "Value",
     "apply",
     "caller",

@@ -8,16 +8,13 @@ belongs to is the interpreter that made it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..backends.array import Array, Storage
 from ..errors import VmapError
 from ..layout import Layout
 from .interpret import interpreters
-from .values import Node, Value
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
+from .op import Node, Tensor, Value
 
 
 class Batched(Storage):

@@ -7,18 +7,14 @@ afterwards, and only read. This module knows none of them by name, and no operat
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..backends.array import Array, Number
 from ..backends.base import Device
 from ..errors import OutOfMemoryError
 from .interpret import ask, current
 from .observe import watched
-from .op import Op, check_devices
-from .values import Input, Node, Value
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
+from .op import Input, Node, Op, Tensor, Value, check_devices
 
 _tensor_type: type[Tensor]
 _record: Callable[[Op, tuple[Input, ...], dict[str, Any], Tensor], None]

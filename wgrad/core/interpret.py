@@ -9,14 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from ..errors import InterpreterError, shown
-from .values import Input, Value
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
-    from .op import Op
+from .op import Input, Op, Tensor, Value
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -128,9 +124,9 @@ def ask(now: Context, op: Op, inputs: tuple[Input, ...], params: dict[str, Any])
     """Return what the innermost interpreter answers. Raises: InterpreterError for no tensor."""
     top = now.interpreters[-1]
     found: Any = within(now.below(), top.call, op, inputs, params)
-    if not isinstance(found, Value):
+    if not isinstance(found, Tensor):
         raise InterpreterError(
             f"{op.name}: the interpreter {type(top).__name__} answered {shown(found)}, and a "
             "tensor is needed"
         )
-    return found  # type: ignore[return-value]  # a Value is a Tensor
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..backends import events
 from ..backends.events import Doing, Event
@@ -12,10 +12,7 @@ from ..checks.arguments import function as check_function
 from ..errors import ObserverError, shown
 from ..origin import caller
 from .interpret import Context, current, within
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
-    from .op import Op
+from .op import Op, Tensor
 
 _call: Any = operator.call  # written in C, as no handler of a signal interrupts it
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..backends import tracing as below
 from ..backends.array import Array, Storage
 from ..backends.faults import Allowed
 from ..backends.tracing import DeviceTracer
-from .values import Node, Value
+from .op import Node, Value
 
 
 class Stream(Protocol):
@@ -21,6 +21,10 @@ class Stream(Protocol):
 
 class Tracer(DeviceTracer, Protocol):
     """Who takes the devices' place while a function runs once, and writes down what it does."""
+
+    # Functions and their arguments: f(1, *args) is called before every later run, f(-1, *args)
+    # to undo that when the run fails.
+    callbacks: list[tuple[Callable[..., None], tuple[Any, ...]]]
 
     # Integers, which have no values yet.
     def own_bounds(self, x: Array) -> tuple[int, int] | None:
@@ -45,9 +49,6 @@ class Tracer(DeviceTracer, Protocol):
     # What a run does to the world besides.
     def numbers_taken(self, generator: Stream, first: int, count: int) -> None:
         """Note that `count` random numbers were drawn, from number `first` on."""
-
-    def each_run(self, callback: Callable[..., None], *args: object) -> None:
-        """Call `callback(1, *args)` before every later run; with -1 to undo it when that fails."""
 
     def require(self, holds: Callable[..., bool], *args: object) -> None:
         """Run the program only while `holds(*args)`: the path taken rests on it."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec
 
 from .. import dtypes
-from ..core import Node
+from ..core import Node, Tensor, wrap
+from ..creation.inputs import as_number, as_tensor
 from ..devices import device as find_device
 from ..dtypes import as_dtype
 from ..layout import normalize_shape
-from ..shaping import as_number, as_tensor
-from ..tensor import Tensor
 from .host import DeviceLike, check_requires_grad
+
+P = ParamSpec("P")
 
 
 def full(
@@ -39,29 +41,44 @@ def full(
     made = found.full(extents, number, chosen)
     if chosen.is_integer:
         made.storage.bounds = int(number), int(number)
-    return Tensor(made, Node(requires_grad=True) if requires_grad else None)
+    return wrap(made, Node(requires_grad=True) if requires_grad else None)
 
 
+def _by_extents(make: Callable[P, Tensor]) -> Callable[P, Tensor]:
+    """Let a shape also come as its extents, one by one, as PyTorch's users write it."""
+
+    @functools.wraps(make)
+    def run(*args: Any, **kwargs: Any) -> Tensor:
+        if len(args) > 1 and all(isinstance(n, int) and type(n) is not bool for n in args):
+            args = (args,)
+        return make(*args, **kwargs)
+
+    return run
+
+
+@_by_extents
 def zeros(
     shape: int | Sequence[int],
     dtype: Any = float,
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return a tensor of zeros (float32 unless asked otherwise)."""
+    """Return a tensor of zeros (float32 unless asked otherwise): zeros((2, 3)) or zeros(2, 3)."""
     return full(shape, 0, float if dtype is None else dtype, device, requires_grad)
 
 
+@_by_extents
 def ones(
     shape: int | Sequence[int],
     dtype: Any = float,
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return a tensor of ones (float32 unless asked otherwise)."""
+    """Return a tensor of ones (float32 unless asked otherwise): ones((2, 3)) or ones(2, 3)."""
     return full(shape, 1, float if dtype is None else dtype, device, requires_grad)
 
 
+@_by_extents
 def empty(
     shape: int | Sequence[int],
     dtype: Any = float,

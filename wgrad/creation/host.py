@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from ..backends.base import Device
-from ..core import Node, Value
+from ..core import Node, Tensor, Value, wrap
 from ..devices import device as find_device
 from ..dtypes import DType, as_dtype
 from ..errors import (
@@ -23,7 +23,6 @@ from ..errors import (
 )
 from ..layout import MAX_AXES
 from ..tape import is_recording
-from ..tensor import Tensor
 
 DeviceLike = str | Device | None
 
@@ -133,7 +132,7 @@ def from_host(
         target = target or data.device
         dtype = data.dtype if dtype is None else as_dtype(dtype)
         if dtype is data.dtype and target is data.device:
-            out = Tensor(target.copy(data.array))
+            out = wrap(target.copy(data.array))
             return out.requires_grad_() if requires_grad else out
         data = data.numpy()
     array = host_array(data, where)
@@ -145,7 +144,7 @@ def from_host(
     made = target.upload(host, chosen)
     if chosen.is_integer and host.size:
         made.storage.bounds = int(host.min()), int(host.max())
-    return Tensor(made, Node(requires_grad=True) if requires_grad else None)
+    return wrap(made, Node(requires_grad=True) if requires_grad else None)
 
 
 def check_requires_grad(dtype: DType, requires_grad: bool) -> None:

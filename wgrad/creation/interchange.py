@@ -16,6 +16,7 @@ from .. import dtypes
 from ..backends.array import Array, Storage
 from ..backends.numpy import as_numpy
 from ..backends.tracing import tracing
+from ..core import Tensor, wrap
 from ..devices import device as find_device
 from ..dtypes import DType, as_dtype
 from ..errors import (
@@ -26,7 +27,6 @@ from ..errors import (
     shown,
 )
 from ..layout import Layout
-from ..tensor import Tensor
 from .host import DeviceLike, from_host, host_array
 
 CPU = (1, 0)  # DLPack's device types: the host,
@@ -186,7 +186,7 @@ def _lent(data: np.ndarray, dtype: DType, target: Any) -> tuple[Tensor | None, s
         layout = Layout(data.shape, strides, -low)
     storage = Storage(target, flat, flat.size)
     storage.share()
-    return Tensor(Array(storage, layout, dtype)), ""
+    return wrap(Array(storage, layout, dtype)), ""
 
 
 def lend(x: Tensor, dl_device: tuple[int, int] | None, copy: bool | None) -> np.ndarray:
@@ -234,12 +234,18 @@ def dlpack_device(x: Tensor) -> tuple[int, int]:
 
 def to_dlpack(
     x: Tensor,
-    stream: Any,
-    max_version: tuple[int, int] | None,
-    dl_device: tuple[int, int] | None,
-    copy: bool | None,
+    *,
+    stream: None = None,
+    max_version: tuple[int, int] | None = None,
+    dl_device: tuple[int, int] | None = None,
+    copy: bool | None = None,
 ) -> Any:
-    """Return the capsule that `Tensor.__dlpack__` hands out."""
+    """Hand the memory to another library: `numpy.from_dlpack(x)`, `torch.from_dlpack(x)`.
+
+    On the NumPy device both then hold one memory; what the other writes is unseen by the tape.
+    A view that runs backwards is copied. Raises: InterchangeError (a BufferError) for a tensor
+    that requires grad, and for one on a GPU unless the host (1, 0) is asked for.
+    """
     _check_copy(copy, "__dlpack__")
     if stream is not None:
         raise InterchangeError(

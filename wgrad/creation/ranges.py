@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..core import Tensor
+from ..creation.inputs import as_number
 from ..dtypes import as_dtype
 from ..errors import ArgumentError, OutOfMemoryError, shown
 from ..layout import normalize_shape
-from ..shaping import as_number
-from ..tensor import Tensor
 from .host import DeviceLike, from_host
 
 

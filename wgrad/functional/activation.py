@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import dtypes
+from ..core import Tensor
+from ..creation.inputs import as_float, as_number, as_tensor, as_tensors
 from ..errors import ArgumentError, ShapeError, shown
 from ..layout import normalize_axis
 from ..ops import elementwise as ops
 from ..ops.elementwise.activation import SELU
 from ..ops.families import with_dtype
-from ..shaping import as_float, as_number, as_tensor, as_tensors, reshape, split
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
+from ..shaping import reshape, split
 
 
 def _numbers(where: str, **values: Any) -> list[float]:

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import dtypes
-from ..core import wrap
+from ..checks.arguments import checked_flag
+from ..core import Tensor, wrap
+from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, DTypeError, ShapeError, shown
 from ..indexing import take
 from ..layout import Shape, check_size
 from ..ops import movement
 from ..ops.elementwise import where
 from ..ops.reduction import max_, sum_
-from ..shaping import as_tensor, checked_flag, reshape
+from ..shaping import reshape
 from .convolution import numbers, with_batch
 from .pooling import constant, floating, least_position
 from .precision import in_float32
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def adaptive_avg_pool1d(input: Any, output_size: Any) -> Tensor:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import dtypes
 from ..backends.faults import Allowed
-from ..core import Value, apply, wrap
+from ..core import Tensor, Value, apply, wrap
+from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, DTypeError, shown
 from ..ops import indexing, movement
 from ..ops.elementwise import clamp, power, square
 from ..ops.families import NUMBERS, coerce, with_dtype
-from ..shaping import as_tensor
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def pow(x1: Any, x2: Any, /) -> Tensor:

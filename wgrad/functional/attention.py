@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from .. import dtypes
-from ..core import check_devices
+from ..checks.arguments import checked_flag
+from ..core import Tensor, check_devices
+from ..creation import arange
+from ..creation.inputs import as_float, as_tensor, as_tensors
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..layout import Shape, broadcast_shapes
 from ..ops.elementwise import equal, exp, greater, less_equal, where
 from ..ops.reduction import any_, sum_
-from ..shaping import (
-    as_float,
-    as_tensor,
-    as_tensors,
-    checked_flag,
-    matrix_transpose,
-    repeat,
-    reshape,
-)
+from ..random import Generator
+from ..shaping import matrix_transpose, repeat, reshape
 from .linalg import matmul
 from .precision import in_float32
 from .regularization import check_generator, check_share, drop
 from .softmax import shifted
-
-if TYPE_CHECKING:
-    from ..random import Generator
-    from ..tensor import Tensor
 
 
 def scaled_dot_product_attention(
@@ -153,7 +144,5 @@ def _counted(
 
 
 def _causal(queries: int, keys: int, like: Tensor) -> Tensor:
-    from ..creation import arange
-
     column = reshape(arange(queries, device=like.device), (queries, 1))
     return less_equal(arange(keys, device=like.device), column)

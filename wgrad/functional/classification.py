@@ -6,10 +6,12 @@ that. For (batch, time, classes) pass axis=-1.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..core import Value, apply, check_devices
+from ..core import Tensor, Value, apply, check_devices
 from ..core.tracing import tracing
+from ..creation import arange, host_array
+from ..creation.inputs import as_float, as_number, as_tensor
 from ..errors import ArgumentError, DTypeError, ShapeError, shown
 from ..indexing import index_tensor
 from ..layout import Shape, normalize_axis
@@ -17,14 +19,11 @@ from ..ops import indexing
 from ..ops.elementwise import equal, exp, log, relu, weighted, where
 from ..ops.families import expanded, with_dtype
 from ..ops.reduction import sum_
-from ..shaping import as_float, as_number, as_tensor, reshape
+from ..shaping import reshape
 from .losses import check_reduction, reduce_loss, reduced
 from .precision import in_float32
 from .regularization import check_share
 from .softmax import shifted
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def cross_entropy(
@@ -152,8 +151,6 @@ def multi_margin_loss(
     scores, target, at = _scores(input, target, axis, name)
     factors = _class_weights(weight, scores, at, name)
     labels = _labels(target, scores, at, None, name)
-    from ..creation import arange
-
     classes = reshape(
         arange(scores.shape[at], dtype=labels.column.dtype, device=scores.device),
         (scores.shape[at], *(1 for _ in scores.shape[at + 1 :])),
@@ -209,8 +206,6 @@ class _Labels:
 
 def _scores(input: Any, target: Any, axis: int | None, name: str) -> tuple[Tensor, Tensor, int]:
     """Return the input, the target as a tensor beside it, and the axis of the classes."""
-    from ..creation import host_array
-
     scores = as_tensor(input, name, target)
     usual = min(1, len(scores.shape) - 1)
     at = normalize_axis(usual if axis is None else axis, len(scores.shape), name)

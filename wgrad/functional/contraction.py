@@ -9,10 +9,11 @@ from __future__ import annotations
 import operator
 from collections.abc import Hashable, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from .. import dtypes
-from ..core import apply, check_devices
+from ..core import Tensor, apply, check_devices
+from ..creation.inputs import as_tensors
 from ..errors import ArgumentError, DTypeError, ShapeError, shown
 from ..layout import check_size, normalize_axis
 from ..ops import movement
@@ -20,10 +21,7 @@ from ..ops.elementwise import multiply
 from ..ops.families import expanded, with_dtype
 from ..ops.linalg import matmul_
 from ..ops.reduction import sum_
-from ..shaping import as_tensors, reshape
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
+from ..shaping import reshape
 
 Label = Hashable
 Labels = tuple[Label, ...]

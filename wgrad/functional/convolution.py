@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import dtypes
-from ..core import Value, apply, check_devices
+from ..core import Tensor, Value, apply, check_devices
+from ..creation.inputs import as_tensors
 from ..errors import ArgumentError, DTypeError, ShapeError, shown
 from ..layout import Shape, check_size
 from ..ops.convolution import Geometry, convolution_, to_image_
 from ..ops.elementwise import add
 from ..ops.families import with_dtype
-from ..shaping import as_tensors, reshape
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
+from ..shaping import reshape
 
 Numbers = int | Sequence[int]
 

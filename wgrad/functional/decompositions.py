@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from ..core import apply
+from ..checks.arguments import checked_choice
+from ..core import Tensor, apply
 from ..ops import decompositions
-from ..shaping import checked_choice, concat, matrix_transpose
+from ..shaping import concat, matrix_transpose
 from .matrices import matrices
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 class EighResult(NamedTuple):

@@ -6,18 +6,16 @@ import string
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core import Tensor
 from ..errors import ArgumentError, ShapeError, shown
 from ..layout import Shape, check_size
 from ..ops import placing
 from ..shaping import reshape
 from .contraction import Label, Labelled, Labels, contracted, numbers_alike
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def einsum(subscripts: str, *operands: Any) -> Tensor:

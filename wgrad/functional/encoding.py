@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import dtypes
-from ..core import Value
+from ..core import Tensor, Value
+from ..creation import arange
+from ..creation.inputs import as_tensor
 from ..devices import device as find_device
 from ..errors import ArgumentError, IndexRangeError, ShapeError, shown
 from ..indexing import host_indices, index_tensor, taken
 from ..ops import indexing
 from ..ops.elementwise import equal, where
 from ..ops.families import with_dtype
-from ..shaping import as_tensor, reshape
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
+from ..shaping import reshape
 
 
 def one_hot(labels: Any, classes: int, dtype: Any = float, device: Any = None) -> Tensor:
     """Return rows of zeros with a 1 at each label. Shapes: (...) -> (..., classes)."""
-    from ..creation import arange
-
     try:
         count = operator.index(classes)
     except TypeError:

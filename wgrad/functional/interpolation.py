@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..checks.arguments import checked_flag
+from ..core import Tensor
+from ..creation.inputs import as_float, as_tensor
 from ..errors import ArgumentError, ShapeError, shown
 from ..indexing import take
 from ..layout import Shape, check_size
 from ..ops import movement
 from ..ops.elementwise import weighted
 from ..ops.families import expanded
-from ..shaping import as_float, as_tensor, checked_flag, reshape
+from ..shaping import reshape
 from .adaptive import adaptive_means
 from .convolution import numbers
 from .pooling import constant, floating
 from .precision import in_float32
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 WEIGHED = {"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2}  # and for how many axes
 MODES = ("nearest", "nearest-exact", "area", *WEIGHED)

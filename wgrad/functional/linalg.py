@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import dtypes
-from ..core import Value, apply, check_devices
+from ..core import Tensor, Value, apply, check_devices
+from ..creation.inputs import as_tensor, as_tensors
 from ..errors import DTypeError, ShapeError
 from ..layout import broadcast_shapes
 from ..ops.elementwise import add
 from ..ops.families import coerce, expanded, with_dtype
 from ..ops.linalg import matmul_, matmul_transposed
-from ..shaping import as_tensor, as_tensors, reshape
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
+from ..shaping import reshape
 
 
 def matmul(x1: Any, x2: Any, /) -> Tensor:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import dtypes
-from ..core import check_devices
+from ..checks.arguments import checked_flag
+from ..core import Tensor, check_devices
+from ..creation.inputs import as_float, as_tensor, as_tensors
 from ..errors import ArgumentError, ShapeError, shown
 from ..ops.elementwise import (
     abs_,
@@ -33,12 +35,8 @@ from ..ops.elementwise import (
 )
 from ..ops.families import with_dtype
 from ..ops.reduction import sum_
-from ..shaping import as_float, as_tensor, as_tensors, checked_flag
 from .precision import in_float32
 from .reductions import mean
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 _REDUCTIONS = ("mean", "sum", "none")
 

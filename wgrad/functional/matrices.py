@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import dtypes
-from ..core import check_devices
+from ..core import Tensor, check_devices
+from ..creation.inputs import as_tensor, as_tensors
 from ..errors import ShapeError
 from ..layout import broadcast_shapes
 from ..ops.families import expanded, with_dtype
-from ..shaping import as_tensor, as_tensors
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def floating(x: Any) -> Tensor:

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import isfinite, prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import dtypes
-from ..core import Value, check_devices
+from ..checks.arguments import checked_flag
+from ..core import Tensor, Value, check_devices
+from ..creation.inputs import as_float, as_tensor
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..interrupts import whole
 from ..layout import Shape, normalize_shape
 from ..ops.elementwise import equal, maximum, reciprocal, sqrt, square, where
 from ..ops.families import with_dtype
-from ..shaping import as_float, as_tensor, checked_flag, reshape
+from ..shaping import reshape
 from ..tape import no_grad
 from .convolution import numbers
 from .precision import in_float32, widened
 from .reductions import centered, in_range, mean
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def layer_norm(

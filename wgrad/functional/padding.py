@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import shaping
+from ..core import Tensor
+from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, ShapeError, shown
 from ..layout import Shape
 from ..ops import movement
-from ..shaping import as_tensor
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..core import Tensor
+from ..creation.inputs import as_tensor
 from ..errors import ShapeError
 from ..layout import check_size
-from ..shaping import as_tensor, permute_dims, reshape
+from ..shaping import permute_dims, reshape
 from .convolution import numbers
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def pixel_shuffle(input: Any, upscale_factor: int) -> Tensor:

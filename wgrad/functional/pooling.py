@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import dtypes
 from ..backends.array import kept_shape
-from ..core import wrap
+from ..checks.arguments import checked_flag
+from ..core import Tensor, wrap
+from ..creation.inputs import as_float, as_tensor
 from ..errors import ArgumentError, DTypeError
 from ..layout import Shape
 from ..ops.elementwise import equal, isnan, where
 from ..ops.families import with_dtype
 from ..ops.reduction import max_, min_, sum_
-from ..shaping import as_float, as_tensor, checked_flag, pad, reshape
+from ..shaping import pad, reshape
 from .convolution import Numbers, with_batch
 from .precision import in_float32
 from .windows import (
@@ -26,9 +28,6 @@ from .windows import (
     pool_frame,
     windows_of,
 )
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def max_pool1d(

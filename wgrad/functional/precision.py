@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from ..core import Value, check_devices
 from ..dtypes import DType, float16, float32, promote
 from ..ops.families import with_dtype
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
-def in_float32(function: Callable[..., Any]) -> Callable[..., Any]:
+
+def in_float32(function: Callable[P, R]) -> Callable[P, R]:
     """Let a function of floats compute in the dtype they promote to, and in float32 at the least.
 
     For compositions in which more than the result might not fit float16: sums over many elements,
@@ -20,7 +23,7 @@ def in_float32(function: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @functools.wraps(function)
-    def run(*args: Any, **kwargs: Any) -> Any:
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
         given = [x.dtype for x in (*args, *kwargs.values()) if isinstance(x, Value)]
         floats = {dtype for dtype in given if dtype.is_floating}
         if len(floats) < 2 and float16 not in floats:
@@ -28,8 +31,9 @@ def in_float32(function: Callable[..., Any]) -> Callable[..., Any]:
         check_devices(function.__name__, (*args, *kwargs.values()))  # before a conversion
         result = functools.reduce(promote, floats)
         common = promote(result, float32)
-        wide = {name: _as(x, common) for name, x in kwargs.items()}
-        out = function(*(_as(x, common) for x in args), **wide)
+        wide: Any = {name: _as(x, common) for name, x in kwargs.items()}
+        places: Any = [_as(x, common) for x in args]
+        out = function(*places, **wide)
         return with_dtype(out, result)
 
     return run

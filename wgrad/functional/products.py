@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..core import Tensor
 from ..errors import ShapeError
 from ..layout import broadcast_shapes, check_size, normalize_axis
 from ..ops.elementwise import multiply
 from ..shaping import diagonal, moveaxis, reshape, roll
 from .contraction import numbers_alike
 from .reductions import sum
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def outer(x1: Any, x2: Any, /) -> Tensor:

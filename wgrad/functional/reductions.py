@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from math import prod as prod_of
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import dtypes
 from ..backends.array import kept_shape
+from ..core import Tensor
+from ..creation import arange
+from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, DTypeError, ShapeError, shown
 from ..layout import Shape, normalize_axes, normalize_axis
 from ..ops import movement
@@ -31,11 +34,8 @@ from ..ops.elementwise import (
 from ..ops.families import Reduction, expanded, with_dtype
 from ..ops.reduction import max_, min_, sum_
 from ..ops.reduction import prod as prod_
-from ..shaping import as_tensor, reshape, squeeze
+from ..shaping import reshape, squeeze
 from .precision import in_float32
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def counted(x: Tensor, dtype: Any, op: str) -> Tensor:
@@ -256,8 +256,6 @@ def _extreme(op: Reduction, x: Any, axis: Any, keepdims: bool, ties: str) -> Ten
 
 
 def _arg(x: Tensor, axis: int | None, keepdims: bool, op: Any, name: str) -> Tensor:
-    from ..creation import arange
-
     x = as_tensor(x, name)
     shape = x.shape
     if axis is None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import dtypes
+from ..checks.arguments import checked_flag
+from ..core import Tensor
+from ..creation.inputs import as_float, as_tensor
 from ..errors import ArgumentError
 from ..ops.elementwise import greater_equal, where
 from ..ops.families import with_dtype
-from ..shaping import as_float, as_tensor, checked_flag
-
-if TYPE_CHECKING:
-    from ..random import Generator
-    from ..tensor import Tensor
+from ..random import Generator, rand, stream
 
 
 def dropout(
@@ -34,8 +33,6 @@ def dropout(
 
 def drop(x: Tensor, share: float, generator: Generator | None) -> Tensor:
     """Return `x` with a share of its elements dropped."""
-    from ..random import rand
-
     if not x.dtype.is_floating:
         x = with_dtype(x, dtypes.float32)
     kept = greater_equal(rand(x.shape, device=x.device, generator=generator), share)
@@ -44,8 +41,6 @@ def drop(x: Tensor, share: float, generator: Generator | None) -> Tensor:
 
 def check_generator(generator: Any, where: str) -> None:
     """Raise ArgumentError for what nothing can be drawn from, also where nothing is."""
-    from ..random import stream
-
     stream(generator, where)
 
 

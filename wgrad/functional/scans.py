@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ..backends.fold import MAX, MIN, Fold
-from ..core import Op, apply, wrap
+from ..core import Op, Tensor, apply, wrap
+from ..creation.inputs import as_tensor, as_tensors
 from ..dtypes import bool_, float32, int32
 from ..errors import ArgumentError, AxisError, DTypeError, ShapeError, shown
 from ..layout import normalize_axis
@@ -14,11 +15,8 @@ from ..ops import movement, scan
 from ..ops.elementwise import subtract
 from ..ops.families import with_dtype
 from ..ops.indexing import gather_
-from ..shaping import as_tensor, as_tensors, concat
+from ..shaping import concat
 from .reductions import counted
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def cumulative_sum(

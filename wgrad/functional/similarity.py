@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import dtypes
-from ..core import check_devices
+from ..core import Tensor, check_devices
+from ..creation.inputs import as_float, as_tensor, as_tensors
 from ..errors import ArgumentError, ShapeError
 from ..layout import broadcast_shapes, normalize_axis
 from ..ops.elementwise import maximum, not_equal, where
 from ..ops.families import with_dtype
 from ..ops.reduction import sum_
-from ..shaping import as_float, as_tensor, as_tensors
 from .losses import at_least_0, check_reduction, reduced
 from .precision import in_float32
 from .reductions import in_range, norm
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def normalize(input: Tensor, p: float = 2.0, axis: int = 1, eps: float = 1e-12) -> Tensor:

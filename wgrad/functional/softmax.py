@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import dtypes
 from ..backends.array import kept_shape
-from ..core import wrap
+from ..core import Tensor, wrap
+from ..creation.inputs import as_tensor
 from ..layout import normalize_axes
 from ..ops.elementwise import clamp, equal, exp, log, where
 from ..ops.families import with_dtype
 from ..ops.reduction import sum_
-from ..shaping import as_tensor, squeeze
+from ..shaping import squeeze
 from .precision import in_float32
 from .reductions import max
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def shifted(x: Tensor, axis: Any, name: str) -> tuple[Tensor, Tensor]:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core import apply, wrap
+from ..core import Tensor, apply, wrap
 from ..creation import eye
+from ..creation.inputs import as_tensor, as_tensors
 from ..errors import ArgumentError, ShapeError, shown
 from ..ops import decompositions, solving
 from ..ops.elementwise import greater
 from ..ops.families import expanded, with_dtype
 from ..ops.host import unpacked
-from ..shaping import as_tensor, as_tensors, expand_dims, matrix_transpose, squeeze
+from ..shaping import expand_dims, matrix_transpose, squeeze
 from .matrices import equations, floating, matrices
 from .reductions import count_nonzero, max
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 class SlogdetResult(NamedTuple):

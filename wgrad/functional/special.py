@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..core import Tensor
 from ..errors import ArgumentError, shown
 from ..ops.elementwise import digamma, polygamma_
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 _MOST = 170
 

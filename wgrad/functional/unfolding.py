@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..core import Tensor
+from ..creation.inputs import as_tensor
 from ..errors import ShapeError
 from ..layout import check_size, normalize_axis
 from ..ops import movement
 from ..ops import windows as primitives
-from ..shaping import as_tensor, moveaxis, pad, reshape
+from ..shaping import moveaxis, pad, reshape
 from .convolution import Numbers, numbers, window_counts, with_batch
 from .windows import frame
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def unfold(

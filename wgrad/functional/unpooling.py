@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import dtypes
-from ..core import apply, wrap
+from ..core import Tensor, apply, wrap
+from ..creation import arange
+from ..creation.inputs import as_tensor
 from ..errors import ShapeError, shown
 from ..layout import Shape, check_size
 from ..ops import indexing as primitives
 from ..ops.families import with_dtype
-from ..shaping import as_tensor, reshape
+from ..shaping import reshape
 from .convolution import Numbers, numbers, with_batch
 from .windows import pool_frame
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def max_unpool1d(
@@ -82,8 +81,6 @@ def _max_unpool(
     rows = reshape(with_dtype(places, dtypes.int32), (planes, prod(x.shape[2:])))
     out = wrap(x.device.full((planes * prod(image),), 0, x.dtype))
     if x.size:
-        from ..creation import arange
-
         starts = reshape(arange(planes, device=x.device) * prod(image), (planes, 1))
         flat = reshape(rows + starts, (-1,))
         out = apply(primitives.scatter, out, flat, reshape(x, (-1,)), axis=0)

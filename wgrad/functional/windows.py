@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..checks.arguments import checked_flag
 from ..errors import ArgumentError
 from ..layout import Shape
 from ..ops import movement
 from ..ops import windows as primitives
-from ..shaping import checked_flag
 from .convolution import numbers, window_counts
 
 

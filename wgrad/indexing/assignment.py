@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .. import core, tape
+from .. import tape
 from ..backends.array import Array
-from ..core import Node, Value, apply
-from ..core.batched import everything, levels, memory
-from ..core.tracing import tracing
-from ..errors import GradientError
-from ..interrupts import handled_outside, interrupts_wait, whole
+from ..core import Tensor, Value, apply
+from ..core.batched import levels, memory
+from ..creation import tensor
+from ..interrupts import handled_outside, interrupts_wait
 from ..ops import indexing as primitives
 from ..ops.elementwise import where
 from ..ops.families import expanded, with_dtype
+from ..tape import identity
 from .indices import shaped
 from .joined import Joined, join
 from .keys import Key, is_bool, parse
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def setitem(x: Tensor, key: Any, value: Any) -> None:
@@ -47,7 +44,8 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     x._check_memory("assign")
     tracked = tape.is_followed(x) or tape.is_followed(value)
     if tracked:
-        _check_identity(x, value)
+        recorded = tape.is_recording() and identity.is_tracked(x)
+        identity.check_target(x, tape.is_followed(x), recorded)
     mask = _broad_mask(found, value)
     joined = join(found, x.device) if found.taken and mask is None else None
     shape = found.shape if joined is None else joined.result_shape()
@@ -55,7 +53,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         value = _without_leading(value, shape)
         value._check_fits(shape, "assign")
     if tracked:
-        _adopt(x, _assigned(x, found, joined, mask, value))
+        identity.adopt(x, _assigned(x, found, joined, mask, value))
     elif joined is not None or mask is not None or not _is_shown(value, found.view(x.detach())):
         handled_outside(tape.recording, False, _write, found, x.detach(), joined, mask, value)
 
@@ -88,8 +86,6 @@ def _broad_mask(key: Key, value: Tensor) -> Any:
 
 def _selected(view: Tensor, taken: Any, value: Tensor) -> Tensor:
     """Return the view with `value` where the mask is true."""
-    from ..creation import tensor
-
     mask, after = taken.index, len(view.shape) - taken.axis - len(taken.shape)
     if not isinstance(mask, Value):
         mask = tensor(mask, device=view.device)
@@ -132,7 +128,7 @@ def _write(key: Key, x: Tensor, joined: Joined | None, taken: Any, value: Tensor
             values = _apart(values, laid)
             with interrupts_wait():
                 laid.storage.device.scatter(laid, index, values, joined.axis)
-                view._has_changed()
+                identity.written(view)
             return
         value = _scattered(view, joined, value)
     view.assign(value)
@@ -141,46 +137,3 @@ def _write(key: Key, x: Tensor, joined: Joined | None, taken: Any, value: Tensor
 def _apart(x: Array, target: Array) -> Array:
     """Return `x`, or a copy where it shows the memory that is written to."""
     return target.storage.device.copy(x) if x.storage is target.storage else x
-
-
-# What follows a tensor.
-def _check_identity(x: Tensor, value: Tensor) -> None:
-    """Raise GradientError where the history of a tensor that is assigned to would be wrong."""
-    if tape.is_recording() and tape.is_tracked(x):
-        node = x.node
-        while node is not None:  # of an example, and then of the whole batch
-            origin: Node | None = node
-            while origin is not None and origin.op is not None and origin.op.is_view:
-                (origin,) = origin.parents
-            node = node.outer
-            if origin is None or origin.op is not None or not origin.requires_grad:
-                continue
-            what = "is a leaf that requires grad" if x.is_leaf else "is a view of such a leaf"
-            raise GradientError(
-                f"x[...] = value: the tensor {what}, and its old values would lose their gradient: "
-                "use no_grad(), assign to a copy(), or build the result with wg.where or wg.concat"
-            )
-    elif everything(x).size < memory(x.array).size and not tape.is_followed(x):
-        raise GradientError(
-            "x[...] = value: the value is tracked, and the tensor is a view of one that is not: "
-            "assign to that with one key, as in x[0, 1] = value, or to a copy()"
-        )
-    tracer = tracing()
-    if tracer is not None:
-        tracer.history_assigned(x.array)
-
-
-@whole
-def _adopt(x: Tensor, out: Tensor) -> None:
-    """Give `x` the values and the identity of a result that nobody else has."""
-    node, before = out.node, x.node
-    x.node = None  # that of the old values
-    x._write(out.array, owned=True)
-    storage = x.array.storage
-    storage.history = storage.version
-    x.node = node
-    if node is not None:
-        node.version = storage.version
-        node.retains_grad = before is not None and before.retains_grad
-    for interpreter in core.interpreters():
-        interpreter.adopted(x)

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import dtypes
 from ..backends.base import Device
-from ..core import Value
+from ..core import Tensor
 from ..core.tracing import tracing
+from ..creation import from_host, host_array
 from ..errors import DeviceError, DTypeError, IndexRangeError
 from ..layout import Shape
 from ..ops import indexing as primitives
 from ..ops import movement
 from ..ops.elementwise import add, less, where
 
-if TYPE_CHECKING:
-    from ..tensor import Tensor
-
 
 def index_tensor(indices: Any, x: Tensor, op: str) -> Tensor:
     """Return `indices` as an integer tensor on the device of `x`."""
-    if isinstance(indices, Value):
+    if isinstance(indices, Tensor):
         if indices.device is not x.device:
             raise DeviceError(
                 f"{op}: the indices are on {indices.device.name} and the tensor on {x.device.name}"
             )
-        return indices  # type: ignore[return-value]  # a Value is a Tensor
+        return indices
     return host_indices(indices, x.device, op)
 
 
 def host_indices(indices: Any, device: Device, op: str, what: str = "indices") -> Tensor:
     """Return integers from the host as an int32 tensor. Raises: DTypeError, IndexRangeError."""
-    from ..creation import from_host, host_array
-
     data = host_array(indices, op)
     if data.dtype.kind not in "iu" and data.size:
         raise DTypeError(f"{op}: {what} of {data.dtype} came and integers are needed")

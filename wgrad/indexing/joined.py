@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import dtypes
 from ..backends.base import Device
-from ..core import apply
+from ..core import Tensor, apply
 from ..errors import ShapeError
 from ..layout import Shape, broadcast_shapes, check_size
 from ..ops import indexing as primitives
@@ -20,9 +20,6 @@ from ..ops.elementwise import add, multiply
 from ..ops.families import expanded, with_dtype
 from .indices import from_the_front, host_indices, shaped
 from .keys import Key, is_bool
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def mask_positions(mask: Any) -> Any:

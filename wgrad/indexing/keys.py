@@ -8,20 +8,18 @@ from __future__ import annotations
 import operator
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import dtypes
-from ..core import Value
+from ..core import Tensor, Value
+from ..creation import host_array
 from ..errors import DTypeError, IndexRangeError, shown
 from ..layout import Shape, check_size
 from ..ops import indexing as primitives
 from ..ops import movement
 from .indices import index_tensor, shaped
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 @dataclass(slots=True)
@@ -138,8 +136,6 @@ def _part(k: Any, x: Tensor) -> tuple[str, Any, int]:
 
 def _host_key(k: Any) -> np.ndarray:
     """Return what stands for an array in a key as one. Raises: DTypeError, ..."""
-    from ..creation import host_array
-
     data = host_array(k, "indexing")
     if not data.size and not isinstance(k, np.ndarray):
         return data.astype(np.int64)  # an empty list

@@ -7,10 +7,13 @@ multiplied in the order in which they stand.
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import dtypes
-from ..core import Value, apply, check_devices, wrap
+from ..checks.arguments import checked_flag
+from ..core import Tensor, Value, apply, check_devices, wrap
+from ..creation import arange
+from ..creation.inputs import as_number, as_tensor, as_tensors
 from ..errors import ArgumentError, DTypeError, ShapeError, shown
 from ..layout import Shape, broadcast_shapes, normalize_axis
 from ..ops import indexing as primitives
@@ -33,11 +36,8 @@ from ..ops.elementwise import (
 from ..ops.families import expanded, with_dtype
 from ..ops.placing import concat
 from ..ops.scan import cumulative_sum
-from ..shaping import as_number, as_tensor, as_tensors, checked_flag, reshape
+from ..shaping import reshape
 from .indices import index_tensor
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 FOLDS = ("sum", "prod", "mean", "amax", "amin")
 
@@ -217,8 +217,6 @@ def _without(shape: Shape, axis: int) -> Shape:
 # What is computed, of operands that have been checked.
 def _flat(index: Tensor, shape: Shape, axis: int) -> Tensor:
     """Return where in a flattened tensor of `shape` each of the indices along an axis points."""
-    from ..creation import arange
-
     strides = [prod(shape[i + 1 :]) for i in range(len(shape))]
     out = multiply(index, strides[axis])
     for i, n in enumerate(index.shape):
@@ -311,8 +309,6 @@ def _segments(values: Tensor, flat: Tensor, size: int, op: Any) -> Tensor:
     whose number is a multiple of 2 ** (r + 1) takes in the one that is 2 ** r further. All is made
     of ops, whose gradients are exact also where a factor is 0.
     """
-    from ..creation import arange
-
     count = values.shape[0]
     line = arange(count, device=values.device)
     order = apply(primitives.argsort_, flat, axis=0, descending=False)

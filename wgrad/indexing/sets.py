@@ -6,24 +6,23 @@ are, and the rest stays where it is.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import dtypes
-from ..core import apply, check_devices
+from ..core import Tensor, apply, check_devices
+from ..creation import arange, zeros
+from ..creation.inputs import as_tensor, as_tensors
 from ..errors import ArgumentError, DTypeError, ShapeError, shown
 from ..ops import indexing as primitives
 from ..ops import intervals
 from ..ops.elementwise import equal, logical_not, not_equal, where
 from ..ops.families import expanded, with_dtype
-from ..shaping import as_tensor, as_tensors, concat, reshape
+from ..shaping import concat, reshape
 from .indices import host_indices
 from .joined import mask_positions
 from .taking import take_flat
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 class UniqueAll(NamedTuple):
@@ -78,8 +77,6 @@ class _Groups:
         return ends - self.starts
 
     def inverse(self) -> Tensor:
-        from ..creation import arange, zeros
-
         places = arange(self.size, device=self.x.device)
         group = apply(primitives.searchsorted_, self.starts, places, right=True) - 1
         out = zeros((self.size,), dtypes.int32, self.x.device)
@@ -192,8 +189,6 @@ def nonzero(x: Tensor) -> tuple[Tensor, ...]:
 
 def _coordinate(x: Tensor, axis: int, places: Tensor) -> Tensor:
     """Return the positions along one axis of elements that are counted in row-major order."""
-    from ..creation import arange
-
     if len(x.shape) == 1:
         return places
     line = arange(x.shape[axis], device=x.device)

@@ -7,21 +7,18 @@ last, and first where the order is descending.
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from .. import dtypes
-from ..core import apply, check_devices
+from ..core import Tensor, apply, check_devices
+from ..creation.inputs import as_tensor, as_tensors
 from ..errors import ArgumentError, AxisError, DTypeError, ShapeError, shown
 from ..layout import normalize_axis
 from ..ops import indexing as primitives
 from ..ops import movement
 from ..ops.families import with_dtype
-from ..shaping import as_tensor, as_tensors
 from .indices import index_tensor
 from .taking import take_flat
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 class TopK(NamedTuple):

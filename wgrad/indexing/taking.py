@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..core import apply
+from ..core import Tensor, apply
+from ..creation.inputs import as_tensor
 from ..errors import ShapeError
 from ..layout import Shape, broadcast_shapes, normalize_axis
 from ..ops import indexing as primitives
 from ..ops import movement
 from ..ops.families import expanded
-from ..shaping import as_tensor, reshape
+from ..shaping import reshape
 from .indices import from_the_front, index_tensor, shaped
 from .joined import join
 from .keys import parse
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def take(x: Tensor, indices: Any, axis: int | None = None) -> Tensor:

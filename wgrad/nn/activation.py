@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..checks.arguments import size
 from ..creation import DeviceLike, full
+from ..creation.inputs import as_float
 from ..functional.activation import (
     celu,
     elu,
@@ -29,9 +31,7 @@ from ..ops.elementwise.activation import (
     silu,
 )
 from ..ops.elementwise.hyperbolic import tanh
-from ..shaping import as_float
 from ..tensor import Tensor
-from .layers import _size
 from .module import Module
 from .wrapped import FunctionModule
 
@@ -128,7 +128,7 @@ class PReLU(Module):
     """
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, device: DeviceLike = None):
-        self.num_parameters = _size(num_parameters, "PReLU: num_parameters")
+        self.num_parameters = size(num_parameters, "PReLU: num_parameters")
         start = as_float(init, "PReLU", "init")
         self.weight = full(self.num_parameters, start, device=device).requires_grad_()
 

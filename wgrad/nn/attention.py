@@ -6,7 +6,9 @@ import math
 from typing import Any
 
 from .. import dtypes
+from ..checks.arguments import checked_flag, size
 from ..creation import DeviceLike, arange, eye, zeros
+from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..functional.attention import scaled_dot_product_attention
 from ..functional.linalg import linear
@@ -14,10 +16,10 @@ from ..functional.reductions import mean
 from ..functional.regularization import check_share
 from ..layout import Shape
 from ..ops.elementwise import greater, logical_not, logical_or, where
-from ..random import Generator, uniform
-from ..shaping import as_tensor, checked_flag, reshape, transpose
+from ..random import Generator, Seed, stream_of, uniform
+from ..shaping import reshape, transpose
 from ..tensor import Tensor
-from .layers import Linear, Seed, _generator, _size
+from .layers import Linear
 from .module import Module
 
 
@@ -46,14 +48,14 @@ class MultiheadAttention(Module):
         generator: Generator | None = None,
     ):
         name = "MultiheadAttention"
-        self.embed_dim = _size(embed_dim, f"{name}: embed_dim")
-        self.num_heads = _size(num_heads, f"{name}: num_heads")
+        self.embed_dim = size(embed_dim, f"{name}: embed_dim")
+        self.num_heads = size(num_heads, f"{name}: num_heads")
         if self.embed_dim % self.num_heads:
             raise ArgumentError(f"{name}: {num_heads} heads do not divide embed_dim={embed_dim}")
         self.dropout = check_share(dropout, name, "dropout")
         self.batch_first = bool(batch_first)
         self.generator = generator
-        e, stream = self.embed_dim, _generator(seed)
+        e, stream = self.embed_dim, stream_of(seed)
         bound = math.sqrt(6 / (4 * e))
         values = uniform(-bound, bound, (3 * e, e), device=device, generator=stream)
         self.in_proj_weight = values.requires_grad_()

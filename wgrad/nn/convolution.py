@@ -6,7 +6,9 @@ import math
 from math import prod
 from typing import Any
 
+from ..checks.arguments import size
 from ..creation import DeviceLike
+from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, ShapeError, shown
 from ..functional.convolution import (
     Numbers,
@@ -19,10 +21,8 @@ from ..functional.convolution import (
     numbers,
 )
 from ..layout import Shape
-from ..random import uniform
-from ..shaping import as_tensor
+from ..random import Seed, stream_of, uniform
 from ..tensor import Tensor
-from .layers import Seed, _generator, _size
 from .module import Module
 
 
@@ -48,9 +48,9 @@ class _Convolution(Module):
         device: DeviceLike,
     ):
         name, d = type(self).__name__, self.axes
-        self.in_channels = _size(in_channels, f"{name}: in_channels")
-        self.out_channels = _size(out_channels, f"{name}: out_channels")
-        self.groups = _size(groups, f"{name}: groups")
+        self.in_channels = size(in_channels, f"{name}: in_channels")
+        self.out_channels = size(out_channels, f"{name}: out_channels")
+        self.groups = size(groups, f"{name}: groups")
         if self.in_channels % self.groups or self.out_channels % self.groups:
             raise ArgumentError(
                 f"{name}: groups={groups} came, and it must divide {in_channels} and {out_channels}"
@@ -70,7 +70,7 @@ class _Convolution(Module):
             rows, columns = columns, rows
         shape = (rows, columns // self.groups, *self.kernel_size)
         bound = 1 / math.sqrt(prod(shape[1:]))
-        stream = _generator(seed)
+        stream = stream_of(seed)
 
         def initial(*shape: int) -> Tensor:
             values = uniform(-bound, bound, shape, device=device, generator=stream)

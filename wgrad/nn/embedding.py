@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..checks.arguments import size
 from ..creation import DeviceLike
 from ..functional.encoding import embedding, row
-from ..random import randn
+from ..random import Seed, randn, stream_of
 from ..tensor import Tensor
-from .layers import Seed, _generator, _size
 from .module import Module
 
 
@@ -28,11 +28,11 @@ class Embedding(Module):
         seed: Seed = None,
         device: DeviceLike = None,
     ):
-        self.num_embeddings = _size(num_embeddings, "Embedding: num_embeddings")
-        self.embedding_dim = _size(embedding_dim, "Embedding: embedding_dim")
+        self.num_embeddings = size(num_embeddings, "Embedding: num_embeddings")
+        self.embedding_dim = size(embedding_dim, "Embedding: embedding_dim")
         self.padding_idx = None
         values = randn(
-            self.num_embeddings, self.embedding_dim, device=device, generator=_generator(seed)
+            self.num_embeddings, self.embedding_dim, device=device, generator=stream_of(seed)
         )
         if padding_idx is not None:
             self.padding_idx = row(padding_idx, self.num_embeddings, "Embedding")

@@ -9,37 +9,22 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Self
 
+from ..checks.arguments import size
 from ..creation import DeviceLike
+from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, IndexRangeError, ShapeError, shown
 from ..functional import linear
 from ..ops.elementwise import relu, sigmoid, tanh
-from ..random import Generator, uniform
-from ..shaping import as_tensor
+from ..random import Seed, stream_of, uniform
 from ..tensor import Tensor
 from .module import Module
 
-Seed = int | Generator | None
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor] | None] = {
     "tanh": tanh,
     "relu": relu,
     "sigmoid": sigmoid,
     "none": None,
 }
-
-
-def _size(value: Any, where: str) -> int:
-    try:
-        size = 0 if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        size = 0
-    if size < 1:
-        raise ArgumentError(f"{where} is {shown(value)}, and an integer of at least 1 is needed")
-    return size
-
-
-def _generator(seed: Seed) -> Generator | None:
-    """Return the stream to draw initial weights from; None stands for the global one."""
-    return seed if seed is None or isinstance(seed, Generator) else Generator(seed)
 
 
 class Linear(Module):
@@ -62,10 +47,10 @@ class Linear(Module):
         seed: Seed = None,
         device: DeviceLike = None,
     ):
-        self.in_features = _size(in_features, "Linear: in_features")
-        self.out_features = _size(out_features, "Linear: out_features")
+        self.in_features = size(in_features, "Linear: in_features")
+        self.out_features = size(out_features, "Linear: out_features")
         bound = 1 / math.sqrt(self.in_features)
-        stream = _generator(seed)
+        stream = stream_of(seed)
 
         def initial(*shape: int) -> Tensor:
             values = uniform(-bound, bound, shape, device=device, generator=stream)
@@ -88,6 +73,16 @@ class Linear(Module):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"  # the shapes of its tensors follow
+
+
+class Identity(Module):
+    """A module that returns its input; what it is made with has no effect, as in PyTorch."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        pass
+
+    def forward(self, x: Any) -> Any:
+        return x
 
 
 class Sequential(Module):
@@ -217,12 +212,12 @@ class MLP(Module):
                 f"MLP: sizes {shown(sizes)} came, and a list such as [4, 1] is needed"
             )
         widths = [
-            _size(in_features, "MLP: in_features"),
-            *(_size(n, f"MLP: sizes[{i}]") for i, n in enumerate(sizes)),
+            size(in_features, "MLP: in_features"),
+            *(size(n, f"MLP: sizes[{i}]") for i, n in enumerate(sizes)),
         ]
         self.hidden = _activation_name(hidden, "hidden")
         self.output = _activation_name(output, "output")
-        stream = _generator(seed)
+        stream = stream_of(seed)
         self.layers = [
             Linear(n, m, seed=stream, device=device) for n, m in itertools.pairwise(widths)
         ]

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from ..backends.tracing import members_read
-from ..creation import DeviceLike, host_array, tensor
+from ..creation import DeviceLike
 from ..devices import device as find_device
-from ..dtypes import DType, as_dtype
-from ..errors import ArgumentError, DTypeError, ShapeError
+from ..dtypes import as_dtype
+from ..errors import ArgumentError, DTypeError
 from ..interrupts import interrupts_wait
 from ..tensor import Tensor
+from ..tensor.saved import prepare_value
 
 
 class LoadResult(NamedTuple):
@@ -233,24 +234,6 @@ def _change(tensors: list[Tensor], to: Callable[[Tensor], Tensor]) -> None:
             x.array = other.array
             if grad is not None:
                 x.set_grad(grad)
-
-
-def prepare_value(value: Any, like: Tensor, where: str, dtype: DType | None = None) -> Tensor:
-    """Return `value` on the device of `like`, of its dtype unless another is given.
-
-    Its memory is its own, or `value`'s. Raises: ShapeError unless the shapes are equal; DTypeError
-    for no data, or for floats where integers are.
-    """
-    dtype = dtype or like.dtype
-    if not isinstance(value, Tensor):
-        data = host_array(value, where)
-        floats = dtype.is_floating and data.dtype.kind == "f"  # at once: float64 keeps its digits
-        value = tensor(data, dtype if floats else None, device="numpy")
-    if value.shape != like.shape:
-        raise ShapeError(f"{where}: shape {value.shape} came, and {like.shape} is needed")
-    if value.dtype.rank > dtype.rank:
-        raise DTypeError(f"{where}: {value.dtype.name} came for a {dtype.name} tensor")
-    return value.detach().astype(dtype).to(like.device)
 
 
 def _same(a: Tensor, b: Tensor) -> bool:

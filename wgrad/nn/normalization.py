@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..checks.arguments import size
 from ..creation import DeviceLike, ones, tensor, zeros
+from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, ShapeError
 from ..functional.normalization import (
     batch_norm,
@@ -16,9 +18,7 @@ from ..functional.normalization import (
 )
 from ..interrupts import whole
 from ..layout import normalize_shape
-from ..shaping import as_tensor
 from ..tensor import Tensor
-from .layers import _size
 from .module import Module
 
 
@@ -99,8 +99,8 @@ class GroupNorm(Module):
         *,
         bias: bool = True,
     ):
-        self.num_groups = _size(num_groups, "GroupNorm: num_groups")
-        self.num_channels = _size(num_channels, "GroupNorm: num_channels")
+        self.num_groups = size(num_groups, "GroupNorm: num_groups")
+        self.num_channels = size(num_channels, "GroupNorm: num_channels")
         if self.num_channels % self.num_groups:
             raise ArgumentError(
                 f"GroupNorm: {num_groups} groups do not divide {num_channels} channels"
@@ -142,7 +142,7 @@ class _BatchNorm(Module):
         bias: bool = True,
     ):
         name = type(self).__name__
-        self.num_features = _size(num_features, f"{name}: num_features")
+        self.num_features = size(num_features, f"{name}: num_features")
         self.eps = eps
         self.momentum = None if momentum is None else check_momentum(momentum, name)
         self.affine = bool(affine)

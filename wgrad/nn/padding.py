@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..creation.inputs import as_float
 from ..functional.convolution import Numbers
 from ..functional.padding import checked_pads, pad
-from ..shaping import as_float
 from ..tensor import Tensor
 from .module import Module
 

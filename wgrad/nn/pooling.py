@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..checks.arguments import checked_flag
 from ..functional.adaptive import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -25,7 +26,6 @@ from ..functional.pooling import (
 )
 from ..functional.unpooling import max_unpool1d, max_unpool2d, max_unpool3d
 from ..functional.windows import pool_frame
-from ..shaping import checked_flag
 from ..tensor import Tensor
 from .module import Module
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from ..checks.arguments import respelled, spellings
 from ..errors import CallError
 from ..tensor import Tensor
 from .module import Module
@@ -33,12 +34,12 @@ class FunctionModule(Module):
         cls.__signature__ = cls.options  # type: ignore[attr-defined]  # what help() shows
 
     def __init__(self, *args: Any, **options: Any):
+        name = type(self).__name__
+        options = respelled(options, spellings(self.options.parameters), name)
         try:
             bound = self.options.bind(*args, **options)
         except TypeError as error:
-            raise CallError(
-                f"{type(self).__name__}: {error}; {type(self).__name__}{self.options} is its call"
-            ) from None
+            raise CallError(f"{name}: {error}; {name}{self.options} is its call") from None
         bound.apply_defaults()
         for name, value in bound.arguments.items():
             setattr(self, name, value)

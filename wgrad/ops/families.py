@@ -10,7 +10,8 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from types import MethodType
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, overload
 
 import numpy as np
 
@@ -22,15 +23,13 @@ from ..backends.tracing import tracing
 from ..backends.varying import Varying
 from ..checks import guarded
 from ..checks.net import CAUGHT, translated
-from ..core import INPUT_NAMES, REGISTRY, Call, Input, Op, Value, apply, check_devices, wrap
+from ..core import INPUT_NAMES, REGISTRY, Call, Input, Op, Tensor, Value, apply, check_devices, wrap
+from ..creation import from_host, host_array
 from ..dtypes import DType
 from ..errors import ArgumentError, CallError, DTypeError, ShapeError, WgradError
 from ..layout import Layout, Shape, broadcast_shapes, normalize_axes
 from . import intervals
 from .accuracy import Accuracy
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 NUMBERS = (bool, int, float)
 
@@ -131,7 +130,11 @@ def placed(names: Sequence[str]) -> inspect.Signature:
 _ALIKE = frozenset({"same", "number", "float", "compare"})  # kinds that take floats as they are
 
 
-class Elementwise(Op):
+P = ParamSpec("P")  # an op's inputs
+Q = ParamSpec("Q")  # those after the first
+
+
+class Elementwise(Op, Generic[P]):
     """An op that treats every element alike. Calling it promotes and broadcasts its inputs.
 
     `kind` says which dtypes it computes in: "same" (the promoted one), "number" (likewise, but
@@ -165,7 +168,17 @@ class Elementwise(Op):
         self._resolved: dict[tuple, tuple[tuple[DType, ...], DType]] = {}
         self._floating: dict[DType, tuple[tuple[DType, ...], DType]] = {}
 
-    def __call__(self, *inputs: Any, **named: Any) -> Tensor:
+    @overload
+    def __get__(
+        self: Elementwise[Concatenate[Any, Q]], x: Value, owner: Any = None
+    ) -> Callable[Q, Tensor]: ...
+    @overload
+    def __get__(self, x: Any, owner: Any = None) -> Self: ...
+    def __get__(self, x: Any, owner: Any = None) -> Any:
+        """Return the op with its first input given: `exp = ew.exp` makes a method of tensors."""
+        return MethodType(self, x) if isinstance(x, Value) else self
+
+    def __call__(self, *inputs: P.args, **named: P.kwargs) -> Tensor:
         try:  # the door is built in: a wrapper would cost the hottest path a call
             if len(inputs) != self.arity or named:
                 raise self._unfit(inputs, named)
@@ -180,18 +193,18 @@ class Elementwise(Op):
                     elif first.dtype is not x.array.dtype:
                         ready_made = False
                 elif type(x) is Varying:
-                    return self(*self._entered(inputs))
+                    return _called(self, self._entered(inputs))
                 elif type(x) not in NUMBERS:
-                    return self(*coerce(self.name, inputs))
+                    return _called(self, coerce(self.name, inputs))
                 elif type(x) is not float:
                     floats = False
             if first is None:
-                return self(*coerce(self.name, inputs))
+                return _called(self, coerce(self.name, inputs))
             if ready_made and first.dtype.is_floating and self.kind in _ALIKE:
                 if self.kind != "compare" or (floats and first.dtype is not dtypes.float16):
-                    if not floats:
-                        inputs = _as_floats(inputs, first.dtype, self.name)
-                    return apply(self, *inputs)  # the common case: nothing else to convert
+                    if floats:  # the common case: nothing to convert
+                        return apply(self, *inputs)  # type: ignore[arg-type]
+                    return apply(self, *_as_floats(inputs, first.dtype, self.name))
             return self._converted(inputs, first.layout.shape if agree else None)
         except WgradError:
             raise
@@ -337,6 +350,10 @@ def _as_floats(inputs: Sequence[Any], dtype: DType, op: str) -> tuple[Any, ...]:
     return tuple([x if isinstance(x, Value) else dtypes.cast_scalar(x, dtype, op) for x in inputs])
 
 
+def _called(op: Callable[..., Tensor], inputs: Sequence[Any]) -> Tensor:
+    return op(*inputs)
+
+
 def _converted_arrays(
     device: Device, inputs: tuple[Array | Number, ...], wanted: Sequence[DType]
 ) -> tuple[Array | Number, ...]:
@@ -354,9 +371,6 @@ def coerce(op: str, inputs: Sequence[Any]) -> tuple[Input, ...]:
 
     NumPy's numbers become Python's: weak, and with all their digits.
     """
-    # The one upward look: only for inputs that are not tensors yet.
-    from ..creation import from_host, host_array
-
     device = next((x.device for x in inputs if isinstance(x, Value)), None)
     kinds = {x.dtype for x in inputs if isinstance(x, Value)}
     like = next((d for d in (dtypes.float64, dtypes.float16) if d in kinds), dtypes.float32)
@@ -366,6 +380,8 @@ def coerce(op: str, inputs: Sequence[Any]) -> tuple[Input, ...]:
             made.append(x)
         elif isinstance(x, (np.bool_, np.integer, np.floating)):
             made.append({"b": bool, "f": float}.get(x.dtype.kind, int)(x))
+        elif isinstance(x, int):  # of a class of its own, such as x.size
+            made.append(int(x))
         else:
             found = host_array(x, op)
             made.append(from_host(found, op, dtypes.beside(found, like), device))
@@ -375,6 +391,12 @@ def coerce(op: str, inputs: Sequence[Any]) -> tuple[Input, ...]:
 
 
 _GIVEN = ("a", "out", "axes", "shapes")  # what the rule of a reduction gets without being told
+
+
+class Folding(Protocol):
+    """A reduction as a method of a tensor."""
+
+    def __call__(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
 
 
 class Reduction(Op):
@@ -396,6 +418,14 @@ class Reduction(Op):
         by_name = inspect.Parameter.KEYWORD_ONLY
         more = [inspect.Parameter(n, by_name, default=None) for n in self._options]
         self.__signature__ = inspect.Signature([*known, *more])
+
+    @overload
+    def __get__(self, x: Value, owner: Any = None) -> Folding: ...
+    @overload
+    def __get__(self, x: Any, owner: Any = None) -> Self: ...
+    def __get__(self, x: Any, owner: Any = None) -> Any:
+        """Return the reduction of one tensor: `any = reduction.any_` makes a method of tensors."""
+        return MethodType(self, x) if isinstance(x, Value) else self
 
     @guarded_op
     def __call__(self, x: Any, axis: Any = None, keepdims: bool = False, **params: Any) -> Tensor:

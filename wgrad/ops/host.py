@@ -10,22 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import dtypes
 from ..backends.array import Array, Number
 from ..backends.base import Device
-from ..core import REGISTRY, Call, Op, Rule, Value, apply, register, wrap
+from ..core import REGISTRY, Call, Op, Rule, Tensor, Value, apply, register, wrap
 from ..errors import LinAlgError
 from ..layout import Shape
 from .elementwise import where
 from .families import in_front
 from .movement import reshape, slice_view
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 TANGENTS = ("ta", "tb")  # how a forward rule calls the inputs' tangents
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,16 +16,13 @@ from .. import dtypes
 from ..backends.array import Array, Body, Number
 from ..backends.base import Device
 from ..backends.fold import LOGSUMEXP, MAX, PROD, SUM, Fold
-from ..core import REGISTRY, Call, Op, apply, register, wrap
+from ..core import REGISTRY, Call, Op, Tensor, apply, register, wrap
 from ..layout import Layout
 from . import intervals
 from .elementwise import add, equal, exp, isinf, multiply, weighted, where
 from .families import Linear, in_front, with_dtype
 from .indexing import positions
 from .movement import through_float32
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def _running_sum(device: Device, x: Array, axis: int, back: bool) -> Array:

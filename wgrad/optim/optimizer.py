@@ -1,132 +1,168 @@
-"""What every optimizer has: checked parameters, a learning rate, zero_grad, saved state."""
+"""What every optimizer has: parameters in groups, settings, what it remembers, saved state."""
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
-from ..backends.array import Array, Body, Number
-from ..backends.tracing import Live, changing
+from ..backends.array import Array, births
+from ..backends.tracing import changing, traced_by
 from ..core.tracing import tracing
-from ..dtypes import DType, float16, float32
+from ..dtypes import float16, float32
 from ..errors import ArgumentError, DTypeError, GradientError, ShapeError, shown
-from ..interrupts import whole
+from ..interrupts import interrupts_wait, whole
+from ..ops.families import with_dtype
 from ..tensor import Tensor
+from ..tensor.saved import prepare_value
+from .live import StepNumbers, number_of
+from .settings import Group, Setting, finder
 
-
-def checked_number(value: Any, where: str) -> float:
-    """Return a number that is finite and at least 0. Raises: ArgumentError."""
-    try:
-        number = math.nan if isinstance(value, (bool, str)) else float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not 0 <= number < math.inf:
-        raise ArgumentError(
-            f"{where} is {shown(value)}, and a finite number of at least 0 is needed"
-        )
-    return number
-
-
-def map_arrays(body: Body, *operands: Array | Number, dtype: DType | None = None) -> Array:
-    """Run an elementwise kernel over arrays of one shape and device, and numbers.
-
-    The result is of `dtype`, or of that of the first operand.
-    """
-    first = operands[0]
-    assert isinstance(first, Array)
-    kinds = [x.dtype if isinstance(x, Array) else first.dtype for x in operands]
-    return first.storage.device.map(body, operands, kinds, first.shape, dtype or first.dtype)
-
-
-def kept_in(p: Tensor) -> DType:
-    """Return the dtype of what an optimizer remembers of a parameter.
-
-    It is float32 for a float16 one: the square of a small gradient is 0 in float16.
-    """
-    return float32 if p.dtype is float16 else p.dtype
+Kept = Tensor | tuple[Tensor, ...]
 
 
 class Optimizer(ABC):
-    """A list of parameters and a rule that steps them down their gradients.
+    """Parameters in groups, and a rule that steps them down their gradients.
 
     Parameters without a gradient are skipped, and so are frozen ones: those that do not require
-    grad at the time of a step. `lr` may be assigned between steps. What is
-    remembered of a float16 parameter is float32, but the parameter itself does not see a step of
-    less than half a unit in its last place, 1/4096 of it: to train on, keep parameters in float32
-    and convert them where they are used.
+    grad at the time of a step. `lr` and the other settings may be assigned between steps, for all
+    parameters (`optimizer.lr = 0.1`) or for a group (`optimizer.param_groups[0]["lr"] = 0.1`);
+    a compiled step goes on with the new numbers. What is remembered of a float16 parameter is
+    float32, but the parameter itself does not see a step of less than half a unit in its last
+    place, 1/4096 of it: to train on, keep parameters in float32 and convert them where they are
+    used.
 
+    A rule of your own is a subclass. It names its settings, what it remembers of a parameter (each
+    made by a function of the parameter, when it is first asked for), and how a parameter changes:
+
+        import wgrad as wg
+        from wgrad.optim import Optimizer, Setting, below_one
+
+        class RMSprop(Optimizer):
+            alpha = Setting("How much of the average square each step keeps.", below_one)
+            eps = Setting("What is added to its root.")
+            state = {"square": wg.zeros_like}
+
+            def __init__(self, params, lr=0.01, alpha=0.99, eps=1e-8):
+                super().__init__(params, lr=lr, alpha=alpha, eps=eps)
+
+            def update(self, p, g, state, now):
+                alpha = now["alpha"]
+                state["square"] = alpha * state["square"] + (1 - alpha) * g * g
+                return p - now["lr"] * g / (wg.sqrt(state["square"]) + now["eps"])
+
+        w = wg.parameter([1.0, -2.0])
+        optimizer = RMSprop([w], lr=0.1)
+        w.square().sum().backward()
+        optimizer.step()
+
+    That is all: groups, `state_dict`, float16, compiled steps and moving to another device follow.
+
+    `params` are tensors, or groups: dicts with "params" and the settings that differ in it.
     Raises: ArgumentError for no parameters, one that comes twice, or numbers out of range;
     DTypeError for what is no tensor; GradientError for a tensor that is no parameter; ShapeError
     for an expanded view.
     """
 
-    # Attributes that this class's `step` reads as Live numbers (or keeps by Tracer.each_run): a
-    # compiled step goes on when they change, unless one becomes zero or ceases to be.
-    read_each_run: ClassVar[frozenset[str]] = frozenset()
-    _lr: float
+    lr = Setting("The learning rate: at least 0.")
+    # What is remembered of a parameter: a tensor, or several of them, by name.
+    state: ClassVar[Mapping[str, Callable[[Tensor], Kept]]] = {}
+    counts_steps: ClassVar[bool] = False  # is `state.step` to be the number of a parameter's steps?
+    # Whether an update is made of kernels: they take float16, and nobody keeps what they return.
+    _by_kernels: ClassVar[bool] = False
+    read_each_run = frozenset({"_steps", "_defaults"})  # by a program: as in Group
 
-    def __init__(self, params: Iterable[Tensor], lr: float):
+    def __init__(self, params: Iterable[Tensor] | Iterable[Mapping[str, Any]], **settings: Any):
         tracer = tracing()
         self._trace = None if tracer is None else tracer.start  # the one that makes it, if any
-        self.lr = lr
-        self.params = self._checked(params)
+        self._defaults = settings
+        self.params: list[Tensor] = []
+        self._groups: list[Group] = []
+        self._steps: list[int] = []
+        self._memory: dict[str, list[Kept | None]] = {name: [] for name in self.state}
+        if isinstance(params, (list, tuple)) and params and isinstance(params[0], Mapping):
+            for group in params:
+                self.add_param_group(group)
+        else:
+            self._add(params, {})
 
-    @property
-    def _is_found(self) -> bool:
-        """Whether a function is traced that finds the optimizer, and does not make it itself.
+    @classmethod
+    def settings(cls) -> dict[str, Setting]:
+        """Return the settings of this kind of optimizer, in their order."""
+        found = [x for base in reversed(cls.__mro__) for x in vars(base).items()]
+        return {name: x for name, x in found if isinstance(x, Setting)}
 
-        What such a one changes is state, and its numbers are read anew for every run.
+    @classmethod
+    def check(cls, settings: dict[str, Any]) -> None:
+        """Raise ArgumentError where settings, each right by itself, do not go together."""
+        return None  # most have nothing to say
+
+    @abstractmethod
+    def update(self, p: Tensor, g: Tensor, state: Any, now: Mapping[str, Any]) -> Tensor:
+        """Return the new values of a parameter `p`, whose gradient is `g`.
+
+        `state[name]` is what is remembered of it; a tensor assigned there takes its place. `now`
+        has the settings of its group. All are for reading: the results are written in place once
+        the update is done, and nothing is recorded. In a compiled step settings and `state.step`
+        pass for floats: with tensors and `+ - * / **` they stand for what each run finds, and a
+        comparison holds as long as it comes out the same. For other functions see `number`.
         """
-        tracer = tracing()
-        return tracer is not None and tracer.start != self._trace
 
-    def _number(self, function: Callable[..., float], *args: Any) -> float:
-        """Return what a function gives: a number that stays the one it is in every run, or Live."""
-        return Live(function, *args) if self._is_found else function(*args)
+    def number(self, function: Callable[..., float], *numbers: Any) -> Any:
+        """Return `function(*numbers)` as a number that each run of a compiled step computes anew.
 
+        root = self.number(math.sqrt, 1 - now["beta"] ** state.step)
+        """
+        return number_of(function, *numbers)
+
+    # Parameters and settings.
     @property
     def _name(self) -> str:
         return type(self).__name__
 
     @property
-    def lr(self) -> float:
-        """The learning rate: at least 0."""
-        return self._as_read("_lr")
+    def param_groups(self) -> list[Group]:
+        """The groups: dicts of "params" and settings, which may be assigned."""
+        return self._groups
 
-    @lr.setter
-    def lr(self, value: float) -> None:
-        self._assign("_lr", checked_number(value, f"{self._name}: lr"))
+    def add_param_group(self, group: Mapping[str, Any]) -> None:
+        """Add parameters, `group["params"]`, and the settings that are others for them.
 
-    def _as_read(self, name: str) -> Any:
-        """Return a setting that is asked for by name; a program that rests on it is told so."""
-        value = getattr(self, name)
-        tracer = tracing()
-        if tracer is not None and self._is_found:
-            tracer.require(self._is_still, name, value)
-        return value
+        Raises: what the class raises for parameters and settings; then nothing has changed.
+        """
+        if not isinstance(group, Mapping) or "params" not in group:
+            raise ArgumentError(
+                f'{self._name}: {shown(group)} came as a group, and a dict with "params" is needed'
+            )
+        came = group["params"]
+        others = {name: x for name, x in group.items() if name != "params"}
+        self._add([came] if isinstance(came, Tensor) else came, others)
 
-    def _assign(self, name: str, value: Any) -> None:
-        """Assign a setting, which inside a function that is traced no replay would do again."""
-        tracer = tracing()
-        if tracer is not None and self._is_found:
-            changing(self, name)
-            tracer.cannot_repeat(f"assigns {self._name}.{name.removeprefix('_')}", " in every call")
-        setattr(self, name, value)
+    def _add(self, came: Any, settings: Mapping[str, Any]) -> None:
+        values = {**self._defaults, **settings}
+        group = Group(type(self), self._trace, [], values, len(self.params))
+        params = group.params = self._parameters(came)
+        if (tracer := finder(self._trace)) is not None:
+            tracer.cannot_repeat(f"assigns {self._name}.param_groups", " in every call")
+            for x in (self._groups, self.params, self._steps, *self._memory.values()):
+                tracer.changing(x)
+        self._groups.append(group)
+        self.params += params
+        self._steps += [0] * len(params)
+        for kept in self._memory.values():
+            kept += [None] * len(params)
 
-    def _is_still(self, name: str, value: Any) -> bool:
-        return getattr(self, name) == value
-
-    def _checked(self, params: Iterable[Tensor]) -> list[Tensor]:
-        if isinstance(params, (Tensor, Mapping, str)) or not isinstance(params, Iterable):
+    def _parameters(self, came: Any) -> list[Tensor]:
+        """Return what may be optimized, and is new."""
+        if isinstance(came, (Tensor, Mapping, str)) or not isinstance(came, Iterable):
             raise DTypeError(
-                f"{self._name}: {type(params).__name__} came, and a list of tensors is needed, "
+                f"{self._name}: {type(came).__name__} came, and a list of tensors is needed, "
                 "such as model.parameters()"
             )
+        places = {id(x): i for i, x in enumerate(self.params)}
         found: list[Tensor] = []
-        seen: dict[int, int] = {}
-        for i, x in enumerate(params):  # one at a time: there may be no end to them
+        for i, x in enumerate(came, len(self.params)):  # one at a time: they may be endless
             if not isinstance(x, Tensor):
                 raise DTypeError(
                     f"{self._name}: parameter {i} is {type(x).__name__}, and a tensor is needed"
@@ -137,40 +173,224 @@ class Optimizer(ABC):
                     f"{self._name}: parameter {i} of shape {x.shape} {state}; only a leaf that "
                     "requires grad can be optimized, see wg.parameter"
                 )
-            if any(
-                n > 1 and stride == 0
-                for n, stride in zip(x.shape, x.array.layout.strides, strict=True)
-            ):
+            if x.array.layout.overlaps:
                 raise ShapeError(
                     f"{self._name}: parameter {i} of shape {x.shape} is an expanded view, whose "
                     "elements share memory: optimize a copy()"
                 )
-            if seen.setdefault(id(x), i) != i:
-                raise ArgumentError(f"{self._name}: parameters {seen[id(x)]} and {i} are the same")
+            if places.setdefault(id(x), i) != i:
+                raise ArgumentError(
+                    f"{self._name}: parameters {places[id(x)]} and {i} are the same"
+                )
             found.append(x)
         if not found:
             raise ArgumentError(f"{self._name}: no parameters came, and at least one is needed")
         return found
 
-    @abstractmethod
+    def __repr__(self) -> str:
+        first = self._groups[0].values_now
+        count = f"{len(self.params)} parameters"
+        if len(self._groups) > 1:
+            count += f" in {len(self._groups)} groups, of which the first has"
+        return f"{self._name}({count}, {', '.join(f'{k}={x!r}' for k, x in first.items())})"
+
+    # A step.
+    @whole
     def step(self) -> None:
         """Change every parameter that has a gradient and is not frozen, in place."""
+        chosen = [i for i, p in enumerate(self.params) if p.requires_grad and p.grad is not None]
+        numbers = None
+        if (tracer := finder(self._trace)) is not None:
+            tracer.changing(self._steps)
+            numbers = StepNumbers(self, tuple(chosen), tracer)
+        self._advance(1, chosen)
+        done = 0
+        try:
+            for group in self._groups:
+                last = group.first + len(group.params)
+                now: Mapping[str, Any] = (
+                    MappingProxyType(group.values_now)
+                    if numbers is None
+                    else numbers.settings(group)
+                )
+                while done < len(chosen) and chosen[done] < last:
+                    self._change(chosen[done], now, numbers)
+                    done += 1
+        except BaseException:
+            self._advance(-1, chosen[done:])
+            raise
+        finally:
+            if numbers is not None:
+                numbers.end()
 
-    @staticmethod
-    def _is_moved(p: Tensor) -> bool:
-        """Whether a step changes a parameter."""
-        return p.requires_grad and p.grad is not None
+    def _advance(self, by: int, chosen: Iterable[int]) -> None:
+        for i in chosen:
+            self._steps[i] += by
 
-    @abstractmethod
-    def state_dict(self) -> dict[str, Any]:
-        """Return a snapshot of the settings and of what the rule remembers, not the parameters."""
+    def _change(self, i: int, now: Mapping[str, Any], numbers: StepNumbers | None) -> None:
+        p = self.params[i]
+        x, g = Tensor(p.array), Tensor(p.grad.array)  # type: ignore[union-attr]  # it was chosen
+        if not self._by_kernels and p.dtype is float16:
+            x, g = with_dtype(x, float32), with_dtype(g, float32)
+        state = _State(self, i)
+        if self.counts_steps:
+            state.step = self._steps[i] if numbers is None else numbers.steps(i)
+        start = next(births)
+        ready = self._fitting(self.update(x, g, state, now), p, "the parameter")
+        for name, value in state.items():
+            if value is not state.kept[name]:
+                ready += self._fitting(value, state.kept[name], f"state[{name!r}]")
+        for name, kept in state.kept.items():
+            if self._memory[name][i] is not kept:
+                changing(self._memory[name])
+                self._memory[name][i] = kept
+        for target, value in reversed(ready):
+            target._write(value, owned=self._by_kernels and value.storage.born > start)
 
-    @abstractmethod
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a snapshot; when this raises, nothing has changed."""
+    def _fitting(self, value: Any, like: Kept, what: str) -> list[tuple[Tensor, Array]]:
+        """Return the tensors of `like`, each with what an update gave for it, in its dtype."""
+        if isinstance(like, tuple) and isinstance(value, (tuple, list)) and len(value) == len(like):
+            return [x for y, v in zip(like, value, strict=True) for x in self._fitting(v, y, what)]
+        if (
+            not (isinstance(like, Tensor) and isinstance(value, Tensor))
+            or value.shape != like.shape
+        ):
+            came = value.shape if isinstance(value, Tensor) else shown(value)
+            needed = f"{len(like)} tensors" if isinstance(like, tuple) else f"a tensor {like.shape}"
+            raise ArgumentError(f"{self._name}.update: {came} came for {what}; {needed} is needed")
+        if value.dtype is not like.dtype:
+            value = with_dtype(Tensor(value.array), like.dtype)
+        return [(like, value.array)]
+
+    def _fresh(self, name: str, p: Tensor) -> Kept:
+        """Return what is remembered of a parameter at first."""
+        x = Tensor(p.array)
+        return self.state[name](with_dtype(x, float32) if p.dtype is float16 else x)
+
+    def _recalled(self, name: str, i: int) -> Kept:
+        """Return what is remembered of a parameter, where that is now."""
+        kept, p = self._memory[name][i], self.params[i]
+        if kept is not None and _tensors(kept)[0].device is p.device:
+            return kept
+        found = finder(self._trace) is not None
+        with traced_by(None if found else tracing()):  # state that a program finds
+            if kept is None:
+                return self._fresh(name, p)
+            return _like(kept, [x.to(p.device) for x in _tensors(kept)])
 
     @whole
     def zero_grad(self) -> None:
         """Set the gradient of every parameter that has one to zeros."""
         for x in self.params:
             x.zero_grad()
+
+    # Saving and loading.
+    def state_dict(self) -> dict[str, Any]:
+        """Return a snapshot: the settings, and what is remembered of each parameter (or None).
+
+        The settings stand by their names, or with several groups as "param_groups": dicts of them
+        with the places of the parameters. "steps" are counts. Parameters are not part of it.
+        """
+        groups = [dict(group.values_now) for group in self._groups]
+        found: dict[str, Any] = groups[0]
+        if len(groups) > 1:
+            places = [range(g.first, g.first + len(g.params)) for g in self._groups]
+            pairs = zip(places, groups, strict=True)
+            found = {"param_groups": [{"params": list(at), **values} for at, values in pairs]}
+        if self.counts_steps:
+            found["steps"] = list(self._steps)
+        for name, kept in self._memory.items():
+            found[name] = [
+                None if x is None else _like(x, [v.copy() for v in _tensors(x)]) for x in kept
+            ]
+        return found
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over a snapshot of such an optimizer over parameters of the same shapes and order.
+
+        When this raises, nothing has changed. Raises: ArgumentError, ShapeError, DTypeError.
+        """
+        where = f"{self._name}.load_state_dict"
+        single = len(self._groups) == 1
+        names = list(self._groups[0].values_now) if single else ["param_groups"]
+        names += [*(["steps"] if self.counts_steps else []), *self.state]
+        if not isinstance(state, Mapping) or set(state) != set(names):
+            came = shown(list(state)) if isinstance(state, Mapping) else type(state).__name__
+            raise ArgumentError(f"{where}: {came} came, and a dict of {names} is needed")
+        saved = [state] if single else state["param_groups"]
+        if not isinstance(saved, (list, tuple)) or len(saved) != len(self._groups):
+            raise ArgumentError(f"{where}: {shown(saved)} came for {len(self._groups)} groups")
+        values = []
+        for group, given in zip(self._groups, saved, strict=True):
+            if not isinstance(given, Mapping) or not set(group.values_now) <= set(given):
+                raise ArgumentError(f"{where}: {shown(given)} came for {list(group.values_now)}")
+            values.append(group.checked({k: given[k] for k in group.values_now}))
+        steps = self._entries(state, "steps", where) if self.counts_steps else self._steps
+        if any(type(t) is not int or t < 0 for t in steps):
+            raise ArgumentError(f"{where}: steps are {shown(steps)}, and counts are needed")
+        memory = {
+            name: [
+                None if x is None else self._prepared(x, name, i, where)
+                for i, x in enumerate(self._entries(state, name, where))
+            ]
+            for name in self.state
+        }
+        with interrupts_wait():
+            for group, settings in zip(self._groups, values, strict=True):
+                group.assign(settings)
+            changing(self, "_steps", "_memory")
+            self._steps, self._memory = list(steps), memory
+
+    def _entries(self, state: Mapping[str, Any], name: str, where: str) -> Sequence[Any]:
+        found = state[name]
+        if not isinstance(found, (list, tuple)):
+            raise DTypeError(f"{where}: {name} is {type(found).__name__}, and a list is needed")
+        if len(found) != len(self.params):
+            raise ArgumentError(
+                f"{where}: {name} has {len(found)} entries for {len(self.params)} parameters"
+            )
+        return found
+
+    def _prepared(self, value: Any, name: str, i: int, where: str) -> Kept:
+        """Return what was saved of a parameter, as copies where the parameter is."""
+        like, where = self._fresh(name, self.params[i]), f"{where}: {name} {i}"
+        several = isinstance(like, tuple)
+        if several and not (isinstance(value, (list, tuple)) and len(value) == len(like)):
+            raise ArgumentError(f"{where} is {shown(value)}, and {len(like)} tensors are needed")
+        pairs = zip(value if several else (value,), _tensors(like), strict=True)
+        return _like(like, [prepare_value(x, y, where).copy() for x, y in pairs])
+
+
+class _State(dict):
+    """What is remembered of one parameter, looked up as an update asks for it."""
+
+    __slots__ = ("_i", "_optimizer", "kept", "step")
+
+    step: Any  # how many there were, with this one
+
+    def __init__(self, optimizer: Optimizer, i: int):
+        self._optimizer, self._i = optimizer, i
+        self.kept: dict[str, Kept] = {}
+
+    def __missing__(self, name: str) -> Kept:
+        if name not in self._optimizer.state:
+            raise ArgumentError(
+                f"{type(self._optimizer).__name__}.update: state[{name!r}] was asked for, and "
+                f"{', '.join(self._optimizer.state) or 'nothing'} is remembered"
+            )
+        self.kept[name] = self[name] = found = self._optimizer._recalled(name, self._i)
+        return found
+
+    def __setitem__(self, name: str, value: Kept) -> None:
+        if name not in self.kept:
+            self[name]  # what is there before
+        dict.__setitem__(self, name, value)
+
+
+def _tensors(kept: Any) -> Sequence[Any]:
+    return kept if isinstance(kept, (tuple, list)) else (kept,)
+
+
+def _like(kept: Kept, tensors: list[Tensor]) -> Kept:
+    """Return one tensor where `kept` is one, else all of them."""
+    return tuple(tensors) if isinstance(kept, tuple) else tensors[0]

@@ -21,8 +21,7 @@ from ..layout import Layout
 from . import compile as compiling
 from .differences import TOLERANCE, Difference, Results, differences, largest
 from .interpret import Interpreter
-from .ir import Program, Step
-from .listing import listing, step_lines
+from .ir import Program, Step, step_lines
 from .passes import PASSES
 from .run.build import Executor, History, build
 from .slots import Slot
@@ -92,10 +91,10 @@ def bisect(
         if wrong is not None:
             number = case.first_wrong_step(before, after, inputs)
             step = None if number is None else after.steps[number]
-            return Finding(wrong, listing(after), name, number, step)
+            return Finding(wrong, str(after), name, number, step)
         before = after
     found = case.first_wrong_kernel(executor.program, inputs)
-    return found or Finding(difference, listing(executor.program))
+    return found or Finding(difference, str(executor.program))
 
 
 @dataclass(frozen=True)
@@ -264,7 +263,7 @@ def watching(
             wrong = largest(right, found, tolerance)
             if wrong is not None:
                 finding = bisect(program, device, before, draw, tolerance, fuse)
-                report(finding or Finding(wrong, listing(executor.program)))
+                report(finding or Finding(wrong, str(executor.program)))
             return wrong is not None
 
         return Checked(program, executor, device, find)

@@ -12,7 +12,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import copy_context
-from typing import Any
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from .. import forking, tape
 from ..backends.events import WATCHERS, held
@@ -51,7 +51,11 @@ class Signature:
         self.is_plain = False
 
 
-class Compiled:
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Compiled(Generic[P, R]):
     """What `compile` returns: call it like the function."""
 
     def __init__(self, function: Callable, fuse: bool, freeze: Iterable[Tensor] = ()):
@@ -78,7 +82,7 @@ class Compiled:
         forking.register(self, "_lock", order=0, forget=Compiled._clear)
 
     # Calling it.
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         if tracing() is not None or is_between() or interpreters():
             # Inside another compiled function, in the handler of a signal that came in the midst of
             # a trace, or where every operation is asked about (forward mode, vmap).
@@ -88,7 +92,7 @@ class Compiled:
         key: Any
         floats: Floats | None = None
         if not kwargs and all([type(x) is Tensor for x in args]):
-            leaves, key = list(args), len(args)
+            leaves, key = [*args], len(args)  # type: ignore[list-item]  # they are
         else:
             key = take_apart((args, kwargs), leaves, objects)
             floats = self._floats.of(args, kwargs, key)
@@ -548,6 +552,14 @@ def _what_changes(old: Any, new: Any) -> str:
     return "which arguments share memory changes"
 
 
+@overload
+def compile(
+    function: Callable[P, R], *, fuse: bool = True, freeze: Iterable[Tensor] = ()
+) -> Compiled[P, R]: ...
+@overload
+def compile(
+    function: None = None, *, fuse: bool = True, freeze: Iterable[Tensor] = ()
+) -> Callable[[Callable[P, R]], Compiled[P, R]]: ...
 def compile(
     function: Callable | None = None, *, fuse: bool = True, freeze: Iterable[Tensor] = ()
 ) -> Any:

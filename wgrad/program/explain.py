@@ -110,9 +110,10 @@ def explain(executor: Executor, history: History, device: Device) -> Explanation
     plan: Plan = getattr(executor, "plan", Plan({}, ()))  # the interpreter has none
     launched: Counter[int] = Counter()
     groups: Counter[int] = Counter()
-    for d in getattr(executor, "dispatches", ()):
-        launched[d.position] += 1
-        groups[d.position] += d.groups
+    launches = getattr(executor, "launches", None)
+    for x in launches.launches if launches is not None else ():
+        launched[x.step] += 1
+        groups[x.step] += x.groups
     kernels = [
         _kernel(step, plan, device, launched[i], groups[i]) for i, step in enumerate(program.steps)
     ]

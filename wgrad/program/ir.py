@@ -19,6 +19,7 @@ from ..dtypes import DType
 from ..layout import Layout, Shape
 from .evaluate import run_graph
 from .graph import Graph
+from .listing import graph_lines, shown_input, shown_slot
 from .slots import Ref, Slot
 
 Inputs = tuple[Ref | Number, ...]
@@ -221,9 +222,32 @@ class Program:
         return {slot.index: slot for slot in (*self.inputs, *made)}
 
     def __str__(self) -> str:
-        from .listing import listing  # which knows graphs too
+        lines = ["inputs " + ", ".join(map(shown_slot, self.inputs))]
+        for step in self.steps:
+            lines += step_lines(step)
+        if self.updates:
+            pairs = (f"%{new} -> %{old}" for old, new in self.updates.items())
+            lines.append("update " + ", ".join(pairs))
+        if self.outputs:
+            lines.append("return " + ", ".join(f"%{i}" for i in self.outputs))
+        return "\n".join(lines)
 
-        return listing(self)
+
+def step_lines(step: Step) -> list[str]:
+    """Return the lines of one step: its outputs, its inputs by letter, its statements."""
+    outs = ", ".join(map(shown_slot, step.outs))
+    match step.work:
+        case Fused(graph):
+            return [f"{outs} = fused", *graph_lines(graph, step.inputs, step.outs)]
+        case Batch(parts):
+            lines = [line for part in parts for line in step_lines(part)]
+            return [f"batch of {len(parts)}", *("    " + line for line in lines)]
+        case Product(graph=graph):
+            a, b = step.inputs[:2]
+            head = f"{outs} = matmul({shown_input(a)}, {shown_input(b)})"
+            return [head, *graph_lines(graph, ["the product", *step.inputs[2:]], step.outs)]
+    words = [*map(shown_input, step.inputs), *(f"{k}={v}" for k, v in step.work.notes.items())]
+    return [f"{outs} = {step.name}({', '.join(words)})"]
 
 
 def operand_key(x: Ref | Number, graph: Graph, i: int) -> Any:

@@ -9,6 +9,7 @@ are updated in place.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,9 +29,10 @@ class Place:
 
     "input": the memory of input `index`. "swap": memory that is fresh in every run and then
     becomes that of input `index`. "output": fresh memory, handed out. "block": a kept block.
+    "constant": data that a device's kernels read.
     """
 
-    kind: Literal["input", "swap", "output", "block"]
+    kind: Literal["input", "swap", "output", "block", "constant"]
     index: int
 
 
@@ -58,7 +60,7 @@ def plan_memory(program: Program, device: Device, settled: int = 0) -> Plan:
     places |= {slot: Place("output", i) for i, slot in enumerate(program.outputs)}
     target = {new: old for old, new in program.updates.items()}
     last_read = {slot: i for i, step in enumerate(program.steps) for slot in step.reads()}
-    blocks = _Blocks()
+    blocks = Blocks()
     for i, (step, dying) in enumerate(zip(program.steps, last_uses(program), strict=True)):
         taken: set[int] = set()
         for out in step.outs:
@@ -91,11 +93,11 @@ def plan_memory(program: Program, device: Device, settled: int = 0) -> Plan:
     return Plan(places, tuple(blocks.sizes))
 
 
-class _Blocks:
+class Blocks:
     """Blocks of memory, and which of them are free."""
 
-    def __init__(self) -> None:
-        self.sizes: list[int] = []
+    def __init__(self, taken: Sequence[int] = ()) -> None:
+        self.sizes = list(taken)  # of which none is free yet
         self._free: list[tuple[int, int, int]] = []  # by size, then the one freed first
         self._count = 0
 

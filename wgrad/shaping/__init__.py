@@ -1,7 +1,6 @@
 """The public functions that move, shape and join tensors, in rooms: they check and normalise what
 a user writes, and apply the primitives of ops/movement and ops/placing."""
 
-from .inputs import as_float, as_number, as_tensor, as_tensors, checked_choice, checked_flag
 from .joining import concat, repeat, roll, stack, tile
 from .padding import pad
 from .parts import split, unstack

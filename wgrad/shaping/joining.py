@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import dtypes
-from ..core import Value
+from ..core import Tensor, Value
+from ..creation.inputs import as_tensor, as_tensors
 from ..errors import ArgumentError, DeviceError, OutOfMemoryError, ShapeError, shown
 from ..layout import check_size, normalize_axis
 from ..ops import placing
 from ..ops.families import expanded, with_dtype
-from .inputs import as_tensor, as_tensors
 from .parts import picked, runs
 from .views import expand_dims, reshape
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def _joined(tensors: Sequence[Any], op: str) -> list[Tensor]:

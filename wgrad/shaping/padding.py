@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import dtypes
+from ..core import Tensor
+from ..creation.inputs import as_number, as_tensor
 from ..errors import ArgumentError, OutOfMemoryError, ShapeError, shown
 from ..layout import Shape, check_size
 from ..ops import placing
-from .inputs import as_number, as_tensor
 from .parts import picked
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
 

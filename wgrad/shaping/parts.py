@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import dtypes
-from ..core import apply
+from ..core import Tensor, apply
+from ..creation import from_host
+from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, ShapeError, shown
 from ..layout import normalize_axis
 from ..ops import indexing, movement, placing
 from ..ops.families import expanded
-from .inputs import as_tensor
 from .views import reshape
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 MOST_RUNS = 8  # pieces from which a gather costs less than joining them
 
@@ -53,8 +51,6 @@ def picked(x: Tensor, indices: np.ndarray, axis: int, op: str) -> Tensor:
     found = _runs_of(indices)
     if found is not None:
         return runs(x, found, axis)
-    from ..creation import from_host
-
     index = from_host(indices, op, dtypes.int32, x.device)
     column = tuple(-1 if a == axis else 1 for a in range(len(x.shape)))
     shape = (*x.shape[:axis], len(indices), *x.shape[axis + 1 :])

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import dtypes
+from ..core import Tensor
+from ..creation import arange
+from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, AxisError, ShapeError, shown
 from ..layout import check_size, normalize_axis
 from ..ops import placing
 from ..ops.elementwise import greater_equal, where
-from .inputs import as_tensor
 from .views import reshape
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def diagonal(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
@@ -98,8 +97,6 @@ def _zero(x: Tensor) -> bool | int:
 
 def _below(x: Tensor, k: Any, op: str, above: int = 0) -> Tensor:
     """Return where column - row is at most k, or, with `above`, less than k."""
-    from ..creation import arange
-
     if len(x.shape) < 2:
         raise ShapeError(f"{op}: shape {x.shape} came, and at least 2 axes are needed")
     rows, columns = x.shape[-2:]

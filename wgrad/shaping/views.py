@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import layout
-from ..core import apply
+from ..core import Tensor, apply
 from ..core.batched import memory
+from ..creation.inputs import as_tensor, as_tensors
 from ..errors import ArgumentError, AxisError, ShapeError, shown
 from ..layout import (
     Shape,
@@ -20,10 +21,6 @@ from ..layout import (
 )
 from ..ops import movement
 from ..ops.families import expanded
-from .inputs import as_tensor, as_tensors
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
 
 
 def reshape(x: Tensor, shape: int | Sequence[int], *, copy: bool | None = None) -> Tensor:

@@ -10,19 +10,15 @@ import inspect
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from operator import call
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from .. import core
 from ..checks.arguments import function as check_function
-from ..core import Input, Node, Op, Value
+from ..core import Input, Node, Op, Tensor, Value
 from ..core.interpret import Context, current, within
-from ..core.tracing import tracing
-from ..errors import ArgumentError, GradientError
-from ..origin import caller, place
-from .identity import check_assigned, check_history, unfollowed
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
+from ..errors import ArgumentError
+from ..origin import caller
+from .identity import check_assigned, check_history, saved, stamp, unfollowed
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,22 +32,24 @@ def record(op: Op, inputs: tuple[Input, ...], params: dict[str, Any], out: Tenso
     parents: list[Node | None] = []
     tracked = False
     for position, value in enumerate(inputs):
-        node = value.node if isinstance(value, Value) else None
-        if isinstance(value, Value) and value.array.storage.history is not None:
+        if not isinstance(value, Value):
+            parents.append(None)
+            continue
+        if value.array.storage.history is not None:
             check_assigned(value, op.name)
+        node = value.node
         if node is None or not node.requires_grad or (rule := op.rule(position)) is None:
             parents.append(None)
             continue
         if node.op is not None:
-            check_history(value, op.name)  # type: ignore[arg-type]  # a Value is a Tensor
+            check_history(value, op.name)
         parents.append(node)
         tracked = True
         names += rule.saves
     if not tracked:
         if op.is_view and out.array.storage.history is not None:
             outer = None if out.node is None else out.node.outer
-            out.node = unfollowed(out.array)
-            out.node.outer = outer
+            out.node = unfollowed(out.array, outer)
         return
     node = out.node
     if node is None:
@@ -63,41 +61,9 @@ def record(op: Op, inputs: tuple[Input, ...], params: dict[str, Any], out: Tenso
     if op.wants_shapes:
         node.shapes = tuple([v.array.layout.shape if isinstance(v, Value) else () for v in inputs])
     node.origin = caller()
-    node.version = out.array.storage.version
+    stamp(node, out.array)
     if names:
-        node.saved = {name: _save(name, inputs, out) for name in dict.fromkeys(names)}
-
-
-def _save(name: str, inputs: tuple[Input, ...], out: Tensor) -> Any:
-    """Return what `restored` needs; the output's own node is left out, for it would be a cycle."""
-    if name == "out":
-        return out.array, None, out.array.storage.version
-    if name == "inputs":
-        return [_save_input(x) for x in inputs]
-    return _save_input(inputs[core.INPUT_NAMES.index(name)])
-
-
-def _save_input(x: core.Input) -> Any:
-    return (x.array, x.node, x.array.storage.version) if isinstance(x, Value) else x
-
-
-def restored(owner: Node, name: str, saved: Any) -> Any:
-    """Return a saved value as a tensor with its identity. Raises: GradientError when it is gone."""
-    if isinstance(saved, list):
-        return [restored(owner, f"{i}", x) for i, x in enumerate(saved)]
-    if not isinstance(saved, tuple):
-        return saved
-    array, node, version = saved
-    if (tracer := tracing()) is not None:
-        tracer.restored(owner, array.storage)
-    if array.storage.version != version:
-        which = "output" if name == "out" else f"input {name}"
-        assert owner.op is not None
-        raise GradientError(
-            f"backward: the {which} of {owner.op.name} at {place(owner.origin)} was assigned "
-            "to after the tape saved it: assign after backward(), or compute with a copy"
-        )
-    return core.wrap(array, owner if name == "out" else node)
+        node.saved = {name: saved(name, inputs, out) for name in dict.fromkeys(names)}
 
 
 def is_recording() -> bool:

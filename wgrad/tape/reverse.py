@@ -8,18 +8,16 @@ recording on is itself recorded: gradients of any order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..backends.array import Storage, births
-from ..core import REGISTRY, Node, Value, apply
+from ..core import REGISTRY, Node, Tensor, apply
 from ..core.batched import everything, memory
 from ..core.tracing import tracing
 from ..errors import GradientError, shown
 from ..interrupts import handled_outside, whole
-from .record import is_recording, recording, restored
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
+from .identity import restored
+from .record import is_recording, recording
 
 ZERO: Any = object()  # a gradient that zero_grad() has cleared, made of zeros when it is read
 
@@ -69,12 +67,12 @@ def _checked_hook_result(result: Any, ct: Tensor) -> Tensor:
     """Return what a gradient hook leaves: its result, or the gradient as it was for None."""
     if result is None:
         return ct
-    if not isinstance(result, Value) or result.shape != ct.shape or result.dtype is not ct.dtype:
+    if not isinstance(result, Tensor) or result.shape != ct.shape or result.dtype is not ct.dtype:
         raise GradientError(
             f"hook: it returned {shown(result)}; a {ct.dtype.name} tensor of shape {ct.shape} is "
             "needed"
         )
-    return result  # type: ignore[return-value]  # a Value is a Tensor
+    return result
 
 
 def backward(root: Node, ct: Tensor, create_graph: bool) -> None:

@@ -11,7 +11,10 @@ import numpy as np
 from .. import core, dtypes, functional, indexing, shaping, tape
 from ..backends.tracing import changing
 from ..core import Node, Value
-from ..core.batched import Batched, differs, everything, lowered
+from ..core.batched import differs, everything
+from ..creation import dlpack_device, host_array, tensor, to_dlpack
+from ..devices import default_device, log
+from ..devices import device as find_device
 from ..dtypes import as_dtype
 from ..errors import (
     ArgumentError,
@@ -24,17 +27,21 @@ from ..errors import (
     WgradError,
     shown,
 )
+from ..inspection import namespace
 from ..interrupts import handled_outside, interrupts_wait
 from ..layout import Shape, broadcast_shapes
 from ..ops import elementwise as ew
 from ..ops import movement, reduction
 from ..ops.families import expanded, with_dtype
+from ..tape import identity
+from .aliases import Aliases
 from .gradients import Gradients
 from .methods import Methods
 from .operators import Operators
+from .ported import Size, one_or_many
 
 
-class Tensor(Operators, Methods, Gradients):
+class Tensor(Operators, Methods, Aliases, Gradients):
     """An array on a device that can be differentiated through.
 
     Made by `wg.tensor` and its kin, not by calling the class. `.backward()` fills the `.grad` of
@@ -54,9 +61,10 @@ class Tensor(Operators, Methods, Gradients):
         return len(self.shape)
 
     @property
-    def size(self) -> int:
-        """The number of elements."""
-        return self.array.layout.size
+    def size(self) -> Size:
+        """The number of elements; called, as in PyTorch, the shape: `x.size()`, `x.size(0)`."""
+        layout = self.array.layout
+        return Size(layout.size, layout.shape)
 
     @property
     def T(self) -> Tensor:
@@ -121,36 +129,14 @@ class Tensor(Operators, Methods, Gradients):
             )
         return self.numpy().astype(dtype or self.dtype.numpy, copy=False)
 
-    def __dlpack__(
-        self,
-        *,
-        stream: None = None,
-        max_version: tuple[int, int] | None = None,
-        dl_device: tuple[int, int] | None = None,
-        copy: bool | None = None,
-    ) -> Any:
-        """Hand the memory to another library: `numpy.from_dlpack(x)`, `torch.from_dlpack(x)`.
-
-        On the NumPy device both then hold one memory; what the other writes is unseen by the tape.
-        A view that runs backwards is copied. Raises: InterchangeError (a BufferError) for a tensor
-        that requires grad, and for one on a GPU unless the host (1, 0) is asked for.
-        """
-        from ..creation import to_dlpack
-
-        return to_dlpack(self, stream, max_version, dl_device, copy)
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        from ..creation import dlpack_device
-
-        return dlpack_device(self)
+    __dlpack__ = to_dlpack
+    __dlpack_device__ = dlpack_device
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         """Return the module whose functions take this tensor: `wgrad`, by the Array API standard.
 
         Raises: ArgumentError for a version of the standard that it does not follow.
         """
-        from ..inspection import namespace
-
         return namespace(api_version)
 
     def __complex__(self) -> complex:
@@ -179,9 +165,12 @@ class Tensor(Operators, Methods, Gradients):
 
     # Somewhere else, as something else.
     def to(self, device: Any) -> Tensor:
-        """Return the tensor on `device`; itself when it is there already. Differentiable."""
-        from ..devices import device as find_device
+        """Return the tensor on `device`; itself when it is there already. Differentiable.
 
+        A dtype in its place converts instead: `x.to(wg.float32)` is `x.astype(wg.float32)`.
+        """
+        if isinstance(device, dtypes.DType):
+            return self.astype(device, copy=False)
         target = find_device(device)
         if target is self.device:
             return self
@@ -207,10 +196,7 @@ class Tensor(Operators, Methods, Gradients):
 
     def detach(self) -> Tensor:
         """Return the same values (shared, not copied) with no history."""
-        out = Tensor(self.array)
-        if self.array.storage.history is not None:
-            out.node = tape.unfollowed(self.array)
-        return out
+        return Tensor(self.array, tape.unfollowed(self.array))
 
     def copy(self) -> Tensor:
         """Return a copy in memory of its own. Differentiable; `.detach().copy()` has no history."""
@@ -243,8 +229,6 @@ class Tensor(Operators, Methods, Gradients):
 
     def _for_assignment(self, value: Any, where: str) -> Tensor:
         """Return what is assigned here as a tensor, of any shape. Raises: DTypeError, ..."""
-        from ..creation import host_array, tensor
-
         if not isinstance(value, Tensor):
             value = host_array(value, where)
             if not self.dtype.is_floating and value.dtype.kind == "f":
@@ -278,64 +262,7 @@ class Tensor(Operators, Methods, Gradients):
                 "share memory: assign to a copy()"
             )
 
-    def _write(self, source: Any, owned: bool = False) -> None:
-        """Give the tensor the values of an array, which nobody else holds when `owned`."""
-        if isinstance(source.storage, Batched) or isinstance(self.array.storage, Batched):
-            return self._write_batch(source)
-        bounds = source.storage.bounds
-        with interrupts_wait():  # new values are told from old ones by the version
-            if owned:
-                self.device.replace(self.array, source)
-            else:
-                self.device.write(self.array, source)
-            self._has_changed(bounds)
-
-    def _write_batch(self, source: Any) -> None:
-        """Give all examples of a batch the values of an array, which may be those of each."""
-        mine, given = self.array.storage, source.storage
-        levels = [x.level for x in (mine, given) if isinstance(x, Batched)]
-        level = max(levels, key=core.interpreters().index)  # the innermost
-        shared = not isinstance(mine, Batched) or mine.level is not level or mine.shared_by_all
-        theirs = isinstance(given, Batched) and given.level is level
-        if shared and theirs and not given.shared_by_all:
-            raise VmapError(
-                f"assign: values that differ from example to example came for a tensor of shape "
-                f"{self.shape} that all examples of a vmap share: assign to a copy that differs "
-                "too, or build the result with wg.where or wg.concat"
-            )
-        whole = given.whole if theirs else source
-        if not shared and not (theirs and not given.shared_by_all):
-            whole = whole.view(whole.layout.expand((level.size, *whole.shape)))
-        target = lowered(self) if isinstance(mine, Batched) and mine.level is level else self
-        with interrupts_wait():
-            target._write(whole)
-            written = everything(self).array
-            if mine.history is not None and written.layout.size == written.storage.size:
-                mine.history = None
-            self._identity_changed()
-
-    def _has_changed(self, bounds: tuple[int, int] | None = None) -> None:
-        """Note that the values are others now; `bounds` are those of all of them."""
-        storage, layout = self.array.storage, self.array.layout
-        storage.version += 1
-        whole = layout.contiguous and layout.size == storage.size
-        storage.bounds = bounds if whole else None
-        if whole:
-            storage.history = None
-        self._identity_changed()
-
-    def _identity_changed(self) -> None:
-        """Take the identity of the old values off the new ones."""
-        storage, node = self.array.storage, self.node
-        if node is None or (node.op is None and node.requires_grad):
-            return
-        if self.is_parameter:  # frozen: it has no history that could be wrong
-            changing(node, "version")
-            node.version = storage.version
-            return
-        changing(self, "node")
-        # A leaf stays one; any other identity was that of the old values.
-        self.node = None if storage.history is None else tape.unfollowed(self.array)
+    _write = identity.write
 
     # Copies and pickles: values and what a leaf carries; never the graph.
     def __deepcopy__(self, memo: dict) -> Tensor:
@@ -355,11 +282,34 @@ class Tensor(Operators, Methods, Gradients):
         )
 
     # Indexing.
-    def __getitem__(self, key: Any) -> Tensor:
-        return indexing.getitem(self, key)
+    __getitem__ = indexing.getitem
+    __setitem__ = indexing.setitem
 
-    def __setitem__(self, key: Any, value: Any) -> None:
-        indexing.setitem(self, key, value)
+    # Functions of which one argument is written as several.
+    def reshape(self, *shape: Any, copy: bool | None = None) -> Tensor:
+        """Return `wg.reshape(x, shape)`: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""
+        return shaping.reshape(self, one_or_many(shape), copy=copy)
+
+    def view(self, *shape: Any) -> Tensor:
+        """Return `wg.view(x, shape)`, which never copies: `x.view(2, -1)` or `x.view((2, -1))`."""
+        return shaping.view(self, one_or_many(shape))
+
+    def permute_dims(self, *axes: Any) -> Tensor:
+        """Return `wg.permute_dims(x, axes)`: `x.permute_dims(1, 0)` or `x.permute_dims((1, 0))`."""
+        return shaping.permute_dims(self, one_or_many(axes))
+
+    def broadcast_to(self, *shape: Any) -> Tensor:
+        """Return `wg.broadcast_to(x, shape)`, with one shape or its extents one by one."""
+        return shaping.broadcast_to(self, one_or_many(shape))
+
+    # Functions whose second argument has a name here.
+    def pow(self, exponent: Any) -> Tensor:
+        """Return `x ** exponent`, as `wg.pow` does."""
+        return functional.pow(self, exponent)
+
+    def matmul(self, other: Any) -> Tensor:
+        """Return the matrix product `x @ other`, as `wg.matmul` does."""
+        return functional.matmul(self, other)
 
 
 def _rebuilt(out: Tensor, requires_grad: bool, grad: Tensor | None, parameter: bool) -> Tensor:
@@ -379,10 +329,6 @@ def _unpickle(
     parameter: bool = False,
 ) -> Tensor:
     """Rebuild a pickled tensor on its device, or on the default one where that does not exist."""
-    from ..creation import tensor
-    from ..devices import default_device, log
-    from ..devices import device as find_device
-
     try:
         target = find_device(device)
     except ForkedError:

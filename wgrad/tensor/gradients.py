@@ -5,16 +5,14 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from .. import tape
 from ..backends.tracing import changing
-from ..core import Node, Value, wrap
+from ..core import Node, Tensor, Value, wrap
 from ..core.batched import differs
+from ..creation import tensor
 from ..errors import DeviceError, DTypeError, GradientError, ShapeError
-
-if TYPE_CHECKING:
-    from . import Tensor
 
 
 class Gradients(Value):
@@ -31,7 +29,7 @@ class Gradients(Value):
     def requires_grad(self, value: bool) -> None:
         self.requires_grad_(value)
 
-    def requires_grad_(self: Any, value: bool = True) -> Tensor:
+    def requires_grad_(self, value: bool = True) -> Self:
         """Make this leaf require gradients, or not, and return it.
 
         From the first time on it is a parameter, as what `wg.parameter` makes is: False freezes it,
@@ -96,9 +94,7 @@ class Gradients(Value):
 
     def _as_cotangent(self, value: Any, where: str) -> Tensor:
         """Return `value` as a gradient of this tensor: its shape, dtype and device, or an error."""
-        from ..creation import tensor
-
-        if not isinstance(value, Value):
+        if not isinstance(value, Tensor):
             value = tensor(value, dtype=self.dtype, device=self.device)
         if value.shape != self.shape:
             raise _GradientShapeError(

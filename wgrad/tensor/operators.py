@@ -1,24 +1,54 @@
-"""The operators of a tensor, each one function with a tensor on either side."""
+"""The operators of a tensor, each one function with a tensor on either side.
+
+They are functions of Python, not the ops themselves, for these Python finds and binds fastest.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 from .. import core, functional
-from ..core import Value
+from ..core import Tensor, Value
 from ..ops import elementwise as ew
 from ..ops import movement
 from .updates import updated
 
-if TYPE_CHECKING:
-    from . import Tensor
+Unary = Callable[[Any], Tensor]
+Binary = Callable[[Any, Any], Tensor]
 
 
-def _augmented(sign: str, function: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Any]:
+def _one(function: Unary) -> Unary:
+    """Return the method of an operator with one side."""
+
+    def method(self: Any) -> Tensor:
+        return function(self)
+
+    return method
+
+
+def _left(function: Binary) -> Binary:
+    """Return the method of an operator whose left side the tensor is."""
+
+    def method(self: Any, other: Any) -> Tensor:
+        return function(self, other)
+
+    return method
+
+
+def _right(function: Binary) -> Binary:
+    """Return the method of an operator whose right side alone is a tensor."""
+
+    def method(self: Any, other: Any) -> Tensor:
+        return function(other, self)
+
+    return method
+
+
+def _augmented(sign: str, function: Binary) -> Binary:
     """Return the method of an operator that assigns, such as `+=`."""
 
-    def update(self: Any, other: Any) -> Any:
+    def update(self: Any, other: Any) -> Tensor:
         return updated(self, sign, function, other)
 
     return update
@@ -29,41 +59,18 @@ class Operators(Value):
 
     __slots__ = ()
 
-    def __add__(self, other: Any) -> Tensor:
-        return ew.add(self, other)
-
-    def __radd__(self, other: Any) -> Tensor:
-        return ew.add(other, self)
-
-    def __sub__(self, other: Any) -> Tensor:
-        return ew.subtract(self, other)
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return ew.subtract(other, self)
-
-    def __mul__(self, other: Any) -> Tensor:
-        return ew.multiply(self, other)
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return ew.multiply(other, self)
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return ew.divide(self, other)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return ew.divide(other, self)
-
-    def __floordiv__(self, other: Any) -> Tensor:
-        return ew.floor_divide(self, other)
-
-    def __rfloordiv__(self, other: Any) -> Tensor:
-        return ew.floor_divide(other, self)
-
-    def __mod__(self, other: Any) -> Tensor:
-        return ew.remainder(self, other)
-
-    def __rmod__(self, other: Any) -> Tensor:
-        return ew.remainder(other, self)
+    __add__: ClassVar[Binary] = _left(ew.add)
+    __radd__: ClassVar[Binary] = _right(ew.add)
+    __sub__: ClassVar[Binary] = _left(ew.subtract)
+    __rsub__: ClassVar[Binary] = _right(ew.subtract)
+    __mul__: ClassVar[Binary] = _left(ew.multiply)
+    __rmul__: ClassVar[Binary] = _right(ew.multiply)
+    __truediv__: ClassVar[Binary] = _left(ew.divide)
+    __rtruediv__: ClassVar[Binary] = _right(ew.divide)
+    __floordiv__: ClassVar[Binary] = _left(ew.floor_divide)
+    __rfloordiv__: ClassVar[Binary] = _right(ew.floor_divide)
+    __mod__: ClassVar[Binary] = _left(ew.remainder)
+    __rmod__: ClassVar[Binary] = _right(ew.remainder)
 
     def __divmod__(self, other: Any) -> tuple[Tensor, Tensor]:
         return ew.floor_divide(self, other), ew.remainder(self, other)
@@ -71,88 +78,44 @@ class Operators(Value):
     def __rdivmod__(self, other: Any) -> tuple[Tensor, Tensor]:
         return ew.floor_divide(other, self), ew.remainder(other, self)
 
-    def __lshift__(self, other: Any) -> Tensor:
-        return ew.bitwise_left_shift(self, other)
-
-    def __rlshift__(self, other: Any) -> Tensor:
-        return ew.bitwise_left_shift(other, self)
-
-    def __rshift__(self, other: Any) -> Tensor:
-        return ew.bitwise_right_shift(self, other)
-
-    def __rrshift__(self, other: Any) -> Tensor:
-        return ew.bitwise_right_shift(other, self)
-
-    def __pow__(self, other: Any) -> Tensor:
-        return functional.pow(self, other)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return functional.pow(other, self)
-
-    def __matmul__(self, other: Any) -> Tensor:
-        return functional.matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return functional.matmul(other, self)
-
-    def __neg__(self) -> Tensor:
-        return ew.negative(self)
+    __lshift__: ClassVar[Binary] = _left(ew.bitwise_left_shift)
+    __rlshift__: ClassVar[Binary] = _right(ew.bitwise_left_shift)
+    __rshift__: ClassVar[Binary] = _left(ew.bitwise_right_shift)
+    __rrshift__: ClassVar[Binary] = _right(ew.bitwise_right_shift)
+    __pow__: ClassVar[Binary] = _left(functional.pow)
+    __rpow__: ClassVar[Binary] = _right(functional.pow)
+    __matmul__: ClassVar[Binary] = _left(functional.matmul)
+    __rmatmul__: ClassVar[Binary] = _right(functional.matmul)
+    __neg__: ClassVar[Unary] = _one(ew.negative)
 
     def __pos__(self) -> Tensor:
         return core.apply(movement.alias, self)
 
-    def __abs__(self) -> Tensor:
-        return ew.abs_(self)
+    __abs__: ClassVar[Unary] = _one(ew.abs_)
+    __eq__: ClassVar[Binary] = _left(ew.equal)  # type: ignore[assignment]  # elementwise, as in NumPy
+    __ne__: ClassVar[Binary] = _left(ew.not_equal)  # type: ignore[assignment]  # elementwise, as in NumPy
+    __lt__: ClassVar[Binary] = _left(ew.less)
+    __le__: ClassVar[Binary] = _left(ew.less_equal)
+    __gt__: ClassVar[Binary] = _left(ew.greater)
+    __ge__: ClassVar[Binary] = _left(ew.greater_equal)
+    __and__: ClassVar[Binary] = _left(ew.bitwise_and)
+    __rand__: ClassVar[Binary] = _right(ew.bitwise_and)
+    __or__: ClassVar[Binary] = _left(ew.bitwise_or)
+    __ror__: ClassVar[Binary] = _right(ew.bitwise_or)
+    __xor__: ClassVar[Binary] = _left(ew.bitwise_xor)
+    __rxor__: ClassVar[Binary] = _right(ew.bitwise_xor)
+    __invert__: ClassVar[Unary] = _one(ew.bitwise_invert)
 
-    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]  # elementwise, as in NumPy
-        return ew.equal(self, other)
-
-    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]  # likewise
-        return ew.not_equal(self, other)
-
-    def __lt__(self, other: Any) -> Tensor:
-        return ew.less(self, other)
-
-    def __le__(self, other: Any) -> Tensor:
-        return ew.less_equal(self, other)
-
-    def __gt__(self, other: Any) -> Tensor:
-        return ew.greater(self, other)
-
-    def __ge__(self, other: Any) -> Tensor:
-        return ew.greater_equal(self, other)
-
-    def __and__(self, other: Any) -> Tensor:
-        return ew.bitwise_and(self, other)
-
-    def __rand__(self, other: Any) -> Tensor:
-        return ew.bitwise_and(other, self)
-
-    def __or__(self, other: Any) -> Tensor:
-        return ew.bitwise_or(self, other)
-
-    def __ror__(self, other: Any) -> Tensor:
-        return ew.bitwise_or(other, self)
-
-    def __xor__(self, other: Any) -> Tensor:
-        return ew.bitwise_xor(self, other)
-
-    def __rxor__(self, other: Any) -> Tensor:
-        return ew.bitwise_xor(other, self)
-
-    def __invert__(self) -> Tensor:
-        return ew.bitwise_invert(self)
-
-    __iadd__ = _augmented("+=", ew.add)
-    __isub__ = _augmented("-=", ew.subtract)
-    __imul__ = _augmented("*=", ew.multiply)
-    __itruediv__ = _augmented("/=", ew.divide)
-    __ifloordiv__ = _augmented("//=", ew.floor_divide)
-    __imod__ = _augmented("%=", ew.remainder)
-    __ipow__ = _augmented("**=", functional.pow)
-    __imatmul__ = _augmented("@=", functional.matmul)
-    __iand__ = _augmented("&=", ew.bitwise_and)
-    __ior__ = _augmented("|=", ew.bitwise_or)
-    __ixor__ = _augmented("^=", ew.bitwise_xor)
-    __ilshift__ = _augmented("<<=", ew.bitwise_left_shift)
-    __irshift__ = _augmented(">>=", ew.bitwise_right_shift)
+    __iadd__: ClassVar[Binary] = _augmented("+=", ew.add)
+    __isub__: ClassVar[Binary] = _augmented("-=", ew.subtract)
+    __imul__: ClassVar[Binary] = _augmented("*=", ew.multiply)
+    __itruediv__: ClassVar[Binary] = _augmented("/=", ew.divide)
+    __ifloordiv__: ClassVar[Binary] = _augmented("//=", ew.floor_divide)
+    __imod__: ClassVar[Binary] = _augmented("%=", ew.remainder)
+    __ipow__: ClassVar[Binary] = _augmented("**=", functional.pow)
+    __imatmul__: ClassVar[Binary] = _augmented("@=", functional.matmul)
+    __iand__: ClassVar[Binary] = _augmented("&=", ew.bitwise_and)
+    __ior__: ClassVar[Binary] = _augmented("|=", ew.bitwise_or)
+    __ixor__: ClassVar[Binary] = _augmented("^=", ew.bitwise_xor)
+    __ilshift__: ClassVar[Binary] = _augmented("<<=", ew.bitwise_left_shift)
+    __irshift__: ClassVar[Binary] = _augmented(">>=", ew.bitwise_right_shift)

@@ -8,17 +8,14 @@ new tensor takes the name instead, so that what was saved stays true.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import tape
 from ..backends.array import births
-from ..backends.tracing import changing
-from ..core import Value
+from ..core import Tensor, Value
 from ..errors import DTypeError, GradientError, ShapeError
 from ..ops.families import with_dtype
-
-if TYPE_CHECKING:
-    from . import Tensor
+from ..tape import identity
 
 
 def updated(x: Tensor, sign: str, function: Callable[[Any, Any], Tensor], other: Any) -> Tensor:
@@ -52,19 +49,7 @@ def updated(x: Tensor, sign: str, function: Callable[[Any, Any], Tensor], other:
             f"which is changed in place: write x = x {sign[:-1]} y"
         )
     out = with_dtype(out, x.dtype)
-    _write(x, out, start)
+    storage = out.array.storage
+    owned = storage.born > start and storage is not x.array.storage
+    identity.rewrite(x, out.array, owned)
     return x
-
-
-def _write(x: Tensor, out: Tensor, start: int) -> None:
-    """Give `x` the values of a result made after `start`, and leave its history as it is.
-
-    Inside `no_grad` a result with a history keeps it, as in PyTorch: its gradient is that of what
-    it was. Rules that saved the old values notice that they are gone.
-    """
-    node, storage = x.node, out.array.storage
-    x._write(out.array, owned=storage.born > start and storage is not x.array.storage)
-    if node is not None and node.op is not None and node.requires_grad:
-        changing(node, "version")
-        node.version = x.array.storage.version
-        x.node = node

@@ -33,7 +33,7 @@ from ..errors import (
 from ..ops.families import expanded
 from ..origin import warn
 from ..shaping import concat, moveaxis, reshape, stack
-from ..tape import is_followed
+from ..tape import identity, is_followed
 from ..tape.record import record
 from ..tensor import Tensor
 
@@ -129,8 +129,7 @@ class Batching(Interpreter):
     def adopted(self, x: Value) -> None:
         if self.is_mine(x) and x.node is not None and x.node.outer is not None:
             whole = lowered(x)
-            whole.array.storage.history = whole.array.storage.version
-            whole.node.version = whole.array.storage.version
+            identity.assigned(whole.node, whole.array)
 
     def refuse_assignment(self, value: Any) -> None:
         if self.follows(value):

@@ -8,7 +8,7 @@ boolean partial selects instead of multiplying; None means that no derivative pa
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack, overload
 
 from ...backends.array import Body
 from ...core import register
@@ -17,19 +17,49 @@ from ..accuracy import Accuracy
 from ..families import ARGUMENTS, Elementwise
 from ..intervals import Rule
 
+Partial = Callable | float | None
 
+
+class Entry(TypedDict, total=False):
+    """An entry without its partials, whose number tells type checkers how many inputs there are."""
+
+    wgsl: Required[str | Callable[..., str]]
+    numpy: Required[Callable[..., Any]]
+    kind: str
+    arguments: Sequence[str]
+    interval: Rule | None
+    ulp: float | Accuracy | None
+    doc: Required[str]
+
+
+@overload
+def elementwise(
+    name: str, *, partials: tuple[Partial], **entry: Unpack[Entry]
+) -> Elementwise[[Any]]: ...
+@overload
+def elementwise(
+    name: str, *, partials: tuple[Partial, Partial], **entry: Unpack[Entry]
+) -> Elementwise[[Any, Any]]: ...
+@overload
+def elementwise(
+    name: str, *, partials: tuple[Partial, Partial, Partial], **entry: Unpack[Entry]
+) -> Elementwise[[Any, Any, Any]]: ...
+@overload
+def elementwise(
+    name: str, *, partials: Sequence[Partial], **entry: Unpack[Entry]
+) -> Elementwise[...]: ...
 def elementwise(
     name: str,
     *,
     wgsl: str | Callable[..., str],
     numpy: Callable[..., Any],
-    partials: Sequence[Callable | float | None],
+    partials: Sequence[Partial],
     kind: str = "float",
     arguments: Sequence[str] = (),
     interval: Rule | None = None,
     ulp: float | Accuracy | None = None,
     doc: str,
-) -> Elementwise:
+) -> Elementwise[...]:
     """Declare an elementwise op of as many inputs as it has partials; a number is a constant one.
 
     `kind` is one of `Elementwise`'s. `arguments` names the inputs where the standard does not;
@@ -39,7 +69,8 @@ def elementwise(
     rules = [_constant(p) if isinstance(p, (int, float)) else p for p in partials]
     names = arguments or ARGUMENTS[len(rules)]
     accuracy = Accuracy(ulp) if isinstance(ulp, (int, float)) else ulp
-    op = Elementwise(name, Body(name, wgsl, numpy), kind, rules, names, doc, interval, accuracy)
+    body = Body(name, wgsl, numpy)
+    op: Elementwise[...] = Elementwise(name, body, kind, rules, names, doc, interval, accuracy)
     register(op)
     return op
 

@@ -579,11 +579,8 @@ def _weak_tokens(ran: Observation | None, whole: bool, names: tuple) -> list[Any
 
 
 def read_each_run(kind: type) -> frozenset[str]:
-    """Return the attributes that a class's `step` reads anew for every run of a program."""
-    for cls in kind.__mro__:
-        if "step" in vars(cls):
-            return vars(cls).get("read_each_run", frozenset())
-    return frozenset()
+    """Return the attributes that a class reads anew for every run of a program."""
+    return getattr(kind, "read_each_run", frozenset())
 
 
 def _is_builtin(x: Any) -> bool:

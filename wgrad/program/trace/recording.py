@@ -23,6 +23,7 @@ from ...errors import GradientError
 from ...interrupts import interruptible
 from ...layout import Layout
 from ...ops.indexing import outlier
+from ...tape import identity
 from ...tensor import Tensor
 from ..guard.watch import Watch
 from ..ir import Program
@@ -557,8 +558,7 @@ class Capture:
         """Do to tensors outside what the function did, and return its result."""
         for source, times, known in self._written:
             storage = self._storage(source, leaves)
-            storage.version += times
-            storage.bounds = known
+            identity.rewritten(storage, times, known)
         handed = [
             self._make(spec, outs, leaves) if entry is None else entry
             for spec, entry in zip(self._specs, entries, strict=True)
@@ -648,5 +648,5 @@ def _lost_history(out: Tensor) -> Node:
     parent = Node(requires_grad=True)  # of this level of differentiation, which looks no further
     node = Node(requires_grad=True)
     node.op, node.parents, node.origin = _no_history, (parent,), caller()
-    node.version = out.array.storage.version
+    identity.stamp(node, out.array)
     return node

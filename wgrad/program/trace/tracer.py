@@ -420,10 +420,6 @@ class Tracer(Contract):
     def members_read(self, buffers: bool) -> None:
         self.searched = max(self.searched, 1 + buffers)
 
-    def each_run(self, callback: Callable[..., None], *args: Any) -> None:
-        """Call `callback(1, *args)` before every later run; with -1 to undo it when that fails."""
-        self.callbacks.append((callback, args))
-
     def numbers_taken(self, generator: Any, first: int, count: int) -> None:
         """Remember that the function drew from a generator."""
         if generator not in self.generators:

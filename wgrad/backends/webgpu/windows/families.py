@@ -26,11 +26,11 @@ from .bound import (
 from .cuts import Operand, cut, over, parts, pieces
 
 if TYPE_CHECKING:
-    from ..kernels import WebGpuDevice
+    from ..kernels import Kernels
 
 
 def map_into(
-    device: WebGpuDevice,
+    device: Kernels,
     out: Array,
     body: Body,
     operands: Sequence[Array | Number],
@@ -54,7 +54,7 @@ def map_into(
             device.write(found, device.map(body, ready, dtypes, target.shape, out.dtype))
 
 
-def write(device: WebGpuDevice, target: Array, x: Array) -> bool:
+def write(device: Kernels, target: Array, x: Array) -> bool:
     """Copy into a view of another buffer."""
     found = list(pieces([operand(device, a) for a in (target, x)], bounds(device)))
     if len(found) == 1 and is_bound(device, target, x):
@@ -64,9 +64,7 @@ def write(device: WebGpuDevice, target: Array, x: Array) -> bool:
     return True
 
 
-def random_into(
-    device: WebGpuDevice, out: Array, kind: str, key: tuple[int, int], counter: int
-) -> None:
+def random_into(device: Kernels, out: Array, kind: str, key: tuple[int, int], counter: int) -> None:
     """Fill the whole of a dense array with random numbers."""
     flat = Layout.dense((out.layout.size,))
     for (piece,) in pieces([Operand(flat, 4)], bounds(device)):
@@ -74,7 +72,7 @@ def random_into(
         device._random_into(target, kind, key, counter + piece.offset)
 
 
-def reduce(device: WebGpuDevice, fold: Fold, x: Array, axes: Shape, dtype: DType) -> Array | None:
+def reduce(device: Kernels, fold: Fold, x: Array, axes: Shape, dtype: DType) -> Array | None:
     """Reduce rows apart; parts of a long one make a result each, and these are folded."""
     shape = reduced_shape(x.shape, axes)
     kept = [i for i in range(len(x.shape)) if i not in axes]
@@ -102,7 +100,7 @@ def reduce(device: WebGpuDevice, fold: Fold, x: Array, axes: Shape, dtype: DType
     return whole if inner is dtype else converted(device, whole, dtype)
 
 
-def _side_by_side(device: WebGpuDevice, made: list[Array], shape: Shape, wide: DType) -> Array:
+def _side_by_side(device: Kernels, made: list[Array], shape: Shape, wide: DType) -> Array:
     """Return wide results of one shape as one array, with an axis more in front."""
     words = wide.itemsize // 4
     held = device._empty((len(made), *shape, words), kinds.uint32)
@@ -113,7 +111,7 @@ def _side_by_side(device: WebGpuDevice, made: list[Array], shape: Shape, wide: D
     return Array(held.storage, Layout.dense((len(made), *shape)), wide)
 
 
-def scan(device: WebGpuDevice, fold: Fold, x: Array, axis: int, back: bool) -> Array | None:
+def scan(device: Kernels, fold: Fold, x: Array, axis: int, back: bool) -> Array | None:
     """Scan lines apart; parts of a long one go on from the last total of the part before."""
     found = cut([operand(device, x), Operand(Layout.dense(x.shape), 4)], bounds(device))
     if found is None:
@@ -141,7 +139,7 @@ def scan(device: WebGpuDevice, fold: Fold, x: Array, axis: int, back: bool) -> A
     return out
 
 
-def matmul(device: WebGpuDevice, a: Array, b: Array, lead: int | None, inner: int) -> Array | None:
+def matmul(device: Kernels, a: Array, b: Array, lead: int | None, inner: int) -> Array | None:
     """Multiply parts of the batch, of rows or of columns apart, and add up parts of long sums."""
     if 0 in (*a.shape, *b.shape):
         return None

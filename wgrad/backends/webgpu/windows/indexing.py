@@ -174,11 +174,11 @@ def argsort(device: Indexing, x: Array, axis: int, descending: bool) -> Array | 
         return bound(device, lambda x: device.argsort(x, axis, descending), x)
     at, step = found
     if at == axis:
-        is_long = 4 * x.shape[axis] > device.gpu.largest_binding
+        is_long = 4 * x.shape[axis] > device.facts.largest_binding
         if is_long and x.dtype is not bool_:
             raise OutOfMemoryError(
                 f"argsort: lines of {4 * x.shape[axis]} bytes came, and a binding of device "
-                f"{device.name}, into which a line has to fit, holds {device.gpu.largest_binding}"
+                f"{device.name}, into which a line has to fit, holds {device.facts.largest_binding}"
             )
         if is_long and len(x.shape) == 1:
             return _parted(device, x, descending)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import dtypes
-from ..core import Value
+from ..core import Tensor
 from ..errors import ArgumentError, GradientError, shown
 from ..tape import is_recording
-
-if TYPE_CHECKING:
-    from ..tensor import Tensor
+from .host import from_host, host_array
 
 
 def as_tensor(x: Any, where: str, like: Any = None) -> Tensor:
@@ -22,11 +19,9 @@ def as_tensor(x: Any, where: str, like: Any = None) -> Tensor:
     Data takes the dtype that `dtypes.beside` says, or else what `wg.tensor` gives it.
     Raises: DTypeError and ShapeError that begin with `where`.
     """
-    if isinstance(x, Value):
-        return x  # type: ignore[return-value]  # a Value is a Tensor
-    from ..creation import from_host, host_array
-
-    if not isinstance(like, Value):
+    if isinstance(x, Tensor):
+        return x
+    if not isinstance(like, Tensor):
         return from_host(x, where)
     data = host_array(x, where)
     return from_host(data, where, dtypes.beside(data, like.dtype), like.device)
@@ -34,7 +29,7 @@ def as_tensor(x: Any, where: str, like: Any = None) -> Tensor:
 
 def as_tensors(where: str, *data: Any) -> tuple[Tensor, ...]:
     """Return `data` as tensors: what is none yet goes where the first one that is lives."""
-    given = [x for x in data if isinstance(x, Value)]
+    given = [x for x in data if isinstance(x, Tensor)]
     like: Any = next((x for x in given if x.dtype is dtypes.float64), given[0] if given else None)
     return tuple(as_tensor(x, where, like) for x in data)
 
@@ -44,13 +39,13 @@ def as_number(value: Any, where: str, name: str = "") -> bool | int | float:
 
     Raises: ArgumentError; GradientError for a tensor whose history would be lost.
     """
-    if isinstance(value, Value) and value.array.layout.size == 1:
+    if isinstance(value, Tensor) and value.array.layout.size == 1:
         if value.node is not None and value.node.requires_grad and is_recording():
             raise GradientError(
                 f"{where}: a tensor that requires grad came where a number is needed, and its "
                 "history would be lost: use .detach(), or compute with it"
             )
-        value = value.item()  # type: ignore[attr-defined]  # a Value is a Tensor
+        value = value.item()
     elif isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if isinstance(value, (bool, int, float)):
@@ -69,18 +64,3 @@ def as_float(value: Any, where: str, name: str = "") -> float:
     except OverflowError:
         what = f"{name}={shown(number)}" if name else shown(number)
         raise ArgumentError(f"{where}: {what} came, and no float is as large") from None
-
-
-def checked_choice(value: Any, options: Sequence[str], where: str, name: str) -> str:
-    """Return one of several words. Raises: ArgumentError for all else."""
-    if not isinstance(value, str) or value not in options:
-        words = " or ".join(f'"{word}"' for word in options)
-        raise ArgumentError(f"{where}: {name}={shown(value)} came; {words} is needed")
-    return value
-
-
-def checked_flag(value: Any, where: str, name: str) -> bool:
-    """Return True or False, of Python or NumPy. Raises: ArgumentError for all else."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise ArgumentError(f"{where}: {name}={shown(value)} came; True or False is needed")
-    return bool(value)

@@ -1,0 +1,69 @@
+"""What type checkers and editors see of the package, and what help() says of methods."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import pydoc
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import wgrad as wg
+from wgrad import nn
+
+PAGE = Path(__file__).with_name("user_code.py")
+ROOT = Path(wg.__file__).parents[1]
+
+
+def run(*command: str) -> subprocess.CompletedProcess:
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "MYPYPATH": str(ROOT), "WGRAD_DEVICE": "numpy"}
+    return subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, check=False, env=env, cwd=ROOT
+    )
+
+
+def test_code_of_users_passes_strict_checks():
+    pytest.importorskip("mypy")
+    assert (ROOT / "wgrad" / "py.typed").exists()  # else checkers read no annotation of ours
+    options = ["--strict", "--config-file=", "--follow-imports=silent"]
+    done = run("-m", "mypy", *options, "--cache-dir=.mypy_cache/users", str(PAGE))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_code_of_users_runs():
+    done = run("-W", "error", str(PAGE))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("home", [wg, nn, nn.functional])
+def test_what_a_namespace_offers_is_what_it_exports(home):
+    """Type checkers let users have the names in `__all__` alone."""
+    offered = {x for x, value in vars(home).items() if x[0] != "_" and not inspect.ismodule(value)}
+    parts = {x for x in home.__all__ if inspect.ismodule(getattr(home, x))}
+    assert offered == set(home.__all__) - parts and parts <= vars(home).keys()
+
+
+def test_methods_say_what_their_functions_say(numpy_device):
+    x = wg.tensor([1.0, 2.0])
+    for name in ("exp", "abs", "softmax", "any", "sum", "unfold", "topk"):
+        method, function = getattr(x, name), getattr(wg.Tensor, name)
+        assert method.__doc__ and method.__doc__ == function.__doc__
+        parameters = list(inspect.signature(function).parameters)
+        assert list(inspect.signature(method).parameters) == parameters[1:]
+    assert pydoc.plain(pydoc.render_doc(x.exp)).splitlines()[2:] == [
+        "exp() method of wgrad.tensor.Tensor instance",
+        "    " + wg.exp.__doc__,
+    ]
+    assert "softmax(axis: 'int' = -1)" in pydoc.plain(pydoc.render_doc(x.softmax))
+    assert "exp(x, /)" in pydoc.plain(pydoc.render_doc(wg.exp))
+
+
+def test_an_op_is_a_method_of_tensors_alone(numpy_device):
+    class Layer:
+        activation = wg.relu
+
+    assert Layer().activation is wg.relu and wg.Tensor.relu is wg.relu
+    assert Layer().activation(wg.tensor([-1.0, 1.0])).tolist() == [0.0, 1.0]

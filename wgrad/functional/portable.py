@@ -1,0 +1,103 @@
+"""Functions that PyTorch has and the standard lacks: short ways to write what others do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import indexing, shaping
+from ..checks.arguments import count as checked_count
+from ..core import Tensor
+from ..creation.inputs import as_tensor
+from ..errors import ArgumentError, ShapeError
+from ..layout import normalize_axis
+from ..ops.elementwise import where
+from ..shaping.parts import part
+from .reductions import max, min
+
+
+def amax(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Return the largest value over axes; equal ones share the gradient."""
+    return max(x, axis, keepdims, "split")
+
+
+def amin(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Return the smallest value over axes; equal ones share the gradient."""
+    return min(x, axis, keepdims, "split")
+
+
+def chunk(x: Tensor, chunks: int, axis: int = 0) -> tuple[Tensor, ...]:
+    """Return at most `chunks` views of `x` along `axis`: equal ones, of which the last may be less.
+
+    Raises: ArgumentError; AxisError.
+    """
+    x = as_tensor(x, "chunk")
+    at = normalize_axis(axis, len(x.shape), "chunk")
+    if checked_count(chunks, "chunk", "chunks") == 0:
+        raise ArgumentError("chunk: chunks=0 came, and an integer of at least 1 is needed")
+    extent = x.shape[at]
+    size = -(-extent // chunks)
+    return shaping.split(x, list(range(size, extent, size)) if size else chunks, at)
+
+
+def narrow(x: Tensor, axis: int, start: int, length: int) -> Tensor:
+    """Return a view of `length` entries along `axis`, from `start` on. Raises: ArgumentError."""
+    x = as_tensor(x, "narrow")
+    at = normalize_axis(axis, len(x.shape), "narrow")
+    first, size = start + x.shape[at] * (start < 0), checked_count(length, "narrow", "length")
+    if not 0 <= first <= x.shape[at] - size:
+        raise ArgumentError(
+            f"narrow: start={start} and length={length} came for axis {at} of shape {x.shape}"
+        )
+    return part(x, (first, 1, size), at)
+
+
+def select(x: Tensor, axis: int, index: int) -> Tensor:
+    """Return a view of one entry along `axis`, which is gone. Raises: IndexRangeError."""
+    x = as_tensor(x, "select")
+    at = normalize_axis(axis, len(x.shape), "select")
+    return indexing.getitem(x, (*[slice(None)] * at, index))
+
+
+def unflatten(x: Tensor, axis: int, sizes: Any) -> Tensor:
+    """Return `x` with several axes in the place of one; one of their `sizes` may be -1."""
+    x = as_tensor(x, "unflatten")
+    at = normalize_axis(axis, len(x.shape), "unflatten")
+    return shaping.reshape(x, (*x.shape[:at], *sizes, *x.shape[at + 1 :]))
+
+
+def gather(x: Tensor, axis: int, indices: Any) -> Tensor:
+    """Return out[i, j] = x[indices[i, j], j] for axis 0, and so on: as take_along_axis.
+
+    Outside `axis` the indices may have smaller extents than `x`, and have no larger ones.
+    Raises: IndexRangeError; DTypeError; ShapeError.
+    """
+    x = as_tensor(x, "gather")
+    at = normalize_axis(axis, len(x.shape), "gather")
+    index = indexing.index_tensor(indices, x, "gather")
+    if len(index.shape) != len(x.shape) or any(
+        n > m for i, (n, m) in enumerate(zip(index.shape, x.shape, strict=True)) if i != at
+    ):
+        raise ShapeError(
+            f"gather: indices of shape {index.shape} came for {x.shape}: as many axes are needed, "
+            f"and no larger extents outside axis {at}"
+        )
+    for i, n in enumerate(index.shape):
+        if i != at and n != x.shape[i]:
+            x = part(x, (0, 1, n), i)
+    return indexing.take_along_axis(x, index, at)
+
+
+def index_select(x: Tensor, axis: int, indices: Any) -> Tensor:
+    """Return the entries along `axis` at a list of indices: `take(x, indices, axis)`."""
+    return indexing.take(x, indices, axis)
+
+
+def masked_fill(x: Tensor, mask: Any, value: Any) -> Tensor:
+    """Return `x` with `value` where `mask`, which broadcasts, is true. Raises: DTypeError."""
+    return where(mask, value, as_tensor(x, "masked_fill"))
+
+
+def masked_select(x: Tensor, mask: Any) -> Tensor:
+    """Return the elements of `x` where `mask` is true, in one line; both broadcast."""
+    x, mask = shaping.broadcast_arrays(as_tensor(x, "masked_select"), mask)
+    return indexing.getitem(x, mask)

@@ -1,0 +1,161 @@
+"""The numbers of an optimizer: checked where they are assigned, noted where a trace reads them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from ..core.tracing import Tracer, tracing
+from ..errors import ArgumentError, shown
+from ..tensor import Tensor
+
+if TYPE_CHECKING:
+    from .optimizer import Optimizer
+
+Check = Callable[[Any, str], Any]
+
+
+def at_least_zero(value: Any, where: str) -> float:
+    """Return a number that is finite and at least 0. Raises: ArgumentError."""
+    try:
+        number = math.nan if isinstance(value, (bool, str)) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise ArgumentError(
+            f"{where} is {shown(value)}, and a finite number of at least 0 is needed"
+        )
+    return number
+
+
+def below_one(value: Any, where: str) -> float:
+    """Return a number of at least 0 and below 1: a share that is kept. Raises: ArgumentError."""
+    number = at_least_zero(value, where)
+    if number >= 1:
+        raise ArgumentError(f"{where} is {shown(value)}, and a number below 1 is needed")
+    return number
+
+
+def two_below_one(value: Any, where: str) -> tuple[float, float]:
+    """Return a pair of numbers of at least 0 and below 1. Raises: ArgumentError."""
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise ArgumentError(f"{where} is {shown(value)}, and two numbers are needed")
+    return below_one(value[0], where), below_one(value[1], where)
+
+
+class Setting:
+    """A setting of an optimizer, as an attribute of its class: what it is, and how it is checked.
+
+    `check(value, where)` returns the value to keep, or raises an error that begins with `where`.
+    Read from an optimizer it is the number that all its groups share; assigned, that of each.
+    """
+
+    def __init__(self, doc: str, check: Check = at_least_zero):
+        self.__doc__ = doc
+        self.check = check
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, optimizer: Optimizer | None, kind: type | None = None) -> Any:
+        if optimizer is None:
+            return self
+        first, *others = [group[self.name] for group in optimizer.param_groups]
+        if any(x != first for x in others):
+            raise ArgumentError(
+                f"{kind.__name__ if kind else 'Optimizer'}: {self.name} differs from group to "
+                f"group: read optimizer.param_groups[0][{self.name!r}]"
+            )
+        return first
+
+    def __set__(self, optimizer: Optimizer, value: Any) -> None:
+        groups = optimizer.param_groups
+        checked = [group.checked({self.name: value}) for group in groups]  # all before any
+        for group, values in zip(groups, checked, strict=True):
+            group.assign(values)
+
+
+def finder(trace: Any) -> Tracer | None:
+    """Return the tracer of a function that finds what `trace` (None: no trace) has made."""
+    tracer = tracing()
+    return None if tracer is None or tracer.start == trace else tracer
+
+
+class Group(MutableMapping[str, Any]):
+    """Parameters that share settings, as in PyTorch: `group["params"]`, `group["lr"] = 0.01`.
+
+    What is assigned is checked at once. Raises: ArgumentError for a name that is no setting.
+    """
+
+    # A program reads these numbers anew for every run; where one decides what is computed, it says
+    # so by itself (live.py).
+    read_each_run = frozenset({"values_now"})
+    __hash__ = object.__hash__
+
+    def __init__(
+        self,
+        kind: type[Optimizer],
+        trace: Any,
+        params: list[Tensor],
+        values: Mapping[str, Any],
+        first: int,
+    ):
+        self.kind, self.trace = kind, trace
+        self.params, self.first = params, first  # the place of its first parameter among all
+        self.values_now: dict[str, Any] = {}
+        self.values_now = self.checked(values)
+
+    def checked(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Return new settings as they will be kept. Raises: what their checks raise."""
+        where, known = self.kind.__name__, self.kind.settings()
+        for name in changes:
+            if name not in known:
+                raise ArgumentError(
+                    f"{where}: {shown(name)} came as a setting, and {', '.join(known)} are there"
+                )
+        checked = {name: known[name].check(x, f"{where}: {name}") for name, x in changes.items()}
+        self.kind.check({**self.values_now, **checked})
+        return checked
+
+    def assign(self, checked: Mapping[str, Any]) -> None:
+        """Take over new settings."""
+        if (tracer := finder(self.trace)) is not None:
+            tracer.changing(self.values_now)
+            for name in checked:
+                tracer.cannot_repeat(f"assigns {self.kind.__name__}.{name}", " in every call")
+        self.values_now.update(checked)
+
+    def _is_still(self, name: str, value: Any) -> bool:
+        return bool(self.values_now[name] == value)
+
+    def __getitem__(self, name: str) -> Any:
+        if name == "params":
+            return self.params
+        value = self.values_now[name]
+        if (tracer := finder(self.trace)) is not None:
+            tracer.require(self._is_still, name, value)
+        return value
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name == "params":
+            raise ArgumentError(
+                f"{self.kind.__name__}: params of a group were assigned, which stay as they are: "
+                "add_param_group adds others"
+            )
+        self.assign(self.checked({name: value}))
+
+    def __delitem__(self, name: str) -> None:
+        raise ArgumentError(f"{self.kind.__name__}: a setting of a group cannot be deleted")
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("params", *self.values_now))
+
+    def __len__(self) -> int:
+        return 1 + len(self.values_now)
+
+    def __repr__(self) -> str:
+        return f"{{'params': {len(self.params)} tensors, {str(dict(self.values_now))[1:]}"
