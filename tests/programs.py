@@ -8,9 +8,10 @@ from unittest import mock
 
 from wgrad.backends.array import Array, Storage
 from wgrad.backends.base import Device
+from wgrad.backends.families import Draw
 from wgrad.layout import Layout
 from wgrad.program import compile as compiling
-from wgrad.program.interpret import Draw, Interpreter
+from wgrad.program.interpret import Interpreter
 from wgrad.program.ir import Program
 
 

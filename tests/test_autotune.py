@@ -10,15 +10,18 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from programs import traced
 
 import wgrad as wg
 from wgrad import environment
 from wgrad.backends.webgpu import cache, tune
 from wgrad.backends.webgpu.cache import Results
 from wgrad.backends.webgpu.configs import candidates, default
-from wgrad.backends.webgpu.matmul import Matmul
+from wgrad.backends.webgpu.matmul import Products
 from wgrad.backends.webgpu.problem import Config, Problem
+from wgrad.backends.webgpu.tune import Measured
 from wgrad.layout import Layout
+from wgrad.program.lower.webgpu import lower
 
 ABOUT = {"device": "some adapter", "description": "driver 1.2"}
 
@@ -169,7 +172,7 @@ def test_autotune_variable_says_whether_to_measure(monkeypatch, value, expected)
 def test_autotune_variable_of_another_value_is_an_error(webgpu, monkeypatch, value):
     monkeypatch.setenv("WGRAD_AUTOTUNE", value)
     with pytest.raises(wg.errors.ArgumentError, match=r"WGRAD_AUTOTUNE.*must be 0 .* or 1 "):
-        Matmul(webgpu.gpu)
+        Measured(webgpu.gpu)
 
 
 # Measuring.
@@ -191,15 +194,15 @@ def measured(monkeypatch) -> list[str]:
 def test_without_autotune_rules_choose_and_nothing_is_measured(webgpu, home, measured, monkeypatch):
     monkeypatch.setenv("WGRAD_AUTOTUNE", "0")
     what = problem(64, 128, 10)
-    assert Matmul(webgpu.gpu).choose(what) == default(what, webgpu.gpu.is_software)
+    assert Measured(webgpu.gpu).choose(what) == default(what, webgpu.facts.is_software)
     assert measured == [] and not home.exists()
 
 
 def test_autotune_measures_a_kind_once_and_its_choice_lasts(webgpu, home, measured, monkeypatch):
     monkeypatch.setenv("WGRAD_AUTOTUNE", "1")
     what = problem(64, 128, 10)
-    winner = candidates(what, webgpu.gpu.is_software)[-1]
-    first = Matmul(webgpu.gpu)
+    winner = candidates(what, webgpu.facts.is_software)[-1]
+    first = Measured(webgpu.gpu)
     assert first.choose(what) == first.choose(what) == winner
     # The same sizes elsewhere in memory are the same kind; other sizes are not.
     assert first.choose(what._replace(a=what.a._replace(offset=8))) == winner
@@ -207,7 +210,7 @@ def test_autotune_measures_a_kind_once_and_its_choice_lasts(webgpu, home, measur
     assert len(measured) == 2
     for mode in "01":
         monkeypatch.setenv("WGRAD_AUTOTUNE", mode)
-        assert Matmul(webgpu.gpu).choose(what) == winner
+        assert Measured(webgpu.gpu).choose(what) == winner
     assert len(measured) == 2
 
 
@@ -215,15 +218,15 @@ def test_autotune_measures_a_kind_once_and_its_choice_lasts(webgpu, home, measur
 def test_choice_on_disk_that_is_no_candidate_is_ignored(webgpu, home, monkeypatch, known):
     monkeypatch.setenv("WGRAD_AUTOTUNE", "0")
     what = problem(64, 128, 10)
-    products = Matmul(webgpu.gpu)
+    products = Measured(webgpu.gpu)
     Results(tune.about(webgpu.gpu)).put(what.kind, known)
-    assert products.choose(what) == default(what, webgpu.gpu.is_software)
+    assert products.choose(what) == default(what, webgpu.facts.is_software)
 
 
 def test_problem_too_large_to_copy_is_not_measured(webgpu, home, measured, monkeypatch):
     monkeypatch.setenv("WGRAD_AUTOTUNE", "1")
     what = problem(1, 2**30, 1)
-    assert Matmul(webgpu.gpu).choose(what) == default(what, webgpu.gpu.is_software)
+    assert Measured(webgpu.gpu).choose(what) == default(what, webgpu.facts.is_software)
     assert measured == []
 
 
@@ -241,8 +244,8 @@ def test_fastest_is_the_default_unless_another_is_clearly_faster():
 def test_candidates_are_measured_when_they_are_right(webgpu, dtype):
     a = Layout((2, 20, 300), (0, 1, -20), 20 * 300 + 1)  # broadcast, transposed and flipped
     what = Problem.of(a, Layout.dense((2, 300, 8)), dtype)
-    products = Matmul(webgpu.gpu)
-    ways = candidates(what, webgpu.gpu.is_software)[:4]
+    products = Measured(webgpu.gpu)
+    ways = candidates(what, webgpu.facts.is_software)[:4]
     held = wg.stats()["bytes_allocated"]
     timings = tune.measure(products, what, ways)
     assert [t.config for t in timings] == ways and all(t.ticks > 0 for t in timings)
@@ -251,7 +254,7 @@ def test_candidates_are_measured_when_they_are_right(webgpu, dtype):
 
 def test_wrong_candidate_is_rejected(webgpu, monkeypatch, caplog):
     wrong, right = (Config("matmul", 4, 64, 1, turned) for turned in (True, False))
-    products = Matmul(webgpu.gpu)
+    products = Measured(webgpu.gpu)
     plan = products.plan
 
     def short(what, config):
@@ -268,7 +271,7 @@ def test_wrong_candidate_is_rejected(webgpu, monkeypatch, caplog):
 
 
 def test_candidate_that_does_not_compile_is_rejected(webgpu, monkeypatch, caplog):
-    products = Matmul(webgpu.gpu)
+    products = Measured(webgpu.gpu)
     compiled = products.pipeline
 
     def pipeline(kernel):
@@ -292,25 +295,24 @@ def test_measuring_that_fails_leaves_the_rules(webgpu, home, monkeypatch, caplog
 
     monkeypatch.setattr(tune._Bench, "fill", full)
     what = problem(64, 128, 10)
-    assert Matmul(webgpu.gpu).choose(what) == default(what, webgpu.gpu.is_software)
+    assert Measured(webgpu.gpu).choose(what) == default(what, webgpu.facts.is_software)
     assert "no room" in caplog.text
 
 
-def test_autotune_measures_while_a_program_records_and_leaves_no_trace(webgpu, home, monkeypatch):
+def test_lowering_takes_what_was_measured(webgpu, home, monkeypatch):
     monkeypatch.setenv("WGRAD_AUTOTUNE", "1")
-    products = Matmul(webgpu.gpu)
-    x = wg.ones(5) + 1
-    with webgpu.gpu.recorded() as launches:
-        products.choose(problem(4, 64, 68))
-        assert launches == []
-        x * 3
-        assert len(launches) == 1
-    assert x.tolist() == [2] * 5
+    found = traced(wg.matmul, wg.ones((4, 64)), wg.ones((64, 68)))
+    products = Measured(webgpu.gpu)
+    launches = lower(found.program, webgpu.facts, products)
+    assert launches.chosen == {kind: Config(*x) for kind, x in products.results._rows.items()}
+    monkeypatch.setattr(Measured, "choose", None)
+    again = Products(webgpu.facts, launches.chosen, launches.shuffles)
+    assert lower(found.program, webgpu.facts, again) == launches
 
 
 def test_host_times_what_an_adapter_without_timestamps_runs(webgpu, monkeypatch):
     monkeypatch.setattr(webgpu.gpu, "features", frozenset())
     monkeypatch.setattr(webgpu.gpu, "_stamps", None)
     way = Config("matmul", 4, 64, 1, False)
-    (timing,) = tune.measure(Matmul(webgpu.gpu), problem(4, 64, 68), [way])
+    (timing,) = tune.measure(Measured(webgpu.gpu), problem(4, 64, 68), [way])
     assert timing.ticks > 0 and webgpu.gpu._stamps is None

@@ -11,11 +11,12 @@ from programs import traced
 
 import wgrad as wg
 from wgrad import cli
+from wgrad.backends.fold import MAX, SUM
 from wgrad.program import passes, plan
 from wgrad.program.bisect import bisect, watching
 from wgrad.program.differences import TOLERANCE, largest
-from wgrad.program.listing import step_lines
-from wgrad.program.lower import module, statements
+from wgrad.program.ir import step_lines
+from wgrad.program.lower import kernels, statements
 from wgrad.program.lower.numpy import NumpyExecutor
 from wgrad.program.passes import PASSES
 
@@ -47,6 +48,17 @@ def arguments():
     return wg.tensor(rng.standard_normal((4, 3))), wg.tensor(rng.standard_normal((3, 3)))
 
 
+def let_kernels_fold(monkeypatch, folds):
+    """Let generated kernels, and they alone, combine two values by other WGSL."""
+    right = kernels.combiner
+
+    def combiner(module, fold, dtype):
+        wrong = replace(fold, wgsl=folds[fold]) if fold in folds else fold
+        return right(module, wrong, dtype)
+
+    monkeypatch.setattr(kernels, "combiner", combiner)
+
+
 def test_bisect_finds_nothing_in_what_is_right(device):
     found = traced(work, *arguments())
     before = [x.buffer for x in found.inputs]
@@ -65,7 +77,7 @@ def test_bisect_names_the_pass_at_fault(device, monkeypatch, name):
         steps = list(program.steps)
         for i, step in enumerate(steps):
             numbers = [k for k, x in enumerate(step.inputs) if isinstance(x, float)]
-            if step.kind == "fused" and numbers:
+            if step.is_fused and numbers:
                 inputs = list(step.inputs)
                 inputs[numbers[-1]] = -0.25
                 steps[i] = replace(step, inputs=tuple(inputs))
@@ -82,7 +94,7 @@ def test_bisect_names_the_pass_at_fault(device, monkeypatch, name):
 
 
 def test_bisect_names_the_kernel_at_fault(webgpu, monkeypatch):
-    monkeypatch.setitem(module._COMBINE, "sum", "x + y * 1.01")
+    let_kernels_fold(monkeypatch, {SUM: "a + b * 1.01"})
     found = traced(work, *arguments())
     finding = bisect(found.program, found.device, found.inputs, found.draw)
     assert finding is not None and finding.pass_name is None
@@ -90,14 +102,16 @@ def test_bisect_names_the_kernel_at_fault(webgpu, monkeypatch):
     text = str(finding)
     assert f"kernel {finding.number} computes something else" in text
     assert text.count("@compute") == 1
-    assert "y * 1.01" in text and "v0 = " in text and "is right" in text
+    assert "b * 1.01" in text and "v0 = " in text and "is right" in text
 
 
 def test_bisect_names_the_call_at_fault(numpy_device, monkeypatch):
-    monkeypatch.setitem(statements.REDUCERS, "sum", np.multiply)
+    right = statements._fold
+    wrong = replace(SUM, numpy=np.multiply)
+    monkeypatch.setattr(
+        statements, "_fold", lambda made, g, s, x: right(made, g, s._replace(what=wrong), x)
+    )
     found = traced(lambda x: (x * 3).sum(0) + 1, arguments()[0])
-    right = dict(statements.REDUCERS, sum=np.add)
-    monkeypatch.setattr("wgrad.backends.numpy.REDUCERS", right)
     finding = bisect(found.program, found.device, found.inputs, found.draw)
     assert finding is not None and "sum" in finding.step.name
     assert "multiply" in finding.text
@@ -211,8 +225,7 @@ def test_commands_answer_as_a_user_gives_them(given, words, status, tmp_path):
 def test_bisect_of_a_script_reports_and_fails(tmp_path, capsys, monkeypatch, webgpu):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    monkeypatch.setitem(module._COMBINE, "max", "max(x, y) + 100.0")
-    monkeypatch.setitem(module._COMBINE, "sum", "x - y")
+    let_kernels_fold(monkeypatch, {MAX: "max(a, b) + 100.0", SUM: "a - b"})
     assert cli.main(["bisect", str(script)]) == 1
     assert "kernel 1 computes something else" in capsys.readouterr().out
 
@@ -220,7 +233,7 @@ def test_bisect_of_a_script_reports_and_fails(tmp_path, capsys, monkeypatch, web
 def test_bisect_of_a_script_reports_before_the_script_fails(tmp_path, capsys, monkeypatch, webgpu):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT + "raise ValueError('wrong results')")
-    monkeypatch.setitem(module._COMBINE, "sum", "x - y")
+    let_kernels_fold(monkeypatch, {SUM: "a - b"})
     with pytest.raises(ValueError, match="wrong results"):
         cli.main(["bisect", str(script)])
     assert "computes something else" in capsys.readouterr().out

@@ -10,7 +10,7 @@ from test_structure import MODULES
 
 import wgrad as wg
 from wgrad.backends.webgpu import cache, memory
-from wgrad.backends.webgpu.device import Pipeline
+from wgrad.backends.webgpu.pipelines import Pipeline
 from wgrad.program import compile as compiling
 from wgrad.recent import Recent, Shared
 
@@ -79,12 +79,12 @@ def test_pipelines_of_shapes_that_are_gone_are_dropped(webgpu, monkeypatch):
 
 
 def test_pipelines_of_eager_work_are_bounded(webgpu, monkeypatch):
-    monkeypatch.setattr(webgpu, "_pipelines", Recent(3))
+    monkeypatch.setattr(webgpu, "_kernels", Recent(3))
     x = wg.tensor([1.0, 4.0])
     for _ in range(2):
         found = [f(x).tolist() for f in (wg.sqrt, wg.square, wg.negative, wg.abs, wg.sign)]
         assert found == [[1, 2], [1, 16], [-1, -4], [1, 4], [1, 1]]
-    assert webgpu._pipelines.count <= 3
+    assert webgpu._kernels.count <= 3
 
 
 def test_bind_groups_that_go_are_forgotten_by_their_buffers(webgpu, monkeypatch):
@@ -150,7 +150,7 @@ def test_planned_memory_goes_with_its_program(device):
             memory = weakref.ref(block if block.base is None else block.base)
             del block
         else:
-            memory = weakref.ref(next(iter(executor._blocks.values())))
+            memory = weakref.ref(executor._runner._kept["block"][0])
         gone = weakref.ref(executor)
         del executor
         f._clear()

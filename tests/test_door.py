@@ -114,7 +114,14 @@ def test_numbers_are_numbers(device):
 
 
 def test_callbacks_can_be_called(numpy_device):
-    for call in (wg.grad, wg.no_grad, wg.jacobian, wg.parameter(1.0).register_hook):
+    for call in (
+        wg.grad,
+        wg.vmap,
+        wg.observe,
+        wg.no_grad,
+        wg.jacobian,
+        wg.parameter(1.0).register_hook,
+    ):
         for wrong in (5, "f", [], wg.ones(2)):
             assert "a function is needed" in str(fails(call, wrong))
 
@@ -229,6 +236,8 @@ def test_exceptions_of_callbacks_pass_as_they_are(error, numpy_device):
         lambda: wg.jacobian(f)(x),
         lambda: wg.hessian(f)(x),
         lambda: wg.gradcheck(f, [x]),
+        lambda: wg.vmap(f)(x),
+        lambda: wg.functional_call(nn.Sequential(f), {}, x),
         lambda: wg.compile(f)(x),
         lambda: wg.no_grad(f)(),
         lambda: wg.custom_op(f, backward=f)(x),

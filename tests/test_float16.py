@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ import wgrad as wg
 from wgrad import core, nn, optim
 from wgrad.backends.array import Array
 from wgrad.backends.webgpu.adapters import describe
-from wgrad.backends.webgpu.device import Gpu, adapters
-from wgrad.backends.webgpu.kernels import WebGpuDevice
-from wgrad.backends.webgpu.launching import dtypes_of
+from wgrad.backends.webgpu.device import adapters
+from wgrad.backends.webgpu.eager import WebGpuDevice
+from wgrad.backends.webgpu.facts import Facts
+from wgrad.backends.webgpu.gpu import Gpu
 from wgrad.backends.webgpu.problem import Config, Operand, Problem
 from wgrad.backends.webgpu.tune import measure
 from wgrad.layout import Layout
@@ -24,8 +26,8 @@ from wgrad.nn import functional as F
 from wgrad.ops import REGISTRY
 from wgrad.program.interpret import Interpreter
 from wgrad.program.limits import Limits
-from wgrad.program.lower.webgpu import WebGpuExecutor
 from wgrad.program.passes import simplify
+from wgrad.program.run.webgpu import WebGpuExecutor
 
 half = np.float16
 
@@ -451,7 +453,8 @@ def test_rows_shared_by_a_workgroup_are_rounded_once(webgpu, rng):
     expected = Interpreter(found.program, webgpu).run(found.copies(), found.draw)
     limits = Limits(threads=1 << 14)
     program = simplify(found.program, limits)
-    shared = WebGpuExecutor(program, webgpu, hardware=True).run(found.copies(), found.draw)
+    executor = WebGpuExecutor(program, webgpu, replace(webgpu.facts, is_software=False))
+    shared = executor.run(found.copies(), found.draw)
     for slot, a, b in zip(found.program.outputs, expected, shared, strict=True):
         shown = [webgpu.download(Array(s, Layout.dense((s.size,)), wg.float16)) for s in (a, b)]
         np.testing.assert_allclose(*shown, rtol=2e-3, atol=1e-4, err_msg=str(slot))
@@ -579,7 +582,7 @@ def test_adapter_without_the_feature_says_so(webgpu):
 def test_devices_say_who_has_it(webgpu):
     for row in describe():
         assert (HALF in row["dtypes"]) == ("shader-f16" in row["features"])
-    assert wg.float16 in dtypes_of({"shader-f16"}) and wg.float16 not in dtypes_of(())
+    assert [wg.float16 in Facts(has_half=has).dtypes for has in (True, False)] == [True, False]
 
 
 @pytest.mark.parametrize("base", [2.0, 0.5, 0.0, -2.0])

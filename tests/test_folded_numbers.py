@@ -17,6 +17,7 @@ import wgrad as wg
 from wgrad import optim
 from wgrad.backends.array import Array, Body, Number
 from wgrad.backends.base import Device
+from wgrad.backends.families import Map
 from wgrad.backends.tracing import Live
 from wgrad.dtypes import DType, float32
 from wgrad.layout import Layout
@@ -24,8 +25,9 @@ from wgrad.ops import REGISTRY
 from wgrad.ops.families import Elementwise
 from wgrad.optim import adam, sgd
 from wgrad.program.interpret import Interpreter
-from wgrad.program.ir import Program, Slot, Step
+from wgrad.program.ir import Program, Step
 from wgrad.program.lower.numpy import NumpyExecutor
+from wgrad.program.slots import Slot
 
 VALUES = {
     "f": (0.5, 0.0, -0.0, -2.5, np.inf, -np.inf, np.nan, 1.0),
@@ -63,7 +65,7 @@ def results(
     arrays = {i: x for i, x in enumerate(operands) if isinstance(x, np.ndarray)}
     inputs = tuple(slots[i].whole() if i in arrays else x for i, x in enumerate(operands))
     made = Slot(len(slots), (3,), out)
-    step = Step("map", inputs, (made,), {"body": body, "dtypes": kinds})
+    step = Step(Map(body, kinds, made.shape, made.dtype), inputs, (made,))
     program = Program([step], [slots[i] for i in arrays], (made.index,), {}, len(slots) + 1)
     found = []
     for executor in (Interpreter(program, device), NumpyExecutor(program, device)):

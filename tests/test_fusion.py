@@ -14,13 +14,15 @@ import wgrad as wg
 from wgrad import nn, optim
 from wgrad.backends.array import Array
 from wgrad.backends.base import Device
+from wgrad.backends.families import Matmul
 from wgrad.backends.webgpu.problem import Config
 from wgrad.layout import Layout
 from wgrad.program.interpret import Interpreter
 from wgrad.program.limits import Limits
 from wgrad.program.lower.kernels import LONG_ROW
-from wgrad.program.lower.webgpu import WebGpuExecutor, limits_of
+from wgrad.program.lower.webgpu import limits_for
 from wgrad.program.passes import simplify
+from wgrad.program.run.webgpu import WebGpuExecutor
 
 Case = tuple[Callable, ...]  # a function, and what makes each of its arguments
 
@@ -217,12 +219,13 @@ def replays(
     case: Case,
     device: Device,
     limits: Limits | None = None,
-    hardware: bool | None = None,
+    hardware: bool = False,
 ) -> WebGpuExecutor:
     """Run a case under other limits, twice, and check the values against the interpreter's."""
     found = traced(case[0], *arguments(case))
-    program = simplify(found.program, limits or limits_of(device))
-    executor = WebGpuExecutor(program, device, hardware)
+    facts = replace(device.facts, is_software=device.facts.is_software and not hardware)
+    program = simplify(found.program, limits or limits_for(facts))
+    executor = WebGpuExecutor(program, device, facts)
     inputs = found.copies()
     for _ in range(2):
         outputs = executor.run(inputs, found.draw)
@@ -259,8 +262,9 @@ LONG: dict[str, Case] = {
 
 @pytest.mark.parametrize("name", LONG)
 def test_fusion_a_workgroup_shares_a_long_row(webgpu, name):
-    executor = replays(LONG[name], webgpu, replace(limits_of(webgpu), fewest_rows=1), hardware=True)
-    assert any("var<workgroup>" in d.pipeline.code for d in executor.dispatches)
+    limits = replace(limits_for(webgpu.facts), fewest_rows=1)
+    executor = replays(LONG[name], webgpu, limits, hardware=True)
+    assert any("var<workgroup>" in kernel.code for kernel in executor.launches.kernels)
 
 
 @pytest.mark.parametrize("name", ["softmax", "parts", "sum of all", "gelu of a product"])
@@ -274,8 +278,8 @@ def test_fusion_for_hardware_keeps_short_rows_a_threads(webgpu, name):
 )
 def test_fusion_fits_the_portable_limits(webgpu, name):
     executor = replays(CASES[name], webgpu, Limits(buffers=8))
-    for dispatch in executor.dispatches:
-        assert len(dispatch.homes) <= 8
+    for kernel in executor.launches.kernels:
+        assert len(kernel.access) <= 8
 
 
 @pytest.mark.parametrize("parts", [1, 3])
@@ -292,7 +296,8 @@ def test_fusion_products_of_every_kind_take_epilogues(webgpu, monkeypatch, parts
             normal(5, columns),
         )
         executor = replays(case, webgpu)
-        products = [d for d in executor.dispatches if d.step.kind == "matmul"]
+        works = [step.work for step in executor.program.steps]
+        products = [x for x in executor.launches.launches if isinstance(works[x.step], Matmul)]
         assert len(products) == (1 if parts == 1 else 2)
 
 

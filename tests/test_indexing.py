@@ -225,7 +225,7 @@ def compiled(f: Any, *args: wg.Tensor, calls: int = 4) -> list:
         for a, b in zip(found, expected, strict=True):
             np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-6)
     assert g.program.steps
-    return [step.kind for step in g.program.steps]
+    return [step.work.method for step in g.program.steps]
 
 
 def test_sorting_and_searching_compile(device, rng):

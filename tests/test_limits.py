@@ -17,8 +17,8 @@ import wgrad as wg
 from wgrad import forking
 from wgrad.backends.base import Device
 from wgrad.backends.webgpu import headroom
-from wgrad.backends.webgpu.device import Gpu
-from wgrad.backends.webgpu.kernels import WebGpuDevice
+from wgrad.backends.webgpu.eager import WebGpuDevice
+from wgrad.backends.webgpu.gpu import Gpu
 from wgrad.errors import DeviceError, OutOfMemoryError
 
 resource = pytest.importorskip("resource")
@@ -125,7 +125,7 @@ def test_a_buffer_beyond_the_machines_memory_is_refused(
     webgpu: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert isinstance(webgpu, WebGpuDevice)
-    if not webgpu.gpu.is_software:
+    if not webgpu.facts.is_software:
         pytest.skip("a GPU has memory of its own")
     monkeypatch.setattr(headroom, "_available", lambda: 70_000_000)
     with pytest.raises(OutOfMemoryError, match="takes memory of this machine, of which 70000000"):

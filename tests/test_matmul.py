@@ -10,9 +10,10 @@ import pytest
 import wgrad as wg
 from wgrad.backends.array import product_shape
 from wgrad.backends.webgpu import configs
-from wgrad.backends.webgpu.device import Buffer
-from wgrad.backends.webgpu.matmul import PLAIN, Matmul
+from wgrad.backends.webgpu.buffers import Buffer
+from wgrad.backends.webgpu.matmul import PLAIN
 from wgrad.backends.webgpu.problem import Config, Output, Problem, Scratch
+from wgrad.backends.webgpu.tune import Measured
 from wgrad.layout import Layout
 
 # One of each kernel, shape of tile, and orientation; parts are tried on top of them.
@@ -36,7 +37,7 @@ def gpu(webgpu):
 
 
 def product(
-    products: Matmul,
+    products: Measured,
     x: wg.Tensor,
     y: wg.Tensor,
     config: Config | None = None,
@@ -113,7 +114,7 @@ SHAPES = [
 @pytest.mark.parametrize("config", WAYS, ids=lambda c: f"{c.shader} {c.height}x{c.width}")
 @pytest.mark.parametrize("parts", [1, 3])
 def test_every_way_agrees_with_float64(gpu, rng, config, parts):
-    products = Matmul(gpu)
+    products = Measured(gpu)
     config = config._replace(parts=parts)
     for m, k, n in SHAPES:
         for x, y in views(rng, m, k, n):
@@ -122,7 +123,7 @@ def test_every_way_agrees_with_float64(gpu, rng, config, parts):
 
 @pytest.mark.parametrize("config", ROWS + FEW, ids=lambda c: f"{c.height}x{c.width} {c.turned}")
 def test_kernel_for_few_rows_agrees_with_float64(gpu, rng, config):
-    products = Matmul(gpu)
+    products = Measured(gpu)
     for m, k, n in [(config.height, 5, 7), (config.height, 300, 128), (7, 64, 65)]:
         if config.turned:
             m, n = n, m
@@ -134,7 +135,7 @@ def test_kernel_for_few_rows_agrees_with_float64(gpu, rng, config):
 
 @pytest.mark.parametrize("k", [3, 300, 1028, 2049])
 def test_kernel_for_two_vectors_agrees_with_float64(gpu, rng, k):
-    products = Matmul(gpu)
+    products = Measured(gpu)
     for x, y in views(rng, 1, k, 1):
         for parts in (1, 3):
             config = Config("matvec", 1, 1, parts, False)
@@ -142,7 +143,7 @@ def test_kernel_for_two_vectors_agrees_with_float64(gpu, rng, k):
 
 
 def test_register_kernel_without_shuffles_agrees_with_float64(gpu, rng):
-    products = Matmul(gpu)
+    products = Measured(gpu)
     products._shuffles = False
     for x, y in views(rng, 17, 36, 68):
         np.testing.assert_array_equal(product(products, x, y, REGISTERS), exact(x, y))
@@ -178,7 +179,7 @@ def grouped(rng: np.random.Generator) -> Iterator[tuple[wg.Tensor, wg.Tensor, in
     ids=["registers", "no shuffles", "turned", "tiled", "few rows"],
 )
 def test_products_walk_several_axes(gpu, rng, config, shuffles):
-    products = Matmul(gpu)
+    products = Measured(gpu)
     if not shuffles:
         products._shuffles = False
     for x, y, lead, inner in grouped(rng):
@@ -196,7 +197,7 @@ def test_products_walk_several_axes(gpu, rng, config, shuffles):
 @pytest.mark.parametrize("dtype", ["int32", "uint32"])
 @pytest.mark.parametrize("config", [REGISTERS, TILED, ROWS[4]], ids=lambda c: c.shader)
 def test_integers_multiply_exactly_and_wrap(gpu, rng, dtype, config):
-    products = Matmul(gpu)
+    products = Measured(gpu)
     low, high = (-(2**31), 2**31) if dtype == "int32" else (0, 2**32)
     a = rng.integers(low, high, (4, 44)).astype(dtype)
     b = rng.integers(low, high, (44, 68)).astype(dtype)
@@ -207,7 +208,7 @@ def test_integers_multiply_exactly_and_wrap(gpu, rng, dtype, config):
 
 @pytest.mark.parametrize("software", [True, False], ids=["software rules", "hardware rules"])
 def test_rules_and_candidates_are_right(gpu, rng, software):
-    products = Matmul(gpu)
+    products = Measured(gpu)
     for m, k, n in [(64, 1000, 10), (1, 600, 64), (200, 7, 1), (300, 16, 200), (5, 2000, 5)]:
         x, y = next(views(rng, m, k, n))
         problem = Problem.of(x.array.layout, y.array.layout, x.dtype)
@@ -252,7 +253,7 @@ def test_long_sums_of_equal_numbers_keep_their_digits(webgpu, n, bound):
 def test_inner_axis_of_nothing_gives_zeros(gpu, webgpu):
     a, b = wg.zeros((3, 0)), wg.zeros((0, 4))
     assert (a @ b).tolist() == [[0] * 4] * 3
-    products = Matmul(gpu)
+    products = Measured(gpu)
     for config in (REGISTERS, TILED, ROWS[4]):
         assert product(products, a, b, config).tolist() == [[0] * 4] * 3
     assert (wg.zeros((0, 3)) @ wg.zeros((3, 2))).shape == (0, 2)
@@ -313,7 +314,7 @@ def test_batches_by_strides_are_one_dispatch(webgpu):
 
 @pytest.mark.parametrize("config", [REGISTERS, TILED, ROWS[4]], ids=lambda c: c.shader)
 def test_same_bits_in_every_run(gpu, rng, config):
-    products = Matmul(gpu)
+    products = Measured(gpu)
     x = wg.tensor(rng.standard_normal((4, 1000), dtype=np.float32))
     y = wg.tensor(rng.standard_normal((1000, 70), dtype=np.float32))
     for parts in (1, 7):
@@ -358,7 +359,7 @@ fn emit4(index: u32, value: vec4<T>) {
     ids=lambda c: f"{c.shader}, turned {c.turned}",
 )
 def test_output_block_sees_each_element_once_at_its_index(gpu, rng, config, vectors):
-    products = Matmul(gpu)
+    products = Measured(gpu)
     for m, n in [(4, 68), (3, 70)] if not config.turned else [(66, 4), (70, 3)]:
         a = rng.integers(-9, 9, (2, m, 100)).astype(np.float32)
         b = rng.integers(-9, 9, (2, 100, n)).astype(np.float32)

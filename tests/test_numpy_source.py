@@ -17,18 +17,20 @@ import wgrad as wg
 from wgrad import dtypes, nn, optim
 from wgrad.backends.array import Body, Storage
 from wgrad.backends.base import Device
+from wgrad.backends.families import Draw
 from wgrad.backends.tracing import Live
 from wgrad.core import REGISTRY
 from wgrad.ops.families import Elementwise
 from wgrad.program.build import build
 from wgrad.program.graph import Graph, Result, single
-from wgrad.program.interpret import Draw, Interpreter
-from wgrad.program.ir import Program, Slot, Step
+from wgrad.program.interpret import Interpreter
+from wgrad.program.ir import Program, fused
 from wgrad.program.limits import Limits
 from wgrad.program.lower import numpy as numpy_source
 from wgrad.program.lower.bodies import Scalar, parts
 from wgrad.program.lower.numpy import LIMITS, WITHOUT, NumpyExecutor
 from wgrad.program.passes import simplify
+from wgrad.program.slots import Slot
 
 
 def captured(f: Callable, *args: wg.Tensor) -> tuple[Program, list[Storage], Draw]:
@@ -354,7 +356,7 @@ def test_inputs_that_one_step_exchanges_are_copied_first(numpy_device):
     shape, kinds = (3,), (dtypes.float32, dtypes.float32)
     a, b, new_a, new_b = (Slot(i, shape, dtypes.float32) for i in range(4))
     graph = Graph(shape, (), kinds, (), (Result(1), Result(0)))
-    step = Step("fused", (a.whole(), b.whole()), (new_a, new_b), {"graph": graph})
+    step = fused(graph, (a.whole(), b.whole()), (new_a, new_b))
     program = Program([step], [a, b], updates={0: 2, 1: 3}, slots=4)
     inputs = [wg.tensor(x).array.storage for x in ([1.0, 2.0, 3.0], [4.0, 5.0, 6.0])]
     buffers = [x.buffer for x in inputs]
@@ -367,7 +369,7 @@ def test_numbers_alone_are_an_array_to_a_body(numpy_device):
     cast = Body("to_int32", "", lambda a: a.astype(np.int32))
     out = Slot(0, (2,), dtypes.int32)
     graph = single(cast, (dtypes.float32,), dtypes.int32, (2,), ())
-    program = Program([Step("fused", (2.5,), (out,), {"graph": graph})], outputs=(0,), slots=1)
+    program = Program([fused(graph, (2.5,), (out,))], outputs=(0,), slots=1)
     (made,) = NumpyExecutor(program, numpy_device).run([], lambda *_: ((0, 0), 0))
     assert made.buffer.tolist() == [2, 2] and made.buffer.dtype == np.int32
 

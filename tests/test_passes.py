@@ -13,17 +13,20 @@ from programs import Traced, traced
 import wgrad as wg
 from wgrad import nn, optim
 from wgrad.backends.array import Array
+from wgrad.backends.families import Copy, Map
+from wgrad.backends.fold import SUM, Fold
 from wgrad.backends.tracing import Live
 from wgrad.dtypes import float32
 from wgrad.layout import Layout
 from wgrad.ops.elementwise import add, multiply
-from wgrad.program.graph import Fold, Graph, Result, Statement
+from wgrad.program.graph import Graph, Result, Statement
 from wgrad.program.interpret import Interpreter
-from wgrad.program.ir import Program, Ref, Slot, Step
+from wgrad.program.ir import Batch, Program, Step, fused
 from wgrad.program.limits import Limits
 from wgrad.program.passes import PASSES, simplify
 from wgrad.program.passes.rows import folds_deep
 from wgrad.program.plan import plan_memory
+from wgrad.program.slots import Ref, Slot
 
 pytestmark = pytest.mark.usefixtures("numpy_device")
 LIMITS = Limits()
@@ -61,8 +64,8 @@ def names(program: Program) -> list[str]:
 
 
 def kinds(program: Program) -> list[str]:
-    """Return the kinds of the steps."""
-    return [step.kind for step in program.steps]
+    """Return the device methods, or what else, the steps are."""
+    return [step.work.method for step in program.steps]
 
 
 def numbers(step: Step) -> list[Any]:
@@ -78,8 +81,7 @@ def by_hand(steps: Sequence[Step], inputs: Sequence[Slot], *outputs: int) -> Pro
 
 def binary(op: Any, out: Slot, *inputs: Any) -> Step:
     """Return an elementwise step of two float32 inputs."""
-    params = {"body": op.body, "dtypes": (float32, float32)}
-    return Step("map", inputs, (out,), params)
+    return Step(Map(op.body, (float32, float32), out.shape, float32), inputs, (out,))
 
 
 def line(index: int, n: int = 4) -> Slot:
@@ -120,7 +122,7 @@ def test_constants_keep_every_bit(value):
     found = traced(lambda x: (wg.full((2,), value) * 1.0, x * 1), wg.zeros(2))
     p = checked("dead", found)
     assert kinds(p)[0] == "full"
-    made = np.asarray(p.steps[0].params["value"], np.float32)
+    made = np.asarray(p.steps[0].work.value, np.float32)
     assert made.tobytes() == np.float32(value).tobytes()
 
 
@@ -179,19 +181,19 @@ def test_views_keeps_copies_that_strides_cannot_say_and_results():
 # lift
 def test_lift_leaves_out_axes_of_one():
     p = after("lift", lambda x: x.reshape(1, 3, 1, 4).tanh().sum((0, 3)), wg.randn(3, 4))
-    tanh, total = (s.params["graph"] for s in p.steps)
+    tanh, total = (s.graph for s in p.steps)
     assert tanh.shape == (3, 4)
     assert (total.shape, total.axes) == ((3, 4), (1,))
 
 
 def test_lift_sums_over_an_axis_of_one_are_copies():
     p = after("lift", lambda x: x.sum(1), wg.randn(3, 1))
-    assert names(p) == ["copy"] and not p.steps[0].params["graph"].axes
+    assert names(p) == ["copy"] and not p.steps[0].graph.axes
 
 
 def test_lift_gathers_are_lookups():
     p = after("lift", lambda x, i: wg.take(x, i, 0), wg.randn(5, 3), wg.tensor([4, 0]))
-    (lookup,) = p.steps[0].params["graph"].statements
+    (lookup,) = p.steps[0].graph.statements
     assert (lookup.what.extent, lookup.what.stride) == (5, 3)
 
 
@@ -256,7 +258,7 @@ def test_maps_respects_limits(limits, steps):
 
     p = after("maps", f, wg.randn(3), wg.randn(3), limits=limits)
     for step in p.steps:
-        assert len(step.params["graph"].statements) <= limits.statements
+        assert len(step.graph.statements) <= limits.statements
         assert len(numbers(step)) <= limits.numbers
         assert len(step.reads() | step.writes()) <= limits.buffers
     assert len(p.steps) >= steps
@@ -269,7 +271,7 @@ def test_maps_respects_limits(limits, steps):
 def test_maps_computes_what_a_view_shows(view):
     p = after("maps", lambda x: view(x.exp()) * 2, wg.randn(4, 6))
     assert names(p) == ["exp multiply"]
-    assert p.steps[0].params["graph"].shape == view(wg.zeros((4, 6))).shape
+    assert p.steps[0].graph.shape == view(wg.zeros((4, 6))).shape
 
 
 def test_maps_computes_nothing_twice_for_a_broadcast():
@@ -324,15 +326,15 @@ def test_products_leave_what_reads_them_by_other_strides():
 def test_rows_softmax_is_one_step():
     p = after("rows", lambda x: x.softmax(-1), wg.randn(4, 6))
     assert names(p) == ["max clamp subtract exp sum divide"]
-    assert folds_deep(p.steps[0].params["graph"]) == 2
+    assert folds_deep(p.steps[0].graph) == 2
 
 
 def test_rows_cross_entropy_and_its_gradient_are_one_step_and_a_mean():
     f = wg.value_and_grad(lambda x, y: nn.cross_entropy(x, y))
     p = after("siblings", f, wg.randn(64, 10), wg.randint(0, 10, (64,)))
     assert len(p.steps) == 2 and all(kind == "fused" for kind in kinds(p))
-    assert p.steps[1].params["graph"].axes  # the mean over the rows
-    assert p.steps[0].params["graph"].shape == (64, 10)
+    assert p.steps[1].graph.axes  # the mean over the rows
+    assert p.steps[0].graph.shape == (64, 10)
 
 
 def test_rows_layer_norm_is_one_step():
@@ -346,7 +348,7 @@ def test_rows_layer_norm_is_one_step():
 def test_rows_column_sums_take_in_what_feeds_them():
     p = after("rows", lambda x, y: (x * y).sum(0) * 2, *weights((5, 6), (5, 6)))
     assert names(p) == ["multiply sum multiply"]
-    assert p.steps[0].params["graph"].axes == (0,)
+    assert p.steps[0].graph.axes == (0,)
 
 
 @pytest.mark.parametrize(
@@ -356,7 +358,7 @@ def test_rows_that_do_not_pay_stay_apart(limits):
     p = after("rows", lambda x: x.softmax(-1), wg.randn(4, 6), limits=limits)
     assert len(p.steps) in (2, 4)
     for step in p.steps:
-        graph = step.params["graph"]
+        graph = step.graph
         passes = folds_deep(graph) + any(not r.row for r in graph.results)
         assert passes <= 2
 
@@ -402,7 +404,7 @@ def test_unread_results_are_not_stored_and_what_led_to_them_is_not_computed():
     )
     given = [Slot(i, (4,), float32) for i in range(2)]
     outs = tuple(Slot(i, (4,), float32) for i in (2, 3))
-    step = Step("fused", tuple(slot.whole() for slot in given), outs, {"graph": graph})
+    step = fused(graph, tuple(slot.whole() for slot in given), outs)
     (left,) = PASSES["unread"](Program([step], given, (2,), {}, 4), LIMITS).steps
     assert [out.index for out in left.outs] == [2]
     assert left.name == "add" and left.reads() == {0}
@@ -415,8 +417,8 @@ def test_plan_gives_a_result_that_nothing_reads_memory_of_its_own():
     given = [Slot(i, (4,), float32) for i in range(1)]
     outs = tuple(Slot(i, (4,), float32) for i in (1, 2))
     graph = Graph((4,), (), (float32,), (), (Result(0), Result(0)))
-    step = Step("fused", (given[0].whole(),), outs, {"graph": graph})
-    last = Step("copy", (outs[1].whole(),), (Slot(3, (4,), float32),))
+    step = fused(graph, (given[0].whole(),), outs)
+    last = Step(Copy(), (outs[1].whole(),), (Slot(3, (4,), float32),))
     plan = plan_memory(Program([step, last], given, (3,), {}, 4), wg.device("numpy"))
     assert plan.places[1] != plan.places[2]
 
@@ -426,7 +428,7 @@ def folds(p: Program) -> list[int]:
     """Return for each step with folds the elements that one thread folds."""
     found = []
     for step in p.steps:
-        graph = step.params["graph"]
+        graph = step.graph
         if any(isinstance(s.what, Fold) for s in graph.statements):
             found.append(int(np.prod([graph.shape[a] for a in graph.axes])))
     return found
@@ -447,7 +449,7 @@ def test_folds_of_many_elements_have_lanes(shape):
 def test_folds_of_prime_length_are_done_by_the_device():
     p = after("folds", lambda x: (x * 2).sum() + 1, wg.randn(10007))
     assert kinds(p) == ["fused", "reduce", "fused"]
-    assert p.steps[1].params["kind"] == "sum"
+    assert p.steps[1].work.fold is SUM
 
 
 def test_folds_of_prime_length_read_expanded_memory_as_it_lies():
@@ -466,7 +468,7 @@ def test_folds_of_all_axes_are_over_one():
 def test_batches_hold_small_independent_steps():
     xs = weights((3, 4), (5,), (2, 2))
     p = after("batches", lambda *xs: [x.tanh() * 2 for x in xs], *xs)
-    assert kinds(p) == ["batch"] and len(p.steps[0].params["parts"]) == 3
+    assert kinds(p) == ["batch"] and len(p.steps[0].work.parts) == 3
 
 
 @pytest.mark.parametrize(
@@ -481,7 +483,7 @@ def test_batches_respect_limits(limits):
 def test_batches_hold_no_step_that_needs_another():
     p = after("batches", lambda x, y: (x.sum(), (y * x.sum()).tanh()), *weights((4, 5), (6,)))
     for step in p.steps:
-        parts = step.params.get("parts", (step,))
+        parts = step.work.parts if isinstance(step.work, Batch) else (step,)
         assert not any(a.writes() & b.reads() for a in parts for b in parts)
 
 

@@ -100,7 +100,7 @@ def test_placing_as_graphs_is_what_the_device_does(name, numpy_device):
 def windows(f: Callable, *args: wg.Tensor) -> list[tuple[Window, ...]]:
     """Return where the pieces that a program places lie, once it is lifted to graphs."""
     program = simplify(traced(f, *args).program, Limits())
-    graphs = [s.params["graph"] for s in program.steps if s.kind == "fused"]
+    graphs = [s.graph for s in program.steps if s.is_fused]
     return [s.what.windows for g in graphs for s in g.statements if isinstance(s.what, Inside)]
 
 
@@ -120,7 +120,7 @@ def test_place_of_steps_and_of_many_pieces_stays_the_devices(numpy_device):
     for f in (slope, lambda x: wg.diag(x[0]), lambda x: wg.stack([x * i for i in range(13)])):
         assert windows(f, x) == []
         program = simplify(traced(f, x).program, Limits())
-        assert [s.kind for s in program.steps].count("place") == 1
+        assert [s.work.method for s in program.steps].count("place") == 1
 
 
 def test_place_takes_no_more_buffers_than_there_are(webgpu):
@@ -128,7 +128,7 @@ def test_place_takes_no_more_buffers_than_there_are(webgpu):
     xs = [wg.full((2, 3), float(i)) for i in range(11)]
     for count, kinds in ((7, ["fused"]), (8, ["place"])):
         program = simplify(traced(lambda *xs: wg.concat(xs), *xs[:count]).program, Limits())
-        assert [s.kind for s in program.steps] == kinds
+        assert [s.work.method for s in program.steps] == kinds
     out = wg.compile(lambda *xs: wg.concat(xs) * 2)(*xs)
     assert out[::2, 0].tolist() == [2 * i for i in range(11)]
 

@@ -14,14 +14,16 @@ from programs import traced
 
 import wgrad as wg
 from wgrad import nn, optim
+from wgrad.backends.families import Matmul, Write
 from wgrad.dtypes import DType, float32, int32
 from wgrad.layout import Layout, compose
 from wgrad.ops.elementwise import add
 from wgrad.program.graph import Graph, Lookup, Result, single
-from wgrad.program.ir import Program, Ref, Slot, Step
+from wgrad.program.ir import Batch, Fused, Product, Program, Step, fused
 from wgrad.program.limits import Limits
 from wgrad.program.passes import simplify
 from wgrad.program.plan import Place, Plan, nbytes, plan_memory
+from wgrad.program.slots import Ref, Slot
 
 pytestmark = pytest.mark.usefixtures("numpy_device")
 
@@ -61,20 +63,21 @@ def checked(program: Program) -> Plan:
 
 def element_wise(step: Step, x: Ref, out: Slot) -> bool:
     """Whether each element of x is read by the one thread that writes the same place of out."""
-    if step.kind == "batch":
-        parts = step.params["parts"]
+    work = step.work
+    if isinstance(work, Batch):
+        parts = work.parts
         (mine,) = (p for p in parts if out.index in p.writes())
         others = [p for p in parts if p is not mine and x.slot in p.reads()]
         return not others and (x.slot not in mine.reads() or element_wise(mine, x, out))
-    if step.kind == "write":
+    if isinstance(work, Write):
         return x.slot == step.inputs[0].slot and x.slot not in {r.slot for r in step.inputs[1:]}
-    if step.kind == "matmul" and x in step.inputs[:2]:
+    if isinstance(work, Matmul) and x in step.inputs[:2]:
         return False
-    graph = step.params.get("graph") or step.params.get("epilogue")
-    if graph is None:
+    if not isinstance(work, (Fused, Product)):
         return False
+    graph = work.graph
     tables = {s.args[0] for s in graph.statements if s.what.name == "gather"}
-    shift = 1 if step.kind == "matmul" else 0  # the factors are no operands, the product is one
+    shift = work.factors // 2  # the factors are no operands, the product is one
     if any(y == x and i - shift in tables for i, y in enumerate(step.inputs)):
         return False
     result = graph.results[[o.index for o in step.outs].index(out.index)]
@@ -139,7 +142,7 @@ def total(out: Slot, *inputs: Slot) -> Step:
     graph = Graph(out.shape, (), (float32,), (), (Result(0),))
     if len(inputs) == 2:
         graph = single(add.body, (float32, float32), float32, out.shape, ())
-    return Step("fused", tuple(x.whole() for x in inputs), (out,), {"graph": graph})
+    return fused(graph, tuple(x.whole() for x in inputs), (out,))
 
 
 def by_hand(*steps: Step, outputs: tuple[int, ...] = (), update: int | None = None) -> Program:
@@ -163,7 +166,7 @@ def test_plan_updates_of_another_size_or_type_are_swapped():
 def test_plan_keeps_a_table_whose_first_entries_lie_where_the_result_does():
     index = line(1, dtype=int32)
     graph = single(Lookup(1, 1), (float32, int32), float32, (4,), ())
-    step = Step("fused", (A.whole(), index.whole()), (line(2),), {"graph": graph})
+    step = fused(graph, (A.whole(), index.whole()), (line(2),))
     program = Program([step], [A, index], (), {0: 2}, 99)
     assert kinds(program, checked(program)) == ["swap"]
 
@@ -171,7 +174,7 @@ def test_plan_keeps_a_table_whose_first_entries_lie_where_the_result_does():
 @pytest.mark.parametrize(("value", "kind"), [(A, "swap"), (B, "input")])
 def test_plan_writes_in_place_what_is_not_read_from_there(value, kind):
     half = Ref(value.index, Layout((2,), (1,)), float32)
-    step = Step("write", (A.whole(), half), (line(2),), {"target": Layout((2,), (1,), 1)})
+    step = Step(Write(Layout((2,), (1,), 1)), (A.whole(), half), (line(2),))
     program = by_hand(step, update=2)
     assert kinds(program, checked(program)) == [kind]
 
@@ -181,8 +184,8 @@ def test_plan_results_of_one_step_lie_apart(unread):
     t, u, v, w = (line(i) for i in (2, 3, 4, 5))
     made = [] if unread else [total(t, A), total(u, B)]
     both = total(v, A, B) if unread else total(v, t, u)
-    graph = replace(both.params["graph"], results=(Result(~0), Result(0)))
-    both = replace(both, outs=(v, w), params={"graph": graph})
+    graph = replace(both.graph, results=(Result(~0), Result(0)))
+    both = fused(graph, both.inputs, (v, w))
     last = total(line(6), w, w if unread else v)
     assert len(checked(by_hand(*made, both, last, outputs=(6,))).blocks) == 2
 

@@ -12,7 +12,7 @@ import wgrad as wg
 from wgrad.contracts import contracts
 from wgrad.core import op
 from wgrad.numerics import measure
-from wgrad.ops import REGISTRY, elementwise
+from wgrad.ops import REGISTRY, elementwise, reduction
 
 ROOT = Path(__file__).parent.parent
 
@@ -37,7 +37,7 @@ def test_readme_trains_something_in_about_twenty_lines(device, capsys):
 def test_readme_blocks_run_one_after_the_other(device):
     names: dict = {}
     blocks = code("README.md")
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
         for line in block.splitlines():
@@ -47,7 +47,7 @@ def test_readme_blocks_run_one_after_the_other(device):
 
 
 def test_contributing_shows_an_operation_that_works(device, monkeypatch):
-    (entry,) = code("CONTRIBUTING.md")
+    entry, _ = code("CONTRIBUTING.md")
     registry = dict(REGISTRY)
     monkeypatch.setattr(op, "REGISTRY", registry)
     names = dict(vars(elementwise.transcendental))
@@ -59,6 +59,18 @@ def test_contributing_shows_an_operation_that_works(device, monkeypatch):
     wg.gradcheck(wg.grad(lambda y: made(y).sum()), [wg.tensor(x)])
     (measured,) = measure(device, [*contracts(made)], fine=6)
     assert measured.ok, measured
+
+
+def test_contributing_shows_a_reduction_that_works(device, monkeypatch):
+    _, entry = code("CONTRIBUTING.md")
+    registry = dict(REGISTRY)
+    monkeypatch.setattr(op, "REGISTRY", registry)
+    exec(compile(entry, "CONTRIBUTING.md", "exec"), dict(vars(reduction)))
+    (made,) = (x for name, x in registry.items() if name not in REGISTRY)
+    x = np.arange(12).reshape(3, 4)
+    expected = made.fold.numpy.reduce(x, 1).tolist()
+    assert made(wg.tensor(x), 1).tolist() == expected
+    assert wg.compile(lambda x: made(x, 1))(wg.tensor(x)).tolist() == expected
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])

@@ -41,7 +41,7 @@ LAYERS = (
 )
 
 # What is imported inside a function: modules that are of use only where wgpu is installed.
-LATE = ("backends.webgpu", "program.lower.webgpu")
+LATE = ("backends.webgpu", "program.lower.webgpu", "program.run.webgpu")
 
 
 def modules() -> dict[str, Path]:
@@ -183,6 +183,29 @@ def _mentions(path: Path, module: str) -> list[int]:
 def test_one_module_alone_touches_wgpu():
     found = {name for name, path in MODULES.items() if _mentions(path, "wgpu")}
     assert found == {"backends.webgpu.device"}
+
+
+def test_lowering_knows_no_adapter():
+    """Programs are lowered for machines that are not here, so nothing of an open one is at hand."""
+    known, pending = set(), ["program.lower.webgpu"]
+    while pending:
+        name = pending.pop()
+        if name not in known:
+            known.add(name)
+            pending += [target for target, where, _ in imports(name) if where == "top"]
+    opened = [
+        "adapters",
+        "device",
+        "eager",
+        "gpu",
+        "memory",
+        "pipelines",
+        "replay",
+        "runner",
+        "tune",
+    ]
+    assert "backends.webgpu.planner" in known
+    assert not known & {f"backends.webgpu.{name}" for name in (*opened, "tune")}
 
 
 def test_numpy_is_the_only_other_dependency():

@@ -270,6 +270,25 @@ def test_indices_of_examples_are_checked(device):
         compiled(index + 1).numpy()
 
 
+def test_compiled_vmap_of_labels_and_of_assignment(device):
+    """What a trace asks of indices, and of what is assigned to, it asks of the whole batch."""
+    x, labels = wg.randn(B, 4, 5), wg.randint(0, 5, (B, 4))
+
+    def loss(a, y):
+        b = a * 1
+        b[0] = a[1] * a[2]
+        return wg.cross_entropy(b, y)
+
+    each = wg.vmap(wg.grad(loss))
+    expected = np.stack([wg.grad(loss)(x[i], labels[i]).numpy() for i in range(B)])
+    compiled = wg.compile(each)
+    for _ in range(3):
+        np.testing.assert_allclose(compiled(x, labels).numpy(), expected, 1e-4, 1e-6)
+    np.testing.assert_allclose(each(x, labels).numpy(), expected, 1e-4, 1e-6)
+    with pytest.raises(wg.errors.IndexRangeError):
+        each(x, labels + 5)
+
+
 # Assignment and random numbers.
 def test_examples_are_assigned_to(device):
     x = wg.randn(B, 4)
@@ -304,6 +323,41 @@ def test_assignment_inside_vmap_is_differentiated(device):
     )
     around = wg.grad(lambda x: wg.vmap(f)(x).sum())(x)
     np.testing.assert_allclose(around.numpy(), found.numpy(), 1e-5, 1e-6)
+
+
+def test_gradients_that_an_assignment_would_lose_are_refused_as_outside(device):
+    def through_a_view(a):
+        b = wg.zeros(3) + a.detach()
+        b[0:2][1] = a[0]
+        return b.sum()
+
+    def older_view(a):
+        b = wg.zeros(3) + a.detach()
+        view = b[0:2]
+        b[0] = a[0]
+        return view.sum()
+
+    def new_view(a):
+        b = wg.zeros(3) + a.detach()
+        b[0] = a[0] * a[1]
+        return b[0:2].sum()
+
+    x = wg.randn(B, 3)
+    for f in (through_a_view, older_view):
+        for call in (lambda f=f: wg.grad(f)(x[0]), lambda f=f: wg.vmap(wg.grad(f))(x)):
+            with pytest.raises(GradientError):
+                call()
+    p = wg.parameter(x)
+    with pytest.raises(GradientError, match="leaf that requires grad"):
+        wg.vmap(lambda a: a.__setitem__(0, 1.0))(p)
+    np.testing.assert_array_equal(p.numpy(), x.numpy())
+    for f in (through_a_view, older_view):
+        with pytest.raises(GradientError):
+            wg.grad(lambda x, f=f: wg.vmap(f)(x).sum())(x)
+    loop = np.stack([wg.grad(new_view)(a).numpy() for a in x])
+    np.testing.assert_allclose(wg.vmap(wg.grad(new_view))(x).numpy(), loop, 1e-6)
+    around = wg.grad(lambda x: wg.vmap(new_view)(x).sum())(x)
+    np.testing.assert_allclose(around.numpy(), loop, 1e-6)
 
 
 def test_assigning_examples_to_what_they_share_is_refused(device):
@@ -438,6 +492,44 @@ def test_gradients_of_examples_of_a_model_come_in_one_pass(name, device):
         expected = np.stack([g[k].numpy() for g in loop])
         np.testing.assert_allclose(found[k].numpy(), expected, 1e-4, 1e-6)
         np.testing.assert_allclose(replayed[k].numpy(), expected, 1e-4, 1e-6)
+
+
+def test_an_ensemble_of_models_runs_at_once(device):
+    models = [nn.Linear(3, 2) for _ in range(B)]
+    stacked = {k: wg.stack([getattr(m, k).detach() for m in models]) for k in ("weight", "bias")}
+    x = wg.randn(5, 3)
+    out = wg.vmap(lambda p: wg.functional_call(models[0], p, x))(stacked)
+    for found, model in zip(out, models, strict=True):
+        np.testing.assert_allclose(found.numpy(), model(x).numpy(), 1e-5, 1e-6)
+
+
+def test_backward_outside_of_vmap_reaches_the_parameters_inside(device):
+    model, x = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1)), wg.randn(B, 3)
+    wg.vmap(lambda a: model(a).sum())(x).sum().backward()
+    mapped = [p.grad.numpy() for p in model.parameters()]
+    model.zero_grad()
+    model(x).sum().backward()
+    for g, p in zip(mapped, model.parameters(), strict=True):
+        np.testing.assert_allclose(g, p.grad.numpy(), 1e-5, 1e-6)
+
+
+def test_statistics_of_examples_are_not_those_of_a_shared_module(device):
+    norm = nn.BatchNorm1d(3)
+    with pytest.raises(VmapError, match="all examples of a vmap share"):
+        wg.vmap(norm)(wg.randn(B, 5, 3))
+
+
+def test_gradients_of_examples_have_memory_of_their_own(device):
+    x = wg.randn(B, 2)
+    a, b = wg.vmap(wg.grad(lambda a, b: (a + b).sum(), argnums=(0, 1)))(x, x)
+    a += 5
+    assert (b.numpy() == 1).all()
+
+
+def test_compiled_dropout_of_examples_draws_anew_in_every_run(device):
+    f = wg.compile(lambda x: wg.vmap(lambda a: nn.functional.dropout(a), randomness="different")(x))
+    runs = [f(wg.ones((B, 50))).numpy() for _ in range(4)]
+    assert (runs[2] != runs[3]).any() and (runs[3][0] != runs[3][1]).any()
 
 
 def test_functional_call_leaves_the_module_as_it_was(device):

@@ -15,6 +15,7 @@ import wgrad as wg
 from wgrad.backends.webgpu import device as device_module
 from wgrad.backends.webgpu import shaders
 from wgrad.backends.webgpu.memory import size_class
+from wgrad.backends.webgpu.planner import Planner
 
 
 @pytest.fixture
@@ -88,13 +89,13 @@ def test_kernels_bind_the_same_buffers_to_read_and_to_write(gpu):
 def test_timed_work_comes_after_what_is_recorded(webgpu):
     x = wg.zeros(4) + 1
     y = wg.zeros(4)
-    pipeline = webgpu._pipeline(("copy",), 1, lambda: shaders.source("copy"))
-    with webgpu.gpu.recorded() as launches:
-        webgpu.write(y.array, x.array)
-        (copy,) = launches
+    planner = Planner(webgpu.facts)
+    planner.write(*[planner._empty((4,), wg.float32) for _ in range(2)])
+    (copy,) = planner.planned
     x = x * 3
     buffers = (x.array.storage.buffer, y.array.storage.buffer)
-    assert webgpu.gpu.timed([(pipeline, buffers, *copy[2:])]) > 0
+    launch = webgpu._made(copy.kernel), buffers, copy.params, copy.groups
+    assert webgpu.gpu.timed([launch]) > 0
     assert y.tolist() == [3] * 4
 
 
@@ -183,7 +184,7 @@ def test_stats_count_what_ran(webgpu):
 
 def test_tensor_over_the_largest_buffer_is_an_error_and_nothing_is_lost(webgpu):
     x = wg.tensor([1.0, 2.0])
-    count = webgpu.gpu.largest_buffer // 4 + 1
+    count = webgpu.facts.largest_buffer // 4 + 1
     with pytest.raises(MemoryError, match=r"\d bytes came, and a buffer of .* has at most \d"):
         wg.zeros(count)
     with pytest.raises(wg.errors.OutOfMemoryError):

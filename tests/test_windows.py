@@ -11,14 +11,14 @@ from campaigns.windows import BOUND, tiny
 
 import wgrad as wg
 from wgrad.backends.base import Device
-from wgrad.backends.webgpu import device as gpu_module
-from wgrad.backends.webgpu.kernels import WebGpuDevice
+from wgrad.backends.webgpu import gpu as gpu_module
+from wgrad.backends.webgpu.eager import WebGpuDevice
 from wgrad.backends.webgpu.memory import size_class
+from wgrad.backends.webgpu.replay import Replay
 from wgrad.backends.webgpu.windows import cuts
 from wgrad.backends.webgpu.windows.cuts import Bounds, Operand, cut, over, pieces
 from wgrad.layout import Layout
-from wgrad.program.ir import Step
-from wgrad.program.lower.webgpu import WebGpuExecutor
+from wgrad.program.run.webgpu import WebGpuExecutor
 
 ROWS, COLUMNS = 301, 129  # odd, and above four bindings of float32
 
@@ -316,12 +316,10 @@ def test_windows_of_one_fused_kernel(small: WebGpuDevice, monkeypatch: Any) -> N
     for _ in range(3):
         compiled(wg.asarray(A), wg.asarray(B))
     (executor,) = made
-    assert not any(isinstance(stage, Step) for stage in executor._stages)
-    assert len(executor.dispatches) > 4  # windows,
-    assert (
-        len({d.pipeline for d in executor.dispatches}) <= 2
-    )  # with a text of their own for the last
-    assert compiled.explain().kernels[0].dispatches == len(executor.dispatches)
+    launches = executor.launches
+    assert len(launches.launches) > 4  # windows,
+    assert len(launches.kernels) <= 2  # with a text of their own for the last
+    assert compiled.explain().kernels[0].dispatches == len(launches.launches)
 
 
 # Where the cuts are.
@@ -375,8 +373,8 @@ def test_views_beyond_what_a_kernel_counts_are_counted_in_parts(
 # The real limit.
 def test_windows_above_the_adapters_own_limit(webgpu: Device) -> None:
     assert isinstance(webgpu, WebGpuDevice)
-    size = webgpu.gpu.largest_binding // 4 + (1 << 20) + 1
-    if not webgpu.gpu.is_software or 4 * size > webgpu.gpu.largest_buffer:
+    size = webgpu.facts.largest_binding // 4 + (1 << 20) + 1
+    if not webgpu.facts.is_software or 4 * size > webgpu.facts.largest_buffer:
         pytest.skip("a binding of this adapter holds more than a test should")
     ones = wg.full(size, 1, dtype="int32")
     assert wg.sum(ones + ones).item() == 2 * size
@@ -386,14 +384,9 @@ def test_windows_above_the_adapters_own_limit(webgpu: Device) -> None:
     assert wg.concat([x[-2:], x[:2]]).tolist() == [size - 2, size - 1, 0, 1]
 
 
-# Runs that fail midway.
-def _fails(x: Any) -> Any:
-    """A step of its own between two replays: a product, whose parts the device does by hand."""
-    return (x @ x[:4].T).sum()
-
-
+# Runs that fail.
 @pytest.mark.parametrize("late", [False, True], ids=["before", "between"])
-def test_windows_that_fail_midway_change_nothing_outside(
+def test_windows_that_fail_change_nothing_outside(
     late: bool, small: WebGpuDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     w, m, x = wg.asarray(A), wg.zeros(A.shape), wg.asarray(B)
@@ -404,11 +397,11 @@ def test_windows_that_fail_midway_change_nothing_outside(
         m[:] = m * 0.5 + x
         count[:] = count + 1
         if late:
-            found = _fails(w)
+            found = (w @ w[:4].T).sum()  # in parts, with memory of their own
             w[:] = w - m
-            return found + _fails(w)
+            return found + (w @ w[:4].T).sum()
         w[:] = w - m
-        return _fails(w)
+        return (w @ w[:4].T).sum()
 
     def state() -> list[Any]:
         return [(t.numpy(), t.array.storage.version) for t in (w, m, count)]
@@ -416,17 +409,13 @@ def test_windows_that_fail_midway_change_nothing_outside(
     for _ in range(3):
         step(x)
     (executor,) = step._executors.values()
-    by_hand = [stage for stage in executor._stages if isinstance(stage, Step)]
-    assert by_hand
+    assert any(b.nbytes is not None for x in executor.launches.launches for b in x.bindings)
     before = state()
-    real = WebGpuExecutor._run_by_device
 
-    def no_room(self: WebGpuExecutor, stage: Step, *args: Any) -> None:
-        if stage is by_hand[-1]:
-            raise wg.errors.OutOfMemoryError("webgpu: no room")
-        real(self, stage, *args)
+    def no_room(*args: Any) -> None:
+        raise wg.errors.OutOfMemoryError("webgpu: no room")
 
-    monkeypatch.setattr(WebGpuExecutor, "_run_by_device", no_room)
+    monkeypatch.setattr(Replay, "run", no_room)  # which all of a run is
     with pytest.raises(wg.errors.OutOfMemoryError, match="no room"):
         step(x)
     for (found, version), (wanted, earlier) in zip(state(), before, strict=True):

@@ -25,8 +25,8 @@ Each class is also the built-in kind that a Python user would catch:
 
 A message says in one sentence what came and what is needed, and is raised before anything is
 dispatched: no tensor has changed when one of these arrives. Two come later: the IndexRangeError
-for an index that a compiled function computed (see `compile`), and the ObserverError of one who is
-told afterwards.
+for an index that a compiled function computed (see `compile`), and an ObserverError, at the end of
+the block that observes.
 """
 
 from typing import Any
@@ -99,7 +99,7 @@ class InterpreterError(WgradError, RuntimeError):
 
 
 class ObserverError(WgradError, RuntimeError):
-    """An observer raised when it was told of what had run; the tensors are as that left them."""
+    """An observer raised when it was told of what had run, which was done all the same."""
 
 
 class VmapError(WgradError, RuntimeError):

@@ -49,7 +49,7 @@ class OurPeer(Peer):
         if self.device.name == "numpy":
             return About(name, where)
         gpu = self.device.gpu
-        return About(name, where, gpu.is_software, gpu.info["device"])
+        return About(name, where, gpu.facts.is_software, gpu.info["device"])
 
     def host(self, output: Any) -> np.ndarray:
         return output.numpy()

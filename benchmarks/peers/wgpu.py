@@ -12,7 +12,8 @@ import wgpu
 
 import wgrad as wg
 from wgrad.backends.array import Array
-from wgrad.backends.webgpu.device import PARAMS_BYTES, folded
+from wgrad.backends.webgpu.launches import folded
+from wgrad.backends.webgpu.pipelines import PARAMS_BYTES
 from wgrad.layout import Layout
 from wgrad.program import build as program
 from wgrad.program import compile as compiling
@@ -39,7 +40,7 @@ class WgpuPeer(Peer):
     def about(self) -> About:
         gpu = self.ours.gpu
         name = gpu.info["device"]
-        return About(f"wgpu {wgpu.__version__}", name, gpu.is_software, name)
+        return About(f"wgpu {wgpu.__version__}", name, self.ours.facts.is_software, name)
 
     def host(self, output: Any) -> np.ndarray:
         return output.read()[0]
@@ -112,12 +113,12 @@ def recording_of_ours(problem: Mlp, device: Any) -> Recording:
         executor = program.build(*args, **more)
         run = executor.run
 
-        def first_run(inputs: Any, draw: Any) -> Any:
+        def first_run(inputs: Any, *more: Any) -> Any:
             for slot, storage in zip(executor.program.inputs, inputs, strict=True):
                 whole = Array(storage, Layout.dense((slot.size,)), slot.dtype)
                 given.append(device.download(whole))
             executor.run = run
-            return run(inputs, draw)
+            return run(inputs, *more)
 
         executor.run = first_run
         made.append(executor)
@@ -126,27 +127,25 @@ def recording_of_ours(problem: Mlp, device: Any) -> Recording:
     with mock.patch.object(compiling, "build", build):
         OurPeer(device.name, True).mlp(problem)()
     (executor,) = made
-    homes = list(dict.fromkeys(home for d in executor.dispatches for home in d.homes))
+    launches = executor.launches
+    sizes = {
+        "block": launches.blocks,
+        "output": [x.nbytes for x in launches.outputs],
+        "swap": [x.nbytes for x in launches.inputs],
+    }
+    homes = list(dict.fromkeys(b[:2] for x in launches.launches for b in x.bindings))
     buffers = [
-        given[home.index] if home.kind == "input" else np.zeros(executor.nbytes(home) // 4, "f4")
-        for home in homes
+        given[nth] if kind == "input" else np.zeros(sizes[kind][nth] // 4, "f4")
+        for kind, nth in homes
     ]
-    dispatches = [
-        Dispatch(
-            d.pipeline.code,
-            tuple(
-                (homes.index(home), "read" if access == "r" else "read_write")
-                for home, access in zip(d.homes, d.pipeline.access, strict=True)
-            ),
-            folded(d.groups),
-            params.ljust(PARAMS_BYTES, b"\0"),
+    dispatches = []
+    for x in launches.launches:
+        kernel = launches.kernels[x.kernel]
+        bound = tuple(
+            (homes.index(b[:2]), "read" if access == "r" else "read_write")
+            for b, access in zip(x.bindings, kernel.access, strict=True)
         )
-        for d, params in zip(executor.dispatches, executor.replay.params, strict=True)
-    ]
-    (loss,) = [
-        executor.plan.places[slot.index]
-        for step in executor.program.steps
-        for slot in step.outs
-        if slot.index in executor.program.outputs and slot.shape == ()
-    ]
+        params = x.params.ljust(PARAMS_BYTES, b"\0")
+        dispatches.append(Dispatch(kernel.code, bound, folded(x.groups), params))
+    (loss,) = [("output", i) for i, x in enumerate(launches.outputs) if x.shape == ()]
     return Recording(dispatches, buffers, [(homes.index(loss), 0, ())])

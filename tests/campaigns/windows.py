@@ -15,8 +15,8 @@ import numpy as np
 
 import wgrad as wg
 from wgrad.backends.base import Device
-from wgrad.backends.webgpu.device import Gpu
-from wgrad.backends.webgpu.kernels import WebGpuDevice
+from wgrad.backends.webgpu.eager import WebGpuDevice
+from wgrad.backends.webgpu.gpu import Gpu
 
 BOUND = 1 << 15  # bytes of a binding: as few as the table of normal numbers needs
 SHARE = 12

@@ -1,6 +1,7 @@
 """The protocol between operations and devices. Knows nothing of tensors, gradients or the tape.
 
-A device owns storages and offers a dozen kernel families, and `host` for what has no kernel.
+A device owns storages and offers the kernel families of families.py, each as a method, and `host`
+for what has no kernel.
 Operands arrive valid: shapes agree, axes are in range, indices were checked; a family never
 broadcasts and never promotes. Results are fresh contiguous storages unless a method says otherwise.
 """
@@ -20,8 +21,10 @@ from ..errors import DTypeError, OutOfMemoryError
 from ..layout import Layout, Shape
 from ..statistics import COUNTERS
 from .array import Array, Body, Number, Storage
-from .events import WATCHERS, observed
+from .events import WATCHERS, hears, observed
+from .families import FAMILIES, Family
 from .faults import Faults
+from .fold import Fold
 from .tracing import tracing, unheard
 
 # The devices whose `with` blocks this context is in. The stack lives in the context, not on the
@@ -35,28 +38,31 @@ def current_device() -> Device | None:
     return stack[-1] if stack else None
 
 
-def _asks_tracer(method: Callable) -> Callable:
-    """Return a device method that leaves its work to the tracer, when one captures."""
+def _asks_tracer(method: Callable, family: type[Family] | None = None) -> Callable:
+    """Return a device method that leaves its work to the tracer, when one captures.
+
+    The work of a family is noted as such; what else touches memory the tracer has a method for.
+    """
 
     name = method.__name__
 
     @functools.wraps(method)
     def run(self: Device, *args: Any, **kwargs: Any) -> Any:
+        if WATCHERS and hears():
+            kernel = not self.launches and family is not None and tracing() is None
+            return observed(run, name, self, args, kwargs, kernel)
         tracer = tracing()
-        if tracer is not None:
-            taken = getattr(tracer, name)
-            if WATCHERS:
-                return unheard(observed, taken, self, args, kwargs, False)
-            return unheard(taken, self, *args, **kwargs)
-        try:
-            if WATCHERS:
-                kernel = not self.launches and name not in TRANSFERS
-                return observed(method, self, args, kwargs, kernel)
-            return method(self, *args, **kwargs)
-        except MemoryError as error:
-            if isinstance(error, OutOfMemoryError):
-                raise
-            raise OutOfMemoryError(f"{self.name}: {error or 'no memory is left'}") from error
+        if tracer is None:
+            try:
+                return method(self, *args, **kwargs)
+            except MemoryError as error:
+                if isinstance(error, OutOfMemoryError):
+                    raise
+                raise OutOfMemoryError(f"{self.name}: {error or 'no memory is left'}") from error
+        if family is None:
+            return unheard(getattr(tracer, name), self, *args, **kwargs)
+        work, operands = family.of(*args, **kwargs)
+        return unheard(tracer.noted, self, work, operands)
 
     return run
 
@@ -70,9 +76,10 @@ class Device(ABC):
     launches = False  # whether it tells of its kernels itself, one by one
 
     def __init_subclass__(cls) -> None:
-        for name in PROTOCOL:
+        families: dict[str, type[Family] | None] = {f.method: f for f in FAMILIES}
+        for name, family in (families | dict.fromkeys(MEMORY)).items():
             if name in vars(cls):
-                setattr(cls, name, _asks_tracer(vars(cls)[name]))
+                setattr(cls, name, _asks_tracer(vars(cls)[name], family))
 
     def __enter__(self) -> Device:
         _entered.set((*_entered.get(), self))
@@ -151,16 +158,16 @@ class Device(ABC):
         """Apply `body` to every element; operands have `shape` or are numbers of `dtypes`."""
 
     @abstractmethod
-    def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
-        """Reduce over sorted `axes` (at least one); they leave the shape. Kinds: REDUCTIONS.
+    def reduce(self, fold: Fold, x: Array, axes: Shape, dtype: DType) -> Array:
+        """Reduce over sorted `axes` (at least one); they leave the shape.
 
         Products of floats neither overflow nor vanish on the way to a number: float64's exponents
         are enough for them.
         """
 
     @abstractmethod
-    def scan(self, kind: str, x: Array, axis: int, back: bool) -> Array:
-        """Running totals along `axis`, from its end if `back`. Kinds: SCANS; see reduce."""
+    def scan(self, fold: Fold, x: Array, axis: int, back: bool) -> Array:
+        """Running totals along `axis`, from its end if `back`; see reduce."""
 
     @abstractmethod
     def matmul(self, a: Array, b: Array, lead: int | None = None, inner: int = 1) -> Array:
@@ -259,27 +266,5 @@ class Device(ABC):
             self.write(target, fresh)
 
 
-TRANSFERS = ("upload", "download", "synchronize", "replace")  # methods that compute nothing
-# What a tracer captures: all that touches memory.
-PROTOCOL = (
-    "upload",
-    "download",
-    "full",
-    "host",
-    "synchronize",
-    "map",
-    "reduce",
-    "scan",
-    "matmul",
-    "copy",
-    "write",
-    "place",
-    "gather",
-    "scatter_add",
-    "scatter",
-    "argsort",
-    "searchsorted",
-    "random",
-)
-REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")
-SCANS = ("sum", "prod", "max", "min", "logsumexp")
+# What touches memory besides the kernel families.
+MEMORY = ("upload", "download", "host", "synchronize")

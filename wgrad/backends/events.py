@@ -13,7 +13,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..errors import ObserverError, WgradError, shown
 from ..layout import Shape
 from ..origin import caller, place
 from .array import Array, Number
@@ -99,24 +98,12 @@ doing: ContextVar[Doing | None] = ContextVar("wgrad_doing", default=None)
 
 
 def tell(event: Event) -> None:
-    """Tell the observers of this context; what they do is not observed itself.
-
-    Raises: ObserverError when one of them raises.
-    """
+    """Tell the observers of this context; what they do is not observed itself."""
     told = observers.get()
     token = observers.set(())
     try:
         for observer in told:
-            try:
-                observer(event)
-            except WgradError:
-                raise
-            except Exception as error:
-                name = getattr(observer, "__name__", shown(observer))
-                raise ObserverError(
-                    f"observe: {name} raised {type(error).__name__} ({error}) when it was told of "
-                    f"{event.op}, which has run: mend or remove the observer"
-                ) from error
+            observer(event)
     finally:
         observers.reset(token)
 
@@ -176,19 +163,25 @@ def _arrays(args: Sequence[Any]) -> list[Any]:
     return found
 
 
-def observed(method: Callable, device: Any, args: tuple, kwargs: dict, computes: bool) -> Any:
+def hears() -> bool:
+    """Return whether somebody is to be told of a device's method that is called now."""
+    now = doing.get()
+    return bool(observers.get()) and (now is None or not now.family)
+
+
+def observed(
+    run: Callable, name: str, device: Any, args: tuple, kwargs: dict, computes: bool
+) -> Any:
     """Do a device's work, and tell of it: as a call where no operation asked for it.
 
     Where it `computes` it is a kernel of a device that launches none.
     """
     now = doing.get()
-    if (now is not None and now.family) or not observers.get():
-        return method(device, *args, **kwargs)
-    name = getattr(args[0], "name", "map") if method.__name__ == "map" else method.__name__
+    name = getattr(args[0], "name", "map") if name == "map" else name
     mine = Doing(name, caller()) if now is None else now
     token = doing.set(replace(mine, family=True))
     try:
-        out = method(device, *args, **kwargs)
+        out = run(device, *args, **kwargs)
         given = [x for x in _arrays(args) if isinstance(x, Array)]
         if computes:
             held = [x.layout.size * x.dtype.itemsize for x in (*given, out) if isinstance(x, Array)]

@@ -22,28 +22,10 @@ from ..layout import Layout, Shape
 from . import threefry
 from .array import Array, Body, Number, Storage, batch_gather_shape, product_shape
 from .base import Device
+from .fold import SUM, Fold
 from .tracing import UNBACKED
 
-REDUCERS = {
-    "sum": np.add,
-    "prod": np.multiply,
-    "max": np.maximum,
-    "min": np.minimum,
-    "any": np.logical_or,
-    "all": np.logical_and,
-    "logsumexp": np.logaddexp,  # of scans alone
-}
 _SMALL_GRID = 4096  # positions that are worth keeping
-_LONG_SUM = 4096  # terms; beyond this float32 sums accumulate in float64
-
-
-def accumulator(kind: str, dtype: DType, terms: int) -> np.dtype:
-    """Return what a reduction of so many elements to `dtype` adds up in, or multiplies.
-
-    Products may overflow, or vanish, on the way to a number.
-    """
-    long = kind == "prod" or (kind == "sum" and terms > _LONG_SUM)
-    return np.dtype(np.float64) if long and dtype.computes == np.float32 else dtype.computes
 
 
 def product(
@@ -67,15 +49,12 @@ def product(
     return out
 
 
-def scanned(kind: str, x: np.ndarray, axis: int, back: bool) -> np.ndarray:
+def scanned(fold: Fold, x: np.ndarray, axis: int, back: bool) -> np.ndarray:
     """Return running totals along an axis, in the dtype that they are added up in."""
-    adding = x.dtype
-    long = kind in ("logsumexp", "prod") or (kind == "sum" and x.shape[axis] > _LONG_SUM)
-    if long and x.dtype == np.float32:
-        adding = np.dtype(np.float64)
     line = np.flip(x, axis) if back else x
     with np.errstate(all="ignore"):
-        found = REDUCERS[kind].accumulate(line, axis=axis, dtype=adding)
+        adding = fold.accumulator(x.dtype, x.shape[axis])
+        found = fold.numpy.accumulate(line, axis=axis, dtype=adding)
     return np.flip(found, axis) if back else found
 
 
@@ -102,7 +81,7 @@ def positions(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
 
 def add_at(out: np.ndarray, places: tuple[np.ndarray, ...], values: np.ndarray) -> None:
     """Add values in place, in order; where one place may get many, in float64."""
-    if out.dtype == np.float32 and values.size > _LONG_SUM:
+    if out.dtype == np.float32 and values.size > SUM.terms:
         wide = out.astype(np.float64)
         np.add.at(wide, places, values.astype(np.float64))
         out[...] = wide
@@ -203,14 +182,14 @@ class NumpyDevice(Device):
             result = np.full(shape, result)
         return self._wrap(result, dtype)
 
-    def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
-        adding = accumulator(kind, dtype, prod(x.shape[axis] for axis in axes))
+    def reduce(self, fold: Fold, x: Array, axes: Shape, dtype: DType) -> Array:
+        adding = fold.accumulator(dtype.computes, prod(x.shape[axis] for axis in axes))
         with np.errstate(all="ignore"):
-            result = REDUCERS[kind].reduce(as_numpy(x), axis=axes, dtype=adding)
+            result = fold.numpy.reduce(as_numpy(x), axis=axes, dtype=adding)
         return self._wrap(np.asarray(result), dtype)
 
-    def scan(self, kind: str, x: Array, axis: int, back: bool) -> Array:
-        return self._wrap(scanned(kind, as_numpy(x), axis, back), x.dtype)
+    def scan(self, fold: Fold, x: Array, axis: int, back: bool) -> Array:
+        return self._wrap(scanned(fold, as_numpy(x), axis, back), x.dtype)
 
     def matmul(self, a: Array, b: Array, lead: int | None = None, inner: int = 1) -> Array:
         with np.errstate(all="ignore"):

@@ -64,12 +64,12 @@ class Batched(Storage):
 
     @property
     def history(self) -> int | None:
-        """None: what was assigned to the whole batch is checked where that is used."""
-        return None
+        """That of this level: what else followed the whole batch is checked where that is used."""
+        return self.level.histories.get(memory(self.whole))
 
     @history.setter
     def history(self, value: int | None) -> None:
-        pass
+        self.level.histories[memory(self.whole)] = value
 
 
 def raised(x: Tensor, level: Any, shared: bool = False) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 from ..backends import events
 from ..backends.events import Doing, Event
 from ..checks.arguments import function as check_function
+from ..errors import ObserverError, shown
 from ..origin import caller
 from .interpret import Context, current, within
 from .op import Op, Tensor
@@ -33,34 +34,46 @@ class observe:
     has been done, and holds shapes and names, no tensors: observing changes no result, and a
     compiled function runs compiled. Where `vmap` is at work, calls are those on the whole batch.
 
-    Raises: ObserverError, out of the call that was told of, when the function raises; that call has
-    run, and all tensors are as it left them. ArgumentError for what is no function.
+    A function that raises is told no more, and what it was told of goes on undisturbed. Raises:
+    ObserverError for it, at the end of the block; ArgumentError for what is no function.
     """
 
     def __init__(self, function: Callable[[Event], Any] | None = None):
         self._events: list[Event] = []
         self._function = function
+        self._failure: tuple[Event, Exception] | None = None
         if function is not None:
             check_function(function, "observe", "function")
 
     def __enter__(self) -> list[Event]:
-        told = self._events.append if self._function is None else self._function
-        heard = (*events.observers.get(), told)
+        heard = (*events.observers.get(), self._hear)
+        self._failure = None
         ways = current.set, events.observers.set, events.WATCHERS.append
         # Unpacked, not called: no handler of a signal runs before `with` has the block.
         _, _, _ = map(_call, ways, (current.get().told(True), heard, self))
         return self._events
 
     def __exit__(self, *exc: object) -> None:
-        told = self._events.append if self._function is None else self._function
-        heard = list(events.observers.get())
-        if told in heard:
-            heard.reverse()
-            heard.remove(told)
-            heard.reverse()
+        heard = [told for told in events.observers.get() if told != self._hear]
         now = current.get().told(bool(heard))
         ways = current.set, events.observers.set, events.WATCHERS.remove
         _, _, _ = map(_call, ways, (now, tuple(heard), self))
+        if self._failure is not None and exc[0] is None:
+            event, error = self._failure
+            name = getattr(self._function, "__name__", shown(self._function))
+            raise ObserverError(
+                f"observe: {name} raised {type(error).__name__} ({error}) when it was told of "
+                f"{event.op}, and was told no more: all calls have run"
+            ) from error
+
+    def _hear(self, event: Event) -> None:
+        if self._function is None:
+            self._events.append(event)
+        elif self._failure is None:
+            try:
+                self._function(event)
+            except Exception as error:
+                self._failure = event, error
 
 
 def watched(

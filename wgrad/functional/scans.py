@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any, NamedTuple
 
+from ..backends.fold import MAX, MIN, Fold
 from ..core import Op, Tensor, apply, wrap
 from ..creation.inputs import as_tensor, as_tensors
 from ..dtypes import bool_, float32, int32
@@ -67,18 +68,18 @@ def cummax(x: Tensor, axis: int | None = None) -> RunningExtremes:
     element at the position, as in PyTorch. `axis` may be left out for one axis.
     Shapes: (..., n, ...) -> twice (..., n, ...). Raises: AxisError, ShapeError.
     """
-    return _extremes("cummax", "max", x, axis)
+    return _extremes("cummax", MAX, x, axis)
 
 
 def cummin(x: Tensor, axis: int | None = None) -> RunningExtremes:
     """Return the least element up to each one along `axis`, and its position; see `cummax`."""
-    return _extremes("cummin", "min", x, axis)
+    return _extremes("cummin", MIN, x, axis)
 
 
-def _extremes(op: str, kind: str, x: Any, axis: Any) -> RunningExtremes:
+def _extremes(op: str, fold: Fold, x: Any, axis: Any) -> RunningExtremes:
     x, at = _along(op, x, axis)
     seen = with_dtype(x, int32) if x.dtype is bool_ else x
-    indices = apply(scan.running_extreme, seen, axis=at, kind=kind)
+    indices = apply(scan.running_extreme, seen, axis=at, fold=fold)
     return RunningExtremes(apply(gather_, x, indices, axis=at), indices)
 
 

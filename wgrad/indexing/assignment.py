@@ -44,7 +44,8 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     x._check_memory("assign")
     tracked = tape.is_followed(x) or tape.is_followed(value)
     if tracked:
-        identity.check_target(x, tape.is_followed(x), tape.is_recording() and x.requires_grad)
+        recorded = tape.is_recording() and identity.is_tracked(x)
+        identity.check_target(x, tape.is_followed(x), recorded)
     mask = _broad_mask(found, value)
     joined = join(found, x.device) if found.taken and mask is None else None
     shape = found.shape if joined is None else joined.result_shape()

@@ -18,6 +18,7 @@ import numpy as np
 from .. import dtypes
 from ..backends.array import Array, Body, Number, kept_shape, reduced_shape
 from ..backends.base import Device
+from ..backends.fold import Fold
 from ..backends.tracing import tracing
 from ..backends.varying import Varying
 from ..checks import guarded
@@ -407,9 +408,9 @@ class Reduction(Op):
 
     batch = in_front
 
-    def __init__(self, name: str, kind: str, partial: Callable | None, result: str, doc: str):
+    def __init__(self, name: str, fold: Fold, partial: Callable | None, result: str, doc: str):
         super().__init__(name, (partial,), doc)
-        self.kind = kind
+        self.fold = fold
         self.result = result
         rule = self.rules[0]
         self._options = () if rule is None else tuple(n for n in rule.names if n not in _GIVEN)
@@ -435,7 +436,7 @@ class Reduction(Op):
                 raise ArgumentError(f"{self.name}: {name} came, and no argument has that name")
         axes = normalize_axes(axis, len(x.shape), self.name)
         empty = [a for a in axes if x.shape[a] == 0]
-        if empty and self.kind in ("max", "min"):
+        if empty and not self.fold.empty:
             raise ShapeError(
                 f"{self.name}: axis {empty[0]} of shape {x.shape} is empty, and an empty "
                 f"{self.name} has no value"
@@ -454,12 +455,12 @@ class Reduction(Op):
             return device.copy(x)
         if x.layout.size == 0:  # nothing to fold: the identity, or an empty result
             shape = reduced_shape(x.shape, axes)
-            out = device.full(shape, self.kind in ("prod", "all"), x.dtype)
+            out = device.full(shape, self.fold.identity(x.dtype), x.dtype)
         else:
-            out = device.reduce(self.kind, x, axes, x.dtype)
+            out = device.reduce(self.fold, x, axes, x.dtype)
             if x.dtype.is_integer:
                 count = x.layout.size // max(1, out.layout.size)
-                out.storage.bounds = intervals.folded(self.kind, x, count, x.dtype)
+                out.storage.bounds = intervals.folded(self.fold, x, count, x.dtype)
         if params["keepdims"]:
             out = out.view(Layout.dense(kept_shape(x.shape, axes)))
         return out

@@ -19,6 +19,7 @@ import numpy as np
 from .. import dtypes
 from ..backends.array import Array
 from ..backends.base import Device
+from ..backends.fold import MAX, MIN
 from ..backends.tracing import tracing
 from ..core import REGISTRY, Op, Rule, Value, apply, register, wrap
 from ..core.batched import Batched, everything, lowered, raised
@@ -49,7 +50,7 @@ def bounds(x: Value, least: int, greatest: int) -> tuple[int, int]:
     axes = tuple(range(len(whole.shape)))
     ends = whole
     if storage.bounds is None and axes:  # else most likely an error, before which nothing runs
-        both = [device.reduce(kind, whole, axes, whole.dtype) for kind in ("min", "max")]
+        both = [device.reduce(fold, whole, axes, whole.dtype) for fold in (MIN, MAX)]
         targets = [Layout((1,), (1,), i) for i in range(2)]
         ends = device.place([x.view(targets[0]) for x in both], targets, (2,), None)
     data = device.download(ends)

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..backends.array import Array, Number
+from ..backends.fold import Fold, Interval
 from ..backends.tracing import Live, tracing
 from ..dtypes import DType, bool_, int32, uint32
 
-Interval = tuple[int, int]
 Rule = Callable[..., Interval]
 EVERYTHING = -(2**32), 2**32  # more than a dtype holds
 
@@ -174,20 +174,13 @@ def _signed(a: Interval, b: Interval) -> Interval:
 
 
 # Reductions and scans of `count` values.
-FOLDED: dict[str, Callable[[Interval, int], Interval]] = {
-    "sum": lambda a, count: (a[0] * count, a[1] * count),
-    "max": lambda a, count: a,
-    "min": lambda a, count: a,
-}
-
-
 def running_sum(a: Interval, count: int) -> Interval:
     return min(a[0], a[0] * count), max(a[1], a[1] * count)
 
 
-def folded(kind: str, x: Array, count: int, out: DType) -> Any:
+def folded(fold: Fold, x: Array, count: int, out: DType) -> Any:
     """Return what a reduction of `count` values each lies between; None where that is not known."""
-    rule = FOLDED.get(kind)
+    rule = fold.interval
     if rule is None or not out.is_integer:
         return None
     return fitting(rule(interval(x, x.dtype), count), out)

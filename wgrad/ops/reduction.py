@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import dtypes
 from ..backends.array import kept_shape
+from ..backends.fold import ALL, ANY, MAX, MIN, PROD, SUM, Fold
 from ..core import REGISTRY, apply, register, wrap
 from ..layout import Shape
 from .elementwise import equal, isnan
@@ -22,10 +23,10 @@ from .families import Reduction, expanded, with_dtype
 
 
 def reduction(
-    name: str, *, kind: str, partial: Callable | None, result: str = "same", doc: str
+    name: str, *, fold: Fold, partial: Callable | None, result: str = "same", doc: str
 ) -> Reduction:
-    """Declare a reduction of one of the backends' kinds; `result` is "same" or "bool"."""
-    op = Reduction(name, kind, partial, result, doc)
+    """Declare a reduction by a fold (backends/fold.py); `result` is "same" or "bool"."""
+    op = Reduction(name, fold, partial, result, doc)
     register(op)
     return op
 
@@ -94,27 +95,27 @@ def _others(x: Any) -> Any:
 
 
 sum_ = reduction(
-    "sum", kind="sum", partial=lambda: 1, doc="The sum over axes; bools are counted as int32."
+    "sum", fold=SUM, partial=lambda: 1, doc="The sum over axes; bools are counted as int32."
 )
 prod = reduction(
-    "prod", kind="prod", partial=_other_product, doc="The product over axes; exact gradients at 0."
+    "prod", fold=PROD, partial=_other_product, doc="The product over axes; exact gradients at 0."
 )
 max_ = reduction(
     "max",
-    kind="max",
+    fold=MAX,
     partial=_ties,
     doc="The largest value over axes; NaN if there is one. ties='all' gives every tied position "
     "the full gradient, 'split' an equal share, 'first' the first in the order of rows all of it.",
 )
 min_ = reduction(
     "min",
-    kind="min",
+    fold=MIN,
     partial=_ties,
     doc="The smallest value over axes; NaN if there is one. ties as in max.",
 )
 any_ = reduction(
-    "any", kind="any", partial=None, result="bool", doc="Whether any element over axes is true."
+    "any", fold=ANY, partial=None, result="bool", doc="Whether any element over axes is true."
 )
 all_ = reduction(
-    "all", kind="all", partial=None, result="bool", doc="Whether all elements over axes are true."
+    "all", fold=ALL, partial=None, result="bool", doc="Whether all elements over axes are true."
 )

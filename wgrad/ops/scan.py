@@ -15,6 +15,7 @@ import numpy as np
 from .. import dtypes
 from ..backends.array import Array, Body, Number
 from ..backends.base import Device
+from ..backends.fold import LOGSUMEXP, MAX, PROD, SUM, Fold
 from ..core import REGISTRY, Call, Op, Tensor, apply, register, wrap
 from ..layout import Layout
 from . import intervals
@@ -25,7 +26,7 @@ from .movement import through_float32
 
 
 def _running_sum(device: Device, x: Array, axis: int, back: bool) -> Array:
-    out = through_float32(device, x, lambda x: device.scan("sum", x, axis, back))
+    out = through_float32(device, x, lambda x: device.scan(SUM, x, axis, back))
     if x.dtype.is_integer:
         found = intervals.running_sum(intervals.interval(x, x.dtype), x.shape[axis])
         out.storage.bounds = intervals.fitting(found, x.dtype)
@@ -53,7 +54,7 @@ class CumulativeProduct(Op):
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
         (x,) = inputs
         assert isinstance(x, Array)
-        return through_float32(device, x, lambda x: device.scan("prod", x, params["axis"], False))
+        return through_float32(device, x, lambda x: device.scan(PROD, x, params["axis"], False))
 
     def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
         """a[k]'s gradient is out[k - 1] s[k], where s[k] = ct[k] + a[k + 1] s[k + 1]."""
@@ -89,7 +90,7 @@ class CumulativeLogSumExp(Op):
         (x,) = inputs
         assert isinstance(x, Array)
         axis = params["axis"]
-        return through_float32(device, x, lambda x: device.scan("logsumexp", x, axis, False))
+        return through_float32(device, x, lambda x: device.scan(LOGSUMEXP, x, axis, False))
 
     def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
         """a[k]'s gradient is own[k] s[k], where s[k] = ct[k] + carried[k + 1] s[k + 1]."""
@@ -117,7 +118,7 @@ def _shares(a: Any, axis: int) -> tuple[Any, Any]:
     Those of float16 are float32.
     """
     a = with_dtype(a, dtypes.float32) if a.dtype is dtypes.float16 else a
-    places = apply(running_extreme, a, axis=axis, kind="max")
+    places = apply(running_extreme, a, axis=axis, fold=MAX)
     top = wrap(apply(REGISTRY["gather"], a, places, axis=axis).array)  # any unit would do
     endless = where(equal(a, top), 0.0, -math.inf)
     terms = exp(where(isinf(top), endless, a - top))
@@ -143,22 +144,22 @@ def _hit(*kinds: Any) -> str:
 _HIT = Body("hit", _hit, lambda a, b, c: np.where((a == b) | (a != a), c, 0))
 
 
-def _latest(device: Device, x: Array, axis: int, kind: str) -> Array:
-    extremes = through_float32(device, x, lambda x: device.scan(kind, x, axis, False))
+def _latest(device: Device, x: Array, axis: int, fold: Fold) -> Array:
+    extremes = through_float32(device, x, lambda x: device.scan(fold, x, axis, False))
     line = device.upload(np.arange(x.shape[axis], dtype=np.int32), dtypes.int32)
     strides = tuple(int(i == axis) for i in range(len(x.shape)))
     places = line.view(Layout(x.shape, strides))
     kinds = (x.dtype, x.dtype, dtypes.int32)
     hits = device.map(_HIT, (x, extremes, places), kinds, x.shape, dtypes.int32)
-    return device.scan("max", hits, axis, False)
+    return device.scan(MAX, hits, axis, False)
 
 
 running_extreme = positions(
     "running_extreme",
     _latest,
-    lambda shape, axis, kind: shape[axis] - 1,
-    'Where along `axis` the greatest ("max") or least ("min") element up to each one is: the last '
-    "of equal ones, and NaN before all others.",
+    lambda shape, axis, fold: shape[axis] - 1,
+    "Where along `axis` the greatest (MAX) or least (MIN) element up to each one is: the last of "
+    "equal ones, and NaN before all others.",
 )
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ..backends.array import Array
 from ..backends.base import Device
+from ..backends.fold import SUM
 from ..core import apply
 from ..layout import Layout, Shape
 from .families import as_they_are
@@ -110,7 +111,7 @@ def _overlap_add(
         strides.append(p.step * w - p.dilation * a)
     shares = x.view(Layout(tuple(shape), tuple(strides), start))
     axes = tuple(range(first + 2 * d, first + 3 * d))
-    out = device.reduce("sum", shares, axes, x.dtype)
+    out = device.reduce(SUM, shares, axes, x.dtype)
     out = out.view(Layout.dense((*lead, *(u * p.step for u, p in zip(units, phases, strict=True)))))
     return out.view(
         out.layout.slice((0,) * len(out.shape), (*lead, *extents), (1,) * len(out.shape))

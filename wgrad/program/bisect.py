@@ -16,14 +16,15 @@ from unittest import mock
 
 from ..backends.array import Array, Storage
 from ..backends.base import Device
+from ..backends.families import Draw
 from ..layout import Layout
 from . import compile as compiling
 from .build import Executor, History, build
 from .differences import TOLERANCE, Difference, Results, differences, largest
-from .interpret import Draw, Interpreter
-from .ir import Program, Slot, Step
-from .listing import listing, step_lines
+from .interpret import Interpreter
+from .ir import Program, Step, step_lines
 from .passes import PASSES
+from .slots import Slot
 
 RUNS = 3  # of each program that are compared: those that are traced, and a replay
 
@@ -90,10 +91,10 @@ def bisect(
         if wrong is not None:
             number = case.first_wrong_step(before, after, inputs)
             step = None if number is None else after.steps[number]
-            return Finding(wrong, listing(after), name, number, step)
+            return Finding(wrong, str(after), name, number, step)
         before = after
     found = case.first_wrong_kernel(executor.program, inputs)
-    return found or Finding(difference, listing(executor.program))
+    return found or Finding(difference, str(executor.program))
 
 
 @dataclass(frozen=True)
@@ -262,7 +263,7 @@ def watching(
             wrong = largest(right, found, tolerance)
             if wrong is not None:
                 finding = bisect(program, device, before, draw, tolerance, fuse)
-                report(finding or Finding(wrong, listing(executor.program)))
+                report(finding or Finding(wrong, str(executor.program)))
             return wrong is not None
 
         return Checked(program, executor, device, find)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ..backends.array import Array, Number
 from ..backends.faults import Check, Faults
+from ..backends.fold import MAX, MIN, SUM, Fold
 from ..core import Value, wrap
 from ..dtypes import int32, uint32
 from ..layout import Layout
@@ -44,9 +45,9 @@ def bounded(x: Value, allowed: Allowed, place: str) -> tuple[Value, Suspect]:
         low, high = min(low, allowed.besides), max(high, allowed.besides)
     inside.storage.bounds = low, high
     shown = _map(where_, outside, array, low)
-    least, greatest = (_fold(kind, shown) for kind in ("min", "max"))
+    least, greatest = (_fold(fold, shown) for fold in (MIN, MAX))
     worst = _map(where_, _map(less, least, low), least, greatest)
-    count = _fold("sum", cast(device, outside, int32))
+    count = _fold(SUM, cast(device, outside, int32))
     record = _joined([count, cast(device, worst, int32)], axis=1)
     return wrap(inside), Suspect(record, Check(allowed.error, place, dtype is uint32))
 
@@ -55,7 +56,7 @@ def settled(suspects: Sequence[Suspect], records: Array) -> tuple[Faults, Array,
     """Return what tells of the checks, the new records, and whether some check failed (0-d)."""
     fresh = _joined([s.record for s in suspects], axis=0)
     counts = fresh.layout.slice((0, 0), (len(suspects), 1), (1, 1))
-    before, failed = (_map(greater, _fold("max", x.view(counts)), 0) for x in (records, fresh))
+    before, failed = (_map(greater, _fold(MAX, x.view(counts)), 0) for x in (records, fresh))
     noted = _map(where_, before.view(before.layout.expand(fresh.shape)), records, fresh)
     return Faults(records, [s.check for s in suspects]), noted, failed.view(Layout.dense(()))
 
@@ -71,11 +72,11 @@ def _either(a: Array, b: Array) -> Array:
     return _map(logical_or, a, b)
 
 
-def _fold(kind: str, x: Array) -> Array:
+def _fold(fold: Fold, x: Array) -> Array:
     """Return a reduction over all axes, of shape (1, 1)."""
     axes = tuple(range(len(x.shape)))
     device = x.storage.device
-    out = device.reduce(kind, x, axes, x.dtype) if axes else x
+    out = device.reduce(fold, x, axes, x.dtype) if axes else x
     return out.view(Layout((1, 1), (1, 1), out.layout.offset))
 
 

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from ..backends.array import Storage
 from ..backends.base import Device
-from .interpret import Draw, Interpreter
+from ..backends.families import Draw
+from .interpret import Interpreter
 from .ir import Program
 from .limits import Limits
 from .lower import numpy
@@ -63,8 +64,9 @@ def build(
         left_out |= set(numpy.WITHOUT)
         return numpy.NumpyExecutor(simplify(program, numpy.LIMITS, left_out, note), device)
     # Imported where there is a WebGPU device, and so wgpu.
-    from ..backends.webgpu.kernels import WebGpuDevice
-    from .lower.webgpu import WebGpuExecutor, limits_of
+    from ..backends.webgpu.eager import WebGpuDevice
+    from .lower.webgpu import limits_for
+    from .run.webgpu import WebGpuExecutor
 
     assert isinstance(device, WebGpuDevice)
-    return WebGpuExecutor(simplify(program, limits_of(device), left_out, note), device)
+    return WebGpuExecutor(simplify(program, limits_for(device.facts), left_out, note), device)

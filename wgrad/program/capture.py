@@ -33,7 +33,6 @@ from .finish import (
     bound_steps,
     make_program,
     shifted,
-    step_account,
 )
 from .grads import KIND, Touched, entry_state
 from .ir import Program
@@ -281,7 +280,7 @@ class Capture:
             Same(x.of) if isinstance(x, Source) and x.kind == "object" else x for x in self._specs
         ]
         return {
-            "an operation": list(map(step_account, self._steps)),
+            "an operation": [step.account for step in self._steps],
             "a tensor that it uses": inputs,
             "a generator that it draws from": [
                 ("global" if is_global else g, n) for g, is_global, n in self._generators
@@ -638,7 +637,7 @@ class _NoHistory(Op):
         )
 
     def push(self, call: Any, tangents: Any) -> Tensor | None:
-        raise NotImplementedError  # no listener hears of it
+        raise NotImplementedError  # nor does an interpreter
 
 
 _no_history = _NoHistory("compile", (lambda: None,))

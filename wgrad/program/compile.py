@@ -15,7 +15,7 @@ from contextvars import copy_context
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from .. import forking, tape
-from ..backends.events import held
+from ..backends.events import WATCHERS, held
 from ..backends.tracing import tracing
 from ..core import interpreters
 from ..devices import default_device
@@ -120,7 +120,12 @@ class Compiled(Generic[P, R]):
                         break  # the function itself raises what there is to raise
                     self._traced = 0
                     with interrupts_wait():
-                        return capture.replay(leaves)
+                        if not WATCHERS:
+                            return capture.replay(leaves)
+                        with held() as release:  # observers may run programs that share memory
+                            replayed = capture.replay(leaves)
+                        release()
+                        return replayed
             else:
                 if not signature.is_plain:
                     try:

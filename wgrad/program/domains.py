@@ -13,7 +13,7 @@ from math import prod
 from ..backends.array import Number, kept_shape, reduced_shape
 from ..layout import Layout, Shape, compose
 from .graph import Graph
-from .ir import Ref
+from .slots import Ref
 
 Inputs = tuple[Ref | Number, ...]
 Seen = tuple[Graph, Inputs]

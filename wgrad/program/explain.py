@@ -16,12 +16,15 @@ from math import prod
 from typing import Any
 
 from ..backends.base import Device
+from ..backends.families import InPlace, Map, Matmul, Reduce, Scan, ScatterAdd
+from ..backends.fold import Fold
 from ..layout import Layout
 from .build import Executor, History
-from .graph import Fold, Graph
-from .ir import Program, Ref, Step
+from .graph import Graph
+from .ir import Batch, Fused, Product, Program, Step
 from .plan import Plan
 from .plan import nbytes as slot_bytes
+from .slots import Ref
 
 
 @dataclass(frozen=True)
@@ -107,9 +110,10 @@ def explain(executor: Executor, history: History, device: Device) -> Explanation
     plan: Plan = getattr(executor, "plan", Plan({}, ()))  # the interpreter has none
     launched: Counter[int] = Counter()
     groups: Counter[int] = Counter()
-    for d in getattr(executor, "dispatches", ()):
-        launched[d.position] += 1
-        groups[d.position] += d.groups
+    launches = getattr(executor, "launches", None)
+    for x in launches.launches if launches is not None else ():
+        launched[x.step] += 1
+        groups[x.step] += x.groups
     kernels = [
         _kernel(step, plan, device, launched[i], groups[i]) for i, step in enumerate(program.steps)
     ]
@@ -144,7 +148,7 @@ def peak_of(program: Program, device: Device, eager: bool = True) -> int:
     for i, step in enumerate(program.steps):
         last |= dict.fromkeys((home[slot] for slot in step.reads()), i)
         for out in step.outs:
-            if eager and step.kind in ("write", "scatter"):
+            if eager and isinstance(step.work, InPlace):
                 home[out.index] = home[next(step.refs()).slot]
                 fresh.discard(out.index)
             else:
@@ -182,23 +186,22 @@ def _kernel(step: Step, plan: Plan, device: Device, launched: int, groups: int) 
 
 def operations(step: Step) -> int:
     """Return the arithmetic of a step."""
-    if step.kind == "batch":
-        return sum(map(operations, step.params["parts"]))
-    if step.kind == "fused":
-        return _graph_operations(step.params["graph"], step.inputs)
-    if step.kind == "matmul":
-        a, b = step.inputs[:2]
-        assert isinstance(a, Ref) and isinstance(b, Ref)
-        epilogue: Graph | None = step.params.get("epilogue")
-        after = 0
-        if epilogue is not None:
-            after = _graph_operations(epilogue, (0, *step.inputs[2:]))
-        columns = b.layout.shape[step.params["lead"] + step.params["inner"] :]
-        return 2 * a.layout.size * prod(columns) + after
-    if step.kind == "map":
-        return step.out.size
-    if step.kind in ("reduce", "scan", "scatter_add"):
-        return max(ref.layout.size for ref in step.refs())
+    match step.work:
+        case Batch(parts):
+            return sum(map(operations, parts))
+        case Fused(graph):
+            return _graph_operations(graph, step.inputs)
+        case Matmul(lead, inner) as work:
+            a, b = step.inputs[:2]
+            assert isinstance(a, Ref) and isinstance(b, Ref)
+            after = 0
+            if isinstance(work, Product):
+                after = _graph_operations(work.graph, (0, *step.inputs[2:]))
+            return 2 * a.layout.size * prod(b.layout.shape[lead + inner :]) + after
+        case Map():
+            return step.out.size
+        case Reduce() | Scan() | ScatterAdd():
+            return max(ref.layout.size for ref in step.refs())
     return 0
 
 

@@ -15,11 +15,12 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ..backends.array import Storage
-from ..backends.tracing import Live
+from ..backends.families import Copy
 from ..core import Node, Value
 from ..layout import Layout
 from ..tensor import Tensor
-from .ir import Program, Ref, Slot, Step
+from .ir import Program, Step
+from .slots import Ref, Slot
 from .trace import Tracer
 from .watch import Watch
 
@@ -199,7 +200,7 @@ def make_program(
         if slot in taken:
             source = memory[slot]
             copied = program.new_slot(source.shape, source.dtype)
-            program.steps.append(Step("copy", (source.whole(),), (copied,)))
+            program.steps.append(Step(Copy(), (source.whole(),), (copied,)))
             slot = copied.index
         taken.add(slot)
         return slot
@@ -211,24 +212,10 @@ def make_program(
     return program
 
 
-def number_account(x: Any) -> Any:
-    """Return what equal numbers have in common, for 0.0 == -0.0 == False."""
-    return ("live", x.call) if isinstance(x, Live) else (type(x), repr(x))
-
-
-def step_account(step: Step) -> Any:
-    """Return what equal steps have in common, hashable."""
-    inputs = tuple([x if isinstance(x, Ref) else number_account(x) for x in step.inputs])
-    params = tuple(
-        [(k, number_account(v) if k == "value" else v) for k, v in sorted(step.params.items())]
-    )
-    return step.kind, inputs, step.outs, params
-
-
 def program_account(program: Program) -> Any:
     """Return what programs have in common that one executor can run."""
     return (
-        tuple(map(step_account, program.steps)),
+        tuple([step.account for step in program.steps]),
         tuple(program.inputs),
         program.outputs,
         tuple(program.updates.items()),

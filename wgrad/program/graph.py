@@ -13,20 +13,10 @@ from functools import cached_property
 from typing import NamedTuple
 
 from ..backends.array import Body, Number, kept_shape, reduced_shape
+from ..backends.fold import Fold
 from ..dtypes import DType
 from ..layout import Layout, Shape
-from .ir import Ref
-
-
-@dataclass(frozen=True)
-class Fold:
-    """A reduction over the graph's axes; `kind` is one of the backends' REDUCTIONS."""
-
-    kind: str
-
-    @property
-    def name(self) -> str:
-        return self.kind
+from .slots import Ref
 
 
 @dataclass(frozen=True)

@@ -1,82 +1,133 @@
 """Program: a flat list of device work over slots, with no control flow and no Python in it.
 
 A slot is a contiguous piece of memory that exactly one step writes, or an input. A step reads
-views of slots (`Ref`). It is named after the device method that does its work, or it is "fused":
-several of them as one `Graph` (graph.py). Passes are functions from program to program.
+views of slots (`Ref`). Its work is a family of the device's (backends/families.py), or one of those
+here, which several of them become. Passes are functions from program to program.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
-from ..backends.array import Number
-from ..backends.tracing import Live
+from ..backends.array import Array, Number
+from ..backends.base import Device
+from ..backends.families import Draw, Family, Matmul, Operands, Random, number_key
 from ..dtypes import DType
 from ..layout import Layout, Shape
+from .evaluate import run_graph
+from .graph import Graph
+from .listing import graph_lines, shown_input, shown_slot
+from .slots import Ref, Slot
+
+Inputs = tuple[Ref | Number, ...]
 
 
-@dataclass(frozen=True)
-class Slot:
-    """Memory for the elements of a dense `shape`."""
+@dataclass(frozen=True, eq=False)
+class Fused(Family):
+    """A graph over the inputs: what several ops make as one kernel."""
 
-    index: int
-    shape: Shape
-    dtype: DType
+    method = "fused"
+    factors: ClassVar[int] = 0  # inputs before those of the graph
+    graph: Graph
 
     @property
-    def size(self) -> int:
-        """The number of elements."""
-        return Layout.dense(self.shape).size
+    def name(self) -> str:
+        return self.graph.name
 
-    def whole(self) -> Ref:
-        """Return the view that shows all of it."""
-        return Ref(self.index, Layout.dense(self.shape), self.dtype)
-
-    def __str__(self) -> str:
-        return f"%{self.index}:{self.dtype.name}{list(self.shape)}"
+    def run(self, device: Device, operands: Operands) -> list[Array]:
+        return run_graph(device, self.graph, operands)
 
 
-@dataclass(frozen=True)
-class Ref:
-    """A typed view of a slot."""
+@dataclass(frozen=True, eq=False)
+class Product(Matmul):
+    """A matrix product of two inputs, and a graph over that and the other inputs."""
 
-    slot: int
-    layout: Layout
-    dtype: DType
+    factors: ClassVar[int] = 2
+    graph: Graph
 
-    def whole(self) -> bool:
-        """Whether the view is contiguous from the slot's first element."""
-        return self.layout.contiguous and self.layout.offset == 0
+    @property
+    def name(self) -> str:
+        return f"matmul {self.graph.name}"
 
-    def __str__(self) -> str:
-        view = "" if self.whole() else f" strides {self.layout.strides} from {self.layout.offset}"
-        return f"%{self.slot}:{self.dtype.name}{list(self.layout.shape)}{view}"
+    def run(self, device: Device, operands: Operands) -> list[Array]:
+        (product,) = super().run(device, operands)
+        whole = product.view(Layout.dense(self.graph.shape))
+        return run_graph(device, self.graph, [whole, *operands[2:]])
+
+
+@dataclass(frozen=True, eq=False)
+class Batch(Family):
+    """Several independent steps in one dispatch; their inputs, and outputs, one after the other."""
+
+    method = "batch"
+    parts: tuple[Step, ...]
+
+    @property
+    def name(self) -> str:
+        return " | ".join(part.name for part in self.parts)
+
+    def run(self, device: Device, operands: Operands) -> list[Array]:
+        made: list[Array] = []
+        rest = iter(operands)
+        for part in self.parts:
+            made += part.work.run(device, [next(rest) for _ in part.inputs])
+        return made
+
+
+@dataclass(frozen=True, eq=False)
+class Draws(Family):
+    """Random numbers of a generator, by its place among the program's, that each run draws anew."""
+
+    method = "random"
+    kind: str
+    generator: int
+    offset: int
+    shape: Shape
+
+    @property
+    def name(self) -> str:
+        return self.kind
+
+    def now(self, draw: Draw) -> Random:
+        return Random(self.kind, *draw(self.generator, self.offset), self.shape)
+
+    def unseeded(self) -> Random:
+        """Return the same work where it does not matter which numbers it makes."""
+        return self.now(lambda generator, offset: ((0, 0), 0))
+
+    def result(self, operands: Operands) -> tuple[Shape, DType]:
+        return self.unseeded().result(operands)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One piece of device work: `kind` says which, `params` are its other arguments.
+    """One piece of device work over views of slots, and numbers, into slots of its own.
 
-    "map", "reduce", "scan", "matmul", "place", "gather", "scatter_add", "argsort", "searchsorted",
-    "copy", "full" and "random" are the device methods. "write" and "scatter" are functional here:
-    their first input is a whole slot, and the others are placed into the view `params["target"]` of
-    a copy of it. "fused" computes `params["graph"]`, and "matmul" may have a graph over its product
-    too, under "epilogue". "batch" is several independent steps, `params["parts"]`, in one dispatch.
+    Of work that is done in place elsewhere the first input is a whole slot, and left as it is.
     """
 
-    kind: str
-    inputs: tuple[Ref | Number, ...]
+    work: Family
+    inputs: Inputs
     outs: tuple[Slot, ...]
-    params: dict[str, Any] = field(default_factory=dict)
 
     @property
     def out(self) -> Slot:
         """The only output."""
         (out,) = self.outs
         return out
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether it is a graph over its inputs."""
+        return type(self.work) is Fused
+
+    @property
+    def graph(self) -> Graph:
+        """The graph of a fused step; passes ask hundreds of thousands of times."""
+        return self.work.graph  # type: ignore[attr-defined]  # others have none
 
     def refs(self) -> Iterator[Ref]:
         """Iterate over the views that are read."""
@@ -103,32 +154,31 @@ class Step:
         """The place of each different input of a fused step, by its `operand_key`."""
         found: dict[Any, int] = {}
         for i, x in enumerate(self.inputs):
-            found.setdefault(operand_key(x, self.params["graph"], i), i)
+            found.setdefault(operand_key(x, self.graph, i), i)
         return found
 
     @property
     def name(self) -> str:
         """What it does, in the words of its ops."""
-        if self.kind == "map":
-            return self.params["body"].name
-        if self.kind in ("reduce", "random"):
-            return self.params["kind"]
-        if self.kind == "scan":
-            return f"cumulative {self.params['kind']}"
-        if self.kind == "fused":
-            return str(self.params["graph"].name)
-        if self.kind == "matmul" and self.params.get("epilogue") is not None:
-            return f"matmul {self.params['epilogue'].name}"
-        if self.kind == "batch":
-            return " | ".join(part.name for part in self.params["parts"])
-        return self.kind
+        return self.work.name
+
+    @property
+    def account(self) -> Any:
+        """What equal steps have in common, hashable, where 0.0, -0.0 and False differ."""
+        inputs = tuple([x if isinstance(x, Ref) else number_key(x) for x in self.inputs])
+        return self.work, inputs, self.outs
 
     def __str__(self) -> str:
-        extra = {k: v for k, v in self.params.items() if k in ("axes", "axis", "value", "target")}
-        notes = "".join(f", {k}={v!r}" for k, v in extra.items())
+        notes = "".join(f", {k}={v!r}" for k, v in self.work.notes.items())
         outs = ", ".join(map(str, self.outs))
-        name = self.name if self.name.startswith(self.kind) else f"{self.kind} {self.name}"
-        return f"{outs} = {name}({', '.join(map(str, self.inputs))}{notes})"
+        method, name = self.work.method, self.name
+        title = name if name.startswith(method) else f"{method} {name}"
+        return f"{outs} = {title}({', '.join(map(str, self.inputs))}{notes})"
+
+
+def fused(graph: Graph, inputs: Sequence[Ref | Number], outs: tuple[Slot, ...]) -> Step:
+    """Return the step that computes a graph."""
+    return Step(Fused(graph), tuple(inputs), outs)
 
 
 @dataclass
@@ -172,17 +222,35 @@ class Program:
         return {slot.index: slot for slot in (*self.inputs, *made)}
 
     def __str__(self) -> str:
-        from .listing import listing  # which knows graphs too
+        lines = ["inputs " + ", ".join(map(shown_slot, self.inputs))]
+        for step in self.steps:
+            lines += step_lines(step)
+        if self.updates:
+            pairs = (f"%{new} -> %{old}" for old, new in self.updates.items())
+            lines.append("update " + ", ".join(pairs))
+        if self.outputs:
+            lines.append("return " + ", ".join(f"%{i}" for i in self.outputs))
+        return "\n".join(lines)
 
-        return listing(self)
+
+def step_lines(step: Step) -> list[str]:
+    """Return the lines of one step: its outputs, its inputs by letter, its statements."""
+    outs = ", ".join(map(shown_slot, step.outs))
+    match step.work:
+        case Fused(graph):
+            return [f"{outs} = fused", *graph_lines(graph, step.inputs, step.outs)]
+        case Batch(parts):
+            lines = [line for part in parts for line in step_lines(part)]
+            return [f"batch of {len(parts)}", *("    " + line for line in lines)]
+        case Product(graph=graph):
+            a, b = step.inputs[:2]
+            head = f"{outs} = matmul({shown_input(a)}, {shown_input(b)})"
+            return [head, *graph_lines(graph, ["the product", *step.inputs[2:]], step.outs)]
+    words = [*map(shown_input, step.inputs), *(f"{k}={v}" for k, v in step.work.notes.items())]
+    return [f"{outs} = {step.name}({', '.join(words)})"]
 
 
-def number_key(x: Any) -> Any:
-    """Return what equal numbers have in common: type and digits, for 0.0 == -0.0 == 0."""
-    return type(x), id(x) if isinstance(x, Live) else repr(x)
-
-
-def operand_key(x: Ref | Number, graph: Any, i: int) -> Any:
+def operand_key(x: Ref | Number, graph: Graph, i: int) -> Any:
     """Return what operand `i` of a graph has in common with others that can take its place."""
     if not isinstance(x, Ref):
         return number_key(x), graph.dtypes[i]

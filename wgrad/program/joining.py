@@ -16,9 +16,10 @@ from ..dtypes import DType
 from ..layout import Layout
 from .domains import Seen, as_elements, as_rows, reshaped, row_view, seen_through
 from .graph import Graph, Statement
-from .ir import Program, Ref, Slot, Step, operand_key
+from .ir import Program, Step, fused, operand_key
 from .limits import Limits
 from .ordering import Order
+from .slots import Ref, Slot
 
 PRODUCT = -1  # the slot that stands for a matmul's product in the graph over it
 
@@ -43,7 +44,7 @@ class Joiner:
         """
         for first in self.program.steps:
             step: Step | None = first
-            while step is not None and step in self.order and step.kind == "fused":
+            while step is not None and step in self.order and step.is_fused:
                 step = grown(self, step)
         return self.done()
 
@@ -58,7 +59,7 @@ class Joiner:
 
         It is what `fits` asks of the joined step, before they are joined, which costs more.
         """
-        first, second = a.params["graph"], b.params["graph"]
+        first, second = a.graph, b.graph
         if len(first.statements) + len(second.statements) > self.limits.statements:
             return False
         sets = b.reads(), a.reads(), b.writes(), needed
@@ -150,7 +151,7 @@ def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> 
         *(r.moved(later) for r in second.results),
     ]
     graph = Graph(shape, axes, tuple(operands.dtypes), statements, tuple(results))
-    both = Step("fused", tuple(operands.inputs), tuple(outs), {"graph": graph})
+    both = fused(graph, operands.inputs, tuple(outs))
     vars(both)["operands"] = operands.places  # which it would find out anew
     return both
 
@@ -187,8 +188,8 @@ class _Operands:
 
 def _one_domain(a: Step, b: Step) -> tuple[Seen, Seen] | None:
     """Return both graphs over one domain: that of whichever has folds, else b's, else a's."""
-    x: Seen = (a.params["graph"], a.inputs)
-    y: Seen = (b.params["graph"], b.inputs)
+    x: Seen = (a.graph, a.inputs)
+    y: Seen = (b.graph, b.inputs)
     flip = bool(x[0].axes) and not y[0].axes
     if flip:
         x, y = y, x
@@ -209,14 +210,14 @@ def _one_domain(a: Step, b: Step) -> tuple[Seen, Seen] | None:
 
 def _pulled(a: Step, b: Step, needed: frozenset[int]) -> tuple[Seen, Seen] | None:
     """Return an elementwise `a` computed where `b` reads it, if `b` does so through one view."""
-    graph: Graph = b.params["graph"]
+    graph: Graph = b.graph
     views = {ref.layout for ref in b.refs() if ref.slot in a.writes()}
-    if needed or len(views) != 1 or len(a.outs) != 1 or a.params["graph"].axes:
+    if needed or len(views) != 1 or len(a.outs) != 1 or a.graph.axes:
         return None
     (view,) = views
     if view.size > a.out.size:
         return None  # it would be computed again and again
-    found = seen_through(a.params["graph"], a.inputs, view)
+    found = seen_through(a.graph, a.inputs, view)
     if found is None:
         return None
     seen, inputs = found
@@ -231,8 +232,7 @@ def _pulled(a: Step, b: Step, needed: frozenset[int]) -> tuple[Seen, Seen] | Non
 
 def fits(step: Step, limits: Limits) -> bool:
     """Whether one kernel may hold the step."""
-    graph: Graph = step.params["graph"]
-    if len(graph.statements) > limits.statements:
+    if len(step.graph.statements) > limits.statements:
         return False
     if len(step.inputs) > limits.numbers:  # else no more of them are numbers
         numbers = sum(not isinstance(x, Ref) for x in step.inputs)

@@ -28,7 +28,7 @@ class Limits:
     threads: int = 256
     # A scatter of one index a row is a comparison at every element, which fuses.
     scatters_compare: bool = True
-    # Products of many floats are more than a float on the way: by kernels that only do that.
-    folds_products: bool = False
+    # Folds that no float holds on the way (products of many): by kernels that only do that.
+    folds_wide: bool = False
     # Placing so few pieces side by side is a choice at every element, which fuses.
     pieces: int = 12

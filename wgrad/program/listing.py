@@ -1,4 +1,4 @@
-"""Programs as text: a line for each step, and one for each statement of a fused step."""
+"""Parts of programs as text: slots, views, and a line for each statement of a graph."""
 
 from __future__ import annotations
 
@@ -7,41 +7,7 @@ from collections.abc import Sequence
 from ..backends.array import OPERANDS, Number
 from ..backends.tracing import Live
 from .graph import Graph
-from .ir import Program, Ref, Slot, Step
-
-
-def listing(program: Program) -> str:
-    """Return a program for people to read."""
-    lines = ["inputs " + ", ".join(map(shown_slot, program.inputs))]
-    for step in program.steps:
-        lines += step_lines(step)
-    if program.updates:
-        pairs = (f"%{new} -> %{old}" for old, new in program.updates.items())
-        lines.append("update " + ", ".join(pairs))
-    if program.outputs:
-        lines.append("return " + ", ".join(f"%{i}" for i in program.outputs))
-    return "\n".join(lines)
-
-
-def step_lines(step: Step) -> list[str]:
-    """Return the lines of one step: its outputs, its inputs by letter, its statements."""
-    outs = ", ".join(map(shown_slot, step.outs))
-    if step.kind == "fused":
-        return [f"{outs} = fused", *_graph(step.params["graph"], step.inputs, step.outs)]
-    if step.kind == "batch":
-        lines = [f"batch of {len(step.params['parts'])}"]
-        for part in step.params["parts"]:
-            lines += ["    " + line for line in step_lines(part)]
-        return lines
-    epilogue: Graph | None = step.params.get("epilogue")
-    if epilogue is not None:
-        a, b = step.inputs[:2]
-        head = f"{outs} = matmul({shown_input(a)}, {shown_input(b)})"
-        inputs: list[Ref | Number | str] = ["the product", *step.inputs[2:]]
-        return [head, *_graph(epilogue, inputs, step.outs)]
-    notes = {k: v for k, v in step.params.items() if k in ("axes", "axis", "value", "target")}
-    words = [*map(shown_input, step.inputs), *(f"{k}={v}" for k, v in notes.items())]
-    return [f"{outs} = {step.name}({', '.join(words)})"]
+from .slots import Ref, Slot
 
 
 def shown_slot(slot: Slot) -> str:
@@ -61,7 +27,10 @@ def shown_input(x: Ref | Number | str) -> str:
     return f"%{x.slot}{list(layout.shape)}{view}{start}"
 
 
-def _graph(graph: Graph, inputs: Sequence[Ref | Number | str], outs: Sequence[Slot]) -> list[str]:
+def graph_lines(
+    graph: Graph, inputs: Sequence[Ref | Number | str], outs: Sequence[Slot]
+) -> list[str]:
+    """Return the lines of a graph: its domain, its inputs by letter, its statements."""
     axes = f", folded over axes {list(graph.axes)}" if graph.axes else ""
     lines = [f"    over {list(graph.shape)}{axes}"]
     names = [_letter(i) for i in range(len(inputs))]

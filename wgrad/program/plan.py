@@ -9,15 +9,18 @@ are updated in place.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ..backends.base import Device
+from ..backends.families import InPlace
 from ..layout import Layout
 from .domains import row_view
 from .graph import Graph
 from .interpret import last_uses
-from .ir import Program, Ref, Slot, Step
+from .ir import Batch, Fused, Product, Program, Step
+from .slots import Ref, Slot
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,10 @@ class Place:
 
     "input": the memory of input `index`. "swap": memory that is fresh in every run and then
     becomes that of input `index`. "output": fresh memory, handed out. "block": a kept block.
+    "constant": data that a device's kernels read.
     """
 
-    kind: Literal["input", "swap", "output", "block"]
+    kind: Literal["input", "swap", "output", "block", "constant"]
     index: int
 
 
@@ -56,7 +60,7 @@ def plan_memory(program: Program, device: Device, settled: int = 0) -> Plan:
     places |= {slot: Place("output", i) for i, slot in enumerate(program.outputs)}
     target = {new: old for old, new in program.updates.items()}
     last_read = {slot: i for i, step in enumerate(program.steps) for slot in step.reads()}
-    blocks = _Blocks()
+    blocks = Blocks()
     for i, (step, dying) in enumerate(zip(program.steps, last_uses(program), strict=True)):
         taken: set[int] = set()
         for out in step.outs:
@@ -89,11 +93,11 @@ def plan_memory(program: Program, device: Device, settled: int = 0) -> Plan:
     return Plan(places, tuple(blocks.sizes))
 
 
-class _Blocks:
+class Blocks:
     """Blocks of memory, and which of them are free."""
 
-    def __init__(self) -> None:
-        self.sizes: list[int] = []
+    def __init__(self, taken: Sequence[int] = ()) -> None:
+        self.sizes = list(taken)  # of which none is free yet
         self._free: list[tuple[int, int, int]] = []  # by size, then the one freed first
         self._count = 0
 
@@ -125,26 +129,25 @@ def may_overwrite(step: Step, old: Slot, out: Slot) -> bool:
     """Whether `step` may write `out` into the memory of `old`, which it may be reading."""
     if (old.size, old.dtype) != (out.size, out.dtype):
         return False
-    if step.kind == "batch":
+    work = step.work
+    if isinstance(work, Batch):
         return all(
             may_overwrite(part, old, out)
             if out.index in part.writes()
             else old.index not in part.reads()
-            for part in step.params["parts"]
+            for part in work.parts
         )
     if old.index not in step.reads():
         return True
-    if step.kind in ("write", "scatter"):
+    if isinstance(work, InPlace):
         base, *placed = step.refs()
         return base.slot == old.index and all(x.slot != old.index for x in placed)
-    if step.kind == "fused":
-        return _aligned(step.params["graph"], step.inputs, step, old, out)
-    if step.kind == "matmul" and step.params.get("epilogue") is not None:
-        factors = {x.slot for x in step.inputs[:2] if isinstance(x, Ref)}
-        inputs = (0, *step.inputs[2:])
-        return old.index not in factors and _aligned(
-            step.params["epilogue"], inputs, step, old, out
-        )
+    if isinstance(work, (Fused, Product)):
+        factors, inputs = step.inputs[: work.factors], step.inputs[work.factors :]
+        if any(isinstance(x, Ref) and x.slot == old.index for x in factors):
+            return False
+        operands = (0, *inputs) if factors else inputs  # the product is no memory
+        return _aligned(work.graph, operands, step, old, out)
     return False
 
 

@@ -18,22 +18,15 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..backends.array import (
-    Array,
-    Body,
-    Number,
-    Storage,
-    batch_gather_shape,
-    product_shape,
-    reduced_shape,
-)
+from ..backends import families
+from ..backends.array import Array, Number, Storage
 from ..backends.base import Device
 from ..backends.faults import Faults
 from ..backends.tracing import UNBACKED, Live, traced_by
 from ..backends.varying import Varying
 from ..core import Node, Value, caller, place
-from ..core.batched import memory
-from ..dtypes import DType, bool_, float32, int32, rounded, uint32
+from ..core.batched import everything, memory
+from ..dtypes import DType, bool_, int32
 from ..errors import TraceError
 from ..interrupts import whole
 from ..layout import Layout, Shape
@@ -42,7 +35,8 @@ from ..ops.indexing import Allowed, checked, outlier
 from ..ops.intervals import union
 from .bounded import Suspect, bounded, settled
 from .grads import Touched
-from .ir import Ref, Slot, Step
+from .ir import Draws, Step
+from .slots import Ref, Slot
 
 Origin = Any  # what `caller` returns
 
@@ -202,22 +196,14 @@ class Tracer:
         """Return a view as the program sees it."""
         return Ref(self.slot_of(x), x.layout, x.dtype)
 
-    def _add(
-        self,
-        device: Device,
-        kind: str,
-        inputs: Sequence[Array | Number],
-        shape: Shape,
-        dtype: DType,
-        /,
-        **params: Any,
-    ) -> Array:
+    def _add(self, device: Device, work: families.Family, operands: families.Operands) -> Array:
         self._one_device(device)
-        refs = tuple([self.ref(x) if isinstance(x, Array) else _fixed(x) for x in inputs])
+        refs = tuple([self.ref(x) if isinstance(x, Array) else _fixed(x) for x in operands])
+        shape, dtype = work.result(operands)
         layout = Layout.dense(shape)
         storage = device.unbacked(layout.size)
         slot = self.made[storage] = self.new_slot(dtype)
-        self.steps.append(Step(kind, refs, (Slot(slot, shape, dtype),), params))
+        self.steps.append(Step(work, refs, (Slot(slot, shape, dtype),)))
         self.origins.append(caller())
         return Array(storage, layout, dtype)
 
@@ -253,107 +239,41 @@ class Tracer:
 
     def number(self, device: Device, x: Varying, dtype: DType) -> Array:
         """Return a number that each run reads anew as an array without axes."""
-        return self._add(device, "full", (), (), dtype, value=x.live())
+        return self._add(device, families.Full((), x.live(), dtype), ())
 
-    def full(self, device: Device, shape: Shape, value: Number, dtype: DType) -> Array:
-        return self._add(device, "full", (), shape, dtype, value=rounded(value, dtype))
-
-    def map(
-        self,
-        device: Device,
-        body: Body,
-        operands: Sequence[Array | Number],
-        dtypes: Sequence[DType],
-        shape: Shape,
-        dtype: DType,
-    ) -> Array:
-        return self._add(device, "map", operands, shape, dtype, body=body, dtypes=tuple(dtypes))
-
-    def reduce(self, device: Device, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
-        shape = reduced_shape(x.shape, axes)
-        return self._add(device, "reduce", (x,), shape, dtype, kind=kind, axes=axes)
-
-    def scan(self, device: Device, kind: str, x: Array, axis: int, back: bool) -> Array:
-        return self._add(device, "scan", (x,), x.shape, x.dtype, kind=kind, axis=axis, back=back)
-
-    def matmul(
-        self, device: Device, a: Array, b: Array, lead: int | None = None, inner: int = 1
-    ) -> Array:
-        lead = len(a.shape) - 2 if lead is None else lead
-        shape = product_shape(a.shape, b.shape, lead, inner)
-        return self._add(device, "matmul", (a, b), shape, a.dtype, lead=lead, inner=inner)
-
-    def copy(self, device: Device, x: Array) -> Array:
-        return self._follow(self._add(device, "copy", (x,), x.shape, x.dtype), (x,))
-
-    def place(
-        self,
-        device: Device,
-        pieces: Sequence[Array],
-        targets: Sequence[Layout],
-        shape: Shape,
-        fill: Number | None,
-    ) -> Array:
-        dtype = pieces[0].dtype
-        out = self._add(device, "place", pieces, shape, dtype, targets=tuple(targets), fill=fill)
-        around = None if fill is None or not dtype.is_integer else (int(fill), int(fill))
-        return self._follow(out, pieces, around)
-
-    def gather(self, device: Device, x: Array, index: Array, axis: int) -> Array:
-        out = self._add(device, "gather", (x, index), index.shape, x.dtype, axis=axis)
-        return self._follow(out, (x,), whole=False)
-
-    def scatter_add(
-        self, device: Device, index: Array, values: Array, axis: int, size: int
-    ) -> Array:
-        shape = batch_gather_shape(index, axis, size)
-        return self._add(
-            device, "scatter_add", (index, values), shape, values.dtype, axis=axis, size=size
-        )
-
-    def argsort(self, device: Device, x: Array, axis: int, descending: bool) -> Array:
-        return self._add(device, "argsort", (x,), x.shape, int32, axis=axis, descending=descending)
-
-    def searchsorted(self, device: Device, x: Array, values: Array, right: bool) -> Array:
-        return self._add(device, "searchsorted", (x, values), values.shape, int32, right=right)
-
-    def random(
-        self, device: Device, kind: str, key: tuple[int, int], counter: int, shape: Shape
-    ) -> Array:
-        generator, offset = self._drawing
-        dtype = uint32 if kind == "bits" else float32
-        return self._add(
-            device, "random", (), shape, dtype, kind=kind, generator=generator, offset=offset
-        )
-
-    def write(self, device: Device, target: Array, x: Array) -> None:
-        base = target.view(Layout.dense((target.storage.size,)))
-        out = self._add(device, "write", (base, x), base.shape, target.dtype, target=target.layout)
-        layout = target.layout
-        whole = layout.contiguous and layout.size == target.storage.size
-        self._set_slot(target, self.made[out.storage], x if whole else None)
-
-    def scatter(
-        self, device: Device, target: Array, index: Array, values: Array, axis: int
-    ) -> None:
-        base = target.view(Layout.dense((target.storage.size,)))
-        inputs, layout = (base, index, values), target.layout
-        out = self._add(
-            device, "scatter", inputs, base.shape, target.dtype, target=layout, axis=axis
-        )
-        self._set_slot(target, self.made[out.storage], None)
+    def noted(
+        self, device: Device, work: families.Family, operands: families.Operands
+    ) -> Array | None:
+        """Write down work of a kernel family, and return its result unless it is in place."""
+        if isinstance(work, families.Random):
+            work = Draws(work.kind, *self._drawing, work.shape)
+        out = self._add(device, work, operands)
+        if isinstance(work, families.InPlace):
+            layout, (target, *values) = work.target, operands
+            whole = layout.contiguous and layout.size == target.storage.size
+            moved = values[0] if whole and isinstance(work, families.Write) else None
+            self._set_slot(target, self.made[out.storage], moved)
+            return None
+        if isinstance(work, families.Copy):
+            self._follow(out, operands)
+        elif isinstance(work, families.Gather):
+            self._follow(out, operands[:1], whole=False)
+        elif isinstance(work, families.Place):
+            around = None if work.fill is None or not out.dtype.is_integer else int(work.fill)
+            self._follow(out, operands, None if around is None else (around, around))
+        return out
 
     def replace(self, device: Device, target: Array, fresh: Array) -> None:
         whole = target.layout.contiguous and target.layout.size == target.storage.size
         if whole and fresh.layout.contiguous and fresh.storage.size == fresh.layout.size:
             self._set_slot(target, self.slot_of(fresh), fresh)
         else:
-            self.write(device, target, fresh)
+            self.noted(device, *families.Write.of(target, fresh))
 
     # What other modules tell.
     def _root(self, x: Array) -> Roots | None:
         """Return where the values of `x` come from, if from outside; else None."""
-        storage = x.storage
+        storage = memory(x)
         if storage in self.made or storage in self.current:
             return self._roots.get(storage)
         return Roots((x,), None, True)
@@ -364,10 +284,10 @@ class Tracer:
         pieces: Sequence[Array],
         static: tuple[int, int] | None = None,
         whole: bool = True,
-    ) -> Array:
+    ) -> None:
         """Remember where the values of `out` come from: those of pieces, all of them if `whole`."""
         if not out.dtype.is_integer:
-            return out
+            return
         arrays: list[Array] = []
         for x in pieces:
             roots, known = self._root(x), self.own_bounds(x)
@@ -376,11 +296,10 @@ class Tracer:
                 whole = whole and roots.whole
                 known = roots.static
             elif known is None and x.layout.size:
-                return out
+                return
             static = known if static is None else union(static, known or static)
         if arrays:
             self._roots[out.storage] = Roots(tuple(dict.fromkeys(arrays)), static, whole)
-        return out
 
     @whole
     def checked(self, x: Value, allowed: Allowed) -> Any:
@@ -432,6 +351,7 @@ class Tracer:
     @whole
     def range_chosen(self, x: Value, least: int, greatest: int) -> bool:
         """Whether integers lie in a range now; if so, the program is for runs where they do."""
+        x = everything(x)
         roots = self._root(x.array)
         found = x.array.storage.bounds if roots is None else roots.static
         if (roots is None or found is not None) and not (
@@ -469,8 +389,8 @@ class Tracer:
         flag = Ref(self.slot_of(failed), failed.layout.expand(shape), bool_)
         inputs = (flag, Ref(first, layout, dtype), Ref(now, layout, dtype))
         out = Slot(self.new_slot(dtype), shape, dtype)
-        params = {"body": where.body, "dtypes": (bool_, dtype, dtype)}
-        self.steps.append(Step("map", inputs, (out,), params))
+        work = families.Map(where.body, (bool_, dtype, dtype), shape, dtype)
+        self.steps.append(Step(work, inputs, (out,)))
         self.origins.append(caller())
         self.current[storage] = out.index
         self._roots.pop(storage, None)
@@ -501,7 +421,7 @@ class Tracer:
 
     def history_assigned(self, x: Array) -> None:
         """Refuse tracked values for a tensor from outside: their history would end with the run."""
-        if x.storage not in self.made:
+        if memory(x) not in self.made:
             self.refuse(
                 f"the function assigns tracked values to a tensor from outside at "
                 f"{place(caller())}: make the tensor inside, or assign inside no_grad()"

@@ -20,7 +20,7 @@ from typing import Any
 from ..backends.array import Array, Storage
 from ..backends.tracing import changing, tracing
 from ..core import INPUT_NAMES, Input, Node, Tensor, Value, interpreters, wrap
-from ..core.batched import Batched, lowered
+from ..core.batched import Batched, everything, lowered, memory
 from ..errors import GradientError, VmapError
 from ..interrupts import interrupts_wait, whole
 from ..origin import place
@@ -38,7 +38,7 @@ def assigned(node: Node | None, array: Array) -> None:
         stamp(node, array)
 
 
-def unfollowed(array: Array) -> Node | None:
+def unfollowed(array: Array, outer: Node | None = None) -> Node | None:
     """Return the node of a tensor without history: None, unless its memory holds tracked values.
 
     Then one tells it from the tensors made before these values came, whose history they lack.
@@ -46,6 +46,7 @@ def unfollowed(array: Array) -> Node | None:
     if array.storage.history is None:
         return None
     node = Node()
+    node.outer = outer
     stamp(node, array)
     return node
 
@@ -149,14 +150,18 @@ def check_target(x: Tensor, followed: bool, recorded: bool) -> None:
     that it is the tape, and the target.
     """
     if recorded:
-        origin = _viewed(x.node)
-        if origin is not None and origin.op is None:
+        node = x.node
+        while node is not None:  # of an example, and then of the whole batch
+            origin = _viewed(node)
+            node = node.outer
+            if origin is None or origin.op is not None or not origin.requires_grad:
+                continue
             what = "is a leaf that requires grad" if x.is_leaf else "is a view of such a leaf"
             raise GradientError(
                 f"x[...] = value: the tensor {what}, and its old values would lose their gradient: "
                 "use no_grad(), assign to a copy(), or build the result with wg.where or wg.concat"
             )
-    elif x.size < x.array.storage.size and not followed:
+    elif everything(x).size < memory(x.array).size and not followed:
         raise GradientError(
             "x[...] = value: the value is tracked, and the tensor is a view of one that is not: "
             "assign to that with one key, as in x[0, 1] = value, or to a copy()"
@@ -199,6 +204,9 @@ def _write_batch(x: Value, source: Array) -> None:
     target = lowered(x) if isinstance(mine, Batched) and mine.level is level else x
     with interrupts_wait():
         write(target, complete)
+        seen = everything(x).array
+        if mine.history is not None and seen.layout.size == seen.storage.size:
+            mine.history = None
         _lose_identity(x)
 
 

@@ -48,7 +48,8 @@ def record(op: Op, inputs: tuple[Input, ...], params: dict[str, Any], out: Tenso
         names += rule.saves
     if not tracked:
         if op.is_view and out.array.storage.history is not None:
-            out.node = unfollowed(out.array)
+            outer = None if out.node is None else out.node.outer
+            out.node = unfollowed(out.array, outer)
         return
     node = out.node
     if node is None:

@@ -10,9 +10,11 @@ import functools
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from ..backends.array import Storage
 from ..checks import guarded
 from ..core import Input, Interpreter, Op, Value, apply
 from ..core.batched import Batched, lowered, raised
@@ -46,6 +48,8 @@ class Batching(Interpreter):
     def __init__(self, size: int, randomness: str):
         self.size = size
         self.randomness = randomness
+        # Since when memory may hold values that are tracked at this level (Storage.history).
+        self.histories: WeakKeyDictionary[Storage, int | None] = WeakKeyDictionary()
 
     def is_mine(self, x: Any) -> bool:
         """Return whether `x` is a tensor of this level."""
@@ -78,9 +82,12 @@ class Batching(Interpreter):
                     f"axis of {self.size} is needed in front"
                 )
         out = raised(whole, self, shared)
-        if now.records and any(
-            m and x.node is not None and x.node.requires_grad
-            for x, m in zip(given, mine, strict=True)
+        if now.records and (
+            self.histories
+            or any(
+                m and x.node is not None and x.node.requires_grad
+                for x, m in zip(given, mine, strict=True)
+            )
         ):
             record(op, tuple([self.lifted(x) for x in inputs]), params, out)
         return out

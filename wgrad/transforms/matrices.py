@@ -54,7 +54,8 @@ def jacobian(f: Callable, mode: str = "auto", chunk_size: int | None = None) -> 
 
     Shapes: f: (n...) -> (m...) gives (m..., n...). `mode` is "forward" (a direction for each
     column), "reverse" (one for each row) or "auto": whichever needs fewer. All directions go
-    through f at once (see `vmap`), or `chunk_size` of them, which needs less memory.
+    through f at once (see `vmap`), or `chunk_size` of them, which needs less memory. Random numbers
+    that f draws are the same for all of them.
 
     Raises: ArgumentError; and as `vjp` and `jvp` do.
     """

@@ -1,3 +1,10 @@
-"""The WebGPU device, room by room: `device` (all that touches wgpu), `memory` (the buffer pool),
-`shaders` (WGSL files, found and filled in), `variants` (what is filled in), `matmul` and `kernels`
-(the kernel families of the device protocol), `adapters` (names, and opening a device)."""
+"""The WebGPU backend in two halves.
+
+*Planning* knows an adapter's `facts` alone: `shaders` (WGSL files, found and filled in), `variants`
+(what is filled in), `launching`, `indexing`, `kernels`, `matmul` and `windows` (the kernel
+families), `planner` (a device without an adapter: notes launches), `launches` (them as data).
+
+*Running* opens one: `device` (all that knows wgpu), `pipelines`, `gpu` (memory and batches),
+`memory` (the pool), `eager` (the device of tensors), `tune` (measured products), `replay` and
+`runner` (what a compiled program does), `adapters` (names, and opening a device).
+"""

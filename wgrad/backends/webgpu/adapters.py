@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import DeviceError, MissingDependencyError
-from .device import NO_ADAPTER, Gpu, adapters
-from .kernels import WebGpuDevice
-from .launching import dtypes_of
+from .device import NO_ADAPTER, adapters
+from .eager import WebGpuDevice
+from .facts import Facts
+from .gpu import Gpu
 
 _open: dict[int, WebGpuDevice] = {}
 
@@ -46,7 +47,9 @@ def describe() -> list[dict[str, Any]]:
             "adapter": adapter.info["device"],
             "type": adapter.info["adapter_type"],
             "backend": adapter.info["backend_type"],
-            "dtypes": tuple(sorted(d.name for d in dtypes_of(adapter.features))),
+            "dtypes": tuple(
+                sorted(d.name for d in Facts.of(adapter.limits, adapter.features).dtypes)
+            ),
             "features": tuple(sorted(adapter.features)),
             "limits": {k: int(v) for k, v in adapter.limits.items()},
         }

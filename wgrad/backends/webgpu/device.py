@@ -1,9 +1,4 @@
-"""The only module that touches wgpu: adapters, buffers, pipelines, recording and submitting.
-
-wgpu-native ends the process on any error inside a submit, so whatever could be one is excluded
-here: buffers are never destroyed but dropped, a command buffer is submitted once, no binding is
-empty, and host writes wait until recorded work that uses their target is on its way.
-"""
+"""The only module that knows wgpu: adapters, and an open one. See gpu.py for what it does."""
 
 from __future__ import annotations
 
@@ -13,9 +8,7 @@ import importlib
 import os
 import sys
 import threading
-import time
-from collections.abc import Hashable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ... import forking
 from ...errors import (
@@ -23,25 +16,12 @@ from ...errors import (
     ForkedError,
     MissingDependencyError,
     OutOfMemoryError,
-    ShaderError,
     WgradError,
 )
-from ...interrupts import interrupts_wait, whole
-from ...recent import Recent, Shared
-from ...statistics import COUNTERS
-from ..events import WATCHERS, launched
+from ...interrupts import interrupts_wait
 from . import headroom
+from .facts import HALF_FEATURE, Facts
 
-PARAMS_BYTES = 256  # the largest Params of any shader; bound at a dynamic offset
-RING_BYTES = 1 << 18  # parameters of the dispatches of one submit
-BATCH = 128  # dispatches a submit: fewer keep the GPU waiting, more keep it idle for longer
-UNSUBMITTED_BYTES = 1 << 24  # uploads without a submit are kept in memory by the driver,
-WRITE_OVERHEAD = 2048  # and so much more for each of them
-MOVED_BYTES = 1 << 26  # between host and device at once: the driver takes as much beside, for each
-GROUPS_PER_DIMENSION = 65535
-GROUPS_KEPT = 8192  # cached bind groups, of a kilobyte each
-LAYOUTS_KEPT = 256  # of bind groups, by what becomes of each buffer
-PIPELINES_KEPT = 128  # besides those that who runs them holds: up to a megabyte each
 # Asked for at the adapter's maximum; everything else is within the portable defaults.
 LIMITS = ("max-buffer-size", "max-storage-buffer-binding-size")
 
@@ -54,19 +34,19 @@ NO_ADAPTER = (
 _lock = threading.RLock()
 forking.register(sys.modules[__name__], "_lock", order=2)
 _adapters: list[Any] | None = None
-_forked = False
+forked = False
 
 
 def _after_fork() -> None:
     """In the child: refuse the inherited driver, and keep its destructors from waiting for it."""
-    global _forked
+    global forked
     helpers = sys.modules.get("wgpu.backends.wgpu_native._helpers")
-    _forked = _adapters is not None or getattr(helpers, "_the_instance", None) is not None
+    forked = _adapters is not None or getattr(helpers, "_the_instance", None) is not None
     classes = sys.modules.get("wgpu._classes")
-    if _forked and classes is not None:
+    if forked and classes is not None:
         # The driver's threads did not come along: releasing an object of theirs never returns.
         classes.GPUObjectBase.__del__ = lambda self: None
-    if _forked:
+    if forked:
         # Nor do what it does at an exit: Mesa joins its threads there, and what became of their
         # stacks is anyone's. Called first of all, `_exit` gets the status and leaves the rest out.
         with contextlib.suppress(AttributeError, OSError):  # not every libc has on_exit
@@ -80,7 +60,7 @@ if hasattr(os, "register_at_fork"):  # Windows has no fork
 
 def check_process() -> None:
     """Raise ForkedError in a forked child, where the inherited driver would hang."""
-    if _forked:
+    if forked:
         raise ForkedError(
             "webgpu: this process was forked after the GPU was opened, and a driver does not "
             'survive a fork: start it with multiprocessing.get_context("spawn")'
@@ -115,72 +95,6 @@ def adapters() -> list[Any]:
     return _adapters
 
 
-class Buffer:
-    """GPU memory from the pool: at least as large as was asked for, a multiple of 16 bytes."""
-
-    __slots__ = ("batch", "give_back", "groups", "nbytes", "raw", "uid")
-
-    start = 0  # of what is bound of it
-
-    def __init__(self, raw: Any, nbytes: int, uid: int):
-        self.raw = raw
-        self.nbytes = nbytes
-        self.uid: Hashable = uid
-        self.batch = -1  # the batch of dispatches that used it last
-        self.groups: set[tuple] = set()  # keys of the cached bind groups that hold it
-        self.give_back: Any = None  # called without arguments when its storage is gone
-
-    @property
-    def whole(self) -> Buffer:
-        """The buffer itself."""
-        return self
-
-
-class Window(Buffer):
-    """`nbytes` of a buffer from `start` on, to be bound in its place; no memory of its own."""
-
-    __slots__ = ("_whole", "start")
-
-    def __init__(self, whole: Buffer, start: int, nbytes: int):
-        self._whole = whole
-        self.start = start
-        self.nbytes = nbytes
-        self.uid = (whole.uid, start, nbytes)
-        self.raw, self.groups = whole.raw, whole.groups
-
-    @property
-    def whole(self) -> Buffer:
-        return self._whole
-
-    @property
-    def batch(self) -> int:  # no attribute, but the whole buffer's
-        return self._whole.batch
-
-    @batch.setter
-    def batch(self, batch: int) -> None:
-        self._whole.batch = batch
-
-
-class Pipeline:
-    """A compiled shader; `access` says of each storage buffer whether it is read or written."""
-
-    __slots__ = ("__weakref__", "access", "code", "label", "raw")
-
-    def __init__(self, raw: Any, access: str, label: str, code: str):
-        self.raw = raw
-        self.code = code
-        self.access = access
-        self.label = label
-
-
-class _Dispatch(NamedTuple):
-    pipeline: Pipeline
-    group: Any
-    start: int  # of its parameters in the ring
-    end: int
-    groups: int
-
-
 class _Driving:
     """A block of calls of the driver: other threads wait, and so do handlers of signals.
 
@@ -188,7 +102,7 @@ class _Driving:
     driver cannot be entered twice.
     """
 
-    def __init__(self, gpu: Gpu):
+    def __init__(self, gpu: Opened):
         self._lock = gpu.lock
         self._waiting = interrupts_wait()  # of the thread that is inside
         self._entered = False
@@ -212,8 +126,8 @@ class _Driving:
         waiting.__exit__()
 
 
-class Gpu:
-    """An open adapter: records dispatches, submits them in batches, moves bytes both ways.
+class Opened:
+    """An open adapter as its driver has it, and what every call of the driver has to heed.
 
     Its lock serialises all threads. In the main thread a handler of a signal may come between any
     two calls, work with the device itself, and raise: what it must not part is done with no call
@@ -229,7 +143,8 @@ class Gpu:
         self.adapter = adapter
         self.info = dict(adapter.info)
         self.features = frozenset(adapter.features)
-        wanted = [f for f in ("shader-f16", "subgroup", "timestamp-query") if f in self.features]
+        wished = (HALF_FEATURE, "subgroup", "timestamp-query")
+        wanted = [f for f in wished if f in self.features]
         limits = {k: v for k, v in adapter.limits.items() if k in LIMITS}
         for limit, wish in zip(LIMITS, (most_bytes, most_bound), strict=True):
             limits[limit] = min(limits[limit], wish or limits[limit])
@@ -237,42 +152,14 @@ class Gpu:
             self.raw = adapter.request_device_sync(required_features=wanted, required_limits=limits)
         except Exception as error:
             text = f"webgpu: {self.info['device']} did not open: {error}"
-            raise (OutOfMemoryError if _is_memory(error) else DeviceError)(text) from error
+            raise (OutOfMemoryError if is_short(error) else DeviceError)(text) from error
         self.limits = {k: int(v) for k, v in self.raw.limits.items()}
-        self.is_software = self.info["adapter_type"] == "CPU"
+        self.facts = Facts.of(self.limits, self.features, self.info["adapter_type"] == "CPU")
         self.lock = threading.RLock()
         self._after_fork()
-        forking.register(self, "lock", order=3, forget=Gpu._after_fork)
-        # Both in whole vec4s, as all memory is. What does not fit into one binding is worked on in
-        # windows, which begin at multiples of `align`.
-        self.largest_buffer = self.limits["max-buffer-size"] // 16 * 16
-        bound = self.limits["max-storage-buffer-binding-size"] // 16 * 16
-        self.largest_binding = min(bound, self.largest_buffer)
-        self.align = max(16, self.limits["min-storage-buffer-offset-alignment"])
-        self.has_large = False  # has there been a buffer that one binding does not hold?
-        self.slot = max(32, self.limits["min-uniform-buffer-offset-alignment"])
-        self._ring, self._spare = bytearray(RING_BYTES), bytearray(RING_BYTES)
+        forking.register(self, "lock", order=3, forget=Opened._after_fork)
         usage = self.wgpu.BufferUsage
         self._storage_usage = usage.STORAGE | usage.COPY_SRC | usage.COPY_DST
-        self._uniforms = self.raw.create_buffer(
-            size=RING_BYTES, usage=usage.UNIFORM | usage.COPY_DST | usage.COPY_SRC
-        )
-        # Held here, a buffer is never garbage. Were a tensor in a reference cycle its only owner,
-        # the collector would run wgpu's destructor of the buffer too, just as ours returns it to
-        # the pool; binding it later would end the process.
-        self._alive: dict[Hashable, Buffer] = {}
-        self._layouts: Recent[str] = Recent(LAYOUTS_KEPT)
-        # Bind groups, each with the sets of its buffers that have its key.
-        self._groups: Recent[tuple] = Recent(GROUPS_KEPT)
-        self._texts: Shared[tuple[str, str], Pipeline] = Shared(PIPELINES_KEPT)
-        self._stamps: tuple[Any, Any] | None = None  # a query set and the buffer it resolves to
-        self._stamped = False  # does the next pass write them?
-        self._record: list[Any] | None = None
-        self._work: list[_Dispatch] = []  # recorded, not submitted: the only state of a batch
-        self._unsubmitted = 0
-        self._next_uid = 0
-        self.batch = 0
-        self.dropped = 0  # buffers so far: who caches bind groups of its own lets go of them then
 
     def _after_fork(self) -> None:
         """Begin anew with the lock, which another thread may have held amid calls."""
@@ -299,339 +186,10 @@ class Gpu:
             if "lost" in str(lost):
                 self.lost = self.lost or " ".join(str(lost).split())
                 kind = DeviceError
-        return (OutOfMemoryError if _is_memory(error) else kind)(f"webgpu: {what}: {words}")
-
-    # Memory.
-    def create_buffer(self, nbytes: int) -> Buffer:
-        """Return new zeroed memory. Raises: OutOfMemoryError."""
-        self.check()
-        if nbytes > self.largest_buffer:
-            raise OutOfMemoryError(
-                f"webgpu: a tensor of {nbytes} bytes came, and a buffer of "
-                f"{self.info['device']} has at most {self.largest_buffer}"
-            )
-        headroom.require(nbytes, f"a buffer of {nbytes} bytes")
-        if self.is_software:
-            headroom.require_memory(nbytes, f"a buffer of {nbytes} bytes")
-        with self.driving:
-            try:
-                raw = self.raw.create_buffer(size=nbytes, usage=self._storage_usage)
-            except Exception as error:  # out of memory arrives as a validation error
-                what = f"{self.info['device']} has no room for {nbytes} bytes"
-                raise self.failure(OutOfMemoryError, what, error) from error
-        self._next_uid += 1
-        COUNTERS.buffers_created += 1
-        COUNTERS.bytes_allocated += nbytes
-        self.has_large = self.has_large or nbytes > self.largest_binding
-        buffer = self._alive[self._next_uid] = Buffer(raw, nbytes, self._next_uid)
-        return buffer
-
-    def drop_buffer(self, buffer: Buffer) -> None:
-        """Forget a buffer; the driver frees it when submitted work is done with it."""
-        with interrupts_wait(), self.lock:
-            if buffer.batch == self.batch:
-                self.flush()
-            for key in buffer.groups:
-                self._groups.drop(key)
-            buffer.groups.clear()
-            buffer.give_back = None  # which refers to the buffer
-            del self._alive[buffer.uid]
-            self.dropped += 1
-            COUNTERS.bytes_allocated -= buffer.nbytes
-
-    def write(self, buffer: Buffer, data: Any, nbytes: int) -> None:
-        """Copy host bytes to the front of a buffer, after recorded work that uses it."""
-        self.check()
-        with self.lock:
-            if buffer.batch == self.batch:
-                self.flush()
-            headroom.require(min(nbytes, MOVED_BYTES), f"an upload of {nbytes} bytes")
-            COUNTERS.uploads += 1
-            COUNTERS.bytes_uploaded += nbytes
-            for start in range(0, nbytes, MOVED_BYTES):
-                self._write(buffer.raw, data, start, min(MOVED_BYTES, nbytes - start))
-
-    def _write(self, raw: Any, data: Any, start: int, nbytes: int) -> None:
-        self._unsubmitted += nbytes + WRITE_OVERHEAD
-        submits = self._unsubmitted > UNSUBMITTED_BYTES
-        if submits:
-            self.flush()
-        with self.driving:
-            try:
-                self.raw.queue.write_buffer(raw, start, data, start, nbytes)
-                if submits:
-                    self.raw.queue.submit([])
-                    self._unsubmitted = 0
-            except Exception as error:
-                what = f"an upload of {nbytes} bytes failed"
-                raise self.failure(DeviceError, what, error) from error
-
-    def read(self, buffer: Buffer, offset: int, nbytes: int) -> Any:
-        """Return bytes of a buffer when everything recorded has run."""
-        self.check()
-        with self.lock:
-            self.flush()
-            COUNTERS.readbacks += 1
-            COUNTERS.bytes_read += nbytes
-            if nbytes <= MOVED_BYTES:
-                return self._read(buffer.raw, offset, nbytes)
-            host = bytearray(nbytes)
-            for start in range(0, nbytes, MOVED_BYTES):
-                size = min(MOVED_BYTES, nbytes - start)
-                host[start : start + size] = self._read(buffer.raw, offset + start, size)
-            return host
-
-    def wait(self) -> None:
-        """Return when everything recorded has run: a mapped read is what tells."""
-        self.check()
-        with self.lock:
-            self.flush()
-            self._read(self._uniforms, 0, 4)
-
-    def _read(self, raw: Any, offset: int, nbytes: int) -> Any:
-        headroom.require(2 * nbytes, f"a readback of {nbytes} bytes")
-        COUNTERS.submits += 1  # the copy to readable memory
-        self._unsubmitted = 0
-        with self.driving:
-            try:
-                return self.raw.queue.read_buffer(raw, offset, nbytes)
-            except Exception as error:
-                what = f"a readback of {nbytes} bytes failed"
-                raise self.failure(DeviceError, what, error) from error
-
-    # Pipelines.
-    def _layout(self, access: str) -> tuple[Any, Any]:
-        """Return the explicit layouts of a shader whose buffers are used as `access` says."""
-        found = self._layouts[access]
-        if found is None:
-            stage = self.wgpu.ShaderStage.COMPUTE
-            entries: list[dict] = [
-                {
-                    "binding": 0,
-                    "visibility": stage,
-                    "buffer": {
-                        "type": "uniform",
-                        "has_dynamic_offset": True,
-                        "min_binding_size": 0,
-                    },
-                }
-            ]
-            for i, use in enumerate(access, 1):
-                kind = "read-only-storage" if use == "r" else "storage"
-                entries.append({"binding": i, "visibility": stage, "buffer": {"type": kind}})
-            group = self.raw.create_bind_group_layout(entries=entries)
-            whole = self.raw.create_pipeline_layout(bind_group_layouts=[group])
-            found = group, whole
-            self._layouts.keep(access, found)
-        return found
-
-    def compile(self, code: str, access: str | int, label: str) -> Pipeline:
-        """Return the pipeline of a shader text. Raises: ShaderError with the compiler's words.
-
-        `access` has a letter for each storage buffer from binding 1 on, "r" where it is read and
-        "w" where it is written; a number of them are read, and one more is written.
-        """
-        self.check()
-        if isinstance(access, int):
-            access = "r" * access + "w"
-        headroom.require(0, f"compiling shader {label}")
-        with self.driving:
-            try:
-                module = self.raw.create_shader_module(label=label, code=code)
-                raw = self.raw.create_compute_pipeline(
-                    label=label,
-                    layout=self._layout(access)[1],
-                    compute={"module": module, "entry_point": "main"},
-                )
-            except Exception as error:
-                if _is_memory(error) or not str(error).strip():
-                    what = f"shader {label} was not compiled"
-                    raise self.failure(ShaderError, what, error) from error
-                raise ShaderError(f"webgpu: shader {label} does not compile: {error}") from error
-            COUNTERS.pipelines_compiled += 1
-            return Pipeline(raw, access, label, code)
-
-    def pipeline(self, code: str, access: str, label: str) -> Pipeline:
-        """Return the pipeline of a shader text; one that is in use is not compiled again."""
-        return self._texts.find((code, access), lambda: self.compile(code, access, label))
-
-    # Recording.
-    def launch(
-        self, pipeline: Pipeline, buffers: tuple[Buffer, ...], params: bytes, groups: int
-    ) -> None:
-        """Record one dispatch of `groups` workgroups, folded into two dimensions.
-
-        `buffers` are those of the bindings from 1 on; one that is written is bound once.
-        """
-        if groups == 0:
-            return
-        if _forked or self.lost is not None:
-            self.check()
-        with self.lock:
-            if self._record is not None:
-                self._record.append((pipeline, buffers, params, groups))
-                return
-            size = len(params)
-            key = (pipeline.access, *[b.uid for b in buffers])
-            found = self._groups[key]
-            group = self._bind(key, buffers) if found is None else found[0]
-            while True:
-                work, batch = self._work, self.batch
-                last = work[-1] if work else None
-                start = 0 if last is None else last.end
-                if start + PARAMS_BYTES > RING_BYTES or len(work) >= BATCH:
-                    self.flush()
-                    continue
-                for buffer in buffers:
-                    buffer.batch = batch
-                place = slice(start, start + size)
-                end = start + -(-size // self.slot) * self.slot
-                added = (_Dispatch(pipeline, group, start, end, groups),)
-                # No call from here on: had a handler or a finalizer launched, it would show.
-                if self._work is work and (work[-1] if work else None) is last:
-                    self._ring[place] = params
-                    work += added
-                    break
-        if WATCHERS:
-            launched("webgpu", pipeline.label, groups, sum(b.nbytes for b in buffers))
-
-    @contextlib.contextmanager
-    def recorded(self) -> Iterator[list[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]]:
-        """Yield the list of the launches made inside, which do not run.
-
-        No other thread launches meanwhile.
-        """
-        with interrupts_wait(), self.lock:
-            launches: list[tuple[Pipeline, tuple[Buffer, ...], bytes, int]] = []
-            self._record = launches
-            try:
-                yield launches
-            finally:
-                self._record = None
-
-    def bind_group(self, access: str, buffers: Sequence[Buffer], uniforms: Any) -> Any:
-        """Return a new bind group: Params at a dynamic offset of `uniforms`, then the buffers."""
-        entries: list[dict] = [
-            {"binding": 0, "resource": {"buffer": uniforms, "offset": 0, "size": PARAMS_BYTES}}
-        ]
-        for i, buffer in enumerate(buffers, 1):
-            if buffer.nbytes > self.largest_binding:
-                raise OutOfMemoryError(
-                    f"webgpu: a kernel came for a tensor of {buffer.nbytes} bytes, and "
-                    f"{self.info['device']} binds at most {self.largest_binding} at once"
-                )
-            resource = {"buffer": buffer.raw, "offset": buffer.start, "size": buffer.nbytes}
-            entries.append({"binding": i, "resource": resource})
-        COUNTERS.bind_groups_created += 1
-        with self.driving:
-            try:
-                return self.raw.create_bind_group(layout=self._layout(access)[0], entries=entries)
-            except Exception as error:
-                raise self.failure(DeviceError, "buffers were not bound", error) from error
-
-    @whole
-    def _bind(self, key: tuple, buffers: tuple[Buffer, ...]) -> Any:
-        group = self.bind_group(key[0], buffers, self._uniforms)
-        holders = [buffer.groups for buffer in buffers]
-        for keys in holders:
-            keys.add(key)
-        for oldest, (_, others) in self._groups.keep(key, (group, holders)):
-            for keys in others:
-                keys.discard(oldest)
-        return group
-
-    def timed(self, launches: Sequence[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]) -> float:
-        """Run at most BATCH launches in a submit of their own, and return how long they took.
-
-        The GPU's own clock says so where it has one, in ticks, which WebGPU calls nanoseconds;
-        the host's elsewhere. The launches belong to nothing that is being recorded.
-        """
-        with interrupts_wait(), self.lock:
-            self.flush()
-            record, self._record = self._record, None
-            try:
-                for launch in launches:
-                    self.launch(*launch)
-                self._stamped = self._has_stamps()
-                start = time.perf_counter()
-                self.flush()
-                if self._stamps is None:
-                    self.wait()
-                    return (time.perf_counter() - start) * 1e9
-                raw = self._read(self._stamps[1], 0, 16)
-                begin, end = memoryview(raw).cast("Q")
-                return float(end - begin)
-            finally:
-                self._record = record
-                self._stamped = False
-
-    def _has_stamps(self) -> bool:
-        """Say whether the GPU times passes, and prepare it."""
-        if self._stamps is None and "timestamp-query" in self.features:
-            usage = self.wgpu.BufferUsage
-            queries = self.raw.create_query_set(type="timestamp", count=2)
-            target = self.raw.create_buffer(size=16, usage=usage.QUERY_RESOLVE | usage.COPY_SRC)
-            self._stamps = queries, target
-        return self._stamps is not None
-
-    def flush(self) -> None:
-        """Submit what is recorded. Raises: DeviceError when the driver refuses it."""
-        with self.lock:
-            if not self._work:
-                return
-            self.check()
-            headroom.require(0, f"running {len(self._work)} kernels")
-            with self.driving:
-                if not self._work:  # a handler came before this block, and has submitted it
-                    return
-                # Together, for a finalizer may launch meanwhile: that belongs to the next batch.
-                work, self._work, self._ring, self._spare, self.batch = (
-                    self._work, [], self._spare, self._ring, self.batch + 1,
-                )  # fmt: skip
-                try:
-                    commands = self._encode(work)
-                except Exception as error:  # mistakes inside a pass surface only here
-                    names = ", ".join(sorted({d.pipeline.label for d in work}))
-                    what = f"the driver refused {len(work)} dispatches of {names}"
-                    raise self.failure(DeviceError, what, error) from error
-                # On the queue's own timeline, so earlier batches have read their parameters.
-                self.raw.queue.write_buffer(self._uniforms, 0, self._spare, 0, work[-1].end)
-                self.raw.queue.submit([commands])
-                self._unsubmitted = 0
-                COUNTERS.submits += 1
-                COUNTERS.dispatches += len(work)
-
-    def _encode(self, work: list[_Dispatch]) -> Any:
-        """Return the command buffer of a batch: one encoder, one pass."""
-        encoder = self.raw.create_command_encoder()
-        stamps = self._stamps if self._stamped else None
-        if stamps is None:
-            compute = encoder.begin_compute_pass()
-        else:
-            places = {"beginning_of_pass_write_index": 0, "end_of_pass_write_index": 1}
-            compute = encoder.begin_compute_pass(
-                timestamp_writes={"query_set": stamps[0], **places}
-            )
-        bound = None
-        for pipeline, group, start, _, groups in work:
-            if pipeline is not bound:
-                compute.set_pipeline(pipeline.raw)
-                bound = pipeline
-            compute.set_bind_group(0, group, (start,))
-            compute.dispatch_workgroups(*folded(groups))
-        compute.end()
-        if stamps is not None:
-            encoder.resolve_query_set(stamps[0], 0, 2, stamps[1], 0)
-        return encoder.finish()
+        return (OutOfMemoryError if is_short(error) else kind)(f"webgpu: {what}: {words}")
 
 
-def _is_memory(error: Exception) -> bool:
+def is_short(error: Exception) -> bool:
     """Whether an error of the driver, or of Python, says that memory is short."""
     words = ("not enough memory", "out of memory", "can't start new thread")
     return isinstance(error, MemoryError) or any(w in str(error).lower() for w in words)
-
-
-def folded(groups: int) -> tuple[int, int]:
-    """Return a count of workgroups in two dimensions, whose product may be a little more."""
-    rows = -(-groups // GROUPS_PER_DIMENSION)
-    return -(-groups // rows), rows

@@ -31,11 +31,11 @@ class Indexing(Launching):
         extents, both = collapse(index.shape, [strides, index.layout.strides])
         if len(extents) > MAX_RANK:  # contiguous operands have at most 3
             return self.gather(self.copy(x), self.copy(index), axis)
-        pipeline = self._mover("gather", 2, x.dtype)
+        kernel = self._mover("gather", "rrw", x.dtype)
         offsets = (x.layout.offset, index.layout.offset, 0, 0)
         head = (out.layout.size, len(extents), axis_stride & 0xFFFFFFFF, 0, *offsets)
         params = struct.pack("<8I", *head) + pack_dims(extents, *both)
-        self._launch(pipeline, [x, index], out, params, out.layout.size)
+        self._launch(kernel, [x, index], out, params, out.layout.size)
         return out
 
     def scatter_add(self, index: Array, values: Array, axis: int, size: int) -> Array:
@@ -61,7 +61,7 @@ class Indexing(Launching):
         if one_row and out.layout.size >= count >= SORTED_FROM:
             name = "scatter_sorted"
             inputs.append(self._order(index, axis, size))
-        pipeline = self._pipeline(
+        kernel = self._kernel(
             (name, values.dtype),
             len(inputs),
             lambda: shaders.fill(name, {"type": f"alias T = {values.dtype.storage};"}),
@@ -72,7 +72,7 @@ class Indexing(Launching):
             last = min(first + SCATTER_RUN, count)
             head = (out.layout.size, len(extents), first, last, *steps, 0, 0, *offsets)
             params = struct.pack("<12I", *head) + pack_dims(extents, *strides)
-            self._launch(pipeline, inputs, out, params, out.layout.size)
+            self._launch(kernel, inputs, out, params, out.layout.size)
         return out
 
     def _order(self, index: Array, axis: int, size: int) -> Array:
@@ -102,11 +102,11 @@ class Indexing(Launching):
             self.write(target, whole)
             return
         order = self._order(index, 0, size)
-        pipeline = self._mover("scatter", 3, target.dtype)
+        kernel = self._mover("scatter", "rrrw", target.dtype)
         offsets = (values.layout.offset, target.layout.offset, index.layout.offset, 0)
         head = (values.layout.size, len(extents), count, 0, *(s & 0xFFFFFFFF for s in steps), 0)
         params = struct.pack("<12I", *head, *offsets) + pack_dims(extents, *strides)
-        self._launch(pipeline, [values, index, order], target, params, values.layout.size)
+        self._launch(kernel, [values, index, order], target, params, values.layout.size)
 
     def argsort(self, x: Array, axis: int, descending: bool) -> Array:
         if x.layout.size == 0:
@@ -140,8 +140,8 @@ class Indexing(Launching):
             return out
         if row.size == 0:
             return self.full(out.shape, 0, dtypes.int32)
-        pipeline = self._pipeline(("searchsorted", x.dtype), 2, lambda: sort.search_source(x.dtype))
+        kernel = self._kernel(("searchsorted", x.dtype), "rrw", lambda: sort.search_source(x.dtype))
         step = row.strides[0] & 0xFFFFFFFF
         words = (size, row.size, step, row.offset, values.layout.offset, int(right), 0, 0)
-        self._launch(pipeline, [x, values], out, struct.pack("<8I", *words), size)
+        self._launch(kernel, [x, values], out, struct.pack("<8I", *words), size)
         return out

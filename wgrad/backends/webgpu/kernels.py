@@ -1,4 +1,4 @@
-"""The WebGPU device: each kernel family chooses a shader variant, packs its parameters, launches.
+"""The kernel families: each chooses a shader variant, packs its parameters, and launches it.
 
 A variant is chosen by structure alone (the op, the dtypes, contiguous or strided); shapes, strides
 and numbers travel in uniforms, so one pipeline serves every shape.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,29 +18,31 @@ from ...layout import Layout, Shape, collapse
 from ...recent import Recent
 from .. import threefry
 from ..array import OPERANDS, Array, Body, Number, product_shape, reduced_shape
+from ..fold import Fold
 from . import reduce, scan, windows
-from .device import Gpu, Pipeline
+from .facts import Facts
 from .indexing import Indexing
-from .launching import COPY, MAX_RANK, as_words, pack_dims, scalar_bits
-from .matmul import Matmul
-from .memory import GpuStorage
+from .launches import drawn
+from .launching import COPY, MAX_RANK, as_words, host_words, pack_dims, scalar_bits
+from .matmul import Products
 from .problem import Problem, Scratch
-from .variants import WIDE, map_source, random_source, reduce_source, scan_source
+from .variants import map_source, random_source, reduce_source, scan_source
 
 FLAT_QUADS = 512  # of a workgroup of map_flat: 256 threads, two each
+# Where numbers begin in the Params of map_flat and map_strided.
+FLAT_SCALARS, STRIDED_SCALARS = 16, 32
 WIDE_FROM = 1 << 14  # elements from which a strided map by vec4s is worth a shader of its own
 PRODUCTS_KEPT = 1024  # planned matrix products
 # The result's shape, the bytes of scratch memory, and what to launch.
-_Product = tuple[Shape, int, list[tuple[Pipeline, list[int], bytes, int]]]
+_Product = tuple[Shape, int, list[tuple[Any, list[int], bytes, int]]]
 _FILL = Body("fill", "a", np.copy)
 
 
-class WebGpuDevice(Indexing):
-    """One adapter of wgpu."""
+class Kernels(Indexing):
+    """All kernel families."""
 
-    def __init__(self, name: str, gpu: Gpu):
-        super().__init__(name, gpu)
-        self.products = Matmul(gpu)
+    def __init__(self, name: str, facts: Facts, products: Products):
+        super().__init__(name, facts, products)
         self._products: Recent[tuple] = Recent(PRODUCTS_KEPT)
         self._normal_table: Array | None = None
 
@@ -58,7 +61,7 @@ class WebGpuDevice(Indexing):
         out = self._empty(shape, dtype)
         if out.layout.size == 0:
             return out
-        if self.gpu.has_large:
+        if self.has_large:
             windows.map_into(self, out, body, operands, dtypes)
         else:
             self._map_into(out, body, operands, dtypes)
@@ -85,14 +88,14 @@ class WebGpuDevice(Indexing):
             arrays = [x if _begins_flat(x) else self.copy(x) for x in arrays]
             flat = True
         if flat:
-            pipeline = self._pipeline(
+            kernel = self._kernel(
                 (body, *dtypes, dtype, pattern, "flat"),
                 len(arrays),
                 lambda: map_source(body, pattern, dtypes, dtype, flat=True, wide=True),
             )
             quads = -(-size // 4)
             params = struct.pack("<20I", quads, 0, 0, 0, *scalars)
-            self._launch(pipeline, arrays, out, params, quads, FLAT_QUADS)
+            self._launch(kernel, arrays, out, params, quads, FLAT_QUADS)
             return
         arrays, extents, strides = self._merged(shape, arrays)
         offsets = [x.layout.offset for x in arrays]
@@ -103,13 +106,13 @@ class WebGpuDevice(Indexing):
             pattern = "".join(next(way) if p == "t" else p for p in pattern)
             size //= 4
         wide = found is not None
-        pipeline = self._pipeline(
+        kernel = self._kernel(
             (body, *dtypes, dtype, pattern, "wide" if wide else "strided"),
             len(arrays),
             lambda: map_source(body, pattern, dtypes, dtype, flat=False, wide=wide),
         )
         head = struct.pack("<24I", size, len(extents), 0, 0, *_four(offsets), *scalars)
-        self._launch(pipeline, arrays, out, head + pack_dims(extents, *strides), size)
+        self._launch(kernel, arrays, out, head + pack_dims(extents, *strides), size)
 
     def _merged(self, shape: Shape, arrays: list[Array]) -> tuple[list[Array], Shape, list[Shape]]:
         """Return operands with the axes that all of them walk as one merged, at most MAX_RANK.
@@ -156,8 +159,8 @@ class WebGpuDevice(Indexing):
                 wide, (_, extents, offsets, strides) = True, found
                 size //= 4
         params = struct.pack("<8I", size, len(extents), 0, 0, *_four(offsets))
-        pipeline = self._mover("copy", 1, x.dtype, wide)
-        self._launch(pipeline, [x], target, params + pack_dims(extents, *strides), size)
+        kernel = self._mover("copy", "rw", x.dtype, wide)
+        self._launch(kernel, [x], target, params + pack_dims(extents, *strides), size)
 
     def _write_parts(self, target: Array, x: Array, extents: Shape, strides: list[Shape]) -> None:
         """Copy views of more than MAX_RANK axes that cannot be merged, one slice at a time."""
@@ -182,72 +185,68 @@ class WebGpuDevice(Indexing):
         return out
 
     # Reductions.
-    def reduce(self, kind: str, x: Array, axes: Shape, dtype: DType) -> Array:
+    def reduce(self, fold: Fold, x: Array, axes: Shape, dtype: DType) -> Array:
         if self._may_not_fit(x):
-            made = windows.reduce(self, kind, x, axes, dtype)
+            made = windows.reduce(self, fold, x, axes, dtype)
             if made is not None:
                 return made
-        wide = kind == "prod" and dtype.is_floating
-        fold = reduce.plan(x.layout, axes, self._busy, not self.gpu.is_software, single=wide)
+        wide = fold.wide_for(dtype)
+        plan = reduce.plan(x.layout, axes, self._busy, not self.facts.is_software, wide is not None)
         shape = reduced_shape(x.shape, axes)
-        if fold is None:  # too many axes that cannot be merged
+        if plan is None:  # too many axes that cannot be merged
             kept = tuple(i for i in range(len(x.shape)) if i not in axes)
             moved = self.copy(x.view(x.layout.permute((*kept, *axes))))
-            return self.reduce(kind, moved, tuple(range(len(kept), len(x.shape))), dtype)
+            return self.reduce(fold, moved, tuple(range(len(kept), len(x.shape))), dtype)
         half = dtype is dtypes.float16  # which is folded as float32, and rounded in the end
         result = dtypes.float32 if half else dtype
-        part = WIDE if wide and fold.again else result
-        pipeline = self._pipeline(
-            ("reduce", kind, x.dtype, part, fold.along, fold.grid),
-            1,
-            lambda: reduce_source(kind, x.dtype, part, fold.along, fold.grid),
+        part = wide.dtype if wide is not None and plan.again else result
+        kernel = self._kernel(
+            ("reduce", fold, x.dtype, part, plan.along, plan.grid),
+            "rw",
+            lambda: reduce_source(fold, x.dtype, part, plan.along, plan.grid),
         )
-        out = self._empty(fold.shape, part)
-        self._launch(pipeline, [x], out, fold.packed(), fold.threads)
-        if fold.again:
-            out = self.reduce("sum" if kind == "small sum" else kind, out, fold.again, result)
+        out = self._empty(plan.shape, part)
+        self._launch(kernel, [x], out, plan.packed(), plan.threads)
+        if plan.again:
+            out = self.reduce(fold.of or fold, out, plan.again, result)
         if half:
             out = self.map(COPY, (out,), (out.dtype,), out.shape, dtype)
         return out.view(Layout.dense(shape))
 
-    def scan(self, kind: str, x: Array, axis: int, back: bool) -> Array:
-        return self._scan(kind, x, axis, back, of_totals=False)
+    def scan(self, fold: Fold, x: Array, axis: int, back: bool) -> Array:
+        return self._scan(fold, x, axis, back, of_totals=False)
 
-    def _scan(self, kind: str, x: Array, axis: int, back: bool, of_totals: bool) -> Array:
+    def _scan(self, fold: Fold, x: Array, axis: int, back: bool, of_totals: bool) -> Array:
         """Scan a tensor, or the totals of its blocks, which are in range."""
         if x.layout.size == 0:
             return self._empty(x.shape, x.dtype)
         if self._may_not_fit(x):
-            made = windows.scan(self, kind, x, axis, back)
+            made = windows.scan(self, fold, x, axis, back)
             if made is not None:
                 return made
-        wide = kind == "prod" and x.dtype.is_floating
-        found = scan.plan(x.layout, axis, back, single=wide)
+        wide = fold.wide_for(x.dtype)
+        found = scan.plan(x.layout, axis, back, wide is not None)
         if found is None:  # too many axes that cannot be merged
-            return self._scan(kind, self.copy(x), axis, back, of_totals)
+            return self._scan(fold, self.copy(x), axis, back, of_totals)
         before, quarters = x, False
         if found.parts is not None:
-            quarters = kind == "sum" and x.dtype.is_floating and not of_totals
-            totals = self.reduce(
-                "small sum" if quarters else kind,
-                x.view(found.parts),
-                (axis + 1,),
-                WIDE if wide else x.dtype,
-            )
-            before = self._scan(kind, totals, axis, False, of_totals=True)
-        pipeline = self._pipeline(
-            ("scan", kind, x.dtype, found.along, quarters),
-            2,
-            lambda: scan_source(kind, x.dtype, found.along, quarters),
+            quarters = fold.scales and x.dtype.is_floating and not of_totals
+            part, kind = fold.small if quarters else fold, wide.dtype if wide else x.dtype
+            totals = self.reduce(part, x.view(found.parts), (axis + 1,), kind)
+            before = self._scan(fold, totals, axis, False, of_totals=True)
+        kernel = self._kernel(
+            ("scan", fold, x.dtype, found.along, quarters),
+            "rrw",
+            lambda: scan_source(fold, x.dtype, found.along, quarters),
         )
         out = self._empty(x.shape, x.dtype)
-        self._launch(pipeline, [x, before], out, found.packed, found.threads)
+        self._launch(kernel, [x, before], out, found.packed, found.threads)
         return out
 
     # Matrix products.
     def matmul(self, a: Array, b: Array, lead: int | None = None, inner: int = 1) -> Array:
         left, right = a.layout, b.layout
-        if self.gpu.has_large and self._may_not_fit(a, b):
+        if self.has_large and self._may_not_fit(a, b):
             made = windows.matmul(self, a, b, lead, inner)
             if made is not None:
                 return made
@@ -272,14 +271,14 @@ class WebGpuDevice(Indexing):
         out = self._empty(shape, a.dtype)
         buffers = [a.storage.buffer, b.storage.buffer, out.storage.buffer]
         if nbytes:
-            scratch = GpuStorage(self, self.pool, nbytes, nbytes)
+            scratch = self._storage(nbytes, nbytes)
             buffers.append(scratch.buffer)
-        for pipeline, places, params, groups in launches:
-            self.gpu.launch(pipeline, tuple([buffers[i] for i in places]), params, groups)
+        for kernel, places, params, groups in launches:
+            self.launch(kernel, tuple([buffers[i] for i in places]), params, groups)
         return out
 
     def _planned(self, shape: Shape, problem: Problem) -> _Product:
-        """Return a plan with pipelines, and with places among (a, b, out, scratch)."""
+        """Return a plan with kernels that are made, and with places among (a, b, out, scratch)."""
         nbytes, launches = 0, []
         for kernel, params, groups, buffers in self.products.plan(problem):
             places: list[int] = []
@@ -289,7 +288,7 @@ class WebGpuDevice(Indexing):
                     places.append(3)
                 else:
                     places.append({"a": 0, "b": 1, 0: 2}[which])
-            launches.append((self.products.pipeline(kernel), places, params, groups))
+            launches.append((self._made(kernel), places, params, groups))
         return shape, nbytes, launches
 
     # Random numbers.
@@ -306,17 +305,18 @@ class WebGpuDevice(Indexing):
     def _random_into(self, out: Array, kind: str, key: tuple[int, int], counter: int) -> None:
         """Fill a dense array that begins where its buffer does."""
         size = out.layout.size
-        pipeline = self._pipeline(
-            ("random", kind), int(kind == "normal"), lambda: random_source(kind)
+        kernel = self._kernel(
+            ("random", kind), "rw" if kind == "normal" else "w", lambda: random_source(kind)
         )
-        block, skip = divmod(counter, 2)
-        words = (*key, block & 0xFFFFFFFF, block >> 32, skip, size, 0, 0)
+        params = drawn(key, counter) + struct.pack("<I", size)
         tables = [self._normals()] if kind == "normal" else []
-        self._launch(pipeline, tables, out, struct.pack("<8I", *words), (size + skip + 1) // 2)
+        self._launch(kernel, tables, out, params, (size + counter % 2 + 1) // 2)
 
     def _normals(self) -> Array:
         if self._normal_table is None:
-            self._normal_table = self.upload(threefry.normal_table(), dtypes.int32)
+            table = threefry.normal_table()
+            storage = self.constant(host_words(table, dtypes.int32).tobytes())
+            self._normal_table = Array(storage, Layout.dense(table.shape), dtypes.int32)
         return self._normal_table
 
 

@@ -1,10 +1,17 @@
-"""What every kernel family needs: memory, pipelines, packed parameters, launches."""
+"""What every kernel family needs: memory, kernels, packed parameters, launches.
+
+A family is planned by what is known of an adapter alone (facts.py): it takes memory, names kernels
+and launches them, and whose device it is decides what that means: an open adapter's (eager.py) does
+it at once, a planner (planner.py) notes it.
+"""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -12,16 +19,16 @@ from ... import dtypes
 from ...dtypes import DType
 from ...layout import Layout, Shape
 from ...recent import Recent
-from ..array import Array, Body, Number
+from ..array import Array, Body, Number, Storage
 from ..base import Device
-from ..faults import Faults
 from . import shaders
-from .device import Gpu, Pipeline
-from .memory import GpuStorage, Pool
+from .buffers import Buffer
+from .facts import Facts
+from .matmul import Products
+from .problem import Kernel
 
 THREADS = 64  # of a workgroup, in every shader but map_flat and matmul's
-HALF_FEATURE = "shader-f16"
-STRUCTURES_KEPT = 512  # pipelines of eager work: so many ops and dtypes in all layouts
+STRUCTURES_KEPT = 512  # kernels of eager work: so many ops and dtypes in all layouts
 MAX_RANK = 8  # axes that cannot be merged, in a Params
 
 
@@ -40,12 +47,6 @@ def pack_dims(extents: Shape, *strides: Shape) -> bytes:
     return struct.pack("<40I", *words)
 
 
-def dtypes_of(features: Collection[str]) -> frozenset[DType]:
-    """Return what an adapter with these features holds."""
-    found = {dtypes.bool_, dtypes.int32, dtypes.uint32, dtypes.float32}
-    return frozenset(found | {dtypes.float16} if HALF_FEATURE in features else found)
-
-
 _FLOAT, _WORD = struct.Struct("<f"), struct.Struct("<I")
 
 
@@ -61,124 +62,82 @@ def scalar_bits(value: Number, dtype: DType) -> int:
     return int(value) & 0xFFFFFFFF
 
 
+def host_words(data: np.ndarray, dtype: DType) -> np.ndarray:
+    """Return host data of a dtype as a GPU's memory has it: flat, and in whole words."""
+    host = data.astype(np.uint32) if dtype is dtypes.bool_ else data
+    host = host.reshape(-1)
+    return np.append(host, host[-1:]) if host.nbytes % 4 else host
+
+
 class Launching(Device):
-    """A device that holds buffers and launches pipelines; subclasses say which."""
+    """A device of kernels over buffers; subclasses have the families, and run them or plan them."""
 
     launches = True
+    has_large: bool  # has there been a buffer that one binding does not hold?
+    # Takes (size, nbytes): memory of any content for so many elements.
+    _storage: Callable[[int, int], Storage]
+    # Takes what `_made` has made, the buffers of its bindings from 1 on, its Params and how many
+    # workgroups run.
+    launch: Callable[[Any, tuple[Buffer, ...], bytes, int], None]
 
-    def __init__(self, name: str, gpu: Gpu):
-        info = gpu.info
+    def __init__(self, name: str, facts: Facts, products: Products):
         self.name = name
-        self.description = (
-            f"{info['device']} ({info['adapter_type']}, {info['backend_type']}, "
-            f"{info['description']})"
-        )
-        self.dtypes = dtypes_of(gpu.features)
-        self.gpu = gpu
-        self.pool = Pool(gpu)
-        self._pipelines: Recent[tuple] = Recent(STRUCTURES_KEPT)
-        self._expected: dict[Faults, None] = {}  # what runs may have noted since the last wait
+        self.facts = facts
+        self.products = products
+        self.dtypes = facts.dtypes
+        self._kernels: Recent[tuple] = Recent(STRUCTURES_KEPT)
         # Elements that fit one binding, whatever an operation makes of them.
-        self._surely_fits = gpu.largest_binding // 4
+        self._surely_fits = facts.largest_binding // 4
         # Threads that keep a GPU busy, or the SIMD units of a software adapter.
-        self._busy = 1 << 8 if gpu.is_software else 1 << 14
+        self._busy = 1 << 8 if facts.is_software else 1 << 14
+
+    @abstractmethod
+    def _made(self, kernel: Kernel) -> Any:
+        """Return what `launch` takes for a kernel."""
+
+    @abstractmethod
+    def constant(self, data: bytes) -> Storage:
+        """Return memory that begins with `data`, only to be read."""
 
     def itemsize(self, dtype: DType) -> int:
         return 2 if dtype is dtypes.float16 else max(4, dtype.itemsize)  # a bool is a u32 there
 
-    def why_not(self, dtype: DType) -> str:
-        if dtype is dtypes.float16:
-            name = self.gpu.info["device"]
-            return f"adapter {name} lacks the feature {HALF_FEATURE}: take float32, or device numpy"
-        return super().why_not(dtype)
-
-    # Memory.
     def _empty(self, shape: Shape, dtype: DType) -> Array:
         size = prod(shape)
-        storage = GpuStorage(self, self.pool, size, self.itemsize(dtype) * size)
-        return Array(storage, Layout.dense(shape), dtype)
-
-    def upload(self, data: np.ndarray, dtype: DType) -> Array:
-        out = self._empty(data.shape, dtype)
-        if data.size:
-            host = data.astype(np.uint32) if dtype is dtypes.bool_ else data
-            host = host.reshape(-1)
-            if host.nbytes % 4:  # WebGPU writes whole words
-                host = np.append(host, host[-1:])
-            self.gpu.write(out.storage.buffer, host, host.nbytes)
-        return out
-
-    def download(self, x: Array) -> np.ndarray:
-        stored = np.dtype(np.uint32) if x.dtype is dtypes.bool_ else x.dtype.numpy
-        if x.layout.size == 0:
-            return np.zeros(x.shape, x.dtype.numpy)
-        if not x.layout.contiguous:
-            x = self.copy(x)
-        size = stored.itemsize
-        self._settle()
-        start, end = size * x.layout.offset, size * (x.layout.offset + x.layout.size)
-        first = start - start % 4  # WebGPU reads whole words
-        raw = self.gpu.read(x.storage.buffer, first, end + -end % 4 - first)
-        host = np.frombuffer(raw, stored, x.layout.size, start - first).reshape(x.shape)
-        return host.astype(np.bool_) if x.dtype is dtypes.bool_ else host.copy()
-
-    def unbacked(self, size: int) -> GpuStorage:
-        return GpuStorage(self, self.pool, size, None)
-
-    def synchronize(self) -> None:
-        self.gpu.wait()
-        self._settle()
-
-    def expect(self, faults: Faults) -> None:
-        with self.gpu.lock:
-            self._expected[faults] = None
-
-    def _settle(self) -> None:
-        """Raise the first of the faults that runs have noted until now."""
-        if not self._expected:
-            return
-        with self.gpu.lock:
-            due, self._expected = self._expected, {}
-            found = [error for faults in due if (error := faults.settle()) is not None]
-        if found:
-            raise found[0]
+        return Array(self._storage(size, self.itemsize(dtype) * size), Layout.dense(shape), dtype)
 
     def _may_not_fit(self, *arrays: Array) -> bool:
         """Whether an operation on arrays has to look if it needs windows (windows.py)."""
         for x in arrays:
             if x.layout.size > self._surely_fits:
                 return True
-            if self.gpu.has_large and x.storage.buffer.nbytes > self.gpu.largest_binding:
+            if self.has_large and x.storage.buffer.nbytes > self.facts.largest_binding:
                 return True
         return False
 
-    # Pipelines.
-    def _pipeline(self, key: tuple, inputs: int | str, code: Callable[[], str]) -> Pipeline:
-        """Return the pipeline of a structure, compiled at its first use.
+    # Kernels.
+    def _kernel(self, key: tuple, access: int | str, code: Callable[[], str]) -> Any:
+        """Return the kernel of a structure, made at its first use.
 
-        `inputs` counts the buffers that are read before the one that is written, or has a letter
-        for each, as `Gpu.compile` takes them.
+        See Kernel for `access`; a number says how many buffers are read before the one written.
         """
-        found = self._pipelines[key]
+        found = self._kernels[key]
         if found is None:
             label = " ".join(getattr(k, "name", str(k)) for k in key)
-            found = self.gpu.compile(code(), inputs, label)
-            self._pipelines.keep(key, found)
+            letters = access if isinstance(access, str) else "r" * access + "w"
+            found = self._made(Kernel(label, code(), letters))
+            self._kernels.keep(key, found)
         return found
 
-    def _mover(self, name: str, inputs: int, dtype: DType, wide: bool = False) -> Pipeline:
-        """Return the pipeline of a shader that moves elements of 4 bytes or 2, or fours of them."""
+    def _mover(self, name: str, access: str, dtype: DType, wide: bool = False) -> Any:
+        """Return the kernel of a shader that moves elements of 4 bytes or 2, or fours of them."""
         kind = "f16" if dtype is dtypes.float16 else "vec4<u32>" if wide else "u32"
         lines = {"alias T = u32;": f"alias T = {kind};"}
-        return self._pipeline((name, kind), inputs, lambda: shaders.fill(name, lines=lines))
-
-    def pipeline_of(self, code: str, access: str, label: str) -> Pipeline:
-        """Return the pipeline of a whole shader text; one that is in use is not compiled again."""
-        return self.gpu.pipeline(code, access, label)
+        return self._kernel((name, kind), access, lambda: shaders.fill(name, lines=lines))
 
     def _launch(
         self,
-        pipeline: Pipeline,
+        kernel: Any,
         inputs: Sequence[Array],
         out: Array,
         params: bytes,
@@ -186,7 +145,7 @@ class Launching(Device):
         size: int = THREADS,
     ) -> None:
         buffers = tuple([x.storage.buffer for x in inputs] + [out.storage.buffer])
-        self.gpu.launch(pipeline, buffers, params, -(-threads // size))
+        self.launch(kernel, buffers, params, -(-threads // size))
 
 
 def without(strides: Shape, axis: int) -> Shape:

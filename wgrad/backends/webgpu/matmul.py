@@ -7,16 +7,13 @@ Operands are read through strides: transposed ones (the gradients) cost no copy.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from functools import lru_cache
 
-import numpy as np
-
 from ...dtypes import DType, float16
-from ...errors import WgradError
-from ...recent import Recent
-from . import shaders, tune
+from . import shaders
 from .configs import batch_extents, default, steps_of_part, tiles
-from .device import Gpu, Pipeline
+from .facts import Facts
 from .problem import Config, Kernel, Launch, Output, Problem, Scratch
 
 # Results as they are: the shaders' own block, and the same for four at a time.
@@ -35,26 +32,31 @@ const EMIT_VECTORS = {vectors};
 {library}
 fn emit(index: u32, value: f32) {{{one}}}
 fn emit4(index: u32, value: vec4<f32>) {{{four}}}"""
-CHOICES_KEPT = 1024  # of kernels, by problem
 SUM_THREADS = 64  # of a workgroup of matmul_sum
 
 
-class Matmul:
-    """The matrix products of one adapter."""
+class Products:
+    """Plans the matrix products of one adapter.
 
-    def __init__(self, gpu: Gpu):
-        self.gpu = gpu
-        self._chosen: Recent[str] = Recent(CHOICES_KEPT)
-        self._tuner = tune.Tuner(self)
-        self._shuffles: bool | None = None
+    `chosen` are configurations that were measured there, by the kind of problem; rules choose the
+    others. `shuffles` says that 8 neighbouring threads exchange values, as was tried out there.
+    """
+
+    def __init__(
+        self, facts: Facts, chosen: Mapping[str, Config] | None = None, shuffles: bool = False
+    ):
+        self.facts = facts
+        self._known = chosen or {}
+        self._shuffles: bool | None = shuffles
 
     def choose(self, problem: Problem) -> Config:
-        """Return how a problem is computed: as was measured once, else by rule."""
-        found = self._chosen[problem.kind]
-        if found is None:
-            found = self._tuner.choose(problem) or default(problem, self.gpu.is_software)
-            self._chosen.keep(problem.kind, found)
-        return found
+        """Return how a problem is computed."""
+        return self._known.get(problem.kind) or default(problem, self.facts.is_software)
+
+    @property
+    def shuffles(self) -> bool:
+        """Whether 8 neighbouring threads exchange values."""
+        return bool(self._shuffles)
 
     def plan(
         self, problem: Problem, output: Output | None = None, config: Config | None = None
@@ -68,7 +70,7 @@ class Matmul:
             return []
         output = output or (_halves() if problem.dtype is float16 else PLAIN)
         config = config or self.choose(problem)
-        room = max(1, self.gpu.largest_binding // (4 * problem.size))  # for partial results
+        room = max(1, self.facts.largest_binding // (4 * problem.size))  # for partial results
         config = config._replace(parts=min(config.parts, room))
         shown = problem.turned if config.turned else problem
         part = steps_of_part(problem.k, config.parts)
@@ -98,10 +100,6 @@ class Matmul:
             ),
         ]
 
-    def pipeline(self, kernel: Kernel) -> Pipeline:
-        """Return the pipeline of a kernel, compiled at its first use. Raises: ShaderError."""
-        return self.gpu.pipeline(kernel.code, kernel.access, kernel.label)
-
     def _kernel(self, shown: Problem, config: Config, output: Output, vectors: bool) -> Kernel:
         shader, dtype = config.shader, shown.dtype
         a_unit, b_unit = shown.a_unit, shown.b_unit
@@ -109,7 +107,7 @@ class Matmul:
         by_columns = shader == "matmul_tiled"  # can it read a along m?
         if shader == "matmul":
             tile = [("const ROWS = 16u;", f"const ROWS = {config.height}u;")]
-            if self._can_shuffle():
+            if self.shuffles:
                 blocks.append(("share", shaders.source("lib/shuffle")))
                 by_columns = config.height % 4 == 0
         elif shader == "matvec":
@@ -135,25 +133,6 @@ class Matmul:
             lines = (("alias Stored = T;", f"alias Stored = {dtype.storage};"), *lines)
         code = _code(shader, dtype.wgsl, tuple(blocks), lines)
         return Kernel(label, code, "rr" + output.access)
-
-    def _can_shuffle(self) -> bool:
-        """Ask the adapter itself whether 8 neighbouring threads exchange values.
-
-        The sizes that adapters report do not tell: a subgroup may be as small as 4.
-        """
-        if self._shuffles is None:
-            self._shuffles = False
-            if "subgroup" in self.gpu.features:
-                try:
-                    probe = self.gpu.compile(shaders.source("subgroup_probe"), 0, "subgroup probe")
-                    buffer = self.gpu.create_buffer(256)
-                    self.gpu.timed([(probe, (buffer,), b"", 1)])
-                    seen = np.frombuffer(self.gpu.read(buffer, 0, 32), np.uint32)
-                    self._shuffles = bool((seen == 107).all())
-                    self.gpu.drop_buffer(buffer)
-                except WgradError:  # the feature is there by name alone
-                    self._shuffles = False
-        return self._shuffles
 
 
 @lru_cache(maxsize=1)

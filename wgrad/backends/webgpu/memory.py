@@ -17,7 +17,8 @@ from ...statistics import COUNTERS
 from ..array import Storage
 from ..base import Device
 from ..tracing import UNBACKED
-from .device import Buffer, Gpu
+from .buffers import Buffer
+from .gpu import Gpu
 
 SMALLEST = 256  # bytes
 KEPT = 1 << 29  # bytes of free buffers that are kept
@@ -42,6 +43,7 @@ class Pool:
 
     def __init__(self, gpu: Gpu):
         self.gpu = gpu
+        self.limits = gpu.facts.largest_binding, gpu.facts.largest_buffer
         # Filled by destructors, which may run in any thread, even in the middle of `acquire`;
         # appending to a deque is atomic, so nothing is locked there.
         self.returned: deque[Buffer] = deque()
@@ -55,7 +57,7 @@ class Pool:
         """
         with self.gpu.lock:
             self._take_back()
-            wanted = size_class(nbytes, self.gpu.largest_binding, self.gpu.largest_buffer)
+            wanted = size_class(nbytes, *self.limits)
             shelf = self._free.get(wanted, [])
             # Unpacked, not called: no handler of a signal comes before the storage has the buffer,
             # and whoever came before is seen.

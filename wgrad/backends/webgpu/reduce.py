@@ -21,7 +21,7 @@ Lanes = Literal["rows", "columns", ""]  # what the four of a vec4 lie along
 
 
 @dataclass(frozen=True)
-class Fold:
+class Plan:
     """One launch. `shape` is what it stores, and `again` the axis of the lanes in it, if any."""
 
     along: Lanes
@@ -42,7 +42,7 @@ class Fold:
         return struct.pack("<12I40I", *self.params, 0, *words)
 
 
-def plan(layout: Layout, axes: Shape, busy: int, apart: bool, single: bool = False) -> Fold | None:
+def plan(layout: Layout, axes: Shape, busy: int, apart: bool, single: bool = False) -> Plan | None:
     """Return how to fold `axes` of a view that is not empty; None for too many axes.
 
     `busy` threads keep the adapter busy. `apart` says that neighbouring lanes are to read
@@ -91,7 +91,7 @@ def plan(layout: Layout, axes: Shape, busy: int, apart: bool, single: bool = Fal
     shape = (lanes, results) if columns else (results, lanes)
     again = (0 if columns else 1,) if lanes > 1 else ()
     params = (*head, len(kept), len(folded), offset)
-    return Fold(along, len(folded) > 1, params, extents, strides, threads, shape, again)
+    return Plan(along, len(folded) > 1, params, extents, strides, threads, shape, again)
 
 
 def _merged(layout: Layout, axes: list[int]) -> tuple[Shape, Shape]:

@@ -12,7 +12,10 @@ from ...errors import DeviceError
 from ...recent import Recent
 from ...statistics import COUNTERS
 from . import headroom
-from .device import PARAMS_BYTES, Buffer, Gpu, Pipeline, folded
+from .buffers import Buffer
+from .gpu import Gpu
+from .launches import folded
+from .pipelines import PARAMS_BYTES, Pipeline
 
 COMBINATIONS = 64  # of buffers, whose bind groups are kept
 
@@ -46,12 +49,6 @@ class Replay:
         self._stale = True  # the uniform buffer lacks what the host has
         self._bound: Recent[Hashable] = Recent(COMBINATIONS)
         self._dropped = gpu.dropped
-
-    @property
-    def params(self) -> Sequence[bytes]:
-        """The parameters of each dispatch, as they are now."""
-        ends = [*self.starts[1:], len(self._host) - PARAMS_BYTES]
-        return [bytes(self._host[a:b]) for a, b in zip(self.starts, ends, strict=True)]
 
     def set_params(self, start: int, data: bytes) -> None:
         """Change parameters from the next run on."""

@@ -65,13 +65,13 @@ def sorted_positions(device: Launching, keys: Array, bits: int) -> Array:
     rows, n = keys.shape
     out = device._empty((rows, n), dtypes.int32)
     if n <= RANKED:
-        rank = device._pipeline(("sort_rank",), 1, lambda: shaders.source("sort_rank"))
+        rank = device._kernel(("sort_rank",), "rw", lambda: shaders.source("sort_rank"))
         params = struct.pack("<4I", rows * n, n, keys.layout.offset, 0)
         device._launch(rank, [keys], out, params, rows * n)
         return out
-    count = device._pipeline(("sort_count",), 1, lambda: shaders.source("sort_count"))
-    scan = device._pipeline(("sort_scan",), 0, lambda: shaders.source("sort_scan"))
-    place = device._pipeline(("sort_place",), "rrrww", lambda: shaders.source("sort_place"))
+    count = device._kernel(("sort_count",), "rw", lambda: shaders.source("sort_count"))
+    scan = device._kernel(("sort_scan",), "w", lambda: shaders.source("sort_scan"))
+    place = device._kernel(("sort_place",), "rrrww", lambda: shaders.source("sort_place"))
     chunks = _chunks(rows, n, device._busy)
     chunk = -(-n // chunks)
     threads = rows * chunks
@@ -88,7 +88,7 @@ def sorted_positions(device: Launching, keys: Array, bits: int) -> Array:
         device._launch(scan, [], counts, struct.pack("<2I", rows, DIGITS * chunks), rows, 1)
         into = moved[i % 2]
         buffers = [x.storage.buffer for x in (keys, positions, counts, into, ends[i])]
-        device.gpu.launch(place, tuple(buffers), params, -(-threads // 64))
+        device.launch(place, tuple(buffers), params, -(-threads // 64))
         keys, positions, offset = into, ends[i], 0
     return out
 

@@ -14,7 +14,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from statistics import median
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,21 +22,23 @@ from ...dtypes import float16
 from ...environment import AUTOTUNE
 from ...errors import WgradError
 from ...layout import Shape
+from ...recent import Recent
 from ...version import __version__
 from . import shaders
+from .buffers import Buffer
 from .cache import Results
-from .configs import candidates
-from .device import BATCH, Buffer, Gpu, Pipeline
-from .problem import Config, Operand, Problem, Scratch
-
-if TYPE_CHECKING:
-    from .matmul import Matmul
+from .configs import candidates, default
+from .gpu import BATCH, Gpu
+from .matmul import Products
+from .pipelines import Pipeline
+from .problem import Config, Kernel, Operand, Problem, Scratch
 
 ROUNDS = 7
 TRIALS = 2  # rounds that every candidate takes part in: one may be disturbed
 LARGEST = 1 << 26  # elements of an operand or a result that are worth measuring
 WORTH = 0.95  # of the default's time: nothing slower takes its place
 LONG_ENOUGH = 1e6  # ticks of a timed submit: short work is repeated
+CHOICES_KEPT = 1024  # of kernels, by problem
 HOPELESS = 1.5  # times slower than the best at its best: not timed again
 _SHADERS = ("matmul", "lib/shuffle", "lib/walk", "matmul_tiled", "matvec", "matmul_sum")
 _log = logging.getLogger("wgrad")
@@ -49,17 +51,53 @@ class Timing(NamedTuple):
     ticks: float
 
 
-class Tuner:
-    """The measured choices of one adapter."""
+class Measured(Products):
+    """The products of an open adapter: planned by what was measured on it, else by rules."""
 
-    def __init__(self, products: Matmul):
-        self.products = products
+    def __init__(self, gpu: Gpu):
+        super().__init__(gpu.facts)
+        self.gpu = gpu
         self.measuring = AUTOTUNE.read()
-        self.results = Results(about(products.gpu))
+        self.results = Results(about(gpu))
+        self._chosen: Recent[str] = Recent(CHOICES_KEPT)
+        self._shuffles = None
 
-    def choose(self, problem: Problem) -> Config | None:
+    def choose(self, problem: Problem) -> Config:
+        """Return how a problem is computed: as was measured once, else by rule."""
+        found = self._chosen[problem.kind]
+        if found is None:
+            found = self._measured(problem) or default(problem, self.facts.is_software)
+            self._chosen.keep(problem.kind, found)
+        return found
+
+    @property
+    def shuffles(self) -> bool:
+        """Whether 8 neighbouring threads exchange values: the adapter itself is asked.
+
+        The sizes that adapters report do not tell: a subgroup may be as small as 4.
+        """
+        if self._shuffles is None:
+            self._shuffles = "subgroup" in self.gpu.features and self._exchanges()
+        return self._shuffles
+
+    def _exchanges(self) -> bool:
+        try:
+            probe = self.gpu.compile(shaders.source("subgroup_probe"), 0, "subgroup probe")
+            buffer = self.gpu.create_buffer(256)
+            self.gpu.timed([(probe, (buffer,), b"", 1)])
+            seen = np.frombuffer(self.gpu.read(buffer, 0, 32), np.uint32)
+            self.gpu.drop_buffer(buffer)
+        except WgradError:  # the feature is there by name alone
+            return False
+        return bool((seen == 107).all())
+
+    def pipeline(self, kernel: Kernel) -> Pipeline:
+        """Return the pipeline of a kernel, compiled at its first use. Raises: ShaderError."""
+        return self.gpu.pipeline(kernel.code, kernel.access, kernel.label)
+
+    def _measured(self, problem: Problem) -> Config | None:
         """Return what was measured to be best, now or earlier; None where nothing is known."""
-        possible = candidates(problem, self.products.gpu.is_software)
+        possible = candidates(problem, self.facts.is_software)
         known = self.results.get(problem.kind)
         for config in possible:
             if known == list(config):
@@ -69,7 +107,7 @@ class Tuner:
         if _elements(problem) > LARGEST:
             return None
         try:
-            best = fastest(measure(self.products, problem, possible))
+            best = fastest(measure(self, problem, possible))
         except WgradError as error:  # no memory for another copy of the problem, for one
             _log.warning("wgrad: %s was not measured: %s", problem.kind, error)
             return None
@@ -102,7 +140,7 @@ def _elements(problem: Problem) -> int:
     return problem.matrices * max(m * k, k * n, m * n)
 
 
-def measure(products: Matmul, problem: Problem, configs: Sequence[Config]) -> list[Timing]:
+def measure(products: Measured, problem: Problem, configs: Sequence[Config]) -> list[Timing]:
     """Return the median times of the configs that give the right product, in alternating rounds."""
     gpu = products.gpu
     runs: dict[Config, _Run] = {}
@@ -158,7 +196,7 @@ class _Bench:
     b: Buffer
     out: Buffer
 
-    def __init__(self, products: Matmul, problem: Problem):
+    def __init__(self, products: Measured, problem: Problem):
         self.products = products
         self.shapes = (
             (*problem.batch, problem.m, problem.k),

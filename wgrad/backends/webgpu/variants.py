@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from ...dtypes import DType
-from ..array import OPERANDS, Body
+from ..array import OPERANDS, Body, Number
+from ..fold import Fold, Wide
 from . import shaders
 
 _LANE = ("x", "y", "z", "w")
@@ -74,48 +74,22 @@ def map_source(
     return shaders.fill("map_flat" if flat else "map_strided", {"operands": "\n".join(lines)})
 
 
-_COMBINE = {
-    "sum": "x + y",
-    "small sum": "x + y",  # of 1/64 of the elements
-    "prod": "x * y",
-    "max": "max(x, y)",
-    "min": "min(x, y)",
-    "any": "max(x, y)",  # bools are stored as 0 and 1
-    "all": "min(x, y)",
-    "logsumexp": "real_logaddexp(x, y)",  # of scans alone
-}
-# The total of nothing; infinities are no constants in WGSL.
-_NOTHING = {
-    "sum": lambda dtype: "T(0)",
-    "prod": lambda dtype: "T(1)",
-    "max": lambda dtype: _least(dtype) if dtype.is_integer else "make_inf(-1.0)",
-    "min": lambda dtype: _greatest(dtype) if dtype.is_integer else "make_inf(1.0)",
-    "logsumexp": lambda dtype: "make_inf(-1.0)",
-}
+def literal(value: Number, kind: str) -> str:
+    """Return a number as WGSL of a type; infinities are no constants there, but calls."""
+    if kind == "bool":
+        return str(bool(value)).lower()
+    if math.isinf(value):
+        return f"make_inf({'1.0' if value > 0 else '-1.0'})"
+    if kind == "i32" and value == -(2**31):  # the negative of what is no i32
+        return "(-2147483647i - 1i)"
+    return f"{kind}({value if kind == 'f32' else int(value)})"
 
 
-def _least(dtype: DType) -> str:
-    return "0u" if dtype.storage == "u32" else "bitcast<i32>(0x80000000u)"
-
-
-def _greatest(dtype: DType) -> str:
-    return "0xffffffffu" if dtype.storage == "u32" else "0x7fffffff"
-
-
-def _combined(kind: str, dtype: DType) -> str:
-    """Return the WGSL that makes one of two; max and min of floats pass NaN on."""
-    extreme = dtype.is_floating and kind in ("max", "min")
-    return f"nan_{_COMBINE[kind]}" if extreme else _COMBINE[kind]
-
-
-# What kernels pass on of a product of floats: see lib/wide_product.wgsl.
-WIDE = DType("wide", np.dtype("V12"), 2, "Wide", "Wide")
-
-
-def _wide_lines() -> list[str]:
-    """Return the type of wide products, and the functions of it with all that they call."""
-    text = shaders.source("lib/wide_product")
-    return [shaders.library(text), text, "alias T = Wide;"]
+def _wide_lines(wide: Wide) -> list[str]:
+    """Return the type that floats are folded in, and its functions with all that they call."""
+    text = shaders.source(wide.library)
+    combine = f"fn combine(a: T, b: T) -> T {{ return {wide.wgsl}; }}"
+    return [shaders.library(text), text, f"alias T = {wide.dtype.wgsl};", combine]
 
 
 _ONE_BY_ONE = """\
@@ -127,37 +101,34 @@ _AS_IT_IS = "alias R = V;\nfn finish(x: V, lane: u32) -> R { return x; }"
 _NARROWED = "alias R = f32;\nfn finish(x: V, lane: u32) -> R { return narrowed(x); }"
 
 
-def reduce_source(kind: str, dtype: DType, result: DType, along: str, grid: bool) -> str:
-    """Return a reduction kernel for one of reduce.py's plans; max and min of floats pass NaN on.
+def reduce_source(fold: Fold, dtype: DType, result: DType, along: str, grid: bool) -> str:
+    """Return a reduction kernel for one of reduce.py's plans.
 
-    A product of floats is a wide one, from which and to which there are kernels too.
+    Where a fold is of something wide, there are kernels from floats to that, and back, too.
     """
     grids = {"const GRID = true;": f"const GRID = {str(grid).lower()};"}
-    if kind == "prod" and dtype.is_floating:
+    wide = fold.wide_for(dtype)
+    if wide is not None:
         assert not along
-        lines = [
-            *_wide_lines(),
-            f"alias Source = {dtype.storage};",
-            "fn combine(x: T, y: T) -> T { return wide_product(x, y); }",
-        ]
+        read = "x" if dtype is wide.dtype else "widened(f32(x))"
         blocks = {
-            "kind": "\n".join(lines),
-            "loads": _ONE_BY_ONE.replace("LOADED", "x" if dtype is WIDE else "widened(f32(x))"),
-            "stores": _AS_IT_IS if result is WIDE else _NARROWED,
+            "kind": "\n".join([*_wide_lines(wide), f"alias Source = {dtype.storage};"]),
+            "loads": _ONE_BY_ONE.replace("LOADED", read),
+            "stores": _AS_IT_IS if result is wide.dtype else _NARROWED,
         }
         return shaders.fill("reduce", blocks, grids)
-    expression = _combined(kind, dtype)
+    expression = fold.expression(dtype)
     lines = [
         shaders.library(expression),
         f"alias T = {dtype.wgsl if dtype.is_floating else dtype.storage};",
         f"alias Source = {dtype.storage};",
-        f"fn combine(x: T, y: T) -> T {{ return {expression}; }}",
+        f"fn combine(a: T, b: T) -> T {{ return {expression}; }}",
     ]
     blocks = {"kind": "\n".join(lines)}
     if along != "rows":
         blocks["stores"] = _AS_IT_IS
     text = "V(x)"
-    if kind == "small sum":  # hidden from compilers, which make (x + y) / 64 of x / 64 + y / 64
+    if fold.of is not None:  # hidden from compilers, which make (x + y) / 64 of x / 64 + y / 64
         words = "vec4<u32>" if along else "u32"
         text = f"bitcast<V>(bitcast<{words}>(V(x) * 0x1p-6f) ^ {words}(params.zero))"
     if not along:
@@ -227,27 +198,28 @@ fn after(total: Total, x: Made) -> Written { return WRITTEN; }""",
 }
 
 
-def scan_source(kind: str, dtype: DType, along: str, quarters: bool) -> str:
-    """Return a scan kernel for one of scan.py's plans; the totals of float products are wide.
+def scan_source(fold: Fold, dtype: DType, along: str, quarters: bool) -> str:
+    """Return a scan kernel for one of scan.py's plans; totals of floats may be something wide.
 
     With `quarters` the totals before are those of 1/64 of all, and nothing overflows in a block.
     """
     loads = _SCAN_LOADS.get(along, "")
     read, combined = "x", "combine(total, x)"
-    if kind == "prod" and dtype.is_floating:
+    wide = fold.wide_for(dtype)
+    if wide is not None:
         assert not along
-        lines = [*_wide_lines(), "fn nothing() -> T { return Wide(1.0, 0.0, 0); }"]
-        expression = "wide_product(x, y)"
-        if dtype is not WIDE:
+        lines, nothing = _wide_lines(wide), wide.nothing
+        if dtype is not wide.dtype:
             read, combined = "widened(x)", "narrowed(combine(total, x))"
     else:
-        expression, nothing = _combined(kind, dtype), _NOTHING[kind](dtype)
+        expression = fold.expression(dtype)
+        nothing = literal(fold.identity(dtype), str(dtype.storage))
         lines = [
             shaders.library(f"{expression} {nothing}"),
             f"alias T = {dtype.storage};",
-            f"fn nothing() -> T {{ return {nothing}; }}",
+            f"fn combine(a: T, b: T) -> T {{ return {expression}; }}",
         ]
-    lines.append(f"fn combine(x: T, y: T) -> T {{ return {expression}; }}")
+    lines.append(f"fn nothing() -> T {{ return {nothing}; }}")
     blocks = {"kind": "\n".join(lines)}
     if along != "rows":
         names = {"SOURCE": str(dtype.storage), "LOADED": read, "WRITTEN": combined}

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from math import log2
 
 from ...backends.array import Number
+from ...backends.fold import Fold
 from ...backends.webgpu import shaders
 from ...backends.webgpu.problem import Output
+from ...backends.webgpu.variants import literal
 from ...dtypes import DType
-from ..graph import Fold, Graph, Result
-from ..ir import Ref, Slot, Step
-from .module import Module, combiner, identity
+from ..graph import Graph, Result, Statement
+from ..ir import Batch, Step
+from ..slots import Ref, Slot
+from .module import Module, combiner
 from .part import LANES, Access, Part
 from .text import PartText, Value, splat
 
@@ -47,8 +50,8 @@ def fused_kernel(step: Step, home: Home, hardware: bool) -> Kernel:
     """Return the kernel of a fused step or a batch."""
     module = Module(home)
     texts: list[PartText] = []
-    for one in step.params.get("parts", (step,)):
-        part = Part(one.params["graph"], one.inputs, one.outs)
+    for one in step.work.parts if isinstance(step.work, Batch) else (step,):
+        part = Part(one.graph, one.inputs, one.outs)
         texts.append(PartText(module, part, part.along))
     for text in texts:
         text.note_accesses()
@@ -146,7 +149,7 @@ def _write_folds(text: PartText, folds: list[int], shared: bool, first: str, ste
         _fold_elements(text, folds, "t", first, step, f"{quads}u")
     for j in folds:
         s = text.part.graph.statements[j]
-        combine = combiner(text.module, s.what.kind, s.out)  # type: ignore[union-attr]  # a Fold
+        combine = combiner(text.module, _fold(s), s.out)
         total = Value(f"t{j}", text.along == "kept")
         if text.along == "folded":
             low = text.let(f"{combine}({total.text}.x, {total.text}.y)", False)
@@ -160,11 +163,16 @@ def _write_folds(text: PartText, folds: list[int], shared: bool, first: str, ste
         text.keep(j, text.rounded(total, s.out))
 
 
+def _fold(s: Statement) -> Fold:
+    assert isinstance(s.what, Fold)
+    return s.what
+
+
 def _declare(text: PartText, folds: list[int], letter: str) -> None:
     """Declare a variable for each fold, with the value of a fold of nothing."""
     for j in folds:
         s = text.part.graph.statements[j]
-        start = identity(s.what.kind, s.out)  # type: ignore[union-attr]  # a Fold
+        start = literal(_fold(s).identity(s.out), str(s.out.wgsl))
         kind = f"vec4<{s.out.wgsl}>" if text.along else f"{s.out.wgsl}"
         text.add(f"var {letter}{j} = {kind}({start});")
 
@@ -185,7 +193,7 @@ def _fold_elements(
 def _combine(text: PartText, j: int, letter: str, one: Value) -> None:
     """Fold one more value into the variable of a fold."""
     s = text.part.graph.statements[j]
-    combine = combiner(text.module, s.what.kind, s.out)  # type: ignore[union-attr]  # a Fold
+    combine = combiner(text.module, _fold(s), s.out)
     made = text.call(combine, s.out, [Value(f"{letter}{j}", bool(text.along)), one])
     text.add(f"{letter}{j} = {made.text};")
 

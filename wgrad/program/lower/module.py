@@ -5,19 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...backends.array import Number
+from ...backends.fold import Fold
 from ...backends.webgpu import shaders
 from ...dtypes import DType, bool_, uint32
 from .part import Access
 
 COMPONENTS = ("x", "y", "z", "w")
-_COMBINE = {
-    "sum": "x + y",
-    "prod": "x * y",
-    "max": "max(x, y)",
-    "min": "min(x, y)",
-    "any": "x || y",
-    "all": "x && y",
-}
 
 
 class Module:
@@ -110,23 +103,8 @@ class Module:
         return f"m{self.binding(access.slot)}[({address}) / 4u]"
 
 
-def combiner(module: Module, kind: str, dtype: DType) -> str:
+def combiner(module: Module, fold: Fold, dtype: DType) -> str:
     """Return the name of the function that makes one value of two."""
-    expression = _COMBINE[kind]
-    if dtype.is_floating and kind in ("max", "min"):
-        expression = f"nan_{expression}"
     t = dtype.wgsl
-    return module.function(kind, f"fn NAME(x: {t}, y: {t}) -> {t} {{ return {expression}; }}")
-
-
-def identity(kind: str, dtype: DType) -> str:
-    """Return the value that a fold of nothing has."""
-    if kind in ("any", "all"):
-        return "false" if kind == "any" else "true"
-    if kind in ("sum", "prod"):
-        return f"{dtype.wgsl}({int(kind == 'prod')})"
-    if dtype.is_floating:  # by a function of the library: a constant infinity does not compile
-        return f"make_inf({'-1.0' if kind == 'max' else '1.0'})"
-    if dtype.wgsl == "u32":
-        return "0u" if kind == "max" else "0xffffffffu"
-    return "(-2147483647i - 1i)" if kind == "max" else "2147483647i"
+    code = f"fn NAME(a: {t}, b: {t}) -> {t} {{ return {fold.expression(dtype)}; }}"
+    return module.function(fold.name, code)

@@ -15,13 +15,14 @@ from ...backends import threefry
 from ...backends.array import Storage
 from ...backends.base import Device
 from ...backends.events import WATCHERS, Doing, during, launched
+from ...backends.families import Argsort, Draw, Scan, ScatterAdd, Searchsorted
 from ...errors import OutOfMemoryError
 from ...layout import Layout
-from ..interpret import Draw
-from ..ir import Program, Ref, Step
+from ..ir import Batch, Draws, Program, Step
 from ..limits import Limits
 from ..plan import Place, Plan, nbytes, plan_memory
 from ..risks import risks_first
+from ..slots import Ref
 from .calls import Argument, Call, Temp
 from .homes import Registers, settle
 from .names import Moving, Names, Static
@@ -30,7 +31,7 @@ from .steps import calls_of
 # Nothing is compiled for these graphs, so nothing bounds them. Steps that the passes would lay
 # into one dispatch cost the same apart.
 LIMITS = Limits(
-    folds_products=True,
+    folds_wide=True,
     buffers=1 << 30,
     numbers=1 << 30,
     statements=256,  # joining costs the square of them
@@ -44,17 +45,17 @@ WITHOUT = ("batches",)
 
 # Steps for which NumPy takes memory as it goes, and the bytes from which it may not get them. One
 # that writes into a view takes memory only before it writes.
-_TAKES = frozenset({"scan", "scatter_add", "argsort", "searchsorted", "random"})
+_TAKES = Scan, ScatterAdd, Argsort, Searchsorted, Draws
 _MUCH = 1 << 22
 
 
 def _is_risky(step: Step, device: Device) -> bool:
     """Whether a step may fail for want of memory in the midst of a run."""
-    if step.kind == "batch":
-        return any(_is_risky(part, device) for part in step.params["parts"])
+    if isinstance(step.work, Batch):
+        return any(_is_risky(part, device) for part in step.work.parts)
     sizes = [x.layout.size * device.itemsize(x.dtype) for x in step.refs()]
     sizes += [nbytes(out, device) for out in step.outs]
-    return step.kind in _TAKES and max(sizes) >= _MUCH
+    return isinstance(step.work, _TAKES) and max(sizes) >= _MUCH
 
 
 class NumpyExecutor:

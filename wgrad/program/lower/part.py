@@ -18,7 +18,7 @@ from ...dtypes import DType
 from ...layout import Layout, Shape, collapse
 from ..domains import row_view
 from ..graph import Graph, Inside, Lookup
-from ..ir import Ref, Slot
+from ..slots import Ref, Slot
 
 LANES = 4  # elements of a vec4
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from ...backends.array import Body, Number
-from ...backends.numpy import REDUCERS, accumulator
+from ...backends.families import number_key
+from ...backends.fold import Fold
 from ...layout import Layout
-from ..graph import Fold, Graph, Inside, Lookup, Position, Statement
-from ..ir import Ref, Slot, number_key
+from ..graph import Graph, Inside, Lookup, Position, Statement
+from ..slots import Ref, Slot
 from .bodies import Part, Scalar, parts
 from .calls import (
     NUMBERS,
@@ -114,8 +115,8 @@ def _fold(made: Calls, graph: Graph, s: Statement, x: Arrayed) -> Arrayed:
     if not graph.axes:
         return made.copy(expanded(x, graph.shape), s.out.numpy)
     x = expanded(x, graph.shape)
-    kind = accumulator(s.what.kind, s.out, prod(graph.shape[a] for a in graph.axes))
-    args, function = (x, Plain(kind)), REDUCERS[s.what.kind].reduce
+    kind = s.what.accumulator(s.out.computes, prod(graph.shape[a] for a in graph.axes))
+    args, function = (x, Plain(kind)), s.what.numpy.reduce
     found = f"{{f}}({{0}}, {graph.axes}, {{1}}"
     steps = strides_of(x)
     kept = [steps[a] for a, n in enumerate(graph.shape) if a not in graph.axes and n != 1]

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import singledispatch
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from ...backends import threefry
+from ...backends import families, threefry
 from ...backends.array import product_shape
 from ...backends.numpy import add_at, positions, product, put, scanned
 from ...dtypes import held
 from ...layout import Layout
-from ..graph import Graph
-from ..ir import Ref, Step
+from ..ir import Batch, Draws, Fused, Product, Step
 from ..passes.lift import as_graph
-from .calls import Argument, Calls, Drawn, Fixed, Temp
+from ..slots import Ref
+from .calls import Argument, Calls, Drawn, Fixed, Plain, Temp
 from .statements import add_graph
 
 
@@ -25,24 +25,35 @@ def calls_of(step: Step, bodies: dict[Any, Any]) -> list[Calls]:
 
     `bodies` is one dict for all steps of a program, empty at first.
     """
-    if step.kind == "batch":
-        return [calls for part in step.params["parts"] for calls in calls_of(part, bodies)]
+    if isinstance(step.work, Batch):
+        return [calls for part in step.work.parts for calls in calls_of(part, bodies)]
     made = Calls(bodies=bodies)
-    if step.kind == "fused":
-        add_graph(made, step.params["graph"], step.inputs, step.outs)
-    elif step.kind in _KINDS:
-        _KINDS[step.kind](made, step)
-    else:
-        found = as_graph(step)
-        assert found is not None, step.kind
-        add_graph(made, *found, step.outs)
+    found = _add(step.work, made, step)
+    if found is not None:
+        made.results.append((step.out, found))
     return [made]
 
 
-def _matmul(made: Calls, step: Step) -> None:
+@singledispatch
+def _add(work: families.Family, made: Calls, step: Step) -> Temp | None:
+    """Add the calls of a step, and return its result where they do not put that into a slot."""
+    found = as_graph(step)
+    assert found is not None, work
+    add_graph(made, *found, step.outs)
+    return None
+
+
+@_add.register
+def _fused(work: Fused, made: Calls, step: Step) -> Temp | None:
+    add_graph(made, work.graph, step.inputs, step.outs)
+    return None
+
+
+@_add.register
+def _matmul(work: families.Matmul, made: Calls, step: Step) -> Temp | None:
     a, b = step.inputs[:2]
     assert isinstance(a, Ref) and isinstance(b, Ref)
-    lead, inner = step.params["lead"], step.params["inner"]
+    lead, inner = work.lead, work.inner
     shape = product_shape(a.layout.shape, b.layout.shape, lead, inner)
     plain = inner == 1 and lead == len(shape) - 2
     how, function = ("", np.matmul) if plain else (f"{lead}, {inner}, ", product)
@@ -51,97 +62,80 @@ def _matmul(made: Calls, step: Step) -> None:
     found = made.add(text, function, (made.widened(a), made.widened(b)), shape, kind)
     if kind != a.dtype.numpy:
         found = made.copy(found, a.dtype.numpy)
-    graph: Graph | None = step.params.get("epilogue")
-    if graph is None:
-        made.results.append((step.out, found))
-    else:
-        seen = Temp(found.index, Layout.dense(graph.shape), found.dtype)
-        add_graph(made, graph, (seen, *step.inputs[2:]), step.outs)
+    if not isinstance(work, Product):
+        return found
+    seen = Temp(found.index, Layout.dense(work.graph.shape), found.dtype)
+    add_graph(made, work.graph, (seen, *step.inputs[2:]), step.outs)
+    return None
 
 
-def _write(made: Calls, step: Step) -> None:
-    base, value = step.inputs
-    assert isinstance(base, Ref) and isinstance(value, Ref)
+@_add.register
+def _in_place(work: families.InPlace, made: Calls, step: Step) -> Temp | None:
+    base, *values = step.refs()
     home, shape, dtype = step.out.index, step.out.shape, step.out.dtype
-    target = Ref(home, step.params["target"], dtype)
-    text = "copyto({out}, {0})\ncopyto({1}, {2})"
-    made.add(text, None, (base, target, value), shape, dtype.numpy, safe=False, home=home)
+    args = (base, Ref(home, work.target, dtype), *values)
+    put_in, function = "copyto({1}, {2})", None
+    if isinstance(work, families.Scatter):
+        put_in, function = f"{{f}}({{1}}, {{2}}, {{3}}, {work.axis})", put
+    text = f"copyto({{out}}, {{0}})\n{put_in}"
+    made.add(text, function, args, shape, dtype.numpy, safe=False, home=home)
+    return None
 
 
-def _place(made: Calls, step: Step) -> None:
+@_add.register
+def _place(work: families.Place, made: Calls, step: Step) -> Temp | None:
     home, shape, dtype = step.out.index, step.out.shape, step.out.dtype
-    args: list[Argument] = [Fixed(held(step.params["fill"] or 0, dtype.numpy))]
-    lines = [] if step.params["fill"] is None else ["copyto({out}, {0})"]
-    for piece, target in zip(step.refs(), step.params["targets"], strict=True):
+    args: list[Argument] = [Fixed(held(0 if work.fill is None else work.fill, dtype.numpy))]
+    lines = [] if work.fill is None else ["copyto({out}, {0})"]
+    for piece, target in zip(step.refs(), work.targets, strict=True):
         lines.append(f"copyto({{{len(args)}}}, {{{len(args) + 1}}})")
         args += [Ref(home, target, dtype), piece]
     made.add("\n".join(lines), None, args, shape, dtype.numpy, safe=False, home=home)
+    return None
 
 
-def _random(made: Calls, step: Step) -> None:
-    drawn = Drawn(step.params["generator"], step.params["offset"])
+@_add.register
+def _random(work: Draws, made: Calls, step: Step) -> Temp | None:
+    drawn = Drawn(work.generator, work.offset)
     shape, dtype = step.out.shape, step.out.dtype.numpy
-    change = {"uniform": threefry.uniform, "normal": threefry.normal}.get(step.params["kind"])
+    change = {"uniform": threefry.uniform, "normal": threefry.normal}.get(work.kind)
     words = f"bits(*{{0}}, {prod(shape)})"
     numbers = words if change is None else f"{{f}}({words})"
     text = f"copyto({{out}}, {numbers}.reshape({shape}))"
-    made.results.append((step.out, made.add(text, change, (drawn,), shape, dtype)))
+    return made.add(text, change, (drawn,), shape, dtype)
 
 
-def _scan(made: Calls, step: Step) -> None:
+@_add.register
+def _scan(work: families.Scan, made: Calls, step: Step) -> Temp | None:
     (x,) = step.refs()
-    kind, axis, back = (step.params[name] for name in ("kind", "axis", "back"))
-    text = f"copyto({{out}}, {{f}}({kind!r}, {{0}}, {axis}, {back}), 'unsafe')"
-    out = made.add(text, scanned, (x,), step.out.shape, step.out.dtype.numpy)
-    made.results.append((step.out, out))
+    text = f"copyto({{out}}, {{f}}({{1}}, {{0}}, {work.axis}, {work.back}), 'unsafe')"
+    return made.add(text, scanned, (x, Plain(work.fold)), step.out.shape, step.out.dtype.numpy)
 
 
-def _scatter_add(made: Calls, step: Step) -> None:
+@_add.register
+def _scatter_add(work: families.ScatterAdd, made: Calls, step: Step) -> Temp | None:
     index, values = step.refs()
-    axis, shape = step.params["axis"], step.out.shape
+    axis, shape = work.axis, step.out.shape
     grid = [Fixed(x) for x in np.indices(index.layout.shape, sparse=True)]
     places = ", ".join("{0}" if i == axis else f"{{{2 + i}}}" for i in range(len(shape)))
     once = index.layout.shape[axis] == 1  # nothing is hit twice
     add = f"{{out}}[{places}] = {{1}}" if once else f"{{f}}({{out}}, ({places},), {{1}})"
     args: list[Argument] = [index, values, *grid]
     text = f"{{out}}.fill(0)\n{add}"
-    out = made.add(text, add_at, args, shape, step.out.dtype.numpy, safe=False)
-    made.results.append((step.out, out))
+    return made.add(text, add_at, args, shape, step.out.dtype.numpy, safe=False)
 
 
-def _scatter(made: Calls, step: Step) -> None:
-    base, index, values = step.refs()
-    home, shape, dtype = step.out.index, step.out.shape, step.out.dtype
-    target = Ref(home, step.params["target"], dtype)
-    text = f"copyto({{out}}, {{0}})\n{{f}}({{1}}, {{2}}, {{3}}, {step.params['axis']})"
-    args = (base, target, index, values)
-    made.add(text, put, args, shape, dtype.numpy, safe=False, home=home)
-
-
-def _argsort(made: Calls, step: Step) -> None:
+@_add.register
+def _argsort(work: families.Argsort, made: Calls, step: Step) -> Temp | None:
     (x,) = step.refs()
-    how = f"{step.params['axis']}, {step.params['descending']}"
+    how = f"{work.axis}, {work.descending}"
     text = f"copyto({{out}}, {{f}}({{0}}, {how}), 'unsafe')"
-    found = made.add(text, positions, (x,), step.out.shape, step.out.dtype.numpy)
-    made.results.append((step.out, found))
+    return made.add(text, positions, (x,), step.out.shape, step.out.dtype.numpy)
 
 
-def _searchsorted(made: Calls, step: Step) -> None:
+@_add.register
+def _searchsorted(work: families.Searchsorted, made: Calls, step: Step) -> Temp | None:
     x, values = step.refs()
-    side = "right" if step.params["right"] else "left"
+    side = "right" if work.right else "left"
     text = f"copyto({{out}}, {{f}}({{0}}, {{1}}, '{side}'), 'unsafe')"
-    shape, dtype = step.out.shape, step.out.dtype.numpy
-    made.results.append((step.out, made.add(text, np.searchsorted, (x, values), shape, dtype)))
-
-
-_KINDS: dict[str, Callable[[Calls, Step], None]] = {
-    "matmul": _matmul,
-    "write": _write,
-    "place": _place,
-    "random": _random,
-    "scan": _scan,
-    "scatter_add": _scatter_add,
-    "scatter": _scatter,
-    "argsort": _argsort,
-    "searchsorted": _searchsorted,
-}
+    return made.add(text, np.searchsorted, (x, values), step.out.shape, step.out.dtype.numpy)

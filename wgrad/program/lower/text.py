@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ...backends.array import Body
 from ...dtypes import DType, bool_, float16
 from ..graph import Inside, Lookup, Position, Statement
-from ..ir import Ref
+from ..slots import Ref
 from .module import COMPONENTS, Module
 from .part import LANES, Access, Part
 

@@ -1,527 +1,305 @@
-"""The WebGPU executor: a program's kernels made once, then replayed over planned memory."""
+"""Lowers programs for WebGPU: a pure function from a program and an adapter's facts to launches.
+
+No adapter is open. Fused steps become kernels of their own (kernels.py), and products take what
+follows them into theirs; every other step is planned by the kernel families that eager ops run by.
+"""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Callable
+from math import prod
 from typing import Any
-from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from ...backends.array import Array, Number, Storage, product_shape
-from ...backends.events import WATCHERS, Doing, during, launched
-from ...backends.tracing import UNBACKED, Live
-from ...backends.webgpu.device import Buffer, Pipeline, Window
-from ...backends.webgpu.kernels import WebGpuDevice
+from ...backends.array import Array
+from ...backends.families import InPlace, Matmul
+from ...backends.tracing import Live
+from ...backends.webgpu.buffers import Buffer, Window
+from ...backends.webgpu.facts import Facts
+from ...backends.webgpu.launches import Binding, Held, Launch, Launches, folded
 from ...backends.webgpu.launching import scalar_bits
-from ...backends.webgpu.memory import GpuStorage, size_class
-from ...backends.webgpu.problem import Problem, Scratch
-from ...backends.webgpu.replay import Replay
+from ...backends.webgpu.matmul import Products
+from ...backends.webgpu.planner import Planner
+from ...backends.webgpu.problem import Config, Problem, Scratch
+from ...backends.webgpu.problem import Kernel as Text
 from ...backends.webgpu.windows import cuts
-from ...dtypes import DType
-from ...layout import Layout
-from ..interpret import Draw, told_step
-from ..ir import Program, Ref, Slot, Step
+from ..ir import Batch, Fused, Program, Step
 from ..joining import PRODUCT
 from ..limits import Limits
 from ..passes.folds import split_long_folds
 from ..passes.lift import lift_to_graphs
 from ..passes.products import as_fused
-from ..plan import Place, Plan, nbytes, plan_memory
-from ..risks import risks_first
+from ..plan import Blocks, Place, nbytes, plan_memory
+from ..slots import Ref, Slot
 from .kernels import Kernel, epilogue, fused_kernel
 from .windows import Cutter, Part
 
 MATMUL_SCALARS = 96  # where `scalars` begin in the Params of lib/matmul.wgsl
-RANDOM_THREADS = 64
 
 
-def limits_of(device: WebGpuDevice) -> Limits:
+def limits_for(facts: Facts) -> Limits:
     """Return what one kernel may hold on an adapter."""
-    gpu = device.gpu
-    buffers = min(gpu.limits["max-storage-buffers-per-shader-stage"], 16)
-    if gpu.is_software:
-        return Limits(buffers=buffers)
+    if facts.is_software:
+        return Limits(buffers=facts.buffers)
     # A GPU wants thousands of threads: a column is walked by one, a row by a workgroup.
-    return Limits(buffers=buffers, fewest_columns=1 << 13, threads=1 << 14)
+    return Limits(buffers=facts.buffers, fewest_columns=1 << 13, threads=1 << 14)
 
 
-@dataclass
-class Dispatch:
-    """One kernel launch. `homes` says where each binding from 1 on lives."""
+def prepared(program: Program, facts: Facts) -> Program:
+    """Return a program whose steps are what `lower` gives launches to.
 
-    pipeline: Pipeline
-    homes: tuple[object, ...]
-    params: bytes
-    groups: int
-    step: Step
-    live: list[tuple[int, Live, DType]] = field(default_factory=list)  # byte, number, dtype
-    position: int = 0  # of the step among the program's
+    What no pass has lifted or split, because it was switched off, is now; and the parts of a batch
+    that touches large slots are steps.
+    """
+    limits = limits_for(facts)
+    program = split_long_folds(lift_to_graphs(program, limits), limits)
+    large = _large_slots(program, Planner(facts))
+    steps: list[Step] = []
+    for step in program.steps:
+        work = step.work
+        steps += work.parts if isinstance(work, Batch) and _is_large(step, large) else (step,)
+    return program.with_steps(steps)
 
 
-class _Memory:
-    """The memory of one run: the program's blocks, and storages that differ from run to run."""
+def live_numbers(program: Program) -> list[Live]:
+    """Return the numbers that a program reads anew for every run, each once, in order."""
+    found: dict[object, Live] = {}
+    for step in program.steps:
+        for x in step.inputs:
+            if isinstance(x, Live):
+                found.setdefault(x.call, x)
+    return list(found.values())
 
-    def __init__(
-        self,
-        blocks: dict[object, GpuStorage],
-        inputs: Sequence[Storage],
-        outputs: Sequence[Storage],
-        swaps: dict[int, GpuStorage],
-    ):
-        self._blocks = blocks
-        self._inputs = inputs
-        self._given = {"input": inputs, "output": outputs, "swap": swaps}
-        self._fresh = [*outputs, *swaps.values()]
 
-    def storage(self, home: object) -> Storage:
-        """Return where a slot, or what a kernel needs beside, lives."""
-        if isinstance(home, Storage):
-            return home
-        if isinstance(home, Place) and home.kind != "block":
-            return self._given[home.kind][home.index]  # type: ignore[index]  # there in a run
-        return self._blocks[home]
+def lower(program: Program, facts: Facts, products: Products | None = None) -> Launches:
+    """Return the launches of a program that the passes have left.
+
+    `products` say how matrix products are computed: by rules alone, unless something was measured.
+    """
+    return _Lowering(prepared(program, facts), facts, products).launches()
+
+
+def _large_slots(program: Program, planner: Planner) -> frozenset[int]:
+    """Return the slots that one binding does not hold."""
+    most = planner.facts.largest_binding
+    memory = program.memory()
+    return frozenset(i for i, slot in memory.items() if nbytes(slot, planner) > most)
+
+
+def _is_large(step: Step, large: frozenset[int]) -> bool:
+    """Whether one binding, or a count in u32, may not suffice for something that a step touches."""
+    return not large.isdisjoint(step.reads() | step.writes()) or any(
+        x.layout.size > cuts.MOST_ELEMENTS for x in step.refs()
+    )
+
+
+class _Noted(Products):
+    """Notes the configurations that others choose."""
+
+    def __init__(self, products: Products):
+        super().__init__(products.facts)
+        self._products = products
+        self.chosen: dict[str, Config] = {}
+
+    def choose(self, problem: Problem) -> Config:
+        found = self.chosen[problem.kind] = self._products.choose(problem)
+        return found
 
     @property
-    def key(self) -> tuple:
-        """What tells this run's buffers from those of others."""
-        return tuple([x.buffer.uid for x in (*self._inputs, *self._fresh)])
+    def shuffles(self) -> bool:
+        return self._products.shuffles
 
 
-class _LiveNumber:
-    """A number that is read for every run, what it was last, and where its bits stand."""
+class _Lowering:
+    """One program on its way to launches."""
 
-    def __init__(self, number: Live):
-        self.number = number
-        self.last: float | None = None
-        self.places: list[tuple[Replay, int, DType]] = []
-
-
-class WebGpuExecutor:
-    """A program ready to run on a WebGPU device.
-
-    `hardware` says whether workgroups share long rows: by default on all but software adapters.
-    """
-
-    def __init__(self, program: Program, device: WebGpuDevice, hardware: bool | None = None):
-        # What no pass has lifted or split, because it was switched off, is now.
-        limits = limits_of(device)
-        program = split_long_folds(lift_to_graphs(program, limits), limits)
-        most = device.gpu.largest_binding
-        sizes = {i: nbytes(slot, device) for i, slot in program.memory().items()}
-        self._large = frozenset(i for i, size in sizes.items() if size > most)
-        program = program.with_steps([one for step in program.steps for one in self._apart(step)])
-        self.device = device
-        self._hardware = not device.gpu.is_software if hardware is None else hardware
-        self._memory = program.memory()
-        self._blocks: dict[object, GpuStorage] = {}
-        # Steps that the device does itself, between two replays. Each of them may lack memory, but
-        # the one replay after them does all of its work, or none of it.
-        self._by_hand: dict[int, Step] = {}
-        while not self._lower(*risks_first(program, lambda step: id(step) in self._by_hand)):
-            pass
-        self._take_blocks()
-        found: dict[object, _LiveNumber] = {}
-        self._draws: list[tuple[Replay, int, Step]] = []
-        for replay, dispatches in self._replays():
-            for start, d in zip(replay.starts, dispatches, strict=True):
-                for at, x, dtype in d.live:
-                    number = found.setdefault(x.call, _LiveNumber(x))
-                    number.places.append((replay, start + at, dtype))
-                if d.step.kind == "random":
-                    self._draws.append((replay, start, d.step))
-        self._live = list(found.values())
-        self._fresh = [self._memory[slot] for slot in program.outputs]
-        self._swaps = [
-            (self.plan.places[new].index, self._memory[new])
-            for new in program.updates.values()
-            if self.plan.places[new].kind == "swap"
-        ]
-
-    # Lowering.
-    def _lower(self, program: Program, settled: int) -> bool:
-        """Make the stages; say no where steps turn out to be the device's that were not known."""
-        self.program = program
-        self.plan: Plan = plan_memory(program, self.device, settled)
-        self._last = {out.index for step in program.steps[settled:] for out in step.outs}
-        self._scratch: dict[object, int] = {}
-        self.dispatches: list[Dispatch] = []
-        # What a run does in order: replays of dispatches, and steps that the device does itself.
-        self._stages: list[tuple[Replay, list[Dispatch]] | Step] = []
-        known = len(self._by_hand)
-        stages: list[list[Dispatch] | Step] = []
-        ready: list[Dispatch] = []
+    def __init__(self, program: Program, facts: Facts, products: Products | None):
+        self._program = program
+        self._products = _Noted(products or Products(facts))
+        self._planner = Planner(facts, self._products)
+        self._large = _large_slots(program, self._planner)
+        self._slots = program.memory()
+        self._plan = plan_memory(program, self._planner)
+        self._blocks = Blocks(self._plan.blocks)
+        # Where memory lives that is not the steps' own; several buffers may stand for one place.
+        self._places: dict[Buffer, Place] = {}
+        self._buffers: dict[object, Buffer] = {}
+        self._steps: list[int] = []  # of each launch
         for i, step in enumerate(program.steps):
             if any(out.size for out in step.outs):
-                made = None if id(step) in self._by_hand else self._lowered(i, step)
-                if made is None:
-                    self._by_hand[id(step)] = step
-                    stages += [ready, step]
-                    ready = []
-                else:
-                    ready += [replace(d, position=i) for d in made]
-        if len(self._by_hand) > known:
-            return False
-        for stage in (*stages, ready):
-            if isinstance(stage, Step):
-                self._stages.append(stage)
-            else:
-                self._end_stage(stage)
-        return True
+                self._lower(step)
+            self._steps += [i] * (len(self._planner.planned) - len(self._steps))
+
+    # Steps.
+    def _lower(self, step: Step) -> None:
+        if _is_large(step, self._large):
+            if not (step.is_fused and self._in_windows(step)):
+                self._by_families(step)
+        elif isinstance(step.work, (Fused, Batch)):
+            self._fused(step, self._home)
+        elif isinstance(step.work, Matmul):
+            self._product(step, step.work)
+        else:
+            self._by_families(step)
 
     def _home(self, slot: int) -> object:
-        return self.plan.places.get(slot, slot)
+        return self._plan.places.get(slot, slot)
 
-    def _apart(self, step: Step) -> list[Step]:
-        """Return a step, or the parts of a batch that touches large slots."""
-        if step.kind != "batch" or not self._is_large(step):
-            return [step]
-        return list(step.params["parts"])
-
-    def _is_large(self, step: Step) -> bool:
-        """Whether one binding, or a count in u32, may not suffice for something that it touches."""
-        return not self._large.isdisjoint(step.reads() | step.writes()) or any(
-            x.layout.size > cuts.MOST_ELEMENTS for x in step.refs()
-        )
-
-    def _end_stage(self, dispatches: list[Dispatch]) -> None:
-        if dispatches:
-            work = [(d.pipeline, d.params, d.groups) for d in dispatches]
-            self._stages.append((Replay(self.device.gpu, work), dispatches))
-            self.dispatches += dispatches
-
-    def _replays(self) -> Iterator[tuple[Replay, list[Dispatch]]]:
-        return (stage for stage in self._stages if not isinstance(stage, Step))
-
-    def _lowered(self, i: int, step: Step) -> list[Dispatch] | None:
-        """Return the launches of a step; None where the device has to do it itself in every run."""
-        if self._is_large(step):
-            return self._in_windows(step) if step.kind == "fused" else None
-        if step.kind in ("fused", "batch"):
-            return [self._fused(step, self._home)]
-        if step.kind == "matmul":
-            found = self._product(i, step)
-            if found is not None:
-                return found
-            return self._unfused_product(i, step)
-        return self._by_device(i, step)
-
-    def _in_windows(self, step: Step) -> list[Dispatch] | None:
-        """Return the launches of a fused step that touches large slots, one for each piece."""
-        gpu = self.device.gpu
-        bounds = cuts.Bounds(gpu.largest_binding, gpu.align)
-        pieces = Cutter(self.device, bounds, self._large, self._home).pieces(step)
-        if pieces is None:
-            return None
-
-        def made(piece: Step, parts: dict[int, Part]) -> Dispatch:
-            return self._fused(piece, lambda slot: parts.get(slot) or self._home(slot))
-
-        return [replace(made(*piece), step=step) for piece in pieces]
-
-    def _fused(self, step: Step, home: Callable[[int], object]) -> Dispatch:
-        kernel = fused_kernel(step, home, self._hardware)
-        pipeline = self.device.pipeline_of(kernel.text, kernel.access, kernel.label)
-        words = [_bits(x, dtype) for x, dtype in kernel.numbers]
-        return Dispatch(
-            pipeline,
-            kernel.homes,
-            struct.pack(f"<{len(words)}I", *words),
-            kernel.groups,
-            step,
-            _live(kernel, 0),
-        )
-
-    def _product(self, i: int, step: Step) -> list[Dispatch] | None:
-        """Return the launches of a matmul, or None where its axes are too many."""
-        a, b = step.inputs[:2]
-        assert isinstance(a, Ref) and isinstance(b, Ref)
-        lead, inner = step.params["lead"], step.params["inner"]
-        problem = Problem.of(a.layout, b.layout, a.dtype, lead, inner)
-        if problem is None:
-            return None
-        fused = as_fused(step)
-        output, kernel = epilogue(
-            fused.params["graph"], fused.inputs, step.outs, problem.n, self._home
-        )
-        made = []
-        for launch in self.device.products.plan(problem, output):
-            homes: list[object] = []
-            for which in launch.buffers:
-                if isinstance(which, Scratch):
-                    home: object = ("scratch", i)
-                    self._scratch[home] = which.nbytes
-                elif isinstance(which, str):
-                    home = self._home((a if which == "a" else b).slot)
-                else:
-                    home = kernel.homes[which]
-                homes.append(home)
-            params = bytearray(launch.params)
-            for n, (x, dtype) in enumerate(kernel.numbers):
-                struct.pack_into("<I", params, MATMUL_SCALARS + 4 * n, _bits(x, dtype))
-            made.append(
-                Dispatch(
-                    self.device.products.pipeline(launch.kernel),
-                    tuple(homes),
-                    bytes(params),
-                    launch.groups,
-                    step,
-                    _live(kernel, MATMUL_SCALARS),
-                )
-            )
-        return made
-
-    def _unfused_product(self, i: int, step: Step) -> list[Dispatch] | None:
-        """Return a matmul by the device's own means, and what follows it as a kernel after it."""
-        a, b = step.inputs[:2]
-        assert isinstance(a, Ref) and isinstance(b, Ref)
-        lead, inner = step.params["lead"], step.params["inner"]
-        shape = product_shape(a.layout.shape, b.layout.shape, lead, inner)
-        product = Slot(PRODUCT - 1 - i, shape, a.dtype)
-        self._scratch[product.index] = nbytes(product, self.device)
-        over = as_fused(step)
-        inputs = tuple(
-            replace(x, slot=product.index) if isinstance(x, Ref) and x.slot == PRODUCT else x
-            for x in over.inputs
-        )
-        plain = Step("matmul", (a, b), (product,), {"lead": lead, "inner": inner})
-        made = self._by_device(i, plain)
-        return made and [*made, self._fused(replace(over, inputs=inputs), self._home)]
-
-    def _by_device(self, i: int, step: Step) -> list[Dispatch] | None:
-        """Return the launches that the device's method makes for a step, noted and not run.
-
-        None where it works in windows, on memory that it takes for that.
-        """
-        device = self.device
-        stand_ins: dict[int, GpuStorage] = {}
-        args = []
-        for x in step.inputs:
-            assert isinstance(x, Ref)
-            if x.slot not in stand_ins:
-                stand_ins[x.slot] = GpuStorage(device, device.pool, 0, 1)
-            args.append(Array(stand_ins[x.slot], x.layout, x.dtype))
-        homes = {s.buffer: self._home(slot) for slot, s in stand_ins.items()}
-        with device.gpu.recorded() as launches:
-            out = self._record(step, args, homes)
-        homes[out.storage.buffer] = self._home(step.out.index)
-        made = []
-        most = device.gpu.largest_binding
-        for pipeline, buffers, params, groups in launches:
-            if any(isinstance(b, Window) or b.nbytes > most for b in buffers):
-                return None
-            bound = []
-            for buffer in buffers:
-                if buffer not in homes:
-                    homes[buffer] = self._foreign(i, buffer)
-                bound.append(homes[buffer])
-            if step.kind == "random":
-                groups = -(-(step.out.size + 2) // 2 // RANDOM_THREADS) + 1
-            made.append(Dispatch(pipeline, tuple(bound), params, groups, step))
-        return made
-
-    def _record(self, step: Step, args: list[Array], homes: dict[Buffer, object]) -> Array:
-        device, params = self.device, step.params
-        if step.kind == "matmul":
-            return device.matmul(args[0], args[1], params["lead"], params["inner"])
-        if step.kind == "reduce":
-            return device.reduce(params["kind"], args[0], params["axes"], step.out.dtype)
-        if step.kind == "scan":
-            return device.scan(params["kind"], args[0], params["axis"], params["back"])
-        if step.kind == "scatter_add":
-            return device.scatter_add(args[0], args[1], params["axis"], params["size"])
-        if step.kind == "argsort":
-            return device.argsort(args[0], params["axis"], params["descending"])
-        if step.kind == "searchsorted":
-            return device.searchsorted(args[0], args[1], params["right"])
-        if step.kind == "random":
-            return device.random(params["kind"], (0, 0), 0, step.out.shape)
-        if step.kind == "place":
-            return device.place(args, params["targets"], step.out.shape, params["fill"])
-        assert step.kind in ("write", "scatter"), step.kind
-        base, *placed = args
-        in_place = homes[base.storage.buffer] == self._home(step.out.index)
-        out = base if in_place else device.copy(base)
-        if step.kind == "write":
-            device.write(out.view(params["target"]), *placed)
-        else:
-            index, values = placed
-            device.scatter(out.view(params["target"]), index, values, params["axis"])
-        return out
-
-    def _foreign(self, i: int, buffer: Buffer) -> object:
-        """Return the home of memory that only the device's method knows."""
-        table = self.device._normal_table
-        if table is not None and table.storage.buffer is buffer:
-            return table.storage
-        home = ("scratch", i, buffer.uid)
-        self._scratch[home] = buffer.nbytes
-        return home
-
-    # Memory.
-    def _take_blocks(self) -> None:
-        """Take the blocks that programs of this device share: one runs after the other."""
-        shared = _shared.setdefault(self.device, WeakValueDictionary())
-        counts: dict[int, int] = {}
-        wanted: list[tuple[object, int]] = [
-            (Place("block", i), size) for i, size in enumerate(self.plan.blocks)
-        ]
-        wanted += list(self._scratch.items())
-        for home, size in wanted:
-            gpu = self.device.gpu
-            kind = size_class(size, gpu.largest_binding, gpu.largest_buffer)
-            nth = counts[kind] = counts.get(kind, -1) + 1
-            found = shared.get((kind, nth))
-            if found is None:
-                found = GpuStorage(self.device, self.device.pool, 0, size)
-                shared[kind, nth] = found
-            self._blocks[home] = found
-
-    def wgsl(self) -> str:
-        """Return the texts of the kernels, each under lines with its step's number and its name."""
-        users: dict[str, list[str]] = {}
-        for d in self.dispatches:
-            name = f"kernel {d.position}: {d.pipeline.label}"
-            users.setdefault(d.pipeline.code, []).append(name)
-        return "\n\n".join(
-            "\n".join([*(f"// {name}" for name in names), code.rstrip()])
-            for code, names in users.items()
-        )
-
-    @property
-    def block_bytes(self) -> int:
-        """The bytes of planned blocks, and of scratch memory of kernels."""
-        return self.plan.block_bytes + sum(self._scratch.values())
-
-    def nbytes(self, home: object) -> int:
-        """Return the bytes of the memory of a binding."""
+    def _buffer(self, home: object) -> Buffer:
+        """Return the buffer that stands for a place, a part of one, or a slot without one."""
         if isinstance(home, Part):
-            return home.nbytes
-        if home in self._blocks:
-            return self._blocks[home].buffer.nbytes
-        slots = [self._memory[slot] for slot, place in self.plan.places.items() if place == home]
-        return nbytes(slots[0], self.device)
+            return Window(self._buffer(home.home), home.start, home.nbytes)
+        if home not in self._buffers:
+            found = self._buffers[home] = self._planner.memory(0, 0).buffer
+            if isinstance(home, Place):
+                self._places[found] = home
+        return self._buffers[home]
 
-    # Running.
-    def run(
-        self, inputs: Sequence[Storage], draw: Draw, spare: list[Any] | None = None
-    ) -> list[Storage]:
-        """Run once: update `inputs` in place, and return the outputs' storages, in order."""
-        device, pool = self.device, self.device.pool
-        outputs: list[Storage] = []
-        lent: list[Storage] = []
-        try:
-            for slot in self._fresh:
-                storage = self._spared(slot, spare or [])
-                if storage is None:
-                    storage = GpuStorage(device, pool, slot.size, nbytes(slot, device))
+    def _planned(self, x: Ref) -> Array:
+        """Return a view of memory of a slot's own size in its place."""
+        slot = self._slots[x.slot]
+        found = self._planner.memory(slot.size, nbytes(slot, self._planner))
+        self._places[found.buffer] = self._plan.places[slot.index]
+        return Array(found, x.layout, x.dtype)
+
+    def _fused(self, step: Step, home: Callable[[int], object]) -> None:
+        kernel = fused_kernel(step, home, not self._planner.facts.is_software)
+        self._launch(
+            Text(kernel.label, kernel.text, kernel.access),
+            tuple([self._buffer(x) for x in kernel.homes]),
+            b"",
+            kernel.groups,
+            kernel,
+        )
+
+    def _launch(
+        self, text: Text, buffers: tuple[Buffer, ...], params: bytes, groups: int, kernel: Kernel
+    ) -> None:
+        """Note a launch whose params end with the numbers of a kernel, or have room for them."""
+        words = bytearray(params)
+        first = MATMUL_SCALARS if params else 0
+        words.extend(bytes(max(0, first + 4 * len(kernel.numbers) - len(words))))
+        live = []
+        for at, (x, dtype) in enumerate(kernel.numbers):
+            struct.pack_into("<I", words, first + 4 * at, scalar_bits(x, dtype))
+            if isinstance(x, Live):
+                live.append((first + 4 * at, x, dtype))
+        self._planner.launch(text, buffers, bytes(words), groups, tuple(live))
+
+    def _in_windows(self, step: Step) -> bool:
+        """Lower a fused step that touches large slots piece by piece; False where it has none."""
+        facts = self._planner.facts
+        bounds = cuts.Bounds(facts.largest_binding, facts.align)
+        pieces = Cutter(self._planner, bounds, self._large, self._home).pieces(step)
+        for piece, parts in pieces or ():
+            self._fused(piece, lambda slot, parts=parts: parts.get(slot) or self._home(slot))  # type: ignore[misc]
+        return pieces is not None
+
+    def _product(self, step: Step, work: Matmul) -> None:
+        """Lower a matmul with what follows it, as kernels after it where its axes are too many."""
+        a, b = step.inputs[:2]
+        assert isinstance(a, Ref) and isinstance(b, Ref)
+        problem = Problem.of(a.layout, b.layout, a.dtype, work.lead, work.inner)
+        after = as_fused(step)
+        if problem is None:
+            factors = [self._planned(x) for x in (a, b)]
+            (made,) = Matmul(work.lead, work.inner).run(self._planner, factors)
+            self._buffers[PRODUCT] = made.storage.buffer
+            self._fused(after, self._home)
+            return
+        output, kernel = epilogue(after.graph, after.inputs, step.outs, problem.n, self._home)
+        scratch: Buffer | None = None
+        for text, params, groups, which in self._products.plan(problem, output):
+            buffers = []
+            for x in which:
+                if isinstance(x, Scratch):
+                    scratch = scratch or self._planner.memory(0, x.nbytes).buffer
+                    buffers.append(scratch)
+                elif isinstance(x, str):
+                    buffers.append(self._buffer(self._home((a if x == "a" else b).slot)))
                 else:
-                    lent.append(storage)
-                outputs.append(storage)
-            self._run_into(outputs, inputs, draw)
-        except BaseException:
-            for storage in lent:
-                storage.buffer = UNBACKED  # whose memory is the lender's again
-            raise
-        return outputs
+                    buffers.append(self._buffer(kernel.homes[x]))
+            self._launch(text, tuple(buffers), params, groups, kernel)
 
-    def _spared(self, slot: Slot, spare: list[Buffer]) -> Storage | None:
-        """Return a storage with one of the spare buffers, if one fits and only the end writes."""
-        gpu = self.device.gpu
-        size = size_class(nbytes(slot, self.device), gpu.largest_binding, gpu.largest_buffer)
-        for i, buffer in enumerate(spare if slot.index in self._last else ()):
-            if buffer.nbytes == size:
-                storage = self.device.unbacked(slot.size)
-                storage.buffer = spare.pop(i)
-                return storage
-        return None
-
-    def _run_into(self, outputs: Sequence[Storage], inputs: Sequence[Storage], draw: Draw) -> None:
-        device, pool = self.device, self.device.pool
-        swaps = [(i, GpuStorage(device, pool, s.size, nbytes(s, device))) for i, s in self._swaps]
-        for live in self._live:
-            now = live.number.read()
-            if now != live.last:
-                live.last = now
-                for replay, at, dtype in live.places:
-                    replay.set_params(at, struct.pack("<I", scalar_bits(now, dtype)))
-        for replay, at, step in self._draws:
-            replay.set_params(at, _random_words(step, draw))
-        memory = _Memory(self._blocks, inputs, outputs, dict(swaps))
-        self._run_stages(memory, draw)
-        for i, fresh in swaps:
-            inputs[i].buffer, fresh.buffer = fresh.buffer, inputs[i].buffer
-
-    def _run_stages(self, memory: _Memory, draw: Draw) -> None:
-        for stage in self._stages:
-            if isinstance(stage, Step):
-                self._run_by_device(stage, memory, draw)
+    def _by_families(self, step: Step) -> None:
+        """Lower a step by the methods that eager ops are run by."""
+        args: list[Any] = [self._planned(x) if isinstance(x, Ref) else x for x in step.inputs]
+        read = {self._plan.places[slot] for slot in step.reads()}
+        if isinstance(step.work, InPlace):
+            base = step.inputs[0]
+            assert isinstance(base, Ref)
+            if self._plan.places[step.out.index] == self._plan.places[base.slot]:
+                step.work.into(self._planner, args[0], args[1:])
+                return
+        made = step.work.now(_stream).run(self._planner, args)
+        for out, x in zip(step.outs, made, strict=True):
+            place = self._plan.places[out.index]
+            if place in read:  # which is all read by now
+                target = self._planned(out.whole())
+                self._planner.write(target, x.view(target.layout))
             else:
-                replay, dispatches = stage
-                replay.run(memory.key, partial(self._bound, dispatches, memory))
-                if WATCHERS:
-                    self._tell(dispatches, memory)
+                self._places[x.storage.buffer] = place
 
-    def _tell(self, dispatches: list[Dispatch], memory: _Memory) -> None:
-        """Tell the observers of dispatches that have been submitted."""
-        for d, buffers in zip(dispatches, self._bound(dispatches, memory), strict=True):
-            what = Doing(d.step.name, self.program.line_of(d.step), replayed=True)
-            nbytes = sum(b.nbytes for b in buffers)
-            during(launched, what, "webgpu", d.pipeline.label, d.groups, nbytes)
+    # Launches.
+    def launches(self) -> Launches:
+        """Return what was noted as plain data."""
+        program, bound = self._program, self._bound()
+        numbers = {x.call: i for i, x in enumerate(live_numbers(program))}
+        kernels: dict[Text, int] = {}
+        launches = tuple(
+            Launch(
+                kernel=kernels.setdefault(x.kernel, len(kernels)),
+                bindings=tuple([_binding(bound[b.whole], b) for b in x.buffers]),
+                params=x.params,
+                groups=prod(folded(x.groups)),
+                step=step,
+                numbers=tuple([(at, numbers[n.call], dtype.name) for at, n, dtype in x.numbers]),
+                draw=x.draw,
+            )
+            for x, step in zip(self._planner.planned, self._steps, strict=True)
+        )
+        places = [self._plan.places[new] for new in program.updates.values()]
+        return Launches(
+            facts=self._planner.facts,
+            kernels=tuple(kernels),
+            launches=launches,
+            inputs=tuple(map(self._held, program.inputs)),
+            outputs=tuple(self._held(self._slots[i]) for i in program.outputs),
+            swaps=tuple(place.index for place in places if place.kind == "swap"),
+            blocks=tuple(self._blocks.sizes),
+            constants=tuple(self._planner.constants),
+            numbers=len(numbers),
+            generators=1 + max((x.draw[0] for x in launches if x.draw is not None), default=-1),
+            chosen=self._products.chosen,
+            shuffles=bool(self._products.chosen) and self._products.shuffles,
+        )
 
-    def _bound(self, dispatches: list[Dispatch], memory: _Memory) -> list[list[Buffer]]:
-        """Return the buffers of dispatches."""
-        most = self.device.gpu.largest_binding
+    def _held(self, slot: Slot) -> Held:
+        return Held(slot.dtype.name, slot.shape, nbytes(slot, self._planner))
 
-        def buffer(home: object) -> Buffer:
-            if isinstance(home, Part):
-                return Window(memory.storage(home.home).buffer, home.start, home.nbytes)
-            found: Buffer = memory.storage(home).buffer
-            # Something small in a large block: nothing else of it is touched.
-            return Window(found, 0, most) if found.nbytes > most else found
-
-        return [[buffer(home) for home in d.homes] for d in dispatches]
-
-    def _run_by_device(self, step: Step, memory: _Memory, draw: Draw) -> None:
-        """Do a step by the device's own methods, which see to windows, and put results home."""
-        device = self.device
-        homes = {slot: memory.storage(self._home(slot)) for slot in step.reads() | step.writes()}
-        storages = {
-            slot: Storage(device, x.buffer, self._memory[slot].size) for slot, x in homes.items()
-        }
-        for out, made in zip(
-            step.outs, told_step(self.program, device, step, storages, draw), strict=True
-        ):
-            home, found = homes[out.index], made.storage
-            kept = self.plan.places[out.index].kind == "block"  # by other programs too
-            if found.buffer.nbytes == home.buffer.nbytes and not kept:
-                home.buffer, found.buffer = found.buffer, home.buffer
-            else:
-                target = Array(storages[out.index], Layout.dense(out.shape), out.dtype)
-                device.write(target, made.view(Layout.dense(out.shape)))
-
-
-# The blocks of each device by size class and count, as long as a program holds them.
-_shared: WeakKeyDictionary[WebGpuDevice, WeakValueDictionary[tuple[int, int], GpuStorage]]
-_shared = WeakKeyDictionary()
-
-
-def _bits(x: Number, dtype: DType) -> int:
-    return scalar_bits(x, dtype)
-
-
-def _live(kernel: Kernel, first: int) -> list[tuple[int, Live, DType]]:
-    """Return which words of the parameters are read anew for every run."""
-    return [
-        (first + 4 * n, x, dtype)
-        for n, (x, dtype) in enumerate(kernel.numbers)
-        if isinstance(x, Live)
-    ]
+    def _bound(self) -> dict[Buffer, Place]:
+        """Return where every buffer lives; memory that steps take for themselves is in blocks."""
+        launches = self._planner.planned
+        last = {b.whole: i for i, x in enumerate(launches) for b in x.buffers}
+        found = dict(self._places)
+        for i, storage in enumerate(self._planner.constants.values()):
+            found[storage.buffer] = Place("constant", i)
+        for i, x in enumerate(launches):
+            used = dict.fromkeys(b.whole for b in x.buffers)
+            for one in used:
+                if one not in found:
+                    found[one] = Place("block", self._blocks.take(one.nbytes))
+            for one in used:
+                if last[one] == i and one not in self._places and found[one].kind == "block":
+                    self._blocks.give(found[one].index)
+        return found
 
 
-def _random_words(step: Step, draw: Draw) -> bytes:
-    """Return the Params of random.wgsl for the numbers of this run."""
-    key, counter = draw(step.params["generator"], step.params["offset"])
-    block, skip = divmod(counter, 2)
-    return struct.pack("<6I", *key, block & 0xFFFFFFFF, block >> 32, skip, step.out.size)
+def _binding(place: Place, buffer: Buffer) -> Binding:
+    window = (buffer.start, buffer.nbytes) if isinstance(buffer, Window) else (0, None)
+    return Binding(place.kind, place.index, *window)
+
+
+def _stream(generator: int, offset: int) -> tuple[tuple[int, int], int]:
+    """Stand for a place in a generator's stream, as the planner takes it."""
+    return (generator, 0), offset

@@ -14,8 +14,8 @@ from ...backends.base import Device
 from ...backends.webgpu.windows.cuts import Bounds, Operand, cut, part, parts
 from ...layout import Layout
 from ..domains import row_view
-from ..graph import Graph
-from ..ir import Ref, Slot, Step
+from ..ir import Step, fused
+from ..slots import Ref, Slot
 
 STANDING_IN = 1 << 40  # the first number of the slots that stand for windows
 
@@ -48,7 +48,7 @@ class Cutter:
         lies, goes along the axis to be cut, where a large slot is looked up in, and where what is
         written is no window that is dense and apart from what is read.
         """
-        graph: Graph = step.params["graph"]
+        graph = step.graph
         views = [x for x in step.inputs if isinstance(x, Ref)]
         element, row = Layout.dense(graph.shape), row_view(graph.shape, graph.axes)
         for out, result in zip(step.outs, graph.results, strict=True):
@@ -79,7 +79,7 @@ class Cutter:
             yield from self._cut(smaller, fixed)
 
     def _piece(self, step: Step, views: list[Ref]) -> tuple[Step, dict[int, Part]]:
-        graph: Graph = replace(step.params["graph"], shape=views[0].layout.shape)
+        graph = replace(step.graph, shape=views[0].layout.shape)
         numbers: dict[Part, int] = {}
         made: list[Ref] = []
         for x in views:
@@ -102,7 +102,7 @@ class Cutter:
         reads = iter(made)
         inputs = tuple([next(reads) if isinstance(x, Ref) else x for x in step.inputs])
         outs = tuple([Slot(x.slot, x.layout.shape, x.dtype) for x in made[first:]])
-        piece = Step("fused", inputs, outs, {"graph": graph})
+        piece = fused(graph, inputs, outs)
         return piece, {number: place for place, number in numbers.items()}
 
     def _window(self, x: Ref) -> tuple[Part, Layout]:

@@ -1,44 +1,24 @@
-"""The passes, each a function from Program to Program, by name, in the order in which they run."""
+"""The passes by name, in the order in which they run.
+
+A module here with a function that `runs_at` a place is one: a new pass is a new file, and no more.
+"""
 
 from collections.abc import Callable, Collection
+from importlib import import_module
+from pkgutil import iter_modules
 
 from ...environment import Variable
 from ...errors import shown
 from ..ir import Program
 from ..limits import Limits
-from .batches import batch_small
-from .common import merge_common
-from .constants import fold_constants
-from .dead import drop_dead
-from .folds import split_long_folds
-from .lift import lift_to_graphs
-from .maps import fuse_maps
-from .order import updates_last
-from .products import fuse_into_products
-from .rows import fuse_rows
-from .siblings import merge_siblings
-from .unread import drop_unread
-from .views import read_through_copies
+from .base import FOUND
 
-Pass = Callable[[Program, Limits], Program]
-
-PASSES: dict[str, Pass] = {
-    "constants": fold_constants,
-    "common": merge_common,
-    "dead": drop_dead,
-    "views": read_through_copies,
-    "lift": lift_to_graphs,
-    "maps": fuse_maps,
-    "products": fuse_into_products,
-    "rows": fuse_rows,
-    "siblings": merge_siblings,
-    "unread": drop_unread,
-    "folds": split_long_folds,
-    "batches": batch_small,
-    "order": updates_last,
-}
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
+FOUND.sort()
+PASSES = {one.name: one.run for one in FOUND}
 # Those that fuse=False leaves out: after them a step is no longer one call of the device.
-FUSION = frozenset(PASSES) - {"constants", "common", "dead", "views"}
+FUSION = frozenset(one.name for one in FOUND if one.fuses)
 
 
 def simplify(

@@ -6,13 +6,16 @@ reductions of biases. Workgroups are dealt out to the parts; nothing of the part
 
 from __future__ import annotations
 
-from ..ir import Program, Ref, Step
+from ..ir import Batch, Program, Step
 from ..limits import Limits
 from ..ordering import Order
+from ..slots import Ref
+from .base import runs_at
 
 NEAR = 64  # steps back that a step is brought together with: there may be thousands
 
 
+@runs_at(120)
 def batch_small(program: Program, limits: Limits) -> Program:
     """Return the program with independent small steps as parts of one."""
     order = Order(program)
@@ -26,12 +29,12 @@ def batch_small(program: Program, limits: Limits) -> Program:
 
 
 def _is_small(step: Step, limits: Limits) -> bool:
-    return step.kind == "fused" and work(step) <= limits.small
+    return step.is_fused and work(step) <= limits.small
 
 
 def work(step: Step) -> int:
     """Return how many elements a fused step visits."""
-    shape = step.params["graph"].shape
+    shape = step.graph.shape
     size = 1
     for n in shape:
         size *= n
@@ -40,24 +43,20 @@ def work(step: Step) -> int:
 
 def parts(step: Step) -> tuple[Step, ...]:
     """Return the independent steps that a step consists of."""
-    return step.params["parts"] if step.kind == "batch" else (step,)
+    return step.work.parts if isinstance(step.work, Batch) else (step,)
 
 
 def _may_share(other: Step, step: Step, limits: Limits) -> bool:
-    if other.kind != "batch" and not _is_small(other, limits):
+    if not isinstance(other.work, Batch) and not _is_small(other, limits):
         return False
     slots = other.reads() | other.writes() | step.reads() | step.writes()
     if len(parts(other)) >= limits.parts or len(slots) > limits.buffers:
         return False  # as a rule, where there are many
     numbers = sum(not isinstance(x, Ref) for x in (*other.inputs, *step.inputs))
-    statements = sum(len(p.params["graph"].statements) for p in (*parts(other), step))
+    statements = sum(len(p.graph.statements) for p in (*parts(other), step))
     return numbers <= limits.numbers and statements <= limits.statements
 
 
 def _together(other: Step, step: Step) -> Step:
-    return Step(
-        "batch",
-        (*other.inputs, *step.inputs),
-        (*other.outs, *step.outs),
-        {"parts": (*parts(other), step)},
-    )
+    work = Batch((*parts(other), step))
+    return Step(work, (*other.inputs, *step.inputs), (*other.outs, *step.outs))

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..ir import Program, Ref, Step, number_key
+from ..ir import Program, Step
 from ..limits import Limits
+from ..slots import Ref
+from .base import runs_at
 
 
+@runs_at(20, fuses=False)
 def merge_common(program: Program, limits: Limits) -> Program:
     """Return the program with equal steps made one. A kept slot keeps a step of its own."""
     kept = program.kept
@@ -41,9 +44,6 @@ def renamed(x: Any, same: dict[int, int]) -> Any:
 
 
 def _key(step: Step) -> Any:
-    inputs = tuple(x if isinstance(x, Ref) else number_key(x) for x in step.inputs)
-    params = tuple(
-        (k, number_key(v) if k == "value" else v) for k, v in sorted(step.params.items())
-    )
+    work, inputs, _ = step.account
     shapes = tuple((out.shape, out.dtype) for out in step.outs)
-    return step.kind, inputs, shapes, params
+    return work, inputs, shapes

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from ...backends.array import Body, Number
+from ...backends.array import Number
+from ...backends.families import Copy, Full, Map
 from ...backends.tracing import Live
-from ...dtypes import DType, held
+from ...dtypes import held
 from ...ops.elementwise import multiply
-from ..ir import Program, Ref, Step
+from ..ir import Inputs, Program, Step
 from ..limits import Limits
+from ..slots import Ref
+from .base import runs_at
 from .common import with_renamed
 
 # Ops that give their first input back when the second is this number, to the bit.
 _NEUTRAL = {"multiply": 1, "weighted": 1, "divide": 1, "subtract": 0}
 
 
+@runs_at(10, fuses=False)
 def fold_constants(program: Program, limits: Limits) -> Program:
     """Return the program with constants as numbers, and without what follows from them alone."""
     kept = program.kept
@@ -26,15 +31,15 @@ def fold_constants(program: Program, limits: Limits) -> Program:
     steps: list[Step] = []
     for step in program.steps:
         step = with_renamed(step, same)
-        if step.kind in ("map", "copy"):  # every view of a constant is that constant
+        if isinstance(step.work, (Map, Copy)):  # every view of a constant is that constant
             inputs = tuple(known.get(x.slot, x) if isinstance(x, Ref) else x for x in step.inputs)
             if any(isinstance(x, Ref) for x in inputs) or not any(
                 isinstance(x, Live) for x in inputs
             ):  # of numbers that are read anew alone, no step can be made
                 same_inputs = known.keys().isdisjoint(step.reads())
                 step = _computed(_product(step if same_inputs else replace(step, inputs=inputs)))
-        if step.kind == "full":
-            known[step.out.index] = step.params["value"]
+        if isinstance(step.work, Full):
+            known[step.out.index] = step.work.value
         source = None if step.out.index in kept else _unchanged(step)
         if source is not None:
             same[step.out.index] = source
@@ -45,35 +50,33 @@ def fold_constants(program: Program, limits: Limits) -> Program:
 
 def _product(step: Step) -> Step:
     """Return what is weighted by a number that is not 0 as a product."""
-    weight = step.inputs[0]
+    weight, work = step.inputs[0], step.work
     known = not isinstance(weight, (Ref, Live)) and weight != 0
-    if step.kind != "map" or step.params["body"].name != "weighted" or not known:
+    if not isinstance(work, Map) or work.name != "weighted" or not known:
         return step
-    return replace(step, params={**step.params, "body": multiply.body})
+    return replace(step, work=replace(work, body=multiply.body))
 
 
 def _computed(step: Step) -> Step:
     """Return a step whose inputs are all fixed numbers as the constant that it makes."""
     if any(isinstance(x, (Ref, Live)) for x in step.inputs):
         return step
-    (value,) = step.inputs if step.kind == "copy" else (_value(step),)
-    return Step("full", (), step.outs, {"value": value})
+    value: Any = _value(step.work, step.inputs) if isinstance(step.work, Map) else step.inputs[0]
+    return Step(Full(step.out.shape, value, step.out.dtype), (), step.outs)
 
 
-def _value(step: Step) -> Number:
-    body: Body = step.params["body"]
-    dtypes: tuple[DType, ...] = step.params["dtypes"]
-    operands = [held(x, d.computes).reshape(1) for x, d in zip(step.inputs, dtypes, strict=True)]
+def _value(work: Map, inputs: Inputs) -> Number:
+    operands = [held(x, d.computes).reshape(1) for x, d in zip(inputs, work.dtypes, strict=True)]
     with np.errstate(all="ignore"):
-        return np.asarray(body.numpy(*operands)).astype(step.out.dtype.numpy).item()
+        return np.asarray(work.body.numpy(*operands)).astype(work.dtype.numpy).item()
 
 
 def _unchanged(step: Step) -> int | None:
     """Return the slot whose values a step merely repeats, or None."""
-    if step.kind != "map" or len(step.inputs) != 2:
+    if not isinstance(step.work, Map) or len(step.inputs) != 2:
         return None
     x, number = step.inputs
-    neutral = _NEUTRAL.get(step.params["body"].name)
+    neutral = _NEUTRAL.get(step.name)
     if not isinstance(x, Ref) or isinstance(number, (Ref, Live)) or number != neutral:
         return None
     if str(number).startswith("-"):  # -0.0 - -0.0 is 0.0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from ..ir import Program, Step
 from ..limits import Limits
+from .base import runs_at
 
 
+@runs_at(30, fuses=False)
 def drop_dead(program: Program, limits: Limits) -> Program:
     """Return the program without the steps that lead to nothing that is kept."""
     wanted = set(program.kept)

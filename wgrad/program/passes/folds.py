@@ -11,15 +11,20 @@ from dataclasses import replace
 from math import prod
 
 from ...backends.array import Number, reduced_shape
+from ...backends.families import Reduce
+from ...backends.fold import Fold
 from ...dtypes import float16, float32
 from ...layout import Layout
 from ..domains import reshaped
-from ..graph import Fold, Graph, Result, Statement, pruned
-from ..ir import Program, Ref, Slot, Step
+from ..graph import Graph, Result, Statement, pruned
+from ..ir import Program, Step, fused
 from ..limits import Limits
+from ..slots import Ref, Slot
+from .base import runs_at
 from .rows import folds_deep
 
 
+@runs_at(110)
 def split_long_folds(program: Program, limits: Limits) -> Program:
     """Return the program with reductions split until no thread folds too much."""
     steps: list[Step] = []
@@ -30,9 +35,9 @@ def split_long_folds(program: Program, limits: Limits) -> Program:
 
 
 def _split(program: Program, step: Step, limits: Limits) -> list[Step]:
-    if step.kind != "fused":
+    if not step.is_fused:
         return [step]
-    graph: Graph = step.params["graph"]
+    graph: Graph = step.graph
     if folds_deep(graph) != 1 or not all(r.row for r in graph.results):
         return [step]
     rows, length = prod(graph.kept), prod(graph.shape[a] for a in graph.axes)
@@ -43,8 +48,8 @@ def _split(program: Program, step: Step, limits: Limits) -> list[Step]:
     if length <= limits.small_row or lanes <= 1:
         return [step]
     merged = _merged(step)
-    axis, found = _divided(merged.params["graph"], lanes)
-    if found is None or axis in merged.params["graph"].asks:
+    axis, found = _divided(merged.graph, lanes)
+    if found is None or axis in merged.graph.asks:
         return [step] if length <= limits.chain else _unfused(program, step)
     first, second = _two(program, merged, axis, found)
     return [first, *_split(program, second, limits)]
@@ -52,11 +57,11 @@ def _split(program: Program, step: Step, limits: Limits) -> list[Step]:
 
 def _merged(step: Step) -> Step:
     """Return the step with its folded axes as one, where they are the last and strides allow."""
-    graph: Graph = step.params["graph"]
+    graph: Graph = step.graph
     kept = reduced_shape(graph.shape, graph.axes)
     shape = (*kept, prod(graph.shape[a] for a in graph.axes))
     found = reshaped(graph, step.inputs, shape, (len(kept),))
-    return step if found is None else replace(step, inputs=found[1], params={"graph": found[0]})
+    return step if found is None else fused(*found, step.outs)
 
 
 def _divided(graph: Graph, lanes: int) -> tuple[int, int | None]:
@@ -69,7 +74,7 @@ def _divided(graph: Graph, lanes: int) -> tuple[int, int | None]:
 
 
 def _two(program: Program, step: Step, axis: int, lanes: int) -> tuple[Step, Step]:
-    graph: Graph = step.params["graph"]
+    graph: Graph = step.graph
     folds = [j for j, s in enumerate(graph.statements) if isinstance(s.what, Fold)]
 
     def split(x: Ref | Number) -> Ref | Number:
@@ -88,7 +93,7 @@ def _two(program: Program, step: Step, axis: int, lanes: int) -> tuple[Step, Ste
     whole = Graph(shape, axes, graph.dtypes, statements, results)
     partial, inputs = pruned(whole, tuple(map(split, step.inputs)))
     slots = [program.new_slot(partial.kept, statements[j].out) for j in folds]
-    first = Step("fused", inputs, tuple(slots), {"graph": partial})
+    first = fused(partial, inputs, tuple(slots))
     lane_axis = [a for a in range(len(shape)) if a not in axes].index(axis)
     return first, _after(step, folds, slots, partial.kept, (lane_axis,))
 
@@ -102,7 +107,7 @@ def _after(
     step: Step, folds: list[int], slots: list[Slot], shape: tuple[int, ...], axes: tuple[int, ...]
 ) -> Step:
     """Return what follows from the folds, which `slots` hold: over their rows, or folded again."""
-    graph: Graph = step.params["graph"]
+    graph: Graph = step.graph
     still, rows = graph.rows(step.inputs)
     kept = [a for a in range(len(graph.shape)) if a not in graph.axes]
 
@@ -139,27 +144,27 @@ def _after(
             place[~j] = ~(len(statements) - 1)
     results = tuple(Result(place[r.value], bool(axes)) for r in graph.results)
     made, read = pruned(Graph(shape, axes, tuple(dtypes), tuple(statements), results), inputs)
-    return Step("fused", read, step.outs, {"graph": made})
+    return fused(made, read, step.outs)
 
 
 def _unfused(program: Program, step: Step) -> list[Step]:
     """Return the step with its folds done by the device, where no divisor gives lanes."""
-    graph: Graph = step.params["graph"]
+    graph: Graph = step.graph
     folds = [j for j, s in enumerate(graph.statements) if isinstance(s.what, Fold)]
     steps: list[Step] = []
     slots: list[Slot] = []
     for j in folds:
         s = graph.statements[j]
+        assert isinstance(s.what, Fold)
         (value,) = s.args
         read = step.inputs[value] if value >= 0 else None
         if not isinstance(read, Ref):
             x = program.new_slot(graph.shape, graph.dtype_of(value))
             feeding, inputs = pruned(replace(graph, axes=(), results=(Result(value),)), step.inputs)
-            steps.append(Step("fused", inputs, (x,), {"graph": feeding}))
+            steps.append(fused(feeding, inputs, (x,)))
             read = x.whole()
         # Else the device reads the operand as it lies: expanded, a copy may not fit into memory.
         out = program.new_slot(graph.kept, s.out)
-        params = {"kind": s.what.name, "axes": graph.axes}
-        steps.append(Step("reduce", (read,), (out,), params))
+        steps.append(Step(Reduce(s.what, graph.axes, s.out), (read,), (out,)))
         slots.append(out)
     return [*steps, _after(step, folds, slots, graph.kept, ())]

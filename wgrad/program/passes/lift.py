@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import singledispatch
 
+from ...backends import families
 from ...backends.array import Number
 from ...layout import Layout, Shape
 from ...ops.elementwise import equal, where
 from ..graph import (
-    Fold,
     Graph,
     Inside,
     Lookup,
@@ -20,10 +20,13 @@ from ..graph import (
     pruned,
     single,
 )
-from ..ir import Program, Ref, Step
+from ..ir import Inputs, Program, Step, fused
 from ..limits import Limits
+from ..slots import Ref
+from .base import runs_at
 
 
+@runs_at(50)
 def lift_to_graphs(program: Program, limits: Limits) -> Program:
     """Return the program with elementwise work, reductions and lookups as fused steps."""
     return program.with_steps([lifted(step, limits) for step in program.steps])
@@ -32,36 +35,45 @@ def lift_to_graphs(program: Program, limits: Limits) -> Program:
 def lifted(step: Step, limits: Limits) -> Step:
     """Return a step as a fused one, where a graph can say what it does."""
     first = step.inputs[0] if step.inputs else None
-    if step.kind == "matmul" and isinstance(first, Ref) and 0 in first.layout.shape:
-        return lifted(Step("full", (), step.outs, {"value": 0}), limits)
+    if (
+        isinstance(step.work, families.Matmul)
+        and isinstance(first, Ref)
+        and 0 in first.layout.shape
+    ):
+        zeros = families.Full(step.out.shape, 0, step.out.dtype)
+        return lifted(Step(zeros, (), step.outs), limits)
     apart = _is_apart(step, limits) or not all(out.size for out in step.outs)
     found = None if apart else as_graph(step)
     if found is None:
         return step
-    graph, inputs = squeezed(*found)
-    return Step("fused", inputs, step.outs, {"graph": graph})
+    return fused(*squeezed(*found), step.outs)
 
 
 def _is_apart(step: Step, limits: Limits) -> bool:
     """Whether the device's own method does a step better."""
-    if step.kind == "scatter_add":
+    work = step.work
+    if isinstance(work, families.ScatterAdd):
         return not limits.scatters_compare
-    if step.kind == "reduce" and step.params["kind"] == "prod" and step.out.dtype.is_floating:
-        return not limits.folds_products
+    if isinstance(work, families.Reduce) and work.fold.wide_for(work.dtype) is not None:
+        return not limits.folds_wide
     many = len(step.inputs) > limits.pieces or len(step.reads()) >= limits.buffers
-    return step.kind == "place" and many
+    return isinstance(work, families.Place) and many
 
 
-Lifted = tuple[Graph, tuple[Ref | Number, ...]]
+Lifted = tuple[Graph, Inputs]
 
 
 def as_graph(step: Step) -> Lifted | None:
     """Return a step that is one device method as a graph, or None where no graph says it."""
-    lift = _LIFTS.get(step.kind)
-    return None if lift is None else lift(step)
+    return _lift(step.work, step)
 
 
-def squeezed(graph: Graph, inputs: tuple[Ref | Number, ...]) -> Lifted:
+@singledispatch
+def _lift(work: families.Family, step: Step) -> Lifted | None:
+    return None
+
+
+def squeezed(graph: Graph, inputs: Inputs) -> Lifted:
     """Return the graph over its domain without axes of extent 1."""
     left = [a for a, n in enumerate(graph.shape) if n != 1]
     if len(left) == len(graph.shape):
@@ -82,41 +94,44 @@ def squeezed(graph: Graph, inputs: tuple[Ref | Number, ...]) -> Lifted:
     return made, tuple(narrowed(x) for x in inputs)
 
 
-def _map(step: Step) -> Lifted:
-    body, dtypes = step.params["body"], step.params["dtypes"]
-    return single(body, dtypes, step.out.dtype, step.out.shape, ()), step.inputs
+@_lift.register
+def _map(work: families.Map, step: Step) -> Lifted:
+    return single(work.body, work.dtypes, work.dtype, work.shape, ()), step.inputs
 
 
-def _reduce(step: Step) -> Lifted:
+@_lift.register
+def _reduce(work: families.Reduce, step: Step) -> Lifted:
     (x,) = step.refs()
-    fold, shape = Fold(step.params["kind"]), x.layout.shape
-    return single(fold, (x.dtype,), step.out.dtype, shape, step.params["axes"]), step.inputs
+    graph = single(work.fold, (x.dtype,), work.dtype, x.layout.shape, work.axes)
+    return graph, step.inputs
 
 
-def _copy(step: Step) -> Lifted:
+@_lift.register
+def _copy(work: families.Copy, step: Step) -> Lifted:
     (x,) = step.refs()
     return Graph(x.layout.shape, (), (x.dtype,), (), (Result(0),)), step.inputs
 
 
-def _write(step: Step) -> Lifted | None:
+@_lift.register
+def _write(work: families.Write, step: Step) -> Lifted | None:
     """What is written over all of a slot is a copy, and the old values are not read."""
     _, value = step.inputs
-    target: Layout = step.params["target"]
+    target = work.target
     assert isinstance(value, Ref)
     if target != Layout.dense(target.shape) or target.size != step.out.size:
         return None
     return Graph(target.shape, (), (value.dtype,), (), (Result(0),)), (value,)
 
 
-def _full(step: Step) -> Lifted:
-    graph = Graph(step.out.shape, (), (step.out.dtype,), (), (Result(0),))
-    return graph, (step.params["value"],)
+@_lift.register
+def _full(work: families.Full, step: Step) -> Lifted:
+    return Graph(work.shape, (), (work.dtype,), (), (Result(0),)), (work.value,)
 
 
-def _gather(step: Step) -> Lifted:
+@_lift.register
+def _gather(work: families.Gather, step: Step) -> Lifted:
     data, index = step.refs()
-    axis = step.params["axis"]
-    layout = data.layout
+    axis, layout = work.axis, data.layout
     what = Lookup(layout.shape[axis], layout.strides[axis])
     start = Layout(index.layout.shape, _without(layout.strides, axis), layout.offset)
     dtypes = (data.dtype, index.dtype)
@@ -124,13 +139,14 @@ def _gather(step: Step) -> Lifted:
     return graph, (replace(data, layout=start), index)
 
 
-def _place(step: Step) -> Lifted | None:
+@_lift.register
+def _place(work: families.Place, step: Step) -> Lifted | None:
     """Every piece is read where it lies, and what is under it elsewhere."""
     shape, dtype = step.out.shape, step.out.dtype
-    inputs: list[Ref | Number] = [step.params["fill"] or 0]
+    inputs: list[Ref | Number] = [0 if work.fill is None else work.fill]
     statements: list[Statement] = []
     value = 0  # what is under the next piece
-    for piece, target in zip(step.refs(), step.params["targets"], strict=True):
+    for piece, target in zip(step.refs(), work.targets, strict=True):
         if target.size == 0:
             continue
         found = _window(piece.layout, target, shape)
@@ -169,10 +185,11 @@ def _window(
     return tuple(windows), Layout(shape, tuple(strides), offset)
 
 
-def _scatter_add(step: Step) -> Lifted | None:
+@_lift.register
+def _scatter_add(work: families.ScatterAdd, step: Step) -> Lifted | None:
     """One index per row is a comparison: the value where the position is the index, else 0."""
     index, values = step.refs()
-    axis, shape = step.params["axis"], step.out.shape
+    axis, shape = work.axis, step.out.shape
     if index.layout.shape[axis] != 1 or shape[axis] == 1:
         return None
 
@@ -193,15 +210,3 @@ def _scatter_add(step: Step) -> Lifted | None:
 
 def _without(strides: Shape, axis: int) -> Shape:
     return (*strides[:axis], 0, *strides[axis + 1 :])
-
-
-_LIFTS: dict[str, Callable[[Step], Lifted | None]] = {
-    "map": _map,
-    "reduce": _reduce,
-    "copy": _copy,
-    "full": _full,
-    "write": _write,
-    "gather": _gather,
-    "place": _place,
-    "scatter_add": _scatter_add,
-}

@@ -5,27 +5,24 @@ from __future__ import annotations
 from ..ir import Program, Step
 from ..joining import Joiner, fits, joined
 from ..limits import Limits
+from .base import runs_at
 
 
+@runs_at(60)
 def fuse_maps(program: Program, limits: Limits) -> Program:
     """Return the program with chains of elementwise steps as one step each."""
-    joiner = Joiner(program, limits)
-    for step in program.steps:
-        while is_map(step):
-            step = _grown(joiner, step) or _done
-    return joiner.done()
-
-
-_done = Step("done", (), ())
+    return Joiner(program, limits).grow(_grown)
 
 
 def is_map(step: Step) -> bool:
     """Whether a step is elementwise work alone."""
-    return step.kind == "fused" and not step.params["graph"].axes
+    return step.is_fused and not step.graph.axes
 
 
 def _grown(joiner: Joiner, step: Step) -> Step | None:
     """Return the step with one of its producers moved in, or None."""
+    if not is_map(step):
+        return None
     for producer in joiner.producers(step):
         if not is_map(producer) or not joiner.only_reader(producer, step):
             continue

@@ -5,8 +5,10 @@ from __future__ import annotations
 from ..ir import Program, Step
 from ..limits import Limits
 from ..ordering import Order
+from .base import runs_at
 
 
+@runs_at(130)
 def updates_last(program: Program, limits: Limits) -> Program:
     """Return the program with readers of an input before the step that makes its new values.
 

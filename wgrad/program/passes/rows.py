@@ -13,9 +13,11 @@ from ..graph import Graph
 from ..ir import Program, Step
 from ..joining import Joiner, fits, joined
 from ..limits import Limits
+from .base import runs_at
 from .maps import is_map
 
 
+@runs_at(80)
 def fuse_rows(program: Program, limits: Limits) -> Program:
     """Return the program with reductions joined to what feeds them and to what reads them."""
     return Joiner(program, limits).grow(_grown)
@@ -23,7 +25,7 @@ def fuse_rows(program: Program, limits: Limits) -> Program:
 
 def _grown(joiner: Joiner, step: Step) -> Step | None:
     for producer in joiner.producers(step):
-        if producer.kind != "fused" or (is_map(producer) and is_map(step)):
+        if not producer.is_fused or (is_map(producer) and is_map(step)):
             continue
         needed = joiner.needed(producer, step)
         if joiner.hold_together(producer, step, needed) and joiner.may_join(producer, step):
@@ -36,7 +38,7 @@ def _grown(joiner: Joiner, step: Step) -> Step | None:
 
 def rows_fit(step: Step, limits: Limits) -> bool:
     """Whether one kernel may hold the step, and pays."""
-    graph: Graph = step.params["graph"]
+    graph: Graph = step.graph
     if not fits(step, limits):
         return False
     passes = folds_deep(graph) + any(not r.row for r in graph.results)

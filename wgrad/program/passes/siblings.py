@@ -8,6 +8,7 @@ from ...layout import Shape
 from ..ir import Program, Step
 from ..joining import Joiner, joined
 from ..limits import Limits
+from .base import runs_at
 from .rows import rows_fit
 
 NEAR = 32  # siblings of a step that are tried for each slot: there may be thousands
@@ -15,12 +16,13 @@ NEAR = 32  # siblings of a step that are tried for each slot: there may be thous
 Kin = tuple[int, Shape, Shape]  # a slot that is read, and the domain over which
 
 
+@runs_at(90)
 def merge_siblings(program: Program, limits: Limits) -> Program:
     """Return the program with reductions, and elementwise steps, joined to their siblings."""
     joiner = Joiner(program, limits)
     earlier: dict[Kin, dict[int, Step]] = {}  # the steps that were met, by their ids
     for first in program.steps:
-        if first.kind == "fused":
+        if first.is_fused:
             step = first
             while (pair := _joined(joiner, earlier, step)) is not None:
                 other, made = pair
@@ -34,7 +36,7 @@ def merge_siblings(program: Program, limits: Limits) -> Program:
 
 
 def _kin(step: Step) -> list[Kin]:
-    graph = step.params["graph"]
+    graph = step.graph
     return [(slot, graph.shape, graph.axes) for slot in step.reads()]
 
 
@@ -47,8 +49,8 @@ def _joined(
     for kin in _kin(step):
         found |= islice(reversed(earlier.get(kin, {}).items()), NEAR)
     # Those that are too large together are most: they are left out before the rest is sorted.
-    room = joiner.limits.statements - len(step.params["graph"].statements)
-    found = {i: x for i, x in found.items() if len(x.params["graph"].statements) <= room}
+    room = joiner.limits.statements - len(step.graph.statements)
+    found = {i: x for i, x in found.items() if len(x.graph.statements) <= room}
     for other in sorted(found.values(), key=order.place, reverse=True):
         if order.place(other) > order.place(step) or other.writes() & step.reads():
             continue

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..graph import Graph, pruned
-from ..ir import Program, Step, readers
+from ..graph import pruned
+from ..ir import Fused, Product, Program, Step, readers
 from ..limits import Limits
+from .base import runs_at
 
 
+@runs_at(100)
 def drop_unread(program: Program, limits: Limits) -> Program:
     """Return the program with fused steps that store only what is read or kept."""
     wanted = program.kept | readers(program).keys()
@@ -16,15 +18,12 @@ def drop_unread(program: Program, limits: Limits) -> Program:
 
 
 def _with_results(step: Step, wanted: frozenset[int]) -> Step:
-    name = {"fused": "graph", "matmul": "epilogue"}.get(step.kind, "")
-    graph: Graph | None = step.params.get(name)
+    work = step.work
     stored = [i for i, out in enumerate(step.outs) if out.index in wanted]
-    if graph is None or len(stored) in (0, len(step.outs)):
+    if not isinstance(work, (Fused, Product)) or len(stored) in (0, len(step.outs)):
         return step
-    results = tuple(graph.results[i] for i in stored)
-    graph = replace(graph, results=results)
+    graph = replace(work.graph, results=tuple(work.graph.results[i] for i in stored))
+    factors, inputs = step.inputs[: work.factors], step.inputs[work.factors :]
+    graph, read = pruned(graph, inputs, fixed=len(factors) // 2)
     outs = tuple(step.outs[i] for i in stored)
-    factors = step.inputs[:2] if step.kind == "matmul" else ()
-    graph, inputs = pruned(graph, step.inputs[len(factors) :], fixed=len(factors) // 2)
-    params = {**step.params, name: graph}
-    return replace(step, inputs=(*factors, *inputs), outs=outs, params=params)
+    return Step(replace(work, graph=graph), (*factors, *read), outs)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...backends.array import Number
+from ...backends.families import Copy, Write
 from ...layout import compose
-from ..ir import Program, Ref, Step, readers
+from ..ir import Program, Step, readers
 from ..limits import Limits
+from ..slots import Ref
+from .base import runs_at
 
 
+@runs_at(40, fuses=False)
 def read_through_copies(program: Program, limits: Limits) -> Program:
     """Return the program without copies that every reader can do without."""
     kept, reading = program.kept, readers(program)
@@ -26,11 +30,13 @@ def read_through_copies(program: Program, limits: Limits) -> Program:
     for step in program.steps:
         inputs = [seen(x) for x in step.inputs]
         step = replace(step, inputs=tuple(x for x in inputs if x is not None))
-        if step.kind == "copy" and step.out.index not in kept:
+        if isinstance(step.work, Copy) and step.out.index not in kept:
             (source,) = step.refs()
             through[step.out.index] = source, step
             users = reading.get(step.out.index, [])
-            if all(u.kind != "write" and None not in map(seen, u.inputs) for u in users):
+            if all(
+                not isinstance(u.work, Write) and None not in map(seen, u.inputs) for u in users
+            ):
                 continue
             del through[step.out.index]
         steps.append(step)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ....dtypes import DType
 from ....layout import Layout, Shape
 from ...array import Array, Body, Storage
-from ..device import Window
+from ..buffers import Window
 from ..launching import COPY
 from .cuts import Bounds, Operand, part, parts
 
@@ -21,12 +21,9 @@ def unused(*args: object) -> object:
     raise NotImplementedError
 
 
-ADD = Body("window_add", "a + b", unused)
-
-
 def bounds(device: Indexing) -> Bounds:
     """Return what one binding of a device holds."""
-    return Bounds(device.gpu.largest_binding, device.gpu.align)
+    return Bounds(device.facts.largest_binding, device.facts.align)
 
 
 def operand(device: Indexing, x: Array) -> Operand:
@@ -37,11 +34,11 @@ def operand(device: Indexing, x: Array) -> Operand:
 def windowed(device: Indexing, x: Array) -> Array:
     """Return the same view, of a buffer that one binding holds; the view must fit into one."""
     whole = x.storage.buffer
-    if whole.nbytes <= device.gpu.largest_binding:
+    if whole.nbytes <= device.facts.largest_binding:
         return x
     itemsize = device.itemsize(x.dtype)
     start, end = Operand(x.layout, itemsize).touched()
-    start -= start % device.gpu.align
+    start -= start % device.facts.align
     nbytes = end + -end % 16 - start
     storage = Storage(device, Window(whole, start, nbytes), nbytes // itemsize)
     layout = Layout(x.layout.shape, x.layout.strides, x.layout.offset - start // itemsize)
@@ -50,7 +47,7 @@ def windowed(device: Indexing, x: Array) -> Array:
 
 def is_bound(device: Indexing, *arrays: Array) -> bool:
     """Whether one binding holds each of the buffers."""
-    return all(x.storage.buffer.nbytes <= device.gpu.largest_binding for x in arrays)
+    return all(x.storage.buffer.nbytes <= device.facts.largest_binding for x in arrays)
 
 
 def bound(device: Indexing, run: Callable[..., Array], *arrays: Array) -> Array | None:

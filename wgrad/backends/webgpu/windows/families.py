@@ -10,10 +10,9 @@ from .... import dtypes as kinds
 from ....dtypes import DType
 from ....layout import Layout, Shape
 from ...array import Array, Body, Number, product_shape, reduced_shape
+from ...fold import SUM, Fold
 from ..configs import HARD_LIMIT
-from ..variants import WIDE
 from .bound import (
-    ADD,
     bound,
     bounds,
     converted,
@@ -22,33 +21,16 @@ from .bound import (
     operand,
     part_of,
     total,
-    unused,
     windowed,
 )
 from .cuts import Operand, cut, over, parts, pieces
 
 if TYPE_CHECKING:
-    from ..kernels import WebGpuDevice
-
-
-def _extreme(name: str, dtype: DType) -> str:
-    return f"nan_{name}(a, b)" if dtype.is_floating else f"{name}(a, b)"
-
-
-# How two results of a reduction, or of a scan, become one.
-_FOLDED = {
-    "sum": ADD,
-    "prod": Body("window_prod", "a * b", unused),
-    "max": Body("window_max", lambda a, b: _extreme("max", a), unused),
-    "min": Body("window_min", lambda a, b: _extreme("min", a), unused),
-    "any": Body("window_any", "a || b", unused),
-    "all": Body("window_all", "a && b", unused),
-    "logsumexp": Body("window_logsumexp", "real_logaddexp(a, b)", unused),  # of scans alone
-}
+    from ..kernels import Kernels
 
 
 def map_into(
-    device: WebGpuDevice,
+    device: Kernels,
     out: Array,
     body: Body,
     operands: Sequence[Array | Number],
@@ -72,7 +54,7 @@ def map_into(
             device.write(found, device.map(body, ready, dtypes, target.shape, out.dtype))
 
 
-def write(device: WebGpuDevice, target: Array, x: Array) -> bool:
+def write(device: Kernels, target: Array, x: Array) -> bool:
     """Copy into a view of another buffer."""
     found = list(pieces([operand(device, a) for a in (target, x)], bounds(device)))
     if len(found) == 1 and is_bound(device, target, x):
@@ -82,9 +64,7 @@ def write(device: WebGpuDevice, target: Array, x: Array) -> bool:
     return True
 
 
-def random_into(
-    device: WebGpuDevice, out: Array, kind: str, key: tuple[int, int], counter: int
-) -> None:
+def random_into(device: Kernels, out: Array, kind: str, key: tuple[int, int], counter: int) -> None:
     """Fill the whole of a dense array with random numbers."""
     flat = Layout.dense((out.layout.size,))
     for (piece,) in pieces([Operand(flat, 4)], bounds(device)):
@@ -92,7 +72,7 @@ def random_into(
         device._random_into(target, kind, key, counter + piece.offset)
 
 
-def reduce(device: WebGpuDevice, kind: str, x: Array, axes: Shape, dtype: DType) -> Array | None:
+def reduce(device: Kernels, fold: Fold, x: Array, axes: Shape, dtype: DType) -> Array | None:
     """Reduce rows apart; parts of a long one make a result each, and these are folded."""
     shape = reduced_shape(x.shape, axes)
     kept = [i for i in range(len(x.shape)) if i not in axes]
@@ -100,46 +80,46 @@ def reduce(device: WebGpuDevice, kind: str, x: Array, axes: Shape, dtype: DType)
     result = over(x.shape, Layout.dense(shape), places, 4)
     found = cut([operand(device, x), result], bounds(device))
     if found is None:
-        return bound(device, lambda x: device.reduce(kind, x, axes, dtype), x)
+        return bound(device, lambda x: device.reduce(fold, x, axes, dtype), x)
     axis, step = found
 
     def reduced(dtype: DType, start: int, size: int) -> Array:
-        return device.reduce(kind, part_of(x, axis, start, size), axes, dtype)
+        return device.reduce(fold, part_of(x, axis, start, size), axes, dtype)
 
     at = places[axis]
     if at is not None:
         return joined(device, shape, dtype, at, step, lambda *where: reduced(dtype, *where))
-    if kind == "prod" and dtype.is_floating:
-        wide = [reduced(WIDE, *where) for where in parts(x.shape[axis], step)]
-        return _product(device, wide, shape, dtype)
+    wide = fold.wide_for(dtype)
+    if wide is not None:
+        made = [reduced(wide.dtype, *where) for where in parts(x.shape[axis], step)]
+        return device.reduce(fold, _side_by_side(device, made, shape, wide.dtype), (0,), dtype)
     inner = kinds.float32 if dtype is kinds.float16 else dtype  # rounded once, in the end
-    made = total(
-        device, _FOLDED[kind], (reduced(inner, *where) for where in parts(x.shape[axis], step))
+    whole = total(
+        device, fold.body, (reduced(inner, *where) for where in parts(x.shape[axis], step))
     )
-    return made if inner is dtype else converted(device, made, dtype)
+    return whole if inner is dtype else converted(device, whole, dtype)
 
 
-def _product(device: WebGpuDevice, made: list[Array], shape: Shape, dtype: DType) -> Array:
-    """Multiply wide products of one shape, each of which may be beyond what a float holds."""
-    words = WIDE.itemsize // 4
+def _side_by_side(device: Kernels, made: list[Array], shape: Shape, wide: DType) -> Array:
+    """Return wide results of one shape as one array, with an axis more in front."""
+    words = wide.itemsize // 4
     held = device._empty((len(made), *shape, words), kinds.uint32)
     for i, x in enumerate(made):
         part = Array(x.storage, Layout.dense((1, *shape, words)), kinds.uint32)
         device.write(part_of(held, 0, i, 1), part)
     held.storage.size //= words
-    rows = Array(held.storage, Layout.dense((len(made), *shape)), WIDE)
-    return device.reduce("prod", rows, (0,), dtype)
+    return Array(held.storage, Layout.dense((len(made), *shape)), wide)
 
 
-def scan(device: WebGpuDevice, kind: str, x: Array, axis: int, back: bool) -> Array | None:
+def scan(device: Kernels, fold: Fold, x: Array, axis: int, back: bool) -> Array | None:
     """Scan lines apart; parts of a long one go on from the last total of the part before."""
     found = cut([operand(device, x), Operand(Layout.dense(x.shape), 4)], bounds(device))
     if found is None:
-        return bound(device, lambda x: device.scan(kind, x, axis, back), x)
+        return bound(device, lambda x: device.scan(fold, x, axis, back), x)
     at, step = found
 
     def scanned(start: int, size: int) -> Array:
-        return device.scan(kind, part_of(x, at, start, size), axis, back)
+        return device.scan(fold, part_of(x, at, start, size), axis, back)
 
     if at != axis:
         return joined(device, x.shape, x.dtype, at, step, scanned)
@@ -152,16 +132,14 @@ def scan(device: WebGpuDevice, kind: str, x: Array, axis: int, back: bool) -> Ar
             part = device.copy(part)
             first = part_of(part, axis, size - 1 if back else 0, 1)
             pair = (x.dtype, x.dtype)
-            device.write(
-                first, device.map(_FOLDED[kind], (before, first), pair, first.shape, x.dtype)
-            )
-        made = device.scan(kind, part, axis, back)
+            device.write(first, device.map(fold.body, (before, first), pair, first.shape, x.dtype))
+        made = device.scan(fold, part, axis, back)
         device.write(part_of(out, axis, start, size), made)
         before = part_of(made, axis, 0 if back else size - 1, 1)
     return out
 
 
-def matmul(device: WebGpuDevice, a: Array, b: Array, lead: int | None, inner: int) -> Array | None:
+def matmul(device: Kernels, a: Array, b: Array, lead: int | None, inner: int) -> Array | None:
     """Multiply parts of the batch, of rows or of columns apart, and add up parts of long sums."""
     if 0 in (*a.shape, *b.shape):
         return None
@@ -195,4 +173,4 @@ def matmul(device: WebGpuDevice, a: Array, b: Array, lead: int | None, inner: in
     if a.dtype is kinds.float16:  # rounded once, in the end
         left, right = [converted(device, x, kinds.float32) for x in (a, b)]
         return converted(device, device.matmul(left, right, lead, inner), kinds.float16)
-    return total(device, ADD, (product(*where) for where in parts(domain[axis], step)))
+    return total(device, SUM.body, (product(*where) for where in parts(domain[axis], step)))

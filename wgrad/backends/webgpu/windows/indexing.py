@@ -8,9 +8,9 @@ from ....dtypes import bool_, float16, float32, int32, uint32
 from ....errors import OutOfMemoryError
 from ....layout import Layout
 from ...array import Array, Body, batch_gather_shape
+from ...fold import SUM
 from ..launching import as_words
 from .bound import (
-    ADD,
     bound,
     bounds,
     converted,
@@ -125,7 +125,7 @@ def scatter_add(
     if values.dtype is float16:  # rounded once, in the end
         exact = device.scatter_add(index, converted(device, values, float32), axis, size)
         return converted(device, exact, float16)
-    return total(device, ADD, (added(*where) for where in parts(domain[at], step)))
+    return total(device, SUM.body, (added(*where) for where in parts(domain[at], step)))
 
 
 def scatter(device: Indexing, target: Array, index: Array, values: Array, axis: int) -> bool:
@@ -174,11 +174,11 @@ def argsort(device: Indexing, x: Array, axis: int, descending: bool) -> Array | 
         return bound(device, lambda x: device.argsort(x, axis, descending), x)
     at, step = found
     if at == axis:
-        is_long = 4 * x.shape[axis] > device.gpu.largest_binding
+        is_long = 4 * x.shape[axis] > device.facts.largest_binding
         if is_long and x.dtype is not bool_:
             raise OutOfMemoryError(
                 f"argsort: lines of {4 * x.shape[axis]} bytes came, and a binding of device "
-                f"{device.name}, into which a line has to fit, holds {device.gpu.largest_binding}"
+                f"{device.name}, into which a line has to fit, holds {device.facts.largest_binding}"
             )
         if is_long and len(x.shape) == 1:
             return _parted(device, x, descending)
@@ -220,8 +220,8 @@ def _parted(device: Indexing, x: Array, descending: bool) -> Array:
         return device.map(body, operands, (int32,) * len(operands), (size,), int32)
 
     first = device.map(_FIRST[descending], (x,), (bool_,), (size,), int32)
-    counts = device.scan("sum", first, 0, False)
-    numbers = device.scan("sum", device.full((size,), 1, int32), 0, False)
+    counts = device.scan(SUM, first, 0, False)
+    numbers = device.scan(SUM, device.full((size,), 1, int32), 0, False)
     total = counts.view(part(counts.layout, 0, size - 1, 1).expand((size,)))
     ahead = device.searchsorted(counts, each(_LESS, numbers, 0), True)
     behind = device.searchsorted(each(_OTHERS, counts, numbers), each(_LESS, numbers, total), True)
@@ -249,5 +249,5 @@ def searchsorted(device: Indexing, x: Array, values: Array, right: bool) -> Arra
         return device.searchsorted(part_of(x, of_x[at], start, size), some, right)
 
     if at == last:
-        return total(device, ADD, (counted(*where) for where in parts(domain[at], step)))
+        return total(device, SUM.body, (counted(*where) for where in parts(domain[at], step)))
     return joined(device, values.shape, int32, at, step, counted)

@@ -1,0 +1,293 @@
+"""Lowering without an adapter: for machines that are not here, as plain data, and run from JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+from campaigns.windows import BOUND
+from programs import Traced, traced
+
+import wgrad as wg
+from wgrad import nn, optim
+from wgrad.backends import tracing
+from wgrad.backends.array import Array, Storage
+from wgrad.backends.webgpu.eager import WebGpuDevice
+from wgrad.backends.webgpu.facts import Facts
+from wgrad.backends.webgpu.launches import VERSION, Launches, uniform
+from wgrad.backends.webgpu.matmul import Products
+from wgrad.backends.webgpu.runner import Runner
+from wgrad.errors import ArgumentError, DeviceError
+from wgrad.layout import Layout
+from wgrad.nn import functional as F
+from wgrad.program.interpret import Interpreter
+from wgrad.program.lower.webgpu import limits_for, live_numbers, lower, prepared
+from wgrad.program.passes import simplify
+
+Case = Callable[[], Traced]
+GPU = Facts(buffers=16, largest_binding=1 << 31, largest_buffer=1 << 38, has_half=True)
+MACHINES = {
+    "portable": Facts(),
+    "software": Facts(is_software=True, has_half=True, align=16),
+    "big": GPU,
+    "small bindings": Facts(largest_binding=BOUND, is_software=True),
+}
+RNG = np.random.default_rng(0)
+
+
+def values(*shape: int) -> wg.Tensor:
+    return wg.tensor(RNG.standard_normal(shape).astype(np.float32))
+
+
+def training() -> Traced:
+    """A step with dropout, products in parts, state that is updated, and a rate that may change."""
+    model = nn.Sequential(nn.Linear(3000, 8), nn.Tanh(), nn.Dropout(0.5), nn.Linear(8, 4))
+    optimizer = optim.Adam(model.parameters(), lr=0.01)
+
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    found = traced(step, values(6, 3000), wg.tensor([0, 1, 2, 3, 1, 0]))
+    found.optimizer = optimizer  # type: ignore[attr-defined]
+    return found
+
+
+def images() -> Traced:
+    conv = nn.Conv2d(3, 8, 3, padding=1)
+
+    def step(x: Any) -> Any:
+        y = F.max_pool2d(F.layer_norm(conv(x).relu(), (12, 12)), 2)
+        return wg.grad(lambda w: (y * w).sum() + conv.weight.sum())(y), y.softmax(1)
+
+    return traced(step, values(2, 3, 12, 12))
+
+
+def orders() -> Traced:
+    """The families that have kernels of their own, in pieces where bindings are small."""
+
+    def step(x: Any, i: Any) -> Any:
+        rows = x.reshape((10, -1))
+        ordered = wg.sort(rows, axis=1)
+        return (
+            (ordered, wg.cumulative_sum(rows, axis=1), wg.logcumsumexp(rows, axis=1)),
+            (wg.searchsorted(ordered[0], x), wg.prod(x * 0.001 + 1), rows.max(1)),
+            (wg.take(x, i), wg.scatter_add(wg.zeros(x.size), i, x), wg.scatter(x, i, x * 2)),
+            (wg.randn(9001), wg.rand(13), wg.concat([x, x * 2] * 7)),
+            (wg.einsum("ab,cb->ac", rows, rows), (x > 0).any(), x.astype("int32").sum()),
+        )
+
+    return traced(step, values(10_010), wg.tensor(RNG.integers(0, 10_010, 10_010)))
+
+
+def halves() -> Traced:
+    def step(x: Any, y: Any) -> Any:
+        return x @ y, wg.sum(x, axis=0), x[:, 1:4] * 2, wg.sort(x, axis=0), wg.concat([x, y] * 7)
+
+    return traced(step, *(values(7, 7).astype("float16") for _ in range(2)))
+
+
+CASES: dict[str, Case] = {f.__name__: f for f in (training, images, orders, halves)}
+
+
+def lowered(found: Traced, facts: Facts, products: Products | None = None) -> Launches:
+    """Return the launches of a program after the passes."""
+    return lower(simplify(found.program, limits_for(facts)), facts, products)
+
+
+@pytest.fixture(scope="module")
+def portable(request: pytest.FixtureRequest) -> Any:
+    """A device of wgpu with the least limits that WebGPU promises, or None."""
+    ours = wg.device("webgpu")
+    assert isinstance(ours, WebGpuDevice)
+    limits = {
+        "max-storage-buffers-per-shader-stage": 8,
+        "max-compute-workgroup-storage-size": 16384,
+        "max-compute-invocations-per-workgroup": 256,
+    }
+    wished = ("shader-f16", "subgroup")
+    features = [f for f in wished if f in ours.gpu.features]
+    return ours.gpu.adapter.request_device_sync(required_features=features, required_limits=limits)
+
+
+# Lowered where no adapter is.
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("name", CASES)
+def test_lowering_is_pure_and_its_json_complete(numpy_device, name, machine):
+    facts = MACHINES[machine]
+    found = CASES[name]()
+    launches = lowered(found, facts)
+    assert lowered(found, facts) == launches
+    assert Launches.from_json(launches.to_json()) == launches
+    assert launches.launches and all(len(k.access) <= facts.buffers for k in launches.kernels)
+    for x in launches.launches:
+        kernel = launches.kernels[x.kernel]
+        size, fields = uniform(kernel.code)
+        starts = [at for *_, at in fields]
+        assert len(x.params) <= size + -size % 16 and starts == sorted(starts)
+        written = [b[:2] for b, how in zip(x.bindings, kernel.access, strict=True) if how == "w"]
+        read = [b[:2] for b, how in zip(x.bindings, kernel.access, strict=True) if how == "r"]
+        assert not set(written) & set(read) and len(set(written)) == len(written)
+        for b in x.bindings:
+            assert b.start % facts.align == 0 and (b.nbytes or 0) <= facts.largest_binding
+
+
+def test_nobody_hears_of_what_is_only_planned(numpy_device):
+    found = orders()
+    expected = lowered(found, Facts())
+    heard: list[Any] = []
+    token = tracing._tracer.set(mock.Mock(side_effect=AssertionError))
+    try:
+        with wg.observe(heard.append):
+            assert lowered(found, Facts()) == expected
+        assert heard == tracing._tracer.get().mock_calls == []
+    finally:
+        tracing._tracer.reset(token)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_every_text_is_valid_for_its_machine(webgpu, portable, machine):
+    facts = replace(MACHINES[machine], has_half=webgpu.facts.has_half)
+    texts: dict[str, str] = {}
+    for name, case in CASES.items():
+        if name != "halves" or facts.has_half:
+            products = Products(facts, shuffles="subgroup" in webgpu.gpu.features)
+            texts |= {k.code: k.access for k in lowered(case(), facts, products).kernels}
+    assert len(texts) > 20
+    for text, access in texts.items():
+        portable.create_shader_module(code=text)  # by naga, which raises
+        assert len(access) <= facts.buffers and workgroup_bytes(text) <= 16384
+
+
+def workgroup_bytes(text: str) -> int:
+    """Return the memory of a workgroup, which no driver checks."""
+    names: dict[str, Any] = {}
+    for name, value in re.findall(r"^const (\w+) = ([^;]+);", text, re.MULTILINE):
+        with contextlib.suppress(SyntaxError, NameError):  # not a number
+            names[name] = eval(re.sub(r"\b(\d+)u\b", r"\1", value).replace("/", "//"), {}, names)
+    found = 0
+    for kind in re.findall(r"^var<workgroup> \w+: (.*);", text, re.MULTILINE):
+        size = 4
+        while match := re.fullmatch(r"array<(.*), ([^,]*)>", kind):
+            kind, size = match[1], size * eval(match[2], {}, names)
+        found += 4 * size if kind.startswith("vec4") else size
+    return found
+
+
+def test_kernels_keep_to_the_portable_limits(webgpu, portable):
+    """The driver compiles them for 8 buffers and 256 invocations a workgroup."""
+    for facts in (Facts(), replace(GPU, buffers=8, has_half=False)):
+        for kernel in lowered(training(), facts).kernels:
+            stage, kinds = 4, {"r": "read-only-storage", "w": "storage"}
+            entries = [{"binding": 0, "visibility": stage, "buffer": {"type": "uniform"}}]
+            for i, how in enumerate(kernel.access, 1):
+                buffer = {"type": kinds[how]}
+                entries.append({"binding": i, "visibility": stage, "buffer": buffer})
+            group = portable.create_bind_group_layout(entries=entries)
+            portable.create_compute_pipeline(
+                layout=portable.create_pipeline_layout(bind_group_layouts=[group]),
+                compute={
+                    "module": portable.create_shader_module(code=kernel.code),
+                    "entry_point": "main",
+                },
+            )
+
+
+# Run from what was read.
+def run(found: Traced, runner: Runner, numbers: list[list[float]]) -> list[np.ndarray]:
+    """Return outputs and inputs after each of some runs."""
+    inputs, made = found.copies(), []
+    for now in numbers:
+        outs = runner.run(inputs, now, found.draw)
+        made += [downloaded(x) for x in (*outs, *inputs)]
+    return made
+
+
+def downloaded(x: Storage) -> np.ndarray:
+    """Return the words of memory."""
+    shown = Array(x, Layout.dense((x.size,)), wg.uint32)
+    if x.buffer.nbytes < 4 * x.size:  # of float16
+        shown = Array(x, Layout.dense((x.size,)), wg.float16)
+    return x.device.download(shown)
+
+
+@pytest.mark.parametrize("small", [False, True], ids=["whole", "windows"])
+@pytest.mark.parametrize("name", ["training", "orders"])
+def test_json_runs_as_the_program_does(webgpu, name, small):
+    facts = replace(webgpu.facts, largest_binding=BOUND) if small else webgpu.facts
+    found = CASES[name]()
+    program = prepared(simplify(found.program, limits_for(facts)), facts)
+    launches = lower(program, facts, webgpu.products)
+    assert any(x.draw is not None for x in launches.launches)
+    assert any(b.nbytes is not None for x in launches.launches for b in x.bindings) == small
+    rates = [[x.read() for x in live_numbers(program)]] * 2
+    if name == "training":
+        assert launches.chosen and any(x.numbers for x in launches.launches)
+        found.optimizer.lr = 0.2
+        rates.append([x.read() for x in live_numbers(program)])
+        assert rates[2] != rates[1]
+    text = launches.to_json()
+    seen = run(found, Runner(Launches.from_json(text), webgpu), rates)
+    for a, b in zip(seen, run(found, Runner(launches, webgpu), rates), strict=True):
+        np.testing.assert_array_equal(a, b)
+    # The reference, for the numbers as they are now.
+    inputs, expected = found.copies(), found.copies()
+    outs = Runner(Launches.from_json(text), webgpu).run(inputs, rates[-1], found.draw)
+    outs += inputs
+    right = Interpreter(found.program, webgpu).run(expected, found.draw)
+    slots = [found.program.memory()[i] for i in found.program.outputs] + found.program.inputs
+    for slot, x, y in zip(slots, outs, [*right, *expected], strict=True):
+        a, b = (webgpu.download(Array(z, Layout.dense(slot.shape), slot.dtype)) for z in (x, y))
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_launches_for_more_than_a_device_has_are_refused(webgpu):
+    launches = lowered(halves(), replace(webgpu.facts, largest_binding=1 << 40))
+    with pytest.raises(DeviceError, match=f"need bindings of {1 << 40} bytes, which"):
+        Runner(launches, webgpu)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no JSON of launches"),
+        ("[1]", "no JSON of launches"),
+        (json.dumps({"format": "wgrad launches", "version": VERSION}), "not complete: KeyError"),
+        (json.dumps({"format": "wgrad launches", "version": 99}), "version 99 came"),
+        (json.dumps({"format": "x", "version": VERSION}), "'another format' came"),
+    ],
+)
+def test_json_of_something_else_is_refused(text, words):
+    with pytest.raises(ArgumentError, match=words):
+        Launches.from_json(text)
+
+
+def test_uniform_lies_where_wgsl_says():
+    text = """
+struct Dims { // nested
+    extents: array<vec4<u32>, 2>,
+}
+struct Params {
+    size: u32,  // elements, of all
+    pair: vec2<u32>, more: i32,
+    dims: Dims,
+}
+"""
+    size, fields = uniform(text.replace("{ // nested", "{"))
+    assert size == 64
+    assert [(name, at) for name, _, at in fields] == [
+        ("size", 0),
+        ("pair", 8),
+        ("more", 16),
+        ("dims", 32),
+    ]

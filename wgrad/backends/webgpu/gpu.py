@@ -1,0 +1,292 @@
+"""What an open adapter does: moves bytes both ways, and runs dispatches, many to a submit.
+
+wgpu-native ends the process on any error inside a submit, so whatever could be one is excluded
+here: buffers are never destroyed but dropped, a command buffer is submitted once, no binding is
+empty, and host writes wait until recorded work that uses their target is on its way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple
+
+from ...errors import DeviceError, OutOfMemoryError
+from ...interrupts import interrupts_wait, whole
+from ...recent import Recent
+from ...statistics import COUNTERS
+from ..events import WATCHERS, launched
+from . import device, headroom
+from .buffers import Buffer
+from .launches import folded
+from .pipelines import PARAMS_BYTES, Compiler, Pipeline
+
+RING_BYTES = 1 << 18  # parameters of the dispatches of one submit
+BATCH = 128  # dispatches a submit: fewer keep the GPU waiting, more keep it idle for longer
+UNSUBMITTED_BYTES = 1 << 24  # uploads without a submit are kept in memory by the driver,
+WRITE_OVERHEAD = 2048  # and so much more for each of them
+MOVED_BYTES = 1 << 26  # between host and device at once: the driver takes as much beside, for each
+GROUPS_KEPT = 8192  # cached bind groups, of a kilobyte each
+
+
+class _Dispatch(NamedTuple):
+    pipeline: Pipeline
+    group: Any
+    start: int  # of its parameters in the ring
+    end: int
+    groups: int
+
+
+class Gpu(Compiler):
+    """An open adapter: records dispatches, submits them in batches, moves bytes both ways."""
+
+    def __init__(self, adapter: Any, most_bound: int | None = None, most_bytes: int | None = None):
+        super().__init__(adapter, most_bound, most_bytes)
+        self.has_large = False  # has there been a buffer that one binding does not hold?
+        self.slot = max(32, self.limits["min-uniform-buffer-offset-alignment"])
+        self._ring, self._spare = bytearray(RING_BYTES), bytearray(RING_BYTES)
+        usage = self.wgpu.BufferUsage
+        self._uniforms = self.raw.create_buffer(
+            size=RING_BYTES, usage=usage.UNIFORM | usage.COPY_DST | usage.COPY_SRC
+        )
+        # Held here, a buffer is never garbage. Were a tensor in a reference cycle its only owner,
+        # the collector would run wgpu's destructor of the buffer too, just as ours returns it to
+        # the pool; binding it later would end the process.
+        self._alive: dict[Hashable, Buffer] = {}
+        # Bind groups, each with the sets of its buffers that have its key.
+        self._groups: Recent[tuple] = Recent(GROUPS_KEPT)
+        self._stamps: tuple[Any, Any] | None = None  # a query set and the buffer it resolves to
+        self._stamped = False  # does the next pass write them?
+        self._work: list[_Dispatch] = []  # recorded, not submitted: the only state of a batch
+        self._unsubmitted = 0
+        self._next_uid = 0
+        self.batch = 0
+        self.dropped = 0  # buffers so far: who caches bind groups of its own lets go of them then
+
+    # Memory.
+    def create_buffer(self, nbytes: int) -> Buffer:
+        """Return new zeroed memory. Raises: OutOfMemoryError."""
+        self.check()
+        if nbytes > self.facts.largest_buffer:
+            raise OutOfMemoryError(
+                f"webgpu: a tensor of {nbytes} bytes came, and a buffer of "
+                f"{self.info['device']} has at most {self.facts.largest_buffer}"
+            )
+        headroom.require(nbytes, f"a buffer of {nbytes} bytes")
+        if self.facts.is_software:
+            headroom.require_memory(nbytes, f"a buffer of {nbytes} bytes")
+        with self.driving:
+            try:
+                raw = self.raw.create_buffer(size=nbytes, usage=self._storage_usage)
+            except Exception as error:  # out of memory arrives as a validation error
+                what = f"{self.info['device']} has no room for {nbytes} bytes"
+                raise self.failure(OutOfMemoryError, what, error) from error
+        self._next_uid += 1
+        COUNTERS.buffers_created += 1
+        COUNTERS.bytes_allocated += nbytes
+        self.has_large = self.has_large or nbytes > self.facts.largest_binding
+        buffer = self._alive[self._next_uid] = Buffer(raw, nbytes, self._next_uid)
+        return buffer
+
+    def drop_buffer(self, buffer: Buffer) -> None:
+        """Forget a buffer; the driver frees it when submitted work is done with it."""
+        with interrupts_wait(), self.lock:
+            if buffer.batch == self.batch:
+                self.flush()
+            for key in buffer.groups:
+                self._groups.drop(key)
+            buffer.groups.clear()
+            buffer.give_back = None  # which refers to the buffer
+            del self._alive[buffer.uid]
+            self.dropped += 1
+            COUNTERS.bytes_allocated -= buffer.nbytes
+
+    def write(self, buffer: Buffer, data: Any, nbytes: int) -> None:
+        """Copy host bytes to the front of a buffer, after recorded work that uses it."""
+        self.check()
+        with self.lock:
+            if buffer.batch == self.batch:
+                self.flush()
+            headroom.require(min(nbytes, MOVED_BYTES), f"an upload of {nbytes} bytes")
+            COUNTERS.uploads += 1
+            COUNTERS.bytes_uploaded += nbytes
+            for start in range(0, nbytes, MOVED_BYTES):
+                self._write(buffer.raw, data, start, min(MOVED_BYTES, nbytes - start))
+
+    def _write(self, raw: Any, data: Any, start: int, nbytes: int) -> None:
+        self._unsubmitted += nbytes + WRITE_OVERHEAD
+        submits = self._unsubmitted > UNSUBMITTED_BYTES
+        if submits:
+            self.flush()
+        with self.driving:
+            try:
+                self.raw.queue.write_buffer(raw, start, data, start, nbytes)
+                if submits:
+                    self.raw.queue.submit([])
+                    self._unsubmitted = 0
+            except Exception as error:
+                what = f"an upload of {nbytes} bytes failed"
+                raise self.failure(DeviceError, what, error) from error
+
+    def read(self, buffer: Buffer, offset: int, nbytes: int) -> Any:
+        """Return bytes of a buffer when everything recorded has run."""
+        self.check()
+        with self.lock:
+            self.flush()
+            COUNTERS.readbacks += 1
+            COUNTERS.bytes_read += nbytes
+            if nbytes <= MOVED_BYTES:
+                return self._read(buffer.raw, offset, nbytes)
+            host = bytearray(nbytes)
+            for start in range(0, nbytes, MOVED_BYTES):
+                size = min(MOVED_BYTES, nbytes - start)
+                host[start : start + size] = self._read(buffer.raw, offset + start, size)
+            return host
+
+    def wait(self) -> None:
+        """Return when everything recorded has run: a mapped read is what tells."""
+        self.check()
+        with self.lock:
+            self.flush()
+            self._read(self._uniforms, 0, 4)
+
+    def _read(self, raw: Any, offset: int, nbytes: int) -> Any:
+        headroom.require(2 * nbytes, f"a readback of {nbytes} bytes")
+        COUNTERS.submits += 1  # the copy to readable memory
+        self._unsubmitted = 0
+        with self.driving:
+            try:
+                return self.raw.queue.read_buffer(raw, offset, nbytes)
+            except Exception as error:
+                what = f"a readback of {nbytes} bytes failed"
+                raise self.failure(DeviceError, what, error) from error
+
+    # Batches.
+    def launch(
+        self, pipeline: Pipeline, buffers: tuple[Buffer, ...], params: bytes, groups: int
+    ) -> None:
+        """Record one dispatch of `groups` workgroups, folded into two dimensions.
+
+        `buffers` are those of the bindings from 1 on; one that is written is bound once.
+        """
+        if groups == 0:
+            return
+        if device.forked or self.lost is not None:
+            self.check()
+        with self.lock:
+            size = len(params)
+            key = (pipeline.access, *[b.uid for b in buffers])
+            found = self._groups[key]
+            group = self._bind(key, buffers) if found is None else found[0]
+            while True:
+                work, batch = self._work, self.batch
+                last = work[-1] if work else None
+                start = 0 if last is None else last.end
+                if start + PARAMS_BYTES > RING_BYTES or len(work) >= BATCH:
+                    self.flush()
+                    continue
+                for buffer in buffers:
+                    buffer.batch = batch
+                place = slice(start, start + size)
+                end = start + -(-size // self.slot) * self.slot
+                added = (_Dispatch(pipeline, group, start, end, groups),)
+                # No call from here on: had a handler or a finalizer launched, it would show.
+                if self._work is work and (work[-1] if work else None) is last:
+                    self._ring[place] = params
+                    work += added
+                    break
+        if WATCHERS:
+            launched("webgpu", pipeline.label, groups, sum(b.nbytes for b in buffers))
+
+    @whole
+    def _bind(self, key: tuple, buffers: tuple[Buffer, ...]) -> Any:
+        group = self.bind_group(key[0], buffers, self._uniforms)
+        holders = [buffer.groups for buffer in buffers]
+        for keys in holders:
+            keys.add(key)
+        for oldest, (_, others) in self._groups.keep(key, (group, holders)):
+            for keys in others:
+                keys.discard(oldest)
+        return group
+
+    def timed(self, launches: Sequence[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]) -> float:
+        """Run at most BATCH launches in a submit of their own, and return how long they took.
+
+        The GPU's own clock says so where it has one, in ticks, which WebGPU calls nanoseconds;
+        the host's elsewhere.
+        """
+        with interrupts_wait(), self.lock:
+            self.flush()
+            try:
+                for launch in launches:
+                    self.launch(*launch)
+                self._stamped = self._has_stamps()
+                start = time.perf_counter()
+                self.flush()
+                if self._stamps is None:
+                    self.wait()
+                    return (time.perf_counter() - start) * 1e9
+                raw = self._read(self._stamps[1], 0, 16)
+                begin, end = memoryview(raw).cast("Q")
+                return float(end - begin)
+            finally:
+                self._stamped = False
+
+    def _has_stamps(self) -> bool:
+        """Say whether the GPU times passes, and prepare it."""
+        if self._stamps is None and "timestamp-query" in self.features:
+            usage = self.wgpu.BufferUsage
+            queries = self.raw.create_query_set(type="timestamp", count=2)
+            target = self.raw.create_buffer(size=16, usage=usage.QUERY_RESOLVE | usage.COPY_SRC)
+            self._stamps = queries, target
+        return self._stamps is not None
+
+    def flush(self) -> None:
+        """Submit what is recorded. Raises: DeviceError when the driver refuses it."""
+        with self.lock:
+            if not self._work:
+                return
+            self.check()
+            headroom.require(0, f"running {len(self._work)} kernels")
+            with self.driving:
+                if not self._work:  # a handler came before this block, and has submitted it
+                    return
+                # Together, for a finalizer may launch meanwhile: that belongs to the next batch.
+                work, self._work, self._ring, self._spare, self.batch = (
+                    self._work, [], self._spare, self._ring, self.batch + 1,
+                )  # fmt: skip
+                try:
+                    commands = self._encode(work)
+                except Exception as error:  # mistakes inside a pass surface only here
+                    names = ", ".join(sorted({d.pipeline.label for d in work}))
+                    what = f"the driver refused {len(work)} dispatches of {names}"
+                    raise self.failure(DeviceError, what, error) from error
+                # On the queue's own timeline, so earlier batches have read their parameters.
+                self.raw.queue.write_buffer(self._uniforms, 0, self._spare, 0, work[-1].end)
+                self.raw.queue.submit([commands])
+                self._unsubmitted = 0
+                COUNTERS.submits += 1
+                COUNTERS.dispatches += len(work)
+
+    def _encode(self, work: list[_Dispatch]) -> Any:
+        """Return the command buffer of a batch: one encoder, one pass."""
+        encoder = self.raw.create_command_encoder()
+        stamps = self._stamps if self._stamped else None
+        if stamps is None:
+            compute = encoder.begin_compute_pass()
+        else:
+            places = {"beginning_of_pass_write_index": 0, "end_of_pass_write_index": 1}
+            compute = encoder.begin_compute_pass(
+                timestamp_writes={"query_set": stamps[0], **places}
+            )
+        bound = None
+        for pipeline, group, start, _, groups in work:
+            if pipeline is not bound:
+                compute.set_pipeline(pipeline.raw)
+                bound = pipeline
+            compute.set_bind_group(0, group, (start,))
+            compute.dispatch_workgroups(*folded(groups))
+        compute.end()
+        if stamps is not None:
+            encoder.resolve_query_set(stamps[0], 0, 2, stamps[1], 0)
+        return encoder.finish()

@@ -1,0 +1,253 @@
+"""Launches: all that a compiled program does on a GPU, as plain data that anyone can run.
+
+It is made without an adapter (program/lower/webgpu.py), and run by `runner.py`, or by whoever reads
+its JSON. To run it, give every input memory, take new memory for outputs, swaps and blocks, upload
+the constants, and dispatch the launches in order. All memory is flat, of 4 bytes an element (2 for
+float16), and a bool is a u32. The JSON is one object:
+
+    format      "wgrad launches"
+    version     VERSION: what is read is of just this one
+    facts       the adapter that it was made for: the fields of `Facts`
+    kernels     a list of {label, text, access, uniform}. `text` is WGSL whose entry is "main",
+                `access` has a letter for each storage buffer from @binding(1) on, "r" (read) or "w"
+                (read_write), all in @group(0). `uniform` is {bytes, fields}: the size of the struct
+                at @binding(0), and [name, type, byte offset] of each of its members
+    launches    a list of {kernel, bindings, params, groups, step, numbers, draw}, in order.
+                `kernel` is a place in `kernels`, `groups` are [x, y] workgroups. `params` are the
+                u32 words that the uniform begins with. `step` numbers the step of the program.
+                A binding is [kind, index, start, bytes], for each storage buffer: `bytes` of memory
+                from byte `start` on, or all of it where `bytes` is null. `numbers` are
+                [byte, number, dtype]: before each run the bits of a number that the program reads
+                anew (an optimizer's rate, for one) are put at this byte of the params. `draw` is
+                null or [generator, offset]: see `drawn`
+    inputs, outputs
+                lists of {dtype, shape, bytes}: contiguous arrays
+    swaps       the inputs that get new memory in each run, which is then theirs
+    blocks      the bytes of each piece of memory that a run needs for itself
+    constants   the bytes of data that kernels read, each in base64
+    numbers     how many numbers are read for every run
+    generators  how many random generators the program draws from
+    chosen      how matrix products are computed, by the kind of problem
+    shuffles    whether kernels exchange values between neighbouring threads
+
+The kinds of memory are "input", "output", "block" and "constant", with a place in the list of that
+name, and "swap": the new memory of the input with this index.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import struct
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from ...errors import ArgumentError
+from ...layout import Shape
+from .facts import Facts
+from .problem import Config, Kernel
+
+FORMAT, VERSION = "wgrad launches", 1
+GROUPS_PER_DIMENSION = 65535
+_STRUCT = re.compile(r"^struct (\w+) \{(.*?)^\}", re.MULTILINE | re.DOTALL)
+_MEMBER = re.compile(r"(\w+): ((?:\w|<|>|, (?=\d))+),")
+_VECTORS = {"": (4, 4), "vec2": (8, 8), "vec4": (16, 16)}
+
+
+class Binding(NamedTuple):
+    """Memory that a kernel binds: `nbytes` from `start` on, or None for all, from the beginning."""
+
+    kind: str
+    nth: int
+    start: int = 0
+    nbytes: int | None = None
+
+
+class Launch(NamedTuple):
+    """One dispatch; the fields are those of the JSON."""
+
+    kernel: int
+    bindings: tuple[Binding, ...]
+    params: bytes
+    groups: int
+    step: int
+    numbers: tuple[tuple[int, int, str], ...] = ()
+    draw: tuple[int, int] | None = None
+
+
+class Held(NamedTuple):
+    """Memory that is given, or handed out: a contiguous array."""
+
+    dtype: str
+    shape: Shape
+    nbytes: int
+
+
+@dataclass(frozen=True)
+class Launches:
+    """What a program does on a GPU; the fields are those of the JSON."""
+
+    facts: Facts
+    kernels: tuple[Kernel, ...]
+    launches: tuple[Launch, ...]
+    inputs: tuple[Held, ...]
+    outputs: tuple[Held, ...]
+    swaps: tuple[int, ...]
+    blocks: tuple[int, ...]
+    constants: tuple[bytes, ...]
+    numbers: int
+    generators: int
+    chosen: dict[str, Config]
+    shuffles: bool
+
+    def nbytes(self, x: Binding) -> int:
+        """Return how many bytes a kernel is given by a binding."""
+        if x.nbytes is not None:
+            return x.nbytes
+        if x.kind == "block":
+            return self.blocks[x.nth]
+        if x.kind == "constant":
+            return len(self.constants[x.nth])
+        return (self.outputs if x.kind == "output" else self.inputs)[x.nth].nbytes
+
+    def wgsl(self) -> str:
+        """Return the texts of the kernels, each under lines with its step's number and its name."""
+        names: list[list[str]] = [[] for _ in self.kernels]
+        for x in self.launches:
+            names[x.kernel].append(f"// kernel {x.step}: {self.kernels[x.kernel].label}")
+        return "\n\n".join(
+            "\n".join([*above, kernel.code.rstrip()])
+            for above, kernel in zip(names, self.kernels, strict=True)
+        )
+
+    def to_json(self) -> str:
+        """Return all of it as text, which `from_json` reads."""
+        found = {
+            "format": FORMAT,
+            "version": VERSION,
+            "facts": asdict(self.facts),
+            "kernels": [
+                {
+                    "label": k.label,
+                    "text": k.code,
+                    "access": k.access,
+                    "uniform": dict(zip(("bytes", "fields"), uniform(k.code), strict=True)),
+                }
+                for k in self.kernels
+            ],
+            "launches": [
+                {
+                    **x._asdict(),
+                    "params": struct.unpack(f"<{len(x.params) // 4}I", x.params),
+                    "groups": folded(x.groups),
+                }
+                for x in self.launches
+            ],
+            "inputs": [_held(x) for x in self.inputs],
+            "outputs": [_held(x) for x in self.outputs],
+            "swaps": self.swaps,
+            "blocks": self.blocks,
+            "constants": [base64.b64encode(x).decode("ascii") for x in self.constants],
+            "numbers": self.numbers,
+            "generators": self.generators,
+            "chosen": self.chosen,
+            "shuffles": self.shuffles,
+        }
+        return json.dumps(found)
+
+    @classmethod
+    def from_json(cls, text: str) -> Launches:
+        """Return what `to_json` wrote. Raises: ArgumentError for any other text."""
+        try:
+            found = json.loads(text)
+            version = found["version"] if found["format"] == FORMAT else "another format"
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise ArgumentError(f"Launches: the text is no JSON of launches: {error!r}") from error
+        if version != VERSION:
+            raise ArgumentError(
+                f"Launches: version {version!r} came, and this wgrad reads version {VERSION}"
+            )
+        try:
+            return cls._read(found)
+        except (ValueError, TypeError, KeyError, struct.error) as error:
+            raise ArgumentError(f"Launches: the JSON is not complete: {error!r}") from error
+
+    @classmethod
+    def _read(cls, found: dict[str, Any]) -> Launches:
+        return cls(
+            facts=Facts(**found["facts"]),
+            kernels=tuple(Kernel(k["label"], k["text"], k["access"]) for k in found["kernels"]),
+            launches=tuple(
+                Launch(
+                    kernel=x["kernel"],
+                    bindings=tuple(Binding(*b) for b in x["bindings"]),
+                    params=struct.pack(f"<{len(x['params'])}I", *x["params"]),
+                    groups=x["groups"][0] * x["groups"][1],
+                    step=x["step"],
+                    numbers=tuple((at, i, dtype) for at, i, dtype in x["numbers"]),
+                    draw=x["draw"] and (x["draw"][0], x["draw"][1]),
+                )
+                for x in found["launches"]
+            ),
+            inputs=_all_held(found["inputs"]),
+            outputs=_all_held(found["outputs"]),
+            swaps=tuple(found["swaps"]),
+            blocks=tuple(found["blocks"]),
+            constants=tuple(base64.b64decode(x, validate=True) for x in found["constants"]),
+            numbers=found["numbers"],
+            generators=found["generators"],
+            chosen={kind: Config(*x) for kind, x in found["chosen"].items()},
+            shuffles=found["shuffles"],
+        )
+
+
+def _held(x: Held) -> dict[str, Any]:
+    return {"dtype": x.dtype, "shape": x.shape, "bytes": x.nbytes}
+
+
+def _all_held(rows: Sequence[dict[str, Any]]) -> tuple[Held, ...]:
+    return tuple(Held(x["dtype"], tuple(x["shape"]), x["bytes"]) for x in rows)
+
+
+def folded(groups: int) -> tuple[int, int]:
+    """Return a count of workgroups in two dimensions, whose product may be a little more."""
+    rows = -(-groups // GROUPS_PER_DIMENSION)
+    return -(-groups // rows), rows
+
+
+def drawn(key: tuple[int, int], counter: int) -> bytes:
+    """Return the bytes that the params of random.wgsl begin with, for numbers from a place on.
+
+    They are five u32: the two words of the generator's key, the low and the high word of
+    `counter` // 2, and `counter` % 2. In each run `counter` is the place that the generator is at,
+    plus the launch's offset.
+    """
+    block, skip = divmod(counter, 2)
+    return struct.pack("<5I", *key, block & 0xFFFFFFFF, block >> 32, skip)
+
+
+def uniform(text: str) -> tuple[int, list[tuple[str, str, int]]]:
+    """Return the size of a shader's `Params`, and (name, type, offset) of its members, in bytes."""
+    structs = dict(re.findall(_STRUCT, text))
+
+    def size(kind: str) -> tuple[int, int]:  # and alignment
+        if kind in structs:
+            return members(kind)[0], 16  # all that are nested here begin with vec4s
+        if kind.startswith("array<"):
+            element, count = kind[6:-1].split(", ")
+            return size(element)[0] * int(count), 16
+        return _VECTORS[kind.partition("<")[0] if "<" in kind else ""]
+
+    def members(name: str) -> tuple[int, list[tuple[str, str, int]]]:
+        end, largest, rows = 0, 4, []
+        body = re.sub(r"//[^\n]*", "", structs[name])
+        for member, kind in re.findall(_MEMBER, body):
+            nbytes, align = size(kind)
+            start = end + -end % align
+            rows.append((member, kind, start))
+            end, largest = start + nbytes, max(largest, align)
+        return end + -end % largest, rows
+
+    return members("Params")

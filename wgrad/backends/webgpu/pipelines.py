@@ -1,0 +1,113 @@
+"""Shaders compiled on an open adapter, and what binds memory to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...errors import DeviceError, OutOfMemoryError, ShaderError
+from ...recent import Recent, Shared
+from ...statistics import COUNTERS
+from . import headroom
+from .buffers import Buffer
+from .device import Opened, is_short
+
+PARAMS_BYTES = 256  # the largest Params of any shader; bound at a dynamic offset
+LAYOUTS_KEPT = 256  # of bind groups, by what becomes of each buffer
+PIPELINES_KEPT = 128  # besides those that who runs them holds: up to a megabyte each
+
+
+class Pipeline:
+    """A compiled shader; `access` says of each storage buffer whether it is read or written."""
+
+    __slots__ = ("__weakref__", "access", "code", "label", "raw")
+
+    def __init__(self, raw: Any, access: str, label: str, code: str):
+        self.raw = raw
+        self.code = code
+        self.access = access
+        self.label = label
+
+
+class Compiler(Opened):
+    """An open adapter that compiles shaders."""
+
+    def __init__(self, adapter: Any, most_bound: int | None = None, most_bytes: int | None = None):
+        super().__init__(adapter, most_bound, most_bytes)
+        self._layouts: Recent[str] = Recent(LAYOUTS_KEPT)
+        self._texts: Shared[tuple[str, str], Pipeline] = Shared(PIPELINES_KEPT)
+
+    def _layout(self, access: str) -> tuple[Any, Any]:
+        """Return the explicit layouts of a shader whose buffers are used as `access` says."""
+        found = self._layouts[access]
+        if found is None:
+            stage = self.wgpu.ShaderStage.COMPUTE
+            entries: list[dict] = [
+                {
+                    "binding": 0,
+                    "visibility": stage,
+                    "buffer": {
+                        "type": "uniform",
+                        "has_dynamic_offset": True,
+                        "min_binding_size": 0,
+                    },
+                }
+            ]
+            for i, use in enumerate(access, 1):
+                kind = "read-only-storage" if use == "r" else "storage"
+                entries.append({"binding": i, "visibility": stage, "buffer": {"type": kind}})
+            group = self.raw.create_bind_group_layout(entries=entries)
+            whole = self.raw.create_pipeline_layout(bind_group_layouts=[group])
+            found = group, whole
+            self._layouts.keep(access, found)
+        return found
+
+    def compile(self, code: str, access: str | int, label: str) -> Pipeline:
+        """Return the pipeline of a shader text. Raises: ShaderError with the compiler's words.
+
+        `access` has a letter for each storage buffer from binding 1 on, "r" where it is read and
+        "w" where it is written; a number of them are read, and one more is written.
+        """
+        self.check()
+        if isinstance(access, int):
+            access = "r" * access + "w"
+        headroom.require(0, f"compiling shader {label}")
+        with self.driving:
+            try:
+                module = self.raw.create_shader_module(label=label, code=code)
+                raw = self.raw.create_compute_pipeline(
+                    label=label,
+                    layout=self._layout(access)[1],
+                    compute={"module": module, "entry_point": "main"},
+                )
+            except Exception as error:
+                if is_short(error) or not str(error).strip():
+                    what = f"shader {label} was not compiled"
+                    raise self.failure(ShaderError, what, error) from error
+                raise ShaderError(f"webgpu: shader {label} does not compile: {error}") from error
+            COUNTERS.pipelines_compiled += 1
+            return Pipeline(raw, access, label, code)
+
+    def pipeline(self, code: str, access: str, label: str) -> Pipeline:
+        """Return the pipeline of a shader text; one that is in use is not compiled again."""
+        return self._texts.find((code, access), lambda: self.compile(code, access, label))
+
+    def bind_group(self, access: str, buffers: Sequence[Buffer], uniforms: Any) -> Any:
+        """Return a new bind group: Params at a dynamic offset of `uniforms`, then the buffers."""
+        entries: list[dict] = [
+            {"binding": 0, "resource": {"buffer": uniforms, "offset": 0, "size": PARAMS_BYTES}}
+        ]
+        for i, buffer in enumerate(buffers, 1):
+            if buffer.nbytes > self.facts.largest_binding:
+                raise OutOfMemoryError(
+                    f"webgpu: a kernel came for a tensor of {buffer.nbytes} bytes, and "
+                    f"{self.info['device']} binds at most {self.facts.largest_binding} at once"
+                )
+            resource = {"buffer": buffer.raw, "offset": buffer.start, "size": buffer.nbytes}
+            entries.append({"binding": i, "resource": resource})
+        COUNTERS.bind_groups_created += 1
+        with self.driving:
+            try:
+                return self.raw.create_bind_group(layout=self._layout(access)[0], entries=entries)
+            except Exception as error:
+                raise self.failure(DeviceError, "buffers were not bound", error) from error

@@ -1,0 +1,115 @@
+"""Plans without an adapter: kernel families note what they would launch, and on which memory."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NoReturn
+
+import numpy as np
+
+from ...dtypes import DType
+from ...layout import Layout
+from ..array import Array, Body, Number, Storage
+from ..families import FAMILIES
+from ..tracing import Live
+from .buffers import Buffer
+from .facts import Facts
+from .kernels import FLAT_SCALARS, STRIDED_SCALARS, Kernels
+from .launching import host_words
+from .matmul import Products
+from .problem import Kernel
+
+Numbers = tuple[tuple[int, Live, DType], ...]  # a byte of the params, and what its bits are
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A launch on planned memory.
+
+    `numbers` are read anew for every run; `draw` is a generator, and how many numbers of it the
+    program has taken before.
+    """
+
+    kernel: Kernel
+    buffers: tuple[Buffer, ...]
+    params: bytes
+    groups: int
+    numbers: Numbers = ()
+    draw: tuple[int, int] | None = None
+
+
+class Planner(Kernels):
+    """A device that notes its launches. Memory has a size and no content, but for constants."""
+
+    description = "no adapter"
+
+    def __init__(self, facts: Facts, products: Products | None = None):
+        super().__init__("planner", facts, products or Products(facts))
+        self.has_large = False
+        self.planned: list[Planned] = []
+        self.constants: dict[bytes, Storage] = {}
+        self._storage = self.memory
+
+    def memory(self, size: int, nbytes: int) -> Storage:
+        """Return memory for `size` elements."""
+        self.has_large = self.has_large or nbytes > self.facts.largest_binding
+        return Storage(self, Buffer(None, max(nbytes + -nbytes % 16, 16), 0), size)
+
+    def launch(
+        self,
+        kernel: Kernel,
+        buffers: tuple[Buffer, ...],
+        params: bytes,
+        groups: int,
+        numbers: Numbers = (),
+    ) -> None:
+        """Note a launch."""
+        if groups:
+            self.planned.append(Planned(kernel, buffers, params, groups, numbers))
+
+    def _made(self, kernel: Kernel) -> Kernel:
+        return kernel
+
+    def _map_into(
+        self, out: Array, body: Body, operands: Sequence[Array | Number], dtypes: Sequence[DType]
+    ) -> None:
+        super()._map_into(out, body, operands, dtypes)
+        last = self.planned[-1]
+        first = FLAT_SCALARS if len(last.params) == FLAT_SCALARS + 64 else STRIDED_SCALARS
+        numbers = tuple(
+            (first + 4 * i, x, dtype)
+            for i, (x, dtype) in enumerate(zip(operands, dtypes, strict=True))
+            if isinstance(x, Live)
+        )
+        self.planned[-1] = replace(last, numbers=numbers)
+
+    def _random_into(self, out: Array, kind: str, key: tuple[int, int], counter: int) -> None:
+        """Note what fills an array: `key` begins with a generator, whose key each run will give."""
+        super()._random_into(out, kind, (0, 0), 1)  # from within a block: by as many as it can take
+        self.planned[-1] = replace(self.planned[-1], draw=(key[0], counter))
+
+    # Memory.
+    def constant(self, data: bytes) -> Storage:
+        if data not in self.constants:
+            self.constants[data] = self.memory(len(data), len(data))
+        return self.constants[data]
+
+    def upload(self, data: np.ndarray, dtype: DType) -> Array:
+        storage = self.constant(host_words(data, dtype).tobytes())
+        return Array(storage, Layout.dense(data.shape), dtype)
+
+    def download(self, x: Array) -> NoReturn:
+        raise NotImplementedError("planned memory has no content")
+
+    def unbacked(self, size: int) -> NoReturn:
+        raise NotImplementedError("planned memory has no content")
+
+    def synchronize(self) -> None:
+        """Return at once: nothing runs."""
+
+
+for _method in (*[family.method for family in FAMILIES], "upload"):
+    # What is planned is no work: neither a tracer nor an observer of this context is to hear of it.
+    setattr(Planner, _method, inspect.unwrap(getattr(Planner, _method)))

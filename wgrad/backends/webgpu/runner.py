@@ -1,0 +1,139 @@
+"""Runs launches on an open adapter: compiled once, and bound to the memory of each run."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+from ...dtypes import DType
+from ...errors import DeviceError
+from ..array import Number, Storage
+from ..families import Draw
+from ..tracing import UNBACKED
+from .buffers import Buffer, Window
+from .eager import WebGpuDevice
+from .facts import HALF_FEATURE
+from .launches import Binding, Held, Launches, drawn
+from .launching import scalar_bits
+from .memory import GpuStorage, size_class
+from .replay import Replay
+
+
+class Runner:
+    """Launches ready to run on a device.
+
+    Raises: DeviceError where they were made for an adapter that can do more.
+    """
+
+    def __init__(self, launches: Launches, device: WebGpuDevice):
+        _check(launches, device)
+        self.launches = launches
+        self.device = device
+        pipelines = [device._made(kernel) for kernel in launches.kernels]
+        work = [(pipelines[x.kernel], x.params, x.groups) for x in launches.launches]
+        self._replay = Replay(device.gpu, work)
+        self._kept: dict[str, Sequence[Storage]] = {
+            "block": device.blocks(launches.blocks),
+            "constant": [device.constant(data) for data in launches.constants],
+        }
+        starts = list(zip(self._replay.starts, launches.launches, strict=True))
+        # Where the bits of each number that is read anew stand, and what it was last.
+        self._places: list[list[tuple[int, DType]]] = [[] for _ in range(launches.numbers)]
+        self._last: list[Number | None] = [None] * launches.numbers
+        names = {dtype.name: dtype for dtype in device.dtypes}
+        for start, x in starts:
+            for at, number, dtype in x.numbers:
+                self._places[number].append((start + at, names[dtype]))
+        self._draws = [(start, *x.draw) for start, x in starts if x.draw is not None]
+
+    def run(
+        self,
+        inputs: Sequence[Storage],
+        numbers: Sequence[Number],
+        draw: Draw | None = None,
+        spare: list[Any] | None = None,
+    ) -> list[Storage]:
+        """Run once: update `inputs` in place, and return the outputs' storages, in order.
+
+        `numbers` are what is read anew, and `draw` is needed where random numbers are drawn. A run
+        that raises has changed nothing outside. Outputs may take the buffers in `spare`.
+        """
+        lent: list[Storage] = []
+        try:
+            outputs = [self._output(held, spare or [], lent) for held in self.launches.outputs]
+            self._run_into(outputs, inputs, numbers, draw)
+        except BaseException:
+            for storage in lent:
+                storage.buffer = UNBACKED  # whose memory is the lender's again
+            raise
+        return outputs
+
+    def _output(self, held: Held, spare: list[Any], lent: list[Storage]) -> Storage:
+        """Return memory for an output: a spare buffer, if one fits, or new."""
+        size = size_class(held.nbytes, *self.device.pool.limits)
+        for i, buffer in enumerate(spare):
+            if buffer.nbytes == size:
+                storage = self.device.unbacked(prod(held.shape))
+                lent.append(storage)
+                storage.buffer = spare.pop(i)
+                return storage
+        return self._fresh(held)
+
+    def _run_into(
+        self,
+        outputs: Sequence[Storage],
+        inputs: Sequence[Storage],
+        numbers: Sequence[Number],
+        draw: Draw | None,
+    ) -> None:
+        swaps = {i: self._fresh(self.launches.inputs[i]) for i in self.launches.swaps}
+        for i, now in enumerate(numbers):
+            if now != self._last[i]:
+                self._last[i] = now
+                for at, dtype in self._places[i]:
+                    self._replay.set_params(at, struct.pack("<I", scalar_bits(now, dtype)))
+        for at, generator, offset in self._draws:
+            assert draw is not None
+            self._replay.set_params(at, drawn(*draw(generator, offset)))
+        # What tells this run's buffers from those of others.
+        key = tuple([x.buffer.uid for x in (*inputs, *outputs, *swaps.values())])
+        given = {"input": inputs, "output": outputs, "swap": swaps, **self._kept}
+        self._replay.run(key, lambda: self._bound(given))
+        for i, fresh in swaps.items():
+            inputs[i].buffer, fresh.buffer = fresh.buffer, inputs[i].buffer
+
+    def _fresh(self, held: Held) -> GpuStorage:
+        return GpuStorage(self.device, self.device.pool, prod(held.shape), held.nbytes)
+
+    def _bound(self, given: dict) -> list[list[Buffer]]:
+        """Return the buffers of every launch."""
+        most = self.device.facts.largest_binding
+
+        def buffer(x: Binding) -> Buffer:
+            found: Buffer = given[x.kind][x.nth].buffer
+            if x.nbytes is not None:
+                return Window(found, x.start, x.nbytes)
+            # Something small in a large block: nothing else of it is touched.
+            return Window(found, 0, most) if found.nbytes > most else found
+
+        return [[buffer(x) for x in launch.bindings] for launch in self.launches.launches]
+
+
+def _check(launches: Launches, device: WebGpuDevice) -> None:
+    """Raise DeviceError unless a device can do what launches were made for."""
+    asked, here = launches.facts, device.facts
+    most = max((len(kernel.access) for kernel in launches.kernels), default=0)
+    texts = "".join(kernel.code for kernel in launches.kernels)
+    lacking = {
+        f"{most} storage buffers a kernel": most > here.buffers,
+        f"bindings of {asked.largest_binding} bytes": asked.largest_binding > here.largest_binding,
+        f"bindings that begin at multiples of {asked.align} bytes": asked.align % here.align != 0,
+        HALF_FEATURE: "enable f16;" in texts and not here.has_half,
+    }
+    if needed := [what for what, is_lacking in lacking.items() if is_lacking]:
+        raise DeviceError(
+            f"webgpu: launches came that need {', '.join(needed)}, which "
+            f"{device.gpu.info['device']} does not offer: lower the program for its facts"
+        )

@@ -1,0 +1,1 @@
+"""Programs that run: what was lowered, bound to a device and to the memory of each call."""

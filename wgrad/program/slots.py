@@ -1,0 +1,46 @@
+"""Slots, which are the memory of a program, and views of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..dtypes import DType
+from ..layout import Layout, Shape
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Memory for the elements of a dense `shape`."""
+
+    index: int
+    shape: Shape
+    dtype: DType
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return Layout.dense(self.shape).size
+
+    def whole(self) -> Ref:
+        """Return the view that shows all of it."""
+        return Ref(self.index, Layout.dense(self.shape), self.dtype)
+
+    def __str__(self) -> str:
+        return f"%{self.index}:{self.dtype.name}{list(self.shape)}"
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A typed view of a slot."""
+
+    slot: int
+    layout: Layout
+    dtype: DType
+
+    def whole(self) -> bool:
+        """Whether the view is contiguous from the slot's first element."""
+        return self.layout.contiguous and self.layout.offset == 0
+
+    def __str__(self) -> str:
+        view = "" if self.whole() else f" strides {self.layout.strides} from {self.layout.offset}"
+        return f"%{self.slot}:{self.dtype.name}{list(self.layout.shape)}{view}"
