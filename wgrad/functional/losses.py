@@ -20,7 +20,6 @@ from ..creation.inputs import as_float, as_tensor, as_tensors
 from ..errors import ArgumentError, ShapeError, shown
 from ..ops.elementwise import (
     abs_,
-    binary_cross_entropy_,
     clamp,
     equal,
     exp,
@@ -33,6 +32,7 @@ from ..ops.elementwise import (
     weighted,
     where,
 )
+from ..ops.elementwise import binary_cross_entropy as binary_cross_entropy_
 from ..ops.families import with_dtype
 from ..ops.reduction import sum_
 from .precision import in_float32

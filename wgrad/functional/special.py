@@ -7,7 +7,8 @@ from typing import Any
 
 from ..core import Tensor
 from ..errors import ArgumentError, shown
-from ..ops.elementwise import digamma, polygamma_
+from ..ops.elementwise import digamma
+from ..ops.elementwise import polygamma as polygamma_
 
 _MOST = 170
 

@@ -14,7 +14,7 @@ from .arithmetic import abs_, clamp
 from .declare import by_kind, elementwise
 from .hyperbolic import sigmoid_slope, tanh
 from .logic import greater, less, less_equal, logical_and, where
-from .transcendental import erfc, exp
+from .transcendental import erfc_of_positive, exp
 
 _LEAST = -2000.0  # whose exponential is 0, while that of -inf, times it, would be NaN
 
@@ -187,7 +187,7 @@ _PEAK = 1 / math.sqrt(2 * math.pi)  # the density of normal numbers at 0
 
 def _tail(a: np.ndarray) -> Any:
     """The probability that a normal number is greater than |a|."""
-    return erfc(np.abs(a) * math.sqrt(0.5)) * 0.5
+    return erfc_of_positive(np.abs(a) * math.sqrt(0.5)) * 0.5
 
 
 def _gelu(a: np.ndarray) -> np.ndarray:

@@ -11,8 +11,7 @@ from ..accuracy import Accuracy
 from ..families import Elementwise
 from .arithmetic import clamp
 from .declare import elementwise
-from .transcendental import bell, erf, exp
-from .transcendental import erfc as erfc_of_positive
+from .transcendental import bell, erf, erfc_of_positive, exp
 
 _ROOT = math.sqrt(math.pi)
 

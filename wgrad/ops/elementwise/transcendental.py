@@ -189,7 +189,7 @@ def _erf_parts(x: Any, far: Any) -> tuple[Any, Any]:
     return np.asarray(inner), np.exp(-head * head) * (np.exp((head - out) * (head + out)) * slow)
 
 
-def erfc(x: Any) -> Any:
+def erfc_of_positive(x: Any) -> Any:
     """1 - erf(x) for float64 x of at least 0, with all its digits."""
     far = x > 1
     inner, tail = _erf_parts(x, far)
