@@ -10,9 +10,10 @@ from wgrad.backends.array import Array, Storage
 from wgrad.backends.base import Device
 from wgrad.backends.families import Draw
 from wgrad.layout import Layout
-from wgrad.program import compile as compiling
+from wgrad.program.compile import compile
 from wgrad.program.interpret import Interpreter
 from wgrad.program.ir import Program
+from wgrad.program.run import executors
 
 
 class Traced:
@@ -42,8 +43,8 @@ def traced(f: Callable, *args: Any) -> Traced:
         found.append(Traced(program, device))
         return found[-1]
 
-    with mock.patch.object(compiling, "build", note):
-        compiling.compile(f)(*args)
+    with mock.patch.object(executors, "build", note):
+        compile(f)(*args)
     if not found:
         raise LookupError("the function runs nothing on a device")
     (one,) = found

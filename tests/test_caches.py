@@ -11,7 +11,7 @@ from test_structure import MODULES
 import wgrad as wg
 from wgrad.backends.webgpu import cache, memory
 from wgrad.backends.webgpu.pipelines import Pipeline
-from wgrad.program import compile as compiling
+from wgrad.program import signatures
 from wgrad.recent import Recent, Shared
 
 # Without a bound, for their keys are few: (module, function).
@@ -64,9 +64,9 @@ def _pipelines() -> int:
 
 
 def test_pipelines_of_shapes_that_are_gone_are_dropped(webgpu, monkeypatch):
-    monkeypatch.setattr(compiling, "LIMIT", 2)
+    monkeypatch.setattr(signatures, "LIMIT", 2)
     monkeypatch.setattr(webgpu.gpu, "_texts", Shared(2))
-    monkeypatch.setattr(compiling, "_warn", lambda text: None)
+    monkeypatch.setattr(signatures, "warn", lambda text: None)
     f = wg.compile(lambda x: (x * 3 - 1).sum(0))
     f(wg.ones((2, 3)))
     before = _pipelines()
@@ -161,8 +161,8 @@ def test_planned_memory_goes_with_its_program(device):
 
 
 def test_signatures_left_uncompiled_are_bounded(device, monkeypatch):
-    monkeypatch.setattr(compiling, "PLAIN", 3)
-    monkeypatch.setattr(compiling, "_warn", lambda text: None)
+    monkeypatch.setattr(signatures, "PLAIN", 3)
+    monkeypatch.setattr(signatures, "warn", lambda text: None)
     kept = []
 
     @wg.compile

@@ -805,7 +805,7 @@ def test_capture_a_first_run_that_fails_changes_nothing(device, monkeypatch):
 
     state, version = wg.get_rng_state(), w.array.storage.version
     with monkeypatch.context() as patch:
-        patch.setattr("wgrad.program.compile.build", fails)
+        patch.setattr("wgrad.program.run.executors.build", fails)
         with pytest.raises(MemoryError):
             f(wg.ones(2))
     assert w.grad is None and w.tolist() == [1, 2] and w.array.storage.version == version

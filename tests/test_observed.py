@@ -38,7 +38,7 @@ import pytest
 import wgrad as wg
 from wgrad import nn, optim
 from wgrad.core import place
-from wgrad.program.compile import Compiled
+from wgrad.program.guard.watched import Watched
 from wgrad.program.trace.names import names_of_class
 
 ONE = np.ones(2, "float32")
@@ -1217,13 +1217,13 @@ def test_observed_differences_name_the_tensor(numpy_device, monkeypatch, act, wo
     ws, bs = [wg.parameter([1.0, i]) for i in range(9)], [wg.zeros(2) for _ in range(9)]
     numbers = iter(range(9))
     found: list[str] = []
-    judge = Compiled._judge
+    judge = Watched._judge
 
-    def judged(self, signature, capture, twin, expected):
-        found.extend(capture.difference(c) or "" for c in signature.pending)
-        return judge(self, signature, capture, twin, expected)
+    def judged(self, signature, now, twin, expected):
+        found.extend(now.recording.difference(t.account) or "" for t in signature.pending)
+        return judge(self, signature, now, twin, expected)
 
-    monkeypatch.setattr(Compiled, "_judge", judged)
+    monkeypatch.setattr(Watched, "_judge", judged)
     g = wg.compile(lambda x: act(ws, bs, next(numbers), x))
     with pytest.warns(UserWarning, match="numbers .*is a list_iterator|range_iterator"):
         for _ in range(3):

@@ -257,4 +257,4 @@ def test_compiled_function_keeps_nothing_of_calls_that_failed_or_went_by(device)
             g(x, -i)
         g(x, fractions.Fraction(i, 7))
     assert len(g._signatures) <= 17
-    assert len(g._objects) <= 17
+    assert len(g._signatures.objects) <= 17

@@ -205,8 +205,8 @@ from .ops.elementwise import (
 from .ops.elementwise import round_ as round
 from .ops.reduction import all_ as all
 from .ops.reduction import any_ as any
-from .program.compile import Compiled as _Compiled
 from .program.compile import compile
+from .program.compiled import Compiled as _Compiled
 from .random import (
     Generator,
     get_rng_state,

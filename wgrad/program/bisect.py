@@ -18,11 +18,11 @@ from ..backends.array import Array, Storage
 from ..backends.base import Device
 from ..backends.families import Draw
 from ..layout import Layout
-from . import compile as compiling
 from .differences import TOLERANCE, Difference, Results, differences, largest
 from .interpret import Interpreter
 from .ir import Program, Step, step_lines
 from .passes import PASSES
+from .run import executors
 from .run.build import Executor, History, build
 from .slots import Slot
 
@@ -268,5 +268,5 @@ def watching(
 
         return Checked(program, executor, device, find)
 
-    with mock.patch.object(compiling, "build", checked):  # the one place that builds
+    with mock.patch.object(executors, "build", checked):  # the one place that builds
         yield programs

@@ -37,6 +37,11 @@ class Watch:
         self.tokens, self.paths = walk.tokens, walk.paths
         self.storages: set[Storage] = walk.storages
         self.tensors = walk.tensors  # ids of those met, which live while they are watched
+        # What is found is the very thing that a program was made for.
+        self.places: dict[int, int] = {}
+        self.memory_places: dict[Storage, int] = {}
+        self.here: tuple[Any, ...] = ()
+        self.memory: tuple[Storage, ...] = ()
 
     def holds(self) -> bool:
         """Whether the state is now what it was."""

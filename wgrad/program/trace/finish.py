@@ -4,13 +4,14 @@ where its results go.
 An input is bound to a `Source`. An argument that is contiguous and only read is a "window": any
 memory with its elements will do, wherever in its storage they begin. What is written to, or of
 which a view is handed out, is the storage itself: an "argument"'s, a "grad"'s (of a node, at the
-time of the run), or one fixed "storage" that the function found. A "constant" is host data, and
+time of the run), the "state"'s at a place of what was declared (guard/state.py), or one fixed
+"storage" that the function found. A "constant" is host data, and
 "faults" are the records of the program's own range checks (bounded.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -19,7 +20,6 @@ from ...backends.families import Copy
 from ...core import Node, Value
 from ...layout import Layout
 from ...tensor import Tensor
-from ..guard.watch import Watch
 from ..ir import Program, Step
 from ..slots import Ref, Slot
 from .tracer import Tracer
@@ -43,16 +43,23 @@ def shifted(layout: Layout, by: int) -> Layout:
 class Bindings:
     """The inputs of a trace: the source of each, and what of the arguments is fixed by it."""
 
-    def __init__(self, tracer: Tracer, leaves: Sequence[Tensor], watch: Watch, shown: set[Storage]):
-        self._tracer = tracer
+    def __init__(
+        self,
+        tracer: Tracer,
+        leaves: Sequence[Tensor],
+        tensors: Collection[int],
+        storages: Collection[Storage],
+        places: Mapping[Storage, int],
+        shown: Collection[Storage],
+    ):
+        self.tracer = tracer
         self._leaves = leaves
-        self._watch = watch
+        self._storages, self._places = storages, places
+        self._sizes = {place: storage.size for storage, place in places.items()}
         # Arguments that the function can reach by itself as well: no other can take their place.
-        self.found = [x if id(x) in watch.tensors else None for x in leaves]
+        self.found = [x if id(x) in tensors else None for x in leaves]
         self._positions = {
-            x.node: i
-            for i, x in enumerate(leaves)
-            if x.node is not None and id(x) not in watch.tensors
+            x.node: i for i, x in enumerate(leaves) if x.node is not None and id(x) not in tensors
         }
         self._entry_grads = {
             t.before.array.storage: self.node_key(node)
@@ -82,14 +89,16 @@ class Bindings:
         """Return how a later run finds the node that plays the part of `node`."""
         return self._positions.get(node, node)
 
-    def _fixed(self, storage: Storage) -> Source:
-        faults = self._tracer.faults
+    def fixed(self, storage: Storage) -> Source:
+        """Return the source of memory that the function finds by itself."""
+        faults = self.tracer.faults
         if faults is not None and faults.records.storage is storage:
             return Source("faults", storage.size)
         node = self._entry_grads.get(storage)
         if node is None:
-            return Source("storage", storage)
-        if storage in self._watch.storages:
+            place = self._places.get(storage)
+            return Source("storage", storage) if place is None else Source("state", place)
+        if storage in self._storages:
             self.fixed_grads[node] = storage
             return Source("storage", storage)
         return Source("grad", node)
@@ -102,25 +111,25 @@ class Bindings:
         """Bind all ways to a storage to one input."""
         given = [i for i, x in enumerate(self._leaves) if x.array.storage is storage]
         fixed = not given or None in positions or any(self.found[i] is not None for i in given)
-        source = self._fixed(storage) if fixed else Source("argument", given[0])
+        source = self.fixed(storage) if fixed else Source("argument", given[0])
         if given and source.kind == "grad":
             self.fixed_grads[source.of] = storage
             source = Source("storage", storage)
         for i in given:
             self._pin(i, storage if fixed else None)
-        slots = [self._tracer.initial[storage, p] for p in positions]
+        slots = [self.tracer.initial[storage, p] for p in positions]
         self.whole[storage] = source, slots[0] if slots else None
         for slot in slots:
             self.place[slot] = slots[0], 0
             self.sources[slots[0]] = source
 
     def _bind_one(self, storage: Storage, position: int | None) -> None:
-        slot = self._tracer.initial[storage, position]
+        slot = self.tracer.initial[storage, position]
         self.place[slot] = slot, 0
         if position is None:
-            self.sources[slot] = self._fixed(storage)
+            self.sources[slot] = self.fixed(storage)
             for i, x in enumerate(self._leaves):  # an argument reached in a way that is not known
-                if x.array.storage is storage and (storage, i) not in self._tracer.initial:
+                if x.array.storage is storage and (storage, i) not in self.tracer.initial:
                     self._pin(i, storage)
         elif self.found[position] is not None:
             self._pin(position, storage)
@@ -143,7 +152,7 @@ class Bindings:
         """Return the gradient that the trace found at a node."""
         node = self._leaves[key].node if isinstance(key, int) else key
         assert node is not None
-        return self._tracer.grads[node].before
+        return self.tracer.grads[node].before
 
     def size(self, source: Source, slot: int) -> int:
         """Return the number of elements of an input."""
@@ -153,6 +162,8 @@ class Bindings:
             return self._leaves[source.of].array.storage.size
         if source.kind == "grad":
             return self.entry_grad(source.of).array.storage.size
+        if source.kind == "state":
+            return self._sizes[source.of]
         if source.kind == "faults":
             return source.of
         return source.of.size

@@ -10,7 +10,7 @@ import copy
 import enum
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -133,7 +133,7 @@ class Static:
 
 
 def template(
-    value: Any, leaves: dict[int, tuple[int, Any]], known: dict[int, Any]
+    value: Any, leaves: dict[int, tuple[int, Any]], known: Mapping[int, Any]
 ) -> tuple[Any, Any]:
     """Return (what `fill` makes the same value of, an account of it to compare).
 

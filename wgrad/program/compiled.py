@@ -1,0 +1,221 @@
+"""Compiled: what `compile` returns, which finds the program for a call or has one made."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import sys
+import threading
+import types
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from .. import forking, tape
+from ..backends.events import WATCHERS, held
+from ..backends.tracing import tracing
+from ..core import interpreters
+from ..devices import default_device
+from ..errors import ArgumentError
+from ..interrupts import interrupts_wait, is_between
+from ..origin import warn
+from ..tensor import Tensor
+from .explain import Explanation, explain
+from .guard.policy import Call, Function, Policy
+from .guard.watched import Watched
+from .ir import Program
+from .run.executors import Executors
+from .run.replay import Replay
+from .signatures import LIMIT, Signatures, pattern_of, signature_of
+from .trace.floats import FloatArguments, Floats
+from .trace.tree import take_apart
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Compiled(Generic[P, R]):
+    """What `compile` returns: call it like the function."""
+
+    def __init__(
+        self,
+        function: Callable,
+        fuse: bool,
+        freeze: Iterable[Tensor] = (),
+        policy: Callable[[Function], Policy] = Watched,
+    ):
+        functools.update_wrapper(self, function, updated=())
+        self._function = function
+        self._fuse = fuse
+        self._freeze = tuple(freeze)
+        self._made_by = policy
+        self._clear()
+
+    def _clear(self) -> None:
+        self._signatures = Signatures(self._name)
+        self._executors = Executors(self._fuse, LIMIT)
+        self._policy = self._made_by(
+            Function(self._function, self._name, self._freeze, self._signatures, self._executors)
+        )
+        self._floats = FloatArguments()
+        self._told = False
+        self._lock = threading.RLock()
+        forking.register(self, "_lock", order=0, forget=Compiled._clear)
+
+    # Calling it.
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        if tracing() is not None or is_between() or interpreters():
+            # Inside another compiled function, in the handler of a signal that came in the midst of
+            # a trace, or where every operation is asked about (forward mode, vmap).
+            return self._function(*args, **kwargs)
+        leaves: list[Tensor] = []
+        objects: list[Any] = []
+        key: Any
+        floats: Floats | None = None
+        if not kwargs and all([type(x) is Tensor for x in args]):
+            leaves, key = [*args], len(args)  # type: ignore[list-item]  # they are
+        else:
+            key = take_apart((args, kwargs), leaves, objects)
+            floats = self._floats.of(args, kwargs, key)
+            if floats is not None:
+                key = floats.key
+        if tape.passes_through(leaves):
+            self._tell_of_gradients()
+            return self._function(*args, **kwargs)
+        signatures = self._signatures
+        with self._lock:
+            shared = self._policy.key(objects), tape.is_recording(), default_device()
+            key = key, *shared, *map(signature_of, leaves), pattern_of(leaves)
+            signature = signatures.get(key)
+            if signature is None:
+                signature = signatures.add(key, objects)
+            if floats is not None:
+                floats.enter()
+            captures = signature.captures
+            if floats is not None and floats.fail():
+                captures = []
+            # What runs uncompiled runs outside the lock: it may wait for other threads.
+            for i, capture in enumerate(captures):
+                if capture.fits(leaves):
+                    if i:
+                        signature.captures.insert(0, signature.captures.pop(i))
+                    if not capture.values_fit(leaves):
+                        break  # the function itself raises what there is to raise
+                    signatures.traced = 0
+                    with interrupts_wait():
+                        if not WATCHERS:
+                            return capture.run(leaves)
+                        with held() as release:  # observers may run programs that share memory
+                            replayed = capture.run(leaves)
+                        release()
+                        return replayed
+            else:
+                if not signature.is_plain:
+                    try:
+                        ran = self._policy.trace(
+                            signature, Call(key, args, kwargs, leaves, objects, floats)
+                        )
+                    except BaseException:
+                        if not signature.captures and not signature.pending:
+                            signatures.forget(key)  # calls that fail leave nothing behind
+                        raise
+                    if not (signature.captures or signature.pending or signature.is_plain):
+                        signatures.forget(key)
+                    if ran is not None:
+                        return ran[0]
+        return self._function(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        """Find what is compiled to have, the parameters and the mode of a module for instance."""
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return getattr(self._function, name)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    def _tell_of_gradients(self) -> None:
+        if not self._told:
+            self._told = True
+            warn(
+                f"compile: {self._name} runs uncompiled where gradients pass through it, with the "
+                "right results but no faster: compile the function that takes the gradient or "
+                "calls backward(), or pass detach()ed tensors"
+            )
+
+    @property
+    def _name(self) -> str:
+        return getattr(self._function, "__qualname__", type(self._function).__name__)
+
+    # What was captured.
+    @property
+    def programs(self) -> list[Program]:
+        """The programs traced so far, in the order of their signatures."""
+        return [r.program for s in self._signatures.values() for r in s.replays()]
+
+    @property
+    def program(self) -> Program:
+        """The program traced last. Raises: ArgumentError before the first call."""
+        return self._captured("program").program
+
+    def explain(self) -> Explanation:
+        """Return what the program traced last does, kernel by kernel: print it.
+
+        Raises: ArgumentError before the first call, and for a function that runs nothing.
+        """
+        executor = self._executor("explain")
+        return explain(executor, self._executors.history(executor), executor.device)
+
+    def wgsl(self) -> str:
+        """Return the kernels of the program traced last.
+
+        Raises: ArgumentError before the first call, and where no kernels were made.
+        """
+        return self._text("wgsl", "it runs on WebGPU, fused")
+
+    def source(self) -> str:
+        """Return the Python source that the program traced last became, on the NumPy device.
+
+        Raises: ArgumentError before the first call, and where none was made.
+        """
+        return self._text("source", "it runs on NumPy, fused")
+
+    def _captured(self, what: str) -> Replay:
+        if self._signatures.newest is None:
+            raise ArgumentError(
+                f"compile: {what} of {self._name} was asked for, and it has to be called first"
+            )
+        return self._signatures.newest
+
+    def _executor(self, what: str) -> Any:
+        found = self._captured(what).executor
+        if found is None:
+            raise ArgumentError(
+                f"compile: {what} of {self._name} was asked for, and it runs nothing on a device"
+            )
+        return found
+
+    def _text(self, what: str, needed: str) -> str:
+        executor = self._executor(what)
+        found = getattr(executor, what, None)
+        if found is None:
+            raise ArgumentError(
+                f"compile: {what} of {self._name} was asked for, which there is when {needed}; it "
+                f"runs on {executor.device.name}, {type(executor).__name__}"
+            )
+        return found() if callable(found) else found
+
+    # Copies: the function, and none of the captures.
+    def __deepcopy__(self, memo: dict) -> Compiled:
+        policy = copy.deepcopy(self._made_by, memo)
+        return Compiled(copy.deepcopy(self._function, memo), self._fuse, self._freeze, policy)
+
+    def __reduce__(self) -> Any:
+        found: Any = sys.modules.get(getattr(self, "__module__", ""))
+        for part in getattr(self, "__qualname__", "").split("."):
+            found = getattr(found, part, None)
+        if found is self:
+            return self.__qualname__  # pickled by name, as functions are
+        return Compiled, (self._function, self._fuse, self._freeze, self._made_by)
+
+    def __repr__(self) -> str:
+        return f"<compiled {self._name}>"

@@ -1,0 +1,195 @@
+"""A replay: what a traced call did is done again by running its program, without the function.
+
+It does to tensors outside, to their versions, gradients and generators, what the function did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ... import random, tape
+from ...backends.array import Array, Storage
+from ...core import Node, Value
+from ...ops.indexing import outlier
+from ...tape import identity
+from ...tensor import Tensor
+from ..ir import Program
+from ..trace.finish import Source, shifted
+from ..trace.grads import entry_state
+from ..trace.handed import HISTORY, LEAF, Made, lost_history
+from ..trace.outline import Ranged
+from ..trace.recording import Recording
+from ..trace.tree import fill
+from .build import Executor
+from .loan import Loan
+
+
+class Replay:
+    """A program, what it is bound to at each run, and what the traced call rested on."""
+
+    def __init__(self, recording: Recording, executor: Executor | None):
+        self.program: Program = recording.program if executor is None else executor.program
+        self.executor = executor
+        self.outside = recording.outside
+        self._did = outline = recording.outline
+        writes = {w.source for w in outline.written}
+        self._writes = [s for s in outline.sources if s in writes]
+        self._reads = [s for s in outline.sources if s not in writes and s.kind != "constant"]
+        self._outer = {e.key for e in outline.effects if not isinstance(e.key, int)}
+
+    # Whether it may run.
+    def fits(self, leaves: Sequence[Tensor]) -> bool:
+        """Whether all that the traced call rested on is now as it was then."""
+        return (
+            self.enters_alike(leaves)
+            and self.outside.holds()
+            and self._finds_alike(leaves)
+            and self._within(self._did.choices, leaves)
+        )
+
+    def _finds_alike(self, leaves: Sequence[Tensor]) -> bool:
+        """Whether the function meets the arguments by itself exactly where it did."""
+        known = self.outside.tensors
+        for x, found in zip(leaves, self._did.found, strict=True):
+            if (x if id(x) in known else None) is not found:
+                return False
+            if found is None and x.node in self._outer:
+                return False
+        return True
+
+    def enters_alike(self, leaves: Sequence[Tensor]) -> bool:
+        """Whether tensors, arguments and gradients are as they were; attributes left aside."""
+        did = self._did
+        for i, (offset, size, storage) in did.pins:
+            array = leaves[i].array
+            if array.layout.offset != offset or array.storage.size != size:
+                return False
+            if storage is not None and array.storage is not storage:
+                return False
+        for effect in did.effects:
+            if effect.seen:
+                node = did.node(effect.key, leaves)
+                if node is None or entry_state(node.grad, effect.seen) != effect.entry:
+                    return False
+        for key, storage in did.fixed_grads:
+            if did.node(key, leaves).grad.array.storage is not storage:
+                return False
+        if self._writes:
+            writes = {self._origin(s, leaves) for s in self._writes}
+            if len(writes) != len(self._writes):
+                return False
+            if not writes.isdisjoint([self._origin(s, leaves) for s in self._reads]):
+                return False
+        return all(s.version == version for s, version in did.histories) and all(
+            holds(*args) for holds, args in did.guards
+        )
+
+    def _origin(self, source: Source, leaves: Sequence[Tensor]) -> Storage:
+        """Return the storage that an input's values come from."""
+        if source.kind == "window":
+            return leaves[source.of].array.storage
+        return self._did.storage(source, leaves, self.outside)
+
+    def values_fit(self, leaves: Sequence[Tensor]) -> bool:
+        """Whether indices and exponents from outside are still in their ranges."""
+        return self._within(self._did.checks, leaves)
+
+    def _within(self, checks: Sequence[Ranged], leaves: Sequence[Tensor]) -> bool:
+        for source, array, limits in checks:
+            layout = array.layout
+            if source.kind == "argument":
+                layout = shifted(layout, leaves[source.of].array.layout.offset)
+            storage = self._did.storage(source, leaves, self.outside)
+            found = Value(Array(storage, layout, array.dtype))
+            if layout.size and outlier(found, *limits) is not None:
+                return False
+        return True
+
+    # A run.
+    def run(self, leaves: Sequence[Tensor]) -> Any:
+        """Do once more what the function did, and return what it returned."""
+        did = self._did
+        entries = [
+            did.node(s.of, leaves).grad if isinstance(s, Source) and s.kind == "grad" else None
+            for s in did.specs
+        ]
+        inputs = [did.storage(s, leaves, self.outside) for s in did.sources]
+        starts = []
+        current = random.global_generator()
+        for generator, is_global, count in did.generators:
+            starts.append((current if is_global else generator).take(count))
+        for callback, args in did.callbacks:
+            callback(1, *args)
+        loan = Loan()
+        for effect in did.effects:
+            if effect.replaced and did.faults is None:  # else the run may turn out to be void
+                loan.take(did.node(effect.key, leaves))
+        outs: list[Storage] = []
+        try:
+            if self.executor is not None:
+                outs = self.executor.run(
+                    inputs,
+                    lambda g, offset: (starts[g][0], starts[g][1] + offset),
+                    loan.spare,
+                )
+                if did.faults is not None:  # on a GPU that comes with a wait
+                    self.executor.device.expect(did.faults)
+            loan.settle()
+        except BaseException:
+            loan.undo()
+            for (generator, is_global, count), _ in zip(did.generators, starts, strict=True):
+                (current if is_global else generator).counter -= count
+            for callback, args in did.callbacks:
+                callback(-1, *args)
+            raise
+        return self._hand_over(outs, leaves, entries)
+
+    def _hand_over(self, outs: list[Storage], leaves: Sequence[Tensor], entries: list[Any]) -> Any:
+        """Do to tensors outside what the function did, and return its result."""
+        did = self._did
+        for source, times, known in did.written:
+            identity.rewritten(did.storage(source, leaves, self.outside), times, known)
+        handed = [
+            self._make(spec, outs, leaves) if entry is None else entry
+            for spec, entry in zip(did.specs, entries, strict=True)
+        ]
+        for x, spec in zip(handed, did.specs, strict=True):
+            if isinstance(spec, Made) and spec.grad is not None:
+                x.node.grad = handed[spec.grad]
+        for key, _, _, action, value, _ in did.effects:
+            if action == "set":
+                node = did.node(key, leaves)
+                node.grad = handed[value] if isinstance(value, int) else value
+            elif action == "clear":
+                node = did.node(key, leaves)
+                if node is not None and node.grad is not None:
+                    node.grad = tape.ZERO
+        for i, loses, tracked, grad in did.argument_effects:
+            x = leaves[i]
+            if loses:
+                x.node = None
+            if tracked is not None:
+                x.requires_grad_(tracked)
+            if grad is not None:
+                assert x.node is not None
+                x.node.grad = handed[grad]
+        return fill(did.template, [handed[i] for i in did.results])
+
+    def _make(self, spec: Any, outs: list[Storage], leaves: Sequence[Tensor]) -> Any:
+        if isinstance(spec, Source):
+            if spec.kind == "declared":
+                return self.outside.here[spec.of]
+            return leaves[spec.of] if spec.kind == "argument" else spec.of
+        where, layout, dtype, status, _, known = spec
+        if isinstance(where, int):
+            storage = outs[where]
+            storage.bounds = known
+        else:
+            storage = self._did.storage(where, leaves, self.outside)
+        x = Tensor(Array(storage, layout, dtype))
+        if status == HISTORY:
+            x.node = lost_history(x)
+        elif status == LEAF:
+            x.node = Node(requires_grad=True)
+        return x

@@ -1,0 +1,143 @@
+"""What a traced call did, told so that it can be done again when the trace is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from ... import random
+from ...backends.array import Array, Storage
+from ...backends.faults import Faults
+from ...tensor import Tensor
+from .finish import Bindings, NodeKey, Source, shifted
+from .tracer import Check, Tracer
+
+Generated = tuple[random.Generator, bool, int]  # a generator, whether it is the global one, numbers
+Ranged = tuple[Source, Array, tuple[int, int, int | None]]  # an array, from its argument's start
+
+
+class Outside(Protocol):
+    """What stands outside of a function, as the policy that guards its programs sees it."""
+
+    @property
+    def tensors(self) -> Collection[int]:
+        """The ids of tensors that the function can reach by itself."""
+
+    @property
+    def storages(self) -> Collection[Storage]:
+        """Their memory."""
+
+    @property
+    def places(self) -> Mapping[int, int]:
+        """Where tensors stand, by id, for which another may stand there in a later run."""
+
+    @property
+    def memory_places(self) -> Mapping[Storage, int]:
+        """The same of their memory."""
+
+    @property
+    def here(self) -> Sequence[Tensor]:
+        """The tensors at these places now."""
+
+    @property
+    def memory(self) -> Sequence[Storage]:
+        """The memory at these places now."""
+
+    def holds(self) -> bool:
+        """Whether all of that is as it was when a program was traced."""
+
+
+class Effect(NamedTuple):
+    """What a run does to one gradient: leave it ("keep"), "clear" it, or "set" a value."""
+
+    key: NodeKey
+    seen: int
+    entry: Any
+    action: str
+    value: Any  # None, ZERO, or the number of a handed-out tensor
+    replaced: bool
+
+
+class Written(NamedTuple):
+    """A storage from outside that a run writes to, and how often."""
+
+    source: Source
+    times: int
+    bounds: tuple[int, int] | None
+
+
+class ArgumentEffect(NamedTuple):
+    """What a run does to the identity of an argument."""
+
+    position: int
+    loses_node: bool
+    requires_grad: bool | None  # what it is afterwards, where that changes
+    grad: int | None  # which handed-out tensor is its gradient
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """What a run of the program of a call takes, leaves and returns, and what it rests on."""
+
+    # What a run does.
+    sources: list[Source]  # of the program's inputs
+    specs: list[Any]  # how to make each tensor that is handed out: a Source, or Made
+    template: Any  # of the result
+    results: list[int]  # the numbers of its tensors
+    effects: list[Effect]
+    argument_effects: list[ArgumentEffect]
+    written: list[Written]
+    generators: list[Generated]
+    callbacks: list[tuple[Callable[..., None], tuple]]
+    faults: Faults | None
+    # What it rests on.
+    pins: list[tuple[int, tuple[int, int, Storage | None]]]
+    found: list[Tensor | None]  # arguments that the function can reach by itself as well
+    fixed_grads: list[tuple[NodeKey, Storage]]
+    histories: list[tuple[Storage, int]]
+    guards: list[tuple[Callable[..., bool], tuple]]
+    checks: list[Ranged]
+    choices: list[Ranged]
+
+    def node(self, key: NodeKey, leaves: Sequence[Tensor]) -> Any:
+        """Return the node that a key means in a run with these arguments."""
+        return leaves[key].node if isinstance(key, int) else key
+
+    def storage(self, source: Source, leaves: Sequence[Tensor], outside: Outside) -> Storage:
+        """Return the memory that a source means in a run with these arguments."""
+        kind, of = source
+        if kind == "window":
+            array = leaves[of].array
+            return array.storage.device.window(array)
+        if kind == "argument":
+            return leaves[of].array.storage
+        if kind == "state":
+            return outside.memory[of]
+        if kind == "grad":
+            return self.node(of, leaves).grad.array.storage
+        if kind == "faults":
+            assert self.faults is not None
+            return self.faults.records.storage
+        return of
+
+
+def generated(tracer: Tracer) -> list[Generated]:
+    """Return which random numbers a trace drew."""
+    current = random.global_generator()
+    return [(g, g is current, taken) for g, (_, taken) in tracer.generators.items()]
+
+
+def ranges(checks: Sequence[Check], bindings: Bindings, leaves: Sequence[Tensor]) -> list[Ranged]:
+    """Return what has to lie in a range before each run."""
+    return [(*_relative(c.array, bindings, leaves), c.range) for c in checks]
+
+
+def _relative(x: Array, bindings: Bindings, leaves: Sequence[Tensor]) -> tuple[Source, Array]:
+    """Return where an array is found, and itself with an offset from where its argument begins."""
+    position = bindings.tracer.position_of(x)
+    if position is None:
+        return bindings.fixed(x.storage), x
+    start = leaves[position].array.layout.offset
+    source = Source("argument", position)
+    return source, Array(x.storage, shifted(x.layout, -start), x.dtype)
