@@ -51,7 +51,7 @@ def test_dir_shows_what_was_promised():
     assert dir(wg.data) == ["batches"]
     assert {"fft", "rfftfreq"} < set(dir(wg.fft)) and len(dir(wg.fft)) == 14
     settings = ["Setting", "at_least_zero", "below_one", "two_below_one"]
-    assert dir(optim) == ["Adam", "AdamW", "Optimizer", "SGD", *settings]
+    assert {"Adam", "AdamW", "Optimizer", "SGD", *settings} <= set(dir(optim))
     assert {"tensor", "pi", "newaxis", "float32", "linalg", "Tensor", "compile"} < set(dir(wg))
     assert not {"backends", "creation", "program", "names"} & set(dir(wg))
 
