@@ -19,12 +19,12 @@ def traces_of(f):
     made = []
 
     def counted(*args, **kwargs):
-        before, trace = len(made), f._trace
-        f._trace = lambda *a: (made.append(1), trace(*a))[1]
+        before, trace = len(made), f._policy.trace
+        f._policy.trace = lambda *a: (made.append(1), trace(*a))[1]
         try:
             out = f(*args, **kwargs)
         finally:
-            del f._trace
+            del f._policy.trace
         return out, len(made) - before
 
     return counted

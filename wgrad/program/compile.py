@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar, overload
 
 from ..errors import ArgumentError
 from ..tensor import Tensor
 from .compiled import Compiled
+from .guard.declared import Declared
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -15,14 +17,26 @@ R = TypeVar("R")
 
 @overload
 def compile(
-    function: Callable[P, R], *, fuse: bool = True, freeze: Iterable[Tensor] = ()
+    function: Callable[P, R],
+    *,
+    fuse: bool = True,
+    freeze: Iterable[Tensor] = (),
+    state: Any = None,
 ) -> Compiled[P, R]: ...
 @overload
 def compile(
-    function: None = None, *, fuse: bool = True, freeze: Iterable[Tensor] = ()
+    function: None = None,
+    *,
+    fuse: bool = True,
+    freeze: Iterable[Tensor] = (),
+    state: Any = None,
 ) -> Callable[[Callable[P, R]], Compiled[P, R]]: ...
 def compile(
-    function: Callable | None = None, *, fuse: bool = True, freeze: Iterable[Tensor] = ()
+    function: Callable | None = None,
+    *,
+    fuse: bool = True,
+    freeze: Iterable[Tensor] = (),
+    state: Any = None,
 ) -> Any:
     """Return `function` traced once per signature and replayed afterwards; also a decorator.
 
@@ -72,7 +86,9 @@ def compile(
     arguments that are neither tensors nor hashable.
     """
     if function is None:
-        return lambda f: Compiled(f, fuse, freeze)
+        return lambda f: compile(f, fuse=fuse, freeze=freeze, state=state)
     if not callable(function):
         raise ArgumentError(f"compile: {type(function).__name__} came, and a function is needed")
-    return Compiled(function, fuse, freeze)
+    if state is None:
+        return Compiled(function, fuse, freeze)
+    return Compiled(function, fuse, freeze, functools.partial(Declared, state=state))

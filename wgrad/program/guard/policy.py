@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ...backends.array import Storage
 from ...tensor import Tensor
@@ -12,6 +12,7 @@ from ..signatures import Signature, Signatures
 from ..trace.floats import Floats
 from ..trace.names import names_in
 from ..trace.observe import Observation
+from ..trace.recording import Recording
 
 
 class Function(NamedTuple):
@@ -47,6 +48,47 @@ class Policy(Protocol):
 
     def trace(self, signature: Signature, call: Call) -> tuple[Any] | None:
         """Trace a call and run its program. Return its result; None: the function is to run."""
+
+
+class Traced(Protocol):
+    """What a policy makes of a traced call."""
+
+    @property
+    def recording(self) -> Recording:
+        """What the trace saw."""
+
+
+T = TypeVar("T", bound=Traced)
+
+
+def with_floats(
+    call: Call,
+    ran: Observation,
+    run: Callable[[tuple, dict], T],
+    twice: Callable[[], object] = lambda: None,
+) -> T:
+    """Trace a call, with its floats as inputs as far as that can be.
+
+    `run` traces it with the arguments that it gets, and `ran` is what earlier traces ran; `twice`
+    is told when the function has to run once more.
+    """
+    floats = call.floats
+    if floats is None or not floats.places:
+        return run(call.args, call.kwargs)
+    if not (looks_at_types(ran) or floats.fail()):
+        try:
+            now = run(*floats.stand_ins(call.args, call.kwargs))
+        except (TypeError, ZeroDivisionError):
+            pass  # something takes true floats alone: all is as it was, and gets them
+        else:
+            if not looks_at_types(now.recording.ran):
+                return now
+            now.recording.undo()
+        finally:
+            floats.end()
+        twice()
+    floats.fix()
+    return run(call.args, call.kwargs)
 
 
 def looks_at_types(ran: Observation) -> bool:

@@ -6,6 +6,7 @@ does again, as long as nothing that it read has changed. What no replay would do
 
 from __future__ import annotations
 
+import functools
 import gc
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from ..trace.collecting import uncollected
 from ..trace.observe import Observation
 from ..trace.recording import Account, Recording
 from ..trace.tracer import Tracer
-from .policy import Call, Function, looks_at_types
+from .policy import Call, Function, with_floats
 from .watch import TooMuchError, Watch
 
 PATIENCE = 4  # traces of one signature in a row that differ, before it is left uncompiled
@@ -39,7 +40,7 @@ class Trial(NamedTuple):
 class Watching:
     """A recording between what was there before the call and what it left."""
 
-    def __init__(self, recording: Recording, watch: Watch, after: Watch | None):
+    def __init__(self, recording: Recording, out: Any, watch: Watch, after: Watch | None):
         self.recording, self.watch, self.after = recording, watch, after
         # Whether the walk before the call knew all that would run.
         self.is_settled = after is not None and after.ran is watch.ran
@@ -48,11 +49,7 @@ class Watching:
         if after is not None:
             self.asked = self.asked or watch.asked_since(after, recording.ran)
             known = watch.seen if self.is_settled else watch.seen | after.seen
-        recording.finish(watch, known, self._name_of)
-
-    def _name_of(self, x: Any) -> str | None:
-        looks = (w.name_of(x) for w in (self.after, self.watch) if w is not None)
-        return next((name for name in looks if name is not None), None)
+        recording.finish(out, watch, known, functools.partial(_name_of, (after, watch)))
 
     def is_twin(self, trial: Trial) -> bool:
         """Whether a call, which ran nothing new, did what an earlier one did."""
@@ -85,6 +82,11 @@ class Watching:
             if watch is not None:
                 watch.forget()
         return Trial(replay, self.recording.account, self.watch, self.after, self.asked)
+
+
+def _name_of(watches: Sequence[Watch | None], x: Any) -> str | None:
+    looks = (w.name_of(x) for w in watches if w is not None)
+    return next((name for name in looks if name is not None), None)
 
 
 class Watched:
@@ -153,39 +155,26 @@ class Watched:
         ]
 
     def _recorded(self, call: Call, watch: Watch, roots: list[tuple[str, Any]]) -> Watching:
-        """Trace a call, with its floats as inputs as far as that can be."""
-        floats = call.floats
-        if floats is None or not floats.places:
-            return self._run(call, call.args, call.kwargs, watch, roots)
-        if not (looks_at_types(self._ran) or floats.fail()):
-            try:
-                now = self._run(call, *floats.stand_ins(call.args, call.kwargs), watch, roots)
-            except (TypeError, ZeroDivisionError):
-                pass  # something takes true floats alone: all is as it was, and gets them
-            else:
-                if not looks_at_types(now.recording.ran):
-                    return now
-                now.recording.undo()
-            finally:
-                floats.end()
+        def twice() -> None:
             if changed := watch.change():
                 warn(
                     f"compile: {self._function.name} was run twice in one call, for it needs a "
                     f"true float where a number varies: it has changed {changed} twice. Pass that "
                     "number as a 0-d tensor"
                 )
-        floats.fix()
-        return self._run(call, call.args, call.kwargs, watch, roots)
+
+        run = functools.partial(self._run, call, watch, roots)
+        return with_floats(call, self._ran, run, twice)
 
     def _run(
-        self, call: Call, args: tuple, kwargs: dict, watch: Watch, roots: list[tuple[str, Any]]
+        self, call: Call, watch: Watch, roots: list[tuple[str, Any]], args: tuple, kwargs: dict
     ) -> Watching:
         function = self._function
-        tracer = Tracer(function.frozen())
-        recording = Recording(function.call, args, kwargs, call.leaves, tracer)
+        recording = Recording(call.leaves, Tracer(function.frozen()))
+        out = recording.run(function.call, args, kwargs)
         try:
             self._ran = self._ran.joined(recording.ran)
-            return Watching(recording, watch, self._look(roots, self._ran))
+            return Watching(recording, out, watch, self._look(roots, self._ran))
         except BaseException:
             recording.undo()
             raise

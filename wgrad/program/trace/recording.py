@@ -36,31 +36,28 @@ class Account(NamedTuple):
 
 
 class Recording:
-    """One traced call. After `finish` it says what is to be done again, and how it was done."""
+    """One traced call: `run` it, and `finish` with its result, which nothing else may hold."""
 
     outline: Outline
     program: Program
     account: Account
 
-    def __init__(
-        self,
-        function: Callable,
-        args: tuple,
-        kwargs: dict,
-        leaves: Sequence[Tensor],
-        tracer: Tracer,
-    ):
+    def __init__(self, leaves: Sequence[Tensor], tracer: Tracer):
         self.tracer = tracer
         self.leaves = leaves
         self._nodes = [(x.node, x.requires_grad) for x in leaves]
+
+    def run(self, function: Callable, args: tuple, kwargs: dict) -> Any:
+        """Return what the function returns. When it raises all is as it was."""
         self.containers = _containers(args, kwargs)
         before = _arguments(args, kwargs)
         try:
-            self._out = self._call(function, args, kwargs)
+            out = self._call(function, args, kwargs)
         except BaseException:
-            tracer.undo()
+            self.tracer.undo()
             raise
         self.changes_arguments = _arguments(args, kwargs) != before
+        return out
 
     def _call(self, function: Callable, args: tuple, kwargs: dict) -> Any:
         """Run the function with the tracer in the devices' place; it may be interrupted."""
@@ -97,11 +94,12 @@ class Recording:
     # What is to be done again.
     def finish(
         self,
+        out: Any,
         outside: Outside,
         known: Mapping[int, Any],
         name_of: Callable[[Any], str | None],
     ) -> None:
-        """Tell the trace's outline, given what stands outside.
+        """Tell the trace's outline, given what it returned and what stands outside.
 
         `known` are all objects there by id, and `name_of` says what a tensor, its node or its
         memory is called.
@@ -110,7 +108,7 @@ class Recording:
         self.outside, self._name_of = outside, name_of
         handed = self.handed = Handed(tracer, leaves, known, outside.places)
         found: dict[int, tuple[int, Tensor]] = {}
-        self.template, account = template(self._out, found, known)
+        self.template, account = template(out, found, known)
         self.results = [handed.number(x) for _, x in found.values()]
         touched = [(node, t, self._action(t)) for node, t in tracer.grads.items()]
         argument_effects = self._effects_on_arguments()

@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -26,6 +26,7 @@ from ...backends.tracing import UNBACKED, Live, traced_by
 from ...backends.varying import Varying
 from ...core import Node, Value, caller, place
 from ...core.batched import everything, memory
+from ...core.tracing import Stream
 from ...core.tracing import Tracer as Contract
 from ...dtypes import DType, bool_, int32
 from ...errors import TraceError
@@ -81,10 +82,29 @@ class Check:
         self.range = least, greatest, besides
 
 
+class Declared(Protocol):
+    """What a function may use of what it finds outside, where its state was declared."""
+
+    def has(self, storage: Storage) -> bool:
+        """Whether it may use memory."""
+
+    def has_node(self, node: Node) -> bool:
+        """Whether it may use the gradient of a node."""
+
+    def has_generator(self, generator: Stream) -> bool:
+        """Whether it may draw numbers from a generator."""
+
+    def name_of(self, x: Any) -> str:
+        """Return what it calls a tensor, its node or its memory."""
+
+
 class Tracer(Contract):
     """One capture: the steps so far, and which slot each storage's values are in now."""
 
-    def __init__(self, frozen: frozenset[Storage] = frozenset()) -> None:
+    def __init__(
+        self, frozen: frozenset[Storage] = frozenset(), declared: Declared | None = None
+    ) -> None:
+        self._declared = declared
         self.device: Device | None = None
         self.steps: list[Step] = []
         self.origins: list[Origin] = []  # the user's line of each step
@@ -145,6 +165,19 @@ class Tracer(Contract):
                 f"{device.name}; one device is needed"
             )
 
+    def _may_use(self, storage: Storage) -> bool:
+        return self._declared is None or self._declared.has(storage)
+
+    def _called(self, x: Any) -> str:
+        assert self._declared is not None
+        return self._declared.name_of(x)
+
+    def _refuse_stray(self, does: str) -> NoReturn:
+        self.refuse(
+            f"the function {does} at {place(caller())}, which is neither an argument nor in "
+            "state=: add it to one of them"
+        )
+
     def static_bounds(self, storage: Storage) -> tuple[int, int] | None:
         """Return the bounds of a storage that do not follow from values from outside."""
         return None if storage in self._roots else storage.bounds
@@ -166,7 +199,10 @@ class Tracer(Contract):
                     "another trace, which has not ended or has failed"
                 )
             self._one_device(storage.device)
-            key = storage, self.position_of(x)
+            position = self.position_of(x)
+            if position is None and not self._may_use(storage):
+                self._refuse_stray(f"uses {self._called(storage)} of shape {x.shape}")
+            key = storage, position
             slot = self.initial.get(key)
             if slot is None:
                 slot = self.initial[key] = self.new_slot(x.dtype)
@@ -379,6 +415,8 @@ class Tracer(Contract):
         """Remember a gradient as it was, and how much of that the function saw."""
         if node.sequence > self.start:
             return  # made inside, and nobody's business
+        if self._declared is not None and not self._declared.has_node(node):
+            self._refuse_stray(f"uses the gradient of {self._called(node)}")
         touched = self.grads.get(node)
         if touched is None:
             touched = self.grads[node] = Touched(node)
@@ -422,6 +460,8 @@ class Tracer(Contract):
 
     def numbers_taken(self, generator: Any, first: int, count: int) -> None:
         """Remember that the function drew from a generator."""
+        if self._declared is not None and not self._declared.has_generator(generator):
+            self._refuse_stray(f"draws from {generator!r}")
         if generator not in self.generators:
             self.generators[generator] = [first, 0]
             self._log.append(lambda: setattr(generator, "counter", first))

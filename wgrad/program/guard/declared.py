@@ -1,0 +1,228 @@
+"""The declared policy: what was given, and the arguments, is all the state there is.
+
+One trace is believed. What it finds besides is refused, and what it read in Python is as it was
+read. Before a run the declared objects are compared by identity, and nothing else is looked at.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ... import random
+from ...backends.array import Storage, births
+from ...backends.events import held
+from ...core import Node
+from ...errors import TraceError
+from ...interrupts import whole
+from ...recent import Recent
+from ...tensor import Tensor
+from ..run.replay import Replay
+from ..signatures import Signature
+from ..trace.collecting import uncollected
+from ..trace.observe import Observation
+from ..trace.recording import Recording
+from ..trace.tracer import Tracer
+from .opaque import global_dice, state_of_dice
+from .policy import Call, Function, with_floats
+from .state import Declaration, State, holds_state
+from .watch import TooMuchError, Watch
+
+ARGUMENTS = 16  # calls with other objects that hold state among their arguments
+
+
+class Seen(NamedTuple):
+    """A recording that is not finished, and what the function returned."""
+
+    recording: Recording
+    out: Any
+
+
+class Inside:
+    """What one trace may use of what it finds outside."""
+
+    def __init__(self, function: Function, state: State, call: Call):
+        self._function, self._state = function, state
+        self._frozen = function.frozen()
+        self._generators = {random.global_generator(), *state.generators}
+        self._generators |= {x for x in call.objects if isinstance(x, random.Generator)}
+        given = (*call.leaves, *function.freeze)
+        self._nodes = state.nodes.union(x.node for x in given if x.node is not None)
+        self._start = next(births)
+
+    def has(self, storage: Storage) -> bool:
+        """Whether memory may be used: declared, a gradient of what is, or made for an optimizer."""
+        return (
+            storage in self._state.memory_places
+            or storage in self._frozen
+            or storage.born > self._start  # `Declared` sees afterwards for whom
+            or any(self._is_gradient(storage, node) for node in self._nodes)
+        )
+
+    @staticmethod
+    def _is_gradient(storage: Storage, node: Node) -> bool:
+        return isinstance(node.grad, Tensor) and node.grad.array.storage is storage
+
+    def has_node(self, node: Node) -> bool:
+        """Whether the gradient of a node may be used."""
+        return node in self._nodes
+
+    def has_generator(self, generator: Any) -> bool:
+        """Whether numbers may be drawn from a generator."""
+        return generator in self._generators
+
+    def later(self, storage: Storage) -> bool:
+        """Whether memory was made while the function was traced."""
+        return storage.born > self._start
+
+    def name_of(self, x: Any) -> str:
+        """Return what the function calls a tensor, its node or its memory."""
+        try:
+            found = Watch([(self._function.name, self._function.call)]).name_of(x)
+        except TooMuchError:
+            found = None
+        return "a tensor" if found is None else f"{found}, a tensor"
+
+
+class Declared:
+    """The policy for functions whose state was declared: `state=` of wg.compile."""
+
+    def __init__(self, function: Function, state: Any):
+        self._function = function
+        self._state = state
+        self._ran = Observation()  # what any trace so far ran
+        self._given = Declaration([("state", state)])
+        self._others: Recent[Any] = Recent(ARGUMENTS)
+
+    def _declaration(self, objects: Sequence[Any]) -> Declaration:
+        holders = [x for x in objects if holds_state(x)]
+        if not holders:
+            return self._given
+        key = tuple(map(id, holders))
+        found = self._others[key]
+        if found is None:
+            names = [(type(x).__name__, x) for x in holders]
+            found = Declaration([("state", self._state), *names])
+            self._others.keep(key, found)
+        return found
+
+    def key(self, objects: Sequence[Any]) -> int:
+        declaration = self._declaration(objects) if objects else self._given
+        declaration.look()
+        return declaration.number
+
+    @whole
+    @uncollected
+    def trace(self, signature: Signature, call: Call) -> tuple[Any]:
+        """Trace the call, and run what it did."""
+        function, declaration = self._function, self._declaration(call.objects)
+        if declaration.changed is not None:
+            function.signatures.reason = f"{declaration.changed}, which is declared, changes"
+        inside = Inside(function, declaration.now, call)
+        before = declaration.now
+        dice = _dice()
+        recording = self._finished(self._seen(call, declaration, inside), declaration)
+        try:
+            self._check(recording, before, declaration, inside)
+            if dice != _dice():
+                raise TraceError(
+                    f"compile: {function.name} draws random numbers that are not wgrad's, which a "
+                    "replay would not draw: use wg.rand and its like, or draw outside"
+                )
+            executor = function.executors.of(recording)
+        except BaseException:
+            recording.undo()
+            raise
+        with held() as release:
+            result = recording.first_run(executor)
+        replay = function.signatures.newest = Replay(recording, executor)
+        if call.floats is None or not call.floats.are_fixed():
+            # Found by what the state is now, with what an optimizer has made for itself.
+            key = call.key[0], declaration.number, *call.key[2:]
+            found = function.signatures.get(key)
+            if found is None:
+                found = function.signatures.add(key, call.objects)
+            found.captures.insert(0, replay)
+            function.signatures.make_room(found)
+        recording.release()
+        release()
+        return (result,)
+
+    def _seen(self, call: Call, declaration: Declaration, inside: Inside) -> Seen:
+        def run(args: tuple, kwargs: dict) -> Seen:
+            tracer = Tracer(self._function.frozen(), inside)
+            for container in declaration.now.containers:
+                tracer.changing(container)
+            recording = Recording(call.leaves, tracer)
+            seen = Seen(recording, recording.run(self._function.call, args, kwargs))
+            self._ran = self._ran.joined(recording.ran)
+            return seen
+
+        return with_floats(call, self._ran, run)
+
+    @staticmethod
+    def _finished(seen: Seen, declaration: Declaration) -> Recording:
+        recording, out = seen
+        try:
+            declaration.take(State(declaration.roots))
+            now = declaration.now
+            recording.finish(out, declaration, now.known, lambda x: None)
+            recording.cut()
+        except BaseException:
+            recording.undo()
+            raise
+        return recording
+
+    def _check(
+        self, recording: Recording, before: State, declaration: Declaration, inside: Inside
+    ) -> None:
+        """Raise TraceError where a replay would not do what the call did."""
+        name, now, tracer = self._function.name, declaration.now, recording.tracer
+        if recording.asked is not None:
+            raise TraceError(f"compile: {name} cannot be compiled with state=: {recording.asked}")
+        if recording.changes_arguments:
+            raise TraceError(
+                f"compile: {name} changes the containers among its arguments, which a replay "
+                "would not: return what is new"
+            )
+        for path, place in _paths(now):
+            if now.memory[place] in tracer.made:
+                made = recording.made_at(now.memory[place])
+                raise TraceError(
+                    f"compile: {name} keeps a tensor that is made at {made} in {path}, which a "
+                    "replay would not: return it, or assign() it to a tensor that is there before"
+                )
+        changed = now.difference(before)
+        if changed is not None:
+            raise TraceError(
+                f"compile: {name} changes {changed}, which a replay would not: change it outside"
+            )
+        if recording.kept():
+            gc.collect()
+        for storage in recording.kept():
+            raise TraceError(
+                f"compile: {name} keeps a tensor that is made at {recording.made_at(storage)}, "
+                "which a replay would not: return it, or assign() it to a declared tensor"
+            )
+        for storage, _ in tracer.initial:
+            is_ours = tracer.faults is not None and tracer.faults.records.storage is storage
+            if inside.later(storage) and storage not in now.memory_places and not is_ours:
+                raise TraceError(
+                    f"compile: {name} uses an optimizer (or the like) that makes state of its own "
+                    "and is not in state=: add it there"
+                )
+
+
+def _paths(state: State) -> list[tuple[str, int]]:
+    """Return the path of each tensor, and the place of its memory."""
+    return [(path, entry[4]) for path, entry in state.entries.items() if _is_tensor(entry)]
+
+
+def _is_tensor(entry: Any) -> bool:
+    return isinstance(entry, tuple) and len(entry) >= 5 and type(entry[4]) is int
+
+
+def _dice() -> list[Any]:
+    """Return the states of the generators of others that anybody may draw from."""
+    return [state_of_dice(x) for _, x in global_dice()]

@@ -1,0 +1,200 @@
+"""Declared state: the tensors, numbers and modes in what a user has named, and where each stands.
+
+A module, an optimizer, or another object with `state_dict` and `load_state_dict` is its attributes.
+Of attributes that are none of these, nor plain values or containers, only the identity counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from operator import attrgetter
+from typing import Any
+
+from ...backends.array import Storage
+from ...backends.base import Device
+from ...core import Node
+from ...dtypes import DType
+from ...errors import ArgumentError, shown
+from ...random import Generator
+from ...recent import Recent
+from ...tensor import Tensor
+from ..trace.tree import token
+from .identity import Identities
+from .walk import named, read_each_run
+
+KINDS = "modules, optimizers, tensors, generators, and lists, tuples and dicts of them"
+STRUCTURES = 64  # of one declaration that are told apart
+_OPAQUE = (Device, DType, Node, Storage)
+_array, _node, _tracked, _hooks = map(attrgetter, ("array", "node", "requires_grad", "hooks"))
+
+
+class Is:
+    """An object in a token: equal to itself alone, and kept alive."""
+
+    __slots__ = ("what",)
+
+    def __init__(self, what: Any):
+        self.what = what
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Is) and self.what is other.what
+
+    def __hash__(self) -> int:
+        return id(self.what)
+
+
+def holds_state(x: Any) -> bool:
+    """Whether an object says of itself that it has state, as modules and optimizers do."""
+    kind = type(x)
+    return hasattr(kind, "state_dict") and hasattr(kind, "load_state_dict")
+
+
+class State:
+    """What roots (name, object) hold now. Raises: ArgumentError for what is no state."""
+
+    def __init__(self, roots: Iterable[tuple[str, Any]]):
+        self.entries: dict[str, Any] = {}  # by path: what a program takes for granted
+        self.loose: set[str] = set()  # paths of what an optimizer makes for itself
+        self.tensors: list[Tensor] = []
+        self.places: dict[int, int] = {}  # of tensors, by id
+        self.memory_places: dict[Storage, int] = {}
+        self.nodes: set[Node] = set()
+        self.generators: set[Generator] = set()
+        self.containers: list[Any] = []  # lists and dicts
+        self.known: dict[int, Any] = {}  # all objects, by id
+        self.same = Identities()
+        # Each with whether it has to be state, and whether an optimizer may make it anew.
+        stack = [((name,), x, True, False) for name, x in reversed(list(roots))]
+        while stack:
+            stack += reversed(self._enter(*stack.pop()))
+        tensors = tuple(self.tensors)
+        nodes = tuple(x.node for x in tensors if x.node is not None)
+        for get, found in (
+            (_array, tensors), (_node, tensors), (_tracked, nodes), (_hooks, nodes),
+        ):  # fmt: skip
+            self.same.names.append((get, found, tuple(map(get, found))))
+        self.memory = list(self.memory_places)
+
+    @property
+    def structure(self) -> Any:
+        """What two states have in common that one program can be run over."""
+        return tuple(self.entries.items())
+
+    def difference(self, other: State) -> str | None:
+        """Return the path of the first thing that differs, but for what optimizers make."""
+        paths = [*self.entries, *(p for p in other.entries if p not in self.entries)]
+        changed = (p for p in paths if self.entries.get(p) != other.entries.get(p))
+        return next((p for p in changed if p not in other.loose and p not in self.loose), None)
+
+    def _enter(self, path: tuple, x: Any, strict: bool, loose: bool) -> list[tuple]:
+        """Note one object, and return what is to be looked at next."""
+        name = named(path)
+        if loose:
+            self.loose.add(name)
+        if isinstance(x, Tensor):
+            self.entries[name] = self._tensor(name, x)
+            return []
+        if id(x) in self.known:
+            self.entries[name] = Is(x)
+            return []
+        if isinstance(x, Generator):
+            self.generators.add(x)
+        elif isinstance(x, (dict, list, tuple)):
+            return self._container(path, name, x, strict, loose)
+        elif holds_state(x) or (not strict and self._is_ours(x)):
+            return self._object(path, name, x, loose)
+        elif strict:
+            raise ArgumentError(f"compile: {name} is {shown(x)}, and state= takes {KINDS}")
+        self.entries[name] = token(x) or Is(x)
+        return []
+
+    @staticmethod
+    def _is_ours(x: Any) -> bool:
+        """Whether an object is a part of an optimizer or a module that is none by itself."""
+        ours = type(x).__module__.startswith("wgrad.") and not isinstance(x, _OPAQUE)
+        return ours and hasattr(x, "__dict__") and not callable(x)
+
+    def _container(self, path: tuple, name: str, x: Any, strict: bool, loose: bool) -> list[tuple]:
+        self.known[id(x)] = x
+        keys = tuple([token(k) or Is(k) for k in x]) if isinstance(x, dict) else len(x)
+        # What a snapshot brings to an optimizer comes in new lists.
+        self.entries[name] = type(x), keys, None if loose or isinstance(x, tuple) else Is(x)
+        if isinstance(x, dict):
+            self.same.choose(x, tuple(x))
+            self.containers.append(x)
+            return [((path, f"[{k!r}]"), v, strict, loose) for k, v in x.items()]
+        if isinstance(x, list):
+            self.same.lists.append((x, tuple(x)))
+            self.containers.append(x)
+        return [((path, f"[{i}]"), v, strict, loose) for i, v in enumerate(x)]
+
+    def _object(self, path: tuple, name: str, x: Any, loose: bool) -> list[tuple]:
+        self.known[id(x)] = x
+        kind, namespace = type(x), vars(x)
+        live = read_each_run(kind)
+        chosen = tuple([k for k in namespace if k not in live])
+        self.same.choose(namespace, chosen)
+        self.containers.append(namespace)
+        mode = getattr(x, "training", None)
+        self.entries[name] = Is(x), mode, tuple([k for k in chosen if k != "training"])
+        loose = loose or bool(live)
+        return [((path, f".{k}"), namespace[k], False, loose) for k in chosen if k != "training"]
+
+    def _tensor(self, name: str, x: Tensor) -> Any:
+        array, node = x.array, x.node
+        if node is not None and node.op is not None:
+            raise ArgumentError(
+                f"compile: {name} is computed from other tensors, and state is what is computed "
+                "from: detach() it"
+            )
+        if id(x) not in self.places:
+            self.places[id(x)] = len(self.tensors)
+            self.tensors.append(x)
+            self.known[id(x)] = x
+        place = self.memory_places.setdefault(array.storage, len(self.memory_places))
+        layout = array.layout
+        token_ = (layout, array.storage.size, array.dtype, array.storage.device, place)
+        if node is None:
+            return token_
+        self.nodes.add(node)
+        hooks = tuple((node.hooks or {}).values())
+        if node.hooks is not None:
+            self.same.choose(node.hooks, tuple(node.hooks))
+        return *token_, Is(node), node.requires_grad, hooks
+
+
+class Declaration:
+    """Declared state over time: what it is now, and which of the structures met so far it has."""
+
+    def __init__(self, roots: list[tuple[str, Any]]):
+        self.roots = roots
+        self._numbers: Recent[Any] = Recent(STRUCTURES)
+        self._count = 0
+        self.changed: str | None = None  # what differed when the structure was last another
+        self.take(State(roots))
+
+    def take(self, now: State) -> None:
+        """Let the state be what it is now."""
+        self.now = now
+        self.tensors = now.places.keys()
+        self.storages = now.memory_places.keys()
+        self.places, self.memory_places = now.places, now.memory_places
+        self.here, self.memory = now.tensors, now.memory
+        structure = now.structure
+        number = self._numbers[structure]
+        if number is None:
+            self._count += 1
+            number = self._count
+            self._numbers.keep(structure, number)
+        self.number = number
+
+    def look(self) -> None:
+        """See whether anything has been exchanged for something else since the last look."""
+        if not self.now.same.hold():
+            before = self.now
+            self.take(State(self.roots))
+            self.changed = self.now.difference(before) or self.changed
+
+    def holds(self) -> bool:
+        """Whether a program still fits, which the look before the call has said."""
+        return True
