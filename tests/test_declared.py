@@ -220,7 +220,10 @@ def test_declared_strays_are_refused_by_name(device):
         sgd.step()
 
     cases = [
-        (lambda x: x * stray, "uses .*stray, a tensor of shape \\(2,\\) at .*test_declared.py, line"),
+        (
+            lambda x: x * stray,
+            "uses .*stray, a tensor of shape \\(2,\\) at .*test_declared.py, line",
+        ),
         (lambda x: x * box.x, "box.x"),
         (lambda x: x + LOOSE.to(device), "a tensor"),
         (lambda x: stray.assign(x), "stray"),

@@ -16,8 +16,8 @@ from wgrad.errors import UnknownNameError
 from wgrad.names import OTHERS
 from wgrad.nn import functional as F
 
-ROOMS = {"data", "errors", "fft", "functional", "linalg", "nn", "optim"}
-HOMES = {
+SUBMODULES = {"data", "errors", "fft", "functional", "linalg", "nn", "optim"}
+NAMESPACES = {
     "wg": wg,
     "nn": nn,
     "nn.functional": F,
@@ -30,21 +30,23 @@ HOMES = {
 }
 
 
-@pytest.mark.parametrize("label", HOMES)
+@pytest.mark.parametrize("label", NAMESPACES)
 def test_dir_shows_what_is_public_alone(label: str):
-    home = HOMES[label]
-    assert dir(home) == sorted(home.__all__) and len(set(home.__all__)) == len(home.__all__)
-    for name in dir(home):
-        value = getattr(home, name)
+    namespace = NAMESPACES[label]
+    assert dir(namespace) == sorted(namespace.__all__) and len(set(namespace.__all__)) == len(
+        namespace.__all__
+    )
+    for name in dir(namespace):
+        value = getattr(namespace, name)
         assert not name.startswith("_") and name not in ("annotations", "np", "Any")
         if isinstance(value, ModuleType):
-            assert name in ROOMS and value.__name__.startswith("wgrad"), name
+            assert name in SUBMODULES and value.__name__.startswith("wgrad"), name
         elif callable(value):
             assert value.__module__.startswith("wgrad"), name
-    text = f"from {home.__name__} import *"
+    text = f"from {namespace.__name__} import *"
     space: dict = {}
     exec(text, space)
-    assert set(space) - {"__builtins__"} == set(home.__all__)
+    assert set(space) - {"__builtins__"} == set(namespace.__all__)
 
 
 def test_dir_shows_what_was_promised():
@@ -58,14 +60,16 @@ def test_dir_shows_what_was_promised():
 
 @pytest.mark.parametrize("label", OTHERS)
 def test_names_of_pytorch_are_answered_with_ours(label: str, numpy_device):
-    home = wg.tensor([1.0]) if label == "Tensor" else HOMES[label]
+    namespace = wg.tensor([1.0]) if label == "Tensor" else NAMESPACES[label]
     for name, text in OTHERS[label].items():
-        assert not hasattr(home, name), f"{name} is ours: it has no place in the table"
+        assert not hasattr(namespace, name), f"{name} is ours: it has no place in the table"
         with pytest.raises(UnknownNameError) as caught:
-            getattr(home, name)
+            getattr(namespace, name)
         assert text in str(caught.value) and f".{name} is PyTorch's name" in str(caught.value)
         for place, word in re.findall(r"\b(wg(?:\.\w+)?|nn(?:\.functional)?|x)\.(\w+)", text):
-            found = wg.Tensor if place == "x" else HOMES.get(place, getattr(wg, place[3:], None))
+            found = (
+                wg.Tensor if place == "x" else NAMESPACES.get(place, getattr(wg, place[3:], None))
+            )
             assert hasattr(found, word), text
 
 
@@ -106,11 +110,11 @@ def test_unknown_names_are_answered_in_one_sentence(text: str, numpy_device):
 
 def test_names_that_nobody_has_are_pythons_errors(numpy_device):
     x = wg.tensor([1.0])
-    for home in (wg, nn, F, optim, wg.fft, x):
+    for namespace in (wg, nn, F, optim, wg.fft, x):
         with pytest.raises(AttributeError, match="has no attribute 'nonesuch'") as caught:
-            home.nonesuch
+            namespace.nonesuch
         assert not isinstance(caught.value, UnknownNameError)
-        assert getattr(home, "nonesuch", 3) == 3 and not hasattr(home, "_private_")
+        assert getattr(namespace, "nonesuch", 3) == 3 and not hasattr(namespace, "_private_")
     with pytest.raises(ImportError, match="vstack"):
         exec("from wgrad import vstack")
     with pytest.raises(wg.errors.ShapeError):  # what a property raises stays

@@ -314,11 +314,11 @@ __all__ = [
 
 _names.publish(_sys.modules[__name__], "wg", "data", "errors", "fft", "linalg", "nn", "optim")
 _names.publish(nn, "nn", "functional")
-for _home, _label in (
+for _module, _label in (
     *((nn.functional, "nn.functional"), (optim, "optim"), (data, "data"), (errors, "errors")),
     *((fft, "wg.fft"), (linalg, "wg.linalg"), (_random, "wg.random")),
 ):
-    _names.publish(_home, _label)
+    _names.publish(_module, _label)
 _names.publish_class(Tensor)
 _checks.hang(_sys.modules[__name__], data, fft, linalg, nn, nn.functional, optim)
 _checks.hang_on_class(_Compiled, "__call__")

@@ -73,26 +73,26 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     left, after = left[:end], left[end + 1 :]
     if left[:1] != ["bisect"]:
         return left, after
-    found: list[str] = []
+    options: list[str] = []
     rest = left[1:]
     if rest[-1:] == ["--tolerance"]:  # without a number: the parser says so
         return ["bisect", "--tolerance"], after
     for i in reversed(range(len(rest))):
         if rest[i] == "--tolerance" or rest[i].startswith("--tolerance="):
             count = 2 if rest[i] == "--tolerance" else 1
-            found = rest[i : i + count] + found
+            options = rest[i : i + count] + options
             del rest[i : i + count]
-    return ["bisect", *found, *rest], after
+    return ["bisect", *options, *rest], after
 
 
 def _tolerance(text: str) -> float:
     try:
-        found = float(text)
+        number = float(text)
     except ValueError:
-        found = math.nan
-    if not 0 <= found < math.inf:
+        number = math.nan
+    if not 0 <= number < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} came; a finite number of at least 0 is needed")
-    return found
+    return number
 
 
 def _bisect(script: str, rest: Sequence[str], tolerance: float) -> int:

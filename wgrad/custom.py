@@ -71,8 +71,8 @@ class CustomOp(Op):
     def _gradients(self, ct: Tensor, env: Mapping[str, Any]) -> Sequence[Tensor | None]:
         inputs = env["inputs"]
         params = {k: v for k, v in env.items() if k not in ("inputs", "out", "shapes")}
-        found = self.backward(ct, env["out"], *inputs, **params)
-        parts = found if isinstance(found, (tuple, list)) else (found,)
+        result = self.backward(ct, env["out"], *inputs, **params)
+        parts = result if isinstance(result, (tuple, list)) else (result,)
         if len(parts) != len(inputs):
             raise GradientError(
                 f"{self.name}: backward returned {len(parts)} gradients for {len(inputs)} inputs; "
@@ -110,7 +110,7 @@ def custom_op(
 
     def make(function: Callable) -> CustomOp:
         check_function(function, "custom_op", "forward")
-        found = name or str(getattr(function, "__name__", "custom"))
-        return CustomOp(found, function, backward)
+        called = name or str(getattr(function, "__name__", "custom"))
+        return CustomOp(called, function, backward)
 
     return make if forward is None else make(forward)

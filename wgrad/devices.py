@@ -41,10 +41,10 @@ class DeviceInfo:
 def devices() -> list[DeviceInfo]:
     """Return the NumPy device and every WebGPU adapter with its name, type, features and limits."""
     names = tuple(sorted(d.name for d in _numpy.dtypes))
-    found = [DeviceInfo("numpy", _numpy.description, "CPU", "NumPy", names)]
+    first = [DeviceInfo("numpy", _numpy.description, "CPU", "NumPy", names)]
     from .backends.webgpu import adapters
 
-    return [*found, *(DeviceInfo(**row) for row in adapters.describe())]
+    return [*first, *(DeviceInfo(**row) for row in adapters.describe())]
 
 
 def device(name: str | Device | None = None) -> Device:
@@ -82,8 +82,8 @@ def default_device() -> Device:
     In this order: the innermost `with device:` block, `set_default_device`, the environment
     variable WGRAD_DEVICE, "auto".
     """
-    found = current_device() or _chosen
-    return found if found is not None else _environment_device()
+    chosen = current_device() or _chosen
+    return chosen if chosen is not None else _environment_device()
 
 
 def set_default_device(name: str | Device | None) -> None:
@@ -104,12 +104,12 @@ def stats(reset: bool = False) -> dict[str, int]:
     """
     if (tracer := tracing()) is not None:
         tracer.cannot_repeat("calls wg.stats", ": the answer may be another at each call")
-    found = asdict(COUNTERS)
+    counts = asdict(COUNTERS)
     if reset:
         held = COUNTERS.bytes_allocated
         COUNTERS.__init__()  # type: ignore[misc]  # the one object that all devices count in
         COUNTERS.bytes_allocated = held
-    return found
+    return counts
 
 
 def _environment_device() -> Device:

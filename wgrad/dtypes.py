@@ -100,16 +100,16 @@ def as_dtype(spec: Any) -> DType:
         return float32
     if spec is int:
         return int32
-    found = None
+    dtype = None
     if isinstance(spec, str):
-        found = _BY_NAME.get(spec)
+        dtype = _BY_NAME.get(spec)
     elif isinstance(spec, (type, np.dtype)):
         with contextlib.suppress(TypeError):
-            found = _BY_NAME.get(np.dtype(spec).name)
-    if found is None:
+            dtype = _BY_NAME.get(np.dtype(spec).name)
+    if dtype is None:
         names = ", ".join(_BY_NAME)
         raise DTypeError(f"dtype {shown(spec)} is not one of wgrad's: {names}")
-    return found
+    return dtype
 
 
 def infer(array: np.ndarray) -> DType:
@@ -119,13 +119,13 @@ def infer(array: np.ndarray) -> DType:
 
     Raises: DTypeError for complex, object, string and time data.
     """
-    found = _BY_NUMPY_KIND.get(array.dtype.kind)
-    if found is None:
+    dtype = _BY_NUMPY_KIND.get(array.dtype.kind)
+    if dtype is None:
         raise DTypeError(
             f"data of NumPy dtype {array.dtype} cannot become a tensor: numbers or booleans are "
             "needed"
         )
-    return found
+    return dtype
 
 
 def beside(array: np.ndarray, dtype: DType) -> DType | None:
@@ -158,13 +158,13 @@ def promote(a: DType, b: DType) -> DType:
 
     Raises: DTypeError for int32 with uint32, whose values no dtype of ours can all hold.
     """
-    found = _PROMOTE.get((a, b))
-    if found is None:
+    common = _PROMOTE.get((a, b))
+    if common is None:
         raise DTypeError(
             f"{a.name} and {b.name} came together, and neither holds all values of the other: "
             "convert one with .astype()"
         )
-    return found
+    return common
 
 
 def scalar_rank(value: bool | int | float) -> int:

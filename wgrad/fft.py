@@ -152,12 +152,12 @@ def _axes(op: str, s: Any, axes: Any, ndim: int) -> tuple[tuple[int, ...], Shape
         axes = range(ndim) if extents is None else range(-len(extents), 0)
     elif not isinstance(axes, (tuple, list)):
         axes = (axes,)
-    found = tuple(normalize_axis(a, ndim, op) for a in axes)
-    if len(set(found)) != len(found) or not found:
+    chosen = tuple(normalize_axis(a, ndim, op) for a in axes)
+    if len(set(chosen)) != len(chosen) or not chosen:
         raise AxisError(f"{op}: axes {shown(tuple(axes))} came; one or more different are needed")
-    if extents is not None and len(extents) != len(found):
-        raise ArgumentError(f"{op}: s={shown(s)} came for {len(found)} axes: one extent for each")
-    return found, extents
+    if extents is not None and len(extents) != len(chosen):
+        raise ArgumentError(f"{op}: s={shown(s)} came for {len(chosen)} axes: one extent for each")
+    return chosen, extents
 
 
 def _resized(x: Tensor, axes: Sequence[int], extents: Sequence[int], op: str) -> Tensor:
@@ -192,28 +192,28 @@ def _conjugate(x: Tensor) -> Tensor:
 # The transforms.
 def _transform(op: str, x: Any, s: Any, axes: Any, norm: str, inverse: bool) -> Tensor:
     x = _pairs(x, op)
-    found, extents = _axes(op, s, axes, len(x.shape) - 1)
-    x = _resized(x, found, extents or [x.shape[a] for a in found], op)
-    out = apply(fourier.dft, x, axes=found, inverse=inverse)
-    return _scaled(out, norm, math.prod(x.shape[a] for a in found), inverse, op)
+    chosen, extents = _axes(op, s, axes, len(x.shape) - 1)
+    x = _resized(x, chosen, extents or [x.shape[a] for a in chosen], op)
+    out = apply(fourier.dft, x, axes=chosen, inverse=inverse)
+    return _scaled(out, norm, math.prod(x.shape[a] for a in chosen), inverse, op)
 
 
 def _of_real(op: str, x: Any, s: Any, axes: Any, norm: str) -> Tensor:
     x = floating(as_tensor(x, op))
-    found, extents = _axes(op, s, axes, len(x.shape))
-    x = _resized(x, found, extents or [x.shape[a] for a in found], op)
-    out = apply(fourier.real_dft, x, axes=found)
-    return _scaled(out, norm, math.prod(x.shape[a] for a in found), False, op)
+    chosen, extents = _axes(op, s, axes, len(x.shape))
+    x = _resized(x, chosen, extents or [x.shape[a] for a in chosen], op)
+    out = apply(fourier.real_dft, x, axes=chosen)
+    return _scaled(out, norm, math.prod(x.shape[a] for a in chosen), False, op)
 
 
 def _to_real(op: str, x: Any, s: Any, axes: Any, norm: str) -> Tensor:
     x = _pairs(x, op)
-    found, extents = _axes(op, s, axes, len(x.shape) - 1)
-    *others, last = extents or [*(x.shape[a] for a in found[:-1]), 2 * (x.shape[found[-1]] - 1)]
+    chosen, extents = _axes(op, s, axes, len(x.shape) - 1)
+    *others, last = extents or [*(x.shape[a] for a in chosen[:-1]), 2 * (x.shape[chosen[-1]] - 1)]
     if last < 1:
         raise ArgumentError(f"{op}: n={shown(last)} came, and at least 1 is needed")
-    x = _resized(x, found, (*others, last // 2 + 1), op)
-    out = apply(fourier.inverse_real_dft, x, axes=found, n=last)
+    x = _resized(x, chosen, (*others, last // 2 + 1), op)
+    out = apply(fourier.inverse_real_dft, x, axes=chosen, n=last)
     return _scaled(out, norm, math.prod(others) * last, True, op)
 
 
@@ -245,5 +245,5 @@ def _shifted(op: str, x: Any, axes: Any, pairs: bool | None, shift: Any) -> Tens
         )
     if pairs and not could:
         raise ShapeError(f"{op}: pairs=True and shape {x.shape} came; a last axis of 2 is needed")
-    found, _ = _axes(op, None, axes, len(x.shape) - bool(pairs))
-    return shaping.roll(x, tuple(shift(x.shape[a]) for a in found), found)
+    chosen, _ = _axes(op, None, axes, len(x.shape) - bool(pairs))
+    return shaping.roll(x, tuple(shift(x.shape[a]) for a in chosen), chosen)

@@ -1,4 +1,4 @@
-"""Forks while other threads work: the child is free of locks whose holders did not come along.
+"""Forks while other threads work: the child waits for no lock of a thread that it does not have.
 
 Before a fork the locks that are registered here are taken, so that nothing is half done in the
 child; a thread that keeps one for longer than WAIT is not waited for, and the child gets a new lock

@@ -94,12 +94,12 @@ def result_type(*arrays_and_dtypes: Any) -> DType:
             f"result_type: {shown(arrays_and_dtypes)} came, and at least one tensor or dtype is "
             "needed"
         )
-    found = others[0]
+    common = others[0]
     for other in others[1:]:
-        found = dtypes.promote(found, other)
+        common = dtypes.promote(common, other)
     for number in numbers:
-        found = dtypes.promote_scalar(found, number)
-    return found
+        common = dtypes.promote_scalar(common, number)
+    return common
 
 
 def can_cast(from_: Any, to: Any) -> bool:
@@ -139,27 +139,27 @@ class IntegerInfo:
 
 def finfo(type: Any) -> FloatInfo:
     """Return the limits of a floating dtype, or of a tensor's. Raises: DTypeError."""
-    found = _dtype_of(type)
-    if not found.is_floating:
-        raise DTypeError(f"finfo: {found.name} came, and a floating dtype is needed: see iinfo")
-    info = np.finfo(found.numpy)
+    dtype = _dtype_of(type)
+    if not dtype.is_floating:
+        raise DTypeError(f"finfo: {dtype.name} came, and a floating dtype is needed: see iinfo")
+    info = np.finfo(dtype.numpy)
     return FloatInfo(
         int(info.bits),
         float(info.eps),
         float(info.max),
         float(info.min),
         float(info.smallest_normal),
-        found,
+        dtype,
     )
 
 
 def iinfo(type: Any) -> IntegerInfo:
     """Return the limits of an integer dtype, or of a tensor's. Raises: DTypeError."""
-    found = _dtype_of(type)
-    if not found.is_integer:
-        raise DTypeError(f"iinfo: {found.name} came, and an integer dtype is needed: see finfo")
-    info = np.iinfo(found.numpy)
-    return IntegerInfo(int(info.bits), int(info.max), int(info.min), found)
+    dtype = _dtype_of(type)
+    if not dtype.is_integer:
+        raise DTypeError(f"iinfo: {dtype.name} came, and an integer dtype is needed: see finfo")
+    info = np.iinfo(dtype.numpy)
+    return IntegerInfo(int(info.bits), int(info.max), int(info.min), dtype)
 
 
 class NamespaceInfo:
@@ -199,15 +199,15 @@ class NamespaceInfo:
 
     def devices(self) -> list[Device]:
         """Return the devices of this machine, opened; one that cannot be opened is left out."""
-        found = []
+        opened_so_far = []
         for row in devices():
             try:
                 opened = find_device(row.name)
             except WgradError:
                 continue
-            if opened not in found:
-                found.append(opened)
-        return found
+            if opened not in opened_so_far:
+                opened_so_far.append(opened)
+        return opened_so_far
 
 
 def array_namespace_info() -> NamespaceInfo:

@@ -106,12 +106,12 @@ def _install() -> None:
     Should a handler raise meanwhile, those replaced so far are only handed their signals.
     """
     global _found, _callable
-    found = list(map(_signal.getsignal, _SIGNALS))
-    if found != _found:
+    handlers = list(map(_signal.getsignal, _SIGNALS))
+    if handlers != _found:
         numbers = [
-            n for n, x in zip(_SIGNALS, found, strict=True) if callable(x) and x is not _note
+            n for n, x in zip(_SIGNALS, handlers, strict=True) if callable(x) and x is not _note
         ]
-        _found, _callable = found, numbers
+        _found, _callable = handlers, numbers
     for number in _callable:
         # Unpacked, not called: no handler runs before what was there is kept.
         (_handlers[number],) = map(_signal.signal, (number,), (_note,))

@@ -188,11 +188,11 @@ def compose(outer: Layout, shape: Shape, inner: Layout) -> Layout | None:
     dense = contiguous_strides(extents)
 
     def digits(distance: int) -> list[int]:
-        found = []
+        digits_of = []
         for step in dense:
             digit, distance = divmod(distance, step)
-            found.append(digit)
-        return found
+            digits_of.append(digit)
+        return digits_of
 
     start = digits(outer.offset)
     low, high = list(start), list(start)
@@ -226,10 +226,10 @@ def normalize_axes(axis: int | Sequence[int] | None, ndim: int, op: str) -> Shap
     if axis is None:
         return tuple(range(ndim))
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
-    found = tuple(sorted(normalize_axis(a, ndim, op) for a in axes))
-    if len(set(found)) != len(found):
+    normal = tuple(sorted(normalize_axis(a, ndim, op) for a in axes))
+    if len(set(normal)) != len(normal):
         raise AxisError(f"{op}: axes {shown(tuple(axes))} name one axis twice")
-    return found
+    return normal
 
 
 def integers(shape: int | Sequence[int], op: str) -> Shape:
@@ -249,11 +249,11 @@ def normalize_shape(shape: int | Sequence[int], op: str) -> Shape:
 
     Raises: ShapeError, also for what no tensor can have: 2**63 elements, or 65 axes.
     """
-    found = integers(shape, op)
-    for n in found:
+    extents = integers(shape, op)
+    for n in extents:
         if n < 0:
-            raise ShapeError(f"{op}: shape {shown(found)} has a negative extent")
-    return check_size(found, op)
+            raise ShapeError(f"{op}: shape {shown(extents)} has a negative extent")
+    return check_size(extents, op)
 
 
 def check_size(shape: Shape, op: str) -> Shape:

@@ -96,16 +96,16 @@ def matrix_norm(x: Tensor, keepdims: bool = False, ord: Any = "fro") -> Tensor:
         )
     folded, other = (-2, -1) if abs(ord) == 1 else (-1, -2)
     sums = norm(x, folded, keepdims=True, ord=1)
-    found = (functional.max if ord > 0 else functional.min)(
+    norms = (functional.max if ord > 0 else functional.min)(
         sums, axis=other, keepdims=True, ties="split"
     )
-    return found if keepdims else shaping.squeeze(found, (-2, -1))
+    return norms if keepdims else shaping.squeeze(norms, (-2, -1))
 
 
 def _spectral_norm(x: Tensor, keepdims: bool, ord: Any) -> Tensor:
     values = svdvals(x)
     if ord == "nuc" or not values.shape[-1]:
-        found = functional.sum(values, axis=-1)
+        norms = functional.sum(values, axis=-1)
     else:  # equal ones share the gradient, as a norm's has to be one of those beside
-        found = (functional.max if ord == 2 else functional.min)(values, axis=-1, ties="split")
-    return shaping.expand_dims(found, (-2, -1)) if keepdims else found
+        norms = (functional.max if ord == 2 else functional.min)(values, axis=-1, ties="split")
+    return shaping.expand_dims(norms, (-2, -1)) if keepdims else norms

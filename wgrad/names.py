@@ -113,34 +113,34 @@ OTHERS: dict[str, dict[str, str]] = {
     },
     "optim": {"lr_scheduler": "optimizer.lr = rate, before each step"},
 }
-_homes: dict[str, ModuleType] = {}  # where a name of another namespace may be
+_published: dict[str, ModuleType] = {}  # where a name of another namespace may be
 
 
-def publish(home: ModuleType, label: str, *rooms: str) -> None:
+def publish(module: ModuleType, label: str, *modules: str) -> None:
     """Say what is public in a module, show that alone in dir(), and answer to unknown names.
 
     It is `__all__` where the module has one, else what it has imported or made, without modules:
-    of these, `rooms` are public. `label` is what messages call the module.
+    of these, `modules` are public. `label` is what messages call the module.
     """
-    if not hasattr(home, "__all__"):
-        home.__all__ = [  # type: ignore[attr-defined]
+    if not hasattr(module, "__all__"):
+        module.__all__ = [  # type: ignore[attr-defined]
             name
-            for name, x in vars(home).items()
-            if not name.startswith("_") and (name in rooms or not isinstance(x, ModuleType))
+            for name, x in vars(module).items()
+            if not name.startswith("_") and (name in modules or not isinstance(x, ModuleType))
         ]
-    _homes[label] = home
+    _published[label] = module
 
     def unknown(name: str) -> Any:
         said = None if name.startswith("_") else _advice(label, name)
         if said is None:
-            text = f"module {home.__name__!r} has no attribute {name!r}"
-            raise AttributeError(text, name=name, obj=home)
+            text = f"module {module.__name__!r} has no attribute {name!r}"
+            raise AttributeError(text, name=name, obj=module)
         raise UnknownNameError(said)
 
     # Set here, not written down there: with such a function in sight a type checker would take
     # every name for one that exists.
-    home.__getattr__ = unknown  # type: ignore[method-assign]
-    home.__dir__ = lambda: sorted(home.__all__)  # type: ignore[method-assign]
+    module.__getattr__ = unknown  # type: ignore[method-assign]
+    module.__dir__ = lambda: sorted(module.__all__)  # type: ignore[method-assign]
 
 
 def publish_class(cls: type) -> None:
@@ -164,12 +164,12 @@ def _advice(label: str, name: str) -> str | None:
             return f"{whole} is PyTorch's name: write {text}"
     method = label == "Tensor"
     for other in ("wg", *_beside(label)):
-        if other != label and name in getattr(_homes.get(other), "__all__", ()):
+        if other != label and name in getattr(_published.get(other), "__all__", ()):
             return f"{whole} is not here: write {other}.{name}{'(x, ...)' if method else ''}"
     if name.endswith("_") and not name.endswith("__"):  # PyTorch's functions in place
         base = name[:-1]
         for other in ("wg", "nn.functional"):
-            if base in _homes[other].__all__:
+            if base in _published[other].__all__:
                 return f"{whole} is PyTorch's name: write x.assign({other}.{base}(x, ...))"
     return None
 

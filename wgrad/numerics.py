@@ -66,15 +66,15 @@ def measure(
 
 def _measure(contract: Contract, device: Device, fine: int, flushed: bool) -> Measured:
     given = inputs(contract, fine)
-    found = _found(contract, given, device)
+    values = _found(contract, given, device)
     wanted = _wanted(contract, given)
-    errors = _errors(found, wanted, given[: contract.accuracy.terms])
+    errors = _errors(values, wanted, given[: contract.accuracy.terms])
     if flushed:  # 0 is right for what counts as 0 there, as an argument or as a result
         zeros = [_flush(x) for x in given]
         others = _wanted(contract, zeros)
-        errors = np.minimum(errors, _errors(found, others, zeros[: contract.accuracy.terms]))
+        errors = np.minimum(errors, _errors(values, others, zeros[: contract.accuracy.terms]))
         for exact in (wanted, others):
-            errors[(found == 0) & (np.abs(exact) <= LEAST)] = 0
+            errors[(values == 0) & (np.abs(exact) <= LEAST)] = 0
     errors[_outside(contract, given)] = 0
     at = int(np.argmax(errors))
     worst = tuple(float(x[at]) for x in given)
@@ -103,7 +103,7 @@ def _flush(x: np.ndarray) -> np.ndarray:
     return np.where(np.abs(x) < LEAST, np.copysign(np.float32(0), x), x)
 
 
-def _errors(found: np.ndarray, wanted: np.ndarray, terms: Sequence[np.ndarray]) -> np.ndarray:
+def _errors(values: np.ndarray, wanted: np.ndarray, terms: Sequence[np.ndarray]) -> np.ndarray:
     """Return errors in ULP; infinity where one of both is NaN, or only one is infinite."""
     with np.errstate(all="ignore"):
         rounded = wanted.astype(np.float32)
@@ -111,10 +111,10 @@ def _errors(found: np.ndarray, wanted: np.ndarray, terms: Sequence[np.ndarray]) 
         for x in terms:
             scale = np.maximum(scale, np.abs(x))
         scale = np.clip(scale, LEAST, float(np.finfo(np.float32).max))
-        errors = np.ldexp(np.abs(found.astype(np.float64) - wanted), 24 - np.frexp(scale)[1])
-    same = (found == rounded) & ~(np.isfinite(wanted) & np.isfinite(found))
-    errors[same | (np.isnan(found) & np.isnan(wanted))] = 0
-    errors[np.isnan(found) != np.isnan(wanted)] = np.inf
+        errors = np.ldexp(np.abs(values.astype(np.float64) - wanted), 24 - np.frexp(scale)[1])
+    same = (values == rounded) & ~(np.isfinite(wanted) & np.isfinite(values))
+    errors[same | (np.isnan(values) & np.isnan(wanted))] = 0
+    errors[np.isnan(values) != np.isnan(wanted)] = np.inf
     return np.where(np.isnan(errors), np.inf, errors)
 
 

@@ -183,19 +183,19 @@ def _draw(
     then: Callable[[Array], Array] | None = None,
 ) -> Array:
     extents = normalize_shape(shape, where)
-    found = find_device(device)
+    target = find_device(device)
     apart = _examples(where)
     extents = (*(level.size for level in apart), *extents)
     key, counter = stream(generator, where).take(Layout.dense(extents).size)
     try:
-        drawn = found.random(kind, key, counter, extents)
+        drawn = target.random(kind, key, counter, extents)
         if then is not None:
             drawn = then(drawn)
         return _of_examples(drawn, apart)
     except MemoryError as error:  # NumPy's own; a GPU's comes in our words
         if isinstance(error, OutOfMemoryError):
             raise
-        raise OutOfMemoryError(f"{where}: device {found.name} has no room: {error}") from error
+        raise OutOfMemoryError(f"{where}: device {target.name} has no room: {error}") from error
 
 
 def _shape_of(shape: tuple[Any, ...]) -> Any:
@@ -226,29 +226,29 @@ def _floats(
     chosen = as_dtype(float if dtype is None else dtype)
     if not chosen.is_floating:
         raise DTypeError(f"{where}: {chosen.name} came and a floating dtype is needed; see randint")
-    found = find_device(device)
-    found.check_dtype(chosen, where)
+    target = find_device(device)
+    target.check_dtype(chosen, where)
     if wide and chosen is dtypes.float16:
-        return wrap(_draw(kind, shape, found, generator, where))
+        return wrap(_draw(kind, shape, target, generator, where))
 
     def cut(x: Array) -> Array:
-        return found.map(_CUT, (x,), (x.dtype,), x.shape, chosen)
+        return target.map(_CUT, (x,), (x.dtype,), x.shape, chosen)
 
     half = kind == "uniform" and chosen is dtypes.float16
-    drawn = _draw(kind, shape, found, generator, where, cut if half else None)
+    drawn = _draw(kind, shape, target, generator, where, cut if half else None)
     out = wrap(drawn)
     return out if drawn.dtype is chosen else out.astype(chosen)
 
 
 def _finite(where: str, **values: Any) -> tuple[float, ...]:
     """Return numbers as floats. Raises: ArgumentError for other things, infinity and NaN."""
-    found = []
+    finite = []
     for name, value in values.items():
         number = as_number(value, where, name)
-        found.append(float(dtypes.cast_scalar(number, dtypes.float64, where)))
-        if not math.isfinite(found[-1]):
+        finite.append(float(dtypes.cast_scalar(number, dtypes.float64, where)))
+        if not math.isfinite(finite[-1]):
             raise ArgumentError(f"{where}: {name} is {number}, and a finite number is needed")
-    return tuple(found)
+    return tuple(finite)
 
 
 def rand(

@@ -33,10 +33,10 @@ class Recent(dict[K, Any]):
         return len(self) + len(self._older)
 
     def __missing__(self, key: K) -> Any:
-        found = self._older.pop(key, None)
-        if found is not None:
-            self[key] = found
-        return found
+        value = self._older.pop(key, None)
+        if value is not None:
+            self[key] = value
+        return value
 
     def keep(self, key: K, value: Any) -> list[tuple[K, Any]]:
         """Add an entry, and return those that had to go for it."""
@@ -71,10 +71,10 @@ class Shared(Generic[K, V]):
 
     def find(self, key: K, make: Callable[[], V]) -> V:
         """Return the value of a key, made where it is not there."""
-        found = self._recent[key]
-        if found is None:
-            found = self._used.get(key)
-            if found is None:
-                found = self._used[key] = make()
-            self._recent.keep(key, found)
-        return found
+        value = self._recent[key]
+        if value is None:
+            value = self._used.get(key)
+            if value is None:
+                value = self._used[key] = make()
+            self._recent.keep(key, value)
+        return value

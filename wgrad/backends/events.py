@@ -157,10 +157,10 @@ def launched(device: str, kernel: str, groups: int, nbytes: int) -> None:
 
 def _arrays(args: Sequence[Any]) -> list[Any]:
     """Return the operands of a device's method: those that come in a sequence, too."""
-    found: list[Any] = []
+    parts: list[Any] = []
     for x in args:
-        found += x if isinstance(x, (tuple, list)) and any(isinstance(a, Array) for a in x) else [x]
-    return found
+        parts += x if isinstance(x, (tuple, list)) and any(isinstance(a, Array) for a in x) else [x]
+    return parts
 
 
 def hears() -> bool:
@@ -195,7 +195,7 @@ def observed(
 
 
 def during(function: Callable, what: Doing, /, *args: Any, **kwargs: Any) -> Any:
-    """Return what a function returns, whose kernels are those of `what`."""
+    """Call a function whose kernels belong to `what`, and return its result."""
     token = doing.set(what)
     try:
         return function(*args, **kwargs)

@@ -32,15 +32,15 @@ class Allowed:
         """What `outlier` takes."""
         return self.least, self.greatest, self.besides
 
-    def holds(self, found: tuple[int, int] | None) -> bool:
+    def holds(self, ends: tuple[int, int] | None) -> bool:
         """Whether all that lies in an interval is allowed."""
-        return found is not None and self.least <= found[0] and found[1] <= self.greatest
+        return ends is not None and self.least <= ends[0] and ends[1] <= self.greatest
 
-    def excludes(self, found: tuple[int, int] | None) -> bool:
+    def excludes(self, ends: tuple[int, int] | None) -> bool:
         """Whether nothing that lies in an interval is allowed."""
-        if found is None or (self.besides is not None and found[0] <= self.besides <= found[1]):
+        if ends is None or (self.besides is not None and ends[0] <= self.besides <= ends[1]):
             return False
-        return found[1] < self.least or self.greatest < found[0]
+        return ends[1] < self.least or self.greatest < ends[0]
 
 
 class Check(NamedTuple):

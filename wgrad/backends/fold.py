@@ -1,6 +1,6 @@
 """Folds: how many values become one, two at a time. What reductions and scans are made of.
 
-A fold is a value, as a body is: whatever computes one asks it, and knows none by its name.
+A fold is data, as the body of an elementwise kernel is: what computes folds names none of them.
 """
 
 from __future__ import annotations

@@ -54,8 +54,8 @@ def scanned(fold: Fold, x: np.ndarray, axis: int, back: bool) -> np.ndarray:
     line = np.flip(x, axis) if back else x
     with np.errstate(all="ignore"):
         adding = fold.accumulator(x.dtype, x.shape[axis])
-        found = fold.numpy.accumulate(line, axis=axis, dtype=adding)
-    return np.flip(found, axis) if back else found
+        totals = fold.numpy.accumulate(line, axis=axis, dtype=adding)
+    return np.flip(totals, axis) if back else totals
 
 
 def as_numpy(x: Array) -> np.ndarray:
@@ -75,8 +75,8 @@ def positions(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
     if not descending:
         return np.argsort(x, axis, kind="stable")
     # Sorting the reverse and reversing that keeps ties in order of position.
-    found = np.argsort(np.flip(x, axis), axis, kind="stable")
-    return x.shape[axis] - 1 - np.flip(found, axis)
+    order = np.argsort(np.flip(x, axis), axis, kind="stable")
+    return x.shape[axis] - 1 - np.flip(order, axis)
 
 
 def add_at(out: np.ndarray, places: tuple[np.ndarray, ...], values: np.ndarray) -> None:
@@ -233,8 +233,8 @@ class NumpyDevice(Device):
         return self._wrap(positions(as_numpy(x), axis, descending), dtypes.int32)
 
     def searchsorted(self, x: Array, values: Array, right: bool) -> Array:
-        found = np.searchsorted(as_numpy(x), as_numpy(values), "right" if right else "left")
-        return self._wrap(np.asarray(found), dtypes.int32)
+        counts = np.searchsorted(as_numpy(x), as_numpy(values), "right" if right else "left")
+        return self._wrap(np.asarray(counts), dtypes.int32)
 
     def random(self, kind: str, key: tuple[int, int], counter: int, shape: Shape) -> Array:
         words = threefry.bits(key, counter, Layout.dense(shape).size)

@@ -1,4 +1,4 @@
-"""What stands between devices and a tracer: its contract, who captures, numbers that live on."""
+"""What devices need of a tracer: its contract, which one traces now, numbers read anew each run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers that stand for others while a function is traced: its float arguments, and settings."""
+"""Stand-ins for Python floats while a function is traced: its float arguments, and settings."""
 
 from __future__ import annotations
 
@@ -195,8 +195,8 @@ def _arithmetic(symbol: str, reflected: bool) -> Callable[[Varying, Any], Any]:
             return _values(symbol, self, other, reflected)
         made = symbol, *sides
         if symbol in PARTIAL:
-            found = self._numbers.read(made)
-            if type(found) is not float:
+            now = self._numbers.read(made)
+            if type(now) is not float:
                 return _values(symbol, self, other, reflected)  # a complex number
             self._numbers.may_fail(made)
         return Varying(self._numbers, made, size)

@@ -1,4 +1,4 @@
-"""What every public function is asked first, and what becomes of an error that nobody foresaw."""
+"""Checks that public functions share: of arguments, and of errors that no check foresaw."""
 
 from .door import guarded as guarded
 from .door import hang as hang

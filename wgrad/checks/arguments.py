@@ -85,9 +85,9 @@ def size(value: Any, where: str) -> int:
 
 def _integer(value: Any, least: int, came: str) -> int:
     try:
-        found = -1 if isinstance(value, bool) else operator.index(value)
+        integer = -1 if isinstance(value, bool) else operator.index(value)
     except TypeError:
-        found = -1
-    if found < least:
+        integer = -1
+    if integer < least:
         raise ArgumentError(f"{came}, and an integer of at least {least} is needed")
-    return found
+    return integer

@@ -94,28 +94,28 @@ def _checked(
             kwargs[name] = checks[name](kwargs[name], _name(called, args), name)
     for i, name in places:
         if i < len(args):
-            found = checks[name](args[i], _name(called, args), name)
-            args = (*args[:i], found, *args[i + 1 :])
+            value = checks[name](args[i], _name(called, args), name)
+            args = (*args[:i], value, *args[i + 1 :])
     return args
 
 
-def hang(*homes: ModuleType) -> None:
+def hang(*modules: ModuleType) -> None:
     """Put a door around every public function of these modules, and every method of their classes.
 
     Public is what `__all__` names. Only what is wgrad's own; an op has its door built in. A class's
     methods are those it has from our classes, with the special ones that take any arguments.
     """
-    for home in homes:
-        for name in home.__all__:
-            value = getattr(home, name)
+    for module in modules:
+        for name in module.__all__:
+            value = getattr(module, name)
             if not str(getattr(value, "__module__", "")).startswith("wgrad"):
                 continue
             if isinstance(value, FunctionType):
                 if value not in _doors:
-                    door = guarded(value, name, home.__name__)
+                    door = guarded(value, name, module.__name__)
                     door.__name__ = door.__qualname__ = name
                     _doors[value] = _doors[door] = door
-                setattr(home, name, _doors[value])
+                setattr(module, name, _doors[value])
             elif inspect.isclass(value) and not issubclass(value, BaseException):
                 hang_on_class(value)
 
@@ -135,8 +135,8 @@ def hang_on_class(cls: type, *special: str) -> None:
     `special` names further methods. The core stays as it is: whatever makes a tensor calls it.
     """
     for base in cls.__mro__:
-        home = base.__module__
-        if base in _doors or not home.startswith("wgrad") or home.startswith("wgrad.core."):
+        module = base.__module__
+        if base in _doors or not module.startswith("wgrad") or module.startswith("wgrad.core."):
             continue
         _doors[base] = base
         if issubclass(base, tuple):

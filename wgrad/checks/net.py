@@ -1,4 +1,4 @@
-"""The net: exceptions that are not ours become ours, if it was our code that they came out of.
+"""The net: foreign exceptions that leave our code become errors of wgrad.
 
 A check that knows its argument says more, and comes first. What slips through all of them ends
 here: the exception is chained, so that its traceback shows the place, and the sentence says which
@@ -78,11 +78,11 @@ def translated(
 
 def _frames(traceback: TracebackType | None) -> list[FrameType]:
     """Return the frames that an exception passed through, the door's first."""
-    found = []
+    frames = []
     while traceback is not None:
-        found.append(traceback.tb_frame)
+        frames.append(traceback.tb_frame)
         traceback = traceback.tb_next
-    return found
+    return frames
 
 
 def _is_ours(frames: list[FrameType]) -> bool:

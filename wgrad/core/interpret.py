@@ -96,7 +96,7 @@ current: ContextVar[Context] = ContextVar("wgrad_context", default=ON)
 
 
 def within(context: Context, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """Return what a function returns that is called in another context.
+    """Call a function in another context, and return its result.
 
     It is no `with` block, whose end a signal's handler that raises can prevent.
     """
@@ -116,17 +116,17 @@ def interpreters() -> tuple[Interpreter, ...]:
 def interpreted(
     by: Interpreter, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
 ) -> R:
-    """Return what a function returns, of whose calls `by` is asked before all others."""
+    """Call a function with `by` asked before all other interpreters, and return its result."""
     return within(current.get().inside(by), function, *args, **kwargs)
 
 
 def ask(now: Context, op: Op, inputs: tuple[Input, ...], params: dict[str, Any]) -> Tensor:
     """Return what the innermost interpreter answers. Raises: InterpreterError for no tensor."""
     top = now.interpreters[-1]
-    found: Any = within(now.below(), top.call, op, inputs, params)
-    if not isinstance(found, Tensor):
+    answer: Any = within(now.below(), top.call, op, inputs, params)
+    if not isinstance(answer, Tensor):
         raise InterpreterError(
-            f"{op.name}: the interpreter {type(top).__name__} answered {shown(found)}, and a "
+            f"{op.name}: the interpreter {type(top).__name__} answered {shown(answer)}, and a "
             "tensor is needed"
         )
-    return found
+    return answer

@@ -1,4 +1,4 @@
-"""The contract of whoever traces a function: what operations, the tape and optimizers tell it."""
+"""The contract of a tracer: what operations, the tape and optimizers tell it."""
 
 from __future__ import annotations
 

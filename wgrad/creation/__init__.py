@@ -1,4 +1,4 @@
-"""Tensors from host data, from other libraries and from nothing, gathered from the rooms."""
+"""Functions that make tensors: of host data, of other libraries' memory, and of given values."""
 
 from .filled import (
     empty,

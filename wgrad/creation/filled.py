@@ -1,4 +1,4 @@
-"""Tensors of one value: full, zeros, ones, empty, and their namesakes like another tensor."""
+"""Tensors of one value: full, zeros, ones and empty, and those of another tensor's shape."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def full(
 
     A bool makes bool, an int int32 and a float float32, unless `dtype` is given.
     """
-    found = find_device(device)
+    target = find_device(device)
     value = as_number(fill_value, "full")
     if dtype is None:
         chosen = (dtypes.bool_, dtypes.int32, dtypes.float32)[dtypes.scalar_rank(value)]
     else:
         chosen = as_dtype(dtype)
-    found.check_dtype(chosen, "full")
+    target.check_dtype(chosen, "full")
     check_requires_grad(chosen, requires_grad)
     extents = normalize_shape(shape, "full")
     number = dtypes.cast_scalar(value, chosen, "full")
-    made = found.full(extents, number, chosen)
+    made = target.full(extents, number, chosen)
     if chosen.is_integer:
         made.storage.bounds = int(number), int(number)
     return wrap(made, Node(requires_grad=True) if requires_grad else None)

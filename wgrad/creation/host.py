@@ -158,7 +158,7 @@ def check_requires_grad(dtype: DType, requires_grad: bool) -> None:
 def parameter(data: Any, dtype: Any = None, device: DeviceLike = None) -> Tensor:
     """Return a leaf that requires gradients, also inside `no_grad`; integers become float32."""
     if dtype is None:
-        found = data.dtype if isinstance(data, Tensor) else None
-        if found is None or not found.is_floating:
+        given = data.dtype if isinstance(data, Tensor) else None
+        if given is None or not given.is_floating:
             dtype = dtypes.float32
     return tensor(data, dtype, device, requires_grad=True)

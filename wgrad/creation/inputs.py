@@ -1,4 +1,4 @@
-"""What public functions are given, as tensors and numbers."""
+"""Makes tensors and numbers of what public functions are given, or says what is wrong with it."""
 
 from __future__ import annotations
 

@@ -58,9 +58,9 @@ def asarray(
     data = _host_view(obj, "asarray") if foreign else obj
     why = "numbers and lists have no memory that could be shared"
     if foreign:
-        found = host_array(data, "asarray")
-        chosen = dtypes.infer(found) if dtype is None else as_dtype(dtype)
-        lent, why = _lent(found, chosen, target)
+        host = host_array(data, "asarray")
+        chosen = dtypes.infer(host) if dtype is None else as_dtype(dtype)
+        lent, why = _lent(host, chosen, target)
         if lent is not None and not copy:
             return lent
     if copy is False:

@@ -54,10 +54,10 @@ def arange(
 
 
 def _finite(value: Any, where: str) -> float:
-    found = float(dtypes.cast_scalar(value, dtypes.float64, where))
-    if not math.isfinite(found):
+    number = float(dtypes.cast_scalar(value, dtypes.float64, where))
+    if not math.isfinite(number):
         raise ArgumentError(f"{where}: {value} came, and finite numbers are needed")
-    return found
+    return number
 
 
 def _check_count(count: int, where: str) -> None:

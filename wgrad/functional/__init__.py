@@ -1,4 +1,4 @@
-"""Compositions of ops, in rooms: what has no kernel and no gradient rule of its own."""
+"""Functions made of ops, a module for each topic: they have no kernels and no gradient rules."""
 
 from .arithmetic import clip, conj, imag, pow, real
 from .classification import cross_entropy

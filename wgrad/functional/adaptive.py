@@ -86,8 +86,8 @@ def _averaged(name: str, d: int, input: Any, output_size: Any) -> Tensor:
 def _largest(name: str, d: int, input: Any, output_size: Any, places: Any) -> Any:
     located = checked_flag(places, name, "return_indices")
     x, counts, single = _framed(name, d, lambda: _ordered(input, name), output_size)
-    found = [y if not single else reshape(y, y.shape[1:]) for y in _maxima(x, counts, located)]
-    return tuple(found) if located else found[0]
+    results = [y if not single else reshape(y, y.shape[1:]) for y in _maxima(x, counts, located)]
+    return tuple(results) if located else results[0]
 
 
 def _ordered(input: Any, name: str) -> Any:
@@ -119,7 +119,7 @@ def _maxima(x: Any, counts: Shape, located: bool) -> list[Any]:
 
     One axis after the other, the last one first, so that the first row of equals wins.
     """
-    image, found = x.shape[2:], None
+    image, best = x.shape[2:], None
     for axis in reversed(range(2, 2 + len(counts))):
         firsts, sizes = _ends(x.shape[axis], counts[axis - 2])
         # Windows shorter than the longest show their last element again.
@@ -130,9 +130,9 @@ def _maxima(x: Any, counts: Shape, located: bool) -> list[Any]:
             shape = (*places.shape, *(1 for _ in range(axis - 1, len(image))))
             steps = (places * prod(image[axis - 1 :])).astype(np.int32).reshape(shape)
             line = wrap(x.device.upload(steps, dtypes.int32))
-            line = line if found is None else line + _shown(found, places, axis)
-            found = least_position(seen, x, (axis + 1,), line, prod(image))
-    return [x, found] if located else [x]
+            line = line if best is None else line + _shown(best, places, axis)
+            best = least_position(seen, x, (axis + 1,), line, prod(image))
+    return [x, best] if located else [x]
 
 
 def _shown(x: Any, places: np.ndarray, axis: int) -> Any:

@@ -159,8 +159,8 @@ def multi_margin_loss(
     def loss(scores: Tensor, factors: Tensor | None) -> Tensor:
         short = relu(edge - labels.pick(scores) + scores)
         short = where(equal(labels.column, classes), 0.0, short if order == 1 else short * short)
-        found = sum_(short, axis=at, keepdims=True) / scores.shape[at]
-        return reshape(labels.times_weight(found, factors), target.shape)
+        smooth = sum_(short, axis=at, keepdims=True) / scores.shape[at]
+        return reshape(labels.times_weight(smooth, factors), target.shape)
 
     return reduced(loss, reduction, scores, factors)
 

@@ -237,26 +237,26 @@ def _conv_transpose(
 def _operands(name: str, d: int, input: Any, weight: Any, bias: Any) -> tuple[Any, Any, Any, bool]:
     """Return input with a batch axis, weight and bias of one dtype, and whether it had none."""
     given = (input, weight) if bias is None else (input, weight, bias)
-    found = as_tensors(name, *given)
-    kinds = {x.dtype.is_floating for x in found}
-    common = found[0].dtype
-    for x in found:
+    tensors = as_tensors(name, *given)
+    kinds = {x.dtype.is_floating for x in tensors}
+    common = tensors[0].dtype
+    for x in tensors:
         common = dtypes.promote(common, x.dtype)
-    if len(kinds) > 1 or any(x.dtype is dtypes.bool_ for x in found):
-        names = ", ".join(x.dtype.name for x in found)
+    if len(kinds) > 1 or any(x.dtype is dtypes.bool_ for x in tensors):
+        names = ", ".join(x.dtype.name for x in tensors)
         raise DTypeError(
             f"{name}: tensors of {names} came, and all floats or all integers are needed: convert "
             "with .astype()"
         )
-    x, weight = found[:2]
+    x, weight = tensors[:2]
     x, single = with_batch(name, x, d)
     if len(weight.shape) != d + 2 or 0 in weight.shape:
         raise ShapeError(
             f"{name}: a weight of shape {weight.shape} came, and {d + 2} axes that are not empty "
             "are needed"
         )
-    check_devices(name, found)
-    x, weight, *rest = (with_dtype(v, common) for v in (x, weight, *found[2:]))
+    check_devices(name, tensors)
+    x, weight, *rest = (with_dtype(v, common) for v in (x, weight, *tensors[2:]))
     return x, weight, rest[0] if rest else None, single
 
 
@@ -285,8 +285,8 @@ def _finished(out: Any, bias: Any, single: bool) -> Tensor:
 
 
 def _groups(value: Any, name: str) -> int:
-    (found,) = numbers(value, 1, name, "groups", 1)
-    return found
+    (count,) = numbers(value, 1, name, "groups", 1)
+    return count
 
 
 def _named_padding(
@@ -311,17 +311,17 @@ def numbers(value: Any, d: int, name: str, what: str, least: int) -> Shape:
     """
     items = value if isinstance(value, (tuple, list)) else (value,)
     try:
-        found = tuple(-1 if isinstance(n, (bool, Value)) else operator.index(n) for n in items)
+        integers = tuple(-1 if isinstance(n, (bool, Value)) else operator.index(n) for n in items)
     except TypeError:
-        found = ()
-    if len(found) == 1:
-        found *= d
-    if len(found) != d or any(not least <= n < 2**31 for n in found):
+        integers = ()
+    if len(integers) == 1:
+        integers *= d
+    if len(integers) != d or any(not least <= n < 2**31 for n in integers):
         each = "an integer" if d == 1 else f"an integer, or {d} of them"
         raise ArgumentError(
             f"{name}: {what}={shown(value)} came; {each}, of at least {least}, is needed"
         )
-    return found
+    return integers
 
 
 def window_counts(
@@ -334,7 +334,7 @@ def window_counts(
     after: Shape,
 ) -> Shape:
     """Return how many windows fit along every axis. Raises: ShapeError where none does."""
-    found = []
+    counts = []
     for n, k, s, g, b, a in zip(image, kernel, steps, gaps, before, after, strict=True):
         room = n + b + a - g * (k - 1) - 1
         if room < 0 or n == 0:
@@ -342,5 +342,5 @@ def window_counts(
                 f"{name}: a kernel of {kernel} with dilation {gaps} is larger than an image of "
                 f"{image} with padding {before}"
             )
-        found.append(room // s + 1)
-    return tuple(found)
+        counts.append(room // s + 1)
+    return tuple(counts)

@@ -41,9 +41,9 @@ def eigh(x: Tensor) -> EighResult:
     Shapes: (..., n, n) -> (..., n) and (..., n, n). Raises: LinAlgError, ShapeError.
     """
     x = matrices(x, "eigh", square=True)
-    found = apply(decompositions.eigh, x)
-    _, vectors = decompositions.eigh_parts(found, x.shape)
-    return EighResult(apply(decompositions.eigenvalues, x, found), vectors)
+    packed = apply(decompositions.eigh, x)
+    _, vectors = decompositions.eigh_parts(packed, x.shape)
+    return EighResult(apply(decompositions.eigenvalues, x, packed), vectors)
 
 
 def eigvalsh(x: Tensor) -> Tensor:
@@ -66,8 +66,8 @@ def qr(x: Tensor, *, mode: str = "reduced") -> QRResult:
     mode = checked_choice(mode, ("reduced", "complete"), "qr", "mode")
     m, n = x.shape[-2:]
     square, complete = x if m >= n else x[..., :m], mode == "complete" and m > n
-    found = apply(decompositions.qr, square, complete=complete)
-    q, r = decompositions.qr_parts(found, square.shape, complete)
+    packed = apply(decompositions.qr, square, complete=complete)
+    q, r = decompositions.qr_parts(packed, square.shape, complete)
     if n > m:  # the first m columns say what Q is
         r = concat([r, matrix_transpose(q) @ x[..., m:]], -1)
     return QRResult(q, r)
@@ -85,7 +85,7 @@ def svd(x: Tensor, *, full_matrices: bool = True) -> SVDResult:
     x = matrices(x, "svd")
     wide = x.shape[-1] > x.shape[-2]
     tall = matrix_transpose(x) if wide else x
-    found = apply(decompositions.svd, tall, full=full_matrices)
-    u, _, vh = decompositions.svd_parts(found, tall.shape, full_matrices)
-    s = apply(decompositions.singular_values, tall, found, full=full_matrices)
+    packed = apply(decompositions.svd, tall, full=full_matrices)
+    u, _, vh = decompositions.svd_parts(packed, tall.shape, full_matrices)
+    s = apply(decompositions.singular_values, tall, packed, full=full_matrices)
     return SVDResult(matrix_transpose(vh), s, matrix_transpose(u)) if wide else SVDResult(u, s, vh)

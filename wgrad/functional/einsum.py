@@ -113,11 +113,11 @@ def _term(text: str, ndim: int, subscripts: str, whose: str) -> Labels:
 
 def _extents(terms: Sequence[Labels], shapes: Sequence[Shape], subscripts: str) -> dict[Label, int]:
     """Return the extent of every label; 1 broadcasts between operands. Raises: ShapeError."""
-    found: dict[Label, tuple[int, int]] = {}  # the extent, and the operand that has it
+    owners: dict[Label, tuple[int, int]] = {}  # the extent, and the operand that has it
     for i, (term, shape) in enumerate(zip(terms, shapes, strict=True)):
         here: dict[Label, int] = {}
         for c, n in zip(term, shape, strict=True):
-            extent, owner = found.get(c, (1, i))
+            extent, owner = owners.get(c, (1, i))
             first = here.setdefault(c, n)
             if n != first or (n != extent and 1 not in (n, extent)):
                 other, j = (first, i) if n != first else (extent, owner)
@@ -127,8 +127,8 @@ def _extents(terms: Sequence[Labels], shapes: Sequence[Shape], subscripts: str) 
                     f"{shapes[j]} and {n} in operand {i} {shape}"
                 )
             if extent == 1:
-                found[c] = n, i
-    return {c: n for c, (n, _) in found.items()}
+                owners[c] = n, i
+    return {c: n for c, (n, _) in owners.items()}
 
 
 def _single(x: Tensor, term: Labels, extents: dict[Label, int]) -> Labelled:

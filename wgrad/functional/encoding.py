@@ -30,13 +30,13 @@ def one_hot(labels: Any, classes: int, dtype: Any = float, device: Any = None) -
         )
     target = dtypes.as_dtype(float if dtype is None else dtype)
     if isinstance(labels, Value):
-        found: Any = labels
+        index: Any = labels
     else:
-        found = host_indices(labels, find_device(device), "one_hot", "labels")
-    found.device.check_dtype(target, "one_hot")
-    found = indexing.checked_indices(found, count, "one_hot", "label")
-    places = arange(count, dtype=found.dtype, device=found.device)
-    return with_dtype(equal(reshape(found, (*found.shape, 1)), places), target)
+        index = host_indices(labels, find_device(device), "one_hot", "labels")
+    index.device.check_dtype(target, "one_hot")
+    index = indexing.checked_indices(index, count, "one_hot", "label")
+    places = arange(count, dtype=index.dtype, device=index.device)
+    return with_dtype(equal(reshape(index, (*index.shape, 1)), places), target)
 
 
 def embedding(input: Any, weight: Tensor, padding_idx: int | None = None) -> Tensor:
@@ -60,11 +60,11 @@ def embedding(input: Any, weight: Tensor, padding_idx: int | None = None) -> Ten
 def row(padding_idx: Any, rows: int, where: str) -> int:
     """Return the row that `padding_idx` means. Raises: ArgumentError, IndexRangeError."""
     try:
-        found = operator.index(padding_idx)
+        chosen = operator.index(padding_idx)
     except TypeError:
         raise ArgumentError(
             f"{where}: padding_idx={shown(padding_idx)} came, and an integer is needed"
         ) from None
-    if not -rows <= found < rows:
-        raise IndexRangeError(f"{where}: padding_idx {shown(found)} is none of {rows} rows")
-    return found % rows
+    if not -rows <= chosen < rows:
+        raise IndexRangeError(f"{where}: padding_idx {shown(chosen)} is none of {rows} rows")
+    return chosen % rows

@@ -101,13 +101,13 @@ def check_options(
 
 def _factors(factor: Any, d: int, name: str) -> list[float]:
     items = factor if isinstance(factor, (tuple, list)) else (factor,) * d
-    found = [as_float(f, name, "scale_factor") for f in items]
-    if len(found) != d or not all(math.isfinite(f) and f > 0 for f in found):
+    factors = [as_float(f, name, "scale_factor") for f in items]
+    if len(factors) != d or not all(math.isfinite(f) and f > 0 for f in factors):
         raise ArgumentError(
             f"{name}: scale_factor={shown(factor)} came; a positive number, or {d} of them, is "
             "needed"
         )
-    return found
+    return factors
 
 
 def _target(

@@ -187,8 +187,8 @@ def gaussian_nll_loss(
         # As if eps had been given where var is smaller: its slope passes, to lift var again.
         var = where(greater(var, small), var, (var - var.detach()) + small)
         error = input - target
-        found = 0.5 * (log(var) + error * (error / var))
-        return found + 0.5 * math.log(2 * math.pi) if whole else found
+        error_term = 0.5 * (log(var) + error * (error / var))
+        return error_term + 0.5 * math.log(2 * math.pi) if whole else error_term
 
     return reduced(loss, reduction, input, target, var)
 
@@ -233,8 +233,8 @@ def binary_cross_entropy_with_logits(
     yes = _factor(pos_weight, input, name, "pos_weight")
 
     def loss(x: Tensor, y: Tensor, factor: Tensor | None, yes: Tensor | None) -> Tensor:
-        found = _times(weighted(y, logsigmoid(x)), yes) + weighted(1 - y, logsigmoid(-x))
-        return _times(-found, factor)
+        likelihood = _times(weighted(y, logsigmoid(x)), yes) + weighted(1 - y, logsigmoid(-x))
+        return _times(-likelihood, factor)
 
     return reduced(loss, reduction, input, target, factor, yes)
 
@@ -275,13 +275,13 @@ def kl_div(
 
     def loss(input: Tensor, target: Tensor) -> Tensor:
         if logarithms:
-            found = weighted(exp(target), target - input)
+            terms = weighted(exp(target), target - input)
         else:
             tiny = float(np.finfo(target.dtype.numpy).tiny)  # below, slopes of logarithms overflow
             least = where(less(abs_(target), tiny), tiny, target)
             logarithm = log(where(equal(target, 0), 1.0, least))
-            found = weighted(target, logarithm) - weighted(target, input)
-        return sum_(found) / samples if reduction == "batchmean" else found
+            terms = weighted(target, logarithm) - weighted(target, input)
+        return sum_(terms) / samples if reduction == "batchmean" else terms
 
     return reduced(loss, "none" if reduction == "batchmean" else reduction, input, target)
 

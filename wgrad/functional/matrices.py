@@ -1,4 +1,4 @@
-"""What functions of matrices are given: stacks of them, in a floating dtype."""
+"""Checks of the arguments of matrix functions: stacks of matrices in a floating dtype."""
 
 from __future__ import annotations
 

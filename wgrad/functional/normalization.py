@@ -167,9 +167,9 @@ def _by_channel(
     def follow(middle: Tensor, spread: Tensor) -> None:
         others = tuple(i for i in range(len(x.shape)) if i != 1)
         batch = middle, spread * (count / max(count - 1, 1))
-        for state, found in zip(running, batch, strict=True):
+        for state, statistic in zip(running, batch, strict=True):
             if state is not None:
-                fresh = mean(found, others)
+                fresh = mean(statistic, others)
                 state.assign(widened(state) * (1 - momentum) + fresh * momentum)
 
     some = 0 not in x.shape  # of no samples there are no statistics
@@ -243,20 +243,20 @@ def _floats(input: Any, name: str) -> Tensor:
 
 
 def _epsilon(eps: Any, name: str) -> float:
-    found = as_float(eps, name, "eps")
-    if not found >= 0:
-        raise ArgumentError(f"{name}: eps={found} came, and at least 0 is needed")
-    return found
+    number = as_float(eps, name, "eps")
+    if not number >= 0:
+        raise ArgumentError(f"{name}: eps={number} came, and at least 0 is needed")
+    return number
 
 
 def check_momentum(momentum: Any, name: str) -> Any:
     """Return a momentum as a number, or as the 0-d tensor that it is. Raises: ArgumentError."""
     if isinstance(momentum, Value) and not momentum.shape:
         return momentum
-    found = as_float(momentum, name, "momentum")
-    if not isfinite(found):
-        raise ArgumentError(f"{name}: momentum={found} came, and a finite number is needed")
-    return found
+    number = as_float(momentum, name, "momentum")
+    if not isfinite(number):
+        raise ArgumentError(f"{name}: momentum={number} came, and a finite number is needed")
+    return number
 
 
 def _check_state(state: Any, what: str, channels: int, written: bool) -> None:
@@ -301,16 +301,16 @@ def _channels(input: Any, name: str, least: int = 2) -> Tensor:
 
 def _affine(x: Tensor, shape: Shape, view: Shape, name: str, **given: Any) -> list[Any]:
     """Return weight and bias, each None or of `shape`, in the shape `view`."""
-    found: list[Any] = []
+    parameters: list[Any] = []
     for kind, value in given.items():
         if value is not None:
             value = as_tensor(value, name, x)
             if value.shape != shape:
                 raise ShapeError(f"{name}: {kind} {value.shape} came; shape {shape} is needed")
             value = reshape(value, view)
-        found.append(value)
-    check_devices(name, (x, *found))
-    return found
+        parameters.append(value)
+    check_devices(name, (x, *parameters))
+    return parameters
 
 
 def _channel_affine(x: Tensor, name: str, weight: Any, bias: Any) -> list[Any]:

@@ -63,14 +63,14 @@ def checked_pads(padding: Any, d: int, name: str) -> Shape:
 
     Raises: ArgumentError.
     """
-    found = _integers(padding if isinstance(padding, (tuple, list)) else (padding,))
-    if found is not None and len(found) == 1:
-        found *= 2 * d
-    if found is None or len(found) != 2 * d:
+    pads = _integers(padding if isinstance(padding, (tuple, list)) else (padding,))
+    if pads is not None and len(pads) == 1:
+        pads *= 2 * d
+    if pads is None or len(pads) != 2 * d:
         raise ArgumentError(
             f"{name}: padding={shown(padding)} came; an integer, or {2 * d} of them, is needed"
         )
-    return found
+    return pads
 
 
 def _integers(items: Any) -> Shape | None:
@@ -83,15 +83,15 @@ def _integers(items: Any) -> Shape | None:
 
 def _pairs(widths: Any, shape: Shape) -> list[tuple[int, int]]:
     """Return (before, after) for every axis of `shape`. Raises: ShapeError, ArgumentError."""
-    found = _integers(widths) if isinstance(widths, (tuple, list)) else None
-    if found is None:
+    flat = _integers(widths) if isinstance(widths, (tuple, list)) else None
+    if flat is None:
         raise ArgumentError(f"pad: pad={shown(widths)} came; a sequence of integers is needed")
-    if len(found) % 2 or len(found) > 2 * len(shape):
+    if len(flat) % 2 or len(flat) > 2 * len(shape):
         raise ShapeError(
             f"pad: pad={shown(widths)} came for shape {shape}; (before, after) pairs for at most "
             f"{len(shape)} axes are needed"
         )
-    last = list(zip(found[::2], found[1::2], strict=True))
+    last = list(zip(flat[::2], flat[1::2], strict=True))
     pairs = [(0, 0)] * (len(shape) - len(last)) + last[::-1]
     for n, (before, after) in zip(shape, pairs, strict=True):
         if n + before + after < 0 or -before > n + max(after, 0) or -after > n + max(before, 0):

@@ -138,10 +138,10 @@ def avg_pool3d(
 
 def checked_divisor(value: Any, name: str) -> float | None:
     """Return what sums are divided by, None for their counts. Raises: ArgumentError."""
-    found = None if value is None else as_float(value, name, "divisor_override")
-    if found == 0:
+    divisor = None if value is None else as_float(value, name, "divisor_override")
+    if divisor == 0:
         raise ArgumentError(f"{name}: divisor_override=0 came, and nothing divides by 0")
-    return found
+    return divisor
 
 
 def _max_pool(
@@ -171,14 +171,14 @@ def _max_pool(
     if any(pads):  # what precedes the image must not be the first of those that are -inf
         ties = inside_image(image, counts, kernel, steps, gaps, pads, axes)
     out = max_(seen, axes, ties=ties)
-    found = [out]
+    results = [out]
     if located:
         where_from = image_positions(image, counts, kernel, steps, gaps, pads, axes)
         line = wrap(x.device.upload(where_from, dtypes.int32))
-        found.append(least_position(seen, out, axes, line, prod(image)))
+        results.append(least_position(seen, out, axes, line, prod(image)))
     if single:
-        found = [reshape(y, y.shape[1:]) for y in found]
-    return tuple(found) if located else found[0]
+        results = [reshape(y, y.shape[1:]) for y in results]
+    return tuple(results) if located else results[0]
 
 
 def least_position(seen: Any, out: Any, axes: Shape, positions: Any, size: int) -> Any:
@@ -187,8 +187,8 @@ def least_position(seen: Any, out: Any, axes: Shape, positions: Any, size: int) 
     `positions`, of an image of `size` elements, broadcast to the windows `seen`, in which `axes`
     lie within a window.
     """
-    found = reshape(out.detach(), kept_shape(seen.shape, axes))
-    hit = equal(seen, found)
+    largest = reshape(out.detach(), kept_shape(seen.shape, axes))
+    hit = equal(seen, largest)
     if seen.dtype.is_floating:
         hit = hit | isnan(seen)
     places = min_(where(hit, positions, size), axes)

@@ -1,4 +1,4 @@
-"""Functions that PyTorch has and the standard lacks: short ways to write what others do."""
+"""PyTorch's functions that the standard lacks, each made of functions that it has."""
 
 from __future__ import annotations
 

@@ -34,12 +34,12 @@ def vecdot(x1: Any, x2: Any, /, axis: int = -1) -> Tensor:
 
 def _along(op: str, a: Any, b: Any, axis: int) -> list[Tensor]:
     """Return operands with `axis` of each at the end, where both have one extent."""
-    found = numbers_alike(op, a, b)
-    ends = [moveaxis(x, normalize_axis(axis, len(x.shape), op), -1) for x in found]
+    operands = numbers_alike(op, a, b)
+    ends = [moveaxis(x, normalize_axis(axis, len(x.shape), op), -1) for x in operands]
     first, second = (x.shape[-1] for x in ends)
     if first != second:
         raise ShapeError(
-            f"{op}: a {found[0].shape} and b {found[1].shape} differ along axis {axis}: "
+            f"{op}: a {operands[0].shape} and b {operands[1].shape} differ along axis {axis}: "
             f"{first} and {second}"
         )
     broadcast_shapes(op, *(x.shape for x in ends))

@@ -52,10 +52,10 @@ def _quantile(op: str, x: Any, q: Any, axis: Any, keepdims: bool, method: str) -
     shares = q.tolist() if hasattr(q, "tolist") else q
     several = isinstance(shares, (list, tuple))
     try:
-        found = [float(s) for s in (shares if several else [shares])]
+        numbers = [float(s) for s in (shares if several else [shares])]
     except (TypeError, ValueError):
-        found = [math.nan]
-    if not all(0 <= s <= 1 for s in found) or not found:
+        numbers = [math.nan]
+    if not all(0 <= s <= 1 for s in numbers) or not numbers:
         raise ArgumentError(f"{op}: q={shown(q)} came, and numbers from 0 to 1 are needed")
     if not count:
         raise ShapeError(f"{op}: nothing over axes {axes} of shape {x.shape}")
@@ -65,7 +65,7 @@ def _quantile(op: str, x: Any, q: Any, axis: Any, keepdims: bool, method: str) -
     ordered = sort(line, 1)
     last = part(ordered, (count - 1, 1, 1), 1)
     made = []
-    for share in found:
+    for share in numbers:
         value = _between(ordered, share * (count - 1), method)
         made.append(reshape(where(isnan(last), last, value), rest))
     out = stack(made) if several else made[0]

@@ -208,7 +208,7 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
     extreme = max_ if ord > 0 else min_
     if math.isinf(ord):
         return extreme(size, axes, keepdims, ties="split")
-    found, scale = _extreme_and_scale(size.detach(), extreme, axes, ord)
+    largest, scale = _extreme_and_scale(size.detach(), extreme, axes, ord)
     size = size / scale
     if ord == 2:
         out = _root(sum_(square(size), axes, True), ord) * scale
@@ -217,7 +217,7 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
         powers = where(zero, 0, power(where(zero, 1, size), ord))
         out = _root(sum_(powers, axes, True), ord) * scale
     else:  # one element of 0 makes a norm of 0, as it does a least value
-        zero = equal(found, 0)
+        zero = equal(largest, 0)
         out = _root(sum_(power(where(zero, 1, size), ord), axes, True), ord) * scale
         out = where(zero, 0, out)
     return out if keepdims else squeeze(out, axes)
@@ -225,8 +225,10 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
 
 def _extreme_and_scale(size: Tensor, extreme: Any, axes: Shape, ord: float) -> tuple[Any, Any]:
     """Return the extreme size, and what to divide by: no power overflows, nor does its slope."""
-    found = extreme(size, axes, True)
-    return found, _scale_of(found, 1 if ord < 0 else 1e30 if ord < 1 else 1e30 ** (1 / (ord + 1)))
+    largest = extreme(size, axes, True)
+    return largest, _scale_of(
+        largest, 1 if ord < 0 else 1e30 if ord < 1 else 1e30 ** (1 / (ord + 1))
+    )
 
 
 def max(x: Tensor, axis: Any = None, keepdims: bool = False, ties: str = "all") -> Tensor:

@@ -1,4 +1,4 @@
-"""Softmax and its kin, which subtract the largest value first."""
+"""softmax, softmin, log_softmax and logsumexp, which subtract the largest value first."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ def cholesky(x: Tensor, *, upper: bool = False) -> Tensor:
     symmetric. Shapes: (..., n, n) -> (..., n, n). Raises: LinAlgError, ShapeError.
     """
     x = matrices(x, "cholesky", square=True)
-    found = apply(solving.cholesky, x)
-    return matrix_transpose(found) if upper else found
+    factor = apply(solving.cholesky, x)
+    return matrix_transpose(factor) if upper else factor
 
 
 def inv(x: Tensor) -> Tensor:
@@ -76,8 +76,8 @@ def solve(x1: Tensor, x2: Tensor) -> Tensor:
     x1, x2 = as_tensors("solve", x1, x2)
     vector = len(x2.shape) == 1
     a, b = equations(x1, expand_dims(x2, -1) if vector else x2, "solve")
-    found = apply(solving.solve, a, b)
-    return squeeze(found, -1) if vector else found
+    solution = apply(solving.solve, a, b)
+    return squeeze(solution, -1) if vector else solution
 
 
 def matrix_power(x: Tensor, n: int) -> Tensor:
@@ -91,15 +91,15 @@ def matrix_power(x: Tensor, n: int) -> Tensor:
     except TypeError:
         raise ArgumentError(f"matrix_power: n={shown(n)} came; an integer is needed") from None
     factor = inv(x) if times < 0 else x
-    found = expanded(eye(x.shape[-1], dtype=x.dtype, device=x.device), x.shape)
+    product = expanded(eye(x.shape[-1], dtype=x.dtype, device=x.device), x.shape)
     first = True
     for place, bit in enumerate(reversed(f"{abs(times):b}")):
         if place:
             factor = factor @ factor
         if bit == "1":
-            found = factor if first else found @ factor
+            product = factor if first else product @ factor
             first = False
-    return found.copy() if times in (0, 1) else found
+    return product.copy() if times in (0, 1) else product
 
 
 def pinv(x: Tensor, *, rtol: Any = None) -> Tensor:

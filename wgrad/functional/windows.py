@@ -85,12 +85,12 @@ def image_positions(
     image: Shape, counts: Shape, kernel: Shape, steps: Shape, gaps: Shape, pads: Shape, axes: Shape
 ) -> np.ndarray:
     """Return the position in the flattened image of every element of windows, its size outside."""
-    found, inside, size = np.zeros((), np.int32), np.ones((), bool), prod(image)
+    position, inside, size = np.zeros((), np.int32), np.ones((), bool), prod(image)
     places = places_in_image(counts, kernel, steps, gaps, pads, axes)
     for at, n in zip(places, image, strict=True):
-        found = found * np.int32(n) + at
+        position = position * np.int32(n) + at
         inside = inside & (at >= 0) & (at < n)
-    return np.where(inside, found, np.int32(size))
+    return np.where(inside, position, np.int32(size))
 
 
 def places_in_image(
@@ -98,13 +98,13 @@ def places_in_image(
 ) -> list[np.ndarray]:
     """Return for each axis which places of it windows show, broadcasting to them."""
     others = [i for i in range(2, 2 + 2 * len(axes)) if i not in axes]
-    found = []
+    positions = []
     for c, k, s, g, p, *at in zip(counts, kernel, steps, gaps, pads, others, axes, strict=True):
         places = np.add.outer(np.arange(c) * s - p, np.arange(k) * g).astype(np.int32)
         shape = [1] * (2 + 2 * len(axes))
         shape[at[0]], shape[at[1]] = c, k
-        found.append(places.reshape(shape))
-    return found
+        positions.append(places.reshape(shape))
+    return positions
 
 
 def divisors(

@@ -1,4 +1,4 @@
-"""Assignment: x[key] = value, in place where nothing is followed, and as an op where it is."""
+"""Assignment: x[key] = value, in place; as an op where gradients pass through either side."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     Masks are read back for the number of their true elements, unless `value` is the same for all
     of them. Raises: GradientError; and as x[key] and `assign` do.
     """
-    found = parse(x, key)
+    parts = parse(x, key)
     value = x._for_assignment(value, "assign")
     x._check_memory("assign")
     tracked = tape.is_followed(x) or tape.is_followed(value)
     if tracked:
         recorded = tape.is_recording() and identity.is_tracked(x)
         identity.check_target(x, tape.is_followed(x), recorded)
-    mask = _broad_mask(found, value)
-    joined = join(found, x.device) if found.taken and mask is None else None
-    shape = found.shape if joined is None else joined.result_shape()
+    mask = _broad_mask(parts, value)
+    joined = join(parts, x.device) if parts.taken and mask is None else None
+    shape = parts.shape if joined is None else joined.result_shape()
     if mask is None:
         value = _without_leading(value, shape)
         value._check_fits(shape, "assign")
     if tracked:
-        identity.adopt(x, _assigned(x, found, joined, mask, value))
-    elif joined is not None or mask is not None or not _is_shown(value, found.view(x.detach())):
-        handled_outside(tape.recording, False, _write, found, x.detach(), joined, mask, value)
+        identity.adopt(x, _assigned(x, parts, joined, mask, value))
+    elif joined is not None or mask is not None or not _is_shown(value, parts.view(x.detach())):
+        handled_outside(tape.recording, False, _write, parts, x.detach(), joined, mask, value)
 
 
 def _is_shown(value: Tensor, view: Tensor) -> bool:

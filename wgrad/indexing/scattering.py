@@ -1,4 +1,4 @@
-"""Writing and folding at index tensors: scatter and its kin, index_add, masked_scatter.
+"""Writing and adding at index tensors: scatter, scatter_add, index_add, masked_scatter and others.
 
 Where indices repeat nothing depends on the order in which a GPU runs: values are written, added and
 multiplied in the order in which they stand.

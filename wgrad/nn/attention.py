@@ -101,7 +101,7 @@ class MultiheadAttention(Module):
         mask = None if alone else self._mask(*masks, is_causal, (n, t, s), batched)
         q, k, v = heads
         wanted = eye(s, dtype=v.dtype, device=v.device) if need_weights else v  # weights @ 1
-        found = scaled_dot_product_attention(
+        made = scaled_dot_product_attention(
             q,
             k,
             wanted,
@@ -110,8 +110,8 @@ class MultiheadAttention(Module):
             alone,
             generator=self.generator,
         )
-        weights = found if need_weights else None
-        mixed = found if weights is None else weights @ v
+        weights = made if need_weights else None
+        mixed = made if weights is None else weights @ v
         out = self.out_proj(reshape(transpose(mixed, 1, 2), (n, t, e)))
         out = out if self.batch_first or not batched else transpose(out, 0, 1)
         if weights is not None and average_attn_weights:

@@ -118,13 +118,13 @@ class Sequential(Module):
     def __getitem__(self, which: int | slice) -> Any:
         """Return one step; or, for a slice, a Sequential of the same steps."""
         try:
-            found = self.steps[which]
+            picked = self.steps[which]
         except (TypeError, IndexError, ValueError):
             raise IndexRangeError(
                 f"Sequential: {shown(which)} came; an index or a slice of {len(self.steps)} steps "
                 "is needed"
             ) from None
-        return Sequential(*found) if isinstance(found, list) else found
+        return Sequential(*picked) if isinstance(picked, list) else picked
 
     def __setitem__(self, which: int, step: Callable[[Any], Any]) -> None:
         """Put another step in the place of one. Raises: ArgumentError, IndexRangeError."""
@@ -157,9 +157,9 @@ class Sequential(Module):
 
     def pop(self, which: int | slice = -1) -> Any:
         """Take one step out and return it; or, for a slice, a Sequential of what was taken out."""
-        found = self[which]
+        step = self[which]
         del self.steps[which]
-        return found
+        return step
 
     def _place(self, which: Any, end: int) -> int:
         """Return an index from 0 up to but without `end`. Raises: IndexRangeError."""
@@ -179,13 +179,13 @@ def _steps(steps: Any) -> list[Callable[[Any], Any]]:
     """Return a list of modules and functions. Raises: ArgumentError."""
     if not isinstance(steps, Iterable):
         raise ArgumentError(f"Sequential: {shown(steps)} came, and a list of steps is needed")
-    found = list(steps)
-    for i, step in enumerate(found):
+    listed = list(steps)
+    for i, step in enumerate(listed):
         if not callable(step):
             raise ArgumentError(
                 f"Sequential: step {i} is {type(step).__name__}; modules or functions are needed"
             )
-    return found
+    return listed
 
 
 class MLP(Module):

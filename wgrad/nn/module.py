@@ -76,14 +76,14 @@ class Module:
 
         Each comes once, or with `every` under each of its names.
         """
-        found: dict[str, Tensor] = {}
+        named: dict[str, Tensor] = {}
         for name, x in _members(self, every):
-            if isinstance(x, Tensor) and x.is_leaf and found.setdefault(name, x) is not x:
+            if isinstance(x, Tensor) and x.is_leaf and named.setdefault(name, x) is not x:
                 raise ArgumentError(
                     f"{type(self).__name__}: two tensors are named {name!r}: a key or attribute "
                     "with a dot in it, or the keys 1 and '1', cannot be told apart"
                 )
-        return list(found.items())
+        return list(named.items())
 
     # What is done to all of it.
     def zero_grad(self) -> None:
@@ -115,10 +115,10 @@ class Module:
         """
         members_read(buffers=True)
         target = find_device(device)
-        found = self._named_tensors()
-        for name, x in found:
+        named = self._named_tensors()
+        for name, x in named:
             target.check_dtype(x.dtype, f"to: {name}")
-        _change([x for _, x in found if x.device is not target], lambda x: x.to(target))
+        _change([x for _, x in named if x.device is not target], lambda x: x.to(target))
         return self
 
     def astype(self, dtype: Any) -> Self:
@@ -132,10 +132,10 @@ class Module:
         chosen = as_dtype(dtype)
         if not chosen.is_floating:
             raise DTypeError(f"astype: {chosen.name} came, and a floating dtype is needed")
-        found = [(name, x) for name, x in self._named_tensors() if x.dtype.is_floating]
-        for name, x in found:
+        named = [(name, x) for name, x in self._named_tensors() if x.dtype.is_floating]
+        for name, x in named:
             x.device.check_dtype(chosen, f"astype: {name}")
-        _change([x for _, x in found if x.dtype is not chosen], lambda x: x.astype(chosen))
+        _change([x for _, x in named if x.dtype is not chosen], lambda x: x.astype(chosen))
         return self
 
     # Saving and loading.

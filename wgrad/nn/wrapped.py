@@ -29,8 +29,8 @@ class FunctionModule(Module):
         if function is None:  # a subclass of one that has a function
             return
         cls.function = staticmethod(function)
-        found = inspect.signature(function).parameters.values()
-        cls.options = inspect.Signature([x for x in found if x.default is not x.empty])
+        parameters = inspect.signature(function).parameters.values()
+        cls.options = inspect.Signature([x for x in parameters if x.default is not x.empty])
         cls.__signature__ = cls.options  # type: ignore[attr-defined]  # what help() shows
 
     def __init__(self, *args: Any, **options: Any):

@@ -104,8 +104,8 @@ class Taps(NamedTuple):
         Filters are not padded to a multiple of the step, for 0 times infinity would be NaN.
         """
         each, more = divmod(size, step)
-        found = cls(0, more, each + 1), cls(more, step - more, each)
-        return [t for t in found if t.phases and t.taps]
+        both = cls(0, more, each + 1), cls(more, step - more, each)
+        return [t for t in both if t.phases and t.taps]
 
 
 def _to_image(device: Device, y: Array, w: Array, geometry: Geometry) -> Array:
@@ -198,8 +198,8 @@ def _to_filters(device: Device, x: Array, y: Array, geometry: Geometry) -> Array
     seen = _windows(device, x, geometry)
     counts, kernel = range(3, 3 + d), range(3 + d, 3 + 2 * d)
     images = _permuted(seen, 1, 0, counts, 2, kernel)
-    found = _permuted(_grouped(y, 1, geometry.groups), 1, 2, 0, counts)
-    return _merged(device.matmul(found, images, 1, 1 + d), 0)
+    cotangents = _permuted(_grouped(y, 1, geometry.groups), 1, 2, 0, counts)
+    return _merged(device.matmul(cotangents, images, 1, 1 + d), 0)
 
 
 # The batching rules. Images of a batch are more images where the filters are the same for all;

@@ -133,13 +133,13 @@ def _svd_pull(ct: Any, out: Any, shapes: Any, full: bool) -> Any:
     g, h = left.mT @ of_left, vt @ of_vt.mT
     sums = row(s) + row(s).mT
     inner = _symmetric(_apart(g + h, _gaps(s))) + _apart(_skew(g - h), sums)
-    found = left @ _diagonal_replaced(inner, of_s) @ vt
+    part = left @ _diagonal_replaced(inner, of_s) @ vt
     if m == n:
-        return found
+        return part
     if not full:
-        return found + (of_left - left @ g) / row(s) @ vt
+        return part + (of_left - left @ g) / row(s) @ vt
     rest, of_rest = u[..., :, n:], of_u[..., :, n:]
-    return found + rest @ ((rest.mT @ of_left - of_rest.mT @ left) / row(s)) @ vt
+    return part + rest @ ((rest.mT @ of_left - of_rest.mT @ left) / row(s)) @ vt
 
 
 def _svd_push(ta: Any, out: Any, shapes: Any, full: bool) -> Any:

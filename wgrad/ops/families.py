@@ -272,10 +272,10 @@ class Elementwise(Op, Generic[P]):
         Raises: DTypeError for dtypes that the op does not take.
         """
         key = tuple([getattr(x, "dtype", None) or type(x) for x in inputs])
-        found = self._resolved.get(key)
-        if found is None:
-            found = self._resolved[key] = self._resolve(inputs)
-        return found
+        known = self._resolved.get(key)
+        if known is None:
+            known = self._resolved[key] = self._resolve(inputs)
+        return known
 
     def _resolve(self, inputs: Sequence[Any]) -> tuple[tuple[DType, ...], DType]:
         bools = {"logical": len(inputs), "select": 1}.get(self.kind, 0)
@@ -312,10 +312,10 @@ class Elementwise(Op, Generic[P]):
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
         first = inputs[0]
         if isinstance(first, Array) and first.dtype.is_floating and self.kind in _ALIKE:
-            found = self._floating.get(first.dtype)  # what `resolve` would say, without asking
-            if found is None:
-                found = self._floating[first.dtype] = self.resolve(inputs)
-            ins, out = found
+            known = self._floating.get(first.dtype)  # what `resolve` would say, without asking
+            if known is None:
+                known = self._floating[first.dtype] = self.resolve(inputs)
+            ins, out = known
         else:
             ins, out = self.resolve(inputs)
             first = next(x for x in inputs if isinstance(x, Array))
@@ -383,8 +383,8 @@ def coerce(op: str, inputs: Sequence[Any]) -> tuple[Input, ...]:
         elif isinstance(x, int):  # of a class of its own, such as x.size
             made.append(int(x))
         else:
-            found = host_array(x, op)
-            made.append(from_host(found, op, dtypes.beside(found, like), device))
+            host = host_array(x, op)
+            made.append(from_host(host, op, dtypes.beside(host, like), device))
     if not any(isinstance(x, Value) for x in made):
         made[0] = from_host(made[0], op)
     return tuple(made)

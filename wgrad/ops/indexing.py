@@ -54,10 +54,10 @@ def bounds(x: Value, least: int, greatest: int) -> tuple[int, int]:
         targets = [Layout((1,), (1,), i) for i in range(2)]
         ends = device.place([x.view(targets[0]) for x in both], targets, (2,), None)
     data = device.download(ends)
-    found = int(data.min()), int(data.max())
+    interval = int(data.min()), int(data.max())
     if whole.layout.contiguous and whole.layout.size == storage.size:
-        storage.bounds = found
-    return found
+        storage.bounds = interval
+    return interval
 
 
 def outlier(x: Value, least: int, greatest: int, besides: int | None = None) -> int | None:
@@ -69,8 +69,8 @@ def outlier(x: Value, least: int, greatest: int, besides: int | None = None) -> 
         return low if low < least else high
     x = everything(x)
     data = x.device.download(x.array)
-    found = data[((data < least) | (data > greatest)) & (data != besides)]
-    return int(found[0]) if found.size else None
+    outside = data[((data < least) | (data > greatest)) & (data != besides)]
+    return int(outside[0]) if outside.size else None
 
 
 def checked(x: Any, allowed: Allowed) -> Any:
@@ -118,8 +118,8 @@ def checked_indices(
             "convert with .astype(wg.int32)"
         )
     traced = tracing() is not None
-    found = index.array.storage.bounds
-    if found is not None and not traced and least <= found[0] and found[1] < size:
+    known = index.array.storage.bounds
+    if known is not None and not traced and least <= known[0] and known[1] < size:
         return index  # the common case
     if index.array.layout.size == 0:
         return index

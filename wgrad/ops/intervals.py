@@ -37,10 +37,10 @@ def interval(x: Array | Number, dtype: DType) -> Interval:
     return HELD[dtype] if isinstance(x, Live) else (int(x), int(x))
 
 
-def fitting(found: Interval, dtype: DType) -> Interval | None:
+def fitting(wanted: Interval, dtype: DType) -> Interval | None:
     """Return an interval, or None where it says nothing about values of `dtype`."""
     low, high = HELD[dtype]
-    return found if low <= found[0] and found[1] <= high and found != (low, high) else None
+    return wanted if low <= wanted[0] and wanted[1] <= high and wanted != (low, high) else None
 
 
 def derived(
@@ -51,8 +51,8 @@ def derived(
     ends = []
     for x, dtype in zip(inputs, dtypes, strict=True):  # every call of an integer op comes here
         if isinstance(x, Array):
-            found = x.storage.bounds if tracer is None else tracer.own_bounds(x)
-            ends.append(found or HELD[x.dtype])
+            known = x.storage.bounds if tracer is None else tracer.own_bounds(x)
+            ends.append(known or HELD[x.dtype])
         else:
             ends.append(interval(x, dtype))
     return fitting(rule(*ends), out)
@@ -62,8 +62,8 @@ def union(*parts: Interval | None) -> Interval | None:
     """Return what holds all of several intervals, None where one is not known."""
     if not parts or None in parts:
         return None
-    found = [part for part in parts if part is not None]
-    return min(low for low, _ in found), max(high for _, high in found)
+    known = [part for part in parts if part is not None]
+    return min(low for low, _ in known), max(high for _, high in known)
 
 
 # Rules, by what they are for.

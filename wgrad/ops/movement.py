@@ -195,8 +195,8 @@ def _astype(device: Device, x: Array | Number, dtype: DType, source: DType) -> A
     assert isinstance(x, Array)
     made = cast(device, x, dtype)
     if dtype.is_integer and not source.is_floating:
-        found = intervals.interval(x, source)
-        made.storage.bounds = intervals.fitting(found, dtype)
+        known = intervals.interval(x, source)
+        made.storage.bounds = intervals.fitting(known, dtype)
     return made
 
 

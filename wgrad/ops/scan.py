@@ -28,8 +28,8 @@ from .movement import through_float32
 def _running_sum(device: Device, x: Array, axis: int, back: bool) -> Array:
     out = through_float32(device, x, lambda x: device.scan(SUM, x, axis, back))
     if x.dtype.is_integer:
-        found = intervals.running_sum(intervals.interval(x, x.dtype), x.shape[axis])
-        out.storage.bounds = intervals.fitting(found, x.dtype)
+        sums = intervals.running_sum(intervals.interval(x, x.dtype), x.shape[axis])
+        out.storage.bounds = intervals.fitting(sums, x.dtype)
     return out
 
 

@@ -61,8 +61,8 @@ def _half_lower(x: Any) -> Any:
 
 def _cholesky_pull(ct: Any, out: Any) -> Any:
     back = apply(inv, out)
-    found = back.mT @ _half_lower(out.mT @ ct) @ back
-    return (found + found.mT) / 2
+    half = back.mT @ _half_lower(out.mT @ ct) @ back
+    return (half + half.mT) / 2
 
 
 def _cholesky_push(ta: Any, out: Any) -> Any:
@@ -89,9 +89,9 @@ def _others(x: np.ndarray) -> np.ndarray:
     return before * after
 
 
-def _turned(found: np.ndarray, u: np.ndarray, vt: np.ndarray) -> np.ndarray:
+def _turned(x: np.ndarray, u: np.ndarray, vt: np.ndarray) -> np.ndarray:
     """Return u found vt times det(u vt), which is 1 or -1, of orthogonal u and vt."""
-    return np.sign(np.linalg.det(u @ vt))[..., None, None] * (u @ found @ vt)
+    return np.sign(np.linalg.det(u @ vt))[..., None, None] * (u @ x @ vt)
 
 
 def _cofactor(a: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""The numbers of a step that is traced: they pass for floats, and each run reads them anew.
+"""Settings and step counts in a traced step: they act as floats, and each run reads them anew.
 
-What they decide, a comparison or a function of Python, the program rests on, and says so.
+A program in whose trace one of them was compared runs only while the comparison comes out alike.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""The public functions that move, shape and join tensors, in rooms: they check and normalise what
-a user writes, and apply the primitives of ops/movement and ops/placing."""
+"""The public functions that move, shape and join tensors.
+
+They check and normalise what a user writes, and apply the ops of ops/movement and ops/placing."""
 
 from .joining import concat, repeat, roll, stack, tile
 from .padding import pad

@@ -24,11 +24,11 @@ def _joined(tensors: Sequence[Any], op: str) -> list[Tensor]:
     wrong = isinstance(tensors, (Value, str, bytes, range))
     if wrong or not isinstance(tensors, Sequence) or not len(tensors):
         raise ArgumentError(f"{op}: a list of at least one tensor is needed")
-    found = list(as_tensors(op, *tensors))
-    for x in found:
-        if x.device is not found[0].device:
+    converted = list(as_tensors(op, *tensors))
+    for x in converted:
+        if x.device is not converted[0].device:
             raise DeviceError(f"{op}: the tensors are on several devices: move them with .to()")
-    return found
+    return converted
 
 
 def _promoted(tensors: list[Tensor]) -> list[Tensor]:
@@ -41,28 +41,28 @@ def _promoted(tensors: list[Tensor]) -> list[Tensor]:
 
 def concat(arrays: Sequence[Tensor], axis: int | None = 0) -> Tensor:
     """Return tensors joined along an axis in which alone they may differ; None flattens first."""
-    found = _joined(arrays, "concat")
+    tensors = _joined(arrays, "concat")
     if axis is None:
-        found, axis = [reshape(x, (-1,)) for x in found], 0
-    first = found[0].shape
+        tensors, axis = [reshape(x, (-1,)) for x in tensors], 0
+    first = tensors[0].shape
     at = normalize_axis(axis, len(first), "concat")
-    for x in found:
+    for x in tensors:
         if len(x.shape) != len(first) or any(
             n != m for i, (n, m) in enumerate(zip(x.shape, first, strict=False)) if i != at
         ):
             raise ShapeError(f"concat: shapes {first} and {x.shape} differ outside axis {at}")
-    return placing.concat(_promoted(found), at)
+    return placing.concat(_promoted(tensors), at)
 
 
 def stack(arrays: Sequence[Tensor], axis: int = 0) -> Tensor:
     """Return tensors of one shape joined along a new axis."""
-    found = _joined(arrays, "stack")
-    for x in found:
-        if x.shape != found[0].shape:
-            raise ShapeError(f"stack: shapes {found[0].shape} and {x.shape} differ")
-    at = normalize_axis(axis, len(found[0].shape) + 1, "stack")
-    check_size((len(found), *found[0].shape), "stack")
-    return placing.concat([expand_dims(x, at) for x in _promoted(found)], at)
+    tensors = _joined(arrays, "stack")
+    for x in tensors:
+        if x.shape != tensors[0].shape:
+            raise ShapeError(f"stack: shapes {tensors[0].shape} and {x.shape} differ")
+    at = normalize_axis(axis, len(tensors[0].shape) + 1, "stack")
+    check_size((len(tensors), *tensors[0].shape), "stack")
+    return placing.concat([expand_dims(x, at) for x in _promoted(tensors)], at)
 
 
 def roll(x: Tensor, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Tensor:

@@ -48,9 +48,9 @@ def picked(x: Tensor, indices: np.ndarray, axis: int, op: str) -> Tensor:
     Few runs of neighbours are joined as views, whose gradients are views again; more of them are
     gathered.
     """
-    found = _runs_of(indices)
-    if found is not None:
-        return runs(x, found, axis)
+    few = _runs_of(indices)
+    if few is not None:
+        return runs(x, few, axis)
     index = from_host(indices, op, dtypes.int32, x.device)
     column = tuple(-1 if a == axis else 1 for a in range(len(x.shape)))
     shape = (*x.shape[:axis], len(indices), *x.shape[axis + 1 :])
@@ -59,19 +59,19 @@ def picked(x: Tensor, indices: np.ndarray, axis: int, op: str) -> Tensor:
 
 def _runs_of(indices: np.ndarray) -> list[Run] | None:
     """Return indices as runs, or None where they are more than MOST_RUNS."""
-    found: list[Run] = []
+    made: list[Run] = []
     at = 0
     while at < len(indices):
-        if len(found) == MOST_RUNS:
+        if len(made) == MOST_RUNS:
             return None
         count, step = 1, 1
         if at + 1 < len(indices) and abs(int(indices[at + 1] - indices[at])) <= 1:
             step = int(indices[at + 1] - indices[at])
             breaks = np.flatnonzero(np.diff(indices[at:]) != step)
             count = int(breaks[0]) + 1 if len(breaks) else len(indices) - at
-        found.append((int(indices[at]), step, count))
+        made.append((int(indices[at]), step, count))
         at += count
-    return found or [(0, 1, 0)]
+    return made or [(0, 1, 0)]
 
 
 def split(x: Tensor, indices_or_sections: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:

@@ -88,13 +88,13 @@ def permute_dims(x: Tensor, axes: Sequence[int]) -> Tensor:
     """Return a view of `x` whose axis i is the old axis axes[i]."""
     x = as_tensor(x, "permute_dims")
     items = axes if isinstance(axes, (tuple, list)) else (axes,)
-    found = tuple(normalize_axis(a, len(x.shape), "permute_dims") for a in items)
-    if sorted(found) != list(range(len(x.shape))):
+    order = tuple(normalize_axis(a, len(x.shape), "permute_dims") for a in items)
+    if sorted(order) != list(range(len(x.shape))):
         raise AxisError(
             f"permute_dims: axes {shown(tuple(items))} are not a permutation of the "
             f"{len(x.shape)} axes"
         )
-    return movement.permute(x, found)
+    return movement.permute(x, order)
 
 
 def moveaxis(x: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
@@ -144,16 +144,16 @@ def broadcast_to(x: Tensor, shape: int | Sequence[int]) -> Tensor:
 
 def broadcast_shapes(*shapes: int | Sequence[int]) -> Shape:
     """Return the shape that NumPy's rules broadcast `shapes` to. Raises: ShapeError."""
-    found = [normalize_shape(shape, "broadcast_shapes") for shape in shapes]
-    return check_size(layout.broadcast_shapes("broadcast_shapes", *found), "broadcast_shapes")
+    extents = [normalize_shape(shape, "broadcast_shapes") for shape in shapes]
+    return check_size(layout.broadcast_shapes("broadcast_shapes", *extents), "broadcast_shapes")
 
 
 def broadcast_arrays(*arrays: Tensor) -> list[Tensor]:
     """Return views of the tensors, each repeated to the shape that all of them broadcast to."""
-    found = as_tensors("broadcast_arrays", *arrays)
-    shape = layout.broadcast_shapes("broadcast_arrays", *(x.shape for x in found))
+    tensors = as_tensors("broadcast_arrays", *arrays)
+    shape = layout.broadcast_shapes("broadcast_arrays", *(x.shape for x in tensors))
     check_size(shape, "broadcast_arrays")
-    return [expanded(x, shape) for x in found]
+    return [expanded(x, shape) for x in tensors]
 
 
 def meshgrid(*arrays: Tensor, indexing: str = "xy") -> list[Tensor]:
@@ -164,16 +164,16 @@ def meshgrid(*arrays: Tensor, indexing: str = "xy") -> list[Tensor]:
     """
     if not isinstance(indexing, str) or indexing not in ("xy", "ij"):
         raise ArgumentError(f'meshgrid: indexing={shown(indexing)} came; "xy" or "ij" is needed')
-    found = as_tensors("meshgrid", *arrays)
-    axes = list(range(len(found)))
+    tensors = as_tensors("meshgrid", *arrays)
+    axes = list(range(len(tensors)))
     if indexing == "xy":
         axes[:2] = axes[:2][::-1]
-    for x in found:
+    for x in tensors:
         if len(x.shape) > 1:
             raise ShapeError(f"meshgrid: shape {x.shape} came, and 1 axis is needed")
     columns = [
-        reshape(x, tuple(-1 if a == axis else 1 for a in range(len(found))))
-        for x, axis in zip(found, axes, strict=True)
+        reshape(x, tuple(-1 if a == axis else 1 for a in range(len(tensors))))
+        for x, axis in zip(tensors, axes, strict=True)
     ]
     shape = check_size(layout.broadcast_shapes("meshgrid", *(x.shape for x in columns)), "meshgrid")
     return [expanded(x, shape) for x in columns]

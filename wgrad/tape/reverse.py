@@ -80,31 +80,31 @@ def backward(root: Node, ct: Tensor, create_graph: bool) -> None:
 
     They are added when all are known: a pass that fails, or is interrupted, adds none.
     """
-    found: list[tuple[Node, Tensor]] = []
+    reached: list[tuple[Node, Tensor]] = []
     start = next(births)
 
     def visit(node: Node, ct: Tensor) -> bool:
         if node.op is None or node.retains_grad:
-            found.append((node, ct))
+            reached.append((node, ct))
         return True
 
     def run() -> None:
         order = reachable(root)
         pull_back(order, ct, visit)
-        _add_gradients(found, [n for n in order if n.op is None], start)
+        _add_gradients(reached, [n for n in order if n.op is None], start)
 
     handled_outside(recording, create_graph, run)
 
 
 @whole
-def _add_gradients(found: list[tuple[Node, Tensor]], leaves: Iterable[Node], start: int) -> None:
+def _add_gradients(reached: list[tuple[Node, Tensor]], leaves: Iterable[Node], start: int) -> None:
     """Add cotangents to the gradients of their nodes: all of them, or none."""
     given: set[Storage] = set()
-    for i, (node, ct) in enumerate(found):
+    for i, (node, ct) in enumerate(reached):
         touch_grad(node, "add")
         fresh = node.grad is None or node.grad is ZERO
-        found[i] = node, owned(ct, start, given) if fresh else node.grad + ct
-    for node, total in found:
+        reached[i] = node, owned(ct, start, given) if fresh else node.grad + ct
+    for node, total in reached:
         before = node.grad
         if before is None or before is ZERO or is_recording() or before.requires_grad:
             node.grad = total

@@ -44,8 +44,8 @@ from .ported import Size, one_or_many
 class Tensor(Operators, Methods, Aliases, Gradients):
     """An array on a device that can be differentiated through.
 
-    Made by `wg.tensor` and its kin, not by calling the class. `.backward()` fills the `.grad` of
-    the leaves that require gradients; everything else follows NumPy. `x += y`, `x[...] = y` and
+    Made by functions such as `wg.tensor`, not by calling the class. `.backward()` fills the `.grad`
+    of the leaves that require gradients; everything else follows NumPy. `x += y`, `x[...] = y` and
     `assign` write in place; but where the tape follows x or y, `x += y` is `x = x + y`, a new
     tensor, so that what was saved stays true, and for a leaf that requires grad an error.
     """
@@ -188,10 +188,10 @@ class Tensor(Operators, Methods, Aliases, Gradients):
 
         Without `copy` a tensor that has the dtype already is returned itself.
         """
-        found = as_dtype(dtype)
-        self.device.check_dtype(found, "astype")
-        if found is not self.dtype:
-            return with_dtype(self, found)
+        target = as_dtype(dtype)
+        self.device.check_dtype(target, "astype")
+        if target is not self.dtype:
+            return with_dtype(self, target)
         return self.copy() if copy else self
 
     def detach(self) -> Tensor:
@@ -337,8 +337,8 @@ def _unpickle(
         target = default_device()
         log.warning("unpickling onto %s instead of %s: %s", target.name, device, error)
     out = tensor(data, dtype, target)
-    found = None if grad is None else tensor(grad, dtype, target)
-    return _rebuilt(out, requires_grad, found, parameter)
+    gradient = None if grad is None else tensor(grad, dtype, target)
+    return _rebuilt(out, requires_grad, gradient, parameter)
 
 
 core.set_tensor_type(Tensor)

@@ -16,7 +16,7 @@ from ..errors import DeviceError, DTypeError, GradientError, ShapeError
 
 
 class Gradients(Value):
-    """What backward() fills and what leads it: the tape, as a tensor sees it."""
+    """requires_grad, grad, hooks and backward(), as properties and methods of tensors."""
 
     __slots__ = ()
 

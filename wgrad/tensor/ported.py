@@ -1,4 +1,4 @@
-"""What PyTorch's users call on a tensor and no function of ours is: each a line or two."""
+"""PyTorch's methods that are no function of ours under another name: each is a line or two."""
 
 from __future__ import annotations
 

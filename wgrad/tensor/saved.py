@@ -1,4 +1,4 @@
-"""Checks of what is to become a tensor's values: what was saved of a module or an optimizer."""
+"""Checks of values that a tensor is about to take: saved ones of a module or an optimizer."""
 
 from __future__ import annotations
 

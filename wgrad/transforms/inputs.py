@@ -1,4 +1,4 @@
-"""What every transform asks of its function: floating inputs, a tensor, inputs left as they are."""
+"""Checks that transforms share: floating inputs, one tensor as result, inputs not assigned to."""
 
 from __future__ import annotations
 

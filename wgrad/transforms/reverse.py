@@ -20,7 +20,7 @@ from .inputs import as_input, check_inputs, is_tree, output, versions, with_leav
 
 
 class _Level:
-    """One differentiation by reverse mode: its own identities of the inputs, and the way back.
+    """One differentiation by reverse mode: inputs of its own, and the reverse pass to them.
 
     The inputs are aliased, so that a derivative with respect to the same tensor taken outside
     sees another identity, and the reverse pass ends where this level began.

@@ -88,10 +88,10 @@ def _fraction(x: np.ndarray) -> np.ndarray:
 
 def _lgamma(x: np.ndarray) -> np.ndarray:
     below, r = x < 0, _fraction(x)
-    found = _positive_lgamma(np.where(below, 1 - x, np.where(np.isnan(x), 1, x)))
-    reflected = math.log(math.pi) - np.log(np.abs(np.sin(math.pi * r))) - found
+    value = _positive_lgamma(np.where(below, 1 - x, np.where(np.isnan(x), 1, x)))
+    reflected = math.log(math.pi) - np.log(np.abs(np.sin(math.pi * r))) - value
     reflected = np.where((r == 0) | np.isinf(x), np.inf, reflected)
-    return np.where(np.isnan(x), x, np.where(below, reflected, found))
+    return np.where(np.isnan(x), x, np.where(below, reflected, value))
 
 
 def _positive_digamma(x: np.ndarray) -> np.ndarray:
@@ -111,10 +111,10 @@ def _positive_digamma(x: np.ndarray) -> np.ndarray:
 
 def _digamma(x: np.ndarray) -> np.ndarray:
     below, r = x < 0, _fraction(x)
-    found = _positive_digamma(np.where(below, 1 - x, np.where(np.isnan(x), 1, x)))
-    found = np.where(below, found - math.pi / np.tan(math.pi * r), found)
-    found = np.where(x == 0, np.copysign(np.inf, -x), found)
-    return np.where((below & ((r == 0) | np.isinf(x))) | np.isnan(x), np.nan, found)
+    value = _positive_digamma(np.where(below, 1 - x, np.where(np.isnan(x), 1, x)))
+    value = np.where(below, value - math.pi / np.tan(math.pi * r), value)
+    value = np.where(x == 0, np.copysign(np.inf, -x), value)
+    return np.where((below & ((r == 0) | np.isinf(x))) | np.isnan(x), np.nan, value)
 
 
 def _positive_zeta(s: float, q: np.ndarray, c: float) -> np.ndarray:
@@ -152,19 +152,19 @@ def _polygamma(x: np.ndarray, n: float) -> np.ndarray:
     s, order = n + 1.0, int(n)
     below, fraction = x < 0, x - np.floor(x)
     c = 2.0 ** max(round(math.log2(n * 0.37)), 0)  # near n / e, in which n! is of ordinary size
-    found = _positive_zeta(s, np.where(below, fraction, x), c)
+    value = _positive_zeta(s, np.where(below, fraction, x), c)
     other = _positive_zeta(s, np.ceil(x) - x, c) - _positive_zeta(s, np.where(below, 1 - x, 1), c)
     sign = -1.0 if order % 2 == 0 else 1.0  # (-1) ** s
-    found = np.where(below, found + sign * other, found)
+    value = np.where(below, value + sign * other, value)
     d = x - (np.floor(x) + 0.5)  # exact, where the fraction of a small x is rounded
     near = below & (np.abs(d) <= 0.25)
     if order % 2 == 0 and near.any():
         d = np.where(near, d, 0)
         apart = _zeta_difference(s, d, c) + _positive_zeta(s, np.where(below, 1 - x, 1), c)
-        found = np.where(near, apart, found)
+        value = np.where(near, apart, value)
     for i in range(1, order + 1):
-        found = found * (i / c)
-    return np.where(x == np.inf, 0.0, sign * found / c)
+        value = value * (i / c)
+    return np.where(x == np.inf, 0.0, sign * value / c)
 
 
 polygamma: Elementwise = elementwise(

@@ -1,4 +1,4 @@
-"""Choice, comparison, logic, and tests for NaN and infinities: ops whose results are no slopes."""
+"""Choice (where), comparison, logic, and tests for NaN and infinities."""
 
 from __future__ import annotations
 

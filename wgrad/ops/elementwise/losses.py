@@ -1,4 +1,4 @@
-"""Losses whose derivative is not that of their formula, but of what it stands for."""
+"""Losses whose derivative goes on where their formula is cut off."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ _ROOT = math.sqrt(math.pi)
 
 def _erfc(a: np.ndarray) -> np.ndarray:
     x = a.astype(np.float64)
-    found = erfc_of_positive(np.abs(x))
-    return np.where(x < 0, 2 - found, found).astype(a.dtype)
+    upper = erfc_of_positive(np.abs(x))
+    return np.where(x < 0, 2 - upper, upper).astype(a.dtype)
 
 
 erfc = elementwise(
@@ -65,9 +65,9 @@ def _sinc(a: np.ndarray) -> np.ndarray:
     r = x - n  # exact: a sine of pi times it keeps its digits
     odd = n / 2 != np.trunc(n / 2)
     sine = np.where(odd, -1, 1) * np.sin(math.pi * r)
-    found = np.where(r == 0, 0, sine / (math.pi * x))
-    found = np.where(np.abs(x) < 1e-9, 1, np.where(np.isinf(x), 0, found))
-    return found.astype(a.dtype)
+    value = np.where(r == 0, 0, sine / (math.pi * x))
+    value = np.where(np.abs(x) < 1e-9, 1, np.where(np.isinf(x), 0, value))
+    return value.astype(a.dtype)
 
 
 def _sinc_ratio(a: np.ndarray, k: float) -> np.ndarray:
@@ -80,11 +80,11 @@ def _sinc_ratio(a: np.ndarray, k: float) -> np.ndarray:
         series = series + term
     n = np.rint(x)
     cosine = np.where(n / 2 != np.trunc(n / 2), -1, 1) * np.cos(math.pi * (x - n))
-    before, found = cosine, _sinc(x)
+    before, value = cosine, _sinc(x)
     for i in range(last):
-        before, found = found, ((2 * i + 1) * found - before) / square
-    found = np.where(square < 4 * last + 6, series, found)
-    return np.where(np.abs(x) > 1e18, 0, np.where(np.isnan(x), x, found)).astype(a.dtype)
+        before, value = value, ((2 * i + 1) * value - before) / square
+    value = np.where(square < 4 * last + 6, series, value)
+    return np.where(np.abs(x) > 1e18, 0, np.where(np.isnan(x), x, value)).astype(a.dtype)
 
 
 _MOST = 1e30  # whose product with a ratio of 0 is 0
@@ -123,8 +123,8 @@ def _i0(a: np.ndarray) -> np.ndarray:
         slow = slow + term
     half = np.exp(far / 2)  # e ** far may be too large
     large = half * (slow / np.sqrt(2 * math.pi * far)) * half
-    found = np.where(x < 25, series, np.where(np.isinf(x), x, large))
-    return np.where(np.isnan(x), x, found).astype(a.dtype)
+    value = np.where(x < 25, series, np.where(np.isinf(x), x, large))
+    return np.where(np.isnan(x), x, value).astype(a.dtype)
 
 
 def _i0_ratio(a: np.ndarray, k: float) -> np.ndarray:

@@ -193,17 +193,17 @@ def erfc_of_positive(x: Any) -> Any:
     """1 - erf(x) for float64 x of at least 0, with all its digits."""
     far = x > 1
     inner, tail = _erf_parts(x, far)
-    found = np.asarray(1 - inner)
-    found[far] = tail
-    return found
+    value = np.asarray(1 - inner)
+    value[far] = tail
+    return value
 
 
 def _erf(a: Any) -> Any:
     size = np.abs(a.astype(np.float64))
     far = size > 1
-    found, tail = _erf_parts(size, far)
-    found[far] = 1 - tail
-    return np.copysign(found, a).astype(a.dtype)
+    value, tail = _erf_parts(size, far)
+    value[far] = 1 - tail
+    return np.copysign(value, a).astype(a.dtype)
 
 
 def bell(a: Any) -> Any:
