@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
 
 def code(name: str, language: str = "python") -> list[str]:
@@ -39,14 +40,29 @@ def test_readme_blocks_run_one_after_the_other(device):
                 assert eval(shape[1], names).shape == eval(shape[2])
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
-def test_links_and_paths_lead_to_files(name):
-    text = (ROOT / name).read_text(encoding="utf-8")
+def anchors(text: str) -> set[str]:
+    """Return what links to the headings of a page are called."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w -]", "", x.lower()).replace(" ", "-") for x in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_paths_lead_to_files(page):
+    text = page.read_text(encoding="utf-8")
     links = [x for x in re.findall(r"\]\(([^)]+)\)", text) if "://" not in x]
-    paths = re.findall(r"`((?:wgrad|shaders|tests|examples)/[\w/.]*)`", text)
-    assert links or paths
-    for path in (*links, *paths):
-        assert (ROOT / path).exists(), path
+    paths = re.findall(r"`((?:wgrad|shaders|tests|examples|docs)/[\w/.]*)`", text)
+    assert all((ROOT / path).exists() for path in paths), paths
+    for link in links:
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name) if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), link
+
+
+def test_readme_leads_to_every_page():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for page in PAGES:
+        assert page.name in ("README.md", "CHANGELOG.md") or page.name in text, page
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
