@@ -166,11 +166,12 @@ def test_every_text_is_valid_for_its_machine(webgpu, portable, machine):
     assert len(texts) > 20
     for text, access in texts.items():
         portable.create_shader_module(code=text)  # by naga, which raises
-        assert len(access) <= facts.buffers and workgroup_bytes(text) <= 16384
+        invocations, nbytes = workgroup(text)
+        assert len(access) <= facts.buffers and invocations <= 256 and nbytes <= 16384
 
 
-def workgroup_bytes(text: str) -> int:
-    """Return the memory of a workgroup, which no driver checks."""
+def workgroup(text: str) -> tuple[int, int]:
+    """Return the invocations of a workgroup, and its memory, which no driver checks."""
     names: dict[str, Any] = {}
     for name, value in re.findall(r"^const (\w+) = ([^;]+);", text, re.MULTILINE):
         with contextlib.suppress(SyntaxError, NameError):  # not a number
@@ -181,7 +182,8 @@ def workgroup_bytes(text: str) -> int:
         while match := re.fullmatch(r"array<(.*), ([^,]*)>", kind):
             kind, size = match[1], size * eval(match[2], {}, names)
         found += 4 * size if kind.startswith("vec4") else size
-    return found
+    (extents,) = re.findall(r"@workgroup_size\(([^)]*)\)", text)
+    return int(np.prod([eval(x, {}, names) for x in extents.split(",") if x.strip()])), found
 
 
 def test_kernels_keep_to_the_portable_limits(webgpu, portable):
