@@ -66,7 +66,7 @@ def _pipelines() -> int:
 def test_pipelines_of_shapes_that_are_gone_are_dropped(webgpu, monkeypatch):
     monkeypatch.setattr(compiling, "LIMIT", 2)
     monkeypatch.setattr(webgpu.gpu, "_texts", Shared(2))
-    monkeypatch.setattr(compiling, "_warn", lambda text: None)
+    monkeypatch.setattr(compiling, "warn", lambda text: None)
     f = wg.compile(lambda x: (x * 3 - 1).sum(0))
     f(wg.ones((2, 3)))
     before = _pipelines()
@@ -162,7 +162,7 @@ def test_planned_memory_goes_with_its_program(device):
 
 def test_signatures_left_uncompiled_are_bounded(device, monkeypatch):
     monkeypatch.setattr(compiling, "PLAIN", 3)
-    monkeypatch.setattr(compiling, "_warn", lambda text: None)
+    monkeypatch.setattr(compiling, "warn", lambda text: None)
     kept = []
 
     @wg.compile

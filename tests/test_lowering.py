@@ -251,6 +251,15 @@ def test_json_runs_as_the_program_does(webgpu, name, small):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
+def test_runs_of_launches_that_lack_something_are_refused(webgpu):
+    found = traced(lambda x: x + wg.rand(3), wg.ones(3))
+    runner = Runner(lowered(found, webgpu.facts), webgpu)
+    with pytest.raises(ArgumentError, match="1 inputs came, and 1 inputs and draw= are needed"):
+        runner.run(found.copies())
+    with pytest.raises(ArgumentError, match="0 inputs came, and 1 inputs"):
+        runner.run([], draw=found.draw)
+
+
 def test_launches_for_more_than_a_device_has_are_refused(webgpu):
     launches = lowered(halves(), replace(webgpu.facts, largest_binding=1 << 40))
     with pytest.raises(DeviceError, match=f"need bindings of {1 << 40} bytes, which"):
