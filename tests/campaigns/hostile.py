@@ -24,6 +24,7 @@ from wgrad import nn, optim
 from wgrad.backends.base import Device
 from wgrad.core.interpret import current
 from wgrad.errors import WgradError, shown
+from wgrad.optim.settings import Setting
 
 SHARE = 80
 SECONDS = 60  # from which a call hangs
@@ -169,7 +170,7 @@ def _of_optimizer(rng: np.random.Generator) -> Any:
 
 
 def _is_setting(x: Any) -> bool:
-    return isinstance(x, property) and x.fset is not None
+    return isinstance(x, Setting)
 
 
 def _of_transform(rng: np.random.Generator) -> Any:

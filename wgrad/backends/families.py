@@ -31,8 +31,7 @@ _NOTED = ("axes", "axis", "value", "target")  # parameters that people want to s
 
 def number_key(x: Any) -> Hashable:
     """Return what equal numbers have in common: type and digits, for 0.0 == -0.0 == 0."""
-    kind = type(x)
-    return ("live", x.call) if kind is Live else (kind, repr(x))
+    return ("live", x.call) if isinstance(x, Live) else (type(x), repr(x))
 
 
 @dataclass(frozen=True, eq=False)

@@ -168,11 +168,11 @@ def _source(expression: Expression, space: dict[str, Any], count: Callable[[int]
 
 def number_of(function: Callable[..., float], *numbers: Any) -> Any:
     """Return `function(*numbers)`, which stands for what it will be where one of these does."""
-    live = next((x for x in numbers if type(x) is Varying), None)
-    if live is None:
+    live = [x for x in numbers if type(x) is Varying]
+    if not live:
         return function(*numbers)
     sides = [x.expression if type(x) is Varying else ("constant", float(x).hex()) for x in numbers]
-    return Varying(live._numbers, (function, *sides))
+    return Varying(live[0]._numbers, (function, *sides))
 
 
 class _Settings(Mapping[str, Any]):
