@@ -6,6 +6,7 @@ import copy
 import gc
 import pickle
 import random
+import textwrap
 import time
 import warnings
 
@@ -421,7 +422,7 @@ def test_declared_results_may_be_state(device):
 
 def test_declared_indices_are_checked_in_every_run(device):
     table, index = wg.tensor([1.0, 2.0, 3.0]), wg.tensor([0, 2])
-    f, ran = counted(lambda: wg.take(table, index), state=[table, index])
+    f, _ = counted(lambda: wg.take(table, index), state=[table, index])
     assert f().tolist() == [1, 3]
     index.assign(wg.tensor([1, 1]))
     assert f().tolist() == [2, 2]
@@ -494,6 +495,16 @@ def test_declared_arguments_that_hold_state_are_let_go(device):
     gc.collect()
     alive = sum(type(x) is nn.Linear for x in gc.get_objects())
     assert alive < 40
+
+
+def test_declared_example_of_the_documentation_runs(device):
+    lines = wg.compile.__doc__.split("\n")
+    first = next(i for i, line in enumerate(lines) if line.strip().startswith("model = "))
+    last = next(i for i, line in enumerate(lines) if "optimizer.lr" in line)
+    names = {"wg": wg, "nn": nn, "optim": optim}
+    exec(textwrap.dedent("\n".join(lines[first : last + 1])), names)
+    names["step"](wg.ones((4, 2)), wg.zeros((4, 1)))
+    assert len(names["step"].programs) == 1
 
 
 def test_declared_as_a_decorator_on_both_devices(device):
