@@ -11,7 +11,7 @@ from test_structure import MODULES
 import wgrad as wg
 from wgrad.backends.webgpu import cache, memory
 from wgrad.backends.webgpu.pipelines import Pipeline
-from wgrad.program import signatures
+from wgrad.program import compiled, signatures
 from wgrad.recent import Recent, Shared
 
 # Without a bound, for their keys are few: (module, function).
@@ -65,6 +65,7 @@ def _pipelines() -> int:
 
 def test_pipelines_of_shapes_that_are_gone_are_dropped(webgpu, monkeypatch):
     monkeypatch.setattr(signatures, "LIMIT", 2)
+    monkeypatch.setattr(compiled, "LIMIT", 2)
     monkeypatch.setattr(webgpu.gpu, "_texts", Shared(2))
     monkeypatch.setattr(signatures, "warn", lambda text: None)
     f = wg.compile(lambda x: (x * 3 - 1).sum(0))

@@ -50,6 +50,8 @@ def training(kind=optim.Adam):
         seen.assign(seen + 1)
         return loss.detach()
 
+    step.state = [x, seen, optimizer]
+
     def state():
         found = [p.numpy() for p in (w, b, seen)] + [p.grad.numpy() for p in (w, b)]
         counts = [*optimizer._steps, w.array.storage.version, wg.get_rng_state()[1]]
@@ -65,10 +67,11 @@ def points_of(function):
 
 
 @pytest.mark.parametrize("traced", [False, True])
-def test_interrupts_leave_a_compiled_step_done_or_not_begun(device, handler, traced):
+@pytest.mark.parametrize("declared", [False, True])
+def test_interrupts_leave_a_compiled_step_done_or_not_begun(device, handler, traced, declared):
     handler(raises)
     step, state, _ = training()
-    compiled = wg.compile(step)
+    compiled = wg.compile(step, state=step.state if declared else None)
     for _ in range(4):
         compiled()
     if traced:

@@ -275,7 +275,7 @@ def test_watch_names_what_differs():
 
 
 def test_watch_gives_up_on_more_than_can_be_compared(device, monkeypatch):
-    monkeypatch.setattr("wgrad.program.guard.walk.LIMIT", 100)
+    monkeypatch.setattr("wgrad.program.guard.notes.LIMIT", 100)
     many = list(range(200))
     f = wg.compile(lambda x: x * many[1])
     with pytest.warns(UserWarning, match="more than 100 things"):

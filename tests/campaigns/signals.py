@@ -32,7 +32,10 @@ AFTER = 2  # further steps that have to be right
 TIMED = 10  # one program of so many
 SIGNAL = signal.SIGUSR1
 _HOME = Path(wg.__file__).parent
-_TRIED = ("capture.py", "compile.py", "finish.py", "grads.py", "trace.py", "watch.py", "numpy.py")
+_TRIED = frozenset({
+    "compiled.py", "declared.py", "finish.py", "grads.py", "handed.py", "numpy.py", "outline.py",
+    "recording.py", "replay.py", "state.py", "tracer.py", "watch.py", "watched.py",
+})  # fmt: skip
 _POINTS = frozenset(
     op for name, op in dis.opmap.items() if name.startswith("CALL") or name == "JUMP_BACKWARD"
 )

@@ -242,7 +242,7 @@ class Optimizer(ABC):
                 ready += self._fitting(value, state.kept[name], f"state[{name!r}]")
         for name, kept in state.kept.items():
             if self._memory[name][i] is not kept:
-                if was_made_before(self._trace):
+                if finder(self._trace) is not None:
                     changing(self._memory[name])
                 self._memory[name][i] = kept
         for target, value in reversed(ready):

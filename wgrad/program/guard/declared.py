@@ -24,10 +24,11 @@ from ..trace.collecting import uncollected
 from ..trace.observe import Observation
 from ..trace.recording import Recording
 from ..trace.tracer import Tracer
+from .notes import TooMuchError
 from .opaque import global_dice, state_of_dice
 from .policy import Call, Function, with_floats
 from .state import Declaration, State, holds_state
-from .watch import TooMuchError, Watch
+from .watch import Watch
 
 ARGUMENTS = 16  # calls with other objects that hold state among their arguments
 
@@ -152,7 +153,7 @@ class Declared:
     def _seen(self, call: Call, declaration: Declaration, inside: Inside) -> Seen:
         def run(args: tuple, kwargs: dict) -> Seen:
             tracer = Tracer(self._function.frozen(), inside)
-            for container in declaration.now.containers:
+            for container in (*declaration.now.dicts, *declaration.now.lists):
                 tracer.changing(container)
             recording = Recording(call.leaves, tracer)
             seen = Seen(recording, recording.run(self._function.call, args, kwargs))

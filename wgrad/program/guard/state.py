@@ -7,7 +7,8 @@ Of attributes that are none of these, nor plain values or containers, only the i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from operator import attrgetter
+from itertools import chain
+from operator import attrgetter, eq, is_
 from typing import Any
 
 from ...backends.array import Storage
@@ -19,8 +20,7 @@ from ...random import Generator
 from ...recent import Recent
 from ...tensor import Tensor
 from ..trace.tree import token
-from .identity import Identities
-from .walk import named, read_each_run
+from .notes import named, read_each_run
 
 KINDS = "modules, optimizers, tensors, generators, and lists, tuples and dicts of them"
 STRUCTURES = 64  # of one declaration that are told apart
@@ -49,6 +49,11 @@ def holds_state(x: Any) -> bool:
     return hasattr(kind, "state_dict") and hasattr(kind, "load_state_dict")
 
 
+def _token(x: Any) -> Any:
+    found = token(x)
+    return Is(x) if found is None else found
+
+
 class State:
     """What roots (name, object) hold now. Raises: ArgumentError for what is no state."""
 
@@ -60,20 +65,34 @@ class State:
         self.memory_places: dict[Storage, int] = {}
         self.nodes: set[Node] = set()
         self.generators: set[Generator] = set()
-        self.containers: list[Any] = []  # lists and dicts
+        self.dicts: list[dict] = []  # and the attributes of objects
+        self.lists: list[list] = []
         self.known: dict[int, Any] = {}  # all objects, by id
-        self.same = Identities()
         # Each with whether it has to be state, and whether an optimizer may make it anew.
         stack = [((name,), x, True, False) for name, x in reversed(list(roots))]
         while stack:
             stack += reversed(self._enter(*stack.pop()))
-        tensors = tuple(self.tensors)
-        nodes = tuple(x.node for x in tensors if x.node is not None)
-        for get, found in (
-            (_array, tensors), (_node, tensors), (_tracked, nodes), (_hooks, nodes),
-        ):  # fmt: skip
-            self.same.names.append((get, found, tuple(map(get, found))))
         self.memory = list(self.memory_places)
+        self._nodes = [x.node for x in self.tensors if x.node is not None]
+        self._sizes = [*map(len, self.dicts), *map(len, self.lists)]
+        self._objects = list(self._now())
+
+    def _now(self) -> Iterable[Any]:
+        """Give all objects that the state is made of, one after the other, at the speed of C."""
+        return chain(
+            chain.from_iterable(self.dicts),
+            chain.from_iterable(map(dict.values, self.dicts)),
+            chain.from_iterable(self.lists),
+            map(_array, self.tensors),
+            map(_node, self.tensors),
+            map(_tracked, self._nodes),
+            map(_hooks, self._nodes),
+        )
+
+    def holds(self) -> bool:
+        """Whether all objects are the very same."""
+        sizes = chain(map(len, self.dicts), map(len, self.lists))
+        return all(map(eq, sizes, self._sizes)) and all(map(is_, self._now(), self._objects))
 
     @property
     def structure(self) -> Any:
@@ -105,7 +124,7 @@ class State:
             return self._object(path, name, x, loose)
         elif strict:
             raise ArgumentError(f"compile: {name} is {shown(x)}, and state= takes {KINDS}")
-        self.entries[name] = token(x) or Is(x)
+        self.entries[name] = _token(x)
         return []
 
     @staticmethod
@@ -116,16 +135,14 @@ class State:
 
     def _container(self, path: tuple, name: str, x: Any, strict: bool, loose: bool) -> list[tuple]:
         self.known[id(x)] = x
-        keys = tuple([token(k) or Is(k) for k in x]) if isinstance(x, dict) else len(x)
+        keys = tuple([_token(k) for k in x]) if isinstance(x, dict) else len(x)
         # What a snapshot brings to an optimizer comes in new lists.
         self.entries[name] = type(x), keys, None if loose or isinstance(x, tuple) else Is(x)
         if isinstance(x, dict):
-            self.same.choose(x, tuple(x))
-            self.containers.append(x)
+            self.dicts.append(x)
             return [((path, f"[{k!r}]"), v, strict, loose) for k, v in x.items()]
         if isinstance(x, list):
-            self.same.lists.append((x, tuple(x)))
-            self.containers.append(x)
+            self.lists.append(x)
         return [((path, f"[{i}]"), v, strict, loose) for i, v in enumerate(x)]
 
     def _object(self, path: tuple, name: str, x: Any, loose: bool) -> list[tuple]:
@@ -133,8 +150,7 @@ class State:
         kind, namespace = type(x), vars(x)
         live = read_each_run(kind)
         chosen = tuple([k for k in namespace if k not in live])
-        self.same.choose(namespace, chosen)
-        self.containers.append(namespace)
+        self.dicts.append(namespace)
         mode = getattr(x, "training", None)
         self.entries[name] = Is(x), mode, tuple([k for k in chosen if k != "training"])
         loose = loose or bool(live)
@@ -159,7 +175,7 @@ class State:
         self.nodes.add(node)
         hooks = tuple((node.hooks or {}).values())
         if node.hooks is not None:
-            self.same.choose(node.hooks, tuple(node.hooks))
+            self.dicts.append(node.hooks)
         return *token_, Is(node), node.requires_grad, hooks
 
 
@@ -190,7 +206,7 @@ class Declaration:
 
     def look(self) -> None:
         """See whether anything has been exchanged for something else since the last look."""
-        if not self.now.same.hold():
+        if not self.now.holds():
             before = self.now
             self.take(State(self.roots))
             self.changed = self.now.difference(before) or self.changed

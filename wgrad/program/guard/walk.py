@@ -15,14 +15,12 @@ that ran on the user's behalf).
 from __future__ import annotations
 
 import argparse
-import array
 import collections
 import functools
 import gc
 import logging
 import operator
 import os
-import re
 import sys
 import threading
 import types
@@ -35,26 +33,19 @@ import numpy as np
 
 from ...backends.array import Storage
 from ...backends.base import Device
-from ...core import Node, Op, Value, place
+from ...core import Node, Op, Value
 from ...dtypes import DType
-from ...errors import TraceError
 from ...random import Generator
-from ...tape import reachable
-from ..trace.names import first_use, names_in, names_of_class, nested
+from ..trace.names import names_in, names_of_class, nested
 from ..trace.observe import Observation
 from ..trace.tree import is_closed, token
 from .identity import (
-    Chosen,
-    Identities,
-    attributes,
-    elements,
-    fingerprint,
     is_filled,
     is_parameter,
     logging_of,
     target,
-    version,
 )
+from .notes import Notes, TooMuchError, a_kind, named, read_each_run, slots_of
 from .opaque import (
     CACHE,
     DICE,
@@ -67,8 +58,6 @@ from .opaque import (
 )
 from .parts import parts_of
 
-LIMIT = 50_000  # things to watch; a function that sees more runs as it is
-_MOST_BYTES = 1 << 26  # of arrays, which are compared as a whole
 _OPAQUE = (Device, DType, Generator, Node, Storage)
 _OPEN_CLASSES = (
     types.SimpleNamespace, argparse.Namespace, threading.local, type(os.environ),
@@ -77,18 +66,11 @@ _OPEN_CLASSES = (
 _READERS = (operator.attrgetter, operator.methodcaller)  # of attributes that no code names
 _OF_FUNCTIONS = frozenset({"__closure__", "__defaults__", "__kwdefaults__", "__code__"})
 _REFLECTING = (getattr, hasattr, setattr, delattr, vars, dir)
-_plain_tensor = attrgetter("array", "node")
-_noded_tensor = attrgetter("array", "node", "node.requires_grad", "node.hooks")
-_flags = attrgetter("requires_grad", "retains_grad", "hooks")
 _bases = attrgetter("__bases__")
 _code = attrgetter("__code__", "__defaults__", "__kwdefaults__", "__closure__")
 
 
-class TooMuchError(TraceError):
-    """A function sees more than is worth comparing before every run."""
-
-
-class Walk:
+class Walk(Notes):
     """What `roots` (name, object) lead to; with `ran`, only what that code reads."""
 
     def __init__(
@@ -98,27 +80,13 @@ class Walk:
         whole: bool,
         weakly: bool = False,
     ):
-        self.ran = ran
+        super().__init__(ran, whole)
         self._weakly = weakly  # then nothing is kept, and weak references are like others
         self._references: list[tuple[tuple, weakref.ref]] = []
-        self._all = whole  # whether any attribute may be read
-        self.reads_all = False  # whether something that was met may read any attribute
-        self.tokens: list[Any] = []
-        self.paths: list[tuple] = []
-        self.seen: dict[int, Any] = {}  # tensors and containers by id, kept alive by the lists here
-        self._order: dict[int, int] = {}
-        self.places: dict[int, tuple] = {}
         self._entered: set[int] = set()  # ids of code
-        self.storages: set[Storage] = set()
-        self.tensors: set[int] = set()  # ids of those seen, which live while they are watched
-        self.found: list[tuple[tuple, Any]] = []  # the tensors and their paths, until `forget`
         self.dice: dict[int, tuple[tuple, Any, Any]] = {}  # generators: path, object, state
-        self.refusal: str | None = None
         self.lost: dict[int, types.CodeType] = {}  # ran as closures that were not found
-        self.same = Identities()
-        self._bytes = 0
         self._objects: list[Any] = []
-        self._stack: list[tuple[tuple, Any, Any, int]] = []
         for name, x in reversed(roots):
             self._stack.append(((name,), x, frozenset(), 0))
         self._empty_stack()
@@ -175,34 +143,6 @@ class Walk:
         while self._stack:
             self._enter(*self._stack.pop())
 
-    def _note(self, path: tuple, what: Any) -> None:
-        self.paths.append(path)
-        self.tokens.append(what)
-        if len(self.tokens) > LIMIT:
-            raise TooMuchError(
-                f"more than {LIMIT} things are to be watched, the last is {named(path)}"
-            )
-
-    def _refuse(self, path: tuple, why: str) -> None:
-        if self.ran is not None and self.refusal is None:
-            self.refusal = f"{at_use(path, self.ran)} {why}"
-
-    def _reads(self, name: Any, ours: frozenset[str] = frozenset()) -> bool:
-        """Whether an attribute may be read by the code that ran, or by ours."""
-        if self._all or self.ran is None or not isinstance(name, str):
-            return True
-        return name in self.ran.names or name in ours or name.startswith("__")
-
-    def _later(
-        self, path: tuple, items: Iterable[tuple[str, Any]], names: Any = None, inside: int = 0
-    ) -> None:
-        """Visit these next, in their order: the user's, or what is `inside` something else.
-
-        1 is for what an object of the standard library holds, 2 for what one of its modules does.
-        """
-        found = [((path, key), x, names or frozenset(), inside) for key, x in items]
-        self._stack += found[::-1]
-
     def _enter(self, path: tuple, x: Any, names: frozenset[str], inside: int) -> None:
         answer: Any = getattr(type(x), "__getattribute__", None)
         if isinstance(answer, types.FunctionType) and not is_closed(answer.__module__):
@@ -252,128 +192,7 @@ class Walk:
         self._note(path, (type(x), id(x)))
         if len(path) == 2:
             self._objects.append(x)
-        self._refuse(path, f"is {_a(type(x))}, whose __getattribute__ hides its state")
-
-    def _meet(self, path: tuple, x: Any) -> None:
-        """Remember an object, where it is, and how many were met before it."""
-        self.seen[id(x)] = x
-        self.places[id(x)] = path
-        self._order.setdefault(id(x), len(self._order))
-
-    def _items(self, path: tuple, x: Any, kind: type, inside: int) -> bool:
-        """Watch a container, and tell whether it is one."""
-        if isinstance(x, (list, tuple, collections.deque)):
-            self._note(path, (kind, len(x), getattr(x, "maxlen", None)))
-            if not isinstance(x, tuple):
-                self.same.lists.append((x, tuple(x)))
-            self._later(path, ((f"[{i}]", v) for i, v in enumerate(x)), None, inside)
-        elif isinstance(x, (set, frozenset)):
-            self._note(path, (kind, tuple([token(v) or id(v) for v in x])))
-            self.same.lists.append((x, tuple(x)))
-            self._later(path, ((" an element", v) for v in x if token(v) is None), None, inside)
-        elif isinstance(x, (dict, types.MappingProxyType)):
-            self._note(path, kind)
-            self._dict(path, x, inside=inside, whole=True)
-            keys = [k for k in x if token(k) is None]
-            self._later(path, ((" a key", k) for k in keys), None, inside)
-            if isinstance(x, collections.defaultdict):
-                self._slots(path, x, ("default_factory",), inside)
-        elif isinstance(x, np.ndarray) and x.dtype.hasobject:
-            self._note(path, (kind, id(x), x.shape))
-            self.same.attributes.append((elements, x, elements(x)))
-            self._later(path, ((f"[{i}]", v) for i, v in enumerate(elements(x))), None, inside)
-        elif isinstance(x, (bytearray, array.array, np.ndarray, np.void)):
-            self._data(path, x, kind)
-        else:
-            return False
-        self._extras(path, x, inside)
-        return True
-
-    def _data(self, path: tuple, x: Any, kind: type) -> None:
-        """Watch the bytes of an array."""
-        get = fingerprint if isinstance(x, (np.ndarray, np.void)) else bytes
-        self._bytes += memoryview(x).nbytes if isinstance(x, (bytearray, array.array)) else x.nbytes
-        if self._bytes > _MOST_BYTES:
-            raise TooMuchError(
-                f"more than {_MOST_BYTES >> 20} MiB of arrays are to be watched, the last is "
-                f"{named(path)}: make it a tensor"
-            )
-        found = get(x)
-        self._note(path, (kind, id(x), found))
-        self.same.values.append((get, x, found))
-
-    def _extras(self, path: tuple, x: Any, inside: int) -> None:
-        """Watch what a container of a class of its own is besides its items."""
-        kind = type(x)
-        namespace = getattr(x, "__dict__", None)
-        if namespace is not None and namespace is not x:
-            self._dict(path, namespace, inside=inside, whole=is_closed(kind.__module__))
-        if not is_closed(kind.__module__) and vars(kind).get("_fields") is None:
-            self._slots(path, x, _slots_of(kind), inside)
-            self._later(path, (("'s class", kind),), None, inside)
-
-    def _tensor(self, path: tuple, x: Any) -> None:
-        array, node = x.array, x.node
-        found = [id(node), id(array.storage), array.layout, array.dtype]
-        self.storages.add(array.storage)
-        self.tensors.add(id(x))
-        self.found.append((path, x))
-        if node is None:
-            self.same.attributes.append((_plain_tensor, x, (array, None)))
-        else:
-            hooks = node.hooks
-            found += [node.requires_grad, tuple(hooks or ())]
-            values = array, node, node.requires_grad, hooks
-            self.same.attributes.append((_noded_tensor, x, values))
-            if hooks is not None:
-                self._dict(path, hooks, whole=True)
-            if node.op is not None:  # its history holds for this version
-                self._history(path, node)
-                found.append(array.storage.version)
-                self.same.values.append((version, x, array.storage.version))
-        self._note(path, ("tensor", *found))
-
-    def _history(self, path: tuple, root: Node) -> None:
-        """Watch what a backward pass through a graph from outside looks at: hooks and flags."""
-        for node in reachable(root):
-            if id(node) not in self.seen:
-                self._meet(path, node)
-                self.same.attributes.append((_flags, node, _flags(node)))
-                self._note(path, (node.requires_grad, node.retains_grad))
-                if node.hooks is not None:
-                    self._dict(path, node.hooks, whole=True)
-
-    def _dict(
-        self,
-        path: tuple,
-        d: Any,
-        skipped: frozenset[str] = frozenset(),
-        inside: int = 0,
-        whole: bool = False,
-        ours: frozenset[str] = frozenset(),
-    ) -> None:
-        """Watch a dict, or what may be read of it; of what is `skipped` only whether it is true."""
-        names = tuple([k for k in d if k not in skipped and (whole or self._reads(k, ours))])
-        if skipped:
-            self.same.choose(d, names)
-            live = Chosen(d, tuple(k for k in d if k in skipped))
-            truths = tuple(map(bool, live.values()))
-            self.same.truths.append((live, truths))
-            self._note(path, ("dict", names, truths))
-        else:
-            self.same.choose(d, names)
-            self._note(path, ("dict", tuple([token(k) or id(k) for k in names])))
-        is_namespace = id(d) not in self.seen  # of an object, which was met instead
-        items = ((f".{k}" if is_namespace else f"[{k!r}]", d[k]) for k in names)
-        self._later(path, items, None, inside)
-
-    def _slots(self, path: tuple, x: Any, names: Iterable[str], inside: int) -> None:
-        """Watch attributes that are in no dict, as far as they are read."""
-        chosen = tuple([n for n in names if self._reads(n)])
-        if chosen:
-            get = functools.partial(attributes, chosen)
-            self.same.attributes.append((get, x, get(x)))
-            self._later(path, zip([f".{n}" for n in chosen], get(x), strict=True), None, inside)
+        self._refuse(path, f"is {a_kind(type(x))}, whose __getattribute__ hides its state")
 
     def _namespace(self, path: tuple, d: dict, names: tuple[str, ...], inner: frozenset) -> None:
         """Watch the chosen names of a namespace, and of the builtins those that it lacks."""
@@ -513,7 +332,7 @@ class Walk:
                 rest = [k for k in namespace if not self._reads(k, code)]
                 self._search([((path, f".{k}"), namespace[k]) for k in rest])
         if not ours:
-            self._slots(path, x, _slots_of(kind), inside)
+            self._slots(path, x, slots_of(kind), inside)
         if not is_closed(kind.__module__):
             self._later(path, (("'s class", kind),))
 
@@ -522,9 +341,9 @@ class Walk:
         if isinstance(x, DICE):
             self.dice[id(x)] = path, x, state_of_dice(x)
         elif is_spent(x) and inside < 2:
-            self._refuse(path, f"is {_a(kind)}, whose place among its items cannot be seen")
+            self._refuse(path, f"is {a_kind(kind)}, whose place among its items cannot be seen")
         elif not inside and not is_fixed(x) and not isinstance(x, _OPEN_CLASSES):
-            self._refuse(path, f"is {_a(kind)}, whose state cannot be seen")
+            self._refuse(path, f"is {a_kind(kind)}, whose state cannot be seen")
 
     def _search(self, stack: list[tuple[tuple, Any]]) -> None:
         """Watch which modules and tensors a module finds in attributes that no code names."""
@@ -578,43 +397,5 @@ def _weak_tokens(ran: Observation | None, whole: bool, names: tuple) -> list[Any
         return None
 
 
-def read_each_run(kind: type) -> frozenset[str]:
-    """Return the attributes that a class reads anew for every run of a program."""
-    return getattr(kind, "read_each_run", frozenset())
-
-
 def _is_builtin(x: Any) -> bool:
     return getattr(x, "__module__", None) == "builtins"
-
-
-def _slots_of(kind: type) -> list[str]:
-    found: list[str] = []
-    for cls in kind.__mro__:
-        names = vars(cls).get("__slots__", ())
-        found += [names] if isinstance(names, str) else list(names)
-    return [n for n in found if not n.startswith("__")]
-
-
-def _a(kind: type) -> str:
-    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-    name = f"{module}{kind.__qualname__}"
-    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
-
-
-def named(path: tuple) -> str:
-    """Return a path as text: "step: net.layers[0].weight"."""
-    parts: list[str] = []
-    while len(path) == 2:
-        path, key = path
-        parts.append(key)
-    text = "".join([*path, *reversed(parts)])
-    return text
-
-
-def at_use(path: tuple, ran: Observation | None) -> str:
-    """Return the name of a thing, and where the code that ran stores or reads it."""
-    text = named(path)
-    last = re.search(r"([^\W\d]\w*)[^\w]*$", re.sub(r"\[[^\]]*\]", "", text))
-    codes = [code for code, _ in ran.codes.values()] if ran is not None else []
-    use = first_use(last[1], codes) if last else None
-    return text if use is None else f"{text} ({place(use)})"

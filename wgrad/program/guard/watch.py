@@ -14,9 +14,8 @@ from typing import Any
 from ...backends.array import Storage
 from ...core import place
 from ..trace.observe import Observation
-from .walk import TooMuchError, Walk, at_use
-
-__all__ = ["TooMuchError", "Watch"]
+from .notes import TooMuchError, at_use
+from .walk import Walk
 
 
 class Watch:

@@ -21,8 +21,9 @@ from ..trace.collecting import uncollected
 from ..trace.observe import Observation
 from ..trace.recording import Account, Recording
 from ..trace.tracer import Tracer
+from .notes import TooMuchError
 from .policy import Call, Function, with_floats
-from .watch import TooMuchError, Watch
+from .watch import Watch
 
 PATIENCE = 4  # traces of one signature in a row that differ, before it is left uncompiled
 

@@ -460,11 +460,11 @@ class Tracer(Contract):
 
     def numbers_taken(self, generator: Any, first: int, count: int) -> None:
         """Remember that the function drew from a generator."""
-        if self._declared is not None and not self._declared.has_generator(generator):
-            self._refuse_stray(f"draws from {generator!r}")
         if generator not in self.generators:
             self.generators[generator] = [first, 0]
             self._log.append(lambda: setattr(generator, "counter", first))
+        if self._declared is not None and not self._declared.has_generator(generator):
+            self._refuse_stray(f"draws from {generator!r}")
         state = self.generators[generator]
         self._drawing = list(self.generators).index(generator), state[1]
         state[1] += count
