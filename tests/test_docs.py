@@ -6,6 +6,8 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "architecture.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -76,3 +78,33 @@ def test_the_architecture_page_names_every_part_of_the_package():
     parts = {x.name for x in (ROOT / "wgrad").iterdir() if x.is_dir() and x.name != "__pycache__"}
     missing = {x for x in parts if f"../wgrad/{x}" not in TEXT}
     assert not missing, f"the page leads to no file of {missing}"
+
+
+# What a reader asked who did not know the table, and the file that answers it.
+READER = {
+    "Where does a dispatch wait until it is submitted?": "backends/webgpu/gpu.py",
+    "Where is the gradient of a convolution?": "ops",
+    "Which order does einsum contract in?": "functional",
+    "Where does a hook of a gradient run?": "tape/reverse.py",
+    "Where is broadcasting undone in a backward pass?": "ops/movement.py",
+    "Where is a tensor pickled?": "tensor/__init__.py",
+    "Where is memory shared with PyTorch?": "creation/interchange.py",
+    "Where does the error come from that names a line?": "origin.py",
+    "Where are dispatches counted?": "statistics.py",
+    "Where is a bind group made?": "backends/webgpu/pipelines.py",
+    "Where is a sort split into kernels?": "backends/webgpu/sort.py",
+    "Who finds that an index in a replay was out of range?": "backends/faults.py",
+    "Why has a tensor inside vmap no value?": "core/batched.py",
+    "What does x += y do to the tape?": "tensor/updates.py",
+    "Who refuses a buffer when memory is short?": "backends/webgpu/headroom.py",
+    "What does state= compare before a run?": "program/guard/state.py",
+    "Where is a learning rate read anew in a replay?": "optim/live.py",
+    "How is Adam's update written?": "optim/adam.py",
+    "Where are the arguments of `bisect` parsed?": "cli.py",
+    "How does dim= become axis=?": "checks/arguments.py",
+}
+
+
+@pytest.mark.parametrize("question", READER)
+def test_the_architecture_page_leads_a_reader_to_the_file(question):
+    assert f"](../wgrad/{READER[question]})" in TEXT
