@@ -1,4 +1,4 @@
-"""The numbers of an optimizer: checked where they are assigned, noted where a trace reads them."""
+"""Settings of an optimizer: checked when they are assigned, and noted when a trace reads them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """Compiled functions: `wg.compile`.
 
-`trace` writes down what one call does, `finish` makes a `Program` (`ir`) of it, `capture` ties that
-to what lives outside, `passes` make it smaller, `build` makes it ready to run, and `compile`
-decides which capture a call may use; `watch` notices Python state that changed."""
+`trace` writes down what one call does as a `Program` (`ir`), `guard` says when that may run again,
+`passes` make it smaller, `lower` makes kernels or NumPy source of it, and `run` runs those.
+`compiled` finds the program for a call. docs/architecture.md walks through all of it.
+"""

@@ -1,4 +1,4 @@
-"""The same work over another domain: what it takes to bring two graphs onto one.
+"""Graphs over another domain: two steps can become one once both are over the same.
 
 A graph is seen over another shape of as many elements, spread over rows, or read through a view.
 Each function returns None where strides cannot say it.

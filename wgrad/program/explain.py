@@ -141,24 +141,24 @@ def peak_of(program: Program, device: Device, eager: bool = True) -> int:
     replaces as soon as nothing reads it; the interpreter does neither.
     """
     memory = program.memory()
-    home = {slot: slot for slot in memory}
-    last: dict[int, int] = {}  # by home: the step that is the last to touch it
+    place = {slot: slot for slot in memory}
+    last: dict[int, int] = {}  # by place: the step that is the last to touch it
     change = [0] * (len(program.steps) + 1)
     fresh = set(memory) - {slot.index for slot in program.inputs}
     for i, step in enumerate(program.steps):
-        last |= dict.fromkeys((home[slot] for slot in step.reads()), i)
+        last |= dict.fromkeys((place[slot] for slot in step.reads()), i)
         for out in step.outs:
             if eager and isinstance(step.work, InPlace):
-                home[out.index] = home[next(step.refs()).slot]
+                place[out.index] = place[next(step.refs()).slot]
                 fresh.discard(out.index)
             else:
                 change[i] += slot_bytes(out, device)
-            last[home[out.index]] = i
-    ends = {slot: last[slot] for slot in fresh - {home[slot] for slot in program.kept}}
+            last[place[out.index]] = i
+    ends = {slot: last[slot] for slot in fresh - {place[slot] for slot in program.kept}}
     if eager:
         for old, new in program.updates.items():
-            if home[new] != old:
-                ends[old] = max(last.get(old, 0), last[home[new]])
+            if place[new] != old:
+                ends[old] = max(last.get(old, 0), last[place[new]])
     for slot, i in ends.items():
         change[i + 1] -= slot_bytes(memory[slot], device)
     return max(accumulate(change))

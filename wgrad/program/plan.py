@@ -70,7 +70,7 @@ def plan_memory(program: Program, device: Device, settled: int = 0) -> Plan:
                 in_place = free and i >= settled
                 places[out.index] = Place("input" if in_place else "swap", position[old])
             elif out.index not in places:
-                heir = next(
+                overwritten = next(
                     (
                         old
                         for old in dying
@@ -82,11 +82,11 @@ def plan_memory(program: Program, device: Device, settled: int = 0) -> Plan:
                     ),
                     None,
                 )
-                if heir is None:
+                if overwritten is None:
                     places[out.index] = Place("block", blocks.take(nbytes(out, device)))
                 else:
-                    taken.add(heir)
-                    places[out.index] = places[heir]
+                    taken.add(overwritten)
+                    places[out.index] = places[overwritten]
         for slot in dying:
             if places[slot].kind == "block" and slot not in taken:
                 blocks.give(places[slot].index)

@@ -65,7 +65,7 @@ class Call:
 
     `text` is its source, with {f} for the function, {0} for an argument and {out} for the result.
     `aligned` are the arguments that are read where the same element of the result is written: the
-    result may take their memory. If not `safe` it may take that of no other either. `home` is the
+    result may take their memory. If not `safe` it may take that of no other either. `target` is the
     slot in whose memory the result is to be, where that is known.
     """
 
@@ -76,7 +76,7 @@ class Call:
     dtype: np.dtype
     aligned: tuple[int, ...] = ()
     safe: bool = True
-    home: int | None = None
+    target: int | None = None
 
     @property
     def size(self) -> int:

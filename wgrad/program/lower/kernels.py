@@ -31,24 +31,24 @@ MANY = 1 << 14
 SPANNED = 32  # elements, or quads, of a row that are folded in one go
 LONG_ROW = 128  # elements from which a workgroup shares a row, on hardware
 
-Home = Callable[[int], object]
+MemoryOf = Callable[[int], object]
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A shader and what it is launched with; `homes` is the memory of bindings 1, 2, ..."""
+    """A shader and what it is launched with; `memory` is that of bindings 1, 2, ..."""
 
     label: str
     text: str
-    homes: tuple[object, ...]
+    memory: tuple[object, ...]
     access: str  # a letter per binding: "r" or "w"
     numbers: tuple[tuple[Number, DType], ...]  # the words of Params, in order
     groups: int
 
 
-def fused_kernel(step: Step, home: Home, hardware: bool) -> Kernel:
+def fused_kernel(step: Step, memory_of: MemoryOf, hardware: bool) -> Kernel:
     """Return the kernel of a fused step or a batch."""
-    module = Module(home)
+    module = Module(memory_of)
     texts: list[PartText] = []
     for one in step.work.parts if isinstance(step.work, Batch) else (step,):
         part = Part(one.graph, one.inputs, one.outs)
@@ -78,7 +78,7 @@ def fused_kernel(step: Step, home: Home, hardware: bool) -> Kernel:
         {"const THREADS = 64u;": f"const THREADS = {size}u;"},
     )
     numbers = tuple(module.numbers)
-    return Kernel(step.name, code, tuple(module.homes), module.access, numbers, groups)
+    return Kernel(step.name, code, tuple(module.memory), module.access, numbers, groups)
 
 
 def _is_long(part: Part) -> bool:
@@ -234,27 +234,31 @@ def _compute_elements(text: PartText, wanted: Sequence[int]) -> None:
 
 
 def epilogue(
-    graph: Graph, inputs: Sequence[Ref | Number], outs: Sequence[Slot], columns: int, home: Home
+    graph: Graph,
+    inputs: Sequence[Ref | Number],
+    outs: Sequence[Slot],
+    columns: int,
+    memory_of: MemoryOf,
 ) -> tuple[Output, Kernel]:
     """Return what a matmul of `columns` columns does with its product, which is operand 0.
 
     The kernel says what the output's bindings and scalars are; its text is the matmul's to make.
     """
     part = Part(graph, inputs, outs)
-    block, module = _output_block(part, "", home)
+    block, module = _output_block(part, "", memory_of)
     vectors = ""
     if part.along == "kept" and columns % LANES == 0:
-        vectors, module = _output_block(part, "kept", home)
+        vectors, module = _output_block(part, "kept", memory_of)
     label = f"matmul {graph.name}"
     scalars = (0,) * len(module.numbers)
     output = Output(block, vectors, module.access, scalars)
     numbers = tuple(module.numbers)
-    return output, Kernel(label, "", tuple(module.homes), module.access, numbers, 0)
+    return output, Kernel(label, "", tuple(module.memory), module.access, numbers, 0)
 
 
-def _output_block(part: Part, along: str, home: Home) -> tuple[str, Module]:
+def _output_block(part: Part, along: str, memory_of: MemoryOf) -> tuple[str, Module]:
     """Return the output block that takes products one by one, or by fours, and its module."""
-    module = Module(home)
+    module = Module(memory_of)
     dtype = part.graph.dtypes[0]
     vector = along == "kept"
     text = PartText(module, part, along, Value("value", vector))

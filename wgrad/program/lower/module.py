@@ -16,13 +16,13 @@ COMPONENTS = ("x", "y", "z", "w")
 class Module:
     """The bindings, uniform numbers and functions of one kernel.
 
-    `home` says where a slot lives. Slots of one home are one binding: a step may write over what
-    it reads.
+    `memory_of` says in which memory a slot lies. Slots of one memory are one
+    binding: a step may write over what it reads.
     """
 
-    def __init__(self, home: Callable[[int], object]):
-        self._home = home
-        self._homes: dict[object, int] = {}
+    def __init__(self, memory_of: Callable[[int], object]):
+        self._memory_of = memory_of
+        self._bindings: dict[object, int] = {}
         self._types: dict[int, tuple[DType, bool]] = {}  # by binding: dtype, whether array of vec4
         self._written: set[int] = set()
         self._functions: dict[str, str] = {}
@@ -32,7 +32,7 @@ class Module:
 
     def binding(self, slot: int) -> int:
         """Return the number of a slot's binding, counted from 0."""
-        return self._homes.setdefault(self._home(slot), len(self._homes))
+        return self._bindings.setdefault(self._memory_of(slot), len(self._bindings))
 
     def use(self, access: Access, vector: bool, write: bool) -> None:
         """Note how memory is accessed, before any text is made."""
@@ -43,14 +43,14 @@ class Module:
             self._written.add(at)
 
     @property
-    def homes(self) -> list[object]:
+    def memory(self) -> list[object]:
         """The memory of each binding, in order."""
-        return list(self._homes)
+        return list(self._bindings)
 
     @property
     def access(self) -> str:
         """A letter per binding: "r" where it is read, "w" where it is written too."""
-        return "".join("w" if i in self._written else "r" for i in range(len(self._homes)))
+        return "".join("w" if i in self._written else "r" for i in range(len(self._bindings)))
 
     def number(self, value: Number, dtype: DType) -> str:
         """Return the expression of a number, which travels in Params."""

@@ -24,9 +24,9 @@ from ..plan import Place, Plan, nbytes, plan_memory
 from ..run.risks import risks_first
 from ..slots import Ref
 from .calls import Argument, Call, Temp
-from .homes import Registers, settle
 from .names import Moving, Names, Static
 from .steps import calls_of
+from .targets import Registers, with_targets
 
 # Nothing is compiled for these graphs, so nothing bounds them. Steps that the passes would lay
 # into one dispatch cost the same apart.
@@ -119,7 +119,7 @@ class _Source:
             self.memory[Place("output", i)] = Moving(f"y{i}", self.slots[index].size)
         bodies: dict[Any, Any] = {}
         lowered = [
-            (step, [settle(part, self.places.__getitem__) for part in calls_of(step, bodies)])
+            (step, [with_targets(part, self.places.__getitem__) for part in calls_of(step, bodies)])
             for step in program.steps
         ]
         assigned = [[self.registers.assign(calls) for calls in parts] for _, parts in lowered]
@@ -137,10 +137,10 @@ class _Source:
         self, step: Step, parts: list[list[Call]], registers: list[dict[int, int]]
     ) -> Iterator[str]:
         yield f"# {step}"
-        for calls, found in zip(parts, registers, strict=True):
+        for calls, given in zip(parts, registers, strict=True):
             where = [
-                self.scratch[found[i]] if call.home is None else self.memory[self.places[call.home]]
-                for i, call in enumerate(calls)
+                self.scratch[given[i]] if x.target is None else self.memory[self.places[x.target]]
+                for i, x in enumerate(calls)
             ]
             for call, memory in zip(calls, where, strict=True):
                 if call.size:

@@ -72,25 +72,25 @@ def _matmul(work: families.Matmul, made: Calls, step: Step) -> Temp | None:
 @_add.register
 def _in_place(work: families.InPlace, made: Calls, step: Step) -> Temp | None:
     base, *values = step.refs()
-    home, shape, dtype = step.out.index, step.out.shape, step.out.dtype
-    args = (base, Ref(home, work.target, dtype), *values)
+    slot, shape, dtype = step.out.index, step.out.shape, step.out.dtype
+    args = (base, Ref(slot, work.target, dtype), *values)
     put_in, function = "copyto({1}, {2})", None
     if isinstance(work, families.Scatter):
         put_in, function = f"{{f}}({{1}}, {{2}}, {{3}}, {work.axis})", put
     text = f"copyto({{out}}, {{0}})\n{put_in}"
-    made.add(text, function, args, shape, dtype.numpy, safe=False, home=home)
+    made.add(text, function, args, shape, dtype.numpy, safe=False, target=slot)
     return None
 
 
 @_add.register
 def _place(work: families.Place, made: Calls, step: Step) -> Temp | None:
-    home, shape, dtype = step.out.index, step.out.shape, step.out.dtype
+    slot, shape, dtype = step.out.index, step.out.shape, step.out.dtype
     args: list[Argument] = [Fixed(held(0 if work.fill is None else work.fill, dtype.numpy))]
     lines = [] if work.fill is None else ["copyto({out}, {0})"]
     for piece, target in zip(step.refs(), work.targets, strict=True):
         lines.append(f"copyto({{{len(args)}}}, {{{len(args) + 1}}})")
-        args += [Ref(home, target, dtype), piece]
-    made.add("\n".join(lines), None, args, shape, dtype.numpy, safe=False, home=home)
+        args += [Ref(slot, target, dtype), piece]
+    made.add("\n".join(lines), None, args, shape, dtype.numpy, safe=False, target=slot)
     return None
 
 

@@ -136,24 +136,24 @@ class _Lowering:
             if not (step.is_fused and self._in_windows(step)):
                 self._by_families(step)
         elif isinstance(step.work, (Fused, Batch)):
-            self._fused(step, self._home)
+            self._fused(step, self._memory_of)
         elif isinstance(step.work, Matmul):
             self._product(step, step.work)
         else:
             self._by_families(step)
 
-    def _home(self, slot: int) -> object:
+    def _memory_of(self, slot: int) -> object:
         return self._plan.places.get(slot, slot)
 
-    def _buffer(self, home: object) -> Buffer:
+    def _buffer(self, memory: object) -> Buffer:
         """Return the buffer that stands for a place, a part of one, or a slot without one."""
-        if isinstance(home, Part):
-            return Window(self._buffer(home.home), home.start, home.nbytes)
-        if home not in self._buffers:
-            found = self._buffers[home] = self._planner.memory(0, 0).buffer
-            if isinstance(home, Place):
-                self._places[found] = home
-        return self._buffers[home]
+        if isinstance(memory, Part):
+            return Window(self._buffer(memory.memory), memory.start, memory.nbytes)
+        if memory not in self._buffers:
+            found = self._buffers[memory] = self._planner.memory(0, 0).buffer
+            if isinstance(memory, Place):
+                self._places[found] = memory
+        return self._buffers[memory]
 
     def _planned(self, x: Ref) -> Array:
         """Return a view of memory of a slot's own size in its place."""
@@ -162,11 +162,11 @@ class _Lowering:
         self._places[found.buffer] = self._plan.places[slot.index]
         return Array(found, x.layout, x.dtype)
 
-    def _fused(self, step: Step, home: Callable[[int], object]) -> None:
-        kernel = fused_kernel(step, home, not self._planner.facts.is_software)
+    def _fused(self, step: Step, memory_of: Callable[[int], object]) -> None:
+        kernel = fused_kernel(step, memory_of, not self._planner.facts.is_software)
         self._launch(
             Text(kernel.label, kernel.text, kernel.access),
-            tuple([self._buffer(x) for x in kernel.homes]),
+            tuple([self._buffer(x) for x in kernel.memory]),
             b"",
             kernel.groups,
             kernel,
@@ -190,9 +190,9 @@ class _Lowering:
         """Lower a fused step that touches large slots piece by piece; False where it has none."""
         facts = self._planner.facts
         bounds = cuts.Bounds(facts.largest_binding, facts.align)
-        pieces = Cutter(self._planner, bounds, self._large, self._home).pieces(step)
+        pieces = Cutter(self._planner, bounds, self._large, self._memory_of).pieces(step)
         for piece, parts in pieces or ():
-            self._fused(piece, lambda slot, parts=parts: parts.get(slot) or self._home(slot))  # type: ignore[misc]
+            self._fused(piece, lambda slot, parts=parts: parts.get(slot) or self._memory_of(slot))  # type: ignore[misc]
         return pieces is not None
 
     def _product(self, step: Step, work: Matmul) -> None:
@@ -205,9 +205,9 @@ class _Lowering:
             factors = [self._planned(x) for x in (a, b)]
             (made,) = Matmul(work.lead, work.inner).run(self._planner, factors)
             self._buffers[PRODUCT] = made.storage.buffer
-            self._fused(after, self._home)
+            self._fused(after, self._memory_of)
             return
-        output, kernel = epilogue(after.graph, after.inputs, step.outs, problem.n, self._home)
+        output, kernel = epilogue(after.graph, after.inputs, step.outs, problem.n, self._memory_of)
         scratch: Buffer | None = None
         for text, params, groups, which in self._products.plan(problem, output):
             buffers = []
@@ -216,9 +216,9 @@ class _Lowering:
                     scratch = scratch or self._planner.memory(0, x.nbytes).buffer
                     buffers.append(scratch)
                 elif isinstance(x, str):
-                    buffers.append(self._buffer(self._home((a if x == "a" else b).slot)))
+                    buffers.append(self._buffer(self._memory_of((a if x == "a" else b).slot)))
                 else:
-                    buffers.append(self._buffer(kernel.homes[x]))
+                    buffers.append(self._buffer(kernel.memory[x]))
             self._launch(text, tuple(buffers), params, groups, kernel)
 
     def _by_families(self, step: Step) -> None:

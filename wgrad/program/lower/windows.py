@@ -21,9 +21,9 @@ STANDING_IN = 1 << 40  # the first number of the slots that stand for windows
 
 
 class Part(NamedTuple):
-    """Where a slot that stands for a window lives: `nbytes` of the memory `home` from `start`."""
+    """Where a slot that stands for a window lives: `nbytes` of `memory` from `start`."""
 
-    home: object
+    memory: object
     start: int
     nbytes: int
 
@@ -39,7 +39,7 @@ class Cutter:
     device: Device
     bounds: Bounds
     large: Collection[int]
-    home: Callable[[int], object]
+    memory_of: Callable[[int], object]
 
     def pieces(self, step: Step) -> list[tuple[Step, dict[int, Part]]] | None:
         """Return a step for each piece, and where the slots that it has of its own live.
@@ -96,8 +96,8 @@ class Cutter:
             # Kernels write from the beginning of a binding on, and whole vec4s.
             if not _alike(x.layout, dense) or (end % 16 and end != whole[seen.slot]):
                 raise _UncutError
-        written = {self.home(x.slot) for x in views[first:]}
-        if any(sum(p.home == home for p in numbers) > 1 for home in written):
+        written = {self.memory_of(x.slot) for x in views[first:]}
+        if any(sum(p.memory == memory for p in numbers) > 1 for memory in written):
             raise _UncutError
         reads = iter(made)
         inputs = tuple([next(reads) if isinstance(x, Ref) else x for x in step.inputs])
@@ -112,7 +112,7 @@ class Cutter:
         start = low - low % self.bounds.align
         n = x.layout
         layout = Layout(n.shape, n.strides, n.offset - start // itemsize)
-        return Part(self.home(x.slot), start, end + -end % 16 - start), layout
+        return Part(self.memory_of(x.slot), start, end + -end % 16 - start), layout
 
 
 def _alike(a: Layout, b: Layout) -> bool:

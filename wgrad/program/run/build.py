@@ -1,4 +1,4 @@
-"""From a captured program to one that is ready to run on its device."""
+"""From a traced program to one that is ready to run on its device."""
 
 from __future__ import annotations
 

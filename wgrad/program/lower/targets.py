@@ -1,4 +1,4 @@
-"""Where the results of a step's calls live: in the memory of its output slots, or in registers.
+"""Where the calls of a step write their results: to the memory of its output slots, or registers.
 
 The memory plan lets a step write over what it reads element by element. Here it is done call by
 call, so a call may write into a slot's memory only when no later call reads what was there.
@@ -16,8 +16,8 @@ from .calls import Arrayed, Call, Calls, Temp
 Memory = Callable[[int], Any]  # what slots that share their memory have in common
 
 
-def settle(step: Calls, memory: Memory) -> list[Call]:
-    """Return the calls of a step with homes, and copies where a result is not yet at home."""
+def with_targets(step: Calls, memory: Memory) -> list[Call]:
+    """Return the calls of a step with targets, and copies of results that lie elsewhere."""
     results = list(_kept_apart(step, memory))
     calls = step.calls
     latest = _latest_reads(calls, memory)
@@ -25,19 +25,21 @@ def settle(step: Calls, memory: Memory) -> list[Call]:
     for slot, x in results:
         if isinstance(x, Temp) and _whole(x, calls[x.index]) and x.dtype == slot.dtype.numpy:
             call = calls[x.index]
-            if call.home is None and _may_write(calls, x.index, memory(slot.index), latest, memory):
-                call.home = slot.index
+            if call.target is None and _may_write(
+                calls, x.index, memory(slot.index), latest, memory
+            ):
+                call.target = slot.index
                 continue
         copied.append((slot, x))
     for slot, x in copied:
-        step.copy(x, slot.dtype.numpy, home=slot.index)
+        step.copy(x, slot.dtype.numpy, target=slot.index)
     last = last_uses(calls)
     for i, call in reversed(list(enumerate(calls))):
-        if call.home is not None:
-            place = memory(call.home)
-            for heir in heirs(calls, i, last):
-                if calls[heir].home is None and _may_write(calls, heir, place, latest, memory):
-                    calls[heir].home = call.home
+        if call.target is not None:
+            place = memory(call.target)
+            for other in reusable(calls, i, last):
+                if calls[other].target is None and _may_write(calls, other, place, latest, memory):
+                    calls[other].target = call.target
                     break
     return calls
 
@@ -82,7 +84,7 @@ def last_uses(calls: list[Call]) -> dict[int, int]:
     return {t: i for i, call in enumerate(calls) for t in call.temps()}
 
 
-def heirs(calls: list[Call], i: int, last: dict[int, int]) -> list[int]:
+def reusable(calls: list[Call], i: int, last: dict[int, int]) -> list[int]:
     """Return the results whose memory call `i` may write to: they die in it, and are alike."""
     call = calls[i]
     found = [x for position in call.aligned if isinstance(x := call.args[position], Temp)]
@@ -102,13 +104,13 @@ class Registers:
         self.sizes: list[int] = []
 
     def assign(self, calls: list[Call]) -> dict[int, int]:
-        """Return the register of every call of a step that has no home."""
+        """Return the register of every call of a step that has no target."""
         last = last_uses(calls)
         free = set(range(len(self.sizes)))
         found: dict[int, int] = {}
         for i, call in enumerate(calls):
-            if call.home is None:
-                inherited = [found[x] for x in heirs(calls, i, last) if x in found]
+            if call.target is None:
+                inherited = [found[x] for x in reusable(calls, i, last) if x in found]
                 size = call.size * call.dtype.itemsize
                 found[i] = inherited[0] if inherited else self._take(free, size)
             dead = {t for t in (*call.temps(), i) if t in found and last.get(t, i) == i}
