@@ -120,9 +120,9 @@ def test_bisect_names_the_call_at_fault(numpy_device, monkeypatch):
 def test_bisect_names_a_kernel_that_is_wrong_after_others(numpy_device, monkeypatch):
     """A block that is still to be read is given away: each product alone is right."""
     found = traced(lambda x, y: (x @ y) @ (y @ x), wg.rand(4, 4), wg.rand(4, 4))
-    take = plan._Blocks.take
+    take = plan.Blocks.take
     monkeypatch.setattr(
-        plan._Blocks, "take", lambda blocks, n: 0 if blocks.sizes else take(blocks, n)
+        plan.Blocks, "take", lambda blocks, n: 0 if blocks.sizes else take(blocks, n)
     )
     finding = bisect(found.program, found.device, found.inputs, found.draw)
     assert finding is not None and (finding.pass_name, finding.alone) == (None, False)

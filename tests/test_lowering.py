@@ -166,11 +166,12 @@ def test_every_text_is_valid_for_its_machine(webgpu, portable, machine):
     assert len(texts) > 20
     for text, access in texts.items():
         portable.create_shader_module(code=text)  # by naga, which raises
-        assert len(access) <= facts.buffers and workgroup_bytes(text) <= 16384
+        invocations, nbytes = workgroup(text)
+        assert len(access) <= facts.buffers and invocations <= 256 and nbytes <= 16384
 
 
-def workgroup_bytes(text: str) -> int:
-    """Return the memory of a workgroup, which no driver checks."""
+def workgroup(text: str) -> tuple[int, int]:
+    """Return the invocations of a workgroup, and its memory, which no driver checks."""
     names: dict[str, Any] = {}
     for name, value in re.findall(r"^const (\w+) = ([^;]+);", text, re.MULTILINE):
         with contextlib.suppress(SyntaxError, NameError):  # not a number
@@ -181,7 +182,8 @@ def workgroup_bytes(text: str) -> int:
         while match := re.fullmatch(r"array<(.*), ([^,]*)>", kind):
             kind, size = match[1], size * eval(match[2], {}, names)
         found += 4 * size if kind.startswith("vec4") else size
-    return found
+    (extents,) = re.findall(r"@workgroup_size\(([^)]*)\)", text)
+    return int(np.prod([eval(x, {}, names) for x in extents.split(",") if x.strip()])), found
 
 
 def test_kernels_keep_to_the_portable_limits(webgpu, portable):
@@ -249,6 +251,15 @@ def test_json_runs_as_the_program_does(webgpu, name, small):
     for slot, x, y in zip(slots, outs, [*right, *expected], strict=True):
         a, b = (webgpu.download(Array(z, Layout.dense(slot.shape), slot.dtype)) for z in (x, y))
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_runs_of_launches_that_lack_something_are_refused(webgpu):
+    found = traced(lambda x: x + wg.rand(3), wg.ones(3))
+    runner = Runner(lowered(found, webgpu.facts), webgpu)
+    with pytest.raises(ArgumentError, match="1 inputs came, and 1 inputs and draw= are needed"):
+        runner.run(found.copies())
+    with pytest.raises(ArgumentError, match="0 inputs came, and 1 inputs"):
+        runner.run([], draw=found.draw)
 
 
 def test_launches_for_more_than_a_device_has_are_refused(webgpu):

@@ -63,7 +63,7 @@ def product(
                 bound.append(sides[which])
             else:
                 bound.append({"a": x, "b": y}[which].array.storage.buffer)
-        products.gpu.launch(products.pipeline(kernel), tuple(bound), params, groups)
+        products.gpu.launch(products.gpu.pipeline(kernel), tuple(bound), params, groups)
     found = out.numpy()
     if scratch is not None:
         products.gpu.drop_buffer(scratch)

@@ -23,8 +23,8 @@ from wgrad.errors import (
 from wgrad.ops.families import Linear
 
 B = 3
-# Rows whose results have as many elements as the values say.
-SIZED_BY_VALUES = ("unique_", "nonzero", "bincount-plain")
+# Rows that ask for values: for the extent of their result, or for one of Python.
+READS_VALUES = ("unique_", "nonzero", "bincount-plain", "masked_select", "allclose")
 
 
 def parts(out: Any) -> tuple[wg.Tensor, ...]:
@@ -67,7 +67,7 @@ def by_id(rows: list) -> Any:
     return pytest.mark.parametrize("row", rows, ids=lambda row: row.id)
 
 
-MAPPED = [row for row in ROWS if not row.id.startswith(SIZED_BY_VALUES)]
+MAPPED = [row for row in ROWS if not row.id.startswith(READS_VALUES)]
 
 
 def test_every_op_has_a_batching_rule():
@@ -87,14 +87,14 @@ def test_vmap_is_the_loop_on_a_gpu(webgpu):
             assert_is_the_loop(row, row.dtypes[0])
 
 
-@by_id([row for row in ROWS if row.id.startswith(SIZED_BY_VALUES)])
-def test_vmap_of_what_values_size_is_refused(row: Row, device, rng):
+@by_id([row for row in ROWS if row.id.startswith(READS_VALUES)])
+def test_vmap_of_what_asks_for_values_is_refused(row: Row, device, rng):
     given = [wg.stack([wg.tensor(x)] * B) for x in row.samples(rng, row.dtypes[0])]
     with pytest.raises(VmapError, match="value of one example"):
         wg.vmap(row.call)(*given)
 
 
-@by_id([row for row in DIFFERENTIABLE if not row.id.startswith(SIZED_BY_VALUES)])
+@by_id([row for row in DIFFERENTIABLE if not row.id.startswith(READS_VALUES)])
 def test_derivatives_inside_vmap_and_around_it_are_those_of_the_loop(row: Row, numpy_device):
     rng = np.random.default_rng(1)
     samples = [row.smooth_samples(rng) for _ in range(B)]

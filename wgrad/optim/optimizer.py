@@ -242,7 +242,8 @@ class Optimizer(ABC):
                 ready += self._fitting(value, state.kept[name], f"state[{name!r}]")
         for name, kept in state.kept.items():
             if self._memory[name][i] is not kept:
-                changing(self._memory[name])
+                if finder(self._trace) is not None:
+                    changing(self._memory[name])
                 self._memory[name][i] = kept
         for target, value in reversed(ready):
             target._write(value, owned=self._by_kernels and value.storage.born > start)

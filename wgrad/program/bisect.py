@@ -165,8 +165,8 @@ class _Case:
         if wrong is None:
             return None
         last = len(program.steps) - 1
-        launched = [d for d in getattr(executor, "dispatches", ()) if d.position == last]
-        codes = dict.fromkeys(d.pipeline.code.rstrip() for d in launched)
+        launches = getattr(executor, "launches", None)
+        codes = () if launches is None else launches.texts(last)
         text = "\n\n".join(codes) or getattr(executor, "source", "")
         return Finding(wrong, text, None, number, step, alone)
 

@@ -53,7 +53,7 @@ class WebGpuDevice(Kernels):
         return self.gpu.has_large
 
     def _made(self, kernel: Kernel) -> Pipeline:
-        return self.gpu.pipeline(kernel.code, kernel.access, kernel.label)
+        return self.gpu.pipeline(kernel)
 
     def why_not(self, dtype: DType) -> str:
         if dtype is dtypes.float16:

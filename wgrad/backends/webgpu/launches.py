@@ -18,8 +18,8 @@ float16), and a bool is a u32. The JSON is one object:
                 A binding is [kind, index, start, bytes], for each storage buffer: `bytes` of memory
                 from byte `start` on, or all of it where `bytes` is null. `numbers` are
                 [byte, number, dtype]: before each run the bits of a number that the program reads
-                anew (an optimizer's rate, for one) are put at this byte of the params. `draw` is
-                null or [generator, offset]: see `drawn`
+                anew (an optimizer's rate, for one) are put at this byte of the params, which have
+                those that it was lowered with. `draw` is null or [generator, offset]: see `drawn`
     inputs, outputs
                 lists of {dtype, shape, bytes}: contiguous arrays
     swaps       the inputs that get new memory in each run, which is then theirs
@@ -111,6 +111,11 @@ class Launches:
         if x.kind == "constant":
             return len(self.constants[x.nth])
         return (self.outputs if x.kind == "output" else self.inputs)[x.nth].nbytes
+
+    def texts(self, step: int) -> list[str]:
+        """Return the texts of a step's kernels, each once."""
+        used = dict.fromkeys(x.kernel for x in self.launches if x.step == step)
+        return [self.kernels[i].code for i in used]
 
     def wgsl(self) -> str:
         """Return the texts of the kernels, each under lines with its step's number and its name."""

@@ -11,6 +11,7 @@ from ...statistics import COUNTERS
 from . import headroom
 from .buffers import Buffer
 from .device import Opened, is_short
+from .problem import Kernel
 
 PARAMS_BYTES = 256  # the largest Params of any shader; bound at a dynamic offset
 LAYOUTS_KEPT = 256  # of bind groups, by what becomes of each buffer
@@ -88,8 +89,9 @@ class Compiler(Opened):
             COUNTERS.pipelines_compiled += 1
             return Pipeline(raw, access, label, code)
 
-    def pipeline(self, code: str, access: str, label: str) -> Pipeline:
-        """Return the pipeline of a shader text; one that is in use is not compiled again."""
+    def pipeline(self, kernel: Kernel) -> Pipeline:
+        """Return the pipeline of a kernel; one that is in use is not compiled again."""
+        label, code, access = kernel
         return self._texts.find((code, access), lambda: self.compile(code, access, label))
 
     def bind_group(self, access: str, buffers: Sequence[Buffer], uniforms: Any) -> Any:

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from ...dtypes import DType
-from ...errors import DeviceError
+from ...errors import ArgumentError, DeviceError
 from ..array import Number, Storage
 from ..families import Draw
 from ..tracing import UNBACKED
@@ -51,15 +51,21 @@ class Runner:
     def run(
         self,
         inputs: Sequence[Storage],
-        numbers: Sequence[Number],
+        numbers: Sequence[Number] = (),
         draw: Draw | None = None,
         spare: list[Any] | None = None,
     ) -> list[Storage]:
         """Run once: update `inputs` in place, and return the outputs' storages, in order.
 
-        `numbers` are what is read anew, and `draw` is needed where random numbers are drawn. A run
-        that raises has changed nothing outside. Outputs may take the buffers in `spare`.
+        `numbers` are what is read anew (none: those of the last run, at first of the lowering), and
+        `draw` is needed where random numbers are drawn. Outputs may take the buffers in `spare`. A
+        run that raises has changed nothing outside. Raises: ArgumentError, OutOfMemoryError,
+        DeviceError.
         """
+        count = len(self.launches.inputs)
+        if len(inputs) != count or (self._draws and draw is None):
+            needed = f"{count} inputs{' and draw=' if self._draws else ''}"
+            raise ArgumentError(f"launches: {len(inputs)} inputs came, and {needed} are needed")
         lent: list[Storage] = []
         try:
             outputs = [self._output(held, spare or [], lent) for held in self.launches.outputs]
@@ -95,7 +101,7 @@ class Runner:
                 for at, dtype in self._places[i]:
                     self._replay.set_params(at, struct.pack("<I", scalar_bits(now, dtype)))
         for at, generator, offset in self._draws:
-            assert draw is not None
+            assert draw is not None  # see run
             self._replay.set_params(at, drawn(*draw(generator, offset)))
         # What tells this run's buffers from those of others.
         key = tuple([x.buffer.uid for x in (*inputs, *outputs, *swaps.values())])

@@ -31,7 +31,7 @@ from .configs import candidates, default
 from .gpu import BATCH, Gpu
 from .matmul import Products
 from .pipelines import Pipeline
-from .problem import Config, Kernel, Operand, Problem, Scratch
+from .problem import Config, Operand, Problem, Scratch
 
 ROUNDS = 7
 TRIALS = 2  # rounds that every candidate takes part in: one may be disturbed
@@ -90,10 +90,6 @@ class Measured(Products):
         except WgradError:  # the feature is there by name alone
             return False
         return bool((seen == 107).all())
-
-    def pipeline(self, kernel: Kernel) -> Pipeline:
-        """Return the pipeline of a kernel, compiled at its first use. Raises: ShaderError."""
-        return self.gpu.pipeline(kernel.code, kernel.access, kernel.label)
 
     def _measured(self, problem: Problem) -> Config | None:
         """Return what was measured to be best, now or earlier; None where nothing is known."""
@@ -236,7 +232,7 @@ class _Bench:
         launches = []
         for kernel, params, groups, buffers in self.products.plan(self.problem, config=config):
             bound = tuple([self._role(which) for which in buffers])
-            launches.append((self.products.pipeline(kernel), bound, params, groups))
+            launches.append((self.products.gpu.pipeline(kernel), bound, params, groups))
         return _Run(launches)
 
     def _role(self, which: str | int | Scratch) -> Buffer:

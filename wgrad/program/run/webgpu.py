@@ -13,6 +13,7 @@ from ...backends.webgpu.facts import Facts
 from ...backends.webgpu.runner import Runner
 from ..ir import Program
 from ..lower.webgpu import live_numbers, lower, prepared
+from ..plan import Plan, plan_memory
 
 
 class WebGpuExecutor:
@@ -25,6 +26,11 @@ class WebGpuExecutor:
         self.launches = lower(self.program, facts, device.products)
         self._live = live_numbers(self.program)
         self._runner = Runner(self.launches, device)
+
+    @property
+    def plan(self) -> Plan:
+        """Where every slot of the program lives."""
+        return plan_memory(self.program, self.device)
 
     @property
     def block_bytes(self) -> int:
