@@ -34,7 +34,7 @@ SIGNAL = signal.SIGUSR1
 _HOME = Path(wg.__file__).parent
 _TRIED = frozenset({
     "compiled.py", "declared.py", "finish.py", "grads.py", "handed.py", "numpy.py", "outline.py",
-    "recording.py", "replay.py", "state.py", "tracer.py", "watch.py", "watched.py",
+    "recording.py", "replay.py", "state.py", "tracer.py", "watch.py", "watched.py", "work.py",
 })  # fmt: skip
 _POINTS = frozenset(
     op for name, op in dis.opmap.items() if name.startswith("CALL") or name == "JUMP_BACKWARD"

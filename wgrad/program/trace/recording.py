@@ -24,8 +24,9 @@ from .grads import KIND, Touched, entry_state
 from .handed import Handed
 from .observe import Observer
 from .outline import ArgumentEffect, Effect, Outline, Outside, Written, generated, ranges
-from .tracer import Origin, Tracer
+from .tracer import Tracer
 from .tree import Same, fill, take_apart, template
+from .work import Origin
 
 
 class Account(NamedTuple):

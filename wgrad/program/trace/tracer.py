@@ -1,74 +1,33 @@
-"""The tracer: takes the devices' place while a function runs once, and writes down the work.
+"""The tracer: takes the devices' place while a function runs once, and writes down what it does.
 
-Tensors made inside have shapes and no values. Real storages that the function touches become
-inputs; what it writes to them is written down, not done. What the function changes in tensors all
-the same (versions, nodes, gradients, generators) is logged, so that a failed trace can be undone.
+The work itself is written down by `Work`; here is what a program rests on (ranges of integers,
+states of gradients, settings) and what a run does besides (numbers drawn, steps counted).
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from math import prod
-from typing import Any, NamedTuple, NoReturn, Protocol
-from weakref import WeakKeyDictionary
-
-import numpy as np
+from typing import Any
 
 from ...backends import families
-from ...backends.array import Array, Number, Storage
-from ...backends.base import Device
-from ...backends.faults import Allowed, Faults
-from ...backends.tracing import UNBACKED, Live, traced_by
-from ...backends.varying import Varying
+from ...backends.array import Array, Storage
+from ...backends.faults import Allowed
+from ...backends.tracing import Live, traced_by
 from ...core import Node, Value, caller, place
 from ...core.batched import everything, memory
-from ...core.tracing import Stream
 from ...core.tracing import Tracer as Contract
-from ...dtypes import DType, bool_, int32
-from ...errors import TraceError
+from ...dtypes import bool_, int32
 from ...interrupts import whole
 from ...layout import Layout, Shape
 from ...ops.elementwise import where
 from ...ops.indexing import checked, outlier
-from ...ops.intervals import union
-from ..ir import Draws, Step
+from ..ir import Step
 from ..slots import Ref, Slot
 from .bounded import Suspect, bounded, settled
 from .grads import Touched
-
-Origin = Any  # what `caller` returns
-
-
-class Given(Array):
-    """An argument's array while a trace runs, or a view of it: it knows which argument's.
-
-    Such a view may outlive its trace, in which alone its position means something.
-    """
-
-    __slots__ = ("position", "trace")
-
-    def __init__(self, x: Array, layout: Layout, position: int, trace: int):
-        super().__init__(x.storage, layout, x.dtype)
-        self.position = position
-        self.trace = trace
-
-    def view(self, layout: Layout) -> Array:
-        return Given(self, layout, self.position, self.trace)
-
-
-class Roots(NamedTuple):
-    """Arrays from outside that the values of one made inside are taken from, and from `static`.
-
-    `whole` says that all of their values are there; else it may be some.
-    """
-
-    arrays: tuple[Array, ...]
-    static: tuple[int, int] | None
-    whole: bool
+from .work import Declared, Roots, Work
 
 
 class Check:
@@ -82,42 +41,13 @@ class Check:
         self.range = least, greatest, besides
 
 
-class Declared(Protocol):
-    """What a function may use of what it finds outside, where its state was declared."""
-
-    def has(self, storage: Storage) -> bool:
-        """Whether it may use memory."""
-
-    def has_node(self, node: Node) -> bool:
-        """Whether it may use the gradient of a node."""
-
-    def has_generator(self, generator: Stream) -> bool:
-        """Whether it may draw numbers from a generator."""
-
-    def name_of(self, x: Any) -> str:
-        """Return what it calls a tensor, its node or its memory."""
-
-
-class Tracer(Contract):
-    """One capture: the steps so far, and which slot each storage's values are in now."""
+class Tracer(Work, Contract):
+    """One trace: the work, and what it rests on and does besides."""
 
     def __init__(
         self, frozen: frozenset[Storage] = frozenset(), declared: Declared | None = None
     ) -> None:
-        self._declared = declared
-        self.device: Device | None = None
-        self.steps: list[Step] = []
-        self.origins: list[Origin] = []  # the user's line of each step
-        self.dtypes: list[DType] = []  # of each slot
-        # Storages that exist only in the trace; those alive at its end hold results or state.
-        self.made: WeakKeyDictionary[Storage, int] = WeakKeyDictionary()
-        # Real storages: the slot of their values at first, apart for each way to reach them (by
-        # which argument, or None), and, once written to, the slot of their values now.
-        self.initial: dict[tuple[Storage, int | None], int] = {}
-        self.current: dict[Storage, int] = {}
-        self.versions: dict[Storage, int] = {}  # of those written to, before
-        self.constants: dict[int, tuple[Storage, Any]] = {}  # host data by slot, and its digest
-        self.frozen = frozen
+        super().__init__(frozen, declared)
         self.grads: dict[Node, Touched] = {}
         self.generators: dict[Any, list[int]] = {}  # counter at first, numbers taken
         self.checks: list[Check] = []
@@ -125,197 +55,11 @@ class Tracer(Contract):
         self.callbacks: list[tuple[Callable[..., None], tuple]] = []
         self.guards: list[tuple[Callable[..., bool], tuple]] = []
         self.histories: dict[Storage, int] = {}
-        self.start = Node().sequence  # later nodes were made inside
-        self.refusal: TraceError | None = None  # what was refused first
         self.assigned: str | None = None  # why no replay would do what the function does
         self.searched = 0  # whether a module looked for its parameters (1), for buffers too (2)
-        self._log: list[Callable[[], None]] = []
-        self._roots: WeakKeyDictionary[Storage, Roots] = WeakKeyDictionary()
         self.suspects: list[Suspect] = []  # range checks that the program makes itself
-        self.faults: Faults | None = None
-        self._drawing: tuple[int, int] = (0, 0)
-
-    def given(self, x: Array, position: int) -> Given:
-        """Return the array of an argument, as the function is to see it."""
-        return Given(x, x.layout, position, self.start)
-
-    def position_of(self, x: Array) -> int | None:
-        """Return which argument an array is a view of; None where the function found it itself."""
-        return x.position if isinstance(x, Given) and x.trace == self.start else None
-
-    def refuse(self, what: str) -> NoReturn:
-        """Raise a TraceError that ends the trace, even if the function catches it."""
-        error = TraceError(f"compile: {what}")
-        if self.refusal is None:
-            self.refusal = error
-        raise error
-
-    # Slots.
-    def new_slot(self, dtype: DType) -> int:
-        """Return a slot that no step writes yet."""
-        self.dtypes.append(dtype)
-        return len(self.dtypes) - 1
-
-    def _one_device(self, device: Device) -> None:
-        if self.device is None:
-            self.device = device
-        elif device is not self.device:
-            self.refuse(
-                f"the function at {place(caller())} works on {self.device.name} and on "
-                f"{device.name}; one device is needed"
-            )
-
-    def _may_use(self, storage: Storage) -> bool:
-        return self._declared is None or self._declared.has(storage)
-
-    def _called(self, x: Any) -> str:
-        assert self._declared is not None
-        return self._declared.name_of(x)
-
-    def _refuse_stray(self, does: str) -> NoReturn:
-        self.refuse(
-            f"the function {does} at {place(caller())}, which is neither an argument nor in "
-            "state=: add it to one of them"
-        )
-
-    def static_bounds(self, storage: Storage) -> tuple[int, int] | None:
-        """Return the bounds of a storage that do not follow from values from outside."""
-        return None if storage in self._roots else storage.bounds
-
-    def own_bounds(self, x: Array) -> tuple[int, int] | None:
-        """Return the bounds of an array unless its values come from outside."""
-        return x.storage.bounds if self._root(x) is None else None
-
-    def slot_of(self, x: Array) -> int:
-        """Return where the values of an array's storage are now; a real one becomes an input."""
-        storage = memory(x)
-        slot = self.made.get(storage)
-        if slot is None:
-            slot = self.current.get(storage)
-        if slot is None:
-            if storage.buffer is UNBACKED:
-                self.refuse(
-                    f"the function at {place(caller())} uses a tensor that was made in "
-                    "another trace, which has not ended or has failed"
-                )
-            self._one_device(storage.device)
-            position = self.position_of(x)
-            if position is None and not self._may_use(storage):
-                self._refuse_stray(f"uses {self._called(storage)} of shape {x.shape}")
-            key = storage, position
-            slot = self.initial.get(key)
-            if slot is None:
-                slot = self.initial[key] = self.new_slot(x.dtype)
-        return slot
-
-    def _set_slot(self, target: Array, slot: int, source: Array | None) -> None:
-        """Let the values of the target's storage be in `slot`: all those of `source`, or None."""
-        storage = target.storage
-        if storage in self.made:
-            self.made[storage] = slot
-        else:
-            if storage in self.frozen:
-                self.refuse(
-                    f"the function at {place(caller())} writes to a tensor that was declared frozen"
-                )
-            if storage not in self.current:
-                self.slot_of(target)
-                self.versions[storage] = storage.version
-                self.changing(storage, "version", "bounds", "history")
-            self.current[storage] = slot
-        roots = None if source is None else self._root(source)
-        if roots is None:
-            self._roots.pop(storage, None)
-        else:
-            self._roots[storage] = roots
-
-    def ref(self, x: Array) -> Ref:
-        """Return a view as the program sees it."""
-        return Ref(self.slot_of(x), x.layout, x.dtype)
-
-    def _add(self, device: Device, work: families.Family, operands: families.Operands) -> Array:
-        self._one_device(device)
-        refs = tuple([self.ref(x) if isinstance(x, Array) else _fixed(x) for x in operands])
-        shape, dtype = work.result(operands)
-        layout = Layout.dense(shape)
-        storage = device.unbacked(layout.size)
-        slot = self.made[storage] = self.new_slot(dtype)
-        self.steps.append(Step(work, refs, (Slot(slot, shape, dtype),)))
-        self.origins.append(caller())
-        return Array(storage, layout, dtype)
-
-    # The device protocol.
-    @whole
-    def upload(self, device: Device, data: np.ndarray, dtype: DType) -> Array:
-        self._one_device(device)
-        with traced_by(None):  # host data is an input that is the same in every run
-            real = device.upload(data, dtype)
-        storage = device.unbacked(real.storage.size)
-        slot = self.made[storage] = self.new_slot(dtype)
-        digest = hashlib.blake2b(np.ascontiguousarray(data).tobytes(), digest_size=16).digest()
-        self.constants[slot] = real.storage, (data.shape, digest, caller())
-        return Array(storage, real.layout, dtype)
-
-    def noted(
-        self, device: Device, work: families.Family, operands: families.Operands
-    ) -> Array | None:
-        """Write down work of a kernel family, and return its result unless it is in place."""
-        if isinstance(work, families.Random):
-            work = Draws(work.kind, *self._drawing, work.shape)
-        out = self._add(device, work, operands)
-        if isinstance(work, families.InPlace):
-            layout, (target, *values) = work.target, operands
-            whole = layout.contiguous and layout.size == target.storage.size
-            moved = values[0] if whole and isinstance(work, families.Write) else None
-            self._set_slot(target, self.made[out.storage], moved)
-            return None
-        if isinstance(work, families.Copy):
-            self._follow(out, operands)
-        elif isinstance(work, families.Gather):
-            self._follow(out, operands[:1], whole=False)
-        elif isinstance(work, families.Place):
-            around = None if work.fill is None or not out.dtype.is_integer else int(work.fill)
-            self._follow(out, operands, None if around is None else (around, around))
-        return out
-
-    def replace(self, device: Device, target: Array, fresh: Array) -> None:
-        whole = target.layout.contiguous and target.layout.size == target.storage.size
-        if whole and fresh.layout.contiguous and fresh.storage.size == fresh.layout.size:
-            self._set_slot(target, self.slot_of(fresh), fresh)
-        else:
-            self.noted(device, *families.Write.of(target, fresh))
 
     # What other modules tell.
-    def _root(self, x: Array) -> Roots | None:
-        """Return where the values of `x` come from, if from outside; else None."""
-        storage = memory(x)
-        if storage in self.made or storage in self.current:
-            return self._roots.get(storage)
-        return Roots((x,), None, True)
-
-    def _follow(
-        self,
-        out: Array,
-        pieces: Sequence[Array],
-        static: tuple[int, int] | None = None,
-        whole: bool = True,
-    ) -> None:
-        """Remember where the values of `out` come from: those of pieces, all of them if `whole`."""
-        if not out.dtype.is_integer:
-            return
-        arrays: list[Array] = []
-        for x in pieces:
-            roots, known = self._root(x), self.own_bounds(x)
-            if roots is not None:
-                arrays += roots.arrays
-                whole = whole and roots.whole
-                known = roots.static
-            elif known is None and x.layout.size:
-                return
-            static = known if static is None else union(static, known or static)
-        if arrays:
-            self._roots[out.storage] = Roots(tuple(dict.fromkeys(arrays)), static, whole)
-
     @whole
     def checked(self, x: Value, allowed: Allowed) -> Any:
         """Return integers that all are `allowed`, and see to it in every later run.
@@ -470,51 +214,3 @@ class Tracer(Contract):
         state[1] += count
 
     # Undoing.
-    def changing(self, owner: Any, *names: str) -> None:
-        """Remember attributes of `owner`, or the content of a list or dict, as they are now.
-
-        What the function makes itself is not kept alive by that, for what lives on at the end of a
-        trace is taken for a result.
-        """
-        if isinstance(owner, Node) and owner.sequence > self.start:
-            return
-        if not names:
-            self._log.append(_restorer(owner))
-        for name in names:
-            value = getattr(owner, name)
-            if not (isinstance(value, Node) and value.sequence > self.start):  # it was another
-                self._log.append(_setter(owner, name, value))
-
-    def undo(self) -> None:
-        """Leave everything outside as it was before the trace."""
-        while self._log:
-            self._log.pop()()
-
-
-def _fixed(x: Any) -> Number:
-    return float(x) if type(x) is Varying else x
-
-
-def _setter(owner: Any, name: str, value: Any) -> Callable[[], None]:
-    """Return what gives an attribute back its value, should its owner still live."""
-    try:
-        found = weakref.ref(owner)
-    except TypeError:
-        return functools.partial(setattr, owner, name, value)
-
-    def restore() -> None:
-        left = found()
-        if left is not None:
-            setattr(left, name, value)
-
-    return restore
-
-
-def _restorer(container: Any) -> Callable[[], None]:
-    content = container.copy()
-
-    def restore() -> None:
-        container.clear()
-        (container.update if isinstance(container, dict) else container.extend)(content)
-
-    return restore
