@@ -146,13 +146,13 @@ def test_nobody_hears_of_what_is_only_planned(numpy_device):
     found = orders()
     expected = lowered(found, Facts())
     heard: list[Any] = []
-    token = tracing._tracer.set(mock.Mock(side_effect=AssertionError))
+    token = tracing.current_tracer.set(mock.Mock(side_effect=AssertionError))
     try:
         with wg.observe(heard.append):
             assert lowered(found, Facts()) == expected
-        assert heard == tracing._tracer.get().mock_calls == []
+        assert heard == tracing.current_tracer.get().mock_calls == []
     finally:
-        tracing._tracer.reset(token)
+        tracing.current_tracer.reset(token)
 
 
 @pytest.mark.parametrize("machine", MACHINES)
