@@ -56,17 +56,17 @@ def isdtype(dtype: DType, kind: Any) -> bool:
     The names are bool, signed integer, unsigned integer, integral, real floating, complex floating
     and numeric. Raises: ArgumentError, DTypeError.
     """
-    found = as_dtype(dtype)
+    given = as_dtype(dtype)
     if isinstance(kind, tuple):
-        return any([isdtype(found, k) for k in kind])  # a list: every kind is checked
+        return any([isdtype(given, k) for k in kind])  # a list: every kind is checked
     if isinstance(kind, DType):
-        return found is kind
+        return given is kind
     if not isinstance(kind, str) or kind not in _KINDS:
         raise ArgumentError(
             f"isdtype: kind {shown(kind)} came; a dtype, a tuple, or one of {', '.join(_KINDS)} is "
             "needed"
         )
-    return _KINDS[kind](found)
+    return _KINDS[kind](given)
 
 
 def astype(x: Tensor, dtype: Any, copy: bool = True, device: str | Device | None = None) -> Tensor:

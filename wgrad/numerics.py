@@ -122,15 +122,15 @@ def _special(contract: Contract, device: Device) -> tuple[str, ...]:
     """Return the calls with special values whose result is none that NumPy's is, or its sign."""
     values = np.array(SPECIAL if contract.arity < 3 else SPECIAL[:8], np.float32)
     given = [x.ravel() for x in np.meshgrid(*[values] * contract.arity, indexing="ij")]
-    found = _found(contract, given, device)
+    came = _found(contract, given, device)
     wanted = _wanted(contract, given)
-    bad = _errors(found, wanted, given[: contract.accuracy.terms]) > max(contract.accuracy.ulp, 0.5)
-    bad &= ~((found == 0) & (np.abs(wanted) <= LEAST))
+    bad = _errors(came, wanted, given[: contract.accuracy.terms]) > max(contract.accuracy.ulp, 0.5)
+    bad &= ~((came == 0) & (np.abs(wanted) <= LEAST))
     bad[_outside(contract, given)] = False
     if contract.accuracy.zeros:
-        bad |= (found == 0) & (wanted == 0) & (np.signbit(found) != np.signbit(wanted))
+        bad |= (came == 0) & (wanted == 0) & (np.signbit(came) != np.signbit(wanted))
     return tuple(
-        f"{contract.name}({', '.join(_text(x[i]) for x in given)}) = {_text(found[i])}"
+        f"{contract.name}({', '.join(_text(x[i]) for x in given)}) = {_text(came[i])}"
         for i in np.flatnonzero(bad)
     )
 

@@ -36,8 +36,8 @@ def place(origin: tuple[CodeType, int] | None) -> str:
         return "an unknown line"
     code, last = origin
     lines = [line for line, *_ in itertools.islice(code.co_positions(), last // 2 + 1)]
-    found = next((line for line in reversed(lines) if line is not None), code.co_firstlineno)
-    return f"{code.co_filename}, line {found}"
+    number = next((line for line in reversed(lines) if line is not None), code.co_firstlineno)
+    return f"{code.co_filename}, line {number}"
 
 
 def warn(text: str) -> None:

@@ -64,16 +64,16 @@ class Faults:
         Waits for the device.
         """
         device = self.records.storage.device
-        found = device.download(self.records)
+        notes = device.download(self.records)
         errors = [
             _error(check, int(count), int(worst))
-            for check, (count, worst) in zip(self._checks, found, strict=True)
+            for check, (count, worst) in zip(self._checks, notes, strict=True)
             if count
         ]
         if not errors:
             return None
-        clear = device.full(found.shape, 0, self.records.dtype)
-        device.write(self.records.view(Layout.dense(found.shape)), clear)
+        clear = device.full(notes.shape, 0, self.records.dtype)
+        device.write(self.records.view(Layout.dense(notes.shape)), clear)
         return errors[0]
 
 

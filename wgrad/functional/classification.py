@@ -117,8 +117,8 @@ def nll_loss(
 
     @in_float32
     def loss(scores: Tensor, factors: Tensor | None) -> Tensor:
-        found = labels.times_weight(-labels.pick(scores), factors)
-        return labels.reduce(found, factors, reduction)
+        losses = labels.times_weight(-labels.pick(scores), factors)
+        return labels.reduce(losses, factors, reduction)
 
     return loss(scores, factors)
 

@@ -111,11 +111,11 @@ def divisors(
     image: Shape, counts: Shape, kernel: Shape, steps: Shape, pads: Shape, include: bool
 ) -> Any:
     """Return how many elements every window counts: one number where all agree."""
-    found: Any = 1
+    products: Any = 1
     for n, count, k, s, p in zip(image, counts, kernel, steps, pads, strict=True):
         first = np.arange(count) * s - p
         last = np.minimum(first + k, n + p)
         inside = np.minimum(last, n) - np.maximum(first, 0)
-        found = np.multiply.outer(found, last - first if include else inside)
-    same = found.min() == found.max()
-    return int(found.flat[0]) if same else found
+        products = np.multiply.outer(products, last - first if include else inside)
+    same = products.min() == products.max()
+    return int(products.flat[0]) if same else products

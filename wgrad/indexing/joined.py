@@ -33,8 +33,8 @@ def mask_positions(mask: Any) -> Any:
     if not flat.shape[0]:
         return np.zeros(0, np.int64)
     count = int(with_dtype(flat, dtypes.int32).sum().item())
-    found = apply(primitives.argsort_, flat, axis=0, descending=True)
-    return found[:count]
+    order = apply(primitives.argsort_, flat, axis=0, descending=True)
+    return order[:count]
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Joined:
     def index(self) -> Tensor:
         """Return sum(array * the extents after it)."""
         hosted: Any = None  # those of the host are added up there
-        found: Any = None
+        total: Any = None
         for i, array in enumerate(self.arrays):
             step = prod(self.extents[i + 1 :])
             if isinstance(array, np.ndarray):
@@ -66,11 +66,11 @@ class Joined:
             else:
                 array = with_dtype(from_the_front(array, self.extents[i]), dtypes.int32)
                 array = array if step == 1 else multiply(array, step)
-                found = array if found is None else add(found, array)
+                total = array if total is None else add(total, array)
         if hosted is not None:
             made = host_indices(np.asarray(hosted), self.device, "indexing")
-            found = made if found is None else add(found, made)
-        return shaped(expanded(found, self.spread), (prod(self.spread),))
+            total = made if total is None else add(total, made)
+        return shaped(expanded(total, self.spread), (prod(self.spread),))
 
     def laid_out(self, view: Tensor) -> Tensor:
         """Return the view with the axes that are indexed merged into one."""

@@ -265,8 +265,8 @@ def _fold(
     if reduce in ("sum", "mean"):
         out = _summed(old, new, flat, counts, include, reduce == "mean")
     elif reduce == "prod":
-        found = _segments(new, flat, old.size, multiply)
-        out = where(equal(counts, 0), old, multiply(old, found) if include else found)
+        folded = _segments(new, flat, old.size, multiply)
+        out = where(equal(counts, 0), old, multiply(old, folded) if include else folded)
     else:
         out = _extreme(old, new, flat, counts, include, maximum if reduce == "amax" else minimum)
     return reshape(with_dtype(out, x.dtype), x.shape)

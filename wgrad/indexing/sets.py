@@ -95,21 +95,21 @@ def unique_values(x: Tensor) -> Tensor:
 
 def unique_counts(x: Tensor) -> UniqueCounts:
     """Return the values of `unique_values`, and how often each comes (int32)."""
-    found = _Groups(x, "unique_counts")
-    return UniqueCounts(found.values(), found.counts())
+    groups = _Groups(x, "unique_counts")
+    return UniqueCounts(groups.values(), groups.counts())
 
 
 def unique_inverse(x: Tensor) -> UniqueInverse:
     """Return the values of `unique_values`, and for every element of `x` which of them it is."""
-    found = _Groups(x, "unique_inverse")
-    return UniqueInverse(found.values(), found.inverse())
+    groups = _Groups(x, "unique_inverse")
+    return UniqueInverse(groups.values(), groups.inverse())
 
 
 def unique_all(x: Tensor) -> UniqueAll:
     """Return the values of `unique_values`, where in the flat `x` each comes first, for every
     element of `x` which of them it is, and how often each comes."""
-    found = _Groups(x, "unique_all")
-    return UniqueAll(found.values(), found.indices(), found.inverse(), found.counts())
+    groups = _Groups(x, "unique_all")
+    return UniqueAll(groups.values(), groups.indices(), groups.inverse(), groups.counts())
 
 
 def isin(x1: Tensor, x2: Tensor, invert: bool = False) -> Tensor:
@@ -125,7 +125,7 @@ def isin(x1: Tensor, x2: Tensor, invert: bool = False) -> Tensor:
     x1, x2 = with_dtype(x1.detach(), common), with_dtype(x2.detach(), common)
     n = x2.array.layout.size
     if n == 0:
-        found = expanded(as_tensor(np.zeros((), bool), "isin", x1), x1.shape).copy()
+        member = expanded(as_tensor(np.zeros((), bool), "isin", x1), x1.shape).copy()
     else:
         flat = reshape(x2, (-1,))
         order = apply(primitives.argsort_, flat, axis=0, descending=False)
@@ -133,8 +133,8 @@ def isin(x1: Tensor, x2: Tensor, invert: bool = False) -> Tensor:
         places = apply(primitives.searchsorted_, ordered, x1, right=False)
         there = where(places < n, places, n - 1)
         held = reshape(take_flat(ordered, reshape(there, (-1,)), 0), x1.shape)
-        found = equal(held, x1)
-    return logical_not(found) if invert else found
+        member = equal(held, x1)
+    return logical_not(member) if invert else member
 
 
 def bincount(x: Tensor, weights: Any = None, minlength: int = 0) -> Tensor:
@@ -181,10 +181,10 @@ def nonzero(x: Tensor) -> tuple[Tensor, ...]:
     x = as_tensor(x, "nonzero")
     if not x.shape:
         raise ShapeError("nonzero: a 0-d tensor has no axes; reshape it to (1,) first")
-    found: Any = mask_positions(with_dtype(x.detach(), dtypes.bool_))
-    if isinstance(found, np.ndarray):  # of an empty tensor
-        found = host_indices(found, x.device, "nonzero")
-    return tuple(_coordinate(x, axis, found) for axis in range(len(x.shape)))
+    positions: Any = mask_positions(with_dtype(x.detach(), dtypes.bool_))
+    if isinstance(positions, np.ndarray):  # of an empty tensor
+        positions = host_indices(positions, x.device, "nonzero")
+    return tuple(_coordinate(x, axis, positions) for axis in range(len(x.shape)))
 
 
 def _coordinate(x: Tensor, axis: int, places: Tensor) -> Tensor:

@@ -87,11 +87,11 @@ def getitem(x: Tensor, key: Any) -> Tensor:
 
     Raises: IndexRangeError, DTypeError; ShapeError for index arrays that do not broadcast.
     """
-    found = parse(x, key)
-    view = found.view(x)
-    if not found.taken:
+    parts = parse(x, key)
+    view = parts.view(x)
+    if not parts.taken:
         return apply(movement.alias, x) if view is x else view
-    joined = join(found, x.device)
+    joined = join(parts, x.device)
     return joined.result(take_flat(joined.laid_out(view), joined.index, joined.axis))
 
 
