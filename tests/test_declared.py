@@ -103,7 +103,7 @@ def test_declared_values_are_followed_without_a_trace(device):
     model, optimizer, step = trainer(lr=0.05)
     other, theirs, plain = trainer(lr=0.05)
     x, y = wg.rand(BATCH, 6), wg.randint(0, 3, (BATCH,))
-    run, ran = counted(step, state={"model": model, "optimizer": optimizer})
+    run, ran = counted(step, state={"optimizer": optimizer, "model": model})
 
     def both(change=lambda model, optimizer: None):
         for m, o, f in ((model, optimizer, run), (other, theirs, plain)):
@@ -516,3 +516,59 @@ def test_declared_as_a_decorator_on_both_devices(device):
 
     assert [f(wg.ones(2)).item() for _ in range(2)] == [3, 3]
     assert "compiled" in repr(f) and f.programs and f.explain() is not None
+
+
+def test_declared_modules_that_move_take_their_programs_along(webgpu, numpy_device):
+    model = nn.Sequential(nn.Linear(6, 4), nn.ReLU()).to(webgpu)
+    f, ran = counted(lambda x: model(x), state=model)
+    for device in (webgpu, numpy_device, webgpu, numpy_device):
+        model.to(device)
+        x = wg.ones((2, 6), device=device)
+        for _ in range(2):
+            np.testing.assert_allclose(f(x).numpy(), model(x).numpy(), rtol=1e-5, atol=1e-6)
+    assert len(ran) == 2
+
+
+def test_declared_optimizers_that_get_more_parameters_are_traced_anew(device):
+    w, b = wg.parameter([1.0, 2.0]), wg.parameter([1.0])
+    optimizer = optim.SGD([w], lr=0.5, momentum=0.5)
+
+    def step(x):
+        optimizer.zero_grad()
+        (w * x + b).sum().backward()
+        optimizer.step()
+
+    f, ran = counted(step, state=[optimizer, b])  # what the optimizer makes moves b no further
+    f(wg.ones(2))
+    f(wg.ones(2))
+    assert (w.tolist(), b.tolist()) == ([-0.25, 0.75], [1.0])
+    assert len(ran) == 2  # the gradient of b is none at first, and gathers then
+    b.grad = None
+    optimizer.add_param_group({"params": [b]})
+    for _ in range(3):
+        f(wg.ones(2))
+    assert len(ran) == 3 and b.tolist() == [1 - 1 - 1.5 - 1.75]
+
+
+def test_declared_settings_assigned_inside_are_refused(device):
+    w = wg.parameter([1.0])
+    optimizer = optim.SGD([w], lr=0.5)
+
+    def step(lr):
+        optimizer.lr = lr
+        (w * 2).sum().backward()
+        optimizer.step()
+
+    f = wg.compile(step, state=[optimizer])
+    with pytest.raises(TraceError, match=r"assigns SGD.lr at .*test_declared.py, line"):
+        f(0.25)
+    assert optimizer.lr == 0.5 and w.tolist() == [1] and w.grad is None
+
+
+def test_declared_gradients_pass_through_as_always(device):
+    w = wg.parameter([2.0])
+    f = wg.compile(lambda x: x * w, state=[w])
+    assert wg.grad(lambda x: (x * w).sum())(wg.ones(1)).tolist() == [2]
+    with pytest.warns(UserWarning, match="runs uncompiled where gradients pass through it"):
+        assert wg.grad(lambda x: f(x).sum())(wg.ones(1)).tolist() == [2]
+    assert wg.vmap(f)(wg.ones((3, 1))).tolist() == [[2]] * 3

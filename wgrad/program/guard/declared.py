@@ -187,9 +187,9 @@ class Declared:
                 f"compile: {name} changes the containers among its arguments, which a replay "
                 "would not: return what is new"
             )
-        for path, place in _paths(now):
-            if now.memory[place] in tracer.made:
-                made = recording.made_at(now.memory[place])
+        for path, storage in now.paths.items():
+            if storage in tracer.made:
+                made = recording.made_at(storage)
                 raise TraceError(
                     f"compile: {name} keeps a tensor that is made at {made} in {path}, which a "
                     "replay would not: return it, or assign() it to a tensor that is there before"
@@ -213,15 +213,6 @@ class Declared:
                     f"compile: {name} uses an optimizer (or the like) that makes state of its own "
                     "and is not in state=: add it there"
                 )
-
-
-def _paths(state: State) -> list[tuple[str, int]]:
-    """Return the path of each tensor, and the place of its memory."""
-    return [(path, entry[4]) for path, entry in state.entries.items() if _is_tensor(entry)]
-
-
-def _is_tensor(entry: Any) -> bool:
-    return isinstance(entry, tuple) and len(entry) >= 5 and type(entry[4]) is int
 
 
 def _dice() -> list[Any]:

@@ -19,6 +19,7 @@ from ...errors import ArgumentError, shown
 from ...random import Generator
 from ...recent import Recent
 from ...tensor import Tensor
+from ..trace.outline import Outside
 from ..trace.tree import token
 from .notes import named, read_each_run
 
@@ -63,6 +64,7 @@ class State:
         self.tensors: list[Tensor] = []
         self.places: dict[int, int] = {}  # of tensors, by id
         self.memory_places: dict[Storage, int] = {}
+        self.paths: dict[str, Storage] = {}  # of tensors, to their memory
         self.nodes: set[Node] = set()
         self.generators: set[Generator] = set()
         self.dicts: list[dict] = []  # and the attributes of objects
@@ -70,8 +72,16 @@ class State:
         self.known: dict[int, Any] = {}  # all objects, by id
         # Each with whether it has to be state, and whether an optimizer may make it anew.
         stack = [((name,), x, True, False) for name, x in reversed(list(roots))]
-        while stack:
-            stack += reversed(self._enter(*stack.pop()))
+        loose: list[tuple] = []  # comes last, for what is added there moves no other place
+        while stack or loose:
+            if not stack:
+                stack, loose = loose[::-1], []
+            item = stack.pop()
+            found = self._enter(*item)
+            if found and found[0][3] and not item[3]:  # all of one object's are alike
+                loose += found
+            else:
+                stack += reversed(found)
         self.memory = list(self.memory_places)
         self._nodes = [x.node for x in self.tensors if x.node is not None]
         self._sizes = [*map(len, self.dicts), *map(len, self.lists)]
@@ -167,6 +177,7 @@ class State:
             self.places[id(x)] = len(self.tensors)
             self.tensors.append(x)
             self.known[id(x)] = x
+        self.paths[name] = array.storage
         place = self.memory_places.setdefault(array.storage, len(self.memory_places))
         layout = array.layout
         token_ = (layout, array.storage.size, array.dtype, array.storage.device, place)
@@ -179,7 +190,7 @@ class State:
         return *token_, Is(node), node.requires_grad, hooks
 
 
-class Declaration:
+class Declaration(Outside):
     """Declared state over time: what it is now, and which of the structures met so far it has."""
 
     def __init__(self, roots: list[tuple[str, Any]]):

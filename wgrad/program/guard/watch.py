@@ -14,11 +14,12 @@ from typing import Any
 from ...backends.array import Storage
 from ...core import place
 from ..trace.observe import Observation
+from ..trace.outline import Outside
 from .notes import TooMuchError, at_use
 from .walk import Walk
 
 
-class Watch:
+class Watch(Outside):
     """The state that `roots` (name, object) lead to, at the time of its making.
 
     With `ran`, what some calls did, only as much of it as that code reads.
@@ -36,11 +37,6 @@ class Watch:
         self.tokens, self.paths = walk.tokens, walk.paths
         self.storages: set[Storage] = walk.storages
         self.tensors = walk.tensors  # ids of those met, which live while they are watched
-        # What is found is the very thing that a program was made for.
-        self.places: dict[int, int] = {}
-        self.memory_places: dict[Storage, int] = {}
-        self.here: tuple[Any, ...] = ()
-        self.memory: tuple[Storage, ...] = ()
 
     def holds(self) -> bool:
         """Whether the state is now what it was."""

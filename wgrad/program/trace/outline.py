@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from ... import random
 from ...backends.array import Array, Storage
@@ -17,35 +18,21 @@ Generated = tuple[random.Generator, bool, int]  # a generator, whether it is the
 Ranged = tuple[Source, Array, tuple[int, int, int | None]]  # an array, from its argument's start
 
 
-class Outside(Protocol):
+class Outside:
     """What stands outside of a function, as the policy that guards its programs sees it."""
 
-    @property
-    def tensors(self) -> Collection[int]:
-        """The ids of tensors that the function can reach by itself."""
-
-    @property
-    def storages(self) -> Collection[Storage]:
-        """Their memory."""
-
-    @property
-    def places(self) -> Mapping[int, int]:
-        """Where tensors stand, by id, for which another may stand there in a later run."""
-
-    @property
-    def memory_places(self) -> Mapping[Storage, int]:
-        """The same of their memory."""
-
-    @property
-    def here(self) -> Sequence[Tensor]:
-        """The tensors at these places now."""
-
-    @property
-    def memory(self) -> Sequence[Storage]:
-        """The memory at these places now."""
+    tensors: Collection[int]  # ids of those that the function can reach by itself
+    storages: Collection[Storage]  # their memory
+    # Where tensors (by id) and memory stand, for which others may stand there in a later run, and
+    # what stands at these places now.
+    places: Mapping[int, int] = MappingProxyType({})
+    memory_places: Mapping[Storage, int] = MappingProxyType({})
+    here: Sequence[Tensor] = ()
+    memory: Sequence[Storage] = ()
 
     def holds(self) -> bool:
         """Whether all of that is as it was when a program was traced."""
+        raise NotImplementedError
 
 
 class Effect(NamedTuple):
