@@ -18,8 +18,8 @@ from ...statistics import COUNTERS
 from ..events import WATCHERS, launched
 from . import device, headroom
 from .buffers import Buffer
-from .launches import folded
-from .pipelines import PARAMS_BYTES, Compiler, Pipeline
+from .launches import PARAMS_BYTES, folded
+from .pipelines import Compiler, Pipeline
 
 RING_BYTES = 1 << 18  # parameters of the dispatches of one submit
 BATCH = 128  # dispatches a submit: fewer keep the GPU waiting, more keep it idle for longer
