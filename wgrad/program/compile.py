@@ -105,7 +105,7 @@ class Compiled(Generic[P, R]):
         with self._lock:
             signature = self._signatures.get(key)
             if signature is None:
-                signature = self._add_signature(key, leaves, objects)
+                signature = self._add_signature(key, objects)
             if floats is not None:
                 floats.enter()
             captures = signature.captures
@@ -336,7 +336,7 @@ class Compiled(Generic[P, R]):
         return executor
 
     # Signatures.
-    def _add_signature(self, key: Any, leaves: list[Tensor], objects: list[Any]) -> Signature:
+    def _add_signature(self, key: Any, objects: list[Any]) -> Signature:
         for x in objects:
             if id(x) not in self._objects:
                 self._objects[id(x)] = self._reference(x)
