@@ -69,6 +69,15 @@ def add_up(parts: Sequence[Tensor | None]) -> Tensor | None:
     return total
 
 
+def dense(call: Call, tangents: Sequence[Tensor | None]) -> list[Tensor]:
+    """Return the tangents of a call's inputs, zeros for those that are not there."""
+    return [
+        wrap(x.device.full(x.shape, 0, x.dtype)) if t is None else t
+        for t, x in zip(tangents, call.inputs, strict=True)
+        if isinstance(x, Value)
+    ]
+
+
 def with_dtype(x: Any, dtype: DType) -> Any:
     """Return `x` as `dtype`, through the `astype` op when it is another one."""
     return x if x.dtype is dtype else apply(REGISTRY["astype"], x, dtype=dtype, source=x.dtype)
@@ -501,18 +510,8 @@ class Linear(Op):
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
         return self.compute(device, *inputs, **params)
 
-    def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
-        rule = self.rule(position)
-        assert rule is not None
-        return rule({**env, "ct": ct, "position": position})
-
     def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
-        dense = [
-            wrap(x.device.full(x.shape, 0, x.dtype)) if t is None else t
-            for t, x in zip(tangents, call.inputs, strict=True)
-            if isinstance(x, Value)
-        ]
-        return apply(self, *dense, **call.params)
+        return apply(self, *dense(call, tangents), **call.params)
 
 
 class View(Linear):
@@ -536,11 +535,6 @@ class Bilinear(Op):
 
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
         return self.compute(device, *inputs, **params)
-
-    def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
-        rule = self.rule(position)
-        assert rule is not None
-        return rule({**env, "ct": ct})
 
     def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
         (a, b), (da, db) = call.inputs, tangents

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 from ...errors import DeviceError, OutOfMemoryError
@@ -196,7 +197,8 @@ class Gpu(Compiler):
                     work += added
                     break
         if WATCHERS:
-            launched("webgpu", pipeline.label, groups, sum(b.nbytes for b in buffers))
+            nbytes = sum(b.nbytes for b in buffers)
+            launched("webgpu", pipeline.label, prod(folded(groups)), nbytes)
 
     @whole
     def _bind(self, key: tuple, buffers: tuple[Buffer, ...]) -> Any:
