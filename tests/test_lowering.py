@@ -260,6 +260,11 @@ def test_runs_of_launches_that_lack_something_are_refused(webgpu):
         runner.run(found.copies())
     with pytest.raises(ArgumentError, match="0 inputs came, and 1 inputs"):
         runner.run([], draw=found.draw)
+    with pytest.raises(ArgumentError, match="1 numbers came, and 0 are needed"):
+        runner.run(found.copies(), [1.0], draw=found.draw)
+    large = Runner(lowered(traced(lambda x: x + 1, wg.ones(3000)), webgpu.facts), webgpu)
+    with pytest.raises(ArgumentError, match="input 0 of 256 bytes came, and 12000 are needed"):
+        large.run(found.copies())
 
 
 def test_launches_for_more_than_a_device_has_are_refused(webgpu):

@@ -208,7 +208,7 @@ def test_an_error_without_words_is_named():
 def test_groups_are_those_that_run(webgpu, monkeypatch):
     """More than one dimension holds are folded into two, which may be a few more."""
     monkeypatch.setattr(launches, "GROUPS_PER_DIMENSION", 2)
-    x = wg.zeros(3 * 1024)
+    x = wg.zeros(5000)
     with wg.observe() as events:
         y = x + 1
     (kernel,) = kernels(events)

@@ -2,8 +2,10 @@
 
 It is made without an adapter (program/lower/webgpu.py), and run by `runner.py`, or by whoever reads
 its JSON. To run it, give every input memory, take new memory for outputs, swaps and blocks, upload
-the constants, and dispatch the launches in order. All memory is flat, of 4 bytes an element (2 for
-float16), and a bool is a u32. The JSON is one object:
+the constants, and dispatch the launches in order: each sees what those before it have written. New
+memory may hold anything. All memory is flat, of 4 bytes an element (2 for float16), a bool is a u32
+of 0 or 1, and a buffer is of whole 16 bytes: kernels read it by fours. What is bound to be written
+is changed in place, inputs as well. The JSON is one object:
 
     format      "wgrad launches"
     version     VERSION: what is read is of just this one
@@ -14,12 +16,15 @@ float16), and a bool is a u32. The JSON is one object:
                 at @binding(0), and [name, type, byte offset] of each of its members
     launches    a list of {kernel, bindings, params, groups, step, numbers, draw}, in order.
                 `kernel` is a place in `kernels`, `groups` are [x, y] workgroups. `params` are the
-                u32 words that the uniform begins with. `step` numbers the step of the program.
+                u32 words that the uniform begins with; no kernel reads further. `step` numbers the
+                step of the program.
                 A binding is [kind, index, start, bytes], for each storage buffer: `bytes` of memory
                 from byte `start` on, or all of it where `bytes` is null. `numbers` are
                 [byte, number, dtype]: before each run the bits of a number that the program reads
                 anew (an optimizer's rate, for one) are put at this byte of the params, which have
-                those that it was lowered with. `draw` is null or [generator, offset]: see `drawn`
+                those that it was lowered with: a float32's bits for floats, an integer's else.
+                `draw` is null or [generator, offset]: see `drawn`. The sixth word of such params
+                counts the numbers that it draws: the next run begins after all of them
     inputs, outputs
                 lists of {dtype, shape, bytes}: contiguous arrays
     swaps       the inputs that get new memory in each run, which is then theirs
