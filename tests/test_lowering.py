@@ -12,6 +12,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from another_runner import AnotherRunner
 from campaigns.windows import BOUND
 from programs import Traced, traced
 
@@ -251,6 +252,28 @@ def test_json_runs_as_the_program_does(webgpu, name, small):
     for slot, x, y in zip(slots, outs, [*right, *expected], strict=True):
         a, b = (webgpu.download(Array(z, Layout.dense(slot.shape), slot.dtype)) for z in (x, y))
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["training", "orders"])
+def test_json_is_all_that_another_runner_needs(webgpu, portable, name):
+    found = CASES[name]()
+    program = prepared(simplify(found.program, limits_for(Facts())), Facts())
+    text = lower(program, Facts()).to_json()
+    said = json.loads(text)
+    inputs = found.copies()
+    before = [
+        downloaded(x).tobytes()[: h["bytes"]] for x, h in zip(inputs, said["inputs"], strict=True)
+    ]
+    other, ours = AnotherRunner(portable, text, before), Runner(Launches.from_json(text), webgpu)
+    numbers = [x.read() for x in live_numbers(program)]
+    for _ in range(2):
+        outs = ours.run(inputs, numbers, found.draw)
+        seen = other.run(numbers, found.draw)
+        for a, b in zip(seen, (*outs, *inputs), strict=True):
+            expected = downloaded(b).tobytes()
+            assert a[: len(expected)] == expected
+    drawn = [x["params"][5] for x in said["launches"] if x["draw"]]
+    assert drawn == {"training": [48], "orders": [9001, 13]}[name]
 
 
 def test_runs_of_launches_that_lack_something_are_refused(webgpu):
