@@ -250,6 +250,12 @@ def test_an_interpreter_that_returns_nonsense_is_named(answer):
     assert core.interpreters() == ()
 
 
+@pytest.mark.parametrize("by", [None, 3, core.Interpreter])
+def test_what_is_no_interpreter_is_named(by):
+    with pytest.raises(InterpreterError, match=r"interpreted: .* came, and an Interpreter is need"):
+        core.interpreted(by, wg.exp, wg.zeros(2))
+
+
 def test_forward_mode_and_the_tape_nest_under_an_observer():
     x = wg.parameter(wg.tensor(0.5))
     for order in itertools.permutations("ab"):

@@ -116,7 +116,12 @@ def interpreters() -> tuple[Interpreter, ...]:
 def interpreted(
     by: Interpreter, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
 ) -> R:
-    """Return what a function returns, of whose calls `by` is asked before all others."""
+    """Return what a function returns, of whose calls `by` is asked before all others.
+
+    Raises: InterpreterError for what is no interpreter, and where it answers with no tensor.
+    """
+    if not isinstance(by, Interpreter):
+        raise InterpreterError(f"interpreted: {shown(by)} came, and an Interpreter is needed")
     return within(current.get().inside(by), function, *args, **kwargs)
 
 
