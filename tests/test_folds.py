@@ -16,7 +16,7 @@ from wgrad.backends.webgpu.variants import literal
 from wgrad.core import wrap
 from wgrad.dtypes import float32
 from wgrad.errors import ArgumentError
-from wgrad.ops.families import Reduction
+from wgrad.ops.reduction import Reduction
 
 # Two that wgrad has not: the length of a vector, and the parity of bits.
 LENGTH = Fold("length", "sqrt(a * a + b * b)", np.hypot, lambda dtype: 0, terms=0, scales=True)

@@ -31,8 +31,8 @@ from ..ops.elementwise import (
     square,
     where,
 )
-from ..ops.families import Reduction, expanded, with_dtype
-from ..ops.reduction import max_, min_, sum_
+from ..ops.families import expanded, with_dtype
+from ..ops.reduction import Reduction, max_, min_, sum_
 from ..ops.reduction import prod as prod_
 from ..shaping import reshape, squeeze
 from .precision import floating, in_float32
