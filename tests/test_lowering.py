@@ -276,6 +276,16 @@ def test_json_is_all_that_another_runner_needs(webgpu, portable, name):
     assert drawn == {"training": [48], "orders": [9001, 13]}[name]
 
 
+@pytest.mark.parametrize(
+    "given", [{"buffers": 7}, {"largest_binding": 0}, {"align": 4}, {"largest_buffer": 1000}]
+)
+def test_facts_of_no_adapter_are_refused(numpy_device, given):
+    ((name, x),) = given.items()
+    found = traced(lambda x: x + 1, wg.ones(3))
+    with pytest.raises(ArgumentError, match=f"Facts: {name}={x} came, and"):
+        lowered(found, Facts(**given))
+
+
 def test_runs_of_launches_that_lack_something_are_refused(webgpu):
     found = traced(lambda x: x + wg.rand(3), wg.ones(3))
     runner = Runner(lowered(found, webgpu.facts), webgpu)

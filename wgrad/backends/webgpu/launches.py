@@ -188,8 +188,10 @@ class Launches:
                 f"Launches: version {shown(version)} came, and this wgrad reads version {VERSION}"
             )
         fit(found, _FORM, "Launches:")
+        facts = Facts(**found["facts"])
+        facts.check()
         try:
-            made = cls._read(found)
+            made = cls._read(found, facts)
         except ValueError as error:
             raise ArgumentError(f"Launches: a constant is not in base64: {error}") from error
         for wrong in made._contradictions([k["uniform"] for k in found["kernels"]]):
@@ -197,9 +199,9 @@ class Launches:
         return made
 
     @classmethod
-    def _read(cls, found: dict[str, Any]) -> Launches:
+    def _read(cls, found: dict[str, Any], facts: Facts) -> Launches:
         return cls(
-            facts=Facts(**found["facts"]),
+            facts=facts,
             kernels=tuple(Kernel(k["label"], k["text"], k["access"]) for k in found["kernels"]),
             launches=tuple(
                 Launch(
