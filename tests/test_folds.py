@@ -15,7 +15,8 @@ from wgrad.backends.fold import Fold
 from wgrad.backends.webgpu.variants import literal
 from wgrad.core import wrap
 from wgrad.dtypes import float32
-from wgrad.ops.families import Reduction
+from wgrad.errors import ArgumentError
+from wgrad.ops.reduction import Reduction
 
 # Two that wgrad has not: the length of a vector, and the parity of bits.
 LENGTH = Fold("length", "sqrt(a * a + b * b)", np.hypot, lambda dtype: 0, terms=0, scales=True)
@@ -103,6 +104,12 @@ def test_the_fold_of_logarithms_reduces_as_it_scans(device):
     right = [3 + np.log1p(np.exp(-1)), -np.inf, 500 + np.log(2)]
     np.testing.assert_allclose(total(x, 1).numpy(), right, rtol=1e-6)
     np.testing.assert_allclose(wg.compile(lambda x: total(x, 1))(x).numpy(), right, rtol=1e-6)
+
+
+@pytest.mark.parametrize("numpy", [lambda a, b: a, np.negative, None])
+def test_a_fold_without_a_ufunc_is_refused_where_it_is_declared(numpy):
+    with pytest.raises(ArgumentError, match=r"Fold: odd came with numpy=.* a ufunc of two is nee"):
+        Fold("odd", "a ^ b", numpy, lambda dtype: 0)
 
 
 def test_identities_are_wgsl_of_every_type():

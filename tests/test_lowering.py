@@ -12,6 +12,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from another_runner import AnotherRunner
 from campaigns.windows import BOUND
 from programs import Traced, traced
 
@@ -253,6 +254,38 @@ def test_json_runs_as_the_program_does(webgpu, name, small):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["training", "orders"])
+def test_json_is_all_that_another_runner_needs(webgpu, portable, name):
+    found = CASES[name]()
+    program = prepared(simplify(found.program, limits_for(Facts())), Facts())
+    text = lower(program, Facts()).to_json()
+    said = json.loads(text)
+    inputs = found.copies()
+    before = [
+        downloaded(x).tobytes()[: h["bytes"]] for x, h in zip(inputs, said["inputs"], strict=True)
+    ]
+    other, ours = AnotherRunner(portable, text, before), Runner(Launches.from_json(text), webgpu)
+    numbers = [x.read() for x in live_numbers(program)]
+    for _ in range(2):
+        outs = ours.run(inputs, numbers, found.draw)
+        seen = other.run(numbers, found.draw)
+        for a, b in zip(seen, (*outs, *inputs), strict=True):
+            expected = downloaded(b).tobytes()
+            assert a[: len(expected)] == expected
+    drawn = [x["params"][5] for x in said["launches"] if x["draw"]]
+    assert drawn == {"training": [48], "orders": [9001, 13]}[name]
+
+
+@pytest.mark.parametrize(
+    "given", [{"buffers": 7}, {"largest_binding": 0}, {"align": 4}, {"largest_buffer": 1000}]
+)
+def test_facts_of_no_adapter_are_refused(numpy_device, given):
+    ((name, x),) = given.items()
+    found = traced(lambda x: x + 1, wg.ones(3))
+    with pytest.raises(ArgumentError, match=f"Facts: {name}={x} came, and"):
+        lowered(found, Facts(**given))
+
+
 def test_runs_of_launches_that_lack_something_are_refused(webgpu):
     found = traced(lambda x: x + wg.rand(3), wg.ones(3))
     runner = Runner(lowered(found, webgpu.facts), webgpu)
@@ -260,6 +293,11 @@ def test_runs_of_launches_that_lack_something_are_refused(webgpu):
         runner.run(found.copies())
     with pytest.raises(ArgumentError, match="0 inputs came, and 1 inputs"):
         runner.run([], draw=found.draw)
+    with pytest.raises(ArgumentError, match="1 numbers came, and 0 are needed"):
+        runner.run(found.copies(), [1.0], draw=found.draw)
+    large = Runner(lowered(traced(lambda x: x + 1, wg.ones(3000)), webgpu.facts), webgpu)
+    with pytest.raises(ArgumentError, match="input 0 of 256 bytes came, and 12000 are needed"):
+        large.run(found.copies())
 
 
 def test_launches_for_more_than_a_device_has_are_refused(webgpu):
@@ -271,16 +309,74 @@ def test_launches_for_more_than_a_device_has_are_refused(webgpu):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "no JSON of launches"),
-        ("[1]", "no JSON of launches"),
-        (json.dumps({"format": "wgrad launches", "version": VERSION}), "not complete: KeyError"),
+        ("", "no JSON"),
+        ("[" * 100_000, "no JSON"),
+        ("[1]", "no format 'wgrad launches'"),
+        (
+            json.dumps({"format": "wgrad launches", "version": VERSION}),
+            "an object of just .* needed",
+        ),
         (json.dumps({"format": "wgrad launches", "version": 99}), "version 99 came"),
-        (json.dumps({"format": "x", "version": VERSION}), "'another format' came"),
+        (json.dumps({"format": "wgrad launches", "version": True}), "version True came"),
+        (json.dumps({"format": "x", "version": VERSION}), "no format"),
     ],
 )
 def test_json_of_something_else_is_refused(text, words):
     with pytest.raises(ArgumentError, match=words):
         Launches.from_json(text)
+
+
+CHANGES: list[tuple[tuple[Any, ...], Any, str]] = [
+    (("facts", "align"), 0, r"facts.align: 0 came, and an integer from 1"),
+    (("facts", "has_half"), 1, "facts.has_half: 1 came, and true or false"),
+    (("kernels", 0, "access"), "rx", "access is 'rx'"),
+    (("kernels", 0, "access"), "r", r"kernels\[0\].access is 'r'"),
+    (("kernels", 0, "text"), "fn main() {}", r"kernels\[0\].text has no struct Params"),
+    (("kernels", 0, "uniform", "bytes"), 4, r"kernels\[0\].uniform is not that of its text"),
+    (("launches", 0, "kernel"), -1, r"launches\[0\].kernel: -1 came"),
+    (("launches", 0, "kernel"), 999, r"launches\[0\] is of kernel 999, and there are"),
+    (("launches", 0, "bindings"), [], r"launches\[0\] has 0 bindings, and its kernel"),
+    (("launches", 0, "bindings", 0), ["input", 99, 0, None], "binds input 99, which there is not"),
+    (("launches", 0, "bindings", 0), ["swap", 0, 0, None], "binds swap 0, which there is not"),
+    (("launches", 0, "bindings", 0), ["input", 0, 0, 10**9], "binds 1000000000 bytes from 0 on"),
+    (("launches", 0, "bindings", 0), ["input", 0, 1, None], "bytes from 1 on"),
+    (("launches", 0, "bindings", 0, 0), "heap", "'heap' came, and one of block, constant, input"),
+    (("launches", 0, "params"), [0] * 999, "has 3996 bytes of params"),
+    (("launches", 0, "params"), [1 << 32], "an integer of 33 bits|4294967296 came"),
+    (("launches", 0, "groups"), [1], r"groups: \[1\] came, and a list of 2"),
+    (("launches", 0, "groups"), [0, 1], r"groups\[0\]: 0 came"),
+    (("launches", 0, "numbers"), [[1 << 20, 0, "float32"]], "has numbers beyond its params"),
+    (("launches", 0, "numbers"), [[0, 7, "float32"]], "reads a number of 0 that there is not"),
+    (("launches", 0, "draw"), "x", "draw: 'x' came, and a list of 2"),
+    (("launches", 0, "draw"), [1, 0], "draws from generator 1, and there are 1"),
+    (("inputs", 0, "bytes"), 4, r"inputs\[0\] has 4 bytes, too few for its shape \[3\]"),
+    (("inputs", 0, "dtype"), "float64", "one of bool, float16"),
+    (("inputs", 0, "shape"), [None], r"inputs\[0\].shape\[0\]: None came"),
+    (("swaps",), [0, 0], r"swaps are \[0, 0\]"),
+    (("constants",), ["?"], "not in base64"),
+    (("chosen",), None, "chosen: None came, and an object"),
+    (("numbers",), 10**30, "numbers: an integer of 100 bits|numbers: 1000"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "words"), CHANGES, ids=[repr(x[:2]) for x in CHANGES])
+def test_json_that_does_not_fit_together_is_refused(numpy_device, path, value, words):
+    """A driver that is given it may end the process."""
+    found = json.loads(lowered(traced(lambda x: x + wg.rand(3), wg.ones(3)), Facts()).to_json())
+    at = found
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+    with pytest.raises(ArgumentError, match=words):
+        Launches.from_json(json.dumps(found))
+
+
+def test_json_that_writes_memory_twice_is_refused(numpy_device):
+    found = json.loads(lowered(traced(lambda x: wg.sort(x), values(3000)), Facts()).to_json())
+    (launch,) = [x for x in found["launches"] if len(x["bindings"]) == 5][:1]
+    launch["bindings"][0] = launch["bindings"][-1]
+    with pytest.raises(ArgumentError, match="binds memory that it writes twice"):
+        Launches.from_json(json.dumps(found))
 
 
 def test_uniform_lies_where_wgsl_says():

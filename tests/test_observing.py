@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import itertools
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import wgrad as wg
 from wgrad import core, nn, optim
 from wgrad.backends.events import WATCHERS, CallEvent, KernelEvent
+from wgrad.backends.webgpu import launches
 from wgrad.errors import ArgumentError, InterpreterError, ObserverError
 
 
@@ -128,7 +130,7 @@ def test_an_observer_that_raises_is_named_and_interrupts_nothing(device):
     (p * p).sum().backward()
     f = wg.compile(lambda x: x * 3)
     found = []
-    words = r"angry raised KeyError \(.*told of \w+"
+    words = r"angry raised KeyError\('no'\) when it was told of \w+"
     with pytest.raises(ObserverError, match=words), wg.observe(angry):
         optimizer.step()
         found += [f(wg.ones(1)).tolist() for _ in range(4)]
@@ -173,6 +175,46 @@ def test_observers_of_a_generator_leave_out_of_turn():
     assert len(first) == before
 
 
+def test_nothing_is_told_after_the_block(device):
+    """A task or a thread that was given the context may work on."""
+    with wg.observe() as events:
+        inside = contextvars.copy_context()
+    assert inside.run(wg.exp, wg.ones(2)).shape == (2,)
+    assert events == []
+
+
+def test_blocks_of_one_observer_nest():
+    told = []
+    observer = wg.observe(told.append)
+    with observer:
+        with observer:
+            pass
+        wg.exp(wg.ones(1))
+    assert "exp" in calls(told) and WATCHERS == []
+
+
+def test_an_error_without_words_is_named():
+    class MuteError(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    def angry(event):
+        raise MuteError(1)
+
+    with pytest.raises(ObserverError, match=r"angry raised MuteError\(1\) when"), wg.observe(angry):
+        wg.ones(1)
+
+
+def test_groups_are_those_that_run(webgpu, monkeypatch):
+    """More than one dimension holds are folded into two, which may be a few more."""
+    monkeypatch.setattr(launches, "GROUPS_PER_DIMENSION", 2)
+    x = wg.zeros(5000)
+    with wg.observe() as events:
+        y = x + 1
+    (kernel,) = kernels(events)
+    assert kernel.groups == 4 and y.tolist() == [1] * x.size
+
+
 def test_observe_wants_a_function():
     with pytest.raises(ArgumentError, match="observe"):
         wg.observe(3)
@@ -206,6 +248,12 @@ def test_an_interpreter_that_returns_nonsense_is_named(answer):
     with pytest.raises(InterpreterError, match=r"exp: the interpreter Wrong answered .*tensor"):
         core.interpreted(Wrong(), wg.exp, wg.zeros(2))
     assert core.interpreters() == ()
+
+
+@pytest.mark.parametrize("by", [None, 3, core.Interpreter])
+def test_what_is_no_interpreter_is_named(by):
+    with pytest.raises(InterpreterError, match=r"interpreted: .* came, and an Interpreter is need"):
+        core.interpreted(by, wg.exp, wg.zeros(2))
 
 
 def test_forward_mode_and_the_tape_nest_under_an_observer():

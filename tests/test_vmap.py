@@ -20,7 +20,7 @@ from wgrad.errors import (
     VmapError,
     WgradError,
 )
-from wgrad.ops.families import Linear
+from wgrad.ops.linear import Linear
 
 B = 3
 # Rows that ask for values: for the extent of their result, or for one of Python.

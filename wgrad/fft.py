@@ -28,7 +28,7 @@ from .creation import from_host, tensor
 from .creation.host import DeviceLike
 from .creation.inputs import as_float, as_tensor
 from .errors import ArgumentError, AxisError, DTypeError, ShapeError, shown
-from .functional.matrices import floating
+from .functional.precision import floating
 from .layout import Shape, integers, normalize_axis
 from .ops import fourier, indexing
 

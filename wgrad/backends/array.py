@@ -98,7 +98,6 @@ class Array:
 
 
 OPERANDS = "abcdefghijklmnop"  # names of an elementwise kernel's operands
-MAX_TENSORS = 7  # of them that are tensors: 8 storage buffers are portable, and one is the output
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from math import inf
 import numpy as np
 
 from ..dtypes import DType
+from ..errors import ArgumentError, shown
 from .array import Body, Number
 
 Interval = tuple[int, int]
@@ -38,7 +39,8 @@ class Fold:
     """How two values become one; in which order many do is free.
 
     `wgsl` is an expression over `a` and `b`, or a function from their dtype to one, and says what
-    becomes of NaN. Bools may come as u32 of 0 or 1. `numpy` is the same for the reference.
+    becomes of NaN. Bools may come as u32 of 0 or 1. `numpy` is the same for the reference: an
+    np.ufunc, as ArgumentError says of what is none.
     `identity` is what a fold of nothing has, by dtype, and changes nothing in a fold.
     """
 
@@ -55,6 +57,13 @@ class Fold:
     # Whether the fold of c x is c times that of x, so that scans can keep what overflows in range.
     scales: bool = False
     of: Fold | None = None  # the fold of which this one takes 1/64 of the elements
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.numpy, np.ufunc) or self.numpy.nin != 2:
+            found = shown(self.numpy)
+            raise ArgumentError(
+                f"Fold: {self.name} came with numpy={found}, and a ufunc of two is needed"
+            )
 
     @cached_property
     def body(self) -> Body:

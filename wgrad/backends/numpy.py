@@ -143,8 +143,9 @@ class NumpyDevice(Device):
 
     def full(self, shape: Shape, value: Number, dtype: DType) -> Array:
         nbytes = prod(shape) * dtype.itemsize
+        held = dtypes.held(value, dtype.numpy)
         try:
-            return self._wrap(np.full(shape, dtypes.held(value, dtype.numpy)), dtype)
+            return self._wrap(np.full(shape, held), dtype)
         except (MemoryError, ValueError) as error:  # ValueError where the size overflows
             raise OutOfMemoryError(
                 f"numpy: a tensor of shape {shape}, {nbytes} bytes, came, and the host has no room"

@@ -3,4 +3,3 @@
 from .door import guarded as guarded
 from .door import hang as hang
 from .door import hang_on_class as hang_on_class
-from .net import translated as translated

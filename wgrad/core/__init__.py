@@ -7,7 +7,6 @@ from .observe import observe
 from .op import (
     INPUT_NAMES,
     REGISTRY,
-    SAVED_NAMES,
     Call,
     Input,
     Node,
@@ -22,7 +21,6 @@ from .op import (
 __all__ = [
     "INPUT_NAMES",
     "REGISTRY",
-    "SAVED_NAMES",
     "Call",
     "Input",
     "Interpreter",

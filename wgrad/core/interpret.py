@@ -116,7 +116,12 @@ def interpreters() -> tuple[Interpreter, ...]:
 def interpreted(
     by: Interpreter, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
 ) -> R:
-    """Call a function with `by` asked before all other interpreters, and return its result."""
+    """Call a function with `by` asked before all other interpreters, and return its result.
+
+    Raises: InterpreterError for what is no interpreter, and where it answers with no tensor.
+    """
+    if not isinstance(by, Interpreter):
+        raise InterpreterError(f"interpreted: {shown(by)} came, and an Interpreter is needed")
     return within(current.get().inside(by), function, *args, **kwargs)
 
 

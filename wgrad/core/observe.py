@@ -54,7 +54,9 @@ class observe:
         return self._events
 
     def __exit__(self, *exc: object) -> None:
-        heard = [told for told in events.observers.get() if told != self._hear]
+        heard = [*events.observers.get()]
+        if self._hear in heard:  # a generator may leave its block in another context
+            heard.remove(self._hear)  # once: blocks of one observer may nest
         now = current.get().told(bool(heard))
         ways = current.set, events.observers.set, events.WATCHERS.remove
         _, _, _ = map(_call, ways, (now, tuple(heard), self))
@@ -62,11 +64,13 @@ class observe:
             event, error = self._failure
             name = getattr(self._function, "__name__", shown(self._function))
             raise ObserverError(
-                f"observe: {name} raised {type(error).__name__} ({error}) when it was told of "
+                f"observe: {name} raised {shown(error)} when it was told of "
                 f"{event.op}, and was told no more: all calls have run"
             ) from error
 
     def _hear(self, event: Event) -> None:
+        if self not in events.WATCHERS:  # a task or a thread with this context outlives the block
+            return
         if self._function is None:
             self._events.append(event)
         elif self._failure is None:

@@ -174,12 +174,15 @@ class Op(ABC):
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
         """Compute the output."""
 
-    @abstractmethod
     def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
         """Return the cotangent of one input, given the output's; None for none.
 
-        `env` is what rules may name; one dict serves all inputs of one call.
+        `env` is what rules may name, besides `ct` and `position`; one dict serves all inputs of one
+        call.
         """
+        rule = self.rule(position)
+        assert rule is not None
+        return rule({**env, "ct": ct, "position": position})
 
     @abstractmethod
     def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:

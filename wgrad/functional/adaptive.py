@@ -19,8 +19,8 @@ from ..ops.elementwise import where
 from ..ops.reduction import max_, sum_
 from ..shaping import reshape
 from .convolution import numbers, with_batch
-from .pooling import constant, floating, least_position
-from .precision import in_float32
+from .pooling import constant, least_position
+from .precision import floating, in_float32
 
 
 def adaptive_avg_pool1d(input: Any, output_size: Any) -> Tensor:
@@ -78,7 +78,7 @@ def output_sizes(value: Any, d: int, name: str) -> tuple[int | None, ...]:
 
 
 def _averaged(name: str, d: int, input: Any, output_size: Any) -> Tensor:
-    x, counts, single = _framed(name, d, lambda: floating(input, name), output_size)
+    x, counts, single = _framed(name, d, lambda: floating(as_tensor(input, name)), output_size)
     out = adaptive_means(x, counts)
     return reshape(out, out.shape[1:]) if single else out
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes
 from ..core import Tensor, apply
 from ..creation.inputs import as_number, as_tensor, as_tensors
 from ..ops import movement
@@ -23,8 +22,8 @@ from ..ops.elementwise import (
     subtract,
     where,
 )
-from ..ops.families import with_dtype
 from ..ops.reduction import all_
+from .precision import floating
 
 
 def isclose(
@@ -38,7 +37,7 @@ def isclose(
     """
     x1, x2 = as_tensors("isclose", x1, x2)
     same = equal(x1, x2)
-    a, b = (x if x.dtype.is_floating else with_dtype(x, dtypes.float32) for x in (x1, x2))
+    a, b = map(floating, (x1, x2))
     apart = abs_(subtract(a, b))
     if not x1.dtype.is_floating and not x2.dtype.is_floating:  # whose last digits floats may lose
         apart = where(same, 0.0, maximum(apart, 1.0))

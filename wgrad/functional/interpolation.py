@@ -20,8 +20,8 @@ from ..ops.families import expanded
 from ..shaping import reshape
 from .adaptive import adaptive_means
 from .convolution import numbers
-from .pooling import constant, floating
-from .precision import in_float32
+from .pooling import constant
+from .precision import floating, in_float32
 
 WEIGHED = {"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2}  # and for how many axes
 MODES = ("nearest", "nearest-exact", "area", *WEIGHED)
@@ -66,9 +66,9 @@ def interpolate(
         raise ShapeError(f"{name}: an input of shape {x.shape} has no channels, or empty images")
     check_size((*x.shape[:2], *target), name)
     if mode == "area":
-        return adaptive_means(floating(x, name), target)
+        return adaptive_means(floating(x), target)
     if mode in WEIGHED:
-        x = floating(x, name)
+        x = floating(x)
         return _weighed(x, target, scales, corners, _cubic if mode == "bicubic" else _between)
     middle = 0.5 if mode == "nearest-exact" else 0.0
     for axis, (count, scale) in enumerate(zip(target, scales, strict=True), 2):

@@ -10,11 +10,7 @@ from ..creation.inputs import as_tensor, as_tensors
 from ..errors import ShapeError
 from ..layout import broadcast_shapes
 from ..ops.families import expanded, with_dtype
-
-
-def floating(x: Any) -> Tensor:
-    """Return a tensor as floats: integers and bools become float32."""
-    return x if x.dtype.is_floating else with_dtype(x, dtypes.float32)
+from .precision import floating
 
 
 def matrices(x: Any, op: str, square: bool = False) -> Tensor:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes
 from ..checks.arguments import checked_flag
 from ..core import Tensor, Value, check_devices
 from ..creation.inputs import as_float, as_tensor
@@ -16,11 +15,10 @@ from ..errors import ArgumentError, DTypeError, ShapeError
 from ..interrupts import whole
 from ..layout import Shape, normalize_shape
 from ..ops.elementwise import equal, maximum, reciprocal, sqrt, square, where
-from ..ops.families import with_dtype
 from ..shaping import reshape
 from ..tape import no_grad
 from .convolution import numbers
-from .precision import in_float32, widened
+from .precision import floating, in_float32, widened
 from .reductions import centered, in_range, mean
 
 
@@ -237,11 +235,6 @@ def _scaled(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
 
 
 # What came.
-def _floats(input: Any, name: str) -> Tensor:
-    x = as_tensor(input, name)
-    return x if x.dtype.is_floating else with_dtype(x, dtypes.float32)
-
-
 def _epsilon(eps: Any, name: str) -> float:
     number = as_float(eps, name, "eps")
     if not number >= 0:
@@ -279,7 +272,7 @@ def _check_state(state: Any, what: str, channels: int, written: bool) -> None:
 
 
 def _last_axes(input: Any, normalized_shape: Any, name: str) -> tuple[Tensor, Shape]:
-    x = _floats(input, name)
+    x = floating(as_tensor(input, name))
     shape = normalize_shape(normalized_shape, name)
     if not shape or x.shape[-len(shape) :] != shape:
         raise ShapeError(
@@ -290,7 +283,7 @@ def _last_axes(input: Any, normalized_shape: Any, name: str) -> tuple[Tensor, Sh
 
 
 def _channels(input: Any, name: str, least: int = 2) -> Tensor:
-    x = _floats(input, name)
+    x = floating(as_tensor(input, name))
     if len(x.shape) < least:
         raise ShapeError(
             f"{name}: an input of shape {x.shape} came; at least {least} axes are needed, of which "

@@ -15,11 +15,10 @@ from ..creation.inputs import as_float, as_tensor
 from ..errors import ArgumentError, DTypeError
 from ..layout import Shape
 from ..ops.elementwise import equal, isnan, where
-from ..ops.families import with_dtype
 from ..ops.reduction import max_, min_, sum_
 from ..shaping import pad, reshape
 from .convolution import Numbers, with_batch
-from .precision import in_float32
+from .precision import floating, in_float32
 from .windows import (
     divisors,
     image_positions,
@@ -207,7 +206,7 @@ def _avg_pool(
     include: Any,
     divisor: Any,
 ) -> Tensor:
-    x, single = with_batch(name, floating(input, name), d)
+    x, single = with_batch(name, floating(as_tensor(input, name)), d)
     kernel, steps, gaps, pads = pool_frame(name, d, size, stride, padding)
     whole = checked_flag(include, name, "count_include_pad")
     divisor = checked_divisor(divisor, name)
@@ -231,8 +230,3 @@ def _means(seen: Tensor, axes: Shape, divisor: Any) -> Tensor:
 def constant(data: np.ndarray, like: Any) -> Any:
     """Return host numbers as a tensor of the dtype and device of another."""
     return wrap(like.device.upload(data.astype(like.dtype.numpy), like.dtype))
-
-
-def floating(input: Any, name: str) -> Any:
-    x = as_tensor(input, name)
-    return x if x.dtype.is_floating else with_dtype(x, dtypes.float32)

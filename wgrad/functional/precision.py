@@ -6,12 +6,17 @@ import functools
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-from ..core import Value, check_devices
+from ..core import Tensor, Value, check_devices
 from ..dtypes import DType, float16, float32, promote
 from ..ops.families import with_dtype
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def floating(x: Any) -> Tensor:
+    """Return a tensor as floats: integers and bools become float32."""
+    return x if x.dtype.is_floating else with_dtype(x, float32)
 
 
 def in_float32(function: Callable[P, R]) -> Callable[P, R]:

@@ -10,13 +10,12 @@ import numpy as np
 
 from ..checks.arguments import checked_choice
 from ..core import Tensor
-from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, ShapeError, shown
 from ..indexing import sort
 from ..ops.elementwise import isnan, where
 from ..shaping import expand_dims, permute_dims, reshape, stack
 from ..shaping.parts import part
-from .reductions import _floating as floating
+from .reductions import over_floats
 
 METHODS = ("linear", "lower", "higher", "nearest", "midpoint")
 
@@ -48,7 +47,7 @@ def median(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 def _quantile(op: str, x: Any, q: Any, axis: Any, keepdims: bool, method: str) -> Tensor:
     checked_choice(method, METHODS, op, "method")
-    x, axes, count = floating(as_tensor(x, op), axis, op)
+    x, axes, count = over_floats(x, axis, op)
     shares = q.tolist() if hasattr(q, "tolist") else q
     several = isinstance(shares, (list, tuple))
     try:

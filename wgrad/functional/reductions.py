@@ -31,11 +31,11 @@ from ..ops.elementwise import (
     square,
     where,
 )
-from ..ops.families import Reduction, expanded, with_dtype
-from ..ops.reduction import max_, min_, sum_
+from ..ops.families import expanded, with_dtype
+from ..ops.reduction import Reduction, max_, min_, sum_
 from ..ops.reduction import prod as prod_
 from ..shaping import reshape, squeeze
-from .precision import in_float32
+from .precision import floating, in_float32
 
 
 def counted(x: Tensor, dtype: Any, op: str) -> Tensor:
@@ -77,15 +77,13 @@ def mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
 
     The sum has to fit the dtype, as in NumPy and PyTorch.
     """
-    x, axes, count = _floating(x, axis, "mean")
+    x, axes, count = over_floats(x, axis, "mean")
     return sum_(x, axes, keepdims) / count
 
 
-def _floating(x: Any, axis: Any, op: str) -> tuple[Tensor, Shape, int]:
+def over_floats(x: Any, axis: Any, op: str) -> tuple[Tensor, Shape, int]:
     """Return a tensor of floats, axes counted from the front, and the extent of them together."""
-    x = as_tensor(x, op)
-    if not x.dtype.is_floating:
-        x = with_dtype(x, dtypes.float32)
+    x = floating(as_tensor(x, op))
     axes = normalize_axes(axis, len(x.shape), op)
     return x, axes, prod_of(x.shape[i] for i in axes)
 
@@ -122,10 +120,10 @@ def std(x: Tensor, axis: Any = None, keepdims: bool = False, *, correction: floa
 
 
 def _counts(x: Any, axis: Any, correction: float, op: str) -> tuple[Tensor, Shape, int, float]:
-    """Return what `_floating` does, and what squares are divided by."""
+    """Return what `over_floats` does, and what squares are divided by."""
     if isinstance(correction, bool) or not isinstance(correction, (int, float)):
         raise ArgumentError(f"{op}: correction={shown(correction)} came, and a number is needed")
-    x, axes, count = _floating(x, axis, op)
+    x, axes, count = over_floats(x, axis, op)
     left = count - correction
     return x, axes, count, left if count and left > 0 else math.nan
 
@@ -195,7 +193,7 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
     """
     if isinstance(ord, bool) or not isinstance(ord, (int, float)) or ord != ord:
         raise ArgumentError(f"norm: ord={shown(ord)} came, and a number is needed")
-    x, axes, count = _floating(x, axis, "norm")
+    x, axes, count = over_floats(x, axis, "norm")
     if ord == 0:
         return sum_(with_dtype(not_equal(x, 0), x.dtype), axes, keepdims)
     size = abs_(x)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ..backends.fold import MAX, MIN, Fold
 from ..core import Op, Tensor, apply, wrap
 from ..creation.inputs import as_tensor, as_tensors
-from ..dtypes import bool_, float32, int32
+from ..dtypes import bool_, int32
 from ..errors import ArgumentError, AxisError, DTypeError, ShapeError, shown
 from ..layout import normalize_axis
 from ..ops import movement, scan
@@ -16,6 +16,7 @@ from ..ops.elementwise import subtract
 from ..ops.families import with_dtype
 from ..ops.indexing import gather_
 from ..shaping import concat
+from .precision import floating
 from .reductions import counted
 
 
@@ -51,7 +52,7 @@ def logcumsumexp(x: Tensor, axis: int | None = None) -> Tensor:
     become float32. Shapes: (..., n, ...) -> (..., n, ...). Raises: AxisError, ShapeError.
     """
     x, at = _along("logcumsumexp", x, axis)
-    return apply(scan.logcumsumexp, x if x.dtype.is_floating else with_dtype(x, float32), axis=at)
+    return apply(scan.logcumsumexp, floating(x), axis=at)
 
 
 class RunningExtremes(NamedTuple):

@@ -16,7 +16,8 @@ from ..ops.elementwise import greater
 from ..ops.families import expanded, with_dtype
 from ..ops.host import unpacked
 from ..shaping import expand_dims, matrix_transpose, squeeze
-from .matrices import equations, floating, matrices
+from .matrices import equations, matrices
+from .precision import floating
 from .reductions import count_nonzero, max
 
 

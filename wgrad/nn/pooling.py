@@ -35,11 +35,17 @@ class _Pool(Module):
 
     axes: int
     function: Any
+    kernel_size: Numbers
+    stride: Numbers
+    padding: Numbers
 
     def __init_subclass__(cls, axes: int = 0, function: Any = None, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if axes:  # else what layers share, or a subclass of one
             cls.axes, cls.function = axes, staticmethod(function)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
 class _MaxPool(_Pool):
@@ -66,10 +72,7 @@ class _MaxPool(_Pool):
         return type(self).function(x, self.kernel_size, *how)
 
     def extra_repr(self) -> str:
-        return (
-            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
-            f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
-        )
+        return f"{super().extra_repr()}, dilation={self.dilation}, ceil_mode={self.ceil_mode}"
 
 
 class MaxPool1d(_MaxPool, axes=1, function=max_pool1d):
@@ -98,9 +101,6 @@ class _MaxUnpool(_Pool):
     def forward(self, x: Any, indices: Any, output_size: Any = None) -> Tensor:
         how = self.kernel_size, self.stride, self.padding, output_size
         return type(self).function(x, indices, *how)
-
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
 class MaxUnpool1d(_MaxUnpool, axes=1, function=max_unpool1d):
@@ -137,9 +137,6 @@ class _AvgPool(_Pool):
 
     def forward(self, x: Any) -> Tensor:
         return type(self).function(x, self.kernel_size, *self._options())
-
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
 class _DividedAvgPool(_AvgPool):

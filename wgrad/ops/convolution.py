@@ -16,8 +16,8 @@ from ..backends.array import Array
 from ..backends.base import Device
 from ..core import apply
 from ..layout import Layout, Shape
-from .families import Bilinear
 from .linalg import bilinear
+from .linear import Bilinear
 from .movement import permute, reshape
 from .windows import Phases, placed
 

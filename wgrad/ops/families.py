@@ -1,8 +1,8 @@
 """The families of ops: how each kind runs, and how both derivative modes follow from its rules.
 
-An elementwise op or a reduction declares *partials*; reverse mode multiplies the cotangent by
-them, forward mode the tangent. A linear op declares its *transpose*; forward mode is the op
-itself. A family holds no formula of any particular op.
+An elementwise op or a reduction (reduction.py) declares *partials*; reverse mode multiplies the
+cotangent by them, forward mode the tangent. A linear op (linear.py) declares its *transpose*;
+forward mode is the op itself. A family holds no formula of any particular op.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MethodType
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Self, overload
 
 import numpy as np
 
 from .. import dtypes
-from ..backends.array import Array, Body, Number, kept_shape, reduced_shape
+from ..backends.array import Array, Body, Number, kept_shape
 from ..backends.base import Device
-from ..backends.fold import Fold
 from ..backends.tracing import tracing
 from ..backends.varying import Varying
 from ..checks import guarded
@@ -26,8 +25,8 @@ from ..checks.net import CAUGHT, translated
 from ..core import INPUT_NAMES, REGISTRY, Call, Input, Op, Tensor, Value, apply, check_devices, wrap
 from ..creation import from_host, host_array
 from ..dtypes import DType
-from ..errors import ArgumentError, CallError, DTypeError, ShapeError, WgradError
-from ..layout import Layout, Shape, broadcast_shapes, normalize_axes
+from ..errors import CallError, DTypeError, WgradError
+from ..layout import Shape, broadcast_shapes
 from . import intervals
 from .accuracy import Accuracy
 
@@ -67,6 +66,15 @@ def add_up(parts: Sequence[Tensor | None]) -> Tensor | None:
         if part is not None:
             total = part if total is None else apply(REGISTRY["add"], total, part)
     return total
+
+
+def dense(call: Call, tangents: Sequence[Tensor | None]) -> list[Tensor]:
+    """Return the tangents of a call's inputs, zeros for those that are not there."""
+    return [
+        wrap(x.device.full(x.shape, 0, x.dtype)) if t is None else t
+        for t, x in zip(tangents, call.inputs, strict=True)
+        if isinstance(x, Value)
+    ]
 
 
 def with_dtype(x: Any, dtype: DType) -> Any:
@@ -388,165 +396,3 @@ def coerce(op: str, inputs: Sequence[Any]) -> tuple[Input, ...]:
     if not any(isinstance(x, Value) for x in made):
         made[0] = from_host(made[0], op)
     return tuple(made)
-
-
-_GIVEN = ("a", "out", "axes", "shapes")  # what the rule of a reduction gets without being told
-
-
-class Folding(Protocol):
-    """A reduction as a method of a tensor."""
-
-    def __call__(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
-
-
-class Reduction(Op):
-    """An op that folds axes away. Calling it normalises the axes and puts kept ones back.
-
-    Its partial is the derivative of the output by each element of `a`, with `out` spread over the
-    reduced axes.
-    """
-
-    batch = in_front
-
-    def __init__(self, name: str, fold: Fold, partial: Callable | None, result: str, doc: str):
-        super().__init__(name, (partial,), doc)
-        self.fold = fold
-        self.result = result
-        rule = self.rules[0]
-        self._options = () if rule is None else tuple(n for n in rule.names if n not in _GIVEN)
-        known = list(inspect.signature(type(self).__call__).parameters.values())[1:-1]
-        by_name = inspect.Parameter.KEYWORD_ONLY
-        more = [inspect.Parameter(n, by_name, default=None) for n in self._options]
-        self.__signature__ = inspect.Signature([*known, *more])
-
-    @overload
-    def __get__(self, x: Value, owner: Any = None) -> Folding: ...
-    @overload
-    def __get__(self, x: Any, owner: Any = None) -> Self: ...
-    def __get__(self, x: Any, owner: Any = None) -> Any:
-        """Return the reduction of one tensor: `any = reduction.any_` makes a method of tensors."""
-        return MethodType(self, x) if isinstance(x, Value) else self
-
-    @guarded_op
-    def __call__(self, x: Any, axis: Any = None, keepdims: bool = False, **params: Any) -> Tensor:
-        if not isinstance(x, Value):
-            (x,) = coerce(self.name, (x,))
-        for name in params:
-            if name not in self._options:
-                raise ArgumentError(f"{self.name}: {name} came, and no argument has that name")
-        axes = normalize_axes(axis, len(x.shape), self.name)
-        empty = [a for a in axes if x.shape[a] == 0]
-        if empty and not self.fold.empty:
-            raise ShapeError(
-                f"{self.name}: axis {empty[0]} of shape {x.shape} is empty, and an empty "
-                f"{self.name} has no value"
-            )
-        if self.result == "same" and x.dtype is dtypes.bool_:
-            x = with_dtype(x, dtypes.int32)
-        if self.result == "bool":
-            x = with_dtype(x, dtypes.bool_)
-        return apply(self, x, axes=axes, keepdims=keepdims, **params)
-
-    def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
-        (x,) = inputs
-        assert isinstance(x, Array)
-        axes = params["axes"]
-        if not axes:
-            return device.copy(x)
-        if x.layout.size == 0:  # nothing to fold: the identity, or an empty result
-            shape = reduced_shape(x.shape, axes)
-            out = device.full(shape, self.fold.identity(x.dtype), x.dtype)
-        else:
-            out = device.reduce(self.fold, x, axes, x.dtype)
-            if x.dtype.is_integer:
-                count = x.layout.size // max(1, out.layout.size)
-                out.storage.bounds = intervals.folded(self.fold, x, count, x.dtype)
-        if params["keepdims"]:
-            out = out.view(Layout.dense(kept_shape(x.shape, axes)))
-        return out
-
-    def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
-        (shape,), axes = env["shapes"], env["axes"]
-        return scale(spread(ct, shape, axes), self._partial(env))
-
-    def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
-        (t,) = tangents
-        assert t is not None
-        part = scale(t, self._partial(call.env()))
-        if part is None:
-            return None
-        axes, keepdims = call.params["axes"], call.params["keepdims"]
-        return apply(REGISTRY["sum"], part, axes=axes, keepdims=keepdims)
-
-    def _partial(self, env: Mapping[str, Any]) -> Any:
-        rule = self.rules[0]
-        assert rule is not None
-        if "out" in rule.names:
-            env = {**env, "out": spread(env["out"], env["shapes"][0], env["axes"])}
-        return rule(env)
-
-
-class Linear(Op):
-    """An op that is linear in all its inputs together, with its transpose towards each.
-
-    `compute(device, *arrays, **params)` runs it. A transpose is a rule that takes `ct`.
-    """
-
-    batch = in_front
-
-    def __init__(self, name: str, compute: Callable[..., Array], transpose: Callable, doc: str):
-        super().__init__(name, (transpose,), doc)
-        self.compute = compute
-
-    def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
-        return self.compute(device, *inputs, **params)
-
-    def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
-        rule = self.rule(position)
-        assert rule is not None
-        return rule({**env, "ct": ct, "position": position})
-
-    def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
-        dense = [
-            wrap(x.device.full(x.shape, 0, x.dtype)) if t is None else t
-            for t, x in zip(tangents, call.inputs, strict=True)
-            if isinstance(x, Value)
-        ]
-        return apply(self, *dense, **call.params)
-
-
-class View(Linear):
-    """A linear op that only changes the layout: no element moves."""
-
-    is_view = True
-
-    def __init__(self, name: str, layout: Callable[..., Layout], transpose: Callable, doc: str):
-        def compute(device: Device, x: Array, **params: Any) -> Array:
-            return x.view(layout(x.layout, **params))
-
-        super().__init__(name, compute, transpose, doc)
-
-
-class Bilinear(Op):
-    """An op that is linear in each of two inputs; a transpose takes `ct` and the other input."""
-
-    def __init__(self, name: str, compute: Callable[..., Array], transposes: Sequence, doc: str):
-        super().__init__(name, transposes, doc)
-        self.compute = compute
-
-    def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
-        return self.compute(device, *inputs, **params)
-
-    def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
-        rule = self.rule(position)
-        assert rule is not None
-        return rule({**env, "ct": ct})
-
-    def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
-        (a, b), (da, db) = call.inputs, tangents
-        return add_up(
-            [
-                None if da is None else apply(self, da, b, **call.params),
-                None if db is None else apply(self, a, db, **call.params),
-            ]
-        )

@@ -17,11 +17,11 @@ import numpy as np
 from .. import dtypes
 from ..backends.array import Array, Number
 from ..backends.base import Device
-from ..core import REGISTRY, Call, Op, Rule, Tensor, Value, apply, register, wrap
+from ..core import REGISTRY, Call, Op, Rule, Tensor, apply, register, wrap
 from ..errors import LinAlgError
 from ..layout import Shape
 from .elementwise import where
-from .families import in_front
+from .families import dense, in_front
 from .movement import reshape, slice_view
 
 TANGENTS = ("ta", "tb")  # how a forward rule calls the inputs' tangents
@@ -36,18 +36,10 @@ class Ruled(Op):
         super().__init__(name, pulls, doc)
         self.forward = Rule(push)
 
-    def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
-        rule = self.rule(position)
-        assert rule is not None
-        return rule({**env, "ct": ct})
-
     def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
-        dense = [
-            wrap(x.device.full(x.shape, 0, x.dtype)) if t is None else t
-            for t, x in zip(tangents, call.inputs, strict=True)
-            if isinstance(x, Value)
-        ]
-        return self.forward({**call.env(), **dict(zip(TANGENTS, dense, strict=False))})
+        return self.forward(
+            {**call.env(), **dict(zip(TANGENTS, dense(call, tangents), strict=False))}
+        )
 
 
 class Host(Ruled):

@@ -27,7 +27,8 @@ from ..errors import DTypeError, IndexRangeError, WgradError
 from ..layout import Layout, Shape
 from . import intervals, movement
 from .elementwise import equal, where
-from .families import Linear, expanded, in_front, with_dtype
+from .families import expanded, in_front, with_dtype
+from .linear import Linear
 from .movement import through_float32
 
 

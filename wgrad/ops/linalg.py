@@ -9,7 +9,7 @@ from typing import Any
 from ..backends.array import Array
 from ..backends.base import Device
 from ..core import apply, register
-from .families import Bilinear
+from .linear import Bilinear
 from .movement import permute, reshape
 
 

@@ -19,7 +19,7 @@ from ..core import REGISTRY, apply, register
 from ..dtypes import DType
 from ..layout import Layout, Shape
 from . import intervals
-from .families import Linear, View
+from .linear import Linear, View
 
 
 def view(

@@ -13,7 +13,7 @@ from ..backends.base import Device
 from ..core import apply, register
 from ..layout import Layout, Shape
 from . import intervals
-from .families import Linear
+from .linear import Linear
 from .movement import linear, slice_view, view
 
 

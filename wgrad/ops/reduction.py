@@ -1,25 +1,126 @@
-"""The reductions: one entry each, with the partial of the output by every element of `a`.
+"""The reductions: their family, and one entry each, with the partial of the output by every element
+of `a`.
 
 In a partial, `out` is the result spread over the reduced axes, so it has the shape of `a`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from math import prod as prod_of
 from operator import and_
-from typing import Any
+from types import MethodType
+from typing import Any, Protocol, Self, overload
 
 import numpy as np
 
 from .. import dtypes
-from ..backends.array import kept_shape
+from ..backends.array import Array, Number, kept_shape, reduced_shape
+from ..backends.base import Device
 from ..backends.fold import ALL, ANY, MAX, MIN, PROD, SUM, Fold
-from ..core import REGISTRY, apply, register, wrap
-from ..layout import Shape
+from ..core import REGISTRY, Call, Op, Tensor, Value, apply, register, wrap
+from ..errors import ArgumentError, ShapeError
+from ..layout import Layout, Shape, normalize_axes
+from . import intervals
 from .elementwise import equal, isnan
-from .families import Reduction, expanded, with_dtype
+from .families import coerce, expanded, guarded_op, in_front, scale, spread, with_dtype
+
+_GIVEN = ("a", "out", "axes", "shapes")  # what the rule of a reduction gets without being told
+
+
+class Folding(Protocol):
+    """A reduction as a method of a tensor."""
+
+    def __call__(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+
+
+class Reduction(Op):
+    """An op that folds axes away. Calling it normalises the axes and puts kept ones back.
+
+    Its partial is the derivative of the output by each element of `a`, with `out` spread over the
+    reduced axes.
+    """
+
+    batch = in_front
+
+    def __init__(self, name: str, fold: Fold, partial: Callable | None, result: str, doc: str):
+        super().__init__(name, (partial,), doc)
+        self.fold = fold
+        self.result = result
+        rule = self.rules[0]
+        self._options = () if rule is None else tuple(n for n in rule.names if n not in _GIVEN)
+        known = list(inspect.signature(type(self).__call__).parameters.values())[1:-1]
+        by_name = inspect.Parameter.KEYWORD_ONLY
+        more = [inspect.Parameter(n, by_name, default=None) for n in self._options]
+        self.__signature__ = inspect.Signature([*known, *more])
+
+    @overload
+    def __get__(self, x: Value, owner: Any = None) -> Folding: ...
+    @overload
+    def __get__(self, x: Any, owner: Any = None) -> Self: ...
+    def __get__(self, x: Any, owner: Any = None) -> Any:
+        """Return the reduction of one tensor: `any = reduction.any_` makes a method of tensors."""
+        return MethodType(self, x) if isinstance(x, Value) else self
+
+    @guarded_op
+    def __call__(self, x: Any, axis: Any = None, keepdims: bool = False, **params: Any) -> Tensor:
+        if not isinstance(x, Value):
+            (x,) = coerce(self.name, (x,))
+        for name in params:
+            if name not in self._options:
+                raise ArgumentError(f"{self.name}: {name} came, and no argument has that name")
+        axes = normalize_axes(axis, len(x.shape), self.name)
+        empty = [a for a in axes if x.shape[a] == 0]
+        if empty and not self.fold.empty:
+            raise ShapeError(
+                f"{self.name}: axis {empty[0]} of shape {x.shape} is empty, and an empty "
+                f"{self.name} has no value"
+            )
+        if self.result == "same" and x.dtype is dtypes.bool_:
+            x = with_dtype(x, dtypes.int32)
+        if self.result == "bool":
+            x = with_dtype(x, dtypes.bool_)
+        return apply(self, x, axes=axes, keepdims=keepdims, **params)
+
+    def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
+        (x,) = inputs
+        assert isinstance(x, Array)
+        axes = params["axes"]
+        if not axes:
+            return device.copy(x)
+        if x.layout.size == 0:  # nothing to fold: the identity, or an empty result
+            shape = reduced_shape(x.shape, axes)
+            out = device.full(shape, self.fold.identity(x.dtype), x.dtype)
+        else:
+            out = device.reduce(self.fold, x, axes, x.dtype)
+            if x.dtype.is_integer:
+                count = x.layout.size // max(1, out.layout.size)
+                out.storage.bounds = intervals.folded(self.fold, x, count, x.dtype)
+        if params["keepdims"]:
+            out = out.view(Layout.dense(kept_shape(x.shape, axes)))
+        return out
+
+    def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
+        (shape,), axes = env["shapes"], env["axes"]
+        return scale(spread(ct, shape, axes), self._partial(env))
+
+    def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
+        (t,) = tangents
+        assert t is not None
+        part = scale(t, self._partial(call.env()))
+        if part is None:
+            return None
+        axes, keepdims = call.params["axes"], call.params["keepdims"]
+        return apply(REGISTRY["sum"], part, axes=axes, keepdims=keepdims)
+
+    def _partial(self, env: Mapping[str, Any]) -> Any:
+        rule = self.rules[0]
+        assert rule is not None
+        if "out" in rule.names:
+            env = {**env, "out": spread(env["out"], env["shapes"][0], env["axes"])}
+        return rule(env)
 
 
 def reduction(

@@ -20,8 +20,9 @@ from ..core import REGISTRY, Call, Op, Tensor, apply, register, wrap
 from ..layout import Layout
 from . import intervals
 from .elementwise import add, equal, exp, isinf, multiply, weighted, where
-from .families import Linear, in_front, with_dtype
+from .families import in_front, with_dtype
 from .indexing import positions
+from .linear import Linear
 from .movement import through_float32
 
 

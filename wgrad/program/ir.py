@@ -187,7 +187,7 @@ class Program:
 
     `outputs` are slots whose values are handed out, each in fresh memory. `updates` says for an
     input which slot's values it holds at the end of a run. Outputs and updates are all different
-    slots, and none of them is an input: `finished` sees to that.
+    slots, and none of them is an input: `make_program` sees to that.
     """
 
     steps: list[Step] = field(default_factory=list)

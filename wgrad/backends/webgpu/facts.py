@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ... import dtypes
 from ...dtypes import DType
+from ...errors import ArgumentError
 
 HALF_FEATURE = "shader-f16"
 MOST_BUFFERS = 16  # of one kernel, whatever an adapter binds
@@ -25,6 +26,15 @@ class Facts:
     largest_buffer: int = 1 << 28  # bytes
     is_software: bool = False  # it runs on the host's own cores
     has_half: bool = False  # it holds float16
+
+    def check(self) -> None:
+        """Raise ArgumentError for fewer buffers than WebGPU promises, or parts of vec4s."""
+        if self.buffers < 8:
+            raise ArgumentError(f"Facts: buffers={self.buffers} came, and at least 8 are needed")
+        for name in ("largest_binding", "align", "largest_buffer"):
+            x = getattr(self, name)
+            if x < 16 or x % 16:
+                raise ArgumentError(f"Facts: {name}={x} came, and a multiple of 16 is needed")
 
     @classmethod
     def of(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 from ...errors import DeviceError, OutOfMemoryError
@@ -18,8 +19,8 @@ from ...statistics import COUNTERS
 from ..events import WATCHERS, launched
 from . import device, headroom
 from .buffers import Buffer
-from .launches import folded
-from .pipelines import PARAMS_BYTES, Compiler, Pipeline
+from .launches import PARAMS_BYTES, folded
+from .pipelines import Compiler, Pipeline
 
 RING_BYTES = 1 << 18  # parameters of the dispatches of one submit
 BATCH = 128  # dispatches a submit: fewer keep the GPU waiting, more keep it idle for longer
@@ -196,7 +197,8 @@ class Gpu(Compiler):
                     work += added
                     break
         if WATCHERS:
-            launched("webgpu", pipeline.label, groups, sum(b.nbytes for b in buffers))
+            nbytes = sum(b.nbytes for b in buffers)
+            launched("webgpu", pipeline.label, prod(folded(groups)), nbytes)
 
     @whole
     def _bind(self, key: tuple, buffers: tuple[Buffer, ...]) -> Any:

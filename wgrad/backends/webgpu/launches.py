@@ -2,8 +2,10 @@
 
 It is made without an adapter (program/lower/webgpu.py), and run by `runner.py`, or by whoever reads
 its JSON. To run it, give every input memory, take new memory for outputs, swaps and blocks, upload
-the constants, and dispatch the launches in order. All memory is flat, of 4 bytes an element (2 for
-float16), and a bool is a u32. The JSON is one object:
+the constants, and dispatch the launches in order: each sees what those before it have written. New
+memory may hold anything. All memory is flat, of 4 bytes an element (2 for float16), a bool is a u32
+of 0 or 1, and a buffer is of whole 16 bytes: kernels read it by fours. What is bound to be written
+is changed in place, inputs as well. The JSON is one object:
 
     format      "wgrad launches"
     version     VERSION: what is read is of just this one
@@ -14,12 +16,15 @@ float16), and a bool is a u32. The JSON is one object:
                 at @binding(0), and [name, type, byte offset] of each of its members
     launches    a list of {kernel, bindings, params, groups, step, numbers, draw}, in order.
                 `kernel` is a place in `kernels`, `groups` are [x, y] workgroups. `params` are the
-                u32 words that the uniform begins with. `step` numbers the step of the program.
+                u32 words that the uniform begins with; no kernel reads further. `step` numbers the
+                step of the program.
                 A binding is [kind, index, start, bytes], for each storage buffer: `bytes` of memory
                 from byte `start` on, or all of it where `bytes` is null. `numbers` are
                 [byte, number, dtype]: before each run the bits of a number that the program reads
                 anew (an optimizer's rate, for one) are put at this byte of the params, which have
-                those that it was lowered with. `draw` is null or [generator, offset]: see `drawn`
+                those that it was lowered with: a float32's bits for floats, an integer's else.
+                `draw` is null or [generator, offset]: see `drawn`. The sixth word of such params
+                counts the numbers that it draws: the next run begins after all of them
     inputs, outputs
                 lists of {dtype, shape, bytes}: contiguous arrays
     swaps       the inputs that get new memory in each run, which is then theirs
@@ -40,17 +45,23 @@ import base64
 import json
 import re
 import struct
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from math import prod
 from typing import Any, NamedTuple
 
-from ...errors import ArgumentError
+from ...errors import ArgumentError, shown
 from ...layout import Shape
 from .facts import Facts
+from .form import COUNT, Maybe, fit
 from .problem import Config, Kernel
 
 FORMAT, VERSION = "wgrad launches", 1
 GROUPS_PER_DIMENSION = 65535
+PARAMS_BYTES = 256  # the largest Params of any shader; bound at a dynamic offset
+DRAWN_BYTES = 20  # of `drawn`
+_ACCESS = {"r": "read", "w": "read_write"}
+_STORAGE = re.compile(r"@binding\((\d+)\) var<storage, (\w+)>")
 _STRUCT = re.compile(r"^struct (\w+) \{(.*?)^\}", re.MULTILINE | re.DOTALL)
 _MEMBER = re.compile(r"(\w+): ((?:\w|<|>|, (?=\d))+),")
 _VECTORS = {"": (4, 4), "vec2": (8, 8), "vec4": (16, 16)}
@@ -167,22 +178,30 @@ class Launches:
         """Return what `to_json` wrote. Raises: ArgumentError for any other text."""
         try:
             found = json.loads(text)
-            version = found["version"] if found["format"] == FORMAT else "another format"
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise ArgumentError(f"Launches: the text is no JSON of launches: {error!r}") from error
-        if version != VERSION:
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ArgumentError(f"Launches: the text is no JSON: {error}") from error
+        if not isinstance(found, dict) or found.get("format") != FORMAT:
+            raise ArgumentError(f"Launches: the JSON says no format {FORMAT!r}, as launches do")
+        version = found.get("version")
+        if type(version) is not int or version != VERSION:
             raise ArgumentError(
-                f"Launches: version {version!r} came, and this wgrad reads version {VERSION}"
+                f"Launches: version {shown(version)} came, and this wgrad reads version {VERSION}"
             )
+        fit(found, _FORM, "Launches:")
+        facts = Facts(**found["facts"])
+        facts.check()
         try:
-            return cls._read(found)
-        except (ValueError, TypeError, KeyError, struct.error) as error:
-            raise ArgumentError(f"Launches: the JSON is not complete: {error!r}") from error
+            made = cls._read(found, facts)
+        except ValueError as error:
+            raise ArgumentError(f"Launches: a constant is not in base64: {error}") from error
+        for wrong in made._contradictions([k["uniform"] for k in found["kernels"]]):
+            raise ArgumentError(f"Launches: {wrong}")
+        return made
 
     @classmethod
-    def _read(cls, found: dict[str, Any]) -> Launches:
+    def _read(cls, found: dict[str, Any], facts: Facts) -> Launches:
         return cls(
-            facts=Facts(**found["facts"]),
+            facts=facts,
             kernels=tuple(Kernel(k["label"], k["text"], k["access"]) for k in found["kernels"]),
             launches=tuple(
                 Launch(
@@ -206,6 +225,104 @@ class Launches:
             chosen={kind: Config(*x) for kind, x in found["chosen"].items()},
             shuffles=found["shuffles"],
         )
+
+    def _contradictions(self, uniforms: Sequence[dict[str, Any]]) -> Iterator[str]:
+        """Say what in launches that were read does not go together: nothing, where all is right."""
+        for i, (kernel, said) in enumerate(zip(self.kernels, uniforms, strict=True)):
+            where = f"kernels[{i}]"
+            try:
+                nbytes, fields = uniform(kernel.code)
+            except (KeyError, ValueError, RecursionError):
+                yield f"{where}.text has no struct Params whose layout can be told"
+                return
+            if said != {"bytes": nbytes, "fields": [list(x) for x in fields]}:
+                yield f"{where}.uniform is not that of its text"
+            if nbytes > PARAMS_BYTES:
+                yield f"{where}.uniform has {nbytes} bytes, and {PARAMS_BYTES} are the most"
+            for at, mode in re.findall(_STORAGE, kernel.code):  # a few leave bindings out
+                if _ACCESS.get(kernel.access[int(at) - 1 : int(at)]) != mode:
+                    yield f"{where}.access is {kernel.access!r}, and binding {at} is {mode}"
+            if not set(kernel.access) <= _ACCESS.keys():
+                yield f"{where}.access is {kernel.access!r}, and letters r and w are needed"
+        for name in ("inputs", "outputs"):
+            for i, x in enumerate(getattr(self, name)):
+                if x.nbytes < prod(x.shape) * (2 if x.dtype == "float16" else 4):
+                    yield f"{name}[{i}] has {x.nbytes} bytes, too few for its shape {list(x.shape)}"
+        if len({*self.swaps}) < len(self.swaps) or max(self.swaps, default=-1) >= len(self.inputs):
+            yield f"swaps are {list(self.swaps)}, and different inputs are needed"
+        for i, launch in enumerate(self.launches):
+            for wrong in self._wrong(launch, [x["bytes"] for x in uniforms]):
+                yield f"launches[{i}] {wrong}"
+
+    def _wrong(self, x: Launch, params: Sequence[int]) -> Iterator[str]:
+        if x.kernel >= len(self.kernels):
+            yield f"is of kernel {x.kernel}, and there are {len(self.kernels)}"
+            return
+        access = self.kernels[x.kernel].access
+        if len(x.bindings) != len(access):
+            yield f"has {len(x.bindings)} bindings, and its kernel {len(access)}"
+        counts = {name: len(getattr(self, f"{name}s")) for name in ("input", "output", "block")}
+        counts["constant"] = len(self.constants)
+        for b in x.bindings:
+            there = b.nth in self.swaps if b.kind == "swap" else b.nth < counts[b.kind]
+            if not there:
+                yield f"binds {b.kind} {b.nth}, which there is not"
+                return
+            whole = self.nbytes(b._replace(nbytes=None))
+            if b.start % self.facts.align or b.start + (b.nbytes or 0) > whole + -whole % 16:
+                yield f"binds {b.nbytes} bytes from {b.start} on of {whole}"
+        written = [b[:2] for b, how in zip(x.bindings, access, strict=False) if how == "w"]
+        if sum(b[:2] in written for b in x.bindings) > len(written):
+            yield "binds memory that it writes twice"
+        if len(x.params) > params[x.kernel] + -params[x.kernel] % 16:
+            yield f"has {len(x.params)} bytes of params, and its kernel's are {params[x.kernel]}"
+        ends = [at + 4 for at, *_ in x.numbers] + [DRAWN_BYTES for _ in x.draw or ()]
+        if max(ends, default=0) > len(x.params):
+            yield "has numbers beyond its params"
+        if max((i for _, i, _ in x.numbers), default=-1) >= self.numbers:
+            yield f"reads a number of {self.numbers} that there is not"
+        if x.draw is not None and x.draw[0] >= self.generators:
+            yield f"draws from generator {x.draw[0]}, and there are {self.generators}"
+
+
+_DTYPES = {"bool", "float16", "float32", "int32", "uint32"}
+_HELD = {"dtype": _DTYPES, "shape": [COUNT], "bytes": COUNT}
+_GROUPS = range(1, GROUPS_PER_DIMENSION + 1)
+_FORM = {
+    "format": str,
+    "version": COUNT,
+    "facts": {x.name: bool if x.type == "bool" else range(1, 1 << 53) for x in fields(Facts)},
+    "kernels": [
+        {
+            "label": str,
+            "text": str,
+            "access": str,
+            "uniform": {"bytes": COUNT, "fields": [(str, str, COUNT)]},
+        }
+    ],
+    "launches": [
+        {
+            "kernel": COUNT,
+            "bindings": [
+                ({"input", "output", "block", "constant", "swap"}, COUNT, COUNT, Maybe(COUNT))
+            ],
+            "params": [range(1 << 32)],
+            "groups": (_GROUPS, _GROUPS),
+            "step": COUNT,
+            "numbers": [(range(0, 1 << 32, 4), COUNT, _DTYPES)],
+            "draw": Maybe((COUNT, COUNT)),
+        }
+    ],
+    "inputs": [_HELD],
+    "outputs": [_HELD],
+    "swaps": [COUNT],
+    "blocks": [COUNT],
+    "constants": [str],
+    "numbers": COUNT,
+    "generators": COUNT,
+    "chosen": {str: (str, COUNT, COUNT, COUNT, bool)},
+    "shuffles": bool,
+}
 
 
 def _held(x: Held) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from ...statistics import COUNTERS
 from . import headroom
 from .buffers import Buffer
 from .device import Opened, is_short
+from .launches import PARAMS_BYTES
 from .problem import Kernel
 
-PARAMS_BYTES = 256  # the largest Params of any shader; bound at a dynamic offset
 LAYOUTS_KEPT = 256  # of bind groups, by what becomes of each buffer
 PIPELINES_KEPT = 128  # besides those that who runs them holds: up to a megabyte each
 

@@ -14,8 +14,8 @@ from ...statistics import COUNTERS
 from . import headroom
 from .buffers import Buffer
 from .gpu import Gpu
-from .launches import folded
-from .pipelines import PARAMS_BYTES, Pipeline
+from .launches import PARAMS_BYTES, folded
+from .pipelines import Pipeline
 
 COMBINATIONS = 64  # of buffers, whose bind groups are kept
 

@@ -66,6 +66,10 @@ class Runner:
         if len(inputs) != count or (self._draws and draw is None):
             needed = f"{count} inputs{' and draw=' if self._draws else ''}"
             raise ArgumentError(f"launches: {len(inputs)} inputs came, and {needed} are needed")
+        if len(numbers) not in (0, len(self._last)):
+            raise ArgumentError(
+                f"launches: {len(numbers)} numbers came, and {len(self._last)} are needed, or none"
+            )
         lent: list[Storage] = []
         try:
             outputs = [self._output(held, spare or [], lent) for held in self.launches.outputs]
@@ -115,6 +119,12 @@ class Runner:
 
     def _bound(self, given: dict) -> list[list[Buffer]]:
         """Return the buffers of every launch."""
+        for i, (x, held) in enumerate(zip(given["input"], self.launches.inputs, strict=True)):
+            if x.buffer.nbytes < held.nbytes:  # a kernel would read what is not there, as 0
+                raise ArgumentError(
+                    f"launches: input {i} of {x.buffer.nbytes} bytes came, and {held.nbytes} are "
+                    "needed"
+                )
         most = self.device.facts.largest_binding
 
         def buffer(x: Binding) -> Buffer:

@@ -75,7 +75,9 @@ def lower(program: Program, facts: Facts, products: Products | None = None) -> L
     """Return the launches of a program that the passes have left.
 
     `products` say how matrix products are computed: by rules alone, unless something was measured.
+    Raises: ArgumentError for facts of no adapter.
     """
+    facts.check()
     return _Lowering(prepared(program, facts), facts, products).launches()
 
 

@@ -154,7 +154,7 @@ class Bindings:
         assert node is not None
         return self.tracer.grads[node].before
 
-    def size(self, source: Source, slot: int) -> int:
+    def size(self, source: Source) -> int:
         """Return the number of elements of an input."""
         if source.kind == "window":
             return self._leaves[source.of].array.layout.size
@@ -191,7 +191,7 @@ def make_program(
     Where one slot would serve two purposes, or an input be handed out, a copy is added.
     """
     shapes: dict[int, tuple[int, ...]] = {}
-    sizes = {slot: bindings.size(source, slot) for slot, source in bindings.sources.items()}
+    sizes = {slot: bindings.size(source) for slot, source in bindings.sources.items()}
     for step in steps:
         for ref in step.refs():
             if ref.slot in sizes and ref.whole() and ref.layout.size == sizes[ref.slot]:

@@ -49,11 +49,6 @@ class Touched:
             isinstance(self.node.grad, Value) and self.node.grad is self.before and self.seen > 0
         )
 
-    @property
-    def is_replaced(self) -> bool:
-        """Whether nothing of a gradient found before is used, and another takes its place."""
-        return self.stage == "known" and not self.seen & KIND and not self.rests_as_it_was
-
 
 def entry_state(grad: Any, seen: int) -> Any:
     """Return what two states have in common that a function, which saw so much, cannot tell."""

@@ -5,7 +5,6 @@ False, found that everything fits as it is; otherwise the work was done, by the 
 views whose buffers are windows.
 """
 
-from .bound import windowed
 from .families import map_into, matmul, random_into, reduce, scan, write
 from .indexing import argsort, gather, scatter, scatter_add, searchsorted
 
@@ -20,6 +19,5 @@ __all__ = [
     "scatter",
     "scatter_add",
     "searchsorted",
-    "windowed",
     "write",
 ]
