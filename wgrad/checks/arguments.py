@@ -73,6 +73,16 @@ def function(value: Any, where: str, name: str) -> Any:
     raise ArgumentError(f"{where}: {name}={shown(value)} came, and a function is needed")
 
 
+def integer(value: Any, where: str, name: str) -> int:
+    """Return an integer of either sign."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ArgumentError(
+            f"{where}: {name}={shown(value)} came, and an integer is needed"
+        ) from None
+
+
 def count(value: Any, where: str, name: str) -> int:
     """Return an integer of at least 0."""
     return _integer(value, 0, f"{where}: {name}={shown(value)} came")
