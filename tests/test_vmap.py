@@ -553,6 +553,19 @@ def test_functional_call_leaves_the_module_as_it_was(device):
         np.testing.assert_array_equal(v.numpy(), kept[k].numpy())
 
 
+def test_functional_call_takes_every_name_of_a_tied_tensor(device):
+    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
+    model[1].weight = model[0].weight
+    x, w = wg.randn(3, 2), wg.randn(2, 2)
+    expected = x.numpy() @ w.numpy().T @ w.numpy().T
+    for names in (["0.weight"], ["1.weight"], list(model.state_dict())):
+        found = wg.functional_call(model, dict.fromkeys(names, w), x)
+        np.testing.assert_allclose(found.numpy(), expected, 1e-5, 1e-6)
+    assert wg.functional_call(model, model.state_dict(), x).shape == (3, 2)
+    with pytest.raises(ArgumentError, match=r"0\.weight and 1\.weight are two names of one"):
+        wg.functional_call(model, {"0.weight": w, "1.weight": w * 2}, x)
+
+
 @pytest.mark.parametrize(
     ("params", "error", "words"),
     [
