@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from ..backends.array import Array, births
 from ..backends.tracing import changing, traced_by, tracing
@@ -229,49 +229,56 @@ class Optimizer(ABC):
     def _change(self, i: int, now: Mapping[str, Any], numbers: StepNumbers | None) -> None:
         p = self.params[i]
         x, g = Tensor(p.array), Tensor(p.grad.array)  # type: ignore[union-attr]  # it was chosen
-        if not self._by_kernels and p.dtype is float16:
+        if not self._by_kernels and x.array.dtype is float16:
             x, g = with_dtype(x, float32), with_dtype(g, float32)
         state = _State(self, i)
         if self.counts_steps:
             state.step = self._steps[i] if numbers is None else numbers.steps(i)
         start = next(births)
-        ready = self._fitting(self.update(x, g, state, now), p, "the parameter")
-        for name, value in state.items():
-            if value is not state.kept[name]:
-                ready += self._fitting(value, state.kept[name], f"state[{name!r}]")
+        fitting = [(p, self._fitting(self.update(x, g, state, now), p, ""))]
         for name, kept in state.kept.items():
-            if self._memory[name][i] is not kept:
-                if was_made_before(self._trace):
-                    changing(self._memory[name])
-                self._memory[name][i] = kept
-        for target, value in reversed(ready):
-            target._write(value, owned=self._by_kernels and value.storage.born > start)
+            value = state[name]
+            if value is not kept:
+                fitting += self._pairs(value, kept, name)
+        for name in state.new:
+            if was_made_before(self._trace):
+                changing(self._memory[name])
+            self._memory[name][i] = state.kept[name]
+        fitting.reverse()  # the parameter last: what is remembered may be a view of it
+        for target, values in fitting:
+            target._write(values, owned=self._by_kernels and values.storage.born > start)
 
-    def _fitting(self, value: Any, like: Kept, what: str) -> list[tuple[Tensor, Array]]:
-        """Return the tensors of `like`, each with what an update gave for it, in its dtype."""
-        if isinstance(like, tuple) and isinstance(value, (tuple, list)) and len(value) == len(like):
-            return [x for y, v in zip(like, value, strict=True) for x in self._fitting(v, y, what)]
-        if (
-            not (isinstance(like, Tensor) and isinstance(value, Tensor))
-            or value.shape != like.shape
-        ):
-            came = value.shape if isinstance(value, Tensor) else shown(value)
-            needed = f"{len(like)} tensors" if isinstance(like, tuple) else f"a tensor {like.shape}"
-            raise ArgumentError(f"{self._name}.update: {came} came for {what}; {needed} is needed")
-        if value.dtype is not like.dtype:
-            value = with_dtype(Tensor(value.array), like.dtype)
-        return [(like, value.array)]
+    def _pairs(self, value: Any, kept: Kept, name: str) -> list[tuple[Tensor, Array]]:
+        """Return the tensors of `kept`, each with what an update assigned for it."""
+        if not isinstance(kept, tuple):
+            return [(kept, self._fitting(value, kept, name))]
+        if not isinstance(value, (tuple, list)) or len(value) != len(kept):
+            self._refuse(value, name, f"{len(kept)} tensors are")
+        return [(x, self._fitting(v, x, name)) for x, v in zip(kept, value, strict=True)]
+
+    def _fitting(self, value: Any, like: Tensor, name: str) -> Array:
+        """Return what an update gave for a tensor, in its dtype; `name` is that of its state."""
+        needed = like.array
+        if not isinstance(value, Tensor) or value.array.layout.shape != needed.layout.shape:
+            self._refuse(value, name, f"a tensor {like.shape} is")
+        found: Array = value.array
+        if found.dtype is not needed.dtype:
+            found = with_dtype(Tensor(found), needed.dtype).array
+        return found
+
+    def _refuse(self, value: Any, name: str, needed: str) -> NoReturn:
+        came = value.shape if isinstance(value, Tensor) else shown(value)
+        what = f"state[{name!r}]" if name else "the parameter"
+        raise ArgumentError(f"{self._name}.update: {came} came for {what}; {needed} needed")
 
     def _fresh(self, name: str, p: Tensor) -> Kept:
         """Return what is remembered of a parameter at first."""
         x = Tensor(p.array)
         return self.state[name](with_dtype(x, float32) if p.dtype is float16 else x)
 
-    def _recalled(self, name: str, i: int) -> Kept:
-        """Return what is remembered of a parameter, where that is now."""
+    def _moved(self, name: str, i: int) -> Kept:
+        """Return what is to be remembered of a parameter that is new, or has changed its device."""
         kept, p = self._memory[name][i], self.params[i]
-        if kept is not None and _tensors(kept)[0].device is p.device:
-            return kept
         found = was_made_before(self._trace)
         with traced_by(None if found else tracing()):  # state that a program finds
             if kept is None:
@@ -364,22 +371,29 @@ class Optimizer(ABC):
 class _State(dict):
     """What is remembered of one parameter, looked up as an update asks for it."""
 
-    __slots__ = ("_i", "_optimizer", "kept", "step")
+    __slots__ = ("_i", "_optimizer", "kept", "new", "step")
 
     step: Any  # how many there were, with this one
 
     def __init__(self, optimizer: Optimizer, i: int):
         self._optimizer, self._i = optimizer, i
-        self.kept: dict[str, Kept] = {}
+        self.kept: dict[str, Kept] = {}  # what was there before the update
+        self.new: list[str] = []  # of this, what the optimizer does not have yet
 
     def __missing__(self, name: str) -> Kept:
-        if name not in self._optimizer.state:
+        optimizer, i = self._optimizer, self._i
+        if name not in optimizer._memory:
             raise ArgumentError(
-                f"{type(self._optimizer).__name__}.update: state[{name!r}] was asked for, and "
-                f"{', '.join(self._optimizer.state) or 'nothing'} is remembered"
+                f"{optimizer._name}.update: state[{shown(name)}] was asked for, and "
+                f"{', '.join(optimizer.state) or 'nothing'} is remembered"
             )
-        self.kept[name] = self[name] = found = self._optimizer._recalled(name, self._i)
-        return found
+        kept = optimizer._memory[name][i]
+        if kept is None or _device(kept) is not optimizer.params[i].array.storage.device:
+            kept = optimizer._moved(name, i)
+            self.new.append(name)
+        self.kept[name] = kept
+        dict.__setitem__(self, name, kept)
+        return kept
 
     def __setitem__(self, name: str, value: Kept) -> None:
         if name not in self.kept:
@@ -389,6 +403,11 @@ class _State(dict):
 
 def _tensors(kept: Any) -> Sequence[Any]:
     return kept if isinstance(kept, (tuple, list)) else (kept,)
+
+
+def _device(kept: Kept) -> Any:
+    first = kept[0] if isinstance(kept, tuple) else kept
+    return first.array.storage.device
 
 
 def _like(kept: Kept, tensors: list[Tensor]) -> Kept:
