@@ -582,7 +582,30 @@ def test_functional_call_checks_what_it_is_given(params, error, words):
         wg.functional_call(wg.exp, {}, ())
 
 
+def test_backward_inside_is_refused_for_what_it_is(device):
+    w = wg.parameter([1.0, 2.0])
+
+    def f(x: wg.Tensor) -> wg.Tensor:
+        (x * w).sum().backward()
+        return x
+
+    with pytest.raises(GradientError, match="inside vmap"):
+        wg.vmap(f)(wg.ones((3, 2)))
+
+
 # Matrices of derivatives.
+def test_jacobians_say_what_they_cannot_take(numpy_device):
+    x = wg.ones(2)
+    for call, words in (
+        (lambda: wg.jacobian(lambda p: p["a"])({"a": x}), "jacobian: argument 0 is a dict"),
+        (lambda: wg.hessian(lambda p: p[0].sum())([x, x]), "jacobian: argument 0 is a list"),
+        (lambda: wg.jacobian(lambda a: (a, a))(x), "jacobian: the function returned tuple"),
+        (lambda: wg.jacobian(lambda a: (a, a), "forward")(x), "jacobian: the function returned"),
+    ):
+        with pytest.raises((DTypeError, GradientError), match=words):
+            call()
+
+
 def test_matrices_of_derivatives_take_one_pass(device):
     x = wg.randn(4)
 

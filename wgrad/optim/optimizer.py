@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn
 
@@ -16,9 +17,8 @@ from ..ops.families import with_dtype
 from ..tensor import Tensor
 from ..tensor.saved import prepare_value
 from .live import StepNumbers, number_of
+from .remembered import Kept, State, alike, tensors_of
 from .settings import Group, Setting, was_made_before
-
-Kept = Tensor | tuple[Tensor, ...]
 
 
 class Optimizer(ABC):
@@ -80,11 +80,17 @@ class Optimizer(ABC):
         self._groups: list[Group] = []
         self._steps: list[int] = []
         self._memory: dict[str, list[Kept | None]] = {name: [] for name in self.state}
-        if isinstance(params, (list, tuple)) and params and isinstance(params[0], Mapping):
-            for group in params:
+        came: Any = params
+        if isinstance(came, Iterator):  # a generator is looked into, and not used up
+            first = list(itertools.islice(came, 1))
+            came = itertools.chain(first, came)
+        else:
+            first = list(came[:1]) if isinstance(came, (list, tuple)) else []
+        if first and isinstance(first[0], Mapping):
+            for group in came:
                 self.add_param_group(group)
         else:
-            self._add(params, {})
+            self._add(came, {})
 
     @classmethod
     def settings(cls) -> dict[str, Setting]:
@@ -121,9 +127,9 @@ class Optimizer(ABC):
         return type(self).__name__
 
     @property
-    def param_groups(self) -> list[Group]:
+    def param_groups(self) -> tuple[Group, ...]:
         """The groups: dicts of "params" and settings, which may be assigned."""
-        return self._groups
+        return tuple(self._groups)
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Add parameters, `group["params"]`, and the settings that are others for them.
@@ -231,7 +237,7 @@ class Optimizer(ABC):
         x, g = Tensor(p.array), Tensor(p.grad.array)  # type: ignore[union-attr]  # it was chosen
         if not self._by_kernels and x.array.dtype is float16:
             x, g = with_dtype(x, float32), with_dtype(g, float32)
-        state = _State(self, i)
+        state = State(self, i)
         if self.counts_steps:
             state.step = self._steps[i] if numbers is None else numbers.steps(i)
         start = next(births)
@@ -274,7 +280,13 @@ class Optimizer(ABC):
     def _fresh(self, name: str, p: Tensor) -> Kept:
         """Return what is remembered of a parameter at first."""
         x = Tensor(p.array)
-        return self.state[name](with_dtype(x, float32) if p.dtype is float16 else x)
+        made = self.state[name](with_dtype(x, float32) if p.dtype is float16 else x)
+        if not all(isinstance(y, Tensor) for y in tensors_of(made)):
+            raise ArgumentError(
+                f"{self._name}: state[{name!r}] began as {shown(made)}, and a tensor or a tuple of "
+                "tensors is needed"
+            )
+        return tuple(made) if isinstance(made, list) else made
 
     def _moved(self, name: str, i: int) -> Kept:
         """Return what is to be remembered of a parameter that is new, or has changed its device."""
@@ -283,7 +295,7 @@ class Optimizer(ABC):
         with traced_by(None if found else tracing()):  # state that a program finds
             if kept is None:
                 return self._fresh(name, p)
-            return _like(kept, [x.to(p.device) for x in _tensors(kept)])
+            return alike(kept, [x.to(p.device) for x in tensors_of(kept)])
 
     @whole
     def zero_grad(self) -> None:
@@ -308,7 +320,7 @@ class Optimizer(ABC):
             found["steps"] = list(self._steps)
         for name, kept in self._memory.items():
             found[name] = [
-                None if x is None else _like(x, [v.copy() for v in _tensors(x)]) for x in kept
+                None if x is None else alike(x, [v.copy() for v in tensors_of(x)]) for x in kept
             ]
         return found
 
@@ -364,52 +376,5 @@ class Optimizer(ABC):
         several = isinstance(like, tuple)
         if several and not (isinstance(value, (list, tuple)) and len(value) == len(like)):
             raise ArgumentError(f"{where} is {shown(value)}, and {len(like)} tensors are needed")
-        pairs = zip(value if several else (value,), _tensors(like), strict=True)
-        return _like(like, [prepare_value(x, y, where).copy() for x, y in pairs])
-
-
-class _State(dict):
-    """What is remembered of one parameter, looked up as an update asks for it."""
-
-    __slots__ = ("_i", "_optimizer", "kept", "new", "step")
-
-    step: Any  # how many there were, with this one
-
-    def __init__(self, optimizer: Optimizer, i: int):
-        self._optimizer, self._i = optimizer, i
-        self.kept: dict[str, Kept] = {}  # what was there before the update
-        self.new: list[str] = []  # of this, what the optimizer does not have yet
-
-    def __missing__(self, name: str) -> Kept:
-        optimizer, i = self._optimizer, self._i
-        if name not in optimizer._memory:
-            raise ArgumentError(
-                f"{optimizer._name}.update: state[{shown(name)}] was asked for, and "
-                f"{', '.join(optimizer.state) or 'nothing'} is remembered"
-            )
-        kept = optimizer._memory[name][i]
-        if kept is None or _device(kept) is not optimizer.params[i].array.storage.device:
-            kept = optimizer._moved(name, i)
-            self.new.append(name)
-        self.kept[name] = kept
-        dict.__setitem__(self, name, kept)
-        return kept
-
-    def __setitem__(self, name: str, value: Kept) -> None:
-        if name not in self.kept:
-            self[name]  # what is there before
-        dict.__setitem__(self, name, value)
-
-
-def _tensors(kept: Any) -> Sequence[Any]:
-    return kept if isinstance(kept, (tuple, list)) else (kept,)
-
-
-def _device(kept: Kept) -> Any:
-    first = kept[0] if isinstance(kept, tuple) else kept
-    return first.array.storage.device
-
-
-def _like(kept: Kept, tensors: list[Tensor]) -> Kept:
-    """Return one tensor where `kept` is one, else all of them."""
-    return tuple(tensors) if isinstance(kept, tuple) else tensors[0]
+        pairs = zip(value if several else (value,), tensors_of(like), strict=True)
+        return alike(like, [prepare_value(x, y, where).copy() for x, y in pairs])

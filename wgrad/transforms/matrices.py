@@ -68,18 +68,20 @@ def jacobian(f: Callable, mode: str = "auto", chunk_size: int | None = None) -> 
 
     def compute(x: Any, *rest: Any, **kwargs: Any) -> Tensor:
         x = as_input(x, "jacobian", 0)
+
+        def g(a: Tensor) -> Tensor:
+            return output(f(a, *rest, **kwargs), "jacobian")
+
         if mode != "forward":
-            out, pull = vjp(lambda a: f(a, *rest, **kwargs), x)
+            out, pull = vjp(g, x)
             if mode == "reverse" or out.size <= x.size:
                 if not out.size:
                     return Tensor(x.device.full((*out.shape, *x.shape), 0, out.dtype))
                 return reshape(_swept(pull, out, chunk_size), (*out.shape, *x.shape))
         if not x.size:
-            shape = output(f(x, *rest, **kwargs), "jacobian").shape
+            shape = g(x).shape
             return Tensor(x.device.full((*shape, *x.shape), 0, x.dtype))
-        columns = _swept(
-            lambda e: jvp(lambda a: f(a, *rest, **kwargs), (x,), (e,))[1], x, chunk_size
-        )
+        columns = _swept(lambda e: jvp(g, (x,), (e,))[1], x, chunk_size)
         return reshape(moveaxis(columns, 0, -1), (*columns.shape[1:], *x.shape))
 
     return guarded(compute, "jacobian")
