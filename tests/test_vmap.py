@@ -582,6 +582,51 @@ def test_functional_call_checks_what_it_is_given(params, error, words):
         wg.functional_call(wg.exp, {}, ())
 
 
+def test_the_same_numbers_are_the_same_in_every_chunk(device):
+    def noisy(x: wg.Tensor) -> wg.Tensor:
+        return x + wg.rand(3) + wg.randint(0, 100, (3,))
+
+    def check(out: wg.Tensor) -> None:
+        rows = out.numpy().reshape(-1, 3)
+        assert (rows == rows[0]).all()
+
+    chunked = wg.vmap(noisy, randomness="same", chunk_size=2)
+    x = wg.zeros((5, 3))
+    check(chunked(x))
+    check(wg.vmap(chunked, randomness="same", chunk_size=1)(wg.zeros((3, 5, 3))))
+    assert (chunked(x).numpy() != chunked(x).numpy()).any()  # each call draws anew
+    compiled = wg.compile(lambda x: (chunked(x), wg.rand(3)))
+    state = wg.get_rng_state()
+    runs = [compiled(x) for _ in range(4)]
+    for out, _ in runs:
+        check(out)
+    wg.set_rng_state(state)
+    for out, last in runs:
+        np.testing.assert_array_equal(out.numpy(), chunked(x).numpy())
+        np.testing.assert_array_equal(last.numpy(), wg.rand(3).numpy())
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_a_jacobian_in_parts_draws_once(device, mode):
+    def masked(x: wg.Tensor) -> wg.Tensor:
+        return wg.tensor([2.0, 3.0, 4.0]) @ (x * (wg.rand(6, 6) > 0.5))[:3]
+
+    square = wg.ones((6, 6))
+    for size in (1, 2, 5):
+        state = wg.get_rng_state()
+        found = wg.jacobian(lambda x: masked(x) * 1.0, mode, chunk_size=size)(square)
+        after = wg.get_rng_state()
+        wg.set_rng_state(state)
+        expected = wg.jacobian(masked, mode)(square)
+        np.testing.assert_array_equal(found.numpy(), expected.numpy())
+        assert wg.get_rng_state() == after
+
+
+def test_pytorchs_names_of_the_axes_are_taken():
+    out = wg.vmap(lambda a, b: a * b, in_dims=(1, None), out_dims=1)(wg.ones((2, 3)), wg.ones(2))
+    assert out.shape == (2, 3)
+
+
 def test_backward_inside_is_refused_for_what_it_is(device):
     w = wg.parameter([1.0, 2.0])
 

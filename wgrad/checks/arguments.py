@@ -18,7 +18,7 @@ SPELLINGS = (
     *(("dim", "axis"), ("dims", "axis"), ("dims", "axes"), ("keepdim", "keepdims")),
     *(("dim0", "axis0"), ("dim1", "axis1"), ("dim2", "axis2")),
     *(("start_dim", "start_axis"), ("end_dim", "end_axis"), ("interpolation", "method")),
-    ("index", "indices"),
+    *(("index", "indices"), ("in_dims", "in_axes"), ("out_dims", "out_axes")),
 )
 
 

@@ -454,8 +454,11 @@ class Tracer:
             self.generators[generator] = [first, 0]
             self._log.append(lambda: setattr(generator, "counter", first))
         state = self.generators[generator]
-        self._drawing = list(self.generators).index(generator), state[1]
-        state[1] += count
+        offset = first - state[0]
+        if offset >= state[1]:  # else they were taken before, and are used once more
+            offset = state[1]
+            state[1] += count
+        self._drawing = list(self.generators).index(generator), offset
 
     # Undoing.
     def changing(self, owner: Any, *names: str) -> None:

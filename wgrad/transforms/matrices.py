@@ -10,6 +10,7 @@ import numpy as np
 from ..checks import guarded
 from ..creation import tensor
 from ..errors import ArgumentError, VmapError, shown
+from ..repeated import Draws
 from ..shaping import concat, moveaxis, reshape, stack
 from ..tensor import Tensor
 from .batch import vmap
@@ -35,13 +36,23 @@ def _swept(f: Callable, x: Tensor, chunk_size: int | None) -> Tensor:
     """Return f of every unit tensor of the shape of `x`, one after the other."""
     size = chunk_size or max(1, AT_ONCE // x.size)
     mapped = vmap(f, randomness="same")
+    draws = Draws()
+
+    def one_by_one(units: Tensor) -> Tensor:
+        found = []
+        for e in units:
+            with draws.one_pass():
+                found.append(f(e))
+        return stack(found)
+
     parts = []
     for start in range(0, x.size, size):
         units = _units(x, start, min(start + size, x.size))
         try:
-            parts.append(mapped(units))
+            with draws.one_pass():
+                parts.append(mapped(units))
         except VmapError:  # a rule of the user's that looks at values takes one at a time
-            parts.append(stack([f(e) for e in units]))
+            parts.append(one_by_one(units))
     return parts[0] if len(parts) == 1 else concat(parts)
 
 
