@@ -622,6 +622,18 @@ def test_a_jacobian_in_parts_draws_once(device, mode):
         assert wg.get_rng_state() == after
 
 
+def test_an_example_that_was_kept_says_so(device):
+    kept = []
+    wg.vmap(lambda a: kept.append(a) or a)(wg.ones((3, 2)))
+    for use in (
+        lambda: kept[0].numpy(),
+        lambda: kept[0] + 1,
+        lambda: wg.vmap(lambda a: a + kept[0])(wg.ones((3, 2))),
+    ):
+        with pytest.raises(VmapError, match="kept, and used after its vmap had ended"):
+            use()
+
+
 def test_pytorchs_names_of_the_axes_are_taken():
     out = wg.vmap(lambda a, b: a * b, in_dims=(1, None), out_dims=1)(wg.ones((2, 3)), wg.ones(2))
     assert out.shape == (2, 3)
@@ -643,7 +655,7 @@ def test_jacobians_say_what_they_cannot_take(numpy_device):
     x = wg.ones(2)
     for call, words in (
         (lambda: wg.jacobian(lambda p: p["a"])({"a": x}), "jacobian: argument 0 is a dict"),
-        (lambda: wg.hessian(lambda p: p[0].sum())([x, x]), "jacobian: argument 0 is a list"),
+        (lambda: wg.hessian(lambda p: p[0].sum())([x, x]), "hessian: argument 0 is a list"),
         (lambda: wg.jacobian(lambda a: (a, a))(x), "jacobian: the function returned tuple"),
         (lambda: wg.jacobian(lambda a: (a, a), "forward")(x), "jacobian: the function returned"),
     ):

@@ -74,14 +74,18 @@ def jacobian(f: Callable, mode: str = "auto", chunk_size: int | None = None) -> 
         raise ArgumentError(
             f'jacobian: mode {shown(mode)} came; "auto", "forward" or "reverse" needed'
         )
+    return _jacobian(f, mode, chunk_size, "jacobian")
+
+
+def _jacobian(f: Callable, mode: str, chunk_size: int | None, op: str) -> Callable[..., Any]:
     if chunk_size is not None and (not isinstance(chunk_size, int) or chunk_size < 1):
-        raise ArgumentError(f"jacobian: chunk_size {shown(chunk_size)} came; at least 1 is needed")
+        raise ArgumentError(f"{op}: chunk_size {shown(chunk_size)} came; at least 1 is needed")
 
     def compute(x: Any, *rest: Any, **kwargs: Any) -> Tensor:
-        x = as_input(x, "jacobian", 0)
+        x = as_input(x, op, 0)
 
         def g(a: Tensor) -> Tensor:
-            return output(f(a, *rest, **kwargs), "jacobian")
+            return output(f(a, *rest, **kwargs), op)
 
         if mode != "forward":
             out, pull = vjp(g, x)
@@ -95,7 +99,7 @@ def jacobian(f: Callable, mode: str = "auto", chunk_size: int | None = None) -> 
         columns = _swept(lambda e: jvp(g, (x,), (e,))[1], x, chunk_size)
         return reshape(moveaxis(columns, 0, -1), (*columns.shape[1:], *x.shape))
 
-    return guarded(compute, "jacobian")
+    return guarded(compute, op)
 
 
 def hessian(f: Callable, chunk_size: int | None = None) -> Callable[..., Any]:
@@ -103,4 +107,4 @@ def hessian(f: Callable, chunk_size: int | None = None) -> Callable[..., Any]:
 
     Shapes: f: (n...) -> () gives (n..., n...). `chunk_size` as in `jacobian`.
     """
-    return jacobian(grad(f), mode="forward", chunk_size=chunk_size)
+    return _jacobian(grad(f), "forward", chunk_size, "hessian")
