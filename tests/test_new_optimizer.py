@@ -259,6 +259,9 @@ BAD: list[Any] = [
     (lambda p: RMSprop([{"params": p, "rate": 1}]), "'rate' came as a setting"),
     (lambda p: RMSprop([{"lr": 1}]), 'a dict with "params" is needed'),
     (lambda p: RMSprop([{"params": p}, {"params": p}]), "parameters 0 and 1 are the same"),
+    (lambda p: RMSprop(({"params": p}, 3)[i] for i in range(2)), "3 came as a group"),
+    (lambda p: RMSprop(iter([])), "no parameters came"),
+    (lambda p: RMSprop(p, lr=10**400), "RMSprop: lr is an integer of 1329 bits"),
     (lambda p: RMSprop(p).add_param_group(3), 'a dict with "params" is needed'),
     (lambda p: RMSprop(p).param_groups[0].update(lr=-1), "lr is -1"),
     (lambda p: RMSprop(p).param_groups[0].update(params=[]), "add_param_group"),
@@ -272,6 +275,36 @@ def test_groups_refuse_what_does_not_fit(call, words):
     with pytest.raises(WgradError, match=words) as caught:
         call([wg.parameter([1.0])])
     assert isinstance(caught.value, (ArgumentError, ShapeError))
+
+
+def test_groups_may_come_one_by_one():
+    p, q = wg.parameter([1.0]), wg.parameter([2.0])
+    optimizer = RMSprop({"params": x, "lr": i + 1} for i, x in enumerate((p, q)))
+    assert [g["lr"] for g in optimizer.param_groups] == [1, 2] and optimizer.params == [p, q]
+    with pytest.raises(AttributeError):  # it would not be trained
+        optimizer.param_groups.append({"params": [wg.parameter([3.0])]})  # type: ignore[attr-defined]
+
+
+def test_updates_are_told_what_their_class_lacks(numpy_device):
+    class Counting(Optimizer):
+        def update(self, p, g, state, now):
+            return p - g / state.step
+
+    class Numbers(Optimizer):
+        state = {"total": lambda p: 0.0}
+
+        def update(self, p, g, state, now):
+            state["total"] = state["total"] + 1
+            return p
+
+    p = wg.parameter([1.0])
+    p.set_grad(wg.ones(1))
+    for kind, words in (
+        (Counting, "Counting.update: state.step .* counts_steps = True"),
+        (Numbers, r"Numbers: state\['total'\] began as 0.0, and a tensor or a tuple"),
+    ):
+        with pytest.raises(ArgumentError, match=words):
+            kind([p], lr=0.1).step()
 
 
 def test_a_setting_is_that_of_all_groups():

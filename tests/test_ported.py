@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import wgrad as wg
-from wgrad.errors import ArgumentError, DTypeError, GradientError, ShapeError, WgradError
+from wgrad.errors import ArgumentError, AxisError, DTypeError, GradientError, ShapeError, WgradError
 from wgrad.tensor.aliases import Aliases
 
 RNG = np.random.default_rng(7)
@@ -198,6 +198,16 @@ def test_quantiles_of_what_is_not_finite(device):
     np.testing.assert_array_equal(wg.median(x, axis=1).numpy(), [np.nan, 3.0, np.inf])
     np.testing.assert_array_equal(wg.quantile(x[1], 1.0).numpy(), np.inf)
     assert wg.median(wg.tensor([3, 1, 2])).item() == 2.0
+
+
+def test_a_quantile_between_far_numbers_is_a_mean(device):
+    """There is no distance between two infinities, and none that fits between far numbers."""
+    inf, far = np.inf, 3e38
+    pairs = [(inf, inf), (-inf, -inf), (1, inf), (-inf, 1), (-inf, inf), (far, -far)]
+    x = wg.tensor(np.array(pairs, "f"))
+    np.testing.assert_array_equal(wg.median(x, 1).numpy(), [inf, -inf, inf, -inf, np.nan, 0])
+    found = wg.quantile(x, 0.3, axis=1).numpy()
+    np.testing.assert_allclose(found, [inf, -inf, inf, -inf, np.nan, -0.4 * far], 1e-5)
 
 
 def test_gradients_of_quantiles_agree_with_differences(numpy_device, rng):
@@ -387,3 +397,33 @@ def test_a_page_of_pytorch_runs_with_other_imports(device, rng, kind):
     end = other.state_dict()
     for name, value in mine.state_dict().items():
         np.testing.assert_allclose(value.numpy(), end[name].numpy(), rtol=5e-3, atol=2e-4)
+
+
+def test_refusals_in_place_speak_of_what_was_written(numpy_device):
+    x, leaf = wg.tensor([1, 2]), wg.parameter([1.0, 2.0])
+    calls = [
+        (lambda: x.add_(0.5), r"add_: float32 results .* write x = x\.add\(\.\.\.\)$"),
+        (lambda: x.mul_(wg.ones((3, 2), dtype=int)), r"mul_: results of shape \(3, 2\) do not fit"),
+        (lambda: x.expand(2, 2).add_(1), "add_: the tensor of shape .* expanded view"),
+        (lambda: leaf.zero_grad() or leaf.sub_(1), r"sub_: a leaf .*`x = x\.sub\(\.\.\.\)`"),
+        (lambda: x.add_(x, alpha="a"), "add_: alpha='a' came, and a number is needed"),
+        (lambda: x.sub_(x, alpha=wg.tensor([1, 2])), "sub_: alpha=.* and a number is needed"),
+        (lambda: wg.tensor([True]).neg_(), "negative: a bool tensor"),
+    ]
+    for call, words in calls:
+        with pytest.raises(WgradError, match=words):
+            call()
+    assert wg.tensor([1, 2], dtype="uint32").neg_().tolist() == [2**32 - 1, 2**32 - 2]
+
+
+def test_places_are_integers(numpy_device):
+    x = wg.tensor(X)
+    for start in (1.0, None, "1"):  # 1.0 was a view whose values nobody could read
+        with pytest.raises(ArgumentError, match=r"narrow: start=.* an integer is needed"):
+            x.narrow(0, start, 1)
+    for axis in (2, -3, "a", 1.0):
+        with pytest.raises(AxisError, match="size: axis"):
+            x.size(axis)
+    with pytest.raises(ShapeError, match="unflatten: shape 'ab' is not made of integers"):
+        x.unflatten(1, "ab")
+    assert x.unflatten(1, 4).shape == (3, 4)

@@ -23,7 +23,7 @@ PACKAGE = Path(wg.__file__).parent
 # What wgrad is made of, from the bottom up: modules and packages by their names. Each imports from
 # the lines before its own, never from its own line or a later one.
 LAYERS = (
-    ("errors", "forking", "interrupts", "origin", "recent", "statistics", "version"),
+    ("errors", "forking", "interrupts", "origin", "recent", "repeated", "statistics", "version"),
     ("checks", "dtypes", "environment", "layout", "names"),
     ("backends",),
     ("core", "devices"),

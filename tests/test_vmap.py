@@ -553,6 +553,19 @@ def test_functional_call_leaves_the_module_as_it_was(device):
         np.testing.assert_array_equal(v.numpy(), kept[k].numpy())
 
 
+def test_functional_call_takes_every_name_of_a_tied_tensor(device):
+    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
+    model[1].weight = model[0].weight
+    x, w = wg.randn(3, 2), wg.randn(2, 2)
+    expected = x.numpy() @ w.numpy().T @ w.numpy().T
+    for names in (["0.weight"], ["1.weight"], list(model.state_dict())):
+        found = wg.functional_call(model, dict.fromkeys(names, w), x)
+        np.testing.assert_allclose(found.numpy(), expected, 1e-5, 1e-6)
+    assert wg.functional_call(model, model.state_dict(), x).shape == (3, 2)
+    with pytest.raises(ArgumentError, match=r"0\.weight and 1\.weight are two names of one"):
+        wg.functional_call(model, {"0.weight": w, "1.weight": w * 2}, x)
+
+
 @pytest.mark.parametrize(
     ("params", "error", "words"),
     [
@@ -569,7 +582,87 @@ def test_functional_call_checks_what_it_is_given(params, error, words):
         wg.functional_call(wg.exp, {}, ())
 
 
+def test_the_same_numbers_are_the_same_in_every_chunk(device):
+    def noisy(x: wg.Tensor) -> wg.Tensor:
+        return x + wg.rand(3) + wg.randint(0, 100, (3,))
+
+    def check(out: wg.Tensor) -> None:
+        rows = out.numpy().reshape(-1, 3)
+        assert (rows == rows[0]).all()
+
+    chunked = wg.vmap(noisy, randomness="same", chunk_size=2)
+    x = wg.zeros((5, 3))
+    check(chunked(x))
+    check(wg.vmap(chunked, randomness="same", chunk_size=1)(wg.zeros((3, 5, 3))))
+    assert (chunked(x).numpy() != chunked(x).numpy()).any()  # each call draws anew
+    compiled = wg.compile(lambda x: (chunked(x), wg.rand(3)))
+    state = wg.get_rng_state()
+    runs = [compiled(x) for _ in range(4)]
+    for out, _ in runs:
+        check(out)
+    wg.set_rng_state(state)
+    for out, last in runs:
+        np.testing.assert_array_equal(out.numpy(), chunked(x).numpy())
+        np.testing.assert_array_equal(last.numpy(), wg.rand(3).numpy())
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_a_jacobian_in_parts_draws_once(device, mode):
+    def masked(x: wg.Tensor) -> wg.Tensor:
+        return wg.tensor([2.0, 3.0, 4.0]) @ (x * (wg.rand(6, 6) > 0.5))[:3]
+
+    square = wg.ones((6, 6))
+    for size in (1, 2, 5):
+        state = wg.get_rng_state()
+        found = wg.jacobian(lambda x: masked(x) * 1.0, mode, chunk_size=size)(square)
+        after = wg.get_rng_state()
+        wg.set_rng_state(state)
+        expected = wg.jacobian(masked, mode)(square)
+        np.testing.assert_array_equal(found.numpy(), expected.numpy())
+        assert wg.get_rng_state() == after
+
+
+def test_an_example_that_was_kept_says_so(device):
+    kept = []
+    wg.vmap(lambda a: kept.append(a) or a)(wg.ones((3, 2)))
+    for use in (
+        lambda: kept[0].numpy(),
+        lambda: kept[0] + 1,
+        lambda: wg.vmap(lambda a: a + kept[0])(wg.ones((3, 2))),
+    ):
+        with pytest.raises(VmapError, match="kept, and used after its vmap had ended"):
+            use()
+
+
+def test_pytorchs_names_of_the_axes_are_taken():
+    out = wg.vmap(lambda a, b: a * b, in_dims=(1, None), out_dims=1)(wg.ones((2, 3)), wg.ones(2))
+    assert out.shape == (2, 3)
+
+
+def test_backward_inside_is_refused_for_what_it_is(device):
+    w = wg.parameter([1.0, 2.0])
+
+    def f(x: wg.Tensor) -> wg.Tensor:
+        (x * w).sum().backward()
+        return x
+
+    with pytest.raises(GradientError, match="inside vmap"):
+        wg.vmap(f)(wg.ones((3, 2)))
+
+
 # Matrices of derivatives.
+def test_jacobians_say_what_they_cannot_take(numpy_device):
+    x = wg.ones(2)
+    for call, words in (
+        (lambda: wg.jacobian(lambda p: p["a"])({"a": x}), "jacobian: argument 0 is a dict"),
+        (lambda: wg.hessian(lambda p: p[0].sum())([x, x]), "hessian: argument 0 is a list"),
+        (lambda: wg.jacobian(lambda a: (a, a))(x), "jacobian: the function returned tuple"),
+        (lambda: wg.jacobian(lambda a: (a, a), "forward")(x), "jacobian: the function returned"),
+    ):
+        with pytest.raises((DTypeError, GradientError), match=words):
+            call()
+
+
 def test_matrices_of_derivatives_take_one_pass(device):
     x = wg.randn(4)
 

@@ -95,6 +95,7 @@ OTHERS: dict[str, dict[str, str]] = {
         "UpsamplingBilinear2d": 'nn.Upsample(mode="bilinear", align_corners=True)',
         "Unfold": "nn.functional.unfold(x, kernel_size)",
         "Fold": "nn.functional.fold(x, output_size, kernel_size)",
+        "Unflatten": "x.unflatten(axis, sizes)",
         "CosineSimilarity": "nn.functional.cosine_similarity(x1, x2)",
         **{f"InstanceNorm{d}d": "nn.functional.instance_norm(x)" for d in (1, 2, 3)},
         "init": "x.assign(wg.uniform(low, high, x.shape)), or wg.normal",

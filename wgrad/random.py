@@ -35,6 +35,7 @@ from .errors import ArgumentError, DTypeError, OutOfMemoryError, VmapError, show
 from .layout import Layout, Shape, normalize_shape
 from .ops.elementwise import clamp
 from .ops.families import with_dtype
+from .repeated import taken_again
 
 __all__ = [
     *("Generator", "get_rng_state", "manual_seed", "normal", "rand", "randint", "randn"),
@@ -67,9 +68,15 @@ class Generator:
         Raises: ArgumentError.
         """
         count = check_count(count, "Generator.take", "count")
-        with self._lock:
-            first = self.counter
-            self.counter += count
+        again, passes = taken_again(self, count)
+        if again is None:
+            with self._lock:
+                first = self.counter
+                self.counter += count
+        else:
+            first = again
+        for draws in passes:
+            draws.note(self, first, count)
         tracer = tracing()
         if tracer is not None:
             tracer.numbers_taken(self, first, count)

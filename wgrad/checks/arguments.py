@@ -18,7 +18,7 @@ SPELLINGS = (
     *(("dim", "axis"), ("dims", "axis"), ("dims", "axes"), ("keepdim", "keepdims")),
     *(("dim0", "axis0"), ("dim1", "axis1"), ("dim2", "axis2")),
     *(("start_dim", "start_axis"), ("end_dim", "end_axis"), ("interpolation", "method")),
-    ("index", "indices"),
+    *(("index", "indices"), ("in_dims", "in_axes"), ("out_dims", "out_axes")),
 )
 
 
@@ -71,6 +71,16 @@ def function(value: Any, where: str, name: str) -> Any:
     if callable(value):
         return value
     raise ArgumentError(f"{where}: {name}={shown(value)} came, and a function is needed")
+
+
+def integer(value: Any, where: str, name: str) -> int:
+    """Return an integer of either sign."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ArgumentError(
+            f"{where}: {name}={shown(value)} came, and an integer is needed"
+        ) from None
 
 
 def count(value: Any, where: str, name: str) -> int:

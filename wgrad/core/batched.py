@@ -40,6 +40,11 @@ class Batched(Storage):
         """The memory of a value that all examples share. Raises: VmapError for any other."""
         if self.shared_by_all:
             return self.whole.storage.buffer
+        if self.level not in levels():
+            raise VmapError(
+                "vmap: a tensor of one example was kept, and used after its vmap had ended: return "
+                "it from the function, which gives those of all examples"
+            )
         raise VmapError(
             "vmap: the value of one example was asked for (by item(), bool(), numpy(), int() or an "
             "`if`), and all examples are computed at once: use wg.where instead of `if`, or return "

@@ -6,10 +6,11 @@ from typing import Any
 
 from .. import indexing, shaping
 from ..checks.arguments import count as checked_count
+from ..checks.arguments import integer as checked_integer
 from ..core import Tensor
 from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, ShapeError
-from ..layout import normalize_axis
+from ..layout import integers, normalize_axis
 from ..ops.elementwise import where
 from ..shaping.parts import part
 from .reductions import max, min
@@ -43,7 +44,9 @@ def narrow(x: Tensor, axis: int, start: int, length: int) -> Tensor:
     """Return a view of `length` entries along `axis`, from `start` on. Raises: ArgumentError."""
     x = as_tensor(x, "narrow")
     at = normalize_axis(axis, len(x.shape), "narrow")
-    first, size = start + x.shape[at] * (start < 0), checked_count(length, "narrow", "length")
+    first = checked_integer(start, "narrow", "start")
+    size = checked_count(length, "narrow", "length")
+    first += x.shape[at] * (first < 0)
     if not 0 <= first <= x.shape[at] - size:
         raise ArgumentError(
             f"narrow: start={start} and length={length} came for axis {at} of shape {x.shape}"
@@ -62,7 +65,8 @@ def unflatten(x: Tensor, axis: int, sizes: Any) -> Tensor:
     """Return `x` with several axes in the place of one; one of their `sizes` may be -1."""
     x = as_tensor(x, "unflatten")
     at = normalize_axis(axis, len(x.shape), "unflatten")
-    return shaping.reshape(x, (*x.shape[:at], *sizes, *x.shape[at + 1 :]))
+    inside = integers(sizes, "unflatten")
+    return shaping.reshape(x, (*x.shape[:at], *inside, *x.shape[at + 1 :]))
 
 
 def gather(x: Tensor, axis: int, indices: Any) -> Tensor:

@@ -12,7 +12,7 @@ from ..checks.arguments import checked_choice
 from ..core import Tensor
 from ..errors import ArgumentError, ShapeError, shown
 from ..indexing import sort
-from ..ops.elementwise import isnan, where
+from ..ops.elementwise import isfinite, isnan, where
 from ..shaping import expand_dims, permute_dims, reshape, stack
 from ..shaping.parts import part
 from .reductions import over_floats
@@ -84,6 +84,8 @@ def _between(ordered: Tensor, place: float, method: str) -> Tensor:
         return first
     second = part(ordered, (low + 1, 1, 1), 1)
     share = 0.5 if method == "midpoint" else share
-    if share < 0.5:  # from the nearer end, so that no digits of it are lost
-        return first + (second - first) * share
-    return second - (second - first) * (1 - share)
+    apart = second - first
+    # From the nearer end, so that no digits of it are lost.
+    near = first + apart * share if share < 0.5 else second - apart * (1 - share)
+    # Where one is infinite there is no distance, and between two far numbers none that fits.
+    return where(isfinite(apart), near, first * (1 - share) + second * share)

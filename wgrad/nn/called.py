@@ -23,19 +23,21 @@ def functional_call(
     ```
 
     `params` has names as in `named_parameters()` and `state_dict()`, buffers too; what it leaves
-    out stays the module's own. `args` is a tuple, or the only argument. Afterwards, also after an
-    error, the module is what it was; what it assigns to a buffer is assigned to the tensor given
-    for that.
+    out stays the module's own. A tensor of several names needs one of them.
+    `args` is a tuple, or the only argument. Afterwards, also after an error, the module is what it
+    was; what it assigns to a buffer is assigned to the tensor given for that.
 
-    Raises: CallError for what is no module; ArgumentError for a name that the module lacks;
-    DTypeError for what is no tensor; ShapeError where a shape is not that of the module's tensor.
+    Raises: CallError for what is no module; ArgumentError for a name that the module lacks, and
+    for two tensors in the place of one; DTypeError for what is no tensor; ShapeError where a shape
+    is not that of the module's tensor.
     """
     if not isinstance(model, Module):
         raise CallError(f"functional_call: {shown(model)} came, and a module is needed")
     if not isinstance(params, Mapping):
         raise DTypeError(f"functional_call: {shown(params)} came, and a dict by name is needed")
     members_read(buffers=True)
-    own = dict(model._named_tensors())
+    own = dict(model._named_tensors(every=True))
+    taken: dict[int, str] = {}  # by tensor: of several names of one, the same value is needed
     for name, value in params.items():
         if name not in own:
             raise ArgumentError(
@@ -48,9 +50,16 @@ def functional_call(
                 f"functional_call: {name} has shape {value.shape}, and the module's has "
                 f"{own[name].shape}"
             )
+        first = taken.setdefault(id(own[name]), name)
+        if value is not params[first]:
+            raise ArgumentError(
+                f"functional_call: {first} and {name} are two names of one tensor, and different "
+                "ones came: give it by one name"
+            )
     # Tensors keep their place in the module, whatever holds them, and show other memory.
-    before = [(own[name], own[name].array, own[name].node) for name in params]
-    given = [(value.array, value.node) for value in params.values()]
+    names = list(taken.values())
+    before = [(own[name], own[name].array, own[name].node) for name in names]
+    given = [(params[name].array, params[name].node) for name in names]
     try:
         for (x, _, _), (array, node) in zip(before, given, strict=True):
             x.array, x.node = array, node

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from ..backends.array import Array, births
 from ..backends.tracing import changing, traced_by
@@ -17,9 +18,8 @@ from ..ops.families import with_dtype
 from ..tensor import Tensor
 from ..tensor.saved import prepare_value
 from .live import StepNumbers, number_of
+from .remembered import Kept, State, alike, tensors_of
 from .settings import Group, Setting, finder
-
-Kept = Tensor | tuple[Tensor, ...]
 
 
 class Optimizer(ABC):
@@ -81,11 +81,17 @@ class Optimizer(ABC):
         self._groups: list[Group] = []
         self._steps: list[int] = []
         self._memory: dict[str, list[Kept | None]] = {name: [] for name in self.state}
-        if isinstance(params, (list, tuple)) and params and isinstance(params[0], Mapping):
-            for group in params:
+        came: Any = params
+        if isinstance(came, Iterator):  # a generator is looked into, and not used up
+            first = list(itertools.islice(came, 1))
+            came = itertools.chain(first, came)
+        else:
+            first = list(came[:1]) if isinstance(came, (list, tuple)) else []
+        if first and isinstance(first[0], Mapping):
+            for group in came:
                 self.add_param_group(group)
         else:
-            self._add(params, {})
+            self._add(came, {})
 
     @classmethod
     def settings(cls) -> dict[str, Setting]:
@@ -122,9 +128,9 @@ class Optimizer(ABC):
         return type(self).__name__
 
     @property
-    def param_groups(self) -> list[Group]:
+    def param_groups(self) -> tuple[Group, ...]:
         """The groups: dicts of "params" and settings, which may be assigned."""
-        return self._groups
+        return tuple(self._groups)
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Add parameters, `group["params"]`, and the settings that are others for them.
@@ -230,54 +236,67 @@ class Optimizer(ABC):
     def _change(self, i: int, now: Mapping[str, Any], numbers: StepNumbers | None) -> None:
         p = self.params[i]
         x, g = Tensor(p.array), Tensor(p.grad.array)  # type: ignore[union-attr]  # it was chosen
-        if not self._by_kernels and p.dtype is float16:
+        if not self._by_kernels and x.array.dtype is float16:
             x, g = with_dtype(x, float32), with_dtype(g, float32)
-        state = _State(self, i)
+        state = State(self, i)
         if self.counts_steps:
             state.step = self._steps[i] if numbers is None else numbers.steps(i)
         start = next(births)
-        ready = self._fitting(self.update(x, g, state, now), p, "the parameter")
-        for name, value in state.items():
-            if value is not state.kept[name]:
-                ready += self._fitting(value, state.kept[name], f"state[{name!r}]")
+        fitting = [(p, self._fitting(self.update(x, g, state, now), p, ""))]
         for name, kept in state.kept.items():
-            if self._memory[name][i] is not kept:
-                if finder(self._trace) is not None:
-                    changing(self._memory[name])
-                self._memory[name][i] = kept
-        for target, value in reversed(ready):
-            target._write(value, owned=self._by_kernels and value.storage.born > start)
+            value = state[name]
+            if value is not kept:
+                fitting += self._pairs(value, kept, name)
+        for name in state.new:
+            if finder(self._trace) is not None:
+                changing(self._memory[name])
+            self._memory[name][i] = state.kept[name]
+        fitting.reverse()  # the parameter last: what is remembered may be a view of it
+        for target, values in fitting:
+            target._write(values, owned=self._by_kernels and values.storage.born > start)
 
-    def _fitting(self, value: Any, like: Kept, what: str) -> list[tuple[Tensor, Array]]:
-        """Return the tensors of `like`, each with what an update gave for it, in its dtype."""
-        if isinstance(like, tuple) and isinstance(value, (tuple, list)) and len(value) == len(like):
-            return [x for y, v in zip(like, value, strict=True) for x in self._fitting(v, y, what)]
-        if (
-            not (isinstance(like, Tensor) and isinstance(value, Tensor))
-            or value.shape != like.shape
-        ):
-            came = value.shape if isinstance(value, Tensor) else shown(value)
-            needed = f"{len(like)} tensors" if isinstance(like, tuple) else f"a tensor {like.shape}"
-            raise ArgumentError(f"{self._name}.update: {came} came for {what}; {needed} is needed")
-        if value.dtype is not like.dtype:
-            value = with_dtype(Tensor(value.array), like.dtype)
-        return [(like, value.array)]
+    def _pairs(self, value: Any, kept: Kept, name: str) -> list[tuple[Tensor, Array]]:
+        """Return the tensors of `kept`, each with what an update assigned for it."""
+        if not isinstance(kept, tuple):
+            return [(kept, self._fitting(value, kept, name))]
+        if not isinstance(value, (tuple, list)) or len(value) != len(kept):
+            self._refuse(value, name, f"{len(kept)} tensors are")
+        return [(x, self._fitting(v, x, name)) for x, v in zip(kept, value, strict=True)]
+
+    def _fitting(self, value: Any, like: Tensor, name: str) -> Array:
+        """Return what an update gave for a tensor, in its dtype; `name` is that of its state."""
+        needed = like.array
+        if not isinstance(value, Tensor) or value.array.layout.shape != needed.layout.shape:
+            self._refuse(value, name, f"a tensor {like.shape} is")
+        found: Array = value.array
+        if found.dtype is not needed.dtype:
+            found = with_dtype(Tensor(found), needed.dtype).array
+        return found
+
+    def _refuse(self, value: Any, name: str, needed: str) -> NoReturn:
+        came = value.shape if isinstance(value, Tensor) else shown(value)
+        what = f"state[{name!r}]" if name else "the parameter"
+        raise ArgumentError(f"{self._name}.update: {came} came for {what}; {needed} needed")
 
     def _fresh(self, name: str, p: Tensor) -> Kept:
         """Return what is remembered of a parameter at first."""
         x = Tensor(p.array)
-        return self.state[name](with_dtype(x, float32) if p.dtype is float16 else x)
+        made = self.state[name](with_dtype(x, float32) if p.dtype is float16 else x)
+        if not all(isinstance(y, Tensor) for y in tensors_of(made)):
+            raise ArgumentError(
+                f"{self._name}: state[{name!r}] began as {shown(made)}, and a tensor or a tuple of "
+                "tensors is needed"
+            )
+        return tuple(made) if isinstance(made, list) else made
 
-    def _recalled(self, name: str, i: int) -> Kept:
-        """Return what is remembered of a parameter, where that is now."""
+    def _moved(self, name: str, i: int) -> Kept:
+        """Return what is to be remembered of a parameter that is new, or has changed its device."""
         kept, p = self._memory[name][i], self.params[i]
-        if kept is not None and _tensors(kept)[0].device is p.device:
-            return kept
         found = finder(self._trace) is not None
         with traced_by(None if found else tracing()):  # state that a program finds
             if kept is None:
                 return self._fresh(name, p)
-            return _like(kept, [x.to(p.device) for x in _tensors(kept)])
+            return alike(kept, [x.to(p.device) for x in tensors_of(kept)])
 
     @whole
     def zero_grad(self) -> None:
@@ -302,7 +321,7 @@ class Optimizer(ABC):
             found["steps"] = list(self._steps)
         for name, kept in self._memory.items():
             found[name] = [
-                None if x is None else _like(x, [v.copy() for v in _tensors(x)]) for x in kept
+                None if x is None else alike(x, [v.copy() for v in tensors_of(x)]) for x in kept
             ]
         return found
 
@@ -358,40 +377,5 @@ class Optimizer(ABC):
         several = isinstance(like, tuple)
         if several and not (isinstance(value, (list, tuple)) and len(value) == len(like)):
             raise ArgumentError(f"{where} is {shown(value)}, and {len(like)} tensors are needed")
-        pairs = zip(value if several else (value,), _tensors(like), strict=True)
-        return _like(like, [prepare_value(x, y, where).copy() for x, y in pairs])
-
-
-class _State(dict):
-    """What is remembered of one parameter, looked up as an update asks for it."""
-
-    __slots__ = ("_i", "_optimizer", "kept", "step")
-
-    step: Any  # how many there were, with this one
-
-    def __init__(self, optimizer: Optimizer, i: int):
-        self._optimizer, self._i = optimizer, i
-        self.kept: dict[str, Kept] = {}
-
-    def __missing__(self, name: str) -> Kept:
-        if name not in self._optimizer.state:
-            raise ArgumentError(
-                f"{type(self._optimizer).__name__}.update: state[{name!r}] was asked for, and "
-                f"{', '.join(self._optimizer.state) or 'nothing'} is remembered"
-            )
-        self.kept[name] = self[name] = found = self._optimizer._recalled(name, self._i)
-        return found
-
-    def __setitem__(self, name: str, value: Kept) -> None:
-        if name not in self.kept:
-            self[name]  # what is there before
-        dict.__setitem__(self, name, value)
-
-
-def _tensors(kept: Any) -> Sequence[Any]:
-    return kept if isinstance(kept, (tuple, list)) else (kept,)
-
-
-def _like(kept: Kept, tensors: list[Tensor]) -> Kept:
-    """Return one tensor where `kept` is one, else all of them."""
-    return tuple(tensors) if isinstance(kept, tuple) else tensors[0]
+        pairs = zip(value if several else (value,), tensors_of(like), strict=True)
+        return alike(like, [prepare_value(x, y, where).copy() for x, y in pairs])

@@ -20,7 +20,7 @@ def at_least_zero(value: Any, where: str) -> float:
     """Return a number that is finite and at least 0. Raises: ArgumentError."""
     try:
         number = math.nan if isinstance(value, (bool, str)) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not 0 <= number < math.inf:
         raise ArgumentError(

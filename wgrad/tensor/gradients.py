@@ -146,14 +146,14 @@ class Gradients(Value):
         Raises: GradientError without a graph, for a root that is not 0-d without `gradient`, and
         when a saved tensor was assigned to; ShapeError for a gradient of the wrong shape.
         """
-        if not self.requires_grad:
-            raise GradientError(
-                "backward: the tensor does not require grad: nothing that led to it was recorded"
-            )
         if differs(self):
             raise GradientError(
                 "backward: it came inside vmap, where it would add the gradients of all examples "
                 "up: take wg.grad of a function of one example"
+            )
+        if not self.requires_grad:
+            raise GradientError(
+                "backward: the tensor does not require grad: nothing that led to it was recorded"
             )
         if gradient is None:
             if self.shape:

@@ -12,7 +12,7 @@ from .. import core, functional
 from ..core import Tensor, Value
 from ..ops import elementwise as ew
 from ..ops import movement
-from .updates import updated
+from .updates import Spelling, updated
 
 Unary = Callable[[Any], Tensor]
 Binary = Callable[[Any, Any], Tensor]
@@ -48,8 +48,10 @@ def _right(function: Binary) -> Binary:
 def _augmented(sign: str, function: Binary) -> Binary:
     """Return the method of an operator that assigns, such as `+=`."""
 
+    spelling = Spelling(sign, f"x {sign} y", f"x = x {sign[:-1]} y")
+
     def update(self: Any, other: Any) -> Tensor:
-        return updated(self, sign, function, other)
+        return updated(self, spelling, function, other)
 
     return update
 

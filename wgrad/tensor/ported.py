@@ -7,10 +7,12 @@ from typing import Any
 from .. import dtypes, functional, shaping
 from ..core import Tensor
 from ..creation import full, tensor, zeros
+from ..creation.inputs import as_number
 from ..errors import GradientError, ShapeError
 from ..functional import portable
+from ..layout import normalize_axis
 from ..ops import elementwise as ew
-from .updates import updated
+from .updates import Spelling, updated
 
 
 def one_or_many(items: tuple[Any, ...]) -> Any:
@@ -29,7 +31,9 @@ class Size(int):
         return made
 
     def __call__(self, dim: int | None = None) -> Any:
-        return self.shape if dim is None else self.shape[dim]
+        return (
+            self.shape if dim is None else self.shape[normalize_axis(dim, len(self.shape), "size")]
+        )
 
     def __reduce__(self) -> Any:
         return int, (int(self),)
@@ -169,22 +173,28 @@ def new_tensor(x: Tensor, data: Any, dtype: Any = None, device: Any = None) -> T
 
 # In place. What the tape follows cannot take another value under its old name.
 def _changed(x: Tensor, name: str, function: Any, *others: Any) -> Tensor:
-    if updated(x, "=", function, *others) is not x:
+    spelling = Spelling(name, f"x.{name}(...)", f"x = x.{name.rstrip('_')}(...)")
+    if updated(x, spelling, function, *others) is not x:
         raise GradientError(
             f"{name}: the tape follows the tensor or what comes in, which cannot change in place: "
-            f"write x = x.{name.rstrip('_')}(...), or change it inside no_grad()"
+            f"write {spelling.anew}, or change it inside no_grad()"
         )
     return x
 
 
+def _times(other: Any, alpha: Any, where: str) -> Any:
+    alpha = as_number(alpha, where, "alpha")
+    return other if alpha == 1 else ew.multiply(other, alpha)
+
+
 def add_(x: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """Add `alpha * other` in place, and return the tensor. Raises: GradientError; ShapeError."""
-    return _changed(x, "add_", ew.add, other if alpha == 1 else ew.multiply(other, alpha))
+    return _changed(x, "add_", ew.add, _times(other, alpha, "add_"))
 
 
 def sub_(x: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """Subtract `alpha * other` in place, and return the tensor. Raises: as add_."""
-    return _changed(x, "sub_", ew.subtract, other if alpha == 1 else ew.multiply(other, alpha))
+    return _changed(x, "sub_", ew.subtract, _times(other, alpha, "sub_"))
 
 
 def mul_(x: Tensor, other: Any) -> Tensor:
@@ -199,12 +209,12 @@ def div_(x: Tensor, other: Any) -> Tensor:
 
 def neg_(x: Tensor) -> Tensor:
     """Change all signs in place, and return the tensor. Raises: GradientError."""
-    return _changed(x, "neg_", ew.multiply, -1)
+    return _changed(x, "neg_", lambda y, _: ew.negative(y), None)
 
 
 def clamp_(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """Keep the values between bounds, in place, and return the tensor. Raises: GradientError."""
-    return _changed(x, "clamp_", lambda y, _: functional.clip(y, min, max), 0)
+    return _changed(x, "clamp_", lambda y, _: functional.clip(y, min, max), None)
 
 
 def masked_fill_(x: Tensor, mask: Any, value: Any) -> Tensor:

@@ -8,7 +8,7 @@ new tensor takes the name instead, so that what was saved stays true.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import tape
 from ..backends.array import births
@@ -18,35 +18,44 @@ from ..ops.families import with_dtype
 from ..tape import identity
 
 
-def updated(x: Tensor, sign: str, function: Callable[[Any, Any], Tensor], other: Any) -> Tensor:
-    """Return `x` after `x <sign> other`, or the new tensor that takes its name.
+class Spelling(NamedTuple):
+    """How users write a change: what messages call it, in place, and as a new tensor."""
+
+    name: str
+    in_place: str
+    anew: str
+
+
+def updated(
+    x: Tensor, spelling: Spelling, function: Callable[[Any, Any], Tensor], other: Any
+) -> Tensor:
+    """Return `x` after it was changed to function(x, other), or the new tensor for its name.
 
     Raises: GradientError for a leaf that requires grad, outside `no_grad`; DTypeError and
     ShapeError where the result does not fit in `x`.
     """
     if tape.is_followed(x):
         if x.is_parameter:
-            operator = sign[:-1]
             raise GradientError(
-                f"{sign}: a leaf that requires grad came, which may not be changed while the tape "
-                f"records: write `with wg.no_grad(): x {sign} y` to change it in place, or "
-                f"`x = x {operator} y` for a new tensor that depends on it"
+                f"{spelling.name}: a leaf that requires grad came, which may not be changed while "
+                f"the tape records: write `with wg.no_grad(): {spelling.in_place}` to change it in "
+                f"place, or `{spelling.anew}` for a new tensor that depends on it"
             )
         return function(x, other)
     if isinstance(other, Value) and tape.is_followed(other):
         return function(x, other)
-    x._check_memory(sign)
+    x._check_memory(spelling.name)
     start = next(births)
     out = function(x, other)
     if out.dtype.rank > x.dtype.rank:
         raise DTypeError(
-            f"{sign}: {out.dtype.name} results do not fit a {x.dtype.name} tensor, which is "
-            f"changed in place: write x = x {sign[:-1]} y"
+            f"{spelling.name}: {out.dtype.name} results do not fit a {x.dtype.name} tensor, which "
+            f"is changed in place: write {spelling.anew}"
         )
     if out.shape != x.shape:
         raise ShapeError(
-            f"{sign}: results of shape {out.shape} do not fit a tensor of shape {x.shape}, "
-            f"which is changed in place: write x = x {sign[:-1]} y"
+            f"{spelling.name}: results of shape {out.shape} do not fit a tensor of shape "
+            f"{x.shape}, which is changed in place: write {spelling.anew}"
         )
     out = with_dtype(out, x.dtype)
     storage = out.array.storage

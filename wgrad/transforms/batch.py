@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -32,6 +33,7 @@ from ..errors import (
 )
 from ..ops.families import expanded
 from ..origin import warn
+from ..repeated import Draws
 from ..shaping import concat, moveaxis, reshape, stack
 from ..tape import identity, is_followed
 from ..tape.record import record
@@ -203,10 +205,12 @@ def vmap(
         if chunk_size is None or size <= chunk_size:
             return run(wholes, size, kwargs)
         parts = []
+        draws = Draws()
         for start in range(0, size, chunk_size):
             chunk = slice(start, min(start + chunk_size, size))
             part = _leaves(wholes, functools.partial(_Whole.part, chunk=chunk))
-            parts.append(run(part, chunk.stop - start, kwargs))
+            with draws.one_pass() if randomness == "same" else nullcontext():
+                parts.append(run(part, chunk.stop - start, kwargs))
         return _mapped(parts[0], out_axes, "result", _joined, *parts[1:])
 
     def run(wholes: Any, size: int, kwargs: dict) -> Any:

@@ -12,6 +12,10 @@ from ..tensor import Tensor
 
 def as_input(x: Any, op: str, position: int) -> Tensor:
     """Return a differentiable input: tensors as they are, numbers and arrays as float tensors."""
+    if is_tree(x):
+        raise DTypeError(
+            f"{op}: argument {position} is a {type(x).__name__}, and one tensor is needed"
+        )
     found = x if isinstance(x, Tensor) else tensor(x, dtype=None)
     if not isinstance(x, Tensor) and not found.dtype.is_floating:
         found = found.astype(float)

@@ -10,6 +10,7 @@ import numpy as np
 from ..checks import guarded
 from ..creation import tensor
 from ..errors import ArgumentError, VmapError, shown
+from ..repeated import Draws
 from ..shaping import concat, moveaxis, reshape, stack
 from ..tensor import Tensor
 from .batch import vmap
@@ -35,13 +36,23 @@ def _swept(f: Callable, x: Tensor, chunk_size: int | None) -> Tensor:
     """Return f of every unit tensor of the shape of `x`, one after the other."""
     size = chunk_size or max(1, AT_ONCE // x.size)
     mapped = vmap(f, randomness="same")
+    draws = Draws()
+
+    def one_by_one(units: Tensor) -> Tensor:
+        found = []
+        for e in units:
+            with draws.one_pass():
+                found.append(f(e))
+        return stack(found)
+
     parts = []
     for start in range(0, x.size, size):
         units = _units(x, start, min(start + size, x.size))
         try:
-            parts.append(mapped(units))
+            with draws.one_pass():
+                parts.append(mapped(units))
         except VmapError:  # a rule of the user's that looks at values takes one at a time
-            parts.append(stack([f(e) for e in units]))
+            parts.append(one_by_one(units))
     return parts[0] if len(parts) == 1 else concat(parts)
 
 
@@ -63,26 +74,32 @@ def jacobian(f: Callable, mode: str = "auto", chunk_size: int | None = None) -> 
         raise ArgumentError(
             f'jacobian: mode {shown(mode)} came; "auto", "forward" or "reverse" needed'
         )
+    return _jacobian(f, mode, chunk_size, "jacobian")
+
+
+def _jacobian(f: Callable, mode: str, chunk_size: int | None, op: str) -> Callable[..., Any]:
     if chunk_size is not None and (not isinstance(chunk_size, int) or chunk_size < 1):
-        raise ArgumentError(f"jacobian: chunk_size {shown(chunk_size)} came; at least 1 is needed")
+        raise ArgumentError(f"{op}: chunk_size {shown(chunk_size)} came; at least 1 is needed")
 
     def compute(x: Any, *rest: Any, **kwargs: Any) -> Tensor:
-        x = as_input(x, "jacobian", 0)
+        x = as_input(x, op, 0)
+
+        def g(a: Tensor) -> Tensor:
+            return output(f(a, *rest, **kwargs), op)
+
         if mode != "forward":
-            out, pull = vjp(lambda a: f(a, *rest, **kwargs), x)
+            out, pull = vjp(g, x)
             if mode == "reverse" or out.size <= x.size:
                 if not out.size:
                     return Tensor(x.device.full((*out.shape, *x.shape), 0, out.dtype))
                 return reshape(_swept(pull, out, chunk_size), (*out.shape, *x.shape))
         if not x.size:
-            shape = output(f(x, *rest, **kwargs), "jacobian").shape
+            shape = g(x).shape
             return Tensor(x.device.full((*shape, *x.shape), 0, x.dtype))
-        columns = _swept(
-            lambda e: jvp(lambda a: f(a, *rest, **kwargs), (x,), (e,))[1], x, chunk_size
-        )
+        columns = _swept(lambda e: jvp(g, (x,), (e,))[1], x, chunk_size)
         return reshape(moveaxis(columns, 0, -1), (*columns.shape[1:], *x.shape))
 
-    return guarded(compute, "jacobian")
+    return guarded(compute, op)
 
 
 def hessian(f: Callable, chunk_size: int | None = None) -> Callable[..., Any]:
@@ -90,4 +107,4 @@ def hessian(f: Callable, chunk_size: int | None = None) -> Callable[..., Any]:
 
     Shapes: f: (n...) -> () gives (n..., n...). `chunk_size` as in `jacobian`.
     """
-    return jacobian(grad(f), mode="forward", chunk_size=chunk_size)
+    return _jacobian(grad(f), "forward", chunk_size, "hessian")

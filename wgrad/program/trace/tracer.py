@@ -210,7 +210,10 @@ class Tracer(Work, Contract):
         if self._declared is not None and not self._declared.has_generator(generator):
             self._refuse_stray(f"draws from {generator!r}")
         state = self.generators[generator]
-        self._drawing = list(self.generators).index(generator), state[1]
-        state[1] += count
+        offset = first - state[0]
+        if offset >= state[1]:  # else they were taken before, and are used once more
+            offset = state[1]
+            state[1] += count
+        self._drawing = list(self.generators).index(generator), offset
 
     # Undoing.
