@@ -15,8 +15,8 @@ from wgrad.backends.array import Array
 from wgrad.backends.webgpu.launches import folded
 from wgrad.backends.webgpu.pipelines import PARAMS_BYTES
 from wgrad.layout import Layout
-from wgrad.program import build as program
-from wgrad.program import compile as compiling
+from wgrad.program.run import build as program
+from wgrad.program.run import executors
 
 from ..byhand import ByHand, Dispatch, Recording, Replay
 from ..problems import Add, Function, Matmul, Mlp, TinySteps
@@ -124,7 +124,7 @@ def recording_of_ours(problem: Mlp, device: Any) -> Recording:
         made.append(executor)
         return executor
 
-    with mock.patch.object(compiling, "build", build):
+    with mock.patch.object(executors, "build", build):
         OurPeer(device.name, True).mlp(problem)()
     (executor,) = made
     launches = executor.launches
