@@ -4,6 +4,7 @@ import pytest
 
 import wgrad as wg
 from wgrad import nn, optim
+from wgrad.backends.webgpu.launches import Launches
 from wgrad.errors import ArgumentError
 
 
@@ -128,11 +129,20 @@ def test_wgsl_is_the_text_of_every_kernel_once(webgpu):
         step.source()
 
 
+def test_launches_are_what_runs_and_can_be_written_down(webgpu):
+    step = training(webgpu)
+    launches = step.launches()
+    assert len(launches.launches) == sum(k.dispatches for k in step.explain().kernels)
+    assert Launches.from_json(launches.to_json()) == launches
+
+
 def test_source_is_the_python_of_numpy(numpy_device):
     step = training(numpy_device)
     assert "def run(inputs, draw):" in step.source()
     with pytest.raises(ArgumentError, match=r"wgsl of .* runs on WebGPU"):
         step.wgsl()
+    with pytest.raises(ArgumentError, match=r"launches of .* runs on WebGPU"):
+        step.launches()
 
 
 def test_listing_has_a_line_for_each_statement(device):

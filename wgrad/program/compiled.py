@@ -13,6 +13,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 from .. import forking, tape
 from ..backends.events import WATCHERS, held
 from ..backends.tracing import tracing
+from ..backends.webgpu.launches import Launches
 from ..core import interpreters
 from ..devices import default_device
 from ..errors import ArgumentError
@@ -170,14 +171,22 @@ class Compiled(Generic[P, R]):
 
         Raises: ArgumentError before the first call, and where no kernels were made.
         """
-        return self._text("wgsl", "it runs on WebGPU, fused")
+        return self._made("wgsl", "it runs on WebGPU, fused")()
+
+    def launches(self) -> Launches:
+        """Return all that one run of the program traced last does on a GPU, as plain data.
+
+        `step.launches().to_json()` writes it down, for a bug report or to be run elsewhere:
+        kernels, bindings, numbers, workgroups and memory. Raises: as `wgsl`.
+        """
+        return self._made("launches", "it runs on WebGPU, fused")
 
     def source(self) -> str:
         """Return the Python source that the program traced last became, on the NumPy device.
 
         Raises: ArgumentError before the first call, and where none was made.
         """
-        return self._text("source", "it runs on NumPy, fused")
+        return self._made("source", "it runs on NumPy, fused")
 
     def _captured(self, what: str) -> Replay:
         if self._signatures.newest is None:
@@ -194,7 +203,7 @@ class Compiled(Generic[P, R]):
             )
         return found
 
-    def _text(self, what: str, needed: str) -> str:
+    def _made(self, what: str, needed: str) -> Any:
         executor = self._executor(what)
         found = getattr(executor, what, None)
         if found is None:
@@ -202,7 +211,7 @@ class Compiled(Generic[P, R]):
                 f"compile: {what} of {self._name} was asked for, which there is when {needed}; it "
                 f"runs on {executor.device.name}, {type(executor).__name__}"
             )
-        return found() if callable(found) else found
+        return found
 
     # Copies: the function, and none of the captures.
     def __deepcopy__(self, memo: dict) -> Compiled:
