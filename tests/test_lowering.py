@@ -301,7 +301,7 @@ def test_runs_of_launches_that_lack_something_are_refused(webgpu):
 
 
 def test_launches_for_more_than_a_device_has_are_refused(webgpu):
-    launches = lowered(halves(), replace(webgpu.facts, largest_binding=1 << 40))
+    launches = lowered(orders(), replace(webgpu.facts, largest_binding=1 << 40))
     with pytest.raises(DeviceError, match=f"need bindings of {1 << 40} bytes, which"):
         Runner(launches, webgpu)
 
