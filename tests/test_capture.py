@@ -1200,7 +1200,7 @@ histories = st.lists(st.tuples(kinds, st.sampled_from(OUTSIDE)), min_size=1, max
 quiet = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
-@settings(quiet, max_examples=250)
+@settings(quiet, max_examples=100)
 @given(plans, histories, st.booleans())
 @example(  # a fused step had a result that nothing read, and it lay where another one did
     [(name, 0) for name in ("assign", "draw", "swap", "assign", "add")],
