@@ -368,3 +368,22 @@ def test_training_on_the_gpu_takes_no_more_memory(webgpu):
         assert after[name] == before[name], name
     assert after["dispatches"] - before["dispatches"] > 20_000
     assert len(gc.get_objects()) - objects < 300  # cached bind groups may still be added
+
+
+@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam])
+def test_what_an_optimizer_counts_is_the_same_after_compiled_steps(kind, device):
+    counts = []
+    for wrap in (lambda f: f, wg.compile):
+        w = wg.parameter([1.0, 2.0])
+        optimizer = kind([w], lr=0.1)
+
+        def step(x, w=w, optimizer=optimizer):
+            optimizer.zero_grad()
+            (w * x).sum().backward()
+            optimizer.step()
+
+        run = wrap(step)
+        for _ in range(4):
+            run(wg.ones(2))
+        counts.append(optimizer._steps)
+    assert counts[0] == counts[1]

@@ -1,12 +1,14 @@
 """`python tests/campaigns NAME`: run a campaign, print what goes wrong, count it, say how it ended.
 
-The exit status is 0 where nothing went wrong, and 1 otherwise.
+The exit status is 0 where nothing went wrong, and 1 otherwise. A campaign that is interrupted
+(Ctrl-C, SIGTERM) says how far it came: `--first` goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable
@@ -59,11 +61,16 @@ def main() -> int:
             tried += 1
             yield number
 
-    for found in base.differences(campaign, device, seed=chosen.seed, numbers=counted()):
-        wrong += 1
-        print(found, flush=True)
-        if wrong >= chosen.most:
-            break
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        for found in base.differences(campaign, device, seed=chosen.seed, numbers=counted()):
+            wrong += 1
+            print(found, flush=True)
+            if wrong >= chosen.most:
+                break
+    except KeyboardInterrupt:
+        tried -= 1  # the one that it came in is to be tried again
+        print(f"interrupted: go on with --first {chosen.first + tried}")
     seconds = time.monotonic() - start
     print(
         f"{chosen.name} on {device.name}: {tried} programs of seed {chosen.seed}, {wrong} wrong, "

@@ -230,8 +230,9 @@ class Optimizer(ABC):
                 numbers.end()
 
     def _advance(self, by: int, chosen: Iterable[int]) -> None:
-        for i in chosen:
-            self._steps[i] += by
+        if self.counts_steps:
+            for i in chosen:
+                self._steps[i] += by
 
     def _change(self, i: int, now: Mapping[str, Any], numbers: StepNumbers | None) -> None:
         p = self.params[i]
