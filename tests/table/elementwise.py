@@ -193,12 +193,14 @@ def _zeta_sum(a: np.ndarray, n: int) -> np.ndarray:
     if n == 1:
         rest = 1 / far + 0.5 / far**2 + 1 / (6 * far**3)
         return ((a + steps) ** -2).sum(0) + rest
-    return -2 * ((a + steps) ** -3).sum(0) - (1 / far**2 + 1 / far**3 + 0.5 / far**4)
+    found = -2 * ((a + steps) ** -3).sum(0) - (1 / far**2 + 1 / far**3 + 0.5 / far**4)
+    return np.where(np.isneginf(a), np.nan, found)  # there are poles all the way
 
 
 def _sinc_slope(a: np.ndarray) -> np.ndarray:
     z = math.pi * a
-    return (np.sin(z) / z - np.cos(z)) / z**2
+    near = np.abs(z) < 1e-2  # where the terms cancel
+    return np.where(near, 1 / 3 - z**2 / 30, (np.sin(z) / z - np.cos(z)) / np.where(near, 1, z**2))
 
 
 def _i0_slope(a: np.ndarray) -> np.ndarray:
