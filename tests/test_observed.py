@@ -547,7 +547,7 @@ def test_observed_targets_of_weak_references_are_not_kept_alive(numpy_device, ki
     inner = Holder(3.0)
     held = [wg.tensor([3.0]) if kind == "tensor" else Holder(inner)]
     if kind == "tree":
-        inner.parent = weakref.ref(held[0])  # type: ignore[attr-defined]
+        inner.parent = weakref.ref(held[0])  # type: ignore[attr-defined]  # made here
     there, within = weakref.ref(held[0]), weakref.ref(inner)
     del inner
 
@@ -862,7 +862,7 @@ def watched() -> dict[str, Callable]:
 
     def of_a_function():
         def unused():
-            raise NotImplementedError
+            raise NotImplementedError  # nobody calls it
 
         unused.scale = 0
         return lambda: unused.scale, lambda k: setattr(unused, "scale", k)

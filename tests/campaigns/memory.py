@@ -107,11 +107,12 @@ def _unbounded(device: Device) -> str | None:
         if cache.count > cache.limit:
             return f"{name} holds {cache.count}, and its bound is {cache.limit}"
     pool = getattr(device, "pool", None)
+    gpu: Any = getattr(device, "gpu", None)  # both are there on a GPU alone
     if pool is not None:
         if pool._free_bytes > KEPT:
             return f"the pool holds {pool._free_bytes} free bytes"
-        keys = sum(len(buffer.groups) for buffer in device.gpu._alive.values())  # type: ignore[attr-defined]
-        if keys > 8 * device.gpu._groups.count:  # type: ignore[attr-defined]
+        keys = sum(len(buffer.groups) for buffer in gpu._alive.values())
+        if keys > 8 * gpu._groups.count:
             return f"buffers name {keys} bind groups, of which there are few"
     return None
 
