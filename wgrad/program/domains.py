@@ -25,6 +25,8 @@ def seen_through(graph: Graph, inputs: Inputs, view: Layout) -> Seen | None:
         return graph, inputs
     if graph.axes or graph.asks:
         return None
+    if not all(r.is_plain for r in graph.results):
+        return None  # the view is one of an output that has more elements than the domain
     found = _relaid(inputs, lambda layout: compose(view, graph.shape, layout))
     return None if found is None else (replace(graph, shape=view.shape), found)
 
@@ -42,8 +44,7 @@ def reshaped(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | 
     elif prod(shape) != prod(graph.shape):
         return None
     dense = Layout.dense(shape)
-    found = _relaid(inputs, lambda layout: compose(dense, graph.shape, layout))
-    return None if found is None else (replace(graph, shape=shape, axes=axes), found)
+    return _over(graph, inputs, shape, axes, lambda x: compose(dense, graph.shape, x))
 
 
 def as_elements(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | None:
@@ -65,10 +66,8 @@ def as_rows(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | N
         strides = tuple(0 if a in axes else next(steps) for a in range(len(shape)))
         return Layout(shape, strides, layout.offset)
 
-    spread_inputs = _relaid(inputs, spread)
-    assert spread_inputs is not None
-    results = tuple(r._replace(row=True) for r in graph.results)
-    return replace(graph, shape=shape, axes=axes, results=results), spread_inputs
+    results = tuple([r._replace(row=True) for r in graph.results])
+    return _over(replace(graph, results=results), inputs, shape, axes, spread)
 
 
 def row_view(shape: Shape, axes: Shape) -> Layout:
@@ -82,6 +81,22 @@ def _trailing(shape: Shape, axes: Shape) -> tuple[int, int] | None:
     if axes != tuple(range(first, len(shape))):
         return None
     return prod(shape[:first]), prod(shape[first:])
+
+
+def _over(
+    graph: Graph,
+    inputs: Inputs,
+    shape: Shape,
+    axes: Shape,
+    place: Callable[[Layout], Layout | None],
+) -> Seen | None:
+    """Return a graph over another domain, on which `place` says what becomes of layouts."""
+    found = _relaid(inputs, place)
+    results = [r.relaid(place) for r in graph.results]
+    if found is None or None in results:
+        return None
+    made = tuple([r for r in results if r is not None])
+    return replace(graph, shape=shape, axes=axes, results=made), found
 
 
 def _relaid(

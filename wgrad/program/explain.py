@@ -16,10 +16,10 @@ from math import prod
 from typing import Any
 
 from ..backends.base import Device
-from ..backends.families import InPlace, Map, Matmul, Reduce, Scan, ScatterAdd
+from ..backends.families import Call, InPlace, Map, Matmul, Reduce, Scan, ScatterAdd
 from ..backends.fold import Fold
 from ..layout import Layout
-from .graph import Graph
+from .graph import Component, Graph
 from .ir import Batch, Fused, Product, Program, Step
 from .plan import Plan
 from .plan import nbytes as slot_bytes
@@ -200,6 +200,8 @@ def operations(step: Step) -> int:
             return 2 * a.layout.size * prod(b.layout.shape[lead + inner :]) + after
         case Map():
             return step.out.size
+        case Call(shape=shape):
+            return prod(shape)
         case Reduce() | Scan() | ScatterAdd():
             return max(ref.layout.size for ref in step.refs())
     return 0
@@ -211,6 +213,7 @@ def _graph_operations(graph: Graph, inputs: Any) -> int:
     return sum(
         row if rows[j] and not isinstance(s.what, Fold) else size
         for j, s in enumerate(graph.statements)
+        if not isinstance(s.what, Component)
     )
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ..backends.array import Body, Number, kept_shape, reduced_shape
 from ..backends.fold import Fold
+from ..backends.functions import Function
 from ..dtypes import DType
 from ..layout import Layout, Shape
 from .slots import Ref
@@ -60,7 +61,19 @@ class Inside:
     name: str = "place"
 
 
-What = Body | Fold | Lookup | Position | Inside
+@dataclass(frozen=True)
+class Component:
+    """One of the results of the function that the argument is a call of."""
+
+    index: int
+
+    @property
+    def name(self) -> str:
+        return f"result {self.index} of"
+
+
+# The statement of a Function has several results, which only a Component takes.
+What = Body | Fold | Lookup | Position | Inside | Function | Component
 
 
 class Statement(NamedTuple):
@@ -93,18 +106,56 @@ class Statement(NamedTuple):
         return Statement(what, tuple(map(place, args)), dtypes, out)
 
 
-class Result(NamedTuple):
-    """What one output holds: an operand or a statement (coded as arguments are).
+class Stored(NamedTuple):
+    """An operand or a statement, coded as arguments are, and where in an output it is stored.
 
-    `row` says that it is stored once per row, not at every element of the domain.
+    `into` is a layout over the domain, with stride 0 along folded axes if it is stored once per
+    row. None: element by element (or row by row), in order.
     """
 
     value: int
+    into: Layout | None = None
+
+
+class Result(NamedTuple):
+    """What one output holds: a value, or several, each in a place of its own.
+
+    `row` says that they are stored once per row, not at every element of the domain.
+    """
+
+    stored: tuple[Stored, ...]
     row: bool = False
 
+    @property
+    def values(self) -> list[int]:
+        """What is stored."""
+        return [x.value for x in self.stored]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one value, in order."""
+        return self.stored[0].into is None
+
     def moved(self, place: Callable[[int], int]) -> Result:
-        """Return the result where its value lies elsewhere."""
-        return Result(place(self.value), self.row)
+        """Return the result where its values lie elsewhere."""
+        return Result(tuple([Stored(place(x.value), x.into) for x in self.stored]), self.row)
+
+    def relaid(self, place: Callable[[Layout], Layout | None]) -> Result | None:
+        """Return the result with other places in its output, or None where one has none."""
+        if self.is_plain:
+            return self
+        made: list[Stored] = []
+        for x in self.stored:
+            into = None if x.into is None else place(x.into)
+            if into is None:
+                return None
+            made.append(Stored(x.value, into))
+        return Result(tuple(made), self.row)
+
+
+def plain(value: int, row: bool = False) -> Result:
+    """Return the result that holds one value, in order."""
+    return Result((Stored(value),), row)
 
 
 @dataclass(frozen=True)
@@ -124,7 +175,8 @@ class Graph:
     @cached_property
     def name(self) -> str:
         """The names of its ops, in order."""
-        return " ".join(s.what.name for s in self.statements) or "copy"
+        ops = [s.what.name for s in self.statements if not isinstance(s.what, Component)]
+        return " ".join(ops) or "copy"
 
     @cached_property
     def kept(self) -> Shape:
@@ -140,6 +192,11 @@ class Graph:
     def tables(self) -> frozenset[int]:
         """The operands of which elements are read other than the domain's own, or not all."""
         return frozenset(s.args[0] for s in self.statements if isinstance(s.what, (Lookup, Inside)))
+
+    @cached_property
+    def calls(self) -> int:
+        """How many functions of users are called at every element, or row."""
+        return sum(isinstance(s.what, Function) for s in self.statements)
 
     @cached_property
     def asks(self) -> frozenset[int]:
@@ -176,6 +233,13 @@ class Graph:
             return (False,) * len(operands), (False,) * len(found)
         return operands, tuple(found)
 
+    def places(self, result: Result) -> list[Layout]:
+        """Return where each value of a result is stored in its output, over the domain."""
+        if not result.is_plain:
+            return [x.into for x in result.stored if x.into is not None]
+        dense = Layout.dense(self.row_shape if result.row else self.shape)
+        return [dense.expand(self.shape) if result.row else dense]
+
     def _still(self, layout: Layout) -> bool:
         return all(layout.strides[a] == 0 or self.shape[a] == 1 for a in self.axes)
 
@@ -184,7 +248,7 @@ def single(what: What, dtypes: tuple[DType, ...], out: DType, shape: Shape, axes
     """Return the graph of one op whose arguments are its operands, in order."""
     statement = Statement(what, tuple(range(len(dtypes))), dtypes, out)
     row = isinstance(what, Fold)
-    return Graph(shape, axes if row else (), dtypes, (statement,), (Result(~0, row),))
+    return Graph(shape, axes if row else (), dtypes, (statement,), (plain(~0, row),))
 
 
 def pruned(
@@ -195,7 +259,7 @@ def pruned(
     The first `fixed` operands stay, read or not, and so does what they are: `inputs` are the rest.
     """
     wanted: set[int] = set()
-    stack = [r.value for r in graph.results]
+    stack = [value for r in graph.results for value in r.values]
     while stack:
         value = stack.pop()
         if value not in wanted:

@@ -14,8 +14,8 @@ from typing import Any
 from ..backends.array import Number
 from ..dtypes import DType
 from ..layout import Layout
-from .domains import Seen, as_elements, as_rows, reshaped, row_view, seen_through
-from .graph import Graph, Statement
+from .domains import Seen, as_elements, as_rows, reshaped, seen_through
+from .graph import Graph, Statement, pruned
 from .ir import Program, Step, fused, operand_key
 from .limits import Limits
 from .ordering import Order
@@ -127,10 +127,10 @@ def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> 
             args.append(operands.place(x, second, i))
             continue
         assert isinstance(x, Ref)
-        seen = row_view(shape, axes) if result.row else Layout.dense(shape)
-        if x.layout != seen or i in second.tables:
+        places = first.places(result)
+        if x.layout not in places or i in second.tables:
             return None  # it reads elements that other threads compute
-        args.append(moved(result.value))
+        args.append(moved(result.stored[places.index(x.layout)].value))
     shift = len(first.statements)
 
     def later(value: int) -> int:
@@ -151,6 +151,8 @@ def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> 
         *(r.moved(later) for r in second.results),
     ]
     graph = Graph(shape, axes, tuple(operands.dtypes), statements, tuple(results))
+    if not all(r.is_plain for r in first.results):  # some results of a call may not be needed
+        return fused(*pruned(graph, operands.inputs), tuple(outs))
     both = fused(graph, operands.inputs, tuple(outs))
     vars(both)["operands"] = operands.places  # which it would find out anew
     return both

@@ -45,7 +45,8 @@ def graph_lines(
         row = "    (once per row)" if rows[j] else ""
         lines.append(f"    v{j} = {s.what.name}({', '.join(args)}){row}")
     for out, result in zip(outs, graph.results, strict=True):
-        lines.append(f"    %{out.index} = {name(result.value)}")
+        values = [name(value) for value in result.values]
+        lines.append(f"    %{out.index} = {values[0] if len(values) == 1 else ', '.join(values)}")
     return lines
 
 

@@ -15,8 +15,6 @@ from typing import Literal
 
 from ..backends.base import Device
 from ..backends.families import InPlace
-from ..layout import Layout
-from .domains import row_view
 from .graph import Graph
 from .interpret import last_uses
 from .ir import Batch, Fused, Product, Program, Step
@@ -154,10 +152,9 @@ def may_overwrite(step: Step, old: Slot, out: Slot) -> bool:
 def _aligned(graph: Graph, inputs: tuple, step: Step, old: Slot, out: Slot) -> bool:
     """Whether `old` is read only where, and by whom, the same element of `out` is written."""
     position = [o.index for o in step.outs].index(out.index)
-    row = graph.results[position].row
-    wanted = row_view(graph.shape, graph.axes) if row else Layout.dense(graph.shape)
+    places = graph.places(graph.results[position])
     return all(
-        x.layout == wanted and i not in graph.tables
+        x.layout in places and i not in graph.tables
         for i, x in enumerate(inputs)
         if isinstance(x, Ref) and x.slot == old.index
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ...backends.array import Number
 from ...backends.fold import Fold
@@ -26,6 +26,7 @@ class Module:
         self._types: dict[int, tuple[DType, bool]] = {}  # by binding: dtype, whether array of vec4
         self._written: set[int] = set()
         self._functions: dict[str, str] = {}
+        self._declared: dict[str, None] = {}  # texts of users
         self.numbers: list[tuple[Number, DType]] = []
         self._zero = ""
         self.shared: dict[str, str] = {}  # workgroup memory
@@ -75,6 +76,10 @@ class Module:
             self._functions[code] = f"{name}_{len(self._functions)}"
         return self._functions[code]
 
+    def declare(self, code: Sequence[str]) -> None:
+        """Put declarations into the module, each once: what equal texts declare is the same."""
+        self._declared |= dict.fromkeys(code)
+
     def declarations(self, first: int, body: str) -> str:
         """Return the bindings, numbered from `first`, and every function that `body` needs."""
         lines = []
@@ -87,6 +92,7 @@ class Module:
             )
         lines += self.shared.values()
         made = [c.replace("fn NAME", f"fn {n}", 1) for c, n in self._functions.items()]
+        lines += self._declared
         library = shaders.library("\n".join([*made, body]))
         return "\n".join([*lines, *([library] if library else []), *made])
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ...backends.array import Number
 from ...dtypes import DType
 from ...layout import Layout, Shape, collapse
-from ..domains import row_view
 from ..graph import Graph, Inside, Lookup
 from ..slots import Ref, Slot
 
@@ -44,6 +43,14 @@ class Access:
         return self.stride(along) == 1 and not any(s % LANES for s in (self.offset, *others))
 
 
+class Store(NamedTuple):
+    """A value of a part and where it goes; `row` says that it is stored once per row."""
+
+    value: int
+    access: Access
+    row: bool
+
+
 class Part:
     """One graph over its inputs and outputs, with every address worked out."""
 
@@ -56,9 +63,8 @@ class Part:
         for i, x in enumerate(inputs):
             if isinstance(x, Ref):
                 layouts.append((x.slot, graph.dtypes[i], x.layout))
-        element, row = Layout.dense(graph.shape), row_view(graph.shape, graph.axes)
         for out, result in zip(outs, graph.results, strict=True):
-            layouts.append((out.index, out.dtype, row if result.row else element))
+            layouts += [(out.index, out.dtype, into) for into in graph.places(result)]
         for s in graph.statements:
             for axis in s.asks:  # along it, addresses are positions
                 strides = tuple(int(a == axis) for a in range(len(graph.shape)))
@@ -77,15 +83,19 @@ class Part:
             ]
         )
         self.operands = tuple(next(accesses) if isinstance(x, Ref) else None for x in inputs)
-        self.stores = tuple(next(accesses) for _ in outs)
+        self.stores = tuple(
+            [
+                Store(x.value, next(accesses), result.row or not graph.axes)
+                for result in graph.results
+                for x in result.stored
+            ]
+        )
         self.positions = [[next(accesses) for _ in s.asks] for s in graph.statements]
         if graph.axes:
             self.still, self.row = graph.rows(inputs)
-            self.row_results = tuple(r.row for r in graph.results)
         else:  # every element is a row of one
             self.still = (True,) * len(self.inputs)
             self.row = (True,) * len(graph.statements)
-            self.row_results = (True,) * len(graph.results)
         self.along = self._vector_axis()
         self.scattered = self._scattered_tables()
 
@@ -108,9 +118,10 @@ class Part:
         """Return along which axis threads take 4 neighbours at once, "" for none."""
         tables = self.graph.tables
         moving = [a for i, a in enumerate(self.operands) if a is not None and i not in tables]
-        moving += self.stores
+        moving += [x.access for x in self.stores]
         flat = not self.folded and len(self.kept) == 1 and not self.graph.asks and not tables
         # The last quad of flat memory may reach into the padding that every buffer has.
+        flat = flat and all(r.is_plain for r in self.graph.results)
         padded = flat and all(a.is_vector("kept") or a.kept == (0,) for a in moving)
         score = {"kept": 0, "folded": 0}
         for along, extents in (("kept", self.kept), ("folded", self.folded)):

@@ -30,7 +30,7 @@ def calls_of(step: Step, bodies: dict[Any, Any]) -> list[Calls]:
     made = Calls(bodies=bodies)
     found = _add(step.work, made, step)
     if found is not None:
-        made.results.append((step.out, found))
+        made.results.append((step.out, found, None))
     return [made]
 
 

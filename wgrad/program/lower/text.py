@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ...backends.array import Body
+from ...backends.functions import Function
 from ...dtypes import DType, bool_, float16
-from ..graph import Inside, Lookup, Position, Statement
+from ..graph import Component, Inside, Lookup, Position, Statement
 from ..slots import Ref
 from .module import COMPONENTS, Module
 from .part import LANES, Access, Part
@@ -32,6 +33,14 @@ class Value:
         return Value(f"{self.text}.{COMPONENTS[n]}", False) if self.vector else self
 
 
+@dataclass(frozen=True)
+class Lanes(Value):
+    """What a call of a function gives, by a name for each lane: only its parts are numbers."""
+
+    names: tuple[str, ...]
+    function: Function
+
+
 class PartText:
     """The lines of one part, growing from top to bottom.
 
@@ -46,7 +55,7 @@ class PartText:
         self.product = product
         self.lines: list[str] = []
         self.values: dict[int, Value] = {}  # by argument: operands that are loaded, statements
-        ops = (s for s in part.graph.statements if isinstance(s.what, Body))
+        ops = (s for s in part.graph.statements if isinstance(s.what, (Body, Function)))
         self._goes_on = {~a for s in ops for a in s.args if a < 0}  # statements that ops read
         self._base: dict[Access, str] = {}
         self._depth = 1
@@ -60,7 +69,7 @@ class PartText:
             if access is not None and not (i == 0 and self.product is not None):
                 wide = bool(self.along) and access.is_vector(self.along) and i not in scattered
                 self.module.use(access, wide, write=False)
-        for access in self.part.stores:
+        for _, access, _ in self.part.stores:
             wide = bool(self.along) and access.is_vector(self.along)
             self.module.use(access, wide, write=True)
 
@@ -102,7 +111,8 @@ class PartText:
         self._coordinates("k", self.part.kept, index)
         first = 1 if self.product is not None else 0
         accesses = [a for a in self.part.operands[first:] if a is not None]
-        accesses += [*self.part.stores, *(a for asked in self.part.positions for a in asked)]
+        accesses += [x.access for x in self.part.stores]
+        accesses += [*(a for asked in self.part.positions for a in asked)]
         for access in dict.fromkeys(accesses):
             terms = [f"{access.offset & 0xFFFFFFFF}u"] if access.offset else []
             terms += [_times(f"k{a}", s) for a, s in enumerate(access.kept)]
@@ -179,6 +189,11 @@ class PartText:
             made = self._load(access, self.value(s.args[1]), s.what.stride)
         elif isinstance(s.what, Inside):
             made = self._inside(s.what, self.part.positions[j], s)
+        elif isinstance(s.what, Function):
+            self.values[~j] = self._called(s)  # of which each result is hidden by itself
+            return
+        elif isinstance(s.what, Component):
+            made = self._component(self.value(s.args[0]), s)
         else:
             assert isinstance(s.what, Body)
             code = s.what.functions(s.dtypes, s.out).replace("fn body(", "fn NAME(", 1)
@@ -188,6 +203,30 @@ class PartText:
                 args = [self._apart(s, i, x) for i, x in enumerate(args)]
             made = self.call(function, s.out, args)
         self.keep(j, made)
+
+    def _called(self, s: Statement) -> Value:
+        """Call a function of a user for every lane, and return the names of what it gives."""
+        function = s.what
+        assert isinstance(function, Function)
+        self.module.declare(function.code)
+        args = [self._apart(s, i, self.value(a)) for i, a in enumerate(s.args)]
+        count = LANES if any(x.vector for x in args) else 1
+        names = [
+            self.let(f"{function.entry}({', '.join(x.lane(n).text for x in args)})", False).text
+            for n in range(count)
+        ]
+        return Lanes(names[0], count > 1, tuple(names), function)
+
+    def _component(self, call: Value, s: Statement) -> Value:
+        """Return one of the results of a call, as memory would hold it."""
+        assert isinstance(call, Lanes) and isinstance(s.what, Component)
+        part = call.function.parts[s.what.index]
+        texts = [name + part for name in call.names]
+        if s.out is float16:
+            texts = [f"to_half({x})" for x in texts]
+        return self.let(
+            f"vec4<{s.out.wgsl}>({', '.join(texts)})" if call.vector else texts[0], call.vector
+        )
 
     def keep(self, j: int, made: Value) -> None:
         """Let a value be the result of statement `j`; what goes on into ops is hidden first.

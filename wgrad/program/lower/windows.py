@@ -6,14 +6,14 @@ text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ...backends.base import Device
 from ...backends.webgpu.windows.cuts import Bounds, Operand, cut, part, parts
 from ...layout import Layout
-from ..domains import row_view
+from ..graph import Result
 from ..ir import Step, fused
 from ..slots import Ref, Slot
 
@@ -50,9 +50,8 @@ class Cutter:
         """
         graph = step.graph
         views = [x for x in step.inputs if isinstance(x, Ref)]
-        element, row = Layout.dense(graph.shape), row_view(graph.shape, graph.axes)
         for out, result in zip(step.outs, graph.results, strict=True):
-            views.append(Ref(out.index, row if result.row else element, out.dtype))
+            views += [Ref(out.index, into, out.dtype) for into in graph.places(result)]
         looked_up = [step.inputs[i] for i in graph.tables]
         if any(isinstance(x, Ref) and x.slot in self.large for x in looked_up):
             return None
@@ -79,40 +78,55 @@ class Cutter:
             yield from self._cut(smaller, fixed)
 
     def _piece(self, step: Step, views: list[Ref]) -> tuple[Step, dict[int, Part]]:
-        graph = replace(step.graph, shape=views[0].layout.shape)
+        whole = replace(step.graph, shape=views[0].layout.shape)
         numbers: dict[Part, int] = {}
-        made: list[Ref] = []
-        for x in views:
-            if x.slot in self.large:
-                place, layout = self._window(x)
-                number = numbers.setdefault(place, STANDING_IN + len(numbers))
-                x = Ref(number, layout, x.dtype)
-            made.append(x)
-        first = len(views) - len(step.outs)
-        whole = {out.index: out.size * self.device.itemsize(out.dtype) for out in step.outs}
-        for seen, x, result in zip(views[first:], made[first:], graph.results, strict=True):
-            end = self._operand(seen).touched()[1]
-            dense = row_view(graph.shape, graph.axes) if result.row else Layout.dense(graph.shape)
-            # Kernels write from the beginning of a binding on, and whole vec4s.
-            if not _alike(x.layout, dense) or (end % 16 and end != whole[seen.slot]):
-                raise _UncutError
-        written = {self.memory_of(x.slot) for x in views[first:]}
+
+        def seen(*views: Ref) -> list[Ref]:
+            if views[0].slot not in self.large:
+                return list(views)
+            place, layouts = self._window(views)
+            number = numbers.setdefault(place, STANDING_IN + len(numbers))
+            return [Ref(number, layout, views[0].dtype) for layout in layouts]
+
+        rest = iter(views)
+        inputs = tuple([seen(next(rest))[0] if isinstance(x, Ref) else x for x in step.inputs])
+        results: list[Result] = []
+        outs: list[Slot] = []
+        for out, result in zip(step.outs, whole.results, strict=True):
+            targets = [next(rest) for _ in result.stored]
+            made = seen(*targets)
+            if result.is_plain:
+                end = self._operand(targets[0]).touched()[1]
+                # Kernels write from the beginning of a binding on, and whole vec4s.
+                is_last = end == out.size * self.device.itemsize(out.dtype)
+                (dense,) = whole.places(result)
+                if not _alike(made[0].layout, dense) or (end % 16 and not is_last):
+                    raise _UncutError
+            places = iter(made)
+            found = result.relaid(lambda _: next(places).layout)  # noqa: B023  # called at once
+            assert found is not None
+            results.append(found)
+            outs.append(Slot(made[0].slot, out.shape, out.dtype))
+        written = {self.memory_of(out.index) for out in step.outs}
         if any(sum(p.memory == memory for p in numbers) > 1 for memory in written):
             raise _UncutError
-        reads = iter(made)
-        inputs = tuple([next(reads) if isinstance(x, Ref) else x for x in step.inputs])
-        outs = tuple([Slot(x.slot, x.layout.shape, x.dtype) for x in made[first:]])
-        piece = fused(graph, inputs, outs)
+        piece = fused(replace(whole, results=tuple(results)), inputs, tuple(outs))
         return piece, {number: place for place, number in numbers.items()}
 
-    def _window(self, x: Ref) -> tuple[Part, Layout]:
-        """Return the window that a view lies in, and the view as the window sees it."""
-        itemsize = self.device.itemsize(x.dtype)
-        low, end = self._operand(x).touched()
-        start = low - low % self.bounds.align
-        n = x.layout
-        layout = Layout(n.shape, n.strides, n.offset - start // itemsize)
-        return Part(self.memory_of(x.slot), start, end + -end % 16 - start), layout
+    def _window(self, views: Sequence[Ref]) -> tuple[Part, list[Layout]]:
+        """Return the window that views of a slot lie in, and these as the window sees them."""
+        itemsize = self.device.itemsize(views[0].dtype)
+        touched = [self._operand(x).touched() for x in views]
+        start, end = min(low for low, _ in touched), max(end for _, end in touched)
+        start -= start % self.bounds.align
+        nbytes = end + -end % 16 - start
+        if nbytes > self.bounds.binding:
+            raise _UncutError
+        layouts = [
+            Layout(x.layout.shape, x.layout.strides, x.layout.offset - start // itemsize)
+            for x in views
+        ]
+        return Part(self.memory_of(views[0].slot), start, nbytes), layouts
 
 
 def _alike(a: Layout, b: Layout) -> bool:

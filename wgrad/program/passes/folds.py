@@ -16,7 +16,7 @@ from ...backends.fold import Fold
 from ...dtypes import float16, float32
 from ...layout import Layout
 from ..domains import reshaped
-from ..graph import Graph, Result, Statement, pruned
+from ..graph import Graph, Statement, plain, pruned
 from ..ir import Program, Step, fused
 from ..limits import Limits
 from ..slots import Ref, Slot
@@ -89,7 +89,7 @@ def _two(program: Program, step: Step, axis: int, lanes: int) -> tuple[Step, Ste
     shape = (*extents[:axis], lanes, extents[axis] // lanes, *extents[axis + 1 :])
     axes = tuple(a if a < axis else a + 1 for a in graph.axes)
     statements = tuple(_unrounded(s.on_axes(lambda a: a + (a >= axis))) for s in graph.statements)
-    results = tuple(Result(~j, True) for j in folds)
+    results = tuple(plain(~j, True) for j in folds)
     whole = Graph(shape, axes, graph.dtypes, statements, results)
     partial, inputs = pruned(whole, tuple(map(split, step.inputs)))
     slots = [program.new_slot(partial.kept, statements[j].out) for j in folds]
@@ -111,12 +111,13 @@ def _after(
     still, rows = graph.rows(step.inputs)
     kept = [a for a in range(len(graph.shape)) if a not in graph.axes]
 
-    def on_rows(x: Ref | Number) -> Ref | Number:
-        if not isinstance(x, Ref):
-            return x
-        steps = iter(x.layout.strides[a] for a in kept)
+    def on_row(layout: Layout) -> Layout:
+        steps = iter(layout.strides[a] for a in kept)
         strides = tuple(0 if a in axes else next(steps) for a in range(len(shape)))
-        return replace(x, layout=Layout(shape, strides, x.layout.offset))
+        return Layout(shape, strides, layout.offset)
+
+    def on_rows(x: Ref | Number) -> Ref | Number:
+        return replace(x, layout=on_row(x.layout)) if isinstance(x, Ref) else x
 
     dense = Layout.dense(shape)
     inputs: list[Ref | Number] = [Ref(slot.index, dense, slot.dtype) for slot in slots]
@@ -142,7 +143,9 @@ def _after(
             )
             statements.append(moved.moved(lambda a: place[a]))
             place[~j] = ~(len(statements) - 1)
-    results = tuple(Result(place[r.value], bool(axes)) for r in graph.results)
+
+    stored = [(r.relaid(on_row) or r).moved(place.__getitem__) for r in graph.results]
+    results = tuple([r._replace(row=bool(axes)) for r in stored])
     made, read = pruned(Graph(shape, axes, tuple(dtypes), tuple(statements), results), inputs)
     return fused(made, read, step.outs)
 
@@ -160,7 +163,7 @@ def _unfused(program: Program, step: Step) -> list[Step]:
         read = step.inputs[value] if value >= 0 else None
         if not isinstance(read, Ref):
             x = program.new_slot(graph.shape, graph.dtype_of(value))
-            feeding, inputs = pruned(replace(graph, axes=(), results=(Result(value),)), step.inputs)
+            feeding, inputs = pruned(replace(graph, axes=(), results=(plain(value),)), step.inputs)
             steps.append(fused(feeding, inputs, (x,)))
             read = x.whole()
         # Else the device reads the operand as it lies: expanded, a copy may not fit into memory.

@@ -10,13 +10,16 @@ from ...backends.array import Number
 from ...layout import Layout, Shape
 from ...ops.elementwise import equal, where
 from ..graph import (
+    Component,
     Graph,
     Inside,
     Lookup,
     Position,
     Result,
     Statement,
+    Stored,
     Window,
+    plain,
     pruned,
     single,
 )
@@ -56,8 +59,10 @@ def _is_apart(step: Step, limits: Limits) -> bool:
         return not limits.scatters_compare
     if isinstance(work, families.Reduce) and work.fold.wide_for(work.dtype) is not None:
         return not limits.folds_wide
-    many = len(step.inputs) > limits.pieces or len(step.reads()) >= limits.buffers
-    return isinstance(work, families.Place) and many
+    bound = len(step.reads()) >= limits.buffers
+    if isinstance(work, families.Call):
+        return bound
+    return isinstance(work, families.Place) and (bound or len(step.inputs) > limits.pieces)
 
 
 Lifted = tuple[Graph, Inputs]
@@ -81,22 +86,32 @@ def squeezed(graph: Graph, inputs: Inputs) -> Lifted:
     shape = tuple(graph.shape[a] for a in left)
     axes = tuple(i for i, a in enumerate(left) if a in graph.axes)
 
-    def narrowed(x: Ref | Number) -> Ref | Number:
-        if not isinstance(x, Ref):
-            return x
-        strides = tuple(x.layout.strides[a] for a in left)
-        return replace(x, layout=Layout(shape, strides, x.layout.offset))
+    def narrowed(layout: Layout) -> Layout:
+        return Layout(shape, tuple(layout.strides[a] for a in left), layout.offset)
 
     statements = tuple(s.on_axes(left.index) for s in graph.statements)
-    made = replace(graph, shape=shape, axes=axes, statements=statements)
+    results = tuple([r.relaid(narrowed) or r for r in graph.results])
+    made = replace(graph, shape=shape, axes=axes, statements=statements, results=results)
     if graph.axes and not axes:  # nothing is left to fold: the reduction is a copy
-        made = replace(made, statements=(), results=(Result(0),))
-    return made, tuple(narrowed(x) for x in inputs)
+        made = replace(made, statements=(), results=(plain(0),))
+    seen = [replace(x, layout=narrowed(x.layout)) if isinstance(x, Ref) else x for x in inputs]
+    return made, tuple(seen)
 
 
 @_lift.register
 def _map(work: families.Map, step: Step) -> Lifted:
     return single(work.body, work.dtypes, work.dtype, work.shape, ()), step.inputs
+
+
+@_lift.register
+def _call(work: families.Call, step: Step) -> Lifted:
+    """The call itself is a statement, and so is each of its results, which have their places."""
+    f = work.function
+    call = Statement(f, tuple(range(len(f.ins))), f.ins, f.out)
+    parts = [Statement(Component(k), (~0,), (f.out,), f.out) for k in range(len(f.parts))]
+    stored = tuple([Stored(~(k + 1), into) for k, into in enumerate(work.places())])
+    result = plain(~1) if len(stored) == 1 else Result(stored)
+    return Graph(work.shape, (), f.ins, (call, *parts), (result,)), step.inputs
 
 
 @_lift.register
@@ -109,7 +124,7 @@ def _reduce(work: families.Reduce, step: Step) -> Lifted:
 @_lift.register
 def _copy(work: families.Copy, step: Step) -> Lifted:
     (x,) = step.refs()
-    return Graph(x.layout.shape, (), (x.dtype,), (), (Result(0),)), step.inputs
+    return Graph(x.layout.shape, (), (x.dtype,), (), (plain(0),)), step.inputs
 
 
 @_lift.register
@@ -120,12 +135,12 @@ def _write(work: families.Write, step: Step) -> Lifted | None:
     assert isinstance(value, Ref)
     if target != Layout.dense(target.shape) or target.size != step.out.size:
         return None
-    return Graph(target.shape, (), (value.dtype,), (), (Result(0),)), (value,)
+    return Graph(target.shape, (), (value.dtype,), (), (plain(0),)), (value,)
 
 
 @_lift.register
 def _full(work: families.Full, step: Step) -> Lifted:
-    return Graph(work.shape, (), (work.dtype,), (), (Result(0),)), (work.value,)
+    return Graph(work.shape, (), (work.dtype,), (), (plain(0),)), (work.value,)
 
 
 @_lift.register
@@ -159,7 +174,7 @@ def _place(work: families.Place, step: Step) -> Lifted | None:
             statements.append(Statement(Inside(windows), (here, value), (dtype, dtype), dtype))
         value = ~(len(statements) - 1) if windows else here
     dtypes = (dtype,) * len(inputs)
-    return pruned(Graph(shape, (), dtypes, tuple(statements), (Result(value),)), inputs)
+    return pruned(Graph(shape, (), dtypes, tuple(statements), (plain(value),)), inputs)
 
 
 def _window(
@@ -204,7 +219,7 @@ def _scatter_add(work: families.ScatterAdd, step: Step) -> Lifted | None:
         Statement(equal.body, (~0, 0), (kind, kind), hit),
         Statement(where.body, (~1, 1, 2), (hit, dtype, dtype), dtype),
     )
-    graph = Graph(shape, (), dtypes, statements, (Result(~2),))
+    graph = Graph(shape, (), dtypes, statements, (plain(~2),))
     return graph, (spread(index), spread(values), 0)
 
 

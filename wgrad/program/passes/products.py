@@ -10,7 +10,7 @@ from math import prod
 
 from ...backends.families import Matmul
 from ...layout import Layout
-from ..graph import Graph, Result
+from ..graph import Graph, plain
 from ..ir import Product, Program, Step, fused
 from ..joining import PRODUCT, Joiner, fits, joined
 from ..limits import Limits
@@ -36,14 +36,14 @@ def fuse_into_products(program: Program, limits: Limits) -> Program:
 
 
 def _joined(joiner: Joiner, product: Step, step: Step) -> Step | None:
-    plain = as_fused(product)
-    over = joined(plain, step, joiner.needed(product, step))
+    alone = as_fused(product)
+    over = joined(alone, step, joiner.needed(product, step))
     if over is None or not fits(over, joiner.limits):
         return None
     graph: Graph = over.graph
     first = over.inputs[0]
     assert isinstance(first, Ref) and first.slot == PRODUCT
-    if first.layout != Layout.dense(graph.shape) or first.layout.size != prod(plain.graph.shape):
+    if first.layout != Layout.dense(graph.shape) or first.layout.size != prod(alone.graph.shape):
         return None  # it reads the product through a view, and a matmul makes all of it in order
     inputs = (*product.inputs[:2], *over.inputs[1:])
     work = product.work
@@ -60,6 +60,6 @@ def as_fused(product: Step) -> Step:
         shown = Ref(PRODUCT, Layout.dense(graph.shape), graph.dtypes[0])
         return fused(graph, (shown, *product.inputs[2:]), product.outs)
     shape, dtype = product.out.shape, product.out.dtype
-    whole = Graph(shape, (), (dtype,), (), (Result(0),))
+    whole = Graph(shape, (), (dtype,), (), (plain(0),))
     graph, inputs = squeezed(whole, (Ref(PRODUCT, Layout.dense(shape), dtype),))
     return fused(graph, inputs, product.outs)
