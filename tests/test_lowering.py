@@ -28,9 +28,9 @@ from wgrad.backends.webgpu.runner import Runner
 from wgrad.errors import ArgumentError, DeviceError
 from wgrad.layout import Layout
 from wgrad.nn import functional as F
-from wgrad.program.interpret import Interpreter
 from wgrad.program.lower.webgpu import limits_for, live_numbers, lower, prepared
 from wgrad.program.passes import simplify
+from wgrad.program.run.plain import PlainExecutor
 
 Case = Callable[[], Traced]
 GPU = Facts(buffers=16, largest_binding=1 << 31, largest_buffer=1 << 38, has_half=True)
@@ -247,7 +247,7 @@ def test_json_runs_as_the_program_does(webgpu, name, small):
     inputs, expected = found.copies(), found.copies()
     outs = Runner(Launches.from_json(text), webgpu).run(inputs, rates[-1], found.draw)
     outs += inputs
-    right = Interpreter(found.program, webgpu).run(expected, found.draw)
+    right = PlainExecutor(found.program, webgpu).run(expected, found.draw)
     slots = [found.program.memory()[i] for i in found.program.outputs] + found.program.inputs
     for slot, x, y in zip(slots, outs, [*right, *expected], strict=True):
         a, b = (webgpu.download(Array(z, Layout.dense(slot.shape), slot.dtype)) for z in (x, y))

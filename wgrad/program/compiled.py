@@ -20,7 +20,7 @@ from ..errors import ArgumentError
 from ..interrupts import interrupts_wait, is_between
 from ..origin import warn
 from ..tensor import Tensor
-from .explain import Explanation, explain
+from .diagnose.explain import Explanation, explain
 from .guard.policy import Call, Function, Policy
 from .guard.watched import Watched
 from .ir import Program

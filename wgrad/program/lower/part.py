@@ -16,9 +16,8 @@ from typing import Literal
 from ...backends.array import Number
 from ...dtypes import DType
 from ...layout import Layout, Shape, collapse
-from ..domains import row_view
-from ..graph import Graph, Inside, Lookup
-from ..slots import Ref, Slot
+from ..ir import Graph, Inside, Lookup, Ref, Slot
+from ..ir.domains import row_view
 
 LANES = 4  # elements of a vec4
 

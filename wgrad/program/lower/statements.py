@@ -13,8 +13,7 @@ from ...backends.array import Body, Number
 from ...backends.families import number_key
 from ...backends.fold import Fold
 from ...layout import Layout
-from ..graph import Graph, Inside, Lookup, Position, Statement
-from ..slots import Ref, Slot
+from ..ir import Graph, Inside, Lookup, Position, Ref, Slot, Statement
 from .bodies import Part, Scalar, parts
 from .calls import (
     NUMBERS,

@@ -13,9 +13,8 @@ from ...backends.array import product_shape
 from ...backends.numpy import add_at, positions, product, put, scanned
 from ...dtypes import held
 from ...layout import Layout
-from ..ir import Batch, Draws, Fused, Product, Step
+from ..ir import Batch, Draws, Fused, Product, Ref, Step
 from ..passes.lift import as_graph
-from ..slots import Ref
 from .calls import Argument, Calls, Drawn, Fixed, Plain, Temp
 from .statements import add_graph
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..slots import Ref, Slot
+from ..ir import Ref, Slot
 from .calls import Arrayed, Call, Calls, Temp
 
 Memory = Callable[[int], Any]  # what slots that share their memory have in common

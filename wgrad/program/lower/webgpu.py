@@ -1,6 +1,6 @@
 """Lowers programs for WebGPU: a pure function from a program and an adapter's facts to launches.
 
-No adapter is open. Fused steps become kernels of their own (kernels.py), and products take what
+No adapter is open. Fused steps become kernels of their own (fused.py), and products take what
 follows them into theirs; every other step is planned by the kernel families that eager ops run by.
 """
 
@@ -23,15 +23,14 @@ from ...backends.webgpu.planner import Planner
 from ...backends.webgpu.problem import Config, Problem, Scratch
 from ...backends.webgpu.problem import Kernel as Text
 from ...backends.webgpu.windows import cuts
-from ..ir import Batch, Fused, Program, Step
-from ..joining import PRODUCT
-from ..limits import Limits
+from ..ir import Batch, Fused, Program, Ref, Slot, Step
 from ..passes.folds import split_long_folds
+from ..passes.joining import PRODUCT
 from ..passes.lift import lift_to_graphs
+from ..passes.limits import Limits
 from ..passes.products import as_fused
-from ..plan import Blocks, Place, nbytes, plan_memory
-from ..slots import Ref, Slot
-from .kernels import Kernel, epilogue, fused_kernel
+from .fused import Kernel, epilogue, fused_kernel
+from .plan import Blocks, Place, nbytes, plan_memory
 from .windows import Cutter, Part
 
 MATMUL_SCALARS = 96  # where `scalars` begin in the Params of lib/matmul.wgsl

@@ -13,9 +13,8 @@ from typing import NamedTuple
 from ...backends.base import Device
 from ...backends.webgpu.windows.cuts import Bounds, Operand, cut, part, parts
 from ...layout import Layout
-from ..domains import row_view
-from ..ir import Step, fused
-from ..slots import Ref, Slot
+from ..ir import Ref, Slot, Step, fused
+from ..ir.domains import row_view
 
 STANDING_IN = 1 << 40  # the first number of the slots that stand for windows
 

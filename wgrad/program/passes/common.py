@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..ir import Program, Step
-from ..limits import Limits
-from ..slots import Ref
+from ..ir import Program, Ref, Step
 from .base import runs_at
+from .limits import Limits
 
 
 @runs_at(20, fuses=False)

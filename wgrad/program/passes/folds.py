@@ -15,12 +15,10 @@ from ...backends.families import Reduce
 from ...backends.fold import Fold
 from ...dtypes import float16, float32
 from ...layout import Layout
-from ..domains import reshaped
-from ..graph import Graph, Result, Statement, pruned
-from ..ir import Program, Step, fused
-from ..limits import Limits
-from ..slots import Ref, Slot
+from ..ir import Graph, Program, Ref, Result, Slot, Statement, Step, fused, pruned
+from ..ir.domains import reshaped
 from .base import runs_at
+from .limits import Limits
 from .rows import folds_deep
 
 

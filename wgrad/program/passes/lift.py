@@ -9,21 +9,24 @@ from ...backends import families
 from ...backends.array import Number
 from ...layout import Layout, Shape
 from ...ops.elementwise import equal, where
-from ..graph import (
+from ..ir import (
     Graph,
+    Inputs,
     Inside,
     Lookup,
     Position,
+    Program,
+    Ref,
     Result,
     Statement,
+    Step,
     Window,
+    fused,
     pruned,
     single,
 )
-from ..ir import Inputs, Program, Step, fused
-from ..limits import Limits
-from ..slots import Ref
 from .base import runs_at
+from .limits import Limits
 
 
 @runs_at(50)

@@ -6,9 +6,9 @@ from itertools import islice
 
 from ...layout import Shape
 from ..ir import Program, Step
-from ..joining import Joiner, joined
-from ..limits import Limits
 from .base import runs_at
+from .joining import Joiner, joined
+from .limits import Limits
 from .rows import rows_fit
 
 NEAR = 32  # siblings of a step that are tried for each slot: there may be thousands

@@ -20,8 +20,7 @@ from ...backends.families import Copy
 from ...core import Node, Value
 from ...layout import Layout
 from ...tensor import Tensor
-from ..ir import Program, Step
-from ..slots import Ref, Slot
+from ..ir import Program, Ref, Slot, Step
 from .tracer import Tracer
 
 NodeKey = int | Node  # the node of an argument, by its position, or one that is the same always

@@ -125,7 +125,7 @@ class _NoHistory(Op):
         )
 
     def push(self, call: Call, tangents: Any) -> Tensor | None:
-        raise NotImplementedError  # nor does an interpreter
+        raise NotImplementedError  # nor pushed
 
 
 _no_history = _NoHistory("compile", (lambda: None,))

@@ -23,8 +23,7 @@ from ...interrupts import whole
 from ...layout import Layout, Shape
 from ...ops.elementwise import where
 from ...ops.indexing import checked, outlier
-from ..ir import Step
-from ..slots import Ref, Slot
+from ..ir import Ref, Slot, Step
 from .bounded import Suspect, bounded, settled
 from .grads import Touched
 from .work import Declared, Roots, Work

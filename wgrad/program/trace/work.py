@@ -30,8 +30,7 @@ from ...errors import TraceError
 from ...interrupts import whole
 from ...layout import Layout
 from ...ops.intervals import union
-from ..ir import Draws, Step
-from ..slots import Ref, Slot
+from ..ir import Draws, Ref, Slot, Step
 
 Origin = Any  # what `caller` returns
 

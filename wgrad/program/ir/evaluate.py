@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.array import Array, Number
-from ..backends.base import Device
-from ..backends.fold import Fold
-from ..layout import Layout
+from ...backends.array import Array, Number
+from ...backends.base import Device
+from ...backends.fold import Fold
+from ...layout import Layout
 from .graph import Graph, Inside, Lookup, Position, Result, Statement
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 
-from ..backends.array import Number, kept_shape, reduced_shape
-from ..layout import Layout, Shape, compose
+from ...backends.array import Number, kept_shape, reduced_shape
+from ...layout import Layout, Shape, compose
 from .graph import Graph
 from .slots import Ref
 

@@ -14,17 +14,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
-from ..backends.array import Array, Storage
-from ..backends.base import Device
-from ..backends.families import Draw
-from ..layout import Layout
+from ...backends.array import Array, Storage
+from ...backends.base import Device
+from ...backends.families import Draw
+from ...layout import Layout
+from ..ir import Program, Slot, Step, step_lines
+from ..passes import PASSES
+from ..run import executors
+from ..run.build import Executor, History, build
+from ..run.plain import PlainExecutor
 from .differences import TOLERANCE, Difference, Results, differences, largest
-from .interpret import Interpreter
-from .ir import Program, Step, step_lines
-from .passes import PASSES
-from .run import executors
-from .run.build import Executor, History, build
-from .slots import Slot
 
 RUNS = 3  # of each program that are compared: those that are traced, and a replay
 
@@ -112,7 +111,7 @@ class _Case:
 
     def right(self, program: Program, inputs: Sequence[Storage]) -> Results:
         """Return what a program computes op by op."""
-        return self.results(Interpreter(program, self.device), inputs)
+        return self.results(PlainExecutor(program, self.device), inputs)
 
     def first_wrong_step(
         self, before: Program, after: Program, inputs: Sequence[Storage]
@@ -151,7 +150,7 @@ class _Case:
         """Return what every slot holds, computed op by op."""
         made = [out.index for step in program.steps for out in step.outs]
         whole = replace(program, outputs=tuple(made), updates={})
-        outs = Interpreter(whole, self.device).run(_copies(program, inputs), self.draw)
+        outs = PlainExecutor(whole, self.device).run(_copies(program, inputs), self.draw)
         slots = [slot.index for slot in program.inputs]
         return dict(zip([*slots, *made], [*inputs, *outs], strict=True))
 

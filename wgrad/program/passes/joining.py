@@ -11,15 +11,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ..backends.array import Number
-from ..dtypes import DType
-from ..layout import Layout
-from .domains import Seen, as_elements, as_rows, reshaped, row_view, seen_through
-from .graph import Graph, Statement
-from .ir import Program, Step, fused, operand_key
+from ...backends.array import Number
+from ...dtypes import DType
+from ...layout import Layout
+from ..ir import Graph, Program, Ref, Slot, Statement, Step, fused, operand_key
+from ..ir.domains import Seen, as_elements, as_rows, reshaped, row_view, seen_through
 from .limits import Limits
 from .ordering import Order
-from .slots import Ref, Slot
 
 PRODUCT = -1  # the slot that stands for a matmul's product in the graph over it
 

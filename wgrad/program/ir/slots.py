@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..dtypes import DType
-from ..layout import Layout, Shape
+from ...dtypes import DType
+from ...layout import Layout, Shape
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from .ir import Program, Step
+from ..ir import Program, Step
 
 GAP = 1 << 100  # between the numbers of neighbours: so often halved before all are numbered anew
 _NOBODY: dict[int, Step] = {}

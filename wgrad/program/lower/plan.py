@@ -13,14 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..backends.base import Device
-from ..backends.families import InPlace
-from ..layout import Layout
-from .domains import row_view
-from .graph import Graph
-from .interpret import last_uses
-from .ir import Batch, Fused, Product, Program, Step
-from .slots import Ref, Slot
+from ...backends.base import Device
+from ...backends.families import InPlace
+from ...layout import Layout
+from ..ir import Batch, Fused, Graph, Product, Program, Ref, Slot, Step, last_uses
+from ..ir.domains import row_view
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from ..backends.array import Body, Number, kept_shape, reduced_shape
-from ..backends.fold import Fold
-from ..dtypes import DType
-from ..layout import Layout, Shape
+from ...backends.array import Body, Number, kept_shape, reduced_shape
+from ...backends.fold import Fold
+from ...dtypes import DType
+from ...layout import Layout, Shape
 from .slots import Ref
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..backends.array import OPERANDS, Number
-from ..backends.tracing import Live
+from ...backends.array import OPERANDS, Number
+from ...backends.tracing import Live
 from .graph import Graph
 from .slots import Ref, Slot
 

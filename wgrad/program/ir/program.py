@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
-from ..backends.array import Array, Number
-from ..backends.base import Device
-from ..backends.families import Draw, Family, Matmul, Operands, Random, number_key
-from ..dtypes import DType
-from ..layout import Layout, Shape
+from ...backends.array import Array, Number
+from ...backends.base import Device
+from ...backends.families import Draw, Family, Matmul, Operands, Random, number_key
+from ...dtypes import DType
+from ...layout import Layout, Shape
 from .evaluate import run_graph
 from .graph import Graph
 from .listing import graph_lines, shown_input, shown_slot
@@ -267,6 +267,12 @@ def readers(program: Program) -> dict[int, list[Step]]:
     return found
 
 
-def makers(program: Program) -> dict[int, Step]:
-    """Return for each slot that is no input the step that writes it."""
-    return {out.index: step for step in program.steps for out in step.outs}
+def last_uses(program: Program) -> list[tuple[int, ...]]:
+    """Return for each step the slots that nothing reads after it, kept ones left out."""
+    seen = set(program.kept)
+    rows: list[tuple[int, ...]] = []
+    for step in reversed(program.steps):
+        dying = (step.reads() | step.writes()) - seen
+        seen |= dying
+        rows.append(tuple(sorted(dying)))
+    return rows[::-1]
