@@ -51,8 +51,8 @@ def holds_state(x: Any) -> bool:
 
 
 def _token(x: Any) -> Any:
-    found = token(x)
-    return Is(x) if found is None else found
+    plain = token(x)
+    return Is(x) if plain is None else plain
 
 
 class State:
@@ -77,11 +77,11 @@ class State:
             if not stack:
                 stack, loose = loose[::-1], []
             item = stack.pop()
-            found = self._enter(*item)
-            if found and found[0][3] and not item[3]:  # all of one object's are alike
-                loose += found
+            inner = self._enter(*item)
+            if inner and inner[0][3] and not item[3]:  # all of one object's are alike
+                loose += inner
             else:
-                stack += reversed(found)
+                stack += reversed(inner)
         self.memory = list(self.memory_places)
         self._nodes = [x.node for x in self.tensors if x.node is not None]
         self._sizes = [*map(len, self.dicts), *map(len, self.lists)]

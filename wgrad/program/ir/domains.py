@@ -25,8 +25,8 @@ def seen_through(graph: Graph, inputs: Inputs, view: Layout) -> Seen | None:
         return graph, inputs
     if graph.axes or graph.asks:
         return None
-    found = _relaid(inputs, lambda layout: compose(view, graph.shape, layout))
-    return None if found is None else (replace(graph, shape=view.shape), found)
+    read = _relaid(inputs, lambda layout: compose(view, graph.shape, layout))
+    return None if read is None else (replace(graph, shape=view.shape), read)
 
 
 def reshaped(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | None:
@@ -42,23 +42,23 @@ def reshaped(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | 
     elif prod(shape) != prod(graph.shape):
         return None
     dense = Layout.dense(shape)
-    found = _relaid(inputs, lambda layout: compose(dense, graph.shape, layout))
-    return None if found is None else (replace(graph, shape=shape, axes=axes), found)
+    read = _relaid(inputs, lambda layout: compose(dense, graph.shape, layout))
+    return None if read is None else (replace(graph, shape=shape, axes=axes), read)
 
 
 def as_elements(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | None:
     """Return an elementwise graph as one over the elements of a domain with rows."""
-    found = reshaped(graph, inputs, shape, ())
-    return None if found is None else (replace(found[0], axes=axes), found[1])
+    flat = reshaped(graph, inputs, shape, ())
+    return None if flat is None else (replace(flat[0], axes=axes), flat[1])
 
 
 def as_rows(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | None:
     """Return an elementwise graph as one over the rows of a domain: computed once for each."""
     kept = reduced_shape(shape, axes)
-    found = reshaped(graph, inputs, kept, ())
-    if found is None or graph.asks:
+    flat = reshaped(graph, inputs, kept, ())
+    if flat is None or graph.asks:
         return None
-    graph, inputs = found
+    graph, inputs = flat
 
     def spread(layout: Layout) -> Layout:
         steps = iter(layout.strides)

@@ -67,8 +67,8 @@ def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Nu
         n = data.layout
         table = Layout((*shape, s.what.extent), (*n.strides, s.what.stride), n.offset)
         places = Layout((*shape, 1), (*index.layout.strides, 0), index.layout.offset)
-        found = device.gather(data.view(table), index.view(places), len(shape))
-        return found.view(Layout.dense(shape))
+        gathered = device.gather(data.view(table), index.view(places), len(shape))
+        return gathered.view(Layout.dense(shape))
     return device.map(s.what, ready, s.dtypes, shape, s.out)
 
 

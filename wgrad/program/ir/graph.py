@@ -149,14 +149,14 @@ class Graph:
     @cached_property
     def depths(self) -> tuple[int, ...]:
         """For each statement the number of folds, one after the other, that it follows from."""
-        found: list[int] = []
+        depths: list[int] = []
         for s in self.statements:
             deepest = 0
             for a in s.args:
-                if a < 0 and found[~a] > deepest:
-                    deepest = found[~a]
-            found.append(deepest + isinstance(s.what, Fold))
-        return tuple(found)
+                if a < 0 and depths[~a] > deepest:
+                    deepest = depths[~a]
+            depths.append(deepest + isinstance(s.what, Fold))
+        return tuple(depths)
 
     def dtype_of(self, value: int) -> DType:
         """Return the dtype of an operand or a statement."""
@@ -165,16 +165,16 @@ class Graph:
     def rows(self, inputs: Sequence[Ref | Number]) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
         """Return which operands, and which statements, are the same all along the folded axes."""
         operands = tuple(not isinstance(x, Ref) or self._still(x.layout) for x in inputs)
-        found: list[bool] = []
+        made: list[bool] = []
         for s in self.statements:
             if isinstance(s.what, Fold):
-                found.append(True)
+                made.append(True)
             else:
                 here = not any(a in self.axes for a in s.asks)
-                found.append(here and all(operands[a] if a >= 0 else found[~a] for a in s.args))
+                made.append(here and all(operands[a] if a >= 0 else made[~a] for a in s.args))
         if not self.axes:
-            return (False,) * len(operands), (False,) * len(found)
-        return operands, tuple(found)
+            return (False,) * len(operands), (False,) * len(made)
+        return operands, tuple(made)
 
     def _still(self, layout: Layout) -> bool:
         return all(layout.strides[a] == 0 or self.shape[a] == 1 for a in self.axes)

@@ -152,10 +152,10 @@ class Step:
     @cached_property
     def operands(self) -> dict[Any, int]:
         """The place of each different input of a fused step, by its `operand_key`."""
-        found: dict[Any, int] = {}
+        places: dict[Any, int] = {}
         for i, x in enumerate(self.inputs):
-            found.setdefault(operand_key(x, self.graph, i), i)
-        return found
+            places.setdefault(operand_key(x, self.graph, i), i)
+        return places
 
     @property
     def name(self) -> str:
@@ -209,8 +209,8 @@ class Program:
 
     def line_of(self, step: Step) -> Any:
         """Return the user's place in the program for the last of a step's ops; None unknown."""
-        found = [self.lines[out.index] for out in step.outs if out.index in self.lines]
-        return found[-1] if found else None
+        lines = [self.lines[out.index] for out in step.outs if out.index in self.lines]
+        return lines[-1] if lines else None
 
     def with_steps(self, steps: list[Step]) -> Program:
         """Return the same program with other steps."""
@@ -260,11 +260,11 @@ def operand_key(x: Ref | Number, graph: Graph, i: int) -> Any:
 
 def readers(program: Program) -> dict[int, list[Step]]:
     """Return for each slot the steps that read it, in order."""
-    found: dict[int, list[Step]] = {}
+    steps: dict[int, list[Step]] = {}
     for step in program.steps:
         for slot in step.reads():
-            found.setdefault(slot, []).append(step)
-    return found
+            steps.setdefault(slot, []).append(step)
+    return steps
 
 
 def last_uses(program: Program) -> list[tuple[int, ...]]:

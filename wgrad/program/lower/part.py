@@ -120,15 +120,15 @@ class Part:
 
     def _scattered_tables(self) -> frozenset[int]:
         """Return the tables of which 4 neighbours are not read as one vec4, or not at all."""
-        found: set[int] = set()
+        scattered: set[int] = set()
         for s, positions in zip(self.graph.statements, self.positions, strict=True):
             if isinstance(s.what, Lookup):
-                found.add(s.args[0])
+                scattered.add(s.args[0])
             elif isinstance(s.what, Inside):
                 for access, window in zip(positions, s.what.windows, strict=True):
                     if access.stride(self.along) and (window.first % LANES or window.size % LANES):
-                        found.add(s.args[0])
-        return frozenset(found)
+                        scattered.add(s.args[0])
+        return frozenset(scattered)
 
     def _moves(self, access: Access) -> bool:
         """Whether memory is walked element by element, not once per row."""

@@ -112,9 +112,9 @@ class Blocks:
             self.sizes.append(size)
             return len(self.sizes) - 1
         wanted = min(size, self._free[-1][0])
-        _, _, found = self._free.pop(bisect_left(self._free, (wanted,)))
-        self.sizes[found] = max(size, self.sizes[found])
-        return found
+        _, _, block = self._free.pop(bisect_left(self._free, (wanted,)))
+        self.sizes[block] = max(size, self.sizes[block])
+        return block
 
 
 def nbytes(slot: Slot, device: Device) -> int:

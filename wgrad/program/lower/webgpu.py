@@ -62,12 +62,12 @@ def prepared(program: Program, facts: Facts) -> Program:
 
 def live_numbers(program: Program) -> list[Live]:
     """Return the numbers that a program reads anew for every run, each once, in order."""
-    found: dict[object, Live] = {}
+    numbers: dict[object, Live] = {}
     for step in program.steps:
         for x in step.inputs:
             if isinstance(x, Live):
-                found.setdefault(x.call, x)
-    return list(found.values())
+                numbers.setdefault(x.call, x)
+    return list(numbers.values())
 
 
 def lower(program: Program, facts: Facts, products: Products | None = None) -> Launches:
@@ -103,8 +103,8 @@ class _Noted(Products):
         self.chosen: dict[str, Config] = {}
 
     def choose(self, problem: Problem) -> Config:
-        found = self.chosen[problem.kind] = self._products.choose(problem)
-        return found
+        config = self.chosen[problem.kind] = self._products.choose(problem)
+        return config
 
     @property
     def shuffles(self) -> bool:
@@ -151,17 +151,17 @@ class _Lowering:
         if isinstance(memory, Part):
             return Window(self._buffer(memory.memory), memory.start, memory.nbytes)
         if memory not in self._buffers:
-            found = self._buffers[memory] = self._planner.memory(0, 0).buffer
+            buffer = self._buffers[memory] = self._planner.memory(0, 0).buffer
             if isinstance(memory, Place):
-                self._places[found] = memory
+                self._places[buffer] = memory
         return self._buffers[memory]
 
     def _planned(self, x: Ref) -> Array:
         """Return a view of memory of a slot's own size in its place."""
         slot = self._slots[x.slot]
-        found = self._planner.memory(slot.size, nbytes(slot, self._planner))
-        self._places[found.buffer] = self._plan.places[slot.index]
-        return Array(found, x.layout, x.dtype)
+        storage = self._planner.memory(slot.size, nbytes(slot, self._planner))
+        self._places[storage.buffer] = self._plan.places[slot.index]
+        return Array(storage, x.layout, x.dtype)
 
     def _fused(self, step: Step, memory_of: Callable[[int], object]) -> None:
         kernel = fused_kernel(step, memory_of, not self._planner.facts.is_software)
@@ -282,18 +282,18 @@ class _Lowering:
         """Return where every buffer lives; memory that steps take for themselves is in blocks."""
         launches = self._planner.planned
         last = {b.whole: i for i, x in enumerate(launches) for b in x.buffers}
-        found = dict(self._places)
+        places = dict(self._places)
         for i, storage in enumerate(self._planner.constants.values()):
-            found[storage.buffer] = Place("constant", i)
+            places[storage.buffer] = Place("constant", i)
         for i, x in enumerate(launches):
             used = dict.fromkeys(b.whole for b in x.buffers)
             for one in used:
-                if one not in found:
-                    found[one] = Place("block", self._blocks.take(one.nbytes))
+                if one not in places:
+                    places[one] = Place("block", self._blocks.take(one.nbytes))
             for one in used:
-                if last[one] == i and one not in self._places and found[one].kind == "block":
-                    self._blocks.give(found[one].index)
-        return found
+                if last[one] == i and one not in self._places and places[one].kind == "block":
+                    self._blocks.give(places[one].index)
+        return places
 
 
 def _binding(place: Place, buffer: Buffer) -> Binding:

@@ -56,8 +56,8 @@ class Cutter:
         if any(isinstance(x, Ref) and x.slot in self.large for x in looked_up):
             return None
         try:
-            found = self._cut(views, {*graph.axes, *graph.asks})
-            return [self._piece(step, smaller) for smaller in found]
+            pieces = self._cut(views, {*graph.axes, *graph.asks})
+            return [self._piece(step, smaller) for smaller in pieces]
         except _UncutError:
             return None
 
@@ -66,11 +66,11 @@ class Cutter:
 
     def _cut(self, views: list[Ref], fixed: Collection[int]) -> Iterator[list[Ref]]:
         """Iterate over all views, piece by piece. Raises: _UncutError for a cut along `fixed`."""
-        found = cut([self._operand(x) for x in views], self.bounds)
-        if found is None:
+        along = cut([self._operand(x) for x in views], self.bounds)
+        if along is None:
             yield views
             return
-        axis, step = found
+        axis, step = along
         if axis in fixed:
             raise _UncutError
         for start, size in parts(views[0].layout.shape[axis], step):

@@ -46,10 +46,10 @@ def _split(program: Program, step: Step, limits: Limits) -> list[Step]:
     if length <= limits.small_row or lanes <= 1:
         return [step]
     merged = _merged(step)
-    axis, found = _divided(merged.graph, lanes)
-    if found is None or axis in merged.graph.asks:
+    axis, divisor = _divided(merged.graph, lanes)
+    if divisor is None or axis in merged.graph.asks:
         return [step] if length <= limits.chain else _unfused(program, step)
-    first, second = _two(program, merged, axis, found)
+    first, second = _two(program, merged, axis, divisor)
     return [first, *_split(program, second, limits)]
 
 
@@ -58,8 +58,8 @@ def _merged(step: Step) -> Step:
     graph: Graph = step.graph
     kept = reduced_shape(graph.shape, graph.axes)
     shape = (*kept, prod(graph.shape[a] for a in graph.axes))
-    found = reshaped(graph, step.inputs, shape, (len(kept),))
-    return step if found is None else fused(*found, step.outs)
+    flat = reshaped(graph, step.inputs, shape, (len(kept),))
+    return step if flat is None else fused(*flat, step.outs)
 
 
 def _divided(graph: Graph, lanes: int) -> tuple[int, int | None]:

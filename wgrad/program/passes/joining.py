@@ -49,8 +49,8 @@ class Joiner:
     def producers(self, step: Step) -> list[Step]:
         """Return the steps whose results `step` reads, the latest first."""
         maker = self.order.maker
-        found = {id(m): m for slot in step.reads() if (m := maker.get(slot)) is not None}
-        return sorted(found.values(), key=self.order.place, reverse=True)
+        steps = {id(m): m for slot in step.reads() if (m := maker.get(slot)) is not None}
+        return sorted(steps.values(), key=self.order.place, reverse=True)
 
     def hold_together(self, a: Step, b: Step, needed: frozenset[int]) -> bool:
         """Whether one kernel may hold the statements and the memory of two fused steps.
@@ -177,11 +177,11 @@ class _Operands:
 
     def place(self, x: Ref | Number, graph: Graph, i: int) -> int:
         """Return the place of what is operand `i` of its own graph."""
-        found = self.places.setdefault(operand_key(x, graph, i), len(self.inputs))
-        if found == len(self.inputs):
+        place = self.places.setdefault(operand_key(x, graph, i), len(self.inputs))
+        if place == len(self.inputs):
             self.inputs.append(x)
             self.dtypes.append(graph.dtypes[i])
-        return found
+        return place
 
 
 def _one_domain(a: Step, b: Step) -> tuple[Seen, Seen] | None:
@@ -192,18 +192,18 @@ def _one_domain(a: Step, b: Step) -> tuple[Seen, Seen] | None:
     if flip:
         x, y = y, x
     shape, axes = y[0].shape, y[0].axes
-    found: Seen | None
+    moved: Seen | None
     if x[0].axes or not axes:
-        found = reshaped(*x, shape, axes)
-        if found is None:
+        moved = reshaped(*x, shape, axes)
+        if moved is None:
             other = reshaped(*y, x[0].shape, x[0].axes)
             if other is not None:
-                found, y = x, other
+                moved, y = x, other
     else:
-        found = as_elements(*x, shape, axes) or as_rows(*x, shape, axes)
-    if found is None:
+        moved = as_elements(*x, shape, axes) or as_rows(*x, shape, axes)
+    if moved is None:
         return None
-    return (y, found) if flip else (found, y)
+    return (y, moved) if flip else (moved, y)
 
 
 def _pulled(a: Step, b: Step, needed: frozenset[int]) -> tuple[Seen, Seen] | None:
@@ -215,10 +215,10 @@ def _pulled(a: Step, b: Step, needed: frozenset[int]) -> tuple[Seen, Seen] | Non
     (view,) = views
     if view.size > a.out.size:
         return None  # it would be computed again and again
-    found = seen_through(a.graph, a.inputs, view)
-    if found is None:
+    pulled = seen_through(a.graph, a.inputs, view)
+    if pulled is None:
         return None
-    seen, inputs = found
+    seen, inputs = pulled
     dense = Layout.dense(view.shape)
     (out,) = a.outs
     read = tuple(

@@ -46,10 +46,10 @@ def lifted(step: Step, limits: Limits) -> Step:
         zeros = families.Full(step.out.shape, 0, step.out.dtype)
         return lifted(Step(zeros, (), step.outs), limits)
     apart = _is_apart(step, limits) or not all(out.size for out in step.outs)
-    found = None if apart else as_graph(step)
-    if found is None:
+    graph = None if apart else as_graph(step)
+    if graph is None:
         return step
-    return fused(*squeezed(*found), step.outs)
+    return fused(*squeezed(*graph), step.outs)
 
 
 def _is_apart(step: Step, limits: Limits) -> bool:
@@ -152,10 +152,10 @@ def _place(work: families.Place, step: Step) -> Lifted | None:
     for piece, target in zip(step.refs(), work.targets, strict=True):
         if target.size == 0:
             continue
-        found = _window(piece.layout, target, shape)
-        if found is None:
+        window = _window(piece.layout, target, shape)
+        if window is None:
             return None
-        windows, layout = found
+        windows, layout = window
         here = len(inputs)
         inputs.append(replace(piece, layout=layout))
         if windows:

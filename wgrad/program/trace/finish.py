@@ -56,7 +56,7 @@ class Bindings:
         self._storages, self._places = storages, places
         self._sizes = {place: storage.size for storage, place in places.items()}
         # Arguments that the function can reach by itself as well: no other can take their place.
-        self.found = [x if id(x) in tensors else None for x in leaves]
+        self.reached = [x if id(x) in tensors else None for x in leaves]
         self._positions = {
             x.node: i for i, x in enumerate(leaves) if x.node is not None and id(x) not in tensors
         }
@@ -109,7 +109,7 @@ class Bindings:
     def _bind_whole(self, storage: Storage, positions: list[int | None]) -> None:
         """Bind all ways to a storage to one input."""
         given = [i for i, x in enumerate(self._leaves) if x.array.storage is storage]
-        fixed = not given or None in positions or any(self.found[i] is not None for i in given)
+        fixed = not given or None in positions or any(self.reached[i] is not None for i in given)
         source = self.fixed(storage) if fixed else Source("argument", given[0])
         if given and source.kind == "grad":
             self.fixed_grads[source.of] = storage
@@ -130,7 +130,7 @@ class Bindings:
             for i, x in enumerate(self._leaves):  # an argument reached in a way that is not known
                 if x.array.storage is storage and (storage, i) not in self.tracer.initial:
                     self._pin(i, storage)
-        elif self.found[position] is not None:
+        elif self.reached[position] is not None:
             self._pin(position, storage)
             self.sources[slot] = Source("storage", storage)
         elif self._leaves[position].array.layout.contiguous:

@@ -111,9 +111,9 @@ class Tracer(Work, Contract):
         """Whether integers lie in a range now; if so, the program is for runs where they do."""
         x = everything(x)
         roots = self._root(x.array)
-        found = x.array.storage.bounds if roots is None else roots.static
-        if (roots is None or found is not None) and not (
-            found is not None and least <= found[0] and found[1] <= greatest
+        static = x.array.storage.bounds if roots is None else roots.static
+        if (roots is None or static is not None) and not (
+            static is not None and least <= static[0] and static[1] <= greatest
         ):
             return False
         fits = roots is None or self._fit(roots, least, greatest)

@@ -316,12 +316,12 @@ def _fixed(x: Any) -> Number:
 def _setter(owner: Any, name: str, value: Any) -> Callable[[], None]:
     """Return what gives an attribute back its value, should its owner still live."""
     try:
-        found = weakref.ref(owner)
+        owner_ref = weakref.ref(owner)
     except TypeError:
         return functools.partial(setattr, owner, name, value)
 
     def restore() -> None:
-        left = found()
+        left = owner_ref()
         if left is not None:
             setattr(left, name, value)
 
