@@ -135,16 +135,12 @@ class _Case:
     def first_wrong_kernel(self, program: Program, inputs: Sequence[Storage]) -> Finding | None:
         """Return the first step that computes something else by itself, or after the others."""
         values = self._values(program, inputs)
-        for i, alone in enumerate(_each_alone(program)):
-            given = [values[slot.index] for slot in alone.inputs]
-            finding = self._kernel(alone, given, program.steps[i], i, True)
-            if finding is not None:
-                return finding
-        for i, cut in enumerate(_each_end(program)):
-            finding = self._kernel(cut, inputs, program.steps[i], i, False)
-            if finding is not None:
-                return finding
-        return None
+        findings = (
+            self._kernel(part, [values[slot.index] for slot in part.inputs], step, i, alone)
+            for parts, alone in ((_each_alone(program), True), (_each_end(program), False))
+            for i, (part, step) in enumerate(zip(parts, program.steps, strict=True))
+        )
+        return next((finding for finding in findings if finding is not None), None)
 
     def _values(self, program: Program, inputs: Sequence[Storage]) -> dict[int, Storage]:
         """Return what every slot holds, computed op by op."""

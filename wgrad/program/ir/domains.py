@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 
-from ...backends.array import Number, kept_shape, reduced_shape
+from ...backends.array import Number, reduced_shape
 from ...layout import Layout, Shape, compose
 from .graph import Graph
 from .slots import Ref
@@ -25,7 +25,7 @@ def seen_through(graph: Graph, inputs: Inputs, view: Layout) -> Seen | None:
         return graph, inputs
     if graph.axes or graph.asks:
         return None
-    read = _relaid(inputs, lambda layout: compose(view, graph.shape, layout))
+    read = _through(inputs, view, graph.shape)
     return None if read is None else (replace(graph, shape=view.shape), read)
 
 
@@ -41,8 +41,7 @@ def reshaped(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | 
             return None
     elif prod(shape) != prod(graph.shape):
         return None
-    dense = Layout.dense(shape)
-    read = _relaid(inputs, lambda layout: compose(dense, graph.shape, layout))
+    read = _through(inputs, Layout.dense(shape), graph.shape)
     return None if read is None else (replace(graph, shape=shape, axes=axes), read)
 
 
@@ -65,15 +64,8 @@ def as_rows(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | N
         strides = tuple(0 if a in axes else next(steps) for a in range(len(shape)))
         return Layout(shape, strides, layout.offset)
 
-    spread_inputs = _relaid(inputs, spread)
-    assert spread_inputs is not None
     results = tuple(r._replace(row=True) for r in graph.results)
-    return replace(graph, shape=shape, axes=axes, results=results), spread_inputs
-
-
-def row_view(shape: Shape, axes: Shape) -> Layout:
-    """Return how a domain sees what is stored once per row."""
-    return Layout.dense(kept_shape(shape, axes)).expand(shape)
+    return replace(graph, shape=shape, axes=axes, results=results), relaid(inputs, spread)
 
 
 def _trailing(shape: Shape, axes: Shape) -> tuple[int, int] | None:
@@ -84,15 +76,14 @@ def _trailing(shape: Shape, axes: Shape) -> tuple[int, int] | None:
     return prod(shape[:first]), prod(shape[first:])
 
 
-def _relaid(
-    inputs: Sequence[Ref | Number], place: Callable[[Layout], Layout | None]
-) -> Inputs | None:
-    made: list[Ref | Number] = []
-    for x in inputs:
-        if isinstance(x, Ref):
-            layout = place(x.layout)
-            if layout is None:
-                return None
-            x = replace(x, layout=layout)
-        made.append(x)
-    return tuple(made)
+def _through(inputs: Inputs, view: Layout, shape: Shape) -> Inputs | None:
+    """Return inputs over a dense `shape` as they are seen through a view of that."""
+    layouts = {x.layout: compose(view, shape, x.layout) for x in inputs if isinstance(x, Ref)}
+    if None in layouts.values():
+        return None
+    return relaid(inputs, layouts.__getitem__)  # type: ignore[arg-type]  # none is None
+
+
+def relaid(inputs: Sequence[Ref | Number], place: Callable[[Layout], Layout]) -> Inputs:
+    """Return inputs with other layouts; numbers have none."""
+    return tuple([replace(x, layout=place(x.layout)) if isinstance(x, Ref) else x for x in inputs])

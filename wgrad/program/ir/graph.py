@@ -136,6 +136,12 @@ class Graph:
         """The domain with extent 1 at the folded axes."""
         return kept_shape(self.shape, self.axes)
 
+    def view(self, result: Result) -> Layout:
+        """Return how the domain sees what is stored for a result."""
+        if result.row:
+            return Layout.dense(self.row_shape).expand(self.shape)
+        return Layout.dense(self.shape)
+
     @cached_property
     def tables(self) -> frozenset[int]:
         """The operands of which elements are read other than the domain's own, or not all."""

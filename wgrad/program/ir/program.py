@@ -19,7 +19,7 @@ from ...dtypes import DType
 from ...layout import Layout, Shape
 from .evaluate import run_graph
 from .graph import Graph
-from .listing import graph_lines, shown_input, shown_slot
+from .listing import graph_lines, shown_input
 from .slots import Ref, Slot
 
 Inputs = tuple[Ref | Number, ...]
@@ -169,11 +169,9 @@ class Step:
         return self.work, inputs, self.outs
 
     def __str__(self) -> str:
-        notes = "".join(f", {k}={v!r}" for k, v in self.work.notes.items())
-        outs = ", ".join(map(str, self.outs))
-        method, name = self.work.method, self.name
-        title = name if name.startswith(method) else f"{method} {name}"
-        return f"{outs} = {title}({', '.join(map(str, self.inputs))}{notes})"
+        notes = (f"{k}={v}" for k, v in self.work.notes.items())
+        words = [*map(shown_input, self.inputs), *notes]
+        return f"{', '.join(map(str, self.outs))} = {self.name}({', '.join(words)})"
 
 
 def fused(graph: Graph, inputs: Sequence[Ref | Number], outs: tuple[Slot, ...]) -> Step:
@@ -222,7 +220,7 @@ class Program:
         return {slot.index: slot for slot in (*self.inputs, *made)}
 
     def __str__(self) -> str:
-        lines = ["inputs " + ", ".join(map(shown_slot, self.inputs))]
+        lines = ["inputs " + ", ".join(map(str, self.inputs))]
         for step in self.steps:
             lines += step_lines(step)
         if self.updates:
@@ -235,7 +233,7 @@ class Program:
 
 def step_lines(step: Step) -> list[str]:
     """Return the lines of one step: its outputs, its inputs by letter, its statements."""
-    outs = ", ".join(map(shown_slot, step.outs))
+    outs = ", ".join(map(str, step.outs))
     match step.work:
         case Fused(graph):
             return [f"{outs} = fused", *graph_lines(graph, step.inputs, step.outs)]
@@ -246,8 +244,7 @@ def step_lines(step: Step) -> list[str]:
             a, b = step.inputs[:2]
             head = f"{outs} = matmul({shown_input(a)}, {shown_input(b)})"
             return [head, *graph_lines(graph, ["the product", *step.inputs[2:]], step.outs)]
-    words = [*map(shown_input, step.inputs), *(f"{k}={v}" for k, v in step.work.notes.items())]
-    return [f"{outs} = {step.name}({', '.join(words)})"]
+    return [str(step)]
 
 
 def operand_key(x: Ref | Number, graph: Graph, i: int) -> Any:

@@ -17,7 +17,6 @@ from ...backends.array import Number
 from ...dtypes import DType
 from ...layout import Layout, Shape, collapse
 from ..ir import Graph, Inside, Lookup, Ref, Slot
-from ..ir.domains import row_view
 
 LANES = 4  # elements of a vec4
 
@@ -55,9 +54,8 @@ class Part:
         for i, x in enumerate(inputs):
             if isinstance(x, Ref):
                 layouts.append((x.slot, graph.dtypes[i], x.layout))
-        element, row = Layout.dense(graph.shape), row_view(graph.shape, graph.axes)
         for out, result in zip(outs, graph.results, strict=True):
-            layouts.append((out.index, out.dtype, row if result.row else element))
+            layouts.append((out.index, out.dtype, graph.view(result)))
         for s in graph.statements:
             for axis in s.asks:  # along it, addresses are positions
                 strides = tuple(int(a == axis) for a in range(len(graph.shape)))

@@ -15,9 +15,7 @@ from typing import Literal
 
 from ...backends.base import Device
 from ...backends.families import InPlace
-from ...layout import Layout
 from ..ir import Batch, Fused, Graph, Product, Program, Ref, Slot, Step, last_uses
-from ..ir.domains import row_view
 
 
 @dataclass(frozen=True)
@@ -151,8 +149,7 @@ def may_overwrite(step: Step, old: Slot, out: Slot) -> bool:
 def _aligned(graph: Graph, inputs: tuple, step: Step, old: Slot, out: Slot) -> bool:
     """Whether `old` is read only where, and by whom, the same element of `out` is written."""
     position = [o.index for o in step.outs].index(out.index)
-    row = graph.results[position].row
-    wanted = row_view(graph.shape, graph.axes) if row else Layout.dense(graph.shape)
+    wanted = graph.view(graph.results[position])
     return all(
         x.layout == wanted and i not in graph.tables
         for i, x in enumerate(inputs)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..ir import Ref, Slot
 from .calls import Arrayed, Call, Calls, Temp
+from .plan import Blocks
 
 Memory = Callable[[int], Any]  # what slots that share their memory have in common
 
@@ -97,34 +98,19 @@ def reusable(calls: list[Call], i: int, last: dict[int, int]) -> list[int]:
     ]
 
 
-class Registers:
-    """Scratch memory that all steps share; `sizes` are in bytes."""
-
-    def __init__(self) -> None:
-        self.sizes: list[int] = []
+class Registers(Blocks):
+    """Scratch memory that all steps share: between two steps all of it is free."""
 
     def assign(self, calls: list[Call]) -> dict[int, int]:
         """Return the register of every call of a step that has no target."""
         last = last_uses(calls)
-        free = set(range(len(self.sizes)))
         at: dict[int, int] = {}
         for i, call in enumerate(calls):
             if call.target is None:
                 inherited = [at[x] for x in reusable(calls, i, last) if x in at]
                 size = call.size * call.dtype.itemsize
-                at[i] = inherited[0] if inherited else self._take(free, size)
-            dead = {t for t in (*call.temps(), i) if t in at and last.get(t, i) == i}
-            free |= {at[t] for t in dead} - ({at[i]} if i in last and i in at else set())
+                at[i] = inherited[0] if inherited else self.take(size)
+            dead = {at[t] for t in (*call.temps(), i) if t in at and last.get(t, i) == i}
+            for register in sorted(dead - ({at[i]} if i in last and i in at else set())):
+                self.give(register)
         return at
-
-    def _take(self, free: set[int], size: int) -> int:
-        """Return the free register that fits best: the smallest large enough, else the largest."""
-        if not free:
-            free.add(len(self.sizes))
-            self.sizes.append(0)
-        fitting = [r for r in free if self.sizes[r] >= size]
-        choose = min if fitting else max
-        best = choose(fitting or free, key=lambda r: (self.sizes[r], r))
-        free.discard(best)
-        self.sizes[best] = max(self.sizes[best], size)
-        return best

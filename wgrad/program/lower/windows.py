@@ -14,7 +14,6 @@ from ...backends.base import Device
 from ...backends.webgpu.windows.cuts import Bounds, Operand, cut, part, parts
 from ...layout import Layout
 from ..ir import Ref, Slot, Step, fused
-from ..ir.domains import row_view
 
 STANDING_IN = 1 << 40  # the first number of the slots that stand for windows
 
@@ -49,9 +48,8 @@ class Cutter:
         """
         graph = step.graph
         views = [x for x in step.inputs if isinstance(x, Ref)]
-        element, row = Layout.dense(graph.shape), row_view(graph.shape, graph.axes)
         for out, result in zip(step.outs, graph.results, strict=True):
-            views.append(Ref(out.index, row if result.row else element, out.dtype))
+            views.append(Ref(out.index, graph.view(result), out.dtype))
         looked_up = [step.inputs[i] for i in graph.tables]
         if any(isinstance(x, Ref) and x.slot in self.large for x in looked_up):
             return None
@@ -91,9 +89,8 @@ class Cutter:
         whole = {out.index: out.size * self.device.itemsize(out.dtype) for out in step.outs}
         for seen, x, result in zip(views[first:], made[first:], graph.results, strict=True):
             end = self._operand(seen).touched()[1]
-            dense = row_view(graph.shape, graph.axes) if result.row else Layout.dense(graph.shape)
             # Kernels write from the beginning of a binding on, and whole vec4s.
-            if not _alike(x.layout, dense) or (end % 16 and end != whole[seen.slot]):
+            if not _alike(x.layout, graph.view(result)) or (end % 16 and end != whole[seen.slot]):
                 raise _UncutError
         written = {self.memory_of(x.slot) for x in views[first:]}
         if any(sum(p.memory == memory for p in numbers) > 1 for memory in written):

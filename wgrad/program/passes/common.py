@@ -34,12 +34,10 @@ def with_renamed(step: Step, same: dict[int, int]) -> Step:
     """Return a step that reads slots with the same values in the place of some."""
     if same.keys().isdisjoint(step.reads()):
         return step
-    return replace(step, inputs=tuple(renamed(x, same) for x in step.inputs))
-
-
-def renamed(x: Any, same: dict[int, int]) -> Any:
-    """Return an input with its slot replaced by the one that has the same values."""
-    return replace(x, slot=same[x.slot]) if isinstance(x, Ref) and x.slot in same else x
+    inputs = [
+        replace(x, slot=same.get(x.slot, x.slot)) if isinstance(x, Ref) else x for x in step.inputs
+    ]
+    return replace(step, inputs=tuple(inputs))
 
 
 def _key(step: Step) -> Any:

@@ -16,7 +16,7 @@ from ...backends.fold import Fold
 from ...dtypes import float16, float32
 from ...layout import Layout
 from ..ir import Graph, Program, Ref, Result, Slot, Statement, Step, fused, pruned
-from ..ir.domains import reshaped
+from ..ir.domains import relaid, reshaped
 from .base import runs_at
 from .limits import Limits
 from .rows import folds_deep
@@ -75,21 +75,19 @@ def _two(program: Program, step: Step, axis: int, lanes: int) -> tuple[Step, Ste
     graph: Graph = step.graph
     folds = [j for j, s in enumerate(graph.statements) if isinstance(s.what, Fold)]
 
-    def split(x: Ref | Number) -> Ref | Number:
-        if not isinstance(x, Ref):
-            return x
-        n, s = list(x.layout.shape), list(x.layout.strides)
-        shape = (*n[:axis], lanes, n[axis] // lanes, *n[axis + 1 :])
-        strides = (*s[:axis], s[axis] * (n[axis] // lanes), s[axis], *s[axis + 1 :])
-        return replace(x, layout=Layout(shape, strides, x.layout.offset))
-
     extents = graph.shape
-    shape = (*extents[:axis], lanes, extents[axis] // lanes, *extents[axis + 1 :])
+    run = extents[axis] // lanes
+    shape = (*extents[:axis], lanes, run, *extents[axis + 1 :])
+
+    def split(x: Layout) -> Layout:
+        s = x.strides
+        return Layout(shape, (*s[:axis], s[axis] * run, s[axis], *s[axis + 1 :]), x.offset)
+
     axes = tuple(a if a < axis else a + 1 for a in graph.axes)
     statements = tuple(_unrounded(s.on_axes(lambda a: a + (a >= axis))) for s in graph.statements)
     results = tuple(Result(~j, True) for j in folds)
     whole = Graph(shape, axes, graph.dtypes, statements, results)
-    partial, inputs = pruned(whole, tuple(map(split, step.inputs)))
+    partial, inputs = pruned(whole, relaid(step.inputs, split))
     slots = [program.new_slot(partial.kept, statements[j].out) for j in folds]
     first = fused(partial, inputs, tuple(slots))
     lane_axis = [a for a in range(len(shape)) if a not in axes].index(axis)
@@ -109,12 +107,10 @@ def _after(
     still, rows = graph.rows(step.inputs)
     kept = [a for a in range(len(graph.shape)) if a not in graph.axes]
 
-    def on_rows(x: Ref | Number) -> Ref | Number:
-        if not isinstance(x, Ref):
-            return x
-        steps = iter(x.layout.strides[a] for a in kept)
+    def on_rows(x: Layout) -> Layout:
+        steps = iter(x.strides[a] for a in kept)
         strides = tuple(0 if a in axes else next(steps) for a in range(len(shape)))
-        return replace(x, layout=Layout(shape, strides, x.layout.offset))
+        return Layout(shape, strides, x.offset)
 
     dense = Layout.dense(shape)
     inputs: list[Ref | Number] = [Ref(slot.index, dense, slot.dtype) for slot in slots]
@@ -123,7 +119,7 @@ def _after(
     for i, x in enumerate(step.inputs):
         if still[i]:
             place[i] = len(inputs)
-            inputs.append(on_rows(x))
+            inputs += relaid([x], on_rows)
             dtypes.append(graph.dtypes[i])
     statements: list[Statement] = []
     for j, s in enumerate(graph.statements):

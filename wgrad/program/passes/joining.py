@@ -15,7 +15,7 @@ from ...backends.array import Number
 from ...dtypes import DType
 from ...layout import Layout
 from ..ir import Graph, Program, Ref, Slot, Statement, Step, fused, operand_key
-from ..ir.domains import Seen, as_elements, as_rows, reshaped, row_view, seen_through
+from ..ir.domains import Seen, as_elements, as_rows, reshaped, seen_through
 from .limits import Limits
 from .ordering import Order
 
@@ -125,8 +125,7 @@ def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> 
             args.append(operands.place(x, second, i))
             continue
         assert isinstance(x, Ref)
-        seen = row_view(shape, axes) if result.row else Layout.dense(shape)
-        if x.layout != seen or i in second.tables:
+        if x.layout != first.view(result) or i in second.tables:
             return None  # it reads elements that other threads compute
         args.append(moved(result.value))
     shift = len(first.statements)

@@ -25,6 +25,7 @@ from ..ir import (
     pruned,
     single,
 )
+from ..ir.domains import relaid
 from .base import runs_at
 from .limits import Limits
 
@@ -84,17 +85,14 @@ def squeezed(graph: Graph, inputs: Inputs) -> Lifted:
     shape = tuple(graph.shape[a] for a in left)
     axes = tuple(i for i, a in enumerate(left) if a in graph.axes)
 
-    def narrowed(x: Ref | Number) -> Ref | Number:
-        if not isinstance(x, Ref):
-            return x
-        strides = tuple(x.layout.strides[a] for a in left)
-        return replace(x, layout=Layout(shape, strides, x.layout.offset))
+    def narrowed(x: Layout) -> Layout:
+        return Layout(shape, tuple(x.strides[a] for a in left), x.offset)
 
     statements = tuple(s.on_axes(left.index) for s in graph.statements)
     made = replace(graph, shape=shape, axes=axes, statements=statements)
     if graph.axes and not axes:  # nothing is left to fold: the reduction is a copy
         made = replace(made, statements=(), results=(Result(0),))
-    return made, tuple(narrowed(x) for x in inputs)
+    return made, relaid(inputs, narrowed)
 
 
 @_lift.register
@@ -196,8 +194,8 @@ def _scatter_add(work: families.ScatterAdd, step: Step) -> Lifted | None:
     if index.layout.shape[axis] != 1 or shape[axis] == 1:
         return None
 
-    def spread(x: Ref) -> Ref:
-        return replace(x, layout=Layout(shape, _without(x.layout.strides, axis), x.layout.offset))
+    def spread(x: Layout) -> Layout:
+        return Layout(shape, _without(x.strides, axis), x.offset)
 
     kind, dtype = index.dtype, step.out.dtype
     dtypes = (kind, dtype, dtype)
@@ -208,7 +206,7 @@ def _scatter_add(work: families.ScatterAdd, step: Step) -> Lifted | None:
         Statement(where.body, (~1, 1, 2), (hit, dtype, dtype), dtype),
     )
     graph = Graph(shape, (), dtypes, statements, (Result(~2),))
-    return graph, (spread(index), spread(values), 0)
+    return graph, relaid((index, values, 0), spread)
 
 
 def _without(strides: Shape, axis: int) -> Shape:

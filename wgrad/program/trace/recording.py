@@ -20,7 +20,7 @@ from ...interrupts import interruptible
 from ...tensor import Tensor
 from ..ir import Program
 from ..run.build import Executor
-from .finish import Bindings, Source, bound_steps, make_program
+from .finish import Bindings, Source, make_program
 from .grads import KIND, Touched, entry_state
 from .handed import Handed
 from .observe import Observer
@@ -124,7 +124,7 @@ class Recording:
         ]  # fmt: skip
         for storage in tracer.frozen:
             tracer.relies_on(storage)
-        self.steps = bound_steps(tracer, bindings)
+        self.steps = bindings.steps()
         checks, choices = (ranges(x, bindings, leaves) for x in (tracer.checks, tracer.choices))
         self.outline = Outline(
             sources=[bindings.sources[slot] for slot in sorted(bindings.sources)],

@@ -159,7 +159,7 @@ class Tracer(Work, Contract):
         if node.sequence > self.start:
             return  # made inside, and nobody's business
         if self._declared is not None and not self._declared.has_node(node):
-            self._refuse_stray(f"uses the gradient of {self._called(node)}")
+            self._refuse_stray(f"uses the gradient of {self._declared.name_of(node)}")
         touched = self.grads.get(node)
         if touched is None:
             touched = self.grads[node] = Touched(node)

@@ -136,13 +136,6 @@ class Work:
                 f"{device.name}; one device is needed"
             )
 
-    def _may_use(self, storage: Storage) -> bool:
-        return self._declared is None or self._declared.has(storage)
-
-    def _called(self, x: Any) -> str:
-        assert self._declared is not None
-        return self._declared.name_of(x)
-
     def _refuse_stray(self, does: str) -> NoReturn:
         self.refuse(
             f"the function {does} at {place(caller())}, which is neither an argument nor in "
@@ -171,8 +164,9 @@ class Work:
                 )
             self._one_device(storage.device)
             position = self.position_of(x)
-            if position is None and not self._may_use(storage):
-                self._refuse_stray(f"uses {self._called(storage)} of shape {x.shape}")
+            declared = self._declared
+            if position is None and declared is not None and not declared.has(storage):
+                self._refuse_stray(f"uses {declared.name_of(storage)} of shape {x.shape}")
             key = storage, position
             slot = self.initial.get(key)
             if slot is None:
