@@ -70,6 +70,10 @@ class Runner:
             raise ArgumentError(
                 f"launches: {len(numbers)} numbers came, and {len(self._last)} are needed, or none"
             )
+        for i, x in enumerate(inputs):
+            if x.device is not self.device:
+                here, there = self.device.name, x.device.name
+                raise ArgumentError(f"launches: input {i} of {there} came, and {here} is needed")
         lent: list[Storage] = []
         try:
             outputs = [self._output(held, spare or [], lent) for held in self.launches.outputs]

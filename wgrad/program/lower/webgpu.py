@@ -23,6 +23,7 @@ from ...backends.webgpu.planner import Planner
 from ...backends.webgpu.problem import Config, Problem, Scratch
 from ...backends.webgpu.problem import Kernel as Text
 from ...backends.webgpu.windows import cuts
+from ...errors import OutOfMemoryError
 from ..ir import Batch, Fused, Program, Ref, Slot, Step
 from ..passes.folds import split_long_folds
 from ..passes.joining import PRODUCT
@@ -74,10 +75,21 @@ def lower(program: Program, facts: Facts, products: Products | None = None) -> L
     """Return the launches of a program that the passes have left.
 
     `products` say how matrix products are computed: by rules alone, unless something was measured.
-    Raises: ArgumentError for facts of no adapter.
+    Raises: ArgumentError for facts of no adapter; DTypeError and OutOfMemoryError for a program
+    with a dtype, or with memory, that there is no room for on such an adapter.
     """
     facts.check()
-    return _Lowering(prepared(program, facts), facts, products).launches()
+    planner = Planner(facts)
+    for dtype in dict.fromkeys(slot.dtype for slot in program.memory().values()):
+        planner.check_dtype(dtype, "lower")
+    launches = _Lowering(prepared(program, facts), facts, products).launches()
+    held = [x.nbytes for x in (*launches.inputs, *launches.outputs)]
+    if (most := max((*held, *launches.blocks), default=0)) > facts.largest_buffer:
+        raise OutOfMemoryError(
+            f"lower: a buffer of {most} bytes is needed, and a buffer has at most "
+            f"{facts.largest_buffer}"
+        )
+    return launches
 
 
 def _large_slots(program: Program, planner: Planner) -> frozenset[int]:
