@@ -19,14 +19,12 @@ from wgrad.backends.tracing import Live
 from wgrad.dtypes import float32
 from wgrad.layout import Layout
 from wgrad.ops.elementwise import add, multiply
-from wgrad.program.graph import Graph, Statement, plain
-from wgrad.program.interpret import Interpreter
-from wgrad.program.ir import Batch, Program, Step, fused
-from wgrad.program.limits import Limits
+from wgrad.program.ir import Batch, Graph, Program, Ref, Slot, Statement, Step, fused, plain
+from wgrad.program.lower.plan import plan_memory
 from wgrad.program.passes import PASSES, simplify
+from wgrad.program.passes.limits import Limits
 from wgrad.program.passes.rows import folds_deep
-from wgrad.program.plan import plan_memory
-from wgrad.program.slots import Ref, Slot
+from wgrad.program.run.plain import PlainExecutor
 
 pytestmark = pytest.mark.usefixtures("numpy_device")
 LIMITS = Limits()
@@ -50,7 +48,7 @@ def values(found: Traced, program: Program) -> list[np.ndarray]:
     """Return the outputs of a run, and then the inputs as it leaves them."""
     inputs = found.copies()
     memory = program.memory()
-    outputs = Interpreter(program, found.device).run(inputs, found.draw)
+    outputs = PlainExecutor(program, found.device).run(inputs, found.draw)
     slots = [*(memory[s] for s in program.outputs), *program.inputs]
     return [
         found.device.download(Array(x, Layout.dense(slot.shape), slot.dtype)).copy()

@@ -60,12 +60,12 @@ class Signatures(OrderedDict[Any, Signature]):
         number, mine = id(x), weakref.ref(self)
 
         def forget(_: Any) -> None:
-            found = mine()
-            if found is not None:
-                found.objects.pop(number, None)
-                for key in [k for k in found if _names(k, number)]:
-                    found.pop(key, None)
-                    found.newest = None  # it may hold what the object held
+            signatures = mine()
+            if signatures is not None:
+                signatures.objects.pop(number, None)
+                for key in [k for k in signatures if _names(k, number)]:
+                    signatures.pop(key, None)
+                    signatures.newest = None  # it may hold what the object held
 
         try:
             return weakref.ref(x, forget)

@@ -153,11 +153,11 @@ def state_of_dice(x: Any) -> Any:
 
 def global_dice() -> list[tuple[str, Any]]:
     """Return the generators that `random` and `numpy.random` draw from."""
-    found: list[tuple[str, Any]] = [("random", random._inst)]
+    dice: list[tuple[str, Any]] = [("random", random._inst)]
     mtrand = sys.modules.get("numpy.random.mtrand")
     if mtrand is not None:
-        found.append(("numpy.random", mtrand._rand))
-    return found
+        dice.append(("numpy.random", mtrand._rand))
+    return dice
 
 
 def is_spent(x: Any) -> bool:

@@ -126,10 +126,10 @@ def _is_number(x: Any) -> bool:
 
 
 def _number(x: Any) -> Number:
-    found = x.value if isinstance(x, _StandIn) else x
-    if not isinstance(found, (bool, int, float)):
+    number = x.value if isinstance(x, _StandIn) else x
+    if not isinstance(number, (bool, int, float)):
         raise _UnknownError
-    return found
+    return number
 
 
 def _kind(x: Any) -> Any:

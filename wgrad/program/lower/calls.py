@@ -18,7 +18,7 @@ from ...backends.array import Number
 from ...backends.tracing import Live
 from ...dtypes import held
 from ...layout import Layout, Shape
-from ..slots import Ref, Slot
+from ..ir import Ref, Slot
 
 NUMBERS = (bool, int, float)
 

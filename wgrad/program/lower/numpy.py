@@ -1,7 +1,7 @@
 """A program as Python source that calls NumPy: straight-line code over memory planned beforehand.
 
 Source and memory are made once. A run goes through no list of steps and allocates nothing but what
-it hands out; parameters are updated in place. The results are the interpreter's, to the bit.
+it hands out; parameters are updated in place. The results are those of `PlainExecutor`, to the bit.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from ...backends.events import WATCHERS, Doing, during, launched
 from ...backends.families import Argsort, Draw, Scan, ScatterAdd, Searchsorted
 from ...errors import OutOfMemoryError
 from ...layout import Layout
-from ..ir import Batch, Draws, Program, Step
-from ..limits import Limits
-from ..plan import Place, Plan, nbytes, plan_memory
-from ..run.risks import risks_first
-from ..slots import Ref
+from ..ir import Batch, Draws, Program, Ref, Step
+from ..passes.limits import Limits
 from .calls import Argument, Call, Temp
 from .names import Moving, Names, Static
+from .plan import Place, Plan, nbytes, plan_memory
+from .risks import risks_first
 from .steps import calls_of
 from .targets import Registers, with_targets
 

@@ -16,8 +16,7 @@ from typing import Literal, NamedTuple
 from ...backends.array import Number
 from ...dtypes import DType
 from ...layout import Layout, Shape, collapse
-from ..graph import Graph, Inside, Lookup
-from ..slots import Ref, Slot
+from ..ir import Graph, Inside, Lookup, Ref, Slot
 
 LANES = 4  # elements of a vec4
 
@@ -64,7 +63,7 @@ class Part:
             if isinstance(x, Ref):
                 layouts.append((x.slot, graph.dtypes[i], x.layout))
         for out, result in zip(outs, graph.results, strict=True):
-            layouts += [(out.index, out.dtype, into) for into in graph.places(result)]
+            layouts += [(out.index, out.dtype, view) for view in graph.views(result)]
         for s in graph.statements:
             for axis in s.asks:  # along it, addresses are positions
                 strides = tuple(int(a == axis) for a in range(len(graph.shape)))
@@ -132,15 +131,15 @@ class Part:
 
     def _scattered_tables(self) -> frozenset[int]:
         """Return the tables of which 4 neighbours are not read as one vec4, or not at all."""
-        found: set[int] = set()
+        scattered: set[int] = set()
         for s, positions in zip(self.graph.statements, self.positions, strict=True):
             if isinstance(s.what, Lookup):
-                found.add(s.args[0])
+                scattered.add(s.args[0])
             elif isinstance(s.what, Inside):
                 for access, window in zip(positions, s.what.windows, strict=True):
                     if access.stride(self.along) and (window.first % LANES or window.size % LANES):
-                        found.add(s.args[0])
-        return frozenset(found)
+                        scattered.add(s.args[0])
+        return frozenset(scattered)
 
     def _moves(self, access: Access) -> bool:
         """Whether memory is walked element by element, not once per row."""

@@ -13,9 +13,8 @@ from ...backends.array import product_shape
 from ...backends.numpy import add_at, positions, product, put, scanned
 from ...dtypes import held
 from ...layout import Layout
-from ..ir import Batch, Draws, Fused, Product, Step
+from ..ir import Batch, Draws, Fused, Product, Ref, Step
 from ..passes.lift import as_graph
-from ..slots import Ref
 from .calls import Argument, Calls, Drawn, Fixed, Plain, Temp
 from .statements import add_graph
 
@@ -28,18 +27,18 @@ def calls_of(step: Step, bodies: dict[Any, Any]) -> list[Calls]:
     if isinstance(step.work, Batch):
         return [calls for part in step.work.parts for calls in calls_of(part, bodies)]
     made = Calls(bodies=bodies)
-    found = _add(step.work, made, step)
-    if found is not None:
-        made.results.append((step.out, found, None))
+    result = _add(step.work, made, step)
+    if result is not None:
+        made.results.append((step.out, result, None))
     return [made]
 
 
 @singledispatch
 def _add(work: families.Family, made: Calls, step: Step) -> Temp | None:
     """Add the calls of a step, and return its result where they do not put that into a slot."""
-    found = as_graph(step)
-    assert found is not None, work
-    add_graph(made, *found, step.outs)
+    lifted = as_graph(step)
+    assert lifted is not None, work
+    add_graph(made, *lifted, step.outs)
     return None
 
 
@@ -59,12 +58,12 @@ def _matmul(work: families.Matmul, made: Calls, step: Step) -> Temp | None:
     how, function = ("", np.matmul) if plain else (f"{lead}, {inner}, ", product)
     text = f"{{f}}({{0}}, {{1}}, {how}out={{out}})"
     kind = a.dtype.computes
-    found = made.add(text, function, (made.widened(a), made.widened(b)), shape, kind)
+    out = made.add(text, function, (made.widened(a), made.widened(b)), shape, kind)
     if kind != a.dtype.numpy:
-        found = made.copy(found, a.dtype.numpy)
+        out = made.copy(out, a.dtype.numpy)
     if not isinstance(work, Product):
-        return found
-    seen = Temp(found.index, Layout.dense(work.graph.shape), found.dtype)
+        return out
+    seen = Temp(out.index, Layout.dense(work.graph.shape), out.dtype)
     add_graph(made, work.graph, (seen, *step.inputs[2:]), step.outs)
     return None
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from ...backends.array import Body
 from ...backends.functions import Function
 from ...dtypes import DType, bool_, float16
-from ..graph import Component, Inside, Lookup, Position, Statement
-from ..slots import Ref
+from ..ir import Component, Inside, Lookup, Position, Ref, Statement
 from .module import COMPONENTS, Module
 from .part import LANES, Access, Part
 

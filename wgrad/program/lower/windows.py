@@ -13,9 +13,7 @@ from typing import NamedTuple
 from ...backends.base import Device
 from ...backends.webgpu.windows.cuts import Bounds, Operand, cut, part, parts
 from ...layout import Layout
-from ..graph import Result
-from ..ir import Step, fused
-from ..slots import Ref, Slot
+from ..ir import Ref, Result, Slot, Step, fused
 
 STANDING_IN = 1 << 40  # the first number of the slots that stand for windows
 
@@ -51,13 +49,13 @@ class Cutter:
         graph = step.graph
         views = [x for x in step.inputs if isinstance(x, Ref)]
         for out, result in zip(step.outs, graph.results, strict=True):
-            views += [Ref(out.index, into, out.dtype) for into in graph.places(result)]
+            views += [Ref(out.index, view, out.dtype) for view in graph.views(result)]
         looked_up = [step.inputs[i] for i in graph.tables]
         if any(isinstance(x, Ref) and x.slot in self.large for x in looked_up):
             return None
         try:
-            found = self._cut(views, {*graph.axes, *graph.asks})
-            return [self._piece(step, smaller) for smaller in found]
+            pieces = self._cut(views, {*graph.axes, *graph.asks})
+            return [self._piece(step, smaller) for smaller in pieces]
         except _UncutError:
             return None
 
@@ -66,11 +64,11 @@ class Cutter:
 
     def _cut(self, views: list[Ref], fixed: Collection[int]) -> Iterator[list[Ref]]:
         """Iterate over all views, piece by piece. Raises: _UncutError for a cut along `fixed`."""
-        found = cut([self._operand(x) for x in views], self.bounds)
-        if found is None:
+        along = cut([self._operand(x) for x in views], self.bounds)
+        if along is None:
             yield views
             return
-        axis, step = found
+        axis, step = along
         if axis in fixed:
             raise _UncutError
         for start, size in parts(views[0].layout.shape[axis], step):
@@ -99,13 +97,11 @@ class Cutter:
                 end = self._operand(targets[0]).touched()[1]
                 # Kernels write from the beginning of a binding on, and whole vec4s.
                 is_last = end == out.size * self.device.itemsize(out.dtype)
-                (dense,) = whole.places(result)
+                (dense,) = whole.views(result)
                 if not _alike(made[0].layout, dense) or (end % 16 and not is_last):
                     raise _UncutError
             places = iter(made)
-            found = result.relaid(lambda _: next(places).layout)  # noqa: B023  # called at once
-            assert found is not None
-            results.append(found)
+            results.append(result.relaid(lambda _: next(places).layout))  # noqa: B023  # at once
             outs.append(Slot(made[0].slot, out.shape, out.dtype))
         written = {self.memory_of(out.index) for out in step.outs}
         if any(sum(p.memory == memory for p in numbers) > 1 for memory in written):

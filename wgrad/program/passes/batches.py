@@ -6,11 +6,10 @@ reductions of biases. Workgroups are dealt out to the parts; nothing of the part
 
 from __future__ import annotations
 
-from ..ir import Batch, Program, Step
-from ..limits import Limits
-from ..ordering import Order
-from ..slots import Ref
+from ..ir import Batch, Program, Ref, Step
 from .base import runs_at
+from .limits import Limits
+from .ordering import Order
 
 NEAR = 64  # steps back that a step is brought together with: there may be thousands
 

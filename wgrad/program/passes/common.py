@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..ir import Program, Step
-from ..limits import Limits
-from ..slots import Ref
+from ..ir import Program, Ref, Step
 from .base import runs_at
+from .limits import Limits
 
 
 @runs_at(20, fuses=False)
@@ -35,12 +34,10 @@ def with_renamed(step: Step, same: dict[int, int]) -> Step:
     """Return a step that reads slots with the same values in the place of some."""
     if same.keys().isdisjoint(step.reads()):
         return step
-    return replace(step, inputs=tuple(renamed(x, same) for x in step.inputs))
-
-
-def renamed(x: Any, same: dict[int, int]) -> Any:
-    """Return an input with its slot replaced by the one that has the same values."""
-    return replace(x, slot=same[x.slot]) if isinstance(x, Ref) and x.slot in same else x
+    inputs = [
+        replace(x, slot=same.get(x.slot, x.slot)) if isinstance(x, Ref) else x for x in step.inputs
+    ]
+    return replace(step, inputs=tuple(inputs))
 
 
 def _key(step: Step) -> Any:

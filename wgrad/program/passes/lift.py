@@ -9,24 +9,28 @@ from ...backends import families
 from ...backends.array import Number
 from ...layout import Layout, Shape
 from ...ops.elementwise import equal, where
-from ..graph import (
+from ..ir import (
     Component,
     Graph,
+    Inputs,
     Inside,
     Lookup,
     Position,
+    Program,
+    Ref,
     Result,
     Statement,
+    Step,
     Stored,
     Window,
+    fused,
     plain,
     pruned,
     single,
 )
-from ..ir import Inputs, Program, Step, fused
-from ..limits import Limits
-from ..slots import Ref
+from ..ir.domains import relaid
 from .base import runs_at
+from .limits import Limits
 
 
 @runs_at(50)
@@ -46,10 +50,10 @@ def lifted(step: Step, limits: Limits) -> Step:
         zeros = families.Full(step.out.shape, 0, step.out.dtype)
         return lifted(Step(zeros, (), step.outs), limits)
     apart = _is_apart(step, limits) or not all(out.size for out in step.outs)
-    found = None if apart else as_graph(step)
-    if found is None:
+    graph = None if apart else as_graph(step)
+    if graph is None:
         return step
-    return fused(*squeezed(*found), step.outs)
+    return fused(*squeezed(*graph), step.outs)
 
 
 def _is_apart(step: Step, limits: Limits) -> bool:
@@ -86,16 +90,15 @@ def squeezed(graph: Graph, inputs: Inputs) -> Lifted:
     shape = tuple(graph.shape[a] for a in left)
     axes = tuple(i for i, a in enumerate(left) if a in graph.axes)
 
-    def narrowed(layout: Layout) -> Layout:
-        return Layout(shape, tuple(layout.strides[a] for a in left), layout.offset)
+    def narrowed(x: Layout) -> Layout:
+        return Layout(shape, tuple(x.strides[a] for a in left), x.offset)
 
     statements = tuple(s.on_axes(left.index) for s in graph.statements)
-    results = tuple([r.relaid(narrowed) or r for r in graph.results])
+    results = tuple([r.relaid(narrowed) for r in graph.results])
     made = replace(graph, shape=shape, axes=axes, statements=statements, results=results)
     if graph.axes and not axes:  # nothing is left to fold: the reduction is a copy
         made = replace(made, statements=(), results=(plain(0),))
-    seen = [replace(x, layout=narrowed(x.layout)) if isinstance(x, Ref) else x for x in inputs]
-    return made, tuple(seen)
+    return made, relaid(inputs, narrowed)
 
 
 @_lift.register
@@ -164,10 +167,10 @@ def _place(work: families.Place, step: Step) -> Lifted | None:
     for piece, target in zip(step.refs(), work.targets, strict=True):
         if target.size == 0:
             continue
-        found = _window(piece.layout, target, shape)
-        if found is None:
+        window = _window(piece.layout, target, shape)
+        if window is None:
             return None
-        windows, layout = found
+        windows, layout = window
         here = len(inputs)
         inputs.append(replace(piece, layout=layout))
         if windows:
@@ -208,8 +211,8 @@ def _scatter_add(work: families.ScatterAdd, step: Step) -> Lifted | None:
     if index.layout.shape[axis] != 1 or shape[axis] == 1:
         return None
 
-    def spread(x: Ref) -> Ref:
-        return replace(x, layout=Layout(shape, _without(x.layout.strides, axis), x.layout.offset))
+    def spread(x: Layout) -> Layout:
+        return Layout(shape, _without(x.strides, axis), x.offset)
 
     kind, dtype = index.dtype, step.out.dtype
     dtypes = (kind, dtype, dtype)
@@ -220,7 +223,7 @@ def _scatter_add(work: families.ScatterAdd, step: Step) -> Lifted | None:
         Statement(where.body, (~1, 1, 2), (hit, dtype, dtype), dtype),
     )
     graph = Graph(shape, (), dtypes, statements, (plain(~2),))
-    return graph, (spread(index), spread(values), 0)
+    return graph, relaid((index, values, 0), spread)
 
 
 def _without(strides: Shape, axis: int) -> Shape:

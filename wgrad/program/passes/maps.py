@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..ir import Program, Step
-from ..joining import Joiner, fits, joined
-from ..limits import Limits
 from .base import runs_at
+from .joining import Joiner, fits, joined
+from .limits import Limits
 
 
 @runs_at(60)

@@ -10,13 +10,11 @@ from math import prod
 
 from ...backends.families import Matmul
 from ...layout import Layout
-from ..graph import Graph, plain
-from ..ir import Product, Program, Step, fused
-from ..joining import PRODUCT, Joiner, fits, joined
-from ..limits import Limits
-from ..slots import Ref
+from ..ir import Graph, Product, Program, Ref, Step, fused, plain
 from .base import runs_at
+from .joining import PRODUCT, Joiner, fits, joined
 from .lift import squeezed
+from .limits import Limits
 from .maps import is_map
 
 

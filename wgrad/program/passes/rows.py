@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from math import prod
 
-from ..graph import Graph
-from ..ir import Program, Step
-from ..joining import Joiner, fits, joined
-from ..limits import Limits
+from ..ir import Graph, Program, Step
 from .base import runs_at
+from .joining import Joiner, fits, joined
+from .limits import Limits
 from .maps import is_map
 
 

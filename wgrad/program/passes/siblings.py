@@ -6,9 +6,9 @@ from itertools import islice
 
 from ...layout import Shape
 from ..ir import Program, Step
-from ..joining import Joiner, joined
-from ..limits import Limits
 from .base import runs_at
+from .joining import Joiner, joined
+from .limits import Limits
 from .rows import rows_fit
 
 NEAR = 32  # siblings of a step that are tried for each slot: there may be thousands
@@ -45,13 +45,13 @@ def _joined(
 ) -> tuple[Step, Step] | None:
     """Return an earlier sibling, the nearest that fits, and the step that both make; or None."""
     order = joiner.order
-    found: dict[int, Step] = {}
+    kindred: dict[int, Step] = {}
     for kin in _kin(step):
-        found |= islice(reversed(earlier.get(kin, {}).items()), NEAR)
+        kindred |= islice(reversed(earlier.get(kin, {}).items()), NEAR)
     # Those that are too large together are most: they are left out before the rest is sorted.
     room = joiner.limits.statements - len(step.graph.statements)
-    found = {i: x for i, x in found.items() if len(x.graph.statements) <= room}
-    for other in sorted(found.values(), key=order.place, reverse=True):
+    kindred = {i: x for i, x in kindred.items() if len(x.graph.statements) <= room}
+    for other in sorted(kindred.values(), key=order.place, reverse=True):
         if order.place(other) > order.place(step) or other.writes() & step.reads():
             continue
         if not joiner.hold_together(other, step, other.writes()):

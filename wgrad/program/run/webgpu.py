@@ -12,8 +12,8 @@ from ...backends.webgpu.eager import WebGpuDevice
 from ...backends.webgpu.facts import Facts
 from ...backends.webgpu.runner import Runner
 from ..ir import Program
+from ..lower.plan import Plan, plan_memory
 from ..lower.webgpu import live_numbers, lower, prepared
-from ..plan import Plan, plan_memory
 
 
 class WebGpuExecutor:

@@ -87,16 +87,16 @@ class FloatArguments:
         kind, ((of_args, tokens), (of_kwargs, names, named)) = key
         left = tuple([None if i in values else t for i, t in enumerate(tokens)])
         left_named = tuple([None if k in values else t for k, t in zip(kwargs, named, strict=True)])
-        found = self._kinds[left, names, left_named]
-        if found is None:
-            found = _Kind(values)
-            self._kinds.keep((left, names, left_named), found)
-        found.varying |= {p for p, x in values.items() if x != found.first[p]}
-        places = [p for p in values if p in found.varying and p not in found.asked]
+        like = self._kinds[left, names, left_named]
+        if like is None:
+            like = _Kind(values)
+            self._kinds.keep((left, names, left_named), like)
+        like.varying |= {p for p, x in values.items() if x != like.first[p]}
+        places = [p for p in values if p in like.varying and p not in like.asked]
         tokens = tuple([Varying if i in places else t for i, t in enumerate(tokens)])
         named = tuple([Varying if k in places else t for k, t in zip(kwargs, named, strict=True)])
         fixed = kind, ((of_args, tokens), (of_kwargs, names, named))
-        return Floats(self._numbers, found, places, values, fixed)
+        return Floats(self._numbers, like, places, values, fixed)
 
 
 def _may_vary(x: Any) -> bool:

@@ -101,11 +101,11 @@ class Observer:
         else:
             sys.setprofile(self._before)
         work()
-        found = [names_in(code) for code, _ in self.seen.codes.values()]
+        names = [names_in(code) for code, _ in self.seen.codes.values()]
         quiet = [code.co_names for code in self._quiet.values()]
-        named = (x.attributes for x in found)
+        named = (x.attributes for x in names)
         self.seen.names = self.seen.names.union(self._words, *named, *quiet)
-        self.seen.reflects = self.seen.reflects or any(x.reflects for x in found)
+        self.seen.reflects = self.seen.reflects or any(x.reflects for x in names)
 
     def _listener(self) -> Callable[[FrameType, str, Any], None]:
         """Return what is told of every call and return: nearly all are ours, and passed by."""
@@ -144,20 +144,20 @@ class Observer:
 
     def _is_the_users(self, frame: FrameType) -> bool:
         """Whether a frame is the user's, or runs on the user's behalf."""
-        found: FrameType | None = frame
-        while found is not None:
-            role = self._role(found)
+        caller: FrameType | None = frame
+        while caller is not None:
+            role = self._role(caller)
             if role != _LIBRARY:
                 return role == _USER
-            found = found.f_back
+            caller = caller.f_back
         return False
 
     def _serves_user(self, frame: FrameType) -> bool:
         """Whether the user's code called what runs in a frame, if through the standard library."""
-        found = frame.f_back
-        while found is not None and self._role(found) in (_QUIET, _LIBRARY):
-            found = found.f_back
-        return found is not None and self._role(found) == _USER
+        caller = frame.f_back
+        while caller is not None and self._role(caller) in (_QUIET, _LIBRARY):
+            caller = caller.f_back
+        return caller is not None and self._role(caller) == _USER
 
     def _entered(self, frame: FrameType) -> None:
         code = frame.f_code

@@ -80,7 +80,7 @@ class Outline:
     faults: Faults | None
     # What it rests on.
     pins: list[tuple[int, tuple[int, int, Storage | None]]]
-    found: list[Tensor | None]  # arguments that the function can reach by itself as well
+    reached: list[Tensor | None]  # arguments that the function can reach by itself as well
     fixed_grads: list[tuple[NodeKey, Storage]]
     histories: list[tuple[Storage, int]]
     guards: list[tuple[Callable[..., bool], tuple]]

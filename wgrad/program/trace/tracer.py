@@ -23,8 +23,7 @@ from ...interrupts import whole
 from ...layout import Layout, Shape
 from ...ops.elementwise import where
 from ...ops.indexing import checked, outlier
-from ..ir import Step
-from ..slots import Ref, Slot
+from ..ir import Ref, Slot, Step
 from .bounded import Suspect, bounded, settled
 from .grads import Touched
 from .work import Declared, Roots, Work
@@ -112,9 +111,9 @@ class Tracer(Work, Contract):
         """Whether integers lie in a range now; if so, the program is for runs where they do."""
         x = everything(x)
         roots = self._root(x.array)
-        found = x.array.storage.bounds if roots is None else roots.static
-        if (roots is None or found is not None) and not (
-            found is not None and least <= found[0] and found[1] <= greatest
+        static = x.array.storage.bounds if roots is None else roots.static
+        if (roots is None or static is not None) and not (
+            static is not None and least <= static[0] and static[1] <= greatest
         ):
             return False
         fits = roots is None or self._fit(roots, least, greatest)
@@ -160,7 +159,7 @@ class Tracer(Work, Contract):
         if node.sequence > self.start:
             return  # made inside, and nobody's business
         if self._declared is not None and not self._declared.has_node(node):
-            self._refuse_stray(f"uses the gradient of {self._called(node)}")
+            self._refuse_stray(f"uses the gradient of {self._declared.name_of(node)}")
         touched = self.grads.get(node)
         if touched is None:
             touched = self.grads[node] = Touched(node)

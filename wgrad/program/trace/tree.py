@@ -90,9 +90,9 @@ def take_apart(value: Any, leaves: list[Any], objects: list[Any]) -> Any:
 
 
 def _hashable(value: Any, objects: list[Any]) -> Any:
-    found = token(value)
-    if found is not None:
-        return found
+    plain = token(value)
+    if plain is not None:
+        return plain
     kind = type(value)
     if isinstance(value, (tuple, frozenset)):
         parts = [_hashable(x, objects) for x in value]
@@ -158,8 +158,8 @@ def template(
 
 
 def _account(value: Any) -> Any:
-    found = token(value)
-    return found if found is not None else (type(value), Same(value))
+    plain = token(value)
+    return plain if plain is not None else (type(value), Same(value))
 
 
 def fill(x: Any, tensors: Sequence[Any]) -> Any:

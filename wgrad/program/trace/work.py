@@ -30,8 +30,7 @@ from ...errors import TraceError
 from ...interrupts import whole
 from ...layout import Layout
 from ...ops.intervals import union
-from ..ir import Draws, Step
-from ..slots import Ref, Slot
+from ..ir import Draws, Ref, Slot, Step
 
 Origin = Any  # what `caller` returns
 
@@ -137,13 +136,6 @@ class Work:
                 f"{device.name}; one device is needed"
             )
 
-    def _may_use(self, storage: Storage) -> bool:
-        return self._declared is None or self._declared.has(storage)
-
-    def _called(self, x: Any) -> str:
-        assert self._declared is not None
-        return self._declared.name_of(x)
-
     def _refuse_stray(self, does: str) -> NoReturn:
         self.refuse(
             f"the function {does} at {place(caller())}, which is neither an argument nor in "
@@ -172,8 +164,9 @@ class Work:
                 )
             self._one_device(storage.device)
             position = self.position_of(x)
-            if position is None and not self._may_use(storage):
-                self._refuse_stray(f"uses {self._called(storage)} of shape {x.shape}")
+            declared = self._declared
+            if position is None and declared is not None and not declared.has(storage):
+                self._refuse_stray(f"uses {declared.name_of(storage)} of shape {x.shape}")
             key = storage, position
             slot = self.initial.get(key)
             if slot is None:
@@ -317,12 +310,12 @@ def _fixed(x: Any) -> Number:
 def _setter(owner: Any, name: str, value: Any) -> Callable[[], None]:
     """Return what gives an attribute back its value, should its owner still live."""
     try:
-        found = weakref.ref(owner)
+        owner_ref = weakref.ref(owner)
     except TypeError:
         return functools.partial(setattr, owner, name, value)
 
     def restore() -> None:
-        left = found()
+        left = owner_ref()
         if left is not None:
             setattr(left, name, value)
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from ..backends.array import Body, Number, kept_shape, reduced_shape
-from ..backends.fold import Fold
-from ..backends.functions import Function
-from ..dtypes import DType
-from ..layout import Layout, Shape
+from ...backends.array import Body, Number, kept_shape, reduced_shape
+from ...backends.fold import Fold
+from ...backends.functions import Function
+from ...dtypes import DType
+from ...layout import Layout, Shape
 from .slots import Ref
 
 
@@ -132,6 +132,11 @@ class Result(NamedTuple):
         return [x.value for x in self.stored]
 
     @property
+    def places(self) -> list[Layout]:
+        """Where values are stored that have places of their own."""
+        return [x.into for x in self.stored if x.into is not None]
+
+    @property
     def is_plain(self) -> bool:
         """Whether it is one value, in order."""
         return self.stored[0].into is None
@@ -140,17 +145,10 @@ class Result(NamedTuple):
         """Return the result where its values lie elsewhere."""
         return Result(tuple([Stored(place(x.value), x.into) for x in self.stored]), self.row)
 
-    def relaid(self, place: Callable[[Layout], Layout | None]) -> Result | None:
-        """Return the result with other places in its output, or None where one has none."""
-        if self.is_plain:
-            return self
-        made: list[Stored] = []
-        for x in self.stored:
-            into = None if x.into is None else place(x.into)
-            if into is None:
-                return None
-            made.append(Stored(x.value, into))
-        return Result(tuple(made), self.row)
+    def relaid(self, place: Callable[[Layout], Layout]) -> Result:
+        """Return the result with other places in its output; in order is one of its own."""
+        moved = [Stored(v, into if into is None else place(into)) for v, into in self.stored]
+        return Result(tuple(moved), self.row)
 
 
 def plain(value: int, row: bool = False) -> Result:
@@ -188,6 +186,13 @@ class Graph:
         """The domain with extent 1 at the folded axes."""
         return kept_shape(self.shape, self.axes)
 
+    def views(self, result: Result) -> list[Layout]:
+        """Return how the domain sees what is stored for a result: a view for each value."""
+        if not result.is_plain:
+            return result.places
+        dense = Layout.dense(self.row_shape if result.row else self.shape)
+        return [dense.expand(self.shape) if result.row else dense]
+
     @cached_property
     def tables(self) -> frozenset[int]:
         """The operands of which elements are read other than the domain's own, or not all."""
@@ -206,14 +211,14 @@ class Graph:
     @cached_property
     def depths(self) -> tuple[int, ...]:
         """For each statement the number of folds, one after the other, that it follows from."""
-        found: list[int] = []
+        depths: list[int] = []
         for s in self.statements:
             deepest = 0
             for a in s.args:
-                if a < 0 and found[~a] > deepest:
-                    deepest = found[~a]
-            found.append(deepest + isinstance(s.what, Fold))
-        return tuple(found)
+                if a < 0 and depths[~a] > deepest:
+                    deepest = depths[~a]
+            depths.append(deepest + isinstance(s.what, Fold))
+        return tuple(depths)
 
     def dtype_of(self, value: int) -> DType:
         """Return the dtype of an operand or a statement."""
@@ -222,23 +227,16 @@ class Graph:
     def rows(self, inputs: Sequence[Ref | Number]) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
         """Return which operands, and which statements, are the same all along the folded axes."""
         operands = tuple(not isinstance(x, Ref) or self._still(x.layout) for x in inputs)
-        found: list[bool] = []
+        made: list[bool] = []
         for s in self.statements:
             if isinstance(s.what, Fold):
-                found.append(True)
+                made.append(True)
             else:
                 here = not any(a in self.axes for a in s.asks)
-                found.append(here and all(operands[a] if a >= 0 else found[~a] for a in s.args))
+                made.append(here and all(operands[a] if a >= 0 else made[~a] for a in s.args))
         if not self.axes:
-            return (False,) * len(operands), (False,) * len(found)
-        return operands, tuple(found)
-
-    def places(self, result: Result) -> list[Layout]:
-        """Return where each value of a result is stored in its output, over the domain."""
-        if not result.is_plain:
-            return [x.into for x in result.stored if x.into is not None]
-        dense = Layout.dense(self.row_shape if result.row else self.shape)
-        return [dense.expand(self.shape) if result.row else dense]
+            return (False,) * len(operands), (False,) * len(made)
+        return operands, tuple(made)
 
     def _still(self, layout: Layout) -> bool:
         return all(layout.strides[a] == 0 or self.shape[a] == 1 for a in self.axes)

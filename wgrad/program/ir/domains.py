@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
+from typing import Any
 
-from ..backends.array import Number, kept_shape, reduced_shape
-from ..layout import Layout, Shape, compose
+from ...backends.array import Number, reduced_shape
+from ...layout import Layout, Shape, compose
 from .graph import Graph
 from .slots import Ref
 
@@ -27,8 +28,7 @@ def seen_through(graph: Graph, inputs: Inputs, view: Layout) -> Seen | None:
         return None
     if not all(r.is_plain for r in graph.results):
         return None  # the view is one of an output that has more elements than the domain
-    found = _relaid(inputs, lambda layout: compose(view, graph.shape, layout))
-    return None if found is None else (replace(graph, shape=view.shape), found)
+    return _over(graph, inputs, view.shape, (), lambda x: compose(view, graph.shape, x))
 
 
 def reshaped(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | None:
@@ -49,17 +49,17 @@ def reshaped(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | 
 
 def as_elements(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | None:
     """Return an elementwise graph as one over the elements of a domain with rows."""
-    found = reshaped(graph, inputs, shape, ())
-    return None if found is None else (replace(found[0], axes=axes), found[1])
+    flat = reshaped(graph, inputs, shape, ())
+    return None if flat is None else (replace(flat[0], axes=axes), flat[1])
 
 
 def as_rows(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | None:
     """Return an elementwise graph as one over the rows of a domain: computed once for each."""
     kept = reduced_shape(shape, axes)
-    found = reshaped(graph, inputs, kept, ())
-    if found is None or graph.asks:
+    flat = reshaped(graph, inputs, kept, ())
+    if flat is None or graph.asks:
         return None
-    graph, inputs = found
+    graph, inputs = flat
 
     def spread(layout: Layout) -> Layout:
         steps = iter(layout.strides)
@@ -68,11 +68,6 @@ def as_rows(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | N
 
     results = tuple([r._replace(row=True) for r in graph.results])
     return _over(replace(graph, results=results), inputs, shape, axes, spread)
-
-
-def row_view(shape: Shape, axes: Shape) -> Layout:
-    """Return how a domain sees what is stored once per row."""
-    return Layout.dense(kept_shape(shape, axes)).expand(shape)
 
 
 def _trailing(shape: Shape, axes: Shape) -> tuple[int, int] | None:
@@ -91,23 +86,15 @@ def _over(
     place: Callable[[Layout], Layout | None],
 ) -> Seen | None:
     """Return a graph over another domain, on which `place` says what becomes of layouts."""
-    found = _relaid(inputs, place)
-    results = [r.relaid(place) for r in graph.results]
-    if found is None or None in results:
+    refs = {x.layout for x in inputs if isinstance(x, Ref)}
+    layouts = {x: place(x) for x in refs | {x for r in graph.results for x in r.places}}
+    if None in layouts.values():
         return None
-    made = tuple([r for r in results if r is not None])
-    return replace(graph, shape=shape, axes=axes, results=made), found
+    known: Any = layouts.__getitem__  # of which none is None
+    results = tuple([r.relaid(known) for r in graph.results])
+    return replace(graph, shape=shape, axes=axes, results=results), relaid(inputs, known)
 
 
-def _relaid(
-    inputs: Sequence[Ref | Number], place: Callable[[Layout], Layout | None]
-) -> Inputs | None:
-    made: list[Ref | Number] = []
-    for x in inputs:
-        if isinstance(x, Ref):
-            layout = place(x.layout)
-            if layout is None:
-                return None
-            x = replace(x, layout=layout)
-        made.append(x)
-    return tuple(made)
+def relaid(inputs: Sequence[Ref | Number], place: Callable[[Layout], Layout]) -> Inputs:
+    """Return inputs with other layouts; numbers have none."""
+    return tuple([replace(x, layout=place(x.layout)) if isinstance(x, Ref) else x for x in inputs])

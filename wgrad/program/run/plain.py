@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..backends.array import Array, Number, Storage
-from ..backends.base import Device
-from ..backends.events import WATCHERS, Doing, during
-from ..backends.families import Draw
-from ..backends.tracing import Live
-from .ir import Program, Step
-from .slots import Ref
+from ...backends.array import Array, Storage
+from ...backends.base import Device
+from ...backends.events import WATCHERS, Doing, during
+from ...backends.families import Draw
+from ...backends.tracing import Live
+from ..ir import Program, Ref, Step, last_uses
 
 
-class Interpreter:
-    """A program ready to run on a device."""
+class PlainExecutor:
+    """Runs a program step by step."""
 
     def __init__(self, program: Program, device: Device):
         self.program = program
@@ -44,34 +43,20 @@ class Interpreter:
         return [storages[s] for s in self.program.outputs]
 
 
-def last_uses(program: Program) -> list[tuple[int, ...]]:
-    """Return for each step the slots that nothing reads after it, kept ones left out."""
-    seen = set(program.kept)
-    rows: list[tuple[int, ...]] = []
-    for step in reversed(program.steps):
-        dying = (step.reads() | step.writes()) - seen
-        seen |= dying
-        rows.append(tuple(sorted(dying)))
-    return rows[::-1]
-
-
-def number(x: Number) -> Number:
-    """Return the number that `x` is now."""
-    return x.read() if isinstance(x, Live) else x
-
-
-def told_step(program: Program, device: Device, *work: Any) -> list[Array]:
-    """Do the work of one step as `run_step` does; kernels are told of as this step's."""
+def told_step(program: Program, device: Device, step: Step, *given: Any) -> list[Array]:
+    """Run a step; observers are told of the device's kernels as of this step's."""
     if not WATCHERS:
-        return run_step(device, *work)
-    what = Doing(work[0].name, program.line_of(work[0]), replayed=True)
-    return during(run_step, what, device, *work)
+        return run_step(device, step, *given)
+    what = Doing(step.name, program.line_of(step), replayed=True)
+    return during(run_step, what, device, step, *given)
 
 
 def run_step(device: Device, step: Step, storages: dict[int, Storage], draw: Draw) -> list[Array]:
     """Do the work of one step and return its outputs, dense and in memory of their own."""
-    args = [
-        Array(storages[x.slot], x.layout, x.dtype) if isinstance(x, Ref) else number(x)
-        for x in step.inputs
-    ]
-    return step.work.now(draw).run(device, args)
+    operands: list[Any] = []
+    for x in step.inputs:
+        if isinstance(x, Ref):
+            operands.append(Array(storages[x.slot], x.layout, x.dtype))
+        else:
+            operands.append(x.read() if isinstance(x, Live) else x)
+    return step.work.now(draw).run(device, operands)

@@ -11,15 +11,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ..backends.array import Number
-from ..dtypes import DType
-from ..layout import Layout
-from .domains import Seen, as_elements, as_rows, reshaped, seen_through
-from .graph import Graph, Statement, pruned
-from .ir import Program, Step, fused, operand_key
+from ...backends.array import Number
+from ...dtypes import DType
+from ...layout import Layout
+from ..ir import Graph, Program, Ref, Slot, Statement, Step, fused, operand_key, pruned
+from ..ir.domains import Seen, as_elements, as_rows, reshaped, seen_through
 from .limits import Limits
 from .ordering import Order
-from .slots import Ref, Slot
 
 PRODUCT = -1  # the slot that stands for a matmul's product in the graph over it
 
@@ -51,8 +49,8 @@ class Joiner:
     def producers(self, step: Step) -> list[Step]:
         """Return the steps whose results `step` reads, the latest first."""
         maker = self.order.maker
-        found = {id(m): m for slot in step.reads() if (m := maker.get(slot)) is not None}
-        return sorted(found.values(), key=self.order.place, reverse=True)
+        steps = {id(m): m for slot in step.reads() if (m := maker.get(slot)) is not None}
+        return sorted(steps.values(), key=self.order.place, reverse=True)
 
     def hold_together(self, a: Step, b: Step, needed: frozenset[int]) -> bool:
         """Whether one kernel may hold the statements and the memory of two fused steps.
@@ -127,10 +125,10 @@ def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> 
             args.append(operands.place(x, second, i))
             continue
         assert isinstance(x, Ref)
-        places = first.places(result)
-        if x.layout not in places or i in second.tables:
+        views = first.views(result)
+        if x.layout not in views or i in second.tables:
             return None  # it reads elements that other threads compute
-        args.append(moved(result.stored[places.index(x.layout)].value))
+        args.append(moved(result.stored[views.index(x.layout)].value))
     shift = len(first.statements)
 
     def later(value: int) -> int:
@@ -181,11 +179,11 @@ class _Operands:
 
     def place(self, x: Ref | Number, graph: Graph, i: int) -> int:
         """Return the place of what is operand `i` of its own graph."""
-        found = self.places.setdefault(operand_key(x, graph, i), len(self.inputs))
-        if found == len(self.inputs):
+        place = self.places.setdefault(operand_key(x, graph, i), len(self.inputs))
+        if place == len(self.inputs):
             self.inputs.append(x)
             self.dtypes.append(graph.dtypes[i])
-        return found
+        return place
 
 
 def _one_domain(a: Step, b: Step) -> tuple[Seen, Seen] | None:
@@ -196,18 +194,18 @@ def _one_domain(a: Step, b: Step) -> tuple[Seen, Seen] | None:
     if flip:
         x, y = y, x
     shape, axes = y[0].shape, y[0].axes
-    found: Seen | None
+    moved: Seen | None
     if x[0].axes or not axes:
-        found = reshaped(*x, shape, axes)
-        if found is None:
+        moved = reshaped(*x, shape, axes)
+        if moved is None:
             other = reshaped(*y, x[0].shape, x[0].axes)
             if other is not None:
-                found, y = x, other
+                moved, y = x, other
     else:
-        found = as_elements(*x, shape, axes) or as_rows(*x, shape, axes)
-    if found is None:
+        moved = as_elements(*x, shape, axes) or as_rows(*x, shape, axes)
+    if moved is None:
         return None
-    return (y, found) if flip else (found, y)
+    return (y, moved) if flip else (moved, y)
 
 
 def _pulled(a: Step, b: Step, needed: frozenset[int]) -> tuple[Seen, Seen] | None:
@@ -219,10 +217,10 @@ def _pulled(a: Step, b: Step, needed: frozenset[int]) -> tuple[Seen, Seen] | Non
     (view,) = views
     if view.size > a.out.size:
         return None  # it would be computed again and again
-    found = seen_through(a.graph, a.inputs, view)
-    if found is None:
+    pulled = seen_through(a.graph, a.inputs, view)
+    if pulled is None:
         return None
-    seen, inputs = found
+    seen, inputs = pulled
     dense = Layout.dense(view.shape)
     (out,) = a.outs
     read = tuple(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..dtypes import DType
-from ..layout import Layout, Shape
+from ...dtypes import DType
+from ...layout import Layout, Shape
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Slot:
         return Ref(self.index, Layout.dense(self.shape), self.dtype)
 
     def __str__(self) -> str:
-        return f"%{self.index}:{self.dtype.name}{list(self.shape)}"
+        return f"%{self.index} {self.dtype.name}{list(self.shape)}"
 
 
 @dataclass(frozen=True)
@@ -42,5 +42,7 @@ class Ref:
         return self.layout.contiguous and self.layout.offset == 0
 
     def __str__(self) -> str:
-        view = "" if self.whole() else f" strides {self.layout.strides} from {self.layout.offset}"
-        return f"%{self.slot}:{self.dtype.name}{list(self.layout.shape)}{view}"
+        layout = self.layout
+        view = "" if self.whole() else f" strides {list(layout.strides)}"
+        start = f" from {layout.offset}" if layout.offset else ""
+        return f"%{self.slot}{list(layout.shape)}{view}{start}"

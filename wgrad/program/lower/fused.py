@@ -18,9 +18,7 @@ from ...backends.webgpu import shaders
 from ...backends.webgpu.problem import Output
 from ...backends.webgpu.variants import literal
 from ...dtypes import DType
-from ..graph import Graph, Statement
-from ..ir import Batch, Step
-from ..slots import Ref, Slot
+from ..ir import Batch, Graph, Ref, Slot, Statement, Step
 from .module import Module, combiner
 from .part import LANES, Part, Store
 from .text import PartText, Value, splat

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.array import Array, Number
-from ..backends.base import Device
-from ..backends.fold import Fold
-from ..backends.functions import Function
-from ..layout import Layout
+from ...backends.array import Array, Number
+from ...backends.base import Device
+from ...backends.fold import Fold
+from ...backends.functions import Function
+from ...layout import Layout
 from .graph import Component, Graph, Inside, Lookup, Position, Result, Statement
 
 
@@ -80,8 +80,8 @@ def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Nu
         n = data.layout
         table = Layout((*shape, s.what.extent), (*n.strides, s.what.stride), n.offset)
         places = Layout((*shape, 1), (*index.layout.strides, 0), index.layout.offset)
-        found = device.gather(data.view(table), index.view(places), len(shape))
-        return found.view(Layout.dense(shape))
+        gathered = device.gather(data.view(table), index.view(places), len(shape))
+        return gathered.view(Layout.dense(shape))
     return device.map(s.what, ready, s.dtypes, shape, s.out)
 
 
@@ -137,7 +137,7 @@ def _placed(
     for x in values:
         one = x if isinstance(x, Array) else device.full((1,) * len(shape), x, dtype)
         pieces.append(one.view(_narrowed(one.layout, shape)))
-    targets = [_narrowed_to(into, shape) for into in graph.places(result)]
+    targets = [_narrowed_to(into, shape) for into in graph.views(result)]
     size = sum(target.size for target in targets)
     return device.place(pieces, targets, (size,), None)
 

@@ -1,30 +1,20 @@
-"""Parts of programs as text: slots, views, and a line for each statement of a graph."""
+"""Parts of programs as text: what a step reads, and a line for each statement of a graph."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..backends.array import OPERANDS, Number
-from ..backends.tracing import Live
+from ...backends.array import OPERANDS, Number
+from ...backends.tracing import Live
 from .graph import Graph
 from .slots import Ref, Slot
 
 
-def shown_slot(slot: Slot) -> str:
-    """Return a slot with its dtype and shape."""
-    return f"%{slot.index} {slot.dtype.name}{list(slot.shape)}"
-
-
 def shown_input(x: Ref | Number | str) -> str:
     """Return a view, or a number, in a few words."""
-    if isinstance(x, str):
-        return x
-    if not isinstance(x, Ref):
-        return f"{float(x):.6g} (read at every run)" if isinstance(x, Live) else f"{x:.6g}"
-    layout = x.layout
-    view = "" if x.whole() else f" strides {list(layout.strides)}"
-    start = f" from {layout.offset}" if layout.offset else ""
-    return f"%{x.slot}{list(layout.shape)}{view}{start}"
+    if isinstance(x, (Ref, str)):
+        return str(x)
+    return f"{float(x):.6g} (read at every run)" if isinstance(x, Live) else f"{x:.6g}"
 
 
 def graph_lines(
