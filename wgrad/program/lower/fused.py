@@ -20,7 +20,7 @@ from ...backends.webgpu.variants import literal
 from ...dtypes import DType
 from ..ir import Batch, Graph, Ref, Slot, Statement, Step
 from .module import Module, combiner
-from .part import LANES, Part, Store
+from .part import LANES, Access, Part, Store
 from .text import PartText, Value, splat
 
 THREADS = 64  # of a workgroup of fused.wgsl,
@@ -126,8 +126,15 @@ def _write_part(text: PartText, shared: bool) -> None:
 def _store(text: PartText, stores: Sequence[Store]) -> None:
     """Store results; all are loaded before, for one may lie where another is read."""
     values = [text.value(x.value) for x in stores]
+    blocks: dict[Access, list[tuple[Access, Value]]] = {}
     for x, value in zip(stores, values, strict=True):
-        text.store(x.access, value)
+        block = text.block_of(x.access)
+        if block is None:
+            text.store(x.access, value)
+        else:
+            blocks.setdefault(block, []).append((x.access, value))
+    for together in blocks.values():
+        text.store_block(together)
 
 
 def _write_folds(text: PartText, folds: list[int], shared: bool, first: str, step: str) -> None:

@@ -104,9 +104,10 @@ class Module:
             return f"m{at}[({address}) / 4u][({address}) % 4u]"
         return f"m{at}[{address}]"
 
-    def quad(self, access: Access, address: str) -> str:
-        """Return the place of 4 elements from an address that is a multiple of 4."""
-        return f"m{self.binding(access.slot)}[({address}) / 4u]"
+    def quad(self, access: Access, address: str, further: int = 0) -> str:
+        """Return the place of a vec4: that of an address, or one that is so many further."""
+        more = f" + {further}u" if further else ""
+        return f"m{self.binding(access.slot)}[({address}) / 4u{more}]"
 
 
 def combiner(module: Module, fold: Fold, dtype: DType) -> str:

@@ -57,6 +57,7 @@ class PartText:
         ops = (s for s in part.graph.statements if isinstance(s.what, (Body, Function)))
         self._goes_on = {~a for s in ops for a in s.args if a < 0}  # statements that ops read
         self._base: dict[Access, str] = {}
+        self._quads: dict[tuple[Access, int], str] = {}  # vec4s of blocks that are loaded
         self._depth = 1
         self._in_loop = False
         self._count = 0
@@ -66,11 +67,14 @@ class PartText:
         scattered = self.part.scattered
         for i, access in enumerate(self.part.operands):
             if access is not None and not (i == 0 and self.product is not None):
-                wide = bool(self.along) and access.is_vector(self.along) and i not in scattered
+                wide = self._is_wide(access) and i not in scattered
                 self.module.use(access, wide, write=False)
         for _, access, _ in self.part.stores:
-            wide = bool(self.along) and access.is_vector(self.along)
-            self.module.use(access, wide, write=True)
+            self.module.use(access, self._is_wide(access), write=True)
+
+    def _is_wide(self, access: Access) -> bool:
+        """Whether memory is read or written by vec4s."""
+        return bool(self.along) and (access.is_vector(self.along) or access in self.part.blocks)
 
     # Lines.
     def add(self, line: str) -> None:
@@ -87,11 +91,11 @@ class PartText:
     def block(self, opening: str) -> Iterator[None]:
         """Put the lines made inside into a block; what they declare is gone after it."""
         self.add(opening + " {")
-        before = dict(self.values)
+        before, quads = dict(self.values), dict(self._quads)
         self._depth += 1
         yield
         self._depth -= 1
-        self.values = before
+        self.values, self._quads = before, quads
         self.add("}")
 
     @contextmanager
@@ -142,6 +146,8 @@ class PartText:
         vector = bool(step) or (index is not None and index.vector)
         if vector and index is None and access.is_vector(self.along):
             text = self.module.quad(access, address)
+        elif step and index is None and access in self.part.blocks:
+            text = f"vec4<{access.dtype.storage}>({', '.join(self._spread(access))})"
         else:
             places = [
                 self.module.element(access, _lane(address, step * n, n, index, stride))
@@ -149,6 +155,36 @@ class PartText:
             ]
             text = f"vec4<{access.dtype.storage}>({', '.join(places)})" if vector else places[0]
         return self.let(_loaded(text, access.dtype, vector), vector)
+
+    def _spread(self, access: Access) -> list[str]:
+        """Return the elements of all lanes, in vec4s that are loaded once for all in a block."""
+        first, place = self.part.blocks[access]
+        elements: list[str] = []
+        for n in range(LANES):
+            quad, lane = divmod(place + n * access.stride(self.along), LANES)
+            if (first, quad) not in self._quads:
+                text = self.module.quad(first, self._address(first), quad)
+                self._quads[first, quad] = self.let(text, True).text
+            elements.append(f"{self._quads[first, quad]}.{COMPONENTS[lane]}")
+        return elements
+
+    def block_of(self, access: Access) -> Access | None:
+        """Return what the block begins with that memory is written with; None: it is alone."""
+        block = self.part.blocks.get(access) if self._lanes(access) else None
+        return None if block is None else block.first
+
+    def store_block(self, stores: Sequence[tuple[Access, Value]]) -> None:
+        """Put values where outputs lie that interleave, and that have all of a block."""
+        lanes: dict[int, str] = {}
+        for access, value in stores:
+            first, place = self.part.blocks[access]
+            for n in range(LANES):
+                text = _stored(value.lane(n).text, access.dtype, False)
+                lanes[place + n * access.stride(self.along)] = text
+        kind = f"vec4<{first.dtype.storage}>"
+        for quad in range(len(lanes) // LANES):
+            parts = ", ".join(lanes[quad * LANES + n] for n in range(LANES))
+            self.add(f"{self.module.quad(first, self._address(first), quad)} = {kind}({parts});")
 
     def store(self, access: Access, value: Value) -> None:
         """Put a value where an output lies."""

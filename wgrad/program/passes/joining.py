@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 from ...backends.array import Number
@@ -16,6 +17,7 @@ from ...dtypes import DType
 from ...layout import Layout
 from ..ir import Graph, Program, Ref, Slot, Statement, Step, fused, operand_key, pruned
 from ..ir.domains import Seen, as_elements, as_rows, reshaped, seen_through
+from ..ir.unrolled import over_points
 from .limits import Limits
 from .ordering import Order
 
@@ -104,7 +106,29 @@ def joined(a: Step, b: Step, needed: frozenset[int]) -> Step | None:
     if made is None:
         pair = _pulled(a, b, needed)
         made = None if pair is None else _over(pair, a, b, needed)
+    if made is None and (a.graph.calls or b.graph.calls):
+        made = _by_points(a, b, needed)
     return made
+
+
+def _by_points(a: Step, b: Step, needed: frozenset[int]) -> Step | None:
+    """Return steps as one over the smaller of their domains, the other's short axis taken apart."""
+    sizes = prod(a.graph.shape), prod(b.graph.shape)
+    if sizes[0] == sizes[1]:
+        return None
+    for first in (False, True):
+        if sizes[0] < sizes[1]:
+            seen = over_points(b.graph, b.inputs, a.graph.shape, first)
+        else:
+            seen = over_points(a.graph, a.inputs, b.graph.shape, first)
+        if seen is None:
+            continue
+        x, y = (a, fused(*seen, b.outs)) if sizes[0] < sizes[1] else (fused(*seen, a.outs), b)
+        pair = _one_domain(x, y)
+        made = None if pair is None else _over(pair, x, y, needed)
+        if made is not None:
+            return made
+    return None
 
 
 def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> Step | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from math import prod
 
-from ..ir import Graph, Program, Step
+from ...backends.functions import Function
+from ..ir import Graph, Inputs, Program, Statement, Step
 from .base import runs_at
 from .joining import Joiner, fits, joined
 from .limits import Limits
@@ -43,6 +44,8 @@ def rows_fit(step: Step, limits: Limits) -> bool:
     passes = folds_deep(graph) + any(not r.row for r in graph.results)
     if passes == 1:
         return True
+    if any(isinstance(s.what, Function) for s in _by_element(graph, step.inputs)):
+        return False  # each pass would call it anew, and it may be long
     rows, length = prod(graph.kept), prod(graph.shape[a] for a in graph.axes)
     last = graph.axes == tuple(range(len(graph.shape) - len(graph.axes), len(graph.shape)))
     fewest = limits.fewest_rows if last else limits.fewest_columns
@@ -51,6 +54,12 @@ def rows_fit(step: Step, limits: Limits) -> bool:
         and length <= limits.longest_row
         and (rows >= fewest or rows * length <= limits.small)
     )
+
+
+def _by_element(graph: Graph, inputs: Inputs) -> list[Statement]:
+    """Return the statements that are computed at every element, in every pass over a row."""
+    rows = graph.rows(inputs)[1]
+    return [s for s, row in zip(graph.statements, rows, strict=True) if not row]
 
 
 def folds_deep(graph: Graph) -> int:
