@@ -200,7 +200,7 @@ class NumpyDevice(Device):
                 for x, kind in zip(operands, function.ins, strict=True)
             ]
             function.into(out if planes else np.moveaxis(out, -1, 0), *values)
-        return self._wrap(out if planes else out.reshape(*shape, *inner), function.out)
+        return self._wrap(out if planes else out.reshape((*shape, *inner)), function.out)
 
     def reduce(self, fold: Fold, x: Array, axes: Shape, dtype: DType) -> Array:
         adding = fold.accumulator(dtype.computes, prod(x.shape[axis] for axis in axes))

@@ -17,12 +17,15 @@ from ...layout import Shape, collapse
 from ..array import Array, Number
 from ..families import call_places
 from ..functions import Function
+from . import windows
 from .buffers import Buffer
 from .indexing import Indexing
 from .launching import MAX_RANK, scalar_bits
 from .variants import call_by_fours_source, call_source
 
 SCALARS = 16  # where numbers begin in the Params of call.wgsl
+Pair = tuple[int, int]
+Bound = tuple[Buffer, int, int]
 LONGEST_STEP = 16  # elements between neighbouring points that are read by vec4s
 
 
@@ -47,8 +50,14 @@ class Calls(Indexing):
     ) -> Array:
         count = len(function.parts)
         out = self._empty((count, *shape) if planes else (*shape, *inner), function.out)
-        if out.layout.size:
-            self._call_into(out, function, self._packed(operands, shape), shape, planes)
+        if not out.layout.size:
+            return out
+        arrays = [x for x in operands if isinstance(x, Array)]
+        if self._may_not_fit(out, *arrays) and windows.call_into(
+            self, out, function, operands, shape, planes
+        ):
+            return out
+        self._call_into(out, function, self._packed(operands, shape), shape, planes)
         return out
 
     def _call_into(
@@ -66,8 +75,8 @@ class Calls(Indexing):
             ready = [self.copy(x) if isinstance(x, Array) else x for x in operands]
             self._call_into(out, function, ready, shape, planes)
             return
-        buffers: dict[Buffer, int] = {}
-        bindings = [buffers.setdefault(x.storage.buffer, len(buffers)) for x in arrays]
+        buffers: dict[Bound, int] = {}
+        bindings = [buffers.setdefault(_bound(x), len(buffers)) for x in arrays]
         held = [arrays[bindings.index(i)] for i in range(len(buffers))]
         size, count = prod(shape), len(function.parts)
         lines = _lines(arrays, bindings, strides) if _by_fours(function, size, strides) else None
@@ -110,7 +119,7 @@ class Calls(Indexing):
         """Return operands in so few buffers that a kernel binds all of them, and its result."""
         ready = list(operands)
         while True:
-            memory = {x.storage.buffer: x.dtype for x in ready if isinstance(x, Array)}
+            memory = {_bound(x): x.dtype for x in ready if isinstance(x, Array)}
             if len(memory) < self.facts.buffers:
                 return ready
             ((most, _),) = Counter(memory.values()).most_common(1)
@@ -146,7 +155,7 @@ def _lines(
 ) -> tuple[list[Line], list[Pair]]:
     """Return the lines that operands are in, and for each which, and where it begins there."""
     lines: list[Line] = []
-    places: list[Pair] = [(0, 0)] * len(arrays)
+    places: list[Pair] = [(-1, 0)] * len(arrays)
     order = sorted(range(len(arrays)), key=lambda i: arrays[i].layout.offset)
     for i in order:
         offset, (step,) = arrays[i].layout.offset, strides[i]
@@ -154,7 +163,10 @@ def _lines(
             (
                 j
                 for j, line in enumerate(lines)
-                if line[:2] == (bindings[i], step) and offset < 4 * line.start + max(step, 4)
+                if line[:2] == (bindings[i], step)
+                and offset < 4 * line.start + max(step, 4)
+                # Else compilers would know that two operands are equal, and take x - x for 0.
+                and (j, offset - 4 * line.start) not in places
             ),
             len(lines),
         )
@@ -164,9 +176,12 @@ def _lines(
     return lines, places
 
 
+def _bound(x: Array) -> Bound:
+    """Return what two operands have in common that one binding serves: windows may be equal."""
+    buffer = x.storage.buffer
+    return buffer.whole, buffer.start, buffer.nbytes
+
+
 def in_fours(words: Sequence[int]) -> list[int]:
     """Return words and zeros as so many vec4s as hold them, one at the least."""
     return [*words, *(0,) * (max(4, -(-len(words) // 4) * 4) - len(words))]
-
-
-Pair = tuple[int, int]

@@ -68,7 +68,9 @@ class Module:
         All are made of one number, for those that travel are few.
         """
         self._zero = self._zero or self.number(0, uint32)
-        return f"({self._zero} << {which}u)" if which else self._zero
+        if which < 32:
+            return f"({self._zero} << {which}u)" if which else self._zero
+        return f"({self._zero} * {2 * which + 1}u)"
 
     def function(self, name: str, code: str) -> str:
         """Return the name of the function that `fn NAME(...)...` declares; equal code is one."""

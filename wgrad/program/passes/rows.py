@@ -25,7 +25,7 @@ def fuse_rows(program: Program, limits: Limits) -> Program:
 
 def _grown(joiner: Joiner, step: Step) -> Step | None:
     for producer in joiner.producers(step):
-        if not producer.is_fused or (is_map(producer) and is_map(step)):
+        if not producer.is_fused or _are_maps(producer, step):
             continue
         needed = joiner.needed(producer, step)
         if joiner.hold_together(producer, step, needed) and joiner.may_join(producer, step):
@@ -34,6 +34,12 @@ def _grown(joiner: Joiner, step: Step) -> Step | None:
                 joiner.join(producer, step, made)
                 return made
     return None
+
+
+def _are_maps(producer: Step, step: Step) -> bool:
+    """Whether two steps are maps that stay apart: folds of vectors beside calls are maps by now."""
+    calls = producer.is_fused and (producer.graph.calls or (step.is_fused and step.graph.calls))
+    return not calls and is_map(producer) and is_map(step)
 
 
 def rows_fit(step: Step, limits: Limits) -> bool:
