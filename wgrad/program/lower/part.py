@@ -109,10 +109,13 @@ class Part:
         flat = not self.folded and len(self.kept) == 1 and not self.graph.asks and not tables
         # The last quad of flat memory may reach into the padding that every buffer has.
         padded = flat and all(a.is_vector("kept") or a.kept == (0,) for a in moving)
+        # Memory that is read once per row does not count.
         score = {"kept": 0, "folded": 0}
         for along, extents in (("kept", self.kept), ("folded", self.folded)):
             if extents and (extents[-1] % LANES == 0 or (along == "kept" and padded)):
-                score[along] = sum(a.is_vector(along) for a in moving if self._moves(a))
+                score[along] = sum(
+                    a.is_vector(along) for a in moving if not self.folded or any(a.folded)
+                )
         best = "kept" if score["kept"] > score["folded"] else "folded"
         return best if score[best] else ""  # type: ignore[return-value]  # one of Along's words
 
@@ -127,7 +130,3 @@ class Part:
                     if access.stride(self.along) and (window.first % LANES or window.size % LANES):
                         scattered.add(s.args[0])
         return frozenset(scattered)
-
-    def _moves(self, access: Access) -> bool:
-        """Whether memory is walked element by element, not once per row."""
-        return not self.folded or any(access.folded)

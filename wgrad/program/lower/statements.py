@@ -14,7 +14,7 @@ from ...backends.families import number_key
 from ...backends.fold import Fold
 from ...layout import Layout
 from ..ir import Graph, Inside, Lookup, Position, Ref, Slot, Statement
-from .bodies import Part, Scalar, parts
+from .bodies import BodyCall, Scalar, parts
 from .calls import (
     NUMBERS,
     Arrayed,
@@ -89,7 +89,7 @@ def _map(made: Calls, s: Statement, args: list, rank: int) -> Temp:
     return results[-1] if results[-1].dtype == dtype else made.copy(results[-1], dtype)
 
 
-def _parts(made: Calls, body: Body, operands: list) -> list[Part] | None:
+def _parts(made: Calls, body: Body, operands: list) -> list[BodyCall] | None:
     """Return what a body does, found out once for operands that are alike."""
     key = body, *[number_key(x) if isinstance(x, NUMBERS) else x for x in operands]
     if key not in made.bodies:
@@ -97,7 +97,7 @@ def _parts(made: Calls, body: Body, operands: list) -> list[Part] | None:
     return made.bodies[key]
 
 
-def _part(made: Calls, part: Part, args: list[Arrayed], rank: int) -> Temp:
+def _part(made: Calls, part: BodyCall, args: list[Arrayed], rank: int) -> Temp:
     if part.function is np.copyto:
         return made.copy(args[0], part.dtype)
     text = f"{{f}}({listed(args)}, out={{out}})"
