@@ -23,7 +23,6 @@ from wgrad.program.ir import Batch, Graph, Program, Ref, Slot, Statement, Step, 
 from wgrad.program.lower.plan import plan_memory
 from wgrad.program.passes import PASSES, simplify
 from wgrad.program.passes.limits import Limits
-from wgrad.program.passes.rows import folds_deep
 from wgrad.program.run.plain import PlainExecutor
 
 pytestmark = pytest.mark.usefixtures("numpy_device")
@@ -324,7 +323,7 @@ def test_products_leave_what_reads_them_by_other_strides():
 def test_rows_softmax_is_one_step():
     p = after("rows", lambda x: x.softmax(-1), wg.randn(4, 6))
     assert names(p) == ["max clamp subtract exp sum divide"]
-    assert folds_deep(p.steps[0].graph) == 2
+    assert p.steps[0].graph.levels == 2
 
 
 def test_rows_cross_entropy_and_its_gradient_are_one_step_and_a_mean():
@@ -357,7 +356,7 @@ def test_rows_that_do_not_pay_stay_apart(limits):
     assert len(p.steps) in (2, 4)
     for step in p.steps:
         graph = step.graph
-        passes = folds_deep(graph) + any(not r.row for r in graph.results)
+        passes = graph.levels + any(not r.row for r in graph.results)
         assert passes <= 2
 
 

@@ -188,30 +188,26 @@ class Compiled(Generic[P, R]):
         """
         return self._made("source", "it runs on NumPy, fused")
 
+    def _none(self, what: str, why: str) -> ArgumentError:
+        return ArgumentError(f"compile: {what} of {self._name} was asked for, {why}")
+
     def _captured(self, what: str) -> Replay:
         if self._signatures.newest is None:
-            raise ArgumentError(
-                f"compile: {what} of {self._name} was asked for, and it has to be called first"
-            )
+            raise self._none(what, "and it has to be called first")
         return self._signatures.newest
 
     def _executor(self, what: str) -> Any:
         executor = self._captured(what).executor
         if executor is None:
-            raise ArgumentError(
-                f"compile: {what} of {self._name} was asked for, and it runs nothing on a device"
-            )
+            raise self._none(what, "and it runs nothing on a device")
         return executor
 
     def _made(self, what: str, needed: str) -> Any:
         executor = self._executor(what)
-        made = getattr(executor, what, None)
-        if made is None:
-            raise ArgumentError(
-                f"compile: {what} of {self._name} was asked for, which there is when {needed}; it "
-                f"runs on {executor.device.name}, {type(executor).__name__}"
-            )
-        return made
+        if not hasattr(executor, what):
+            runs = f"it runs on {executor.device.name}, {type(executor).__name__}"
+            raise self._none(what, f"which there is when {needed}; {runs}")
+        return getattr(executor, what)
 
     # Copies: the function, and none of the captures.
     def __deepcopy__(self, memo: dict) -> Compiled:

@@ -121,18 +121,11 @@ def signature_of(x: Tensor) -> tuple:
     """Return what a trace takes for granted of an argument."""
     array, node = x.array, x.node
     layout = array.layout
+    memory = layout.shape, layout.strides, array.dtype, array.storage.device
     if node is None:
-        return layout.shape, layout.strides, array.dtype, array.storage.device
-    hooks = tuple(node.hooks.values()) if node.hooks else ()
-    return (
-        layout.shape,
-        layout.strides,
-        array.dtype,
-        array.storage.device,
-        node.requires_grad,
-        node.op is None,  # a gradient goes on beyond what has a history
-        hooks,
-    )
+        return memory
+    is_leaf = node.op is None  # a gradient goes on beyond what has a history
+    return *memory, node.requires_grad, is_leaf, tuple((node.hooks or {}).values())
 
 
 def pattern_of(leaves: list[Tensor]) -> Any:

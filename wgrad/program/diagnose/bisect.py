@@ -27,9 +27,6 @@ from .differences import TOLERANCE, Difference, Results, differences, largest
 
 RUNS = 3  # of each program that are compared: those that are traced, and a replay
 
-# Says whether a run that began with these inputs left something wrong.
-Find = Callable[[Sequence[Storage], Draw, Results], bool]
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -213,12 +210,9 @@ def _copies(program: Program, inputs: Sequence[Storage]) -> list[Storage]:
 class Checked:
     """An executor whose first runs are compared with the program as it was traced."""
 
-    def __init__(self, traced: Program, executor: Executor, device: Device, find: Find):
+    def __init__(self, executor: Executor, is_wrong: Callable[..., bool]):
         self.program = executor.program
-        self.device = device
-        self._traced = traced
-        self._executor = executor
-        self._find = find
+        self._executor, self._is_wrong = executor, is_wrong
         self._left = RUNS
 
     def __getattr__(self, name: str) -> Any:
@@ -230,10 +224,9 @@ class Checked:
         """Run once; after a finding no run is compared any more."""
         if not self._left:
             return self._executor.run(inputs, draw, spare)
-        before = _copies(self._traced, inputs)
+        before = _copies(self.program, inputs)
         outs = self._executor.run(inputs, draw, spare)
-        is_wrong = self._find(before, draw, _read(self._traced, inputs, outs))
-        self._left = 0 if is_wrong else self._left - 1
+        self._left = 0 if self._is_wrong(before, draw, inputs, outs) else self._left - 1
         return outs
 
 
@@ -249,19 +242,21 @@ def watching(
 
     def checked(
         program: Program, device: Device, fuse: bool = True, history: History | None = None
-    ) -> Executor:
+    ) -> Any:
         executor = build(program, device, fuse, history=history)
         programs.append(program)
 
-        def find(before: Sequence[Storage], draw: Draw, computed: Results) -> bool:
+        def is_wrong(
+            before: Sequence[Storage], draw: Draw, after: Sequence[Storage], outs: Sequence[Storage]
+        ) -> bool:
             right = _Case(device, draw, tolerance).right(program, before)
-            wrong = largest(right, computed, tolerance)
+            wrong = largest(right, _read(program, after, outs), tolerance)
             if wrong is not None:
                 finding = bisect(program, device, before, draw, tolerance, fuse)
                 report(finding or Finding(wrong, str(executor.program)))
             return wrong is not None
 
-        return Checked(program, executor, device, find)
+        return Checked(executor, is_wrong)
 
     with mock.patch.object(executors, "build", checked):  # the one place that builds
         yield programs

@@ -12,7 +12,7 @@ from typing import Any
 from ..trace.names import names_in, names_of_class, nested
 from ..trace.observe import Observation
 from ..trace.tree import is_closed
-from .identity import is_filled
+from .identity import cell_contents, is_filled
 from .notes import Notes
 
 _OF_FUNCTIONS = frozenset({"__closure__", "__defaults__", "__kwdefaults__", "__code__"})
@@ -80,7 +80,7 @@ class CodeNotes(Notes):
                 self._note((path, name), "empty")
         if filled:
             held = tuple(c for _, c, _ in filled), tuple(v for *_, v in filled)
-            self.same.cells.append(held)
+            self.same.names.append((cell_contents, *held))
         self._later(path, ((f": {name}", v) for name, _, v in filled))
         self.same.attributes.append((_code, f, _code(f)))
         self._later(path, (("'s defaults", f.__defaults__), ("'s defaults", f.__kwdefaults__)))

@@ -45,16 +45,13 @@ class Inside:
 
     def has(self, storage: Storage) -> bool:
         """Whether memory may be used: declared, a gradient of what is, or made for an optimizer."""
+        grads = (node.grad for node in self._nodes)
         return (
             storage in self._state.memory_places
             or storage in self._frozen
             or storage.born > self._start  # `Declared` sees afterwards for whom
-            or any(self._is_gradient(storage, node) for node in self._nodes)
+            or any(storage is x.array.storage for x in grads if isinstance(x, Tensor))
         )
-
-    @staticmethod
-    def _is_gradient(storage: Storage, node: Node) -> bool:
-        return isinstance(node.grad, Tensor) and node.grad.array.storage is storage
 
     def has_node(self, node: Node) -> bool:
         """Whether the gradient of a node may be used."""

@@ -193,5 +193,5 @@ def hides(kind: type) -> bool:
 
 
 def value_of(x: Any) -> Any:
-    """Return what equal dates, durations, fractions, paths have in common; None for others."""
+    """Return a key that equal dates, durations, fractions, paths share; None for others."""
     return repr(x) if isinstance(x, _VALUES) else None

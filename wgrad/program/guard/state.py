@@ -101,7 +101,7 @@ class State:
 
     @property
     def structure(self) -> Any:
-        """What two states have in common that one program can be run over."""
+        """A key: one program runs over all states that share it."""
         return tuple(self.entries.items())
 
     def difference(self, other: State) -> str | None:

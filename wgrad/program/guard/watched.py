@@ -102,9 +102,6 @@ class Watched(Policy):
         super().__init__(function)
         self._too_much = ""
 
-    def key(self, objects: Sequence[Any]) -> None:
-        return None  # it is looked at once the arguments are alike
-
     @whole
     @uncollected
     def trace(self, signature: Signature, call: Call) -> tuple[Any] | None:

@@ -15,7 +15,6 @@ from .graph import single as single
 from .program import Batch as Batch
 from .program import Draws as Draws
 from .program import Fused as Fused
-from .program import Inputs as Inputs
 from .program import Product as Product
 from .program import Program as Program
 from .program import Step as Step
@@ -24,5 +23,6 @@ from .program import last_uses as last_uses
 from .program import operand_key as operand_key
 from .program import readers as readers
 from .program import step_lines as step_lines
+from .slots import Inputs as Inputs
 from .slots import Ref as Ref
 from .slots import Slot as Slot

@@ -14,9 +14,8 @@ from typing import Any
 from ...backends.array import Number, reduced_shape
 from ...layout import Layout, Shape, compose
 from .graph import Graph
-from .slots import Ref
+from .slots import Inputs, Ref
 
-Inputs = tuple[Ref | Number, ...]
 Seen = tuple[Graph, Inputs]
 
 

@@ -63,7 +63,7 @@ def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Nu
         return made.view(Layout(layout.shape[1:], layout.strides[1:], first))
     shape = graph.shape
     arrays = [x for x in args if isinstance(x, Array)]
-    if graph.axes and all(_still(graph, x.layout) for x in arrays):
+    if graph.axes and all(graph.is_still(x.layout) for x in arrays):
         shape = graph.row_shape
     ready = [x.view(_narrowed(x.layout, shape)) if isinstance(x, Array) else x for x in args]
     if isinstance(s.what, Function):
@@ -100,12 +100,6 @@ def _inside(
     target = out.view(out.layout.slice(tuple(starts), sizes, steps))
     device.write(target, piece.view(piece.layout.slice(tuple(starts), sizes, steps)))
     return out
-
-
-def _still(graph: Graph, layout: Layout) -> bool:
-    return all(
-        layout.shape[a] == 1 or layout.strides[a] == 0 or graph.shape[a] == 1 for a in graph.axes
-    )
 
 
 def _narrowed(layout: Layout, shape: tuple[int, ...]) -> Layout:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from ...backends.array import Body, Number, kept_shape, reduced_shape
+from ...backends.array import OPERANDS, Body, Number, kept_shape, reduced_shape
 from ...backends.fold import Fold
 from ...backends.functions import Function
 from ...dtypes import DType
 from ...layout import Layout, Shape
-from .slots import Ref
+from .slots import Ref, Slot, shown_input
 
 
 @dataclass(frozen=True)
@@ -220,13 +220,18 @@ class Graph:
             depths.append(deepest + isinstance(s.what, Fold))
         return tuple(depths)
 
+    @property
+    def levels(self) -> int:
+        """How many folds follow from one another: the passes over a row that they need."""
+        return max(self.depths, default=0)
+
     def dtype_of(self, value: int) -> DType:
         """Return the dtype of an operand or a statement."""
         return self.dtypes[value] if value >= 0 else self.statements[~value].out
 
     def rows(self, inputs: Sequence[Ref | Number]) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
         """Return which operands, and which statements, are the same all along the folded axes."""
-        operands = tuple(not isinstance(x, Ref) or self._still(x.layout) for x in inputs)
+        operands = tuple(not isinstance(x, Ref) or self.is_still(x.layout) for x in inputs)
         made: list[bool] = []
         for s in self.statements:
             if isinstance(s.what, Fold):
@@ -238,8 +243,9 @@ class Graph:
             return (False,) * len(operands), (False,) * len(made)
         return operands, tuple(made)
 
-    def _still(self, layout: Layout) -> bool:
-        return all(layout.strides[a] == 0 or self.shape[a] == 1 for a in self.axes)
+    def is_still(self, layout: Layout) -> bool:
+        """Whether what is seen so is the same all along the folded axes."""
+        return all(layout.strides[a] == 0 or layout.shape[a] == 1 for a in self.axes)
 
 
 def single(what: What, dtypes: tuple[DType, ...], out: DType, shape: Shape, axes: Shape) -> Graph:
@@ -274,3 +280,25 @@ def pruned(
         tuple(r.moved(place.__getitem__) for r in graph.results),
     )
     return made, tuple(inputs[i - fixed] for i in operands if i >= fixed)
+
+
+def graph_lines(
+    graph: Graph, inputs: Sequence[Ref | Number | str], outs: Sequence[Slot]
+) -> list[str]:
+    """Return the lines of a graph: its domain, its inputs by letter, its statements."""
+    axes = f", folded over axes {list(graph.axes)}" if graph.axes else ""
+    lines = [f"    over {list(graph.shape)}{axes}"]
+    names = [OPERANDS[i] if i < len(OPERANDS) else f"x{i}" for i in range(len(inputs))]
+    lines += [f"    {n} = {shown_input(x)}" for n, x in zip(names, inputs, strict=True)]
+
+    def name(value: int) -> str:
+        return names[value] if value >= 0 else f"v{~value}"
+
+    rows = graph.rows([x if isinstance(x, Ref) else 0 for x in inputs])[1]
+    for j, s in enumerate(graph.statements):
+        args = [*(f"axis {a}" for a in s.asks), *map(name, s.args)]
+        row = "    (once per row)" if rows[j] else ""
+        lines.append(f"    v{j} = {s.what.name}({', '.join(args)}){row}")
+    for out, result in zip(outs, graph.results, strict=True):
+        lines.append(f"    %{out.index} = {', '.join(map(name, result.values))}")
+    return lines

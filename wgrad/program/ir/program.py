@@ -14,15 +14,13 @@ from typing import Any, ClassVar
 
 from ...backends.array import Array, Number
 from ...backends.base import Device
+from ...backends.events import Doing
 from ...backends.families import Draw, Family, Matmul, Operands, Random, number_key
 from ...dtypes import DType
 from ...layout import Layout, Shape
 from .evaluate import run_graph
-from .graph import Graph
-from .listing import graph_lines, shown_input
-from .slots import Ref, Slot
-
-Inputs = tuple[Ref | Number, ...]
+from .graph import Graph, graph_lines
+from .slots import Inputs, Ref, Slot, shown_input
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,12 +92,8 @@ class Draws(Family):
     def now(self, draw: Draw) -> Random:
         return Random(self.kind, *draw(self.generator, self.offset), self.shape)
 
-    def unseeded(self) -> Random:
-        """Return the same work where it does not matter which numbers it makes."""
-        return self.now(lambda generator, offset: ((0, 0), 0))
-
     def result(self, operands: Operands) -> tuple[Shape, DType]:
-        return self.unseeded().result(operands)
+        return Random(self.kind, (0, 0), 0, self.shape).result(operands)
 
 
 @dataclass(frozen=True)
@@ -164,7 +158,7 @@ class Step:
 
     @property
     def account(self) -> Any:
-        """What equal steps have in common, hashable, where 0.0, -0.0 and False differ."""
+        """A key that steps share which do the same; 0.0, -0.0 and False differ in it."""
         inputs = tuple([x if isinstance(x, Ref) else number_key(x) for x in self.inputs])
         return self.work, inputs, self.outs
 
@@ -205,10 +199,16 @@ class Program:
         """The slots that are read after a run: outputs and updates."""
         return frozenset((*self.outputs, *self.updates.values()))
 
-    def line_of(self, step: Step) -> Any:
-        """Return the user's place in the program for the last of a step's ops; None unknown."""
+    @property
+    def account(self) -> Any:
+        """A key that programs share which do the same."""
+        steps, updates = [step.account for step in self.steps], self.updates.items()
+        return tuple(steps), tuple(self.inputs), self.outputs, tuple(updates)
+
+    def doing(self, step: Step) -> Doing:
+        """Return what observers are told of a step: its ops, and the user's line of the last."""
         lines = [self.lines[out.index] for out in step.outs if out.index in self.lines]
-        return lines[-1] if lines else None
+        return Doing(step.name, lines[-1] if lines else None, replayed=True)
 
     def with_steps(self, steps: list[Step]) -> Program:
         """Return the same program with other steps."""
@@ -248,7 +248,7 @@ def step_lines(step: Step) -> list[str]:
 
 
 def operand_key(x: Ref | Number, graph: Graph, i: int) -> Any:
-    """Return what operand `i` of a graph has in common with others that can take its place."""
+    """Return a key that operand `i` of a graph shares with those that can take its place."""
     if not isinstance(x, Ref):
         return number_key(x), graph.dtypes[i]
     # A table of lookups is no element of anyone's, even where it has the layout of one.

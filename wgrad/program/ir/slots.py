@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...backends.array import Number
+from ...backends.tracing import Live
 from ...dtypes import DType
 from ...layout import Layout, Shape
 
@@ -46,3 +48,13 @@ class Ref:
         view = "" if self.whole() else f" strides {list(layout.strides)}"
         start = f" from {layout.offset}" if layout.offset else ""
         return f"%{self.slot}{list(layout.shape)}{view}{start}"
+
+
+Inputs = tuple[Ref | Number, ...]
+
+
+def shown_input(x: Ref | Number | str) -> str:
+    """Return a view, or a number, in a few words."""
+    if isinstance(x, (Ref, str)):
+        return str(x)
+    return f"{float(x):.6g} (read at every run)" if isinstance(x, Live) else f"{x:.6g}"

@@ -13,9 +13,9 @@ from math import prod
 from ...backends.fold import Fold
 from ...dtypes import float16, float32
 from ...layout import Layout, Shape
-from .domains import Inputs, Seen, reshaped
+from .domains import Seen, reshaped
 from .graph import Graph, Result, Statement, Stored
-from .slots import Ref
+from .slots import Inputs, Ref
 
 LONGEST = 4  # places along an axis that is taken apart
 

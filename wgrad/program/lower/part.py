@@ -144,12 +144,13 @@ class Part:
         # The last quad of flat memory may reach into the padding that every buffer has.
         flat = flat and all(r.is_plain for r in self.graph.results)
         padded = flat and all(a.is_vector("kept") or a.kept == (0,) for a in moving)
+        # Memory that is read once per row does not count.
         score = {"kept": 0, "folded": 0}
         for along, extents in (("kept", self.kept), ("folded", self.folded)):
             if extents and (extents[-1] % LANES == 0 or (along == "kept" and padded)):
                 blocks = self._blocks(along)
-                found = [a for a in moving if self._moves(a)]
-                score[along] = sum(a.is_vector(along) or a in blocks for a in found)
+                walked = [a for a in moving if not self.folded or any(a.folded)]
+                score[along] = sum(a.is_vector(along) or a in blocks for a in walked)
         best = "kept" if score["kept"] > score["folded"] else "folded"
         return best if score[best] else ""  # type: ignore[return-value]  # one of Along's words
 
@@ -192,7 +193,3 @@ class Part:
                     if access.stride(self.along) and (window.first % LANES or window.size % LANES):
                         scattered.add(s.args[0])
         return frozenset(scattered)
-
-    def _moves(self, access: Access) -> bool:
-        """Whether memory is walked element by element, not once per row."""
-        return not self.folded or any(access.folded)

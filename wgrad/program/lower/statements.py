@@ -15,7 +15,7 @@ from ...backends.fold import Fold
 from ...backends.functions import Function
 from ...layout import Layout
 from ..ir import Component, Graph, Inside, Lookup, Position, Ref, Slot, Statement
-from .bodies import Part, Scalar, parts
+from .bodies import BodyCall, Scalar, parts
 from .calls import (
     NUMBERS,
     Arrayed,
@@ -29,7 +29,6 @@ from .calls import (
     dtype_of,
     expanded,
     listed,
-    relaid,
     shape_of,
     strides_of,
 )
@@ -70,7 +69,7 @@ def _statement(made: Calls, graph: Graph, s: Statement, args: list) -> Arrayed:
         (planes,) = args  # the results lie one behind the other
         layout = planes.layout
         first = layout.offset + s.what.index * layout.strides[0]
-        return relaid(planes, Layout(layout.shape[1:], layout.strides[1:], first))
+        return replace(planes, layout=Layout(layout.shape[1:], layout.strides[1:], first))
     if isinstance(s.what, Function):
         return _called(made, s.what, args, rank)
     if all(isinstance(x, NUMBERS) for x in args):  # a body wants one array at the least
@@ -109,7 +108,7 @@ def _called(made: Calls, function: Function, args: list, rank: int) -> Temp:
     return made.add(text, function.into, ready, shape, function.out.numpy, safe=False)
 
 
-def _parts(made: Calls, body: Body, operands: list) -> list[Part] | None:
+def _parts(made: Calls, body: Body, operands: list) -> list[BodyCall] | None:
     """Return what a body does, found out once for operands that are alike."""
     key = body, *[number_key(x) if isinstance(x, NUMBERS) else x for x in operands]
     if key not in made.bodies:
@@ -117,7 +116,7 @@ def _parts(made: Calls, body: Body, operands: list) -> list[Part] | None:
     return made.bodies[key]
 
 
-def _part(made: Calls, part: Part, args: list[Arrayed], rank: int) -> Temp:
+def _part(made: Calls, part: BodyCall, args: list[Arrayed], rank: int) -> Temp:
     if part.function is np.copyto:
         return made.copy(args[0], part.dtype)
     text = f"{{f}}({listed(args)}, out={{out}})"

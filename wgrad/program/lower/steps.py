@@ -43,9 +43,8 @@ def _add(work: families.Family, made: Calls, step: Step) -> Temp | None:
 
 
 @_add.register
-def _fused(work: Fused, made: Calls, step: Step) -> Temp | None:
+def _fused(work: Fused, made: Calls, step: Step) -> None:
     add_graph(made, work.graph, step.inputs, step.outs)
-    return None
 
 
 @_add.register
@@ -69,7 +68,7 @@ def _matmul(work: families.Matmul, made: Calls, step: Step) -> Temp | None:
 
 
 @_add.register
-def _in_place(work: families.InPlace, made: Calls, step: Step) -> Temp | None:
+def _in_place(work: families.InPlace, made: Calls, step: Step) -> None:
     base, *values = step.refs()
     slot, shape, dtype = step.out.index, step.out.shape, step.out.dtype
     args = (base, Ref(slot, work.target, dtype), *values)
@@ -78,11 +77,10 @@ def _in_place(work: families.InPlace, made: Calls, step: Step) -> Temp | None:
         put_in, function = f"{{f}}({{1}}, {{2}}, {{3}}, {work.axis})", put
     text = f"copyto({{out}}, {{0}})\n{put_in}"
     made.add(text, function, args, shape, dtype.numpy, safe=False, target=slot)
-    return None
 
 
 @_add.register
-def _place(work: families.Place, made: Calls, step: Step) -> Temp | None:
+def _place(work: families.Place, made: Calls, step: Step) -> None:
     slot, shape, dtype = step.out.index, step.out.shape, step.out.dtype
     args: list[Argument] = [Fixed(held(0 if work.fill is None else work.fill, dtype.numpy))]
     lines = [] if work.fill is None else ["copyto({out}, {0})"]
@@ -90,7 +88,6 @@ def _place(work: families.Place, made: Calls, step: Step) -> Temp | None:
         lines.append(f"copyto({{{len(args)}}}, {{{len(args) + 1}}})")
         args += [Ref(slot, target, dtype), piece]
     made.add("\n".join(lines), None, args, shape, dtype.numpy, safe=False, target=slot)
-    return None
 
 
 @_add.register

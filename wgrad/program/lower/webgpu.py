@@ -7,7 +7,7 @@ follows them into theirs; every other step is planned by the kernel families tha
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import prod
 from typing import Any
 
@@ -20,8 +20,7 @@ from ...backends.webgpu.launches import Binding, Held, Launch, Launches, folded
 from ...backends.webgpu.launching import scalar_bits
 from ...backends.webgpu.matmul import Products
 from ...backends.webgpu.planner import Planner
-from ...backends.webgpu.problem import Config, Problem, Scratch
-from ...backends.webgpu.problem import Kernel as Text
+from ...backends.webgpu.problem import Config, Kernel, Problem, Scratch
 from ...backends.webgpu.windows import cuts
 from ...errors import OutOfMemoryError
 from ..ir import Batch, Fused, Program, Ref, Slot, Step
@@ -30,9 +29,10 @@ from ..passes.joining import PRODUCT
 from ..passes.lift import lift_to_graphs
 from ..passes.limits import Limits
 from ..passes.products import as_fused
-from .fused import Kernel, epilogue, fused_kernel
+from .fused import epilogue, fused_kernel
+from .module import Module
 from .plan import Blocks, Place, nbytes, plan_memory
-from .windows import Cutter, Part
+from .windows import Cutter, Stretch
 
 MATMUL_SCALARS = 96  # where `scalars` begin in the Params of lib/matmul.wgsl
 
@@ -160,7 +160,7 @@ class _Lowering:
 
     def _buffer(self, memory: object) -> Buffer:
         """Return the buffer that stands for a place, a part of one, or a slot without one."""
-        if isinstance(memory, Part):
+        if isinstance(memory, Stretch):
             return Window(self._buffer(memory.memory), memory.start, memory.nbytes)
         if memory not in self._buffers:
             buffer = self._buffers[memory] = self._planner.memory(0, 0).buffer
@@ -176,28 +176,23 @@ class _Lowering:
         return Array(storage, x.layout, x.dtype)
 
     def _fused(self, step: Step, memory_of: Callable[[int], object]) -> None:
-        kernel = fused_kernel(step, memory_of, not self._planner.facts.is_software)
-        self._launch(
-            Text(kernel.label, kernel.text, kernel.access),
-            tuple([self._buffer(x) for x in kernel.memory]),
-            b"",
-            kernel.groups,
-            kernel,
-        )
+        hardware = not self._planner.facts.is_software
+        kernel, module, groups = fused_kernel(step, memory_of, hardware)
+        self._launch(kernel, map(self._buffer, module.memory), b"", groups, module)
 
     def _launch(
-        self, text: Text, buffers: tuple[Buffer, ...], params: bytes, groups: int, kernel: Kernel
+        self, kernel: Kernel, buffers: Iterable[Buffer], params: bytes, groups: int, module: Module
     ) -> None:
-        """Note a launch whose params end with the numbers of a kernel, or have room for them."""
+        """Note a launch whose params end with the numbers of a module, or have room for them."""
         words = bytearray(params)
         first = MATMUL_SCALARS if params else 0
-        words.extend(bytes(max(0, first + 4 * len(kernel.numbers) - len(words))))
+        words.extend(bytes(max(0, first + 4 * len(module.numbers) - len(words))))
         live = []
-        for at, (x, dtype) in enumerate(kernel.numbers):
+        for at, (x, dtype) in enumerate(module.numbers):
             struct.pack_into("<I", words, first + 4 * at, scalar_bits(x, dtype))
             if isinstance(x, Live):
                 live.append((first + 4 * at, x, dtype))
-        self._planner.launch(text, buffers, bytes(words), groups, tuple(live))
+        self._planner.launch(kernel, tuple(buffers), bytes(words), groups, tuple(live))
 
     def _in_windows(self, step: Step) -> bool:
         """Lower a fused step that touches large slots piece by piece; False where it has none."""
@@ -220,10 +215,10 @@ class _Lowering:
             self._buffers[PRODUCT] = made.storage.buffer
             self._fused(after, self._memory_of)
             return
-        output, kernel = epilogue(after.graph, after.inputs, step.outs, problem.n, self._memory_of)
+        output, module = epilogue(after.graph, after.inputs, step.outs, problem.n, self._memory_of)
         scratch: Buffer | None = None
-        for text, params, groups, which in self._products.plan(problem, output):
-            buffers = []
+        for kernel, params, groups, which in self._products.plan(problem, output):
+            buffers: list[Buffer] = []
             for x in which:
                 if isinstance(x, Scratch):
                     scratch = scratch or self._planner.memory(0, x.nbytes).buffer
@@ -231,8 +226,8 @@ class _Lowering:
                 elif isinstance(x, str):
                     buffers.append(self._buffer(self._memory_of((a if x == "a" else b).slot)))
                 else:
-                    buffers.append(self._buffer(kernel.memory[x]))
-            self._launch(text, tuple(buffers), params, groups, kernel)
+                    buffers.append(self._buffer(module.memory[x]))
+            self._launch(kernel, buffers, params, groups, module)
 
     def _by_families(self, step: Step) -> None:
         """Lower a step by the methods that eager ops are run by."""
@@ -258,11 +253,17 @@ class _Lowering:
         """Return what was noted as plain data."""
         program, bound = self._program, self._bound()
         numbers = {x.call: i for i, x in enumerate(live_numbers(program))}
-        kernels: dict[Text, int] = {}
+        kernels: dict[Kernel, int] = {}
+
+        def binding(buffer: Buffer) -> Binding:
+            place = bound[buffer.whole]
+            window = (buffer.start, buffer.nbytes) if isinstance(buffer, Window) else (0, None)
+            return Binding(place.kind, place.index, *window)
+
         launches = tuple(
             Launch(
                 kernel=kernels.setdefault(x.kernel, len(kernels)),
-                bindings=tuple([_binding(bound[b.whole], b) for b in x.buffers]),
+                bindings=tuple([binding(b) for b in x.buffers]),
                 params=x.params,
                 groups=prod(folded(x.groups)),
                 step=step,
@@ -306,11 +307,6 @@ class _Lowering:
                 if last[one] == i and one not in self._places and places[one].kind == "block":
                     self._blocks.give(places[one].index)
         return places
-
-
-def _binding(place: Place, buffer: Buffer) -> Binding:
-    window = (buffer.start, buffer.nbytes) if isinstance(buffer, Window) else (0, None)
-    return Binding(place.kind, place.index, *window)
 
 
 def _stream(generator: int, offset: int) -> tuple[tuple[int, int], int]:

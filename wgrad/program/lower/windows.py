@@ -6,28 +6,24 @@ text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ...backends.base import Device
-from ...backends.webgpu.windows.cuts import Bounds, Operand, cut, part, parts
+from ...backends.webgpu.windows.cuts import Bounds, Operand, pieces
 from ...layout import Layout
 from ..ir import Ref, Result, Slot, Step, fused
 
 STANDING_IN = 1 << 40  # the first number of the slots that stand for windows
 
 
-class Part(NamedTuple):
+class Stretch(NamedTuple):
     """Where a slot that stands for a window lives: `nbytes` of `memory` from `start`."""
 
     memory: object
     start: int
     nbytes: int
-
-
-class _UncutError(Exception):
-    """A step that cannot be cut into pieces."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ class Cutter:
     large: Collection[int]
     memory_of: Callable[[int], object]
 
-    def pieces(self, step: Step) -> list[tuple[Step, dict[int, Part]]] | None:
+    def pieces(self, step: Step) -> list[tuple[Step, dict[int, Stretch]]] | None:
         """Return a step for each piece, and where the slots that it has of its own live.
 
         None where the step cannot be cut: where a fold, or a statement that asks where an element
@@ -53,31 +49,24 @@ class Cutter:
         looked_up = [step.inputs[i] for i in graph.tables]
         if any(isinstance(x, Ref) and x.slot in self.large for x in looked_up):
             return None
-        try:
-            pieces = self._cut(views, {*graph.axes, *graph.asks})
-            return [self._piece(step, smaller) for smaller in pieces]
-        except _UncutError:
-            return None
+        made = []
+        for layouts in pieces([self._operand(x) for x in views], self.bounds):
+            if any(layouts[0].shape[a] != graph.shape[a] for a in (*graph.axes, *graph.asks)):
+                return None
+            seen = [replace(x, layout=layout) for x, layout in zip(views, layouts, strict=True)]
+            piece = self._piece(step, seen)
+            if piece is None:
+                return None
+            made.append(piece)
+        return made
 
     def _operand(self, x: Ref) -> Operand:
         return Operand(x.layout, self.device.itemsize(x.dtype))
 
-    def _cut(self, views: list[Ref], fixed: Collection[int]) -> Iterator[list[Ref]]:
-        """Iterate over all views, piece by piece. Raises: _UncutError for a cut along `fixed`."""
-        along = cut([self._operand(x) for x in views], self.bounds)
-        if along is None:
-            yield views
-            return
-        axis, step = along
-        if axis in fixed:
-            raise _UncutError
-        for start, size in parts(views[0].layout.shape[axis], step):
-            smaller = [replace(x, layout=part(x.layout, axis, start, size)) for x in views]
-            yield from self._cut(smaller, fixed)
-
-    def _piece(self, step: Step, views: list[Ref]) -> tuple[Step, dict[int, Part]]:
+    def _piece(self, step: Step, views: list[Ref]) -> tuple[Step, dict[int, Stretch]] | None:
+        """Return the step of a piece; None where what it writes is no window of its own."""
         whole = replace(step.graph, shape=views[0].layout.shape)
-        numbers: dict[Part, int] = {}
+        numbers: dict[Stretch, int] = {}
 
         def seen(*views: Ref) -> list[Ref]:
             if views[0].slot not in self.large:
@@ -99,30 +88,30 @@ class Cutter:
                 is_last = end == out.size * self.device.itemsize(out.dtype)
                 (dense,) = whole.views(result)
                 if not _alike(made[0].layout, dense) or (end % 16 and not is_last):
-                    raise _UncutError
+                    return None
             places = iter(made)
             results.append(result.relaid(lambda _: next(places).layout))  # noqa: B023  # at once
             outs.append(Slot(made[0].slot, out.shape, out.dtype))
         written = {self.memory_of(out.index) for out in step.outs}
+        if any(place.nbytes > self.bounds.binding for place in numbers):
+            return None  # what several values share
         if any(sum(p.memory == memory for p in numbers) > 1 for memory in written):
-            raise _UncutError
+            return None
         piece = fused(replace(whole, results=tuple(results)), inputs, tuple(outs))
         return piece, {number: place for place, number in numbers.items()}
 
-    def _window(self, views: Sequence[Ref]) -> tuple[Part, list[Layout]]:
+    def _window(self, views: Sequence[Ref]) -> tuple[Stretch, list[Layout]]:
         """Return the window that views of a slot lie in, and these as the window sees them."""
         itemsize = self.device.itemsize(views[0].dtype)
         touched = [self._operand(x).touched() for x in views]
         start, end = min(low for low, _ in touched), max(end for _, end in touched)
         start -= start % self.bounds.align
         nbytes = end + -end % 16 - start
-        if nbytes > self.bounds.binding:
-            raise _UncutError
         layouts = [
             Layout(x.layout.shape, x.layout.strides, x.layout.offset - start // itemsize)
             for x in views
         ]
-        return Part(self.memory_of(views[0].slot), start, nbytes), layouts
+        return Stretch(self.memory_of(views[0].slot), start, nbytes), layouts
 
 
 def _alike(a: Layout, b: Layout) -> bool:

@@ -20,7 +20,9 @@ def merge_common(program: Program, limits: Limits) -> Program:
     for step in program.steps:
         step = with_renamed(step, same)
         is_kept = not step.writes().isdisjoint(kept)
-        first = None if is_kept else seen.get(key := _key(step))
+        work, inputs, _ = step.account
+        key = work, inputs, tuple((out.shape, out.dtype) for out in step.outs)
+        first = None if is_kept else seen.get(key)
         if first is not None:
             same |= {b.index: a.index for a, b in zip(first.outs, step.outs, strict=True)}
             continue
@@ -38,9 +40,3 @@ def with_renamed(step: Step, same: dict[int, int]) -> Step:
         replace(x, slot=same.get(x.slot, x.slot)) if isinstance(x, Ref) else x for x in step.inputs
     ]
     return replace(step, inputs=tuple(inputs))
-
-
-def _key(step: Step) -> Any:
-    work, inputs, _ = step.account
-    shapes = tuple((out.shape, out.dtype) for out in step.outs)
-    return work, inputs, shapes

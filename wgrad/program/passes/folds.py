@@ -19,7 +19,6 @@ from ..ir import Graph, Program, Ref, Slot, Statement, Step, fused, plain, prune
 from ..ir.domains import relaid, reshaped
 from .base import runs_at
 from .limits import Limits
-from .rows import folds_deep
 
 
 @runs_at(110)
@@ -36,7 +35,7 @@ def _split(program: Program, step: Step, limits: Limits) -> list[Step]:
     if not step.is_fused:
         return [step]
     graph: Graph = step.graph
-    if folds_deep(graph) != 1 or not all(r.row for r in graph.results):
+    if graph.levels != 1 or not all(r.row for r in graph.results):
         return [step]
     rows, length = prod(graph.kept), prod(graph.shape[a] for a in graph.axes)
     # Where a row's elements are far apart, short chains are for the cache: many columns at a time.

@@ -37,62 +37,72 @@ class Joiner:
         """Return the program with the steps as they are now."""
         return self.program.with_steps(list(self.order))
 
-    def grow(self, grown: Callable[[Joiner, Step], Step | None]) -> Program:
+    def grow(self, join: Callable[[Step, Step], Step | None]) -> Program:
         """Return the program after every fused step has grown as far as it does.
 
-        `grown` joins a step with another one and returns the result, or None.
+        `join` makes one step of a producer and of the step that reads it, or returns None.
         """
         for first in self.program.steps:
             step: Step | None = first
             while step is not None and step in self.order and step.is_fused:
-                step = grown(self, step)
+                grown = (join(producer, step) for producer in self._producers(step))
+                step = next(filter(None, grown), None)
         return self.done()
 
-    def producers(self, step: Step) -> list[Step]:
+    def _producers(self, step: Step) -> list[Step]:
         """Return the steps whose results `step` reads, the latest first."""
         maker = self.order.maker
         steps = {id(m): m for slot in step.reads() if (m := maker.get(slot)) is not None}
         return sorted(steps.values(), key=self.order.place, reverse=True)
 
-    def hold_together(self, a: Step, b: Step, needed: frozenset[int]) -> bool:
-        """Whether one kernel may hold the statements and the memory of two fused steps.
-
-        It is what `fits` asks of the joined step, before they are joined, which costs more.
-        """
-        first, second = a.graph, b.graph
-        if len(first.statements) + len(second.statements) > self.limits.statements:
-            return False
-        sets = b.reads(), a.reads(), b.writes(), needed
-        if sum(map(len, sets)) <= self.limits.buffers:
-            return True
-        slots = (b.reads() - a.writes()) | a.reads() | b.writes() | needed
-        return len(slots - {PRODUCT}) <= self.limits.buffers
-
     def needed(self, a: Step, b: Step) -> frozenset[int]:
         """Return which results of `a` something other than `b` needs."""
-        return frozenset(
-            [slot for slot in a.writes() if slot in self._kept or self._others_read(slot, b)]
-        )
 
-    def _others_read(self, slot: int, b: Step) -> bool:
-        readers = self.order.readers.get(slot, {})
-        return len(readers) > (id(b) in readers)
+        def is_needed(slot: int) -> bool:
+            readers = self.order.readers.get(slot, {})
+            return slot in self._kept or len(readers) > (id(b) in readers)
 
-    def only_reader(self, a: Step, b: Step) -> bool:
-        """Whether nothing but `b` needs what `a` makes."""
-        return not any(slot in self._kept or self._others_read(slot, b) for slot in a.writes())
+        return frozenset(filter(is_needed, a.writes()))
 
-    def join(self, a: Step, b: Step, joined: Step) -> None:
-        """Put `joined` in the place of `b`, and of `a`, which comes first.
+    def join(
+        self,
+        a: Step,
+        b: Step,
+        finish: Callable[[Step], Step | None] = lambda joined: joined,
+        needed: frozenset[int] | None = None,
+        plain: Step | None = None,
+    ) -> Step | None:
+        """Put one step in the place of `b` and of the earlier `a`, and return it.
 
-        Steps between them that lead from `a` come after it; `may_join` has made sure that none of
-        those leads to `b`.
+        None where they cannot be one, no kernel holds them, or `finish`, which the joined step goes
+        through, returns None. Of a's results those that are `needed` elsewhere are stored. `plain`
+        is what `a` is as a fused step, where it is another one.
         """
-        self.order.replace(a, b, joined)
+        needed = self.needed(a, b) if needed is None else needed
+        made = self._joined(a, b, plain or a, needed)
+        made = None if made is None else finish(made)
+        if made is not None:
+            self.order.replace(a, b, made)
+        return made
 
-    def may_join(self, a: Step, b: Step) -> bool:
-        """Whether no step leads from `a` to `b`, other than `a` itself."""
-        return not self.order.leads(a, b)
+    def _joined(self, a: Step, b: Step, plain: Step, needed: frozenset[int]) -> Step | None:
+        limits = self.limits
+        if len(plain.graph.statements) + len(b.graph.statements) > limits.statements:
+            return None
+        sets = b.reads(), plain.reads(), b.writes(), needed
+        if sum(map(len, sets)) > limits.buffers:  # else they are few, whichever they are
+            slots = (b.reads() - plain.writes()) | plain.reads() | b.writes() | needed
+            if len(slots - {PRODUCT}) > limits.buffers:
+                return None
+        if self.order.leads(a, b):
+            return None  # by way of a third step, which cannot come between them any more
+        made = joined(plain, b, needed)
+        if made is not None and len(made.graph.statements) > limits.statements:
+            return None  # for an axis was taken apart
+        if made is not None and len(made.inputs) > limits.numbers:
+            numbers = sum(not isinstance(x, Ref) for x in made.inputs)
+            return made if numbers <= limits.numbers else None
+        return made
 
 
 def joined(a: Step, b: Step, needed: frozenset[int]) -> Step | None:
@@ -252,15 +262,3 @@ def _pulled(a: Step, b: Step, needed: frozenset[int]) -> tuple[Seen, Seen] | Non
         for x in b.inputs
     )
     return (replace(seen, axes=graph.axes), inputs), (graph, read)
-
-
-def fits(step: Step, limits: Limits) -> bool:
-    """Whether one kernel may hold the step."""
-    if len(step.graph.statements) > limits.statements:
-        return False
-    if len(step.inputs) > limits.numbers:  # else no more of them are numbers
-        numbers = sum(not isinstance(x, Ref) for x in step.inputs)
-        if numbers > limits.numbers:
-            return False
-    slots = step.reads() | step.writes()
-    return len(slots - {PRODUCT}) <= limits.buffers

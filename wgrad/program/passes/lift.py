@@ -28,7 +28,7 @@ from ..ir import (
     pruned,
     single,
 )
-from ..ir.domains import relaid
+from ..ir.domains import Seen, relaid
 from .base import runs_at
 from .limits import Limits
 
@@ -69,20 +69,17 @@ def _is_apart(step: Step, limits: Limits) -> bool:
     return isinstance(work, families.Place) and (bound or len(step.inputs) > limits.pieces)
 
 
-Lifted = tuple[Graph, Inputs]
-
-
-def as_graph(step: Step) -> Lifted | None:
+def as_graph(step: Step) -> Seen | None:
     """Return a step that is one device method as a graph, or None where no graph says it."""
     return _lift(step.work, step)
 
 
 @singledispatch
-def _lift(work: families.Family, step: Step) -> Lifted | None:
+def _lift(work: families.Family, step: Step) -> Seen | None:
     return None
 
 
-def squeezed(graph: Graph, inputs: Inputs) -> Lifted:
+def squeezed(graph: Graph, inputs: Inputs) -> Seen:
     """Return the graph over its domain without axes of extent 1."""
     left = [a for a, n in enumerate(graph.shape) if n != 1]
     if len(left) == len(graph.shape):
@@ -102,12 +99,12 @@ def squeezed(graph: Graph, inputs: Inputs) -> Lifted:
 
 
 @_lift.register
-def _map(work: families.Map, step: Step) -> Lifted:
+def _map(work: families.Map, step: Step) -> Seen:
     return single(work.body, work.dtypes, work.dtype, work.shape, ()), step.inputs
 
 
 @_lift.register
-def _call(work: families.Call, step: Step) -> Lifted:
+def _call(work: families.Call, step: Step) -> Seen:
     """The call itself is a statement, and so is each of its results, which have their places."""
     f = work.function
     call = Statement(f, tuple(range(len(f.ins))), f.ins, f.out)
@@ -118,20 +115,20 @@ def _call(work: families.Call, step: Step) -> Lifted:
 
 
 @_lift.register
-def _reduce(work: families.Reduce, step: Step) -> Lifted:
+def _reduce(work: families.Reduce, step: Step) -> Seen:
     (x,) = step.refs()
     graph = single(work.fold, (x.dtype,), work.dtype, x.layout.shape, work.axes)
     return graph, step.inputs
 
 
 @_lift.register
-def _copy(work: families.Copy, step: Step) -> Lifted:
+def _copy(work: families.Copy, step: Step) -> Seen:
     (x,) = step.refs()
     return Graph(x.layout.shape, (), (x.dtype,), (), (plain(0),)), step.inputs
 
 
 @_lift.register
-def _write(work: families.Write, step: Step) -> Lifted | None:
+def _write(work: families.Write, step: Step) -> Seen | None:
     """What is written over all of a slot is a copy, and the old values are not read."""
     _, value = step.inputs
     target = work.target
@@ -142,12 +139,12 @@ def _write(work: families.Write, step: Step) -> Lifted | None:
 
 
 @_lift.register
-def _full(work: families.Full, step: Step) -> Lifted:
+def _full(work: families.Full, step: Step) -> Seen:
     return Graph(work.shape, (), (work.dtype,), (), (plain(0),)), (work.value,)
 
 
 @_lift.register
-def _gather(work: families.Gather, step: Step) -> Lifted:
+def _gather(work: families.Gather, step: Step) -> Seen:
     data, index = step.refs()
     axis, layout = work.axis, data.layout
     what = Lookup(layout.shape[axis], layout.strides[axis])
@@ -158,7 +155,7 @@ def _gather(work: families.Gather, step: Step) -> Lifted:
 
 
 @_lift.register
-def _place(work: families.Place, step: Step) -> Lifted | None:
+def _place(work: families.Place, step: Step) -> Seen | None:
     """Every piece is read where it lies, and what is under it elsewhere."""
     shape, dtype = step.out.shape, step.out.dtype
     inputs: list[Ref | Number] = [0 if work.fill is None else work.fill]
@@ -204,7 +201,7 @@ def _window(
 
 
 @_lift.register
-def _scatter_add(work: families.ScatterAdd, step: Step) -> Lifted | None:
+def _scatter_add(work: families.ScatterAdd, step: Step) -> Seen | None:
     """One index per row is a comparison: the value where the position is the index, else 0."""
     index, values = step.refs()
     axis, shape = work.axis, step.out.shape

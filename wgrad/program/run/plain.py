@@ -11,7 +11,7 @@ from typing import Any
 
 from ...backends.array import Array, Storage
 from ...backends.base import Device
-from ...backends.events import WATCHERS, Doing, during
+from ...backends.events import WATCHERS, during
 from ...backends.families import Draw
 from ...backends.tracing import Live
 from ..ir import Program, Ref, Step, last_uses
@@ -31,7 +31,7 @@ class PlainExecutor:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
         storages = {s.index: x for s, x in zip(self.program.inputs, inputs, strict=True)}
         for step, dying in zip(self.program.steps, self._dying, strict=True):
-            made = told_step(self.program, self.device, step, storages, draw)
+            made = self._run_step(step, storages, draw)
             for out, array in zip(step.outs, made, strict=True):
                 storages[out.index] = array.storage
             for dead in dying:
@@ -42,21 +42,16 @@ class PlainExecutor:
                 ends[slot.index].buffer = x.adopt(ends[slot.index].buffer)
         return [storages[s] for s in self.program.outputs]
 
-
-def told_step(program: Program, device: Device, step: Step, *given: Any) -> list[Array]:
-    """Run a step; observers are told of the device's kernels as of this step's."""
-    if not WATCHERS:
-        return run_step(device, step, *given)
-    what = Doing(step.name, program.line_of(step), replayed=True)
-    return during(run_step, what, device, step, *given)
-
-
-def run_step(device: Device, step: Step, storages: dict[int, Storage], draw: Draw) -> list[Array]:
-    """Do the work of one step and return its outputs, dense and in memory of their own."""
-    operands: list[Any] = []
-    for x in step.inputs:
-        if isinstance(x, Ref):
-            operands.append(Array(storages[x.slot], x.layout, x.dtype))
-        else:
-            operands.append(x.read() if isinstance(x, Live) else x)
-    return step.work.now(draw).run(device, operands)
+    def _run_step(self, step: Step, storages: dict[int, Storage], draw: Draw) -> list[Array]:
+        """Do the work of one step and return its outputs, dense and in memory of their own."""
+        operands: list[Any] = []
+        for x in step.inputs:
+            if isinstance(x, Ref):
+                operands.append(Array(storages[x.slot], x.layout, x.dtype))
+            else:
+                operands.append(x.read() if isinstance(x, Live) else x)
+        run = step.work.now(draw).run
+        if not WATCHERS:
+            return run(self.device, operands)
+        # Observers are told of the device's kernels as of this step's.
+        return during(run, self.program.doing(step), self.device, operands)

@@ -49,7 +49,7 @@ class Replay:
         )
 
     def _finds_alike(self, leaves: Sequence[Tensor]) -> bool:
-        """Whether the function meets the arguments by itself exactly where it did."""
+        """Whether the arguments that it also reaches by itself (globals, say) are those of then."""
         known = self.outside.tensors
         for x, same in zip(leaves, self._did.reached, strict=True):
             if (x if id(x) in known else None) is not same:

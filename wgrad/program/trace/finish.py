@@ -67,7 +67,8 @@ class Bindings:
         self.fixed_grads: dict[NodeKey, Storage] = {}
         self.place: dict[int, tuple[int, int]] = {}  # slot: the slot instead, and a shift
         self.sources: dict[int, Source] = {}  # by slot
-        self.sizes: dict[int, int] = {}  # how many elements each of these has
+        self.first: dict[int, Storage] = {}  # what each of these is in the traced call
+        self.sizes: dict[int, int] = {}  # how many elements each has
         self.whole: dict[Storage, tuple[Source, int | None]] = {}  # bound as they are, and the slot
         ways: dict[Storage, list[int | None]] = {}
         for storage, position in tracer.initial:
@@ -81,7 +82,7 @@ class Bindings:
                 for position in positions:
                     self._bind_one(storage, position)
         for slot, (storage, _) in tracer.constants.items():
-            self._bind(slot, Source("constant", storage), storage.size)
+            self._bind(slot, Source("constant", storage), storage)
 
     def node_key(self, node: Node) -> NodeKey:
         """Return how a later run finds the node that plays the part of `node`."""
@@ -101,8 +102,9 @@ class Bindings:
             return Source("storage", storage)
         return Source("grad", node)
 
-    def _bind(self, slot: int, source: Source, size: int) -> None:
-        self.sources[slot], self.sizes[slot] = source, size
+    def _bind(self, slot: int, source: Source, storage: Storage, size: int | None = None) -> None:
+        self.sources[slot], self.first[slot] = source, storage
+        self.sizes[slot] = storage.size if size is None else size
 
     def _pin(self, position: int, storage: Storage | None) -> None:
         array = self._leaves[position].array
@@ -122,31 +124,25 @@ class Bindings:
         self.whole[storage] = source, slots[0] if slots else None
         for slot in slots:
             self.place[slot] = slots[0], 0
-            self._bind(slots[0], source, storage.size)
+            self._bind(slots[0], source, storage)
 
     def _bind_one(self, storage: Storage, position: int | None) -> None:
         slot = self.tracer.initial[storage, position]
         self.place[slot] = slot, 0
         if position is None:
-            self._bind(slot, self.fixed(storage), storage.size)
+            self._bind(slot, self.fixed(storage), storage)
             for i, x in enumerate(self._leaves):  # an argument reached in a way that is not known
                 if x.array.storage is storage and (storage, i) not in self.tracer.initial:
                     self._pin(i, storage)
         elif self.reached[position] is not None:
             self._pin(position, storage)
-            self._bind(slot, Source("storage", storage), storage.size)
+            self._bind(slot, Source("storage", storage), storage)
         elif (layout := self._leaves[position].array.layout).contiguous:
             self.place[slot] = slot, -layout.offset
-            self._bind(slot, Source("window", position), layout.size)
+            self._bind(slot, Source("window", position), storage, layout.size)
         else:
             self._pin(position, None)
-            self._bind(slot, Source("argument", position), storage.size)
-
-    def entry_grad(self, key: NodeKey) -> Any:
-        """Return the gradient that the trace found at a node."""
-        node = self._leaves[key].node if isinstance(key, int) else key
-        assert node is not None
-        return self.tracer.grads[node].before
+            self._bind(slot, Source("argument", position), storage)
 
     def steps(self) -> list[Step]:
         """Return the steps over the inputs as bound."""
@@ -202,13 +198,3 @@ def make_program(
     }
     program.outputs = tuple([own(slot) for slot in outputs])
     return program
-
-
-def program_account(program: Program) -> Any:
-    """Return what programs have in common that one executor can run."""
-    return (
-        tuple([step.account for step in program.steps]),
-        tuple(program.inputs),
-        program.outputs,
-        tuple(program.updates.items()),
-    )

@@ -51,7 +51,7 @@ class Touched:
 
 
 def entry_state(grad: Any, seen: int) -> Any:
-    """Return what two states have in common that a function, which saw so much, cannot tell."""
+    """Return a key of a gradient's state: what differs is what a function that saw `seen` saw."""
     state: list[Any] = []
     if seen & PRESENCE:
         state.append(grad is None)

@@ -32,8 +32,8 @@ class Made(NamedTuple):
 class Handed:
     """What one traced call hands out: results, and gradients that it leaves.
 
-    `known` are the objects that existed before, by id; of `places` a later run finds the tensor
-    that has the place then.
+    `known` are the objects that existed before, by id. `places` numbers declared tensors, by id: a
+    later run hands out the tensor that is declared there by then.
     """
 
     def __init__(

@@ -119,11 +119,8 @@ def names_of_class(kind: type) -> frozenset[str]:
     """Return the names that wgrad's own code may read of objects of a class that builds on it."""
     own = {".".join(m.split(".")[:2]) for m in (cls.__module__ for cls in kind.__mro__)}
     packages = [name for name in own if name.startswith("wgrad.")]
-    return frozenset().union(*(_names_of_package(p, _modules_of(p)) for p in packages))
-
-
-def _modules_of(package: str) -> tuple[str, ...]:
-    return tuple(n for n in sys.modules if f"{n}.".startswith(f"{package}."))
+    modules = {p: tuple(n for n in sys.modules if f"{n}.".startswith(f"{p}.")) for p in packages}
+    return frozenset().union(*(_names_of_package(p, modules[p]) for p in packages))
 
 
 @functools.cache

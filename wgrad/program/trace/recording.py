@@ -125,7 +125,6 @@ class Recording:
         for storage in tracer.frozen:
             tracer.relies_on(storage)
         self.steps = bindings.steps()
-        checks, choices = (ranges(x, bindings, leaves) for x in (tracer.checks, tracer.choices))
         self.outline = Outline(
             sources=[bindings.sources[slot] for slot in sorted(bindings.sources)],
             specs=handed.bound(bindings),
@@ -147,8 +146,8 @@ class Recording:
             fixed_grads=list(bindings.fixed_grads.items()),
             histories=list(tracer.histories.items()),
             guards=tracer.guards,
-            checks=checks,
-            choices=choices,
+            checks=list(ranges(tracer.checks, bindings, leaves)),
+            choices=list(ranges(tracer.choices, bindings, leaves)),
         )
         self.account = Account(self._parts(account), tracer.origins)
 
@@ -279,10 +278,17 @@ class Recording:
         """
         if executor is not None:
             with self.undone_if_it_fails():
+                bound = self._bindings
+                inputs = [
+                    self.outline.storage(source, self.leaves, self.outside)
+                    if source.kind == "window"
+                    else bound.first[slot]
+                    for slot, source in sorted(bound.sources.items())
+                ]
                 generators = self.tracer.generators.items()
                 starts = [(split_seed(g.seed), first) for g, (first, _) in generators]
                 outs = executor.run(
-                    [self._first_input(s) for s in self.outline.sources],
+                    inputs,
                     lambda g, offset: (starts[g][0], starts[g][1] + offset),
                 )
                 for storage, new in zip(self._alive, outs, strict=True):
@@ -290,11 +296,6 @@ class Recording:
                 if self.tracer.faults is not None:
                     executor.device.expect(self.tracer.faults)
         return fill(self.template, [self.handed.tensors[i] for i in self.results])
-
-    def _first_input(self, source: Source) -> Storage:
-        if source.kind == "grad":
-            return self._bindings.entry_grad(source.of).array.storage
-        return self.outline.storage(source, self.leaves, self.outside)
 
 
 def _arguments(args: tuple, kwargs: dict) -> tuple[Any, list[int]]:

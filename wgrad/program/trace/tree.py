@@ -11,6 +11,7 @@ import enum
 import struct
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ _CLOSED = frozenset({"wgrad", "numpy", "builtins", *sys.stdlib_module_names})
 
 
 def token(x: Any) -> Any:
-    """Return what equal numbers, strings and the like have in common; None for other objects.
+    """Return a key that equal numbers, strings and the like share; None for other objects.
 
     Types count, floats count by their bits: 1, True and 1.0 differ, as do 0.0 and -0.0.
     """
@@ -114,22 +115,18 @@ def _hashable(value: Any, objects: list[Any]) -> Any:
     return kind, value
 
 
+@dataclass(slots=True)
 class Leaf:
     """The place of a tensor in a template."""
 
-    __slots__ = ("index",)
-
-    def __init__(self, index: int):
-        self.index = index
+    index: int
 
 
+@dataclass(slots=True)
 class Static:
     """An object in a template that is handed out as it is."""
 
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any):
-        self.value = value
+    value: Any
 
 
 def template(

@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ...backends import families
-from ...backends.array import Array, Number, Storage
+from ...backends.array import Array, Storage
 from ...backends.base import Device
 from ...backends.faults import Faults
 from ...backends.tracing import UNBACKED, traced_by
@@ -53,9 +53,10 @@ class Given(Array):
 
 
 class Roots(NamedTuple):
-    """Arrays from outside that the values of one made inside are taken from, and from `static`.
+    """Where the integers of an array made inside come from: from `arrays` from outside.
 
-    `whole` says that all of their values are there; else it may be some.
+    Some may be others, between the bounds `static`. With `whole`, all that these arrays hold is
+    there; else it may be a part.
     """
 
     arrays: tuple[Array, ...]
@@ -63,7 +64,7 @@ class Roots(NamedTuple):
     whole: bool
 
 
-class Declared(Protocol):
+class Permitted(Protocol):
     """What a function may use of what it finds outside, where its state was declared."""
 
     def has(self, storage: Storage) -> bool:
@@ -83,7 +84,7 @@ class Work:
     """The steps so far, and which slot each storage's values are in now."""
 
     def __init__(
-        self, frozen: frozenset[Storage] = frozenset(), declared: Declared | None = None
+        self, frozen: frozenset[Storage] = frozenset(), declared: Permitted | None = None
     ) -> None:
         self._declared = declared
         self.device: Device | None = None
@@ -200,7 +201,8 @@ class Work:
 
     def _add(self, device: Device, work: families.Family, operands: families.Operands) -> Array:
         self._one_device(device)
-        refs = tuple([self.ref(x) if isinstance(x, Array) else _fixed(x) for x in operands])
+        numbers = [float(x) if type(x) is Varying else x for x in operands]
+        refs = tuple([self.ref(x) if isinstance(x, Array) else x for x in numbers])
         shape, dtype = work.result(operands)
         layout = Layout.dense(shape)
         storage = device.unbacked(layout.size)
@@ -301,10 +303,6 @@ class Work:
         """Leave everything outside as it was before the trace."""
         while self._log:
             self._log.pop()()
-
-
-def _fixed(x: Any) -> Number:
-    return float(x) if type(x) is Varying else x
 
 
 def _setter(owner: Any, name: str, value: Any) -> Callable[[], None]:
