@@ -25,7 +25,7 @@ from wgrad.kernel.language.source import read, read_file
         ("#define N 1\n#undef N\nN", "\n\nN"),
         ("N\n#define N 1\nN", "N\n\n1"),
         ("#define N 1\n// N\n/* N\nN */ N a.N", "\n// N\n/* N\nN */ 1 a.1"),
-        ("#define N 1\n1.N 0N xN", "\n1.N 0N xN"),
+        ("#define N 1\n0N xN a.N", "\n0N xN a.1"),
         ("#define F\n#ifdef F\na F\n#else\nb\n#endif\nc", "\n\na F\n\n\n\nc"),
         ("#ifdef F\na\n#else\nb\n#endif\nc", "\n\n\nb\n\nc"),
         ("#ifndef F\na\n#endif", "\na\n"),
