@@ -5,17 +5,19 @@ Both return a checked text and a name in it, so that either can be taken of what
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 from typing import NamedTuple
 
 from ..language import syntax as s
 from ..language.symbols import Typed
-from ..language.types import F16, F32, Array, Matrix, Scalar, Structure, Type, Vector
+from ..language.types import F16, F32, U32, Array, Matrix, Scalar, Structure, Type, Vector
 from .functions import Deriver, Local
 from .helpers import Role
 from .terms import has_float, tangent_type, type_name, type_node, zero
 
 UNROLLED = 8  # elements of an array that are added up one by one
+UNROLLED_SIZE = 12_000  # nodes of all components, calls inlined, before they are computed in a loop
 
 
 class Function(NamedTuple):
@@ -82,25 +84,72 @@ def pull(function: Function, active: Iterable[int | str]) -> Function:
     values = values[: len(function.parameters)]
     ct = names.fresh("ct")
     given = [s.Identifier(x.name) for x in values]
-    scalars = [x for kind in kinds for x in components(kind)]
+    scalars = _scalars(kinds)
     scalar = F16 if all(x == F16 for x in scalars) else F32
     total = deriver_sum(deriver, result)
-    rest = [zero(kind).node for kind in kinds]
-    found: list[s.Expression] = []
-    for at, kind in enumerate(kinds):
-        for seed in units(kind):
-            seeds = [*rest[:at], seed, *rest[at + 1 :]]
-            change = s.call(made.name, *given, *seeds)
-            value: s.Expression = s.call(total.name, s.Identifier(ct), change)
-            if total.scalar != scalar:
-                value = s.Call(type_node(scalar), (value,))
-            found.append(value)
-    kind = Array(scalar, len(found))
-    body = s.Block((s.Return(s.Call(type_node(kind), tuple(found))),))
+    given_ct = s.Identifier(ct)
+
+    def component(seeds: list[s.Expression]) -> s.Expression:
+        change = s.call(made.name, *given, *seeds)
+        value: s.Expression = s.call(total.name, given_ct, change)
+        return value if total.scalar == scalar else s.Call(type_node(scalar), (value,))
+
+    kind = Array(scalar, len(scalars))
+    if len(scalars) * inlined_size(deriver, made.name) <= UNROLLED_SIZE:
+        rest = [zero(x).node for x in kinds]
+        found = [
+            component([*rest[:at], seed, *rest[at + 1 :]])
+            for at, x in enumerate(kinds)
+            for seed in units(x)
+        ]
+        statements: tuple[s.Statement, ...] = (s.Return(s.Call(type_node(kind), tuple(found))),)
+    else:
+        statements = _each_in_turn(names, kind, kinds, component)
     name = deriver.fresh(f"{function.name}_pull")
     parameters = (*values, s.Parameter(ct, type_node(result)))
-    deriver.made[name] = s.Function(name, parameters, type_node(kind), body)
+    deriver.made[name] = s.Function(name, parameters, type_node(kind), s.Block(statements))
     return Function(deriver.module(name), name)
+
+
+def _each_in_turn(
+    names: Local,
+    kind: Array,
+    kinds: list[Type],
+    component: Callable[[list[s.Expression]], s.Expression],
+) -> tuple[s.Statement, ...]:
+    """Return statements that compute the components of `kind` in a loop."""
+    at, all_of_them = s.Identifier(names.fresh("k")), s.Identifier(names.fresh("found"))
+    counted = count()
+    value = component([seed(x, at, counted) for x in kinds])
+    loop = s.For(
+        s.Var(at.name, None, s.Literal(0, "u")),
+        s.Binary("<", at, s.Literal(len(_scalars(kinds)), "u")),
+        s.Increment(at),
+        s.Block((s.Assign(s.Index(all_of_them, at), "=", value),)),
+    )
+    start = s.Var(all_of_them.name, type_node(kind), s.Call(type_node(kind)))
+    return (start, loop, s.Return(all_of_them))
+
+
+def _scalars(kinds: Iterable[Type]) -> list[Scalar]:
+    return [x for kind in kinds for x in components(kind)]
+
+
+def inlined_size(deriver: Deriver, name: str) -> int:
+    """Return how many nodes a function has once what it calls stands in its place."""
+    sizes: dict[str, int] = {}
+
+    def size(name: str) -> int:
+        if name not in sizes:
+            made = deriver.made.get(name) or deriver.functions.get(name)
+            total = 0
+            if isinstance(made, s.Function):
+                for node in made.body.walk():
+                    total += size(node.callee.name) if isinstance(node, s.Call) else 1
+            sizes[name] = total
+        return sizes[name]
+
+    return size(name)
 
 
 def _numbers(function: Function, active: Iterable[int | str]) -> frozenset[int]:
@@ -148,6 +197,37 @@ def components(kind: Type) -> Iterator[Scalar]:
     elif isinstance(kind, Structure):
         for field in kind.fields:
             yield from components(field.type)
+
+
+def seed(kind: Type, at: s.Expression, counted: Iterator[int]) -> s.Expression:
+    """Return the value in which one float is 1 and all others are 0: the one of number `at`.
+
+    `counted` numbers the floats.
+    """
+    if isinstance(kind, Scalar):
+        if not has_float(kind):
+            return zero(kind).node
+        here = s.Binary("==", at, s.Literal(next(counted), "u"))
+        return s.call("select", s.Literal(0.0), s.Literal(1.0), here)
+    if isinstance(kind, Vector):
+        if not has_float(kind):
+            return zero(kind).node
+        which = tuple(s.Literal(next(counted)) for _ in range(kind.size))
+        whole = Vector(kind.size, U32)
+        here = s.Binary(
+            "==", s.Call(type_node(whole), which), s.Call(type_node(whole), (at,))
+        )
+        one = s.Call(type_node(kind), (s.Literal(1.0),))
+        return s.call("select", zero(kind).node, one, here)
+    if isinstance(kind, Matrix):
+        parts: list[Type] = [kind.column] * kind.columns
+    elif isinstance(kind, Array):
+        assert isinstance(kind.count, int)
+        parts = [kind.element] * kind.count
+    else:
+        assert isinstance(kind, Structure)
+        parts = [x.type for x in kind.fields]
+    return s.Call(type_node(kind), tuple(seed(x, at, counted) for x in parts))
 
 
 def units(kind: Type) -> Iterator[s.Expression]:

@@ -107,7 +107,7 @@ def _times(kind: Type, a: str, b: str) -> str:
     if isinstance(kind, Vector):
         none = f"{_text(kind)}()"
         return f"select({a} * {b}, {none}, ({a} == {none}) | ({b} == {none}))"
-    return f"select({a} * {b}, 0.0, {a} == 0.0 || {b} == 0.0)"
+    return f"select({a} * {b}, 0.0, ({a} == 0.0) | ({b} == 0.0))"  # || would branch
 
 
 def _column(matrix: Matrix, a: str, weights: list[str]) -> str:

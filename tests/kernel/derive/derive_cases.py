@@ -83,7 +83,7 @@ BUILTINS = [
     builtin("x % (y * y + 0.3)", lambda x, y: math.fmod(x, y * y + 0.3)),
     builtin("x / (y * y + 1.0)", lambda x, y: x / (y * y + 1)),
     builtin("ldexp(x * x, 3)", lambda x: 8 * x * x),
-    builtin("modf(x * x).fract * x", lambda x: math.modf(x * x)[0] * x),
+    builtin("modf(x * x).fract * x", lambda x: math.modf(x * x)[0] * x, 1.05, 1.35),
     builtin("modf(x * 3.0).whole * x", lambda x: math.modf(x * 3)[1] * x),
     builtin("frexp(x * x + 0.1).fract * x", lambda x: math.frexp(x * x + 0.1)[0] * x),
     builtin("f32(frexp(x).exp) * x * x", lambda x: math.frexp(x)[1] * x * x),
@@ -227,7 +227,7 @@ FLOW = [
          _newton, 0.5, 3.0),
     Case("for over floats", "fn f(x: f32, y: f32) -> f32"
          " { var s = 0.0; for (var t = x; t < 3.0; t += y * 0.5 + 0.3) { s += t * t; } return s; }",
-         lambda x, y: _floats(x, y), 0.2, 1.5),
+         lambda x, y: _floats(x, y), 0.3, 0.42),
     Case("a bound from the data", "fn f(x: f32, n: i32) -> f32"
          " { var p = 1.0; for (var i = 0; i < n; i++) { p *= x; } return p; }",
          lambda x, n: x**n),
@@ -329,7 +329,7 @@ DATA = [
          " { *p = *p * *p + 1.0; return *p; } fn f(x: f32) -> f32 { var a = x;"
          " let r = a + next(&a) * a; if next(&a) > 3.0 && next(&a) > 0.0 { a += x; }"
          " return r + a; }",
-         lambda x: _inside(x), -0.8, 0.8),
+         lambda x: _inside(x), -0.5, 0.5),
     Case("a condition that writes", "fn halve(p: ptr<function, f32>) -> f32 { *p *= 0.5;"
          " return *p; } fn f(x: f32) -> f32 { var a = x; var s = 0.0;"
          " while halve(&a) > 0.1 { s += a * a; } return s + a; }",
