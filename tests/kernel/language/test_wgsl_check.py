@@ -124,6 +124,7 @@ WRONG = [
     ("fn f(x: u32) -> u32 { return x << 1i; }", 30, "u32 << i32 is not defined"),
     ("fn f(x: u32) -> u32 { return -x; }", 30, "-x takes signed numbers, not u32"),
     ("fn f(x: f32) -> f32 { return !x; }", 30, "!x takes bool"),
+    ("fn f(x: mat2x2f) { _ = -x; }", 24, "not mat2x2<f32>: write -1 * x"),
     ("fn f(x: vec2f, y: vec3f) { _ = x + y; }", 32, "vec2<f32> + vec3<f32> is not defined"),
     ("fn f(x: mat2x3f) { _ = x * x; }", 24, "mat2x3<f32> * mat2x3<f32> is not defined"),
     ("fn f() { _ = 1 + 2.5 * 2u; }", 18, "a number with a fraction is no u32"),
