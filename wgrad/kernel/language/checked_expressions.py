@@ -26,7 +26,6 @@ from .types import (
     Type,
     Vector,
     concrete,
-    is_abstract,
     is_constructible,
     rank,
     scalar_of,
@@ -311,12 +310,14 @@ class Expressions(Constructors):
         templates = tuple(self.type(x) for x in callee.arguments)
         arguments = [self.value(x) for x in node.arguments]
         kinds = tuple(x.type for x in arguments)
-        found = row.match(templates, kinds)
         stage = max((x.stage for x in arguments), default=CONST)
         if row.constant is None:
             stage = RUNTIME
-        if not isinstance(found, str) and stage > CONST and any(map(is_abstract, found.parameters)):
-            found = row.match(templates, tuple(concrete(x) for x in kinds))
+        for place in row.fixed:
+            if place < len(arguments):
+                what = f"argument {place + 1} of {row.name}"
+                self.need_stage(arguments[place], CONST, node.arguments[place], what)
+        found = row.match(templates, kinds, stage > CONST)
         if isinstance(found, str):
             raise node.span.error(found)
         both = zip(node.arguments, arguments, found.parameters, strict=True)
