@@ -16,7 +16,7 @@ Each class is also the built-in kind that a Python user would catch:
     │   └── ForkedError         RuntimeError  a GPU opened before this process was forked
     ├── TraceError              RuntimeError  a function that cannot be compiled as it is
     ├── InterchangeError        BufferError   memory that two libraries cannot share
-    ├── ShaderError             RuntimeError  WGSL that the driver refuses
+    ├── ShaderError             RuntimeError  WGSL that is wrong, or that the driver refuses
     ├── InterpreterError        RuntimeError  an interpreter that answers with no tensor
     ├── ObserverError           RuntimeError  an observer that raised when it was told
     ├── VmapError               RuntimeError  a function that cannot be mapped over a batch
@@ -91,7 +91,64 @@ class InterchangeError(WgradError, BufferError):
 
 
 class ShaderError(WgradError, RuntimeError):
-    """WGSL that the driver refuses."""
+    """WGSL that is wrong, or that the driver refuses.
+
+    Where a place in a text is known, the message has it, with the line and a caret below:
+
+        waves.wgsl:3:12: unknown name 'amplitud'
+          return amplitud * sin(x);
+                 ^
+
+    `file`, `line` and `column` (both from 1), `source_line` and `reason` hold its parts; they are
+    None, and `reason` is the message, where no place is known.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        file: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
+        source_line: str | None = None,
+    ):
+        self.reason = reason
+        self.file, self.line, self.column = file, line, column
+        self.source_line = source_line
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        if self.file is None:
+            return self.reason
+        return f"{self.file}:{self.line}:{self.column}: {self.reason}{self._excerpt()}"
+
+    def _excerpt(self) -> str:
+        """Return the line and a caret, or that part of a long line which has the column."""
+        if not self.source_line or self.column is None:
+            return ""
+        before, after = self.source_line[: self.column - 1], self.source_line[self.column - 1 :]
+        if len(before) > 100:
+            before = "..." + before[-60:]
+        if len(after) > 100:
+            after = after[:100] + "..."
+        shown = "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in before + after)
+        space = "".join(c if c == "\t" else " " for c in shown[: len(before)])
+        return f"\n  {shown}\n  {space}^"
+
+    def __reduce__(self) -> tuple:
+        return _shader_error, (
+            self.reason,
+            {
+                "file": self.file,
+                "line": self.line,
+                "column": self.column,
+                "source_line": self.source_line,
+            },
+        )
+
+
+def _shader_error(reason: str, place: dict[str, Any]) -> ShaderError:
+    return ShaderError(reason, **place)
 
 
 class InterpreterError(WgradError, RuntimeError):

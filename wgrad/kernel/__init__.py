@@ -1,0 +1,1 @@
+"""WGSL that a person wrote: read, checked and run."""

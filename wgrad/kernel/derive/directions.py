@@ -1,0 +1,322 @@
+"""Both directions of differentiation, as functions of WGSL: `push` and `pull`.
+
+Both return a checked text and a name in it, so that either can be taken of what it returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
+from typing import NamedTuple
+
+from ..language import syntax as s
+from ..language.symbols import Typed
+from ..language.types import F16, F32, U32, Array, Matrix, Scalar, Structure, Type, Vector
+from .functions import Deriver, Local
+from .helpers import Role
+from .terms import has_float, tangent_type, type_name, type_node, zero
+
+UNROLLED = 8  # elements of an array that are added up one by one
+UNROLLED_SIZE = 12_000  # nodes of all components, calls inlined, before they are computed in a loop
+
+
+class Function(NamedTuple):
+    """A function of a checked text."""
+
+    typed: Typed
+    name: str
+
+    @property
+    def node(self) -> s.Function:
+        """Its tree."""
+        return self.typed.functions[self.name].node
+
+    @property
+    def parameters(self) -> tuple[Type, ...]:
+        """The types of its parameters."""
+        found = [x.type for x in self.typed.functions[self.name].parameters]
+        return tuple(x for x in found if x is not None)
+
+    @property
+    def result(self) -> Type | None:
+        """The type of what it returns; None where it returns nothing."""
+        return self.typed.functions[self.name].result
+
+
+def push(function: Function, active: Iterable[int | str]) -> Function:
+    """Return the function of forward mode: how the result changes as the inputs do.
+
+    Its parameters are those of the function, then a tangent for each active one in order; it
+    returns the tangent of the result. `active` are parameters by numbers or names.
+
+    Example:
+        >>> f = Function(check(parse("fn f(x: f32, k: f32) -> f32 { return k * x * x; }")), "f")
+        >>> print(text(push(f, ["x"])))
+        fn product_f32(a: f32, b: f32) -> f32 {
+            return select(a * b, 0.0, a == 0.0 || b == 0.0);
+        }
+        ...
+
+    Raises: ShaderError, with the place, for what has no derivative.
+    """
+    deriver = Deriver(function.typed)
+    made = _push(deriver, function.name, _numbers(function, active))
+    return Function(deriver.module(made.name), made.name)
+
+
+def pull(function: Function, active: Iterable[int | str]) -> Function:
+    """Return the function of reverse mode: how each active input changes a sum of results.
+
+    Its parameters are those of the function, then `ct`, a weight for each component of the result;
+    it returns array<f32, n>, or of f16 where no active input has more, with the n components of
+    the active inputs in order: columns after each other, arrays and structures member by member.
+
+    Raises: ShaderError, with the place, for what has no derivative; ValueError for no input.
+    """
+    numbers = _numbers(function, active)
+    deriver = Deriver(function.typed)
+    made = _push(deriver, function.name, numbers)
+    kinds = [function.parameters[i] for i in sorted(numbers)]
+    result = function.result
+    assert result is not None
+    names = Local(deriver)
+    values = [s.Parameter(names.fresh(x.name), x.type) for x in made.parameters]
+    values = values[: len(function.parameters)]
+    ct = names.fresh("ct")
+    given = [s.Identifier(x.name) for x in values]
+    scalars = _scalars(kinds)
+    scalar = F16 if all(x == F16 for x in scalars) else F32
+    total = deriver_sum(deriver, result)
+    given_ct = s.Identifier(ct)
+
+    def component(seeds: list[s.Expression]) -> s.Expression:
+        change = s.call(made.name, *given, *seeds)
+        value: s.Expression = s.call(total.name, given_ct, change)
+        return value if total.scalar == scalar else s.Call(type_node(scalar), (value,))
+
+    kind = Array(scalar, len(scalars))
+    if len(scalars) * inlined_size(deriver, made.name) <= UNROLLED_SIZE:
+        rest = [zero(x).node for x in kinds]
+        found = [
+            component([*rest[:at], seed, *rest[at + 1 :]])
+            for at, x in enumerate(kinds)
+            for seed in units(x)
+        ]
+        statements: tuple[s.Statement, ...] = (s.Return(s.Call(type_node(kind), tuple(found))),)
+    else:
+        statements = _each_in_turn(names, kind, kinds, component)
+    name = deriver.fresh(f"{function.name}_pull")
+    parameters = (*values, s.Parameter(ct, type_node(result)))
+    deriver.made[name] = s.Function(name, parameters, type_node(kind), s.Block(statements))
+    return Function(deriver.module(name), name)
+
+
+def _each_in_turn(
+    names: Local,
+    kind: Array,
+    kinds: list[Type],
+    component: Callable[[list[s.Expression]], s.Expression],
+) -> tuple[s.Statement, ...]:
+    """Return statements that compute the components of `kind` in a loop."""
+    at, all_of_them = s.Identifier(names.fresh("k")), s.Identifier(names.fresh("found"))
+    counted = count()
+    value = component([seed(x, at, counted) for x in kinds])
+    loop = s.For(
+        s.Var(at.name, None, s.Literal(0, "u")),
+        s.Binary("<", at, s.Literal(len(_scalars(kinds)), "u")),
+        s.Increment(at),
+        s.Block((s.Assign(s.Index(all_of_them, at), "=", value),)),
+    )
+    start = s.Var(all_of_them.name, type_node(kind), s.Call(type_node(kind)))
+    return (start, loop, s.Return(all_of_them))
+
+
+def _scalars(kinds: Iterable[Type]) -> list[Scalar]:
+    return [x for kind in kinds for x in components(kind)]
+
+
+def inlined_size(deriver: Deriver, name: str) -> int:
+    """Return how many nodes a function has once what it calls stands in its place."""
+    sizes: dict[str, int] = {}
+
+    def size(name: str) -> int:
+        if name not in sizes:
+            made = deriver.made.get(name) or deriver.functions.get(name)
+            total = 0
+            if isinstance(made, s.Function):
+                for node in made.body.walk():
+                    total += size(node.callee.name) if isinstance(node, s.Call) else 1
+            sizes[name] = total
+        return sizes[name]
+
+    return size(name)
+
+
+def _numbers(function: Function, active: Iterable[int | str]) -> frozenset[int]:
+    """Return the numbers of parameters. Raises: ValueError for what has no tangent."""
+    names = [x.name for x in function.node.parameters]
+    numbers = frozenset(names.index(x) if isinstance(x, str) else x for x in active)
+    wrong = [i for i in numbers if not has_float(function.parameters[i])]
+    if wrong or not numbers:
+        which = f"{names[wrong[0]]} is {function.parameters[wrong[0]]}" if wrong else "none is given"
+        raise ValueError(f"{function.name}: a derivative is by parameters of floats; {which}")
+    if function.result is None or not has_float(function.result):
+        raise ValueError(f"{function.name}: only a result of floats has a derivative")
+    return numbers
+
+
+def _push(deriver: Deriver, name: str, numbers: frozenset[int]) -> s.Function:
+    body, statements = deriver.read(name, numbers, whole=False)
+    found = deriver.fresh(f"{name}_push")
+    made = s.Function(
+        found,
+        (*body.parameters, *body.tangents),
+        deriver.functions[name].result,
+        s.Block(statements),
+    )
+    deriver.made[found] = made
+    return made
+
+
+# Components
+
+
+def components(kind: Type) -> Iterator[Scalar]:
+    """Yield the types of the floats that a type is made of."""
+    if isinstance(kind, Scalar):
+        if has_float(kind):
+            yield kind
+    elif isinstance(kind, Vector):
+        yield from [kind.element] * kind.size if has_float(kind) else ()
+    elif isinstance(kind, Matrix):
+        yield from [kind.element] * (kind.columns * kind.rows)
+    elif isinstance(kind, Array):
+        assert isinstance(kind.count, int)
+        for _ in range(kind.count):
+            yield from components(kind.element)
+    elif isinstance(kind, Structure):
+        for field in kind.fields:
+            yield from components(field.type)
+
+
+def seed(kind: Type, at: s.Expression, counted: Iterator[int]) -> s.Expression:
+    """Return the value in which one float is 1 and all others are 0: the one of number `at`.
+
+    `counted` numbers the floats.
+    """
+    if isinstance(kind, Scalar):
+        if not has_float(kind):
+            return zero(kind).node
+        here = s.Binary("==", at, s.Literal(next(counted), "u"))
+        return s.call("select", s.Literal(0.0), s.Literal(1.0), here)
+    if isinstance(kind, Vector):
+        if not has_float(kind):
+            return zero(kind).node
+        which = tuple(s.Literal(next(counted)) for _ in range(kind.size))
+        whole = Vector(kind.size, U32)
+        here = s.Binary(
+            "==", s.Call(type_node(whole), which), s.Call(type_node(whole), (at,))
+        )
+        one = s.Call(type_node(kind), (s.Literal(1.0),))
+        return s.call("select", zero(kind).node, one, here)
+    if isinstance(kind, Matrix):
+        parts: list[Type] = [kind.column] * kind.columns
+    elif isinstance(kind, Array):
+        assert isinstance(kind.count, int)
+        parts = [kind.element] * kind.count
+    else:
+        assert isinstance(kind, Structure)
+        parts = [x.type for x in kind.fields]
+    return s.Call(type_node(kind), tuple(seed(x, at, counted) for x in parts))
+
+
+def units(kind: Type) -> Iterator[s.Expression]:
+    """Yield, for each float in a type, the value in which that is 1 and all others are 0."""
+    if isinstance(kind, Scalar):
+        if has_float(kind):
+            yield s.Literal(1.0)
+        return
+    if isinstance(kind, Vector):
+        parts: list[Type] = [kind.element] * kind.size
+    elif isinstance(kind, Matrix):
+        parts = [kind.element] * (kind.columns * kind.rows)
+    elif isinstance(kind, Array):
+        assert isinstance(kind.count, int)
+        parts = [kind.element] * kind.count
+    else:
+        assert isinstance(kind, Structure)
+        parts = [x.type for x in kind.fields]
+    none = [zero(x).node for x in parts]
+    for at, part in enumerate(parts):
+        for one in units(part):
+            yield s.Call(type_node(kind), (*none[:at], one, *none[at + 1 :]))
+
+
+class Total(NamedTuple):
+    """A function that adds up the products of the floats of two values."""
+
+    name: str
+    scalar: Scalar
+
+
+def deriver_sum(deriver: Deriver, kind: Type) -> Total:
+    """Return the function that adds up products of a type, where zero times anything is zero."""
+    if isinstance(kind, Scalar):
+        return Total(deriver.helper(Role("product", kind, kind)), kind)
+    if isinstance(kind, Vector):
+        return Total(deriver.helper(Role("dot", kind, kind)), kind.element)
+    a, b = s.Identifier("a"), s.Identifier("b")
+    before: list[s.Statement] = []
+    if isinstance(kind, Matrix):
+        inner = deriver_sum(deriver, kind.column)
+        ways = [
+            s.call(inner.name, s.Index(a, s.Literal(i)), s.Index(b, s.Literal(i)))
+            for i in range(kind.columns)
+        ]
+        scalar = kind.element
+    elif isinstance(kind, Array):
+        assert isinstance(kind.count, int)
+        inner, scalar = deriver_sum(deriver, kind.element), F32
+        if kind.count > UNROLLED:
+            return _looped(deriver, kind, inner)
+        ways = [
+            s.call(inner.name, s.Index(a, s.Literal(i)), s.Index(b, s.Literal(i)))
+            for i in range(kind.count)
+        ]
+        scalar = inner.scalar
+    else:
+        assert isinstance(kind, Structure)
+        scalar, ways = F32, []
+        for field in kind.fields:
+            if has_float(tangent_type(field.type)):
+                inner = deriver_sum(deriver, field.type)
+                way = s.call(inner.name, s.Member(a, field.name), s.Member(b, field.name))
+                ways.append(way if inner.scalar == F32 else s.call("f32", way))
+    value: s.Expression = ways[0]
+    for way in ways[1:]:
+        value = s.Binary("+", value, way)
+    return _total(deriver, kind, scalar, (*before, s.Return(value)))
+
+
+def _looped(deriver: Deriver, kind: Array, inner: Total) -> Total:
+    i, total = s.Identifier("i"), s.Identifier("total")
+    count = s.Literal(kind.count, "u")  # type: ignore[arg-type]
+    way = s.call(inner.name, s.Index(s.Identifier("a"), i), s.Index(s.Identifier("b"), i))
+    loop = s.For(
+        s.Var("i", None, s.Literal(0, "u")),
+        s.Binary("<", i, count),
+        s.Increment(i),
+        s.Block((s.Assign(total, "+=", way),)),
+    )
+    start = s.Var("total", type_node(inner.scalar), s.Literal(0.0))
+    return _total(deriver, kind, inner.scalar, (start, loop, s.Return(total)))
+
+
+def _total(
+    deriver: Deriver, kind: Type, scalar: Scalar, statements: tuple[s.Statement, ...]
+) -> Total:
+    name = deriver.fresh(f"sum_{type_name(kind)}")
+    parameters = (s.Parameter("a", type_node(kind)), s.Parameter("b", type_node(kind)))
+    body = s.Block(statements)
+    deriver.made[name] = s.Function(name, parameters, type_node(scalar), body)
+    return Total(name, scalar)
