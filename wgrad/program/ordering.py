@@ -120,7 +120,10 @@ class Order:
         goals: list[int] = []
         for maker in makers:
             slots = maker.writes()
-            if not any([self._reaches(slot, goals) for slot in slots]):
+            for slot in slots:
+                if self._reaches(slot, goals):
+                    break
+            else:
                 yield maker
             for slot in slots & reads:
                 insort(goals, self._spans[slot][0])
