@@ -12,11 +12,11 @@ from programs import traced
 import wgrad as wg
 from wgrad import cli
 from wgrad.backends.fold import MAX, SUM
-from wgrad.program import passes, plan
-from wgrad.program.bisect import bisect, watching
-from wgrad.program.differences import TOLERANCE, largest
+from wgrad.program import passes
+from wgrad.program.diagnose.bisect import bisect, watching
+from wgrad.program.diagnose.differences import TOLERANCE, largest
 from wgrad.program.ir import step_lines
-from wgrad.program.lower import kernels, statements
+from wgrad.program.lower import fused, plan, statements
 from wgrad.program.lower.numpy import NumpyExecutor
 from wgrad.program.passes import PASSES
 
@@ -50,13 +50,13 @@ def arguments():
 
 def let_kernels_fold(monkeypatch, folds):
     """Let generated kernels, and they alone, combine two values by other WGSL."""
-    right = kernels.combiner
+    right = fused.combiner
 
     def combiner(module, fold, dtype):
         wrong = replace(fold, wgsl=folds[fold]) if fold in folds else fold
         return right(module, wrong, dtype)
 
-    monkeypatch.setattr(kernels, "combiner", combiner)
+    monkeypatch.setattr(fused, "combiner", combiner)
 
 
 def test_bisect_finds_nothing_in_what_is_right(device):

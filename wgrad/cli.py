@@ -13,8 +13,8 @@ from pathlib import Path
 from . import environment, numerics
 from .devices import device
 from .errors import WgradError
-from .program.bisect import Finding, watching
-from .program.differences import TOLERANCE
+from .program.diagnose.bisect import Finding, watching
+from .program.diagnose.differences import TOLERANCE
 
 
 def main(arguments: Sequence[str]) -> int:

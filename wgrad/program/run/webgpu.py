@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...backends.array import Storage
-from ...backends.events import WATCHERS, Doing, during, launched
+from ...backends.events import WATCHERS, during, launched
 from ...backends.families import Draw
 from ...backends.webgpu.eager import WebGpuDevice
 from ...backends.webgpu.facts import Facts
 from ...backends.webgpu.runner import Runner
 from ..ir import Program
+from ..lower.plan import Plan, plan_memory
 from ..lower.webgpu import live_numbers, lower, prepared
-from ..plan import Plan, plan_memory
 
 
 class WebGpuExecutor:
@@ -53,8 +53,7 @@ class WebGpuExecutor:
     def _tell(self) -> None:
         """Tell the observers of launches that have been submitted."""
         for x in self.launches.launches:
-            step = self.program.steps[x.step]
-            what = Doing(step.name, self.program.line_of(step), replayed=True)
+            what = self.program.doing(self.program.steps[x.step])
             nbytes = sum(map(self.launches.nbytes, x.bindings))
             label = self.launches.kernels[x.kernel].label
             during(launched, what, "webgpu", label, x.groups, nbytes)

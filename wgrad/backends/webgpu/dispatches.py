@@ -20,7 +20,7 @@ from .pipelines import Pipeline
 COMBINATIONS = 64  # of buffers, whose bind groups are kept
 
 
-class Replay:
+class Dispatches:
     """Dispatches of fixed kernels, sizes and parameters over buffers that may change."""
 
     def __init__(self, gpu: Gpu, work: Sequence[tuple[Pipeline, bytes, int]]):

@@ -10,7 +10,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from .ir import Program, Step
+from ..ir import Program, Step
 
 GAP = 1 << 100  # between the numbers of neighbours: so often halved before all are numbered anew
 _NOBODY: dict[int, Step] = {}
@@ -49,10 +49,10 @@ class Order:
 
     def earlier(self, step: Step) -> Iterator[Step]:
         """Iterate over the steps before `step`, the latest first."""
-        found = self._before[id(step)]
-        while found is not None:
-            yield found
-            found = self._before[id(found)]
+        earlier = self._before[id(step)]
+        while earlier is not None:
+            yield earlier
+            earlier = self._before[id(found)]
 
     # What follows from what.
     def independent(self, step: Step, near: int) -> Iterator[Step]:
@@ -69,14 +69,14 @@ class Order:
 
     def following(self, step: Step, end: int) -> list[Step]:
         """Return the steps that follow from `step`, in order, as far as their places are below."""
-        found: dict[int, Step] = {}
+        later: dict[int, Step] = {}
         stack = [step]
         while stack:
             for reader in self._readers_before(stack.pop(), end):
-                if id(reader) not in found:
-                    found[id(reader)] = reader
+                if id(reader) not in later:
+                    later[id(reader)] = reader
                     stack.append(reader)
-        return sorted(found.values(), key=self.place)
+        return sorted(later.values(), key=self.place)
 
     def leads(self, a: Step, b: Step) -> bool:
         """Whether a third step leads from `a` to the later `b`.
