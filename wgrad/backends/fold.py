@@ -60,9 +60,9 @@ class Fold:
 
     def __post_init__(self) -> None:
         if not isinstance(self.numpy, np.ufunc) or self.numpy.nin != 2:
-            found = shown(self.numpy)
+            came = shown(self.numpy)
             raise ArgumentError(
-                f"Fold: {self.name} came with numpy={found}, and a ufunc of two is needed"
+                f"Fold: {self.name} came with numpy={came}, and a ufunc of two is needed"
             )
 
     @cached_property

@@ -114,11 +114,11 @@ class Batching(Interpreter):
         )
         if not self.size:
             raise VmapError(f"vmap: {op.name} has no batching rule, and an empty batch came")
-        found = [
+        examples = [
             apply(op, *[x[i] if b else x for x, b in zip(wholes, batched, strict=True)], **params)
             for i in range(self.size)
         ]
-        return stack(found)
+        return stack(examples)
 
     def follows(self, x: Value) -> bool:
         now = current.get()
@@ -254,16 +254,16 @@ def _front(places: list[tuple[Tensor, str]], x: Any, axis: Any, where: str) -> A
 
 def _axis(axis: Any, where: str, rank: int, shape: Any) -> int:
     try:
-        found = None if isinstance(axis, bool) else operator.index(axis)
+        at = None if isinstance(axis, bool) else operator.index(axis)
     except TypeError:
-        found = None
-    if found is None:
+        at = None
+    if at is None:
         raise ArgumentError(
             f"vmap: the axis of {where} is {shown(axis)}, and an integer or None is needed"
         )
-    if not -rank <= found < rank:
-        raise AxisError(f"vmap: axis {found} came for {where} of shape {shape}")
-    return found % rank
+    if not -rank <= at < rank:
+        raise AxisError(f"vmap: axis {at} came for {where} of shape {shape}")
+    return at % rank
 
 
 def _whole(level: Batching, x: Any, axis: Any, where: str) -> Any:
@@ -314,11 +314,11 @@ def _mapped(tree: Any, axes: Any, where: str, f: Callable[..., Any], *more: Any)
             raise ArgumentError(f"vmap: a dict of axes came for {where}, a {type(tree).__name__}")
         else:
             each = [axes] * len(tree)
-        found = [
+        parts = [
             _mapped(x, a, f"{where} {i}", f, *(m[i] for m in more))
             for i, (x, a) in enumerate(zip(tree, each, strict=True))
         ]
-        return type(tree)(*found) if hasattr(tree, "_fields") else type(tree)(found)
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
     if isinstance(tree, dict):
         if isinstance(axes, dict) and axes.keys() != tree.keys():
             raise ArgumentError(

@@ -62,10 +62,10 @@ class _ForwardMode(Interpreter):
         out = apply(op, *inputs, **params)
         if not out.dtype.is_floating or not op.rules:
             return out
-        found = [None if op.rule(i) is None else self.of(x) for i, x in enumerate(inputs)]
-        if any(t is not None for t in found):
+        tangents = [None if op.rule(i) is None else self.of(x) for i, x in enumerate(inputs)]
+        if any(t is not None for t in tangents):
             # Those outside this level are asked about it and record it, the level itself is not.
-            tangent = op.push(Call(op, inputs, params, out), found)
+            tangent = op.push(Call(op, inputs, params, out), tangents)
             if tangent is not None:
                 self.give(out, tangent)
         return out

@@ -16,15 +16,15 @@ def as_input(x: Any, op: str, position: int) -> Tensor:
         raise DTypeError(
             f"{op}: argument {position} is a {type(x).__name__}, and one tensor is needed"
         )
-    found = x if isinstance(x, Tensor) else tensor(x, dtype=None)
-    if not isinstance(x, Tensor) and not found.dtype.is_floating:
-        found = found.astype(float)
-    if not found.dtype.is_floating:
+    value = x if isinstance(x, Tensor) else tensor(x, dtype=None)
+    if not isinstance(x, Tensor) and not value.dtype.is_floating:
+        value = value.astype(float)
+    if not value.dtype.is_floating:
         raise DTypeError(
-            f"{op}: argument {position} is {found.dtype.name}, and only a floating dtype can be "
+            f"{op}: argument {position} is {value.dtype.name}, and only a floating dtype can be "
             "differentiated"
         )
-    return found
+    return value
 
 
 def output(y: Any, op: str) -> Tensor:

@@ -39,11 +39,11 @@ def _swept(f: Callable, x: Tensor, chunk_size: int | None) -> Tensor:
     draws = Draws()
 
     def one_by_one(units: Tensor) -> Tensor:
-        found = []
+        results = []
         for e in units:
             with draws.one_pass():
-                found.append(f(e))
-        return stack(found)
+                results.append(f(e))
+        return stack(results)
 
     parts = []
     for start in range(0, x.size, size):

@@ -64,12 +64,12 @@ class _Level:
 
     def gradients(self, out: Tensor, ct: Tensor) -> list[Tensor]:
         """Return the cotangents of the inputs; zeros for those that `out` does not depend on."""
-        found: dict[Node, Tensor] = {}
+        gradients: dict[Node, Tensor] = {}
         ours = set(self.nodes)
 
         def visit(node: Node, ct: Tensor) -> bool:
             if node in ours:
-                found[node] = ct
+                gradients[node] = ct
             return node not in ours
 
         order = self.nodes_of(out)
@@ -85,12 +85,12 @@ class _Level:
 
             def run() -> None:
                 tape.pull_back(order, ct, visit)
-                for node, gradient in found.items():
-                    found[node] = tape.owned(gradient, start, given)
+                for node, gradient in gradients.items():
+                    gradients[node] = tape.owned(gradient, start, given)
 
             handled_outside(within, current.get().switched(recording), run)
         return [
-            found[n] if n in found else Tensor(x.device.full(x.shape, 0, x.dtype))
+            gradients[n] if n in gradients else Tensor(x.device.full(x.shape, 0, x.dtype))
             for n, x in zip(self.nodes, self.inputs, strict=True)
         ]
 
@@ -105,8 +105,8 @@ def vjp(f: Callable, *primals: Any) -> tuple[Tensor, Callable[..., Any]]:
     check_inputs(level.inputs, level.versions, "vjp")
 
     def pull(ct: Any) -> Any:
-        found = level.gradients(out, out._as_cotangent(ct, "vjp"))
-        return found[0] if len(found) == 1 else tuple(found)
+        cotangents = level.gradients(out, out._as_cotangent(ct, "vjp"))
+        return cotangents[0] if len(cotangents) == 1 else tuple(cotangents)
 
     return level.value(out), guarded(pull, "vjp")
 
@@ -158,8 +158,8 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..
             )
         one = Tensor(out.device.full((), 1, out.dtype))
         gradients = level.gradients(out, one)
-        found = [with_leaves(tree, gradients.__getitem__) for tree in trees]
-        return level.value(out), tuple(found) if many else found[0]
+        shaped = [with_leaves(tree, gradients.__getitem__) for tree in trees]
+        return level.value(out), tuple(shaped) if many else shaped[0]
 
     return guarded(compute, "value_and_grad")
 

@@ -43,23 +43,23 @@ def map_into(
         ready = [
             windowed(device, x.view(next(rest))) if isinstance(x, Array) else x for x in operands
         ]
-        found = windowed(device, out.view(target))
+        place = windowed(device, out.view(target))
         end = target.offset + target.size
         whole = end == out.layout.size or end * seen[0].itemsize % 16 == 0
         # Kernels write dense memory from the beginning of a binding on, and whole vec4s.
-        if target.contiguous and found.layout.offset == 0 and whole:
-            dense = found.view(Layout.dense(target.shape))
+        if target.contiguous and place.layout.offset == 0 and whole:
+            dense = place.view(Layout.dense(target.shape))
             device._map_into(dense, body, ready, dtypes)
         else:
-            device.write(found, device.map(body, ready, dtypes, target.shape, out.dtype))
+            device.write(place, device.map(body, ready, dtypes, target.shape, out.dtype))
 
 
 def write(device: Kernels, target: Array, x: Array) -> bool:
     """Copy into a view of another buffer."""
-    found = list(pieces([operand(device, a) for a in (target, x)], bounds(device)))
-    if len(found) == 1 and is_bound(device, target, x):
+    copies = list(pieces([operand(device, a) for a in (target, x)], bounds(device)))
+    if len(copies) == 1 and is_bound(device, target, x):
         return False
-    for to, source in found:
+    for to, source in copies:
         device.write(windowed(device, target.view(to)), windowed(device, x.view(source)))
     return True
 
@@ -78,10 +78,10 @@ def reduce(device: Kernels, fold: Fold, x: Array, axes: Shape, dtype: DType) -> 
     kept = [i for i in range(len(x.shape)) if i not in axes]
     places = [kept.index(i) if i in kept else None for i in range(len(x.shape))]
     result = over(x.shape, Layout.dense(shape), places, 4)
-    found = cut([operand(device, x), result], bounds(device))
-    if found is None:
+    division = cut([operand(device, x), result], bounds(device))
+    if division is None:
         return bound(device, lambda x: device.reduce(fold, x, axes, dtype), x)
-    axis, step = found
+    axis, step = division
 
     def reduced(dtype: DType, start: int, size: int) -> Array:
         return device.reduce(fold, part_of(x, axis, start, size), axes, dtype)
@@ -113,10 +113,10 @@ def _side_by_side(device: Kernels, made: list[Array], shape: Shape, wide: DType)
 
 def scan(device: Kernels, fold: Fold, x: Array, axis: int, back: bool) -> Array | None:
     """Scan lines apart; parts of a long one go on from the last total of the part before."""
-    found = cut([operand(device, x), Operand(Layout.dense(x.shape), 4)], bounds(device))
-    if found is None:
+    division = cut([operand(device, x), Operand(Layout.dense(x.shape), 4)], bounds(device))
+    if division is None:
         return bound(device, lambda x: device.scan(fold, x, axis, back), x)
-    at, step = found
+    at, step = division
 
     def scanned(start: int, size: int) -> Array:
         return device.scan(fold, part_of(x, at, start, size), axis, back)
@@ -158,10 +158,10 @@ def matmul(device: Kernels, a: Array, b: Array, lead: int | None, inner: int) ->
         over(domain, b.layout, of_b, device.itemsize(b.dtype)),
         over(domain, Layout.dense(shape), of_out, held),
     ]
-    found = cut(operands, bounds(device))
-    if found is None:
+    division = cut(operands, bounds(device))
+    if division is None:
         return bound(device, lambda a, b: device.matmul(a, b, lead, inner), a, b)
-    axis, step = found
+    axis, step = division
 
     def product(start: int, size: int) -> Array:
         left, right = part_of(a, of_a[axis], start, size), part_of(b, of_b[axis], start, size)
