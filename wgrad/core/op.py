@@ -7,7 +7,7 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ..backends.array import Array, Number
 from ..backends.base import Device
@@ -162,6 +162,12 @@ class Op(ABC):
 
     def __reduce__(self) -> str:
         return self.name
+
+    def renamed(self, name: str) -> Self:
+        """Return the same operation under another name, which its errors and observers then say."""
+        alias = object.__new__(type(self))
+        vars(alias).update(vars(self), name=name, __name__=name)
+        return alias
 
     def rule(self, position: int) -> Rule | None:
         """Return the rule of an input; the last rule serves all further ones."""
