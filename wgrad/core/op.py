@@ -176,6 +176,10 @@ class Op(ABC):
         except IndexError:
             return self.rules[-1] if self.rules else None
 
+    def shape_of(self, inputs: Sequence[Input], params: Mapping[str, Any]) -> Shape | None:
+        """Return the shape of the output; None where only running tells."""
+        return None
+
     @abstractmethod
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
         """Compute the output."""

@@ -317,6 +317,9 @@ class Elementwise(Op, Generic[P]):
         ins = (dtypes.bool_,) * bools + (common,) * (len(inputs) - bools)
         return ins, dtypes.bool_ if self.kind in ("compare", "logical") else common
 
+    def shape_of(self, inputs: Sequence[Any], params: Mapping[str, Any]) -> Shape:
+        return next(x.shape for x in inputs if isinstance(x, Value))
+
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
         first = inputs[0]
         if isinstance(first, Array) and first.dtype.is_floating and self.kind in _ALIKE:

@@ -84,6 +84,10 @@ class Reduction(Op):
             x = with_dtype(x, dtypes.bool_)
         return apply(self, x, axes=axes, keepdims=keepdims, **params)
 
+    def shape_of(self, inputs: Sequence[Any], params: Mapping[str, Any]) -> Shape:
+        shape_without = kept_shape if params["keepdims"] else reduced_shape
+        return shape_without(inputs[0].shape, params["axes"])
+
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
         (x,) = inputs
         assert isinstance(x, Array)

@@ -197,7 +197,7 @@ class Gpu(Compiler):
                     work += added
                     break
         if WATCHERS:
-            nbytes = sum(b.nbytes for b in buffers)
+            nbytes = sum(b.used for b in buffers)
             launched("webgpu", pipeline.label, prod(folded(groups)), nbytes)
 
     @whole
