@@ -44,13 +44,19 @@ def guarded(function: Any, name: str | Callable[[Any], str] = "", module: str = 
     `name` is what messages call it, or a function that tells it from the first argument; `module`
     is where it is found by its name, if that is not where it was written.
     """
-    code = inspect.unwrap(function).__code__  # a decorator takes *args
-    known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    signature = getattr(function, "__signature__", None)
+    if signature is not None:
+        known = tuple(signature.parameters)
+        by_place = len(known)
+    else:
+        code = inspect.unwrap(function).__code__  # a decorator takes *args
+        known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        by_place = code.co_argcount
     notes = function.__annotations__
     kinds = {p: str(notes.get(p, "")).partition("[")[0] for p in known}  # Callable, of any kind
     checks = {p: CHECKS[kind] for p, kind in kinds.items() if kind in CHECKS}
-    places = [(i, p) for i, p in enumerate(known[: code.co_argcount]) if p in checks]
-    first = places[0][0] if places else code.co_argcount + 1000  # no argument has that place
+    places = [(i, p) for i, p in enumerate(known[:by_place]) if p in checks]
+    first = places[0][0] if places else by_place + 1000  # no argument has that place
     itself = function.__name__  # what it calls itself, which is another name for an alias
     called = name or itself
     others = spellings(known)

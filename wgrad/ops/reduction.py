@@ -131,9 +131,7 @@ def reduction(
     name: str, *, fold: Fold, partial: Callable | None, result: str = "same", doc: str
 ) -> Reduction:
     """Declare a reduction by a fold (backends/fold.py); `result` is "same" or "bool"."""
-    op = Reduction(name, fold, partial, result, doc)
-    register(op)
-    return op
+    return register(Reduction(name, fold, partial, result, doc))
 
 
 def _ties(a: Any, out: Any, axes: Shape, ties: Any = "all") -> Any:

@@ -17,6 +17,7 @@ from .. import dtypes
 from ..backends.array import Array, Body
 from ..backends.base import Device
 from ..backends.threefry import bits as host_bits
+from ..checks.arguments import count as checked_count
 from ..core import Tensor, wrap
 from ..core.batched import levels, raised
 from ..creation import DeviceLike, tensor
@@ -272,14 +273,7 @@ def randperm(n: int, device: DeviceLike = None, generator: Generator | None = No
 
     They are ordered on the host by n 64-bit keys, and so are the same on every device.
     """
-    try:
-        count = operator.index(n)
-    except TypeError:
-        count = -1
-    if not 0 <= count < 2**31:
-        raise ArgumentError(
-            f"randperm: {shown(n)} came, and an integer from 0 to 2**31 - 1 is needed"
-        )
+    count = checked_count(n, "randperm", "n", 2**31 - 1)
     find_device(device)  # which may not exist, and then nothing is drawn
     refuse_in_trace("randperm")
     apart = _examples("randperm")

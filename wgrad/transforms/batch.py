@@ -17,6 +17,8 @@ import numpy as np
 
 from ..backends.array import Storage
 from ..checks import guarded
+from ..checks.arguments import checked_choice
+from ..checks.arguments import size as checked_size
 from ..core import Input, Interpreter, Op, Value, apply
 from ..core.batched import Batched, lowered, raised
 from ..core.interpret import current, within
@@ -174,12 +176,9 @@ def vmap(
     tensors; VmapError where f asks for the value of one example, or assigns values of examples to a
     tensor that they share.
     """
-    if randomness not in RANDOMNESS:
-        raise ArgumentError(
-            f'vmap: randomness {shown(randomness)} came; "error", "same" or "different" needed'
-        )
-    if chunk_size is not None and (not isinstance(chunk_size, int) or chunk_size < 1):
-        raise ArgumentError(f"vmap: chunk_size {shown(chunk_size)} came; at least 1 is needed")
+    checked_choice(randomness, RANDOMNESS, "vmap", "randomness")
+    if chunk_size is not None:
+        chunk_size = checked_size(chunk_size, "vmap: chunk_size")
 
     def compute(*args: Any, **kwargs: Any) -> Any:
         axes = in_axes

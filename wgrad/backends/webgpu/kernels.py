@@ -17,7 +17,7 @@ from ...dtypes import DType
 from ...layout import Layout, Shape, collapse
 from ...recent import Recent
 from .. import threefry
-from ..array import OPERANDS, Array, Body, Number, product_shape, reduced_shape
+from ..array import OPERANDS, Array, Body, Number, Operands, product_shape, reduced_shape
 from ..fold import Fold
 from . import reduce, scan, windows
 from .facts import Facts
@@ -51,12 +51,7 @@ class Kernels(Indexing):
         return self.map(_FILL, (value,), (dtype,), shape, dtype)
 
     def map(
-        self,
-        body: Body,
-        operands: Sequence[Array | Number],
-        dtypes: Sequence[DType],
-        shape: Shape,
-        dtype: DType,
+        self, body: Body, operands: Operands, dtypes: Sequence[DType], shape: Shape, dtype: DType
     ) -> Array:
         out = self._empty(shape, dtype)
         if out.layout.size == 0:
@@ -68,7 +63,7 @@ class Kernels(Indexing):
         return out
 
     def _map_into(
-        self, out: Array, body: Body, operands: Sequence[Array | Number], dtypes: Sequence[DType]
+        self, out: Array, body: Body, operands: Operands, dtypes: Sequence[DType]
     ) -> None:
         """Compute into a dense array that begins where its buffer does."""
         shape, size, dtype = out.layout.shape, out.layout.size, out.dtype
