@@ -15,18 +15,30 @@ from . import functional, shaping
 from .core import Tensor
 from .creation.inputs import as_tensor
 from .errors import ArgumentError, ShapeError, shown
-from .functional import norm
+from .functional import cross, matmul, norm, outer, tensordot, vecdot
+from .functional.decompositions import eigh, eigvalsh, qr, svd
 from .functional.solving import (
+    cholesky,
+    det,
+    inv,
+    matrix_power,
+    matrix_rank,
+    pinv,
+    slogdet,
+    solve,
     svdvals,
 )
+from .shaping import matrix_transpose
 
 _INF = float("inf")
 
+# fmt: off
 __all__ = [
-    *("cholesky", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "matmul", "matrix_norm"),
-    *("matrix_power", "matrix_rank", "matrix_transpose", "outer", "pinv", "qr", "slogdet", "solve"),
-    *("svd", "svdvals", "tensordot", "trace", "vecdot", "vector_norm"),
+    "cholesky", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "matmul", "matrix_norm",
+    "matrix_power", "matrix_rank", "matrix_transpose", "outer", "pinv", "qr", "slogdet", "solve",
+    "svd", "svdvals", "tensordot", "trace", "vecdot", "vector_norm",
 ]
+# fmt: on
 
 
 def diagonal(x: Tensor, offset: int = 0) -> Tensor:

@@ -141,7 +141,7 @@ class Device(ABC):
         """Wait until everything that was dispatched has run."""
 
     def expect(self, faults: Faults) -> None:
-        """Raise what a run that has just been dispatched notes as a fault: now, or at a wait."""
+        """Raise the error that a dispatched run notes in `faults`, now or at the next wait."""
         error = faults.settle()
         if error is not None:
             raise error

@@ -23,7 +23,7 @@ SPELLINGS = (
 
 
 def spellings(known: Collection[str]) -> dict[str, str]:
-    """Return PyTorch's names for those of a function's arguments that have another, with ours."""
+    """Return PyTorch's names for a function's arguments, each with ours, where they differ."""
     return {t: ours for t, ours in SPELLINGS if ours in known and t not in known}
 
 

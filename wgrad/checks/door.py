@@ -104,7 +104,7 @@ def _checked(
     args: tuple,
     kwargs: dict[str, Any],
 ) -> tuple:
-    """Return the arguments as their checks leave them, those by name in place. Raises: as they."""
+    """Return positional arguments checked; named ones are replaced in `kwargs`."""
     for name in kwargs:
         if name in checks:
             kwargs[name] = checks[name](kwargs[name], _name(called, args), name)

@@ -34,7 +34,7 @@ NUMBERS = (bool, int, float)
 
 
 def guarded_op(method: Callable) -> Any:
-    """Return the call of an op with a door that calls itself what the op is called."""
+    """Put the door around an op's call, so that its errors begin with the op's name."""
     return guarded(method, lambda op: op.name)
 
 

@@ -160,7 +160,7 @@ class Optimizer(ABC):
             kept += [None] * len(params)
 
     def _parameters(self, came: Any) -> list[Tensor]:
-        """Return what may be optimized, and is new."""
+        """Return the tensors that came as parameters. Raises: as the class says."""
         if isinstance(came, (Tensor, Mapping, str)) or not isinstance(came, Iterable):
             raise DTypeError(
                 f"{self._name}: {type(came).__name__} came, and a list of tensors is needed, "

@@ -77,7 +77,7 @@ class Setting:
 
 
 def finder(trace: Any) -> Tracer | None:
-    """Return the tracer of a function that finds what `trace` (None: no trace) has made."""
+    """Return the tracer that runs now, unless it is the one that made the optimizer (`trace`)."""
     tracer = tracing()
     return None if tracer is None or tracer.start == trace else tracer
 

@@ -97,7 +97,7 @@ class Batching(Interpreter):
         return out
 
     def lifted(self, x: Any) -> Any:
-        """Return `x` as a tensor of this level: the same for all examples where it was none."""
+        """Return `x` as a tensor of this level; one from outside is the same for all examples."""
         return raised(x, self, True) if isinstance(x, Tensor) and not self.is_mine(x) else x
 
     def in_front(self, inputs: Sequence[Any], batched: Sequence[bool]) -> list[Any]:

@@ -82,7 +82,7 @@ def numbered(args: Iterable[tuple[int, Any]], op: str) -> tuple[list[Tensor], li
 
 
 def filled(trees: Sequence[Any], leaves: Sequence[Tensor]) -> tuple[Any, ...]:
-    """Return trees of numbers with leaves in the places of these."""
+    """Return trees of numbers with `leaves` in the place of their numbers."""
     return tuple([with_leaves(tree, leaves.__getitem__) for tree in trees])
 
 
