@@ -23,20 +23,13 @@ from ..functional.convolution import (
 from ..layout import Shape
 from ..random import Seed, stream_of, uniform
 from ..tensor import Tensor
-from .module import Module
+from .wrapped import ForImages
 
 
-class _Convolution(Module):
+class _Convolution(ForImages):
     """What the layers share: their numbers, their initial values and their repr."""
 
-    axes: int
-    function: Any  # of axes, by their number less one
     transposed: bool = False
-
-    def __init_subclass__(cls, axes: int = 0, function: Any = None, **kwargs: Any):
-        super().__init_subclass__(**kwargs)
-        if axes:  # else what layers share, or a subclass of one
-            cls.axes, cls.function = axes, staticmethod(function)
 
     def __init__(
         self,

@@ -27,22 +27,15 @@ from ..functional.pooling import (
 from ..functional.unpooling import max_unpool1d, max_unpool2d, max_unpool3d
 from ..functional.windows import pool_frame
 from ..tensor import Tensor
-from .module import Module
+from .wrapped import ForImages
 
 
-class _Pool(Module):
-    """A pooling layer: a function of images with so many axes, and what it is given."""
+class _Pool(ForImages):
+    """A pooling layer: where its windows lie."""
 
-    axes: int
-    function: Any
     kernel_size: Numbers
     stride: Numbers
     padding: Numbers
-
-    def __init_subclass__(cls, axes: int = 0, function: Any = None, **kwargs: Any):
-        super().__init_subclass__(**kwargs)
-        if axes:  # else what layers share, or a subclass of one
-            cls.axes, cls.function = axes, staticmethod(function)
 
     def _lay(self, size: Numbers, stride: Numbers | None, padding: Numbers, gap: Any = 1) -> None:
         """Keep where windows lie. Raises: ArgumentError for what serves no image."""
