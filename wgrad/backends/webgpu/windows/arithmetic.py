@@ -44,23 +44,23 @@ def map_into(
         ready = [
             windowed(device, x.view(next(rest))) if isinstance(x, Array) else x for x in operands
         ]
-        found = windowed(device, out.view(target))
+        window = windowed(device, out.view(target))
         end = target.offset + target.size
         whole = end == out.layout.size or end * seen[0].itemsize % 16 == 0
         # Kernels write dense memory from the beginning of a binding on, and whole vec4s.
-        if target.contiguous and found.layout.offset == 0 and whole:
-            dense = found.view(Layout.dense(target.shape))
+        if target.contiguous and window.layout.offset == 0 and whole:
+            dense = window.view(Layout.dense(target.shape))
             device._map_into(dense, body, ready, dtypes)
         else:
-            device.write(found, device.map(body, ready, dtypes, target.shape, out.dtype))
+            device.write(window, device.map(body, ready, dtypes, target.shape, out.dtype))
 
 
 def write(device: Kernels, target: Array, x: Array) -> bool:
     """Copy into a view of another buffer."""
-    found = list(pieces([operand(device, a) for a in (target, x)], bounds(device)))
-    if len(found) == 1 and is_bound(device, target, x):
+    cuts = list(pieces([operand(device, a) for a in (target, x)], bounds(device)))
+    if len(cuts) == 1 and is_bound(device, target, x):
         return False
-    for to, source in found:
+    for to, source in cuts:
         device.write(windowed(device, target.view(to)), windowed(device, x.view(source)))
     return True
 
@@ -79,10 +79,10 @@ def reduce(device: Kernels, fold: Fold, x: Array, axes: Shape, dtype: DType) -> 
     kept = [i for i in range(len(x.shape)) if i not in axes]
     places = [kept.index(i) if i in kept else None for i in range(len(x.shape))]
     result = over(x.shape, Layout.dense(shape), places, device.itemsize(dtype))
-    found = cut([operand(device, x), result], bounds(device))
-    if found is None:
+    division = cut([operand(device, x), result], bounds(device))
+    if division is None:
         return bound(device, lambda x: device.reduce(fold, x, axes, dtype), x)
-    axis, step = found
+    axis, step = division
 
     def reduced(dtype: DType, start: int, size: int) -> Array:
         return device.reduce(fold, part_of(x, axis, start, size), axes, dtype)
@@ -134,10 +134,10 @@ def scan(
     wide = fold.wide_for(x.dtype)  # with totals of a part, and of all before, for each line
     held = 2 * wide.dtype.itemsize if wide else device.itemsize(x.dtype)
     result = Operand(Layout.dense(x.shape), held)
-    found = cut([operand(device, x), result], bounds(device))
-    if found is None:
+    division = cut([operand(device, x), result], bounds(device))
+    if division is None:
         return bound(device, lambda x: device.scan(fold, x, axis, back, before), x)
-    at, step = found
+    at, step = division
     if at != axis:
 
         def scanned(start: int, size: int) -> Array:
@@ -184,9 +184,9 @@ def _from_wide(
         made = device.reduce(fold, x, (axis,), wide)
         return made.view(Layout.dense((*x.shape[:axis], 1, *x.shape[axis + 1 :])))
 
-    found = fold.wide_for(rows[0].dtype)
-    assert found is not None
-    wide = found.dtype
+    kind = fold.wide_for(rows[0].dtype)
+    assert kind is not None
+    wide = kind.dtype
     for i, x in enumerate(rows):
         yield device.scan(fold, x, axis, back, before)
         if i + 1 < len(rows):
@@ -213,10 +213,10 @@ def matmul(device: Kernels, a: Array, b: Array, lead: int | None, inner: int) ->
         over(domain, b.layout, of_b, device.itemsize(b.dtype)),
         over(domain, Layout.dense(shape), of_out, held),
     ]
-    found = cut(operands, bounds(device))
-    if found is None:
+    division = cut(operands, bounds(device))
+    if division is None:
         return bound(device, lambda a, b: device.matmul(a, b, lead, inner), a, b)
-    axis, step = found
+    axis, step = division
 
     def product(start: int, size: int) -> Array:
         left, right = part_of(a, of_a[axis], start, size), part_of(b, of_b[axis], start, size)
