@@ -52,7 +52,7 @@ class Order:
         earlier = self._before[id(step)]
         while earlier is not None:
             yield earlier
-            earlier = self._before[id(found)]
+            earlier = self._before[id(earlier)]
 
     # What follows from what.
     def independent(self, step: Step, near: int) -> Iterator[Step]:
