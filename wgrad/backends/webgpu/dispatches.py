@@ -87,14 +87,14 @@ class Dispatches:
         if self._dropped != self.gpu.dropped:  # a bind group keeps its buffers' memory alive
             self._bound.clear()
             self._dropped = self.gpu.dropped
-        found = self._bound[key]
-        if found is None:
-            found = [
+        groups = self._bound[key]
+        if groups is None:
+            groups = [
                 self.gpu.bind_group(pipeline.access, bound, self._uniforms)
                 for pipeline, bound in zip(self._pipelines, buffers(), strict=True)
             ]
-            self._bound.keep(key, found)
-        return found
+            self._bound.keep(key, groups)
+        return groups
 
     def _encoded(self, groups: list) -> object:
         encoder = self.gpu.raw.create_command_encoder()

@@ -177,8 +177,8 @@ class Gpu(Compiler):
         with self.lock:
             size = len(params)
             key = (pipeline.access, *[b.uid for b in buffers])
-            found = self._groups[key]
-            group = self._bind(key, buffers) if found is None else found[0]
+            kept = self._groups[key]
+            group = self._bind(key, buffers) if kept is None else kept[0]
             while True:
                 work, batch = self._work, self.batch
                 last = work[-1] if work else None
@@ -197,7 +197,7 @@ class Gpu(Compiler):
                     work += added
                     break
         if WATCHERS:
-            nbytes = sum(b.nbytes for b in buffers)
+            nbytes = sum(b.used for b in buffers)
             launched("webgpu", pipeline.label, prod(folded(groups)), nbytes)
 
     @whole

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...dtypes import DType, float16
 from ...layout import Layout, Shape
-from ..array import Array, Body, Number, Storage
+from ..array import Array, Body, Number, Operands, Storage
 from ..families import FAMILIES
 from ..functions import Function
 from ..tracing import Live
@@ -75,7 +75,7 @@ class Planner(Kernels):
         return kernel
 
     def _map_into(
-        self, out: Array, body: Body, operands: Sequence[Array | Number], dtypes: Sequence[DType]
+        self, out: Array, body: Body, operands: Operands, dtypes: Sequence[DType]
     ) -> None:
         super()._map_into(out, body, operands, dtypes)
         last = self.planned[-1]

@@ -132,11 +132,11 @@ class Runner:
         most = self.device.facts.largest_binding
 
         def buffer(x: Binding) -> Buffer:
-            found: Buffer = given[x.kind][x.nth].buffer
+            whole: Buffer = given[x.kind][x.nth].buffer
             if x.nbytes is not None:
-                return Window(found, x.start, x.nbytes)
+                return Window(whole, x.start, x.nbytes)
             # Something small in a large block: nothing else of it is touched.
-            return Window(found, 0, most) if found.nbytes > most else found
+            return Window(whole, 0, most) if whole.nbytes > most else whole
 
         return [[buffer(x) for x in launch.bindings] for launch in self.launches.launches]
 

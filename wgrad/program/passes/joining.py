@@ -45,11 +45,12 @@ class Joiner:
         for first in self.program.steps:
             step: Step | None = first
             while step is not None and step in self.order and step.is_fused:
-                grown = (join(producer, step) for producer in self._producers(step))
+                producers = self.order.not_behind(self.producers(step), step)
+                grown = (join(producer, step) for producer in producers)
                 step = next(filter(None, grown), None)
         return self.done()
 
-    def _producers(self, step: Step) -> list[Step]:
+    def producers(self, step: Step) -> list[Step]:
         """Return the steps whose results `step` reads, the latest first."""
         maker = self.order.maker
         steps = {id(m): m for slot in step.reads() if (m := maker.get(slot)) is not None}

@@ -6,7 +6,8 @@ behind them, at a cost that does not grow with the program.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from ..ir import Program, Step
@@ -31,6 +32,7 @@ class Order:
             self._link(step, last, (len(self._place) + 1) * GAP)
             self._enter(step)
             last = step
+        self._spans = _spans(program)
 
     def __contains__(self, step: Step) -> bool:
         return id(step) in self._place
@@ -47,10 +49,10 @@ class Order:
 
     def earlier(self, step: Step) -> Iterator[Step]:
         """Iterate over the steps before `step`, the latest first."""
-        before = self._before[id(step)]
-        while before is not None:
-            yield before
-            before = self._before[id(before)]
+        earlier = self._before[id(step)]
+        while earlier is not None:
+            yield earlier
+            earlier = self._before[id(earlier)]
 
     # What follows from what.
     def independent(self, step: Step, near: int) -> Iterator[Step]:
@@ -81,25 +83,56 @@ class Order:
 
         Said of steps so far apart, too, that it would take long to find out.
         """
-        start = self.place(a)
-        makers = [self.maker[slot] for slot in b.reads() - a.writes() if slot in self.maker]
-        goals = {id(maker) for maker in makers if self.place(maker) > start}
-        end = max((self._place[goal] + 1 for goal in goals), default=0)
+        start, end = self.place(a), 0
+        goals: list[int] = []
+        for slot in b.reads() - a.writes():
+            maker = self.maker.get(slot)
+            if maker is not None and self.place(maker) > start:
+                goals.append(self._spans[slot][0])
+                end = max(end, self.place(maker) + 1)
+        if not goals:
+            return False
+        goals.sort()
         seen = {id(a)}
-        stack = [a] if goals else []
+        stack = [a]
         looked_at = 0
         while stack:
             step = stack.pop()
-            looked_at += sum(len(self.readers.get(slot, ())) for slot in step.writes())
+            for slot in step.writes():
+                if self._reaches(slot, goals):
+                    return True
+                looked_at += len(self.readers.get(slot, ()))
             if looked_at > FURTHEST:
                 return True
             for reader in self._readers_before(step, end):
-                if id(reader) in goals:
-                    return True
                 if id(reader) not in seen:
                     seen.add(id(reader))
                     stack.append(reader)
         return False
+
+    def not_behind(self, makers: Iterable[Step], step: Step) -> Iterator[Step]:
+        """Iterate over those makers of what `step` reads that lead to no later one of them.
+
+        `makers` come with the latest first. It is what `leads` sees at once of each, for all in
+        one go: a step may read what hundreds make.
+        """
+        reads = step.reads()
+        goals: list[int] = []
+        for maker in makers:
+            slots = maker.writes()
+            for slot in slots:
+                if self._reaches(slot, goals):
+                    break
+            else:
+                yield maker
+            for slot in slots & reads:
+                insort(goals, self._spans[slot][0])
+
+    def _reaches(self, slot: int, goals: list[int]) -> bool:
+        """Whether one of `goals`, sorted firsts of spans, is seen to follow from a slot."""
+        first, last = self._spans[slot]
+        at = bisect_left(goals, first)
+        return at < len(goals) and goals[at] < last
 
     def _readers_before(self, step: Step, end: int) -> list[Step]:
         place, readers = self._place, self.readers
@@ -172,3 +205,34 @@ class Order:
             del self.maker[slot]
         for slot in step.reads():
             del self.readers[slot][id(step)]
+
+
+def _spans(program: Program) -> dict[int, tuple[int, int]]:
+    """Return for each slot numbers (first, last): one whose first lies within follows from it.
+
+    They are those of a forest in which every step hangs from the one with the longest history that
+    it reads. That what follows in another way is not known to follow costs a search, and no more.
+    """
+    step_of: dict[int, int] = {}
+    above: list[int] = []
+    depth: list[int] = []
+    for i, step in enumerate(program.steps):
+        makers = [step_of[slot] for slot in step.reads() if slot in step_of]
+        above.append(max(makers, key=lambda i: (depth[i], i), default=-1))
+        depth.append(1 + depth[above[-1]] if makers else 0)
+        step_of |= dict.fromkeys(step.writes(), i)
+    size = [1] * len(above)
+    for i in range(len(above) - 1, -1, -1):
+        if above[i] >= 0:
+            size[above[i]] += size[i]
+    free = [0] * len(above)  # where the next step that hangs from this one begins
+    first = [0] * len(above)
+    top = 0
+    for i, up in enumerate(above):
+        if up < 0:
+            first[i], top = top, top + size[i]
+        else:
+            first[i] = free[up]
+            free[up] += size[i]
+        free[i] = first[i] + 1
+    return {slot: (first[i], first[i] + size[i]) for slot, i in step_of.items()}

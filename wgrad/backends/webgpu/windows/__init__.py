@@ -5,7 +5,16 @@ False, found that everything fits as it is; otherwise the work was done, by the 
 views whose buffers are windows.
 """
 
-from .arithmetic import call_into, map_into, matmul, random_into, reduce, scan, write
+from .arithmetic import (
+    call_into,
+    map_into,
+    matmul,
+    random_into,
+    reduce,
+    scan,
+    wide_beside,
+    write,
+)
 from .indexing import argsort, gather, scatter, scatter_add, searchsorted
 
 __all__ = [
@@ -20,5 +29,6 @@ __all__ = [
     "scatter",
     "scatter_add",
     "searchsorted",
+    "wide_beside",
     "write",
 ]
