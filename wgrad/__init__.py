@@ -20,6 +20,7 @@ from .tensor import Tensor as Tensor  # isort: skip  # first: the other modules 
 
 from . import data as data
 from . import fft as fft
+from . import kernel as kernel
 from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
@@ -273,13 +274,15 @@ mm, bmm, mv = matmul, matmul, matmul
 cat, concatenate, permute, unsqueeze, unbind = concat, concat, permute_dims, expand_dims, unstack
 swapaxes, swapdims, movedim, repeat_interleave = transpose, transpose, moveaxis, repeat
 
-_names.publish(_sys.modules[__name__], "wg", "data", "errors", "fft", "linalg", "nn", "optim")
+_names.publish(
+    _sys.modules[__name__], "wg", *("data", "errors", "fft", "kernel", "linalg", "nn", "optim")
+)
 _names.publish(nn, "nn", "functional")
 for _module, _label in (
     *((nn.functional, "nn.functional"), (optim, "optim"), (data, "data"), (errors, "errors")),
-    *((fft, "wg.fft"), (linalg, "wg.linalg"), (_random, "wg.random")),
+    *((fft, "wg.fft"), (kernel, "wg.kernel"), (linalg, "wg.linalg"), (_random, "wg.random")),
 ):
     _names.publish(_module, _label)
 _names.publish_class(Tensor)
-_checks.hang(_sys.modules[__name__], data, fft, linalg, nn, nn.functional, optim)
+_checks.hang(_sys.modules[__name__], data, fft, kernel, linalg, nn, nn.functional, optim)
 _checks.hang_on_class(_Compiled, "__call__")

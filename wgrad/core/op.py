@@ -142,6 +142,7 @@ class Rule:
 class Op(ABC):
     """One operation: how it runs, and how derivatives pass through it in both directions."""
 
+    version = 0  # another one where it does something else by now: compiled functions look
     calls_back = False  # whether it runs a function of the user's, whose errors are its own
     lifts = False  # whether its result has an identity of its own at the innermost level (vmap)
     # The batching rule: batch(level, inputs, batched, params) gives the result for a whole batch,
@@ -188,12 +189,17 @@ class Op(ABC):
     def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
         """Return the cotangent of one input, given the output's; None for none.
 
-        `env` is what rules may name, besides `ct` and `position`; one dict serves all inputs of one
-        call.
+        `env` is what rules may name, besides `ct` and `position`.
         """
         rule = self.rule(position)
         assert rule is not None
         return rule({**env, "ct": ct, "position": position})
+
+    def pulls(
+        self, positions: Sequence[int], ct: Tensor, env: dict[str, Any]
+    ) -> Sequence[Tensor | None]:
+        """Return the cotangents of those inputs that need one: see `pull`."""
+        return [self.pull(i, ct, env) for i in positions]
 
     @abstractmethod
     def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
