@@ -62,7 +62,8 @@ class ShaderOp(Op):
         try:
             return list(self.__signature__.bind(*inputs, **named).arguments.values())
         except TypeError as error:
-            raise CallError(f"{self.name}: {error}; {self.name}{self.__signature__} is its call")
+            call = f"{self.name}{self.__signature__}"
+            raise CallError(f"{self.name}: {error}; {call} is its call") from None
 
     def _ready(self, inputs: list[Any]) -> list[Any]:
         """Return inputs in the dtypes of the parameters, over one shape."""
@@ -100,7 +101,7 @@ class ShaderOp(Op):
         ]
 
     def _entered(self, x: Varying, wanted: DType, device: Any) -> Any:
-        """Return a number that varies from replay to replay as an array of a trace, if it can be."""
+        """Return a number that varies from replay to replay as an array of a trace."""
         if tracing() is None or not wanted.is_floating:
             return float(x)
         return wrap(device.full((), x.live(), wanted))
@@ -250,8 +251,9 @@ def _part(packed: Any, first: int, form: Form) -> Any:
 
 
 def _without_rule(error: ShaderError, name: str) -> ShaderError:
+    what = f"the derivative of {name} needs it: give a rule of your own with backward="
     return ShaderError(
-        f"{error.reason}; the derivative of {name} needs it: give a rule of your own with backward=",
+        f"{error.reason}; {what}",
         file=error.file,
         line=error.line,
         column=error.column,

@@ -123,8 +123,10 @@ class Expressions(Maker):
         if self.careful and shape in (s.Index, s.Member, s.Unary) and self.is_load(node):
             return self._loaded(node, self.place(node)[0])
         if shape is s.Unary and node.op in "&*":
-            return node.but(operand=self.place(node.operand)[0]) if node.op == "&" else (
-                node.but(operand=self.pointer(node.operand)[0])
+            return (
+                node.but(operand=self.place(node.operand)[0])
+                if node.op == "&"
+                else (node.but(operand=self.pointer(node.operand)[0]))
             )
         return node.mapped(self.plain)
 
@@ -210,9 +212,7 @@ class Expressions(Maker):
         kind = self.type(node)
         return kind.store if isinstance(kind, Pointer) else kind
 
-    def _member(
-        self, tangent: s.Expression | None, name: str, kind: Type
-    ) -> s.Expression | None:
+    def _member(self, tangent: s.Expression | None, name: str, kind: Type) -> s.Expression | None:
         """Return the tangent of a member of a type."""
         if tangent is None:
             return None

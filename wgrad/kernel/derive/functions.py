@@ -184,7 +184,9 @@ class Local:
         return self.deriver.roles.get(name)
 
 
-def unused(hint: str, mine: set[str], others: set[str], counts: dict[str, int] | None = None) -> str:
+def unused(
+    hint: str, mine: set[str], others: set[str], counts: dict[str, int] | None = None
+) -> str:
     """Return a name like `hint` that is not in the sets, and that WGSL has no meaning for."""
     counts = {} if counts is None else counts
     name = hint

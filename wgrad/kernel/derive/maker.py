@@ -210,9 +210,7 @@ class Maker:
         if known is None:
             return None
         none = zero(known.type)
-        return self.call(
-            "select", a or none, b or none, condition, kind=known.type
-        )
+        return self.call("select", a or none, b or none, condition, kind=known.type)
 
     def compared(self, a: Term, op: str, b: Term) -> Term:
         """Return a comparison, with a name."""
