@@ -205,6 +205,7 @@ from .ops.elementwise import (
 from .ops.elementwise import round_ as round
 from .ops.reduction import all_ as all
 from .ops.reduction import any_ as any
+from .profile import profile
 from .program.compile import compile
 from .program.compiled import Compiled as _Compiled
 from .random import (
@@ -299,8 +300,8 @@ __all__ = [
     "mv", "nan", "nan_to_num", "narrow", "ne", "neg", "negative", "newaxis", "nextafter", "nn",
     "no_grad", "nonzero", "norm", "normal", "not_equal", "observe", "one_hot", "ones",
     "ones_like", "optim", "outer", "pad", "parameter", "permute", "permute_dims", "pi",
-    "polygamma", "positive", "pow", "prod", "quantile", "rand", "randint", "randn", "randperm",
-    "real", "reciprocal", "relu", "remainder", "repeat", "repeat_interleave", "reshape",
+    "polygamma", "positive", "pow", "prod", "profile", "quantile", "rand", "randint", "randn",
+    "randperm", "real", "reciprocal", "relu", "remainder", "repeat", "repeat_interleave", "reshape",
     "result_type", "roll", "round", "scatter", "scatter_add", "scatter_reduce", "searchsorted",
     "select", "set_default_device", "set_rng_state", "sigmoid", "sign", "signbit", "sin",
     "sinc", "sinh", "softmax", "sort", "split", "sqrt", "square", "squeeze", "stack", "stats",

@@ -47,11 +47,17 @@ def _asks_tracer(method: Callable, family: type[Family] | None = None) -> Callab
 
     name = method.__name__
 
+    def operations(*args: Any, **kwargs: Any) -> int | None:
+        if family is None:
+            return None
+        work, operands = family.of(*args, **kwargs)
+        return work.operations(operands)
+
     @functools.wraps(method)
     def run(self: Device, *args: Any, **kwargs: Any) -> Any:
         if WATCHERS and hears():
             kernel = not self.launches and family is not None and tracing() is None
-            return observed(run, name, self, args, kwargs, kernel)
+            return observed(run, name, self, args, kwargs, kernel, operations)
         tracer = tracing()
         if tracer is None:
             try:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..backends import events
 from ..backends.events import Doing, Event
+from ..backends.timing import Timer, timers
 from ..checks.arguments import function as check_function
 from ..errors import ObserverError, shown
 from ..origin import caller
@@ -57,7 +58,7 @@ class observe:
         heard = [*events.observers.get()]
         if self._hear in heard:  # a generator may leave its block in another context
             heard.remove(self._hear)  # once: blocks of one observer may nest
-        now = current.get().told(bool(heard))
+        now = current.get().told(bool(heard or timers.get()))
         ways = current.set, events.observers.set, events.WATCHERS.remove
         _, _, _ = map(_call, ways, (now, tuple(heard), self))
         if self._failure is not None and exc[0] is None:
@@ -78,6 +79,27 @@ class observe:
                 self._function(event)
             except Exception as error:
                 self._failure = event, error
+
+
+class timed:
+    """Let a timer measure every kernel, while the block lasts and in its context."""
+
+    def __init__(self, timer: Timer):
+        self._timer = timer
+
+    def __enter__(self) -> None:
+        told = (*timers.get(), self._timer)
+        ways = current.set, timers.set, events.WATCHERS.append
+        # Unpacked, not called: no handler of a signal runs before `with` has the block.
+        _, _, _ = map(_call, ways, (current.get().told(True), told, self))
+
+    def __exit__(self, *exc: object) -> None:
+        left = [*timers.get()]
+        if self._timer in left:  # a generator may leave its block in another context
+            left.remove(self._timer)
+        now = current.get().told(bool(left or events.observers.get()))
+        ways = current.set, timers.set, events.WATCHERS.remove
+        _, _, _ = map(_call, ways, (now, tuple(left), self))
 
 
 def watched(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 from typing import Any, ClassVar
 
 from ..backends.array import Array, Number
@@ -40,6 +41,9 @@ class Fused(Family):
     def run(self, device: Device, operands: Operands) -> list[Array]:
         return run_graph(device, self.graph, operands)
 
+    def operations(self, operands: Operands) -> int:
+        return self.graph.operations(operands)
+
 
 @dataclass(frozen=True, eq=False)
 class Product(Matmul):
@@ -56,6 +60,9 @@ class Product(Matmul):
         (product,) = super().run(device, operands)
         whole = product.view(Layout.dense(self.graph.shape))
         return run_graph(device, self.graph, [whole, *operands[2:]])
+
+    def operations(self, operands: Operands) -> int:
+        return super().operations(operands) + self.graph.operations((0, *operands[2:]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +82,9 @@ class Batch(Family):
         for part in self.parts:
             made += part.work.run(device, [next(rest) for _ in part.inputs])
         return made
+
+    def operations(self, operands: Operands) -> int:
+        return sum(part.operations for part in self.parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +138,20 @@ class Step:
     def graph(self) -> Graph:
         """The graph of a fused step; passes ask hundreds of thousands of times."""
         return self.work.graph  # type: ignore[attr-defined]  # others have none
+
+    @property
+    def operations(self) -> int:
+        """How much arithmetic it is; see `Family.operations`."""
+        return self.work.operations(self.inputs)
+
+    def moved(self, device: Device) -> tuple[int, int]:
+        """Return the bytes that it reads and those that it writes, if nothing moves twice."""
+        size = device.itemsize
+        seen: dict[int, int] = {}
+        for ref in self.refs():
+            moving = prod(n for n, s in zip(ref.layout.shape, ref.layout.strides, strict=True) if s)
+            seen[ref.slot] = max(seen.get(ref.slot, 0), moving * size(ref.dtype))
+        return sum(seen.values()), sum(out.size * size(out.dtype) for out in self.outs)
 
     def refs(self) -> Iterator[Ref]:
         """Iterate over the views that are read."""
