@@ -56,8 +56,8 @@ def _asks_tracer(method: Callable, family: type[Family] | None = None) -> Callab
     @functools.wraps(method)
     def run(self: Device, *args: Any, **kwargs: Any) -> Any:
         if WATCHERS and hears():
-            kernel = not self.launches and family is not None and tracing() is None
-            return observed(run, name, self, args, kwargs, kernel, operations)
+            where = None if tracing() is not None else _timed_as(self, name, family)
+            return observed(run, name, self, args, kwargs, where, operations)
         tracer = tracing()
         if tracer is None:
             try:
@@ -72,6 +72,15 @@ def _asks_tracer(method: Callable, family: type[Family] | None = None) -> Callab
         return unheard(tracer.noted, self, work, operands)
 
     return run
+
+
+def _timed_as(device: Device, name: str, family: type[Family] | None) -> str | None:
+    """Return whose time a method takes that is timed as a whole; None for what launches kernels."""
+    if family is None and name != "host":
+        return None
+    if not device.launches:
+        return device.name
+    return "host" if family is None else None
 
 
 class Device(ABC):

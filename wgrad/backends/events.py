@@ -191,13 +191,13 @@ def observed(
     device: Any,
     args: tuple,
     kwargs: dict,
-    computes: bool,
+    where: str | None,
     operations: Callable[..., int | None],
 ) -> Any:
     """Do a device's work, and tell of it: as a call where no operation asked for it.
 
-    Where it `computes` it is a kernel of a device that launches none. `operations` counts the
-    arithmetic of these arguments.
+    `where` says whose time it takes if it is one kernel, of a device that launches none, or of the
+    host. `operations` counts the arithmetic of these arguments.
     """
     now = doing.get()
     name = getattr(args[0], "name", "map") if name == "map" else name
@@ -205,11 +205,11 @@ def observed(
     timings: list[Timing] | None = [] if timers.get() else None
     token = doing.set(replace(mine, family=True, timings=timings))
     try:
-        out = _run(run, name, device, args, kwargs, mine, computes, timings)
+        out = _run(run, name, device, args, kwargs, mine, where, timings)
         given = [x for x in _arrays(args) if isinstance(x, Array)]
         if timings:
             account(timings, touched(*given, out), operations(*args, **kwargs))
-        if computes:
+        if where is not None and name != "host":
             held = [x.layout.size * x.dtype.itemsize for x in (*given, out) if isinstance(x, Array)]
             launched(device.name, name, 0, sum(held))
     finally:
@@ -227,17 +227,16 @@ def _run(
     args: tuple,
     kwargs: dict,
     mine: Doing,
-    computes: bool,
+    where: str | None,
     timings: list[Timing] | None,
 ) -> Any:
     """Do a device's work; what the host does itself is timed by its own clock."""
-    if timings is None or not (computes or name == "host"):
+    if timings is None or where is None:
         return run(device, *args, **kwargs)
-    if name == "host":  # which begins by waiting for all that came before: that is not its work
-        device.synchronize()
-        name = str(args[0])
-    where = "host" if device.launches and not computes else device.name
-    made = begun(replace(mine, timings=timings), where, name, 0, 0)
+    if name == "host":
+        device.synchronize()  # what came before is not its work
+    kernel = str(args[0]) if name == "host" else name
+    made = begun(replace(mine, timings=timings), where, kernel, 0, 0)
     start = now_ns()
     out = run(device, *args, **kwargs)
     if made is not None:

@@ -8,10 +8,10 @@ from typing import Any
 
 from ..backends import events
 from ..backends.events import Doing, Event
-from ..backends.timing import Timer, timers
+from ..backends.timing import Source, Timing, timers
 from ..checks.arguments import function as check_function
 from ..errors import ObserverError, shown
-from ..origin import caller
+from ..origin import caller, place
 from .interpret import Context, current, within
 from .op import Op, Tensor
 
@@ -81,22 +81,34 @@ class observe:
                 self._failure = event, error
 
 
-class timed:
-    """Let a timer measure every kernel, while the block lasts and in its context."""
+class Timed:
+    """A block that measures every kernel, while it lasts and in its context: it is a `Timer`."""
 
-    def __init__(self, timer: Timer):
-        self._timer = timer
+    wall = False
 
-    def __enter__(self) -> None:
-        told = (*timers.get(), self._timer)
+    def line(self, origin: Any) -> str:
+        """Return the user's place in the program as text."""
+        return place(origin)
+
+    def add(self, timing: Timing, source: Source | None) -> None:
+        """Take a timing; `source` knows later when it ran."""
+        raise NotImplementedError
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the block is entered now."""
+        return self in events.WATCHERS
+
+    def _enter(self) -> None:
+        told = (*timers.get(), self)
         ways = current.set, timers.set, events.WATCHERS.append
         # Unpacked, not called: no handler of a signal runs before `with` has the block.
         _, _, _ = map(_call, ways, (current.get().told(True), told, self))
 
-    def __exit__(self, *exc: object) -> None:
+    def _leave(self) -> None:
         left = [*timers.get()]
-        if self._timer in left:  # a generator may leave its block in another context
-            left.remove(self._timer)
+        if self in left:  # a generator may leave its block in another context
+            left.remove(self)
         now = current.get().told(bool(left or events.observers.get()))
         ways = current.set, timers.set, events.WATCHERS.remove
         _, _, _ = map(_call, ways, (now, tuple(left), self))

@@ -8,7 +8,7 @@ from typing import Any
 from ..backends.base import Device
 from ..backends.timing import Source, Timing, now_ns
 from ..backends.tracing import tracing
-from ..core.observe import timed
+from ..core.observe import Timed
 from ..devices import device as device_of
 from ..errors import ArgumentError, DeviceError, WgradError, shown
 from ..origin import place
@@ -20,7 +20,7 @@ CLOCKS = ("auto", "wall")
 OTHERS = {"host": "NumPy, for a GPU"}  # what is no device, but took time
 
 
-class profile:
+class profile(Timed):
     """Measure every kernel that devices run in the block: print it, or look at `events`.
 
     ```python
@@ -57,7 +57,6 @@ class profile:
         self._timings: list[Timing] = []
         self._sources: dict[int, Source] = {}
         self._lines: dict[tuple[int, int], tuple[Any, str]] = {}
-        self._block: timed | None = None
         self._start = self._end = 0
 
     # The block.
@@ -65,15 +64,13 @@ class profile:
         tracer = tracing()
         if tracer is not None:
             tracer.cannot_repeat("starts a profile", ": put the block around the call")
-        if self._block is not None:
+        if self.is_open:
             raise ArgumentError("profile: this block is open already: make another profile")
-        self._block = block = timed(self)
         self._start = self._start or now_ns()
-        block.__enter__()
+        self._enter()
         return self
 
     def __exit__(self, kind: object, *exc: object) -> None:
-        block, self._block = self._block, None
         try:
             self._settle()
         except WgradError:
@@ -81,8 +78,7 @@ class profile:
                 raise
         finally:
             self._end = now_ns()
-            if block is not None:
-                block.__exit__()
+            self._leave()
 
     def _settle(self) -> None:
         for source in list(self._sources.values()):
@@ -101,6 +97,8 @@ class profile:
 
     def add(self, timing: Timing, source: Source | None) -> None:
         """Take the timing of a kernel that is about to run."""
+        if not self.is_open:  # a task or a thread with this context outlives the block
+            return
         self._timings.append(timing)
         if source is not None:
             self._sources[id(source)] = source
@@ -109,7 +107,7 @@ class profile:
     @property
     def events(self) -> list[Timing]:
         """The kernels that ran, in the order of their starts."""
-        if self._block is not None:
+        if self.is_open:
             self._settle()
         known = [t for t in self._timings if t.duration_ns >= 0]  # others never ran
         return sorted(known, key=lambda t: t.start_ns)
@@ -124,7 +122,7 @@ class profile:
                     found[name] = roof_of(device)
                 except WgradError:  # no room for it: the table does without
                     continue
-        end = now_ns() if self._block is not None else self._end
+        end = now_ns() if self.is_open else self._end
         texts = {
             n: ("NumPy, for a GPU" if n == "host" else n) if x is None else x.description
             for n, x in devices.items()

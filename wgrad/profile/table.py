@@ -33,12 +33,14 @@ class _Row:
     count: int = 0
     bytes: int = 0
     flops: int = 0
+    is_counted: bool = False  # whether its arithmetic is known
 
     def add(self, event: Timing) -> None:
         self.nanoseconds += event.duration_ns
         self.count += 1
         self.bytes += event.bytes
         self.flops += event.flops or 0
+        self.is_counted = self.is_counted or event.flops is not None
 
 
 def table_of(report: Report, by: str, limit: int | None) -> str:
@@ -79,7 +81,7 @@ def _cells(row: _Row, total: int, roof: Roof | None, several: bool) -> tuple[str
     name = row.name if len(row.name) <= WIDEST else _shortened(row.name)
     seconds = row.nanoseconds / 1e9
     near = "-"
-    if roof is not None and seconds and (row.bytes or row.flops):
+    if roof is not None and seconds and row.is_counted:
         share, which = roof.share(row.bytes, row.flops, seconds)
         near = f"{share:.0%} {which}" if share >= 0.005 else f"<1% {which}"
     return (

@@ -100,6 +100,7 @@ class Stamps:
             count = len(self._pending)
             if not count:
                 return
+            self._gpu.check()
             ticks = self._resolved(0, count)
             offset = self._offset or 0.0
             for i, timing in enumerate(self._pending[:count]):
