@@ -30,10 +30,10 @@ class Timing:
 
     `op` is the operation that it was for (those of a compiled step, in their order), called at
     `line` of the user's program; `kernel` is the kernel's name and `wgsl` its text ("" for NumPy).
-    `start_ns` is on the clock of `time.perf_counter_ns`. `groups` counts its workgroups. `bytes` are
-    those that it reads and writes (where an operation takes several kernels: those of the buffers
-    that each is given), and `flops` its arithmetic, None where that is not known. `clock` says who
-    measured: "gpu", or "wall" for the time that the host waited for it.
+    `start_ns` is on the clock of `time.perf_counter_ns`. `groups` counts its workgroups, `bytes`
+    what it reads and writes (where an operation takes several kernels: the buffers that each is
+    given), and `flops` its arithmetic, None where that is not known. `clock` says who measured:
+    "gpu", or "wall" for the time that the host waited for it.
     """
 
     op: str
