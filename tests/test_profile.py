@@ -25,7 +25,7 @@ from wgrad.backends.webgpu import gpu as gpu_module
 from wgrad.backends.webgpu import replay as replay_module
 from wgrad.backends.webgpu import roof as gpu_roof
 from wgrad.backends.webgpu import stamps
-from wgrad.errors import ArgumentError, IndexRangeError
+from wgrad.errors import ArgumentError, DeviceError, IndexRangeError
 from wgrad.profile import Roof, Timing
 from wgrad.profile.report import Report, as_trace
 from wgrad.profile.table import duration, table_of
@@ -242,17 +242,20 @@ def test_blocks_nest_and_see_what_ran_in_them(device):
 
 
 def test_a_block_beside_observers_leaves_each_what_it_is_told(device):
+    """`sum` is told by operations alone: devices call it reduce."""
     x = wg.ones(10)
-    with wg.observe() as heard, wg.profile() as p:
-        x + 1
+    with wg.observe() as heard:
+        with wg.profile() as p:
+            x + 1
+        x.sum()
     x * 2
     with wg.profile() as q:
         with wg.observe() as more:
             x + 1
-        x * 2
-    assert [e.op for e in heard if e.kind == "kernel"] == [e.op for e in p.events] == ["add"]
-    assert [e.op for e in more if e.kind == "kernel"] == ["add"]
-    assert [e.op for e in q.events] == ["add", "multiply"] and nobody_measures()
+        x.sum()
+    assert [e.op for e in heard if e.kind == "kernel"] == ["add", "sum"]
+    assert [e.op for e in more if e.kind == "kernel"] == [e.op for e in p.events] == ["add"]
+    assert [e.op for e in q.events] == ["add", "sum"] and nobody_measures()
 
 
 def test_an_exception_ends_the_block_and_what_ran_is_there(device):
@@ -276,6 +279,21 @@ def test_a_fault_in_the_block_is_the_one_that_is_raised(webgpu):
             x + 1
             wg.take(x, wg.tensor([11]))
     assert [e.op for e in p.events][:1] == ["add"]
+
+
+def test_what_the_end_of_a_block_finds_hides_no_exception_of_the_block(webgpu, monkeypatch):
+    def lost() -> None:
+        raise DeviceError("lost")
+
+    monkeypatch.setattr(webgpu.gpu, "settle", lost)
+    with webgpu:
+        x = wg.ones(10)
+        with pytest.raises(KeyError, match="of the block"), wg.profile():
+            x + 1
+            raise KeyError("of the block")
+        with pytest.raises(DeviceError, match="lost"), wg.profile():
+            x + 1
+    assert nobody_measures()
 
 
 def test_a_block_that_is_open_is_not_entered_again(numpy_device):
