@@ -179,8 +179,10 @@ class Gpu(Compiler):
             return
         if device.forked or self.lost is not None:
             self.check()
-        timing = self._timing(pipeline, buffers, groups) if WATCHERS else None
-        stamped = timing if timing is not None and timing.clock == "gpu" else None
+        timing = stamped = None
+        if WATCHERS:
+            timing = self._timing(pipeline, buffers, groups)
+            stamped = timing if timing is not None and timing.clock == "gpu" else None
         with self.lock:
             size = len(params)
             key = (pipeline.access, *[b.uid for b in buffers])
@@ -321,8 +323,8 @@ class Gpu(Compiler):
         """Return the command buffer of a batch."""
         timings: list[Timing | None] = []
         if self._stamps is not None and self._stamps.room >= len(work):
-            timings = [d.timing for d in work]
-        rows = [(d.pipeline, d.group, d.start, folded(d.groups)) for d in work]
+            timings = [dispatch.timing for dispatch in work]
+        rows = [(pipeline, group, start, folded(n)) for pipeline, group, start, _, n, _ in work]
         return self.commands(rows, timings)
 
     def commands(
