@@ -27,7 +27,8 @@ def names_in(path: Path) -> set[str]:
                     add(node.body, f"{before}{node.name}.")
             elif isinstance(node, (ast.Assign, ast.AnnAssign)):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                found.update(before + x.id for x in targets if isinstance(x, ast.Name))
+                names = [x for t in targets for x in ast.walk(t) if isinstance(x, ast.Name)]
+                found.update(before + x.id for x in names if isinstance(x.ctx, ast.Store))
 
     add(ast.parse(path.read_text(encoding="utf-8")).body, "")
     return found

@@ -19,14 +19,14 @@ from wgrad.backends.tracing import Live
 from wgrad.dtypes import float32
 from wgrad.layout import Layout
 from wgrad.ops.elementwise import add, multiply
-from wgrad.program.graph import Graph, Result, Statement
-from wgrad.program.interpret import Interpreter
-from wgrad.program.ir import Batch, Program, Step, fused
-from wgrad.program.limits import Limits
+from wgrad.program.ir import Batch, Graph, Program, Ref, Result, Slot, Statement, Step, fused
+from wgrad.program.lower import numpy
+from wgrad.program.lower.plan import plan_memory
 from wgrad.program.passes import PASSES, simplify
-from wgrad.program.passes.rows import folds_deep
-from wgrad.program.plan import plan_memory
-from wgrad.program.slots import Ref, Slot
+from wgrad.program.passes.joining import Joiner
+from wgrad.program.passes.limits import Limits
+from wgrad.program.passes.ordering import Order
+from wgrad.program.run.plain import PlainExecutor
 
 pytestmark = pytest.mark.usefixtures("numpy_device")
 LIMITS = Limits()
@@ -50,7 +50,7 @@ def values(found: Traced, program: Program) -> list[np.ndarray]:
     """Return the outputs of a run, and then the inputs as it leaves them."""
     inputs = found.copies()
     memory = program.memory()
-    outputs = Interpreter(program, found.device).run(inputs, found.draw)
+    outputs = PlainExecutor(program, found.device).run(inputs, found.draw)
     slots = [*(memory[s] for s in program.outputs), *program.inputs]
     return [
         found.device.download(Array(x, Layout.dense(slot.shape), slot.dtype)).copy()
@@ -326,7 +326,7 @@ def test_products_leave_what_reads_them_by_other_strides():
 def test_rows_softmax_is_one_step():
     p = after("rows", lambda x: x.softmax(-1), wg.randn(4, 6))
     assert names(p) == ["max clamp subtract exp sum divide"]
-    assert folds_deep(p.steps[0].graph) == 2
+    assert p.steps[0].graph.levels == 2
 
 
 def test_rows_cross_entropy_and_its_gradient_are_one_step_and_a_mean():
@@ -359,7 +359,7 @@ def test_rows_that_do_not_pay_stay_apart(limits):
     assert len(p.steps) in (2, 4)
     for step in p.steps:
         graph = step.graph
-        passes = folds_deep(graph) + any(not r.row for r in graph.results)
+        passes = graph.levels + any(not r.row for r in graph.results)
         assert passes <= 2
 
 
@@ -521,3 +521,28 @@ def test_passes_an_mlp_trains_in_eight_kernels():
     p = after("order", step, wg.rand(64, 784), wg.randint(0, 10, (64,)))
     assert len(p.steps) <= 8, str(p)
     assert kinds(p).count("matmul") == 5
+
+
+def test_growing_looks_for_detours_of_few_producers(monkeypatch):
+    """A chain whose reverse reads of all of it: asked of each producer alone, it is the square."""
+    params = [wg.nn.Parameter(wg.tensor(0.1 * (i % 7))) for i in range(80)]
+
+    def step(x):
+        for p in params:
+            x = wg.tanh(x * p) + p
+        x.sum().backward()
+
+    program = traced(step, wg.ones(4)).program
+    asked = []
+    leads = Order.leads
+    monkeypatch.setattr(Order, "leads", lambda order, a, b: asked.append(a) or leads(order, a, b))
+    made = simplify(program, numpy.LIMITS, numpy.WITHOUT)
+    assert len(asked) < len(program.steps)
+    monkeypatch.undo()
+    order, dropped = Order(made), 0
+    for b in made.steps:
+        makers = Joiner(made, numpy.LIMITS).producers(b)
+        found = list(order.not_behind(makers, b))
+        assert all(order.leads(a, b) for a in makers if a not in found)
+        dropped += len(makers) - len(found)
+    assert dropped

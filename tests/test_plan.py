@@ -18,12 +18,23 @@ from wgrad.backends.families import Matmul, Write
 from wgrad.dtypes import DType, float32, int32
 from wgrad.layout import Layout, compose
 from wgrad.ops.elementwise import add
-from wgrad.program.graph import Graph, Lookup, Result, single
-from wgrad.program.ir import Batch, Fused, Product, Program, Step, fused
-from wgrad.program.limits import Limits
+from wgrad.program.ir import (
+    Batch,
+    Fused,
+    Graph,
+    Lookup,
+    Product,
+    Program,
+    Ref,
+    Result,
+    Slot,
+    Step,
+    fused,
+    single,
+)
+from wgrad.program.lower.plan import Place, Plan, nbytes, plan_memory
 from wgrad.program.passes import simplify
-from wgrad.program.plan import Place, Plan, nbytes, plan_memory
-from wgrad.program.slots import Ref, Slot
+from wgrad.program.passes.limits import Limits
 
 pytestmark = pytest.mark.usefixtures("numpy_device")
 
@@ -243,7 +254,7 @@ def test_plan_of_a_training_step_updates_every_parameter_in_place():
 
 
 def test_plan_checker_sees_a_block_that_is_given_away_too_early(monkeypatch):
-    from wgrad.program import plan as planning
+    from wgrad.program.lower import plan as planning
 
     monkeypatch.setattr(planning, "may_overwrite", lambda step, old, out: True)
     with pytest.raises(AssertionError, match="over"):

@@ -21,8 +21,8 @@ import wgrad as wg
 from wgrad import cli
 from wgrad.backends import events as observing
 from wgrad.backends.timing import timers
+from wgrad.backends.webgpu import dispatches as dispatches_module
 from wgrad.backends.webgpu import gpu as gpu_module
-from wgrad.backends.webgpu import replay as replay_module
 from wgrad.backends.webgpu import roof as gpu_roof
 from wgrad.backends.webgpu import stamps
 from wgrad.errors import ArgumentError, DeviceError, IndexRangeError
@@ -177,7 +177,7 @@ def test_a_replay_changes_what_it_changes_when_it_is_timed(device, clock):
 
 
 def test_more_dispatches_than_the_query_set_holds(webgpu, monkeypatch):
-    for module in (stamps, replay_module):
+    for module in (stamps, dispatches_module):
         monkeypatch.setattr(module, "PAIRS", 7)
     monkeypatch.setattr(stamps, "WHOLE", 7)
     monkeypatch.setattr(gpu_module, "WHOLE", 7)

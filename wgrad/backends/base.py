@@ -21,7 +21,7 @@ from ..errors import DTypeError, OutOfMemoryError
 from ..layout import Layout, Shape
 from ..origin import caller, place
 from ..statistics import COUNTERS
-from .array import Array, Body, Number, Storage
+from .array import Array, Body, Number, Operands, Storage
 from .events import WATCHERS, hears, observed
 from .families import FAMILIES, Family
 from .faults import Faults
@@ -156,7 +156,7 @@ class Device(ABC):
         """Wait until everything that was dispatched has run."""
 
     def expect(self, faults: Faults) -> None:
-        """Raise what a run that has just been dispatched notes as a fault: now, or at a wait."""
+        """Raise the error that a dispatched run notes in `faults`, now or at the next wait."""
         error = faults.settle()
         if error is not None:
             raise error
@@ -164,12 +164,7 @@ class Device(ABC):
     # Kernel families.
     @abstractmethod
     def map(
-        self,
-        body: Body,
-        operands: Sequence[Array | Number],
-        dtypes: Sequence[DType],
-        shape: Shape,
-        dtype: DType,
+        self, body: Body, operands: Operands, dtypes: Sequence[DType], shape: Shape, dtype: DType
     ) -> Array:
         """Apply `body` to every element; operands have `shape` or are numbers of `dtypes`."""
 

@@ -57,9 +57,9 @@ class KernelEvent:
     """A device has been given one kernel: for the operations `op` that were called at `line`.
 
     `kernel` is its name, `groups` counts its workgroups (0 on NumPy, which has none), and `nbytes`
-    are those of all memory that it is given, read and written: an eager kernel of a GPU is given
-    whole buffers, which may be larger than the tensors in them. A run of a compiled function tells
-    of its kernels as well, with the line of the last of the operations in each.
+    are those of all memory that it is given, read and written: for a view, an eager kernel of a GPU
+    is given all of the tensor that it is a view of. A run of a compiled function tells of its
+    kernels as well, with the line of the last of the operations in each.
     """
 
     op: str

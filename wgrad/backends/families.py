@@ -31,7 +31,7 @@ _NOTED = ("axes", "axis", "value", "target")  # parameters that people want to s
 
 
 def number_key(x: Any) -> Hashable:
-    """Return what equal numbers have in common: type and digits, for 0.0 == -0.0 == 0."""
+    """Return a key that tells 0.0, -0.0 and 0 apart, which are equal in Python."""
     return ("live", x.call) if isinstance(x, Live) else (type(x), repr(x))
 
 

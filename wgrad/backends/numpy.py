@@ -20,7 +20,7 @@ from ..dtypes import DType
 from ..errors import OutOfMemoryError
 from ..layout import Layout, Shape
 from . import threefry
-from .array import Array, Body, Number, Storage, batch_gather_shape, product_shape
+from .array import Array, Body, Number, Operands, Storage, batch_gather_shape, product_shape
 from .base import Device
 from .fold import SUM, Fold
 from .tracing import UNBACKED
@@ -164,12 +164,7 @@ class NumpyDevice(Device):
         pass
 
     def map(
-        self,
-        body: Body,
-        operands: Sequence[Array | Number],
-        dtypes: Sequence[DType],
-        shape: Shape,
-        dtype: DType,
+        self, body: Body, operands: Operands, dtypes: Sequence[DType], shape: Shape, dtype: DType
     ) -> Array:
         with np.errstate(all="ignore"):  # inf and NaN are results here, as they are on a GPU
             values = [

@@ -67,8 +67,11 @@ def translated(
     if isinstance(error, MemoryError):
         return OutOfMemoryError(f"{name}: there is no room for it ({_cut(reason)})")
     call = _call(name, function)
-    names = function.__name__, getattr(function, "__qualname__", "")
+    called = function, inspect.unwrap(function)
+    names = [getattr(f, n, "") for f in called for n in ("__name__", "__qualname__")]
     itself = text.startswith(tuple(f"{n}() " for n in names))
+    if itself and hasattr(function, "__signature__"):  # what it wraps takes more
+        text = _misfit(function, args, kwargs)
     if len(frames) == 1 or (isinstance(error, TypeError) and itself):  # the call itself failed
         return CallError(f"{name}: {_unfit(function, kwargs, text)}; {call} is its call")
     came = _came(function, args, kwargs)
@@ -127,6 +130,15 @@ def _call(name: str, function: Callable) -> str:
         del parameters[0]
     text = str(inspect.Signature(parameters)).replace("<class 'float'>", "float")
     return f"{name.rpartition('.')[2]}{_cut(text)}"
+
+
+def _misfit(function: Callable, args: tuple, kwargs: Mapping[str, Any]) -> str:
+    """Return in Python's words what does not fit a signature."""
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        return str(error)
+    return ""
 
 
 def _unfit(function: Callable, kwargs: Mapping[str, Any], text: str) -> str:

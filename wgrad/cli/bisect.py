@@ -6,8 +6,8 @@ import argparse
 import math
 import os
 
-from ..program.bisect import Finding, watching
-from ..program.differences import TOLERANCE
+from ..program.diagnose.bisect import Finding, watching
+from ..program.diagnose.differences import TOLERANCE
 from .script import run_script
 
 ABOUT = {"help": "run a script and find the pass or kernel at fault where compiled results differ"}

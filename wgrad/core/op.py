@@ -6,8 +6,8 @@ import inspect
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import CodeType
-from typing import TYPE_CHECKING, Any
+from types import CodeType, MethodType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ..backends.array import Array, Number
 from ..backends.base import Device
@@ -17,6 +17,7 @@ from ..layout import Shape
 
 INPUT_NAMES = ("a", "b", "c", "d")  # how rules and kernels call an op's inputs
 SAVED_NAMES = frozenset({*INPUT_NAMES, "inputs", "out"})  # what a rule keeps alive by naming it
+AnyOp = TypeVar("AnyOp", bound="Op")
 REGISTRY: dict[str, Op] = {}  # every op by its name: what tests and tools iterate over
 
 
@@ -163,12 +164,22 @@ class Op(ABC):
     def __reduce__(self) -> str:
         return self.name
 
+    def renamed(self, name: str) -> Self:
+        """Return the same operation under another name, which its errors and observers then say."""
+        alias = object.__new__(type(self))
+        vars(alias).update(vars(self), name=name, __name__=name)
+        return alias
+
     def rule(self, position: int) -> Rule | None:
         """Return the rule of an input; the last rule serves all further ones."""
         try:
             return self.rules[position]
         except IndexError:
             return self.rules[-1] if self.rules else None
+
+    def shape_of(self, inputs: Sequence[Input], params: Mapping[str, Any]) -> Shape | None:
+        """Return the shape of the output; None where only running tells."""
+        return None
 
     @abstractmethod
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
@@ -189,10 +200,12 @@ class Op(ABC):
         """Return the output's tangent, given the inputs' (None where there is none, not all)."""
 
 
-def register(op: Op) -> Op:
-    """Add an op to the registry."""
+def register(op: AnyOp, batch: Callable[..., Tensor] | None = None) -> AnyOp:
+    """Add an op to the registry and return it; `batch` is a batching rule of its own, if any."""
     assert op.name not in REGISTRY, op.name
     REGISTRY[op.name] = op
+    if batch is not None:
+        op.batch = MethodType(batch, op)
     return op
 
 

@@ -34,7 +34,7 @@ NUMBERS = (bool, int, float)
 
 
 def guarded_op(method: Callable) -> Any:
-    """Return the call of an op with a door that calls itself what the op is called."""
+    """Put the door around an op's call, so that its errors begin with the op's name."""
     return guarded(method, lambda op: op.name)
 
 
@@ -318,6 +318,9 @@ class Elementwise(Op, Generic[P]):
             )
         ins = (dtypes.bool_,) * bools + (common,) * (len(inputs) - bools)
         return ins, dtypes.bool_ if self.kind in ("compare", "logical") else common
+
+    def shape_of(self, inputs: Sequence[Any], params: Mapping[str, Any]) -> Shape:
+        return next(x.shape for x in inputs if isinstance(x, Value))
 
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
         first = inputs[0]

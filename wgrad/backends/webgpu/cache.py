@@ -85,13 +85,13 @@ class Results:
     def _read(self) -> dict[str, Any]:
         path = self.path
         try:
-            found = json.loads(path.read_text(encoding="utf-8")) if path else {}
+            content = json.loads(path.read_text(encoding="utf-8")) if path else {}
         except (OSError, ValueError, RecursionError):  # none yet, unreadable, or not JSON
             return {}
-        if not isinstance(found, dict) or found.get("format") != FORMAT:
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
             return {}
-        rows = found.get("choices")
-        return rows if found.get("about") == self.about and isinstance(rows, dict) else {}
+        rows = content.get("choices")
+        return rows if content.get("about") == self.about and isinstance(rows, dict) else {}
 
 
 def _replace(path: Path, text: str) -> None:

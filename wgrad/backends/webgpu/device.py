@@ -88,10 +88,10 @@ def adapters() -> list[Any]:
             with contextlib.suppress(RuntimeError):
                 native.set_instance_extras(backends=["Primary"])
             try:
-                found = wgpu.gpu.enumerate_adapters_sync()
+                adapters = wgpu.gpu.enumerate_adapters_sync()
             except Exception as error:  # wgpu raises RuntimeError and its own kinds
                 raise DeviceError(f"webgpu: {NO_ADAPTER} ({error})") from error
-            _adapters = [a for a in found if a.info["backend_type"] != "OpenGL"]
+            _adapters = [a for a in adapters if a.info["backend_type"] != "OpenGL"]
     return _adapters
 
 

@@ -186,8 +186,8 @@ class Gpu(Compiler):
         with self.lock:
             size = len(params)
             key = (pipeline.access, *[b.uid for b in buffers])
-            found = self._groups[key]
-            group = self._bind(key, buffers) if found is None else found[0]
+            kept = self._groups[key]
+            group = self._bind(key, buffers) if kept is None else kept[0]
             while True:
                 work, batch = self._work, self.batch
                 last = work[-1] if work else None
@@ -208,14 +208,14 @@ class Gpu(Compiler):
         if WATCHERS:
             if timing is not stamped:
                 self.wait_for(timing)
-            nbytes = sum(b.nbytes for b in buffers)
+            nbytes = sum(b.used for b in buffers)
             launched("webgpu", pipeline.label, prod(folded(groups)), nbytes)
 
     def _timing(
         self, pipeline: Pipeline, buffers: tuple[Buffer, ...], groups: int
     ) -> Timing | None:
         """Return the timing of a dispatch, made ready for its clock; None where none measures."""
-        nbytes = sum(b.nbytes for b in buffers)
+        nbytes = sum(b.used for b in buffers)
         count = prod(folded(groups))
         made = timed(self.name, pipeline.label, count, nbytes, pipeline.code, self.clock)
         if made is not None:

@@ -42,8 +42,8 @@ class Compiler(Opened):
 
     def _layout(self, access: str) -> tuple[Any, Any]:
         """Return the explicit layouts of a shader whose buffers are used as `access` says."""
-        found = self._layouts[access]
-        if found is None:
+        layouts = self._layouts[access]
+        if layouts is None:
             stage = self.wgpu.ShaderStage.COMPUTE
             entries: list[dict] = [
                 {
@@ -61,9 +61,9 @@ class Compiler(Opened):
                 entries.append({"binding": i, "visibility": stage, "buffer": {"type": kind}})
             group = self.raw.create_bind_group_layout(entries=entries)
             whole = self.raw.create_pipeline_layout(bind_group_layouts=[group])
-            found = group, whole
-            self._layouts.keep(access, found)
-        return found
+            layouts = group, whole
+            self._layouts.keep(access, layouts)
+        return layouts
 
     def compile(self, code: str, access: str | int, label: str) -> Pipeline:
         """Return the pipeline of a shader text.

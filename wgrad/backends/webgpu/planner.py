@@ -9,13 +9,13 @@ from typing import NoReturn
 
 import numpy as np
 
-from ...dtypes import DType
+from ...dtypes import DType, float16
 from ...layout import Layout
-from ..array import Array, Body, Number, Storage
+from ..array import Array, Body, Operands, Storage
 from ..families import FAMILIES
 from ..tracing import Live
 from .buffers import Buffer
-from .facts import Facts
+from .facts import HALF_FEATURE, Facts
 from .kernels import FLAT_SCALARS, STRIDED_SCALARS, Kernels
 from .launching import host_words
 from .matmul import Products
@@ -73,7 +73,7 @@ class Planner(Kernels):
         return kernel
 
     def _map_into(
-        self, out: Array, body: Body, operands: Sequence[Array | Number], dtypes: Sequence[DType]
+        self, out: Array, body: Body, operands: Operands, dtypes: Sequence[DType]
     ) -> None:
         super()._map_into(out, body, operands, dtypes)
         last = self.planned[-1]
@@ -99,6 +99,11 @@ class Planner(Kernels):
     def upload(self, data: np.ndarray, dtype: DType) -> Array:
         storage = self.constant(host_words(data, dtype).tobytes())
         return Array(storage, Layout.dense(data.shape), dtype)
+
+    def why_not(self, dtype: DType) -> str:
+        if dtype is float16:
+            return f"{HALF_FEATURE} is needed, and these facts have has_half=False"
+        return super().why_not(dtype)
 
     def download(self, x: Array) -> NoReturn:
         raise NotImplementedError("planned memory has no content")

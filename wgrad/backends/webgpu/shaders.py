@@ -84,12 +84,12 @@ def library(expression: str) -> str:
 
     Only those: drivers compile what they are given.
     """
-    found = _library()
+    functions_by_name = _library()
     wanted: list[str] = []
     pending = [expression]
     while pending:
         for name in re.findall(r"\b(\w+)\(", pending.pop()):
-            if name in found and name not in wanted:
+            if name in functions_by_name and name not in wanted:
                 wanted.append(name)
-                pending.append(found[name].split("{", 1)[1])
-    return "\n".join(found[name] for name in sorted(wanted))
+                pending.append(functions_by_name[name].split("{", 1)[1])
+    return "\n".join(functions_by_name[name] for name in sorted(wanted))

@@ -64,11 +64,11 @@ class Measured(Products):
 
     def choose(self, problem: Problem) -> Config:
         """Return how a problem is computed: as was measured once, else by rule."""
-        found = self._chosen[problem.kind]
-        if found is None:
-            found = self._measured(problem) or default(problem, self.facts.is_software)
-            self._chosen.keep(problem.kind, found)
-        return found
+        config = self._chosen[problem.kind]
+        if config is None:
+            config = self._measured(problem) or default(problem, self.facts.is_software)
+            self._chosen.keep(problem.kind, config)
+        return config
 
     @property
     def shuffles(self) -> bool:

@@ -1,7 +1,7 @@
 """A program as Python source that calls NumPy: straight-line code over memory planned beforehand.
 
 Source and memory are made once. A run goes through no list of steps and allocates nothing but what
-it hands out; parameters are updated in place. The results are the interpreter's, to the bit.
+it hands out; parameters are updated in place. The results are those of `PlainExecutor`, to the bit.
 """
 
 from __future__ import annotations
@@ -16,18 +16,16 @@ import numpy as np
 from ...backends import threefry
 from ...backends.array import Storage
 from ...backends.base import Device
-from ...backends.events import WATCHERS, Doing, during, launched
+from ...backends.events import WATCHERS, during, launched
 from ...backends.families import Argsort, Draw, Scan, ScatterAdd, Searchsorted
 from ...backends.timing import begun, now_ns, timers
 from ...errors import OutOfMemoryError
 from ...layout import Layout
-from ..ir import Batch, Draws, Program, Step
-from ..limits import Limits
-from ..plan import Place, Plan, nbytes, plan_memory
-from ..run.risks import risks_first
-from ..slots import Ref
+from ..ir import Batch, Draws, Program, Ref, Step
+from ..passes.limits import Limits
 from .calls import Argument, Call, Temp
 from .names import Moving, Names, Static
+from .plan import Place, Plan, nbytes, plan_memory
 from .steps import calls_of
 from .targets import Registers, with_targets
 
@@ -61,11 +59,28 @@ def _is_risky(step: Step, device: Device) -> bool:
     return isinstance(step.work, _TAKES) and max(sizes) >= _MUCH
 
 
+def _risks_first(program: Program, device: Device) -> tuple[Program, int]:
+    """Return the program with its risky steps, and what they follow from, before all others.
+
+    The number is how many steps that are. While they run, nothing outside may change.
+    """
+    needed: set[int] = set()
+    early: set[int] = set()
+    for step in reversed(program.steps):
+        if _is_risky(step, device) or not needed.isdisjoint(step.writes()):
+            early.add(id(step))
+            needed |= step.reads()
+    if not early:
+        return program, 0
+    steps = sorted(program.steps, key=lambda step: id(step) not in early)
+    return program.with_steps(steps), len(early)
+
+
 class NumpyExecutor:
     """A program ready to run on the NumPy device; `source` is what runs."""
 
     def __init__(self, program: Program, device: Device):
-        program, settled = risks_first(program, lambda step: _is_risky(step, device))
+        program, settled = _risks_first(program, device)
         self.program = program
         self.device = device
         self.plan: Plan = plan_memory(program, device, settled)
@@ -102,10 +117,7 @@ class NumpyExecutor:
         for step in self.program.steps:
             views = [*step.refs(), *(out.whole() for out in step.outs)]
             nbytes = sum(x.layout.size * self.device.itemsize(x.dtype) for x in views)
-            during(launched, self._doing(step), "numpy", step.name, 0, nbytes)
-
-    def _doing(self, step: Step) -> Doing:
-        return Doing(step.name, self.program.line_of(step), replayed=True)
+            during(launched, self.program.doing(step), "numpy", step.name, 0, nbytes)
 
     def _timed(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
         """Run once with the time taken before each step, and after the last."""
@@ -120,7 +132,7 @@ class NumpyExecutor:
         for step, (start, end) in zip(self.program.steps, pairwise(ticks), strict=True):
             nbytes = sum(step.moved(self.device))
             flops = step.operations
-            one = begun(self._doing(step), "numpy", step.name, 0, nbytes, flops=flops)
+            one = begun(self.program.doing(step), "numpy", step.name, 0, nbytes, flops=flops)
             if one is not None:
                 one.ran(start, end)
         return made

@@ -16,9 +16,7 @@ from typing import Literal
 from ...backends.array import Number
 from ...dtypes import DType
 from ...layout import Layout, Shape, collapse
-from ..domains import row_view
-from ..graph import Graph, Inside, Lookup
-from ..slots import Ref, Slot
+from ..ir import Graph, Inside, Lookup, Ref, Slot
 
 LANES = 4  # elements of a vec4
 
@@ -56,9 +54,8 @@ class Part:
         for i, x in enumerate(inputs):
             if isinstance(x, Ref):
                 layouts.append((x.slot, graph.dtypes[i], x.layout))
-        element, row = Layout.dense(graph.shape), row_view(graph.shape, graph.axes)
         for out, result in zip(outs, graph.results, strict=True):
-            layouts.append((out.index, out.dtype, row if result.row else element))
+            layouts.append((out.index, out.dtype, graph.view(result)))
         for s in graph.statements:
             for axis in s.asks:  # along it, addresses are positions
                 strides = tuple(int(a == axis) for a in range(len(graph.shape)))
@@ -112,25 +109,24 @@ class Part:
         flat = not self.folded and len(self.kept) == 1 and not self.graph.asks and not tables
         # The last quad of flat memory may reach into the padding that every buffer has.
         padded = flat and all(a.is_vector("kept") or a.kept == (0,) for a in moving)
+        # Memory that is read once per row does not count.
         score = {"kept": 0, "folded": 0}
         for along, extents in (("kept", self.kept), ("folded", self.folded)):
             if extents and (extents[-1] % LANES == 0 or (along == "kept" and padded)):
-                score[along] = sum(a.is_vector(along) for a in moving if self._moves(a))
+                score[along] = sum(
+                    a.is_vector(along) for a in moving if not self.folded or any(a.folded)
+                )
         best = "kept" if score["kept"] > score["folded"] else "folded"
         return best if score[best] else ""  # type: ignore[return-value]  # one of Along's words
 
     def _scattered_tables(self) -> frozenset[int]:
         """Return the tables of which 4 neighbours are not read as one vec4, or not at all."""
-        found: set[int] = set()
+        scattered: set[int] = set()
         for s, positions in zip(self.graph.statements, self.positions, strict=True):
             if isinstance(s.what, Lookup):
-                found.add(s.args[0])
+                scattered.add(s.args[0])
             elif isinstance(s.what, Inside):
                 for access, window in zip(positions, s.what.windows, strict=True):
                     if access.stride(self.along) and (window.first % LANES or window.size % LANES):
-                        found.add(s.args[0])
-        return frozenset(found)
-
-    def _moves(self, access: Access) -> bool:
-        """Whether memory is walked element by element, not once per row."""
-        return not self.folded or any(access.folded)
+                        scattered.add(s.args[0])
+        return frozenset(scattered)

@@ -13,9 +13,8 @@ from ...backends.array import Body, Number
 from ...backends.families import number_key
 from ...backends.fold import Fold
 from ...layout import Layout
-from ..graph import Graph, Inside, Lookup, Position, Statement
-from ..slots import Ref, Slot
-from .bodies import Part, Scalar, parts
+from ..ir import Graph, Inside, Lookup, Position, Ref, Slot, Statement
+from .bodies import BodyCall, Scalar, parts
 from .calls import (
     NUMBERS,
     Arrayed,
@@ -73,13 +72,13 @@ def _map(made: Calls, s: Statement, args: list, rank: int) -> Temp:
     """Add an elementwise body: part by part where those are known, else as one call."""
     body, dtype = s.what, s.out.numpy
     assert isinstance(body, Body)
-    found = _parts(made, body, [x if isinstance(x, NUMBERS) else dtype_of(x) for x in args])
-    if found is None:
+    calls = _parts(made, body, [x if isinstance(x, NUMBERS) else dtype_of(x) for x in args])
+    if calls is None:
         ready = [arrayed(x, kind.computes) for x, kind in zip(args, s.dtypes, strict=True)]
         text = f"copyto({{out}}, {{f}}({listed(args)}), 'unsafe')"
         return made.add(text, body.numpy, ready, common_shape(ready, rank), dtype)
     results: list[Temp] = []
-    for part in found:
+    for part in calls:
 
         def known(x: int | Scalar) -> Arrayed:
             if isinstance(x, Scalar):
@@ -90,7 +89,7 @@ def _map(made: Calls, s: Statement, args: list, rank: int) -> Temp:
     return results[-1] if results[-1].dtype == dtype else made.copy(results[-1], dtype)
 
 
-def _parts(made: Calls, body: Body, operands: list) -> list[Part] | None:
+def _parts(made: Calls, body: Body, operands: list) -> list[BodyCall] | None:
     """Return what a body does, found out once for operands that are alike."""
     key = body, *[number_key(x) if isinstance(x, NUMBERS) else x for x in operands]
     if key not in made.bodies:
@@ -98,7 +97,7 @@ def _parts(made: Calls, body: Body, operands: list) -> list[Part] | None:
     return made.bodies[key]
 
 
-def _part(made: Calls, part: Part, args: list[Arrayed], rank: int) -> Temp:
+def _part(made: Calls, part: BodyCall, args: list[Arrayed], rank: int) -> Temp:
     if part.function is np.copyto:
         return made.copy(args[0], part.dtype)
     text = f"{{f}}({listed(args)}, out={{out}})"
@@ -117,13 +116,13 @@ def _fold(made: Calls, graph: Graph, s: Statement, x: Arrayed) -> Arrayed:
     x = expanded(x, graph.shape)
     kind = s.what.accumulator(s.out.computes, prod(graph.shape[a] for a in graph.axes))
     args, function = (x, Plain(kind)), s.what.numpy.reduce
-    found = f"{{f}}({{0}}, {graph.axes}, {{1}}"
+    call = f"{{f}}({{0}}, {graph.axes}, {{1}}"
     steps = strides_of(x)
     kept = [steps[a] for a, n in enumerate(graph.shape) if a not in graph.axes and n != 1]
     if kind == s.out.numpy and _falling(kept):
-        out = made.add(f"{found}, out={{out}})", function, args, graph.kept, kind)
+        out = made.add(f"{call}, out={{out}})", function, args, graph.kept, kind)
     else:  # what NumPy makes may lie in another order, and the order of summation follows that
-        text = f"copyto({{out}}, {found}), 'unsafe')"
+        text = f"copyto({{out}}, {call}), 'unsafe')"
         out = made.add(text, function, args, graph.kept, s.out.numpy)
     return Temp(out.index, Layout.dense(graph.row_shape), out.dtype)
 

@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..slots import Ref, Slot
+from ..ir import Ref, Slot
 from .calls import Arrayed, Call, Calls, Temp
+from .plan import Blocks
 
 Memory = Callable[[int], Any]  # what slots that share their memory have in common
 
@@ -87,44 +88,29 @@ def last_uses(calls: list[Call]) -> dict[int, int]:
 def reusable(calls: list[Call], i: int, last: dict[int, int]) -> list[int]:
     """Return the results whose memory call `i` may write to: they die in it, and are alike."""
     call = calls[i]
-    found = [x for position in call.aligned if isinstance(x := call.args[position], Temp)]
+    temps = [x for position in call.aligned if isinstance(x := call.args[position], Temp)]
     return [
         x.index
-        for x in found
+        for x in temps
         if last[x.index] == i
         and _whole(x, calls[x.index])
         and (calls[x.index].size, calls[x.index].dtype) == (call.size, call.dtype)
     ]
 
 
-class Registers:
-    """Scratch memory that all steps share; `sizes` are in bytes."""
-
-    def __init__(self) -> None:
-        self.sizes: list[int] = []
+class Registers(Blocks):
+    """Scratch memory that all steps share: between two steps all of it is free."""
 
     def assign(self, calls: list[Call]) -> dict[int, int]:
         """Return the register of every call of a step that has no target."""
         last = last_uses(calls)
-        free = set(range(len(self.sizes)))
-        found: dict[int, int] = {}
+        at: dict[int, int] = {}
         for i, call in enumerate(calls):
             if call.target is None:
-                inherited = [found[x] for x in reusable(calls, i, last) if x in found]
+                inherited = [at[x] for x in reusable(calls, i, last) if x in at]
                 size = call.size * call.dtype.itemsize
-                found[i] = inherited[0] if inherited else self._take(free, size)
-            dead = {t for t in (*call.temps(), i) if t in found and last.get(t, i) == i}
-            free |= {found[t] for t in dead} - ({found[i]} if i in last and i in found else set())
-        return found
-
-    def _take(self, free: set[int], size: int) -> int:
-        """Return the free register that fits best: the smallest large enough, else the largest."""
-        if not free:
-            free.add(len(self.sizes))
-            self.sizes.append(0)
-        fitting = [r for r in free if self.sizes[r] >= size]
-        choose = min if fitting else max
-        found = choose(fitting or free, key=lambda r: (self.sizes[r], r))
-        free.discard(found)
-        self.sizes[found] = max(self.sizes[found], size)
-        return found
+                at[i] = inherited[0] if inherited else self.take(size)
+            dead = {at[t] for t in (*call.temps(), i) if t in at and last.get(t, i) == i}
+            for register in sorted(dead - ({at[i]} if i in last and i in at else set())):
+                self.give(register)
+        return at

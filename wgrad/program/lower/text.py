@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 from ...backends.array import Body
 from ...dtypes import DType, bool_, float16
-from ..graph import Inside, Lookup, Position, Statement
-from ..slots import Ref
+from ..ir import Inside, Lookup, Position, Ref, Statement
 from .module import COMPONENTS, Module
 from .part import LANES, Access, Part
 

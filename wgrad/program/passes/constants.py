@@ -12,11 +12,10 @@ from ...backends.families import Copy, Full, Map
 from ...backends.tracing import Live
 from ...dtypes import held
 from ...ops.elementwise import multiply
-from ..ir import Inputs, Program, Step
-from ..limits import Limits
-from ..slots import Ref
+from ..ir import Inputs, Program, Ref, Step
 from .base import runs_at
 from .common import with_renamed
+from .limits import Limits
 
 # Ops that give their first input back when the second is this number, to the bit.
 _NEUTRAL = {"multiply": 1, "weighted": 1, "divide": 1, "subtract": 0}

@@ -9,21 +9,25 @@ from ...backends import families
 from ...backends.array import Number
 from ...layout import Layout, Shape
 from ...ops.elementwise import equal, where
-from ..graph import (
+from ..ir import (
     Graph,
+    Inputs,
     Inside,
     Lookup,
     Position,
+    Program,
+    Ref,
     Result,
     Statement,
+    Step,
     Window,
+    fused,
     pruned,
     single,
 )
-from ..ir import Inputs, Program, Step, fused
-from ..limits import Limits
-from ..slots import Ref
+from ..ir.domains import Seen, relaid
 from .base import runs_at
+from .limits import Limits
 
 
 @runs_at(50)
@@ -43,10 +47,10 @@ def lifted(step: Step, limits: Limits) -> Step:
         zeros = families.Full(step.out.shape, 0, step.out.dtype)
         return lifted(Step(zeros, (), step.outs), limits)
     apart = _is_apart(step, limits) or not all(out.size for out in step.outs)
-    found = None if apart else as_graph(step)
-    if found is None:
+    graph = None if apart else as_graph(step)
+    if graph is None:
         return step
-    return fused(*squeezed(*found), step.outs)
+    return fused(*squeezed(*graph), step.outs)
 
 
 def _is_apart(step: Step, limits: Limits) -> bool:
@@ -60,20 +64,17 @@ def _is_apart(step: Step, limits: Limits) -> bool:
     return isinstance(work, families.Place) and many
 
 
-Lifted = tuple[Graph, Inputs]
-
-
-def as_graph(step: Step) -> Lifted | None:
+def as_graph(step: Step) -> Seen | None:
     """Return a step that is one device method as a graph, or None where no graph says it."""
     return _lift(step.work, step)
 
 
 @singledispatch
-def _lift(work: families.Family, step: Step) -> Lifted | None:
+def _lift(work: families.Family, step: Step) -> Seen | None:
     return None
 
 
-def squeezed(graph: Graph, inputs: Inputs) -> Lifted:
+def squeezed(graph: Graph, inputs: Inputs) -> Seen:
     """Return the graph over its domain without axes of extent 1."""
     left = [a for a, n in enumerate(graph.shape) if n != 1]
     if len(left) == len(graph.shape):
@@ -81,39 +82,36 @@ def squeezed(graph: Graph, inputs: Inputs) -> Lifted:
     shape = tuple(graph.shape[a] for a in left)
     axes = tuple(i for i, a in enumerate(left) if a in graph.axes)
 
-    def narrowed(x: Ref | Number) -> Ref | Number:
-        if not isinstance(x, Ref):
-            return x
-        strides = tuple(x.layout.strides[a] for a in left)
-        return replace(x, layout=Layout(shape, strides, x.layout.offset))
+    def narrowed(x: Layout) -> Layout:
+        return Layout(shape, tuple(x.strides[a] for a in left), x.offset)
 
     statements = tuple(s.on_axes(left.index) for s in graph.statements)
     made = replace(graph, shape=shape, axes=axes, statements=statements)
     if graph.axes and not axes:  # nothing is left to fold: the reduction is a copy
         made = replace(made, statements=(), results=(Result(0),))
-    return made, tuple(narrowed(x) for x in inputs)
+    return made, relaid(inputs, narrowed)
 
 
 @_lift.register
-def _map(work: families.Map, step: Step) -> Lifted:
+def _map(work: families.Map, step: Step) -> Seen:
     return single(work.body, work.dtypes, work.dtype, work.shape, ()), step.inputs
 
 
 @_lift.register
-def _reduce(work: families.Reduce, step: Step) -> Lifted:
+def _reduce(work: families.Reduce, step: Step) -> Seen:
     (x,) = step.refs()
     graph = single(work.fold, (x.dtype,), work.dtype, x.layout.shape, work.axes)
     return graph, step.inputs
 
 
 @_lift.register
-def _copy(work: families.Copy, step: Step) -> Lifted:
+def _copy(work: families.Copy, step: Step) -> Seen:
     (x,) = step.refs()
     return Graph(x.layout.shape, (), (x.dtype,), (), (Result(0),)), step.inputs
 
 
 @_lift.register
-def _write(work: families.Write, step: Step) -> Lifted | None:
+def _write(work: families.Write, step: Step) -> Seen | None:
     """What is written over all of a slot is a copy, and the old values are not read."""
     _, value = step.inputs
     target = work.target
@@ -124,12 +122,12 @@ def _write(work: families.Write, step: Step) -> Lifted | None:
 
 
 @_lift.register
-def _full(work: families.Full, step: Step) -> Lifted:
+def _full(work: families.Full, step: Step) -> Seen:
     return Graph(work.shape, (), (work.dtype,), (), (Result(0),)), (work.value,)
 
 
 @_lift.register
-def _gather(work: families.Gather, step: Step) -> Lifted:
+def _gather(work: families.Gather, step: Step) -> Seen:
     data, index = step.refs()
     axis, layout = work.axis, data.layout
     what = Lookup(layout.shape[axis], layout.strides[axis])
@@ -140,7 +138,7 @@ def _gather(work: families.Gather, step: Step) -> Lifted:
 
 
 @_lift.register
-def _place(work: families.Place, step: Step) -> Lifted | None:
+def _place(work: families.Place, step: Step) -> Seen | None:
     """Every piece is read where it lies, and what is under it elsewhere."""
     shape, dtype = step.out.shape, step.out.dtype
     inputs: list[Ref | Number] = [0 if work.fill is None else work.fill]
@@ -149,10 +147,10 @@ def _place(work: families.Place, step: Step) -> Lifted | None:
     for piece, target in zip(step.refs(), work.targets, strict=True):
         if target.size == 0:
             continue
-        found = _window(piece.layout, target, shape)
-        if found is None:
+        window = _window(piece.layout, target, shape)
+        if window is None:
             return None
-        windows, layout = found
+        windows, layout = window
         here = len(inputs)
         inputs.append(replace(piece, layout=layout))
         if windows:
@@ -186,15 +184,15 @@ def _window(
 
 
 @_lift.register
-def _scatter_add(work: families.ScatterAdd, step: Step) -> Lifted | None:
+def _scatter_add(work: families.ScatterAdd, step: Step) -> Seen | None:
     """One index per row is a comparison: the value where the position is the index, else 0."""
     index, values = step.refs()
     axis, shape = work.axis, step.out.shape
     if index.layout.shape[axis] != 1 or shape[axis] == 1:
         return None
 
-    def spread(x: Ref) -> Ref:
-        return replace(x, layout=Layout(shape, _without(x.layout.strides, axis), x.layout.offset))
+    def spread(x: Layout) -> Layout:
+        return Layout(shape, _without(x.strides, axis), x.offset)
 
     kind, dtype = index.dtype, step.out.dtype
     dtypes = (kind, dtype, dtype)
@@ -205,7 +203,7 @@ def _scatter_add(work: families.ScatterAdd, step: Step) -> Lifted | None:
         Statement(where.body, (~1, 1, 2), (hit, dtype, dtype), dtype),
     )
     graph = Graph(shape, (), dtypes, statements, (Result(~2),))
-    return graph, (spread(index), spread(values), 0)
+    return graph, relaid((index, values, 0), spread)
 
 
 def _without(strides: Shape, axis: int) -> Shape:

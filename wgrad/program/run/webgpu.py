@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from ...backends.array import Storage
-from ...backends.events import WATCHERS, Doing, during, launched
+from ...backends.events import WATCHERS, during, launched
 from ...backends.families import Draw
 from ...backends.timing import Timing, account, begun, timers
 from ...backends.webgpu.eager import WebGpuDevice
@@ -16,8 +16,8 @@ from ...backends.webgpu.facts import Facts
 from ...backends.webgpu.launches import Launch, folded
 from ...backends.webgpu.runner import Runner
 from ..ir import Program, Step
+from ..lower.plan import Plan, plan_memory
 from ..lower.webgpu import live_numbers, lower, prepared
-from ..plan import Plan, plan_memory
 
 
 class WebGpuExecutor:
@@ -58,13 +58,10 @@ class WebGpuExecutor:
     def _tell(self) -> None:
         """Tell the observers of launches that have been submitted."""
         for x in self.launches.launches:
-            what = self._doing(self.program.steps[x.step])
+            what = self.program.doing(self.program.steps[x.step])
             nbytes = sum(map(self.launches.nbytes, x.bindings))
             label = self.launches.kernels[x.kernel].label
             during(launched, what, "webgpu", label, x.groups, nbytes)
-
-    def _doing(self, step: Step) -> Doing:
-        return Doing(step.name, self.program.line_of(step), replayed=True)
 
     def _timings(self) -> list[Timing]:
         """Return a timing for each launch, where somebody measures."""
@@ -76,7 +73,7 @@ class WebGpuExecutor:
 
     def _step_timings(self, step: Step, launches: list[Launch]) -> list[Timing]:
         own: list[Timing] = []
-        what = self._doing(step)
+        what = self.program.doing(step)
         for x in launches:
             kernel = self.launches.kernels[x.kernel]
             nbytes = sum(map(self.launches.nbytes, x.bindings))

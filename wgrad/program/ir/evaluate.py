@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.array import Array, Number
-from ..backends.base import Device
-from ..backends.fold import Fold
-from ..layout import Layout
+from ...backends.array import Array, Number
+from ...backends.base import Device
+from ...backends.fold import Fold
+from ...layout import Layout
 from .graph import Graph, Inside, Lookup, Position, Result, Statement
 
 
@@ -52,7 +52,7 @@ def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Nu
         return _inside(device, graph, s.what, *args)
     shape = graph.shape
     arrays = [x for x in args if isinstance(x, Array)]
-    if graph.axes and all(_still(graph, x.layout) for x in arrays):
+    if graph.axes and all(graph.is_still(x.layout) for x in arrays):
         shape = graph.row_shape
     ready = [x.view(_narrowed(x.layout, shape)) if isinstance(x, Array) else x for x in args]
     if not arrays:  # an array gives the result its shape
@@ -67,8 +67,8 @@ def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Nu
         n = data.layout
         table = Layout((*shape, s.what.extent), (*n.strides, s.what.stride), n.offset)
         places = Layout((*shape, 1), (*index.layout.strides, 0), index.layout.offset)
-        found = device.gather(data.view(table), index.view(places), len(shape))
-        return found.view(Layout.dense(shape))
+        gathered = device.gather(data.view(table), index.view(places), len(shape))
+        return gathered.view(Layout.dense(shape))
     return device.map(s.what, ready, s.dtypes, shape, s.out)
 
 
@@ -87,12 +87,6 @@ def _inside(
     target = out.view(out.layout.slice(tuple(starts), sizes, steps))
     device.write(target, piece.view(piece.layout.slice(tuple(starts), sizes, steps)))
     return out
-
-
-def _still(graph: Graph, layout: Layout) -> bool:
-    return all(
-        layout.shape[a] == 1 or layout.strides[a] == 0 or graph.shape[a] == 1 for a in graph.axes
-    )
 
 
 def _narrowed(layout: Layout, shape: tuple[int, ...]) -> Layout:

@@ -10,12 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 
-from ..backends.array import Number, kept_shape, reduced_shape
-from ..layout import Layout, Shape, compose
+from ...backends.array import Number, reduced_shape
+from ...layout import Layout, Shape, compose
 from .graph import Graph
-from .slots import Ref
+from .slots import Inputs, Ref
 
-Inputs = tuple[Ref | Number, ...]
 Seen = tuple[Graph, Inputs]
 
 
@@ -25,8 +24,8 @@ def seen_through(graph: Graph, inputs: Inputs, view: Layout) -> Seen | None:
         return graph, inputs
     if graph.axes or graph.asks:
         return None
-    found = _relaid(inputs, lambda layout: compose(view, graph.shape, layout))
-    return None if found is None else (replace(graph, shape=view.shape), found)
+    read = _through(inputs, view, graph.shape)
+    return None if read is None else (replace(graph, shape=view.shape), read)
 
 
 def reshaped(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | None:
@@ -41,39 +40,31 @@ def reshaped(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | 
             return None
     elif prod(shape) != prod(graph.shape):
         return None
-    dense = Layout.dense(shape)
-    found = _relaid(inputs, lambda layout: compose(dense, graph.shape, layout))
-    return None if found is None else (replace(graph, shape=shape, axes=axes), found)
+    read = _through(inputs, Layout.dense(shape), graph.shape)
+    return None if read is None else (replace(graph, shape=shape, axes=axes), read)
 
 
 def as_elements(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | None:
     """Return an elementwise graph as one over the elements of a domain with rows."""
-    found = reshaped(graph, inputs, shape, ())
-    return None if found is None else (replace(found[0], axes=axes), found[1])
+    flat = reshaped(graph, inputs, shape, ())
+    return None if flat is None else (replace(flat[0], axes=axes), flat[1])
 
 
 def as_rows(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | None:
     """Return an elementwise graph as one over the rows of a domain: computed once for each."""
     kept = reduced_shape(shape, axes)
-    found = reshaped(graph, inputs, kept, ())
-    if found is None or graph.asks:
+    flat = reshaped(graph, inputs, kept, ())
+    if flat is None or graph.asks:
         return None
-    graph, inputs = found
+    graph, inputs = flat
 
     def spread(layout: Layout) -> Layout:
         steps = iter(layout.strides)
         strides = tuple(0 if a in axes else next(steps) for a in range(len(shape)))
         return Layout(shape, strides, layout.offset)
 
-    spread_inputs = _relaid(inputs, spread)
-    assert spread_inputs is not None
     results = tuple(r._replace(row=True) for r in graph.results)
-    return replace(graph, shape=shape, axes=axes, results=results), spread_inputs
-
-
-def row_view(shape: Shape, axes: Shape) -> Layout:
-    """Return how a domain sees what is stored once per row."""
-    return Layout.dense(kept_shape(shape, axes)).expand(shape)
+    return replace(graph, shape=shape, axes=axes, results=results), relaid(inputs, spread)
 
 
 def _trailing(shape: Shape, axes: Shape) -> tuple[int, int] | None:
@@ -84,15 +75,14 @@ def _trailing(shape: Shape, axes: Shape) -> tuple[int, int] | None:
     return prod(shape[:first]), prod(shape[first:])
 
 
-def _relaid(
-    inputs: Sequence[Ref | Number], place: Callable[[Layout], Layout | None]
-) -> Inputs | None:
-    made: list[Ref | Number] = []
-    for x in inputs:
-        if isinstance(x, Ref):
-            layout = place(x.layout)
-            if layout is None:
-                return None
-            x = replace(x, layout=layout)
-        made.append(x)
-    return tuple(made)
+def _through(inputs: Inputs, view: Layout, shape: Shape) -> Inputs | None:
+    """Return inputs over a dense `shape` as they are seen through a view of that."""
+    layouts = {x.layout: compose(view, shape, x.layout) for x in inputs if isinstance(x, Ref)}
+    if None in layouts.values():
+        return None
+    return relaid(inputs, layouts.__getitem__)  # type: ignore[arg-type]  # none is None
+
+
+def relaid(inputs: Sequence[Ref | Number], place: Callable[[Layout], Layout]) -> Inputs:
+    """Return inputs with other layouts; numbers have none."""
+    return tuple([replace(x, layout=place(x.layout)) if isinstance(x, Ref) else x for x in inputs])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..dtypes import DType
-from ..layout import Layout, Shape
+from ...backends.array import Number
+from ...backends.tracing import Live
+from ...dtypes import DType
+from ...layout import Layout, Shape
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Slot:
         return Ref(self.index, Layout.dense(self.shape), self.dtype)
 
     def __str__(self) -> str:
-        return f"%{self.index}:{self.dtype.name}{list(self.shape)}"
+        return f"%{self.index} {self.dtype.name}{list(self.shape)}"
 
 
 @dataclass(frozen=True)
@@ -42,5 +44,17 @@ class Ref:
         return self.layout.contiguous and self.layout.offset == 0
 
     def __str__(self) -> str:
-        view = "" if self.whole() else f" strides {self.layout.strides} from {self.layout.offset}"
-        return f"%{self.slot}:{self.dtype.name}{list(self.layout.shape)}{view}"
+        layout = self.layout
+        view = "" if self.whole() else f" strides {list(layout.strides)}"
+        start = f" from {layout.offset}" if layout.offset else ""
+        return f"%{self.slot}{list(layout.shape)}{view}{start}"
+
+
+Inputs = tuple[Ref | Number, ...]
+
+
+def shown_input(x: Ref | Number | str) -> str:
+    """Return a view, or a number, in a few words."""
+    if isinstance(x, (Ref, str)):
+        return str(x)
+    return f"{float(x):.6g} (read at every run)" if isinstance(x, Live) else f"{x:.6g}"

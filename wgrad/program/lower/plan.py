@@ -13,14 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..backends.base import Device
-from ..backends.families import InPlace
-from ..layout import Layout
-from .domains import row_view
-from .graph import Graph
-from .interpret import last_uses
-from .ir import Batch, Fused, Product, Program, Step
-from .slots import Ref, Slot
+from ...backends.base import Device
+from ...backends.families import InPlace
+from ..ir import Batch, Fused, Graph, Product, Program, Ref, Slot, Step, last_uses
 
 
 @dataclass(frozen=True)
@@ -115,9 +110,9 @@ class Blocks:
             self.sizes.append(size)
             return len(self.sizes) - 1
         wanted = min(size, self._free[-1][0])
-        _, _, found = self._free.pop(bisect_left(self._free, (wanted,)))
-        self.sizes[found] = max(size, self.sizes[found])
-        return found
+        _, _, block = self._free.pop(bisect_left(self._free, (wanted,)))
+        self.sizes[block] = max(size, self.sizes[block])
+        return block
 
 
 def nbytes(slot: Slot, device: Device) -> int:
@@ -154,8 +149,7 @@ def may_overwrite(step: Step, old: Slot, out: Slot) -> bool:
 def _aligned(graph: Graph, inputs: tuple, step: Step, old: Slot, out: Slot) -> bool:
     """Whether `old` is read only where, and by whom, the same element of `out` is written."""
     position = [o.index for o in step.outs].index(out.index)
-    row = graph.results[position].row
-    wanted = row_view(graph.shape, graph.axes) if row else Layout.dense(graph.shape)
+    wanted = graph.view(graph.results[position])
     return all(
         x.layout == wanted and i not in graph.tables
         for i, x in enumerate(inputs)

@@ -9,18 +9,15 @@ row. In an elementwise part a row is one element, and nothing is walked.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import log2
 
 from ...backends.array import Number
 from ...backends.fold import Fold
 from ...backends.webgpu import shaders
-from ...backends.webgpu.problem import Output
+from ...backends.webgpu.problem import Kernel, Output
 from ...backends.webgpu.variants import literal
 from ...dtypes import DType
-from ..graph import Graph, Result, Statement
-from ..ir import Batch, Step
-from ..slots import Ref, Slot
+from ..ir import Batch, Graph, Ref, Result, Slot, Statement, Step
 from .module import Module, combiner
 from .part import LANES, Access, Part
 from .text import PartText, Value, splat
@@ -34,20 +31,8 @@ LONG_ROW = 128  # elements from which a workgroup shares a row, on hardware
 MemoryOf = Callable[[int], object]
 
 
-@dataclass(frozen=True)
-class Kernel:
-    """A shader and what it is launched with; `memory` is that of bindings 1, 2, ..."""
-
-    label: str
-    text: str
-    memory: tuple[object, ...]
-    access: str  # a letter per binding: "r" or "w"
-    numbers: tuple[tuple[Number, DType], ...]  # the words of Params, in order
-    groups: int
-
-
-def fused_kernel(step: Step, memory_of: MemoryOf, hardware: bool) -> Kernel:
-    """Return the kernel of a fused step or a batch."""
+def fused_kernel(step: Step, memory_of: MemoryOf, hardware: bool) -> tuple[Kernel, Module, int]:
+    """Return the kernel of a fused step or a batch, what it binds, and its workgroups."""
     module = Module(memory_of)
     texts: list[PartText] = []
     for one in step.work.parts if isinstance(step.work, Batch) else (step,):
@@ -61,7 +46,8 @@ def fused_kernel(step: Step, memory_of: MemoryOf, hardware: bool) -> Kernel:
     deal = ["fn run(group: u32, lane: u32) {"]
     groups = 0
     for i, text in enumerate(texts):
-        shared = hardware and _is_long(text.part)
+        # A workgroup shares each row where its elements lie side by side, and are many.
+        shared = hardware and text.part.along != "kept" and text.part.length >= LONG_ROW
         _write_part(text, shared)
         functions += [f"fn part_{i}(index: u32, lane: u32) {{", *text.lines, "}"]
         first = groups
@@ -77,13 +63,7 @@ def fused_kernel(step: Step, memory_of: MemoryOf, hardware: bool) -> Kernel:
         {"parts": f"{module.declarations(1, body)}\n{body}"},
         {"const THREADS = 64u;": f"const THREADS = {size}u;"},
     )
-    numbers = tuple(module.numbers)
-    return Kernel(step.name, code, tuple(module.memory), module.access, numbers, groups)
-
-
-def _is_long(part: Part) -> bool:
-    """Whether a workgroup should share each row: its elements lie side by side, and are many."""
-    return part.along != "kept" and part.length >= LONG_ROW
+    return Kernel(step.name, code, module.access), module, groups
 
 
 def _write_part(text: PartText, shared: bool) -> None:
@@ -95,7 +75,7 @@ def _write_part(text: PartText, shared: bool) -> None:
     for i in range(len(part.inputs)):
         if part.still[i] and i not in part.graph.tables:
             text.value(i)
-    levels = max(depths, default=0)
+    levels = part.graph.levels
     for level in range(levels + 1):
         for j, s in enumerate(part.graph.statements):
             if part.row[j] and depths[j] == level and not isinstance(s.what, Fold):
@@ -239,21 +219,17 @@ def epilogue(
     outs: Sequence[Slot],
     columns: int,
     memory_of: MemoryOf,
-) -> tuple[Output, Kernel]:
+) -> tuple[Output, Module]:
     """Return what a matmul of `columns` columns does with its product, which is operand 0.
 
-    The kernel says what the output's bindings and scalars are; its text is the matmul's to make.
+    The module says what the output's bindings and scalars are.
     """
     part = Part(graph, inputs, outs)
     block, module = _output_block(part, "", memory_of)
     vectors = ""
     if part.along == "kept" and columns % LANES == 0:
         vectors, module = _output_block(part, "kept", memory_of)
-    label = f"matmul {graph.name}"
-    scalars = (0,) * len(module.numbers)
-    output = Output(block, vectors, module.access, scalars)
-    numbers = tuple(module.numbers)
-    return output, Kernel(label, "", tuple(module.memory), module.access, numbers, 0)
+    return Output(block, vectors, module.access, (0,) * len(module.numbers)), module
 
 
 def _output_block(part: Part, along: str, memory_of: MemoryOf) -> tuple[str, Module]:

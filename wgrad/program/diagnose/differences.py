@@ -22,32 +22,33 @@ class Difference:
     size: float
     place: tuple[int, ...]
     right: float
-    found: float
+    computed: float
 
     def __str__(self) -> str:
         where = f"{self.name}, at {list(self.place)}"
-        return f"{self.size:.3g} in {where}: {self.found!r}, where {self.right!r} is right"
+        return f"{self.size:.3g} in {where}: {self.computed!r}, where {self.right!r} is right"
 
 
-def differences(right: Results, found: Results, tolerance: float) -> list[Difference]:
+def differences(right: Results, computed: Results, tolerance: float) -> list[Difference]:
     """Return the results that differ by more than the tolerance, in order."""
     made = [
-        _difference(name, x, y, tolerance) for (name, x), (_, y) in zip(right, found, strict=True)
+        _difference(name, x, y, tolerance)
+        for (name, x), (_, y) in zip(right, computed, strict=True)
     ]
     return [difference for difference in made if difference is not None]
 
 
-def largest(right: Results, found: Results, tolerance: float) -> Difference | None:
+def largest(right: Results, computed: Results, tolerance: float) -> Difference | None:
     """Return the largest difference that is beyond the tolerance, or None."""
-    return max(differences(right, found, tolerance), key=lambda d: d.size, default=None)
+    return max(differences(right, computed, tolerance), key=lambda d: d.size, default=None)
 
 
 def _difference(
-    name: str, right: np.ndarray, found: np.ndarray, tolerance: float
+    name: str, right: np.ndarray, computed: np.ndarray, tolerance: float
 ) -> Difference | None:
     if not right.size:
         return None
-    x, y = (a.astype(np.float64).reshape(-1) for a in (right, found))
+    x, y = (a.astype(np.float64).reshape(-1) for a in (right, computed))
     with np.errstate(invalid="ignore"):
         off = np.where((x == y) | (np.isnan(x) & np.isnan(y)), 0.0, np.abs(x - y))
     off = np.where(np.isnan(off), np.inf, off)

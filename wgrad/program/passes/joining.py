@@ -11,15 +11,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ..backends.array import Number
-from ..dtypes import DType
-from ..layout import Layout
-from .domains import Seen, as_elements, as_rows, reshaped, row_view, seen_through
-from .graph import Graph, Statement
-from .ir import Program, Step, fused, operand_key
+from ...backends.array import Number
+from ...dtypes import DType
+from ...layout import Layout
+from ..ir import Graph, Program, Ref, Slot, Statement, Step, fused, operand_key
+from ..ir.domains import Seen, as_elements, as_rows, reshaped, seen_through
 from .limits import Limits
 from .ordering import Order
-from .slots import Ref, Slot
 
 PRODUCT = -1  # the slot that stands for a matmul's product in the graph over it
 
@@ -37,62 +35,71 @@ class Joiner:
         """Return the program with the steps as they are now."""
         return self.program.with_steps(list(self.order))
 
-    def grow(self, grown: Callable[[Joiner, Step], Step | None]) -> Program:
+    def grow(self, join: Callable[[Step, Step], Step | None]) -> Program:
         """Return the program after every fused step has grown as far as it does.
 
-        `grown` joins a step with another one and returns the result, or None.
+        `join` makes one step of a producer and of the step that reads it, or returns None.
         """
         for first in self.program.steps:
             step: Step | None = first
             while step is not None and step in self.order and step.is_fused:
-                step = grown(self, step)
+                producers = self.order.not_behind(self.producers(step), step)
+                grown = (join(producer, step) for producer in producers)
+                step = next(filter(None, grown), None)
         return self.done()
 
     def producers(self, step: Step) -> list[Step]:
         """Return the steps whose results `step` reads, the latest first."""
         maker = self.order.maker
-        found = {id(m): m for slot in step.reads() if (m := maker.get(slot)) is not None}
-        return sorted(found.values(), key=self.order.place, reverse=True)
-
-    def hold_together(self, a: Step, b: Step, needed: frozenset[int]) -> bool:
-        """Whether one kernel may hold the statements and the memory of two fused steps.
-
-        It is what `fits` asks of the joined step, before they are joined, which costs more.
-        """
-        first, second = a.graph, b.graph
-        if len(first.statements) + len(second.statements) > self.limits.statements:
-            return False
-        sets = b.reads(), a.reads(), b.writes(), needed
-        if sum(map(len, sets)) <= self.limits.buffers:
-            return True
-        slots = (b.reads() - a.writes()) | a.reads() | b.writes() | needed
-        return len(slots - {PRODUCT}) <= self.limits.buffers
+        steps = {id(m): m for slot in step.reads() if (m := maker.get(slot)) is not None}
+        return sorted(steps.values(), key=self.order.place, reverse=True)
 
     def needed(self, a: Step, b: Step) -> frozenset[int]:
         """Return which results of `a` something other than `b` needs."""
-        return frozenset(
-            [slot for slot in a.writes() if slot in self._kept or self._others_read(slot, b)]
-        )
 
-    def _others_read(self, slot: int, b: Step) -> bool:
-        readers = self.order.readers.get(slot, {})
-        return len(readers) > (id(b) in readers)
+        def is_needed(slot: int) -> bool:
+            readers = self.order.readers.get(slot, {})
+            return slot in self._kept or len(readers) > (id(b) in readers)
 
-    def only_reader(self, a: Step, b: Step) -> bool:
-        """Whether nothing but `b` needs what `a` makes."""
-        return not any(slot in self._kept or self._others_read(slot, b) for slot in a.writes())
+        return frozenset(filter(is_needed, a.writes()))
 
-    def join(self, a: Step, b: Step, joined: Step) -> None:
-        """Put `joined` in the place of `b`, and of `a`, which comes first.
+    def join(
+        self,
+        a: Step,
+        b: Step,
+        finish: Callable[[Step], Step | None] = lambda joined: joined,
+        needed: frozenset[int] | None = None,
+        plain: Step | None = None,
+    ) -> Step | None:
+        """Put one step in the place of `b` and of the earlier `a`, and return it.
 
-        Steps between them that lead from `a` come after it; `may_join` has made sure that none of
-        those leads to `b`.
+        None where they cannot be one, no kernel holds them, or `finish`, which the joined step goes
+        through, returns None. Of a's results those that are `needed` elsewhere are stored. `plain`
+        is what `a` is as a fused step, where it is another one.
         """
-        self.order.replace(a, b, joined)
+        needed = self.needed(a, b) if needed is None else needed
+        made = self._joined(a, b, plain or a, needed)
+        made = None if made is None else finish(made)
+        if made is not None:
+            self.order.replace(a, b, made)
+        return made
 
-    def may_join(self, a: Step, b: Step) -> bool:
-        """Whether no step leads from `a` to `b`, other than `a` itself."""
-        return not self.order.leads(a, b)
+    def _joined(self, a: Step, b: Step, plain: Step, needed: frozenset[int]) -> Step | None:
+        limits = self.limits
+        if len(plain.graph.statements) + len(b.graph.statements) > limits.statements:
+            return None
+        sets = b.reads(), plain.reads(), b.writes(), needed
+        if sum(map(len, sets)) > limits.buffers:  # else they are few, whichever they are
+            slots = (b.reads() - plain.writes()) | plain.reads() | b.writes() | needed
+            if len(slots - {PRODUCT}) > limits.buffers:
+                return None
+        if self.order.leads(a, b):
+            return None  # by way of a third step, which cannot come between them any more
+        made = joined(plain, b, needed)
+        if made is not None and len(made.inputs) > limits.numbers:
+            numbers = sum(not isinstance(x, Ref) for x in made.inputs)
+            return made if numbers <= limits.numbers else None
+        return made
 
 
 def joined(a: Step, b: Step, needed: frozenset[int]) -> Step | None:
@@ -127,8 +134,7 @@ def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> 
             args.append(operands.place(x, second, i))
             continue
         assert isinstance(x, Ref)
-        seen = row_view(shape, axes) if result.row else Layout.dense(shape)
-        if x.layout != seen or i in second.tables:
+        if x.layout != first.view(result) or i in second.tables:
             return None  # it reads elements that other threads compute
         args.append(moved(result.value))
     shift = len(first.statements)
@@ -179,11 +185,11 @@ class _Operands:
 
     def place(self, x: Ref | Number, graph: Graph, i: int) -> int:
         """Return the place of what is operand `i` of its own graph."""
-        found = self.places.setdefault(operand_key(x, graph, i), len(self.inputs))
-        if found == len(self.inputs):
+        place = self.places.setdefault(operand_key(x, graph, i), len(self.inputs))
+        if place == len(self.inputs):
             self.inputs.append(x)
             self.dtypes.append(graph.dtypes[i])
-        return found
+        return place
 
 
 def _one_domain(a: Step, b: Step) -> tuple[Seen, Seen] | None:
@@ -194,18 +200,18 @@ def _one_domain(a: Step, b: Step) -> tuple[Seen, Seen] | None:
     if flip:
         x, y = y, x
     shape, axes = y[0].shape, y[0].axes
-    found: Seen | None
+    moved: Seen | None
     if x[0].axes or not axes:
-        found = reshaped(*x, shape, axes)
-        if found is None:
+        moved = reshaped(*x, shape, axes)
+        if moved is None:
             other = reshaped(*y, x[0].shape, x[0].axes)
             if other is not None:
-                found, y = x, other
+                moved, y = x, other
     else:
-        found = as_elements(*x, shape, axes) or as_rows(*x, shape, axes)
-    if found is None:
+        moved = as_elements(*x, shape, axes) or as_rows(*x, shape, axes)
+    if moved is None:
         return None
-    return (y, found) if flip else (found, y)
+    return (y, moved) if flip else (moved, y)
 
 
 def _pulled(a: Step, b: Step, needed: frozenset[int]) -> tuple[Seen, Seen] | None:
@@ -217,10 +223,10 @@ def _pulled(a: Step, b: Step, needed: frozenset[int]) -> tuple[Seen, Seen] | Non
     (view,) = views
     if view.size > a.out.size:
         return None  # it would be computed again and again
-    found = seen_through(a.graph, a.inputs, view)
-    if found is None:
+    pulled = seen_through(a.graph, a.inputs, view)
+    if pulled is None:
         return None
-    seen, inputs = found
+    seen, inputs = pulled
     dense = Layout.dense(view.shape)
     (out,) = a.outs
     read = tuple(
@@ -228,15 +234,3 @@ def _pulled(a: Step, b: Step, needed: frozenset[int]) -> tuple[Seen, Seen] | Non
         for x in b.inputs
     )
     return (replace(seen, axes=graph.axes), inputs), (graph, read)
-
-
-def fits(step: Step, limits: Limits) -> bool:
-    """Whether one kernel may hold the step."""
-    if len(step.graph.statements) > limits.statements:
-        return False
-    if len(step.inputs) > limits.numbers:  # else no more of them are numbers
-        numbers = sum(not isinstance(x, Ref) for x in step.inputs)
-        if numbers > limits.numbers:
-            return False
-    slots = step.reads() | step.writes()
-    return len(slots - {PRODUCT}) <= limits.buffers

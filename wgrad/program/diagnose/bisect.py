@@ -14,22 +14,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
-from ..backends.array import Array, Storage
-from ..backends.base import Device
-from ..backends.families import Draw
-from ..layout import Layout
+from ...backends.array import Array, Storage
+from ...backends.base import Device
+from ...backends.families import Draw
+from ...layout import Layout
+from ..ir import Program, Slot, Step, step_lines
+from ..passes import PASSES
+from ..run import executors
+from ..run.build import Executor, History, build
+from ..run.plain import PlainExecutor
 from .differences import TOLERANCE, Difference, Results, differences, largest
-from .interpret import Interpreter
-from .ir import Program, Step, step_lines
-from .passes import PASSES
-from .run import executors
-from .run.build import Executor, History, build
-from .slots import Slot
 
 RUNS = 3  # of each program that are compared: those that are traced, and a replay
-
-# Says whether a run that began with these inputs left something wrong.
-Find = Callable[[Sequence[Storage], Draw, Results], bool]
 
 
 @dataclass(frozen=True)
@@ -93,8 +89,8 @@ def bisect(
             step = None if number is None else after.steps[number]
             return Finding(wrong, str(after), name, number, step)
         before = after
-    found = case.first_wrong_kernel(executor.program, inputs)
-    return found or Finding(difference, str(executor.program))
+    finding = case.first_wrong_kernel(executor.program, inputs)
+    return finding or Finding(difference, str(executor.program))
 
 
 @dataclass(frozen=True)
@@ -112,7 +108,7 @@ class _Case:
 
     def right(self, program: Program, inputs: Sequence[Storage]) -> Results:
         """Return what a program computes op by op."""
-        return self.results(Interpreter(program, self.device), inputs)
+        return self.results(PlainExecutor(program, self.device), inputs)
 
     def first_wrong_step(
         self, before: Program, after: Program, inputs: Sequence[Storage]
@@ -125,33 +121,29 @@ class _Case:
                 was = old.get(out.index)
                 if was is not None and (was.size, was.dtype) == (out.size, out.dtype):
                     made[out.index] = i
-        right, found = (
+        right, computed = (
             self.right(replace(program, outputs=tuple(made), updates={}), inputs)
             for program in (before, after)
         )
-        wrong = differences(right, found, self.tolerance)
+        wrong = differences(right, computed, self.tolerance)
         names = {f"output {n}": i for n, i in enumerate(made.values())}
         return names[wrong[0].name] if wrong else None
 
     def first_wrong_kernel(self, program: Program, inputs: Sequence[Storage]) -> Finding | None:
         """Return the first step that computes something else by itself, or after the others."""
         values = self._values(program, inputs)
-        for i, alone in enumerate(_each_alone(program)):
-            given = [values[slot.index] for slot in alone.inputs]
-            found = self._kernel(alone, given, program.steps[i], i, True)
-            if found is not None:
-                return found
-        for i, cut in enumerate(_each_end(program)):
-            found = self._kernel(cut, inputs, program.steps[i], i, False)
-            if found is not None:
-                return found
-        return None
+        findings = (
+            self._kernel(part, [values[slot.index] for slot in part.inputs], step, i, alone)
+            for parts, alone in ((_each_alone(program), True), (_each_end(program), False))
+            for i, (part, step) in enumerate(zip(parts, program.steps, strict=True))
+        )
+        return next((finding for finding in findings if finding is not None), None)
 
     def _values(self, program: Program, inputs: Sequence[Storage]) -> dict[int, Storage]:
         """Return what every slot holds, computed op by op."""
         made = [out.index for step in program.steps for out in step.outs]
         whole = replace(program, outputs=tuple(made), updates={})
-        outs = Interpreter(whole, self.device).run(_copies(program, inputs), self.draw)
+        outs = PlainExecutor(whole, self.device).run(_copies(program, inputs), self.draw)
         slots = [slot.index for slot in program.inputs]
         return dict(zip([*slots, *made], [*inputs, *outs], strict=True))
 
@@ -160,8 +152,8 @@ class _Case:
     ) -> Finding | None:
         """Return the finding that the last step of a program is wrong, or None."""
         executor: Any = build(program, self.device, without=PASSES)
-        found = self.results(executor, inputs)
-        wrong = largest(self.right(program, inputs), found, self.tolerance)
+        computed = self.results(executor, inputs)
+        wrong = largest(self.right(program, inputs), computed, self.tolerance)
         if wrong is None:
             return None
         last = len(program.steps) - 1
@@ -194,12 +186,12 @@ def _each_end(program: Program) -> Iterator[Program]:
 def _read(program: Program, inputs: Sequence[Storage], outs: Sequence[Storage]) -> Results:
     """Return outputs, and inputs after a run, on the host."""
     memory = program.memory()
-    found = [
+    results = [
         (f"output {n}", _host(x, memory[slot]))
         for n, (x, slot) in enumerate(zip(outs, program.outputs, strict=True))
     ]
     pairs = enumerate(zip(inputs, program.inputs, strict=True))
-    return found + [(f"input {n}, as the run left it", _host(x, slot)) for n, (x, slot) in pairs]
+    return results + [(f"input {n}, as the run left it", _host(x, slot)) for n, (x, slot) in pairs]
 
 
 def _array(storage: Storage, slot: Slot) -> Array:
@@ -218,12 +210,9 @@ def _copies(program: Program, inputs: Sequence[Storage]) -> list[Storage]:
 class Checked:
     """An executor whose first runs are compared with the program as it was traced."""
 
-    def __init__(self, traced: Program, executor: Executor, device: Device, find: Find):
+    def __init__(self, executor: Executor, is_wrong: Callable[..., bool]):
         self.program = executor.program
-        self.device = device
-        self._traced = traced
-        self._executor = executor
-        self._find = find
+        self._executor, self._is_wrong = executor, is_wrong
         self._left = RUNS
 
     def __getattr__(self, name: str) -> Any:
@@ -235,10 +224,9 @@ class Checked:
         """Run once; after a finding no run is compared any more."""
         if not self._left:
             return self._executor.run(inputs, draw, spare)
-        before = _copies(self._traced, inputs)
+        before = _copies(self.program, inputs)
         outs = self._executor.run(inputs, draw, spare)
-        found = self._find(before, draw, _read(self._traced, inputs, outs))
-        self._left = 0 if found else self._left - 1
+        self._left = 0 if self._is_wrong(before, draw, inputs, outs) else self._left - 1
         return outs
 
 
@@ -254,19 +242,21 @@ def watching(
 
     def checked(
         program: Program, device: Device, fuse: bool = True, history: History | None = None
-    ) -> Executor:
+    ) -> Any:
         executor = build(program, device, fuse, history=history)
         programs.append(program)
 
-        def find(before: Sequence[Storage], draw: Draw, found: Results) -> bool:
+        def is_wrong(
+            before: Sequence[Storage], draw: Draw, after: Sequence[Storage], outs: Sequence[Storage]
+        ) -> bool:
             right = _Case(device, draw, tolerance).right(program, before)
-            wrong = largest(right, found, tolerance)
+            wrong = largest(right, _read(program, after, outs), tolerance)
             if wrong is not None:
                 finding = bisect(program, device, before, draw, tolerance, fuse)
                 report(finding or Finding(wrong, str(executor.program)))
             return wrong is not None
 
-        return Checked(program, executor, device, find)
+        return Checked(executor, is_wrong)
 
     with mock.patch.object(executors, "build", checked):  # the one place that builds
         yield programs

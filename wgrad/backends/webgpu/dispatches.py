@@ -24,7 +24,7 @@ from .stamps import PAIRS
 COMBINATIONS = 64  # of buffers, whose bind groups are kept
 
 
-class Replay:
+class Dispatches:
     """Dispatches of fixed kernels, sizes and parameters over buffers that may change."""
 
     def __init__(self, gpu: Gpu, work: Sequence[tuple[Pipeline, bytes, int]]):
@@ -95,14 +95,14 @@ class Replay:
         if self._dropped != self.gpu.dropped:  # a bind group keeps its buffers' memory alive
             self._bound.clear()
             self._dropped = self.gpu.dropped
-        found = self._bound[key]
-        if found is None:
-            found = [
+        groups = self._bound[key]
+        if groups is None:
+            groups = [
                 self.gpu.bind_group(pipeline.access, bound, self._uniforms)
                 for pipeline, bound in zip(self._pipelines, buffers(), strict=True)
             ]
-            self._bound.keep(key, found)
-        return found
+            self._bound.keep(key, groups)
+        return groups
 
     def _rows(self, groups: list) -> Iterable[tuple]:
         return zip(self._pipelines, groups, self.starts, self._groups, strict=True)

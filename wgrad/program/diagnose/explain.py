@@ -13,12 +13,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 
-from ..backends.base import Device
-from ..backends.families import InPlace
-from .ir import Program, Step
-from .plan import Plan
-from .plan import nbytes as slot_bytes
-from .run.build import Executor, History
+from ...backends.base import Device
+from ...backends.families import InPlace
+from ..ir import Program, Step
+from ..lower.plan import Plan
+from ..lower.plan import nbytes as slot_bytes
+from ..run.build import Executor, History
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Explanation:
 def explain(executor: Executor, history: History, device: Device) -> Explanation:
     """Return what the program of an executor does."""
     program = executor.program
-    plan: Plan = getattr(executor, "plan", Plan({}, ()))  # the interpreter has none
+    plan: Plan = getattr(executor, "plan", Plan({}, ()))  # the plain executor has none
     launched: Counter[int] = Counter()
     groups: Counter[int] = Counter()
     launches = getattr(executor, "launches", None)
@@ -132,7 +132,7 @@ def peak_of(program: Program, device: Device, eager: bool = True) -> int:
 
     Beside the inputs, and without what an op needs inside: a lower bound. Every result lives until
     it is read for the last time. Eager ops write into what is there, and let go of what an update
-    replaces as soon as nothing reads it; the interpreter does neither.
+    replaces as soon as nothing reads it; the plain executor does neither.
     """
     memory = program.memory()
     place = {slot: slot for slot in memory}

@@ -13,17 +13,15 @@ from functools import cached_property
 from math import prod
 from typing import Any, ClassVar
 
-from ..backends.array import Array, Number
-from ..backends.base import Device
-from ..backends.families import Draw, Family, Matmul, Operands, Random, number_key
-from ..dtypes import DType
-from ..layout import Layout, Shape
+from ...backends.array import Array, Number
+from ...backends.base import Device
+from ...backends.events import Doing
+from ...backends.families import Draw, Family, Matmul, Operands, Random, number_key
+from ...dtypes import DType
+from ...layout import Layout, Shape
 from .evaluate import run_graph
-from .graph import Graph
-from .listing import graph_lines, shown_input, shown_slot
-from .slots import Ref, Slot
-
-Inputs = tuple[Ref | Number, ...]
+from .graph import Graph, graph_lines
+from .slots import Inputs, Ref, Slot, shown_input
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,12 +102,8 @@ class Draws(Family):
     def now(self, draw: Draw) -> Random:
         return Random(self.kind, *draw(self.generator, self.offset), self.shape)
 
-    def unseeded(self) -> Random:
-        """Return the same work where it does not matter which numbers it makes."""
-        return self.now(lambda generator, offset: ((0, 0), 0))
-
     def result(self, operands: Operands) -> tuple[Shape, DType]:
-        return self.unseeded().result(operands)
+        return Random(self.kind, (0, 0), 0, self.shape).result(operands)
 
 
 @dataclass(frozen=True)
@@ -176,10 +170,10 @@ class Step:
     @cached_property
     def operands(self) -> dict[Any, int]:
         """The place of each different input of a fused step, by its `operand_key`."""
-        found: dict[Any, int] = {}
+        places: dict[Any, int] = {}
         for i, x in enumerate(self.inputs):
-            found.setdefault(operand_key(x, self.graph, i), i)
-        return found
+            places.setdefault(operand_key(x, self.graph, i), i)
+        return places
 
     @property
     def name(self) -> str:
@@ -188,16 +182,14 @@ class Step:
 
     @property
     def account(self) -> Any:
-        """What equal steps have in common, hashable, where 0.0, -0.0 and False differ."""
+        """A key that steps share which do the same; 0.0, -0.0 and False differ in it."""
         inputs = tuple([x if isinstance(x, Ref) else number_key(x) for x in self.inputs])
         return self.work, inputs, self.outs
 
     def __str__(self) -> str:
-        notes = "".join(f", {k}={v!r}" for k, v in self.work.notes.items())
-        outs = ", ".join(map(str, self.outs))
-        method, name = self.work.method, self.name
-        title = name if name.startswith(method) else f"{method} {name}"
-        return f"{outs} = {title}({', '.join(map(str, self.inputs))}{notes})"
+        notes = (f"{k}={v}" for k, v in self.work.notes.items())
+        words = [*map(shown_input, self.inputs), *notes]
+        return f"{', '.join(map(str, self.outs))} = {self.name}({', '.join(words)})"
 
 
 def fused(graph: Graph, inputs: Sequence[Ref | Number], outs: tuple[Slot, ...]) -> Step:
@@ -231,10 +223,16 @@ class Program:
         """The slots that are read after a run: outputs and updates."""
         return frozenset((*self.outputs, *self.updates.values()))
 
-    def line_of(self, step: Step) -> Any:
-        """Return the user's place in the program for the last of a step's ops; None unknown."""
-        found = [self.lines[out.index] for out in step.outs if out.index in self.lines]
-        return found[-1] if found else None
+    @property
+    def account(self) -> Any:
+        """A key that programs share which do the same."""
+        steps, updates = [step.account for step in self.steps], self.updates.items()
+        return tuple(steps), tuple(self.inputs), self.outputs, tuple(updates)
+
+    def doing(self, step: Step) -> Doing:
+        """Return what observers are told of a step: its ops, and the user's line of the last."""
+        lines = [self.lines[out.index] for out in step.outs if out.index in self.lines]
+        return Doing(step.name, lines[-1] if lines else None, replayed=True)
 
     def with_steps(self, steps: list[Step]) -> Program:
         """Return the same program with other steps."""
@@ -246,7 +244,7 @@ class Program:
         return {slot.index: slot for slot in (*self.inputs, *made)}
 
     def __str__(self) -> str:
-        lines = ["inputs " + ", ".join(map(shown_slot, self.inputs))]
+        lines = ["inputs " + ", ".join(map(str, self.inputs))]
         for step in self.steps:
             lines += step_lines(step)
         if self.updates:
@@ -259,7 +257,7 @@ class Program:
 
 def step_lines(step: Step) -> list[str]:
     """Return the lines of one step: its outputs, its inputs by letter, its statements."""
-    outs = ", ".join(map(shown_slot, step.outs))
+    outs = ", ".join(map(str, step.outs))
     match step.work:
         case Fused(graph):
             return [f"{outs} = fused", *graph_lines(graph, step.inputs, step.outs)]
@@ -270,12 +268,11 @@ def step_lines(step: Step) -> list[str]:
             a, b = step.inputs[:2]
             head = f"{outs} = matmul({shown_input(a)}, {shown_input(b)})"
             return [head, *graph_lines(graph, ["the product", *step.inputs[2:]], step.outs)]
-    words = [*map(shown_input, step.inputs), *(f"{k}={v}" for k, v in step.work.notes.items())]
-    return [f"{outs} = {step.name}({', '.join(words)})"]
+    return [str(step)]
 
 
 def operand_key(x: Ref | Number, graph: Graph, i: int) -> Any:
-    """Return what operand `i` of a graph has in common with others that can take its place."""
+    """Return a key that operand `i` of a graph shares with those that can take its place."""
     if not isinstance(x, Ref):
         return number_key(x), graph.dtypes[i]
     # A table of lookups is no element of anyone's, even where it has the layout of one.
@@ -284,13 +281,19 @@ def operand_key(x: Ref | Number, graph: Graph, i: int) -> Any:
 
 def readers(program: Program) -> dict[int, list[Step]]:
     """Return for each slot the steps that read it, in order."""
-    found: dict[int, list[Step]] = {}
+    steps: dict[int, list[Step]] = {}
     for step in program.steps:
         for slot in step.reads():
-            found.setdefault(slot, []).append(step)
-    return found
+            steps.setdefault(slot, []).append(step)
+    return steps
 
 
-def makers(program: Program) -> dict[int, Step]:
-    """Return for each slot that is no input the step that writes it."""
-    return {out.index: step for step in program.steps for out in step.outs}
+def last_uses(program: Program) -> list[tuple[int, ...]]:
+    """Return for each step the slots that nothing reads after it, kept ones left out."""
+    seen = set(program.kept)
+    rows: list[tuple[int, ...]] = []
+    for step in reversed(program.steps):
+        dying = (step.reads() | step.writes()) - seen
+        seen |= dying
+        rows.append(tuple(sorted(dying)))
+    return rows[::-1]

@@ -13,11 +13,11 @@ from functools import cached_property
 from math import prod
 from typing import Any, NamedTuple
 
-from ..backends.array import Body, Number, kept_shape, reduced_shape
-from ..backends.fold import Fold
-from ..dtypes import DType
-from ..layout import Layout, Shape
-from .slots import Ref
+from ...backends.array import OPERANDS, Body, Number, kept_shape, reduced_shape
+from ...backends.fold import Fold
+from ...dtypes import DType
+from ...layout import Layout, Shape
+from .slots import Ref, Slot, shown_input
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,12 @@ class Graph:
         """The domain with extent 1 at the folded axes."""
         return kept_shape(self.shape, self.axes)
 
+    def view(self, result: Result) -> Layout:
+        """Return how the domain sees what is stored for a result."""
+        if result.row:
+            return Layout.dense(self.row_shape).expand(self.shape)
+        return Layout.dense(self.shape)
+
     @cached_property
     def tables(self) -> frozenset[int]:
         """The operands of which elements are read other than the domain's own, or not all."""
@@ -150,14 +156,19 @@ class Graph:
     @cached_property
     def depths(self) -> tuple[int, ...]:
         """For each statement the number of folds, one after the other, that it follows from."""
-        found: list[int] = []
+        depths: list[int] = []
         for s in self.statements:
             deepest = 0
             for a in s.args:
-                if a < 0 and found[~a] > deepest:
-                    deepest = found[~a]
-            found.append(deepest + isinstance(s.what, Fold))
-        return tuple(found)
+                if a < 0 and depths[~a] > deepest:
+                    deepest = depths[~a]
+            depths.append(deepest + isinstance(s.what, Fold))
+        return tuple(depths)
+
+    @property
+    def levels(self) -> int:
+        """How many folds follow from one another: the passes over a row that they need."""
+        return max(self.depths, default=0)
 
     def dtype_of(self, value: int) -> DType:
         """Return the dtype of an operand or a statement."""
@@ -165,17 +176,17 @@ class Graph:
 
     def rows(self, inputs: Sequence[Ref | Number]) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
         """Return which operands, and which statements, are the same all along the folded axes."""
-        operands = tuple(not isinstance(x, Ref) or self._still(x.layout) for x in inputs)
-        found: list[bool] = []
+        operands = tuple(not isinstance(x, Ref) or self.is_still(x.layout) for x in inputs)
+        made: list[bool] = []
         for s in self.statements:
             if isinstance(s.what, Fold):
-                found.append(True)
+                made.append(True)
             else:
                 here = not any(a in self.axes for a in s.asks)
-                found.append(here and all(operands[a] if a >= 0 else found[~a] for a in s.args))
+                made.append(here and all(operands[a] if a >= 0 else made[~a] for a in s.args))
         if not self.axes:
-            return (False,) * len(operands), (False,) * len(found)
-        return operands, tuple(found)
+            return (False,) * len(operands), (False,) * len(made)
+        return operands, tuple(made)
 
     def operations(self, inputs: Sequence[Any]) -> int:
         """Return how much arithmetic it is; see `Family.operations`."""
@@ -186,8 +197,9 @@ class Graph:
             for j, s in enumerate(self.statements)
         )
 
-    def _still(self, layout: Layout) -> bool:
-        return all(layout.strides[a] == 0 or self.shape[a] == 1 for a in self.axes)
+    def is_still(self, layout: Layout) -> bool:
+        """Whether what is seen so is the same all along the folded axes."""
+        return all(layout.strides[a] == 0 or layout.shape[a] == 1 for a in self.axes)
 
 
 def single(what: What, dtypes: tuple[DType, ...], out: DType, shape: Shape, axes: Shape) -> Graph:
@@ -222,3 +234,25 @@ def pruned(
         tuple(r.moved(place.__getitem__) for r in graph.results),
     )
     return made, tuple(inputs[i - fixed] for i in operands if i >= fixed)
+
+
+def graph_lines(
+    graph: Graph, inputs: Sequence[Ref | Number | str], outs: Sequence[Slot]
+) -> list[str]:
+    """Return the lines of a graph: its domain, its inputs by letter, its statements."""
+    axes = f", folded over axes {list(graph.axes)}" if graph.axes else ""
+    lines = [f"    over {list(graph.shape)}{axes}"]
+    names = [OPERANDS[i] if i < len(OPERANDS) else f"x{i}" for i in range(len(inputs))]
+    lines += [f"    {n} = {shown_input(x)}" for n, x in zip(names, inputs, strict=True)]
+
+    def name(value: int) -> str:
+        return names[value] if value >= 0 else f"v{~value}"
+
+    rows = graph.rows([x if isinstance(x, Ref) else 0 for x in inputs])[1]
+    for j, s in enumerate(graph.statements):
+        args = [*(f"axis {a}" for a in s.asks), *map(name, s.args)]
+        row = "    (once per row)" if rows[j] else ""
+        lines.append(f"    v{j} = {s.what.name}({', '.join(args)}){row}")
+    for out, result in zip(outs, graph.results, strict=True):
+        lines.append(f"    %{out.index} = {name(result.value)}")
+    return lines
