@@ -107,7 +107,7 @@ def test_bisect_names_the_kernel_at_fault(webgpu, monkeypatch):
 
 def test_bisect_names_the_call_at_fault(numpy_device, monkeypatch):
     right = statements._fold
-    wrong = replace(SUM, numpy=np.multiply)
+    wrong = replace(SUM, numpy=np.multiply, identity=lambda dtype: 1)
     monkeypatch.setattr(
         statements, "_fold", lambda made, g, s, x: right(made, g, s._replace(what=wrong), x)
     )
