@@ -33,8 +33,8 @@ fn distant_turns(x: f32) -> vec2<f32> {
     let c = select(b.xyz, b.yzw, (first & 32u) != 0u);
     let left = first & 31u;
     let right = 31u - left;
-    let w0 = (c.x << left) | (c.y >> 1u >> right);
-    let w1 = (c.y << left) | (c.z >> 1u >> right);
+    let w0 = (c.x << left) | ((c.y >> 1u) >> right);
+    let w1 = (c.y << left) | ((c.z >> 1u) >> right);
     // The upper half of m w1, to a unit: m = 2^23 (1 + fraction).
     let mantissa = bitcast<f32>((bits & 0x7fffffu) | 0x3f800000u);
     let product = m * w0 + u32(i32(mantissa * 0.5 * f32(i32(w1 >> 8u))));

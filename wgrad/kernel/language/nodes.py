@@ -132,6 +132,6 @@ def node(cls: type[N]) -> type[N]:
     """Make a record of a class, and note which of its fields hold nodes."""
     made: Any = dataclass(frozen=True, slots=True, eq=False)(cls)
     plain = ("str", "bool | int | float", "tuple[str, ...]")
-    made.parts = tuple(f.name for f in fields(made) if f.name != "span")
+    made.parts = tuple(f.name for f in fields(made) if f.name not in ("span", "written"))
     made.below = tuple(f.name for f in fields(made) if f.name != "span" and f.type not in plain)
     return made

@@ -8,6 +8,7 @@ one in a file that they edit.
 from __future__ import annotations
 
 from bisect import bisect_right
+from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import ShaderError
@@ -26,13 +27,14 @@ class Place(NamedTuple):
 
 
 class Original:
-    """A text as somebody wrote it, with the name of its file."""
+    """A text as somebody wrote it, with what errors call it, and its file where it has one."""
 
-    __slots__ = ("name", "text", "_starts")
+    __slots__ = ("name", "text", "path", "_starts")
 
-    def __init__(self, name: str, text: str):
+    def __init__(self, name: str, text: str, path: Path | None = None):
         self.name = name
         self.text = text
+        self.path = path
         self._starts: list[int] | None = None
 
     def place(self, offset: int) -> Place:
@@ -68,6 +70,18 @@ class Source:
         self.text = text
         self.pieces = pieces or (Piece(0, Original(name, text), 0),)
         self._starts = [piece.start for piece in self.pieces]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that the text comes from, each once."""
+        found = dict.fromkeys(p.original.path for p in self.pieces if p.original.path)
+        return tuple(path for path in found if path is not None)
+
+    def place_at(self, line: int, column: int) -> Place:
+        """Return the place of a line and column of this text, both from 1, as compilers name it."""
+        lines = self.text.split("\n")
+        before = lines[: min(line, len(lines)) - 1]
+        return self.place(sum(len(x) + 1 for x in before) + column - 1)
 
     def place(self, offset: int) -> Place:
         """Return the place of a character in the file that it comes from."""

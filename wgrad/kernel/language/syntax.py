@@ -1,7 +1,7 @@
 """The syntax tree of WGSL: small records that never change. Knows neither types nor devices.
 
 `nodes.py` says what all of them can do. Parentheses, comments and the way that numbers are written
-are not part of a tree; `print_module` puts parentheses where they are needed.
+are not part of a tree; `printed` puts parentheses where they are needed.
 
 Types are written as expressions are: `array<vec3f, 4>` is an `Identifier` with two arguments.
 """
@@ -9,7 +9,8 @@ Types are written as expressions are: `array<vec3f, 4>` is an `Identifier` with 
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from dataclasses import field, replace
+from typing import Any, TypeAlias
 
 from .nodes import Node, node
 
@@ -44,11 +45,17 @@ class Attribute(Node):
 class Literal(Expression):
     """`1`, `2u`, `1.5f`, `true`: a Python value of the literal's kind, and its suffix.
 
-    The suffix is one of "", "i", "u", "f", "h". Values are not negative: see `number`.
+    The suffix is one of "", "i", "u", "f", "h". Values are not negative: see `number`. `written`
+    is how a person wrote it, and does not count.
     """
 
     value: bool | int | float
     suffix: str = ""
+    written: str = field(default="", repr=False, kw_only=True)
+
+    def but(self, **changes: Any) -> Literal:
+        """Return the literal with other values for some of its fields."""
+        return replace(self, **{"written": "", **changes})
 
 
 @node

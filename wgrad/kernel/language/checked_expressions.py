@@ -1,0 +1,396 @@
+"""Expressions to types and constants, by the rules of WGSL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from . import operators, values
+from . import syntax as s
+from .builtins import TABLE, TEXTURES, Match
+from .constructors import Constructors
+from .scopes import CONST, OVERRIDE, RUNTIME, Found, SharedNodeError
+from .symbols import Symbol
+from .typenames import is_type_name
+from .types import (
+    ABSTRACT,
+    F16,
+    INTEGERS,
+    SWIZZLES,
+    Array,
+    Atomic,
+    Matrix,
+    Pointer,
+    Reference,
+    Scalar,
+    Structure,
+    Type,
+    Vector,
+    concrete,
+    is_constructible,
+    rank,
+    scalar_of,
+    swizzle,
+)
+
+
+class Expressions(Constructors):
+    """Checks expressions, and notes the type of each."""
+
+    def note(self, node: s.Expression, found: Found) -> Found:
+        """Keep what was found about an expression."""
+        kind = found.type
+        if isinstance(kind, Reference):
+            self.typed.references[id(node)] = kind
+            kind = kind.store
+        self.typed.types[id(node)] = kind
+        if found.stage == CONST:
+            self.typed.constants[id(node)] = found.constant
+        return found
+
+    def expression(self, node: s.Expression) -> Found:
+        """Return what an expression gives; a reference where it is a variable or a part of one."""
+        if id(node) in self.typed.types:
+            raise SharedNodeError
+        found = _KINDS[type(node)](self, node)
+        if found is None:
+            assert isinstance(node, s.Call)
+            raise node.span.error(f"{node.callee.name} gives nothing that could be used here")
+        return self.note(node, found)
+
+    def value(self, node: s.Expression) -> Found:
+        """Return what an expression gives, read where it refers to memory."""
+        found = self.expression(node)
+        kind = found.type
+        if not isinstance(kind, Reference):
+            return found
+        if kind.access == "write":
+            raise node.span.error("this can be written, and not read")
+        if isinstance(kind.store, Atomic):
+            raise node.span.error("an atomic is read by atomicLoad(&x)")
+        if not is_constructible(kind.store):
+            raise node.span.error(f"{kind.store} cannot be read as a whole: use its elements")
+        return Found(kind.store)
+
+    def concrete_value(self, node: s.Expression) -> Found:
+        """Return what an expression gives, as a type that is not abstract."""
+        found = self.value(node)
+        return self.convert(node, found, concrete(found.type))
+
+    def convert(self, node: s.Expression, found: Found, target: Type) -> Found:
+        """Return what an expression gives after an automatic conversion, which is noted."""
+        if found.type == target:
+            return found
+        if rank(found.type, target) is None:
+            raise node.span.error(f"expected {target}, not {found.type}")
+        constant = None
+        if found.stage == CONST:
+            with self.at(node):
+                constant = values.converted(found.constant, found.type, target)
+        return self.note(node, Found(target, found.stage, constant))
+
+    def constant(self, node: s.Expression, what: str) -> Found:
+        """Return the value of an expression that has to be known when the text is compiled."""
+        found = self.value(node)
+        self.need_stage(found, CONST, node, what)
+        return found
+
+    def integer(self, node: s.Expression, what: str) -> int:
+        """Return the value of a constant that has to be an integer."""
+        found = self.constant(node, what)
+        if found.type not in INTEGERS:
+            raise node.span.error(f"{what} is an integer, not {found.type}")
+        return self.convert(node, found, concrete(found.type)).constant
+
+    # One method for each kind of expression.
+
+    def literal(self, node: s.Literal) -> Found:
+        """Check a number or a truth value."""
+        with self.at(node):
+            kind, value = values.literal(node.value, node.suffix)
+        if kind == F16:
+            self.need_f16(kind, node)
+        return Found(kind, CONST, value)
+
+    def identifier(self, node: s.Identifier) -> Found:
+        """Check a name."""
+        symbol = self.find(node.name)
+        if symbol is None:
+            if is_type_name(node.name) or node.name in TABLE:
+                what = "type" if is_type_name(node.name) else "function"
+                raise node.span.error(f"{node.name!r} is a {what}, and no value")
+            raise self.unknown(node, "name")
+        self.typed.symbols[id(node)] = symbol
+        if node.arguments:
+            raise node.span.error(f"{node.name!r} takes no template arguments")
+        if symbol.kind in ("function", "struct", "alias"):
+            raise node.span.error(f"{node.name!r} is a {symbol.kind}, and no value")
+        if symbol.is_global and self.function is not None:
+            self.function.globals.setdefault(node.name, node)
+        kind = symbol.type
+        assert kind is not None
+        if symbol.kind == "var":
+            return Found(Reference(symbol.space, kind, symbol.access))
+        if symbol.kind == "const":
+            return Found(kind, CONST, symbol.constant)
+        if symbol.kind == "override":
+            return Found(kind, CONST if self.values_given else OVERRIDE, symbol.constant)
+        return Found(kind)
+
+    def unary(self, node: s.Unary) -> Found:
+        """Check a sign, `&x` or `*p`."""
+        if node.op == "&":
+            return self._address(node)
+        if node.op == "*":
+            found = self.value(node.operand)
+            if not isinstance(found.type, Pointer):
+                raise node.span.error(f"*x takes a pointer, not {found.type}")
+            return Found(Reference(found.type.space, found.type.store, found.type.access))
+        found = self.value(node.operand)
+        kind = operators.unary(node.op, found.type)
+        if isinstance(kind, str):
+            raise node.span.error(kind)
+        if found.stage > CONST:
+            return Found(kind, found.stage)
+        with self.at(node):
+            return Found(kind, CONST, values.unary(node.op, found.constant, kind))
+
+    def _address(self, node: s.Unary) -> Found:
+        operand = node.operand
+        found = self.expression(operand)
+        kind = found.type
+        if not isinstance(kind, Reference):
+            raise node.span.error("&x takes a variable, or a part of one")
+        if isinstance(operand, (s.Member, s.Index)):
+            base = self.typed.types[id(operand.base)]
+            if isinstance(base, Pointer):
+                base = base.store
+            if isinstance(base, Vector):
+                raise node.span.error("there is no pointer to one component of a vector")
+        return Found(Pointer(kind.space, kind.store, kind.access))
+
+    def binary(self, node: s.Binary) -> Found:
+        """Check an operator of two operands, and the long sums that lie to its left."""
+        chain = [node]
+        while isinstance(chain[-1].left, s.Binary):
+            chain.append(chain[-1].left)
+        left = self.value(chain[-1].left)
+        for inner in reversed(chain):
+            if id(inner) in self.typed.types:
+                raise SharedNodeError
+            left = self._operation(inner, left)
+            if inner is not node:
+                self.note(inner, left)
+        return left
+
+    def _operation(self, node: s.Binary, left: Found) -> Found:
+        op = node.op
+        right = self.value(node.right)
+        if (left.stage > CONST or right.stage > CONST) and op in operators.SHIFTS:
+            left = self.convert(node.left, left, concrete(left.type))
+        found = operators.binary(op, left.type, right.type)
+        if isinstance(found, str):
+            raise node.span.error(found)
+        left = self.convert(node.left, left, found.left)
+        right = self.convert(node.right, right, found.right)
+        stage = max(left.stage, right.stage)
+        if stage == CONST:
+            with self.at(node):
+                constant = values.binary(
+                    op, left.constant, found.left, right.constant, found.right, found.result
+                )
+            return Found(found.result, CONST, constant)
+        if right.stage == CONST:
+            self._refuse_constant_operand(node, left.type, right)
+        return Found(found.result, stage)
+
+    def _refuse_constant_operand(self, node: s.Binary, left: Type, right: Found) -> None:
+        """Raise for a division by the constant 0, and a shift by more bits than there are."""
+        parts = right.constant if isinstance(right.constant, tuple) else (right.constant,)
+        if node.op in ("/", "%") and scalar_of(right.type) in INTEGERS and 0 in parts:
+            raise node.right.span.error("division by the constant 0")
+        if node.op in operators.SHIFTS and any(x >= 32 for x in parts):
+            raise node.right.span.error(f"a shift by {max(parts)} bits, of {left}, which has 32")
+
+    def index(self, node: s.Index) -> Found:
+        """Check `base[index]`."""
+        base = self._base(node.base)
+        at = self.value(node.index)
+        kind = base.type.store if isinstance(base.type, Reference) else base.type
+        if not isinstance(kind, (Vector, Matrix, Array)):
+            raise node.span.error(f"{kind} has no elements")
+        if at.type not in INTEGERS:
+            raise node.index.span.error(f"an index is i32 or u32, not {at.type}")
+        at = self.convert(node.index, at, concrete(at.type))
+        count = _count(kind)
+        if at.stage == CONST:
+            if at.constant < 0 or (isinstance(count, int) and at.constant >= count):
+                has = f", which has {count} elements" if isinstance(count, int) else ""
+                raise node.index.span.error(f"the index {at.constant} is outside of {kind}{has}")
+        elif not isinstance(base.type, Reference):
+            base = self.convert(node.base, base, concrete(kind))
+            kind = base.type
+        element = _element(kind)
+        if isinstance(base.type, Reference):
+            return Found(Reference(base.type.space, element, base.type.access))
+        stage = max(base.stage, at.stage)
+        return Found(element, stage, base.constant[at.constant] if stage == CONST else None)
+
+    def _base(self, node: s.Expression) -> Found:
+        """Return what is indexed, or has the member: a pointer stands for what it points to."""
+        found = self.expression(node)
+        kind = found.type
+        if isinstance(kind, Reference) and isinstance(kind.store, Pointer):
+            kind = kind.store
+        if isinstance(kind, Pointer):
+            return Found(Reference(kind.space, kind.store, kind.access))
+        return found
+
+    def member(self, node: s.Member) -> Found:
+        """Check `base.name`."""
+        base = self._base(node.base)
+        reference = base.type if isinstance(base.type, Reference) else None
+        kind = reference.store if reference else base.type
+        if isinstance(kind, Structure):
+            for i, field in enumerate(kind.fields):
+                if field.name == node.name:
+                    if reference:
+                        return Found(Reference(reference.space, field.type, reference.access))
+                    part = base.constant[i] if base.stage == CONST else None
+                    return Found(field.type, base.stage, part)
+            names = ", ".join(x.name for x in kind.fields if not kind.name.startswith("__"))
+            has = f"; it has {names}" if names else ""
+            raise node.span.error(f"{kind} has no member {node.name!r}{has}")
+        if not isinstance(kind, Vector):
+            raise node.span.error(f"{kind} has no member {node.name!r}")
+        places = swizzle(node.name, kind.size)
+        if places is None:
+            letters = " or ".join(repr(x[: kind.size]) for x in SWIZZLES)
+            raise node.span.error(f"{kind} has no {node.name!r}: up to four of {letters}")
+        if len(places) == 1:
+            if reference:
+                return Found(Reference(reference.space, kind.element, reference.access))
+            part = base.constant[places[0]] if base.stage == CONST else None
+            return Found(kind.element, base.stage, part)
+        if reference and reference.access == "write":
+            raise node.span.error("this can be written, and not read")
+        parts = tuple(base.constant[i] for i in places) if base.stage == CONST else None
+        return Found(Vector(len(places), kind.element), base.stage, parts)
+
+    def call(self, node: s.Call) -> Found | None:
+        """Check a call; None is what a function gives that returns nothing."""
+        callee = node.callee
+        name = callee.name
+        symbol = self.find(name)
+        if symbol is not None:
+            if symbol.kind == "function":
+                self.typed.symbols[id(callee)] = symbol
+                return self._call_function(node, symbol)
+            if symbol.kind not in ("struct", "alias"):
+                raise callee.span.error(f"{name!r} is a {symbol.kind}, and no function")
+            return self.construct(node)
+        row = TABLE.get(name)
+        if row is not None:
+            self.typed.symbols[id(callee)] = Symbol("builtin", name, builtin=row)
+            return self._call_builtin(node)
+        if is_type_name(name):
+            self.typed.symbols[id(callee)] = symbol = Symbol("type", name)
+            found = self.construct(node)
+            symbol.type = found.type
+            return found
+        if name in TEXTURES:
+            raise callee.span.error(
+                f"{name}: textures are not supported; read from a var<storage, read> instead"
+            )
+        raise self.unknown(callee, "function")
+
+    def _call_builtin(self, node: s.Call) -> Found | None:
+        callee = node.callee
+        row = TABLE[callee.name]
+        templates = tuple(self.type(x) for x in callee.arguments)
+        arguments = [self.value(x) for x in node.arguments]
+        kinds = tuple(x.type for x in arguments)
+        stage = max((x.stage for x in arguments), default=CONST)
+        if row.constant is None:
+            stage = RUNTIME
+        for place in row.fixed:
+            if place < len(arguments):
+                what = f"argument {place + 1} of {row.name}"
+                self.need_stage(arguments[place], CONST, node.arguments[place], what)
+        found = row.match(templates, kinds, stage > CONST)
+        if isinstance(found, str):
+            raise node.span.error(found)
+        both = zip(node.arguments, arguments, found.parameters, strict=True)
+        made = [self.convert(x, y, kind) for x, y, kind in both]
+        self.typed.matches[id(node)] = found
+        if self.function is not None:
+            self.function.builtins.setdefault(row.name, node)
+        elif stage == RUNTIME:
+            raise node.span.error(f"{row.name} can only be called inside of a function")
+        if found.result is None or stage > CONST:
+            return None if found.result is None else Found(found.result, stage)
+        assert row.constant is not None
+        with self.at(node):
+            given = tuple(x.constant for x in made)
+            return Found(found.result, CONST, row.constant(given, found.parameters, found.result))
+
+    def _call_function(self, node: s.Call, symbol: Symbol) -> Found | None:
+        name = symbol.name
+        declared = symbol.node
+        assert isinstance(declared, s.Function)
+        if self.function is None:
+            raise node.span.error(f"{name} can only be called inside of a function")
+        if node.callee.arguments:
+            raise node.span.error(f"{name!r} takes no template arguments")
+        if any(x.name in ("compute", "vertex", "fragment") for x in declared.attributes):
+            raise node.span.error(f"{name} is an entry point, which cannot be called")
+        info = self.typed.functions[name]
+        self.function.callees.setdefault(name, node)
+        if len(info.parameters) != len(node.arguments):
+            count = len(info.parameters)
+            values_ = f"{count} value{'s' * (count != 1)}"
+            raise node.span.error(f"{name} takes {values_}, not {len(node.arguments)}")
+        kinds = []
+        for x, parameter in zip(node.arguments, info.parameters, strict=True):
+            found = self.value(x)
+            assert parameter.type is not None
+            if rank(found.type, parameter.type) is None:
+                what = f"{name}: {parameter.name} is {parameter.type}, not {found.type}"
+                raise x.span.error(what + _how(found.type, parameter.type))
+            self.convert(x, found, parameter.type)
+            kinds.append(parameter.type)
+        self.typed.matches[id(node)] = Match(tuple(kinds), info.result)
+        return None if info.result is None else Found(info.result)
+
+
+def _count(kind: Type) -> Any:
+    if isinstance(kind, Vector):
+        return kind.size
+    return kind.columns if isinstance(kind, Matrix) else getattr(kind, "count", None)
+
+
+def _element(kind: Type) -> Type:
+    if isinstance(kind, Matrix):
+        return kind.column
+    assert isinstance(kind, (Vector, Array))
+    return kind.element
+
+
+def _how(source: Type, target: Type) -> str:
+    """Say how a value could be converted."""
+    if isinstance(source, Scalar) and isinstance(target, Scalar) and source not in ABSTRACT:
+        return f": write {target}(...)"
+    if isinstance(target, Pointer) and not isinstance(source, Pointer) and target.store == source:
+        return ": write &x"
+    return ""
+
+
+_KINDS: dict[type, Callable[[Expressions, Any], Found | None]] = {
+    s.Literal: Expressions.literal,
+    s.Identifier: Expressions.identifier,
+    s.Unary: Expressions.unary,
+    s.Binary: Expressions.binary,
+    s.Index: Expressions.index,
+    s.Member: Expressions.member,
+    s.Call: Expressions.call,
+}
