@@ -170,6 +170,15 @@ def test_helpers_of_one_name_do_not_clash(device):
     agree(wg.compile(both)(x), np.array([6, -6, 14], np.float32))
 
 
+@pytest.mark.parametrize(("size", "count"), [(5, 1), (8, 4)])
+def test_functions_are_called_for_points_alone(webgpu, size, count):
+    """Not for what lies behind the last one, for which a loop may have no end."""
+    x = wg.tensor(values((size,), "float32"))
+    compiled = wg.compile(lambda x: line(x, x * 2) + 1)
+    compiled(x)
+    assert compiled.wgsl().count(f"= {LINE.entry}(") == count
+
+
 def test_a_long_function_is_called_once_for_every_thread(device):
     f = made(
         "long",
@@ -210,6 +219,29 @@ def test_compilers_do_not_find_operands_equal(device):
 
 def _less(a: Any, b: Any) -> list[Any]:
     return [a - b]
+
+
+def test_doubles_on_the_host(numpy_device):
+    f = replace(RGB, ins=(wg.float64,) * 3, out=wg.float64)
+    x = RNG.random((5, 3))
+    tensor = wg.tensor(x, dtype=wg.float64)
+    for run in (rgb_of, wg.compile(rgb_of)):
+        made = run(f, tensor)
+        assert made.dtype is wg.float64
+        np.testing.assert_allclose(made.numpy(), expected(f, x.T, (3,)), rtol=1e-14)
+
+
+def rgb_of(f: Function, x: Any) -> wg.Tensor:
+    return call(f, components(x), (3,))
+
+
+def test_observers_are_told_of_calls(device):
+    events: list[Any] = []
+    x = wg.tensor(values((5, 3), "float32"))
+    with wg.observe(events.append):
+        rgb(x)
+    kernels = [e for e in events if e.kind == "kernel"]
+    assert len(kernels) == 1 and kernels[0].op == "call" and kernels[0].nbytes >= 60
 
 
 def test_functions_are_equal_if_they_do_the_same():
