@@ -302,6 +302,40 @@ def test_nothing_is_stored_that_only_its_own_kernel_reads(device):
     assert [out.shape for out in step.outs] == [(5,)]
 
 
+def test_a_training_step_is_a_kernel_for_the_loss_and_one_for_the_update(device):
+    """The gradient comes in planes, and is read across them where the parameter is updated."""
+    pull = made(
+        "pull",
+        """fn NAME(a: f32, b: f32, c: f32, x: f32, y: f32, z: f32) -> array<f32, 3> {
+    return array<f32, 3>(a * x + y, b * y + z, c * z);
+}
+""",
+        lambda a, b, c, x, y, z: [a * x + y, b * y + z, c * z],
+        " ".join(["float32"] * 6),
+        ("[0]", "[1]", "[2]"),
+    )
+
+    def step(p: Any, w: Any) -> Any:
+        y = rgb(p)
+        weights = wg.broadcast_to(w, y.shape)
+        planes = call(pull, [*components(p), *components(weights)], planes=True)
+        p[...] = p - wg.moveaxis(planes, 0, -1) * 0.1
+        return (y * w).sum()
+
+    data, w = RNG.random((100, 3), "float32"), wg.tensor([0.5, 0.2, 0.1])
+    compiled, p, q = wg.compile(step), wg.tensor(data), wg.tensor(data)
+    for _ in range(4):
+        loss, right = compiled(p, w), step(q, w)
+        np.testing.assert_allclose(loss.item(), right.item(), rtol=1e-5)
+        agree(p, q.numpy())
+    kernels = compiled.explain().kernels
+    if device.name == "numpy":
+        assert [k.in_place for k in kernels] == [False, True], str(compiled.program)
+        assert [k.bytes_read for k in kernels] == [1212, 1212]
+    else:  # where small steps share a dispatch
+        assert len(kernels) == 1, str(compiled.program)
+
+
 def test_a_call_is_not_computed_again_for_every_pass_over_a_row(device):
     x = wg.tensor(values((80, 64, 3), "float32"))
     f = wg.compile(lambda x: line(x[..., 0], x[..., 1]).softmax(-1))

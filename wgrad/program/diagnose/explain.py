@@ -19,7 +19,7 @@ from ...backends.base import Device
 from ...backends.families import Call, InPlace, Map, Matmul, Reduce, Scan, ScatterAdd
 from ...backends.fold import Fold
 from ...layout import Layout
-from ..ir import Batch, Component, Fused, Graph, Product, Program, Ref, Step
+from ..ir import Batch, Component, Fused, Graph, Product, Program, Ref, Slot, Step
 from ..lower.plan import Plan
 from ..lower.plan import nbytes as slot_bytes
 from ..run.build import Executor, History
@@ -112,10 +112,11 @@ def explain(executor: Executor, history: History, device: Device) -> Explanation
     for x in launches.launches if launches is not None else ():
         launched[x.step] += 1
         groups[x.step] += x.groups
-    kernels = [
-        _kernel(step, plan, device, launched[i], groups[i]) for i, step in enumerate(program.steps)
-    ]
     memory = program.memory()
+    kernels = [
+        _kernel(step, memory, plan, device, launched[i], groups[i])
+        for i, step in enumerate(program.steps)
+    ]
     fresh = [*program.outputs, *(s for s, p in plan.places.items() if p.kind == "swap")]
     kept = getattr(executor, "block_bytes", 0)
     handed_out = sum(slot_bytes(memory[s], device) for s in fresh)
@@ -162,12 +163,15 @@ def peak_of(program: Program, device: Device, eager: bool = True) -> int:
     return max(accumulate(change))
 
 
-def _kernel(step: Step, plan: Plan, device: Device, launched: int, groups: int) -> KernelReport:
+def _kernel(
+    step: Step, memory: dict[int, Slot], plan: Plan, device: Device, launched: int, groups: int
+) -> KernelReport:
     size = device.itemsize
-    seen: dict[int, int] = {}
-    for ref in step.refs():
+    seen: dict[int, int] = {}  # bytes: of different views as if they were apart, but for the whole
+    for ref in dict.fromkeys(step.refs()):
         moving = prod(n for n, s in zip(ref.layout.shape, ref.layout.strides, strict=True) if s)
-        seen[ref.slot] = max(seen.get(ref.slot, 0), moving * size(ref.dtype))
+        most = memory[ref.slot].size * size(ref.dtype)
+        seen[ref.slot] = min(seen.get(ref.slot, 0) + moving * size(ref.dtype), most)
     read = {plan.places[slot] for slot in seen if slot in plan.places}
     written = [plan.places[out.index] for out in step.outs if out.index in plan.places]
     return KernelReport(
