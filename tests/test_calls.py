@@ -221,6 +221,19 @@ def _less(a: Any, b: Any) -> list[Any]:
     return [a - b]
 
 
+def test_functions_may_call_the_library(device):
+    f = made(
+        "steep",
+        "fn NAME(a: f32) -> vec2<f32> { return vec2<f32>(real_tanh(a), nan_max(a, 0.5)); }\n",
+        lambda a: [np.tanh(a), np.maximum(a, np.float32(0.5))],
+        "float32",
+        (".x", ".y"),
+    )
+    x = values((6,), "float32")
+    agree(call(f, [wg.tensor(x)], (2,)), expected(f, [x], (2,)))
+    agree(wg.compile(lambda x: call(f, [x], (2,)))(wg.tensor(x)), expected(f, [x], (2,)))
+
+
 def test_doubles_on_the_host(numpy_device):
     f = replace(RGB, ins=(wg.float64,) * 3, out=wg.float64)
     x = RNG.random((5, 3))
