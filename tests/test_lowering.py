@@ -15,6 +15,7 @@ import pytest
 from another_runner import AnotherRunner
 from campaigns.windows import BOUND
 from programs import Traced, traced
+from wgsl_functions import call, line, rgb, total
 
 import wgrad as wg
 from wgrad import nn, optim
@@ -98,7 +99,19 @@ def halves() -> Traced:
     return traced(step, *(values(7, 7).astype("float16") for _ in range(2)))
 
 
-CASES: dict[str, Case] = {f.__name__: f for f in (training, images, orders, halves)}
+def calls() -> Traced:
+    """Functions of users, one of which takes more operands than a kernel binds."""
+    many = [values(2000) for _ in range(20)]
+
+    def step(x: Any, *many: Any) -> Any:
+        y = rgb(x * 0.5)
+        colours = y * 2, rgb(x, planes=True).sum(0), (rgb(x) + y).sum()
+        return (*colours, call(total(20), many) * 2, line(x[..., 1], many[0]))
+
+    return traced(step, values(2000, 3), *many)
+
+
+CASES: dict[str, Case] = {f.__name__: f for f in (training, images, orders, halves, calls)}
 
 
 def lowered(found: Traced, facts: Facts, products: Products | None = None) -> Launches:

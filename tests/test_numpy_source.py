@@ -21,7 +21,7 @@ from wgrad.backends.families import Draw
 from wgrad.backends.tracing import Live
 from wgrad.core import REGISTRY
 from wgrad.ops.families import Elementwise
-from wgrad.program.ir import Graph, Program, Result, Slot, fused, single
+from wgrad.program.ir import Graph, Program, Slot, fused, plain, single
 from wgrad.program.lower import numpy as numpy_source
 from wgrad.program.lower.bodies import Scalar, parts
 from wgrad.program.lower.numpy import LIMITS, WITHOUT, NumpyExecutor
@@ -353,7 +353,7 @@ def test_updates_that_read_one_another_and_themselves(numpy_device):
 def test_inputs_that_one_step_exchanges_are_copied_first(numpy_device):
     shape, kinds = (3,), (dtypes.float32, dtypes.float32)
     a, b, new_a, new_b = (Slot(i, shape, dtypes.float32) for i in range(4))
-    graph = Graph(shape, (), kinds, (), (Result(1), Result(0)))
+    graph = Graph(shape, (), kinds, (), (plain(1), plain(0)))
     step = fused(graph, (a.whole(), b.whole()), (new_a, new_b))
     program = Program([step], [a, b], updates={0: 2, 1: 3}, slots=4)
     inputs = [wg.tensor(x).array.storage for x in ([1.0, 2.0, 3.0], [4.0, 5.0, 6.0])]

@@ -19,7 +19,7 @@ from wgrad.backends.tracing import Live
 from wgrad.dtypes import float32
 from wgrad.layout import Layout
 from wgrad.ops.elementwise import add, multiply
-from wgrad.program.ir import Batch, Graph, Program, Ref, Result, Slot, Statement, Step, fused
+from wgrad.program.ir import Batch, Graph, Program, Ref, Slot, Statement, Step, fused, plain
 from wgrad.program.lower import numpy
 from wgrad.program.lower.plan import plan_memory
 from wgrad.program.passes import PASSES, simplify
@@ -400,7 +400,7 @@ def test_unread_results_are_not_stored_and_what_led_to_them_is_not_computed():
             Statement(add.body, (0, 0), (float32, float32), float32),
             Statement(multiply.body, (0, 1), (float32, float32), float32),
         ),
-        (Result(~0), Result(~1)),
+        (plain(~0), plain(~1)),
     )
     given = [Slot(i, (4,), float32) for i in range(2)]
     outs = tuple(Slot(i, (4,), float32) for i in (2, 3))
@@ -416,7 +416,7 @@ def test_unread_results_are_not_stored_and_what_led_to_them_is_not_computed():
 def test_plan_gives_a_result_that_nothing_reads_memory_of_its_own():
     given = [Slot(i, (4,), float32) for i in range(1)]
     outs = tuple(Slot(i, (4,), float32) for i in (1, 2))
-    graph = Graph((4,), (), (float32,), (), (Result(0), Result(0)))
+    graph = Graph((4,), (), (float32,), (), (plain(0), plain(0)))
     step = fused(graph, (given[0].whole(),), outs)
     last = Step(Copy(), (outs[1].whole(),), (Slot(3, (4,), float32),))
     plan = plan_memory(Program([step, last], given, (3,), {}, 4), wg.device("numpy"))

@@ -26,10 +26,10 @@ from wgrad.program.ir import (
     Product,
     Program,
     Ref,
-    Result,
     Slot,
     Step,
     fused,
+    plain,
     single,
 )
 from wgrad.program.lower.plan import Place, Plan, nbytes, plan_memory
@@ -150,7 +150,7 @@ def line(index: int, n: int = 4, dtype: DType = float32) -> Slot:
 
 def total(out: Slot, *inputs: Slot) -> Step:
     """Return the fused step of a copy, or of the sum of two slots."""
-    graph = Graph(out.shape, (), (float32,), (), (Result(0),))
+    graph = Graph(out.shape, (), (float32,), (), (plain(0),))
     if len(inputs) == 2:
         graph = single(add.body, (float32, float32), float32, out.shape, ())
     return fused(graph, tuple(x.whole() for x in inputs), (out,))
@@ -195,7 +195,7 @@ def test_plan_results_of_one_step_lie_apart(unread):
     t, u, v, w = (line(i) for i in (2, 3, 4, 5))
     made = [] if unread else [total(t, A), total(u, B)]
     both = total(v, A, B) if unread else total(v, t, u)
-    graph = replace(both.graph, results=(Result(~0), Result(0)))
+    graph = replace(both.graph, results=(plain(~0), plain(0)))
     both = fused(graph, both.inputs, (v, w))
     last = total(line(6), w, w if unread else v)
     assert len(checked(by_hand(*made, both, last, outputs=(6,))).blocks) == 2

@@ -26,6 +26,7 @@ from .events import WATCHERS, hears, observed
 from .families import FAMILIES, Family
 from .faults import Faults
 from .fold import Fold
+from .functions import Function
 from .tracing import DeviceTracer, tracing, unheard
 
 # The devices whose `with` blocks this context is in. The stack lives in the context, not on the
@@ -167,6 +168,20 @@ class Device(ABC):
         self, body: Body, operands: Operands, dtypes: Sequence[DType], shape: Shape, dtype: DType
     ) -> Array:
         """Apply `body` to every element; operands have `shape` or are numbers of `dtypes`."""
+
+    @abstractmethod
+    def call(
+        self,
+        function: Function,
+        operands: Sequence[Array | Number],
+        shape: Shape,
+        inner: Shape,
+        planes: bool,
+    ) -> Array:
+        """Return what a function gives at every point of `shape`: see families.Call.
+
+        Operands have `shape` and the dtypes of the function, or are numbers of these.
+        """
 
     @abstractmethod
     def reduce(self, fold: Fold, x: Array, axes: Shape, dtype: DType) -> Array:

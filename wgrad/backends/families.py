@@ -18,6 +18,7 @@ from ..dtypes import DType, float32, int32, rounded, uint32
 from ..layout import Layout, Shape
 from .array import Array, Body, Number, batch_gather_shape, product_shape, reduced_shape
 from .fold import Fold
+from .functions import Function
 from .tracing import Live
 
 if TYPE_CHECKING:
@@ -148,6 +149,46 @@ class Map(Family):
     @property
     def name(self) -> str:
         return self.body.name
+
+
+@dataclass(frozen=True, eq=False)
+class Call(Family):
+    """A function of several results at every point of `shape`; operands have that, or are numbers.
+
+    All results lie in one array. With `planes` its shape is (results, *shape); without, it is
+    (*shape, *inner), where `inner` holds as many elements as there are results.
+    """
+
+    method = "call"
+    takes = ("function", ..., "shape", "inner", "planes")
+    function: Function
+    shape: Shape
+    inner: Shape
+    planes: bool
+
+    def result(self, operands: Operands) -> tuple[Shape, DType]:
+        first = (len(self.function.parts),) if self.planes else ()
+        return (*first, *self.shape, *(() if self.planes else self.inner)), self.function.out
+
+    def operations(self, operands: Operands) -> int:
+        return prod(self.shape)
+
+    def places(self) -> tuple[Layout, ...]:
+        """Return where in the dense result each of the function's results lies, over `shape`."""
+        return call_places(self.shape, len(self.function.parts), self.planes)
+
+    @property
+    def name(self) -> str:
+        return self.function.name
+
+
+def call_places(shape: Shape, count: int, planes: bool) -> tuple[Layout, ...]:
+    """Return where each of `count` results lies in a dense array: side by side, or in planes."""
+    dense = Layout.dense(shape)
+    if planes:
+        return tuple([Layout(shape, dense.strides, k * dense.size) for k in range(count)])
+    strides = tuple([s * count for s in dense.strides])
+    return tuple([Layout(shape, strides, k) for k in range(count)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -351,6 +392,6 @@ class Random(Family):
 
 
 FAMILIES: tuple[type[Family], ...] = (
-    Full, Map, Reduce, Scan, Matmul, Copy, Write, Place, Gather, ScatterAdd, Scatter, Argsort,
+    Full, Map, Call, Reduce, Scan, Matmul, Copy, Write, Place, Gather, ScatterAdd, Scatter, Argsort,
     Searchsorted, Random,
 )  # fmt: skip

@@ -23,6 +23,7 @@ from . import threefry
 from .array import Array, Body, Number, Operands, Storage, batch_gather_shape, product_shape
 from .base import Device
 from .fold import SUM, Fold
+from .functions import Function
 from .tracing import UNBACKED
 
 _SMALL_GRID = 4096  # positions that are worth keeping
@@ -177,6 +178,24 @@ class NumpyDevice(Device):
         if result.shape != shape:  # what it follows from are numbers
             result = np.full(shape, result)
         return self._wrap(result, dtype)
+
+    def call(
+        self,
+        function: Function,
+        operands: Sequence[Array | Number],
+        shape: Shape,
+        inner: Shape,
+        planes: bool,
+    ) -> Array:
+        count = len(function.parts)
+        out = np.empty((count, *shape) if planes else (*shape, count), function.out.numpy)
+        with np.errstate(all="ignore"):
+            values = [
+                _widened(x) if isinstance(x, Array) else dtypes.held(x, kind.computes)
+                for x, kind in zip(operands, function.ins, strict=True)
+            ]
+            function.into(out if planes else np.moveaxis(out, -1, 0), *values)
+        return self._wrap(out if planes else out.reshape((*shape, *inner)), function.out)
 
     def reduce(self, fold: Fold, x: Array, axes: Shape, dtype: DType) -> Array:
         adding = fold.accumulator(dtype.computes, prod(x.shape[axis] for axis in axes))

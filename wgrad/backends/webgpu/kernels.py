@@ -20,8 +20,8 @@ from .. import threefry
 from ..array import OPERANDS, Array, Body, Number, Operands, product_shape, reduced_shape
 from ..fold import Fold
 from . import reduce, scan, windows
+from .calls import Calls
 from .facts import Facts
-from .indexing import Indexing
 from .launches import drawn
 from .launching import COPY, MAX_RANK, as_words, host_words, pack_dims, scalar_bits
 from .matmul import Products
@@ -38,7 +38,7 @@ _Product = tuple[Shape, int, list[tuple[Any, list[int], bytes, int]]]
 _FILL = Body("fill", "a", np.copy)
 
 
-class Kernels(Indexing):
+class Kernels(Calls):
     """All kernel families."""
 
     def __init__(self, name: str, facts: Facts, products: Products):

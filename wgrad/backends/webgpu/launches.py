@@ -58,7 +58,7 @@ from .problem import Config, Kernel
 
 FORMAT, VERSION = "wgrad launches", 1
 GROUPS_PER_DIMENSION = 65535
-PARAMS_BYTES = 256  # the largest Params of any shader; bound at a dynamic offset
+PARAMS_BYTES = 4096  # the largest Params of any shader; bound at a dynamic offset
 DRAWN_BYTES = 20  # of `drawn`
 _ACCESS = {"r": "read", "w": "read_write"}
 _STORAGE = re.compile(r"@binding\((\d+)\) var<storage, (\w+)>")

@@ -10,11 +10,13 @@ from typing import NoReturn
 import numpy as np
 
 from ...dtypes import DType, float16
-from ...layout import Layout
-from ..array import Array, Body, Operands, Storage
+from ...layout import Layout, Shape
+from ..array import Array, Body, Number, Operands, Storage
 from ..families import FAMILIES
+from ..functions import Function
 from ..tracing import Live
 from .buffers import Buffer
+from .calls import SCALARS
 from .facts import HALF_FEATURE, Facts
 from .kernels import FLAT_SCALARS, STRIDED_SCALARS, Kernels
 from .launching import host_words
@@ -84,6 +86,22 @@ class Planner(Kernels):
             if isinstance(x, Live)
         )
         self.planned[-1] = replace(last, numbers=numbers)
+
+    def _call_into(
+        self,
+        out: Array,
+        function: Function,
+        operands: Sequence[Array | Number],
+        shape: Shape,
+        planes: bool,
+    ) -> None:
+        super()._call_into(out, function, operands, shape, planes)
+        given = zip(operands, function.ins, strict=True)
+        found = enumerate([pair for pair in given if not isinstance(pair[0], Array)])
+        numbers = tuple(
+            [(SCALARS + 4 * i, x, dtype) for i, (x, dtype) in found if isinstance(x, Live)]
+        )
+        self.planned[-1] = replace(self.planned[-1], numbers=numbers)
 
     def _random_into(self, out: Array, kind: str, key: tuple[int, int], counter: int) -> None:
         """Note what fills an array: `key` begins with a generator, whose key each run will give."""

@@ -15,7 +15,7 @@ from itertools import accumulate
 
 from ...backends.base import Device
 from ...backends.families import InPlace
-from ..ir import Program, Step
+from ..ir import Program, Slot, Step
 from ..lower.plan import Plan
 from ..lower.plan import nbytes as slot_bytes
 from ..run.build import Executor, History
@@ -108,10 +108,11 @@ def explain(executor: Executor, history: History, device: Device) -> Explanation
     for x in launches.launches if launches is not None else ():
         launched[x.step] += 1
         groups[x.step] += x.groups
-    kernels = [
-        _kernel(step, plan, device, launched[i], groups[i]) for i, step in enumerate(program.steps)
-    ]
     memory = program.memory()
+    kernels = [
+        _kernel(step, memory, plan, device, launched[i], groups[i])
+        for i, step in enumerate(program.steps)
+    ]
     fresh = [*program.outputs, *(s for s, p in plan.places.items() if p.kind == "swap")]
     kept = getattr(executor, "block_bytes", 0)
     handed_out = sum(slot_bytes(memory[s], device) for s in fresh)
@@ -158,10 +159,12 @@ def peak_of(program: Program, device: Device, eager: bool = True) -> int:
     return max(accumulate(change))
 
 
-def _kernel(step: Step, plan: Plan, device: Device, launched: int, groups: int) -> KernelReport:
+def _kernel(
+    step: Step, memory: dict[int, Slot], plan: Plan, device: Device, launched: int, groups: int
+) -> KernelReport:
     read = {plan.places[slot] for slot in step.reads() if slot in plan.places}
     written = [plan.places[out.index] for out in step.outs if out.index in plan.places]
-    bytes_read, bytes_written = step.moved(device)
+    bytes_read, bytes_written = step.moved(device, memory)
     return KernelReport(
         name=step.name,
         outputs=tuple(f"{out.dtype.name}{list(out.shape)}" for out in step.outs),

@@ -1,12 +1,15 @@
 """Programs as data: slots and views of them, graphs over one domain, and the list of steps."""
 
+from .graph import Component as Component
 from .graph import Graph as Graph
 from .graph import Inside as Inside
 from .graph import Lookup as Lookup
 from .graph import Position as Position
 from .graph import Result as Result
 from .graph import Statement as Statement
+from .graph import Stored as Stored
 from .graph import Window as Window
+from .graph import plain as plain
 from .graph import pruned as pruned
 from .graph import single as single
 from .program import Batch as Batch

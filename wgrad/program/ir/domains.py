@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
+from typing import Any
 
 from ...backends.array import Number, reduced_shape
 from ...layout import Layout, Shape, compose
@@ -24,8 +25,9 @@ def seen_through(graph: Graph, inputs: Inputs, view: Layout) -> Seen | None:
         return graph, inputs
     if graph.axes or graph.asks:
         return None
-    read = _through(inputs, view, graph.shape)
-    return None if read is None else (replace(graph, shape=view.shape), read)
+    if not all(r.is_plain for r in graph.results):
+        return None  # the view is one of an output that has more elements than the domain
+    return _over(graph, inputs, view.shape, (), lambda x: compose(view, graph.shape, x))
 
 
 def reshaped(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | None:
@@ -40,8 +42,8 @@ def reshaped(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | 
             return None
     elif prod(shape) != prod(graph.shape):
         return None
-    read = _through(inputs, Layout.dense(shape), graph.shape)
-    return None if read is None else (replace(graph, shape=shape, axes=axes), read)
+    dense = Layout.dense(shape)
+    return _over(graph, inputs, shape, axes, lambda x: compose(dense, graph.shape, x))
 
 
 def as_elements(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | None:
@@ -63,8 +65,8 @@ def as_rows(graph: Graph, inputs: Inputs, shape: Shape, axes: Shape) -> Seen | N
         strides = tuple(0 if a in axes else next(steps) for a in range(len(shape)))
         return Layout(shape, strides, layout.offset)
 
-    results = tuple(r._replace(row=True) for r in graph.results)
-    return replace(graph, shape=shape, axes=axes, results=results), relaid(inputs, spread)
+    results = tuple([r._replace(row=True) for r in graph.results])
+    return _over(replace(graph, results=results), inputs, shape, axes, spread)
 
 
 def _trailing(shape: Shape, axes: Shape) -> tuple[int, int] | None:
@@ -75,12 +77,21 @@ def _trailing(shape: Shape, axes: Shape) -> tuple[int, int] | None:
     return prod(shape[:first]), prod(shape[first:])
 
 
-def _through(inputs: Inputs, view: Layout, shape: Shape) -> Inputs | None:
-    """Return inputs over a dense `shape` as they are seen through a view of that."""
-    layouts = {x.layout: compose(view, shape, x.layout) for x in inputs if isinstance(x, Ref)}
+def _over(
+    graph: Graph,
+    inputs: Inputs,
+    shape: Shape,
+    axes: Shape,
+    place: Callable[[Layout], Layout | None],
+) -> Seen | None:
+    """Return a graph over another domain, on which `place` says what becomes of layouts."""
+    refs = {x.layout for x in inputs if isinstance(x, Ref)}
+    layouts = {x: place(x) for x in refs | {x for r in graph.results for x in r.places}}
     if None in layouts.values():
         return None
-    return relaid(inputs, layouts.__getitem__)  # type: ignore[arg-type]  # none is None
+    known: Any = layouts.__getitem__  # of which none is None
+    results = tuple([r.relaid(known) for r in graph.results])
+    return replace(graph, shape=shape, axes=axes, results=results), relaid(inputs, known)
 
 
 def relaid(inputs: Sequence[Ref | Number], place: Callable[[Layout], Layout]) -> Inputs:

@@ -13,8 +13,9 @@ import numpy as np
 from ...backends.array import Array, Number
 from ...backends.base import Device
 from ...backends.fold import Fold
+from ...backends.functions import Function
 from ...layout import Layout
-from .graph import Graph, Inside, Lookup, Position, Result, Statement
+from .graph import Component, Graph, Inside, Lookup, Position, Result, Statement
 
 
 def run_graph(device: Device, graph: Graph, operands: Sequence[Array | Number]) -> list[Array]:
@@ -29,8 +30,12 @@ def run_graph(device: Device, graph: Graph, operands: Sequence[Array | Number]) 
         values.append(_statement(device, graph, statement, args))
     stored: list[Array] = []
     for i, result in enumerate(graph.results):
-        x = _stored(device, graph, result, value(result.value))
-        twice = any(result.value == other.value for other in graph.results[:i])
+        if not result.is_plain:
+            stored.append(_placed(device, graph, result, [value(v) for v in result.values]))
+            continue
+        ((arg, _),) = result.stored
+        x = _stored(device, graph, result, arg, value(arg))
+        twice = any(arg in other.values for other in graph.results[:i])
         stored.append(device.copy(x) if twice else x)  # each has memory of its own
     return stored
 
@@ -50,11 +55,19 @@ def _statement(device: Device, graph: Graph, s: Statement, args: list[Array | Nu
         return out.view(Layout.dense(graph.row_shape))
     if isinstance(s.what, Inside):
         return _inside(device, graph, s.what, *args)
+    if isinstance(s.what, Component):
+        (made,) = args
+        assert isinstance(made, Array)
+        layout = made.layout  # planes
+        first = layout.offset + s.what.index * layout.strides[0]
+        return made.view(Layout(layout.shape[1:], layout.strides[1:], first))
     shape = graph.shape
     arrays = [x for x in args if isinstance(x, Array)]
     if graph.axes and all(graph.is_still(x.layout) for x in arrays):
         shape = graph.row_shape
     ready = [x.view(_narrowed(x.layout, shape)) if isinstance(x, Array) else x for x in args]
+    if isinstance(s.what, Function):
+        return device.call(s.what, ready, shape, (), True)
     if not arrays:  # an array gives the result its shape
         number: Any = ready[0]
         ready[0] = device.full(shape, number, s.dtypes[0])
@@ -97,11 +110,32 @@ def _narrowed(layout: Layout, shape: tuple[int, ...]) -> Layout:
     return Layout(shape, strides, layout.offset)
 
 
-def _stored(device: Device, graph: Graph, result: Result, x: Array | Number) -> Array:
+def _stored(device: Device, graph: Graph, result: Result, value: int, x: Array | Number) -> Array:
     """Return a result dense, in its own memory, of the shape that it is stored in."""
     shape = graph.row_shape if result.row else graph.shape
     if not isinstance(x, Array):
-        return device.full(graph.kept if result.row else shape, x, graph.dtype_of(result.value))
+        return device.full(graph.kept if result.row else shape, x, graph.dtype_of(value))
     view = x.view(_narrowed(x.layout, shape))
-    made = view if view.layout.contiguous and result.value < 0 else device.copy(view)
+    mine = value < 0 and view.layout.contiguous and view.layout.size == view.storage.size
+    made = view if mine else device.copy(view)
     return made.view(Layout.dense(graph.kept if result.row else graph.shape))
+
+
+def _placed(
+    device: Device, graph: Graph, result: Result, values: Sequence[Array | Number]
+) -> Array:
+    """Return several values in their places of one flat array."""
+    shape = graph.row_shape if result.row else graph.shape
+    dtype = graph.dtype_of(result.values[0])
+    pieces: list[Array] = []
+    for x in values:
+        one = x if isinstance(x, Array) else device.full((1,) * len(shape), x, dtype)
+        pieces.append(one.view(_narrowed(one.layout, shape)))
+    targets = [_narrowed_to(into, shape) for into in graph.views(result)]
+    size = sum(target.size for target in targets)
+    return device.place(pieces, targets, (size,), None)
+
+
+def _narrowed_to(layout: Layout, shape: tuple[int, ...]) -> Layout:
+    """Return the part of a layout at the beginning of every axis that has extent 1 in `shape`."""
+    return Layout(shape, layout.strides, layout.offset)

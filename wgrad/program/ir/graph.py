@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from ...backends.array import OPERANDS, Body, Number, kept_shape, reduced_shape
 from ...backends.fold import Fold
+from ...backends.functions import Function
 from ...dtypes import DType
 from ...layout import Layout, Shape
 from .slots import Ref, Slot, shown_input
@@ -61,7 +62,19 @@ class Inside:
     name: str = "place"
 
 
-What = Body | Fold | Lookup | Position | Inside
+@dataclass(frozen=True)
+class Component:
+    """One of the results of the function that the argument is a call of."""
+
+    index: int
+
+    @property
+    def name(self) -> str:
+        return f"result {self.index} of"
+
+
+# The statement of a Function has several results, which only a Component takes.
+What = Body | Fold | Lookup | Position | Inside | Function | Component
 
 
 class Statement(NamedTuple):
@@ -94,18 +107,54 @@ class Statement(NamedTuple):
         return Statement(what, tuple(map(place, args)), dtypes, out)
 
 
-class Result(NamedTuple):
-    """What one output holds: an operand or a statement (coded as arguments are).
+class Stored(NamedTuple):
+    """An operand or a statement, coded as arguments are, and where in an output it is stored.
 
-    `row` says that it is stored once per row, not at every element of the domain.
+    `into` is a layout over the domain, with stride 0 along folded axes if it is stored once per
+    row. None: element by element (or row by row), in order.
     """
 
     value: int
+    into: Layout | None = None
+
+
+class Result(NamedTuple):
+    """What one output holds: a value, or several, each in a place of its own.
+
+    `row` says that they are stored once per row, not at every element of the domain.
+    """
+
+    stored: tuple[Stored, ...]
     row: bool = False
 
+    @property
+    def values(self) -> list[int]:
+        """What is stored."""
+        return [x.value for x in self.stored]
+
+    @property
+    def places(self) -> list[Layout]:
+        """Where values are stored that have places of their own."""
+        return [x.into for x in self.stored if x.into is not None]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one value, in order."""
+        return self.stored[0].into is None
+
     def moved(self, place: Callable[[int], int]) -> Result:
-        """Return the result where its value lies elsewhere."""
-        return Result(place(self.value), self.row)
+        """Return the result where its values lie elsewhere."""
+        return Result(tuple([Stored(place(x.value), x.into) for x in self.stored]), self.row)
+
+    def relaid(self, place: Callable[[Layout], Layout]) -> Result:
+        """Return the result with other places in its output; in order is one of its own."""
+        moved = [Stored(v, into if into is None else place(into)) for v, into in self.stored]
+        return Result(tuple(moved), self.row)
+
+
+def plain(value: int, row: bool = False) -> Result:
+    """Return the result that holds one value, in order."""
+    return Result((Stored(value),), row)
 
 
 @dataclass(frozen=True)
@@ -125,7 +174,8 @@ class Graph:
     @cached_property
     def name(self) -> str:
         """The names of its ops, in order."""
-        return " ".join(s.what.name for s in self.statements) or "copy"
+        ops = [s.what.name for s in self.statements if not isinstance(s.what, Component)]
+        return " ".join(ops) or "copy"
 
     @cached_property
     def kept(self) -> Shape:
@@ -137,16 +187,22 @@ class Graph:
         """The domain with extent 1 at the folded axes."""
         return kept_shape(self.shape, self.axes)
 
-    def view(self, result: Result) -> Layout:
-        """Return how the domain sees what is stored for a result."""
-        if result.row:
-            return Layout.dense(self.row_shape).expand(self.shape)
-        return Layout.dense(self.shape)
+    def views(self, result: Result) -> list[Layout]:
+        """Return how the domain sees what is stored for a result: a view for each value."""
+        if not result.is_plain:
+            return result.places
+        dense = Layout.dense(self.row_shape if result.row else self.shape)
+        return [dense.expand(self.shape) if result.row else dense]
 
     @cached_property
     def tables(self) -> frozenset[int]:
         """The operands of which elements are read other than the domain's own, or not all."""
         return frozenset(s.args[0] for s in self.statements if isinstance(s.what, (Lookup, Inside)))
+
+    @cached_property
+    def calls(self) -> int:
+        """How many functions of users are called at every element, or row."""
+        return sum(isinstance(s.what, Function) for s in self.statements)
 
     @cached_property
     def asks(self) -> frozenset[int]:
@@ -195,6 +251,7 @@ class Graph:
         return sum(
             row if rows[j] and not isinstance(s.what, Fold) else size
             for j, s in enumerate(self.statements)
+            if not isinstance(s.what, Component)
         )
 
     def is_still(self, layout: Layout) -> bool:
@@ -206,7 +263,7 @@ def single(what: What, dtypes: tuple[DType, ...], out: DType, shape: Shape, axes
     """Return the graph of one op whose arguments are its operands, in order."""
     statement = Statement(what, tuple(range(len(dtypes))), dtypes, out)
     row = isinstance(what, Fold)
-    return Graph(shape, axes if row else (), dtypes, (statement,), (Result(~0, row),))
+    return Graph(shape, axes if row else (), dtypes, (statement,), (plain(~0, row),))
 
 
 def pruned(
@@ -217,7 +274,7 @@ def pruned(
     The first `fixed` operands stay, read or not, and so does what they are: `inputs` are the rest.
     """
     wanted: set[int] = set()
-    stack = [r.value for r in graph.results]
+    stack = [value for r in graph.results for value in r.values]
     while stack:
         value = stack.pop()
         if value not in wanted:
@@ -254,5 +311,5 @@ def graph_lines(
         row = "    (once per row)" if rows[j] else ""
         lines.append(f"    v{j} = {s.what.name}({', '.join(args)}){row}")
     for out, result in zip(outs, graph.results, strict=True):
-        lines.append(f"    %{out.index} = {name(result.value)}")
+        lines.append(f"    %{out.index} = {', '.join(map(name, result.values))}")
     return lines

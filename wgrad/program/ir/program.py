@@ -7,7 +7,7 @@ here, which several of them become. Passes are functions from program to program
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
@@ -138,13 +138,17 @@ class Step:
         """How much arithmetic it is; see `Family.operations`."""
         return self.work.operations(self.inputs)
 
-    def moved(self, device: Device) -> tuple[int, int]:
-        """Return the bytes that it reads and those that it writes, if nothing moves twice."""
+    def moved(self, device: Device, memory: Mapping[int, Slot]) -> tuple[int, int]:
+        """Return the bytes that it reads and those that it writes, if nothing moves twice.
+
+        Views of one slot count as if they were apart, as far as the slot (in `memory`) goes.
+        """
         size = device.itemsize
         seen: dict[int, int] = {}
-        for ref in self.refs():
+        for ref in dict.fromkeys(self.refs()):
             moving = prod(n for n, s in zip(ref.layout.shape, ref.layout.strides, strict=True) if s)
-            seen[ref.slot] = max(seen.get(ref.slot, 0), moving * size(ref.dtype))
+            most = memory[ref.slot].size * size(ref.dtype)
+            seen[ref.slot] = min(seen.get(ref.slot, 0) + moving * size(ref.dtype), most)
         return sum(seen.values()), sum(out.size * size(out.dtype) for out in self.outs)
 
     def refs(self) -> Iterator[Ref]:

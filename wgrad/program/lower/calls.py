@@ -93,7 +93,8 @@ class Calls:
     """The calls of one step, and what each of its output slots is to hold in the end."""
 
     calls: list[Call] = field(default_factory=list)
-    results: list[tuple[Slot, Arrayed]] = field(default_factory=list)
+    # The place of one of several values in a slot is a view of it; None is all of the slot.
+    results: list[tuple[Slot, Arrayed, Layout | None]] = field(default_factory=list)
     # What bodies do, over operands of some dtypes: one dict serves all steps of a program.
     bodies: dict[Any, Any] = field(default_factory=dict)
     _wide: dict[Arrayed, Temp] = field(default_factory=dict)

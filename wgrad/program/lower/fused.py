@@ -17,15 +17,16 @@ from ...backends.webgpu import shaders
 from ...backends.webgpu.problem import Kernel, Output
 from ...backends.webgpu.variants import literal
 from ...dtypes import DType
-from ..ir import Batch, Graph, Ref, Result, Slot, Statement, Step
+from ..ir import Batch, Graph, Ref, Slot, Statement, Step
 from .module import Module, combiner
-from .part import LANES, Access, Part
+from .part import LANES, Access, Part, Store
 from .text import PartText, Value, splat
 
 THREADS = 64  # of a workgroup of fused.wgsl,
 WIDE = 256  # or this many, with two elements (or quads) each, where there are many elements
 MANY = 1 << 14
 SPANNED = 32  # elements, or quads, of a row that are folded in one go
+NUMBERS = "    scalars: array<vec4<u32>, 4>,  // the bits of operands that are numbers"
 LONG_ROW = 128  # elements from which a workgroup shares a row, on hardware
 
 MemoryOf = Callable[[int], object]
@@ -61,7 +62,10 @@ def fused_kernel(step: Step, memory_of: MemoryOf, hardware: bool) -> tuple[Kerne
     code = shaders.fill(
         "fused",
         {"parts": f"{module.declarations(1, body)}\n{body}"},
-        {"const THREADS = 64u;": f"const THREADS = {size}u;"},
+        {
+            "const THREADS = 64u;": f"const THREADS = {size}u;",
+            NUMBERS: NUMBERS.replace("4>", f"{max(4, -(-len(module.numbers) // 4))}>"),
+        },
     )
     return Kernel(step.name, code, module.access), module, groups
 
@@ -87,13 +91,12 @@ def _write_part(text: PartText, shared: bool) -> None:
                 if isinstance(s.what, Fold) and depths[j] == level + 1
             ]
             _write_folds(text, folds, shared, first, step)
-    results = list(zip(part.stores, part.graph.results, strict=True))
-    rows = [x for x, row in zip(results, part.row_results, strict=True) if row]
-    elements = [x for x, row in zip(results, part.row_results, strict=True) if not row]
+    rows = [x for x in part.stores if x.row]
+    elements = [x for x in part.stores if not x.row]
     if elements:
         count = text.part.length // (LANES if text.along == "folded" else 1)
         with text.elements(first, step, f"{count}u"):
-            _compute_elements(text, [result.value for _, result in elements])
+            _compute_elements(text, [x.value for x in elements])
             _store(text, elements)
     if rows and shared:
         with text.block("if lane == 0u"):
@@ -102,11 +105,18 @@ def _write_part(text: PartText, shared: bool) -> None:
         _store(text, rows)
 
 
-def _store(text: PartText, results: Sequence[tuple[Access, Result]]) -> None:
+def _store(text: PartText, stores: Sequence[Store]) -> None:
     """Store results; all are loaded before, for one may lie where another is read."""
-    values = [text.value(result.value) for _, result in results]
-    for (access, _), value in zip(results, values, strict=True):
-        text.store(access, value)
+    values = [text.value(x.value) for x in stores]
+    blocks: dict[Access, list[tuple[Access, Value]]] = {}
+    for x, value in zip(stores, values, strict=True):
+        block = text.block_of(x.access)
+        if block is None:
+            text.store(x.access, value)
+        else:
+            blocks.setdefault(block, []).append((x.access, value))
+    for together in blocks.values():
+        text.store_block(together)
 
 
 def _write_folds(text: PartText, folds: list[int], shared: bool, first: str, step: str) -> None:
@@ -243,7 +253,7 @@ def _output_block(part: Part, along: str, memory_of: MemoryOf) -> tuple[str, Mod
     text.product = text.rounded(Value("value", vector), dtype)
     for j in range(len(part.graph.statements)):
         text.compute(j)
-    _store(text, list(zip(part.stores, part.graph.results, strict=True)))
+    _store(text, part.stores)
     lines = ["", text.lines] if vector else [text.lines, ""]
     body = "\n".join(
         [

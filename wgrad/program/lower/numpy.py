@@ -128,9 +128,10 @@ class NumpyExecutor:
             text = re.sub(r"^(    return )", r"    tick()\n\1", text, flags=re.MULTILINE)
             exec(compile(text, "<program, timed>", "exec"), self._space)
         ticks: list[int] = []
+        memory = self.program.memory()
         made = self._space["timed"](inputs, draw, lambda: ticks.append(now_ns()))
         for step, (start, end) in zip(self.program.steps, pairwise(ticks), strict=True):
-            nbytes = sum(step.moved(self.device))
+            nbytes = sum(step.moved(self.device, memory))
             flops = step.operations
             one = begun(self.program.doing(step), "numpy", step.name, 0, nbytes, flops=flops)
             if one is not None:

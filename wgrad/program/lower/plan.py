@@ -149,9 +149,9 @@ def may_overwrite(step: Step, old: Slot, out: Slot) -> bool:
 def _aligned(graph: Graph, inputs: tuple, step: Step, old: Slot, out: Slot) -> bool:
     """Whether `old` is read only where, and by whom, the same element of `out` is written."""
     position = [o.index for o in step.outs].index(out.index)
-    wanted = graph.view(graph.results[position])
+    views = graph.views(graph.results[position])
     return all(
-        x.layout == wanted and i not in graph.tables
+        x.layout in views and i not in graph.tables
         for i, x in enumerate(inputs)
         if isinstance(x, Ref) and x.slot == old.index
     )

@@ -12,8 +12,9 @@ import numpy as np
 from ...backends.array import Body, Number
 from ...backends.families import number_key
 from ...backends.fold import Fold
+from ...backends.functions import Function
 from ...layout import Layout
-from ..ir import Graph, Inside, Lookup, Position, Ref, Slot, Statement
+from ..ir import Component, Graph, Inside, Lookup, Position, Ref, Slot, Statement
 from .bodies import BodyCall, Scalar, parts
 from .calls import (
     NUMBERS,
@@ -45,9 +46,11 @@ def add_graph(
     for s in graph.statements:
         values.append(_statement(made, graph, s, [value(arg) for arg in s.args]))
     for out, result in zip(outs, graph.results, strict=True):
-        x = arrayed(value(result.value), graph.dtype_of(result.value).numpy)
         shape = graph.row_shape if result.row else graph.shape
-        made.results.append((out, expanded(x, shape)))
+        for arg, into in result.stored:
+            x = expanded(arrayed(value(arg), graph.dtype_of(arg).numpy), shape)
+            place = None if into is None else Layout(shape, into.strides, into.offset)
+            made.results.append((out, x, place))
 
 
 def _statement(made: Calls, graph: Graph, s: Statement, args: list) -> Arrayed:
@@ -62,6 +65,13 @@ def _statement(made: Calls, graph: Graph, s: Statement, args: list) -> Arrayed:
     if isinstance(s.what, Lookup):
         data, index = args
         return _lookup(made, s.what, data, arrayed(index, s.dtypes[1].numpy), rank)
+    if isinstance(s.what, Component):
+        (planes,) = args  # the results lie one behind the other
+        layout = planes.layout
+        first = layout.offset + s.what.index * layout.strides[0]
+        return replace(planes, layout=Layout(layout.shape[1:], layout.strides[1:], first))
+    if isinstance(s.what, Function):
+        return _called(made, s.what, args, rank)
     if all(isinstance(x, NUMBERS) for x in args):  # a body wants one array at the least
         args = [arrayed(x, d.computes) for x, d in zip(args, s.dtypes, strict=True)]
     args = [x if isinstance(x, NUMBERS) else made.widened(x) for x in args]
@@ -87,6 +97,15 @@ def _map(made: Calls, s: Statement, args: list, rank: int) -> Temp:
 
         results.append(_part(made, part, [known(x) for x in part.args], rank))
     return results[-1] if results[-1].dtype == dtype else made.copy(results[-1], dtype)
+
+
+def _called(made: Calls, function: Function, args: list, rank: int) -> Temp:
+    ready = [
+        made.widened(arrayed(x, kind.computes)) for x, kind in zip(args, function.ins, strict=True)
+    ]
+    shape = (len(function.parts), *common_shape(ready, rank))
+    text = f"{{f}}({{out}}, {listed(ready)})"
+    return made.add(text, function.into, ready, shape, function.out.numpy, safe=False)
 
 
 def _parts(made: Calls, body: Body, operands: list) -> list[BodyCall] | None:

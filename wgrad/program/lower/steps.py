@@ -29,7 +29,7 @@ def calls_of(step: Step, bodies: dict[Any, Any]) -> list[Calls]:
     made = Calls(bodies=bodies)
     result = _add(step.work, made, step)
     if result is not None:
-        made.results.append((step.out, result))
+        made.results.append((step.out, result, None))
     return [made]
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ...layout import Layout
 from ..ir import Ref, Slot
 from .calls import Arrayed, Call, Calls, Temp
 from .plan import Blocks
@@ -23,17 +24,27 @@ def with_targets(step: Calls, memory: Memory) -> list[Call]:
     calls = step.calls
     latest = _latest_reads(calls, memory)
     copied = []
-    for slot, x in results:
-        if isinstance(x, Temp) and _whole(x, calls[x.index]) and x.dtype == slot.dtype.numpy:
+    for slot, x, into in results:
+        if (
+            into is None
+            and isinstance(x, Temp)
+            and _whole(x, calls[x.index])
+            and x.dtype == slot.dtype.numpy
+        ):
             call = calls[x.index]
             if call.target is None and _may_write(
                 calls, x.index, memory(slot.index), latest, memory
             ):
                 call.target = slot.index
                 continue
-        copied.append((slot, x))
-    for slot, x in copied:
-        step.copy(x, slot.dtype.numpy, target=slot.index)
+        copied.append((slot, x, into))
+    for slot, x, into in copied:
+        if into is None:
+            step.copy(x, slot.dtype.numpy, target=slot.index)
+        else:
+            args = (x, Ref(slot.index, into, slot.dtype))
+            how = {"safe": False, "target": slot.index}
+            step.add("copyto({1}, {0})", None, args, slot.shape, slot.dtype.numpy, **how)
     last = last_uses(calls)
     for i, call in reversed(list(enumerate(calls))):
         if call.target is not None:
@@ -45,15 +56,15 @@ def with_targets(step: Calls, memory: Memory) -> list[Call]:
     return calls
 
 
-def _kept_apart(step: Calls, memory: Memory) -> Iterator[tuple[Slot, Arrayed]]:
+def _kept_apart(step: Calls, memory: Memory) -> Iterator[tuple[Slot, Arrayed, Layout | None]]:
     """Iterate over the results, with copies of those that another result may be written over."""
-    taken = Counter(memory(slot.index) for slot, _ in step.results)
-    for slot, x in step.results:
+    taken = Counter(memory(slot.index) for slot, *_ in step.results)
+    for slot, x, into in step.results:
         if isinstance(x, Ref):
             place = memory(x.slot)
             if taken[place] > (place == memory(slot.index)):
                 x = step.copy(x, x.dtype.numpy)
-        yield slot, x
+        yield slot, x, into
 
 
 def _latest_reads(calls: list[Call], memory: Memory) -> dict[Any, int]:

@@ -15,7 +15,7 @@ from ...backends.families import Reduce
 from ...backends.fold import Fold
 from ...dtypes import float16, float32
 from ...layout import Layout
-from ..ir import Graph, Program, Ref, Result, Slot, Statement, Step, fused, pruned
+from ..ir import Graph, Program, Ref, Slot, Statement, Step, fused, plain, pruned
 from ..ir.domains import relaid, reshaped
 from .base import runs_at
 from .limits import Limits
@@ -84,7 +84,7 @@ def _two(program: Program, step: Step, axis: int, lanes: int) -> tuple[Step, Ste
 
     axes = tuple(a if a < axis else a + 1 for a in graph.axes)
     statements = tuple(_unrounded(s.on_axes(lambda a: a + (a >= axis))) for s in graph.statements)
-    results = tuple(Result(~j, True) for j in folds)
+    results = tuple(plain(~j, True) for j in folds)
     whole = Graph(shape, axes, graph.dtypes, statements, results)
     partial, inputs = pruned(whole, relaid(step.inputs, split))
     slots = [program.new_slot(partial.kept, statements[j].out) for j in folds]
@@ -135,7 +135,9 @@ def _after(
             )
             statements.append(moved.moved(lambda a: place[a]))
             place[~j] = ~(len(statements) - 1)
-    results = tuple(Result(place[r.value], bool(axes)) for r in graph.results)
+
+    stored = [r.relaid(on_rows).moved(place.__getitem__) for r in graph.results]
+    results = tuple([r._replace(row=bool(axes)) for r in stored])
     made, read = pruned(Graph(shape, axes, tuple(dtypes), tuple(statements), results), inputs)
     return fused(made, read, step.outs)
 
@@ -153,7 +155,7 @@ def _unfused(program: Program, step: Step) -> list[Step]:
         read = step.inputs[value] if value >= 0 else None
         if not isinstance(read, Ref):
             x = program.new_slot(graph.shape, graph.dtype_of(value))
-            feeding, inputs = pruned(replace(graph, axes=(), results=(Result(value),)), step.inputs)
+            feeding, inputs = pruned(replace(graph, axes=(), results=(plain(value),)), step.inputs)
             steps.append(fused(feeding, inputs, (x,)))
             read = x.whole()
         # Else the device reads the operand as it lies: expanded, a copy may not fit into memory.

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 from ...backends.array import Number
 from ...dtypes import DType
 from ...layout import Layout
-from ..ir import Graph, Program, Ref, Slot, Statement, Step, fused, operand_key
+from ..ir import Graph, Program, Ref, Slot, Statement, Step, fused, operand_key, pruned
 from ..ir.domains import Seen, as_elements, as_rows, reshaped, seen_through
+from ..ir.unrolled import over_points
 from .limits import Limits
 from .ordering import Order
 
@@ -96,6 +98,8 @@ class Joiner:
         if self.order.leads(a, b):
             return None  # by way of a third step, which cannot come between them any more
         made = joined(plain, b, needed)
+        if made is not None and len(made.graph.statements) > limits.statements:
+            return None  # for an axis was taken apart
         if made is not None and len(made.inputs) > limits.numbers:
             numbers = sum(not isinstance(x, Ref) for x in made.inputs)
             return made if numbers <= limits.numbers else None
@@ -113,7 +117,29 @@ def joined(a: Step, b: Step, needed: frozenset[int]) -> Step | None:
     if made is None:
         pair = _pulled(a, b, needed)
         made = None if pair is None else _over(pair, a, b, needed)
+    if made is None and (a.graph.calls or b.graph.calls):
+        made = _by_points(a, b, needed)
     return made
+
+
+def _by_points(a: Step, b: Step, needed: frozenset[int]) -> Step | None:
+    """Return steps as one over the smaller of their domains, the other's short axis taken apart."""
+    sizes = prod(a.graph.shape), prod(b.graph.shape)
+    if sizes[0] == sizes[1]:
+        return None
+    for first in (False, True):
+        if sizes[0] < sizes[1]:
+            seen = over_points(b.graph, b.inputs, a.graph.shape, first)
+        else:
+            seen = over_points(a.graph, a.inputs, b.graph.shape, first)
+        if seen is None:
+            continue
+        x, y = (a, fused(*seen, b.outs)) if sizes[0] < sizes[1] else (fused(*seen, a.outs), b)
+        pair = _one_domain(x, y)
+        made = None if pair is None else _over(pair, x, y, needed)
+        if made is not None:
+            return made
+    return None
 
 
 def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> Step | None:
@@ -134,9 +160,10 @@ def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> 
             args.append(operands.place(x, second, i))
             continue
         assert isinstance(x, Ref)
-        if x.layout != first.view(result) or i in second.tables:
+        views = first.views(result)
+        if x.layout not in views or i in second.tables:
             return None  # it reads elements that other threads compute
-        args.append(moved(result.value))
+        args.append(moved(result.stored[views.index(x.layout)].value))
     shift = len(first.statements)
 
     def later(value: int) -> int:
@@ -157,6 +184,8 @@ def _over(pair: tuple[Seen, Seen], a: Step, b: Step, needed: frozenset[int]) -> 
         *(r.moved(later) for r in second.results),
     ]
     graph = Graph(shape, axes, tuple(operands.dtypes), statements, tuple(results))
+    if not all(r.is_plain for r in first.results):  # some results of a call may not be needed
+        return fused(*pruned(graph, operands.inputs), tuple(outs))
     both = fused(graph, operands.inputs, tuple(outs))
     vars(both)["operands"] = operands.places  # which it would find out anew
     return both

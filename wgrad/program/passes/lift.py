@@ -10,6 +10,7 @@ from ...backends.array import Number
 from ...layout import Layout, Shape
 from ...ops.elementwise import equal, where
 from ..ir import (
+    Component,
     Graph,
     Inputs,
     Inside,
@@ -20,8 +21,10 @@ from ..ir import (
     Result,
     Statement,
     Step,
+    Stored,
     Window,
     fused,
+    plain,
     pruned,
     single,
 )
@@ -60,8 +63,10 @@ def _is_apart(step: Step, limits: Limits) -> bool:
         return not limits.scatters_compare
     if isinstance(work, families.Reduce) and work.fold.wide_for(work.dtype) is not None:
         return not limits.folds_wide
-    many = len(step.inputs) > limits.pieces or len(step.reads()) >= limits.buffers
-    return isinstance(work, families.Place) and many
+    bound = len(step.reads()) >= limits.buffers
+    if isinstance(work, families.Call):
+        return bound
+    return isinstance(work, families.Place) and (bound or len(step.inputs) > limits.pieces)
 
 
 def as_graph(step: Step) -> Seen | None:
@@ -86,15 +91,27 @@ def squeezed(graph: Graph, inputs: Inputs) -> Seen:
         return Layout(shape, tuple(x.strides[a] for a in left), x.offset)
 
     statements = tuple(s.on_axes(left.index) for s in graph.statements)
-    made = replace(graph, shape=shape, axes=axes, statements=statements)
+    results = tuple([r.relaid(narrowed) for r in graph.results])
+    made = replace(graph, shape=shape, axes=axes, statements=statements, results=results)
     if graph.axes and not axes:  # nothing is left to fold: the reduction is a copy
-        made = replace(made, statements=(), results=(Result(0),))
+        made = replace(made, statements=(), results=(plain(0),))
     return made, relaid(inputs, narrowed)
 
 
 @_lift.register
 def _map(work: families.Map, step: Step) -> Seen:
     return single(work.body, work.dtypes, work.dtype, work.shape, ()), step.inputs
+
+
+@_lift.register
+def _call(work: families.Call, step: Step) -> Seen:
+    """The call itself is a statement, and so is each of its results, which have their places."""
+    f = work.function
+    call = Statement(f, tuple(range(len(f.ins))), f.ins, f.out)
+    parts = [Statement(Component(k), (~0,), (f.out,), f.out) for k in range(len(f.parts))]
+    stored = tuple([Stored(~(k + 1), into) for k, into in enumerate(work.places())])
+    result = plain(~1) if len(stored) == 1 else Result(stored)
+    return Graph(work.shape, (), f.ins, (call, *parts), (result,)), step.inputs
 
 
 @_lift.register
@@ -107,7 +124,7 @@ def _reduce(work: families.Reduce, step: Step) -> Seen:
 @_lift.register
 def _copy(work: families.Copy, step: Step) -> Seen:
     (x,) = step.refs()
-    return Graph(x.layout.shape, (), (x.dtype,), (), (Result(0),)), step.inputs
+    return Graph(x.layout.shape, (), (x.dtype,), (), (plain(0),)), step.inputs
 
 
 @_lift.register
@@ -118,12 +135,12 @@ def _write(work: families.Write, step: Step) -> Seen | None:
     assert isinstance(value, Ref)
     if target != Layout.dense(target.shape) or target.size != step.out.size:
         return None
-    return Graph(target.shape, (), (value.dtype,), (), (Result(0),)), (value,)
+    return Graph(target.shape, (), (value.dtype,), (), (plain(0),)), (value,)
 
 
 @_lift.register
 def _full(work: families.Full, step: Step) -> Seen:
-    return Graph(work.shape, (), (work.dtype,), (), (Result(0),)), (work.value,)
+    return Graph(work.shape, (), (work.dtype,), (), (plain(0),)), (work.value,)
 
 
 @_lift.register
@@ -157,7 +174,7 @@ def _place(work: families.Place, step: Step) -> Seen | None:
             statements.append(Statement(Inside(windows), (here, value), (dtype, dtype), dtype))
         value = ~(len(statements) - 1) if windows else here
     dtypes = (dtype,) * len(inputs)
-    return pruned(Graph(shape, (), dtypes, tuple(statements), (Result(value),)), inputs)
+    return pruned(Graph(shape, (), dtypes, tuple(statements), (plain(value),)), inputs)
 
 
 def _window(
@@ -202,7 +219,7 @@ def _scatter_add(work: families.ScatterAdd, step: Step) -> Seen | None:
         Statement(equal.body, (~0, 0), (kind, kind), hit),
         Statement(where.body, (~1, 1, 2), (hit, dtype, dtype), dtype),
     )
-    graph = Graph(shape, (), dtypes, statements, (Result(~2),))
+    graph = Graph(shape, (), dtypes, statements, (plain(~2),))
     return graph, relaid((index, values, 0), spread)
 
 

@@ -11,7 +11,7 @@ from math import prod
 
 from ...backends.families import Matmul
 from ...layout import Layout, Shape
-from ..ir import Graph, Product, Program, Ref, Result, Step, fused
+from ..ir import Graph, Product, Program, Ref, Step, fused, plain
 from .base import runs_at
 from .joining import PRODUCT, Joiner
 from .lift import squeezed
@@ -52,6 +52,6 @@ def as_fused(product: Step) -> Step:
         shown = Ref(PRODUCT, Layout.dense(graph.shape), graph.dtypes[0])
         return fused(graph, (shown, *product.inputs[2:]), product.outs)
     shape, dtype = product.out.shape, product.out.dtype
-    whole = Graph(shape, (), (dtype,), (), (Result(0),))
+    whole = Graph(shape, (), (dtype,), (), (plain(0),))
     graph, inputs = squeezed(whole, (Ref(PRODUCT, Layout.dense(shape), dtype),))
     return fused(graph, inputs, product.outs)

@@ -66,12 +66,14 @@ class WebGpuExecutor:
     def _timings(self) -> list[Timing]:
         """Return a timing for each launch, where somebody measures."""
         made: list[Timing] = []
-        for step, launches in groupby(self.launches.launches, lambda x: x.step):
-            own = self._step_timings(self.program.steps[step], list(launches))
-            made += own
+        memory = self.program.memory()
+        for index, launches in groupby(self.launches.launches, lambda x: x.step):
+            step = self.program.steps[index]
+            moved = sum(step.moved(self.device, memory))
+            made += self._step_timings(step, list(launches), moved)
         return made
 
-    def _step_timings(self, step: Step, launches: list[Launch]) -> list[Timing]:
+    def _step_timings(self, step: Step, launches: list[Launch], moved: int) -> list[Timing]:
         own: list[Timing] = []
         what = self.program.doing(step)
         for x in launches:
@@ -90,5 +92,5 @@ class WebGpuExecutor:
             if made is None:
                 return []
             own.append(made)
-        account(own, sum(step.moved(self.device)), step.operations)
+        account(own, moved, step.operations)
         return own

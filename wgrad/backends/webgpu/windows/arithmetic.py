@@ -10,7 +10,9 @@ from .... import dtypes as kinds
 from ....dtypes import DType
 from ....layout import Layout, Shape
 from ...array import Array, Body, Number, product_shape, reduced_shape
+from ...families import call_places
 from ...fold import SUM, Fold
+from ...functions import Function
 from ..configs import HARD_LIMIT
 from .bound import (
     bound,
@@ -27,6 +29,7 @@ from .bound import (
 from .cuts import Operand, cut, over, parts, pieces
 
 if TYPE_CHECKING:
+    from ..calls import Calls
     from ..kernels import Kernels
 
 
@@ -53,6 +56,40 @@ def map_into(
             device._map_into(dense, body, ready, dtypes)
         else:
             device.write(window, device.map(body, ready, dtypes, target.shape, out.dtype))
+
+
+def call_into(
+    device: Calls,
+    out: Array,
+    function: Function,
+    operands: Sequence[Array | Number],
+    shape: Shape,
+    planes: bool,
+) -> bool:
+    """Call a function at every point, into the whole of a dense array; False needs no windows."""
+    arrays = [x for x in operands if isinstance(x, Array)]
+    count, size = len(function.parts), prod(shape)
+    side_by_side = call_places(shape, count, planes=False)[0]
+    seen = [Operand(side_by_side, device.itemsize(function.out))]
+    found = list(pieces([*seen, *[operand(device, x) for x in arrays]], bounds(device)))
+    if len(found) == 1 and is_bound(device, out, *arrays):
+        return False
+    for place, *layouts in found:
+        rest = iter(layouts)
+        ready = [
+            windowed(device, x.view(next(rest))) if isinstance(x, Array) else x for x in operands
+        ]
+        n = place.shape
+        made = device.call(function, ready, n, (count,), False)
+        strides = tuple([s // count for s in place.strides])
+        first = place.offset // count
+        for k, part in enumerate(call_places(n, count, planes=False)):
+            if planes:
+                target = Layout(n, strides, first + k * size)
+            else:
+                target = Layout(n, place.strides, place.offset + k)
+            device.write(out.view(target), made.view(part))
+    return True
 
 
 def write(device: Kernels, target: Array, x: Array) -> bool:
