@@ -1,14 +1,15 @@
-// A function of several numbers and several results at every point: one point a thread.
+// A function of several numbers and several results at every point: one point a thread, or four.
 //
 // Bindings: 0 uniform Params, then the buffers of the operands, then out (dense, from 0 on).
 // Dispatch: ceil(size / 64) workgroups, folded into x and y; spare threads write nothing.
 // Replaced: `call`, with the bindings, the function and `compute`; and the counts of Params.
 //
+// Where operands are one line, and in vec4s, a thread takes four points, and further ones the rest.
 // Operands that are walked alike share one row of strides, four of which are one vec4.
 
 struct Params {
     size: u32,  // points
-    rank: u32,
+    rank: u32,  // or the threads that take four points each, where others take one
     point: u32,  // from the results of one point to those of the next,
     result: u32,  // and from one of them to the next
     scalars: array<vec4<u32>, 1>,  // the bits of operands that are numbers

@@ -170,6 +170,15 @@ def test_helpers_of_one_name_do_not_clash(device):
     agree(wg.compile(both)(x), np.array([6, -6, 14], np.float32))
 
 
+@pytest.mark.parametrize(("size", "count"), [(5, 1), (8, 4)])
+def test_functions_are_called_for_points_alone(webgpu, size, count):
+    """Not for what lies behind the last one, for which a loop may have no end."""
+    x = wg.tensor(values((size,), "float32"))
+    compiled = wg.compile(lambda x: line(x, x * 2) + 1)
+    compiled(x)
+    assert compiled.wgsl().count(f"= {LINE.entry}(") == count
+
+
 def test_a_long_function_is_called_once_for_every_thread(device):
     f = made(
         "long",
@@ -210,6 +219,42 @@ def test_compilers_do_not_find_operands_equal(device):
 
 def _less(a: Any, b: Any) -> list[Any]:
     return [a - b]
+
+
+def test_functions_may_call_the_library(device):
+    f = made(
+        "steep",
+        "fn NAME(a: f32) -> vec2<f32> { return vec2<f32>(real_tanh(a), nan_max(a, 0.5)); }\n",
+        lambda a: [np.tanh(a), np.maximum(a, np.float32(0.5))],
+        "float32",
+        (".x", ".y"),
+    )
+    x = values((6,), "float32")
+    agree(call(f, [wg.tensor(x)], (2,)), expected(f, [x], (2,)))
+    agree(wg.compile(lambda x: call(f, [x], (2,)))(wg.tensor(x)), expected(f, [x], (2,)))
+
+
+def test_doubles_on_the_host(numpy_device):
+    f = replace(RGB, ins=(wg.float64,) * 3, out=wg.float64)
+    x = RNG.random((5, 3))
+    tensor = wg.tensor(x, dtype=wg.float64)
+    for run in (rgb_of, wg.compile(rgb_of)):
+        made = run(f, tensor)
+        assert made.dtype is wg.float64
+        np.testing.assert_allclose(made.numpy(), expected(f, x.T, (3,)), rtol=1e-14)
+
+
+def rgb_of(f: Function, x: Any) -> wg.Tensor:
+    return call(f, components(x), (3,))
+
+
+def test_observers_are_told_of_calls(device):
+    events: list[Any] = []
+    x = wg.tensor(values((5, 3), "float32"))
+    with wg.observe(events.append):
+        rgb(x)
+    kernels = [e for e in events if e.kind == "kernel"]
+    assert len(kernels) == 1 and kernels[0].op == "call" and kernels[0].nbytes >= 60
 
 
 def test_functions_are_equal_if_they_do_the_same():
@@ -268,6 +313,40 @@ def test_nothing_is_stored_that_only_its_own_kernel_reads(device):
     compiled(wg.tensor(values((5, 3), "float32")))
     (step,) = compiled.program.steps
     assert [out.shape for out in step.outs] == [(5,)]
+
+
+def test_a_training_step_is_a_kernel_for_the_loss_and_one_for_the_update(device):
+    """The gradient comes in planes, and is read across them where the parameter is updated."""
+    pull = made(
+        "pull",
+        """fn NAME(a: f32, b: f32, c: f32, x: f32, y: f32, z: f32) -> array<f32, 3> {
+    return array<f32, 3>(a * x + y, b * y + z, c * z);
+}
+""",
+        lambda a, b, c, x, y, z: [a * x + y, b * y + z, c * z],
+        " ".join(["float32"] * 6),
+        ("[0]", "[1]", "[2]"),
+    )
+
+    def step(p: Any, w: Any) -> Any:
+        y = rgb(p)
+        weights = wg.broadcast_to(w, y.shape)
+        planes = call(pull, [*components(p), *components(weights)], planes=True)
+        p[...] = p - wg.moveaxis(planes, 0, -1) * 0.1
+        return (y * w).sum()
+
+    data, w = RNG.random((100, 3), "float32"), wg.tensor([0.5, 0.2, 0.1])
+    compiled, p, q = wg.compile(step), wg.tensor(data), wg.tensor(data)
+    for _ in range(4):
+        loss, right = compiled(p, w), step(q, w)
+        np.testing.assert_allclose(loss.item(), right.item(), rtol=1e-5)
+        agree(p, q.numpy())
+    kernels = compiled.explain().kernels
+    if device.name == "numpy":
+        assert [k.in_place for k in kernels] == [False, True], str(compiled.program)
+        assert [k.bytes_read for k in kernels] == [1212, 1212]
+    else:  # where small steps share a dispatch
+        assert len(kernels) == 1, str(compiled.program)
 
 
 def test_a_call_is_not_computed_again_for_every_pass_over_a_row(device):

@@ -91,6 +91,7 @@ READER = {
     "Where is a tensor pickled?": "tensor/__init__.py",
     "Where is memory shared with PyTorch?": "creation/interchange.py",
     "Where does the error come from that names a line?": "origin.py",
+    "Which code reads the GPU's timestamps?": "backends/webgpu/stamps.py",
     "Where are dispatches counted?": "statistics.py",
     "Where is a bind group made?": "backends/webgpu/pipelines.py",
     "Where is a sort split into kernels?": "backends/webgpu/sort.py",
@@ -101,7 +102,7 @@ READER = {
     "What does state= compare before a run?": "program/guard/state.py",
     "Where is a learning rate read anew in a replay?": "optim/live.py",
     "How is Adam's update written?": "optim/adam.py",
-    "Where are the arguments of `bisect` parsed?": "cli.py",
+    "Where are the arguments of `bisect` parsed?": "cli/bisect.py",
     "How does dim= become axis=?": "checks/arguments.py",
 }
 

@@ -103,4 +103,5 @@ def test_fuzz_kernels_compute_what_ops_do(webgpu, function):
             scale = max(1.0, float(np.abs(b[np.isfinite(b)]).max(initial=0.0)))
             np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-4 * scale)
         else:
-            assert (a == b).mean() > 0.9, str(executor.program)  # a float may round the other way
+            # A float may round the other way.
+            assert np.count_nonzero(a != b) <= 0.1 * a.size, str(executor.program)

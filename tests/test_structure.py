@@ -35,7 +35,7 @@ LAYERS = (
     ("indexing",),
     ("functional",),
     ("fft", "linalg", "tensor"),
-    ("data", "nn", "numerics", "optim", "program", "transforms"),
+    ("data", "nn", "numerics", "optim", "profile", "program", "transforms"),
     ("cli", "custom", "gradcheck", "kernel"),
     ("__main__",),
     ("",),  # wgrad/__init__.py gathers them all

@@ -211,6 +211,7 @@ from .ops.elementwise import trunc as trunc
 from .ops.elementwise import where as where
 from .ops.reduction import all_ as _all
 from .ops.reduction import any_ as _any
+from .profile import profile as profile
 from .program.compile import compile as compile
 from .program.compiled import Compiled as _Compiled
 from .random import Generator as Generator

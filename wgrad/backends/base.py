@@ -48,11 +48,17 @@ def _asks_tracer(method: Callable, family: type[Family] | None = None) -> Callab
 
     name = method.__name__
 
+    def operations(*args: Any, **kwargs: Any) -> int | None:
+        if family is None:
+            return None
+        work, operands = family.of(*args, **kwargs)
+        return work.operations(operands)
+
     @functools.wraps(method)
     def run(self: Device, *args: Any, **kwargs: Any) -> Any:
         if WATCHERS and hears():
-            kernel = not self.launches and family is not None and tracing() is None
-            return observed(run, name, self, args, kwargs, kernel)
+            where = None if tracing() is not None else _timed_as(self, name, family)
+            return observed(run, name, self, args, kwargs, where, operations)
         tracer = tracing()
         if tracer is None:
             try:
@@ -67,6 +73,15 @@ def _asks_tracer(method: Callable, family: type[Family] | None = None) -> Callab
         return unheard(tracer.noted, self, work, operands)
 
     return run
+
+
+def _timed_as(device: Device, name: str, family: type[Family] | None) -> str | None:
+    """Return whose time a method takes that is timed as a whole; None for what launches kernels."""
+    if family is None and name != "host":
+        return None
+    if not device.launches:
+        return device.name
+    return "host" if family is None else None
 
 
 class Device(ABC):

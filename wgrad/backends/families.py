@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -77,6 +78,14 @@ class Family:
         """Return the shape and the dtype of the result."""
         return operands[0].shape, operands[0].dtype
 
+    def operations(self, operands: Operands) -> int:
+        """Return how much arithmetic it is: what only moves elements has none.
+
+        An elementwise op counts as one for each element, a transcendental function too, and so does
+        every element that a fold takes.
+        """
+        return 0
+
     @property
     def name(self) -> str:
         """What it does, in the words of its op."""
@@ -134,6 +143,9 @@ class Map(Family):
     def result(self, operands: Operands) -> tuple[Shape, DType]:
         return self.shape, self.dtype
 
+    def operations(self, operands: Operands) -> int:
+        return prod(self.shape)
+
     @property
     def name(self) -> str:
         return self.body.name
@@ -157,6 +169,9 @@ class Call(Family):
     def result(self, operands: Operands) -> tuple[Shape, DType]:
         first = (len(self.function.parts),) if self.planes else ()
         return (*first, *self.shape, *(() if self.planes else self.inner)), self.function.out
+
+    def operations(self, operands: Operands) -> int:
+        return prod(self.shape)
 
     def places(self) -> tuple[Layout, ...]:
         """Return where in the dense result each of the function's results lies, over `shape`."""
@@ -189,6 +204,9 @@ class Reduce(Family):
     def result(self, operands: Operands) -> tuple[Shape, DType]:
         return reduced_shape(operands[0].shape, self.axes), self.dtype
 
+    def operations(self, operands: Operands) -> int:
+        return operands[0].layout.size
+
     @property
     def name(self) -> str:
         return self.fold.name
@@ -203,6 +221,9 @@ class Scan(Family):
     fold: Fold
     axis: int
     back: bool
+
+    def operations(self, operands: Operands) -> int:
+        return operands[0].layout.size
 
     @property
     def name(self) -> str:
@@ -227,6 +248,10 @@ class Matmul(Family):
     def result(self, operands: Operands) -> tuple[Shape, DType]:
         a, b = operands
         return product_shape(a.shape, b.shape, self.lead, self.inner), a.dtype
+
+    def operations(self, operands: Operands) -> int:
+        a, b = operands[:2]
+        return 2 * a.layout.size * prod(b.layout.shape[self.lead + self.inner :])
 
 
 @dataclass(frozen=True, eq=False)
@@ -317,6 +342,9 @@ class ScatterAdd(Family):
     def result(self, operands: Operands) -> tuple[Shape, DType]:
         index, values = operands
         return batch_gather_shape(index, self.axis, self.size), values.dtype
+
+    def operations(self, operands: Operands) -> int:
+        return operands[1].layout.size
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,11 +18,11 @@ SMALL = 2000  # characters of a small function
 class Function:
     """A function of numbers that gives one or several, once per language.
 
-    `code` holds WGSL declarations, each before those that use it. A name that they declare belongs
-    to one text: two functions may share a declaration, and then it is equal. `entry` is the
-    function among them that is called. It takes the operands in order, in the WGSL types of `ins`,
-    and `parts` say how each result is taken from what it returns: `""`, `".x"`, `"[1][2]"`. All
-    results have the WGSL type of `out`; a float16 comes and goes as f32, and is rounded after that.
+    `code` holds WGSL declarations, which may call each other and the functions of shaders/lib. Each
+    name that they declare stands for one text, in all functions: what these share is equal. `entry`
+    is the function that is called. It takes the operands in order, in the WGSL types of `ins`, and
+    `parts` say how each result is taken from what it returns: `""`, `".x"`, `"[1][2]"`. Results
+    have the WGSL type of `out`; a float16 comes and goes as f32, and is rounded after that.
 
     `numpy` takes the same operands as arrays that broadcast (float16 as float32) and returns a
     sequence with an array for each result. Two functions are equal if all but `numpy` is; `key`

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
-from ..errors import WgradError
+from ..errors import ShaderError, WgradError
 from .arguments import checked_flag, number, respelled, spellings
 from .arguments import function as called_back
-from .net import CAUGHT, translated
+from .net import CAUGHT, outside, translated
 
 Check = Callable[[Any, str, str], Any]
 _doors: dict[Any, Any] = {}  # one for each function and name, in however many places it is public
@@ -68,6 +68,8 @@ def guarded(function: Any, name: str | Callable[[Any], str] = "", module: str = 
             if checks and (kwargs or len(args) > first):
                 args = _checked(called, checks, places, args, kwargs)
             return function(*args, **kwargs)
+        except ShaderError as error:
+            raise error.with_traceback(outside(error.__traceback__)) from error.__cause__
         except WgradError as error:
             if called != itself:
                 _rename(error, itself, _name(called, args))

@@ -88,6 +88,15 @@ def _frames(traceback: TracebackType | None) -> list[FrameType]:
     return frames
 
 
+def outside(traceback: TracebackType | None) -> TracebackType | None:
+    """Return a traceback, unless it is all our own code's: then None.
+
+    What is wrong stands in a shader, and no line of Python that led there says more of it.
+    """
+    packages = [str(f.f_globals.get("__name__", "")).partition(".")[0] for f in _frames(traceback)]
+    return None if {*packages} <= {"wgrad", *_LIBRARIES, "contextvars"} else traceback
+
+
 def _is_ours(frames: list[FrameType]) -> bool:
     """Whether our code raised, or a library that it called, or what an argument says of itself.
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import itertools
+import pkgutil
 import random
 
 import pytest
@@ -10,10 +13,12 @@ from judge import has_half, refusal
 
 from wgrad.backends.webgpu import shaders
 from wgrad.errors import ShaderError
+from wgrad.kernel import language
 from wgrad.kernel.language import syntax as s
 from wgrad.kernel.language.builtins import TABLE
 from wgrad.kernel.language.builtins.base import Pattern
 from wgrad.kernel.language.check import check
+from wgrad.kernel.language.entries import workgroup_bytes
 from wgrad.kernel.language.parser import parse
 from wgrad.kernel.language.printer import printed
 from wgrad.kernel.language.symbols import Typed
@@ -379,11 +384,21 @@ def test_entry_points_say_what_they_use():
     assert known.entry_points["one"].workgroup_size == (16, 2, 1)
     assert str(known.globals["tile"].type) == "array<f32, 32>"
     assert check(text, overrides={}).entry_points["one"].workgroup_size == (32, 2, 1)
+    assert workgroup_bytes(known, known.entry_points["one"]) == 128
+    assert workgroup_bytes(known, known.entry_points["two"]) == 0
+    with pytest.raises(TypeError, match="override"):
+        workgroup_bytes(typed, one)
 
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(1.5, "was given 1.5"), (-1, "cannot be -1"), (2**40, "cannot be"), (0, "1 at least, not 0")],
+    [
+        (1.5, "cannot be 1.5"),
+        ("x", "cannot be 'x'"),
+        (-1, "cannot be -1"),
+        (2**40, "cannot be"),
+        (0, "1 at least, not 0"),
+    ],
 )
 def test_overrides_that_do_not_fit_are_refused(value: float, words: str):
     text = "@id(3) override n: u32; @compute @workgroup_size(n) fn f() {}"
@@ -392,6 +407,33 @@ def test_overrides_that_do_not_fit_are_refused(value: float, words: str):
     with pytest.raises(ShaderError, match="override n has no value"):
         check(text, overrides={})
     assert check(text, overrides={"3": 5}).entry_points["f"].workgroup_size == (5, 1, 1)
+
+
+def test_overrides_that_are_not_there_are_refused():
+    with pytest.raises(ShaderError, match="no override 'm' to set; there is n"):
+        check("override n = 1;", overrides={"m": 1})
+
+
+def test_entry_points_say_which_extensions_they_need():
+    text = "fn g() -> f32 { return subgroupAdd(1.0); } @compute @workgroup_size(1) fn f() { g(); }"
+    assert check(text).entry_points["f"].needs == {"subgroups"}
+    text = "enable f16; @compute @workgroup_size(1) fn f() { }"
+    assert check(text).entry_points["f"].needs == {"f16"}
+    with pytest.raises(ShaderError, match="argument 2 of subgroupBroadcast has to be a constant"):
+        check("fn f(x: f32, i: u32) { _ = subgroupBroadcast(x, i); }")
+
+
+def test_the_examples_of_the_documentation_run():
+    flags = doctest.NORMALIZE_WHITESPACE
+    names = {name: getattr(language, name) for name in language.__all__}
+    count = 0
+    for info in pkgutil.walk_packages(language.__path__, f"{language.__name__}."):
+        module = importlib.import_module(info.name)
+        for test in doctest.DocTestFinder().find(module, extraglobs=names | vars(module)):
+            result = doctest.DocTestRunner(optionflags=flags).run(test)
+            assert result.failed == 0, test.name
+            count += result.attempted
+    assert count > 6
 
 
 def test_a_tree_whose_nodes_stand_in_two_places_is_checked():
@@ -410,6 +452,29 @@ def test_a_tree_whose_nodes_stand_in_two_places_is_checked():
 def test_long_expressions_are_checked():
     typed = check(f"fn f(x: f32) -> f32 {{ return {' + '.join(['x'] * 200)}; }}")
     assert typed.functions["f"].result == F32
+
+
+def test_texts_that_would_take_all_time_or_memory_are_refused():
+    grown = "struct S0 { a: f32 }\n"
+    for i in range(1, 14):
+        grown += f"struct S{i} {{ {', '.join(f'm{j}: S{i - 1}' for j in range(20))} }}\n"
+    assert len(check(grown).structs) == 14
+    chain = "".join(f"const a{i} = a{i + 1};\n" for i in range(5000)) + "const a5000 = 1;"
+    members = ", ".join(f"a{i}: f32" for i in range(1100))
+    cases = ", ".join(map(str, range(1100)))
+    for text, words in [
+        (grown + "fn f() { _ = S13(); }", "bytes is too large"),
+        (grown + "fn f() { var x: S13; }", "bytes, and WGSL promises 8192"),
+        ("fn f() { _ = array<u32, 2147483647>(); }", "bytes is too large"),
+        ("var<private> x: array<u32, 2147483647>;", "bytes, and WGSL promises 8192"),
+        (chain, "Python's stack"),
+        (f"struct S {{ {members} }}", "1023 members at most"),
+        (f"fn f({members}) {{}}", "255 values at most"),
+        (f"fn f() {{ switch 1 {{ case {cases}: {{}} default: {{}} }} }}", "1023 selectors"),
+        ("const a = 1;\n" * 10001, "more than 10000 statements"),
+    ]:
+        with pytest.raises(ShaderError, match=words):
+            check(text)
 
 
 # Against naga.
@@ -498,12 +563,12 @@ fn pick(kind: i32, p: vec2f) -> f32 {
 }
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
-    if id.x >= params.n { return; }
     var a = 1.0; var b = 2.0;
     swap(&a, &b);
     tile[lane] = vec4f(params.at, a);
     workgroupBarrier();
     let m = transpose(params.m) * tile[lane ^ 1u].xyz;
+    if id.x >= params.n { return; }
     out[id.x].x = m.x + pick(i32(lane), m.xy) * scale;
 }
 """

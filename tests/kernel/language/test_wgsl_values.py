@@ -35,6 +35,7 @@ TENTH = float(np.float32(0.1))
         ("7.0 % -2", "abstract-float", 1.0),
         ("-7.5 % 2", "abstract-float", -1.5),
         ("1 / 2.0", "abstract-float", 0.5),
+        ("7e10f % 3", "f32", 0.0),  # x - y trunc(x / y), each step rounded
         ("0.1f", "f32", TENTH),
         ("0.1f + 0.2f", "f32", float(np.float32(0.1) + np.float32(0.2))),
         ("0.1h * 3", "f16", float(np.float16(np.float16(0.1) * np.float16(3)))),
@@ -136,7 +137,16 @@ def test_components_of_constants_are_checked_for_their_kind():
     [
         *("1 / 0", "1 % 0", "1.0 / 0", "1u / 0u", "-2147483648 / -1i", "1 << 64", "1i << 31"),
         *("9223372036854775807 * 2", "1e308 * 10", "3e38f + 3e38f", "60000h + 60000h"),
-        *("log(0)", "sqrt(-1.0)", "acos(2)", "exp(1000)", "pow(-1, 0.5)", "inverseSqrt(0)"),
+        *(
+            "log(0)",
+            "sqrt(-1.0)",
+            "acos(2)",
+            "exp(1000)",
+            "pow(-1, 0.5)",
+            "pow(0, 0)",
+            "smoothstep(1, 1, 2)",
+            "inverseSqrt(0)",
+        ),
         *(
             "normalize(vec2(0, 0))",
             "clamp(1, 3, 2)",

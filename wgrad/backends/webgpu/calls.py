@@ -79,19 +79,21 @@ class Calls(Indexing):
         bindings = [buffers.setdefault(_bound(x), len(buffers)) for x in arrays]
         held = [arrays[bindings.index(i)] for i in range(len(buffers))]
         size, count = prod(shape), len(function.parts)
-        lines = _lines(arrays, bindings, strides) if _by_fours(function, size, strides) else None
+        fours, rest = divmod(size, 4)
+        by_fours = _by_fours(function, strides) and not (planes and rest)
+        lines = _lines(arrays, bindings, strides) if by_fours else None
         rows: dict[Shape, int] = {}
         if lines is not None:
             found, pattern = lines
             shown = tuple([(line.binding, line.step) for line in found])
             kernel = self._kernel(
-                (function, shown, *_by_operand(operands, pattern), planes),
+                (function, shown, *_by_operand(operands, pattern), planes, bool(rest)),
                 len(held),
                 lambda: call_by_fours_source(
-                    function, shown, _by_operand(operands, pattern), planes
+                    function, shown, _by_operand(operands, pattern), planes, bool(rest)
                 ),
             )
-            size //= 4
+            head = [fours + rest, fours, 1, fours]
             offsets = [line.start for line in found]
         else:
             rows |= {row: i for i, row in enumerate(dict.fromkeys(strides))}
@@ -101,19 +103,19 @@ class Calls(Indexing):
                 len(held),
                 lambda: call_source(function, _by_operand(operands, pattern)),
             )
+            head = [size, len(extents), *((1, size) if planes else (count, 1))]
             offsets = [x.layout.offset for x in arrays]
         numbers = [
             scalar_bits(x, dtype)
             for x, dtype in zip(operands, function.ins, strict=True)
             if not isinstance(x, Array)
         ]
-        words = [size, len(extents), *((1, size) if planes else (count, 1))]
-        words += in_fours(numbers) + in_fours(offsets)
+        words = head + in_fours(numbers) + in_fours(offsets)
         words += [*extents, *(0,) * (MAX_RANK - len(extents))]
         for axis in range(MAX_RANK):
             used = axis < len(extents)
             words += in_fours([row[axis] & 0xFFFFFFFF if used else 0 for row in rows])
-        self._launch(kernel, held, out, struct.pack(f"<{len(words)}I", *words), size)
+        self._launch(kernel, held, out, struct.pack(f"<{len(words)}I", *words), head[0])
 
     def _packed(self, operands: Sequence[Array | Number], shape: Shape) -> list[Array | Number]:
         """Return operands in so few buffers that a kernel binds all of them, and its result."""
@@ -139,12 +141,11 @@ def _by_operand(operands: Sequence[Array | Number], pattern: Sequence[Pair]) -> 
     return [next(rest) if isinstance(x, Array) else None for x in operands]
 
 
-def _by_fours(function: Function, size: int, strides: Sequence[Shape]) -> bool:
-    """Whether a thread takes four points."""
+def _by_fours(function: Function, strides: Sequence[Shape]) -> bool:
+    """Whether a thread may take four points."""
     steps = [s for row in strides for s in row]
     return (
         function.is_small
-        and size % 4 == 0
         and all(len(row) == 1 for row in strides)
         and all(0 <= s <= LONGEST_STEP for s in steps)
     )

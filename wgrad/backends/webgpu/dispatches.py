@@ -6,16 +6,20 @@ changed. Bind groups are kept for every combination of buffers that came.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any
 
 from ...errors import DeviceError
+from ...interrupts import interrupts_wait
 from ...recent import Recent
 from ...statistics import COUNTERS
+from ..timing import Timing
 from . import headroom
 from .buffers import Buffer
 from .gpu import Gpu
 from .launches import PARAMS_BYTES, folded
 from .pipelines import Pipeline
+from .stamps import PAIRS
 
 COMBINATIONS = 64  # of buffers, whose bind groups are kept
 
@@ -56,24 +60,28 @@ class Dispatches:
             self._host[start : start + len(data)] = data
             self._stale = True
 
-    def run(self, key: Hashable, buffers: Callable[[], Sequence[Sequence[Buffer]]]) -> None:
+    def run(
+        self,
+        key: Hashable,
+        buffers: Callable[[], Sequence[Sequence[Buffer]]],
+        timings: Sequence[Timing] = (),
+    ) -> None:
         """Submit all dispatches; `key` names the buffers, which are asked for when it is new.
 
-        Raises: DeviceError when the driver refuses them.
+        Where they are measured, `timings` has one for each. Raises: DeviceError when the driver
+        refuses them.
         """
         gpu = self.gpu
         gpu.check()
         with gpu.lock:
             gpu.flush()
             groups = self._bind_groups(key, buffers)
+            if timings:
+                self._run_timed(groups, timings)
+                return
             headroom.require(0, f"running {len(groups)} kernels")
             with gpu.driving:
-                try:
-                    commands = self._encoded(groups)
-                except Exception as error:  # mistakes inside a pass surface only here
-                    names = ", ".join(sorted({p.label for p in self._pipelines}))
-                    what = f"the driver refused a replay of {names}"
-                    raise gpu.failure(DeviceError, what, error) from error
+                commands = self._encoded(self._rows(groups))
                 if self._stale:
                     gpu.raw.queue.write_buffer(self._uniforms, 0, self._host)
                     self._stale = False
@@ -96,17 +104,48 @@ class Dispatches:
             self._bound.keep(key, groups)
         return groups
 
-    def _encoded(self, groups: list) -> object:
-        encoder = self.gpu.raw.create_command_encoder()
-        compute = encoder.begin_compute_pass()
-        bound = None
-        for pipeline, group, start, size in zip(
-            self._pipelines, groups, self.starts, self._groups, strict=True
-        ):
-            if pipeline is not bound:
-                compute.set_pipeline(pipeline.raw)
-                bound = pipeline
-            compute.set_bind_group(0, group, (start,))
-            compute.dispatch_workgroups(*size)
-        compute.end()
-        return encoder.finish()
+    def _rows(self, groups: list) -> Iterable[tuple]:
+        return zip(self._pipelines, groups, self.starts, self._groups, strict=True)
+
+    def _encoded(self, rows: Iterable[tuple], *timed: Any) -> Any:
+        try:
+            return self.gpu.commands(rows, *timed)
+        except Exception as error:  # mistakes inside a pass surface only here
+            names = ", ".join(sorted({p.label for p in self._pipelines}))
+            what = f"the driver refused a replay of {names}"
+            raise self.gpu.failure(DeviceError, what, error) from error
+
+    def _run_timed(self, groups: list, timings: Sequence[Timing]) -> None:
+        """Run as many dispatches to a submit as can be timed; all are encoded before the first."""
+        gpu = self.gpu
+        headroom.require(0, f"running {len(groups)} kernels")
+        gpu.ready(timings[0])
+        stamps = gpu.stamps() if timings[0].clock == "gpu" else None
+        size = 1 if stamps is None else PAIRS
+        if stamps is not None:
+            stamps.make_room(min(len(groups), PAIRS))
+        rows = list(self._rows(groups))
+        with interrupts_wait():
+            first = 0 if stamps is None else stamps.next
+            pieces = []
+            for start in range(0, len(rows), size):
+                some = timings[start : start + size]
+                with gpu.driving:
+                    made = self._encoded(
+                        rows[start : start + size], () if stamps is None else some, first
+                    )
+                pieces.append((made, some))
+            for commands, some in pieces:
+                if stamps is not None:
+                    stamps.make_room(len(some))
+                with gpu.driving:
+                    if self._stale:
+                        gpu.raw.queue.write_buffer(self._uniforms, 0, self._host)
+                        self._stale = False
+                    gpu.raw.queue.submit([commands])
+                    COUNTERS.submits += 1
+                    COUNTERS.dispatches += len(some)
+                    if stamps is not None:
+                        stamps.submitted(some)
+                if stamps is None:
+                    gpu.wait_for(some[0])

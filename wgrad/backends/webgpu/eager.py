@@ -39,6 +39,7 @@ class WebGpuDevice(Kernels):
             f"{info['description']})"
         )
         self.gpu = gpu
+        gpu.name = name
         self.pool = Pool(gpu)
         self.launch = gpu.launch
         self._storage = partial(GpuStorage, self, self.pool)

@@ -11,6 +11,7 @@ from ...dtypes import DType
 from ...errors import ArgumentError, DeviceError
 from ..array import Number, Storage
 from ..families import Draw
+from ..timing import Timing
 from ..tracing import UNBACKED
 from .buffers import Buffer, Window
 from .dispatches import Dispatches
@@ -54,11 +55,13 @@ class Runner:
         numbers: Sequence[Number] = (),
         draw: Draw | None = None,
         spare: list[Any] | None = None,
+        timings: Sequence[Timing] = (),
     ) -> list[Storage]:
         """Run once: update `inputs` in place, and return the outputs' storages, in order.
 
         `numbers` are what is read anew (none: those of the last run, at first of the lowering), and
-        `draw` is needed where random numbers are drawn. Outputs may take the buffers in `spare`. A
+        `draw` is needed where random numbers are drawn. Outputs may take the buffers in `spare`.
+        Where launches are measured, `timings` has one for each. A
         run that raises has changed nothing outside. Raises: ArgumentError, OutOfMemoryError,
         DeviceError.
         """
@@ -77,7 +80,7 @@ class Runner:
         lent: list[Storage] = []
         try:
             outputs = [self._output(held, spare or [], lent) for held in self.launches.outputs]
-            self._run_into(outputs, inputs, numbers, draw)
+            self._run_into(outputs, inputs, numbers, draw, timings)
         except BaseException:
             for storage in lent:
                 storage.buffer = UNBACKED  # whose memory is the lender's again
@@ -101,6 +104,7 @@ class Runner:
         inputs: Sequence[Storage],
         numbers: Sequence[Number],
         draw: Draw | None,
+        timings: Sequence[Timing],
     ) -> None:
         swaps = {i: self._fresh(self.launches.inputs[i]) for i in self.launches.swaps}
         for i, now in enumerate(numbers):
@@ -114,7 +118,7 @@ class Runner:
         # What tells this run's buffers from those of others.
         key = tuple([x.buffer.uid for x in (*inputs, *outputs, *swaps.values())])
         given = {"input": inputs, "output": outputs, "swap": swaps, **self._kept}
-        self._dispatches.run(key, lambda: self._bound(given))
+        self._dispatches.run(key, lambda: self._bound(given), timings)
         for i, fresh in swaps.items():
             inputs[i].buffer, fresh.buffer = fresh.buffer, inputs[i].buffer
 

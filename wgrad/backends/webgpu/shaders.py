@@ -31,6 +31,11 @@ def folder() -> Path:
     raise FileNotFoundError(f"wgrad: no shaders in {' or '.join(map(str, _PLACES))}")
 
 
+def files() -> dict[str, str]:
+    """Return the texts of all shader files by their paths: what errors point into."""
+    return {str(path): path.read_text(encoding="utf-8") for path in folder().rglob("*.wgsl")}
+
+
 @cache
 def source(name: str) -> str:
     """Return the text of shaders/<name>.wgsl with its includes put in."""

@@ -117,8 +117,9 @@ def call_by_fours_source(
     along: Sequence[tuple[int, int]],
     pattern: Sequence[tuple[int, int] | None],
     planes: bool,
+    rest: bool,
 ) -> str:
-    """Return the kernel of a function where a thread takes four points.
+    """Return the kernel of a function where a thread takes four points; with `rest` some take one.
 
     `along` has (binding, step from point to point) for each line that operands are in; `pattern`
     has None per number, and (line, place of the first point in it) else.
@@ -128,20 +129,23 @@ def call_by_fours_source(
     known: set[tuple[int, int]] = set()
     numbers = 0
     arguments: list[list[str]] = [[] for _ in _LANE]
+    single: list[str] = []
     for p, dtype in zip(pattern, function.ins, strict=True):
         if p is None:
-            for one in arguments:
+            for one in (*arguments, single):
                 one.append(_number(numbers, dtype))
             numbers += 1
             continue
         at, first = p
         binding, step = along[at]
         kinds[binding] = f"vec4<{dtype.storage}>"
+        start = f"params.offsets[{at // 4}].{_LANE[at % 4]}"
+        element = f"{start} * 4u + {first}u + point * {step}u"
+        single.append(_loaded(dtype, f"m{binding}[({element}) / 4u][({element}) % 4u]"))
         for n, one in enumerate(arguments):
             quad, lane = divmod(first + n * step, 4)
             if (at, quad) not in known:
                 known.add((at, quad))
-                start = f"params.offsets[{at // 4}].{_LANE[at % 4]}"
                 place = f"{start} + index * {step}u + {quad}u"
                 lines.append(f"    let line{at}_{quad} = m{binding}[{place}];")
             one.append(_loaded(dtype, f"line{at}_{quad}.{_LANE[lane]}"))
@@ -156,6 +160,14 @@ def call_by_fours_source(
     for j in range(count):
         place = f"{j}u * params.result + index" if planes else f"index * {count}u + {j}u"
         lines.append(f"    out[{place}] = {kind}({', '.join(results[4 * j : 4 * j + 4])});")
+    if rest:
+        one = ["    if index >= params.rank {", "        let point = index + params.rank * 3u;"]
+        one.append(f"        let made = {function.entry}({', '.join(single)});")
+        for k in range(count):
+            element = f"point * {count}u + {k}u"
+            target = f"out[({element}) / 4u][({element}) % 4u]"
+            one.append(f"        {target} = {_part('made', function, k)};")
+        lines = [*one, "        return;", "    }", *lines]
     counts = {"scalars": numbers, "offsets": len(along), "strides": 32}
     return _filled_call(function, kinds, kind, lines, counts)
 

@@ -12,14 +12,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
-from math import prod
-from typing import Any
 
 from ...backends.base import Device
-from ...backends.families import Call, InPlace, Map, Matmul, Reduce, Scan, ScatterAdd
-from ...backends.fold import Fold
-from ...layout import Layout
-from ..ir import Batch, Component, Fused, Graph, Product, Program, Ref, Step
+from ...backends.families import InPlace
+from ..ir import Program, Slot, Step
 from ..lower.plan import Plan
 from ..lower.plan import nbytes as slot_bytes
 from ..run.build import Executor, History
@@ -112,10 +108,11 @@ def explain(executor: Executor, history: History, device: Device) -> Explanation
     for x in launches.launches if launches is not None else ():
         launched[x.step] += 1
         groups[x.step] += x.groups
-    kernels = [
-        _kernel(step, plan, device, launched[i], groups[i]) for i, step in enumerate(program.steps)
-    ]
     memory = program.memory()
+    kernels = [
+        _kernel(step, memory, plan, device, launched[i], groups[i])
+        for i, step in enumerate(program.steps)
+    ]
     fresh = [*program.outputs, *(s for s, p in plan.places.items() if p.kind == "swap")]
     kept = getattr(executor, "block_bytes", 0)
     handed_out = sum(slot_bytes(memory[s], device) for s in fresh)
@@ -162,56 +159,21 @@ def peak_of(program: Program, device: Device, eager: bool = True) -> int:
     return max(accumulate(change))
 
 
-def _kernel(step: Step, plan: Plan, device: Device, launched: int, groups: int) -> KernelReport:
-    size = device.itemsize
-    seen: dict[int, int] = {}
-    for ref in step.refs():
-        moving = prod(n for n, s in zip(ref.layout.shape, ref.layout.strides, strict=True) if s)
-        seen[ref.slot] = max(seen.get(ref.slot, 0), moving * size(ref.dtype))
-    read = {plan.places[slot] for slot in seen if slot in plan.places}
+def _kernel(
+    step: Step, memory: dict[int, Slot], plan: Plan, device: Device, launched: int, groups: int
+) -> KernelReport:
+    read = {plan.places[slot] for slot in step.reads() if slot in plan.places}
     written = [plan.places[out.index] for out in step.outs if out.index in plan.places]
+    bytes_read, bytes_written = step.moved(device, memory)
     return KernelReport(
         name=step.name,
         outputs=tuple(f"{out.dtype.name}{list(out.shape)}" for out in step.outs),
-        bytes_read=sum(seen.values()),
-        bytes_written=sum(out.size * size(out.dtype) for out in step.outs),
-        operations=operations(step),
+        bytes_read=bytes_read,
+        bytes_written=bytes_written,
+        operations=step.operations,
         in_place=any(place.kind == "input" or place in read for place in written),
         dispatches=launched,
         workgroups=groups,
-    )
-
-
-def operations(step: Step) -> int:
-    """Return the arithmetic of a step."""
-    match step.work:
-        case Batch(parts):
-            return sum(map(operations, parts))
-        case Fused(graph):
-            return _graph_operations(graph, step.inputs)
-        case Matmul(lead, inner) as work:
-            a, b = step.inputs[:2]
-            assert isinstance(a, Ref) and isinstance(b, Ref)
-            after = 0
-            if isinstance(work, Product):
-                after = _graph_operations(work.graph, (0, *step.inputs[2:]))
-            return 2 * a.layout.size * prod(b.layout.shape[lead + inner :]) + after
-        case Map():
-            return step.out.size
-        case Call(shape=shape):
-            return prod(shape)
-        case Reduce() | Scan() | ScatterAdd():
-            return max(ref.layout.size for ref in step.refs())
-    return 0
-
-
-def _graph_operations(graph: Graph, inputs: Any) -> int:
-    rows = graph.rows(inputs)[1]
-    size, row = Layout.dense(graph.shape).size, Layout.dense(graph.kept).size
-    return sum(
-        row if rows[j] and not isinstance(s.what, Fold) else size
-        for j, s in enumerate(graph.statements)
-        if not isinstance(s.what, Component)
     )
 
 

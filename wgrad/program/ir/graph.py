@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from math import prod
+from typing import Any, NamedTuple
 
 from ...backends.array import OPERANDS, Body, Number, kept_shape, reduced_shape
 from ...backends.fold import Fold
@@ -242,6 +243,16 @@ class Graph:
         if not self.axes:
             return (False,) * len(operands), (False,) * len(made)
         return operands, tuple(made)
+
+    def operations(self, inputs: Sequence[Any]) -> int:
+        """Return how much arithmetic it is; see `Family.operations`."""
+        rows = self.rows(inputs)[1]
+        size, row = prod(self.shape), prod(self.kept)
+        return sum(
+            row if rows[j] and not isinstance(s.what, Fold) else size
+            for j, s in enumerate(self.statements)
+            if not isinstance(s.what, Component)
+        )
 
     def is_still(self, layout: Layout) -> bool:
         """Whether what is seen so is the same all along the folded axes."""

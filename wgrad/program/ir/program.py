@@ -7,9 +7,10 @@ here, which several of them become. Passes are functions from program to program
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 from typing import Any, ClassVar
 
 from ...backends.array import Array, Number
@@ -38,6 +39,9 @@ class Fused(Family):
     def run(self, device: Device, operands: Operands) -> list[Array]:
         return run_graph(device, self.graph, operands)
 
+    def operations(self, operands: Operands) -> int:
+        return self.graph.operations(operands)
+
 
 @dataclass(frozen=True, eq=False)
 class Product(Matmul):
@@ -54,6 +58,9 @@ class Product(Matmul):
         (product,) = super().run(device, operands)
         whole = product.view(Layout.dense(self.graph.shape))
         return run_graph(device, self.graph, [whole, *operands[2:]])
+
+    def operations(self, operands: Operands) -> int:
+        return super().operations(operands) + self.graph.operations((0, *operands[2:]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +80,9 @@ class Batch(Family):
         for part in self.parts:
             made += part.work.run(device, [next(rest) for _ in part.inputs])
         return made
+
+    def operations(self, operands: Operands) -> int:
+        return sum(part.operations for part in self.parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +132,24 @@ class Step:
     def graph(self) -> Graph:
         """The graph of a fused step; passes ask hundreds of thousands of times."""
         return self.work.graph  # type: ignore[attr-defined]  # others have none
+
+    @property
+    def operations(self) -> int:
+        """How much arithmetic it is; see `Family.operations`."""
+        return self.work.operations(self.inputs)
+
+    def moved(self, device: Device, memory: Mapping[int, Slot]) -> tuple[int, int]:
+        """Return the bytes that it reads and those that it writes, if nothing moves twice.
+
+        Views of one slot count as if they were apart, as far as the slot (in `memory`) goes.
+        """
+        size = device.itemsize
+        seen: dict[int, int] = {}
+        for ref in dict.fromkeys(self.refs()):
+            moving = prod(n for n, s in zip(ref.layout.shape, ref.layout.strides, strict=True) if s)
+            most = memory[ref.slot].size * size(ref.dtype)
+            seen[ref.slot] = min(seen.get(ref.slot, 0) + moving * size(ref.dtype), most)
+        return sum(seen.values()), sum(out.size * size(out.dtype) for out in self.outs)
 
     def refs(self) -> Iterator[Ref]:
         """Iterate over the views that are read."""

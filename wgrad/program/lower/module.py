@@ -95,7 +95,7 @@ class Module:
         lines += self.shared.values()
         made = [c.replace("fn NAME", f"fn {n}", 1) for c, n in self._functions.items()]
         lines += self._declared
-        library = shaders.library("\n".join([*made, body]))
+        library = shaders.library("\n".join([*self._declared, *made, body]))
         return "\n".join([*lines, *([library] if library else []), *made])
 
     # Expressions over memory.

@@ -6,7 +6,9 @@ it hands out; parameters are updated in place. The results are those of `PlainEx
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from ...backends.array import Storage
 from ...backends.base import Device
 from ...backends.events import WATCHERS, during, launched
 from ...backends.families import Argsort, Draw, Scan, ScatterAdd, Searchsorted
+from ...backends.timing import begun, now_ns, timers
 from ...errors import OutOfMemoryError
 from ...layout import Layout
 from ..ir import Batch, Draws, Program, Ref, Step
@@ -99,7 +102,10 @@ class NumpyExecutor:
     ) -> list[Storage]:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
         try:
-            made = self._run(inputs, draw)
+            if WATCHERS and timers.get():
+                made = self._timed(inputs, draw)
+            else:
+                made = self._run(inputs, draw)
         except MemoryError as error:
             raise OutOfMemoryError(f"numpy: {error or 'no memory is left'}") from error
         if WATCHERS:
@@ -112,6 +118,25 @@ class NumpyExecutor:
             views = [*step.refs(), *(out.whole() for out in step.outs)]
             nbytes = sum(x.layout.size * self.device.itemsize(x.dtype) for x in views)
             during(launched, self.program.doing(step), "numpy", step.name, 0, nbytes)
+
+    def _timed(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
+        """Run once with the time taken before each step, and after the last."""
+        if "timed" not in self._space:
+            # The line of each step is a comment; what runs is the same.
+            text = re.sub(r"^        # .*$", "        tick()", self.source, flags=re.MULTILINE)
+            text = text.replace("def run(inputs, draw)", "def timed(inputs, draw, tick)")
+            text = re.sub(r"^(    return )", r"    tick()\n\1", text, flags=re.MULTILINE)
+            exec(compile(text, "<program, timed>", "exec"), self._space)
+        ticks: list[int] = []
+        memory = self.program.memory()
+        made = self._space["timed"](inputs, draw, lambda: ticks.append(now_ns()))
+        for step, (start, end) in zip(self.program.steps, pairwise(ticks), strict=True):
+            nbytes = sum(step.moved(self.device, memory))
+            flops = step.operations
+            one = begun(self.program.doing(step), "numpy", step.name, 0, nbytes, flops=flops)
+            if one is not None:
+                one.ran(start, end)
+        return made
 
 
 class _Source:

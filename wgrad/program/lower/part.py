@@ -140,9 +140,10 @@ class Part:
         if any(isinstance(s.what, Function) and not s.what.is_small for s in graph.statements):
             return ""  # which is called for every lane
         tables, moving = graph.tables, self._moving()
-        flat = not self.folded and len(self.kept) == 1 and not self.graph.asks and not tables
+        flat = not self.folded and len(self.kept) == 1 and not graph.asks and not tables
         # The last quad of flat memory may reach into the padding that every buffer has.
-        flat = flat and all(r.is_plain for r in self.graph.results)
+        # But a function of a user might not come to an end for what stands there.
+        flat = flat and not graph.calls and all(r.is_plain for r in graph.results)
         padded = flat and all(a.is_vector("kept") or a.kept == (0,) for a in moving)
         # Memory that is read once per row does not count.
         score = {"kept": 0, "folded": 0}
