@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from ..language import syntax as s
 from ..language.builtins import Match
 from ..language.symbols import Symbol
@@ -120,7 +119,7 @@ class Calls(Paths):
         else:
             found = lambda f, m: fn(*[x(f, m) for x in arguments])  # noqa: E731
         result = match.result
-        if self.numbers.wide and name.startswith("unpack") and result is not None:
+        if name.startswith("unpack") and result is not None:  # which come as float64
             return lambda f, m: self.numbers.fitted(found(f, m), result)
         return found
 

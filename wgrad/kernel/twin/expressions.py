@@ -35,6 +35,8 @@ from .vectors import product
 class Expressions(Calls):
     """Compiles expressions."""
 
+    nowhere: Frame  # what constants are computed in
+
     def compile(self, node: s.Expression) -> Eval:
         """Return what computes an expression."""
         if self.typed.is_constant(node):
@@ -155,12 +157,12 @@ class Expressions(Calls):
         at = self.typed.constant(node.index)
         index = self.compile(node.index)
         if isinstance(kind, Array):
-            size = kind.count
-            assert isinstance(size, int)
+            extent = kind.count
+            assert isinstance(extent, int)
             bare = isinstance(kind.element, Scalar)
 
             def element(f: Frame, m: Mask) -> Any:
-                i = clamped(index(f, m), size)
+                i = clamped(index(f, m), extent)
                 found = [_element(x, i, f.n) for x in base(f, m)]
                 return found[0] if bare else tuple(found)
 

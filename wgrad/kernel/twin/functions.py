@@ -98,10 +98,11 @@ class Twin:
         n = prod(shape)
         flat = [x[()] if x.ndim == 0 else np.broadcast_to(x, shape).reshape(-1) for x in given]
         out = [np.empty(n, dtype) for dtype in self._out]
+        dtypes = self._dtypes
         with np.errstate(all="ignore"):
             for start in range(0, n, self._chunk):
                 end = min(start + self._chunk, n)
-                parts = (self._part(x, start, end, d) for x, d in zip(flat, self._dtypes))
+                parts = (self._part(x, start, end, d) for x, d in zip(flat, dtypes, strict=True))
                 arguments = [packed(kind, parts) for kind in self.kinds]
                 shared = self._module.shared(self.limit)
                 found = self._code.run(arguments, None, end - start, shared)

@@ -134,7 +134,7 @@ def joined(parts: tuple) -> np.ndarray:
 
 
 def owned(value: Any) -> Any:
-    """Return a value whose arrays with extents belong to nobody else: elements are written there."""
+    """Return a value whose arrays with extents are its own, so that elements can be written."""
     if type(value) is tuple:
         return tuple(x.copy() if x.ndim > 1 else x for x in value)
     return value

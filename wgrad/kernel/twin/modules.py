@@ -11,11 +11,12 @@ import numpy as np
 from ..language import syntax as s
 from ..language.symbols import Symbol, Typed
 from ..language.types import FLOATS, INTEGERS, Array, Scalar, Type
+from .assignments import Code
 from .frames import Eval, Frame, Shared
 from .leaves import Numbers, leaves_of, owned
 from .paths import Path
 from .places import Local
-from .statements import Code, Statements
+from .statements import Statements
 
 CHUNK = 16384  # lanes that are computed at once: what they need lies in a processor's cache
 LIMIT = 1_000_000  # rounds of a loop

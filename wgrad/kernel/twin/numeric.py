@@ -71,7 +71,7 @@ def radians(x: Any) -> Any:
 
 
 @_each
-def inverseSqrt(x: Any) -> Any:  # noqa: N802 (WGSL's name)
+def inverseSqrt(x: Any) -> Any:
     return 1.0 / np.sqrt(x)
 
 
@@ -115,7 +115,7 @@ def select(no: Any, yes: Any, condition: Any) -> Any:
 
 
 @_each
-def quantizeToF16(x: Any) -> Any:  # noqa: N802
+def quantizeToF16(x: Any) -> Any:
     return x.astype(np.float16).astype(x.dtype)
 
 
@@ -158,7 +158,7 @@ EACH["reverseBits"] = _bits(_reversed)
 
 
 @_each
-def firstLeadingBit(x: Any) -> Any:  # noqa: N802
+def firstLeadingBit(x: Any) -> Any:
     """For a negative number, the highest bit that is not its sign."""
     plain = np.where(x < 0, ~x, x) if x.dtype == np.int32 else x
     found = _bit_length(plain.astype(np.uint32)) - np.uint32(1)
@@ -173,7 +173,7 @@ def _masked(offset: Any, size: Any) -> tuple[Any, Any]:
 
 
 @_each
-def extractBits(x: Any, offset: Any, size: Any) -> Any:  # noqa: N802
+def extractBits(x: Any, offset: Any, size: Any) -> Any:
     first, ones = _masked(offset, size)
     found = (x.view(np.uint32).astype(np.uint64) >> first) & ones
     if x.dtype == np.int32:
@@ -183,7 +183,7 @@ def extractBits(x: Any, offset: Any, size: Any) -> Any:  # noqa: N802
 
 
 @_each
-def insertBits(x: Any, new: Any, offset: Any, size: Any) -> Any:  # noqa: N802
+def insertBits(x: Any, new: Any, offset: Any, size: Any) -> Any:
     first, ones = _masked(offset, size)
     mask = ones << first
     added = (new.view(np.uint32).astype(np.uint64) << first) & mask

@@ -71,7 +71,7 @@ def refract(e: tuple, normal: tuple, ratio: Any) -> tuple:
 
 
 @_whole
-def faceForward(towards: tuple, incident: tuple, reference: tuple) -> tuple:  # noqa: N802
+def faceForward(towards: tuple, incident: tuple, reference: tuple) -> tuple:
     facing = dot(incident, reference) < 0
     return tuple(EACH["select"](-x, x, facing) for x in towards)
 
@@ -168,11 +168,10 @@ for _name, _bits in (("4x8", 8), ("2x16", 16)):
     WHOLE[f"pack{_name}snorm"] = lambda v, b=_bits, s=_signed: _normal(v, b, s, -1.0)
     WHOLE[f"pack{_name}unorm"] = lambda v, b=_bits, s=_unsigned: _normal(v, b, s, 0.0)
     WHOLE[f"unpack{_name}snorm"] = lambda word, b=_bits, s=_signed: tuple(
-        np.fmax(x.astype(np.float32) / np.float32(s), np.float32(-1))
-        for x in _fields(word, b, True)
+        np.fmax(x.astype(np.float64) / s, -1.0) for x in _fields(word, b, True)
     )
     WHOLE[f"unpack{_name}unorm"] = lambda word, b=_bits, s=_unsigned: tuple(
-        x.astype(np.float32) / np.float32(s) for x in _fields(word, b, False)
+        x.astype(np.float64) / s for x in _fields(word, b, False)
     )
 
 
