@@ -96,7 +96,7 @@ class Batch:
         height = size(function.result)
         self.lines.append(f"if i < {count}u {{ let p = {self.read}u + i * {width}u;")
         self.lines.append(f"let r = {prefix}{function.name}({', '.join(arguments)});")
-        for j, (part, kind) in enumerate(parts(function.result)):
+        for j, (part, _) in enumerate(parts(function.result)):
             self.lines.append(f"got[{self.wrote + j}u + i * {height}u] = f32(r{part});")
         self.lines.append("}")
         self.places.append((self.wrote, count, height))

@@ -158,7 +158,9 @@ def _numbers(function: Function, active: Iterable[int | str]) -> frozenset[int]:
     numbers = frozenset(names.index(x) if isinstance(x, str) else x for x in active)
     wrong = [i for i in numbers if not has_float(function.parameters[i])]
     if wrong or not numbers:
-        which = f"{names[wrong[0]]} is {function.parameters[wrong[0]]}" if wrong else "none is given"
+        which = (
+            f"{names[wrong[0]]} is {function.parameters[wrong[0]]}" if wrong else "none is given"
+        )
         raise ValueError(f"{function.name}: a derivative is by parameters of floats; {which}")
     if function.result is None or not has_float(function.result):
         raise ValueError(f"{function.name}: only a result of floats has a derivative")
@@ -214,9 +216,7 @@ def seed(kind: Type, at: s.Expression, counted: Iterator[int]) -> s.Expression:
             return zero(kind).node
         which = tuple(s.Literal(next(counted)) for _ in range(kind.size))
         whole = Vector(kind.size, U32)
-        here = s.Binary(
-            "==", s.Call(type_node(whole), which), s.Call(type_node(whole), (at,))
-        )
+        here = s.Binary("==", s.Call(type_node(whole), which), s.Call(type_node(whole), (at,)))
         one = s.Call(type_node(kind), (s.Literal(1.0),))
         return s.call("select", zero(kind).node, one, here)
     if isinstance(kind, Matrix):

@@ -7,7 +7,6 @@ does not depend on them costs nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from ..language import syntax as s
@@ -19,22 +18,12 @@ from ..language.typenames import is_type_name
 from ..language.types import Pointer, Type
 from ..language.words import KEYWORDS, RESERVED
 from .helpers import Role, function_of, name_of, roles
+from .reading import Derived
 from .statements import Body
 from .sweep import names_in, swept
 from .terms import type_name, type_node
 
-
-@dataclass(frozen=True, slots=True)
-class Derived:
-    """A function that takes and returns tangents too.
-
-    `pattern` holds the numbers of the parameters that have tangents, in order behind all values:
-    those asked for, and the pointers through which what depends on these is written.
-    """
-
-    name: str
-    pattern: frozenset[int]
-    returns_tangent: bool
+_WRITING = {name for name in TABLE if name.startswith(("atomic", "workgroupUniform"))}
 
 
 class Deriver:
@@ -48,6 +37,9 @@ class Deriver:
             for name, x in typed.functions.items()
             if any(isinstance(p.type, Pointer) for p in x.parameters)
         )
+        used = {x for info in typed.functions.values() for x in info.builtins}
+        self.careful = bool(self.impure or used & _WRITING)  # else no expression writes anything
+        self.pointed: set[str] = set()  # derived functions that take pointers
         self.roles = roles(self.functions)
         self.known = {role: name for name, role in self.roles.items()}
         self.made: dict[str, s.Declaration] = {}
@@ -105,6 +97,8 @@ class Deriver:
             assert kind is not None
             result = s.Identifier(self.pair(kind))
         found = self.fresh(f"{name}_d")
+        if name in self.impure:
+            self.pointed.add(found)
         self.made[found] = s.Function(
             found, (*body.parameters, *body.tangents), result, s.Block(statements)
         )
@@ -120,19 +114,14 @@ class Deriver:
 
     def writes(self, node: Node) -> bool:
         """Return whether evaluating an expression may write to something."""
-        return any(
-            isinstance(x, s.Unary) and x.op == "&" or isinstance(x, s.Call) and self._writes(x)
+        return self.careful and any(
+            x.op == "&" if isinstance(x, s.Unary) else isinstance(x, s.Call) and self._writes(x)
             for x in node.walk()
         )
 
     def _writes(self, call: s.Call) -> bool:
         name = call.callee.name
-        if name in self.impure or name.startswith(("atomic", "workgroupUniform")):
-            return True
-        made = self.made.get(name)
-        return isinstance(made, s.Function) and any(
-            isinstance(x.type, s.Identifier) and x.type.name == "ptr" for x in made.parameters
-        )
+        return name in self.impure or name in self.pointed or name in _WRITING
 
     # The text
 
@@ -184,7 +173,9 @@ class Local:
         return self.deriver.roles.get(name)
 
 
-def unused(hint: str, mine: set[str], others: set[str], counts: dict[str, int] | None = None) -> str:
+def unused(
+    hint: str, mine: set[str], others: set[str], counts: dict[str, int] | None = None
+) -> str:
     """Return a name like `hint` that is not in the sets, and that WGSL has no meaning for."""
     counts = {} if counts is None else counts
     name = hint

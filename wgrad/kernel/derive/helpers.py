@@ -86,9 +86,7 @@ def _product_fits(left: Type, right: Type) -> bool:
 
 
 def _text(kind: Type) -> str:
-    node = type_node(kind)
-    assert isinstance(node, s.Identifier)
-    return node.name
+    return type_node(kind).name
 
 
 def product_type(left: Type, right: Type) -> Type:

@@ -14,7 +14,7 @@ from ..language import syntax as s
 from ..language.nodes import Node
 from ..language.types import Matrix, Scalar, Type, Vector, scalar_of, with_scalar
 from . import helpers
-from .terms import Term, is_number, is_simple, joined, operation, term, type_node, zero
+from .terms import Term, is_negative, is_number, is_simple, joined, operation, term, type_node, zero
 
 HIGHEST = 24  # operations inside each other in a tangent, before a part of it gets a name
 
@@ -120,10 +120,9 @@ class Maker:
                 return self.fit(other, kind)
         if a.fixed or b.fixed:
             return operation("*", a, b, kind)
-        for one, other in ((a, b), (b, a)):
-            if isinstance(one.node, s.Unary) and one.node.op == "-":
-                found = self.product(-a, b) if one is a else self.product(a, -b)
-                return None if found is None else -found
+        if is_negative(a) or is_negative(b):
+            found = self.product(-a, b) if is_negative(a) else self.product(a, -b)
+            return None if found is None else -found
         if not isinstance(a.type, Matrix) and not isinstance(b.type, Matrix):
             a, b = self.fit(a, kind), self.fit(b, kind)
         elif isinstance(a.type, Scalar):
@@ -161,14 +160,9 @@ class Maker:
     def binary(self, op: str, a: Dual, b: Dual, kind: Type | None = None) -> Dual:
         """Return `a op b` with its tangent; `kind` is its type, where that is known."""
         x, y, dx, dy = a.value, b.value, a.tangent, b.tangent
-        if op != "*" or (dx is None and dy is None):
-            pass
-        else:
+        if op == "*" or op == "%":
             x = self.let(x) if dy is not None else x
-            y = self.let(y) if dx is not None else y
-        if op in "/%" and dy is not None:
-            x, y = self.let(x), self.let(y)
-        elif op in "/%" and dx is not None:
+        if (op == "*" and dx is not None) or (op in "/%" and (dx or dy) is not None):
             y = self.let(y)
         value = operation(op, x, y, kind)
         if dx is None and dy is None:
@@ -210,9 +204,7 @@ class Maker:
         if known is None:
             return None
         none = zero(known.type)
-        return self.call(
-            "select", a or none, b or none, condition, kind=known.type
-        )
+        return self.call("select", a or none, b or none, condition, kind=known.type)
 
     def compared(self, a: Term, op: str, b: Term) -> Term:
         """Return a comparison, with a name."""

@@ -21,7 +21,7 @@ from typing import Any
 from ..language import syntax as s
 from ..language.types import Matrix, Scalar, Structure, Vector, scalar_of
 from .maker import Dual, Maker, Result, Rule
-from .terms import Term, is_number, operation, term, type_node, zero
+from .terms import Term, operation, term, type_node, zero
 
 RULES: dict[str, Rule] = {}
 LN2 = math.log(2.0)

@@ -11,7 +11,8 @@ from typing import Any
 from ..language import syntax as s
 from ..language.nodes import Node
 from ..language.types import Pointer
-from .expressions import Binding, Expressions, Source
+from .expressions import Expressions
+from .reading import Binding, Source
 from .terms import Term, has_float, tangent_type, type_node, zero
 
 
@@ -168,8 +169,7 @@ class Body(Expressions):
     def write_assign(self, node: s.Assign) -> None:
         """Write an assignment: of the tangent first, which may need the old value."""
         if node.target is None:
-            value = self.dual(node.value).value.node
-            self.out.append(node.but(value=value))
+            self.out.append(node.but(value=self.dual(node.value).value.node))
             return
         kind = self.type(node.target)
         target, change, root = self.place(node.target)
@@ -289,13 +289,13 @@ class Body(Expressions):
         start: list[s.Statement] = []
         if node.initial is not None:
             _, start = self._apart(self.statement, node.initial)
-        condition, first = None, []
+        condition, first = None, list[s.Statement]()
         if node.condition is not None:
             condition, first = self._apart(self.plain, node.condition)
         update: list[s.Statement] = []
         if node.update is not None:
             _, update = self._apart(self.statement, node.update)
-        if first or len(update) > 1 or not isinstance((update or [None])[0], _STEPS):
+        if first or len(update) > 1 or not all(isinstance(x, _STEPS) for x in update):
             loop: s.Statement = self._loop(node, condition, first, s.Block(tuple(update)))
             self.out.append(s.Block((*start, loop)))
         else:
@@ -332,7 +332,7 @@ class Body(Expressions):
         self.out.append(s.BreakIf(self.plain(node.condition), span=node.span))
 
 
-_STEPS = (s.Assign, s.Increment, s.Decrement, s.CallStatement, type(None))
+_STEPS = (s.Assign, s.Increment, s.Decrement, s.CallStatement)
 
 
 def _not(condition: s.Expression) -> s.Expression:

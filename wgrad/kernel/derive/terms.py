@@ -15,7 +15,6 @@ from ..language.types import (
     FLOATS,
     Array,
     Matrix,
-    Reference,
     Scalar,
     Structure,
     Type,
@@ -94,20 +93,27 @@ def is_number(term: Term, value: float) -> bool:
     return isinstance(term.node, s.Literal) and term.node.value == value
 
 
+def is_negative(term: Term) -> bool:
+    """Return whether a term is the minus of something."""
+    return isinstance(term.node, s.Unary) and term.node.op == "-"
+
+
 def is_simple(node: s.Expression) -> bool:
     """Return whether an expression is so short that it may stand in several places."""
     for _ in range(3):
         if isinstance(node, (s.Identifier, s.Literal)):
             return True
-        if isinstance(node, s.Member):
-            node = node.base
-        elif isinstance(node, s.Index) and isinstance(node.index, (s.Identifier, s.Literal)):
-            node = node.base
+        if isinstance(node, s.Member) or _is_indexed_simply(node):
+            node = node.base  # type: ignore[attr-defined]
         elif isinstance(node, s.Unary) and node.op in "-*":
             node = node.operand
         else:
             return False
     return False
+
+
+def _is_indexed_simply(node: s.Expression) -> bool:
+    return isinstance(node, s.Index) and isinstance(node.index, (s.Identifier, s.Literal))
 
 
 # Types
@@ -118,11 +124,6 @@ def joined(a: Type, b: Type) -> Type:
     scalar = scalar_of(a) if scalar_of(a) not in ABSTRACT else scalar_of(b)
     shape = b if isinstance(a, Scalar) else a
     return with_scalar(shape, scalar) if scalar is not None else shape
-
-
-def stored(kind: Type) -> Type:
-    """Return the type of the value that a reference stands for; other types as they are."""
-    return kind.store if isinstance(kind, Reference) else kind
 
 
 def has_float(kind: Type) -> bool:
@@ -145,7 +146,7 @@ def tangent_type(kind: Type) -> Type:
     return kind
 
 
-def type_node(kind: Type) -> s.Expression:
+def type_node(kind: Type) -> s.Identifier:
     """Return a type as it is written."""
     if isinstance(kind, Vector) and kind.element.name in _LETTERS:
         return s.Identifier(f"vec{kind.size}{_LETTERS[kind.element.name]}")
@@ -164,7 +165,6 @@ def type_name(kind: Type) -> str:
     if isinstance(kind, Array):
         return f"array_{type_name(kind.element)}_{kind.count}"
     node = type_node(kind)
-    assert isinstance(node, s.Identifier)
     return "_".join((node.name, *(x.name for x in node.arguments if isinstance(x, s.Identifier))))
 
 
