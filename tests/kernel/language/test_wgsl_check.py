@@ -14,6 +14,7 @@ from wgrad.kernel.language import syntax as s
 from wgrad.kernel.language.builtins import TABLE
 from wgrad.kernel.language.builtins.base import Pattern
 from wgrad.kernel.language.check import check
+from wgrad.kernel.language.entries import workgroup_bytes
 from wgrad.kernel.language.parser import parse
 from wgrad.kernel.language.printer import printed
 from wgrad.kernel.language.symbols import Typed
@@ -379,6 +380,10 @@ def test_entry_points_say_what_they_use():
     assert known.entry_points["one"].workgroup_size == (16, 2, 1)
     assert str(known.globals["tile"].type) == "array<f32, 32>"
     assert check(text, overrides={}).entry_points["one"].workgroup_size == (32, 2, 1)
+    assert workgroup_bytes(known, known.entry_points["one"]) == 128
+    assert workgroup_bytes(known, known.entry_points["two"]) == 0
+    with pytest.raises(TypeError, match="override"):
+        workgroup_bytes(typed, one)
 
 
 @pytest.mark.parametrize(
@@ -410,6 +415,29 @@ def test_a_tree_whose_nodes_stand_in_two_places_is_checked():
 def test_long_expressions_are_checked():
     typed = check(f"fn f(x: f32) -> f32 {{ return {' + '.join(['x'] * 200)}; }}")
     assert typed.functions["f"].result == F32
+
+
+def test_texts_that_would_take_all_time_or_memory_are_refused():
+    grown = "struct S0 { a: f32 }\n"
+    for i in range(1, 14):
+        grown += f"struct S{i} {{ {', '.join(f'm{j}: S{i - 1}' for j in range(20))} }}\n"
+    assert len(check(grown).structs) == 14
+    chain = "".join(f"const a{i} = a{i + 1};\n" for i in range(5000)) + "const a5000 = 1;"
+    members = ", ".join(f"a{i}: f32" for i in range(1100))
+    cases = ", ".join(map(str, range(1100)))
+    for text, words in [
+        (grown + "fn f() { _ = S13(); }", "bytes is too large"),
+        (grown + "fn f() { var x: S13; }", "bytes, and WGSL promises 8192"),
+        ("fn f() { _ = array<u32, 2147483647>(); }", "bytes is too large"),
+        ("var<private> x: array<u32, 2147483647>;", "bytes, and WGSL promises 8192"),
+        (chain, "Python's stack"),
+        (f"struct S {{ {members} }}", "1023 members at most"),
+        (f"fn f({members}) {{}}", "255 values at most"),
+        (f"fn f() {{ switch 1 {{ case {cases}: {{}} default: {{}} }} }}", "1023 selectors"),
+        ("const a = 1;\n" * 10001, "more than 10000 statements"),
+    ]:
+        with pytest.raises(ShaderError, match=words):
+            check(text)
 
 
 # Against naga.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from . import syntax as s
+from .layouts import rounded_up, size_of
 from .symbols import EntryPoint, Typed
 from .types import BOOL, F32, U32, Pointer, Structure, Type, Vector
 
@@ -58,6 +59,16 @@ def entry_points(
         _reach(typed, entry)
         found[name] = entry
     return found
+
+
+def workgroup_bytes(typed: Typed, entry: EntryPoint) -> int:
+    """Return how much workgroup memory an entry point takes.
+
+    Raises: TypeError where an override decides it: `check` the text with its overrides.
+    """
+    symbols = (typed.globals[name] for name in entry.globals)
+    kinds = [x.type for x in symbols if x.kind == "var" and x.space == "workgroup"]
+    return sum(rounded_up(size_of(kind), 16) for kind in kinds if kind is not None)
 
 
 def _reach(typed: Typed, entry: EntryPoint) -> None:

@@ -78,7 +78,7 @@ class StatementParser(ExpressionParser):
 
     def statement(self) -> s.Statement:
         """Return the next statement."""
-        self._one_more()
+        self.one_more()
         attributes = self.attributes() if self.kind == "@" else ()
         read = _STATEMENTS.get(self.kind)
         if attributes and self.kind not in _MARKED:
@@ -91,7 +91,8 @@ class StatementParser(ExpressionParser):
         self.expect(";", "this statement")
         return found
 
-    def _one_more(self) -> None:
+    def one_more(self) -> None:
+        """Count a statement. Raises: ShaderError for too many."""
         self.count += 1
         if self.count > limits.STATEMENTS:
             what = f"more than {limits.STATEMENTS} statements: compilers take minutes for these"
@@ -132,6 +133,9 @@ class StatementParser(ExpressionParser):
             return s.Decrement(target, span=self.span(start))
         if isinstance(target, s.Call) and plain:
             return s.CallStatement(target, span=self.span(start))
+        if self.kind == "identifier" and isinstance(target, s.Identifier):
+            ways = f"let {self.text} = ...; or var {self.text}: {target.name};"
+            raise self.error(f"a declaration is written {ways}", start)
         if self.kind == ":" and isinstance(target, s.Identifier):
             raise self.error(f"a declaration begins with let or var: let {target.name}: ...", start)
         self.wrong("expected '=', another assignment, '++' or '--', or a call")
@@ -198,7 +202,7 @@ class StatementParser(ExpressionParser):
 
     def _case(self) -> s.Case:
         start = self.start
-        self._one_more()
+        self.one_more()
         selectors: list[s.Selector] = []
         if self.accept("default"):
             selectors.append(s.DefaultSelector(span=self.span(start)))
