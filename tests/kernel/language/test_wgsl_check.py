@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import itertools
+import pkgutil
 import random
 
 import pytest
@@ -10,6 +13,7 @@ from judge import has_half, refusal
 
 from wgrad.backends.webgpu import shaders
 from wgrad.errors import ShaderError
+from wgrad.kernel import language
 from wgrad.kernel.language import syntax as s
 from wgrad.kernel.language.builtins import TABLE
 from wgrad.kernel.language.builtins.base import Pattern
@@ -388,7 +392,13 @@ def test_entry_points_say_what_they_use():
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(1.5, "was given 1.5"), (-1, "cannot be -1"), (2**40, "cannot be"), (0, "1 at least, not 0")],
+    [
+        (1.5, "cannot be 1.5"),
+        ("x", "cannot be 'x'"),
+        (-1, "cannot be -1"),
+        (2**40, "cannot be"),
+        (0, "1 at least, not 0"),
+    ],
 )
 def test_overrides_that_do_not_fit_are_refused(value: float, words: str):
     text = "@id(3) override n: u32; @compute @workgroup_size(n) fn f() {}"
@@ -397,6 +407,33 @@ def test_overrides_that_do_not_fit_are_refused(value: float, words: str):
     with pytest.raises(ShaderError, match="override n has no value"):
         check(text, overrides={})
     assert check(text, overrides={"3": 5}).entry_points["f"].workgroup_size == (5, 1, 1)
+
+
+def test_overrides_that_are_not_there_are_refused():
+    with pytest.raises(ShaderError, match="no override 'm' to set; there is n"):
+        check("override n = 1;", overrides={"m": 1})
+
+
+def test_entry_points_say_which_extensions_they_need():
+    text = "fn g() -> f32 { return subgroupAdd(1.0); } @compute @workgroup_size(1) fn f() { g(); }"
+    assert check(text).entry_points["f"].needs == {"subgroups"}
+    text = "enable f16; @compute @workgroup_size(1) fn f() { }"
+    assert check(text).entry_points["f"].needs == {"f16"}
+    with pytest.raises(ShaderError, match="argument 2 of subgroupBroadcast has to be a constant"):
+        check("fn f(x: f32, i: u32) { _ = subgroupBroadcast(x, i); }")
+
+
+def test_the_examples_of_the_documentation_run():
+    flags = doctest.NORMALIZE_WHITESPACE
+    names = {name: getattr(language, name) for name in language.__all__}
+    count = 0
+    for info in pkgutil.walk_packages(language.__path__, f"{language.__name__}."):
+        module = importlib.import_module(info.name)
+        for test in doctest.DocTestFinder().find(module, extraglobs=names | vars(module)):
+            result = doctest.DocTestRunner(optionflags=flags).run(test)
+            assert result.failed == 0, test.name
+            count += result.attempted
+    assert count > 6
 
 
 def test_a_tree_whose_nodes_stand_in_two_places_is_checked():

@@ -154,16 +154,15 @@ class Declarations(Statements):
             return info.default
         kind = info.type
         assert isinstance(kind, Scalar)
-        whole = isinstance(value, int) or float(value).is_integer()
-        if kind in INTEGERS and not whole:
-            raise info.node.span.error(f"override {info.name} is {kind}, and was given {value!r}")
         try:
+            if kind in INTEGERS and not (isinstance(value, int) or float(value).is_integer()):
+                raise ValueError(value)
             if kind == BOOL:
                 return bool(value)
             if kind in FLOATS:
                 return cast(float(value), kind, kind)
             return converted(int(value), I32 if kind == U32 else U32, kind)
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, TypeError):
             what = f"override {info.name} is {kind}, and cannot be {value!r}"
             raise info.node.span.error(what) from None
 

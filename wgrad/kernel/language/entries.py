@@ -75,12 +75,15 @@ def _reach(typed: Typed, entry: EntryPoint) -> None:
     """Note what an entry point uses. Raises: ShaderError for what its stage does not have."""
     functions: dict[str, None] = {entry.name: None}
     names: dict[str, None] = {}
+    needs = set(typed.extensions)
     pending = [entry.name]
     while pending:
         info = typed.functions[pending.pop()]
         names |= dict.fromkeys(info.globals)
         for name, call in info.builtins.items():
             row = typed.symbols[id(call.callee)].builtin
+            if row is not None and row.needs:
+                needs.add(row.needs)
             if row is not None and row.stage not in ("", entry.stage):
                 what = f"{name} works in {row.stage} shaders alone"
                 raise call.span.error(f"{what}, and {entry.name} is a {entry.stage} shader")
@@ -93,6 +96,7 @@ def _reach(typed: Typed, entry: EntryPoint) -> None:
                 pending.append(name)
     entry.functions = tuple(x for x in typed.order if x in functions)
     entry.globals = tuple(names)
+    entry.needs = frozenset(needs)
     used = [x for x in typed.bindings if x.name in names]
     entry.bindings = tuple(x.name for x in used)
     places: dict[tuple[int, int], str] = {}
