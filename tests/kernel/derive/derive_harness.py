@@ -13,6 +13,7 @@ from wgrad.kernel.language.check import check
 from wgrad.kernel.language.parser import parse
 from wgrad.kernel.language.printer import printed
 from wgrad.kernel.language.types import I32, U32, Array, Matrix, Scalar, Structure, Type, Vector
+from wgrad.statistics import COUNTERS
 
 
 def function_of(text: str, name: str = "f") -> Function:
@@ -147,6 +148,7 @@ def dispatched(device: Any, text: str, given: np.ndarray, count: int) -> np.ndar
     run.dispatch_workgroups(1)
     run.end()
     raw.queue.submit([encoder.finish()])
+    COUNTERS.dispatches += 1
     return np.frombuffer(raw.queue.read_buffer(target), np.float32).astype(np.float64)
 
 

@@ -29,8 +29,10 @@ class Expressions(Reader):
         kind = self.type(node)
         if not has_float(kind):
             return Dual(self, Term(self.plain(node), kind))
-        if self.names.typed.is_constant(node):
-            return Dual(self, Term(self.plain(node), kind, fixed=True))
+        typed = self.names.typed
+        if typed.is_constant(node):
+            sure = _has_no_zero(typed.constant(node))
+            return Dual(self, Term(self.plain(node), kind, fixed=True, sure=sure))
         return _READERS[type(node)](self, node, kind)
 
     def load(self, node: s.Expression, value: s.Expression, tangent: Any, kind: Type) -> Dual:
@@ -193,6 +195,10 @@ class Expressions(Reader):
             return None if x is None or y is None else self.bilinear(role.kind, x, y, kind)
 
         return Dual(self, value, self.sum(part(a.tangent, b.value), part(a.value, b.tangent)))
+
+
+def _has_no_zero(value: Any) -> bool:
+    return all(map(_has_no_zero, value)) if isinstance(value, tuple) else bool(value)
 
 
 def _part_type(kind: Type, at: int, given: Type) -> Type:

@@ -75,7 +75,7 @@ class Maker:
         name = self.names.fresh(hint)
         written = type_node(value.type) if value.fixed else None  # it may be of abstract numbers
         self.out.append(s.Let(name, written, value.node))
-        return Term(s.Identifier(name), value.type, value.fixed)
+        return Term(s.Identifier(name), value.type, value.fixed, sure=value.sure)
 
     def call(self, name: str, *arguments: Term, kind: Type | None = None) -> Term:
         """Return the call of a builtin, by default of the type of the first argument."""
@@ -88,7 +88,7 @@ class Maker:
         """Return a scalar as a vector of which it is every component, where one is needed."""
         if isinstance(kind, Vector) and isinstance(value.type, Scalar):
             node = s.Call(type_node(kind), (value.node,))
-            return Term(node, kind, value.fixed, value.height + 1)
+            return Term(node, kind, value.fixed, value.height + 1, value.sure)
         return value
 
     def sum(self, a: Term | None, b: Term | None, op: str = "+") -> Term | None:
@@ -118,7 +118,7 @@ class Maker:
         for one, other in ((a, b), (b, a)):
             if is_number(one, 1.0):
                 return self.fit(other, kind)
-        if a.fixed or b.fixed:
+        if a.sure or b.sure:
             return operation("*", a, b, kind)
         if is_negative(a) or is_negative(b):
             found = self.product(-a, b) if is_negative(a) else self.product(a, -b)
@@ -143,9 +143,10 @@ class Maker:
         if a is None or b is None:
             return None
         kind = scalar_of(joined(a.type, b.type))
-        if a.fixed or b.fixed:
+        if a.sure or b.sure:
             return self.call("dot", a, b, kind=kind)
-        return self.bilinear("dot", a, b, kind)  # type: ignore[arg-type]
+        assert kind is not None
+        return self.bilinear("dot", a, b, kind)
 
     # Duals
 
@@ -183,7 +184,7 @@ class Maker:
         self, value: Term, dx: Term | None, y: Term, dy: Term | None
     ) -> tuple[Term, Term | None]:
         """Return x / y and its tangent, (dx - dy x / y) / y."""
-        if dy is None and y.fixed:
+        if dy is None and y.sure:
             assert dx is not None
             return value, operation("/", self.low(dx), y, value.type)
         if dy is None:

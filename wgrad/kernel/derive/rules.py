@@ -20,6 +20,7 @@ from typing import Any
 
 from ..language import syntax as s
 from ..language.types import Matrix, Scalar, Structure, Vector, scalar_of
+from .helpers import smallest
 from .maker import Dual, Maker, Result, Rule
 from .terms import Term, operation, term, type_node, zero
 
@@ -92,8 +93,9 @@ def _saturate(m: Maker, out: Result, x: Dual) -> Term | None:
 
 def _one(like: Term) -> Term:
     if isinstance(like.type, Vector):
-        return Term(s.Call(type_node(like.type), (s.Literal(1.0),)), like.type, fixed=True)
-    return Term(s.Literal(1.0), like.type, fixed=True)
+        node = s.Call(type_node(like.type), (s.Literal(1.0),))
+        return Term(node, like.type, fixed=True, sure=True)
+    return Term(s.Literal(1.0), like.type, fixed=True, sure=True)
 
 
 @rule("sign", "floor", "ceil", "round", "trunc", "step")
@@ -203,10 +205,10 @@ def _literal(x: Term) -> float | None:
 
 @rule("atan2")
 def _atan2(m: Maker, out: Result, y: Dual, x: Dual) -> Term | None:
-    """Return (x dy - y dx) / (x x + y y), whose parts are both zero at 0, 0."""
+    """Return (x dy - y dx) / (x x + y y), and 0 at 0, 0."""
     turned = m.sum(m.product(x.value, y.tangent), m.product(y.value, x.tangent), "-")
-    square = x.value * x.value + y.value * y.value
-    return m.product(turned, 1.0 / square)
+    square = m.let(x.value * x.value + y.value * y.value)
+    return m.product(turned, _inverse(m, square))
 
 
 @rule("fma")
@@ -224,7 +226,7 @@ def _cross(m: Maker, out: Result, a: Dual, b: Dual) -> Term | None:
     def part(x: Term | None, y: Term | None) -> Term | None:
         if x is None or y is None:
             return None
-        if x.fixed or y.fixed:
+        if x.sure or y.sure:
             return m.call("cross", x, y, kind=out.value.type)
         return m.bilinear("cross", x, y, out.value.type)
 
@@ -249,8 +251,9 @@ def _determinant(m: Maker, out: Result, x: Dual) -> Term | None:
 
 def _inverse(m: Maker, length: Term) -> Term:
     """Return 1 / length, and 0 where that is 0."""
-    there = m.compared(length, "!=", term(0.0))
-    return m.let(m.call("select", zero(length.type), 1.0 / length, there))
+    there = m.compared(length, ">=", term(smallest(length.type)))
+    inverse = 1.0 / length
+    return m.let(m.call("select", zero(length.type), inverse, there))
 
 
 def _unit(m: Maker, x: Term, inverse: Term) -> Term:
@@ -282,7 +285,11 @@ def _distance(m: Maker, a: Dual, b: Dual) -> Dual:
 
 
 def _scalar(x: Dual) -> Scalar:
-    found = scalar_of(x.value.type)
+    return _scalar_type(x.value)
+
+
+def _scalar_type(x: Term) -> Scalar:
+    found = scalar_of(x.type)
     assert found is not None
     return found
 

@@ -27,14 +27,23 @@ _LETTERS = {"f32": "f", "f16": "h", "i32": "i", "u32": "u"}
 
 
 class Term:
-    """An expression and its type. `fixed` says that it is a constant, so finite and never hoisted.
+    """An expression and its type.
 
-    `height` counts the operations inside each other: what grows too high gets a name of its own.
+    `fixed` says that it is a constant, `sure` that it is one without a zero in it: such a factor
+    needs no guard. `height` counts the operations inside each other: what grows too high gets a name of its own.
     """
 
-    __slots__ = ("fixed", "height", "node", "type")
+    __slots__ = ("fixed", "height", "node", "sure", "type")
 
-    def __init__(self, node: s.Expression, kind: Type, fixed: bool = False, height: int = 0):
+    def __init__(
+        self,
+        node: s.Expression,
+        kind: Type,
+        fixed: bool = False,
+        height: int = 0,
+        sure: bool = False,
+    ):
+        self.sure = sure
         self.node = node
         self.type = kind
         self.fixed = fixed
@@ -61,8 +70,8 @@ class Term:
     def __neg__(self) -> Term:
         node = self.node
         if isinstance(node, s.Unary) and node.op == "-":
-            return Term(node.operand, self.type, self.fixed, self.height)
-        return Term(s.Unary("-", node), self.type, self.fixed, self.height + 1)
+            return Term(node.operand, self.type, self.fixed, self.height, self.sure)
+        return Term(s.Unary("-", node), self.type, self.fixed, self.height + 1, self.sure)
 
     def member(self, name: str, kind: Type) -> Term:
         """Return a member or a swizzle."""
@@ -73,7 +82,7 @@ def term(value: Any) -> Term:
     """Return a number as a term; a term as it is."""
     if isinstance(value, Term):
         return value
-    return Term(s.number(float(value)), ABSTRACT_FLOAT, fixed=True)
+    return Term(s.number(float(value)), ABSTRACT_FLOAT, fixed=True, sure=value != 0)
 
 
 def operation(op: str, a: Term, b: Term, kind: Type | None = None) -> Term:
@@ -85,7 +94,8 @@ def operation(op: str, a: Term, b: Term, kind: Type | None = None) -> Term:
         if is_number(b, 1.0) and kind == a.type:
             return a
     height = max(a.height, b.height) + 1
-    return Term(s.Binary(op, a.node, b.node), kind, a.fixed and b.fixed, height)
+    sure = op in "*/" and a.sure and b.sure
+    return Term(s.Binary(op, a.node, b.node), kind, a.fixed and b.fixed, height, sure)
 
 
 def is_number(term: Term, value: float) -> bool:
