@@ -50,9 +50,7 @@ NEWEST = "fn f(x: f32) -> f32 { if x <= 0.0 { return 0.0; } return sqrt(x) + log
 TO_VECTOR = "fn f(v: vec3f) -> vec3f { return normalize(v); }"
 LENGTH = "fn f(v: vec3f) -> f32 { return length(v); }"
 APART = "fn f(a: vec2f, b: vec2f) -> f32 { return distance(a, b); }"
-BENT = (
-    "fn f(a: vec2f, k: f32) -> vec2f { return refract(a, vec2f(0.0, 1.0), k); }"  # none passes
-)
+BENT = "fn f(a: vec2f, k: f32) -> vec2f { return refract(a, vec2f(0.0, 1.0), k); }"  # none passes
 
 GRADIENTS: list[tuple[str, list[float], list[float]]] = [
     (scalar("sqrt(x) * y"), [0, 3], [INF, 0]),

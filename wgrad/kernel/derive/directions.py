@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import NamedTuple
 
+from ...errors import ArgumentError
 from ..language import syntax as s
 from ..language.symbols import Typed
 from ..language.types import F16, F32, U32, Array, Matrix, Scalar, Structure, Type, Vector
 from .functions import Deriver, Local
 from .helpers import Role
+from .refused import refuse_writes
 from .terms import has_float, tangent_type, type_name, type_node, zero
 
 UNROLLED = 8  # elements of an array that are added up one by one
@@ -71,7 +73,8 @@ def pull(function: Function, active: Iterable[int | str]) -> Function:
     it returns array<f32, n>, or of f16 where no active input has more, with the n components of
     the active inputs in order: columns after each other, arrays and structures member by member.
 
-    Raises: ShaderError, with the place, for what has no derivative; ValueError for no input.
+    Raises: ShaderError, with the place, for what has no derivative; ArgumentError where an
+    active parameter or the result has no floats.
     """
     numbers = _numbers(function, active)
     deriver = Deriver(function.typed)
@@ -153,21 +156,36 @@ def inlined_size(deriver: Deriver, name: str) -> int:
 
 
 def _numbers(function: Function, active: Iterable[int | str]) -> frozenset[int]:
-    """Return the numbers of parameters. Raises: ValueError for what has no tangent."""
+    """Return the numbers of parameters. Raises: ArgumentError for what has no tangent."""
     names = [x.name for x in function.node.parameters]
-    numbers = frozenset(names.index(x) if isinstance(x, str) else x for x in active)
-    wrong = [i for i in numbers if not has_float(function.parameters[i])]
-    if wrong or not numbers:
-        which = (
-            f"{names[wrong[0]]} is {function.parameters[wrong[0]]}" if wrong else "none is given"
+    known: dict[int | str, int] = {i: i for i in range(len(names))}
+    known.update((name, i) for i, name in enumerate(names))
+    chosen = list(active)
+    unknown = [x for x in chosen if x not in known]
+    if unknown:
+        raise ArgumentError(
+            f"{function.name}: {unknown[0]!r} is none of its parameters, {', '.join(names)}"
         )
-        raise ValueError(f"{function.name}: a derivative is by parameters of floats; {which}")
+    numbers = frozenset(known[x] for x in chosen)
+    if not numbers:
+        raise ArgumentError(f"{function.name}: a derivative is by one parameter at least")
+    for i in sorted(numbers):
+        if not has_float(function.parameters[i]):
+            raise ArgumentError(
+                f"{function.name}: there is no derivative by {names[i]}, which is "
+                f"{function.parameters[i]} and has no floats"
+            )
     if function.result is None or not has_float(function.result):
-        raise ValueError(f"{function.name}: only a result of floats has a derivative")
+        raise ArgumentError(
+            f"{function.name}: there is no derivative of {function.result or 'no result'}, which "
+            "has no floats"
+        )
     return numbers
 
 
 def _push(deriver: Deriver, name: str, numbers: frozenset[int]) -> s.Function:
+    name = deriver.renamed.get(name, name)
+    refuse_writes(deriver.typed, name)
     body, statements = deriver.read(name, numbers, whole=False)
     found = deriver.fresh(f"{name}_push")
     made = s.Function(

@@ -19,6 +19,7 @@ from ..language.types import Pointer, Type
 from ..language.words import KEYWORDS, RESERVED
 from .helpers import Role, function_of, name_of, roles
 from .reading import Derived
+from .refused import reached
 from .statements import Body
 from .sweep import names_in, swept
 from .terms import type_name, type_node
@@ -30,12 +31,18 @@ class Deriver:
     """Derives functions of one text, and collects what they need."""
 
     def __init__(self, typed: Typed):
-        self.typed = typed = unhidden(typed)
+        typed, self.renamed = unhidden(typed)  # the old name to the new one
+        self.typed = typed
         self.functions = {name: x.node for name, x in typed.functions.items()}
         self.impure = frozenset(
             name
             for name, x in typed.functions.items()
             if any(isinstance(p.type, Pointer) for p in x.parameters)
+        )
+        self.casting = frozenset(
+            name
+            for name in typed.functions
+            if any("bitcast" in typed.functions[x].builtins for x in reached(typed, name))
         )
         used = {x for info in typed.functions.values() for x in info.builtins}
         self.careful = bool(self.impure or used & _WRITING)  # else no expression writes anything
@@ -151,6 +158,7 @@ class Local:
         self.typed = deriver.typed
         self.functions = deriver.functions
         self.impure = deriver.impure
+        self.casting = deriver.casting
         self.helper = deriver.helper
         self.pair = deriver.pair
         self.derived = deriver.derived
@@ -190,11 +198,11 @@ def is_word(name: str) -> bool:
     return name in TABLE or name in KEYWORDS or name in RESERVED or is_type_name(name)
 
 
-def unhidden(typed: Typed) -> Typed:
-    """Return a text in which no declaration has the name of a builtin, which it would hide."""
+def unhidden(typed: Typed) -> tuple[Typed, dict[str, str]]:
+    """Return a text in which no declaration hides a builtin, and new names by the old ones."""
     hiding = {x for x in typed.globals if x in TABLE or is_type_name(x)}
     if not hiding:
-        return typed
+        return typed, {}
     taken = names_in(typed.module) | typed.globals.keys()
     names: dict[str, str] = {}
     for name in sorted(hiding):
@@ -211,4 +219,4 @@ def unhidden(typed: Typed) -> Typed:
             return found.but(name=names[name]) if name in names else found
         return found
 
-    return check(renamed(typed.module))
+    return check(renamed(typed.module)), names

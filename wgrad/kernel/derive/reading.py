@@ -53,6 +53,7 @@ class Source(Names, Protocol):
     functions: dict[str, s.Function]
     typed: Typed
     impure: frozenset[str]  # functions that take pointers
+    casting: frozenset[str]  # functions in which there is a bitcast, or in those that they call
 
     def role_of(self, name: str) -> Any:
         """Return what a function is of ours, or None."""
@@ -132,6 +133,8 @@ class Reader(Maker):
         if name in self.names.functions:
             if name in self.names.impure:
                 return self.call_of(node).value.node
+            if name in self.names.casting:
+                self.call_of(node)  # which raises for a bitcast of what needs a gradient
         elif name == "bitcast":
             for argument in node.arguments:
                 if has_float(self.type(argument)) and self.dual(argument).tangent is not None:

@@ -43,19 +43,17 @@ class Body(Expressions):
                 return found
 
     def _parameters(self) -> tuple[list[s.Parameter], list[s.Parameter]]:
-        values, changes = [], []
-        for i, parameter in enumerate(self.function.parameters):
-            name = self.names.fresh(parameter.name)
+        given = self.function.parameters
+        values = [s.Parameter(self.names.fresh(x.name), x.type) for x in given]
+        changes = []
+        for i, (parameter, value) in enumerate(zip(given, values, strict=True)):
             kind = self.names.typed.symbol_of(parameter).type
-            pointer = isinstance(kind, Pointer)
-            change = None
-            values.append(s.Parameter(name, parameter.type))
+            node = None
             if i in self.active:
-                change = self.names.fresh(f"{name}_d")
-                changes.append(s.Parameter(change, parameter.type))
-            node = None if change is None else s.Identifier(change)
-            root = i if pointer else None
-            self.scopes[-1][parameter.name] = Binding(name, node, root)
+                node = s.Identifier(self.names.fresh(f"{value.name}_d"))
+                changes.append(s.Parameter(node.name, parameter.type))
+            root = i if isinstance(kind, Pointer) else None
+            self.scopes[-1][parameter.name] = Binding(value.name, node, root)
         return values, changes
 
     @property

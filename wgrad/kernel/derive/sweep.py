@@ -118,4 +118,13 @@ class _Sweep:
         found = node.mapped(self._kept)
         if isinstance(found, s.If) and found.otherwise is None and not found.then.statements:
             return None if not self.writes(found.condition) else found
+        if isinstance(found, s.For) and not found.body.statements and self._only_counts(found):
+            return None
         return found
+
+    def _only_counts(self, loop: s.For) -> bool:
+        """Return whether a loop without a body changes nothing but its own variable."""
+        mine = loop.initial.name if isinstance(loop.initial, s.Var) else None
+        changed = None if loop.update is None else self.subject(loop.update)
+        quiet = loop.condition is None or not self.writes(loop.condition)
+        return quiet and mine is not None and changed == mine

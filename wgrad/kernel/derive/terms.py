@@ -30,7 +30,8 @@ class Term:
     """An expression and its type.
 
     `fixed` says that it is a constant, `sure` that it is one without a zero in it: such a factor
-    needs no guard. `height` counts the operations inside each other: what grows too high gets a name of its own.
+    needs no guard. `height` counts the operations inside each other: what grows too high gets a
+    name of its own.
     """
 
     __slots__ = ("fixed", "height", "node", "sure", "type")
