@@ -563,12 +563,12 @@ fn pick(kind: i32, p: vec2f) -> f32 {
 }
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
-    if id.x >= params.n { return; }
     var a = 1.0; var b = 2.0;
     swap(&a, &b);
     tile[lane] = vec4f(params.at, a);
     workgroupBarrier();
     let m = transpose(params.m) * tile[lane ^ 1u].xyz;
+    if id.x >= params.n { return; }
     out[id.x].x = m.x + pick(i32(lane), m.xy) * scale;
 }
 """

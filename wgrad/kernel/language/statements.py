@@ -36,6 +36,14 @@ class StatementParser(ExpressionParser):
             found.append(s.Attribute(name, arguments, span=self.span(start)))
         return tuple(found)
 
+    def marks(self) -> tuple[s.Attribute, ...]:
+        """Return the attributes of a statement."""
+        found = self.attributes()
+        for attribute in found:
+            if attribute.name != "diagnostic":
+                raise attribute.span.error("a statement takes no attribute but @diagnostic")
+        return found
+
     def typed_name(self, of: str) -> tuple[str, s.Expression | None]:
         """Return a name, and the type behind it where there is one."""
         name = self.name(of)
@@ -56,7 +64,7 @@ class StatementParser(ExpressionParser):
         """Return a block, with its brackets."""
         start = self.start
         if self.kind != "{":
-            attributes = attributes or self.attributes()
+            attributes = attributes or self.marks()
         if self.kind != "{":
             self.wrong("expected '{'")
         self.step()
@@ -79,7 +87,7 @@ class StatementParser(ExpressionParser):
     def statement(self) -> s.Statement:
         """Return the next statement."""
         self.one_more()
-        attributes = self.attributes() if self.kind == "@" else ()
+        attributes = self.marks() if self.kind == "@" else ()
         read = _STATEMENTS.get(self.kind)
         if attributes and self.kind not in _MARKED:
             raise attributes[0].span.error("this statement takes no attributes")
@@ -190,7 +198,7 @@ class StatementParser(ExpressionParser):
         start = self.start
         self.step()
         selector = self.whole_expression()
-        attributes += self.attributes()
+        attributes += self.marks()
         self.expect("{", "the selector of a switch")
         self.deeper()
         cases = []
