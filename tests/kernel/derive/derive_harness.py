@@ -41,7 +41,7 @@ def size(kind: Type) -> int:
     return len(parts(kind))
 
 
-def read(kind: Type, values: Iterable[str]) -> str:
+def read(kind: Type, values: Iterable[str], prefix: str) -> str:
     """Return the text of a value of a type, made of the texts of its numbers."""
     if isinstance(kind, Scalar):
         return f"{kind}({next(iter(values))})"
@@ -54,7 +54,17 @@ def read(kind: Type, values: Iterable[str]) -> str:
         inner = [kind.element] * kind.count
     else:
         inner = [x.type for x in kind.fields]
-    return f"{kind}({', '.join(read(x, values) for x in inner)})"
+    name = spelled(kind, prefix)
+    return f"{name}({', '.join(read(x, values, prefix) for x in inner)})"
+
+
+def spelled(kind: Type, prefix: str) -> str:
+    """Return a type in a text in which the names of structures have a prefix."""
+    if isinstance(kind, Structure):
+        return f"{prefix}{kind}"
+    if isinstance(kind, Array):
+        return f"array<{spelled(kind.element, prefix)}, {kind.count}>"
+    return str(kind)
 
 
 def renamed(function: Function, prefix: str) -> list[s.Declaration]:
@@ -92,7 +102,7 @@ class Batch:
         at, arguments = 0, []
         for kind in function.parameters:
             used = [f"given[p + {at + i}u]" for i in range(size(kind))]
-            arguments.append(read(kind, used))
+            arguments.append(read(kind, used, prefix))
             at += size(kind)
         height = size(function.result)
         self.lines.append(f"if i < {count}u {{ let p = {self.read}u + i * {width}u;")
