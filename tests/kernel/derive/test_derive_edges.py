@@ -66,6 +66,7 @@ GRADIENTS: list[tuple[str, list[float], list[float]]] = [
     (scalar("pow(x, 1.0)"), [0], [1]),
     (scalar("pow(x, 0.0)"), [0], [0]),
     (scalar("pow(x, 0.5) * y"), [0, 0], [0, 0]),
+    (scalar("pow(x, 4.0) + pow(y, 6.0)"), [-2, -1], [-32, -6]),
     (scalar("select(y / x, 0.0, x == 0.0)"), [0, 1], [0, 0]),
     (scalar("select(log(x), 0.0, x <= 0.0)"), [0], [0]),
     (scalar("select(log(x), 0.0, x <= 0.0)"), [-1], [0]),

@@ -7,6 +7,7 @@ from derive_harness import function_of
 
 import wgrad as wg
 from wgrad.kernel.derive import pull, push
+from wgrad.kernel.language.parser import parse
 from wgrad.kernel.language.printer import printed
 
 REFUSED = [
@@ -132,3 +133,28 @@ def test_names_of_the_text_are_kept_apart_from_new_ones() -> None:
 def test_a_function_with_the_name_of_a_builtin_is_derived() -> None:
     made = pull(function_of("fn sign(x: f32) -> f32 { return x * x; }", "sign"), ["x"])
     assert made.name == "sign_pull"
+
+
+def test_calls_that_are_nested_too_deep_are_refused() -> None:
+    functions = [f"fn g{i}(x: f32) -> f32 {{ return x * g{i - 1}(x); }}" for i in range(1, 300)]
+    text = "\n".join(["fn g0(x: f32) -> f32 { return x; }", *functions])
+    for make in (push, pull):
+        with pytest.raises(wg.errors.ShaderError, match="nested too deep") as error:
+            make(function_of(text, "g299"), ["x"])
+        assert error.value.line == 300
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        " * ".join(["x"] * 180),
+        " + ".join(f"x * {i}.0 * x" for i in range(60)),
+        "sin(" * 90 + "x" + ")" * 90,
+        "(x / " * 90 + "(x + 2.0)" + ")" * 90,
+    ],
+)
+def test_long_and_deep_expressions_stay_within_what_the_parser_takes(value: str) -> None:
+    once = pull(function_of(f"fn f(x: f32) -> f32 {{ return {value}; }}"), ["x"])
+    twice = pull(once, ["x"])
+    for made in (once, twice):
+        assert parse(printed(made.typed.module)) == made.typed.module

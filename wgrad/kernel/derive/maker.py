@@ -19,6 +19,10 @@ from .terms import Term, is_negative, is_number, is_simple, joined, operation, t
 HIGHEST = 24  # operations inside each other in a tangent, before a part of it gets a name
 
 
+Rule = Callable[..., "Term | None"]
+RULES: dict[str, Rule] = {}  # how builtin functions are derived, by name: rules.py has them
+
+
 class Names(Protocol):
     """Hands out names that nothing else has."""
 
@@ -217,8 +221,6 @@ class Maker:
 
     def builtin(self, name: str, arguments: list[Dual], kind: Type | None = None) -> Dual:
         """Return the call of a builtin function, with its tangent by the rule for it."""
-        from .rules import RULES  # rules are written with makers
-
         if all(x.tangent is None for x in arguments):
             return Dual(self, self.call(name, *(x.value for x in arguments), kind=kind))
         rule = RULES.get(name)
@@ -245,9 +247,6 @@ class Result:
     def __call__(self) -> Term:
         self.value = self.maker.let(self.value)
         return self.value
-
-
-Rule = Callable[..., "Term | None"]
 
 
 def with_scalar_of(kind: Type) -> Type:

@@ -21,11 +21,11 @@ from typing import Any
 from ..language import syntax as s
 from ..language.types import Matrix, Scalar, Structure, Vector, scalar_of
 from .helpers import smallest
-from .maker import Dual, Maker, Result, Rule
+from .maker import RULES, Dual, Maker, Result, Rule
 from .terms import Term, operation, term, type_node, zero
 
-RULES: dict[str, Rule] = {}
 LN2 = math.log(2.0)
+_MOST_FACTORS = 8  # of a power that is written as a product
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
@@ -188,8 +188,28 @@ def _power_slope(m: Maker, a: Term, b: Term) -> Term | None:
         return m.product(b, m.bilinear("power", a, less, a.type))
     if number == 0.0:
         return None
-    power = {1.0: _one(a), 2.0: a}.get(number) or m.call("pow", a, m.fit(term(number - 1), a.type))
+    power = _whole_power(m, a, number - 1)
+    if power is None:
+        power = m.call("pow", a, m.fit(term(number - 1), a.type))
     return power if number == 1.0 else number * power
+
+
+def _whole_power(m: Maker, a: Term, exponent: float) -> Term | None:
+    """Return a power by products, where the exponent is small and whole.
+
+    Adapters do so for some exponents, and then texts go by it that a negative base has such powers,
+    which it has not in WGSL.
+    """
+    if exponent not in range(_MOST_FACTORS + 1):
+        return None
+    if exponent == 0:
+        return _one(a)
+    found = a
+    for bit in f"{int(exponent):b}"[1:]:
+        found = m.let(found)
+        found = found * found
+        found = found * a if bit == "1" else found
+    return found
 
 
 def _literal(x: Term) -> float | None:
