@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 
 import pytest
@@ -467,3 +468,17 @@ def test_random_text_is_read_or_refused():
                 parse(text)
             except ShaderError:
                 pass
+
+
+def test_errors_travel_and_show_long_lines_in_part():
+    with pytest.raises(ShaderError) as caught:
+        parse(f"fn f() {{\tx = {'a + ' * 100}; }}", "long.wgsl")
+    error = caught.value
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error) and (again.line, again.column) == (1, error.column)
+    first, shown, caret = str(error).split("\n")
+    assert len(shown) < 120 and shown[len(caret) - 1] == ";" and first.startswith("long.wgsl:1:")
+    plain = ShaderError("no adapter compiles this")
+    assert str(plain) == plain.reason == "no adapter compiles this" and plain.file is None
+    tabs = ShaderError("no", file="a", line=1, column=3, source_line="\t\tx")
+    assert str(tabs) == "a:1:3: no\n  \t\tx\n  \t\t^"

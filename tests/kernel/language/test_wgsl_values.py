@@ -35,6 +35,7 @@ TENTH = float(np.float32(0.1))
         ("7.0 % -2", "abstract-float", 1.0),
         ("-7.5 % 2", "abstract-float", -1.5),
         ("1 / 2.0", "abstract-float", 0.5),
+        ("7e10f % 3", "f32", 0.0),  # x - y trunc(x / y), each step rounded
         ("0.1f", "f32", TENTH),
         ("0.1f + 0.2f", "f32", float(np.float32(0.1) + np.float32(0.2))),
         ("0.1h * 3", "f16", float(np.float16(np.float16(0.1) * np.float16(3)))),

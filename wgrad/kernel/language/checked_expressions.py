@@ -16,6 +16,7 @@ from .types import (
     ABSTRACT,
     F16,
     INTEGERS,
+    SWIZZLES,
     Array,
     Atomic,
     Matrix,
@@ -29,9 +30,8 @@ from .types import (
     is_constructible,
     rank,
     scalar_of,
+    swizzle,
 )
-
-SWIZZLES = ("xyzw", "rgba")
 
 
 class Expressions(Constructors):
@@ -361,19 +361,6 @@ class Expressions(Constructors):
             kinds.append(parameter.type)
         self.typed.matches[id(node)] = Match(tuple(kinds), info.result)
         return None if info.result is None else Found(info.result)
-
-
-def swizzle(name: str, size: int) -> tuple[int, ...] | None:
-    """Return which components a swizzle takes, None where it is none of a vector of that size.
-
-    Example:
-        >>> swizzle("xzz", 3)
-        (0, 2, 2)
-    """
-    for letters in SWIZZLES:
-        if 1 <= len(name) <= 4 and all(x in letters[:size] for x in name):
-            return tuple(letters.index(x) for x in name)
-    return None
 
 
 def _count(kind: Type) -> Any:

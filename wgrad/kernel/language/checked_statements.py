@@ -7,7 +7,7 @@ from typing import Any
 
 from . import limits, operators
 from . import syntax as s
-from .checked_expressions import SWIZZLES, Expressions, swizzle
+from .checked_expressions import Expressions
 from .layouts import size_of
 from .scopes import Found
 from .symbols import Symbol
@@ -15,6 +15,7 @@ from .types import (
     BOOL,
     I32,
     INTEGERS,
+    SWIZZLES,
     U32,
     Atomic,
     Pointer,
@@ -27,6 +28,7 @@ from .types import (
     is_constructible,
     is_sized,
     rank,
+    swizzle,
 )
 
 # What a statement stands in, from the function inwards: "loop", "switch", "continuing".

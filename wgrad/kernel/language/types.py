@@ -334,3 +334,19 @@ def depth(kind: Type) -> int:
     if isinstance(kind, Structure):
         return 1 + max((depth(x.type) for x in kind.fields), default=0)
     return 1
+
+
+SWIZZLES = ("xyzw", "rgba")
+
+
+def swizzle(name: str, size: int) -> tuple[int, ...] | None:
+    """Return which components a swizzle takes, None where it is none of a vector of that size.
+
+    Example:
+        >>> swizzle("xzz", 3)
+        (0, 2, 2)
+    """
+    for letters in SWIZZLES:
+        if 1 <= len(name) <= 4 and all(x in letters[:size] for x in name):
+            return tuple(letters.index(x) for x in name)
+    return None
