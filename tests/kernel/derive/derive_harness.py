@@ -13,6 +13,7 @@ from wgrad.kernel.language.check import check
 from wgrad.kernel.language.parser import parse
 from wgrad.kernel.language.printer import printed
 from wgrad.kernel.language.types import I32, U32, Array, Matrix, Scalar, Structure, Type, Vector
+from wgrad.statistics import COUNTERS
 
 
 def function_of(text: str, name: str = "f") -> Function:
@@ -40,7 +41,7 @@ def size(kind: Type) -> int:
     return len(parts(kind))
 
 
-def read(kind: Type, values: Iterable[str]) -> str:
+def read(kind: Type, values: Iterable[str], prefix: str) -> str:
     """Return the text of a value of a type, made of the texts of its numbers."""
     if isinstance(kind, Scalar):
         return f"{kind}({next(iter(values))})"
@@ -53,7 +54,17 @@ def read(kind: Type, values: Iterable[str]) -> str:
         inner = [kind.element] * kind.count
     else:
         inner = [x.type for x in kind.fields]
-    return f"{kind}({', '.join(read(x, values) for x in inner)})"
+    name = spelled(kind, prefix)
+    return f"{name}({', '.join(read(x, values, prefix) for x in inner)})"
+
+
+def spelled(kind: Type, prefix: str) -> str:
+    """Return a type in a text in which the names of structures have a prefix."""
+    if isinstance(kind, Structure):
+        return f"{prefix}{kind}"
+    if isinstance(kind, Array):
+        return f"array<{spelled(kind.element, prefix)}, {kind.count}>"
+    return str(kind)
 
 
 def renamed(function: Function, prefix: str) -> list[s.Declaration]:
@@ -91,12 +102,12 @@ class Batch:
         at, arguments = 0, []
         for kind in function.parameters:
             used = [f"given[p + {at + i}u]" for i in range(size(kind))]
-            arguments.append(read(kind, used))
+            arguments.append(read(kind, used, prefix))
             at += size(kind)
         height = size(function.result)
         self.lines.append(f"if i < {count}u {{ let p = {self.read}u + i * {width}u;")
         self.lines.append(f"let r = {prefix}{function.name}({', '.join(arguments)});")
-        for j, (part, kind) in enumerate(parts(function.result)):
+        for j, (part, _) in enumerate(parts(function.result)):
             self.lines.append(f"got[{self.wrote + j}u + i * {height}u] = f32(r{part});")
         self.lines.append("}")
         self.places.append((self.wrote, count, height))
@@ -147,6 +158,7 @@ def dispatched(device: Any, text: str, given: np.ndarray, count: int) -> np.ndar
     run.dispatch_workgroups(1)
     run.end()
     raw.queue.submit([encoder.finish()])
+    COUNTERS.dispatches += 1
     return np.frombuffer(raw.queue.read_buffer(target), np.float32).astype(np.float64)
 
 

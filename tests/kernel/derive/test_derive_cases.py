@@ -10,7 +10,7 @@ from derive_cases import CASES, Case
 from derive_harness import Batch, arguments_of, function_of, size
 from differences import derivative
 
-from wgrad.kernel.derive import Function, pull, push
+from wgrad.kernel.derive import pull, push
 from wgrad.kernel.derive.terms import has_float
 
 POINTS = 6
@@ -62,6 +62,12 @@ class Trial:
         def second(a: np.ndarray, b: np.ndarray) -> np.ndarray:
             return derivative(lambda r: derivative(lambda t: self.at(k, r * a + t * b)))
 
+        # Differences across a jump or a kink say nothing: they change with their step.
+        for a in (self.u[k], self.v[k], *basis):
+            twice, half = second(a, a), 4 * second(a / 2, a / 2)
+            if not np.allclose(twice, half, rtol=1e-4, atol=1e-4):
+                return {}
+
         curved = np.stack([second(e, self.v[k]) for e in basis])
         return {
             "reverse": jacobian @ self.w[k],
@@ -72,19 +78,27 @@ class Trial:
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group[0].name)
-def test_derivatives_of_both_orders_are_those_of_differences(group: list[Case], webgpu: Any) -> None:
+def test_derivatives_of_both_orders_are_those_of_differences(
+    group: list[Case], webgpu: Any
+) -> None:
     batch = Batch()
     rng = np.random.default_rng(7)
     trials = [Trial(case, batch, rng) for case in group]
     results = batch.run(webgpu)
     wrong = []
     for trial in trials:
+        smooth = 0
         for k in range(POINTS):
-            for way, expected in trial.expected(k).items():
+            found = trial.expected(k)
+            smooth += bool(found)
+            for way, expected in found.items():
                 got = results[trial.jobs[way]][k]
                 rtol, atol = (1e-3, 2e-4) if " of " not in way else (5e-3, 2e-3)
                 scale = max(1.0, float(np.abs(expected).max()))
                 if not np.allclose(got, expected, rtol=rtol, atol=atol * scale):
-                    wrong.append(f"{trial.case.name}, {way}: {got} instead of {expected}"
-                                 f" at {trial.points[k]}")
+                    wrong.append(
+                        f"{trial.case.name}, {way}: {got} instead of {expected}"
+                        f" at {trial.points[k]}"
+                    )
+        assert smooth >= POINTS - 3, trial.case.name
     assert not wrong, f"{len(wrong)} wrong:\n" + "\n".join(wrong[:20])

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import NamedTuple
 
+from ...errors import ArgumentError
 from ..language import syntax as s
 from ..language.symbols import Typed
 from ..language.types import F16, F32, U32, Array, Matrix, Scalar, Structure, Type, Vector
 from .functions import Deriver, Local
 from .helpers import Role
+from .refused import refuse_writes
 from .terms import has_float, tangent_type, type_name, type_node, zero
 
 UNROLLED = 8  # elements of an array that are added up one by one
@@ -50,18 +52,33 @@ def push(function: Function, active: Iterable[int | str]) -> Function:
     returns the tangent of the result. `active` are parameters by numbers or names.
 
     Example:
-        >>> f = Function(check(parse("fn f(x: f32, k: f32) -> f32 { return k * x * x; }")), "f")
-        >>> print(text(push(f, ["x"])))
-        fn product_f32(a: f32, b: f32) -> f32 {
-            return select(a * b, 0.0, a == 0.0 || b == 0.0);
+        >>> from wgrad.kernel.language.check import check
+        >>> from wgrad.kernel.language.printer import printed
+        >>> f = Function(check("fn f(x: f32, k: f32) -> f32 { return k + sin(x); }"), "f")
+        >>> print(printed(push(f, ["x"]).node))
+        fn f_push(x: f32, k: f32, x_d: f32) -> f32 {
+            return product_f32(x_d, cos(x));
         }
-        ...
 
     Raises: ShaderError, with the place, for what has no derivative.
     """
+    numbers = _numbers(function, active)
+    return _guarded(function, lambda: _pushed(function, numbers))
+
+
+def _pushed(function: Function, numbers: frozenset[int]) -> Function:
     deriver = Deriver(function.typed)
-    made = _push(deriver, function.name, _numbers(function, active))
+    made = _push(deriver, function.name, numbers)
     return Function(deriver.module(made.name), made.name)
+
+
+def _guarded(function: Function, make: Callable[[], Function]) -> Function:
+    """Return what `make` does. Raises: ShaderError where Python's stack does not last."""
+    try:
+        return make()
+    except RecursionError:
+        what = "this, with what it calls, is nested too deep for what Python's stack has left"
+        raise function.node.span.error(what) from None
 
 
 def pull(function: Function, active: Iterable[int | str]) -> Function:
@@ -71,9 +88,21 @@ def pull(function: Function, active: Iterable[int | str]) -> Function:
     it returns array<f32, n>, or of f16 where no active input has more, with the n components of
     the active inputs in order: columns after each other, arrays and structures member by member.
 
-    Raises: ShaderError, with the place, for what has no derivative; ValueError for no input.
+    Example:
+        >>> from wgrad.kernel.language.check import check
+        >>> f = Function(check("fn f(x: vec2f, k: f32) -> f32 { return k * x.x * x.y; }"), "f")
+        >>> gradient = pull(f, ["x"])
+        >>> print(*gradient.parameters, gradient.result)
+        vec2<f32> f32 f32 array<f32, 2>
+
+    Raises: ShaderError, with the place, for what has no derivative; ArgumentError where an
+    active parameter or the result has no floats.
     """
     numbers = _numbers(function, active)
+    return _guarded(function, lambda: _pulled(function, numbers))
+
+
+def _pulled(function: Function, numbers: frozenset[int]) -> Function:
     deriver = Deriver(function.typed)
     made = _push(deriver, function.name, numbers)
     kinds = [function.parameters[i] for i in sorted(numbers)]
@@ -86,7 +115,7 @@ def pull(function: Function, active: Iterable[int | str]) -> Function:
     given = [s.Identifier(x.name) for x in values]
     scalars = _scalars(kinds)
     scalar = F16 if all(x == F16 for x in scalars) else F32
-    total = deriver_sum(deriver, result)
+    total = total_of(deriver, result)
     given_ct = s.Identifier(ct)
 
     def component(seeds: list[s.Expression]) -> s.Expression:
@@ -153,21 +182,36 @@ def inlined_size(deriver: Deriver, name: str) -> int:
 
 
 def _numbers(function: Function, active: Iterable[int | str]) -> frozenset[int]:
-    """Return the numbers of parameters. Raises: ValueError for what has no tangent."""
+    """Return the numbers of parameters. Raises: ArgumentError for what has no tangent."""
     names = [x.name for x in function.node.parameters]
-    numbers = frozenset(names.index(x) if isinstance(x, str) else x for x in active)
-    wrong = [i for i in numbers if not has_float(function.parameters[i])]
-    if wrong or not numbers:
-        which = (
-            f"{names[wrong[0]]} is {function.parameters[wrong[0]]}" if wrong else "none is given"
+    known: dict[int | str, int] = {i: i for i in range(len(names))}
+    known.update((name, i) for i, name in enumerate(names))
+    chosen = list(active)
+    unknown = [x for x in chosen if x not in known]
+    if unknown:
+        raise ArgumentError(
+            f"{function.name}: {unknown[0]!r} is none of its parameters, {', '.join(names)}"
         )
-        raise ValueError(f"{function.name}: a derivative is by parameters of floats; {which}")
+    numbers = frozenset(known[x] for x in chosen)
+    if not numbers:
+        raise ArgumentError(f"{function.name}: a derivative is by one parameter at least")
+    for i in sorted(numbers):
+        if not has_float(function.parameters[i]):
+            raise ArgumentError(
+                f"{function.name}: there is no derivative by {names[i]}, which is "
+                f"{function.parameters[i]} and has no floats"
+            )
     if function.result is None or not has_float(function.result):
-        raise ValueError(f"{function.name}: only a result of floats has a derivative")
+        raise ArgumentError(
+            f"{function.name}: there is no derivative of {function.result or 'no result'}, which "
+            "has no floats"
+        )
     return numbers
 
 
 def _push(deriver: Deriver, name: str, numbers: frozenset[int]) -> s.Function:
+    name = deriver.renamed.get(name, name)
+    refuse_writes(deriver.typed, name)
     body, statements = deriver.read(name, numbers, whole=False)
     found = deriver.fresh(f"{name}_push")
     made = s.Function(
@@ -259,7 +303,7 @@ class Total(NamedTuple):
     scalar: Scalar
 
 
-def deriver_sum(deriver: Deriver, kind: Type) -> Total:
+def total_of(deriver: Deriver, kind: Type) -> Total:
     """Return the function that adds up products of a type, where zero times anything is zero."""
     if isinstance(kind, Scalar):
         return Total(deriver.helper(Role("product", kind, kind)), kind)
@@ -268,7 +312,7 @@ def deriver_sum(deriver: Deriver, kind: Type) -> Total:
     a, b = s.Identifier("a"), s.Identifier("b")
     before: list[s.Statement] = []
     if isinstance(kind, Matrix):
-        inner = deriver_sum(deriver, kind.column)
+        inner = total_of(deriver, kind.column)
         ways = [
             s.call(inner.name, s.Index(a, s.Literal(i)), s.Index(b, s.Literal(i)))
             for i in range(kind.columns)
@@ -276,7 +320,7 @@ def deriver_sum(deriver: Deriver, kind: Type) -> Total:
         scalar = kind.element
     elif isinstance(kind, Array):
         assert isinstance(kind.count, int)
-        inner, scalar = deriver_sum(deriver, kind.element), F32
+        inner, scalar = total_of(deriver, kind.element), F32
         if kind.count > UNROLLED:
             return _looped(deriver, kind, inner)
         ways = [
@@ -289,7 +333,7 @@ def deriver_sum(deriver: Deriver, kind: Type) -> Total:
         scalar, ways = F32, []
         for field in kind.fields:
             if has_float(tangent_type(field.type)):
-                inner = deriver_sum(deriver, field.type)
+                inner = total_of(deriver, field.type)
                 way = s.call(inner.name, s.Member(a, field.name), s.Member(b, field.name))
                 ways.append(way if inner.scalar == F32 else s.call("f32", way))
     value: s.Expression = ways[0]

@@ -7,7 +7,6 @@ does not depend on them costs nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from ..language import syntax as s
@@ -19,35 +18,35 @@ from ..language.typenames import is_type_name
 from ..language.types import Pointer, Type
 from ..language.words import KEYWORDS, RESERVED
 from .helpers import Role, function_of, name_of, roles
+from .reading import Derived
+from .refused import reached
 from .statements import Body
 from .sweep import names_in, swept
 from .terms import type_name, type_node
 
-
-@dataclass(frozen=True, slots=True)
-class Derived:
-    """A function that takes and returns tangents too.
-
-    `pattern` holds the numbers of the parameters that have tangents, in order behind all values:
-    those asked for, and the pointers through which what depends on these is written.
-    """
-
-    name: str
-    pattern: frozenset[int]
-    returns_tangent: bool
+_WRITING = {name for name in TABLE if name.startswith(("atomic", "workgroupUniform"))}
 
 
 class Deriver:
     """Derives functions of one text, and collects what they need."""
 
     def __init__(self, typed: Typed):
-        self.typed = typed = unhidden(typed)
+        typed, self.renamed = unhidden(typed)  # the old name to the new one
+        self.typed = typed
         self.functions = {name: x.node for name, x in typed.functions.items()}
         self.impure = frozenset(
             name
             for name, x in typed.functions.items()
             if any(isinstance(p.type, Pointer) for p in x.parameters)
         )
+        self.casting = frozenset(
+            name
+            for name in typed.functions
+            if any("bitcast" in typed.functions[x].builtins for x in reached(typed, name))
+        )
+        used = {x for info in typed.functions.values() for x in info.builtins}
+        self.careful = bool(self.impure or used & _WRITING)  # else no expression writes anything
+        self.pointed: set[str] = set()  # derived functions that take pointers
         self.roles = roles(self.functions)
         self.known = {role: name for name, role in self.roles.items()}
         self.made: dict[str, s.Declaration] = {}
@@ -105,6 +104,8 @@ class Deriver:
             assert kind is not None
             result = s.Identifier(self.pair(kind))
         found = self.fresh(f"{name}_d")
+        if name in self.impure:
+            self.pointed.add(found)
         self.made[found] = s.Function(
             found, (*body.parameters, *body.tangents), result, s.Block(statements)
         )
@@ -120,19 +121,14 @@ class Deriver:
 
     def writes(self, node: Node) -> bool:
         """Return whether evaluating an expression may write to something."""
-        return any(
-            isinstance(x, s.Unary) and x.op == "&" or isinstance(x, s.Call) and self._writes(x)
+        return self.careful and any(
+            x.op == "&" if isinstance(x, s.Unary) else isinstance(x, s.Call) and self._writes(x)
             for x in node.walk()
         )
 
     def _writes(self, call: s.Call) -> bool:
         name = call.callee.name
-        if name in self.impure or name.startswith(("atomic", "workgroupUniform")):
-            return True
-        made = self.made.get(name)
-        return isinstance(made, s.Function) and any(
-            isinstance(x.type, s.Identifier) and x.type.name == "ptr" for x in made.parameters
-        )
+        return name in self.impure or name in self.pointed or name in _WRITING
 
     # The text
 
@@ -162,6 +158,7 @@ class Local:
         self.typed = deriver.typed
         self.functions = deriver.functions
         self.impure = deriver.impure
+        self.casting = deriver.casting
         self.helper = deriver.helper
         self.pair = deriver.pair
         self.derived = deriver.derived
@@ -201,11 +198,11 @@ def is_word(name: str) -> bool:
     return name in TABLE or name in KEYWORDS or name in RESERVED or is_type_name(name)
 
 
-def unhidden(typed: Typed) -> Typed:
-    """Return a text in which no declaration has the name of a builtin, which it would hide."""
+def unhidden(typed: Typed) -> tuple[Typed, dict[str, str]]:
+    """Return a text in which no declaration hides a builtin, and new names by the old ones."""
     hiding = {x for x in typed.globals if x in TABLE or is_type_name(x)}
     if not hiding:
-        return typed
+        return typed, {}
     taken = names_in(typed.module) | typed.globals.keys()
     names: dict[str, str] = {}
     for name in sorted(hiding):
@@ -222,4 +219,4 @@ def unhidden(typed: Typed) -> Typed:
             return found.but(name=names[name]) if name in names else found
         return found
 
-    return check(renamed(typed.module))
+    return check(renamed(typed.module)), names

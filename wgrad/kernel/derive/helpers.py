@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from ..language import syntax as s
 from ..language.parser import parse
-from ..language.types import Matrix, Scalar, Type, Vector
+from ..language.types import Matrix, Scalar, Type, Vector, scalar_of
 from .terms import type_name, type_node
 
 
@@ -86,9 +86,7 @@ def _product_fits(left: Type, right: Type) -> bool:
 
 
 def _text(kind: Type) -> str:
-    node = type_node(kind)
-    assert isinstance(node, s.Identifier)
-    return node.name
+    return type_node(kind).name
 
 
 def product_type(left: Type, right: Type) -> Type:
@@ -103,11 +101,28 @@ def product_type(left: Type, right: Type) -> Type:
 
 
 def _times(kind: Type, a: str, b: str) -> str:
-    """Return the product of two scalars or two vectors of one type."""
+    """Return the product of two scalars or two vectors of one type.
+
+    It does not ask whether a factor is 0: compilers reason as if nothing were infinite, and then
+    `1 / (1 + exp(x))` never is. Below the smallest number they keep what is asked for.
+    """
+    least = _LEAST[_scalar_name(kind)]
     if isinstance(kind, Vector):
-        none = f"{_text(kind)}()"
-        return f"select({a} * {b}, {none}, ({a} == {none}) | ({b} == {none}))"
-    return f"select({a} * {b}, 0.0, ({a} == 0.0) | ({b} == 0.0))"  # || would branch
+        zero, least = f"{_text(kind)}()", f"{_text(kind)}({least})"
+    else:
+        zero = "0.0"
+    return f"select({a} * {b}, {zero}, min(abs({a}), abs({b})) < {least})"
+
+
+def smallest(kind: Type) -> float:
+    """Return the smallest float of a type that adapters do not take for 0."""
+    return float(_LEAST[_scalar_name(kind)])
+
+
+def _scalar_name(kind: Type) -> str:
+    found = scalar_of(kind)
+    assert found is not None
+    return found.name
 
 
 def _column(matrix: Matrix, a: str, weights: list[str]) -> str:
@@ -160,6 +175,7 @@ def _power(role: Role) -> tuple[str, str]:
     return kind, "select(pow(a, b), 1.0, b == 0.0)"
 
 
+_LEAST = {"f32": "1.1754944e-38", "f16": "5.9604645e-8"}  # of f16 also subnormal numbers count
 _BODIES = {"product": _product, "dot": _dot, "cross": _cross, "power": _power}
 _SCALARS = (Scalar("f32"), Scalar("f16"))
 _TYPES: dict[str, Type] = {

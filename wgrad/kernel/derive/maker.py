@@ -14,9 +14,13 @@ from ..language import syntax as s
 from ..language.nodes import Node
 from ..language.types import Matrix, Scalar, Type, Vector, scalar_of, with_scalar
 from . import helpers
-from .terms import Term, is_number, is_simple, joined, operation, term, type_node, zero
+from .terms import Term, is_negative, is_number, is_simple, joined, operation, term, type_node, zero
 
 HIGHEST = 24  # operations inside each other in a tangent, before a part of it gets a name
+
+
+Rule = Callable[..., "Term | None"]
+RULES: dict[str, Rule] = {}  # how builtin functions are derived, by name: rules.py has them
 
 
 class Names(Protocol):
@@ -75,7 +79,7 @@ class Maker:
         name = self.names.fresh(hint)
         written = type_node(value.type) if value.fixed else None  # it may be of abstract numbers
         self.out.append(s.Let(name, written, value.node))
-        return Term(s.Identifier(name), value.type, value.fixed)
+        return Term(s.Identifier(name), value.type, value.fixed, sure=value.sure)
 
     def call(self, name: str, *arguments: Term, kind: Type | None = None) -> Term:
         """Return the call of a builtin, by default of the type of the first argument."""
@@ -88,7 +92,7 @@ class Maker:
         """Return a scalar as a vector of which it is every component, where one is needed."""
         if isinstance(kind, Vector) and isinstance(value.type, Scalar):
             node = s.Call(type_node(kind), (value.node,))
-            return Term(node, kind, value.fixed, value.height + 1)
+            return Term(node, kind, value.fixed, value.height + 1, value.sure)
         return value
 
     def sum(self, a: Term | None, b: Term | None, op: str = "+") -> Term | None:
@@ -118,12 +122,11 @@ class Maker:
         for one, other in ((a, b), (b, a)):
             if is_number(one, 1.0):
                 return self.fit(other, kind)
-        if a.fixed or b.fixed:
+        if a.sure or b.sure:
             return operation("*", a, b, kind)
-        for one, other in ((a, b), (b, a)):
-            if isinstance(one.node, s.Unary) and one.node.op == "-":
-                found = self.product(-a, b) if one is a else self.product(a, -b)
-                return None if found is None else -found
+        if is_negative(a) or is_negative(b):
+            found = self.product(-a, b) if is_negative(a) else self.product(a, -b)
+            return None if found is None else -found
         if not isinstance(a.type, Matrix) and not isinstance(b.type, Matrix):
             a, b = self.fit(a, kind), self.fit(b, kind)
         elif isinstance(a.type, Scalar):
@@ -144,9 +147,10 @@ class Maker:
         if a is None or b is None:
             return None
         kind = scalar_of(joined(a.type, b.type))
-        if a.fixed or b.fixed:
+        if a.sure or b.sure:
             return self.call("dot", a, b, kind=kind)
-        return self.bilinear("dot", a, b, kind)  # type: ignore[arg-type]
+        assert kind is not None
+        return self.bilinear("dot", a, b, kind)
 
     # Duals
 
@@ -161,14 +165,9 @@ class Maker:
     def binary(self, op: str, a: Dual, b: Dual, kind: Type | None = None) -> Dual:
         """Return `a op b` with its tangent; `kind` is its type, where that is known."""
         x, y, dx, dy = a.value, b.value, a.tangent, b.tangent
-        if op != "*" or (dx is None and dy is None):
-            pass
-        else:
+        if op == "*" or op == "%":
             x = self.let(x) if dy is not None else x
-            y = self.let(y) if dx is not None else y
-        if op in "/%" and dy is not None:
-            x, y = self.let(x), self.let(y)
-        elif op in "/%" and dx is not None:
+        if (op == "*" and dx is not None) or (op in "/%" and (dx or dy) is not None):
             y = self.let(y)
         value = operation(op, x, y, kind)
         if dx is None and dy is None:
@@ -189,7 +188,7 @@ class Maker:
         self, value: Term, dx: Term | None, y: Term, dy: Term | None
     ) -> tuple[Term, Term | None]:
         """Return x / y and its tangent, (dx - dy x / y) / y."""
-        if dy is None and y.fixed:
+        if dy is None and y.sure:
             assert dx is not None
             return value, operation("/", self.low(dx), y, value.type)
         if dy is None:
@@ -222,8 +221,6 @@ class Maker:
 
     def builtin(self, name: str, arguments: list[Dual], kind: Type | None = None) -> Dual:
         """Return the call of a builtin function, with its tangent by the rule for it."""
-        from .rules import RULES  # rules are written with makers
-
         if all(x.tangent is None for x in arguments):
             return Dual(self, self.call(name, *(x.value for x in arguments), kind=kind))
         rule = RULES.get(name)
@@ -250,9 +247,6 @@ class Result:
     def __call__(self) -> Term:
         self.value = self.maker.let(self.value)
         return self.value
-
-
-Rule = Callable[..., "Term | None"]
 
 
 def with_scalar_of(kind: Type) -> Type:

@@ -20,11 +20,12 @@ from typing import Any
 
 from ..language import syntax as s
 from ..language.types import Matrix, Scalar, Structure, Vector, scalar_of
-from .maker import Dual, Maker, Result, Rule
-from .terms import Term, is_number, operation, term, type_node, zero
+from .helpers import smallest
+from .maker import RULES, Dual, Maker, Result, Rule
+from .terms import Term, operation, term, type_node, zero
 
-RULES: dict[str, Rule] = {}
 LN2 = math.log(2.0)
+_MOST_FACTORS = 8  # of a power that is written as a product
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
@@ -92,8 +93,9 @@ def _saturate(m: Maker, out: Result, x: Dual) -> Term | None:
 
 def _one(like: Term) -> Term:
     if isinstance(like.type, Vector):
-        return Term(s.Call(type_node(like.type), (s.Literal(1.0),)), like.type, fixed=True)
-    return Term(s.Literal(1.0), like.type, fixed=True)
+        node = s.Call(type_node(like.type), (s.Literal(1.0),))
+        return Term(node, like.type, fixed=True, sure=True)
+    return Term(s.Literal(1.0), like.type, fixed=True, sure=True)
 
 
 @rule("sign", "floor", "ceil", "round", "trunc", "step")
@@ -186,8 +188,28 @@ def _power_slope(m: Maker, a: Term, b: Term) -> Term | None:
         return m.product(b, m.bilinear("power", a, less, a.type))
     if number == 0.0:
         return None
-    power = {1.0: _one(a), 2.0: a}.get(number) or m.call("pow", a, m.fit(term(number - 1), a.type))
+    power = _whole_power(m, a, number - 1)
+    if power is None:
+        power = m.call("pow", a, m.fit(term(number - 1), a.type))
     return power if number == 1.0 else number * power
+
+
+def _whole_power(m: Maker, a: Term, exponent: float) -> Term | None:
+    """Return a power by products, where the exponent is small and whole.
+
+    Adapters do so for some exponents, and then texts go by it that a negative base has such powers,
+    which it has not in WGSL.
+    """
+    if exponent not in range(_MOST_FACTORS + 1):
+        return None
+    if exponent == 0:
+        return _one(a)
+    found = a
+    for bit in f"{int(exponent):b}"[1:]:
+        found = m.let(found)
+        found = found * found
+        found = found * a if bit == "1" else found
+    return found
 
 
 def _literal(x: Term) -> float | None:
@@ -203,10 +225,10 @@ def _literal(x: Term) -> float | None:
 
 @rule("atan2")
 def _atan2(m: Maker, out: Result, y: Dual, x: Dual) -> Term | None:
-    """Return (x dy - y dx) / (x x + y y), whose parts are both zero at 0, 0."""
+    """Return (x dy - y dx) / (x x + y y), and 0 at 0, 0."""
     turned = m.sum(m.product(x.value, y.tangent), m.product(y.value, x.tangent), "-")
-    square = x.value * x.value + y.value * y.value
-    return m.product(turned, 1.0 / square)
+    square = m.let(x.value * x.value + y.value * y.value)
+    return m.product(turned, _inverse(m, square))
 
 
 @rule("fma")
@@ -224,7 +246,7 @@ def _cross(m: Maker, out: Result, a: Dual, b: Dual) -> Term | None:
     def part(x: Term | None, y: Term | None) -> Term | None:
         if x is None or y is None:
             return None
-        if x.fixed or y.fixed:
+        if x.sure or y.sure:
             return m.call("cross", x, y, kind=out.value.type)
         return m.bilinear("cross", x, y, out.value.type)
 
@@ -249,8 +271,9 @@ def _determinant(m: Maker, out: Result, x: Dual) -> Term | None:
 
 def _inverse(m: Maker, length: Term) -> Term:
     """Return 1 / length, and 0 where that is 0."""
-    there = m.compared(length, "!=", term(0.0))
-    return m.let(m.call("select", zero(length.type), 1.0 / length, there))
+    there = m.compared(length, ">=", term(smallest(length.type)))
+    inverse = 1.0 / length
+    return m.let(m.call("select", zero(length.type), inverse, there))
 
 
 def _unit(m: Maker, x: Term, inverse: Term) -> Term:
@@ -282,7 +305,11 @@ def _distance(m: Maker, a: Dual, b: Dual) -> Dual:
 
 
 def _scalar(x: Dual) -> Scalar:
-    found = scalar_of(x.value.type)
+    return _scalar_type(x.value)
+
+
+def _scalar_type(x: Term) -> Scalar:
+    found = scalar_of(x.type)
     assert found is not None
     return found
 

@@ -11,7 +11,8 @@ from typing import Any
 from ..language import syntax as s
 from ..language.nodes import Node
 from ..language.types import Pointer
-from .expressions import Binding, Expressions, Source
+from .expressions import Expressions
+from .reading import Binding, Source
 from .terms import Term, has_float, tangent_type, type_node, zero
 
 
@@ -42,19 +43,17 @@ class Body(Expressions):
                 return found
 
     def _parameters(self) -> tuple[list[s.Parameter], list[s.Parameter]]:
-        values, changes = [], []
-        for i, parameter in enumerate(self.function.parameters):
-            name = self.names.fresh(parameter.name)
+        given = self.function.parameters
+        values = [s.Parameter(self.names.fresh(x.name), x.type) for x in given]
+        changes = []
+        for i, (parameter, value) in enumerate(zip(given, values, strict=True)):
             kind = self.names.typed.symbol_of(parameter).type
-            pointer = isinstance(kind, Pointer)
-            change = None
-            values.append(s.Parameter(name, parameter.type))
+            node = None
             if i in self.active:
-                change = self.names.fresh(f"{name}_d")
-                changes.append(s.Parameter(change, parameter.type))
-            node = None if change is None else s.Identifier(change)
-            root = i if pointer else None
-            self.scopes[-1][parameter.name] = Binding(name, node, root)
+                node = s.Identifier(self.names.fresh(f"{value.name}_d"))
+                changes.append(s.Parameter(node.name, parameter.type))
+            root = i if isinstance(kind, Pointer) else None
+            self.scopes[-1][parameter.name] = Binding(value.name, node, root)
         return values, changes
 
     @property
@@ -168,8 +167,7 @@ class Body(Expressions):
     def write_assign(self, node: s.Assign) -> None:
         """Write an assignment: of the tangent first, which may need the old value."""
         if node.target is None:
-            value = self.dual(node.value).value.node
-            self.out.append(node.but(value=value))
+            self.out.append(node.but(value=self.dual(node.value).value.node))
             return
         kind = self.type(node.target)
         target, change, root = self.place(node.target)
@@ -289,13 +287,13 @@ class Body(Expressions):
         start: list[s.Statement] = []
         if node.initial is not None:
             _, start = self._apart(self.statement, node.initial)
-        condition, first = None, []
+        condition, first = None, list[s.Statement]()
         if node.condition is not None:
             condition, first = self._apart(self.plain, node.condition)
         update: list[s.Statement] = []
         if node.update is not None:
             _, update = self._apart(self.statement, node.update)
-        if first or len(update) > 1 or not isinstance((update or [None])[0], _STEPS):
+        if first or len(update) > 1 or not all(isinstance(x, _STEPS) for x in update):
             loop: s.Statement = self._loop(node, condition, first, s.Block(tuple(update)))
             self.out.append(s.Block((*start, loop)))
         else:
@@ -332,7 +330,7 @@ class Body(Expressions):
         self.out.append(s.BreakIf(self.plain(node.condition), span=node.span))
 
 
-_STEPS = (s.Assign, s.Increment, s.Decrement, s.CallStatement, type(None))
+_STEPS = (s.Assign, s.Increment, s.Decrement, s.CallStatement)
 
 
 def _not(condition: s.Expression) -> s.Expression:

@@ -7,6 +7,7 @@ is asked for) would be dropped by compilers too, but would be derived again for 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from ..language import syntax as s
 from ..language.nodes import Node
@@ -26,15 +27,28 @@ def swept(
 
 def names_in(node: Node | None) -> set[str]:
     """Return the names that a tree mentions."""
-    if node is None:
-        return set()
-    return {x.name for x in node.walk() if isinstance(x, s.Identifier)}
+    found: set[str] = set()
+    pending: list[Node | None] = [node]
+    while pending:
+        each = pending.pop()
+        if each is None:
+            continue
+        if type(each) is s.Identifier:
+            found.add(each.name)
+        for name in each.below:
+            value = getattr(each, name)
+            if type(value) is tuple:
+                pending.extend(value)
+            else:
+                pending.append(value)
+    return found
 
 
 class _Sweep:
     def __init__(self, writes: Callable[[s.Expression], bool]):
         self.writes = writes
         self.needs: dict[str, list[set[str]]] = {}  # what the statements about a local name mention
+        self.locals: set[str] = set()
         self.live: set[str] = set()
         self.pending: list[str] = []
 
@@ -55,7 +69,8 @@ class _Sweep:
     def _declared(self, statements: Iterable[Node]) -> None:
         for statement in statements:
             if isinstance(statement, (s.Let, s.Const, s.Var)):
-                self.needs.setdefault(statement.name, [])
+                self.locals.add(statement.name)
+                self.needs[statement.name] = []
             elif not isinstance(statement, s.Expression):
                 self._declared(statement.children())
 
@@ -65,10 +80,8 @@ class _Sweep:
             return
         name = self.subject(node)
         if name is None:
-            if isinstance(node, (s.Assign, s.CallStatement, s.Let, s.Var)):
-                self._mark(names_in(node))
-                if isinstance(node, (s.Let, s.Var)):
-                    self._mark({node.name})
+            if isinstance(node, (s.Let, s.Var, s.Const)):
+                self._mark({node.name} | names_in(node))
                 return
             for child in node.children():
                 self._statement(child)
@@ -87,11 +100,11 @@ class _Sweep:
                 if isinstance(place, s.Index) and self.writes(place.index):
                     return None
                 place = place.base
-            if isinstance(place, s.Identifier) and place.name in self.needs:
+            if isinstance(place, s.Identifier) and place.name in self.locals:
                 return place.name
         return None
 
-    def kept(self, statements: tuple[s.Statement, ...]) -> tuple[s.Statement, ...]:
+    def kept(self, statements: Iterable[Node]) -> tuple[Any, ...]:
         """Return the statements that are of use."""
         found = (self._kept(x) for x in statements)
         return tuple(x for x in found if x is not None)
@@ -100,16 +113,18 @@ class _Sweep:
         if isinstance(node, s.Expression):
             return node
         if isinstance(node, (s.Let, s.Var, s.Const, s.Assign, s.Increment, s.Decrement)):
-            name = self.subject_kept(node)
+            name = self.subject(node)
             return node if name is None or name in self.live else None
         found = node.mapped(self._kept)
         if isinstance(found, s.If) and found.otherwise is None and not found.then.statements:
             return None if not self.writes(found.condition) else found
+        if isinstance(found, s.For) and not found.body.statements and self._only_counts(found):
+            return None
         return found
 
-    def subject_kept(self, node: Node) -> str | None:
-        """Return `subject`, after names were found: those of locals that nothing needs remain."""
-        name = self.subject(node)
-        if name is None and isinstance(node, (s.Assign, s.Increment, s.Decrement)):
-            return None
-        return name
+    def _only_counts(self, loop: s.For) -> bool:
+        """Return whether a loop without a body changes nothing but its own variable."""
+        mine = loop.initial.name if isinstance(loop.initial, s.Var) else None
+        changed = None if loop.update is None else self.subject(loop.update)
+        quiet = loop.condition is None or not self.writes(loop.condition)
+        return quiet and mine is not None and changed == mine

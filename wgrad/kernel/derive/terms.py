@@ -15,7 +15,6 @@ from ..language.types import (
     FLOATS,
     Array,
     Matrix,
-    Reference,
     Scalar,
     Structure,
     Type,
@@ -28,14 +27,24 @@ _LETTERS = {"f32": "f", "f16": "h", "i32": "i", "u32": "u"}
 
 
 class Term:
-    """An expression and its type. `fixed` says that it is a constant, so finite and never hoisted.
+    """An expression and its type.
 
-    `height` counts the operations inside each other: what grows too high gets a name of its own.
+    `fixed` says that it is a constant, `sure` that it is one without a zero in it: such a factor
+    needs no guard. `height` counts the operations inside each other: what grows too high gets a
+    name of its own.
     """
 
-    __slots__ = ("fixed", "height", "node", "type")
+    __slots__ = ("fixed", "height", "node", "sure", "type")
 
-    def __init__(self, node: s.Expression, kind: Type, fixed: bool = False, height: int = 0):
+    def __init__(
+        self,
+        node: s.Expression,
+        kind: Type,
+        fixed: bool = False,
+        height: int = 0,
+        sure: bool = False,
+    ):
+        self.sure = sure
         self.node = node
         self.type = kind
         self.fixed = fixed
@@ -62,8 +71,8 @@ class Term:
     def __neg__(self) -> Term:
         node = self.node
         if isinstance(node, s.Unary) and node.op == "-":
-            return Term(node.operand, self.type, self.fixed, self.height)
-        return Term(s.Unary("-", node), self.type, self.fixed, self.height + 1)
+            return Term(node.operand, self.type, self.fixed, self.height, self.sure)
+        return Term(s.Unary("-", node), self.type, self.fixed, self.height + 1, self.sure)
 
     def member(self, name: str, kind: Type) -> Term:
         """Return a member or a swizzle."""
@@ -74,7 +83,7 @@ def term(value: Any) -> Term:
     """Return a number as a term; a term as it is."""
     if isinstance(value, Term):
         return value
-    return Term(s.number(float(value)), ABSTRACT_FLOAT, fixed=True)
+    return Term(s.number(float(value)), ABSTRACT_FLOAT, fixed=True, sure=value != 0)
 
 
 def operation(op: str, a: Term, b: Term, kind: Type | None = None) -> Term:
@@ -86,7 +95,8 @@ def operation(op: str, a: Term, b: Term, kind: Type | None = None) -> Term:
         if is_number(b, 1.0) and kind == a.type:
             return a
     height = max(a.height, b.height) + 1
-    return Term(s.Binary(op, a.node, b.node), kind, a.fixed and b.fixed, height)
+    sure = op in "*/" and a.sure and b.sure
+    return Term(s.Binary(op, a.node, b.node), kind, a.fixed and b.fixed, height, sure)
 
 
 def is_number(term: Term, value: float) -> bool:
@@ -94,20 +104,27 @@ def is_number(term: Term, value: float) -> bool:
     return isinstance(term.node, s.Literal) and term.node.value == value
 
 
+def is_negative(term: Term) -> bool:
+    """Return whether a term is the minus of something."""
+    return isinstance(term.node, s.Unary) and term.node.op == "-"
+
+
 def is_simple(node: s.Expression) -> bool:
     """Return whether an expression is so short that it may stand in several places."""
     for _ in range(3):
         if isinstance(node, (s.Identifier, s.Literal)):
             return True
-        if isinstance(node, s.Member):
-            node = node.base
-        elif isinstance(node, s.Index) and isinstance(node.index, (s.Identifier, s.Literal)):
-            node = node.base
+        if isinstance(node, s.Member) or _is_indexed_simply(node):
+            node = node.base  # type: ignore[attr-defined]
         elif isinstance(node, s.Unary) and node.op in "-*":
             node = node.operand
         else:
             return False
     return False
+
+
+def _is_indexed_simply(node: s.Expression) -> bool:
+    return isinstance(node, s.Index) and isinstance(node.index, (s.Identifier, s.Literal))
 
 
 # Types
@@ -118,11 +135,6 @@ def joined(a: Type, b: Type) -> Type:
     scalar = scalar_of(a) if scalar_of(a) not in ABSTRACT else scalar_of(b)
     shape = b if isinstance(a, Scalar) else a
     return with_scalar(shape, scalar) if scalar is not None else shape
-
-
-def stored(kind: Type) -> Type:
-    """Return the type of the value that a reference stands for; other types as they are."""
-    return kind.store if isinstance(kind, Reference) else kind
 
 
 def has_float(kind: Type) -> bool:
@@ -145,7 +157,7 @@ def tangent_type(kind: Type) -> Type:
     return kind
 
 
-def type_node(kind: Type) -> s.Expression:
+def type_node(kind: Type) -> s.Identifier:
     """Return a type as it is written."""
     if isinstance(kind, Vector) and kind.element.name in _LETTERS:
         return s.Identifier(f"vec{kind.size}{_LETTERS[kind.element.name]}")
@@ -164,7 +176,6 @@ def type_name(kind: Type) -> str:
     if isinstance(kind, Array):
         return f"array_{type_name(kind.element)}_{kind.count}"
     node = type_node(kind)
-    assert isinstance(node, s.Identifier)
     return "_".join((node.name, *(x.name for x in node.arguments if isinstance(x, s.Identifier))))
 
 
