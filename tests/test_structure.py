@@ -36,7 +36,9 @@ LAYERS = (
     ("functional",),
     ("fft", "linalg", "tensor"),
     ("data", "nn", "numerics", "optim", "profile", "program", "transforms"),
-    ("cli", "custom", "gradcheck", "kernel"),
+    ("custom", "gradcheck"),
+    ("kernel",),
+    ("cli",),
     ("__main__",),
     ("",),  # wgrad/__init__.py gathers them all
 )

@@ -142,7 +142,7 @@ class Rule:
 class Op(ABC):
     """One operation: how it runs, and how derivatives pass through it in both directions."""
 
-    version = 0  # another one where it does something else by now: compiled functions look
+    edition = 0  # another one where it does something else by now: compiled functions look
     calls_back = False  # whether it runs a function of the user's, whose errors are its own
     lifts = False  # whether its result has an identity of its own at the innermost level (vmap)
     # The batching rule: batch(level, inputs, batched, params) gives the result for a whole batch,

@@ -32,7 +32,7 @@ class ShaderOp(Op):
     """
 
     def __init__(self, function: ElementFunction, planes: bool = False, numpy: Any = None):
-        self.version = 0  # changes when the op does something else: compiled functions look at it
+        self.edition = 0
         self.planes = planes
         self.numpy = numpy
         self._use(function)
@@ -143,9 +143,9 @@ class ShaderOp(Op):
         return self.pulls((position,), ct, env)[0]
 
     def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
-        active = [i for i, t in enumerate(tangents) if t is not None]
-        op = self._derivative(push, active, self.planes)
-        return apply(op, *call.inputs, *[tangents[i] for i in active])
+        given = {i: t for i, t in enumerate(tangents) if t is not None}
+        op = self._derivative(push, tuple(given), self.planes)
+        return apply(op, *call.inputs, *given.values())
 
     def _derivative(self, direction: Any, active: Sequence[int], planes: bool) -> ShaderOp:
         key = (direction, tuple(active))

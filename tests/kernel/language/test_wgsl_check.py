@@ -425,7 +425,7 @@ def test_entry_points_say_which_extensions_they_need():
 
 def test_the_examples_of_the_documentation_run():
     flags = doctest.NORMALIZE_WHITESPACE
-    names = {name: getattr(language, name) for name in language.__all__}
+    names = {name: getattr(language, name) for name in dir(language)}
     count = 0
     for info in pkgutil.walk_packages(language.__path__, f"{language.__name__}."):
         module = importlib.import_module(info.name)

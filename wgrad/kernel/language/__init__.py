@@ -10,17 +10,23 @@ Whatever is wrong in a text is a ShaderError with its file, line and column.
 
 from __future__ import annotations
 
-from .check import check
-from .nodes import Node, rewritten, unshared
-from .parser import parse, parse_expression, parse_statements
-from .places import NOWHERE, Place, Source, Span
-from .printer import printed
-from .source import read, read_file
-from .symbols import Binding, EntryPoint, FunctionInfo, OverrideInfo, Symbol, Typed
-
-__all__ = [
-    *("parse", "parse_expression", "parse_statements", "read", "read_file"),
-    *("check", "printed", "rewritten", "unshared"),
-    *("Node", "Source", "Span", "Place", "NOWHERE"),
-    *("Typed", "Symbol", "FunctionInfo", "EntryPoint", "Binding", "OverrideInfo"),
-]
+from .check import check as check
+from .nodes import Node as Node
+from .nodes import rewritten as rewritten
+from .nodes import unshared as unshared
+from .parser import parse as parse
+from .parser import parse_expression as parse_expression
+from .parser import parse_statements as parse_statements
+from .places import NOWHERE as NOWHERE
+from .places import Place as Place
+from .places import Source as Source
+from .places import Span as Span
+from .printer import printed as printed
+from .source import read as read
+from .source import read_file as read_file
+from .symbols import Binding as Binding
+from .symbols import EntryPoint as EntryPoint
+from .symbols import FunctionInfo as FunctionInfo
+from .symbols import OverrideInfo as OverrideInfo
+from .symbols import Symbol as Symbol
+from .symbols import Typed as Typed

@@ -179,7 +179,7 @@ class Walk(CodeNotes):
         top = kind.__module__.partition(".")[0]
         ours = top == "wgrad" and not isinstance(x, _OPAQUE)
         if isinstance(x, Op) and not hasattr(x, "backward"):  # custom ones lead to user's code
-            self._note(path, (kind, id(x), x.version))
+            self._note(path, (kind, id(x), x.edition))
             return
         if isinstance(x, _READERS) or any(x is f for f in _REFLECTING):
             self.reads_all = True
