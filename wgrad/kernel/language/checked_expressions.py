@@ -357,10 +357,28 @@ class Expressions(Constructors):
             if rank(found.type, parameter.type) is None:
                 what = f"{name}: {parameter.name} is {parameter.type}, not {found.type}"
                 raise x.span.error(what + _how(found.type, parameter.type))
+            if isinstance(parameter.type, Pointer) and self._points_inside(x):
+                # naga takes it, and ends the process where it writes SPIR-V.
+                raise x.span.error(
+                    f"{name}: {parameter.name} is a pointer, which has to be one to a whole "
+                    "variable here: copy the part to a variable, and back after the call"
+                )
             self.convert(x, found, parameter.type)
             kinds.append(parameter.type)
         self.typed.matches[id(node)] = Match(tuple(kinds), info.result)
         return None if info.result is None else Found(info.result)
+
+    def _points_inside(self, node: s.Expression) -> bool:
+        """Whether a pointer may be one to a part of a variable."""
+        while isinstance(node, (s.Unary, s.Identifier)):
+            if isinstance(node, s.Unary):
+                node = node.operand
+                continue
+            symbol = self.typed.symbols[id(node)]
+            if not (symbol.kind == "let" and isinstance(symbol.node, s.Let)):
+                return False
+            node = symbol.node.value
+        return isinstance(node, (s.Member, s.Index))
 
 
 def _count(kind: Type) -> Any:
