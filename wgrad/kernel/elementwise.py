@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..custom import CustomOp
-from ..errors import ArgumentError
+from ..errors import ArgumentError, CallError, shown
 from .derive import Function
+from .fronts import WatchedOp
 from .function import ElementFunction
-from .language import Typed, check
+from .reload import Watched
 from .shaderop import ShaderOp
-from .texts import source_of
+from .texts import Text, is_path, source_of
 
 
 def elementwise(
@@ -22,6 +24,7 @@ def elementwise(
     backward: Callable | None = None,
     numpy: Callable | None = None,
     constants: Mapping[str, Any] | None = None,
+    watch: bool = False,
 ) -> Any:
     """Make an op of a WGSL function, with its derivatives.
 
@@ -38,6 +41,8 @@ def elementwise(
     - `numpy`: what the NumPy device calls instead of interpreting the text, with an array for each
       scalar parameter, and a list of arrays, its components, for each vector and matrix.
     - `constants`: values for what the text declares with `override`.
+    - `watch`: look at the file, and at those that it includes, before each call, and use what they
+      say then. An edit that is wrong is not used, and a warning says why.
 
     Shapes: (*S, *type), ... -> (*S, *type).
     Raises: ShaderError for a wrong text, with its line; ArgumentError for a name that is not there.
@@ -50,16 +55,39 @@ def elementwise(
         >>> x.grad
         tensor([-0.0409..., 0.5000..., 1.0874...])
     """
-    typed = check(source_of(text, "elementwise"), overrides=constants or {})
-    op = ShaderOp(ElementFunction(Function(typed, chosen(typed, name))), numpy=numpy)
-    return op if backward is None else CustomOp(op.name, op, backward)
+    if watch:
+        made: Any = WatchedOp(watched(text, constants, "elementwise"), partial(_op, name, numpy))
+    else:
+        made = _op(name, numpy, Text(source_of(text, "elementwise"), constants))
+    return made if backward is None else CustomOp(made.name, made, backward)
 
 
-def chosen(typed: Typed, name: str | None) -> str:
+def _op(name: str | None, numpy: Callable | None, text: Text) -> ShaderOp:
+    function = ElementFunction(Function(text.typed, chosen(text, name)))
+    return ShaderOp(function, numpy=numpy, judge=text.judge)
+
+
+def watched(text: Any, constants: Mapping[str, Any] | None, where: str) -> Watched[Text]:
+    """Return the text of a file as one that is watched. Raises: CallError without a file."""
+    if not is_path(text):
+        raise CallError(f"{where}: watch=True came, and {shown(text)} is no file to watch")
+    constants = dict(constants or {})
+
+    def make(read: Callable[[Path], bytes]) -> Text:
+        return Text(source_of(text, where, read), constants)
+
+    def judge(new: Text, old: Text) -> None:
+        for device in list(old.judge.passed):
+            new.judge.ask(device)
+
+    return Watched(make, where, judge)
+
+
+def chosen(text: Text, name: str | None) -> str:
     """Return which function of a text is meant: where none is named, the one that none calls."""
-    functions = {n: x for n, x in typed.functions.items() if n not in typed.entry_points}
+    functions = text.functions
     if name is None:
-        called = {c for x in typed.functions.values() for c in x.callees}
+        called = {c for x in text.typed.functions.values() for c in x.callees}
         roots = [n for n in functions if n not in called]
         if len(roots) == 1:
             return roots[0]

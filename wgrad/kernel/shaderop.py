@@ -22,6 +22,7 @@ from ..ops.movement import permute_, reshape_, slice_
 from .derive import pull, push
 from .forms import Form
 from .function import ElementFunction
+from .judge import Judge
 
 
 class ShaderOp(Op):
@@ -31,13 +32,16 @@ class ShaderOp(Op):
     the components of the result come first, each dense by itself, instead of last.
     """
 
-    def __init__(self, function: ElementFunction, planes: bool = False, numpy: Any = None):
-        self.edition = 0
+    def __init__(
+        self,
+        function: ElementFunction,
+        planes: bool = False,
+        numpy: Any = None,
+        judge: Judge | None = None,
+    ):
         self.planes = planes
         self.numpy = numpy
-        self._use(function)
-
-    def _use(self, function: ElementFunction) -> None:
+        self.judge = judge  # of the text that a person wrote
         floats = function.result.dtype.is_floating
         rules = [
             (lambda inputs: inputs) if floats and x.dtype.is_floating else None
@@ -108,6 +112,8 @@ class ShaderOp(Op):
 
     # Running.
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
+        if self.judge is not None:
+            self.judge.ask(device)
         forms, result = self.function.inputs, self.function.result
         operands: list[Array | Number] = []
         for x, form in zip(inputs, forms, strict=True):
