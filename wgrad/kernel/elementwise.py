@@ -24,6 +24,7 @@ def elementwise(
     backward: Callable | None = None,
     numpy: Callable | None = None,
     constants: Mapping[str, Any] | None = None,
+    precise: bool = False,
     watch: bool = False,
 ) -> Any:
     """Make an op of a WGSL function, with its derivatives.
@@ -41,6 +42,8 @@ def elementwise(
     - `numpy`: what the NumPy device calls instead of interpreting the text, with an array for each
       scalar parameter, and a list of arrays, its components, for each vector and matrix.
     - `constants`: values for what the text declares with `override`.
+    - `precise`: on GPUs, call functions of shaders/lib in the place of exp, log, pow, sin and their
+      kin, whose accuracy is left open by WGSL: they are as exact as those of `wg`, and slower.
     - `watch`: look at the file, and at those that it includes, before each call, and use what they
       say then. An edit that is wrong is not used, and a warning says why.
 
@@ -56,14 +59,15 @@ def elementwise(
         tensor([-0.0409..., 0.5000..., 1.0874...])
     """
     if watch:
-        made: Any = WatchedOp(watched(text, constants, "elementwise"), partial(_op, name, numpy))
+        make = partial(_op, name, numpy, precise)
+        made: Any = WatchedOp(watched(text, constants, "elementwise"), make)
     else:
-        made = _op(name, numpy, Text(source_of(text, "elementwise"), constants))
+        made = _op(name, numpy, precise, Text(source_of(text, "elementwise"), constants))
     return made if backward is None else CustomOp(made.name, made, backward)
 
 
-def _op(name: str | None, numpy: Callable | None, text: Text) -> ShaderOp:
-    function = ElementFunction(Function(text.typed, chosen(text, name)))
+def _op(name: str | None, numpy: Callable | None, precise: bool, text: Text) -> ShaderOp:
+    function = ElementFunction(Function(text.typed, chosen(text, name)), precise)
     return ShaderOp(function, numpy=numpy, judge=text.judge)
 
 
