@@ -48,6 +48,10 @@ class ElementFunction:
             self._functions[key] = self._made(double, numpy)
         return self._functions[key]
 
+    def text(self) -> str:
+        """Return what runs, by the names of its text: those on devices have a mark behind them."""
+        return "\n\n".join(declarations(self.function, self.precise, marked=False)[0])
+
     def _made(self, double: bool, numpy: Any) -> functions.Function:
         entry, code = self._device_code
         ins = [_of(x, double) for x in self.inputs for _ in range(x.size)]

@@ -165,8 +165,12 @@ class ShaderOp(Op):
 
     # Texts.
     def wgsl(self) -> str:
-        """Return the WGSL that runs: the function, with all that it uses."""
-        return "\n\n".join(self.function.on_device(False, self.numpy).code)
+        """Return the WGSL that runs: the function, with all that it uses.
+
+        In kernels each name has a mark behind it that belongs to what it stands for, so that
+        functions of several texts may stand together.
+        """
+        return self.function.text()
 
     def derivative_wgsl(self, *parameters: str, forward: bool = False) -> str:
         """Return the WGSL of the derivative by `parameters` (all of floats, where none is given).
