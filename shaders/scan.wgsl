@@ -1,13 +1,14 @@
 // Running totals along an axis: thread (row, block) goes through `run` elements, one after the other.
 //
 // Bindings: 0 uniform Params, 1 data, 2 the totals of everything before each block but the first
-// (not read where there is one block), 3 out. A row is a line of the tensor along the axis.
+// (not read where there is one block), or where the line goes on from another before that, too, 3 out. A row is a line of the tensor along the axis.
 // Dispatch: ceil(threads / 64) workgroups, folded into x and y; spare threads write nothing.
 // Backwards is by negative steps. Extents, offsets and steps count elements of type V.
 // Lanes of `dims`: x data, y out, z the totals before.
 // Replaced: `kind`, the element type, how two elements become one and the total of nothing;
 // `loads`: V is what a thread loads, four neighbours along the axis (as here) or four rows, or one.
 // It makes totals of the block, Made, from them, and Written of these and the total before the block.
+// BEGUN: whether the line goes on from another.
 // `range`: whether sums of floats are kept in range, where the block's own ones overflow alone.
 
 // include: lib/index.wgsl
@@ -72,6 +73,8 @@ fn finite_or(x: Written, y: Written) -> Written {
 }
 // end: range
 
+const BEGUN = false;
+
 @group(0) @binding(1) var<storage, read> data: array<V>;
 @group(0) @binding(2) var<storage, read> before: array<Total>;
 @group(0) @binding(3) var<storage, read_write> out: array<Written>;
@@ -92,8 +95,8 @@ fn main(
     let block = select(minor, major, by_columns);
     let place = locate(select(major, minor, by_columns));
     var earlier = start();
-    if block > 0u {
-        earlier = before[place.z + (block - 1u) * params.before_step];
+    if BEGUN || block > 0u {
+        earlier = before[place.z + (block - u32(!BEGUN)) * params.before_step];
     }
     let first = block * params.run;
     let count = min(params.run, params.extent - first);

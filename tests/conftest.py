@@ -6,8 +6,10 @@ and fails a run in which WebGPU tests ran but nothing was ever dispatched.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 
 import numpy as np
@@ -100,10 +102,21 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-def pytest_configure() -> None:
-    """Let interrupts arrive: shells start background jobs with SIGINT ignored."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+def pytest_configure(config: pytest.Config) -> None:
+    """Let interrupts arrive, and let the processes that tests start share their bytecode."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as shells do for background jobs
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Where no bytecode may lie beside the sources, each of them would compile all of wgrad anew.
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", "") and "PYTHONPYCACHEPREFIX" not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="wgrad-bytecode-")
+        config.add_cleanup(folder.cleanup)
+        os.environ["PYTHONPYCACHEPREFIX"] = folder.name
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector to what tests make: it would walk all 17,000 of them every time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header() -> list[str]:

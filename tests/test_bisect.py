@@ -212,14 +212,17 @@ def test_bisect_of_a_script_says_that_all_is_well(tmp_path, capfd):
         (["numerics", "--", "x"], "x came after --", 2),
     ],
 )
-def test_commands_answer_as_a_user_gives_them(given, words, status, tmp_path):
+def test_commands_answer_as_a_user_gives_them(given, words, status, tmp_path, capfd):
     script = tmp_path / "script.py"
     script.write_text("import sys\nprint('arguments', *sys.argv[1:])")
     given = [str(script) if x == "SCRIPT" else x for x in given]
-    command = [sys.executable, "-m", "wgrad", *given]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == status, done.stderr
-    assert words in done.stdout + done.stderr and "Traceback" not in done.stderr
+    try:
+        ended = cli.main(given)
+    except SystemExit as end:  # as the parser of the arguments ends
+        ended = end.code
+    out, err = capfd.readouterr()
+    assert ended == status, err
+    assert words in out + err and "Traceback" not in err
 
 
 def test_bisect_of_a_script_reports_and_fails(tmp_path, capsys, monkeypatch, webgpu):

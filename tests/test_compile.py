@@ -336,9 +336,7 @@ def build(plan, x, y):
     return values[-1].tanh()
 
 
-@settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(steps, st.integers(1, 5))
 def test_compile_random_programs_equal_eager(plan, n):
     with wg.device("numpy"):

@@ -11,6 +11,7 @@ import pytest
 
 import wgrad as wg
 from wgrad import nn
+from wgrad.backends.base import Device
 from wgrad.errors import ArgumentError, DTypeError, ShapeError, WgradError
 from wgrad.layout import Layout
 from wgrad.nn import functional as F
@@ -40,12 +41,26 @@ def agree(ours: Callable, theirs: Callable, arrays: list[np.ndarray], **how: Any
         )
 
 
-GRID = list(itertools.product((1, 2, (1, 3)), (0, (2, 1)), (1, 2), (1, 2), (1, 3, (2, 3))))
+def half(device: Device, *choices: tuple) -> list[tuple]:
+    """Return every other combination of choices; the other device has the rest.
+
+    Leave one of the choices out, whichever it is, and each half has every combination of the rest.
+    """
+    places = itertools.product(*(range(len(some)) for some in choices))
+    odd = device.name == "webgpu"
+    return [
+        tuple(some[i] for some, i in zip(choices, place, strict=True))
+        for place in places
+        if sum(place) % 2 == odd
+    ]
+
+
+GRID = (1, 2, (1, 3)), (0, (2, 1)), (1, 2), (1, 2), (1, 3, (2, 3))
 
 
 def test_conv2d_agrees_with_torch(device, rng):
     torch = pytest.importorskip("torch")
-    for stride, padding, dilation, groups, kernel in GRID:
+    for stride, padding, dilation, groups, kernel in half(device, *GRID):
         size = (kernel, kernel) if isinstance(kernel, int) else kernel
         x, bias = rng.standard_normal((2, 4, 7, 8)), rng.standard_normal(6)
         how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
@@ -61,8 +76,8 @@ def test_conv2d_agrees_with_torch(device, rng):
 def test_pools_agree_with_torch(device, rng):
     """Also where values are equal: the gradient goes to the first of them, as PyTorch's does."""
     theirs = pytest.importorskip("torch").nn.functional
-    for kernel, stride, padding, up in itertools.product(
-        (2, (3, 2)), (None, 1, (2, 3)), (0, 1), (False, True)
+    for kernel, stride, padding, up in half(
+        device, (2, (3, 2)), (None, 1, (2, 3)), (0, 1), (False, True)
     ):
         how = {"kernel_size": kernel, "stride": stride, "padding": padding, "ceil_mode": up}
         x = rng.standard_normal((2, 2, 7, 8))

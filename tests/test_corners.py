@@ -357,6 +357,45 @@ def test_clip_of_bools_is_refused_whatever_the_bounds(bounds: tuple, device):
 
 
 @pytest.mark.parametrize("corners", [False, True])
+def test_cubics_may_overflow_on_the_way(corners: bool, device):
+    """Sums along the first axis are too large for a float, and those along both are not."""
+    lines = np.array([[0, 1, 1, 0], [-0.25, 1, 0.5, 1], [1, -1, -1, 1], [0, 0.5, -1, 0]])
+    image = (lines * 3e38).astype(np.float32)[None, None]
+    with wg.device("numpy"):
+        wide = F.interpolate(wg.tensor(image / 1e3, "float64"), (7, 6), None, "bicubic", corners)
+    right = wide.numpy() * 1e3
+    most = float(np.finfo(np.float32).max)
+    found = F.interpolate(image, (7, 6), None, "bicubic", corners).numpy()
+    inside = np.abs(right) < most
+    np.testing.assert_allclose(found[inside], right[inside], rtol=1e-6, atol=1e32)
+    assert np.isinf(found[~inside]).all() and inside.any()
+
+
+def test_cubics_do_not_look_at_what_has_no_weight(device):
+    x = np.array([[[[1, 2, 3, INF, 5, NAN]]]], np.float32)
+    found = F.interpolate(x, (1, 6), None, "bicubic").numpy()
+    np.testing.assert_array_equal(found, x)
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16"])
+def test_gates_may_be_too_small_for_a_float(kind: str, device):
+    """Their products with what is large are numbers, and so are the gradients."""
+    if wg.float16 not in device.dtypes and kind == "float16":
+        pytest.skip("no float16")
+    gate = np.array([-104.0, -100, -20, 0, 104, -104] if kind == "float32" else [-18.0] * 6)
+    value = np.array([3e38, 1e30, -1e38, 2, INF, INF] if kind == "float32" else [INF, 6e4] * 3)
+    x = wg.tensor(np.concatenate([value, gate]), kind)
+    value, gate = x.numpy().astype(np.float64).reshape(2, -1)
+    s = 1 / (1 + np.exp(-gate))
+    out, pull = wg.vjp(F.glu, x)
+    np.testing.assert_allclose(out.numpy(), value * s, rtol=2e-3 if kind == "float16" else 1e-6)
+    slope = pull(wg.ones(6, dtype=kind)).numpy()
+    with np.errstate(over="ignore"):
+        right = (value * s / (1 + np.exp(gate))).astype(x.dtype.numpy)
+    np.testing.assert_allclose(slope[6:], right, rtol=4e-3 if kind == "float16" else 1e-6)
+
+
+@pytest.mark.parametrize("corners", [False, True])
 @pytest.mark.parametrize("bad", [3e38, INF])
 def test_interpolation_neither_overflows_nor_looks_at_what_has_no_weight(corners, bad, device):
     x = np.array([[[-3e38, bad, 1.0, 2.0, -3e38, -bad]]], np.float32)

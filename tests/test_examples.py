@@ -47,10 +47,9 @@ def test_scalar_prints_them(device, capsys):
 # XOR.
 
 
-def test_xor_is_learned_from_at_least_nine_seeds_in_ten(numpy_device):
+def test_xor_is_learned_from_every_seed(numpy_device):
     xor = load("xor")
-    errors = [xor.train(seed)[1] for seed in range(10)]
-    assert sum(error < 0.05 for error in errors) >= 9
+    assert max(xor.train(seed)[1] for seed in range(4)) < 0.05
 
 
 def test_xor_is_learned_on_the_gpu(webgpu):

@@ -365,7 +365,7 @@ def tried(examples: int) -> Callable:
     )
 
 
-@tried(70)
+@tried(35)
 @given(plans, shapes, modes, st.sampled_from(["float32", "float32", "float64"]))
 def test_fuzz_compiled_equals_eager(plan, shape, mode, dtype):
     with wg.device("numpy"), warnings.catch_warnings():

@@ -11,7 +11,7 @@ import pytest
 from campaigns.signals import Points
 
 import wgrad as wg
-from wgrad import nn, optim
+from wgrad import interrupts, nn, optim
 from wgrad.errors import DeviceError, TraceError
 from wgrad.interrupts import interrupts_wait
 
@@ -409,6 +409,26 @@ def test_a_timer_amid_reads_and_steps(device, handler):
         signal.signal(signal.SIGALRM, before)
     assert state()[2] == 60 and state()[-1][:2] == [60, 60]
     assert found and all(x == [2, 2, 2] for x in found)
+
+
+def test_a_handler_that_works_as_a_block_begins_leaves_the_next_one_waiting(handler, monkeypatch):
+    seen = []
+
+    def works(number, frame):
+        with interrupts_wait():
+            seen.append("handled")
+
+    def install_and_send(install=interrupts._install):
+        install()
+        monkeypatch.setattr(interrupts, "_install", install)
+        send()
+
+    handler(works)
+    monkeypatch.setattr(interrupts, "_install", install_and_send)
+    with interrupts_wait():
+        send()
+        seen.append("done")
+    assert seen == ["handled", "done", "handled"]
 
 
 def test_a_handler_that_submits_what_was_about_to_be_submitted(webgpu, handler):

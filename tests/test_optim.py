@@ -341,32 +341,32 @@ def test_sgd_refuses_nesterov_without_momentum_and_a_bad_new_rate():
 # Long training.
 
 
-def test_training_for_ten_thousand_steps_takes_no_more_memory(numpy_device):
-    model, optimizer = train(steps=500, momentum=0.9)
+def test_training_for_thousands_of_steps_takes_no_more_memory(numpy_device):
+    model, optimizer = train(steps=300, momentum=0.9)
     gc.collect()
     objects = len(gc.get_objects())
-    advance(model, optimizer, 9_000)
+    advance(model, optimizer, 2_000)
     tracemalloc.start()  # for the last steps alone, for it makes them slow
     try:
-        advance(model, optimizer, 500)
+        advance(model, optimizer, 200)
         gc.collect()
         held, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert len(gc.get_objects()) - objects < 100
+    assert len(gc.get_objects()) - objects < 20
     assert held < 10_000 and peak < 100_000  # bytes
 
 
 def test_training_on_the_gpu_takes_no_more_memory(webgpu):
-    model, optimizer = train(steps=500, momentum=0.9)
+    model, optimizer = train(steps=300, momentum=0.9)
     gc.collect()
     objects, before = len(gc.get_objects()), wg.stats()
-    advance(model, optimizer, 1_000)
+    advance(model, optimizer, 400)
     gc.collect()
     after = wg.stats()
     for name in ("bytes_allocated", "buffers_created", "pipelines_compiled"):
         assert after[name] == before[name], name
-    assert after["dispatches"] - before["dispatches"] > 20_000
+    assert after["dispatches"] - before["dispatches"] > 8_000
     assert len(gc.get_objects()) - objects < 300  # cached bind groups may still be added
 
 

@@ -22,7 +22,10 @@ from wgrad.ops.elementwise import add, multiply
 from wgrad.program.graph import Graph, Result, Statement
 from wgrad.program.interpret import Interpreter
 from wgrad.program.ir import Batch, Program, Step, fused
+from wgrad.program.joining import Joiner
 from wgrad.program.limits import Limits
+from wgrad.program.lower import numpy
+from wgrad.program.ordering import Order
 from wgrad.program.passes import PASSES, simplify
 from wgrad.program.passes.rows import folds_deep
 from wgrad.program.plan import plan_memory
@@ -521,3 +524,28 @@ def test_passes_an_mlp_trains_in_eight_kernels():
     p = after("order", step, wg.rand(64, 784), wg.randint(0, 10, (64,)))
     assert len(p.steps) <= 8, str(p)
     assert kinds(p).count("matmul") == 5
+
+
+def test_growing_looks_for_detours_of_few_producers(monkeypatch):
+    """A chain whose reverse reads of all of it: asked of each producer alone, it is the square."""
+    params = [wg.nn.Parameter(wg.tensor(0.1 * (i % 7))) for i in range(80)]
+
+    def step(x):
+        for p in params:
+            x = wg.tanh(x * p) + p
+        x.sum().backward()
+
+    program = traced(step, wg.ones(4)).program
+    asked = []
+    leads = Order.leads
+    monkeypatch.setattr(Order, "leads", lambda order, a, b: asked.append(a) or leads(order, a, b))
+    made = simplify(program, numpy.LIMITS, numpy.WITHOUT)
+    assert len(asked) < len(program.steps)
+    monkeypatch.undo()
+    order, dropped = Order(made), 0
+    for b in made.steps:
+        makers = Joiner(made, numpy.LIMITS).producers(b)
+        found = list(order.not_behind(makers, b))
+        assert all(order.leads(a, b) for a in makers if a not in found)
+        dropped += len(makers) - len(found)
+    assert dropped

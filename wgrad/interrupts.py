@@ -31,6 +31,7 @@ class _Thread:
     def __init__(self) -> None:
         self.held = False  # do handlers wait now?
         self.installed = False  # does `_note` stand in the handlers' place?
+        self.removals = 0  # how often it has left it
         self.context: Context | None = None  # what handlers run in meanwhile; None: as they come
         self.traces = False  # is a function traced now, or the program of a trace built?
         self.noted: dict[int, tuple] = {}  # the signals that came, and what their handlers get
@@ -118,6 +119,7 @@ def _install() -> None:
 
 
 def _remove() -> None:
+    _main.removals += 1
     for number, handler in tuple(_handlers.items()):
         if _signal.getsignal(number) is _note:
             _signal.signal(number, handler)
@@ -137,10 +139,14 @@ class interrupts_wait:
         if get_ident() != _main_ident:  # Python runs handlers in the main thread alone
             return
         self._owns = not _main.installed
-        if self._owns:
-            _install()
-            _main.installed = True
-        self._was, _main.held = _main.held, True
+        while True:
+            before = _main.removals
+            if self._owns:
+                _install()
+                _main.installed = True
+            self._was, _main.held = False if self._owns else _main.held, True
+            if _main.removals == before:  # else a handler that came so far has put all back
+                break
 
     def __exit__(self, *exc: object) -> None:
         if self._was is None:

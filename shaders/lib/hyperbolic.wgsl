@@ -59,6 +59,14 @@ fn real_sigmoid(x: f32) -> f32 {
     return select(select(small, 1.0, x >= 0.0) / (1.0 + small), x, is_nan(x));
 }
 
+// x sigmoid(y). The exponential is multiplied in two halves: x may be as large as it is small.
+fn gated(x: f32, y: f32) -> f32 {
+    let half = scaled_exp(-0.5 * abs(y), 0);
+    let small = half * half;
+    let below = (x * half) * (half / (1.0 + small));
+    return select(select(below, x / (1.0 + small), y >= 0.0), y, is_nan(y));
+}
+
 // sigmoid(x) sigmoid(-x), the slope of both.
 fn sigmoid_slope(x: f32) -> f32 {
     let small = scaled_exp(-abs(x), 0);

@@ -169,7 +169,7 @@ def composites() -> Iterator[Row]:
     )  # fmt: skip
     yield row("softmin", "exp", lambda x: F.softmin(x, 1), lambda x: np_softmax(-x, 1), x)
     yield row(
-        "glu", "sigmoid",
+        "glu", "gated",
         lambda x: F.glu(x, 1),
         lambda x: x[:, :2] / (1 + np.exp(-x[:, 2:])), x,
     )  # fmt: skip

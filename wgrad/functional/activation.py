@@ -123,7 +123,7 @@ def glu(input: Tensor, axis: int = -1) -> Tensor:
     if x.shape[at] % 2:
         raise ShapeError(f"glu: axis {at} of shape {x.shape} is odd, and two halves are needed")
     first, second = split(x, 2, at)
-    return first * ops.sigmoid(second)
+    return ops.gated(first, second)
 
 
 def softsign(input: Tensor) -> Tensor:

@@ -69,7 +69,7 @@ def interpolate(
         return adaptive_means(floating(x), target)
     if mode in WEIGHED:
         x = floating(x)
-        return _weighed(x, target, scales, corners, _cubic if mode == "bicubic" else _between)
+        return (_by_cubics if mode == "bicubic" else _by_lines)(x, target, scales, corners)
     middle = 0.5 if mode == "nearest-exact" else 0.0
     for axis, (count, scale) in enumerate(zip(target, scales, strict=True), 2):
         x = _nearest(x, axis, count, scale, middle)
@@ -139,6 +139,16 @@ def _nearest(x: Any, axis: int, count: int, scale: float, middle: float) -> Any:
 
 
 @in_float32
+def _by_lines(x: Tensor, target: Shape, scales: list[float], corners: bool) -> Tensor:
+    return _weighed(x, target, scales, corners, _between)
+
+
+@in_float32
+def _by_cubics(x: Tensor, target: Shape, scales: list[float], corners: bool) -> Tensor:
+    # Some weights are negative, so that a sum on the way may be twice as large as any element.
+    return _weighed(x * 0.5, target, scales, corners, _cubic) * 2
+
+
 def _weighed(
     x: Tensor, target: Shape, scales: list[float], corners: bool, along: Callable[..., Tensor]
 ) -> Tensor:
@@ -166,13 +176,13 @@ def _cubic(x: Any, axis: int, count: int, scale: float, corners: bool) -> Any:
     n = x.shape[axis]
     at = _positions(n, count, scale, corners)
     low = np.floor(at)
-    out = None
+    out: Any = None
     for step in (-1, 0, 1, 2):
         far = np.abs(at - low - step)
         near = ((CUBIC + 2) * far - (CUBIC + 3)) * far * far + 1
         beyond = ((far - 5) * far + 8) * far * CUBIC - 4 * CUBIC
         part = _taken(x, axis, np.clip(low + step, 0, n - 1))
-        part = part * _column(np.where(far <= 1, near, beyond), x, axis)
+        part = weighted(_column(np.where(far <= 1, near, beyond), x, axis), part)
         out = part if out is None else out + part
     return out
 

@@ -37,11 +37,12 @@ class StepNumbers(Numbers):
         self._held: dict[tuple[Expression, Any, tuple], Any] = {}
         self._holding: Callable[[], bool] | None = None
         self._before: Counter[int] = Counter()  # steps of parameters that come before this one
-        self._after: Counter[int] | None = None  # and after it, known once the trace has ended
+        self._after: Counter[int] = Counter()  # and after it, as far as the trace had come at _end
         self._leaders: dict[int, int] = {}
         tracer.require(self._hold_still)
         if optimizer.counts_steps:
             tracer.callbacks.append((optimizer._advance, (chosen,)))
+        self._end = len(tracer.callbacks)
 
     # Those of the same step in another trace are the same numbers.
     def __eq__(self, other: object) -> bool:
@@ -53,8 +54,10 @@ class StepNumbers(Numbers):
     # What is read.
     def count(self, i: int) -> float:
         """Return how many steps of a parameter there were with this one: a run counts all first."""
-        after = self._counted(self._at + 1) if self._after is None else self._after
-        return float(self._optimizer._steps[i] - after[i])
+        if self._end < len(self._callbacks):  # asked for each parameter, and hardly ever so
+            self._end = len(self._callbacks)
+            self._after = self._counted(self._at + 1)
+        return float(self._optimizer._steps[i] - self._after[i])
 
     def _count_to_be(self, i: int) -> float:
         """Return what `count` will be in a run that has not begun."""
@@ -100,7 +103,7 @@ class StepNumbers(Numbers):
     def _hold_still(self) -> bool:
         """Whether all that a trace rested on would be the same in the run that comes now."""
         if self._holding is None:
-            self._before, self._after = self._counted(0, self._at), self._counted(self._at + 1)
+            self._before = self._counted(0, self._at)
             space: dict[str, Any] = {}
             parts = []
             for (expression, method, args), outcome in self._held.items():

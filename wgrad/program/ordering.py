@@ -6,8 +6,8 @@ behind them, at a cost that does not grow with the program.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from .ir import Program, Step
@@ -99,9 +99,7 @@ class Order:
         while stack:
             step = stack.pop()
             for slot in step.writes():
-                first, last = self._spans[slot]
-                at = bisect_left(goals, first)
-                if at < len(goals) and goals[at] < last:
+                if self._reaches(slot, goals):
                     return True
                 looked_at += len(self.readers.get(slot, ()))
             if looked_at > FURTHEST:
@@ -111,6 +109,30 @@ class Order:
                     seen.add(id(reader))
                     stack.append(reader)
         return False
+
+    def not_behind(self, makers: Iterable[Step], step: Step) -> Iterator[Step]:
+        """Iterate over those makers of what `step` reads that lead to no later one of them.
+
+        `makers` come with the latest first. It is what `leads` sees at once of each, for all in
+        one go: a step may read what hundreds make.
+        """
+        reads = step.reads()
+        goals: list[int] = []
+        for maker in makers:
+            slots = maker.writes()
+            for slot in slots:
+                if self._reaches(slot, goals):
+                    break
+            else:
+                yield maker
+            for slot in slots & reads:
+                insort(goals, self._spans[slot][0])
+
+    def _reaches(self, slot: int, goals: list[int]) -> bool:
+        """Whether one of `goals`, sorted firsts of spans, is seen to follow from a slot."""
+        first, last = self._spans[slot]
+        at = bisect_left(goals, first)
+        return at < len(goals) and goals[at] < last
 
     def _readers_before(self, step: Step, end: int) -> list[Step]:
         place, readers = self._place, self.readers

@@ -213,31 +213,45 @@ class Kernels(Indexing):
             out = self.map(COPY, (out,), (out.dtype,), out.shape, dtype)
         return out.view(Layout.dense(shape))
 
-    def scan(self, fold: Fold, x: Array, axis: int, back: bool) -> Array:
-        return self._scan(fold, x, axis, back, of_totals=False)
+    def scan(
+        self, fold: Fold, x: Array, axis: int, back: bool, start: Array | None = None
+    ) -> Array:
+        """Scan lines, which go on from `start`: wide totals with an extent of 1 along the axis."""
+        return self._scan(fold, x, axis, back, start, of_totals=False)
 
-    def _scan(self, fold: Fold, x: Array, axis: int, back: bool, of_totals: bool) -> Array:
+    def _scan(
+        self,
+        fold: Fold,
+        x: Array,
+        axis: int,
+        back: bool,
+        start: Array | None,
+        of_totals: bool,
+    ) -> Array:
         """Scan a tensor, or the totals of its blocks, which are in range."""
         if x.layout.size == 0:
             return self._empty(x.shape, x.dtype)
         if self._may_not_fit(x):
-            made = windows.scan(self, fold, x, axis, back)
+            made = windows.scan(self, fold, x, axis, back, start)
             if made is not None:
                 return made
         wide = fold.wide_for(x.dtype)
-        found = scan.plan(x.layout, axis, back, wide is not None)
+        found = scan.plan(x.layout, axis, back, wide is not None, start is not None)
         if found is None:  # too many axes that cannot be merged
-            return self._scan(fold, self.copy(x), axis, back, of_totals)
-        before, quarters = x, False
+            return self._scan(fold, self.copy(x), axis, back, start, of_totals)
+        before, quarters = x if start is None else start, False
         if found.parts is not None:
             quarters = fold.scales and x.dtype.is_floating and not of_totals
             part, kind = fold.small if quarters else fold, wide.dtype if wide else x.dtype
             totals = self.reduce(part, x.view(found.parts), (axis + 1,), kind)
-            before = self._scan(fold, totals, axis, False, of_totals=True)
+            if start is not None:
+                totals = windows.wide_beside(self, [start, totals], axis)
+            before = self._scan(fold, totals, axis, False, None, of_totals=True)
+        begun = start is not None
         kernel = self._kernel(
-            ("scan", fold, x.dtype, found.along, quarters),
+            ("scan", fold, x.dtype, found.along, quarters, begun),
             "rrw",
-            lambda: scan_source(fold, x.dtype, found.along, quarters),
+            lambda: scan_source(fold, x.dtype, found.along, quarters, begun),
         )
         out = self._empty(x.shape, x.dtype)
         self._launch(kernel, [x, before], out, found.packed, found.threads)

@@ -32,15 +32,18 @@ class Scan:
     parts: Layout | None
 
 
-def plan(layout: Layout, axis: int, back: bool, single: bool = False) -> Scan | None:
+def plan(
+    layout: Layout, axis: int, back: bool, single: bool = False, begun: bool = False
+) -> Scan | None:
     """Return how to scan a view that is not empty along `axis`; None for too many axes.
 
-    `single` says that no four elements can be read at once.
+    `single` says that no four elements can be read at once, and `begun` that there is a total
+    before the first block, too.
     """
     shape, extent = layout.shape, layout.shape[axis]
     run = RUN if prod(shape[axis + 1 :]) == 1 else FAR_RUN
     blocks = -(-extent // run)
-    before = Layout.dense((*shape[:axis], max(blocks - 1, 1), *shape[axis + 1 :]))
+    before = Layout.dense((*shape[:axis], max(blocks - 1 + begun, 1), *shape[axis + 1 :]))
     seen = [layout, Layout.dense(shape)]
     seen = [*([_turned(x, axis) for x in seen] if back else seen), before]
     steps = [x.strides[axis] for x in seen]

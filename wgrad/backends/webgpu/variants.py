@@ -198,10 +198,11 @@ fn after(total: Total, x: Made) -> Written { return WRITTEN; }""",
 }
 
 
-def scan_source(fold: Fold, dtype: DType, along: str, quarters: bool) -> str:
+def scan_source(fold: Fold, dtype: DType, along: str, quarters: bool, begun: bool = False) -> str:
     """Return a scan kernel for one of scan.py's plans; totals of floats may be something wide.
 
     With `quarters` the totals before are those of 1/64 of all, and nothing overflows in a block.
+    With `begun` there is a total before the first block, too.
     """
     loads = _SCAN_LOADS.get(along, "")
     read, combined = "x", "combine(total, x)"
@@ -230,7 +231,8 @@ def scan_source(fold: Fold, dtype: DType, along: str, quarters: bool) -> str:
         blocks["range"] = _NO_QUARTERS
     elif not along:
         blocks["range"] = _QUARTERS
-    return shaders.fill("scan", blocks)
+    begins = {"const BEGUN = false;": f"const BEGUN = {str(begun).lower()};"}
+    return shaders.fill("scan", blocks, begins)
 
 
 _CONVERT = {

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import accuracy
 from ..accuracy import Accuracy
+from ..families import Elementwise
 from .arithmetic import abs_, clamp
 from .declare import by_kind, elementwise
 from .hyperbolic import sigmoid_slope, tanh
@@ -31,6 +32,21 @@ sigmoid = elementwise(
     partials=(lambda a: sigmoid_slope(a),),
     ulp=Accuracy(4, points=(88.72284, -88.72284)),
     doc="1 / (1 + e ** -a); never overflows.",
+)
+
+
+def _gated(a: Any, b: np.ndarray) -> np.ndarray:
+    wide = b.astype(np.float64)
+    return (a * _sigmoid(wide)).astype(np.result_type(a, b))
+
+
+gated: Elementwise = elementwise(
+    "gated",
+    wgsl="gated(a, b)",
+    numpy=_gated,
+    partials=(lambda b: sigmoid(b), lambda out, b: gated(out, -b)),
+    ulp=Accuracy(8, points=(88.72284, -88.72284)),
+    doc="a * sigmoid(b), also where sigmoid(b) alone is too small for a float.",
 )
 
 

@@ -24,7 +24,7 @@ def fuse_rows(program: Program, limits: Limits) -> Program:
 
 
 def _grown(joiner: Joiner, step: Step) -> Step | None:
-    for producer in joiner.producers(step):
+    for producer in joiner.order.not_behind(joiner.producers(step), step):
         if not producer.is_fused or (is_map(producer) and is_map(step)):
             continue
         needed = joiner.needed(producer, step)

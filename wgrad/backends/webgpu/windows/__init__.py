@@ -5,7 +5,7 @@ False, found that everything fits as it is; otherwise the work was done, by the 
 views whose buffers are windows.
 """
 
-from .families import map_into, matmul, random_into, reduce, scan, write
+from .families import map_into, matmul, random_into, reduce, scan, wide_beside, write
 from .indexing import argsort, gather, scatter, scatter_add, searchsorted
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "scatter",
     "scatter_add",
     "searchsorted",
+    "wide_beside",
     "write",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from .... import dtypes as kinds
 from ....dtypes import DType
 from ....layout import Layout, Shape
 from ...array import Array, Body, Storage
@@ -62,6 +63,16 @@ def part_of(x: Array, axis: int | None, start: int, size: int) -> Array:
     return x if axis is None else x.view(part(x.layout, axis, start, size))
 
 
+def words(x: Array) -> Array:
+    """Return a view that can be copied: of wide elements their words, along an axis in the end."""
+    count = x.dtype.itemsize // 4
+    if count <= 1:
+        return x
+    at = x.layout
+    strides = (*[s * count for s in at.strides], 1)
+    return Array(x.storage, Layout((*at.shape, count), strides, at.offset * count), kinds.uint32)
+
+
 def joined(
     device: Indexing,
     shape: Shape,
@@ -73,7 +84,7 @@ def joined(
     """Return what `make` gives for every (start, size) along an axis, side by side."""
     out = device._empty(shape, dtype)
     for start, size in parts(shape[axis], step):
-        device.write(part_of(out, axis, start, size), make(start, size))
+        device.write(words(part_of(out, axis, start, size)), words(make(start, size)))
     return out
 
 

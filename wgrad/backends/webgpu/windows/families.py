@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from .bound import (
     part_of,
     total,
     windowed,
+    words,
 )
 from .cuts import Operand, cut, over, parts, pieces
 
@@ -77,7 +78,7 @@ def reduce(device: Kernels, fold: Fold, x: Array, axes: Shape, dtype: DType) -> 
     shape = reduced_shape(x.shape, axes)
     kept = [i for i in range(len(x.shape)) if i not in axes]
     places = [kept.index(i) if i in kept else None for i in range(len(x.shape))]
-    result = over(x.shape, Layout.dense(shape), places, 4)
+    result = over(x.shape, Layout.dense(shape), places, device.itemsize(dtype))
     found = cut([operand(device, x), result], bounds(device))
     if found is None:
         return bound(device, lambda x: device.reduce(fold, x, axes, dtype), x)
@@ -92,7 +93,8 @@ def reduce(device: Kernels, fold: Fold, x: Array, axes: Shape, dtype: DType) -> 
     wide = fold.wide_for(dtype)
     if wide is not None:
         made = [reduced(wide.dtype, *where) for where in parts(x.shape[axis], step)]
-        return device.reduce(fold, _side_by_side(device, made, shape, wide.dtype), (0,), dtype)
+        rows = [y.view(Layout.dense((1, prod(shape)))) for y in made]
+        return _folded_rows(device, fold, rows, dtype).view(Layout.dense(shape))
     inner = kinds.float32 if dtype is kinds.float16 else dtype  # rounded once, in the end
     whole = total(
         device, fold.body, (reduced(inner, *where) for where in parts(x.shape[axis], step))
@@ -100,43 +102,96 @@ def reduce(device: Kernels, fold: Fold, x: Array, axes: Shape, dtype: DType) -> 
     return whole if inner is dtype else converted(device, whole, dtype)
 
 
-def _side_by_side(device: Kernels, made: list[Array], shape: Shape, wide: DType) -> Array:
-    """Return wide results of one shape as one array, with an axis more in front."""
-    words = wide.itemsize // 4
-    held = device._empty((len(made), *shape, words), kinds.uint32)
-    for i, x in enumerate(made):
-        part = Array(x.storage, Layout.dense((1, *shape, words)), kinds.uint32)
-        device.write(part_of(held, 0, i, 1), part)
-    held.storage.size //= words
-    return Array(held.storage, Layout.dense((len(made), *shape)), wide)
+def _folded_rows(device: Kernels, fold: Fold, rows: Sequence[Array], dtype: DType) -> Array:
+    """Fold wide rows of any length into one: so many columns at once as one binding holds."""
+    most = device.facts.largest_binding // (len(rows) * rows[0].dtype.itemsize)
+
+    def folded(start: int, size: int) -> Array:
+        held = wide_beside(device, [part_of(x, 1, start, size) for x in rows], 0)
+        return device.reduce(fold, held, (0,), dtype)
+
+    return joined(device, rows[0].shape[1:], dtype, 0, max(most, 1), folded)
 
 
-def scan(device: Kernels, fold: Fold, x: Array, axis: int, back: bool) -> Array | None:
-    """Scan lines apart; parts of a long one go on from the last total of the part before."""
-    found = cut([operand(device, x), Operand(Layout.dense(x.shape), 4)], bounds(device))
+def wide_beside(device: Kernels, made: Sequence[Array], axis: int) -> Array:
+    """Return dense arrays of something wide as one, side by side along an axis."""
+    first, extent = made[0], sum(x.shape[axis] for x in made)
+    shape = (*first.shape[:axis], extent, *first.shape[axis + 1 :])
+    out, at = device._empty(shape, first.dtype), 0
+    for x in made:
+        device.write(words(part_of(out, axis, at, x.shape[axis])), words(x))
+        at += x.shape[axis]
+    return out
+
+
+def scan(
+    device: Kernels, fold: Fold, x: Array, axis: int, back: bool, before: Array | None
+) -> Array | None:
+    """Scan lines apart; parts of a long one go on from the total of the parts before.
+
+    `before` are wide totals that the lines go on from, if any.
+    """
+    wide = fold.wide_for(x.dtype)  # with totals of a part, and of all before, for each line
+    held = 2 * wide.dtype.itemsize if wide else device.itemsize(x.dtype)
+    result = Operand(Layout.dense(x.shape), held)
+    found = cut([operand(device, x), result], bounds(device))
     if found is None:
-        return bound(device, lambda x: device.scan(fold, x, axis, back), x)
+        return bound(device, lambda x: device.scan(fold, x, axis, back, before), x)
     at, step = found
-
-    def scanned(start: int, size: int) -> Array:
-        return device.scan(fold, part_of(x, at, start, size), axis, back)
-
     if at != axis:
+
+        def scanned(start: int, size: int) -> Array:
+            own = before
+            if own is not None:
+                own = wide_beside(device, [part_of(own, at, start, size)], axis)
+            return device.scan(fold, part_of(x, at, start, size), axis, back, own)
+
         return joined(device, x.shape, x.dtype, at, step, scanned)
-    out = device._empty(x.shape, x.dtype)
     order = list(parts(x.shape[axis], step))
-    before: Array | None = None
-    for start, size in reversed(order) if back else order:
-        part = part_of(x, axis, start, size)
-        if before is not None:  # put into the first element: sums of a part alone may be too large
-            part = device.copy(part)
-            first = part_of(part, axis, size - 1 if back else 0, 1)
+    order = order[::-1] if back else order
+    out = device._empty(x.shape, x.dtype)
+    go_on = _from_wide if wide else _from_last
+    made = go_on(device, fold, [part_of(x, axis, *where) for where in order], axis, back, before)
+    for where, y in zip(order, made, strict=True):
+        device.write(part_of(out, axis, *where), y)
+    return out
+
+
+def _from_last(
+    device: Kernels, fold: Fold, rows: Sequence[Array], axis: int, back: bool, before: Array | None
+) -> Iterator[Array]:
+    """Scan parts, the last total of each put into the first element of the next.
+
+    So sums are in range that of a part alone may be too large.
+    """
+    for x in rows:
+        if before is not None:
+            x = device.copy(x)
+            first = part_of(x, axis, x.shape[axis] - 1 if back else 0, 1)
             pair = (x.dtype, x.dtype)
             device.write(first, device.map(fold.body, (before, first), pair, first.shape, x.dtype))
-        made = device.scan(fold, part, axis, back)
-        device.write(part_of(out, axis, start, size), made)
-        before = part_of(made, axis, 0 if back else size - 1, 1)
-    return out
+        made = device.scan(fold, x, axis, back)
+        yield made
+        before = part_of(made, axis, 0 if back else x.shape[axis] - 1, 1)
+
+
+def _from_wide(
+    device: Kernels, fold: Fold, rows: Sequence[Array], axis: int, back: bool, before: Array | None
+) -> Iterator[Array]:
+    """Scan parts, each from the wide total of all before: a float may have vanished for good."""
+
+    def total(x: Array) -> Array:
+        made = device.reduce(fold, x, (axis,), wide)
+        return made.view(Layout.dense((*x.shape[:axis], 1, *x.shape[axis + 1 :])))
+
+    found = fold.wide_for(rows[0].dtype)
+    assert found is not None
+    wide = found.dtype
+    for i, x in enumerate(rows):
+        yield device.scan(fold, x, axis, back, before)
+        if i + 1 < len(rows):
+            own = total(x)
+            before = own if before is None else total(wide_beside(device, [before, own], axis))
 
 
 def matmul(device: Kernels, a: Array, b: Array, lead: int | None, inner: int) -> Array | None:
