@@ -17,6 +17,7 @@ from ...interrupts import interrupts_wait, whole
 from ...recent import Recent
 from ...statistics import COUNTERS
 from ..events import WATCHERS, launched
+from ..shader import Groups
 from . import device, headroom
 from .buffers import Buffer
 from .launches import PARAMS_BYTES, folded
@@ -35,7 +36,7 @@ class _Dispatch(NamedTuple):
     group: Any
     start: int  # of its parameters in the ring
     end: int
-    groups: int
+    groups: int | Groups
 
 
 class Gpu(Compiler):
@@ -164,9 +165,9 @@ class Gpu(Compiler):
 
     # Batches.
     def launch(
-        self, pipeline: Pipeline, buffers: tuple[Buffer, ...], params: bytes, groups: int
+        self, pipeline: Pipeline, buffers: tuple[Buffer, ...], params: bytes, groups: int | Groups
     ) -> None:
-        """Record one dispatch of `groups` workgroups, folded into two dimensions.
+        """Record one dispatch of `groups` workgroups; a count is folded into two dimensions.
 
         `buffers` are those of the bindings from 1 on; one that is written is bound once.
         """

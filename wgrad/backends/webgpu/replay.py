@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 from ...errors import DeviceError
 from ...recent import Recent
 from ...statistics import COUNTERS
+from ..shader import Groups
 from . import headroom
 from .buffers import Buffer
 from .gpu import Gpu
@@ -23,7 +24,7 @@ COMBINATIONS = 64  # of buffers, whose bind groups are kept
 class Replay:
     """Dispatches of fixed kernels, sizes and parameters over buffers that may change."""
 
-    def __init__(self, gpu: Gpu, work: Sequence[tuple[Pipeline, bytes, int]]):
+    def __init__(self, gpu: Gpu, work: Sequence[tuple[Pipeline, bytes, int | Groups]]):
         """Take (pipeline, parameters, workgroups) of each dispatch, in order."""
         self.gpu = gpu
         self._pipelines = [pipeline for pipeline, _, _ in work]

@@ -57,4 +57,4 @@ class WebGpuExecutor:
             what = Doing(step.name, self.program.line_of(step), replayed=True)
             nbytes = sum(map(self.launches.nbytes, x.bindings))
             label = self.launches.kernels[x.kernel].label
-            during(launched, what, "webgpu", label, x.groups, nbytes)
+            during(launched, what, "webgpu", label, x.workgroups, nbytes)
