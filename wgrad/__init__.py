@@ -15,7 +15,7 @@ from . import names as _names
 
 from .tensor import Tensor  # isort: skip  # first: the other modules make tensors
 
-from . import data, fft, linalg, nn, optim
+from . import data, fft, kernel, linalg, nn, optim
 from . import random as _random
 from .core import observe
 from .creation import (
@@ -290,7 +290,7 @@ __all__ = [
     "full_like", "functional_call", "gather", "ge", "Generator", "get_rng_state", "grad",
     "gradcheck", "greater", "greater_equal", "gt", "hessian", "hvp", "hypot", "i0", "iinfo",
     "imag", "index_add", "index_reduce", "index_select", "inf", "int32", "isclose", "isdtype",
-    "isfinite", "isin", "isinf", "isnan", "jacobian", "jvp", "kron", "le", "lerp", "less",
+    "isfinite", "isin", "isinf", "isnan", "jacobian", "jvp", "kernel", "kron", "le", "lerp", "less",
     "less_equal", "lgamma", "linalg", "linear", "linspace", "log", "log10", "log1p", "log2",
     "log_softmax", "logaddexp", "logcumsumexp", "logical_and", "logical_not", "logical_or",
     "logical_xor", "logsumexp", "lt", "manual_seed", "masked_fill", "masked_scatter",
@@ -312,13 +312,17 @@ __all__ = [
 ]
 # fmt: on
 
-_names.publish(_sys.modules[__name__], "wg", "data", "errors", "fft", "linalg", "nn", "optim")
+_names.publish(
+    _sys.modules[__name__], "wg", "data", "errors", "fft", "kernel", "linalg", "nn", "optim"
+)
 _names.publish(nn, "nn", "functional")
 for _module, _label in (
     *((nn.functional, "nn.functional"), (optim, "optim"), (data, "data"), (errors, "errors")),
     *((fft, "wg.fft"), (linalg, "wg.linalg"), (_random, "wg.random")),
+    (kernel, "wg.kernel"),
 ):
     _names.publish(_module, _label)
 _names.publish_class(Tensor)
-_checks.hang(_sys.modules[__name__], data, fft, linalg, nn, nn.functional, optim)
+_checks.hang(_sys.modules[__name__], data, fft, kernel, linalg, nn, nn.functional, optim)
 _checks.hang_on_class(_Compiled, "__call__")
+_checks.hang_on_class(kernel.ComputeKernel, "__call__")
