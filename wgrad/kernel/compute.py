@@ -241,7 +241,7 @@ class ComputeKernel:
                 given[name] = named[name]
             else:
                 raise CallError(
-                    f"{self.name}: the input {name} is missing of {', '.join(self.inputs)}"
+                    f"{self.name}: the input {name} is missing; it takes {', '.join(self.inputs)}"
                 )
         return given, values
 
