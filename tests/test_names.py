@@ -16,9 +16,10 @@ from wgrad.errors import UnknownNameError
 from wgrad.names import OTHERS
 from wgrad.nn import functional as F
 
-SUBMODULES = {"data", "errors", "fft", "functional", "linalg", "nn", "optim"}
+SUBMODULES = {"data", "errors", "fft", "functional", "kernel", "linalg", "nn", "optim"}
 NAMESPACES = {
     "wg": wg,
+    "wg.kernel": wg.kernel,
     "nn": nn,
     "nn.functional": F,
     "optim": optim,

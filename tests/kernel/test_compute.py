@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import traceback
 
 import numpy as np
@@ -866,3 +867,127 @@ def test_half_floats_where_the_adapter_has_them(webgpu):
     x = wg.tensor([[1.0, 2.0, 3.0]], "float16")
     assert kernel(x).tolist() == [[1.0, 4.0, 9.0]]
     assert kernel(x).dtype is wg.float16
+
+
+# Names and documentation.
+@pytest.mark.parametrize(
+    "public",
+    [
+        wg.kernel.compute,
+        wg.kernel.ComputeKernel.backward,
+        wg.kernel.ComputeKernel.wgsl,
+        wg.kernel.load,
+        wg.kernel.run,
+        wg.kernel.Library.kernel,
+    ],
+    ids=lambda f: f.__qualname__,
+)
+def test_examples_of_the_documentation_run(public, webgpu):
+    (found,) = doctest.DocTestFinder(recurse=False).find(public, "example", globs={"wg": wg})
+    assert doctest.DocTestRunner().run(found).failed == 0
+
+
+MERGED = """
+struct Uniforms { s: f32 }
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<uniform> v: vec2f;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+var<private> uniforms: f32 = 4.0;
+const main = 1.5;
+fn f(u: f32) -> f32 { let v = u + 1.0; return v; }
+@compute @workgroup_size(1) fn go() {
+    let q = &u;
+    let r = &v;
+    y[0] = (*q).s + (*r).y + uniforms + main + f(u.s);
+    let main = 3;
+    y[1] = f32(main);
+}
+"""
+
+
+def test_names_that_the_device_text_needs_may_be_the_users(webgpu):
+    kernel = compute(MERGED, outputs={"y": (2,)})
+    assert kernel(s=10, v=(1, 2)).tolist() == [28.5, 3]
+    assert "main_" in kernel.wgsl() and "Uniforms_" in kernel.wgsl()
+
+
+BOTH = """
+struct P { a: f32, n: u32 }
+@group(0) @binding(0) var<uniform> p: P;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(64) fn both(@builtin(global_invocation_id) id: vec3u) {
+    if (id.x < arrayLength(&y)) { y[id.x] = y[id.x] * p.a * x[id.x]; }
+}
+"""
+BOTH_BACKWARD = """
+@group(0) @binding(0) var<uniform> a: f32;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> y: array<f32>;
+@group(0) @binding(3) var<storage, read> d_out_y: array<f32>;
+@group(0) @binding(4) var<storage, read_write> d_x: array<f32>;
+@group(0) @binding(5) var<storage, read_write> d_y: array<f32>;
+@compute @workgroup_size(64) fn back(@builtin(global_invocation_id) id: vec3u) {
+    let i = id.x;
+    if (i >= arrayLength(&d_x)) { return; }
+    d_x[i] = d_out_y[i] * a * y[i];
+    d_y[i] = d_out_y[i] * a * x[i];
+}
+"""
+
+
+def test_a_binding_that_is_input_and_output_has_two_names_in_a_rule(webgpu):
+    kernel = compute(BOTH)
+    kernel.backward(BOTH_BACKWARD)
+    x, y = wg.arange(5.0), wg.ones(5) * 2
+
+    def loss(x, y, a):
+        return (kernel(x, y, a=a, n=1) * x).sum()
+
+    step = wg.compile(lambda x, y, a: wg.grad(loss, (0, 1))(x, y, a))
+    for a in (2.0, 2.0, 3.0, 3.5, 4.5):  # a uniform that is read anew in every run
+        by_x, by_y = step(x, y, a)
+        assert by_x.tolist() == [4 * a * i for i in range(5)]
+        assert by_y.tolist() == [a * i * i for i in range(5)]
+    kernel.backward(lambda x, y, d_out_y, a: (x * 0 + a, y * 0))  # another rule is seen
+    assert step(x, y, 3.0)[0].tolist() == [2 * i * 3 + 3 for i in range(5)]
+
+
+def test_subgroups_where_the_adapter_has_them(webgpu):
+    kernel = compute(
+        """
+        enable subgroups;
+        @group(0) @binding(0) var<storage, read_write> y: array<f32>;
+        @compute @workgroup_size(8) fn add(@builtin(global_invocation_id) id: vec3u) {
+            y[id.x] = subgroupAdd(y[id.x]);
+        }
+        """
+    )
+    if "subgroup" not in webgpu.gpu.features:
+        with pytest.raises(WgradError, match="subgroupAdd needs the feature subgroup"):
+            kernel(wg.ones(8))
+        return
+    made = kernel(wg.ones(8)).numpy()
+    assert set(made.tolist()) <= {4, 8}  # in one subgroup, or in several
+
+
+def test_what_is_too_large_is_refused(webgpu):
+    square = compute(SQUARE, outputs={"y": lambda x: 1 << 28}, groups=1)
+    with pytest.raises(WgradError, match=r"a tensor of \d+ bytes came"):
+        square(wg.ones(4))
+    with pytest.raises(ArgumentError, match="uniforms of 4112 bytes came, and 4096 are the most"):
+        compute(
+            """
+            @group(0) @binding(0) var<uniform> table: array<vec4f, 257>;
+            @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+            @compute @workgroup_size(1) fn main() { y[0] = table[256].w; }
+            """,
+            outputs={"y": (1,)},
+        )(table=np.zeros((257, 4)))
+
+
+def test_the_names_of_observers_and_explain_are_the_kernels(device):
+    told = []
+    with wg.observe(told.append):
+        SAXPY_KERNEL(wg.ones(4), wg.ones(4), a=1, n=0)
+    assert any(getattr(x, "op", "") == "saxpy" for x in told)
