@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import doctest
 import traceback
 
 import numpy as np
 import pytest
+from another_runner import AnotherRunner
 
 import wgrad as wg
 from wgrad.backends.webgpu.launches import Launches
@@ -18,6 +20,7 @@ from wgrad.errors import (
     ShaderError,
     ShapeError,
     UnknownNameError,
+    VmapError,
     WgradError,
 )
 
@@ -680,6 +683,38 @@ def test_launches_of_a_kernel_are_written_to_json(webgpu):
     assert launch.groups == (2, 1, 1)
     assert [b.nbytes for b in launch.bindings] == [400, 400]
     assert [x[0] for x in launch.numbers] == [0]
+    data = [np.full(100, v, np.float32).tobytes() for v in (2, 3)]
+    other = AnotherRunner(webgpu.gpu.raw, compiled.launches().to_json(), data)
+    made = other.run([1.5], None)[0]
+    assert np.frombuffer(made, np.float32)[:100].tolist() == [2 * (3 + 1.5 * 2 + 1 + 100)] * 100
+
+
+def test_vectors_of_three_are_written_in_place_as_well(webgpu):
+    text = """
+    @group(0) @binding(0) var<storage, read> unused: array<f32>;
+    @group(0) @binding(1) var<storage, read_write> p: array<vec3f>;
+    @group(0) @binding(2) var<storage, read_write> m: array<mat3x3f>;
+    @compute @workgroup_size(64) fn go(@builtin(global_invocation_id) id: vec3u) {
+        if (id.x < arrayLength(&p)) { p[id.x] = p[id.x] * 2.0 + f32(arrayLength(&p)); }
+        if (id.x < arrayLength(&m)) { m[id.x][1].y = 7.0; }
+    }
+    """
+    p, m = wg.arange(12.0).reshape(4, 3), wg.zeros((2, 3, 3))
+    wg.kernel.run(text, p, m)
+    assert np.array_equal(p.numpy(), 2 * np.arange(12).reshape(4, 3) + 4)
+    wanted = np.zeros((2, 3, 3))
+    wanted[:, 1, 1] = 7
+    assert np.array_equal(m.numpy(), wanted)
+    kernel = compute(text, inplace="m")
+    step = wg.compile(lambda p, m: kernel(p * 1, m).p + 1)
+    for _ in range(3):
+        m = wg.zeros((2, 3, 3))
+        assert np.array_equal(step(p, m).numpy(), 2 * p.numpy() + 5)
+        assert np.array_equal(m.numpy(), wanted)
+    with pytest.raises(CallError, match="unused came, a binding that go does not use"):
+        kernel(p, m, unused=p)
+    with pytest.raises(VmapError, match="m is written in place, and vmap came"):
+        wg.vmap(lambda m: kernel(p, m).p)(wg.zeros((2, 1, 3, 3)))
 
 
 # Errors.
@@ -762,7 +797,7 @@ def test_more_buffers_than_an_adapter_binds_are_refused(webgpu):
 @pytest.mark.parametrize(
     ("call", "error", "says"),
     [
-        (lambda k, x: k(x, a=1, n=0), CallError, "the input y is missing; it takes x, y"),
+        (lambda k, x: k(x, a=1, n=0), CallError, "the input y is missing; it takes x, y; outputs="),
         (lambda k, x: k(x, x, x, a=1, n=0), CallError, "3 tensors came, and it takes x, y"),
         (lambda k, x: k(x, x, x=x, a=1, n=0), CallError, "x is given twice"),
         (lambda k, x: k(x, x, a=1), CallError, "the uniform p.n is missing: it is u32"),
@@ -949,8 +984,43 @@ def test_a_binding_that_is_input_and_output_has_two_names_in_a_rule(webgpu):
         by_x, by_y = step(x, y, a)
         assert by_x.tolist() == [4 * a * i for i in range(5)]
         assert by_y.tolist() == [a * i * i for i in range(5)]
+    made = wg.grad(lambda x: kernel(x, y, p={"a": 2.0, "n": 1}).sum())(x)  # named otherwise there
+    assert made.tolist() == [4] * 5
     kernel.backward(lambda x, y, d_out_y, a: (x * 0 + a, y * 0))  # another rule is seen
     assert step(x, y, 3.0)[0].tolist() == [2 * i * 3 + 3 for i in range(5)]
+
+
+def test_overrides_reach_the_rule(webgpu):
+    text = """
+    override size: u32;
+    override factor = 1.0;
+    @group(0) @binding(0) var<storage, read> %s: array<f32>;
+    @group(0) @binding(1) var<storage, read_write> %s: array<f32>;
+    @compute @workgroup_size(size) fn scaled(@builtin(global_invocation_id) id: vec3u) {
+        if (id.x < arrayLength(&%s)) { %s[id.x] = factor * %s[id.x]; }
+    }
+    """
+    kernel = compute(text % ("x", "y", "y", "y", "x"), outputs={"y": "x"})
+    kernel.backward(text % ("d_y", "d_x", "d_x", "d_x", "d_y"))
+    x = wg.ones(5, requires_grad=True)
+    kernel(x, size=8, factor=3.0).sum().backward()
+    assert x.grad.tolist() == [3] * 5
+    kernel.backward(lambda d_y, factor: d_y * factor)
+    assert wg.grad(lambda x: kernel(x, size=8).sum())(wg.ones(2)).tolist() == [1, 1]
+
+
+def test_a_module_that_holds_a_kernel_is_copied(device):
+    class Squares(wg.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = wg.parameter(wg.ones(3))
+            self.square = make_square()
+
+        def forward(self, x):
+            return self.square(x * self.weight)
+
+    again = copy.deepcopy(Squares())
+    assert again(wg.ones(3)).tolist() == [1] * 3
 
 
 def test_subgroups_where_the_adapter_has_them(webgpu):

@@ -16,7 +16,15 @@ from ..core import Tensor, Value, apply, check_devices, wrap
 from ..core.batched import Batched
 from ..core.interpret import current
 from ..devices import default_device
-from ..errors import ArgumentError, CallError, DeviceError, GradientError, ShapeError, shown
+from ..errors import (
+    ArgumentError,
+    CallError,
+    DeviceError,
+    GradientError,
+    ShapeError,
+    VmapError,
+    shown,
+)
 from ..interrupts import interrupts_wait
 from ..recent import Recent
 from ..tape import identity
@@ -43,7 +51,8 @@ class _Variant:
         self.ready: WeakSet[Device] = WeakSet()
         self._kernel_numpy = kernel.numpy
         run = hosts.runner(entry, kernel.numpy, kernel.inputs, kernel.outputs, kernel.fresh)
-        key = None if kernel.numpy is None else (id(kernel.numpy), kernel.numpy)
+        # The shader keeps the function alive, so that no other has its id.
+        key = None if kernel.numpy is None else id(kernel.numpy)
         self.shader = Shader(entry.name, entry.code(), entry.access, run, key)
 
     def prepare(self, device: Device) -> None:
@@ -84,20 +93,20 @@ class ComputeKernel:
     ):
         self.checked = text if isinstance(text, Checked) else Checked(opened(text, where))
         self.name = self.checked.entry(entry, where)
+        self.entry = Entry(self.checked, self.name, None, where)
         self.numpy = numpy
         self.rule: Rule | None = None
         self._constants = dict(constants or {})
         self._variants: Recent[Any] = Recent(VARIANTS)
-        point = self.checked.typed.entry_points[self.name]
-        used = [x for x in self.checked.typed.bindings if x.name in point.bindings]
-        used.sort(key=lambda x: (x.group, x.binding))
-        written = [x.name for x in used if x.access == "read_write"]
+        written = self.entry.writes
         specs = _outputs(outputs, written, self.name)
         self._inplace = _named(inplace, [n for n in written if n not in specs], self.name)
         self.fresh = frozenset(specs)
         self._specs = Specs(specs, threads, groups)
-        self.inputs = tuple(x.name for x in used if x.space == "storage" and x.name not in specs)
+        self.inputs = tuple(x.name for x in self.entry.storage if x.name not in specs)
         self.outputs = tuple(written)
+        every = {x.name for x in self.checked.typed.bindings}
+        self._unused = every - self.entry.forms.keys() - self.entry.uniforms.kinds.keys()
         fixed = (*specs.values(), threads, groups)
         self._fixed = not any(callable(x) for x in fixed)
         self._returned: Any = None
@@ -111,10 +120,8 @@ class ComputeKernel:
     def __repr__(self) -> str:
         return f"<kernel {self.name}({', '.join(self.inputs)}) -> {', '.join(self.outputs)}>"
 
-    @property
-    def entry(self) -> Entry:
-        """The entry point, with the constants that the kernel was made with."""
-        return self._variant({}).entry
+    def __deepcopy__(self, memo: dict) -> ComputeKernel:
+        return self
 
     def wgsl(self, **constants: bool | int | float) -> str:
         """Return the WGSL that a device gets: bindings in one group, overrides as constants.
@@ -179,12 +186,7 @@ class ComputeKernel:
         where = f"{self.name}.backward"
         checked = Checked(opened(rule, where))
         name = checked.entry(entry, where)
-        written = [
-            x.name
-            for x in checked.typed.bindings
-            if x.access == "read_write" and x.name in checked.typed.entry_points[name].bindings
-        ]
-        specs = {n: n.removeprefix("d_") for n in written}
+        specs = {n: n.removeprefix("d_") for n in Entry(checked, name, None, where).writes}
         known = {k: x for k, x in self._constants.items() if k in checked.typed.overrides}
         made = ComputeKernel(
             checked,
@@ -232,6 +234,10 @@ class ComputeKernel:
                 raise CallError(f"{self.name}: {name} is given twice, by its place and its name")
             if name in self.fresh:
                 raise CallError(f"{self.name}: {name} is made anew, for outputs= names it")
+            if name in self._unused:
+                raise CallError(
+                    f"{self.name}: {name} came, a binding that {self.name} does not use"
+                )
             if name not in self.inputs:
                 values[name] = x
         for name in self.inputs:
@@ -240,8 +246,10 @@ class ComputeKernel:
             elif name in named:
                 given[name] = named[name]
             else:
+                hint = f'; outputs={{"{name}": ...}} makes it anew' if name in self.outputs else ""
                 raise CallError(
                     f"{self.name}: the input {name} is missing; it takes {', '.join(self.inputs)}"
+                    f"{hint}"
                 )
         return given, values
 
@@ -279,7 +287,8 @@ class ComputeKernel:
             return [wrap(x) for x in call.run(device, [x.array for x in ready_inputs])]
         assert self._op is not None
         wanted = tuple([x.node is not None and x.node.requires_grad for x in ready_inputs])
-        extra = {"call": call, "rule": self.rule, "numbers": dict(values), "wanted": wanted}
+        extra: dict[str, Any] = {"call": call, "rule": self.rule, "wanted": wanted}
+        extra["numbers"] = variant.entry.uniforms.named(uniforms, name) | variant.entry.constants
         several = len(self.outputs) > 1
         floats = any(r.dtype.is_floating for r in plan.results)
         if several and floats and not now.interpreters:
@@ -352,7 +361,7 @@ class ComputeKernel:
         names = ", ".join(targets)
         for name, x in targets.items():
             if isinstance(x.array.storage, Batched):
-                raise GradientError(
+                raise VmapError(
                     f"{self.name}: {name} is written in place, and vmap came: leave it out of "
                     "inplace="
                 )

@@ -47,14 +47,20 @@ class Checked:
 
 
 class Entry:
-    """An entry point, with values for the text's overrides."""
+    """An entry point, with values for the text's overrides.
 
-    def __init__(self, checked: Checked, name: str, constants: Mapping[str, Any], where: str):
+    Without them (None) it says what does not depend on them: bindings, forms and uniforms.
+    """
+
+    def __init__(
+        self, checked: Checked, name: str, constants: Mapping[str, Any] | None, where: str
+    ):
         self.source = checked.source
         typed = checked.typed
-        values = _overrides(typed, constants, where)
-        if typed.overrides:
-            typed = check(checked.module, overrides=values)
+        if constants is not None:
+            values = _overrides(typed, constants, where)
+            if typed.overrides:
+                typed = check(checked.module, overrides=values)
         self.typed = typed
         self.point: EntryPoint = typed.entry_points[name]
         used = sorted(
@@ -72,6 +78,11 @@ class Entry:
     def name(self) -> str:
         """The name of the function."""
         return self.point.name
+
+    @property
+    def constants(self) -> dict[str, bool | int | float]:
+        """The values of the text's overrides."""
+        return {name: self.typed.globals[name].constant for name in self.typed.overrides}
 
     @property
     def writes(self) -> list[str]:
@@ -107,9 +118,9 @@ def _overrides(typed: Typed, constants: Mapping[str, Any], where: str) -> dict[s
 
 
 def _three(point: EntryPoint) -> tuple[int, int, int]:
+    """Return the workgroup size; 0 stands for what an override says."""
     x, y, z = (*point.workgroup_size, 1, 1)[:3]
-    assert x is not None and y is not None and z is not None
-    return x, y, z
+    return x or 0, y or 0, z or 0
 
 
 def _read_before(typed: Typed, function: s.Function) -> set[str]:

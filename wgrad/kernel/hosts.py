@@ -35,9 +35,7 @@ def runner(
         assert function is not None  # a call asks for it before
         arrays = {n: _seen(x, entry.forms[n]) for n, x in zip(names, memory, strict=True)}
         given = {n: arrays[n].copy() if n in outputs else arrays[n] for n in inputs}
-        values = {**entry.uniforms.read(params), **given}
-        for name in entry.typed.overrides:
-            values[name] = entry.typed.globals[name].constant
+        values = {**entry.constants, **entry.uniforms.read(params), **given}
         made = asked(function, values, inputs, f"{where}: numpy")
         _put(made, arrays, outputs, where)
 

@@ -12,7 +12,7 @@ from ..errors import CallError, UnknownNameError, shown
 from ..recent import Recent
 from .calls import Specs
 from .compute import ComputeKernel
-from .entry import Checked
+from .entry import Checked, Entry
 from .places import shown_at_call
 from .texts import opened
 
@@ -166,10 +166,7 @@ def _kernel(text: Any, entry: str | None) -> ComputeKernel:
             return kernel
     checked = Checked(opened(text, "kernel.run"))
     name = checked.entry(entry, "kernel.run")
-    bindings = checked.typed.entry_points[name].bindings
-    written = [
-        x.name for x in checked.typed.bindings if x.name in bindings and x.access == "read_write"
-    ]
+    written = Entry(checked, name, None, "kernel.run").writes
     kernel = ComputeKernel(checked, name, inplace=written, where="kernel.run")
     stamps = [(path, _stamp(path)) for path in checked.source.files]
     _KERNELS.keep(key, (kernel, stamps))

@@ -77,13 +77,28 @@ class Uniforms:
         """
         if not self.kinds and not given:
             return b"", []
-        tree: dict[str, Any] = {}
-        for name, value in given.items():
-            self._insert(tree, name, value, where)
+        tree = self._tree(given, where)
         put = _Put(self.size, where)
         for name, kind in self.kinds.items():
             put.value(kind, self.starts[name], tree.get(name, _MISSING), (name,))
         return bytes(put.words), put.live
+
+    def named(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:
+        """Return values by the names that they have here, whatever way they were given."""
+        found: dict[str, Any] = {}
+        for name, value in self._tree(given, where).items():
+            if isinstance(self.kinds[name], Structure):
+                for member, x in value.items():
+                    found[member if self.owners[member] is not None else f"{name}.{member}"] = x
+            else:
+                found[name] = value
+        return found
+
+    def _tree(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:
+        tree: dict[str, Any] = {}
+        for name, value in given.items():
+            self._insert(tree, name, value, where)
+        return tree
 
     def _insert(self, tree: dict[str, Any], name: str, value: Any, where: str) -> None:
         path = name.split(".")
