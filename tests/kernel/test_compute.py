@@ -884,6 +884,24 @@ def test_numpy_device_needs_a_function(numpy_device):
         several(wg.ones(3))
 
 
+def test_numpy_functions_are_called_by_names_or_in_order(numpy_device):
+    x, y = wg.arange(3.0), wg.ones(3)
+    for function in (np.square, lambda x, eps=0: x * x + eps, lambda v: v * v):
+        kernel = compute(SQUARE, outputs={"y": "x"}, numpy=function)
+        assert kernel(x).tolist() == [0, 1, 4]
+    saxpy = compute(SAXPY, numpy=lambda n, a, y, x, eps=1: y + a * x + n + eps)
+    assert saxpy(x, y, a=2, n=3).tolist() == [5, 7, 9]
+
+    def fails(x):
+        raise KeyError("the user's own")
+
+    for again in (compute(SQUARE, outputs={"y": "x"}, numpy=fails),):
+        with pytest.raises(KeyError, match="the user's own"):
+            again(x)
+        with pytest.raises(KeyError, match="the user's own"):
+            wg.compile(again)(x)
+
+
 def test_numpy_computes_in_float64_where_it_is_given(numpy_device):
     square = make_square()
     square.backward(lambda x, d_y: 2 * x * d_y)

@@ -6,69 +6,25 @@ from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
 
-from .. import tape
-from ..backends.base import Device
-from ..backends.shader import Shader
-from ..backends.tracing import tracing
 from ..core import Tensor, Value, apply, check_devices, wrap
-from ..core.batched import Batched
 from ..core.interpret import current
 from ..devices import default_device
 from ..errors import (
-    ArgumentError,
     CallError,
-    DeviceError,
-    GradientError,
-    ShapeError,
-    VmapError,
     shown,
 )
-from ..interrupts import interrupts_wait
 from ..recent import Recent
-from ..tape import identity
-from . import hosts
 from .calls import Plan, Ready, Specs, planned, tensors
 from .entry import Checked, Entry
-from .guard import check_adapter, check_entry, compiled, judged
+from .inplace import in_place
 from .operation import KernelOp, followed, is_tracked
 from .places import shown_at_call
 from .rules import PythonRule, Rule, ShaderRule
 from .texts import opened
+from .variants import Variant
 
 VARIANTS = 16  # of a kernel, by the values of its constants
-PLANS = 64  # of a kernel, by the shapes that came
-
-
-class _Variant:
-    """A kernel with values for its overrides."""
-
-    def __init__(self, kernel: ComputeKernel, constants: Mapping[str, Any]):
-        self.entry = entry = Entry(kernel.checked, kernel.name, constants, kernel.name)
-        check_entry(entry)
-        self.plans: Recent[Any] = Recent(PLANS)
-        self.ready: WeakSet[Device] = WeakSet()
-        self._kernel_numpy = kernel.numpy
-        run = hosts.runner(entry, kernel.numpy, kernel.inputs, kernel.outputs, kernel.fresh)
-        # The shader keeps the function alive, so that no other has its id.
-        key = None if kernel.numpy is None else id(kernel.numpy)
-        self.shader = Shader(entry.name, entry.code(), entry.access, run, key)
-
-    def prepare(self, device: Device) -> None:
-        """Have a device look at the text. Raises: ShaderError, DeviceError."""
-        if device in self.ready:
-            return
-        if device.launches:
-            check_adapter(self.entry, device)
-            judged(device, self.entry.source, self.entry.name)
-            compiled(device, self.entry, self.shader)
-        elif self._kernel_numpy is None and not hosts.HAS_TWIN:
-            raise DeviceError(
-                f"{self.entry.name}: device {device.name} runs no WGSL: give numpy=, a function "
-                "of the inputs as NumPy arrays that returns the outputs, or use device webgpu"
-            )
-        self.ready.add(device)
 
 
 class ComputeKernel:
@@ -113,7 +69,7 @@ class ComputeKernel:
         if len(self.outputs) > 1:
             self._returned = namedtuple(f"{self.name}_outputs", self.outputs, rename=True)  # type: ignore[misc]
         self._op = KernelOp(self) if written else None
-        self._first: _Variant | None = None
+        self._first: Variant | None = None
         if not _open_overrides(self.checked, self._constants):
             self._first = self._variant({})
 
@@ -280,7 +236,7 @@ class ComputeKernel:
         variant.prepare(device)
         call = Ready(variant.entry, variant.shader, self.inputs, plan, params, tuple(live))
         if self._inplace:
-            return self._in_place(call, device, ready_inputs)
+            return in_place(name, call, self._inplace, device, ready_inputs)
         now = current.get()
         tracked = now.records and any(map(is_tracked, ready_inputs))
         if not ready_inputs or not (now.special or tracked):
@@ -298,18 +254,18 @@ class ComputeKernel:
             for i in range(len(self.outputs))
         ]
 
-    def _variant(self, constants: Mapping[str, Any]) -> _Variant:
+    def _variant(self, constants: Mapping[str, Any]) -> Variant:
         every = {**self._constants, **constants}
         key = tuple(sorted((k, type(x).__name__, repr(x)) for k, x in every.items()))
         found = self._variants[key]
         if found is None:
-            found = _Variant(self, every)
+            found = Variant(self.checked, self.name, every, self.numpy, self.inputs, self.outputs)
             self._variants.keep(key, found)
         return found
 
     def _plan(
         self,
-        variant: _Variant,
+        variant: Variant,
         inputs: Sequence[Tensor],
         around: Mapping[str, Any],
         specs: Specs,
@@ -323,69 +279,6 @@ class ComputeKernel:
             if fixed:
                 variant.plans.keep(key, found)
         return found
-
-    # In place.
-    def _in_place(self, call: Ready, device: Device, inputs: Sequence[Tensor]) -> list[Tensor]:
-        """Run a kernel that writes to some of its inputs, and return its outputs."""
-        targets = {n: x for n, x in zip(self.inputs, inputs, strict=True) if n in self._inplace}
-        self._check_targets(targets, inputs)
-        results = call.plan.results
-        into = [targets.get(r.name) for r in results]
-        arrays = [x.array for x in inputs]
-        direct = tracing() is None and not current.get().interpreters
-        for r, x in zip(results, into, strict=True):
-            if x is not None and direct:
-                plain = r.form.shape == r.form.held and not x.array.storage.shared
-                direct = plain and hosts.may_write_into(device, x.array)
-        if not direct:
-            made = call.run(device, arrays)
-            for i, x in enumerate(into):
-                if x is not None:
-                    identity.rewrite(x, made[i], owned=True)
-            return [wrap(y) if x is None else x for x, y in zip(into, made, strict=True)]
-        held = call.held(device, arrays)
-        straight = [None if x is None else x.array for x in into]
-        with interrupts_wait():  # new values are told from old ones by the version
-            plan = call.plan
-            made = device.dispatch_into(
-                call.shader, held, call.params, plan.groups, plan.makes, straight
-            )
-            for x in into:
-                if x is not None:
-                    identity.overwritten(x)
-        seen = call.seen(made)
-        return [wrap(y) if x is None else x for x, y in zip(into, seen, strict=True)]
-
-    def _check_targets(self, targets: Mapping[str, Tensor], inputs: Sequence[Tensor]) -> None:
-        """Raise where what is written in place cannot be, or would lose a gradient."""
-        names = ", ".join(targets)
-        for name, x in targets.items():
-            if isinstance(x.array.storage, Batched):
-                raise VmapError(
-                    f"{self.name}: {name} is written in place, and vmap came: leave it out of "
-                    "inplace="
-                )
-            if tape.is_followed(x):
-                raise GradientError(
-                    f"{self.name}: {name} is written in place, and the tape follows it: use "
-                    f"no_grad(), give {name}.detach(), or leave {name} out of inplace="
-                )
-            layout = x.array.layout
-            if not layout.contiguous and layout.overlaps:
-                raise ShapeError(
-                    f"{self.name}: {name} of shape {x.shape} is an expanded view, whose elements "
-                    "share memory: give a copy()"
-                )
-        for other, x in zip(self.inputs, inputs, strict=True):
-            if tape.is_followed(x):
-                raise GradientError(
-                    f"{self.name}: {other} requires grad, and {names} written in place would lose "
-                    f"its gradient: use no_grad(), give {other}.detach(), or leave {names} out of "
-                    "inplace="
-                )
-        storages = [x.array.storage for x in targets.values()]
-        if len(set(storages)) < len(storages):
-            raise ArgumentError(f"{self.name}: {names} are written in place, and share memory")
 
 
 def _outputs(outputs: Any, written: Sequence[str], where: str) -> dict[str, Any]:

@@ -25,7 +25,6 @@ def runner(
     function: Callable | None,
     inputs: Sequence[str],
     outputs: Sequence[str],
-    fresh: frozenset[str],
 ) -> Runner:
     """Return what a `Shader` has for NumPy: it changes the memory of the bindings it writes."""
     names = [x.name for x in entry.storage]

@@ -26,9 +26,10 @@ def asked(function: Callable, values: Mapping[str, Any], inputs: Sequence[str], 
     plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return function(**values)
-    if plain and all(p.name in values for p in plain):
-        return function(**{p.name: values[p.name] for p in plain})
     needed = [p for p in plain if p.default is p.empty]
+    known = [p.name for p in plain if p.name in values and p.kind is not p.POSITIONAL_ONLY]
+    if known and all(p.name in known for p in needed):
+        return function(**{name: values[name] for name in known})
     if len(plain) == len(parameters) and not len(needed) <= len(inputs) <= len(plain):
         raise CallError(
             f"{where}: a function of {', '.join(p.name for p in plain) or 'nothing'} came; its "
