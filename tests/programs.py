@@ -11,9 +11,9 @@ from wgrad.backends.base import Device
 from wgrad.backends.families import Draw
 from wgrad.layout import Layout
 from wgrad.program.compile import compile
-from wgrad.program.interpret import Interpreter
 from wgrad.program.ir import Program
 from wgrad.program.run import executors
+from wgrad.program.run.plain import PlainExecutor
 
 
 class Traced:
@@ -32,7 +32,7 @@ class Traced:
     def run(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
         """Note the inputs, then run the program step by step: what compile asks of an executor."""
         self.inputs, self.draw = _copies(self.program, inputs), draw
-        return Interpreter(self.program, self.device).run(inputs, draw)
+        return PlainExecutor(self.program, self.device).run(inputs, draw)
 
 
 def traced(f: Callable, *args: Any) -> Traced:

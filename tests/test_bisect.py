@@ -12,11 +12,11 @@ from programs import traced
 import wgrad as wg
 from wgrad import cli
 from wgrad.backends.fold import MAX, SUM
-from wgrad.program import passes, plan
-from wgrad.program.bisect import bisect, watching
-from wgrad.program.differences import TOLERANCE, largest
+from wgrad.program import passes
+from wgrad.program.diagnose.bisect import bisect, watching
+from wgrad.program.diagnose.differences import TOLERANCE, largest
 from wgrad.program.ir import step_lines
-from wgrad.program.lower import kernels, statements
+from wgrad.program.lower import fused, plan, statements
 from wgrad.program.lower.numpy import NumpyExecutor
 from wgrad.program.passes import PASSES
 
@@ -50,13 +50,13 @@ def arguments():
 
 def let_kernels_fold(monkeypatch, folds):
     """Let generated kernels, and they alone, combine two values by other WGSL."""
-    right = kernels.combiner
+    right = fused.combiner
 
     def combiner(module, fold, dtype):
         wrong = replace(fold, wgsl=folds[fold]) if fold in folds else fold
         return right(module, wrong, dtype)
 
-    monkeypatch.setattr(kernels, "combiner", combiner)
+    monkeypatch.setattr(fused, "combiner", combiner)
 
 
 def test_bisect_finds_nothing_in_what_is_right(device):
@@ -107,7 +107,7 @@ def test_bisect_names_the_kernel_at_fault(webgpu, monkeypatch):
 
 def test_bisect_names_the_call_at_fault(numpy_device, monkeypatch):
     right = statements._fold
-    wrong = replace(SUM, numpy=np.multiply)
+    wrong = replace(SUM, numpy=np.multiply, identity=lambda dtype: 1)
     monkeypatch.setattr(
         statements, "_fold", lambda made, g, s, x: right(made, g, s._replace(what=wrong), x)
     )
@@ -206,7 +206,7 @@ def test_bisect_of_a_script_says_that_all_is_well(tmp_path, capfd):
         (["bisect"], "bisect: error: no script came; the name of a Python script", 2),
         (["bisect", "--tolerance", "0.1"], "bisect: error: no script came", 2),
         (["bisect", "--fast", "SCRIPT"], "unrecognized arguments: --fast", 2),
-        ([], "error: no command came; bisect or numerics is needed", 2),
+        ([], "error: no command came; bisect, numerics", 2),
         (["bisekt"], "invalid choice: 'bisekt'", 2),
         (["numerics", "--device", "webgpu:"], "device 'webgpu:' is unknown", 2),
         (["numerics", "--", "x"], "x came after --", 2),

@@ -46,5 +46,6 @@ def test_names_of_pytorch_are_the_functions_themselves():
     assert len(rows) > 25
     for theirs, ours in rows:
         function, other = getattr(wg, theirs), getattr(wg, ours)
-        assert function is other, theirs
+        same = getattr(function, "body", None) or inspect.unwrap(function)
+        assert same is (getattr(other, "body", None) or inspect.unwrap(other)), theirs
         assert hasattr(wg.Tensor, theirs) or theirs in ("cat", "concatenate"), theirs

@@ -18,13 +18,7 @@ from hypothesis import HealthCheck, example, given, settings
 import wgrad as wg
 from wgrad import nn, optim
 from wgrad.backends.webgpu.runner import Runner
-from wgrad.errors import (
-    ArgumentError,
-    GradientError,
-    IndexRangeError,
-    OutOfMemoryError,
-    TraceError,
-)
+from wgrad.errors import ArgumentError, GradientError, IndexRangeError, OutOfMemoryError, TraceError
 
 Pair = namedtuple("Pair", "left right")
 

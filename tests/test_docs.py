@@ -27,7 +27,8 @@ def names_in(path: Path) -> set[str]:
                     add(node.body, f"{before}{node.name}.")
             elif isinstance(node, (ast.Assign, ast.AnnAssign)):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                found.update(before + x.id for x in targets if isinstance(x, ast.Name))
+                names = [x for t in targets for x in ast.walk(t) if isinstance(x, ast.Name)]
+                found.update(before + x.id for x in names if isinstance(x.ctx, ast.Store))
 
     add(ast.parse(path.read_text(encoding="utf-8")).body, "")
     return found
@@ -90,6 +91,7 @@ READER = {
     "Where is a tensor pickled?": "tensor/__init__.py",
     "Where is memory shared with PyTorch?": "creation/interchange.py",
     "Where does the error come from that names a line?": "origin.py",
+    "Which code reads the GPU's timestamps?": "backends/webgpu/stamps.py",
     "Where are dispatches counted?": "statistics.py",
     "Where is a bind group made?": "backends/webgpu/pipelines.py",
     "Where is a sort split into kernels?": "backends/webgpu/sort.py",
@@ -100,7 +102,7 @@ READER = {
     "What does state= compare before a run?": "program/guard/state.py",
     "Where is a learning rate read anew in a replay?": "optim/live.py",
     "How is Adam's update written?": "optim/adam.py",
-    "Where are the arguments of `bisect` parsed?": "cli.py",
+    "Where are the arguments of `bisect` parsed?": "cli/bisect.py",
     "How does dim= become axis=?": "checks/arguments.py",
 }
 

@@ -283,3 +283,26 @@ def test_doors_do_not_change_what_is_seen_of_a_function():
     assert list(inspect.signature(nn.Linear).parameters)[:2] == ["in_features", "out_features"]
     assert wg.Tensor.sum.__name__ == "sum" and "sum over axes" in wg.Tensor.sum.__doc__
     assert sys.modules[wg.sum.__module__] is wg
+
+
+def test_errors_go_by_the_name_that_was_called(numpy_device):
+    x, y = wg.ones((2, 3)), wg.ones(4)
+    wrong = {
+        "clip": lambda home: home.clip(x, 2, 1),
+        "clamp": lambda home: home.clamp(x, 2, 1),
+        "subtract": lambda home: home.subtract(x, y),
+        "sub": lambda home: home.sub(x, y),
+        "true_divide": lambda home: home.true_divide(x, "s"),
+        "neg": lambda home: home.neg(x, x),
+        "unsqueeze": lambda home: home.unsqueeze(x, 9),
+        "bmm": lambda home: home.bmm(x, y),
+        "cumsum": lambda home: home.cumsum(x, 7),
+        "swapdims": lambda home: home.swapdims(x, 0, 7),
+    }
+    for name, call in wrong.items():
+        for home in (wg, wg.Tensor):
+            assert str(fails(call, home)).startswith(f"{name}: "), name
+    assert str(fails(wg.cat, [])).startswith("cat: ")
+    assert str(fails(lambda: x - y)).startswith("subtract: ")
+    assert wg.Tensor.sub is wg.sub and pickle.loads(pickle.dumps(wg.sub)) is wg.sub
+    assert wg.sub(x, 1).tolist() == wg.zeros((2, 3)).tolist()

@@ -24,9 +24,9 @@ from wgrad.backends.webgpu.tune import measure
 from wgrad.layout import Layout
 from wgrad.nn import functional as F
 from wgrad.ops import REGISTRY
-from wgrad.program.interpret import Interpreter
-from wgrad.program.limits import Limits
 from wgrad.program.passes import simplify
+from wgrad.program.passes.limits import Limits
+from wgrad.program.run.plain import PlainExecutor
 from wgrad.program.run.webgpu import WebGpuExecutor
 
 half = np.float16
@@ -450,7 +450,7 @@ def test_rows_shared_by_a_workgroup_are_rounded_once(webgpu, rng):
     x = tensor(rng.standard_normal((5, 256)))
     y = tensor(rng.uniform(0, 1, (2, 20_000)))
     found = traced(lambda x, y: (norm(x), x.softmax(-1), y.sum(-1) * 0.1), x, y)
-    expected = Interpreter(found.program, webgpu).run(found.copies(), found.draw)
+    expected = PlainExecutor(found.program, webgpu).run(found.copies(), found.draw)
     limits = Limits(threads=1 << 14)
     program = simplify(found.program, limits)
     executor = WebGpuExecutor(program, webgpu, replace(webgpu.facts, is_software=False))

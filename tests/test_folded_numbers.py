@@ -24,10 +24,9 @@ from wgrad.layout import Layout
 from wgrad.ops import REGISTRY
 from wgrad.ops.families import Elementwise
 from wgrad.optim import adam, sgd
-from wgrad.program.interpret import Interpreter
-from wgrad.program.ir import Program, Step
+from wgrad.program.ir import Program, Slot, Step
 from wgrad.program.lower.numpy import NumpyExecutor
-from wgrad.program.slots import Slot
+from wgrad.program.run.plain import PlainExecutor
 
 VALUES = {
     "f": (0.5, 0.0, -0.0, -2.5, np.inf, -np.inf, np.nan, 1.0),
@@ -68,7 +67,7 @@ def results(
     step = Step(Map(body, kinds, made.shape, made.dtype), inputs, (made,))
     program = Program([step], [slots[i] for i in arrays], (made.index,), {}, len(slots) + 1)
     found = []
-    for executor in (Interpreter(program, device), NumpyExecutor(program, device)):
+    for executor in (PlainExecutor(program, device), NumpyExecutor(program, device)):
         given = [device.upload(x, kinds[i]).storage for i, x in arrays.items()]
         (storage,) = executor.run(given, lambda g, offset: ((0, 0), 0))
         found.append(device.download(Array(storage, Layout.dense((3,)), out)))

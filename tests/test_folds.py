@@ -112,6 +112,12 @@ def test_a_fold_without_a_ufunc_is_refused_where_it_is_declared(numpy):
         Fold("odd", "a ^ b", numpy, lambda dtype: 0)
 
 
+@pytest.mark.parametrize("nothing", [7, None, "x", float("nan"), 1e99])
+def test_a_fold_whose_identity_changes_something_is_refused_where_it_is_declared(nothing):
+    with pytest.raises(ArgumentError, match=r"Fold: odd came with the identity .* it changes -1"):
+        Fold("odd", "a + b", np.add, lambda dtype: nothing)
+
+
 def test_identities_are_wgsl_of_every_type():
     assert literal(folds.MAX.identity(float32), "f32") == "make_inf(-1.0)"
     assert literal(folds.MIN.identity(wg.int32), "i32") == "i32(2147483647)"

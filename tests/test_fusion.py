@@ -17,11 +17,11 @@ from wgrad.backends.base import Device
 from wgrad.backends.families import Matmul
 from wgrad.backends.webgpu.problem import Config
 from wgrad.layout import Layout
-from wgrad.program.interpret import Interpreter
-from wgrad.program.limits import Limits
-from wgrad.program.lower.kernels import LONG_ROW
+from wgrad.program.lower.fused import LONG_ROW
 from wgrad.program.lower.webgpu import limits_for
 from wgrad.program.passes import simplify
+from wgrad.program.passes.limits import Limits
+from wgrad.program.run.plain import PlainExecutor
 from wgrad.program.run.webgpu import WebGpuExecutor
 
 Case = tuple[Callable, ...]  # a function, and what makes each of its arguments
@@ -221,7 +221,7 @@ def replays(
     limits: Limits | None = None,
     hardware: bool = False,
 ) -> WebGpuExecutor:
-    """Run a case under other limits, twice, and check the values against the interpreter's."""
+    """Run a case under other limits, twice, and check the values against the plain executor's."""
     found = traced(case[0], *arguments(case))
     facts = replace(device.facts, is_software=device.facts.is_software and not hardware)
     program = simplify(found.program, limits or limits_for(facts))
@@ -243,7 +243,7 @@ def interpreted(found: Traced) -> list[np.ndarray]:
     for slot, x in zip(found.program.inputs, found.copies(), strict=True):
         data = found.device.download(Array(x, Layout.dense((x.size,)), slot.dtype))
         inputs.append(reference.upload(data, slot.dtype).storage)
-    outputs = Interpreter(found.program, reference).run(inputs, found.draw)
+    outputs = PlainExecutor(found.program, reference).run(inputs, found.draw)
     memory = found.program.memory()
     slots = [memory[s] for s in found.program.outputs]
     return [

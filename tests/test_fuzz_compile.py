@@ -19,11 +19,11 @@ from wgrad import optim
 from wgrad.backends.array import Array
 from wgrad.environment import Variable, count
 from wgrad.layout import Layout
-from wgrad.program.interpret import Interpreter
 from wgrad.program.ir import Program
-from wgrad.program.limits import Limits
 from wgrad.program.lower import numpy as source
 from wgrad.program.passes import PASSES, simplify
+from wgrad.program.passes.limits import Limits
+from wgrad.program.run.plain import PlainExecutor
 
 MOST = 300  # elements of a value
 FRESH = Variable("WGRAD_FUZZ", count, 0).read()
@@ -386,9 +386,9 @@ def test_fuzz_passes_change_no_value(plan, shape, mode):
             found = traced(lambda *a: world(*a), *world.args())
         except LookupError:
             reject()  # it runs nothing
-        expected = values(found, Interpreter(found.program, device))
+        expected = values(found, PlainExecutor(found.program, device))
         for how, program in ways(found.program):
-            agree(values(found, Interpreter(program, device)), expected, 1e-4, how)
+            agree(values(found, PlainExecutor(program, device)), expected, 1e-4, how)
         for limits in (Limits(), *TIGHT):
             executor = source.NumpyExecutor(simplify(found.program, limits), device)
             agree(values(found, executor), expected, 1e-4, f"source {limits}")

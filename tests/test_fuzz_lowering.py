@@ -16,11 +16,11 @@ from randomized import OPS, SHAPES, random_case
 import wgrad as wg
 from wgrad.environment import Variable, count
 from wgrad.layout import Layout
-from wgrad.program.interpret import Interpreter
 from wgrad.program.ir import Program
 from wgrad.program.lower.numpy import LIMITS, NumpyExecutor
 from wgrad.program.passes import PASSES, simplify
 from wgrad.program.run.build import build
+from wgrad.program.run.plain import PlainExecutor
 
 FUZZ = Variable("WGRAD_FUZZ", count, 0).read()
 
@@ -74,7 +74,7 @@ def same(a: list[np.ndarray], b: list[np.ndarray], what: object, program: Progra
 @given(functions)
 def test_fuzz_every_pass_can_be_switched_off(numpy_device, function):
     found = case(*function)
-    right = results(Interpreter(found.program, numpy_device), found)
+    right = results(PlainExecutor(found.program, numpy_device), found)
     for name in PASSES:
         program = simplify(found.program, replace(LIMITS, scatters_compare=True), {name})
         same(results(NumpyExecutor(program, numpy_device), found), right, name, program)
@@ -96,11 +96,12 @@ def test_fuzz_kernels_compute_what_ops_do(webgpu, function):
             for x, s in pairs
         ]
 
-    right = on_host(Interpreter(found.program, webgpu))
+    right = on_host(PlainExecutor(found.program, webgpu))
     executor = build(found.program, webgpu)
     for a, b in zip(on_host(executor), right, strict=True):
         if a.dtype.kind == "f":
             scale = max(1.0, float(np.abs(b[np.isfinite(b)]).max(initial=0.0)))
             np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-4 * scale)
         else:
-            assert (a == b).mean() > 0.9, str(executor.program)  # a float may round the other way
+            # A float may round the other way.
+            assert np.count_nonzero(a != b) <= 0.1 * a.size, str(executor.program)

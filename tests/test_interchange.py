@@ -10,13 +10,7 @@ import numpy as np
 import pytest
 
 import wgrad as wg
-from wgrad.errors import (
-    ArgumentError,
-    DTypeError,
-    IndexRangeError,
-    InterchangeError,
-    TraceError,
-)
+from wgrad.errors import ArgumentError, DTypeError, IndexRangeError, InterchangeError, TraceError
 
 BASE = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {

@@ -15,6 +15,7 @@ import pytest
 from another_runner import AnotherRunner
 from campaigns.windows import BOUND
 from programs import Traced, traced
+from wgsl_functions import call, line, rgb, total
 
 import wgrad as wg
 from wgrad import nn, optim
@@ -25,12 +26,12 @@ from wgrad.backends.webgpu.facts import Facts
 from wgrad.backends.webgpu.launches import VERSION, Launches, uniform
 from wgrad.backends.webgpu.matmul import Products
 from wgrad.backends.webgpu.runner import Runner
-from wgrad.errors import ArgumentError, DeviceError
+from wgrad.errors import ArgumentError, DeviceError, DTypeError, OutOfMemoryError
 from wgrad.layout import Layout
 from wgrad.nn import functional as F
-from wgrad.program.interpret import Interpreter
 from wgrad.program.lower.webgpu import limits_for, live_numbers, lower, prepared
 from wgrad.program.passes import simplify
+from wgrad.program.run.plain import PlainExecutor
 
 Case = Callable[[], Traced]
 GPU = Facts(buffers=16, largest_binding=1 << 31, largest_buffer=1 << 38, has_half=True)
@@ -98,7 +99,19 @@ def halves() -> Traced:
     return traced(step, *(values(7, 7).astype("float16") for _ in range(2)))
 
 
-CASES: dict[str, Case] = {f.__name__: f for f in (training, images, orders, halves)}
+def calls() -> Traced:
+    """Functions of users, one of which takes more operands than a kernel binds."""
+    many = [values(2000) for _ in range(20)]
+
+    def step(x: Any, *many: Any) -> Any:
+        y = rgb(x * 0.5)
+        colours = y * 2, rgb(x, planes=True).sum(0), (rgb(x) + y).sum()
+        return (*colours, call(total(20), many) * 2, line(x[..., 1], many[0]))
+
+    return traced(step, values(2000, 3), *many)
+
+
+CASES: dict[str, Case] = {f.__name__: f for f in (training, images, orders, halves, calls)}
 
 
 def lowered(found: Traced, facts: Facts, products: Products | None = None) -> Launches:
@@ -125,7 +138,7 @@ def portable(request: pytest.FixtureRequest) -> Any:
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("name", CASES)
 def test_lowering_is_pure_and_its_json_complete(numpy_device, name, machine):
-    facts = MACHINES[machine]
+    facts = replace(MACHINES[machine], has_half=True)
     found = CASES[name]()
     launches = lowered(found, facts)
     assert lowered(found, facts) == launches
@@ -247,7 +260,7 @@ def test_json_runs_as_the_program_does(webgpu, name, small):
     inputs, expected = found.copies(), found.copies()
     outs = Runner(Launches.from_json(text), webgpu).run(inputs, rates[-1], found.draw)
     outs += inputs
-    right = Interpreter(found.program, webgpu).run(expected, found.draw)
+    right = PlainExecutor(found.program, webgpu).run(expected, found.draw)
     slots = [found.program.memory()[i] for i in found.program.outputs] + found.program.inputs
     for slot, x, y in zip(slots, outs, [*right, *expected], strict=True):
         a, b = (webgpu.download(Array(z, Layout.dense(slot.shape), slot.dtype)) for z in (x, y))
@@ -286,6 +299,18 @@ def test_facts_of_no_adapter_are_refused(numpy_device, given):
         lowered(found, Facts(**given))
 
 
+def test_programs_for_more_than_an_adapter_has_are_refused(numpy_device):
+    with pytest.raises(DTypeError, match=r"lower: .* has no float16; .* has_half=False"):
+        lowered(halves(), Facts())
+    small = Facts(largest_binding=4096, largest_buffer=16384)
+    in_between = traced(lambda x: wg.sort(wg.tile(x, (50, 1)))[:1], wg.ones((1, 100)))
+    for found in (traced(lambda x: x + 1, wg.ones(5000)), in_between):
+        with pytest.raises(OutOfMemoryError, match=r"a buffer of .* is needed, and .* 16384"):
+            lowered(found, small)
+    fits = traced(lambda x: (x + 1)[:10], wg.ones(4000))
+    assert max(x.nbytes for x in lowered(fits, small).inputs) == 16000
+
+
 def test_runs_of_launches_that_lack_something_are_refused(webgpu):
     found = traced(lambda x: x + wg.rand(3), wg.ones(3))
     runner = Runner(lowered(found, webgpu.facts), webgpu)
@@ -298,6 +323,9 @@ def test_runs_of_launches_that_lack_something_are_refused(webgpu):
     large = Runner(lowered(traced(lambda x: x + 1, wg.ones(3000)), webgpu.facts), webgpu)
     with pytest.raises(ArgumentError, match="input 0 of 256 bytes came, and 12000 are needed"):
         large.run(found.copies())
+    elsewhere = wg.ones(3, device="numpy").array.storage
+    with pytest.raises(ArgumentError, match="input 0 of numpy came, and webgpu is needed"):
+        runner.run([elsewhere], draw=found.draw)
 
 
 def test_launches_for_more_than_a_device_has_are_refused(webgpu):

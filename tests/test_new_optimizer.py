@@ -254,6 +254,23 @@ def test_an_update_that_fails_changes_nothing(device):
         assert p.tolist() == [1.0, 2.0]
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_setting_that_is_not_there_is_named(device, compiled):
+    class Mistyped(Optimizer):
+        def update(self, p, g, state, now):
+            missing = now.get("typo", 3) == 3 and "typo" not in now
+            return p - now["typo" if missing else "lr"] * g
+
+    p = wg.parameter([1.0, 2.0])
+    p.set_grad(wg.ones(2))
+    optimizer = Mistyped([p], lr=0.1)
+    step = wg.compile(optimizer.step) if compiled else optimizer.step
+    match = "^Mistyped: the setting 'typo' was asked for, and lr are there$"
+    with pytest.raises(ArgumentError, match=match):
+        step()
+    assert p.tolist() == [1.0, 2.0] and optimizer.param_groups[0].get("typo") is None
+
+
 BAD: list[Any] = [
     (lambda p: RMSprop(p, alpha=1.0), "RMSprop: alpha is 1.0, and a number below 1"),
     (lambda p: RMSprop([{"params": p, "rate": 1}]), "'rate' came as a setting"),

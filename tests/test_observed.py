@@ -1220,7 +1220,7 @@ def test_observed_differences_name_the_tensor(numpy_device, monkeypatch, act, wo
     judge = Watched._judge
 
     def judged(self, signature, now, twin, expected):
-        found.extend(now.recording.difference(t.account) or "" for t in signature.pending)
+        found.extend(now.difference(t.account) or "" for t in signature.pending)
         return judge(self, signature, now, twin, expected)
 
     monkeypatch.setattr(Watched, "_judge", judged)

@@ -37,6 +37,14 @@ def test_observer_is_told_of_calls_and_kernels_with_their_line(device):
         assert (k.groups > 0) is (device.name == "webgpu")
 
 
+def test_bytes_of_a_kernel_are_those_of_its_tensors(device):
+    x, y = wg.ones(1000), wg.ones(1000)
+    with wg.observe() as events:
+        x + y
+        x[:10] * 2.0
+    assert [k.nbytes for k in kernels(events)] == [12000, 80 if device.name == "numpy" else 4040]
+
+
 def test_observer_is_told_of_what_is_no_op(device):
     p = wg.parameter(wg.ones(3))
     optimizer = optim.SGD([p], lr=0.1)
@@ -248,6 +256,16 @@ def test_an_interpreter_that_returns_nonsense_is_named(answer):
     with pytest.raises(InterpreterError, match=r"exp: the interpreter Wrong answered .*tensor"):
         core.interpreted(Wrong(), wg.exp, wg.zeros(2))
     assert core.interpreters() == ()
+
+
+@pytest.mark.parametrize("use", [wg.exp, wg.sum, wg.matrix_transpose, lambda x: x + 1])
+def test_an_interpreter_that_returns_a_wrong_shape_is_named(use):
+    class Wrong(core.Interpreter):
+        def call(self, op, inputs, params):
+            return wg.zeros((2, 2, 2))
+
+    with pytest.raises(InterpreterError, match=r"Wrong answered .* shape \(2, 2, 2\), and shape"):
+        core.interpreted(Wrong(), use, wg.zeros((2, 3)))
 
 
 @pytest.mark.parametrize("by", [None, 3, core.Interpreter])

@@ -19,17 +19,14 @@ from wgrad.backends.tracing import Live
 from wgrad.dtypes import float32
 from wgrad.layout import Layout
 from wgrad.ops.elementwise import add, multiply
-from wgrad.program.graph import Graph, Result, Statement
-from wgrad.program.interpret import Interpreter
-from wgrad.program.ir import Batch, Program, Step, fused
-from wgrad.program.joining import Joiner
-from wgrad.program.limits import Limits
+from wgrad.program.ir import Batch, Graph, Program, Ref, Slot, Statement, Step, fused, plain
 from wgrad.program.lower import numpy
-from wgrad.program.ordering import Order
+from wgrad.program.lower.plan import plan_memory
 from wgrad.program.passes import PASSES, simplify
-from wgrad.program.passes.rows import folds_deep
-from wgrad.program.plan import plan_memory
-from wgrad.program.slots import Ref, Slot
+from wgrad.program.passes.joining import Joiner
+from wgrad.program.passes.limits import Limits
+from wgrad.program.passes.ordering import Order
+from wgrad.program.run.plain import PlainExecutor
 
 pytestmark = pytest.mark.usefixtures("numpy_device")
 LIMITS = Limits()
@@ -53,7 +50,7 @@ def values(found: Traced, program: Program) -> list[np.ndarray]:
     """Return the outputs of a run, and then the inputs as it leaves them."""
     inputs = found.copies()
     memory = program.memory()
-    outputs = Interpreter(program, found.device).run(inputs, found.draw)
+    outputs = PlainExecutor(program, found.device).run(inputs, found.draw)
     slots = [*(memory[s] for s in program.outputs), *program.inputs]
     return [
         found.device.download(Array(x, Layout.dense(slot.shape), slot.dtype)).copy()
@@ -329,7 +326,7 @@ def test_products_leave_what_reads_them_by_other_strides():
 def test_rows_softmax_is_one_step():
     p = after("rows", lambda x: x.softmax(-1), wg.randn(4, 6))
     assert names(p) == ["max clamp subtract exp sum divide"]
-    assert folds_deep(p.steps[0].graph) == 2
+    assert p.steps[0].graph.levels == 2
 
 
 def test_rows_cross_entropy_and_its_gradient_are_one_step_and_a_mean():
@@ -362,7 +359,7 @@ def test_rows_that_do_not_pay_stay_apart(limits):
     assert len(p.steps) in (2, 4)
     for step in p.steps:
         graph = step.graph
-        passes = folds_deep(graph) + any(not r.row for r in graph.results)
+        passes = graph.levels + any(not r.row for r in graph.results)
         assert passes <= 2
 
 
@@ -403,7 +400,7 @@ def test_unread_results_are_not_stored_and_what_led_to_them_is_not_computed():
             Statement(add.body, (0, 0), (float32, float32), float32),
             Statement(multiply.body, (0, 1), (float32, float32), float32),
         ),
-        (Result(~0), Result(~1)),
+        (plain(~0), plain(~1)),
     )
     given = [Slot(i, (4,), float32) for i in range(2)]
     outs = tuple(Slot(i, (4,), float32) for i in (2, 3))
@@ -419,7 +416,7 @@ def test_unread_results_are_not_stored_and_what_led_to_them_is_not_computed():
 def test_plan_gives_a_result_that_nothing_reads_memory_of_its_own():
     given = [Slot(i, (4,), float32) for i in range(1)]
     outs = tuple(Slot(i, (4,), float32) for i in (1, 2))
-    graph = Graph((4,), (), (float32,), (), (Result(0), Result(0)))
+    graph = Graph((4,), (), (float32,), (), (plain(0), plain(0)))
     step = fused(graph, (given[0].whole(),), outs)
     last = Step(Copy(), (outs[1].whole(),), (Slot(3, (4,), float32),))
     plan = plan_memory(Program([step, last], given, (3,), {}, 4), wg.device("numpy"))

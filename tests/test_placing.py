@@ -13,11 +13,11 @@ import wgrad as wg
 from wgrad.backends.array import Array
 from wgrad.errors import IndexRangeError
 from wgrad.layout import Layout
-from wgrad.program.graph import Inside, Window
-from wgrad.program.interpret import Interpreter
-from wgrad.program.limits import Limits
+from wgrad.program.ir import Inside, Window
 from wgrad.program.lower.numpy import NumpyExecutor
 from wgrad.program.passes import simplify
+from wgrad.program.passes.limits import Limits
+from wgrad.program.run.plain import PlainExecutor
 
 # What each computes of x (6, 8) and y (6, 8), as WGSL or NumPy: with quads, without, reversed.
 CASES: dict[str, Callable] = {
@@ -80,8 +80,8 @@ def test_placing_as_graphs_is_what_the_device_does(name, numpy_device):
     memory = found.program.memory()
     runs = []
     for executor in (
-        Interpreter(found.program, found.device),
-        Interpreter(lifted, found.device),
+        PlainExecutor(found.program, found.device),
+        PlainExecutor(lifted, found.device),
         NumpyExecutor(lifted, found.device),
     ):
         outputs = executor.run(found.copies(), found.draw)

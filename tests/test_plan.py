@@ -18,12 +18,23 @@ from wgrad.backends.families import Matmul, Write
 from wgrad.dtypes import DType, float32, int32
 from wgrad.layout import Layout, compose
 from wgrad.ops.elementwise import add
-from wgrad.program.graph import Graph, Lookup, Result, single
-from wgrad.program.ir import Batch, Fused, Product, Program, Step, fused
-from wgrad.program.limits import Limits
+from wgrad.program.ir import (
+    Batch,
+    Fused,
+    Graph,
+    Lookup,
+    Product,
+    Program,
+    Ref,
+    Slot,
+    Step,
+    fused,
+    plain,
+    single,
+)
+from wgrad.program.lower.plan import Place, Plan, nbytes, plan_memory
 from wgrad.program.passes import simplify
-from wgrad.program.plan import Place, Plan, nbytes, plan_memory
-from wgrad.program.slots import Ref, Slot
+from wgrad.program.passes.limits import Limits
 
 pytestmark = pytest.mark.usefixtures("numpy_device")
 
@@ -139,7 +150,7 @@ def line(index: int, n: int = 4, dtype: DType = float32) -> Slot:
 
 def total(out: Slot, *inputs: Slot) -> Step:
     """Return the fused step of a copy, or of the sum of two slots."""
-    graph = Graph(out.shape, (), (float32,), (), (Result(0),))
+    graph = Graph(out.shape, (), (float32,), (), (plain(0),))
     if len(inputs) == 2:
         graph = single(add.body, (float32, float32), float32, out.shape, ())
     return fused(graph, tuple(x.whole() for x in inputs), (out,))
@@ -184,7 +195,7 @@ def test_plan_results_of_one_step_lie_apart(unread):
     t, u, v, w = (line(i) for i in (2, 3, 4, 5))
     made = [] if unread else [total(t, A), total(u, B)]
     both = total(v, A, B) if unread else total(v, t, u)
-    graph = replace(both.graph, results=(Result(~0), Result(0)))
+    graph = replace(both.graph, results=(plain(~0), plain(0)))
     both = fused(graph, both.inputs, (v, w))
     last = total(line(6), w, w if unread else v)
     assert len(checked(by_hand(*made, both, last, outputs=(6,))).blocks) == 2
@@ -243,7 +254,7 @@ def test_plan_of_a_training_step_updates_every_parameter_in_place():
 
 
 def test_plan_checker_sees_a_block_that_is_given_away_too_early(monkeypatch):
-    from wgrad.program import plan as planning
+    from wgrad.program.lower import plan as planning
 
     monkeypatch.setattr(planning, "may_overwrite", lambda step, old, out: True)
     with pytest.raises(AssertionError, match="over"):

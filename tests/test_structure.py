@@ -35,8 +35,10 @@ LAYERS = (
     ("indexing",),
     ("functional",),
     ("fft", "linalg", "tensor"),
-    ("data", "nn", "numerics", "optim", "program", "transforms"),
-    ("cli", "custom", "gradcheck", "kernel"),
+    ("data", "nn", "numerics", "optim", "profile", "program", "transforms"),
+    ("custom", "gradcheck"),
+    ("kernel",),
+    ("cli",),
     ("__main__",),
     ("",),  # wgrad/__init__.py gathers them all
 )

@@ -572,3 +572,37 @@ def test_argnums_are_integers(device):
     for bad in ("a", None, 1.5, (0, "b")):
         with pytest.raises(wg.errors.ArgumentError, match="argnums"):
             wg.grad(f, bad)
+
+
+def test_vjp_jvp_and_hvp_take_trees_as_grad_does(device):
+    layer = {"w": wg.tensor([[1.0, 2.0], [3.0, 4.0]]), "more": [wg.tensor([0.5, -0.5])]}
+    x = wg.tensor([1.0, -1.0])
+
+    def f(layer, x):
+        return (layer["w"] @ x).sin() + layer["more"][0]
+
+    def loss(layer):
+        return f(layer, x).square().sum()
+
+    slopes = wg.grad(loss)(layer)
+    out, pull = wg.vjp(f, layer, x)
+    pulled, of_x = pull(2 * out)
+    np.testing.assert_allclose(pulled["w"].numpy(), slopes["w"].numpy(), rtol=1e-6)
+    np.testing.assert_allclose(pulled["more"][0].numpy(), slopes["more"][0].numpy(), rtol=1e-6)
+    assert of_x.shape == (2,) and wg.vjp(loss, layer)[1](1.0).keys() == layer.keys()
+
+    along = {"w": wg.ones((2, 2)), "more": [wg.ones(2)]}
+    _, slope = wg.jvp(loss, (layer,), (along,))
+    total = sum(float((g * 1.0).sum().item()) for g in (slopes["w"], slopes["more"][0]))
+    np.testing.assert_allclose(slope.item(), total, rtol=1e-5)
+    step = {"w": layer["w"] + 1e-2, "more": [layer["more"][0] + 1e-2]}
+    curved = wg.hvp(loss, layer, along)
+    near = (wg.grad(loss)(step)["w"] - slopes["w"]) / 1e-2
+    np.testing.assert_allclose(curved["w"].numpy(), near.numpy(), atol=0.1)
+    pair, tangents = wg.jvp(lambda p: (p["w"], x), (layer,), (along,))
+    assert len(pair) == 2 and tangents[0].tolist() == [[1, 1], [1, 1]]
+    assert tangents[1].tolist() == [0, 0]
+    with pytest.raises(wg.errors.ArgumentError, match=r"tangents\[0\] came as .* the keys"):
+        wg.jvp(loss, (layer,), ({"w": x},))
+    with pytest.raises(wg.errors.ArgumentError, match=r"tangents\[0\]\['more'\] .* 1 parts"):
+        wg.jvp(loss, (layer,), ({"w": x, "more": x},))

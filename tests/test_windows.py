@@ -12,9 +12,9 @@ from campaigns.windows import BOUND, tiny
 import wgrad as wg
 from wgrad.backends.base import Device
 from wgrad.backends.webgpu import gpu as gpu_module
+from wgrad.backends.webgpu.dispatches import Dispatches
 from wgrad.backends.webgpu.eager import WebGpuDevice
 from wgrad.backends.webgpu.memory import size_class
-from wgrad.backends.webgpu.replay import Replay
 from wgrad.backends.webgpu.windows import cuts
 from wgrad.backends.webgpu.windows.cuts import Bounds, Operand, cut, over, pieces
 from wgrad.layout import Layout
@@ -434,7 +434,7 @@ def test_windows_that_fail_change_nothing_outside(
     def no_room(*args: Any) -> None:
         raise wg.errors.OutOfMemoryError("webgpu: no room")
 
-    monkeypatch.setattr(Replay, "run", no_room)  # which all of a run is
+    monkeypatch.setattr(Dispatches, "run", no_room)  # which all of a run is
     with pytest.raises(wg.errors.OutOfMemoryError, match="no room"):
         step(x)
     for (found, version), (wanted, earlier) in zip(state(), before, strict=True):

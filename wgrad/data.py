@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator
 
-from .errors import ArgumentError, DeviceError, ShapeError, shown
+from .checks.arguments import size as checked_size
+from .errors import ArgumentError, DeviceError, ShapeError
 from .indexing import take
 from .random import Generator, randperm
 from .tensor import Tensor
@@ -28,12 +28,7 @@ def batches(
     Raises: ArgumentError for a size below 1 or no tensors; ShapeError for tensors of different
     lengths; DeviceError for tensors on different devices.
     """
-    try:
-        count = operator.index(size)
-    except TypeError:
-        count = 0
-    if count < 1:
-        raise ArgumentError(f"batches: size is {shown(size)}, and at least 1 is needed")
+    count = checked_size(size, "batches: size")
     if not tensors or not all(isinstance(x, Tensor) for x in tensors):
         raise ArgumentError("batches: at least one tensor is needed, and nothing but tensors")
     shapes = [x.shape for x in tensors]

@@ -15,7 +15,6 @@ TraceError. `norm` says what is scaled: "backward" the inverse by 1/n, "forward"
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +22,7 @@ import numpy as np
 
 from . import dtypes, shaping
 from .checks.arguments import checked_choice
+from .checks.arguments import count as checked_count
 from .core import Tensor, apply
 from .creation import from_host, tensor
 from .creation.host import DeviceLike
@@ -45,12 +45,12 @@ def fft(x: Tensor, n: int | None = None, axis: int = -1, norm: str = "backward")
 
     Shapes: (..., m, ..., 2) -> (..., n, ..., 2). Raises: ShapeError, ArgumentError, AxisError.
     """
-    return _transform("fft", x, None if n is None else (n,), (axis,), norm, False)
+    return _transform("fft", x, n, axis, norm, False)
 
 
 def ifft(x: Tensor, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
     """Return the inverse of `fft`; arguments and shapes as there."""
-    return _transform("ifft", x, None if n is None else (n,), (axis,), norm, True)
+    return _transform("ifft", x, n, axis, norm, True)
 
 
 def fftn(x: Tensor, s: Any = None, axes: Any = None, norm: str = "backward") -> Tensor:
@@ -71,7 +71,7 @@ def rfft(x: Tensor, n: int | None = None, axis: int = -1, norm: str = "backward"
 
     Shapes: (..., m, ...) -> (..., n // 2 + 1, ..., 2). Raises: ArgumentError, AxisError.
     """
-    return _of_real("rfft", x, None if n is None else (n,), (axis,), norm)
+    return _of_real("rfft", x, n, axis, norm)
 
 
 def irfft(x: Tensor, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
@@ -80,7 +80,7 @@ def irfft(x: Tensor, n: int | None = None, axis: int = -1, norm: str = "backward
     n is 2 (m - 1) if it is left out. Shapes: (..., m, ..., 2) -> (..., n, ...).
     Raises: ShapeError, ArgumentError, AxisError.
     """
-    return _to_real("irfft", x, None if n is None else (n,), (axis,), norm)
+    return _to_real("irfft", x, n, axis, norm)
 
 
 def rfftn(x: Tensor, s: Any = None, axes: Any = None, norm: str = "backward") -> Tensor:
@@ -99,14 +99,12 @@ def hfft(x: Tensor, n: int | None = None, axis: int = -1, norm: str = "backward"
     The others are their conjugates in the opposite order. Shapes: as those of `irfft`.
     """
     conjugates = _conjugate(_pairs(x, "hfft"))
-    given = None if n is None else (n,)
-    return _to_real("hfft", conjugates, given, (axis,), _opposite(norm, "hfft"))
+    return _to_real("hfft", conjugates, n, axis, _opposite(norm, "hfft"))
 
 
 def ihfft(x: Tensor, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
     """Return the inverse of `hfft`, the first half of it. Shapes: as those of `rfft`."""
-    given = None if n is None else (n,)
-    return _conjugate(_of_real("ihfft", x, given, (axis,), _opposite(norm, "ihfft")))
+    return _conjugate(_of_real("ihfft", x, n, axis, _opposite(norm, "ihfft")))
 
 
 def fftfreq(n: int, *, d: float = 1.0, dtype: Any = None, device: DeviceLike = None) -> Tensor:
@@ -218,14 +216,7 @@ def _to_real(op: str, x: Any, s: Any, axes: Any, norm: str) -> Tensor:
 
 
 def _frequencies(op: str, make: Any, n: Any, d: Any, dtype: Any, device: DeviceLike) -> Tensor:
-    try:
-        count = operator.index(n)
-    except TypeError:
-        count = 0
-    if not 1 <= count <= indexing.COUNTLESS:
-        raise ArgumentError(
-            f"{op}: n={shown(n)} came, and an integer from 1 to {indexing.COUNTLESS} is needed"
-        )
+    count = checked_count(n, op, "n", indexing.COUNTLESS, least=1)
     spacing = as_float(d, op, "d")
     if spacing == 0:
         raise ArgumentError(f"{op}: d=0 came, and samples are some way apart")

@@ -38,16 +38,16 @@ def gradcheck(
     values: list[Any] = []
     checked: list[int] = []
     for i, x in enumerate(many):
-        found = x.detach() if isinstance(x, Tensor) else x
-        if not isinstance(found, Tensor) and host_array(found, "gradcheck").dtype.kind == "f":
-            found = tensor(found)
-        if isinstance(found, Tensor) and found.dtype.is_floating:
-            if found.device.name == "numpy":
-                found = found.astype("float64")
-            elif found.dtype is float16:  # whose steps are wider than differences are taken over
-                found = found.astype("float32")
+        value = x.detach() if isinstance(x, Tensor) else x
+        if not isinstance(value, Tensor) and host_array(value, "gradcheck").dtype.kind == "f":
+            value = tensor(value)
+        if isinstance(value, Tensor) and value.dtype.is_floating:
+            if value.device.name == "numpy":
+                value = value.astype("float64")
+            elif value.dtype is float16:  # whose steps are wider than differences are taken over
+                value = value.astype("float32")
             checked.append(i)
-        values.append(found)
+        values.append(value)
     if not checked:
         raise GradientError("gradcheck: no floating input came, and one is needed")
     exact = all(values[i].dtype.name == "float64" for i in checked)
@@ -74,8 +74,8 @@ def gradcheck(
         raise GradientError(f"gradcheck: the function returned {out.dtype.name}, not a float")
     rows: list[list[np.ndarray]] = [[] for _ in points]
     for e in basis(out):
-        found = pull(e)
-        for row, g in zip(rows, found if len(points) > 1 else (found,), strict=True):
+        pulled = pull(e)
+        for row, g in zip(rows, pulled if len(points) > 1 else (pulled,), strict=True):
             row.append(g.numpy())
     for which, point in enumerate(points):
         host = point.numpy()

@@ -31,8 +31,8 @@ class Draws:
     def again(self, generator: Any, count: int) -> int | None:
         """Return where the pass before took `count` numbers at this point, if it did."""
         if self._at < len(self._taken):
-            found, first, size = self._taken[self._at]
-            if found is generator and size == count:
+            stream, first, size = self._taken[self._at]
+            if stream is generator and size == count:
                 self._at += 1
                 return first
         return None

@@ -740,7 +740,7 @@ PLAIN = """
         (PLAIN.replace("BODY", "").replace("y[id.x] =", "_ ="), "main writes to no buffer"),
         (
             "var<private> big: array<f32, 3000>;" + PLAIN.replace("BODY", " + big[0]"),
-            "<text>:1:1: .*12000 bytes of private memory, and 8192 are the most",
+            "<text>:1:19: the private variables take 12000 bytes",
         ),
         (
             "@group(0) @binding(3) var<uniform> u: array<f32, 4>;" + PLAIN.replace("BODY", ""),

@@ -100,6 +100,9 @@ class Array:
 OPERANDS = "abcdefghijklmnop"  # names of an elementwise kernel's operands
 
 
+Operands = Sequence[Array | Number]
+
+
 @dataclass(frozen=True, eq=False)
 class Body:
     """The code of an elementwise kernel, once per language.

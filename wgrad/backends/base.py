@@ -21,11 +21,12 @@ from ..errors import DTypeError, OutOfMemoryError
 from ..layout import Layout, Shape
 from ..origin import caller, place
 from ..statistics import COUNTERS
-from .array import Array, Body, Number, Storage
+from .array import Array, Body, Number, Operands, Storage
 from .events import WATCHERS, hears, observed
 from .families import FAMILIES, Family
 from .faults import Faults
 from .fold import Fold
+from .functions import Function
 from .shader import Groups, Make, Shader
 from .tracing import DeviceTracer, tracing, unheard
 
@@ -48,11 +49,17 @@ def _asks_tracer(method: Callable, family: type[Family] | None = None) -> Callab
 
     name = method.__name__
 
+    def operations(*args: Any, **kwargs: Any) -> int | None:
+        if family is None:
+            return None
+        work, operands = family.of(*args, **kwargs)
+        return work.operations(operands)
+
     @functools.wraps(method)
     def run(self: Device, *args: Any, **kwargs: Any) -> Any:
         if WATCHERS and hears():
-            kernel = not self.launches and family is not None and tracing() is None
-            return observed(run, name, self, args, kwargs, kernel)
+            where = None if tracing() is not None else _timed_as(self, name, family)
+            return observed(run, name, self, args, kwargs, where, operations)
         tracer = tracing()
         if tracer is None:
             try:
@@ -67,6 +74,15 @@ def _asks_tracer(method: Callable, family: type[Family] | None = None) -> Callab
         return unheard(tracer.noted, self, work, operands)
 
     return run
+
+
+def _timed_as(device: Device, name: str, family: type[Family] | None) -> str | None:
+    """Return whose time a method takes that is timed as a whole; None for what launches kernels."""
+    if family is None and name != "host":
+        return None
+    if not device.launches:
+        return device.name
+    return "host" if family is None else None
 
 
 class Device(ABC):
@@ -142,7 +158,7 @@ class Device(ABC):
         """Wait until everything that was dispatched has run."""
 
     def expect(self, faults: Faults) -> None:
-        """Raise what a run that has just been dispatched notes as a fault: now, or at a wait."""
+        """Raise the error that a dispatched run notes in `faults`, now or at the next wait."""
         error = faults.settle()
         if error is not None:
             raise error
@@ -150,14 +166,23 @@ class Device(ABC):
     # Kernel families.
     @abstractmethod
     def map(
-        self,
-        body: Body,
-        operands: Sequence[Array | Number],
-        dtypes: Sequence[DType],
-        shape: Shape,
-        dtype: DType,
+        self, body: Body, operands: Operands, dtypes: Sequence[DType], shape: Shape, dtype: DType
     ) -> Array:
         """Apply `body` to every element; operands have `shape` or are numbers of `dtypes`."""
+
+    @abstractmethod
+    def call(
+        self,
+        function: Function,
+        operands: Sequence[Array | Number],
+        shape: Shape,
+        inner: Shape,
+        planes: bool,
+    ) -> Array:
+        """Return what a function gives at every point of `shape`: see families.Call.
+
+        Operands have `shape` and the dtypes of the function, or are numbers of these.
+        """
 
     @abstractmethod
     def reduce(self, fold: Fold, x: Array, axes: Shape, dtype: DType) -> Array:

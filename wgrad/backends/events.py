@@ -16,6 +16,7 @@ from typing import Any
 from ..layout import Shape
 from ..origin import caller, place
 from .array import Array, Number
+from .timing import Source, Timing, account, begun, now_ns, timers, touched
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,9 @@ class KernelEvent:
     """A device has been given one kernel: for the operations `op` that were called at `line`.
 
     `kernel` is its name, `groups` counts its workgroups (0 on NumPy, which has none), and `nbytes`
-    are those of all memory that it is given, read and written: an eager kernel of a GPU is given
-    whole buffers, which may be larger than the tensors in them. A run of a compiled function tells
-    of its kernels as well, with the line of the last of the operations in each.
+    are those of all memory that it is given, read and written: for a view, an eager kernel of a GPU
+    is given all of the tensor that it is a view of. A run of a compiled function tells of its
+    kernels as well, with the line of the last of the operations in each.
     """
 
     op: str
@@ -93,6 +94,7 @@ class Doing:
     depth: int = 0
     family: bool = False
     replayed: bool = False  # in a compiled program
+    timings: list[Timing] | None = None  # where it is measured: takes those of its kernels
 
 
 doing: ContextVar[Doing | None] = ContextVar("wgrad_doing", default=None)
@@ -145,6 +147,8 @@ def described(values: Sequence[Any]) -> tuple[Seen | Number, ...]:
 
 def called(op: str, inputs: Sequence[Any], out: Any, origin: Any, depth: int) -> None:
     """Tell of a call."""
+    if not observers.get():
+        return
     result: Any = seen(out) if isinstance(getattr(out, "array", out), Array) else None
     tell(CallEvent(op, described(inputs), result, place(origin), depth))
 
@@ -154,6 +158,17 @@ def launched(device: str, kernel: str, groups: int, nbytes: int) -> None:
     if observers.get():
         now = doing.get() or Doing(kernel, caller())
         tell(KernelEvent(now.op, place(now.origin), device, kernel, groups, nbytes, now.replayed))
+
+
+def timed(
+    device: str, kernel: str, groups: int, nbytes: int, wgsl: str, source: Source | None
+) -> Timing | None:
+    """Return the timing of a kernel that runs next, for what runs now; None where none measures."""
+    if not timers.get():
+        return None
+    return begun(
+        doing.get() or Doing(kernel, caller()), device, kernel, groups, nbytes, wgsl, source
+    )
 
 
 def _arrays(args: Sequence[Any]) -> list[Any]:
@@ -167,24 +182,34 @@ def _arrays(args: Sequence[Any]) -> list[Any]:
 def hears() -> bool:
     """Return whether somebody is to be told of a device's method that is called now."""
     now = doing.get()
-    return bool(observers.get()) and (now is None or not now.family)
+    return bool(observers.get() or timers.get()) and (now is None or not now.family)
 
 
 def observed(
-    run: Callable, name: str, device: Any, args: tuple, kwargs: dict, computes: bool
+    run: Callable,
+    name: str,
+    device: Any,
+    args: tuple,
+    kwargs: dict,
+    where: str | None,
+    operations: Callable[..., int | None],
 ) -> Any:
     """Do a device's work, and tell of it: as a call where no operation asked for it.
 
-    Where it `computes` it is a kernel of a device that launches none.
+    `where` says whose time it takes if it is one kernel, of a device that launches none, or of the
+    host. `operations` counts the arithmetic of these arguments.
     """
     now = doing.get()
     name = getattr(args[0], "name", "map") if name == "map" else name
     mine = Doing(name, caller()) if now is None else now
-    token = doing.set(replace(mine, family=True))
+    timings: list[Timing] | None = [] if timers.get() else None
+    token = doing.set(replace(mine, family=True, timings=timings))
     try:
-        out = run(device, *args, **kwargs)
+        out = _run(run, name, device, args, kwargs, mine, where, timings)
         given = [x for x in _arrays(args) if isinstance(x, Array)]
-        if computes:
+        if timings:
+            account(timings, touched(*given, out), operations(*args, **kwargs))
+        if where is not None and name != "host":
             held = [x.layout.size * x.dtype.itemsize for x in (*given, out) if isinstance(x, Array)]
             launched(device.name, name, 0, sum(held))
     finally:
@@ -192,6 +217,30 @@ def observed(
     if now is None:
         name = "assign" if name in ASSIGNS else name
         called(name, given, out, mine.origin, mine.depth)
+    return out
+
+
+def _run(
+    run: Callable,
+    name: str,
+    device: Any,
+    args: tuple,
+    kwargs: dict,
+    mine: Doing,
+    where: str | None,
+    timings: list[Timing] | None,
+) -> Any:
+    """Do a device's work; what the host does itself is timed by its own clock."""
+    if timings is None or where is None:
+        return run(device, *args, **kwargs)
+    if name == "host":
+        device.synchronize()  # what came before is not its work
+    kernel = str(args[0]) if name == "host" else name
+    made = begun(replace(mine, timings=timings), where, kernel, 0, 0)
+    start = now_ns()
+    out = run(device, *args, **kwargs)
+    if made is not None:
+        made.ran(start, now_ns())
     return out
 
 

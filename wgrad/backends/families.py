@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,6 +18,7 @@ from ..dtypes import DType, float32, int32, rounded, uint32
 from ..layout import Layout, Shape
 from .array import Array, Body, Number, batch_gather_shape, product_shape, reduced_shape
 from .fold import Fold
+from .functions import Function
 from .shader import Groups, Make, Shader
 from .tracing import Live
 
@@ -31,7 +33,7 @@ _NOTED = ("axes", "axis", "value", "target")  # parameters that people want to s
 
 
 def number_key(x: Any) -> Hashable:
-    """Return what equal numbers have in common: type and digits, for 0.0 == -0.0 == 0."""
+    """Return a key that tells 0.0, -0.0 and 0 apart, which are equal in Python."""
     return ("live", x.call) if isinstance(x, Live) else (type(x), repr(x))
 
 
@@ -80,6 +82,14 @@ class Family:
     def results(self, operands: Operands) -> list[tuple[Shape, DType]]:
         """Return the shape and the dtype of each result."""
         return [self.result(operands)]
+
+    def operations(self, operands: Operands) -> int:
+        """Return how much arithmetic it is: what only moves elements has none.
+
+        An elementwise op counts as one for each element, a transcendental function too, and so does
+        every element that a fold takes.
+        """
+        return 0
 
     @property
     def name(self) -> str:
@@ -138,9 +148,52 @@ class Map(Family):
     def result(self, operands: Operands) -> tuple[Shape, DType]:
         return self.shape, self.dtype
 
+    def operations(self, operands: Operands) -> int:
+        return prod(self.shape)
+
     @property
     def name(self) -> str:
         return self.body.name
+
+
+@dataclass(frozen=True, eq=False)
+class Call(Family):
+    """A function of several results at every point of `shape`; operands have that, or are numbers.
+
+    All results lie in one array. With `planes` its shape is (results, *shape); without, it is
+    (*shape, *inner), where `inner` holds as many elements as there are results.
+    """
+
+    method = "call"
+    takes = ("function", ..., "shape", "inner", "planes")
+    function: Function
+    shape: Shape
+    inner: Shape
+    planes: bool
+
+    def result(self, operands: Operands) -> tuple[Shape, DType]:
+        first = (len(self.function.parts),) if self.planes else ()
+        return (*first, *self.shape, *(() if self.planes else self.inner)), self.function.out
+
+    def operations(self, operands: Operands) -> int:
+        return prod(self.shape)
+
+    def places(self) -> tuple[Layout, ...]:
+        """Return where in the dense result each of the function's results lies, over `shape`."""
+        return call_places(self.shape, len(self.function.parts), self.planes)
+
+    @property
+    def name(self) -> str:
+        return self.function.name
+
+
+def call_places(shape: Shape, count: int, planes: bool) -> tuple[Layout, ...]:
+    """Return where each of `count` results lies in a dense array: side by side, or in planes."""
+    dense = Layout.dense(shape)
+    if planes:
+        return tuple([Layout(shape, dense.strides, k * dense.size) for k in range(count)])
+    strides = tuple([s * count for s in dense.strides])
+    return tuple([Layout(shape, strides, k) for k in range(count)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +209,9 @@ class Reduce(Family):
     def result(self, operands: Operands) -> tuple[Shape, DType]:
         return reduced_shape(operands[0].shape, self.axes), self.dtype
 
+    def operations(self, operands: Operands) -> int:
+        return operands[0].layout.size
+
     @property
     def name(self) -> str:
         return self.fold.name
@@ -170,6 +226,9 @@ class Scan(Family):
     fold: Fold
     axis: int
     back: bool
+
+    def operations(self, operands: Operands) -> int:
+        return operands[0].layout.size
 
     @property
     def name(self) -> str:
@@ -194,6 +253,10 @@ class Matmul(Family):
     def result(self, operands: Operands) -> tuple[Shape, DType]:
         a, b = operands
         return product_shape(a.shape, b.shape, self.lead, self.inner), a.dtype
+
+    def operations(self, operands: Operands) -> int:
+        a, b = operands[:2]
+        return 2 * a.layout.size * prod(b.layout.shape[self.lead + self.inner :])
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,6 +348,9 @@ class ScatterAdd(Family):
         index, values = operands
         return batch_gather_shape(index, self.axis, self.size), values.dtype
 
+    def operations(self, operands: Operands) -> int:
+        return operands[1].layout.size
+
 
 @dataclass(frozen=True, eq=False)
 class Argsort(Family):
@@ -359,6 +425,6 @@ class Dispatch(Family):
 
 
 FAMILIES: tuple[type[Family], ...] = (
-    Full, Map, Reduce, Scan, Matmul, Copy, Write, Place, Gather, ScatterAdd, Scatter, Argsort,
+    Full, Map, Call, Reduce, Scan, Matmul, Copy, Write, Place, Gather, ScatterAdd, Scatter, Argsort,
     Searchsorted, Random, Dispatch,
 )  # fmt: skip

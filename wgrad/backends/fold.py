@@ -6,13 +6,14 @@ A fold is data, as the body of an elementwise kernel is: what computes folds nam
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
 
 import numpy as np
 
-from ..dtypes import DType
+from ..dtypes import DType, float32, int32
 from ..errors import ArgumentError, shown
 from .array import Body, Number
 
@@ -41,7 +42,8 @@ class Fold:
     `wgsl` is an expression over `a` and `b`, or a function from their dtype to one, and says what
     becomes of NaN. Bools may come as u32 of 0 or 1. `numpy` is the same for the reference: an
     np.ufunc, as ArgumentError says of what is none.
-    `identity` is what a fold of nothing has, by dtype, and changes nothing in a fold.
+    `identity` is what a fold of nothing has, by dtype, and changes nothing in a fold: ArgumentError
+    says so too.
     """
 
     name: str  # which WGSL takes for a name
@@ -60,10 +62,28 @@ class Fold:
 
     def __post_init__(self) -> None:
         if not isinstance(self.numpy, np.ufunc) or self.numpy.nin != 2:
-            found = shown(self.numpy)
+            came = shown(self.numpy)
             raise ArgumentError(
-                f"Fold: {self.name} came with numpy={found}, and a ufunc of two is needed"
+                f"Fold: {self.name} came with numpy={came}, and a ufunc of two is needed"
             )
+        for dtype in (float32, int32):
+            self._check_identity(dtype)
+
+    def _check_identity(self, dtype: DType) -> None:
+        """Raise ArgumentError unless the identity changes nothing that was folded."""
+        low, high = np.array([-3, 2], dtype.numpy)
+        try:
+            folded = self.numpy(low, high)
+        except TypeError:  # a fold of other dtypes
+            return
+        nothing = self.identity(dtype)
+        with np.errstate(all="ignore"), suppress(TypeError, ValueError, OverflowError):
+            if np.isclose(self.numpy(dtype.numpy.type(nothing), folded), folded):
+                return
+        raise ArgumentError(
+            f"Fold: {self.name} came with the identity {shown(nothing)} of {dtype.name}, and what "
+            f"changes nothing in a fold is needed: it changes {folded}"
+        )
 
     @cached_property
     def body(self) -> Body:

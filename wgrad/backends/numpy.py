@@ -20,9 +20,10 @@ from ..dtypes import DType
 from ..errors import OutOfMemoryError
 from ..layout import Layout, Shape
 from . import threefry
-from .array import Array, Body, Number, Storage, batch_gather_shape, product_shape
+from .array import Array, Body, Number, Operands, Storage, batch_gather_shape, product_shape
 from .base import Device
 from .fold import SUM, Fold
+from .functions import Function
 from .shader import Groups, Make, Shader, with_numbers
 from .tracing import UNBACKED
 
@@ -178,12 +179,7 @@ class NumpyDevice(Device):
         pass
 
     def map(
-        self,
-        body: Body,
-        operands: Sequence[Array | Number],
-        dtypes: Sequence[DType],
-        shape: Shape,
-        dtype: DType,
+        self, body: Body, operands: Operands, dtypes: Sequence[DType], shape: Shape, dtype: DType
     ) -> Array:
         with np.errstate(all="ignore"):  # inf and NaN are results here, as they are on a GPU
             values = [
@@ -196,6 +192,24 @@ class NumpyDevice(Device):
         if result.shape != shape:  # what it follows from are numbers
             result = np.full(shape, result)
         return self._wrap(result, dtype)
+
+    def call(
+        self,
+        function: Function,
+        operands: Sequence[Array | Number],
+        shape: Shape,
+        inner: Shape,
+        planes: bool,
+    ) -> Array:
+        count = len(function.parts)
+        out = np.empty((count, *shape) if planes else (*shape, count), function.out.numpy)
+        with np.errstate(all="ignore"):
+            values = [
+                _widened(x) if isinstance(x, Array) else dtypes.held(x, kind.computes)
+                for x, kind in zip(operands, function.ins, strict=True)
+            ]
+            function.into(out if planes else np.moveaxis(out, -1, 0), *values)
+        return self._wrap(out if planes else out.reshape((*shape, *inner)), function.out)
 
     def reduce(self, fold: Fold, x: Array, axes: Shape, dtype: DType) -> Array:
         adding = fold.accumulator(dtype.computes, prod(x.shape[axis] for axis in axes))

@@ -82,7 +82,7 @@ class Numbers:
         self._made.append(weakref.ref(number))
 
     def end(self) -> None:
-        """End a trace: what the function has kept of its numbers is from now on what it was."""
+        """End a trace: numbers that the function has kept become plain values."""
         made, self._made = self._made, []
         for ref in made:
             number = ref()
@@ -111,7 +111,7 @@ class Varying:
         __class__ = property(lambda self: float)  # what isinstance looks at, too
 
     def seen(self) -> float:
-        """Return the value to decide what every value decides alike: the dtype of a result."""
+        """Return the value for a choice that no value changes, such as a result's dtype."""
         return self._value
 
     def settle(self) -> None:

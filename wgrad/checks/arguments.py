@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ SPELLINGS = (
 
 
 def spellings(known: Collection[str]) -> dict[str, str]:
-    """Return PyTorch's names for those of a function's arguments that have another, with ours."""
+    """Return PyTorch's names for a function's arguments, each with ours, where they differ."""
     return {t: ours for t, ours in SPELLINGS if ours in known and t not in known}
 
 
@@ -48,11 +48,12 @@ def checked_flag(value: Any, where: str, name: str) -> bool:
     raise ArgumentError(f"{where}: {name}={shown(value)} came; True or False is needed")
 
 
-def checked_choice(value: Any, options: Sequence[str], where: str, name: str) -> str:
+def checked_choice(value: Any, options: Collection[str], where: str, name: str) -> str:
     """Return one of several words."""
     if isinstance(value, str) and value in options:
         return value
-    words = " or ".join(f'"{word}"' for word in options)
+    *others, last = [f'"{word}"' for word in options]
+    words = f"{', '.join(others)} or {last}"
     raise ArgumentError(f"{where}: {name}={shown(value)} came; {words} is needed")
 
 
@@ -83,9 +84,9 @@ def integer(value: Any, where: str, name: str) -> int:
         ) from None
 
 
-def count(value: Any, where: str, name: str) -> int:
-    """Return an integer of at least 0."""
-    return _integer(value, 0, f"{where}: {name}={shown(value)} came")
+def count(value: Any, where: str, name: str, most: int | None = None, least: int = 0) -> int:
+    """Return an integer of at least 0, or `least`, and of at most `most`."""
+    return _integer(value, least, f"{where}: {name}={shown(value)} came", most)
 
 
 def size(value: Any, where: str) -> int:
@@ -93,11 +94,12 @@ def size(value: Any, where: str) -> int:
     return _integer(value, 1, f"{where} is {shown(value)}")
 
 
-def _integer(value: Any, least: int, came: str) -> int:
+def _integer(value: Any, least: int, came: str, most: int | None = None) -> int:
     try:
         integer = -1 if isinstance(value, bool) else operator.index(value)
     except TypeError:
         integer = -1
-    if integer < least:
-        raise ArgumentError(f"{came}, and an integer of at least {least} is needed")
+    if integer < least or (most is not None and integer > most):
+        limits = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise ArgumentError(f"{came}, and an integer {limits} is needed")
     return integer

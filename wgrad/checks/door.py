@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
-from ..errors import WgradError
+from ..errors import ShaderError, WgradError
 from .arguments import checked_flag, number, respelled, spellings
 from .arguments import function as called_back
-from .net import CAUGHT, translated
+from .net import CAUGHT, outside, translated
 
 Check = Callable[[Any, str, str], Any]
-_doors: dict[Any, Any] = {}  # one for each function, in however many places it is public
+_doors: dict[Any, Any] = {}  # one for each function and name, in however many places it is public
 
 
 def _optional(check: Check) -> Check:
@@ -44,14 +44,21 @@ def guarded(function: Any, name: str | Callable[[Any], str] = "", module: str = 
     `name` is what messages call it, or a function that tells it from the first argument; `module`
     is where it is found by its name, if that is not where it was written.
     """
-    code = inspect.unwrap(function).__code__  # a decorator takes *args
-    known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    signature = getattr(function, "__signature__", None)
+    if signature is not None:
+        known = tuple(signature.parameters)
+        by_place = len(known)
+    else:
+        code = inspect.unwrap(function).__code__  # a decorator takes *args
+        known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        by_place = code.co_argcount
     notes = function.__annotations__
     kinds = {p: str(notes.get(p, "")).partition("[")[0] for p in known}  # Callable, of any kind
     checks = {p: CHECKS[kind] for p, kind in kinds.items() if kind in CHECKS}
-    places = [(i, p) for i, p in enumerate(known[: code.co_argcount]) if p in checks]
-    first = places[0][0] if places else code.co_argcount + 1000  # no argument has that place
-    called = name or function.__name__
+    places = [(i, p) for i, p in enumerate(known[:by_place]) if p in checks]
+    first = places[0][0] if places else by_place + 1000  # no argument has that place
+    itself = function.__name__  # what it calls itself, which is another name for an alias
+    called = name or itself
     others = spellings(known)
 
     def door(*args: Any, **kwargs: Any) -> Any:
@@ -61,7 +68,11 @@ def guarded(function: Any, name: str | Callable[[Any], str] = "", module: str = 
             if checks and (kwargs or len(args) > first):
                 args = _checked(called, checks, places, args, kwargs)
             return function(*args, **kwargs)
-        except WgradError:
+        except ShaderError as error:
+            raise error.with_traceback(outside(error.__traceback__)) from error.__cause__
+        except WgradError as error:
+            if called != itself:
+                _rename(error, itself, _name(called, args))
             raise
         except CAUGHT as error:
             ours = translated(error, _name(called, args), function, args, kwargs)
@@ -73,6 +84,13 @@ def guarded(function: Any, name: str | Callable[[Any], str] = "", module: str = 
     if module:
         door.__module__, door.__qualname__ = module, function.__name__
     return door
+
+
+def _rename(error: Exception, itself: str, name: str) -> None:
+    """Let an error of a function speak of it by the name that it was called by."""
+    text = str(error)
+    if text.startswith(f"{itself}:"):
+        error.args = (name + text[len(itself) :], *error.args[1:])
 
 
 def _name(called: str | Callable[[Any], str], args: tuple) -> str:
@@ -88,7 +106,7 @@ def _checked(
     args: tuple,
     kwargs: dict[str, Any],
 ) -> tuple:
-    """Return the arguments as their checks leave them, those by name in place. Raises: as they."""
+    """Return positional arguments checked; named ones are replaced in `kwargs`."""
     for name in kwargs:
         if name in checks:
             kwargs[name] = checks[name](kwargs[name], _name(called, args), name)
@@ -103,7 +121,8 @@ def hang(*modules: ModuleType) -> None:
     """Put a door around every public function of these modules, and every method of their classes.
 
     Public is what `__all__` names. Only what is wgrad's own; an op has its door built in. A class's
-    methods are those it has from our classes, with the special ones that take any arguments.
+    methods are those it has from our classes, with the special ones that take any arguments. What
+    is public under several names has a door for each, so that its errors say the one it went by.
     """
     for module in modules:
         for name in module.__all__:
@@ -111,11 +130,13 @@ def hang(*modules: ModuleType) -> None:
             if not str(getattr(value, "__module__", "")).startswith("wgrad"):
                 continue
             if isinstance(value, FunctionType):
-                if value not in _doors:
+                if (value, name) not in _doors:
                     door = guarded(value, name, module.__name__)
                     door.__name__ = door.__qualname__ = name
-                    _doors[value] = _doors[door] = door
-                setattr(module, name, _doors[value])
+                    _doors[value, name] = _doors[door, name] = door
+                setattr(module, name, _doors[value, name])
+            elif hasattr(value, "renamed"):
+                setattr(module, name, _op(value, name))
             elif inspect.isclass(value) and not issubclass(value, BaseException):
                 hang_on_class(value)
 
@@ -149,8 +170,17 @@ def hang_on_class(cls: type, *special: str) -> None:
                 setattr(base, name, member.setter(guarded(member.fset, where)))
             elif isinstance(member, FunctionType) and not inspect.isgeneratorfunction(member):
                 setattr(base, name, guarded(member, _caller(base, name)))
+            elif hasattr(member, "renamed"):
+                setattr(base, name, _op(member, name))
             elif isinstance(member, staticmethod) and isinstance(member.__func__, FunctionType):
                 setattr(base, name, staticmethod(guarded(member.__func__, _caller(base, name))))
+
+
+def _op(op: Any, name: str) -> Any:
+    """Return an op under a name, the same one wherever that is."""
+    if op.name == name:
+        return op
+    return _doors.setdefault((op, name), op.renamed(name))
 
 
 def _caller(cls: type, name: str) -> Any:
@@ -160,5 +190,6 @@ def _caller(cls: type, name: str) -> Any:
     if name == "__new__":
         return cls.__name__
     if cls.__module__.startswith("wgrad.tensor"):
-        return {"__getitem__": "indexing", "__setitem__": "assign"}.get(name, name.strip("_"))
+        special = {"__getitem__": "indexing", "__setitem__": "assign"}
+        return special.get(name, name.strip("_") if name.startswith("_") else name)
     return lambda x: f"{type(x).__name__}.{name}"

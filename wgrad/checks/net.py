@@ -67,8 +67,11 @@ def translated(
     if isinstance(error, MemoryError):
         return OutOfMemoryError(f"{name}: there is no room for it ({_cut(reason)})")
     call = _call(name, function)
-    names = function.__name__, getattr(function, "__qualname__", "")
+    called = function, inspect.unwrap(function)
+    names = [getattr(f, n, "") for f in called for n in ("__name__", "__qualname__")]
     itself = text.startswith(tuple(f"{n}() " for n in names))
+    if itself and hasattr(function, "__signature__"):  # what it wraps takes more
+        text = _misfit(function, args, kwargs)
     if len(frames) == 1 or (isinstance(error, TypeError) and itself):  # the call itself failed
         return CallError(f"{name}: {_unfit(function, kwargs, text)}; {call} is its call")
     came = _came(function, args, kwargs)
@@ -83,6 +86,15 @@ def _frames(traceback: TracebackType | None) -> list[FrameType]:
         frames.append(traceback.tb_frame)
         traceback = traceback.tb_next
     return frames
+
+
+def outside(traceback: TracebackType | None) -> TracebackType | None:
+    """Return a traceback, unless it is all our own code's: then None.
+
+    What is wrong stands in a shader, and no line of Python that led there says more of it.
+    """
+    packages = [str(f.f_globals.get("__name__", "")).partition(".")[0] for f in _frames(traceback)]
+    return None if {*packages} <= {"wgrad", *_LIBRARIES, "contextvars"} else traceback
 
 
 def _is_ours(frames: list[FrameType]) -> bool:
@@ -118,6 +130,15 @@ def _call(name: str, function: Callable) -> str:
         del parameters[0]
     text = str(inspect.Signature(parameters)).replace("<class 'float'>", "float")
     return f"{name.rpartition('.')[2]}{_cut(text)}"
+
+
+def _misfit(function: Callable, args: tuple, kwargs: Mapping[str, Any]) -> str:
+    """Return in Python's words what does not fit a signature."""
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        return str(error)
+    return ""
 
 
 def _unfit(function: Callable, kwargs: Mapping[str, Any], text: str) -> str:

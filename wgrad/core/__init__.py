@@ -17,27 +17,3 @@ from .op import (
     check_devices,
     register,
 )
-
-__all__ = [
-    "INPUT_NAMES",
-    "REGISTRY",
-    "Call",
-    "Input",
-    "Interpreter",
-    "Node",
-    "Op",
-    "Rule",
-    "Tensor",
-    "Value",
-    "apply",
-    "caller",
-    "check_devices",
-    "interpreted",
-    "interpreters",
-    "observe",
-    "place",
-    "register",
-    "set_recorder",
-    "set_tensor_type",
-    "wrap",
-]

@@ -69,7 +69,7 @@ class Batched(Storage):
 
     @property
     def history(self) -> int | None:
-        """That of this level: what else followed the whole batch is checked where that is used."""
+        """The history at this level; that of the whole batch is checked where it is used."""
         return self.level.histories.get(memory(self.whole))
 
     @history.setter

@@ -118,7 +118,8 @@ def interpreted(
 ) -> R:
     """Call a function with `by` asked before all other interpreters, and return its result.
 
-    Raises: InterpreterError for what is no interpreter, and where it answers with no tensor.
+    Raises: InterpreterError for what is no interpreter, and where it answers with no tensor, or
+    with one of another shape than the result has, as far as that is known beforehand.
     """
     if not isinstance(by, Interpreter):
         raise InterpreterError(f"interpreted: {shown(by)} came, and an Interpreter is needed")
@@ -126,12 +127,18 @@ def interpreted(
 
 
 def ask(now: Context, op: Op, inputs: tuple[Input, ...], params: dict[str, Any]) -> Tensor:
-    """Return what the innermost interpreter answers. Raises: InterpreterError for no tensor."""
+    """Return what the innermost interpreter answers. Raises: InterpreterError for nonsense."""
     top = now.interpreters[-1]
     answer: Any = within(now.below(), top.call, op, inputs, params)
     if not isinstance(answer, Tensor):
         raise InterpreterError(
             f"{op.name}: the interpreter {type(top).__name__} answered {shown(answer)}, and a "
             "tensor is needed"
+        )
+    shape = op.shape_of(inputs, params)
+    if shape is not None and answer.shape != shape:
+        raise InterpreterError(
+            f"{op.name}: the interpreter {type(top).__name__} answered with a tensor of shape "
+            f"{answer.shape}, and shape {shape} is needed"
         )
     return answer

@@ -8,9 +8,10 @@ from typing import Any
 
 from ..backends import events
 from ..backends.events import Doing, Event
+from ..backends.timing import Source, Timing, timers
 from ..checks.arguments import function as check_function
 from ..errors import ObserverError, shown
-from ..origin import caller
+from ..origin import caller, place
 from .interpret import Context, current, within
 from .op import Op, Tensor
 
@@ -57,7 +58,7 @@ class observe:
         heard = [*events.observers.get()]
         if self._hear in heard:  # a generator may leave its block in another context
             heard.remove(self._hear)  # once: blocks of one observer may nest
-        now = current.get().told(bool(heard))
+        now = current.get().told(bool(heard or timers.get()))
         ways = current.set, events.observers.set, events.WATCHERS.remove
         _, _, _ = map(_call, ways, (now, tuple(heard), self))
         if self._failure is not None and exc[0] is None:
@@ -78,6 +79,39 @@ class observe:
                 self._function(event)
             except Exception as error:
                 self._failure = event, error
+
+
+class Timed:
+    """A block that measures every kernel, while it lasts and in its context: it is a `Timer`."""
+
+    wall = False
+
+    def line(self, origin: Any) -> str:
+        """Return the user's place in the program as text."""
+        return place(origin)
+
+    def add(self, timing: Timing, source: Source | None) -> None:
+        """Take a timing; `source` knows later when it ran."""
+        raise NotImplementedError
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the block is entered now."""
+        return self in events.WATCHERS
+
+    def _enter(self) -> None:
+        told = (*timers.get(), self)
+        ways = current.set, timers.set, events.WATCHERS.append
+        # Unpacked, not called: no handler of a signal runs before `with` has the block.
+        _, _, _ = map(_call, ways, (current.get().told(True), told, self))
+
+    def _leave(self) -> None:
+        left = [*timers.get()]
+        if self in left:  # a generator may leave its block in another context
+            left.remove(self)
+        now = current.get().told(bool(left or events.observers.get()))
+        ways = current.set, timers.set, events.WATCHERS.remove
+        _, _, _ = map(_call, ways, (now, tuple(left), self))
 
 
 def watched(

@@ -6,8 +6,8 @@ import inspect
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import CodeType
-from typing import TYPE_CHECKING, Any
+from types import CodeType, MethodType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ..backends.array import Array, Number
 from ..backends.base import Device
@@ -17,6 +17,7 @@ from ..layout import Shape
 
 INPUT_NAMES = ("a", "b", "c", "d")  # how rules and kernels call an op's inputs
 SAVED_NAMES = frozenset({*INPUT_NAMES, "inputs", "out"})  # what a rule keeps alive by naming it
+AnyOp = TypeVar("AnyOp", bound="Op")
 REGISTRY: dict[str, Op] = {}  # every op by its name: what tests and tools iterate over
 
 
@@ -141,6 +142,7 @@ class Rule:
 class Op(ABC):
     """One operation: how it runs, and how derivatives pass through it in both directions."""
 
+    edition = 0  # another one where it does something else by now: compiled functions look
     calls_back = False  # whether it runs a function of the user's, whose errors are its own
     lifts = False  # whether its result has an identity of its own at the innermost level (vmap)
     # The batching rule: batch(level, inputs, batched, params) gives the result for a whole batch,
@@ -163,12 +165,22 @@ class Op(ABC):
     def __reduce__(self) -> str:
         return self.name
 
+    def renamed(self, name: str) -> Self:
+        """Return the same operation under another name, which its errors and observers then say."""
+        alias = object.__new__(type(self))
+        vars(alias).update(vars(self), name=name, __name__=name)
+        return alias
+
     def rule(self, position: int) -> Rule | None:
         """Return the rule of an input; the last rule serves all further ones."""
         try:
             return self.rules[position]
         except IndexError:
             return self.rules[-1] if self.rules else None
+
+    def shape_of(self, inputs: Sequence[Input], params: Mapping[str, Any]) -> Shape | None:
+        """Return the shape of the output; None where only running tells."""
+        return None
 
     @abstractmethod
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
@@ -177,22 +189,29 @@ class Op(ABC):
     def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
         """Return the cotangent of one input, given the output's; None for none.
 
-        `env` is what rules may name, besides `ct` and `position`; one dict serves all inputs of one
-        call.
+        `env` is what rules may name, besides `ct` and `position`.
         """
         rule = self.rule(position)
         assert rule is not None
         return rule({**env, "ct": ct, "position": position})
+
+    def pulls(
+        self, positions: Sequence[int], ct: Tensor, env: dict[str, Any]
+    ) -> Sequence[Tensor | None]:
+        """Return the cotangents of those inputs that need one: see `pull`."""
+        return [self.pull(i, ct, env) for i in positions]
 
     @abstractmethod
     def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
         """Return the output's tangent, given the inputs' (None where there is none, not all)."""
 
 
-def register(op: Op) -> Op:
-    """Add an op to the registry."""
+def register(op: AnyOp, batch: Callable[..., Tensor] | None = None) -> AnyOp:
+    """Add an op to the registry and return it; `batch` is a batching rule of its own, if any."""
     assert op.name not in REGISTRY, op.name
     REGISTRY[op.name] = op
+    if batch is not None:
+        op.batch = MethodType(batch, op)
     return op
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import dtypes
 from ..core import Tensor
-from ..errors import ArgumentError, GradientError, shown
+from ..errors import ArgumentError, DTypeError, GradientError, shown
 from ..tape import is_recording
 from .host import from_host, host_array
 
@@ -25,6 +25,16 @@ def as_tensor(x: Any, where: str, like: Any = None) -> Tensor:
         return from_host(x, where)
     data = host_array(x, where)
     return from_host(data, where, dtypes.beside(data, like.dtype), like.device)
+
+
+def as_numeric(x: Any, where: str) -> Tensor:
+    """Return `x` as `as_tensor` does. Raises: as it; DTypeError for bools."""
+    x = as_tensor(x, where)
+    if x.dtype is dtypes.bool_:
+        raise DTypeError(
+            f"{where}: a bool tensor came and numbers are needed: convert with .astype()"
+        )
+    return x
 
 
 def as_tensors(where: str, *data: Any) -> tuple[Tensor, ...]:
@@ -56,11 +66,22 @@ def as_number(value: Any, where: str, name: str = "") -> bool | int | float:
     raise ArgumentError(f"{where}: {what} came, and a number is needed")
 
 
-def as_float(value: Any, where: str, name: str = "") -> float:
-    """Return a number as `as_number` does, as a float. Raises: as it; ArgumentError for 10**400."""
+def as_float(
+    value: Any, where: str, name: str = "", above: float | None = None, least: float | None = None
+) -> float:
+    """Return a number as `as_number` does, as a float, which is more than `above`, or >= `least`.
+
+    Raises: as it; ArgumentError for 10**400, and for a number out of bounds or NaN where there are
+    some.
+    """
     number = as_number(value, where, name)
+    what = f"{where}: {name}={shown(number)}" if name else f"{where}: {shown(number)}"
     try:
-        return float(number)
+        made = float(number)
     except OverflowError:
-        what = f"{name}={shown(number)}" if name else shown(number)
-        raise ArgumentError(f"{where}: {what} came, and no float is as large") from None
+        raise ArgumentError(f"{what} came, and no float is as large") from None
+    if above is not None and not made > above:
+        raise ArgumentError(f"{what} came, and more than {above:g} is needed")
+    if least is not None and not made >= least:
+        raise ArgumentError(f"{what} came, and at least {least:g} is needed")
+    return made

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any
 
 import numpy as np
 
 from .. import dtypes
+from ..checks.arguments import count as checked_count
+from ..checks.arguments import integer
 from ..core import Tensor
 from ..creation.inputs import as_number
 from ..dtypes import as_dtype
@@ -90,14 +91,7 @@ def linspace(
     An integer dtype gets their whole parts.
     """
     first, last = (_finite(as_number(x, "linspace"), "linspace") for x in (start, stop))
-    try:
-        count = operator.index(num)
-    except TypeError:
-        count = -1
-    if count < 0:
-        raise ArgumentError(
-            f"linspace: num is {shown(num)}, and an integer of at least 0 is needed"
-        )
+    count = checked_count(num, "linspace", "num")
     _check_count(count, "linspace")
     data = _host_numbers("linspace", np.linspace, first, last, count, bool(endpoint))
     return from_host(data, "linspace", float if dtype is None else dtype, device)
@@ -118,9 +112,6 @@ def eye(
     extents = normalize_shape((n_rows, n_rows if n_cols is None else n_cols), "eye")
     _check_count(math.prod(extents), "eye")
     chosen = as_dtype(float if dtype is None else dtype)
-    try:
-        diagonal = min(max(operator.index(k), -extents[0]), extents[1])  # all beyond are empty
-    except TypeError:
-        raise ArgumentError(f"eye: k={shown(k)} came, and an integer is needed") from None
+    diagonal = min(max(integer(k, "eye", "k"), -extents[0]), extents[1])  # all beyond are empty
     data = _host_numbers("eye", np.eye, *extents, diagonal, chosen.numpy)
     return from_host(data, "eye", chosen, device)

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes
+from ..checks.arguments import checked_choice
 from ..core import Tensor
 from ..creation.inputs import as_float, as_number, as_tensor, as_tensors
-from ..errors import ArgumentError, ShapeError, shown
+from ..errors import ArgumentError, ShapeError
 from ..layout import normalize_axis
 from ..ops import elementwise as ops
 from ..ops.elementwise.activation import SELU
-from ..ops.families import with_dtype
 from ..shaping import reshape, split
+from .precision import floating
 
 
 def _numbers(where: str, **values: Any) -> list[float]:
@@ -76,10 +76,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     approximate="tanh" computes a near formula through a tanh. Raises: ArgumentError.
     Source: Hendrycks and Gimpel, "Gaussian error linear units" (2016).
     """
-    if not isinstance(approximate, str) or approximate not in ("none", "tanh"):
-        raise ArgumentError(
-            f'gelu: approximate={shown(approximate)} came; "none" or "tanh" is needed'
-        )
+    checked_choice(approximate, ("none", "tanh"), "gelu", "approximate")
     return ops.gelu(input) if approximate == "none" else ops.gelu_tanh(input)
 
 
@@ -128,9 +125,7 @@ def glu(input: Tensor, axis: int = -1) -> Tensor:
 
 def softsign(input: Tensor) -> Tensor:
     """Return input / (1 + abs(input)), which is 1 or -1 at infinity."""
-    x = as_tensor(input, "softsign")
-    if not x.dtype.is_floating:
-        x = with_dtype(x, dtypes.float32)
+    x = floating(as_tensor(input, "softsign"))
     limit = float(np.finfo(x.dtype.numpy).max)  # inf / inf would be NaN
     x = ops.clamp(x, -limit, limit)
     return x / (1 + ops.abs_(x))

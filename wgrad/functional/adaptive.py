@@ -10,8 +10,8 @@ import numpy as np
 from .. import dtypes
 from ..checks.arguments import checked_flag
 from ..core import Tensor, wrap
-from ..creation.inputs import as_tensor
-from ..errors import ArgumentError, DTypeError, ShapeError, shown
+from ..creation.inputs import as_numeric, as_tensor
+from ..errors import ArgumentError, ShapeError, shown
 from ..indexing import take
 from ..layout import Shape, check_size
 from ..ops import movement
@@ -19,51 +19,44 @@ from ..ops.elementwise import where
 from ..ops.reduction import max_, sum_
 from ..shaping import reshape
 from .convolution import numbers, with_batch
+from .dimensions import for_axes
 from .pooling import constant, least_position
 from .precision import floating, in_float32
 
 
-def adaptive_avg_pool1d(input: Any, output_size: Any) -> Tensor:
-    """Return means over windows: what adaptive_avg_pool2d does along one axis."""
-    return _averaged("adaptive_avg_pool1d", 1, input, output_size)
-
-
-def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
+def _adaptive_avg_pool(d: int, input: Any, output_size: Any) -> Tensor:
     """Return means over as many windows as asked for, which cover the image evenly.
 
-    Shapes: (N, C, H, W) -> (N, C, *output_size), or without N; None keeps an extent. Window i is
-    [floor(i H / PH), ceil((i + 1) H / PH)). Raises: ShapeError, ArgumentError, DTypeError.
+    Shapes: (N, C, {image}) -> (N, C, *output_size), or without N; None keeps an extent. Of an axis
+    of n made m, window i is [floor(i n / m), ceil((i + 1) n / m)). Raises: ShapeError,
+    ArgumentError, DTypeError.
     """
-    return _averaged("adaptive_avg_pool2d", 2, input, output_size)
+    name = f"adaptive_avg_pool{d}d"
+    x, counts, single = _framed(name, d, lambda: floating(as_tensor(input, name)), output_size)
+    out = adaptive_means(x, counts)
+    return reshape(out, out.shape[1:]) if single else out
 
 
-def adaptive_avg_pool3d(input: Any, output_size: Any) -> Tensor:
-    """Return means over windows: what adaptive_avg_pool2d does in three axes."""
-    return _averaged("adaptive_avg_pool3d", 3, input, output_size)
-
-
-def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
-    """Return the largest value of every window: what adaptive_max_pool2d does along one axis."""
-    return _largest("adaptive_max_pool1d", 1, input, output_size, return_indices)
-
-
-def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
-    """Return the largest values of as many windows as asked for, those of adaptive_avg_pool2d.
+def _adaptive_max_pool(d: int, input: Any, output_size: Any, return_indices: bool = False) -> Any:
+    """Return the largest values of as many windows as asked for, those of adaptive_avg_pool{d}d.
 
     The gradient goes to the first largest value of a window. Shapes and errors are
-    adaptive_avg_pool2d's. With return_indices the result is a pair: the values, and where each was
-    found, as an int32 position y W + x in its image, which max_unpool2d takes:
+    adaptive_avg_pool{d}d's. With return_indices the result is a pair: the values, and where each
+    was found, as an int32 position in its flattened image, which max_unpool{d}d takes:
 
         image = wg.tensor([[[1.0, 5.0, 2.0, 0.0], [3.0, 4.0, 0.0, 7.0]]])
         values, places = F.adaptive_max_pool2d(image, (1, 2), True)  # [[[5, 7]]], [[[1, 7]]]
         F.max_unpool2d(values, places, (2, 2))  # 5 and 7 in their places, and zeros
     """
-    return _largest("adaptive_max_pool2d", 2, input, output_size, return_indices)
+    name = f"adaptive_max_pool{d}d"
+    located = checked_flag(return_indices, name, "return_indices")
+    x, counts, single = _framed(name, d, lambda: as_numeric(input, name), output_size)
+    results = [y if not single else reshape(y, y.shape[1:]) for y in _maxima(x, counts, located)]
+    return tuple(results) if located else results[0]
 
 
-def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
-    """Return the largest value of every window: what adaptive_max_pool2d does in three axes."""
-    return _largest("adaptive_max_pool3d", 3, input, output_size, return_indices)
+adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = for_axes(_adaptive_avg_pool)
+adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = for_axes(_adaptive_max_pool)
 
 
 def output_sizes(value: Any, d: int, name: str) -> tuple[int | None, ...]:
@@ -75,26 +68,6 @@ def output_sizes(value: Any, d: int, name: str) -> tuple[int | None, ...]:
     return tuple(
         None if size is None else numbers(size, 1, name, "output_size", 1)[0] for size in asked
     )
-
-
-def _averaged(name: str, d: int, input: Any, output_size: Any) -> Tensor:
-    x, counts, single = _framed(name, d, lambda: floating(as_tensor(input, name)), output_size)
-    out = adaptive_means(x, counts)
-    return reshape(out, out.shape[1:]) if single else out
-
-
-def _largest(name: str, d: int, input: Any, output_size: Any, places: Any) -> Any:
-    located = checked_flag(places, name, "return_indices")
-    x, counts, single = _framed(name, d, lambda: _ordered(input, name), output_size)
-    results = [y if not single else reshape(y, y.shape[1:]) for y in _maxima(x, counts, located)]
-    return tuple(results) if located else results[0]
-
-
-def _ordered(input: Any, name: str) -> Any:
-    x = as_tensor(input, name)
-    if x.dtype is dtypes.bool_:
-        raise DTypeError(f"{name}: a bool tensor came and numbers are needed: use .astype()")
-    return x
 
 
 def _framed(name: str, d: int, image: Any, output_size: Any) -> tuple[Any, Shape, bool]:

@@ -9,8 +9,8 @@ import numpy as np
 from .. import dtypes
 from ..backends.faults import Allowed
 from ..core import Tensor, Value, apply, wrap
-from ..creation.inputs import as_tensor
-from ..errors import ArgumentError, DTypeError, shown
+from ..creation.inputs import as_numeric
+from ..errors import ArgumentError, shown
 from ..ops import indexing, movement
 from ..ops.elementwise import clamp, power, square
 from ..ops.families import NUMBERS, coerce, with_dtype
@@ -59,9 +59,7 @@ def clip(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     The slope is 1 at both bounds; NaN stays NaN. Where tensors of bounds cross it is `max`.
     Raises: ArgumentError when two numbers do, min > max; DTypeError for bools.
     """
-    x = as_tensor(x, "clip")
-    if x.dtype is dtypes.bool_:
-        raise DTypeError("clip: a bool tensor came and a number is needed: convert with .astype()")
+    x = as_numeric(x, "clip")
     if min is None and max is None:
         return apply(movement.alias, x)
     if isinstance(min, (int, float)) and isinstance(max, (int, float)) and min > max:
@@ -82,22 +80,15 @@ def _extremes(dtype: dtypes.DType) -> tuple[Any, Any]:
 
 def conj(x: Tensor) -> Tensor:
     """Return `x`, for real numbers are their own conjugates. Raises: DTypeError for bools."""
-    return _numeric(x, "conj")
+    return as_numeric(x, "conj")
 
 
 def real(x: Tensor) -> Tensor:
     """Return `x`, whose numbers are real. Raises: DTypeError for bools."""
-    return _numeric(x, "real")
+    return as_numeric(x, "real")
 
 
 def imag(x: Tensor) -> Tensor:
     """Return zeros, the imaginary parts of real numbers. Raises: DTypeError for bools."""
-    x = _numeric(x, "imag")
+    x = as_numeric(x, "imag")
     return wrap(x.device.full(x.shape, 0, x.dtype))
-
-
-def _numeric(x: Any, op: str) -> Tensor:
-    x = as_tensor(x, op)
-    if x.dtype is dtypes.bool_:
-        raise DTypeError(f"{op}: a bool tensor came and numbers are needed: convert with .astype()")
-    return x

@@ -31,7 +31,8 @@ def isclose(
 ) -> Tensor:
     """Return where abs(x1 - x2) <= atol + rtol * abs(x2), as bools; equal infinities are close.
 
-    NaN is close to nothing, or with `equal_nan` to NaN. Shapes broadcast. Raises: ShapeError.
+    NaN is close to nothing, or with `equal_nan` to NaN; nothing else is close to an infinite x2.
+    Shapes broadcast. Raises: ShapeError.
 
         wg.isclose(wg.tensor([1.0, 2.0]), [1.0, 2.1])   # tensor([ True, False])
     """
@@ -42,7 +43,7 @@ def isclose(
     if not x1.dtype.is_floating and not x2.dtype.is_floating:  # whose last digits floats may lose
         apart = where(same, 0.0, maximum(apart, 1.0))
     near = less_equal(apart, abs_(b) * rtol + atol)
-    out = logical_or(same, logical_and(near, logical_and(isfinite(a), isfinite(b))))
+    out = logical_or(same, logical_and(near, isfinite(b)))
     return logical_or(out, logical_and(isnan(a), isnan(b))) if equal_nan else out
 
 

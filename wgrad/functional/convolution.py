@@ -15,161 +15,29 @@ from ..ops.convolution import Geometry, convolution_, to_image_
 from ..ops.elementwise import add
 from ..ops.families import with_dtype
 from ..shaping import reshape
+from .dimensions import for_axes
 
 Numbers = int | Sequence[int]
 
 
-def conv1d(
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Numbers = 1,
-    padding: Numbers | str = 0,
-    dilation: Numbers = 1,
-    groups: int = 1,
-) -> Tensor:
-    """Return the windows of `input` times every filter of `weight`, along one axis.
-
-    Shapes: (N, C, L), (O, C / groups, K), (O,) -> (N, O, P), or without N. P is
-    (L + 2 padding - dilation (K - 1) - 1) // stride + 1; padding is zeros, "valid" none of them,
-    and "same" as many as make P equal L. Raises: ShapeError, ArgumentError, DTypeError.
-    """
-    return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
-
-
-def conv2d(
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Numbers = 1,
-    padding: Numbers | str = 0,
-    dilation: Numbers = 1,
-    groups: int = 1,
-) -> Tensor:
-    """Return the windows of `input` times every filter of `weight`: what conv1d does in 2 axes.
-
-    Shapes: (N, C, H, W), (O, C / groups, KH, KW), (O,) -> (N, O, PH, PW), or without N. A number
-    stands for both axes. Raises: ShapeError, ArgumentError, DTypeError.
-    """
-    return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
-
-
-def conv3d(
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Numbers = 1,
-    padding: Numbers | str = 0,
-    dilation: Numbers = 1,
-    groups: int = 1,
-) -> Tensor:
-    """Return the windows of `input` times every filter of `weight`: what conv1d does in 3 axes.
-
-    Shapes: (N, C, D, H, W), (O, C / groups, KD, KH, KW), (O,) -> (N, O, PD, PH, PW), or without N.
-    A number stands for all three axes. Raises: ShapeError, ArgumentError, DTypeError.
-    """
-    return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
-
-
-def conv_transpose1d(
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Numbers = 1,
-    padding: Numbers = 0,
-    output_padding: Numbers = 0,
-    groups: int = 1,
-    dilation: Numbers = 1,
-) -> Tensor:
-    """Return filters placed `stride` apart, times `input`, added up: the transpose of conv1d.
-
-    Shapes: (N, C, L), (C, O / groups, K), (O,) -> (N, O, P), or without N. P is
-    (L - 1) stride - 2 padding + dilation (K - 1) + output_padding + 1.
-    Raises: ShapeError, ArgumentError, DTypeError.
-    """
-    return _conv_transpose(
-        "conv_transpose1d",
-        1,
-        input,
-        weight,
-        bias,
-        stride,
-        padding,
-        output_padding,
-        groups,
-        dilation,
-    )
-
-
-def conv_transpose2d(
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Numbers = 1,
-    padding: Numbers = 0,
-    output_padding: Numbers = 0,
-    groups: int = 1,
-    dilation: Numbers = 1,
-) -> Tensor:
-    """Return filters placed `stride` apart, times `input`, added up: the transpose of conv2d.
-
-    Shapes: (N, C, H, W), (C, O / groups, KH, KW), (O,) -> (N, O, PH, PW), or without N; sizes as
-    in conv_transpose1d. Raises: ShapeError, ArgumentError, DTypeError.
-    """
-    return _conv_transpose(
-        "conv_transpose2d",
-        2,
-        input,
-        weight,
-        bias,
-        stride,
-        padding,
-        output_padding,
-        groups,
-        dilation,
-    )
-
-
-def conv_transpose3d(
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Numbers = 1,
-    padding: Numbers = 0,
-    output_padding: Numbers = 0,
-    groups: int = 1,
-    dilation: Numbers = 1,
-) -> Tensor:
-    """Return filters placed `stride` apart, times `input`, added up: the transpose of conv3d.
-
-    Shapes: (N, C, D, H, W), (C, O / groups, KD, KH, KW), (O,) -> (N, O, PD, PH, PW), or without N;
-    sizes as in conv_transpose1d. Raises: ShapeError, ArgumentError, DTypeError.
-    """
-    return _conv_transpose(
-        "conv_transpose3d",
-        3,
-        input,
-        weight,
-        bias,
-        stride,
-        padding,
-        output_padding,
-        groups,
-        dilation,
-    )
-
-
 def _conv(
-    name: str,
     d: int,
     input: Any,
     weight: Any,
-    bias: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    groups: Any,
+    bias: Any = None,
+    stride: Numbers = 1,
+    padding: Numbers | str = 0,
+    dilation: Numbers = 1,
+    groups: int = 1,
 ) -> Tensor:
+    """Return the windows of `input` times every filter of `weight`.
+
+    Shapes: (N, C, {image}), (O, C / groups, {kernel}), (O,) -> (N, O, {windows}), or without N.
+    Along an axis of n there are (n + 2 padding - dilation (kernel - 1) - 1) // stride + 1 windows;
+    padding is zeros, "valid" none of them, and "same" as many as make that n. A number stands for
+    every axis. Raises: ShapeError, ArgumentError, DTypeError.
+    """
+    name = f"conv{d}d"
     x, weight, bias, single = _operands(name, d, input, weight, bias)
     steps, gaps = numbers(stride, d, name, "stride", 1), numbers(dilation, d, name, "dilation", 1)
     groups = _groups(groups, name)
@@ -191,17 +59,23 @@ def _conv(
 
 
 def _conv_transpose(
-    name: str,
     d: int,
     input: Any,
     weight: Any,
-    bias: Any,
-    stride: Any,
-    padding: Any,
-    output_padding: Any,
-    groups: Any,
-    dilation: Any,
+    bias: Any = None,
+    stride: Numbers = 1,
+    padding: Numbers = 0,
+    output_padding: Numbers = 0,
+    groups: int = 1,
+    dilation: Numbers = 1,
 ) -> Tensor:
+    """Return filters placed `stride` apart, times `input`, added up: the transpose of conv{d}d.
+
+    Shapes: (N, C, {image}), (C, O / groups, {kernel}), (O,) -> (N, O, {windows}), or without N. An
+    axis of n becomes (n - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1.
+    Raises: ShapeError, ArgumentError, DTypeError.
+    """
+    name = f"conv_transpose{d}d"
     x, weight, bias, single = _operands(name, d, input, weight, bias)
     steps, gaps = numbers(stride, d, name, "stride", 1), numbers(dilation, d, name, "dilation", 1)
     pads = numbers(padding, d, name, "padding", 0)
@@ -232,6 +106,10 @@ def _conv_transpose(
     check_size((x.shape[0], channels, *image), name)
     geometry = Geometry(image, kernel, x.shape[2:], steps, pads, gaps, groups)
     return _finished(apply(to_image_, x, weight, geometry=geometry), bias, single)
+
+
+conv1d, conv2d, conv3d = for_axes(_conv)
+conv_transpose1d, conv_transpose2d, conv_transpose3d = for_axes(_conv_transpose)
 
 
 def _operands(name: str, d: int, input: Any, weight: Any, bias: Any) -> tuple[Any, Any, Any, bool]:

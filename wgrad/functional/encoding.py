@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 from .. import dtypes
+from ..checks.arguments import count as checked_count
+from ..checks.arguments import integer
 from ..core import Tensor, Value
 from ..creation import arange
 from ..creation.inputs import as_tensor
 from ..devices import device as find_device
-from ..errors import ArgumentError, IndexRangeError, ShapeError, shown
+from ..errors import IndexRangeError, ShapeError, shown
 from ..indexing import host_indices, index_tensor, taken
 from ..ops import indexing
 from ..ops.elementwise import equal, where
@@ -20,14 +21,7 @@ from ..shaping import reshape
 
 def one_hot(labels: Any, classes: int, dtype: Any = float, device: Any = None) -> Tensor:
     """Return rows of zeros with a 1 at each label. Shapes: (...) -> (..., classes)."""
-    try:
-        count = operator.index(classes)
-    except TypeError:
-        count = -1
-    if not 0 <= count < 2**31:
-        raise ArgumentError(
-            f"one_hot: {shown(classes)} classes came, and an integer from 0 to 2**31 - 1 is needed"
-        )
+    count = checked_count(classes, "one_hot", "classes", indexing.COUNTLESS)
     target = dtypes.as_dtype(float if dtype is None else dtype)
     if isinstance(labels, Value):
         index: Any = labels
@@ -59,12 +53,7 @@ def embedding(input: Any, weight: Tensor, padding_idx: int | None = None) -> Ten
 
 def row(padding_idx: Any, rows: int, where: str) -> int:
     """Return the row that `padding_idx` means. Raises: ArgumentError, IndexRangeError."""
-    try:
-        chosen = operator.index(padding_idx)
-    except TypeError:
-        raise ArgumentError(
-            f"{where}: padding_idx={shown(padding_idx)} came, and an integer is needed"
-        ) from None
+    chosen = integer(padding_idx, where, "padding_idx")
     if not -rows <= chosen < rows:
         raise IndexRangeError(f"{where}: padding_idx {shown(chosen)} is none of {rows} rows")
     return chosen % rows

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks.arguments import checked_flag
+from ..checks.arguments import checked_choice, checked_flag
 from ..core import Tensor
 from ..creation.inputs import as_float, as_tensor
 from ..errors import ArgumentError, ShapeError, shown
@@ -80,9 +80,7 @@ def check_options(
     name: str, size: Any, factor: Any, mode: Any, align_corners: Any, again: Any
 ) -> tuple[bool, bool]:
     """Return the two flags, False for None. Raises: ArgumentError for what serves no image."""
-    if not isinstance(mode, str) or mode not in MODES:
-        names = ", ".join(f'"{known}"' for known in MODES)
-        raise ArgumentError(f"{name}: mode={shown(mode)} came; one of {names} is needed")
+    checked_choice(mode, MODES, name, "mode")
     if align_corners is not None and mode not in WEIGHED:
         names = ", ".join(WEIGHED)
         raise ArgumentError(f"{name}: align_corners came, and it is for {names} only")

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..checks.arguments import checked_flag
+from ..checks.arguments import checked_choice, checked_flag
 from ..core import Tensor, check_devices
 from ..creation.inputs import as_float, as_tensor, as_tensors
-from ..errors import ArgumentError, ShapeError, shown
+from ..errors import ShapeError
 from ..ops.elementwise import (
     abs_,
     clamp,
@@ -43,11 +43,7 @@ _REDUCTIONS = ("mean", "sum", "none")
 
 def check_reduction(reduction: Any, name: str, known: tuple[str, ...] = _REDUCTIONS) -> None:
     """Raise ArgumentError for what is no reduction."""
-    if not isinstance(reduction, str) or reduction not in known:
-        names = ", ".join(f'"{x}"' for x in known[:-1])
-        raise ArgumentError(
-            f'{name}: reduction {shown(reduction)} came; {names} or "{known[-1]}" is needed'
-        )
+    checked_choice(reduction, known, name, "reduction")
 
 
 def reduce_loss(loss: Tensor, reduction: str) -> Tensor:
@@ -110,9 +106,7 @@ def huber_loss(
     Source: Huber, "Robust estimation of a location parameter" (1964).
     """
     check_reduction(reduction, "huber_loss")
-    limit = as_float(delta, "huber_loss", "delta")
-    if not limit > 0:
-        raise ArgumentError(f"huber_loss: delta={limit} came, and more than 0 is needed")
+    limit = as_float(delta, "huber_loss", "delta", above=0)
     input, target = same_shapes("huber_loss", input, target)
     return reduced(lambda x, y: _huber(x - y, limit), reduction, input, target)
 
@@ -126,9 +120,7 @@ def smooth_l1_loss(
     Raises: ShapeError; ArgumentError unless beta >= 0.
     """
     check_reduction(reduction, "smooth_l1_loss")
-    limit = as_float(beta, "smooth_l1_loss", "beta")
-    if not limit >= 0:
-        raise ArgumentError(f"smooth_l1_loss: beta={limit} came, and at least 0 is needed")
+    limit = as_float(beta, "smooth_l1_loss", "beta", least=0)
     input, target = same_shapes("smooth_l1_loss", input, target)
 
     def loss(input: Tensor, target: Tensor) -> Tensor:
@@ -167,9 +159,7 @@ def gaussian_nll_loss(
     """
     name = "gaussian_nll_loss"
     check_reduction(reduction, name)
-    small = as_float(eps, name, "eps")
-    if not small > 0:
-        raise ArgumentError(f"{name}: eps={small} came, and more than 0 is needed")
+    small = as_float(eps, name, "eps", above=0)
     whole = checked_flag(full, name, "full")
     input, target = same_shapes(name, input, target)
     var = as_tensor(var, name, input)

@@ -37,7 +37,7 @@ def layer_norm(
     x, shape = _last_axes(input, normalized_shape, "layer_norm")
     weight, bias = _affine(x, shape, shape, "layer_norm", weight=weight, bias=bias)
     axes = tuple(range(len(x.shape) - len(shape), len(x.shape)))
-    return _normalized(x, weight, bias, x.shape, axes, _epsilon(eps, "layer_norm"))
+    return _normalized(x, weight, bias, x.shape, axes, as_float(eps, "layer_norm", "eps", least=0))
 
 
 def rms_norm(
@@ -55,7 +55,9 @@ def rms_norm(
     x, shape = _last_axes(input, normalized_shape, "rms_norm")
     weight, _ = _affine(x, shape, shape, "rms_norm", weight=weight, bias=None)
     small = np.finfo(x.dtype.numpy).eps if eps is None else eps
-    return _unit_power(x, weight, tuple(range(-len(shape), 0)), _epsilon(small, "rms_norm"))
+    return _unit_power(
+        x, weight, tuple(range(-len(shape), 0)), as_float(small, "rms_norm", "eps", least=0)
+    )
 
 
 def group_norm(
@@ -77,7 +79,7 @@ def group_norm(
         raise ShapeError(f"group_norm: {count} groups do not divide {channels} channels")
     weight, bias = _channel_affine(x, "group_norm", weight, bias)
     groups = x.shape[0], count, prod(x.shape[1:]) // count
-    return _normalized(x, weight, bias, groups, (2,), _epsilon(eps, "group_norm"))
+    return _normalized(x, weight, bias, groups, (2,), as_float(eps, "group_norm", "eps", least=0))
 
 
 def batch_norm(
@@ -147,7 +149,7 @@ def _by_channel(
         _check_state(state, f"{name}: {kind}", channels, from_input)
     check_devices(name, (x, *running, momentum))
     weight, bias = _channel_affine(x, name, weight, bias)
-    small = _epsilon(eps, name)
+    small = as_float(eps, name, "eps", least=0)
     momentum = check_momentum(momentum, name)
     if not from_input:
         column = (channels, *(1 for _ in x.shape[2:]))
@@ -235,13 +237,6 @@ def _scaled(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
 
 
 # What came.
-def _epsilon(eps: Any, name: str) -> float:
-    number = as_float(eps, name, "eps")
-    if not number >= 0:
-        raise ArgumentError(f"{name}: eps={number} came, and at least 0 is needed")
-    return number
-
-
 def check_momentum(momentum: Any, name: str) -> Any:
     """Return a momentum as a number, or as the 0-d tensor that it is. Raises: ArgumentError."""
     if isinstance(momentum, Value) and not momentum.shape:

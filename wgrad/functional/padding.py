@@ -6,6 +6,7 @@ import operator
 from typing import Any
 
 from .. import shaping
+from ..checks.arguments import checked_choice
 from ..core import Tensor
 from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, ShapeError, shown
@@ -24,9 +25,7 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
     takes the axes in their order, and NumPy's modes. Raises: ShapeError; ArgumentError.
     """
     x = as_tensor(input, "pad")
-    if not isinstance(mode, str) or mode not in MODES:
-        names = ", ".join(f'"{name}"' for name in MODES)
-        raise ArgumentError(f"pad: mode={shown(mode)} came; one of {names} is needed")
+    checked_choice(mode, MODES, "pad", "mode")
     if value is not None and mode != "constant":
         raise ArgumentError(f'pad: value={shown(value)} came, and mode="{mode}" has no use for one')
     pairs = _pairs(pad, x.shape)

@@ -11,13 +11,14 @@ from .. import dtypes
 from ..backends.array import kept_shape
 from ..checks.arguments import checked_flag
 from ..core import Tensor, wrap
-from ..creation.inputs import as_float, as_tensor
-from ..errors import ArgumentError, DTypeError
+from ..creation.inputs import as_float, as_numeric, as_tensor
+from ..errors import ArgumentError
 from ..layout import Shape
 from ..ops.elementwise import equal, isnan, where
 from ..ops.reduction import max_, min_, sum_
 from ..shaping import pad, reshape
 from .convolution import Numbers, with_batch
+from .dimensions import for_axes
 from .precision import floating, in_float32
 from .windows import (
     divisors,
@@ -29,21 +30,8 @@ from .windows import (
 )
 
 
-def max_pool1d(
-    input: Any,
-    kernel_size: Numbers,
-    stride: Numbers | None = None,
-    padding: Numbers = 0,
-    dilation: Numbers = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
-    """Return the largest value of every window: what max_pool2d does along one axis."""
-    how = stride, padding, dilation, ceil_mode, return_indices
-    return _max_pool("max_pool1d", 1, input, kernel_size, *how)
-
-
-def max_pool2d(
+def _max_pool(
+    d: int,
     input: Any,
     kernel_size: Numbers,
     stride: Numbers | None = None,
@@ -54,114 +42,21 @@ def max_pool2d(
 ) -> Any:
     """Return the largest value of every window; NaN if there is one. Padding never wins.
 
-    Shapes: (N, C, H, W) -> (N, C, PH, PW), or without N; PH is (H + 2 padding - dilation (kernel
-    - 1) - 1) / stride + 1, rounded down, or up with ceil_mode where the last window begins inside.
-    The stride is the kernel's size unless given. The gradient goes to the first largest value in
-    the order of rows, as PyTorch's does. With return_indices the result is a pair: the values, and
-    where each was found, as an int32 position y W + x in its image, which max_unpool2d takes.
-    Raises: ShapeError, ArgumentError, DTypeError.
+    Shapes: (N, C, {image}) -> (N, C, {windows}), or without N. Along an axis of n there are
+    (n + 2 padding - dilation (kernel - 1) - 1) / stride + 1 windows, rounded down, or up with
+    ceil_mode where the last one begins inside. The stride is the kernel's size unless given. The
+    gradient goes to the first largest value in the order of rows, as PyTorch's does. With
+    return_indices the result is a pair: the values, and where each was found, as an int32 position
+    in its flattened image, which max_unpool{d}d takes. Raises: ShapeError, ArgumentError,
+    DTypeError.
     """
-    how = stride, padding, dilation, ceil_mode, return_indices
-    return _max_pool("max_pool2d", 2, input, kernel_size, *how)
-
-
-def max_pool3d(
-    input: Any,
-    kernel_size: Numbers,
-    stride: Numbers | None = None,
-    padding: Numbers = 0,
-    dilation: Numbers = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
-    """Return the largest value of every window: what max_pool2d does in three axes."""
-    how = stride, padding, dilation, ceil_mode, return_indices
-    return _max_pool("max_pool3d", 3, input, kernel_size, *how)
-
-
-def avg_pool1d(
-    input: Any,
-    kernel_size: Numbers,
-    stride: Numbers | None = None,
-    padding: Numbers = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-) -> Tensor:
-    """Return the mean of every window: what avg_pool2d does along one axis."""
-    return _avg_pool(
-        "avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None
-    )
-
-
-def avg_pool2d(
-    input: Any,
-    kernel_size: Numbers,
-    stride: Numbers | None = None,
-    padding: Numbers = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Tensor:
-    """Return the mean of every window; with count_include_pad padding counts as zeros.
-
-    Shapes: (N, C, H, W) -> (N, C, PH, PW), or without N, as in max_pool2d. What ceil_mode adds
-    beyond the padding never counts. `divisor_override` divides the sums instead of the counts.
-    Raises: ShapeError, ArgumentError, DTypeError.
-    """
-    return _avg_pool(
-        "avg_pool2d",
-        2,
-        input,
-        kernel_size,
-        stride,
-        padding,
-        ceil_mode,
-        count_include_pad,
-        divisor_override,
-    )
-
-
-def avg_pool3d(
-    input: Any,
-    kernel_size: Numbers,
-    stride: Numbers | None = None,
-    padding: Numbers = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Tensor:
-    """Return the mean of every window: what avg_pool2d does in three axes."""
-    how = stride, padding, ceil_mode, count_include_pad, divisor_override
-    return _avg_pool("avg_pool3d", 3, input, kernel_size, *how)
-
-
-def checked_divisor(value: Any, name: str) -> float | None:
-    """Return what sums are divided by, None for their counts. Raises: ArgumentError."""
-    divisor = None if value is None else as_float(value, name, "divisor_override")
-    if divisor == 0:
-        raise ArgumentError(f"{name}: divisor_override=0 came, and nothing divides by 0")
-    return divisor
-
-
-def _max_pool(
-    name: str,
-    d: int,
-    input: Any,
-    size: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    up: Any,
-    places: Any,
-) -> Any:
-    x = as_tensor(input, name)
-    located = checked_flag(places, name, "return_indices")
-    if x.dtype is dtypes.bool_:
-        raise DTypeError(f"{name}: a bool tensor came and numbers are needed: use .astype()")
+    name = f"max_pool{d}d"
+    x = as_numeric(input, name)
+    located = checked_flag(return_indices, name, "return_indices")
     x, single = with_batch(name, x, d)
-    kernel, steps, gaps, pads = pool_frame(name, d, size, stride, padding, dilation)
+    kernel, steps, gaps, pads = pool_frame(name, d, kernel_size, stride, padding, dilation)
     image = x.shape[2:]
-    counts, after = pool_counts(name, image, kernel, steps, gaps, pads, up)
+    counts, after = pool_counts(name, image, kernel, steps, gaps, pads, ceil_mode)
     if any(pads) or any(after):
         least = -np.inf if x.dtype.is_floating else int(np.iinfo(x.dtype.numpy).min)
         x = pad(x, ((0, 0), (0, 0), *zip(pads, after, strict=True)), value=least)
@@ -180,6 +75,62 @@ def _max_pool(
     return tuple(results) if located else results[0]
 
 
+def _avg_pool(
+    d: int,
+    input: Any,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    padding: Numbers = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """Return the mean of every window; with count_include_pad padding counts as zeros.
+
+    Shapes: (N, C, {image}) -> (N, C, {windows}), or without N, as in max_pool{d}d. What ceil_mode
+    adds beyond the padding never counts. `divisor_override` divides the sums instead of the counts.
+    Raises: ShapeError, ArgumentError, DTypeError.
+    """
+    name = f"avg_pool{d}d"
+    x, single = with_batch(name, floating(as_tensor(input, name)), d)
+    kernel, steps, gaps, pads = pool_frame(name, d, kernel_size, stride, padding)
+    whole = checked_flag(count_include_pad, name, "count_include_pad")
+    divisor: Any = checked_divisor(divisor_override, name)
+    image = x.shape[2:]
+    counts, after = pool_counts(name, image, kernel, steps, gaps, pads, ceil_mode)
+    if any(pads) or any(after):
+        x = pad(x, ((0, 0), (0, 0), *zip(pads, after, strict=True)))
+    seen, axes = windows_of(x, counts, kernel, steps, gaps)
+    if divisor is None:
+        divisor = divisors(image, counts, kernel, steps, pads, whole)
+    out = _means(seen, axes, divisor)
+    return reshape(out, out.shape[1:]) if single else out
+
+
+def avg_pool1d(
+    input: Any,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    padding: Numbers = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """Return the mean of every window: what avg_pool2d does along one axis."""
+    return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
+max_pool1d, max_pool2d, max_pool3d = for_axes(_max_pool)
+_, avg_pool2d, avg_pool3d = for_axes(_avg_pool)
+
+
+def checked_divisor(value: Any, name: str) -> float | None:
+    """Return what sums are divided by, None for their counts. Raises: ArgumentError."""
+    divisor = None if value is None else as_float(value, name, "divisor_override")
+    if divisor == 0:
+        raise ArgumentError(f"{name}: divisor_override=0 came, and nothing divides by 0")
+    return divisor
+
+
 def least_position(seen: Any, out: Any, axes: Shape, positions: Any, size: int) -> Any:
     """Return the least of the positions at which windows have the largest values found in them.
 
@@ -193,32 +144,6 @@ def least_position(seen: Any, out: Any, axes: Shape, positions: Any, size: int) 
     places = min_(where(hit, positions, size), axes)
     places.array.storage.bounds = 0, size - 1
     return places
-
-
-def _avg_pool(
-    name: str,
-    d: int,
-    input: Any,
-    size: Any,
-    stride: Any,
-    padding: Any,
-    up: Any,
-    include: Any,
-    divisor: Any,
-) -> Tensor:
-    x, single = with_batch(name, floating(as_tensor(input, name)), d)
-    kernel, steps, gaps, pads = pool_frame(name, d, size, stride, padding)
-    whole = checked_flag(include, name, "count_include_pad")
-    divisor = checked_divisor(divisor, name)
-    image = x.shape[2:]
-    counts, after = pool_counts(name, image, kernel, steps, gaps, pads, up)
-    if any(pads) or any(after):
-        x = pad(x, ((0, 0), (0, 0), *zip(pads, after, strict=True)))
-    seen, axes = windows_of(x, counts, kernel, steps, gaps)
-    if divisor is None:
-        divisor = divisors(image, counts, kernel, steps, pads, whole)
-    out = _means(seen, axes, divisor)
-    return reshape(out, out.shape[1:]) if single else out
 
 
 @in_float32

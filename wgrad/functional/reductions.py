@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import dtypes
 from ..backends.array import kept_shape
+from ..checks.arguments import checked_choice
 from ..core import Tensor
 from ..creation import arange
 from ..creation.inputs import as_tensor
@@ -246,10 +247,7 @@ def min(x: Tensor, axis: Any = None, keepdims: bool = False, ties: str = "all") 
 
 
 def _extreme(op: Reduction, x: Any, axis: Any, keepdims: bool, ties: str) -> Tensor:
-    if not isinstance(ties, str) or ties not in ("all", "split", "first"):
-        raise ArgumentError(
-            f'{op.name}: ties={shown(ties)} came; "all", "split" or "first" is needed'
-        )
+    checked_choice(ties, ("all", "split", "first"), op.name, "ties")
     x = as_tensor(x, op.name)
     out = op(x, axis, keepdims, ties=ties)
     return with_dtype(out, dtypes.bool_) if x.dtype is dtypes.bool_ else out  # folded as int32

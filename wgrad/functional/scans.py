@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any, NamedTuple
 
 from ..backends.fold import MAX, MIN, Fold
+from ..checks.arguments import count
 from ..core import Op, Tensor, apply, wrap
-from ..creation.inputs import as_tensor, as_tensors
+from ..creation.inputs import as_numeric, as_tensor, as_tensors
 from ..dtypes import bool_, int32
-from ..errors import ArgumentError, AxisError, DTypeError, ShapeError, shown
+from ..errors import AxisError, ShapeError
 from ..layout import normalize_axis
 from ..ops import movement, scan
 from ..ops.elementwise import subtract
@@ -91,19 +91,12 @@ def diff(x: Tensor, axis: int = -1, n: int = 1, prepend: Any = None, append: Any
     back as it is, as in NumPy. Shapes: (..., m, ...) -> (..., max(m - n, 0), ...).
     Raises: ArgumentError; AxisError; DTypeError for bools; ShapeError.
     """
-    try:
-        times = operator.index(n)
-    except TypeError:
-        times = -1
-    if times < 0:
-        raise ArgumentError(f"diff: n={shown(n)} came, and an integer of at least 0 is needed")
+    times = count(n, "diff", "n")
     around = [part for part in (prepend, x, append) if part is not None]
     parts = as_tensors("diff", *around) if len(around) > 1 else (as_tensor(x, "diff"),)
     at = normalize_axis(axis, len(parts[0].shape), "diff")
     whole = concat(parts, at) if len(parts) > 1 else parts[0]
-    out = whole if times else apply(movement.alias, as_tensor(x, "diff"))
-    if not out.dtype.rank:
-        raise DTypeError("diff: a bool tensor came and a number is needed: convert with .astype()")
+    out = as_numeric(whole if times else apply(movement.alias, as_tensor(x, "diff")), "diff")
     for _ in range(min(times, out.shape[at])):
         out = subtract(_shortened(out, at, 1), _shortened(out, at, 0))
     return out

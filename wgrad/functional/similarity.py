@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import dtypes
 from ..core import Tensor, check_devices
 from ..creation.inputs import as_float, as_tensor, as_tensors
-from ..errors import ArgumentError, ShapeError
+from ..errors import ShapeError
 from ..layout import broadcast_shapes, normalize_axis
 from ..ops.elementwise import maximum, not_equal, where
-from ..ops.families import with_dtype
 from ..ops.reduction import sum_
 from .losses import at_least_0, check_reduction, reduced
-from .precision import in_float32
+from .precision import floating, in_float32
 from .reductions import in_range, norm
 
 
@@ -22,11 +20,9 @@ def normalize(input: Tensor, p: float = 2.0, axis: int = 1, eps: float = 1e-12) 
 
     Raises: AxisError; ArgumentError unless p > 0 and eps > 0.
     """
-    x = _floats(as_tensor(input, "normalize"))
+    x = floating(as_tensor(input, "normalize"))
     at = normalize_axis(axis, len(x.shape), "normalize")
-    order, least = (as_float(v, "normalize", n) for v, n in ((p, "p"), (eps, "eps")))
-    if not order > 0 or not least > 0:
-        raise ArgumentError(f"normalize: p={order} and eps={least} came; both must be more than 0")
+    order, least = (as_float(v, "normalize", n, above=0) for v, n in ((p, "p"), (eps, "eps")))
     return _of_unit_norm(x, order, at, least)
 
 
@@ -36,9 +32,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, axis: int = 1, eps: float = 1e-8) 
     Shapes: broadcast, less the axis. Raises: ShapeError; ArgumentError unless eps > 0.
     """
     name = "cosine_similarity"
-    least = as_float(eps, name, "eps")
-    if not least > 0:
-        raise ArgumentError(f"{name}: eps={least} came, and more than 0 is needed")
+    least = as_float(eps, name, "eps", above=0)
     x1, x2, at = _vectors(x1, x2, axis, name)
     return _cosine(x1, x2, at, least)
 
@@ -72,7 +66,7 @@ def cosine_embedding_loss(
 
 def _vectors(x1: Any, x2: Any, axis: Any, name: str) -> tuple[Tensor, Tensor, int]:
     """Return two tensors of floats that agree along an axis, and that axis from the back."""
-    x1, x2 = (_floats(x) for x in as_tensors(name, x1, x2))
+    x1, x2 = (floating(x) for x in as_tensors(name, x1, x2))
     check_devices(name, (x1, x2))
     shape = broadcast_shapes(name, x1.shape, x2.shape)
     at = normalize_axis(axis, len(shape), name) - len(shape)
@@ -92,7 +86,3 @@ def _cosine(x1: Tensor, x2: Tensor, at: int, eps: float) -> Tensor:
 def _of_unit_norm(x: Tensor, p: float, axis: int, eps: float) -> Tensor:
     x, scale = in_range(x, (axis,))  # the norm itself may overflow
     return x / maximum(norm(x, axis, keepdims=True, ord=p), eps / scale)
-
-
-def _floats(x: Tensor) -> Tensor:
-    return x if x.dtype.is_floating else with_dtype(x, dtypes.float32)

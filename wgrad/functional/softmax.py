@@ -7,16 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes
 from ..backends.array import kept_shape
 from ..core import Tensor, wrap
 from ..creation.inputs import as_tensor
 from ..layout import normalize_axes
 from ..ops.elementwise import clamp, equal, exp, log, where
-from ..ops.families import with_dtype
 from ..ops.reduction import sum_
 from ..shaping import squeeze
-from .precision import in_float32
+from .precision import floating, in_float32
 from .reductions import max
 
 
@@ -26,10 +24,8 @@ def shifted(x: Tensor, axis: Any, name: str) -> tuple[Tensor, Tensor]:
     Subtracting it keeps exp in range, and no derivative needs to pass: it cancels. It is kept
     finite, for inf - inf is NaN.
     """
-    x = as_tensor(x, name)
+    x = floating(as_tensor(x, name))
     axes = normalize_axes(axis, len(x.shape), name)
-    if not x.dtype.is_floating:
-        x = with_dtype(x, dtypes.float32)
     if any(x.shape[i] == 0 for i in axes):  # nothing to subtract from
         return x, wrap(x.device.full(kept_shape(x.shape, axes), 0, x.dtype))
     largest = max(x.detach(), axis=axes, keepdims=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..checks.arguments import integer
 from ..core import Tensor, apply, wrap
 from ..creation import eye
 from ..creation.inputs import as_tensor, as_tensors
-from ..errors import ArgumentError, ShapeError, shown
+from ..errors import ShapeError
 from ..ops import decompositions, solving
 from ..ops.elementwise import greater
 from ..ops.families import expanded, with_dtype
@@ -87,10 +87,7 @@ def matrix_power(x: Tensor, n: int) -> Tensor:
     Shapes: (..., n, n) -> (..., n, n). Raises: ArgumentError, LinAlgError, ShapeError.
     """
     x = matrices(x, "matrix_power", square=True)
-    try:
-        times = operator.index(n)
-    except TypeError:
-        raise ArgumentError(f"matrix_power: n={shown(n)} came; an integer is needed") from None
+    times = integer(n, "matrix_power", "n")
     factor = inv(x) if times < 0 else x
     product = expanded(eye(x.shape[-1], dtype=x.dtype, device=x.device), x.shape)
     first = True

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
+from ..checks.arguments import count
 from ..core import Tensor
-from ..errors import ArgumentError, shown
 from ..ops.elementwise import digamma
 from ..ops.elementwise import polygamma as polygamma_
 
@@ -24,12 +23,5 @@ def polygamma(n: int, x: Any) -> Tensor:
 
     Raises: ArgumentError unless n is an integer from 0 to 170, beyond which n! is no float64.
     """
-    try:
-        order = operator.index(n)
-    except TypeError:
-        order = -1
-    if not 0 <= order <= _MOST:
-        raise ArgumentError(
-            f"polygamma: n={shown(n)} came, and an integer from 0 to {_MOST} is needed"
-        )
+    order = count(n, "polygamma", "n", _MOST)
     return polygamma_(x, float(order)) if order else digamma(x)

@@ -15,57 +15,27 @@ from ..ops import indexing as primitives
 from ..ops.families import with_dtype
 from ..shaping import reshape
 from .convolution import Numbers, numbers, with_batch
+from .dimensions import for_axes
 from .windows import pool_frame
 
 
-def max_unpool1d(
-    input: Any,
-    indices: Any,
-    kernel_size: Numbers,
-    stride: Numbers | None = None,
-    padding: Numbers = 0,
-    output_size: Any = None,
-) -> Tensor:
-    """Return values where max_pool1d found them: what max_unpool2d does along one axis."""
-    how = kernel_size, stride, padding, output_size
-    return _max_unpool("max_unpool1d", 1, input, indices, *how)
-
-
-def max_unpool2d(
-    input: Any,
-    indices: Any,
-    kernel_size: Numbers,
-    stride: Numbers | None = None,
-    padding: Numbers = 0,
-    output_size: Any = None,
-) -> Tensor:
-    """Return zeros with the values of `input` at the positions that max_pool2d returned.
-
-    Shapes: (N, C, PH, PW), twice -> (N, C, H, W), or without N. H is (PH - 1) stride - 2 padding +
-    kernel, unless `output_size` gives it: (H, W), or the whole shape, less than one stride away.
-    Where a position comes twice the later value stays. Raises: ShapeError, ArgumentError,
-    DTypeError; IndexRangeError for a position outside the image.
-    """
-    how = kernel_size, stride, padding, output_size
-    return _max_unpool("max_unpool2d", 2, input, indices, *how)
-
-
-def max_unpool3d(
-    input: Any,
-    indices: Any,
-    kernel_size: Numbers,
-    stride: Numbers | None = None,
-    padding: Numbers = 0,
-    output_size: Any = None,
-) -> Tensor:
-    """Return values where max_pool3d found them: what max_unpool2d does in three axes."""
-    how = kernel_size, stride, padding, output_size
-    return _max_unpool("max_unpool3d", 3, input, indices, *how)
-
-
 def _max_unpool(
-    name: str, d: int, input: Any, indices: Any, size: Any, stride: Any, padding: Any, target: Any
+    d: int,
+    input: Any,
+    indices: Any,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    padding: Numbers = 0,
+    output_size: Any = None,
 ) -> Tensor:
+    """Return zeros with the values of `input` at the positions that max_pool{d}d returned.
+
+    Shapes: (N, C, {windows}), twice -> (N, C, {image}), or without N. An axis of n becomes
+    (n - 1) stride - 2 padding + kernel, unless `output_size` gives it: ({image}), or the whole
+    shape, less than one stride away. Where a position comes twice the later value stays. Raises:
+    ShapeError, ArgumentError, DTypeError; IndexRangeError for a position outside the image.
+    """
+    name = f"max_unpool{d}d"
     x = as_tensor(input, name)
     places = as_tensor(indices, name, x)
     if places.shape != x.shape:
@@ -73,8 +43,8 @@ def _max_unpool(
             f"{name}: values {x.shape} and indices {places.shape} came; one shape is needed"
         )
     x, single = with_batch(name, x, d)
-    kernel, steps, _, pads = pool_frame(name, d, size, stride, padding)
-    image = _image(name, x.shape, kernel, steps, pads, target)
+    kernel, steps, _, pads = pool_frame(name, d, kernel_size, stride, padding)
+    image = _image(name, x.shape, kernel, steps, pads, output_size)
     shape = check_size((*x.shape[:2], *image), name)
     places = primitives.checked_indices(places, prod(image), name)
     planes = prod(shape[:2])
@@ -85,6 +55,9 @@ def _max_unpool(
         flat = reshape(rows + starts, (-1,))
         out = apply(primitives.scatter, out, flat, reshape(x, (-1,)), axis=0)
     return reshape(out, shape[1:] if single else shape)
+
+
+max_unpool1d, max_unpool2d, max_unpool3d = for_axes(_max_unpool)
 
 
 def _image(name: str, shape: Shape, kernel: Shape, steps: Shape, pads: Shape, target: Any) -> Shape:

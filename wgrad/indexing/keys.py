@@ -94,10 +94,10 @@ def parse(x: Tensor, key: Any) -> Key:
         steps += (step,) * len(extents)
         axis += len(extents)
     check_size(tuple(shape), "indexing")
-    found = Key(tuple(starts), tuple(sizes), tuple(steps), tuple(shape), taken)
+    key = Key(tuple(starts), tuple(sizes), tuple(steps), tuple(shape), taken)
     # Where other parts stand between integers and arrays, NumPy puts the arrays' axes first.
-    found.first = "a" in kinds and len(re.findall("[ait]+", kinds)) > 1
-    return found
+    key.first = "a" in kinds and len(re.findall("[ait]+", kinds)) > 1
+    return key
 
 
 def _part(k: Any, x: Tensor) -> tuple[str, Any, int]:

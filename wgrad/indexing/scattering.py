@@ -10,11 +10,11 @@ from math import prod
 from typing import Any
 
 from .. import dtypes
-from ..checks.arguments import checked_flag
+from ..checks.arguments import checked_choice, checked_flag
 from ..core import Tensor, Value, apply, check_devices, wrap
 from ..creation import arange
-from ..creation.inputs import as_number, as_tensor, as_tensors
-from ..errors import ArgumentError, DTypeError, ShapeError, shown
+from ..creation.inputs import as_number, as_numeric, as_tensor, as_tensors
+from ..errors import DTypeError, ShapeError
 from ..layout import Shape, broadcast_shapes, normalize_axis
 from ..ops import indexing as primitives
 from ..ops import movement
@@ -54,10 +54,7 @@ def scatter(
     """
     name = "scatter"
     if reduce is not None:
-        if reduce not in ("add", "multiply"):
-            raise ArgumentError(
-                f'scatter: reduce={shown(reduce)} came; None, "add" or "multiply" is needed'
-            )
+        checked_choice(reduce, ("add", "multiply"), name, "reduce")
         how = {"add": "sum", "multiply": "prod"}[reduce]
         return _folded(name, x, indices, values, axis, how, True)
     x, index, values, at = _operands(name, x, indices, values, axis)
@@ -248,11 +245,8 @@ def _folded(
 def _fold(
     name: str, x: Tensor, index: Tensor, values: Tensor, at: int, reduce: str, include: bool
 ) -> Tensor:
-    if not isinstance(reduce, str) or reduce not in FOLDS:
-        names = ", ".join(f'"{known}"' for known in FOLDS)
-        raise ArgumentError(f"{name}: reduce={shown(reduce)} came; one of {names} is needed")
-    if x.dtype is dtypes.bool_:
-        raise DTypeError(f"{name}: a bool tensor came and numbers are needed: use .astype()")
+    checked_choice(reduce, FOLDS, name, "reduce")
+    x = as_numeric(x, name)
     include = checked_flag(include, name, "include_self")
     if not values.size:
         return apply(movement.alias, x)

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import dtypes
+from ..checks.arguments import count as checked_count
 from ..core import Tensor, apply, check_devices
 from ..creation import arange, zeros
 from ..creation.inputs import as_tensor, as_tensors
-from ..errors import ArgumentError, DTypeError, ShapeError, shown
+from ..errors import DTypeError, ShapeError
 from ..ops import indexing as primitives
 from ..ops import intervals
 from ..ops.elementwise import equal, logical_not, not_equal, where
@@ -151,10 +152,7 @@ def bincount(x: Tensor, weights: Any = None, minlength: int = 0) -> Tensor:
             f"bincount: a {x.dtype.name} tensor of shape {x.shape} came; integers of 1 axis are "
             "needed"
         )
-    if not isinstance(minlength, int) or minlength < 0:
-        raise ArgumentError(
-            f"bincount: minlength is {shown(minlength)}, and an integer of at least 0 is needed"
-        )
+    minlength = checked_count(minlength, "bincount", "minlength")
     if weights is None:
         values = expanded(as_tensor(np.array(1, np.int32), "bincount", x), x.shape)
     else:

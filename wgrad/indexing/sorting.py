@@ -6,13 +6,14 @@ last, and first where the order is descending.
 
 from __future__ import annotations
 
-import operator
 from typing import Any, NamedTuple
 
 from .. import dtypes
+from ..checks.arguments import checked_choice
+from ..checks.arguments import count as checked_count
 from ..core import Tensor, apply, check_devices
 from ..creation.inputs import as_tensor, as_tensors
-from ..errors import ArgumentError, AxisError, DTypeError, ShapeError, shown
+from ..errors import AxisError, DTypeError, ShapeError
 from ..layout import normalize_axis
 from ..ops import indexing as primitives
 from ..ops import movement
@@ -66,14 +67,7 @@ def topk(x: Tensor, k: int, axis: int = -1, largest: bool = True, sorted: bool =
     """
     x = as_tensor(x, "topk")
     at = _axis_of(x, axis, "topk")
-    try:
-        count = operator.index(k)
-    except TypeError:
-        count = -1
-    if not 0 <= count <= x.shape[at]:
-        raise ArgumentError(
-            f"topk: k is {shown(k)}, and an integer from 0 to {x.shape[at]} is needed"
-        )
+    count = checked_count(k, "topk", "k", x.shape[at])
     order = _order(x, at, largest)
     sizes = (*x.shape[:at], count, *x.shape[at + 1 :])
     zeros, ones = (0,) * len(sizes), (1,) * len(sizes)
@@ -91,8 +85,7 @@ def searchsorted(x1: Tensor, x2: Tensor, side: str = "left", sorter: Any = None)
     """
     x1, x2 = as_tensors("searchsorted", x1, x2)
     check_devices("searchsorted", (x1, x2))
-    if side not in ("left", "right"):
-        raise ArgumentError(f'searchsorted: side {shown(side)} came; "left" or "right" is needed')
+    checked_choice(side, ("left", "right"), "searchsorted", "side")
     if len(x1.shape) != 1:
         raise ShapeError(f"searchsorted: x1 has shape {x1.shape}, and 1 axis is needed")
     common = dtypes.promote(x1.dtype, x2.dtype)

@@ -19,9 +19,8 @@ from .calls import Plan, Ready, Specs, planned, tensors
 from .entry import Checked, Entry
 from .inplace import in_place
 from .operation import KernelOp, followed, is_tracked
-from .places import shown_at_call
 from .rules import PythonRule, Rule, ShaderRule
-from .texts import opened
+from .texts import source_of
 from .variants import Variant
 
 VARIANTS = 16  # of a kernel, by the values of its constants
@@ -47,7 +46,7 @@ class ComputeKernel:
         numpy: Callable | None = None,
         where: str = "kernel.compute",
     ):
-        self.checked = text if isinstance(text, Checked) else Checked(opened(text, where))
+        self.checked = text if isinstance(text, Checked) else Checked(source_of(text, where))
         self.name = self.checked.entry(entry, where)
         self.entry = Entry(self.checked, self.name, None, where)
         self.numpy = numpy
@@ -92,7 +91,6 @@ class ComputeKernel:
         """
         return self._variant(constants).shader.code
 
-    @shown_at_call
     def backward(
         self,
         rule: Any,
@@ -140,7 +138,7 @@ class ComputeKernel:
             self.rule = PythonRule(self, rule)
             return rule
         where = f"{self.name}.backward"
-        checked = Checked(opened(rule, where))
+        checked = Checked(source_of(rule, where))
         name = checked.entry(entry, where)
         specs = {n: n.removeprefix("d_") for n in Entry(checked, name, None, where).writes}
         known = {k: x for k, x in self._constants.items() if k in checked.typed.overrides}
@@ -158,7 +156,6 @@ class ComputeKernel:
         return self
 
     # Calls.
-    @shown_at_call
     def __call__(self, *tensors: Any, **named: Any) -> Any:
         """Run the kernel on tensors by the order or the names of its bindings.
 
@@ -317,7 +314,6 @@ def _open_overrides(checked: Checked, constants: Mapping[str, Any]) -> bool:
     )
 
 
-@shown_at_call
 def compute(
     text: Any,
     entry: str | None = None,

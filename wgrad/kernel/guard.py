@@ -13,7 +13,6 @@ from ..backends.shader import Shader
 from ..errors import DeviceError, ShaderError
 from .entry import Entry
 from .language.layouts import rounded_up, size_of
-from .language.limits import ARRAY_BYTES
 from .language.places import Source
 from .language.types import Type
 
@@ -29,7 +28,6 @@ def check_entry(entry: Entry) -> None:
     if not entry.writes:
         what = f"{entry.name} writes to no buffer: it needs a var<storage, read_write>"
         raise _at(entry).error(what)
-    _check_memory(entry, "private", ARRAY_BYTES, "private memory of an invocation")
 
 
 def check_adapter(entry: Entry, device: Any) -> None:
@@ -62,20 +60,17 @@ def check_adapter(entry: Entry, device: Any) -> None:
                 f"a workgroup of {size} along {axis} came, and {most} is the most"
             )
     most = limits["max-compute-workgroup-storage-size"]
-    _check_memory(entry, "workgroup", most, f"workgroup memory of {name}")
-
-
-def _check_memory(entry: Entry, space: str, most: int, what: str) -> None:
     total = 0
-    for name in entry.point.globals:
-        symbol = entry.typed.globals[name]
-        if symbol.kind != "var" or symbol.space != space:
+    for variable in entry.point.globals:
+        symbol = entry.typed.globals[variable]
+        if symbol.kind != "var" or symbol.space != "workgroup":
             continue
         assert isinstance(symbol.type, Type) and symbol.node is not None
         total += rounded_up(size_of(symbol.type), 16)
         if total > most:
             raise symbol.node.span.error(
-                f"{name} makes it {total} bytes of {space} memory, and {most} are the most: {what}"
+                f"{variable} makes it {total} bytes of workgroup memory, and {most} are the most "
+                f"of {name}"
             )
 
 

@@ -13,8 +13,7 @@ from ..recent import Recent
 from .calls import Specs
 from .compute import ComputeKernel
 from .entry import Checked, Entry
-from .places import shown_at_call
-from .texts import opened
+from .texts import source_of
 
 KEPT = 128  # texts of `run`
 _OWN = frozenset(("threads", "groups", "constants", "entry"))
@@ -49,7 +48,6 @@ class Library:
             self._made[name] = ComputeKernel(self._checked, name)
         return self._made[name]
 
-    @shown_at_call
     def kernel(
         self,
         entry: str | None = None,
@@ -87,7 +85,6 @@ class Library:
         return made
 
 
-@shown_at_call
 def load(text: Any, *, watch: bool = False) -> Library:
     """Return the kernels of a text or of a file by its path, each by its function's name.
 
@@ -106,13 +103,12 @@ def load(text: Any, *, watch: bool = False) -> Library:
     """
     if watch:
         raise CallError("kernel.load: watch=True is not there yet")
-    return Library(Checked(opened(text, "kernel.load")))
+    return Library(Checked(source_of(text, "kernel.load")))
 
 
 _KERNELS: Recent[Any] = Recent(KEPT)
 
 
-@shown_at_call
 def run(text: Any, *tensors: Any, **named: Any) -> None:
     """Run a compute shader on tensors, which it changes in place. Nothing is recorded.
 
@@ -164,7 +160,7 @@ def _kernel(text: Any, entry: str | None) -> ComputeKernel:
         kernel, stamps = found
         if all(_stamp(path) == stamp for path, stamp in stamps):
             return kernel
-    checked = Checked(opened(text, "kernel.run"))
+    checked = Checked(source_of(text, "kernel.run"))
     name = checked.entry(entry, "kernel.run")
     written = Entry(checked, name, None, "kernel.run").writes
     kernel = ComputeKernel(checked, name, inplace=written, where="kernel.run")

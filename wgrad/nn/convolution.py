@@ -23,29 +23,27 @@ from ..functional.convolution import (
 from ..layout import Shape
 from ..random import Seed, stream_of, uniform
 from ..tensor import Tensor
-from .module import Module
+from .wrapped import ForImages
 
 
-class _Convolution(Module):
+class _Convolution(ForImages):
     """What the layers share: their numbers, their initial values and their repr."""
 
-    axes: int
-    transposed: bool
+    transposed: bool = False
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
         kernel_size: Numbers,
-        stride: Numbers,
-        padding: Numbers | str,
-        output_padding: Numbers,
-        dilation: Numbers,
-        groups: int,
-        bias: bool,
-        padding_mode: str,
-        seed: Seed,
-        device: DeviceLike,
+        stride: Numbers = 1,
+        padding: Numbers | str = 0,
+        dilation: Numbers = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        seed: Seed = None,
+        device: DeviceLike = None,
     ):
         name, d = type(self).__name__, self.axes
         self.in_channels = size(in_channels, f"{name}: in_channels")
@@ -63,7 +61,7 @@ class _Convolution(Module):
         self.kernel_size = numbers(kernel_size, d, name, "kernel_size", 1)
         self.stride = numbers(stride, d, name, "stride", 1)
         self.dilation = numbers(dilation, d, name, "dilation", 1)
-        self.output_padding = numbers(output_padding, d, name, "output_padding", 0)
+        self.output_padding = (0,) * d
         self.padding: Any = self._padding(padding)
         rows, columns = self.out_channels, self.in_channels
         if self.transposed:
@@ -116,54 +114,13 @@ class _Convolution(Module):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"  # the shapes of its tensors follow
 
-
-class _Conv(_Convolution):
-    transposed = False
-
     def forward(self, x: Any) -> Tensor:
-        x = self._input(x)
-        function = (conv1d, conv2d, conv3d)[self.axes - 1]
-        how = (self.stride, self.padding, self.dilation, self.groups)
-        return function(x, self.weight, self.bias, *how)
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Numbers,
-        stride: Numbers = 1,
-        padding: Numbers | str = 0,
-        dilation: Numbers = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        seed: Seed = None,
-        device: DeviceLike = None,
-    ):
-        super().__init__(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride,
-            padding,
-            0,
-            dilation,
-            groups,
-            bias,
-            padding_mode,
-            seed,
-            device,
-        )
+        how = self.stride, self.padding, self.dilation, self.groups
+        return type(self).function(self._input(x), self.weight, self.bias, *how)
 
 
 class _ConvTranspose(_Convolution):
     transposed = True
-
-    def forward(self, x: Any) -> Tensor:
-        x = self._input(x)
-        function = (conv_transpose1d, conv_transpose2d, conv_transpose3d)[self.axes - 1]
-        how = (self.stride, self.padding, self.output_padding, self.groups, self.dilation)
-        return function(x, self.weight, self.bias, *how)
 
     def __init__(
         self,
@@ -180,23 +137,17 @@ class _ConvTranspose(_Convolution):
         seed: Seed = None,
         device: DeviceLike = None,
     ):
-        super().__init__(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride,
-            padding,
-            output_padding,
-            dilation,
-            groups,
-            bias,
-            padding_mode,
-            seed,
-            device,
-        )
+        sizes = in_channels, out_channels, kernel_size, stride, padding
+        super().__init__(*sizes, dilation, groups, bias, padding_mode, seed, device)
+        name = type(self).__name__
+        self.output_padding = numbers(output_padding, self.axes, name, "output_padding", 0)
+
+    def forward(self, x: Any) -> Tensor:
+        how = self.stride, self.padding, self.output_padding, self.groups, self.dilation
+        return type(self).function(self._input(x), self.weight, self.bias, *how)
 
 
-class Conv1d(_Conv):
+class Conv1d(_Convolution, axes=1, function=conv1d):
     """A convolution of one axis: nn.functional.conv1d with a weight and a bias of its own.
 
     Shapes: (N, in_channels, L) -> (N, out_channels, P), or without N; weight (out_channels,
@@ -206,37 +157,22 @@ class Conv1d(_Conv):
     Raises: ArgumentError; in the call, ShapeError and DTypeError.
     """
 
-    axes = 1
 
+class Conv2d(_Convolution, axes=2, function=conv2d):
+    """Conv1d for images, with kernels of two axes.
 
-class Conv2d(_Conv):
-    """A convolution of images: nn.functional.conv2d with a weight and a bias of its own.
-
-    Shapes: (N, in_channels, H, W) -> (N, out_channels, PH, PW), or without N; weight
-    (out_channels, in_channels / groups, KH, KW), bias (out_channels,). Both start uniform in (-b,
-    b) with b = 1 / sqrt(in_channels / groups * KH * KW), as PyTorch's do; `seed` as in Linear.
-
-    Raises: ArgumentError; in the call, ShapeError and DTypeError.
+    Shapes: (N, in_channels, H, W) -> (N, out_channels, PH, PW), or without N.
     """
 
-    axes = 2
 
+class Conv3d(_Convolution, axes=3, function=conv3d):
+    """Conv1d for volumes, with kernels of three axes.
 
-class Conv3d(_Conv):
-    """A convolution of volumes: nn.functional.conv3d with a weight and a bias of its own.
-
-    Shapes: (N, in_channels, D, H, W) -> (N, out_channels, PD, PH, PW), or without N; weight
-    (out_channels, in_channels / groups, KD, KH, KW), bias (out_channels,). Both start uniform in
-    (-b, b) with b = 1 / sqrt(in_channels / groups * KD * KH * KW), as PyTorch's do; `seed` as in
-    Linear.
-
-    Raises: ArgumentError; in the call, ShapeError and DTypeError.
+    Shapes: (N, in_channels, D, H, W) -> (N, out_channels, PD, PH, PW), or without N.
     """
 
-    axes = 3
 
-
-class ConvTranspose1d(_ConvTranspose):
+class ConvTranspose1d(_ConvTranspose, axes=1, function=conv_transpose1d):
     """A transposed convolution of one axis: nn.functional.conv_transpose1d as a layer.
 
     Shapes: (N, in_channels, L) -> (N, out_channels, P), or without N; weight (in_channels,
@@ -246,31 +182,16 @@ class ConvTranspose1d(_ConvTranspose):
     Raises: ArgumentError; in the call, ShapeError and DTypeError.
     """
 
-    axes = 1
 
+class ConvTranspose2d(_ConvTranspose, axes=2, function=conv_transpose2d):
+    """ConvTranspose1d for images, with kernels of two axes.
 
-class ConvTranspose2d(_ConvTranspose):
-    """A transposed convolution of images: nn.functional.conv_transpose2d as a layer.
-
-    Shapes: (N, in_channels, H, W) -> (N, out_channels, PH, PW), or without N; weight (in_channels,
-    out_channels / groups, KH, KW), bias (out_channels,). Both start uniform in (-b, b) with b = 1 /
-    sqrt(out_channels / groups * KH * KW), as PyTorch's do; `seed` as in Linear.
-
-    Raises: ArgumentError; in the call, ShapeError and DTypeError.
+    Shapes: (N, in_channels, H, W) -> (N, out_channels, PH, PW), or without N.
     """
 
-    axes = 2
 
+class ConvTranspose3d(_ConvTranspose, axes=3, function=conv_transpose3d):
+    """ConvTranspose1d for volumes, with kernels of three axes.
 
-class ConvTranspose3d(_ConvTranspose):
-    """A transposed convolution of volumes: nn.functional.conv_transpose3d as a layer.
-
-    Shapes: (N, in_channels, D, H, W) -> (N, out_channels, PD, PH, PW), or without N; weight
-    (in_channels, out_channels / groups, KD, KH, KW), bias (out_channels,). Both start uniform in
-    (-b, b) with b = 1 / sqrt(out_channels / groups * KD * KH * KW), as PyTorch's do; `seed` as in
-    Linear.
-
-    Raises: ArgumentError; in the call, ShapeError and DTypeError.
+    Shapes: (N, in_channels, D, H, W) -> (N, out_channels, PD, PH, PW), or without N.
     """
-
-    axes = 3

@@ -5,99 +5,77 @@ PyTorch says `dim` it is `axis`, as everywhere in this library. The third argume
 reduction, and what follows it is named.
 """
 
-from ..functional.activation import (
-    celu,
-    elu,
-    gelu,
-    glu,
-    hardtanh,
-    leaky_relu,
-    prelu,
-    relu6,
-    selu,
-    softplus,
-    softsign,
-)
-from ..functional.adaptive import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_avg_pool3d,
-    adaptive_max_pool1d,
-    adaptive_max_pool2d,
-    adaptive_max_pool3d,
-)
-from ..functional.attention import scaled_dot_product_attention
-from ..functional.classification import cross_entropy, multi_margin_loss, nll_loss
-from ..functional.convolution import (
-    conv1d,
-    conv2d,
-    conv3d,
-    conv_transpose1d,
-    conv_transpose2d,
-    conv_transpose3d,
-)
-from ..functional.encoding import embedding, one_hot
-from ..functional.interpolation import interpolate
-from ..functional.linalg import linear
-from ..functional.losses import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    gaussian_nll_loss,
-    hinge_embedding_loss,
-    huber_loss,
-    kl_div,
-    l1_loss,
-    mse_loss,
-    smooth_l1_loss,
-)
-from ..functional.normalization import (
-    batch_norm,
-    group_norm,
-    instance_norm,
-    layer_norm,
-    rms_norm,
-)
-from ..functional.padding import pad
-from ..functional.pixels import pixel_shuffle, pixel_unshuffle
-from ..functional.pooling import (
-    avg_pool1d,
-    avg_pool2d,
-    avg_pool3d,
-    max_pool1d,
-    max_pool2d,
-    max_pool3d,
-)
-from ..functional.regularization import dropout
-from ..functional.similarity import cosine_embedding_loss, cosine_similarity, normalize
-from ..functional.softmax import log_softmax, softmax, softmin
-from ..functional.unfolding import fold, unfold
-from ..functional.unpooling import max_unpool1d, max_unpool2d, max_unpool3d
-from ..ops.elementwise.activation import (
-    hardsigmoid,
-    hardswish,
-    logsigmoid,
-    mish,
-    relu,
-    sigmoid,
-    silu,
-)
-from ..ops.elementwise.hyperbolic import tanh
-
-# What it offers, for `import *` and for type checkers.
-# fmt: off
-__all__ = [
-    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
-    "adaptive_max_pool2d", "adaptive_max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d",
-    "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "conv1d",
-    "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
-    "cosine_embedding_loss", "cosine_similarity", "cross_entropy", "dropout", "elu",
-    "embedding", "fold", "gaussian_nll_loss", "gelu", "glu", "group_norm", "hardsigmoid",
-    "hardswish", "hardtanh", "hinge_embedding_loss", "huber_loss", "instance_norm",
-    "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax",
-    "logsigmoid", "max_pool1d", "max_pool2d", "max_pool3d", "max_unpool1d", "max_unpool2d",
-    "max_unpool3d", "mish", "mse_loss", "multi_margin_loss", "nll_loss", "normalize", "one_hot",
-    "pad", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu", "relu6", "rms_norm",
-    "scaled_dot_product_attention", "selu", "sigmoid", "silu", "smooth_l1_loss", "softmax",
-    "softmin", "softplus", "softsign", "tanh", "unfold",
-]
-# fmt: on
+from ..functional.activation import celu as celu
+from ..functional.activation import elu as elu
+from ..functional.activation import gelu as gelu
+from ..functional.activation import glu as glu
+from ..functional.activation import hardtanh as hardtanh
+from ..functional.activation import leaky_relu as leaky_relu
+from ..functional.activation import prelu as prelu
+from ..functional.activation import relu6 as relu6
+from ..functional.activation import selu as selu
+from ..functional.activation import softplus as softplus
+from ..functional.activation import softsign as softsign
+from ..functional.adaptive import adaptive_avg_pool1d as adaptive_avg_pool1d
+from ..functional.adaptive import adaptive_avg_pool2d as adaptive_avg_pool2d
+from ..functional.adaptive import adaptive_avg_pool3d as adaptive_avg_pool3d
+from ..functional.adaptive import adaptive_max_pool1d as adaptive_max_pool1d
+from ..functional.adaptive import adaptive_max_pool2d as adaptive_max_pool2d
+from ..functional.adaptive import adaptive_max_pool3d as adaptive_max_pool3d
+from ..functional.attention import scaled_dot_product_attention as scaled_dot_product_attention
+from ..functional.classification import cross_entropy as cross_entropy
+from ..functional.classification import multi_margin_loss as multi_margin_loss
+from ..functional.classification import nll_loss as nll_loss
+from ..functional.convolution import conv1d as conv1d
+from ..functional.convolution import conv2d as conv2d
+from ..functional.convolution import conv3d as conv3d
+from ..functional.convolution import conv_transpose1d as conv_transpose1d
+from ..functional.convolution import conv_transpose2d as conv_transpose2d
+from ..functional.convolution import conv_transpose3d as conv_transpose3d
+from ..functional.encoding import embedding as embedding
+from ..functional.encoding import one_hot as one_hot
+from ..functional.interpolation import interpolate as interpolate
+from ..functional.linalg import linear as linear
+from ..functional.losses import binary_cross_entropy as binary_cross_entropy
+from ..functional.losses import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
+from ..functional.losses import gaussian_nll_loss as gaussian_nll_loss
+from ..functional.losses import hinge_embedding_loss as hinge_embedding_loss
+from ..functional.losses import huber_loss as huber_loss
+from ..functional.losses import kl_div as kl_div
+from ..functional.losses import l1_loss as l1_loss
+from ..functional.losses import mse_loss as mse_loss
+from ..functional.losses import smooth_l1_loss as smooth_l1_loss
+from ..functional.normalization import batch_norm as batch_norm
+from ..functional.normalization import group_norm as group_norm
+from ..functional.normalization import instance_norm as instance_norm
+from ..functional.normalization import layer_norm as layer_norm
+from ..functional.normalization import rms_norm as rms_norm
+from ..functional.padding import pad as pad
+from ..functional.pixels import pixel_shuffle as pixel_shuffle
+from ..functional.pixels import pixel_unshuffle as pixel_unshuffle
+from ..functional.pooling import avg_pool1d as avg_pool1d
+from ..functional.pooling import avg_pool2d as avg_pool2d
+from ..functional.pooling import avg_pool3d as avg_pool3d
+from ..functional.pooling import max_pool1d as max_pool1d
+from ..functional.pooling import max_pool2d as max_pool2d
+from ..functional.pooling import max_pool3d as max_pool3d
+from ..functional.regularization import dropout as dropout
+from ..functional.similarity import cosine_embedding_loss as cosine_embedding_loss
+from ..functional.similarity import cosine_similarity as cosine_similarity
+from ..functional.similarity import normalize as normalize
+from ..functional.softmax import log_softmax as log_softmax
+from ..functional.softmax import softmax as softmax
+from ..functional.softmax import softmin as softmin
+from ..functional.unfolding import fold as fold
+from ..functional.unfolding import unfold as unfold
+from ..functional.unpooling import max_unpool1d as max_unpool1d
+from ..functional.unpooling import max_unpool2d as max_unpool2d
+from ..functional.unpooling import max_unpool3d as max_unpool3d
+from ..ops.elementwise.activation import hardsigmoid as hardsigmoid
+from ..ops.elementwise.activation import hardswish as hardswish
+from ..ops.elementwise.activation import logsigmoid as logsigmoid
+from ..ops.elementwise.activation import mish as mish
+from ..ops.elementwise.activation import relu as relu
+from ..ops.elementwise.activation import sigmoid as sigmoid
+from ..ops.elementwise.activation import silu as silu
+from ..ops.elementwise.hyperbolic import tanh as tanh

@@ -85,7 +85,7 @@ class KLDivLoss(_Loss, function=kl_div):
 
 
 class HingeEmbeddingLoss(_Loss, function=hinge_embedding_loss):
-    """A distance where the target is 1, and what it lacks to `margin` where it is -1."""
+    """The input where the target is 1, and max(0, margin - input) where it is -1."""
 
 
 class CosineEmbeddingLoss(_Loss, function=cosine_embedding_loss):

@@ -27,22 +27,21 @@ from ..functional.pooling import (
 from ..functional.unpooling import max_unpool1d, max_unpool2d, max_unpool3d
 from ..functional.windows import pool_frame
 from ..tensor import Tensor
-from .module import Module
+from .wrapped import ForImages
 
 
-class _Pool(Module):
-    """A pooling layer: a function of images with so many axes, and what it is given."""
+class _Pool(ForImages):
+    """A pooling layer: where its windows lie."""
 
-    axes: int
-    function: Any
     kernel_size: Numbers
     stride: Numbers
     padding: Numbers
 
-    def __init_subclass__(cls, axes: int = 0, function: Any = None, **kwargs: Any):
-        super().__init_subclass__(**kwargs)
-        if axes:  # else what layers share, or a subclass of one
-            cls.axes, cls.function = axes, staticmethod(function)
+    def _lay(self, size: Numbers, stride: Numbers | None, padding: Numbers, gap: Any = 1) -> None:
+        """Keep where windows lie. Raises: ArgumentError for what serves no image."""
+        pool_frame(type(self).__name__, self.axes, size, stride, padding, gap)
+        self.kernel_size, self.stride = size, size if stride is None else stride
+        self.padding = padding
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
@@ -59,10 +58,7 @@ class _MaxPool(_Pool):
         ceil_mode: bool = False,
     ):
         name = type(self).__name__
-        pool_frame(name, self.axes, kernel_size, stride, padding, dilation)
-        self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
-        self.padding = padding
+        self._lay(kernel_size, stride, padding, dilation)
         self.dilation = dilation
         self.return_indices = checked_flag(return_indices, name, "return_indices")
         self.ceil_mode = checked_flag(ceil_mode, name, "ceil_mode")
@@ -93,10 +89,7 @@ class MaxPool3d(_MaxPool, axes=3, function=max_pool3d):
 
 class _MaxUnpool(_Pool):
     def __init__(self, kernel_size: Numbers, stride: Numbers | None = None, padding: Numbers = 0):
-        pool_frame(type(self).__name__, self.axes, kernel_size, stride, padding)
-        self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
-        self.padding = padding
+        self._lay(kernel_size, stride, padding)
 
     def forward(self, x: Any, indices: Any, output_size: Any = None) -> Tensor:
         how = self.kernel_size, self.stride, self.padding, output_size
@@ -125,10 +118,7 @@ class _AvgPool(_Pool):
         count_include_pad: bool = True,
     ):
         name = type(self).__name__
-        pool_frame(name, self.axes, kernel_size, stride, padding)
-        self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
-        self.padding = padding
+        self._lay(kernel_size, stride, padding)
         self.ceil_mode = checked_flag(ceil_mode, name, "ceil_mode")
         self.count_include_pad = checked_flag(count_include_pad, name, "count_include_pad")
 

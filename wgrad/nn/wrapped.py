@@ -1,4 +1,4 @@
-"""A function of networks as a module: what it takes beside tensors is kept as attributes."""
+"""Functions of networks as modules: what they take beside tensors is kept as attributes."""
 
 from __future__ import annotations
 
@@ -58,3 +58,15 @@ class FunctionModule(Module):
             for name, value, usual in given
             if not isinstance(value, Tensor) and repr(value) != repr(usual)
         )
+
+
+class ForImages(Module):
+    """A layer for images with so many `axes`, by a `function` of these: the subclass names both."""
+
+    axes: int
+    function: Any
+
+    def __init_subclass__(cls, axes: int = 0, function: Any = None, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if axes:  # else what layers share, or a subclass of one
+            cls.axes, cls.function = axes, staticmethod(function)

@@ -15,19 +15,3 @@ from . import (
     solving,
     windows,
 )
-
-__all__ = [
-    "REGISTRY",
-    "convolution",
-    "decompositions",
-    "elementwise",
-    "fourier",
-    "indexing",
-    "linalg",
-    "movement",
-    "placing",
-    "reduction",
-    "scan",
-    "solving",
-    "windows",
-]

@@ -21,11 +21,11 @@ from ..backends.base import Device
 from ..backends.tracing import tracing
 from ..backends.varying import Varying
 from ..checks import guarded
-from ..checks.net import CAUGHT, translated
+from ..checks.net import CAUGHT, outside, translated
 from ..core import INPUT_NAMES, REGISTRY, Call, Input, Op, Tensor, Value, apply, check_devices, wrap
 from ..creation import from_host, host_array
 from ..dtypes import DType
-from ..errors import CallError, DTypeError, WgradError
+from ..errors import CallError, DTypeError, ShaderError, WgradError
 from ..layout import Shape, broadcast_shapes
 from . import intervals
 from .accuracy import Accuracy
@@ -34,7 +34,7 @@ NUMBERS = (bool, int, float)
 
 
 def guarded_op(method: Callable) -> Any:
-    """Return the call of an op with a door that calls itself what the op is called."""
+    """Put the door around an op's call, so that its errors begin with the op's name."""
     return guarded(method, lambda op: op.name)
 
 
@@ -214,6 +214,8 @@ class Elementwise(Op, Generic[P]):
                         return apply(self, *inputs)  # type: ignore[arg-type]
                     return apply(self, *_as_floats(inputs, first.dtype, self.name))
             return self._converted(inputs, first.layout.shape if agree else None)
+        except ShaderError as error:
+            raise error.with_traceback(outside(error.__traceback__)) from error.__cause__
         except WgradError:
             raise
         except CAUGHT as error:
@@ -316,6 +318,9 @@ class Elementwise(Op, Generic[P]):
             )
         ins = (dtypes.bool_,) * bools + (common,) * (len(inputs) - bools)
         return ins, dtypes.bool_ if self.kind in ("compare", "logical") else common
+
+    def shape_of(self, inputs: Sequence[Any], params: Mapping[str, Any]) -> Shape:
+        return next(x.shape for x in inputs if isinstance(x, Value))
 
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
         first = inputs[0]

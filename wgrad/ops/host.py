@@ -99,9 +99,7 @@ class Part(Ruled):
 
 def part(name: str, *, place: Callable, pull: Callable, push: Callable, doc: str) -> Part:
     """Declare an op that is a part of a packed result."""
-    op = Part(name, place, pull, push, doc)
-    register(op)
-    return op
+    return register(Part(name, place, pull, push, doc))
 
 
 def host(
@@ -114,9 +112,7 @@ def host(
     failure: str = "NumPy finds no result",
 ) -> Host:
     """Declare an op that NumPy computes on the host."""
-    op = Host(name, numpy, pulls, push, doc, failure)
-    register(op)
-    return op
+    return register(Host(name, numpy, pulls, push, doc, failure))
 
 
 def packed(*parts: np.ndarray, inner: Sequence[int]) -> np.ndarray:

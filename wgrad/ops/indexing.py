@@ -10,7 +10,6 @@ and `place` overwrite part of a tensor, at a 1-d index and at a slice.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -197,11 +196,8 @@ def overwrite(
 ) -> Overwrite:
     """Declare an op that overwrites, with its transposes towards the inputs in order."""
     op = Overwrite(name, compute, rules[0], doc)
-    if batch is not None:
-        op.batch = MethodType(batch, op)  # type: ignore[method-assign]
     op.rules = tuple(rule and Rule(rule) for rule in rules)
-    register(op)
-    return op
+    return register(op, batch)
 
 
 def _place(device: Device, x: Array, value: Array, starts: Shape, steps: Shape) -> Array:
@@ -317,11 +313,7 @@ def positions(
     batch: Callable | None = None,
 ) -> Positions:
     """Declare an op whose result is positions."""
-    op = Positions(name, compute, most, doc)
-    if batch is not None:
-        op.batch = MethodType(batch, op)  # type: ignore[method-assign]
-    register(op)
-    return op
+    return register(Positions(name, compute, most, doc), batch)
 
 
 argsort_ = positions(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from types import MethodType
 from typing import Any
 
 from ..backends.array import Array
@@ -23,10 +22,7 @@ def bilinear(
 ) -> Bilinear:
     """Declare a bilinear op: compute(device, a, b), its transpose towards either input, and its
     batching rule."""
-    op = Bilinear(name, compute, transposes, doc)
-    op.batch = MethodType(batch, op)
-    register(op)
-    return op
+    return register(Bilinear(name, compute, transposes, doc), batch)
 
 
 def matrix_transpose(x: Any) -> Any:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..backends.array import Array, Number
 from ..backends.base import Device
 from ..core import Call, Op, Tensor, apply
-from ..layout import Layout
+from ..layout import Layout, Shape
 from .families import add_up, dense, in_front
 
 
@@ -37,10 +37,15 @@ class View(Linear):
     is_view = True
 
     def __init__(self, name: str, layout: Callable[..., Layout], transpose: Callable, doc: str):
+        self.layout = layout
+
         def compute(device: Device, x: Array, **params: Any) -> Array:
             return x.view(layout(x.layout, **params))
 
         super().__init__(name, compute, transpose, doc)
+
+    def shape_of(self, inputs: Sequence[Any], params: Mapping[str, Any]) -> Shape:
+        return self.layout(Layout.dense(inputs[0].shape), **params).shape
 
 
 class Bilinear(Op):

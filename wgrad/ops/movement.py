@@ -7,7 +7,6 @@ what a user writes. Most are views: no element moves until a kernel reads throug
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -31,11 +30,7 @@ def view(
     batch: Callable | None = None,
 ) -> View:
     """Declare an op that is a function from layout to layout, and a batching rule of its own."""
-    op = View(name, layout, transpose, doc)
-    if batch is not None:
-        op.batch = MethodType(batch, op)  # type: ignore[method-assign]
-    register(op)
-    return op
+    return register(View(name, layout, transpose, doc), batch)
 
 
 def linear(
@@ -47,11 +42,7 @@ def linear(
     batch: Callable | None = None,
 ) -> Linear:
     """Declare a linear op: compute(device, *arrays, **params), its transpose and batching rule."""
-    op = Linear(name, compute, transpose, doc)
-    if batch is not None:
-        op.batch = MethodType(batch, op)  # type: ignore[method-assign]
-    register(op)
-    return op
+    return register(Linear(name, compute, transpose, doc), batch)
 
 
 def _unbroadcast(ct: Any, shapes: tuple[Shape, ...]) -> Any:

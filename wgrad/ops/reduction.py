@@ -84,6 +84,10 @@ class Reduction(Op):
             x = with_dtype(x, dtypes.bool_)
         return apply(self, x, axes=axes, keepdims=keepdims, **params)
 
+    def shape_of(self, inputs: Sequence[Any], params: Mapping[str, Any]) -> Shape:
+        shape_without = kept_shape if params["keepdims"] else reduced_shape
+        return shape_without(inputs[0].shape, params["axes"])
+
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
         (x,) = inputs
         assert isinstance(x, Array)
@@ -127,9 +131,7 @@ def reduction(
     name: str, *, fold: Fold, partial: Callable | None, result: str = "same", doc: str
 ) -> Reduction:
     """Declare a reduction by a fold (backends/fold.py); `result` is "same" or "bool"."""
-    op = Reduction(name, fold, partial, result, doc)
-    register(op)
-    return op
+    return register(Reduction(name, fold, partial, result, doc))
 
 
 def _ties(a: Any, out: Any, axes: Shape, ties: Any = "all") -> Any:

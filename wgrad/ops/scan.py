@@ -7,7 +7,7 @@ the other way. The derivatives of a running product are linear recurrences, exac
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,15 @@ from .. import dtypes
 from ..backends.array import Array, Body, Number
 from ..backends.base import Device
 from ..backends.fold import LOGSUMEXP, MAX, PROD, SUM, Fold
-from ..core import REGISTRY, Call, Op, Tensor, apply, register, wrap
+from ..core import REGISTRY, apply, register, wrap
 from ..layout import Layout
 from . import intervals
 from .elementwise import add, equal, exp, isinf, multiply, weighted, where
-from .families import in_front, with_dtype
+from .families import with_dtype
+from .host import Ruled
 from .indexing import positions
 from .linear import Linear
-from .movement import through_float32
+from .movement import linear, through_float32
 
 
 def _running_sum(device: Device, x: Array, axis: int, back: bool) -> Array:
@@ -34,81 +35,64 @@ def _running_sum(device: Device, x: Array, axis: int, back: bool) -> Array:
     return out
 
 
-cumulative_sum: Linear = Linear(
+cumulative_sum: Linear = linear(
     "cumulative_sum",
-    _running_sum,
-    lambda ct, axis, back: apply(cumulative_sum, ct, axis=axis, back=not back),
-    "The sums of all elements along `axis` up to each one; from its end, if `back`.",
+    compute=_running_sum,
+    transpose=lambda ct, axis, back: apply(cumulative_sum, ct, axis=axis, back=not back),
+    doc="The sums of all elements along `axis` up to each one; from its end, if `back`.",
 )
-register(cumulative_sum)
 
 
-class CumulativeProduct(Op):
-    """out[i] = a[0] a[1] ... a[i] along `axis`."""
+class Running(Ruled):
+    """Running totals of a fold along `axis`, with rules for both modes."""
 
-    batch = in_front
-
-    def __init__(self, name: str, doc: str):
-        # Which values the rules below need is all that these partials say.
-        super().__init__(name, (lambda out, a, axis: None,), doc)
+    def __init__(self, name: str, fold: Fold, pull: Callable, push: Callable, doc: str):
+        super().__init__(name, (pull,), push, doc)
+        self.fold = fold
 
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
         (x,) = inputs
         assert isinstance(x, Array)
-        return through_float32(device, x, lambda x: device.scan(PROD, x, params["axis"], False))
-
-    def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
-        """a[k]'s gradient is out[k - 1] s[k], where s[k] = ct[k] + a[k + 1] s[k + 1]."""
-        axis = env["axis"]
-        factors = _joined([_part(env["a"], axis, 1, None), _ends(env["a"], axis, 1)], axis)
-        return weighted(_recurrence(factors, ct, axis), _shifted(env["out"], axis))
-
-    def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
-        """out[i]'s tangent is d[i] = t[i] out[i - 1] + a[i] d[i - 1]."""
-        (t,) = tangents
-        assert t is not None
-        env = call.env()
-        axis = env["axis"]
-        terms = weighted(t, _shifted(env["out"], axis))
-        return _forward(_part(env["a"], axis, 1, None), terms, axis)
+        return through_float32(
+            device, x, lambda x: device.scan(self.fold, x, params["axis"], False)
+        )
 
 
-cumulative_prod = CumulativeProduct(
-    "cumulative_prod", "The products of all elements along `axis` up to each one."
+def _product_pull(ct: Any, a: Any, out: Any, axis: int) -> Any:
+    """a[k]'s gradient is out[k - 1] s[k], where s[k] = ct[k] + a[k + 1] s[k + 1]."""
+    factors = _joined([_part(a, axis, 1, None), _ends(a, axis, 1)], axis)
+    return weighted(_recurrence(factors, ct, axis), _shifted(out, axis))
+
+
+def _product_push(ta: Any, a: Any, out: Any, axis: int) -> Any:
+    """out[i]'s tangent is d[i] = ta[i] out[i - 1] + a[i] d[i - 1]."""
+    return _forward(_part(a, axis, 1, None), weighted(ta, _shifted(out, axis)), axis)
+
+
+cumulative_prod = register(
+    Running(
+        "cumulative_prod",
+        PROD,
+        _product_pull,
+        _product_push,
+        "out[i] = a[0] a[1] ... a[i] along `axis`.",
+    )
 )
-register(cumulative_prod)
 
 
-class CumulativeLogSumExp(Op):
-    """out[i] = log(e ** a[0] + ... + e ** a[i]) along `axis`."""
+def _logsumexp_pull(ct: Any, a: Any, axis: int) -> Any:
+    """a[k]'s gradient is own[k] s[k], where s[k] = ct[k] + carried[k + 1] s[k + 1]."""
+    own, carried = _shares(a, axis)
+    factors = _joined([carried, _ends(carried, axis, 1)], axis)
+    sums = _recurrence(factors, with_dtype(ct, own.dtype), axis)
+    return with_dtype(multiply(own, sums), a.dtype)
 
-    batch = in_front
 
-    def __init__(self, name: str, doc: str):
-        super().__init__(name, (lambda a, axis: None,), doc)
-
-    def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
-        (x,) = inputs
-        assert isinstance(x, Array)
-        axis = params["axis"]
-        return through_float32(device, x, lambda x: device.scan(LOGSUMEXP, x, axis, False))
-
-    def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
-        """a[k]'s gradient is own[k] s[k], where s[k] = ct[k] + carried[k + 1] s[k + 1]."""
-        axis = env["axis"]
-        own, carried = _shares(env["a"], axis)
-        factors = _joined([carried, _ends(carried, axis, 1)], axis)
-        sums = _recurrence(factors, with_dtype(ct, own.dtype), axis)
-        return with_dtype(multiply(own, sums), env["a"].dtype)
-
-    def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
-        """out[i]'s tangent is d[i] = own[i] t[i] + carried[i] d[i - 1]."""
-        (t,) = tangents
-        assert t is not None
-        env = call.env()
-        own, carried = _shares(env["a"], env["axis"])
-        tangent = _forward(carried, multiply(own, with_dtype(t, own.dtype)), env["axis"])
-        return with_dtype(tangent, t.dtype)
+def _logsumexp_push(ta: Any, a: Any, axis: int) -> Any:
+    """out[i]'s tangent is d[i] = own[i] ta[i] + carried[i] d[i - 1]."""
+    own, carried = _shares(a, axis)
+    tangent = _forward(carried, multiply(own, with_dtype(ta, own.dtype)), axis)
+    return with_dtype(tangent, ta.dtype)
 
 
 def _shares(a: Any, axis: int) -> tuple[Any, Any]:
@@ -131,10 +115,15 @@ def _shares(a: Any, axis: int) -> tuple[Any, Any]:
     return terms / safe, units * _part(sums, axis, 0, -1) / _part(safe, axis, 1, None)
 
 
-logcumsumexp = CumulativeLogSumExp(
-    "logcumsumexp", "The logarithms of the sums of all exponentials along `axis` up to each one."
+logcumsumexp = register(
+    Running(
+        "logcumsumexp",
+        LOGSUMEXP,
+        _logsumexp_pull,
+        _logsumexp_push,
+        "out[i] = log(e ** a[0] + ... + e ** a[i]) along `axis`.",
+    )
 )
-register(logcumsumexp)
 
 
 def _hit(*kinds: Any) -> str:

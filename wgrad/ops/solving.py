@@ -90,7 +90,7 @@ def _others(x: np.ndarray) -> np.ndarray:
 
 
 def _turned(x: np.ndarray, u: np.ndarray, vt: np.ndarray) -> np.ndarray:
-    """Return u found vt times det(u vt), which is 1 or -1, of orthogonal u and vt."""
+    """Return u x vt times det(u vt), which is 1 or -1, of orthogonal u and vt."""
     return np.sign(np.linalg.det(u @ vt))[..., None, None] * (u @ x @ vt)
 
 

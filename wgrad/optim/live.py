@@ -161,8 +161,8 @@ def _source(expression: Expression, space: dict[str, Any], count: Callable[[int]
         if isinstance(place, int):
             return f"{_named(count, space)}({place})"
         group, name, item = place
-        found = f"{_named(group.values_now, space)}[{name!r}]"
-        return found if item is None else f"{found}[{item}]"
+        setting = f"{_named(group.values_now, space)}[{name!r}]"
+        return setting if item is None else f"{setting}[{item}]"
     parts = [_source(side, space, count) for side in sides]
     if len(parts) == 2 and what in OPERATORS:
         return f"({parts[0]} {what} {parts[1]})"

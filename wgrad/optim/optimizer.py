@@ -96,8 +96,8 @@ class Optimizer(ABC):
     @classmethod
     def settings(cls) -> dict[str, Setting]:
         """Return the settings of this kind of optimizer, in their order."""
-        found = [x for base in reversed(cls.__mro__) for x in vars(base).items()]
-        return {name: x for name, x in found if isinstance(x, Setting)}
+        entries = [x for base in reversed(cls.__mro__) for x in vars(base).items()]
+        return {name: x for name, x in entries if isinstance(x, Setting)}
 
     @classmethod
     def check(cls, settings: dict[str, Any]) -> None:
@@ -160,14 +160,14 @@ class Optimizer(ABC):
             kept += [None] * len(params)
 
     def _parameters(self, came: Any) -> list[Tensor]:
-        """Return what may be optimized, and is new."""
+        """Return the tensors that came as parameters. Raises: as the class says."""
         if isinstance(came, (Tensor, Mapping, str)) or not isinstance(came, Iterable):
             raise DTypeError(
                 f"{self._name}: {type(came).__name__} came, and a list of tensors is needed, "
                 "such as model.parameters()"
             )
         places = {id(x): i for i, x in enumerate(self.params)}
-        found: list[Tensor] = []
+        params: list[Tensor] = []
         for i, x in enumerate(came, len(self.params)):  # one at a time: they may be endless
             if not isinstance(x, Tensor):
                 raise DTypeError(
@@ -188,10 +188,10 @@ class Optimizer(ABC):
                 raise ArgumentError(
                     f"{self._name}: parameters {places[id(x)]} and {i} are the same"
                 )
-            found.append(x)
-        if not found:
+            params.append(x)
+        if not params:
             raise ArgumentError(f"{self._name}: no parameters came, and at least one is needed")
-        return found
+        return params
 
     def __repr__(self) -> str:
         first = self._groups[0].values_now
@@ -269,10 +269,10 @@ class Optimizer(ABC):
         needed = like.array
         if not isinstance(value, Tensor) or value.array.layout.shape != needed.layout.shape:
             self._refuse(value, name, f"a tensor {like.shape} is")
-        found: Array = value.array
-        if found.dtype is not needed.dtype:
-            found = with_dtype(Tensor(found), needed.dtype).array
-        return found
+        array: Array = value.array
+        if array.dtype is not needed.dtype:
+            array = with_dtype(Tensor(array), needed.dtype).array
+        return array
 
     def _refuse(self, value: Any, name: str, needed: str) -> NoReturn:
         came = value.shape if isinstance(value, Tensor) else shown(value)
@@ -293,8 +293,8 @@ class Optimizer(ABC):
     def _moved(self, name: str, i: int) -> Kept:
         """Return what is to be remembered of a parameter that is new, or has changed its device."""
         kept, p = self._memory[name][i], self.params[i]
-        found = finder(self._trace) is not None
-        with traced_by(None if found else tracing()):  # state that a program finds
+        traced = finder(self._trace) is not None
+        with traced_by(None if traced else tracing()):  # state that a program finds
             if kept is None:
                 return self._fresh(name, p)
             return alike(kept, [x.to(p.device) for x in tensors_of(kept)])
@@ -313,18 +313,18 @@ class Optimizer(ABC):
         with the places of the parameters. "steps" are counts. Parameters are not part of it.
         """
         groups = [dict(group.values_now) for group in self._groups]
-        found: dict[str, Any] = groups[0]
+        saved: dict[str, Any] = groups[0]
         if len(groups) > 1:
             places = [range(g.first, g.first + len(g.params)) for g in self._groups]
             pairs = zip(places, groups, strict=True)
-            found = {"param_groups": [{"params": list(at), **values} for at, values in pairs]}
+            saved = {"param_groups": [{"params": list(at), **values} for at, values in pairs]}
         if self.counts_steps:
-            found["steps"] = list(self._steps)
+            saved["steps"] = list(self._steps)
         for name, kept in self._memory.items():
-            found[name] = [
+            saved[name] = [
                 None if x is None else alike(x, [v.copy() for v in tensors_of(x)]) for x in kept
             ]
-        return found
+        return saved
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over a snapshot of such an optimizer over parameters of the same shapes and order.
@@ -363,14 +363,14 @@ class Optimizer(ABC):
             self._steps, self._memory = list(steps), memory
 
     def _entries(self, state: Mapping[str, Any], name: str, where: str) -> Sequence[Any]:
-        found = state[name]
-        if not isinstance(found, (list, tuple)):
-            raise DTypeError(f"{where}: {name} is {type(found).__name__}, and a list is needed")
-        if len(found) != len(self.params):
+        entries = state[name]
+        if not isinstance(entries, (list, tuple)):
+            raise DTypeError(f"{where}: {name} is {type(entries).__name__}, and a list is needed")
+        if len(entries) != len(self.params):
             raise ArgumentError(
-                f"{where}: {name} has {len(found)} entries for {len(self.params)} parameters"
+                f"{where}: {name} has {len(entries)} entries for {len(self.params)} parameters"
             )
-        return found
+        return entries
 
     def _prepared(self, value: Any, name: str, i: int, where: str) -> Kept:
         """Return what was saved of a parameter, as copies where the parameter is."""

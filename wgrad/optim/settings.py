@@ -77,9 +77,29 @@ class Setting:
 
 
 def finder(trace: Any) -> Tracer | None:
-    """Return the tracer of a function that finds what `trace` (None: no trace) has made."""
+    """Return the tracer that runs now, unless it is the one that made the optimizer (`trace`)."""
     tracer = tracing()
     return None if tracer is None or tracer.start == trace else tracer
+
+
+class UnknownSettingError(ArgumentError, KeyError):
+    """A setting was asked for that an optimizer does not have."""
+
+    __str__ = Exception.__str__  # a KeyError shows its text in quotes
+
+
+class _Values(dict[str, Any]):
+    """The settings of a group by their names. Raises: UnknownSettingError for another name."""
+
+    def __init__(self, kind: type[Optimizer], values: Mapping[str, Any]):
+        super().__init__(values)
+        self.kind = kind
+
+    def __missing__(self, name: str) -> Any:
+        raise UnknownSettingError(
+            f"{self.kind.__name__}: the setting {shown(name)} was asked for, and "
+            f"{', '.join(self)} are there"
+        )
 
 
 class Group(MutableMapping[str, Any]):
@@ -104,7 +124,7 @@ class Group(MutableMapping[str, Any]):
         self.kind, self.trace = kind, trace
         self.params, self.first = params, first  # the place of its first parameter among all
         self.values_now: dict[str, Any] = {}
-        self.values_now = self.checked(values)
+        self.values_now = _Values(kind, self.checked(values))
 
     def checked(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Return new settings as they will be kept. Raises: what their checks raise."""

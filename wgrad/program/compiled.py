@@ -20,7 +20,7 @@ from ..errors import ArgumentError
 from ..interrupts import interrupts_wait, is_between
 from ..origin import warn
 from ..tensor import Tensor
-from .explain import Explanation, explain
+from .diagnose.explain import Explanation, explain
 from .guard.policy import Call, Function, Policy
 from .guard.watched import Watched
 from .ir import Program
@@ -188,30 +188,26 @@ class Compiled(Generic[P, R]):
         """
         return self._made("source", "it runs on NumPy, fused")
 
+    def _none(self, what: str, why: str) -> ArgumentError:
+        return ArgumentError(f"compile: {what} of {self._name} was asked for, {why}")
+
     def _captured(self, what: str) -> Replay:
         if self._signatures.newest is None:
-            raise ArgumentError(
-                f"compile: {what} of {self._name} was asked for, and it has to be called first"
-            )
+            raise self._none(what, "and it has to be called first")
         return self._signatures.newest
 
     def _executor(self, what: str) -> Any:
-        found = self._captured(what).executor
-        if found is None:
-            raise ArgumentError(
-                f"compile: {what} of {self._name} was asked for, and it runs nothing on a device"
-            )
-        return found
+        executor = self._captured(what).executor
+        if executor is None:
+            raise self._none(what, "and it runs nothing on a device")
+        return executor
 
     def _made(self, what: str, needed: str) -> Any:
         executor = self._executor(what)
-        found = getattr(executor, what, None)
-        if found is None:
-            raise ArgumentError(
-                f"compile: {what} of {self._name} was asked for, which there is when {needed}; it "
-                f"runs on {executor.device.name}, {type(executor).__name__}"
-            )
-        return found
+        if not hasattr(executor, what):
+            runs = f"it runs on {executor.device.name}, {type(executor).__name__}"
+            raise self._none(what, f"which there is when {needed}; {runs}")
+        return getattr(executor, what)
 
     # Copies: the function, and none of the captures.
     def __deepcopy__(self, memo: dict) -> Compiled:
@@ -219,10 +215,10 @@ class Compiled(Generic[P, R]):
         return Compiled(copy.deepcopy(self._function, memo), self._fuse, self._freeze, policy)
 
     def __reduce__(self) -> Any:
-        found: Any = sys.modules.get(getattr(self, "__module__", ""))
+        named: Any = sys.modules.get(getattr(self, "__module__", ""))
         for part in getattr(self, "__qualname__", "").split("."):
-            found = getattr(found, part, None)
-        if found is self:
+            named = getattr(named, part, None)
+        if named is self:
             return self.__qualname__  # pickled by name, as functions are
         return Compiled, (self._function, self._fuse, self._freeze, self._made_by)
 

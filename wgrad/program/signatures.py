@@ -60,12 +60,12 @@ class Signatures(OrderedDict[Any, Signature]):
         number, mine = id(x), weakref.ref(self)
 
         def forget(_: Any) -> None:
-            found = mine()
-            if found is not None:
-                found.objects.pop(number, None)
-                for key in [k for k in found if _names(k, number)]:
-                    found.pop(key, None)
-                    found.newest = None  # it may hold what the object held
+            signatures = mine()
+            if signatures is not None:
+                signatures.objects.pop(number, None)
+                for key in [k for k in signatures if _names(k, number)]:
+                    signatures.pop(key, None)
+                    signatures.newest = None  # it may hold what the object held
 
         try:
             return weakref.ref(x, forget)
@@ -121,18 +121,11 @@ def signature_of(x: Tensor) -> tuple:
     """Return what a trace takes for granted of an argument."""
     array, node = x.array, x.node
     layout = array.layout
+    memory = layout.shape, layout.strides, array.dtype, array.storage.device
     if node is None:
-        return layout.shape, layout.strides, array.dtype, array.storage.device
-    hooks = tuple(node.hooks.values()) if node.hooks else ()
-    return (
-        layout.shape,
-        layout.strides,
-        array.dtype,
-        array.storage.device,
-        node.requires_grad,
-        node.op is None,  # a gradient goes on beyond what has a history
-        hooks,
-    )
+        return memory
+    is_leaf = node.op is None  # a gradient goes on beyond what has a history
+    return *memory, node.requires_grad, is_leaf, tuple((node.hooks or {}).values())
 
 
 def pattern_of(leaves: list[Tensor]) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..checks.arguments import checked_choice
 from ..core import Tensor
 from ..creation.inputs import as_number, as_tensor
 from ..errors import ArgumentError, OutOfMemoryError, ShapeError, shown
@@ -32,9 +33,7 @@ def pad(
     """
     x = as_tensor(x, "pad")
     pairs = _width_pairs(widths, x.shape)
-    if not isinstance(mode, str) or mode not in MODES:
-        names = ", ".join(f'"{name}"' for name in MODES)
-        raise ArgumentError(f"pad: mode={shown(mode)} came; one of {names} is needed")
+    checked_choice(mode, MODES, "pad", "mode")
     shape = tuple(n + b + a for n, (b, a) in zip(x.shape, pairs, strict=True))
     check_size(shape, "pad")
     around = dtypes.cast_scalar(as_number(value, "pad", "value"), x.dtype, "pad")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 from .. import dtypes
+from ..checks.arguments import integer
 from ..core import Tensor
 from ..creation import arange
 from ..creation.inputs import as_tensor
-from ..errors import ArgumentError, AxisError, ShapeError, shown
+from ..errors import AxisError, ShapeError
 from ..layout import check_size, normalize_axis
 from ..ops import placing
 from ..ops.elementwise import greater_equal, where
@@ -38,10 +38,7 @@ def _diagonal_arguments(
 
 def _clamped(k: Any, rows: int, columns: int, op: str, name: str) -> int:
     """Return `k`, or the nearest empty diagonal where it lies beyond. Raises: ArgumentError."""
-    try:
-        return min(max(operator.index(k), -rows), columns)
-    except TypeError:
-        raise ArgumentError(f"{op}: {name}={shown(k)} came, and an integer is needed") from None
+    return min(max(integer(k, op, name), -rows), columns)
 
 
 def diag(x: Tensor, k: int = 0) -> Tensor:

@@ -7,10 +7,11 @@ from math import prod
 from typing import Any
 
 from .. import layout
+from ..checks.arguments import checked_choice
 from ..core import Tensor, apply
 from ..core.batched import memory
 from ..creation.inputs import as_tensor, as_tensors
-from ..errors import ArgumentError, AxisError, ShapeError, shown
+from ..errors import AxisError, ShapeError, shown
 from ..layout import (
     Shape,
     check_size,
@@ -162,8 +163,7 @@ def meshgrid(*arrays: Tensor, indexing: str = "xy") -> list[Tensor]:
     indexing="ij" gives the first tensor the first axis, and so on; "xy" exchanges the first two
     axes. Shapes: (n,), (m,) -> twice (m, n), or (n, m) for "ij". Raises: ArgumentError; ShapeError.
     """
-    if not isinstance(indexing, str) or indexing not in ("xy", "ij"):
-        raise ArgumentError(f'meshgrid: indexing={shown(indexing)} came; "xy" or "ij" is needed')
+    checked_choice(indexing, ("xy", "ij"), "meshgrid", "indexing")
     tensors = as_tensors("meshgrid", *arrays)
     axes = list(range(len(tensors)))
     if indexing == "xy":

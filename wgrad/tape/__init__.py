@@ -11,23 +11,3 @@ from .record import (
     recording,
 )
 from .reverse import ZERO, backward, owned, pull_back, reachable, touch_grad
-
-__all__ = [
-    "ZERO",
-    "backward",
-    "check_history",
-    "differentiated",
-    "enable_grad",
-    "is_followed",
-    "is_recording",
-    "is_tracked",
-    "no_grad",
-    "owned",
-    "passes_through",
-    "pull_back",
-    "reachable",
-    "recording",
-    "touch_grad",
-    "unfollowed",
-    "unrecorded",
-]

@@ -54,11 +54,11 @@ def pull_back(order: Iterable[Node], ct: Tensor, visit: Callable[[Node, Tensor],
         env: dict[str, Any] = {**node.params, "shapes": node.shapes}
         for name, saved in node.saved.items():
             env[name] = restored(node, name, saved)
-        for position, parent in enumerate(node.parents):
-            if parent is None or parent not in members:
-                continue
-            part = node.op.pull(position, ct, env)
+        parents = node.parents
+        wanted = [i for i, x in enumerate(parents) if x is not None and x in members]
+        for position, part in zip(wanted, node.op.pulls(wanted, ct, env), strict=True):
             if part is not None:
+                parent: Any = parents[position]
                 before = pending.get(parent)
                 pending[parent] = part if before is None else before + part
 

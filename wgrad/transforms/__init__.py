@@ -4,5 +4,3 @@ from .batch import vmap
 from .forward import hvp, jvp
 from .matrices import basis, hessian, jacobian
 from .reverse import grad, value_and_grad, vjp
-
-__all__ = ["basis", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp", "vmap"]

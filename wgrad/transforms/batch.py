@@ -17,6 +17,8 @@ import numpy as np
 
 from ..backends.array import Storage
 from ..checks import guarded
+from ..checks.arguments import checked_choice
+from ..checks.arguments import size as checked_size
 from ..core import Input, Interpreter, Op, Value, apply
 from ..core.batched import Batched, lowered, raised
 from ..core.interpret import current, within
@@ -95,7 +97,7 @@ class Batching(Interpreter):
         return out
 
     def lifted(self, x: Any) -> Any:
-        """Return `x` as a tensor of this level: the same for all examples where it was none."""
+        """Return `x` as a tensor of this level; one from outside is the same for all examples."""
         return raised(x, self, True) if isinstance(x, Tensor) and not self.is_mine(x) else x
 
     def in_front(self, inputs: Sequence[Any], batched: Sequence[bool]) -> list[Any]:
@@ -114,11 +116,11 @@ class Batching(Interpreter):
         )
         if not self.size:
             raise VmapError(f"vmap: {op.name} has no batching rule, and an empty batch came")
-        found = [
+        examples = [
             apply(op, *[x[i] if b else x for x, b in zip(wholes, batched, strict=True)], **params)
             for i in range(self.size)
         ]
-        return stack(found)
+        return stack(examples)
 
     def follows(self, x: Value) -> bool:
         now = current.get()
@@ -174,12 +176,9 @@ def vmap(
     tensors; VmapError where f asks for the value of one example, or assigns values of examples to a
     tensor that they share.
     """
-    if randomness not in RANDOMNESS:
-        raise ArgumentError(
-            f'vmap: randomness {shown(randomness)} came; "error", "same" or "different" needed'
-        )
-    if chunk_size is not None and (not isinstance(chunk_size, int) or chunk_size < 1):
-        raise ArgumentError(f"vmap: chunk_size {shown(chunk_size)} came; at least 1 is needed")
+    checked_choice(randomness, RANDOMNESS, "vmap", "randomness")
+    if chunk_size is not None:
+        chunk_size = checked_size(chunk_size, "vmap: chunk_size")
 
     def compute(*args: Any, **kwargs: Any) -> Any:
         axes = in_axes
@@ -254,16 +253,16 @@ def _front(places: list[tuple[Tensor, str]], x: Any, axis: Any, where: str) -> A
 
 def _axis(axis: Any, where: str, rank: int, shape: Any) -> int:
     try:
-        found = None if isinstance(axis, bool) else operator.index(axis)
+        at = None if isinstance(axis, bool) else operator.index(axis)
     except TypeError:
-        found = None
-    if found is None:
+        at = None
+    if at is None:
         raise ArgumentError(
             f"vmap: the axis of {where} is {shown(axis)}, and an integer or None is needed"
         )
-    if not -rank <= found < rank:
-        raise AxisError(f"vmap: axis {found} came for {where} of shape {shape}")
-    return found % rank
+    if not -rank <= at < rank:
+        raise AxisError(f"vmap: axis {at} came for {where} of shape {shape}")
+    return at % rank
 
 
 def _whole(level: Batching, x: Any, axis: Any, where: str) -> Any:
@@ -314,11 +313,11 @@ def _mapped(tree: Any, axes: Any, where: str, f: Callable[..., Any], *more: Any)
             raise ArgumentError(f"vmap: a dict of axes came for {where}, a {type(tree).__name__}")
         else:
             each = [axes] * len(tree)
-        found = [
+        parts = [
             _mapped(x, a, f"{where} {i}", f, *(m[i] for m in more))
             for i, (x, a) in enumerate(zip(tree, each, strict=True))
         ]
-        return type(tree)(*found) if hasattr(tree, "_fields") else type(tree)(found)
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
     if isinstance(tree, dict):
         if isinstance(axes, dict) and axes.keys() != tree.keys():
             raise ArgumentError(

@@ -13,7 +13,7 @@ from ..core import Call, Input, Interpreter, Node, Op, Value, apply, interpreted
 from ..errors import ArgumentError, GradientError
 from ..ops import movement
 from ..tensor import Tensor
-from .inputs import as_input, check_inputs, output, versions
+from .inputs import check_inputs, filled, leaves_like, numbered, output, versions, with_leaves
 from .reverse import grad
 
 
@@ -62,41 +62,51 @@ class _ForwardMode(Interpreter):
         out = apply(op, *inputs, **params)
         if not out.dtype.is_floating or not op.rules:
             return out
-        found = [None if op.rule(i) is None else self.of(x) for i, x in enumerate(inputs)]
-        if any(t is not None for t in found):
+        tangents = [None if op.rule(i) is None else self.of(x) for i, x in enumerate(inputs)]
+        if any(t is not None for t in tangents):
             # Those outside this level are asked about it and record it, the level itself is not.
-            tangent = op.push(Call(op, inputs, params, out), found)
+            tangent = op.push(Call(op, inputs, params, out), tangents)
             if tangent is not None:
                 self.give(out, tangent)
         return out
 
 
-def jvp(f: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Tensor, Tensor]:
+def jvp(f: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """Return f(*primals) and its derivative in the direction `tangents`, by forward mode.
 
-    Shapes: each tangent has its primal's; the derivative has the output's.
+    A primal may be a tuple, list or dict of tensors, nested at will, as in `grad`: its tangent is
+    one too, and so may be what f returns. Shapes: each tangent has its primal's; the derivative has
+    the output's.
     """
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
         raise ArgumentError("jvp: primals and tangents are a tuple each: jvp(f, (x,), (dx,))")
     if len(primals) != len(tangents):
         raise ArgumentError(f"jvp: {len(primals)} primals and {len(tangents)} tangents came")
-    inputs = [as_input(x, "jvp", i) for i, x in enumerate(primals)]
-    directions = [x._as_cotangent(t, "jvp: tangent") for x, t in zip(inputs, tangents, strict=True)]
+    inputs, trees = numbered(enumerate(primals), "jvp")
+    parts = leaves_like(trees, tangents, "jvp: tangents")
+    directions = [x._as_cotangent(t, "jvp: tangent") for x, t in zip(inputs, parts, strict=True)]
     mode = _ForwardMode()
     aliases = [apply(movement.alias, x) for x in inputs]
     for x, t in zip(aliases, directions, strict=True):
         mode.give(x, t)
     before = versions(aliases)
-    out = output(interpreted(mode, f, *aliases), "jvp")
+    out = interpreted(mode, f, *filled(trees, aliases))
     check_inputs(aliases, before, "jvp")
-    tangent = mode.of(out)
-    if tangent is None:
-        tangent = Tensor(out.device.full(out.shape, 0, out.dtype))
-    elif tangent.array.storage in {t.array.storage for t in directions}:
-        tangent = tangent.copy()  # the caller's own direction stays the caller's
-    return out, tangent
+    given = {t.array.storage for t in directions}
+
+    def tangent_of(y: Any) -> Tensor:
+        tangent = mode.of(output(y, "jvp"))
+        if tangent is None:
+            return Tensor(y.device.full(y.shape, 0, y.dtype))
+        # The caller's own direction stays the caller's.
+        return tangent.copy() if tangent.array.storage in given else tangent
+
+    return out, with_leaves(out, tangent_of)
 
 
-def hvp(f: Callable, x: Any, v: Any) -> Tensor:
-    """Return the Hessian of f at `x` times `v`, forward over reverse: no Hessian is built."""
+def hvp(f: Callable, x: Any, v: Any) -> Any:
+    """Return the Hessian of f at `x` times `v`, forward over reverse: no Hessian is built.
+
+    `x` and `v` may be alike tuples, lists or dicts of tensors, as in `jvp`.
+    """
     return jvp(grad(f), (x,), (v,))[1]

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..checks import guarded
+from ..checks.arguments import checked_choice
+from ..checks.arguments import size as checked_size
 from ..creation import tensor
-from ..errors import ArgumentError, VmapError, shown
+from ..errors import VmapError
 from ..repeated import Draws
 from ..shaping import concat, moveaxis, reshape, stack
 from ..tensor import Tensor
@@ -39,11 +41,11 @@ def _swept(f: Callable, x: Tensor, chunk_size: int | None) -> Tensor:
     draws = Draws()
 
     def one_by_one(units: Tensor) -> Tensor:
-        found = []
+        results = []
         for e in units:
             with draws.one_pass():
-                found.append(f(e))
-        return stack(found)
+                results.append(f(e))
+        return stack(results)
 
     parts = []
     for start in range(0, x.size, size):
@@ -70,16 +72,13 @@ def jacobian(f: Callable, mode: str = "auto", chunk_size: int | None = None) -> 
 
     Raises: ArgumentError; and as `vjp` and `jvp` do.
     """
-    if mode not in ("auto", "forward", "reverse"):
-        raise ArgumentError(
-            f'jacobian: mode {shown(mode)} came; "auto", "forward" or "reverse" needed'
-        )
+    checked_choice(mode, ("auto", "forward", "reverse"), "jacobian", "mode")
     return _jacobian(f, mode, chunk_size, "jacobian")
 
 
 def _jacobian(f: Callable, mode: str, chunk_size: int | None, op: str) -> Callable[..., Any]:
-    if chunk_size is not None and (not isinstance(chunk_size, int) or chunk_size < 1):
-        raise ArgumentError(f"{op}: chunk_size {shown(chunk_size)} came; at least 1 is needed")
+    if chunk_size is not None:
+        chunk_size = checked_size(chunk_size, f"{op}: chunk_size")
 
     def compute(x: Any, *rest: Any, **kwargs: Any) -> Tensor:
         x = as_input(x, op, 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,7 +15,7 @@ from ..errors import ArgumentError, GradientError, shown
 from ..interrupts import handled_outside
 from ..ops import movement
 from ..tensor import Tensor
-from .inputs import as_input, check_inputs, is_tree, output, versions, with_leaves
+from .inputs import check_inputs, filled, numbered, output, versions
 
 
 class _Level:
@@ -64,12 +63,12 @@ class _Level:
 
     def gradients(self, out: Tensor, ct: Tensor) -> list[Tensor]:
         """Return the cotangents of the inputs; zeros for those that `out` does not depend on."""
-        found: dict[Node, Tensor] = {}
+        gradients: dict[Node, Tensor] = {}
         ours = set(self.nodes)
 
         def visit(node: Node, ct: Tensor) -> bool:
             if node in ours:
-                found[node] = ct
+                gradients[node] = ct
             return node not in ours
 
         order = self.nodes_of(out)
@@ -85,12 +84,12 @@ class _Level:
 
             def run() -> None:
                 tape.pull_back(order, ct, visit)
-                for node, gradient in found.items():
-                    found[node] = tape.owned(gradient, start, given)
+                for node, gradient in gradients.items():
+                    gradients[node] = tape.owned(gradient, start, given)
 
             handled_outside(within, current.get().switched(recording), run)
         return [
-            found[n] if n in found else Tensor(x.device.full(x.shape, 0, x.dtype))
+            gradients[n] if n in gradients else Tensor(x.device.full(x.shape, 0, x.dtype))
             for n, x in zip(self.nodes, self.inputs, strict=True)
         ]
 
@@ -98,15 +97,19 @@ class _Level:
 def vjp(f: Callable, *primals: Any) -> tuple[Tensor, Callable[..., Any]]:
     """Return f(*primals) and `pull(ct)`, which gives the cotangent of each primal.
 
-    `pull` returns a tensor for one primal and a tuple for several, and may be called repeatedly.
+    A primal may be a tuple, list or dict of tensors, nested at will: its cotangent is one too.
+    `pull` returns one cotangent for one primal and a tuple for several, and may be called
+    repeatedly.
     """
-    level = _Level([as_input(x, "vjp", i) for i, x in enumerate(primals)])
-    out = output(tape.differentiated(f, *level.inputs), "vjp")
+    leaves, trees = numbered(enumerate(primals), "vjp")
+    level = _Level(leaves)
+    out = output(tape.differentiated(f, *filled(trees, level.inputs)), "vjp")
     check_inputs(level.inputs, level.versions, "vjp")
 
     def pull(ct: Any) -> Any:
-        found = level.gradients(out, out._as_cotangent(ct, "vjp"))
-        return found[0] if len(found) == 1 else tuple(found)
+        cotangents = level.gradients(out, out._as_cotangent(ct, "vjp"))
+        shaped = filled(trees, cotangents)
+        return shaped[0] if len(shaped) == 1 else shaped
 
     return level.value(out), guarded(pull, "vjp")
 
@@ -131,22 +134,11 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..
         for i in chosen:
             if not 0 <= i < len(args):
                 raise ArgumentError(f"grad: argument {i} is asked for, and {len(args)} came")
-        leaves: list[Tensor] = []
-
-        def numbered(x: Any, i: int) -> int:
-            leaves.append(as_input(x, "grad", i))
-            return len(leaves) - 1
-
-        trees = [
-            with_leaves(args[i], functools.partial(numbered, i=i))
-            if is_tree(args[i])
-            else numbered(args[i], i)
-            for i in chosen
-        ]
+        leaves, trees = numbered([(i, args[i]) for i in chosen], "grad")
         level = _Level(leaves)
         full = list(args)
-        for i, tree in zip(chosen, trees, strict=True):
-            full[i] = with_leaves(tree, level.inputs.__getitem__)
+        for i, x in zip(chosen, filled(trees, level.inputs), strict=True):
+            full[i] = x
         out = output(tape.differentiated(f, *full, **kwargs), "grad")
         check_inputs(level.inputs, level.versions, "grad")
         if not out.dtype.is_floating:
@@ -158,8 +150,8 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..
             )
         one = Tensor(out.device.full((), 1, out.dtype))
         gradients = level.gradients(out, one)
-        found = [with_leaves(tree, gradients.__getitem__) for tree in trees]
-        return level.value(out), tuple(found) if many else found[0]
+        shaped = filled(trees, gradients)
+        return level.value(out), shaped if many else shaped[0]
 
     return guarded(compute, "value_and_grad")
 

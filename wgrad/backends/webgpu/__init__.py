@@ -5,6 +5,6 @@
 families), `planner` (a device without an adapter: notes launches), `launches` (them as data).
 
 *Running* opens one: `device` (all that knows wgpu), `pipelines`, `gpu` (memory and batches),
-`memory` (the pool), `eager` (the device of tensors), `tune` (measured products), `replay` and
+`memory` (the pool), `eager` (the device of tensors), `tune` (measured products), `dispatches` and
 `runner` (what a compiled program does), `adapters` (names, and opening a device).
 """

@@ -7,15 +7,18 @@ from typing import Any
 
 
 class Buffer:
-    """Memory of `nbytes`, a multiple of 16. `raw` is the driver's, or None where it is planned."""
+    """Memory of `nbytes`, a multiple of 16. `raw` is the driver's, or None where it is planned.
 
-    __slots__ = ("batch", "give_back", "groups", "nbytes", "raw", "uid")
+    `used` are the bytes of it that were asked for: buffers of the pool may be larger.
+    """
+
+    __slots__ = ("batch", "give_back", "groups", "nbytes", "raw", "uid", "used")
 
     start = 0  # of what is bound of it
 
     def __init__(self, raw: Any, nbytes: int, uid: int):
         self.raw = raw
-        self.nbytes = nbytes
+        self.nbytes = self.used = nbytes
         self.uid: Hashable = uid
         self.batch = -1  # the batch of dispatches that used it last
         self.groups: set[tuple] = set()  # keys of the cached bind groups that hold it
@@ -35,7 +38,7 @@ class Window(Buffer):
     def __init__(self, whole: Buffer, start: int, nbytes: int):
         self._whole = whole
         self.start = start
-        self.nbytes = nbytes
+        self.nbytes = self.used = nbytes
         self.uid = (whole.uid, start, nbytes)
         self.raw, self.groups = whole.raw, whole.groups
 

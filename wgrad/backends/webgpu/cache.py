@@ -37,14 +37,15 @@ def folder() -> Path:
 class Results:
     """What was measured on one adapter: a choice, which is plain JSON, per kind of problem.
 
-    `about` says on what, and everything in it has to be the same for a result to be used.
+    `about` says on what, and everything in it has to be the same for a result to be used. `what`
+    begins the name of the file.
     """
 
-    def __init__(self, about: dict[str, Any]):
+    def __init__(self, about: dict[str, Any], what: str = "matmul"):
         self.about = about
         text = json.dumps(about, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        self._name = f"matmul-{digest}.json"
+        self._name = f"{what}-{digest}.json"
         self._rows: dict[str, Any] | None = None
         self._warned = False
 
@@ -72,23 +73,25 @@ class Results:
             path = self.path
             if path is None:
                 raise OSError("there is no home directory")
+            if str(path.parent) == os.devnull:  # as somebody wants it
+                return
             path.parent.mkdir(parents=True, exist_ok=True)
             _replace(path, json.dumps(content, indent=1))
         except OSError as error:
             if not self._warned:
                 self._warned = True
-                _log.warning("wgrad: choices of kernels are not kept on disk: %s", error)
+                _log.warning("wgrad: what was measured is not kept on disk: %s", error)
 
     def _read(self) -> dict[str, Any]:
         path = self.path
         try:
-            found = json.loads(path.read_text(encoding="utf-8")) if path else {}
+            content = json.loads(path.read_text(encoding="utf-8")) if path else {}
         except (OSError, ValueError, RecursionError):  # none yet, unreadable, or not JSON
             return {}
-        if not isinstance(found, dict) or found.get("format") != FORMAT:
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
             return {}
-        rows = found.get("choices")
-        return rows if found.get("about") == self.about and isinstance(rows, dict) else {}
+        rows = content.get("choices")
+        return rows if content.get("about") == self.about and isinstance(rows, dict) else {}
 
 
 def _replace(path: Path, text: str) -> None:

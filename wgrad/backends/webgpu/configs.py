@@ -92,7 +92,7 @@ def _with_parts(problem: Problem, software: bool, config: Config) -> Config:
 
 def candidates(problem: Problem, software: bool) -> list[Config]:
     """Return the ways worth measuring, the default first."""
-    found = [default(problem, software)]
+    configs = [default(problem, software)]
     least = least_parts(problem)
     for swap in (False, True):
         shown = problem.turned if swap else problem
@@ -113,9 +113,9 @@ def candidates(problem: Problem, software: bool) -> list[Config]:
                     and tiles(shown, height, width) * parts <= 4 * BUSY[software]
                 )
                 config = Config(shader, height, width, parts, swap)
-                if (parts == least or pays) and config not in found:
-                    found.append(config)
-    return found
+                if (parts == least or pays) and config not in configs:
+                    configs.append(config)
+    return configs
 
 
 def steps_of_part(k: int, parts: int) -> int:

@@ -88,10 +88,10 @@ def adapters() -> list[Any]:
             with contextlib.suppress(RuntimeError):
                 native.set_instance_extras(backends=["Primary"])
             try:
-                found = wgpu.gpu.enumerate_adapters_sync()
+                adapters = wgpu.gpu.enumerate_adapters_sync()
             except Exception as error:  # wgpu raises RuntimeError and its own kinds
                 raise DeviceError(f"webgpu: {NO_ADAPTER} ({error})") from error
-            _adapters = [a for a in found if a.info["backend_type"] != "OpenGL"]
+            _adapters = [a for a in adapters if a.info["backend_type"] != "OpenGL"]
     return _adapters
 
 
@@ -154,6 +154,7 @@ class Opened:
             text = f"webgpu: {self.info['device']} did not open: {error}"
             raise (OutOfMemoryError if is_short(error) else DeviceError)(text) from error
         self.limits = {k: int(v) for k, v in self.raw.limits.items()}
+        self.period = _period(self.raw)
         self.facts = Facts.of(self.limits, self.features, self.info["adapter_type"] == "CPU")
         self.lock = threading.RLock()
         self._after_fork()
@@ -187,6 +188,14 @@ class Opened:
                 self.lost = self.lost or " ".join(str(lost).split())
                 kind = DeviceError
         return (OutOfMemoryError if is_short(error) else kind)(f"webgpu: {what}: {words}")
+
+
+def _period(raw: Any) -> float:
+    """Return the nanoseconds of a tick of a device's timestamps."""
+    # wgpu-native gives them as the GPU counts, and has a function that wgpu-py does not offer.
+    native = sys.modules.get("wgpu.backends.wgpu_native")
+    ask = getattr(getattr(native, "lib", None), "wgpuQueueGetTimestampPeriod", None)
+    return 1.0 if ask is None else float(ask(raw.queue._internal)) or 1.0
 
 
 def is_short(error: Exception) -> bool:

@@ -39,6 +39,7 @@ class WebGpuDevice(Kernels):
             f"{info['description']})"
         )
         self.gpu = gpu
+        gpu.name = name
         self.pool = Pool(gpu)
         self.launch = gpu.launch
         self._storage = partial(GpuStorage, self, self.pool)
@@ -91,10 +92,10 @@ class WebGpuDevice(Kernels):
             kind = size_class(nbytes, *self.pool.limits)
             key = kind, counts[kind]
             counts[kind] += 1
-            found = self._blocks.get(key)
-            if found is None:
-                found = self._blocks[key] = GpuStorage(self, self.pool, 0, nbytes)
-            made.append(found)
+            block = self._blocks.get(key)
+            if block is None:
+                block = self._blocks[key] = GpuStorage(self, self.pool, 0, nbytes)
+            made.append(block)
         return made
 
     def constant(self, data: bytes) -> GpuStorage:
@@ -122,6 +123,6 @@ class WebGpuDevice(Kernels):
             return
         with self.gpu.lock:
             due, self._expected = self._expected, {}
-            found = [error for faults in due if (error := faults.settle()) is not None]
-        if found:
-            raise found[0]
+            errors = [error for faults in due if (error := faults.settle()) is not None]
+        if errors:
+            raise errors[0]

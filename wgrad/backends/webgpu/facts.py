@@ -54,5 +54,5 @@ class Facts:
     @property
     def dtypes(self) -> frozenset[DType]:
         """What arrays can be of."""
-        found = {dtypes.bool_, dtypes.int32, dtypes.uint32, dtypes.float32}
-        return frozenset(found | {dtypes.float16} if self.has_half else found)
+        everywhere = {dtypes.bool_, dtypes.int32, dtypes.uint32, dtypes.float32}
+        return frozenset(everywhere | {dtypes.float16} if self.has_half else everywhere)

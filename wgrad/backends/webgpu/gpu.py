@@ -8,7 +8,7 @@ empty, and host writes wait until recorded work that uses their target is on its
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -16,12 +16,14 @@ from ...errors import DeviceError, OutOfMemoryError
 from ...interrupts import interrupts_wait, whole
 from ...recent import Recent
 from ...statistics import COUNTERS
-from ..events import WATCHERS, launched
+from ..events import WATCHERS, launched, timed
 from ..shader import Groups
+from ..timing import Timing, now_ns, untimed
 from . import device, headroom
 from .buffers import Buffer
 from .launches import PARAMS_BYTES, folded
 from .pipelines import Compiler, Pipeline
+from .stamps import WHOLE, Stamps
 
 RING_BYTES = 1 << 18  # parameters of the dispatches of one submit
 BATCH = 128  # dispatches a submit: fewer keep the GPU waiting, more keep it idle for longer
@@ -37,6 +39,7 @@ class _Dispatch(NamedTuple):
     start: int  # of its parameters in the ring
     end: int
     groups: int | Groups
+    timing: Timing | None = None
 
 
 class Gpu(Compiler):
@@ -44,6 +47,7 @@ class Gpu(Compiler):
 
     def __init__(self, adapter: Any, most_bound: int | None = None, most_bytes: int | None = None):
         super().__init__(adapter, most_bound, most_bytes)
+        self.name = "webgpu"  # of its device, in what is measured
         self.has_large = False  # has there been a buffer that one binding does not hold?
         self.slot = max(32, self.limits["min-uniform-buffer-offset-alignment"])
         self._ring, self._spare = bytearray(RING_BYTES), bytearray(RING_BYTES)
@@ -57,8 +61,8 @@ class Gpu(Compiler):
         self._alive: dict[Hashable, Buffer] = {}
         # Bind groups, each with the sets of its buffers that have its key.
         self._groups: Recent[tuple] = Recent(GROUPS_KEPT)
-        self._stamps: tuple[Any, Any] | None = None  # a query set and the buffer it resolves to
-        self._stamped = False  # does the next pass write them?
+        self._stamps: Stamps | None = None  # where somebody measures
+        self._stamped = False  # is the next pass timed as a whole?
         self._work: list[_Dispatch] = []  # recorded, not submitted: the only state of a batch
         self._unsubmitted = 0
         self._next_uid = 0
@@ -138,11 +142,11 @@ class Gpu(Compiler):
             COUNTERS.readbacks += 1
             COUNTERS.bytes_read += nbytes
             if nbytes <= MOVED_BYTES:
-                return self._read(buffer.raw, offset, nbytes)
+                return self.read_raw(buffer.raw, offset, nbytes)
             host = bytearray(nbytes)
             for start in range(0, nbytes, MOVED_BYTES):
                 size = min(MOVED_BYTES, nbytes - start)
-                host[start : start + size] = self._read(buffer.raw, offset + start, size)
+                host[start : start + size] = self.read_raw(buffer.raw, offset + start, size)
             return host
 
     def wait(self) -> None:
@@ -150,9 +154,10 @@ class Gpu(Compiler):
         self.check()
         with self.lock:
             self.flush()
-            self._read(self._uniforms, 0, 4)
+            self.read_raw(self._uniforms, 0, 4)
 
-    def _read(self, raw: Any, offset: int, nbytes: int) -> Any:
+    def read_raw(self, raw: Any, offset: int, nbytes: int) -> Any:
+        """Return bytes of a buffer of the driver's when what was submitted has run."""
         headroom.require(2 * nbytes, f"a readback of {nbytes} bytes")
         COUNTERS.submits += 1  # the copy to readable memory
         self._unsubmitted = 0
@@ -175,11 +180,15 @@ class Gpu(Compiler):
             return
         if device.forked or self.lost is not None:
             self.check()
+        timing = stamped = None
+        if WATCHERS:
+            timing = self._timing(pipeline, buffers, groups)
+            stamped = timing if timing is not None and timing.clock == "gpu" else None
         with self.lock:
             size = len(params)
             key = (pipeline.access, *[b.uid for b in buffers])
-            found = self._groups[key]
-            group = self._bind(key, buffers) if found is None else found[0]
+            kept = self._groups[key]
+            group = self._bind(key, buffers) if kept is None else kept[0]
             while True:
                 work, batch = self._work, self.batch
                 last = work[-1] if work else None
@@ -191,15 +200,62 @@ class Gpu(Compiler):
                     buffer.batch = batch
                 place = slice(start, start + size)
                 end = start + -(-size // self.slot) * self.slot
-                added = (_Dispatch(pipeline, group, start, end, groups),)
+                added = (_Dispatch(pipeline, group, start, end, groups, stamped),)
                 # No call from here on: had a handler or a finalizer launched, it would show.
                 if self._work is work and (work[-1] if work else None) is last:
                     self._ring[place] = params
                     work += added
                     break
         if WATCHERS:
-            nbytes = sum(b.nbytes for b in buffers)
+            if timing is not stamped:
+                self.wait_for(timing)
+            nbytes = sum(b.used for b in buffers)
             launched("webgpu", pipeline.label, prod(folded(groups)), nbytes)
+
+    def _timing(
+        self, pipeline: Pipeline, buffers: tuple[Buffer, ...], groups: int | Groups
+    ) -> Timing | None:
+        """Return the timing of a dispatch, made ready for its clock; None where none measures."""
+        nbytes = sum(b.used for b in buffers)
+        count = prod(folded(groups))
+        made = timed(self.name, pipeline.label, count, nbytes, pipeline.code, self.clock)
+        if made is not None:
+            self.ready(made)
+        return made
+
+    def ready(self, timing: Timing) -> None:
+        """Do what has to be done before dispatches that are timed."""
+        if timing.clock == "wall":
+            self.wait()  # for what came before
+        elif (stamps := self.stamps()) is not None:
+            stamps.begin()
+
+    def wait_for(self, timing: Timing | None) -> None:
+        """Run what is recorded or submitted, one dispatch, and time it by the host's clock."""
+        if timing is not None:
+            start = now_ns()
+            self.wait()
+            timing.ran(start, now_ns())
+
+    def stamps(self) -> Stamps | None:
+        """Return what times dispatches, or None where the GPU has no clock."""
+        if self._stamps is None and "timestamp-query" in self.features:
+            with self.lock:
+                self._stamps = self._stamps or Stamps(self)
+        return self._stamps
+
+    @property
+    def clock(self) -> Gpu | None:
+        """What knows when dispatches ran: the GPU itself, or None where it has no clock."""
+        return None if self.stamps() is None else self
+
+    def settle(self) -> None:
+        """Wait for all dispatches that are timed, and say when they ran."""
+        with interrupts_wait(), self.lock:
+            self.flush()
+            if self._stamps is not None:
+                self._stamps.read()
+                self._stamps.end()
 
     @whole
     def _bind(self, key: tuple, buffers: tuple[Buffer, ...]) -> Any:
@@ -215,34 +271,23 @@ class Gpu(Compiler):
     def timed(self, launches: Sequence[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]) -> float:
         """Run at most BATCH launches in a submit of their own, and return how long they took.
 
-        The GPU's own clock says so where it has one, in ticks, which WebGPU calls nanoseconds;
-        the host's elsewhere.
+        The GPU's own clock says so where it has one, the host's elsewhere; in nanoseconds.
         """
-        with interrupts_wait(), self.lock:
+        with interrupts_wait(), self.lock, untimed():
             self.flush()
             try:
                 for launch in launches:
                     self.launch(*launch)
-                self._stamped = self._has_stamps()
+                stamps = self.stamps()
+                self._stamped = stamps is not None
                 start = time.perf_counter()
                 self.flush()
-                if self._stamps is None:
-                    self.wait()
-                    return (time.perf_counter() - start) * 1e9
-                raw = self._read(self._stamps[1], 0, 16)
-                begin, end = memoryview(raw).cast("Q")
-                return float(end - begin)
+                if stamps is not None:
+                    return stamps.whole()
+                self.wait()
+                return (time.perf_counter() - start) * 1e9
             finally:
                 self._stamped = False
-
-    def _has_stamps(self) -> bool:
-        """Say whether the GPU times passes, and prepare it."""
-        if self._stamps is None and "timestamp-query" in self.features:
-            usage = self.wgpu.BufferUsage
-            queries = self.raw.create_query_set(type="timestamp", count=2)
-            target = self.raw.create_buffer(size=16, usage=usage.QUERY_RESOLVE | usage.COPY_SRC)
-            self._stamps = queries, target
-        return self._stamps is not None
 
     def flush(self) -> None:
         """Submit what is recorded. Raises: DeviceError when the driver refuses it."""
@@ -251,6 +296,8 @@ class Gpu(Compiler):
                 return
             self.check()
             headroom.require(0, f"running {len(self._work)} kernels")
+            if self._stamps is not None:
+                self._stamps.make_room(BATCH)
             with self.driving:
                 if not self._work:  # a handler came before this block, and has submitted it
                     return
@@ -270,26 +317,50 @@ class Gpu(Compiler):
                 self._unsubmitted = 0
                 COUNTERS.submits += 1
                 COUNTERS.dispatches += len(work)
+                if self._stamps is not None:
+                    self._stamps.submitted([d.timing for d in work if d.timing is not None])
 
     def _encode(self, work: list[_Dispatch]) -> Any:
-        """Return the command buffer of a batch: one encoder, one pass."""
+        """Return the command buffer of a batch."""
+        timings: list[Timing | None] = []
+        if self._stamps is not None and self._stamps.room >= len(work):
+            timings = [dispatch.timing for dispatch in work]
+        rows = [(pipeline, group, start, folded(n)) for pipeline, group, start, _, n, _ in work]
+        return self.commands(rows, timings)
+
+    def commands(
+        self,
+        rows: Iterable[tuple[Pipeline, Any, int, tuple[int, ...]]],
+        timings: Sequence[Timing | None] = (),
+        first: int | None = None,
+    ) -> Any:
+        """Return a command buffer of dispatches, to be submitted once.
+
+        A row is a pipeline, a bind group, where the parameters begin, and the workgroups. All are
+        in one pass; where some are timed each has one of its own, stamped from the place `first`
+        on, or from the next that is free.
+        """
         encoder = self.raw.create_command_encoder()
-        stamps = self._stamps if self._stamped else None
-        if stamps is None:
-            compute = encoder.begin_compute_pass()
-        else:
-            places = {"beginning_of_pass_write_index": 0, "end_of_pass_write_index": 1}
-            compute = encoder.begin_compute_pass(
-                timestamp_writes={"query_set": stamps[0], **places}
-            )
-        bound = None
-        for pipeline, group, start, _, groups in work:
-            if pipeline is not bound:
-                compute.set_pipeline(pipeline.raw)
-                bound = pipeline
+        stamps = self._stamps
+        if stamps is None or not any(timings):
+            options = {} if stamps is None or not self._stamped else stamps.pass_of(WHOLE)
+            compute = encoder.begin_compute_pass(**options)
+            bound = None
+            for pipeline, group, start, size in rows:
+                if pipeline is not bound:
+                    compute.set_pipeline(pipeline.raw)
+                    bound = pipeline
+                compute.set_bind_group(0, group, (start,))
+                compute.dispatch_workgroups(*size)
+            compute.end()
+            return encoder.finish()
+        place = stamps.next if first is None else first
+        for (pipeline, group, start, size), timing in zip(rows, timings, strict=True):
+            options = {} if timing is None else stamps.pass_of(place)
+            place += timing is not None
+            compute = encoder.begin_compute_pass(**options)
+            compute.set_pipeline(pipeline.raw)
             compute.set_bind_group(0, group, (start,))
-            compute.dispatch_workgroups(*folded(groups))
-        compute.end()
-        if stamps is not None:
-            encoder.resolve_query_set(stamps[0], 0, 2, stamps[1], 0)
+            compute.dispatch_workgroups(*size)
+            compute.end()
         return encoder.finish()

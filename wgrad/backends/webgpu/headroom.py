@@ -31,13 +31,13 @@ _LIMITS = (("RLIMIT_AS", 0), ("RLIMIT_DATA", 5))
 
 def left() -> int | None:
     """Return the bytes that the process may still map; None where nothing limits them."""
-    found: list[int] = []
+    left_by_each: list[int] = []
     if resource is not None:
         for name, word in _LIMITS:
             soft = resource.getrlimit(getattr(resource, name))[0]
             if soft != resource.RLIM_INFINITY and (used := _used(word)) is not None:
-                found.append(max(0, soft - used))
-    return min(found, default=None)
+                left_by_each.append(max(0, soft - used))
+    return min(left_by_each, default=None)
 
 
 def _used(word: int) -> int | None:
@@ -50,20 +50,20 @@ def _used(word: int) -> int | None:
 
 def require(nbytes: int, what: str) -> None:
     """Raise OutOfMemoryError unless `nbytes` may be mapped and RESERVE of them stay free."""
-    found = left()
-    if found is not None and found < nbytes + RESERVE:
+    free = left()
+    if free is not None and free < nbytes + RESERVE:
         raise OutOfMemoryError(
             f"webgpu: {what} needs {nbytes + RESERVE} bytes of address space, and the limits of "
-            f"this process (ulimit -v, -d) leave {found}"
+            f"this process (ulimit -v, -d) leave {free}"
         )
 
 
 def require_memory(nbytes: int, what: str) -> None:
     """Raise OutOfMemoryError where the machine's own memory and swap have no room for `nbytes`."""
-    found = _available() if nbytes >= LOOKED_AT else None
-    if found is not None and found < nbytes:
+    free = _available() if nbytes >= LOOKED_AT else None
+    if free is not None and free < nbytes:
         raise OutOfMemoryError(
-            f"webgpu: {what} takes memory of this machine, of which {found} bytes are free"
+            f"webgpu: {what} takes memory of this machine, of which {free} bytes are free"
         )
 
 

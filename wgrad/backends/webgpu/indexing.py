@@ -121,12 +121,12 @@ class Indexing(Dispatching):
         body = sort.BODIES[x.dtype.name, descending]
         keys = self.map(body, (x.view(moved),), (x.dtype,), moved.shape, dtypes.uint32)
         rows = keys.view(Layout.dense((moved.size // x.shape[axis], x.shape[axis])))
-        found = sort.sorted_positions(self, rows, sort.key_bits(x.dtype))
-        found = found.view(Layout.dense(moved.shape))
+        order = sort.sorted_positions(self, rows, sort.key_bits(x.dtype))
+        order = order.view(Layout.dense(moved.shape))
         if axes == tuple(range(len(axes))):
-            return found
+            return order
         back = tuple(axes.index(i) for i in range(len(axes)))
-        return self.copy(found.view(found.layout.permute(back)))
+        return self.copy(order.view(order.layout.permute(back)))
 
     def searchsorted(self, x: Array, values: Array, right: bool) -> Array:
         if x.layout.size and values.layout.size and self._may_not_fit(x, values):

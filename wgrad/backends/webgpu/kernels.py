@@ -17,11 +17,11 @@ from ...dtypes import DType
 from ...layout import Layout, Shape, collapse
 from ...recent import Recent
 from .. import threefry
-from ..array import OPERANDS, Array, Body, Number, product_shape, reduced_shape
+from ..array import OPERANDS, Array, Body, Number, Operands, product_shape, reduced_shape
 from ..fold import Fold
 from . import reduce, scan, windows
+from .calls import Calls
 from .facts import Facts
-from .indexing import Indexing
 from .launches import drawn
 from .launching import COPY, MAX_RANK, as_words, host_words, pack_dims, scalar_bits
 from .matmul import Products
@@ -38,7 +38,7 @@ _Product = tuple[Shape, int, list[tuple[Any, list[int], bytes, int]]]
 _FILL = Body("fill", "a", np.copy)
 
 
-class Kernels(Indexing):
+class Kernels(Calls):
     """All kernel families."""
 
     def __init__(self, name: str, facts: Facts, products: Products):
@@ -51,12 +51,7 @@ class Kernels(Indexing):
         return self.map(_FILL, (value,), (dtype,), shape, dtype)
 
     def map(
-        self,
-        body: Body,
-        operands: Sequence[Array | Number],
-        dtypes: Sequence[DType],
-        shape: Shape,
-        dtype: DType,
+        self, body: Body, operands: Operands, dtypes: Sequence[DType], shape: Shape, dtype: DType
     ) -> Array:
         out = self._empty(shape, dtype)
         if out.layout.size == 0:
@@ -68,7 +63,7 @@ class Kernels(Indexing):
         return out
 
     def _map_into(
-        self, out: Array, body: Body, operands: Sequence[Array | Number], dtypes: Sequence[DType]
+        self, out: Array, body: Body, operands: Operands, dtypes: Sequence[DType]
     ) -> None:
         """Compute into a dense array that begins where its buffer does."""
         shape, size, dtype = out.layout.shape, out.layout.size, out.dtype
@@ -99,13 +94,13 @@ class Kernels(Indexing):
             return
         arrays, extents, strides = self._merged(shape, arrays)
         offsets = [x.layout.offset for x in arrays]
-        found = _by_quads(extents, offsets, strides) if size >= WIDE_FROM else None
-        if found is not None:
-            ways, extents, offsets, strides = found
+        by_quads = _by_quads(extents, offsets, strides) if size >= WIDE_FROM else None
+        if by_quads is not None:
+            ways, extents, offsets, strides = by_quads
             way = iter(ways)
             pattern = "".join(next(way) if p == "t" else p for p in pattern)
             size //= 4
-        wide = found is not None
+        wide = by_quads is not None
         kernel = self._kernel(
             (body, *dtypes, dtype, pattern, "wide" if wide else "strided"),
             len(arrays),
@@ -154,9 +149,9 @@ class Kernels(Indexing):
             return
         offsets, size, wide = [x.layout.offset, target.layout.offset], target.layout.size, False
         if size >= WIDE_FROM and x.dtype is not dtypes.float16:
-            found = _by_quads(extents, offsets, strides)
-            if found is not None and found[0] == "tt":
-                wide, (_, extents, offsets, strides) = True, found
+            by_quads = _by_quads(extents, offsets, strides)
+            if by_quads is not None and by_quads[0] == "tt":
+                wide, (_, extents, offsets, strides) = True, by_quads
                 size //= 4
         params = struct.pack("<8I", size, len(extents), 0, 0, *_four(offsets))
         kernel = self._mover("copy", "rw", x.dtype, wide)
@@ -236,25 +231,25 @@ class Kernels(Indexing):
             if made is not None:
                 return made
         wide = fold.wide_for(x.dtype)
-        found = scan.plan(x.layout, axis, back, wide is not None, start is not None)
-        if found is None:  # too many axes that cannot be merged
+        plan = scan.plan(x.layout, axis, back, wide is not None, start is not None)
+        if plan is None:  # too many axes that cannot be merged
             return self._scan(fold, self.copy(x), axis, back, start, of_totals)
         before, quarters = x if start is None else start, False
-        if found.parts is not None:
+        if plan.parts is not None:
             quarters = fold.scales and x.dtype.is_floating and not of_totals
             part, kind = fold.small if quarters else fold, wide.dtype if wide else x.dtype
-            totals = self.reduce(part, x.view(found.parts), (axis + 1,), kind)
+            totals = self.reduce(part, x.view(plan.parts), (axis + 1,), kind)
             if start is not None:
                 totals = windows.wide_beside(self, [start, totals], axis)
             before = self._scan(fold, totals, axis, False, None, of_totals=True)
         begun = start is not None
         kernel = self._kernel(
-            ("scan", fold, x.dtype, found.along, quarters, begun),
+            ("scan", fold, x.dtype, plan.along, quarters, begun),
             "rrw",
-            lambda: scan_source(fold, x.dtype, found.along, quarters, begun),
+            lambda: scan_source(fold, x.dtype, plan.along, quarters, begun),
         )
         out = self._empty(x.shape, x.dtype)
-        self._launch(kernel, [x, before], out, found.packed, found.threads)
+        self._launch(kernel, [x, before], out, plan.packed, plan.threads)
         return out
 
     # Matrix products.
@@ -268,8 +263,8 @@ class Kernels(Indexing):
             *(left.shape, left.strides, left.offset),
             *(right.shape, right.strides, right.offset, a.dtype, lead, inner),
         )
-        found = self._products[key]
-        if found is None:
+        product = self._products[key]
+        if product is None:
             shape = product_shape(a.shape, b.shape, lead, inner)
             if 0 in a.shape or 0 in shape:
                 return self.full(shape, 0, a.dtype)
@@ -279,9 +274,9 @@ class Kernels(Indexing):
             problem = Problem.of(left, right, a.dtype, lead, inner)
             if problem is None:  # the last resort: too many axes
                 return self.matmul(self.copy(a), self.copy(b), lead, inner)
-            found = self._planned(shape, problem)
-            self._products.keep(key, found)
-        shape, nbytes, launches = found
+            product = self._planned(shape, problem)
+            self._products.keep(key, product)
+        shape, nbytes, launches = product
         out = self._empty(shape, a.dtype)
         buffers = [a.storage.buffer, b.storage.buffer, out.storage.buffer]
         if nbytes:

@@ -148,7 +148,7 @@ class Launches:
 
     def to_json(self) -> str:
         """Return all of it as text, which `from_json` reads."""
-        found = {
+        content = {
             "format": FORMAT,
             "version": VERSION,
             "facts": asdict(self.facts),
@@ -179,38 +179,38 @@ class Launches:
             "chosen": self.chosen,
             "shuffles": self.shuffles,
         }
-        return json.dumps(found)
+        return json.dumps(content)
 
     @classmethod
     def from_json(cls, text: str) -> Launches:
         """Return what `to_json` wrote. Raises: ArgumentError for any other text."""
         try:
-            found = json.loads(text)
+            content = json.loads(text)
         except (ValueError, TypeError, RecursionError) as error:
             raise ArgumentError(f"Launches: the text is no JSON: {error}") from error
-        if not isinstance(found, dict) or found.get("format") != FORMAT:
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise ArgumentError(f"Launches: the JSON says no format {FORMAT!r}, as launches do")
-        version = found.get("version")
+        version = content.get("version")
         if type(version) is not int or version != VERSION:
             raise ArgumentError(
                 f"Launches: version {shown(version)} came, and this wgrad reads version {VERSION}"
             )
-        fit(found, _FORM, "Launches:")
-        facts = Facts(**found["facts"])
+        fit(content, _FORM, "Launches:")
+        facts = Facts(**content["facts"])
         facts.check()
         try:
-            made = cls._read(found, facts)
+            made = cls._read(content, facts)
         except ValueError as error:
             raise ArgumentError(f"Launches: a constant is not in base64: {error}") from error
-        for wrong in made._contradictions([k["uniform"] for k in found["kernels"]]):
+        for wrong in made._contradictions([k["uniform"] for k in content["kernels"]]):
             raise ArgumentError(f"Launches: {wrong}")
         return made
 
     @classmethod
-    def _read(cls, found: dict[str, Any], facts: Facts) -> Launches:
+    def _read(cls, content: dict[str, Any], facts: Facts) -> Launches:
         return cls(
             facts=facts,
-            kernels=tuple(Kernel(k["label"], k["text"], k["access"]) for k in found["kernels"]),
+            kernels=tuple(Kernel(k["label"], k["text"], k["access"]) for k in content["kernels"]),
             launches=tuple(
                 Launch(
                     kernel=x["kernel"],
@@ -221,17 +221,17 @@ class Launches:
                     numbers=tuple((at, i, dtype) for at, i, dtype in x["numbers"]),
                     draw=x["draw"] and (x["draw"][0], x["draw"][1]),
                 )
-                for x in found["launches"]
+                for x in content["launches"]
             ),
-            inputs=_all_held(found["inputs"]),
-            outputs=_all_held(found["outputs"]),
-            swaps=tuple(found["swaps"]),
-            blocks=tuple(found["blocks"]),
-            constants=tuple(base64.b64decode(x, validate=True) for x in found["constants"]),
-            numbers=found["numbers"],
-            generators=found["generators"],
-            chosen={kind: Config(*x) for kind, x in found["chosen"].items()},
-            shuffles=found["shuffles"],
+            inputs=_all_held(content["inputs"]),
+            outputs=_all_held(content["outputs"]),
+            swaps=tuple(content["swaps"]),
+            blocks=tuple(content["blocks"]),
+            constants=tuple(base64.b64decode(x, validate=True) for x in content["constants"]),
+            numbers=content["numbers"],
+            generators=content["generators"],
+            chosen={kind: Config(*x) for kind, x in content["chosen"].items()},
+            shuffles=content["shuffles"],
         )
 
     def _contradictions(self, uniforms: Sequence[dict[str, Any]]) -> Iterator[str]:

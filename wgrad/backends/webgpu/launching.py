@@ -122,13 +122,13 @@ class Launching(Device):
 
         See Kernel for `access`; a number says how many buffers are read before the one written.
         """
-        found = self._kernels[key]
-        if found is None:
+        kernel = self._kernels[key]
+        if kernel is None:
             label = " ".join(getattr(k, "name", str(k)) for k in key)
             letters = access if isinstance(access, str) else "r" * access + "w"
-            found = self._made(Kernel(label, code(), letters))
-            self._kernels.keep(key, found)
-        return found
+            kernel = self._made(Kernel(label, code(), letters))
+            self._kernels.keep(key, kernel)
+        return kernel
 
     def _mover(self, name: str, access: str, dtype: DType, wide: bool = False) -> Any:
         """Return the kernel of a shader that moves elements of 4 bytes or 2, or fours of them."""

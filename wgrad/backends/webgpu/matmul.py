@@ -14,7 +14,7 @@ from ...dtypes import DType, float16
 from . import shaders
 from .configs import batch_extents, default, steps_of_part, tiles
 from .facts import Facts
-from .problem import Config, Kernel, Launch, Output, Problem, Scratch
+from .problem import Config, Kernel, Output, Problem, ProductLaunch, Scratch
 
 # Results as they are: the shaders' own block, and the same for four at a time.
 PLAIN = Output(
@@ -60,7 +60,7 @@ class Products:
 
     def plan(
         self, problem: Problem, output: Output | None = None, config: Config | None = None
-    ) -> list[Launch]:
+    ) -> list[ProductLaunch]:
         """Return the dispatches that compute a problem; none where the result is empty.
 
         `output` says what becomes of results, which are stored by default; `config` overrides the
@@ -84,15 +84,15 @@ class Products:
         places = tuple(range(len(output.access)))
         if parts == 1:
             kernel = self._kernel(shown, config, output, straight)
-            return [Launch(kernel, params, groups, (*operands, *places))]
+            return [ProductLaunch(kernel, params, groups, (*operands, *places))]
         scratch = Scratch(4 * parts * problem.size)
         vectors = wide and bool(output.vectors)
         size = problem.size // 4 if vectors else problem.size
         return [
-            Launch(
+            ProductLaunch(
                 self._kernel(shown, config, PLAIN, straight), params, groups, (*operands, scratch)
             ),
-            Launch(
+            ProductLaunch(
                 _sum_kernel(problem.dtype, output, vectors),
                 params,
                 -(-size // SUM_THREADS),

@@ -123,6 +123,7 @@ class GpuStorage(Storage):
         self.pool = pool
         if nbytes is not None:
             pool.fill(self, nbytes)
+            self.buffer.used = nbytes
 
     # No Python function: there a handler of a signal could raise, and Python would drop both its
     # exception and the buffer.

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...errors import DeviceError, OutOfMemoryError, ShaderError
+from ...origin import caller, place
 from ...recent import Recent, Shared
 from ...statistics import COUNTERS
-from . import headroom
+from . import headroom, shaders
 from .buffers import Buffer
 from .device import Opened, is_short
 from .launches import PARAMS_BYTES
+from .origins import explained
 from .problem import Kernel
 
 LAYOUTS_KEPT = 256  # of bind groups, by what becomes of each buffer
@@ -40,8 +42,8 @@ class Compiler(Opened):
 
     def _layout(self, access: str) -> tuple[Any, Any]:
         """Return the explicit layouts of a shader whose buffers are used as `access` says."""
-        found = self._layouts[access]
-        if found is None:
+        layouts = self._layouts[access]
+        if layouts is None:
             stage = self.wgpu.ShaderStage.COMPUTE
             entries: list[dict] = [
                 {
@@ -59,12 +61,14 @@ class Compiler(Opened):
                 entries.append({"binding": i, "visibility": stage, "buffer": {"type": kind}})
             group = self.raw.create_bind_group_layout(entries=entries)
             whole = self.raw.create_pipeline_layout(bind_group_layouts=[group])
-            found = group, whole
-            self._layouts.keep(access, found)
-        return found
+            layouts = group, whole
+            self._layouts.keep(access, layouts)
+        return layouts
 
     def compile(self, code: str, access: str | int, label: str) -> Pipeline:
-        """Return the pipeline of a shader text. Raises: ShaderError with the compiler's words.
+        """Return the pipeline of a shader text.
+
+        Raises: ShaderError with the compiler's words, at the line of the file that they are about.
 
         `access` has a letter for each storage buffer from binding 1 on, "r" where it is read and
         "w" where it is written; a number of them are read, and one more is written.
@@ -85,7 +89,8 @@ class Compiler(Opened):
                 if is_short(error) or not str(error).strip():
                     what = f"shader {label} was not compiled"
                     raise self.failure(ShaderError, what, error) from error
-                raise ShaderError(f"webgpu: shader {label} does not compile: {error}") from error
+                at = place(caller())
+                raise explained(label, code, str(error), shaders.files(), at) from None
             COUNTERS.pipelines_compiled += 1
             return Pipeline(raw, access, label, code)
 

@@ -9,14 +9,16 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ...dtypes import DType, float32
-from ...layout import Layout
-from ..array import Array, Body, Number, Storage
+from ...dtypes import DType, float16, float32
+from ...layout import Layout, Shape
+from ..array import Array, Body, Number, Operands, Storage
 from ..families import FAMILIES, Dispatch
+from ..functions import Function
 from ..shader import Groups, with_numbers
 from ..tracing import Live
 from .buffers import Buffer
-from .facts import Facts
+from .calls import SCALARS
+from .facts import HALF_FEATURE, Facts
 from .kernels import FLAT_SCALARS, STRIDED_SCALARS, Kernels
 from .launching import host_words
 from .matmul import Products
@@ -74,7 +76,7 @@ class Planner(Kernels):
         return kernel
 
     def _map_into(
-        self, out: Array, body: Body, operands: Sequence[Array | Number], dtypes: Sequence[DType]
+        self, out: Array, body: Body, operands: Operands, dtypes: Sequence[DType]
     ) -> None:
         super()._map_into(out, body, operands, dtypes)
         last = self.planned[-1]
@@ -85,6 +87,22 @@ class Planner(Kernels):
             if isinstance(x, Live)
         )
         self.planned[-1] = replace(last, numbers=numbers)
+
+    def _call_into(
+        self,
+        out: Array,
+        function: Function,
+        operands: Sequence[Array | Number],
+        shape: Shape,
+        planes: bool,
+    ) -> None:
+        super()._call_into(out, function, operands, shape, planes)
+        given = zip(operands, function.ins, strict=True)
+        found = enumerate([pair for pair in given if not isinstance(pair[0], Array)])
+        numbers = tuple(
+            [(SCALARS + 4 * i, x, dtype) for i, (x, dtype) in found if isinstance(x, Live)]
+        )
+        self.planned[-1] = replace(self.planned[-1], numbers=numbers)
 
     def _random_into(self, out: Array, kind: str, key: tuple[int, int], counter: int) -> None:
         """Note what fills an array: `key` begins with a generator, whose key each run will give."""
@@ -122,6 +140,11 @@ class Planner(Kernels):
     def upload(self, data: np.ndarray, dtype: DType) -> Array:
         storage = self.constant(host_words(data, dtype).tobytes())
         return Array(storage, Layout.dense(data.shape), dtype)
+
+    def why_not(self, dtype: DType) -> str:
+        if dtype is float16:
+            return f"{HALF_FEATURE} is needed, and these facts have has_half=False"
+        return super().why_not(dtype)
 
     def download(self, x: Array) -> NoReturn:
         raise NotImplementedError("planned memory has no content")

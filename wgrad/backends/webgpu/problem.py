@@ -216,8 +216,8 @@ class Kernel(NamedTuple):
     access: str
 
 
-class Launch(NamedTuple):
-    """One dispatch.
+class ProductLaunch(NamedTuple):
+    """One dispatch of a matrix product, which may need two.
 
     `buffers` says what each binding from 1 on is: "a", "b", a Scratch (there is one a plan), or
     the position of a buffer among those of the Output's bindings.

@@ -11,14 +11,15 @@ from ...dtypes import DType
 from ...errors import ArgumentError, DeviceError
 from ..array import Number, Storage
 from ..families import Draw
+from ..timing import Timing
 from ..tracing import UNBACKED
 from .buffers import Buffer, Window
+from .dispatches import Dispatches
 from .eager import WebGpuDevice
 from .facts import HALF_FEATURE
 from .launches import Binding, Held, Launches, drawn
 from .launching import scalar_bits
 from .memory import GpuStorage, size_class
-from .replay import Replay
 
 
 class Runner:
@@ -33,12 +34,12 @@ class Runner:
         self.device = device
         pipelines = [device._made(kernel) for kernel in launches.kernels]
         work = [(pipelines[x.kernel], x.params, x.groups) for x in launches.launches]
-        self._replay = Replay(device.gpu, work)
+        self._dispatches = Dispatches(device.gpu, work)
         self._kept: dict[str, Sequence[Storage]] = {
             "block": device.blocks(launches.blocks),
             "constant": [device.constant(data) for data in launches.constants],
         }
-        starts = list(zip(self._replay.starts, launches.launches, strict=True))
+        starts = list(zip(self._dispatches.starts, launches.launches, strict=True))
         # Where the bits of each number that is read anew stand, and what it was last.
         self._places: list[list[tuple[int, DType]]] = [[] for _ in range(launches.numbers)]
         self._last: list[Number | None] = [None] * launches.numbers
@@ -54,11 +55,13 @@ class Runner:
         numbers: Sequence[Number] = (),
         draw: Draw | None = None,
         spare: list[Any] | None = None,
+        timings: Sequence[Timing] = (),
     ) -> list[Storage]:
         """Run once: update `inputs` in place, and return the outputs' storages, in order.
 
         `numbers` are what is read anew (none: those of the last run, at first of the lowering), and
-        `draw` is needed where random numbers are drawn. Outputs may take the buffers in `spare`. A
+        `draw` is needed where random numbers are drawn. Outputs may take the buffers in `spare`.
+        Where launches are measured, `timings` has one for each. A
         run that raises has changed nothing outside. Raises: ArgumentError, OutOfMemoryError,
         DeviceError.
         """
@@ -70,10 +73,14 @@ class Runner:
             raise ArgumentError(
                 f"launches: {len(numbers)} numbers came, and {len(self._last)} are needed, or none"
             )
+        for i, x in enumerate(inputs):
+            if x.device is not self.device:
+                here, there = self.device.name, x.device.name
+                raise ArgumentError(f"launches: input {i} of {there} came, and {here} is needed")
         lent: list[Storage] = []
         try:
             outputs = [self._output(held, spare or [], lent) for held in self.launches.outputs]
-            self._run_into(outputs, inputs, numbers, draw)
+            self._run_into(outputs, inputs, numbers, draw, timings)
         except BaseException:
             for storage in lent:
                 storage.buffer = UNBACKED  # whose memory is the lender's again
@@ -97,20 +104,21 @@ class Runner:
         inputs: Sequence[Storage],
         numbers: Sequence[Number],
         draw: Draw | None,
+        timings: Sequence[Timing],
     ) -> None:
         swaps = {i: self._fresh(self.launches.inputs[i]) for i in self.launches.swaps}
         for i, now in enumerate(numbers):
             if now != self._last[i]:
                 self._last[i] = now
                 for at, dtype in self._places[i]:
-                    self._replay.set_params(at, struct.pack("<I", scalar_bits(now, dtype)))
+                    self._dispatches.set_params(at, struct.pack("<I", scalar_bits(now, dtype)))
         for at, generator, offset in self._draws:
             assert draw is not None  # see run
-            self._replay.set_params(at, drawn(*draw(generator, offset)))
+            self._dispatches.set_params(at, drawn(*draw(generator, offset)))
         # What tells this run's buffers from those of others.
         key = tuple([x.buffer.uid for x in (*inputs, *outputs, *swaps.values())])
         given = {"input": inputs, "output": outputs, "swap": swaps, **self._kept}
-        self._replay.run(key, lambda: self._bound(given))
+        self._dispatches.run(key, lambda: self._bound(given), timings)
         for i, fresh in swaps.items():
             inputs[i].buffer, fresh.buffer = fresh.buffer, inputs[i].buffer
 
@@ -128,11 +136,11 @@ class Runner:
         most = self.device.facts.largest_binding
 
         def buffer(x: Binding) -> Buffer:
-            found: Buffer = given[x.kind][x.nth].buffer
+            whole: Buffer = given[x.kind][x.nth].buffer
             if x.nbytes is not None:
-                return Window(found, x.start, x.nbytes)
+                return Window(whole, x.start, x.nbytes)
             # Something small in a large block: nothing else of it is touched.
-            return Window(found, 0, most) if found.nbytes > most else found
+            return Window(whole, 0, most) if whole.nbytes > most else whole
 
         return [[buffer(x) for x in launch.bindings] for launch in self.launches.launches]
 

@@ -31,6 +31,11 @@ def folder() -> Path:
     raise FileNotFoundError(f"wgrad: no shaders in {' or '.join(map(str, _PLACES))}")
 
 
+def files() -> dict[str, str]:
+    """Return the texts of all shader files by their paths: what errors point into."""
+    return {str(path): path.read_text(encoding="utf-8") for path in folder().rglob("*.wgsl")}
+
+
 @cache
 def source(name: str) -> str:
     """Return the text of shaders/<name>.wgsl with its includes put in."""
@@ -79,12 +84,12 @@ def library(expression: str) -> str:
 
     Only those: drivers compile what they are given.
     """
-    found = _library()
+    functions_by_name = _library()
     wanted: list[str] = []
     pending = [expression]
     while pending:
         for name in re.findall(r"\b(\w+)\(", pending.pop()):
-            if name in found and name not in wanted:
+            if name in functions_by_name and name not in wanted:
                 wanted.append(name)
-                pending.append(found[name].split("{", 1)[1])
-    return "\n".join(found[name] for name in sorted(wanted))
+                pending.append(functions_by_name[name].split("{", 1)[1])
+    return "\n".join(functions_by_name[name] for name in sorted(wanted))

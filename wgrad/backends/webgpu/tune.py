@@ -37,7 +37,7 @@ ROUNDS = 7
 TRIALS = 2  # rounds that every candidate takes part in: one may be disturbed
 LARGEST = 1 << 26  # elements of an operand or a result that are worth measuring
 WORTH = 0.95  # of the default's time: nothing slower takes its place
-LONG_ENOUGH = 1e6  # ticks of a timed submit: short work is repeated
+LONG_ENOUGH = 1e6  # nanoseconds of a timed submit: short work is repeated
 CHOICES_KEPT = 1024  # of kernels, by problem
 HOPELESS = 1.5  # times slower than the best at its best: not timed again
 _SHADERS = ("matmul", "lib/shuffle", "lib/walk", "matmul_tiled", "matvec", "matmul_sum")
@@ -64,11 +64,11 @@ class Measured(Products):
 
     def choose(self, problem: Problem) -> Config:
         """Return how a problem is computed: as was measured once, else by rule."""
-        found = self._chosen[problem.kind]
-        if found is None:
-            found = self._measured(problem) or default(problem, self.facts.is_software)
-            self._chosen.keep(problem.kind, found)
-        return found
+        config = self._chosen[problem.kind]
+        if config is None:
+            config = self._measured(problem) or default(problem, self.facts.is_software)
+            self._chosen.keep(problem.kind, config)
+        return config
 
     @property
     def shuffles(self) -> bool:
@@ -112,10 +112,10 @@ class Measured(Products):
         return best
 
 
-def about(gpu: Gpu) -> dict[str, str]:
+def about(gpu: Gpu, names: Sequence[str] = _SHADERS) -> dict[str, str]:
     """Return what measurements hold for: the adapter, its driver, and these very kernels."""
     keys = ("device", "vendor_id", "device_id", "description", "backend_type")
-    text = "".join(shaders.source(name) for name in _SHADERS)
+    text = "".join(shaders.source(name) for name in names)
     return {
         **{key: str(gpu.info.get(key, "")) for key in keys},
         "wgrad": __version__,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
-from ...dtypes import DType
+from ...dtypes import DType, float16
 from ..array import OPERANDS, Body, Number
 from ..fold import Fold, Wide
+from ..functions import Function
 from . import shaders
 
 _LANE = ("x", "y", "z", "w")
@@ -18,6 +20,12 @@ def _loaded(dtype: DType, text: str) -> str:
     if dtype.wgsl == "bool":
         return f"({text} != 0u)"
     return text if dtype.storage == dtype.wgsl else f"{dtype.wgsl}({text})"
+
+
+def _number(place: int, dtype: DType) -> str:
+    """Return the WGSL of a number that travels in the scalars of Params."""
+    bits = f"params.scalars[{place // 4}].{_LANE[place % 4]}"
+    return _loaded(dtype, bits) if dtype.wgsl == "bool" else f"bitcast<{dtype.wgsl}>({bits})"
 
 
 def _stored(dtype: DType, text: str) -> str:
@@ -49,12 +57,7 @@ def map_source(
     lines.append(f"fn compute({'quad: u32' if flat else 'at: vec4<u32>'}) -> {result} {{")
     for i, name in enumerate(names):
         if i not in tensors:
-            bits = f"params.scalars[{i // 4}].{_LANE[i % 4]}"
-            value = (
-                _loaded(ins[i], bits)
-                if ins[i].wgsl == "bool"
-                else f"bitcast<{ins[i].wgsl}>({bits})"
-            )
+            value = _number(i, ins[i])
         else:
             lane = _LANE[tensors.index(i)]
             value = f"{name}_data[quad]" if flat else f"{name}_data[at.{lane}]"
@@ -72,6 +75,127 @@ def map_source(
     lines.append("}")
     lines.append(shaders.library(code))
     return shaders.fill("map_flat" if flat else "map_strided", {"operands": "\n".join(lines)})
+
+
+def call_source(function: Function, pattern: Sequence[tuple[int, int] | None]) -> str:
+    """Return the kernel of a function; `pattern` has None per number, and (binding, row) else.
+
+    A row is one of strides: operands with the same are walked alike.
+    """
+    rows = 1 + max((p[1] for p in pattern if p is not None), default=0)
+    wide = -(-rows // 4)
+    operands = [(p, x) for p, x in zip(pattern, function.ins, strict=True) if p is not None]
+    kinds = {p[0]: str(x.storage) for p, x in operands}
+    lines = ["    var rest = index;", *[f"    var at{v} = vec4<u32>();" for v in range(wide)]]
+    lines.append("    for (var axis = params.rank; axis > 1u; axis--) {")
+    lines.append("        let n = extent(axis - 1u);")
+    lines.append("        let quotient = rest / n;")
+    step = f"(rest - quotient * n) * params.strides[(axis - 1u) * {wide}u + "
+    lines += [f"        at{v} += {step}{v}u];" for v in range(wide)]
+    lines += ["        rest = quotient;", "    }"]
+    lines += [f"    at{v} += rest * params.strides[{v}u];" for v in range(wide)]
+    operand = 0
+    arguments: list[str] = []
+    for i, (p, dtype) in enumerate(zip(pattern, function.ins, strict=True)):
+        if p is None:
+            arguments.append(_number(sum(q is None for q in pattern[:i]), dtype))
+        else:
+            at = f"at{p[1] // 4}.{_LANE[p[1] % 4]}"
+            start = f"params.offsets[{operand // 4}].{_LANE[operand % 4]}"
+            arguments.append(_loaded(dtype, f"m{p[0]}[{at} + {start}]"))
+            operand += 1
+    lines.append(f"    let made = {function.entry}({', '.join(arguments)});")
+    for k in range(len(function.parts)):
+        at = f"index * params.point + {k}u * params.result"
+        lines.append(f"    out[{at}] = {_part('made', function, k)};")
+    counts = {"scalars": len(pattern) - operand, "offsets": operand, "strides": 32 * wide}
+    return _filled_call(function, kinds, str(function.out.storage), lines, counts)
+
+
+def call_by_fours_source(
+    function: Function,
+    along: Sequence[tuple[int, int]],
+    pattern: Sequence[tuple[int, int] | None],
+    planes: bool,
+    rest: bool,
+) -> str:
+    """Return the kernel of a function where a thread takes four points; with `rest` some take one.
+
+    `along` has (binding, step from point to point) for each line that operands are in; `pattern`
+    has None per number, and (line, place of the first point in it) else.
+    """
+    kinds: dict[int, str] = {}
+    lines: list[str] = []
+    known: set[tuple[int, int]] = set()
+    numbers = 0
+    arguments: list[list[str]] = [[] for _ in _LANE]
+    single: list[str] = []
+    for p, dtype in zip(pattern, function.ins, strict=True):
+        if p is None:
+            for one in (*arguments, single):
+                one.append(_number(numbers, dtype))
+            numbers += 1
+            continue
+        at, first = p
+        binding, step = along[at]
+        kinds[binding] = f"vec4<{dtype.storage}>"
+        start = f"params.offsets[{at // 4}].{_LANE[at % 4]}"
+        element = f"{start} * 4u + {first}u + point * {step}u"
+        single.append(_loaded(dtype, f"m{binding}[({element}) / 4u][({element}) % 4u]"))
+        for n, one in enumerate(arguments):
+            quad, lane = divmod(first + n * step, 4)
+            if (at, quad) not in known:
+                known.add((at, quad))
+                place = f"{start} + index * {step}u + {quad}u"
+                lines.append(f"    let line{at}_{quad} = m{binding}[{place}];")
+            one.append(_loaded(dtype, f"line{at}_{quad}.{_LANE[lane]}"))
+    for n, one in enumerate(arguments):
+        lines.append(f"    let made{n} = {function.entry}({', '.join(one)});")
+    count = len(function.parts)
+    order = [(n, k) for n in range(4) for k in range(count)]  # side by side
+    if planes:
+        order = [(n, k) for k in range(count) for n in range(4)]
+    results = [_part(f"made{n}", function, k) for n, k in order]
+    kind = f"vec4<{function.out.storage}>"
+    for j in range(count):
+        place = f"{j}u * params.result + index" if planes else f"index * {count}u + {j}u"
+        lines.append(f"    out[{place}] = {kind}({', '.join(results[4 * j : 4 * j + 4])});")
+    if rest:
+        one = ["    if index >= params.rank {", "        let point = index + params.rank * 3u;"]
+        one.append(f"        let made = {function.entry}({', '.join(single)});")
+        for k in range(count):
+            element = f"point * {count}u + {k}u"
+            target = f"out[({element}) / 4u][({element}) % 4u]"
+            one.append(f"        {target} = {_part('made', function, k)};")
+        lines = [*one, "        return;", "    }", *lines]
+    counts = {"scalars": numbers, "offsets": len(along), "strides": 32}
+    return _filled_call(function, kinds, kind, lines, counts)
+
+
+def _part(made: str, function: Function, k: int) -> str:
+    """Return one of the results of a function as memory holds it."""
+    text = f"{made}{function.parts[k]}"
+    return _stored(function.out, f"to_half({text})" if function.out is float16 else text)
+
+
+def _filled_call(
+    function: Function, kinds: dict[int, str], out: str, lines: list[str], counts: dict[str, int]
+) -> str:
+    """Return call.wgsl with bindings, a body of `compute`, and room for so many words in Params."""
+    bound = [("read", f"m{at}", kind) for at, kind in sorted(kinds.items())]
+    block = [
+        f"@group(0) @binding({i}) var<storage, {mode}> {name}: array<{kind}>;"
+        for i, (mode, name, kind) in enumerate([*bound, ("read_write", "out", out)], 1)
+    ]
+    block += [*function.code, "fn compute(index: u32) {", *lines, "}"]
+    block.append(shaders.library("\n".join(block)))
+    sizes = {}
+    for line in shaders.source("call").splitlines():
+        name = line.strip().partition(":")[0]
+        if name in counts and "array<" in line:
+            vectors = max(1, -(-counts[name] // 4))
+            sizes[line] = re.sub(r", \d+>,", f", {vectors}>,", line)
+    return shaders.fill("call", {"call": "\n".join(block)}, sizes)
 
 
 def literal(value: Number, kind: str) -> str:

@@ -70,9 +70,7 @@ def elementwise(
     names = arguments or ARGUMENTS[len(rules)]
     accuracy = Accuracy(ulp) if isinstance(ulp, (int, float)) else ulp
     body = Body(name, wgsl, numpy)
-    op: Elementwise[...] = Elementwise(name, body, kind, rules, names, doc, interval, accuracy)
-    register(op)
-    return op
+    return register(Elementwise(name, body, kind, rules, names, doc, interval, accuracy))
 
 
 def _constant(value: float) -> Callable:

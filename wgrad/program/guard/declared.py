@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ... import random
 from ...backends.array import Storage, births
-from ...backends.events import held
 from ...core import Node
 from ...errors import TraceError
 from ...interrupts import whole
@@ -21,23 +20,15 @@ from ...tensor import Tensor
 from ..run.replay import Replay
 from ..signatures import Signature
 from ..trace.collecting import uncollected
-from ..trace.observe import Observation
 from ..trace.recording import Recording
 from ..trace.tracer import Tracer
 from .notes import TooMuchError
 from .opaque import global_dice, state_of_dice
-from .policy import Call, Function, with_floats
+from .policy import Call, Function, Policy, with_floats
 from .state import Declaration, State, holds_state
 from .watch import Watch
 
 ARGUMENTS = 16  # calls with other objects that hold state among their arguments
-
-
-class Seen(NamedTuple):
-    """A recording that is not finished, and what the function returned."""
-
-    recording: Recording
-    out: Any
 
 
 class Inside:
@@ -54,16 +45,13 @@ class Inside:
 
     def has(self, storage: Storage) -> bool:
         """Whether memory may be used: declared, a gradient of what is, or made for an optimizer."""
+        grads = (node.grad for node in self._nodes)
         return (
             storage in self._state.memory_places
             or storage in self._frozen
             or storage.born > self._start  # `Declared` sees afterwards for whom
-            or any(self._is_gradient(storage, node) for node in self._nodes)
+            or any(storage is x.array.storage for x in grads if isinstance(x, Tensor))
         )
-
-    @staticmethod
-    def _is_gradient(storage: Storage, node: Node) -> bool:
-        return isinstance(node.grad, Tensor) and node.grad.array.storage is storage
 
     def has_node(self, node: Node) -> bool:
         """Whether the gradient of a node may be used."""
@@ -80,19 +68,18 @@ class Inside:
     def name_of(self, x: Any) -> str:
         """Return what the function calls a tensor, its node or its memory."""
         try:
-            found = Watch([(self._function.name, self._function.call)]).name_of(x)
+            name = Watch([(self._function.name, self._function.call)]).name_of(x)
         except TooMuchError:
-            found = None
-        return "a tensor" if found is None else f"{found}, a tensor"
+            name = None
+        return "a tensor" if name is None else f"{name}, a tensor"
 
 
-class Declared:
+class Declared(Policy):
     """The policy for functions whose state was declared: `state=` of wg.compile."""
 
     def __init__(self, function: Function, state: Any):
-        self._function = function
+        super().__init__(function)
         self._state = state
-        self._ran = Observation()  # what any trace so far ran
         self._given = Declaration([("state", state)])
         self._others: Recent[Any] = Recent(ARGUMENTS)
 
@@ -101,12 +88,12 @@ class Declared:
         if not holders:
             return self._given
         key = tuple(map(id, holders))
-        found = self._others[key]
-        if found is None:
+        declaration = self._others[key]
+        if declaration is None:
             names = [(type(x).__name__, x) for x in holders]
-            found = Declaration([("state", self._state), *names])
-            self._others.keep(key, found)
-        return found
+            declaration = Declaration([("state", self._state), *names])
+            self._others.keep(key, declaration)
+        return declaration
 
     def key(self, objects: Sequence[Any]) -> int:
         declaration = self._declaration(objects) if objects else self._given
@@ -123,57 +110,38 @@ class Declared:
         inside = Inside(function, declaration.now, call)
         before = declaration.now
         dice = _dice()
-        recording = self._finished(self._seen(call, declaration, inside), declaration)
-        try:
+        recording = self._recorded(call, declaration, inside)
+        with recording.undone_if_it_fails():
+            declaration.take(State(declaration.roots))
+            recording.finish(declaration, declaration.now.known, lambda x: None)
+            recording.cut()
             self._check(recording, before, declaration, inside)
             if dice != _dice():
                 raise TraceError(
                     f"compile: {function.name} draws random numbers that are not wgrad's, which a "
                     "replay would not draw: use wg.rand and its like, or draw outside"
                 )
-            executor = function.executors.of(recording)
-        except BaseException:
-            recording.undo()
-            raise
-        with held() as release:
-            result = recording.first_run(executor)
-        replay = function.signatures.newest = Replay(recording, executor)
-        if call.floats is None or not call.floats.are_fixed():
+
+        def keep(replay: Replay) -> Signature:
             # Found by what the state is now, with what an optimizer has made for itself.
             key = call.key[0], declaration.number, *call.key[2:]
-            found = function.signatures.get(key)
-            if found is None:
-                found = function.signatures.add(key, call.objects)
-            found.captures.insert(0, replay)
-            function.signatures.make_room(found)
-        recording.release()
-        release()
-        return (result,)
+            now = function.signatures.get(key) or function.signatures.add(key, call.objects)
+            now.captures.insert(0, replay)
+            return now
 
-    def _seen(self, call: Call, declaration: Declaration, inside: Inside) -> Seen:
-        def run(args: tuple, kwargs: dict) -> Seen:
+        return self._first_run(recording, call, signature, keep)
+
+    def _recorded(self, call: Call, declaration: Declaration, inside: Inside) -> Recording:
+        def run(args: tuple, kwargs: dict) -> Recording:
             tracer = Tracer(self._function.frozen(), inside)
             for container in (*declaration.now.dicts, *declaration.now.lists):
                 tracer.changing(container)
             recording = Recording(call.leaves, tracer)
-            seen = Seen(recording, recording.run(self._function.call, args, kwargs))
+            recording.run(self._function.call, args, kwargs)
             self._ran = self._ran.joined(recording.ran)
-            return seen
+            return recording
 
         return with_floats(call, self._ran, run)
-
-    @staticmethod
-    def _finished(seen: Seen, declaration: Declaration) -> Recording:
-        recording, out = seen
-        try:
-            declaration.take(State(declaration.roots))
-            now = declaration.now
-            recording.finish(out, declaration, now.known, lambda x: None)
-            recording.cut()
-        except BaseException:
-            recording.undo()
-            raise
-        return recording
 
     def _check(
         self, recording: Recording, before: State, declaration: Declaration, inside: Inside

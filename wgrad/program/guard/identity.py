@@ -9,12 +9,15 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable, Iterable
 from operator import attrgetter, is_
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 MISSING = object()
-_contents = attrgetter("cell_contents")
+cell_contents = attrgetter("cell_contents")
+version = attrgetter("array.storage.version")  # how often a tensor's memory was written to
+# What decides, beside its parents, whether a logger puts something out.
+logging_of = attrgetter("level", "disabled", "manager.disable")
 
 
 class Identities:
@@ -25,7 +28,6 @@ class Identities:
         self.chosen: list[tuple[Any, tuple, tuple, tuple]] = []  # keys, and some with their values
         self.lists: list[tuple[Any, tuple]] = []
         self.names: list[tuple[Callable, tuple, tuple]] = []
-        self.cells: list[tuple[tuple, tuple]] = []
         self.attributes: list[tuple[Callable, Any, tuple]] = []
         self.truths: list[tuple[Any, tuple]] = []
         self.values: list[tuple[Callable, Any, Any]] = []  # compared by ==
@@ -40,7 +42,7 @@ class Identities:
             self.chosen.append((d, keys, names, values))
 
     def hold(self) -> bool:
-        """Whether all is the very same."""
+        """Whether everything is still the very object, or the value, that it was."""
         for d, keys, values in self.dicts:
             if len(d) != len(keys) or not all(map(is_, d, keys)):
                 return False
@@ -54,12 +56,9 @@ class Identities:
         for x, values in self.lists:
             if len(x) != len(values) or not all(map(is_, x, values)):
                 return False
-        for get, names, values in self.names:
-            if not all(map(is_, map(get, names), values)):
-                return False
         try:
-            for cells, values in self.cells:
-                if not all(map(is_, map(_contents, cells), values)):
+            for get, names, values in self.names:
+                if not all(map(is_, map(get, names), values)):
                     return False
             for get, x, values in self.attributes:
                 if not all(map(is_, get(x), values)):
@@ -72,15 +71,14 @@ class Identities:
         return all(get(x) == value for get, x, value in self.values)
 
 
-class Chosen:
+class Chosen(NamedTuple):
     """Some values of a dict."""
 
-    def __init__(self, d: dict, names: tuple[str, ...]):
-        self._d = d
-        self._names = names
+    d: dict
+    names: tuple[str, ...]
 
     def values(self) -> Iterable[Any]:
-        return map(self._d.get, self._names)
+        return map(self.d.get, self.names)
 
 
 def attributes(names: tuple[str, ...], x: Any) -> tuple:
@@ -107,11 +105,6 @@ def target(x: Any) -> int:
     return id(x())
 
 
-def version(x: Any) -> int:
-    """Return how often a tensor's memory was written to."""
-    return x.array.storage.version
-
-
 def elements(x: np.ndarray) -> tuple:
     """Return the objects in an array of objects."""
     return tuple(x.ravel().tolist())
@@ -123,11 +116,6 @@ def context(x: contextvars.ContextVar) -> tuple:
 
 
 def fingerprint(x: Any) -> Any:
-    """Return what equal arrays have in common."""
+    """Return a key that arrays with the same content share."""
     plain = np.ndarray.view(x, np.ndarray) if isinstance(x, np.ndarray) else x  # not a subclass's
     return plain.shape, plain.dtype.str, plain.tobytes()
-
-
-def logging_of(x: Any) -> tuple:
-    """Return what decides, beside its parents, whether a logger puts something out."""
-    return x.level, x.disabled, x.manager.disable

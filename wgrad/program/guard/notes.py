@@ -51,7 +51,7 @@ class Notes:
         self.places: dict[int, tuple] = {}
         self.storages: set[Storage] = set()
         self.tensors: set[int] = set()  # ids of those seen, which live while they are watched
-        self.found: list[tuple[tuple, Any]] = []  # the tensors and their paths, until `forget`
+        self.named_tensors: list[tuple[tuple, Any]] = []  # by their paths, until `forget`
         self.refusal: str | None = None
         self.same = Identities()
         self._bytes = 0
@@ -82,8 +82,8 @@ class Notes:
 
         1 is for what an object of the standard library holds, 2 for what one of its modules does.
         """
-        found = [((path, key), x, names or frozenset(), inside) for key, x in items]
-        self._stack += found[::-1]
+        visits = [((path, key), x, names or frozenset(), inside) for key, x in items]
+        self._stack += visits[::-1]
 
     def _meet(self, path: tuple, x: Any) -> None:
         """Remember an object, where it is, and how many were met before it."""
@@ -100,9 +100,9 @@ class Notes:
                 f"more than {_MOST_BYTES >> 20} MiB of arrays are to be watched, the last is "
                 f"{named(path)}: make it a tensor"
             )
-        found = get(x)
-        self._note(path, (kind, id(x), found))
-        self.same.values.append((get, x, found))
+        content = get(x)
+        self._note(path, (kind, id(x), content))
+        self.same.values.append((get, x, content))
 
     def _dict(
         self,
@@ -187,32 +187,32 @@ class Notes:
 
     def _tensor(self, path: tuple, x: Any) -> None:
         array, node = x.array, x.node
-        found = [id(node), id(array.storage), array.layout, array.dtype]
+        parts = [id(node), id(array.storage), array.layout, array.dtype]
         self.storages.add(array.storage)
         self.tensors.add(id(x))
-        self.found.append((path, x))
+        self.named_tensors.append((path, x))
         if node is None:
             self.same.attributes.append((_plain_tensor, x, (array, None)))
         else:
             hooks = node.hooks
-            found += [node.requires_grad, tuple(hooks or ())]
+            parts += [node.requires_grad, tuple(hooks or ())]
             values = array, node, node.requires_grad, hooks
             self.same.attributes.append((_noded_tensor, x, values))
             if hooks is not None:
                 self._dict(path, hooks, whole=True)
             if node.op is not None:  # its history holds for this version
                 self._history(path, node)
-                found.append(array.storage.version)
+                parts.append(array.storage.version)
                 self.same.values.append((version, x, array.storage.version))
-        self._note(path, ("tensor", *found))
+        self._note(path, ("tensor", *parts))
 
 
 def slots_of(kind: type) -> list[str]:
-    found: list[str] = []
+    slots: list[str] = []
     for cls in kind.__mro__:
         names = vars(cls).get("__slots__", ())
-        found += [names] if isinstance(names, str) else list(names)
-    return [n for n in found if not n.startswith("__")]
+        slots += [names] if isinstance(names, str) else list(names)
+    return [n for n in slots if not n.startswith("__")]
 
 
 def a_kind(kind: type) -> str:

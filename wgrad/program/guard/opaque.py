@@ -153,11 +153,11 @@ def state_of_dice(x: Any) -> Any:
 
 def global_dice() -> list[tuple[str, Any]]:
     """Return the generators that `random` and `numpy.random` draw from."""
-    found: list[tuple[str, Any]] = [("random", random._inst)]
+    dice: list[tuple[str, Any]] = [("random", random._inst)]
     mtrand = sys.modules.get("numpy.random.mtrand")
     if mtrand is not None:
-        found.append(("numpy.random", mtrand._rand))
-    return found
+        dice.append(("numpy.random", mtrand._rand))
+    return dice
 
 
 def is_spent(x: Any) -> bool:
@@ -193,5 +193,5 @@ def hides(kind: type) -> bool:
 
 
 def value_of(x: Any) -> Any:
-    """Return what equal dates, durations, fractions, paths have in common; None for others."""
+    """Return a key that equal dates, durations, fractions, paths share; None for others."""
     return repr(x) if isinstance(x, _VALUES) else None

@@ -7,7 +7,7 @@ import functools
 import types
 from typing import Any
 
-from .identity import Identities, context, is_filled
+from .identity import Identities, cell_contents, context, is_filled
 
 _VIEWS: Any = tuple(type(f({})) for f in (dict.keys, dict.values, dict.items))
 
@@ -39,7 +39,7 @@ def parts_of(x: Any, same: Identities) -> list[tuple[str, Any]] | None:
         same.values.append((is_filled, x, is_filled(x)))
         if not is_filled(x):
             return []
-        same.cells.append(((x,), (x.cell_contents,)))
+        same.names.append((cell_contents, (x,), (x.cell_contents,)))
         return [("", x.cell_contents)]
     if isinstance(x, memoryview):
         return [("", x.obj)]

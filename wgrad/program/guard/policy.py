@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ...backends.array import Storage
+from ...backends.events import held
 from ...tensor import Tensor
 from ..run.executors import Executors
+from ..run.replay import Replay
 from ..signatures import Signature, Signatures
 from ..trace.floats import Floats
 from ..trace.names import names_in
@@ -40,25 +42,50 @@ class Call(NamedTuple):
     floats: Floats | None
 
 
-class Policy(Protocol):
+class Policy:
     """Says what programs rest on besides arguments: `watched` (default), or `declared` state."""
 
+    def __init__(self, function: Function):
+        self._function = function
+        self._ran = Observation()  # what any trace so far ran
+
     def key(self, objects: Sequence[Any]) -> Any:
-        """Return what tells calls apart whose arguments are alike."""
+        """Return what tells calls apart whose arguments are alike: nothing, if not declared."""
 
     def trace(self, signature: Signature, call: Call) -> tuple[Any] | None:
         """Trace a call and run its program. Return its result; None: the function is to run."""
+        raise NotImplementedError
+
+    def _first_run(
+        self,
+        recording: Recording,
+        call: Call,
+        signature: Signature,
+        keep: Callable[[Replay], Signature],
+        reason: str | None = None,
+    ) -> tuple[Any]:
+        """Run the program of a traced call, and return the call's result.
+
+        `keep` puts its replay where later calls find it, unless it holds for this call's numbers
+        alone. With a `reason` to do so, calls of this signature are left uncompiled.
+        """
+        signatures = self._function.signatures
+        with recording.undone_if_it_fails():
+            executor = self._function.executors.of(recording)
+        with held() as release:
+            result = recording.first_run(executor)
+        replay = signatures.newest = Replay(recording, executor)
+        if call.floats is None or not call.floats.are_fixed():
+            signature = keep(replay)
+        if reason is not None:
+            signatures.give_up(signature, reason)
+        signatures.make_room(signature)
+        recording.release()  # observers may run programs, too
+        release()
+        return (result,)
 
 
-class Traced(Protocol):
-    """What a policy makes of a traced call."""
-
-    @property
-    def recording(self) -> Recording:
-        """What the trace saw."""
-
-
-T = TypeVar("T", bound=Traced)
+T = TypeVar("T", bound=Recording)
 
 
 def with_floats(
@@ -81,9 +108,9 @@ def with_floats(
         except (TypeError, ZeroDivisionError):
             pass  # something takes true floats alone: all is as it was, and gets them
         else:
-            if not looks_at_types(now.recording.ran):
+            if not looks_at_types(now.ran):
                 return now
-            now.recording.undo()
+            now.tracer.undo()
         finally:
             floats.end()
         twice()

@@ -20,7 +20,7 @@ from ...random import Generator
 from ...recent import Recent
 from ...tensor import Tensor
 from ..trace.outline import Outside
-from ..trace.tree import token
+from ..trace.tree import Same, token
 from .notes import named, read_each_run
 
 KINDS = "modules, optimizers, tensors, generators, and lists, tuples and dicts of them"
@@ -29,19 +29,14 @@ _OPAQUE = (Device, DType, Node, Storage)
 _array, _node, _tracked, _hooks = map(attrgetter, ("array", "node", "requires_grad", "hooks"))
 
 
-class Is:
+class Is(Same):
     """An object in a token: equal to itself alone, and kept alive."""
 
     __slots__ = ("what",)
 
     def __init__(self, what: Any):
+        super().__init__(what)
         self.what = what
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Is) and self.what is other.what
-
-    def __hash__(self) -> int:
-        return id(self.what)
 
 
 def holds_state(x: Any) -> bool:
@@ -51,8 +46,8 @@ def holds_state(x: Any) -> bool:
 
 
 def _token(x: Any) -> Any:
-    found = token(x)
-    return Is(x) if found is None else found
+    plain = token(x)
+    return Is(x) if plain is None else plain
 
 
 class State:
@@ -77,11 +72,11 @@ class State:
             if not stack:
                 stack, loose = loose[::-1], []
             item = stack.pop()
-            found = self._enter(*item)
-            if found and found[0][3] and not item[3]:  # all of one object's are alike
-                loose += found
+            inner = self._enter(*item)
+            if inner and inner[0][3] and not item[3]:  # all of one object's are alike
+                loose += inner
             else:
-                stack += reversed(found)
+                stack += reversed(inner)
         self.memory = list(self.memory_places)
         self._nodes = [x.node for x in self.tensors if x.node is not None]
         self._sizes = [*map(len, self.dicts), *map(len, self.lists)]
@@ -106,7 +101,7 @@ class State:
 
     @property
     def structure(self) -> Any:
-        """What two states have in common that one program can be run over."""
+        """A key: one program runs over all states that share it."""
         return tuple(self.entries.items())
 
     def difference(self, other: State) -> str | None:

@@ -21,12 +21,10 @@ import gc
 import logging
 import operator
 import os
-import sys
 import threading
 import types
 import weakref
-from collections.abc import Iterable, Sequence
-from operator import attrgetter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -36,26 +34,13 @@ from ...backends.base import Device
 from ...core import Node, Op, Value
 from ...dtypes import DType
 from ...random import Generator
-from ..trace.names import names_in, names_of_class, nested
+from ..trace.names import names_of_class
 from ..trace.observe import Observation
 from ..trace.tree import is_closed, token
-from .identity import (
-    is_filled,
-    is_parameter,
-    logging_of,
-    target,
-)
-from .notes import Notes, TooMuchError, a_kind, named, read_each_run, slots_of
-from .opaque import (
-    CACHE,
-    DICE,
-    global_dice,
-    hides,
-    is_fixed,
-    is_spent,
-    state_of_dice,
-    value_of,
-)
+from .code import CodeNotes
+from .identity import is_parameter, logging_of, target
+from .notes import TooMuchError, a_kind, named, read_each_run, slots_of
+from .opaque import CACHE, DICE, global_dice, hides, is_fixed, is_spent, state_of_dice, value_of
 from .parts import parts_of
 
 _OPAQUE = (Device, DType, Generator, Node, Storage)
@@ -64,13 +49,10 @@ _OPEN_CLASSES = (
     collections.UserDict, collections.UserList, collections.ChainMap,
 )  # fmt: skip
 _READERS = (operator.attrgetter, operator.methodcaller)  # of attributes that no code names
-_OF_FUNCTIONS = frozenset({"__closure__", "__defaults__", "__kwdefaults__", "__code__"})
 _REFLECTING = (getattr, hasattr, setattr, delattr, vars, dir)
-_bases = attrgetter("__bases__")
-_code = attrgetter("__code__", "__defaults__", "__kwdefaults__", "__closure__")
 
 
-class Walk(Notes):
+class Walk(CodeNotes):
     """What `roots` (name, object) lead to; with `ran`, only what that code reads."""
 
     def __init__(
@@ -83,7 +65,6 @@ class Walk(Notes):
         super().__init__(ran, whole)
         self._weakly = weakly  # then nothing is kept, and weak references are like others
         self._references: list[tuple[tuple, weakref.ref]] = []
-        self._entered: set[int] = set()  # ids of code
         self.dice: dict[int, tuple[tuple, Any, Any]] = {}  # generators: path, object, state
         self.lost: dict[int, types.CodeType] = {}  # ran as closures that were not found
         self._objects: list[Any] = []
@@ -116,12 +97,12 @@ class Walk(Notes):
 
         So it is written down by value, and walked through anew whenever it is compared.
         """
-        found = [
+        alone = [
             (p, r) for p, r in self._references if r() is not None and id(r()) not in self.seen
         ]
-        if not found:
+        if not alone:
             return
-        names = tuple((named(path), reference) for path, reference in found)
+        names = tuple((named(path), reference) for path, reference in alone)
         walk = Walk([(n, r()) for n, r in names], self.ran, self._all, weakly=True)
         for path, token_ in zip(walk.paths, walk.tokens, strict=True):
             self._note(path, token_)
@@ -129,7 +110,7 @@ class Walk(Notes):
         self.refusal = self.refusal or walk.refusal
         self.storages |= walk.storages
         self.tensors |= walk.tensors
-        self.found += walk.found
+        self.named_tensors += walk.named_tensors
         self.dice |= walk.dice
         self.seen |= walk.seen
         self.places |= walk.places
@@ -194,104 +175,11 @@ class Walk(Notes):
             self._objects.append(x)
         self._refuse(path, f"is {a_kind(type(x))}, whose __getattribute__ hides its state")
 
-    def _namespace(self, path: tuple, d: dict, names: tuple[str, ...], inner: frozenset) -> None:
-        """Watch the chosen names of a namespace, and of the builtins those that it lacks."""
-        found = tuple([n for n in names if n in d])
-        lacking = tuple([n for n in names if n not in d])
-        builtins = vars(sys.modules["builtins"])
-        values = tuple(map(builtins.get, lacking))
-        if found:
-            self.same.names.append((d.get, found, tuple(map(d.get, found))))
-        if lacking:
-            self.same.names.append((d.__contains__, lacking, (False,) * len(lacking)))
-            self.same.names.append((builtins.get, lacking, values))
-        self._note(path, ("names", found, tuple(map(id, values))))
-        inside = 2 if is_closed(d.get("__name__")) else 0
-        self._later(path, ((f".{n}", d[n]) for n in found), inner, inside)
-        theirs = [(n, x) for n, x in zip(lacking, values, strict=True) if not _is_builtin(x)]
-        self._later(path, ((f".{n}", x) for n, x in theirs))
-
-    def _module(self, path: tuple, x: types.ModuleType, names: frozenset[str], inside: int) -> None:
-        self._note(path, ("module", id(x)))
-        if self.ran is not None:
-            names = self.ran.names
-        chosen: Iterable[str] = names
-        if is_closed(x.__name__) and (self.ran is None or inside):
-            chosen = {"environ"} & names if x is os else ()
-        elif self._all and not is_closed(x.__name__) and self.ran is not None:
-            chosen = vars(x)
-        self._namespace(path, vars(x), tuple(sorted(n for n in chosen if n in vars(x))), names)
-        if x is sys and "modules" in names and not inside:
-            self._modules(path)
-
-    def _modules(self, path: tuple) -> None:
-        """Watch the user's modules, which code has asked for by name."""
-        mine = [(n, m) for n, m in list(sys.modules.items()) if not is_closed(n)]
-        self._later(path, ((f" {n}", m) for n, m in mine if isinstance(m, types.ModuleType)))
-
-    def _function(self, path: tuple, f: types.FunctionType) -> None:
-        cells = f.__closure__ or ()
-        code, home = f.__code__, f.__globals__.get("__name__")
-        ran = self.ran is None or id(code) in self.ran.codes
-        looked_into = self.ran is not None and not self.ran.names.isdisjoint(_OF_FUNCTIONS)
-        if not ran and not looked_into and not is_closed(home):
-            self._note(path, ("function", id(f)))
-            self._dict(path, vars(f))  # what others may read of it
-            return
-        self._note(path, ("function", id(code), len(cells)))
-        filled = []
-        for name, cell in zip(code.co_freevars, cells, strict=True):
-            if is_filled(cell):
-                filled.append((name, cell, cell.cell_contents))
-            else:  # not assigned yet
-                self._note((path, name), "empty")
-        if filled:
-            held = tuple(c for _, c, _ in filled), tuple(v for *_, v in filled)
-            self.same.cells.append(held)
-        self._later(path, ((f": {name}", v) for name, _, v in filled))
-        self.same.attributes.append((_code, f, _code(f)))
-        self._later(path, (("'s defaults", f.__defaults__), ("'s defaults", f.__kwdefaults__)))
-        self._dict(path, vars(f))
-        if not is_closed(home) or (ran and self.ran is not None):
-            self._body(path, code, f.__globals__)
-
-    def _body(self, path: tuple, code: types.CodeType, names: dict) -> None:
-        """Watch the globals that a piece of code names."""
-        self._entered.update(map(id, nested(code)))
-        found = names_in(code)
-        chosen = found.variables
-        if self.ran is not None and id(names) in self.ran.whole:
-            chosen = tuple(n for n in names if not n.startswith("__"))
-        self._namespace((path, ": global"), names, chosen, found.attributes)
-        package = names.get("__package__") or ""
-        modules = (sys.modules.get(n) or sys.modules.get(f"{package}.{n}") for n in found.imports)
-        imported = ((f" {m.__name__}", m) for m in modules if m)
-        self._later((path, ": import"), imported, found.attributes)
-
-    def _class(self, path: tuple, cls: type) -> None:
-        for base in cls.__mro__:
-            if not is_closed(base.__module__) and (base is cls or id(base) not in self.seen):
-                self._meet(path, base)
-                members = vars(base)
-                ours = names_of_class(cls)
-                names = tuple([n for n in members if self._reads(n, ours)])
-                self.same.choose(members, names)
-                self.same.attributes.append((_bases, base, base.__bases__))
-                self._note(path, ("members", names, tuple(map(id, base.__bases__))))
-                inner = [
-                    (f".{name}", members[name])
-                    for name in names
-                    if not name.startswith("__") or isinstance(members[name], types.FunctionType)
-                ]
-                self._later(path, inner)
-        if not is_closed(type(cls).__module__):
-            self._later(path, [("'s class", type(cls))])
-
     def _object(self, path: tuple, x: Any, kind: type, inside: int) -> None:
         top = kind.__module__.partition(".")[0]
         ours = top == "wgrad" and not isinstance(x, _OPAQUE)
         if isinstance(x, Op) and not hasattr(x, "backward"):  # custom ones lead to user's code
-            self._note(path, (kind, id(x)))
+            self._note(path, (kind, id(x), x.edition))
             return
         if isinstance(x, _READERS) or any(x is f for f in _REFLECTING):
             self.reads_all = True
@@ -369,13 +257,13 @@ class Walk(Notes):
 
     def _cached(self, path: tuple, x: Any) -> None:
         """Watch that a cache keeps what it has: what is computed anew may differ."""
-        found = [d for d in gc.get_referents(x) if type(d) is dict and d is not vars(x)]
-        if len(found) != 1:
+        entries = [d for d in gc.get_referents(x) if type(d) is dict and d is not vars(x)]
+        if len(entries) != 1:
             self._refuse(path, "is a cache whose entries cannot be seen")
             return
-        keys = tuple(found[0])
-        self.same.names.append((found[0].get, keys, tuple(found[0].values())))
-        self._note(path, tuple(map(id, found[0].values())))
+        keys = tuple(entries[0])
+        self.same.names.append((entries[0].get, keys, tuple(entries[0].values())))
+        self._note(path, tuple(map(id, entries[0].values())))
 
 
 def _reference(x: Any) -> weakref.ref | None:
@@ -395,7 +283,3 @@ def _weak_tokens(ran: Observation | None, whole: bool, names: tuple) -> list[Any
         return Walk([(n, r()) for n, r in names], ran, whole, weakly=True).tokens
     except TooMuchError:
         return None
-
-
-def _is_builtin(x: Any) -> bool:
-    return getattr(x, "__module__", None) == "builtins"

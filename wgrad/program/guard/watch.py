@@ -81,16 +81,16 @@ class Watch(Outside):
         return at_use(longer.paths[at], longer.ran)
 
     @property
-    def found(self) -> list[Any]:
+    def met(self) -> list[Any]:
         """All tensors that were met."""
         assert self.walk is not None
-        return [x for _, x in self.walk.found]
+        return [x for _, x in self.walk.named_tensors]
 
     def name_of(self, x: Any) -> str | None:
         """Return what a tensor, its node or its storage is called; None for one not found."""
         assert self.walk is not None
-        for path, found in self.walk.found:
-            if any(part is x for part in (found, found.node, found.array.storage)):
+        for path, tensor in self.walk.named_tensors:
+            if any(part is x for part in (tensor, tensor.node, tensor.array.storage)):
                 return at_use(path, self.ran)
         return None
 

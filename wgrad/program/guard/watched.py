@@ -11,7 +11,6 @@ import gc
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ...backends.events import held
 from ...interrupts import whole
 from ...origin import warn
 from ...tensor import Tensor
@@ -22,7 +21,7 @@ from ..trace.observe import Observation
 from ..trace.recording import Account, Recording
 from ..trace.tracer import Tracer
 from .notes import TooMuchError
-from .policy import Call, Function, with_floats
+from .policy import Call, Function, Policy, with_floats
 from .watch import Watch
 
 PATIENCE = 4  # traces of one signature in a row that differ, before it is left uncompiled
@@ -38,51 +37,57 @@ class Trial(NamedTuple):
     asked: str | None  # what the call asked of the world
 
 
-class Watching:
-    """A recording between what was there before the call and what it left."""
+class Watching(Recording):
+    """A recording between what was there before the call, `watch`, and what it left, `after`."""
 
-    def __init__(self, recording: Recording, out: Any, watch: Watch, after: Watch | None):
-        self.recording, self.watch, self.after = recording, watch, after
+    def __init__(self, leaves: Sequence[Tensor], tracer: Tracer, watch: Watch):
+        super().__init__(leaves, tracer)
+        self.watch = watch
+
+    def end(self, after: Watch | None) -> None:
+        """Finish it; None where what the call left is too much to look at."""
+        self.after, watch = after, self.watch
         # Whether the walk before the call knew all that would run.
         self.is_settled = after is not None and after.ran is watch.ran
-        self.asked = recording.asked
         known = watch.seen
         if after is not None:
-            self.asked = self.asked or watch.asked_since(after, recording.ran)
+            self.asked = self.asked or watch.asked_since(after, self.ran)
             known = watch.seen if self.is_settled else watch.seen | after.seen
-        recording.finish(out, watch, known, functools.partial(_name_of, (after, watch)))
+        self.finish(watch, known, functools.partial(_name_of, (after, watch)))
 
     def is_twin(self, trial: Trial) -> bool:
         """Whether a call, which ran nothing new, did what an earlier one did."""
-        return self.is_settled and self.recording.difference(trial.account) is None
+        return self.is_settled and self.difference(trial.account) is None
 
     def keeps(self) -> str | None:
         """Return what the call left in Python state that a replay would not, and where."""
         assert self.after is not None
-        recording, tracer = self.recording, self.recording.tracer
-        for x in self.after.found:
-            what, position = None, tracer.position_of(x.array)
+        for x in self.after.met:
+            what, position = None, self.tracer.position_of(x.array)
             if position is not None:
                 what = f"a view of tensor argument {position}"
-            elif x.array.storage in tracer.made:
-                what = f"a tensor that is made at {recording.made_at(x.array.storage)}"
+            elif x.array.storage in self.tracer.made:
+                what = f"a tensor that is made at {self.made_at(x.array.storage)}"
             elif id(x) not in self.watch.seen:
-                numbers = (i for i, leaf in enumerate(recording.leaves) if leaf is x)
+                numbers = (i for i, leaf in enumerate(self.leaves) if leaf is x)
                 what = next((f"tensor argument {i}" for i in numbers), None)
             if what is not None:
                 return f"{what} in {self.after.place_of(x)}"
-        for x in recording.containers:
+        for x in self.containers:
             if id(x) in self.after.seen and id(x) not in self.watch.seen:
                 return f"a container among its arguments in {self.after.place_of(x)}"
-        kept = recording.kept()
-        return f"a tensor that is made at {recording.made_at(kept[0])}" if kept else None
+        kept = self.kept()
+        return f"a tensor that is made at {self.made_at(kept[0])}" if kept else None
 
-    def ended(self, replay: Replay) -> Trial:
+    def trial(self, replay: Replay) -> Trial:
         """Return what is remembered of the call."""
+        return Trial(replay, self.account, self.watch, self.after, self.asked)
+
+    def forget(self) -> None:
+        """Let go of what the walks have met, which only this trace needs."""
         for watch in (self.watch, self.after):
             if watch is not None:
                 watch.forget()
-        return Trial(replay, self.recording.account, self.watch, self.after, self.asked)
 
 
 def _name_of(watches: Sequence[Watch | None], x: Any) -> str | None:
@@ -90,16 +95,12 @@ def _name_of(watches: Sequence[Watch | None], x: Any) -> str | None:
     return next((name for name in looks if name is not None), None)
 
 
-class Watched:
+class Watched(Policy):
     """The policy for functions whose state nobody has declared."""
 
     def __init__(self, function: Function):
-        self._function = function
-        self._ran = Observation()  # what any trace so far ran
+        super().__init__(function)
         self._too_much = ""
-
-    def key(self, objects: Sequence[Any]) -> None:
-        return None  # it is looked at once the arguments are alike
 
     @whole
     @uncollected
@@ -115,36 +116,26 @@ class Watched:
         self._note_reason(signature, watch)
         expected = [t for t in signature.pending if self._meets_again(t, watch, call.leaves)]
         now = self._recorded(call, watch, roots)
-        recording = now.recording
-        try:
+        with now.undone_if_it_fails():
             twin = next((t for t in signature.pending if now.is_twin(t)), None)
-            recording.cut()
-            if twin is not None and recording.kept():
+            now.cut()
+            if twin is not None and now.kept():
                 gc.collect()
             reason = self._judge(signature, now, twin, expected)
-            executor = function.executors.of(recording)
-        except BaseException:
-            recording.undo()
-            raise
-        with held() as release:
-            result = recording.first_run(executor)
-        replay = Replay(recording, executor)
-        trial = now.ended(replay)
-        function.signatures.newest = replay
-        if call.floats is not None and call.floats.are_fixed():
-            pass  # a program for these values alone, which no other call finds
-        elif twin is not None:
-            signature.pending.remove(twin)
-            signature.captures.insert(0, replay)
-            signature.disagreements = signature.surprises = 0
-        else:
-            signature.pending = [*signature.pending[-PATIENCE:], trial]
-        if reason is not None:
-            function.signatures.give_up(signature, reason)
-        function.signatures.make_room(signature)
-        recording.release()
-        release()
-        return (result,)
+
+        def keep(replay: Replay) -> Signature:
+            if twin is None:
+                signature.pending = [*signature.pending[-PATIENCE:], now.trial(replay)]
+            else:
+                signature.pending.remove(twin)
+                signature.captures.insert(0, replay)
+                signature.disagreements = signature.surprises = 0
+            return signature
+
+        try:
+            return self._first_run(now, call, signature, keep, reason)
+        finally:
+            now.forget()
 
     def _roots(self, call: Call) -> list[tuple[str, Any]]:
         nodes = [x.node for x in call.leaves if x.node is not None]
@@ -164,21 +155,15 @@ class Watched:
                     "number as a 0-d tensor"
                 )
 
-        run = functools.partial(self._run, call, watch, roots)
-        return with_floats(call, self._ran, run, twice)
+        def run(args: tuple, kwargs: dict) -> Watching:
+            recording = Watching(call.leaves, Tracer(self._function.frozen()), watch)
+            recording.run(self._function.call, args, kwargs)
+            with recording.undone_if_it_fails():
+                self._ran = self._ran.joined(recording.ran)
+                recording.end(self._look(roots, self._ran))
+            return recording
 
-    def _run(
-        self, call: Call, watch: Watch, roots: list[tuple[str, Any]], args: tuple, kwargs: dict
-    ) -> Watching:
-        function = self._function
-        recording = Recording(call.leaves, Tracer(function.frozen()))
-        out = recording.run(function.call, args, kwargs)
-        try:
-            self._ran = self._ran.joined(recording.ran)
-            return Watching(recording, out, watch, self._look(roots, self._ran))
-        except BaseException:
-            recording.undo()
-            raise
+        return with_floats(call, self._ran, run, twice)
 
     def _look(self, roots: list[tuple[str, Any]], ran: Observation | None) -> Watch | None:
         """Return the state as it is now; None, and why in `_too_much`, where that is too much."""
@@ -217,7 +202,7 @@ class Watched:
         if now.asked is not None and any(t.asked is not None for t in signature.pending):
             return now.asked
         if twin is not None:
-            if now.recording.changes_arguments:
+            if now.changes_arguments:
                 return "every call changes the containers among its arguments"
             kept = now.keeps()
             if kept is not None:
@@ -232,6 +217,6 @@ class Watched:
         elif expected:
             signature.disagreements += 1
             if signature.disagreements >= PATIENCE:
-                what = now.recording.difference(expected[-1].account)
+                what = now.difference(expected[-1].account)
                 return f"{what} differs from call to call"
         return None

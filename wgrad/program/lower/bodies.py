@@ -27,7 +27,7 @@ class Scalar:
 
 
 @dataclass(frozen=True)
-class Part:
+class BodyCall:
     """One NumPy call: `function` is a ufunc, `np.where`, or `np.copyto` where it converts.
 
     An argument i >= 0 is operand i of the body, and ~j the result of part j.
@@ -42,12 +42,12 @@ class _UnknownError(Exception):
     """The stand-ins cannot write down what the function does."""
 
 
-def parts(body: Body, operands: Sequence[np.dtype | Number]) -> list[Part] | None:
+def parts(body: Body, operands: Sequence[np.dtype | Number]) -> list[BodyCall] | None:
     """Return the calls of `body` over arrays of the dtypes given, and numbers; None if unknown.
 
     The last part makes the result.
     """
-    made: list[Part] = []
+    made: list[BodyCall] = []
     stand_ins = [
         _StandIn(made, i, x) if isinstance(x, np.dtype) else _StandIn(made, x, type(x))
         for i, x in enumerate(operands)
@@ -62,12 +62,12 @@ def parts(body: Body, operands: Sequence[np.dtype | Number]) -> list[Part] | Non
 
 
 class _StandIn(np.lib.mixins.NDArrayOperatorsMixin):
-    """Takes the place of an operand or of a result: `value` says of which, as in Part.
+    """Takes the place of an operand or of a result: `value` says of which, as in BodyCall.
 
     A number stands for itself, and its `dtype` is its Python type: NumPy's rules for weak numbers.
     """
 
-    def __init__(self, made: list[Part], value: Any, dtype: Any):
+    def __init__(self, made: list[BodyCall], value: Any, dtype: Any):
         self.made = made
         self.value = value
         self.dtype = dtype
@@ -96,7 +96,8 @@ class _StandIn(np.lib.mixins.NDArrayOperatorsMixin):
             return _StandIn(self.made, None, self.dtype)
         if function is not np.where or len(args) != 3 or kwargs:
             raise _UnknownError
-        chosen = np.result_type(*(_weak(x) for x in args[1:]))
+        weak = (_number(x) if _is_number(x) else x.dtype for x in args[1:])
+        chosen = np.result_type(*weak)
         return self._add(np.where, args, (np.dtype(np.bool_), chosen, chosen, chosen))
 
     def astype(self, dtype: Any) -> _StandIn:
@@ -113,7 +114,7 @@ class _StandIn(np.lib.mixins.NDArrayOperatorsMixin):
             Scalar(_number(x), kind) if _is_number(x) else x.value
             for x, kind in zip(inputs, kinds, strict=False)
         )
-        self.made.append(Part(function, args, kinds[-1]))
+        self.made.append(BodyCall(function, args, kinds[-1]))
         out = _StandIn(self.made, None, kinds[-1]) if into is None else into
         if not isinstance(out, _StandIn) or out.dtype != kinds[-1]:
             raise _UnknownError
@@ -126,10 +127,10 @@ def _is_number(x: Any) -> bool:
 
 
 def _number(x: Any) -> Number:
-    found = x.value if isinstance(x, _StandIn) else x
-    if not isinstance(found, (bool, int, float)):
+    number = x.value if isinstance(x, _StandIn) else x
+    if not isinstance(number, (bool, int, float)):
         raise _UnknownError
-    return found
+    return number
 
 
 def _kind(x: Any) -> Any:
@@ -140,7 +141,3 @@ def _kind(x: Any) -> Any:
     if isinstance(number, bool):
         return np.dtype(np.bool_)
     return int if isinstance(number, int) else float
-
-
-def _weak(x: Any) -> Any:
-    return _number(x) if _is_number(x) else x.dtype

@@ -7,7 +7,7 @@ NumPy broadcasts them, and nothing is computed twice. Where results live is not 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -18,7 +18,7 @@ from ...backends.array import Number
 from ...backends.tracing import Live
 from ...dtypes import held
 from ...layout import Layout, Shape
-from ..slots import Ref, Slot
+from ..ir import Ref, Slot
 
 NUMBERS = (bool, int, float)
 
@@ -93,7 +93,8 @@ class Calls:
     """The calls of one step, and what each of its output slots is to hold in the end."""
 
     calls: list[Call] = field(default_factory=list)
-    results: list[tuple[Slot, Arrayed]] = field(default_factory=list)
+    # The place of one of several values in a slot is a view of it; None is all of the slot.
+    results: list[tuple[Slot, Arrayed, Layout | None]] = field(default_factory=list)
     # What bodies do, over operands of some dtypes: one dict serves all steps of a program.
     bodies: dict[Any, Any] = field(default_factory=dict)
     _wide: dict[Arrayed, Temp] = field(default_factory=dict)
@@ -139,21 +140,14 @@ def compact(x: Ref | Temp | Number) -> Arrayed | Number:
         return x
     layout = x.layout
     steps = zip(layout.shape, layout.strides, strict=True)
-    return relaid(
-        x, Layout(tuple(n if s else min(n, 1) for n, s in steps), layout.strides, layout.offset)
-    )
+    shape = tuple(n if s else min(n, 1) for n, s in steps)
+    return replace(x, layout=Layout(shape, layout.strides, layout.offset))
 
 
 def expanded(x: Arrayed, shape: Shape) -> Arrayed:
     if isinstance(x, Fixed):
         return Fixed(np.broadcast_to(x.array, shape), x.live)
-    return relaid(x, x.layout.expand(shape))
-
-
-def relaid(x: Ref | Temp, layout: Layout) -> Ref | Temp:
-    if isinstance(x, Ref):
-        return Ref(x.slot, layout, x.dtype)
-    return Temp(x.index, layout, x.dtype)
+    return replace(x, layout=x.layout.expand(shape))
 
 
 def shape_of(x: Arrayed) -> Shape:

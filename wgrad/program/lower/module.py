@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ...backends.array import Number
 from ...backends.fold import Fold
@@ -26,6 +26,7 @@ class Module:
         self._types: dict[int, tuple[DType, bool]] = {}  # by binding: dtype, whether array of vec4
         self._written: set[int] = set()
         self._functions: dict[str, str] = {}
+        self._declared: dict[str, None] = {}  # texts of users
         self.numbers: list[tuple[Number, DType]] = []
         self._zero = ""
         self.shared: dict[str, str] = {}  # workgroup memory
@@ -67,13 +68,19 @@ class Module:
         All are made of one number, for those that travel are few.
         """
         self._zero = self._zero or self.number(0, uint32)
-        return f"({self._zero} << {which}u)" if which else self._zero
+        if which < 32:
+            return f"({self._zero} << {which}u)" if which else self._zero
+        return f"({self._zero} * {2 * which + 1}u)"
 
     def function(self, name: str, code: str) -> str:
         """Return the name of the function that `fn NAME(...)...` declares; equal code is one."""
         if code not in self._functions:
             self._functions[code] = f"{name}_{len(self._functions)}"
         return self._functions[code]
+
+    def declare(self, code: Sequence[str]) -> None:
+        """Put declarations into the module, each once: what equal texts declare is the same."""
+        self._declared |= dict.fromkeys(code)
 
     def declarations(self, first: int, body: str) -> str:
         """Return the bindings, numbered from `first`, and every function that `body` needs."""
@@ -87,7 +94,8 @@ class Module:
             )
         lines += self.shared.values()
         made = [c.replace("fn NAME", f"fn {n}", 1) for c, n in self._functions.items()]
-        library = shaders.library("\n".join([*made, body]))
+        lines += self._declared
+        library = shaders.library("\n".join([*self._declared, *made, body]))
         return "\n".join([*lines, *([library] if library else []), *made])
 
     # Expressions over memory.
@@ -98,9 +106,10 @@ class Module:
             return f"m{at}[({address}) / 4u][({address}) % 4u]"
         return f"m{at}[{address}]"
 
-    def quad(self, access: Access, address: str) -> str:
-        """Return the place of 4 elements from an address that is a multiple of 4."""
-        return f"m{self.binding(access.slot)}[({address}) / 4u]"
+    def quad(self, access: Access, address: str, further: int = 0) -> str:
+        """Return the place of a vec4: that of an address, or one that is so many further."""
+        more = f" + {further}u" if further else ""
+        return f"m{self.binding(access.slot)}[({address}) / 4u{more}]"
 
 
 def combiner(module: Module, fold: Fold, dtype: DType) -> str:

@@ -1,12 +1,14 @@
 """A program as Python source that calls NumPy: straight-line code over memory planned beforehand.
 
 Source and memory are made once. A run goes through no list of steps and allocates nothing but what
-it hands out; parameters are updated in place. The results are the interpreter's, to the bit.
+it hands out; parameters are updated in place. The results are those of `PlainExecutor`, to the bit.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,17 +16,16 @@ import numpy as np
 from ...backends import threefry
 from ...backends.array import Storage
 from ...backends.base import Device
-from ...backends.events import WATCHERS, Doing, during, launched
+from ...backends.events import WATCHERS, during, launched
 from ...backends.families import Argsort, Dispatch, Draw, Scan, ScatterAdd, Searchsorted
+from ...backends.timing import begun, now_ns, timers
 from ...errors import OutOfMemoryError
 from ...layout import Layout
-from ..ir import Batch, Draws, Program, Step
-from ..limits import Limits
-from ..plan import Place, Plan, nbytes, plan_memory
-from ..run.risks import risks_first
-from ..slots import Ref
+from ..ir import Batch, Draws, Program, Ref, Step
+from ..passes.limits import Limits
 from .calls import Argument, Call, Temp
 from .names import Moving, Names, Static
+from .plan import Place, Plan, nbytes, plan_memory
 from .steps import calls_of
 from .targets import Registers, with_targets
 
@@ -60,11 +61,28 @@ def _is_risky(step: Step, device: Device) -> bool:
     return isinstance(step.work, _TAKES) and max(sizes) >= _MUCH
 
 
+def _risks_first(program: Program, device: Device) -> tuple[Program, int]:
+    """Return the program with its risky steps, and what they follow from, before all others.
+
+    The number is how many steps that are. While they run, nothing outside may change.
+    """
+    needed: set[int] = set()
+    early: set[int] = set()
+    for step in reversed(program.steps):
+        if _is_risky(step, device) or not needed.isdisjoint(step.writes()):
+            early.add(id(step))
+            needed |= step.reads()
+    if not early:
+        return program, 0
+    steps = sorted(program.steps, key=lambda step: id(step) not in early)
+    return program.with_steps(steps), len(early)
+
+
 class NumpyExecutor:
     """A program ready to run on the NumPy device; `source` is what runs."""
 
     def __init__(self, program: Program, device: Device):
-        program, settled = risks_first(program, lambda step: _is_risky(step, device))
+        program, settled = _risks_first(program, device)
         self.program = program
         self.device = device
         self.plan: Plan = plan_memory(program, device, settled)
@@ -86,7 +104,10 @@ class NumpyExecutor:
     ) -> list[Storage]:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
         try:
-            made = self._run(inputs, draw)
+            if WATCHERS and timers.get():
+                made = self._timed(inputs, draw)
+            else:
+                made = self._run(inputs, draw)
         except MemoryError as error:
             raise OutOfMemoryError(f"numpy: {error or 'no memory is left'}") from error
         if WATCHERS:
@@ -98,8 +119,26 @@ class NumpyExecutor:
         for step in self.program.steps:
             views = [*step.refs(), *(out.whole() for out in step.outs)]
             nbytes = sum(x.layout.size * self.device.itemsize(x.dtype) for x in views)
-            what = Doing(step.name, self.program.line_of(step), replayed=True)
-            during(launched, what, "numpy", step.name, 0, nbytes)
+            during(launched, self.program.doing(step), "numpy", step.name, 0, nbytes)
+
+    def _timed(self, inputs: Sequence[Storage], draw: Draw) -> list[Storage]:
+        """Run once with the time taken before each step, and after the last."""
+        if "timed" not in self._space:
+            # The line of each step is a comment; what runs is the same.
+            text = re.sub(r"^        # .*$", "        tick()", self.source, flags=re.MULTILINE)
+            text = text.replace("def run(inputs, draw)", "def timed(inputs, draw, tick)")
+            text = re.sub(r"^(    return )", r"    tick()\n\1", text, flags=re.MULTILINE)
+            exec(compile(text, "<program, timed>", "exec"), self._space)
+        ticks: list[int] = []
+        memory = self.program.memory()
+        made = self._space["timed"](inputs, draw, lambda: ticks.append(now_ns()))
+        for step, (start, end) in zip(self.program.steps, pairwise(ticks), strict=True):
+            nbytes = sum(step.moved(self.device, memory))
+            flops = step.operations
+            one = begun(self.program.doing(step), "numpy", step.name, 0, nbytes, flops=flops)
+            if one is not None:
+                one.ran(start, end)
+        return made
 
 
 class _Source:

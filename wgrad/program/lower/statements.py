@@ -12,10 +12,10 @@ import numpy as np
 from ...backends.array import Body, Number
 from ...backends.families import number_key
 from ...backends.fold import Fold
+from ...backends.functions import Function
 from ...layout import Layout
-from ..graph import Graph, Inside, Lookup, Position, Statement
-from ..slots import Ref, Slot
-from .bodies import Part, Scalar, parts
+from ..ir import Component, Graph, Inside, Lookup, Position, Ref, Slot, Statement
+from .bodies import BodyCall, Scalar, parts
 from .calls import (
     NUMBERS,
     Arrayed,
@@ -46,9 +46,11 @@ def add_graph(
     for s in graph.statements:
         values.append(_statement(made, graph, s, [value(arg) for arg in s.args]))
     for out, result in zip(outs, graph.results, strict=True):
-        x = arrayed(value(result.value), graph.dtype_of(result.value).numpy)
         shape = graph.row_shape if result.row else graph.shape
-        made.results.append((out, expanded(x, shape)))
+        for arg, into in result.stored:
+            x = expanded(arrayed(value(arg), graph.dtype_of(arg).numpy), shape)
+            place = None if into is None else Layout(shape, into.strides, into.offset)
+            made.results.append((out, x, place))
 
 
 def _statement(made: Calls, graph: Graph, s: Statement, args: list) -> Arrayed:
@@ -63,6 +65,13 @@ def _statement(made: Calls, graph: Graph, s: Statement, args: list) -> Arrayed:
     if isinstance(s.what, Lookup):
         data, index = args
         return _lookup(made, s.what, data, arrayed(index, s.dtypes[1].numpy), rank)
+    if isinstance(s.what, Component):
+        (planes,) = args  # the results lie one behind the other
+        layout = planes.layout
+        first = layout.offset + s.what.index * layout.strides[0]
+        return replace(planes, layout=Layout(layout.shape[1:], layout.strides[1:], first))
+    if isinstance(s.what, Function):
+        return _called(made, s.what, args, rank)
     if all(isinstance(x, NUMBERS) for x in args):  # a body wants one array at the least
         args = [arrayed(x, d.computes) for x, d in zip(args, s.dtypes, strict=True)]
     args = [x if isinstance(x, NUMBERS) else made.widened(x) for x in args]
@@ -73,13 +82,13 @@ def _map(made: Calls, s: Statement, args: list, rank: int) -> Temp:
     """Add an elementwise body: part by part where those are known, else as one call."""
     body, dtype = s.what, s.out.numpy
     assert isinstance(body, Body)
-    found = _parts(made, body, [x if isinstance(x, NUMBERS) else dtype_of(x) for x in args])
-    if found is None:
+    calls = _parts(made, body, [x if isinstance(x, NUMBERS) else dtype_of(x) for x in args])
+    if calls is None:
         ready = [arrayed(x, kind.computes) for x, kind in zip(args, s.dtypes, strict=True)]
         text = f"copyto({{out}}, {{f}}({listed(args)}), 'unsafe')"
         return made.add(text, body.numpy, ready, common_shape(ready, rank), dtype)
     results: list[Temp] = []
-    for part in found:
+    for part in calls:
 
         def known(x: int | Scalar) -> Arrayed:
             if isinstance(x, Scalar):
@@ -90,7 +99,16 @@ def _map(made: Calls, s: Statement, args: list, rank: int) -> Temp:
     return results[-1] if results[-1].dtype == dtype else made.copy(results[-1], dtype)
 
 
-def _parts(made: Calls, body: Body, operands: list) -> list[Part] | None:
+def _called(made: Calls, function: Function, args: list, rank: int) -> Temp:
+    ready = [
+        made.widened(arrayed(x, kind.computes)) for x, kind in zip(args, function.ins, strict=True)
+    ]
+    shape = (len(function.parts), *common_shape(ready, rank))
+    text = f"{{f}}({{out}}, {listed(ready)})"
+    return made.add(text, function.into, ready, shape, function.out.numpy, safe=False)
+
+
+def _parts(made: Calls, body: Body, operands: list) -> list[BodyCall] | None:
     """Return what a body does, found out once for operands that are alike."""
     key = body, *[number_key(x) if isinstance(x, NUMBERS) else x for x in operands]
     if key not in made.bodies:
@@ -98,7 +116,7 @@ def _parts(made: Calls, body: Body, operands: list) -> list[Part] | None:
     return made.bodies[key]
 
 
-def _part(made: Calls, part: Part, args: list[Arrayed], rank: int) -> Temp:
+def _part(made: Calls, part: BodyCall, args: list[Arrayed], rank: int) -> Temp:
     if part.function is np.copyto:
         return made.copy(args[0], part.dtype)
     text = f"{{f}}({listed(args)}, out={{out}})"
@@ -117,13 +135,13 @@ def _fold(made: Calls, graph: Graph, s: Statement, x: Arrayed) -> Arrayed:
     x = expanded(x, graph.shape)
     kind = s.what.accumulator(s.out.computes, prod(graph.shape[a] for a in graph.axes))
     args, function = (x, Plain(kind)), s.what.numpy.reduce
-    found = f"{{f}}({{0}}, {graph.axes}, {{1}}"
+    call = f"{{f}}({{0}}, {graph.axes}, {{1}}"
     steps = strides_of(x)
     kept = [steps[a] for a, n in enumerate(graph.shape) if a not in graph.axes and n != 1]
     if kind == s.out.numpy and _falling(kept):
-        out = made.add(f"{found}, out={{out}})", function, args, graph.kept, kind)
+        out = made.add(f"{call}, out={{out}})", function, args, graph.kept, kind)
     else:  # what NumPy makes may lie in another order, and the order of summation follows that
-        text = f"copyto({{out}}, {found}), 'unsafe')"
+        text = f"copyto({{out}}, {call}), 'unsafe')"
         out = made.add(text, function, args, graph.kept, s.out.numpy)
     return Temp(out.index, Layout.dense(graph.row_shape), out.dtype)
 

@@ -14,9 +14,8 @@ from ...backends.array import product_shape
 from ...backends.numpy import add_at, positions, product, put, scanned, shaded
 from ...dtypes import held
 from ...layout import Layout
-from ..ir import Batch, Draws, Fused, Product, Step
+from ..ir import Batch, Draws, Fused, Product, Ref, Step
 from ..passes.lift import as_graph
-from ..slots import Ref
 from .calls import Argument, Calls, Drawn, Fixed, Plain, Temp
 from .statements import add_graph
 
@@ -29,25 +28,24 @@ def calls_of(step: Step, bodies: dict[Any, Any]) -> list[Calls]:
     if isinstance(step.work, Batch):
         return [calls for part in step.work.parts for calls in calls_of(part, bodies)]
     made = Calls(bodies=bodies)
-    found = _add(step.work, made, step)
-    if found is not None:
-        made.results.append((step.out, found))
+    result = _add(step.work, made, step)
+    if result is not None:
+        made.results.append((step.out, result, None))
     return [made]
 
 
 @singledispatch
 def _add(work: families.Family, made: Calls, step: Step) -> Temp | None:
     """Add the calls of a step, and return its result where they do not put that into a slot."""
-    found = as_graph(step)
-    assert found is not None, work
-    add_graph(made, *found, step.outs)
+    lifted = as_graph(step)
+    assert lifted is not None, work
+    add_graph(made, *lifted, step.outs)
     return None
 
 
 @_add.register
-def _fused(work: Fused, made: Calls, step: Step) -> Temp | None:
+def _fused(work: Fused, made: Calls, step: Step) -> None:
     add_graph(made, work.graph, step.inputs, step.outs)
-    return None
 
 
 @_add.register
@@ -60,18 +58,18 @@ def _matmul(work: families.Matmul, made: Calls, step: Step) -> Temp | None:
     how, function = ("", np.matmul) if plain else (f"{lead}, {inner}, ", product)
     text = f"{{f}}({{0}}, {{1}}, {how}out={{out}})"
     kind = a.dtype.computes
-    found = made.add(text, function, (made.widened(a), made.widened(b)), shape, kind)
+    out = made.add(text, function, (made.widened(a), made.widened(b)), shape, kind)
     if kind != a.dtype.numpy:
-        found = made.copy(found, a.dtype.numpy)
+        out = made.copy(out, a.dtype.numpy)
     if not isinstance(work, Product):
-        return found
-    seen = Temp(found.index, Layout.dense(work.graph.shape), found.dtype)
+        return out
+    seen = Temp(out.index, Layout.dense(work.graph.shape), out.dtype)
     add_graph(made, work.graph, (seen, *step.inputs[2:]), step.outs)
     return None
 
 
 @_add.register
-def _in_place(work: families.InPlace, made: Calls, step: Step) -> Temp | None:
+def _in_place(work: families.InPlace, made: Calls, step: Step) -> None:
     base, *values = step.refs()
     slot, shape, dtype = step.out.index, step.out.shape, step.out.dtype
     args = (base, Ref(slot, work.target, dtype), *values)
@@ -80,11 +78,10 @@ def _in_place(work: families.InPlace, made: Calls, step: Step) -> Temp | None:
         put_in, function = f"{{f}}({{1}}, {{2}}, {{3}}, {work.axis})", put
     text = f"copyto({{out}}, {{0}})\n{put_in}"
     made.add(text, function, args, shape, dtype.numpy, safe=False, target=slot)
-    return None
 
 
 @_add.register
-def _place(work: families.Place, made: Calls, step: Step) -> Temp | None:
+def _place(work: families.Place, made: Calls, step: Step) -> None:
     slot, shape, dtype = step.out.index, step.out.shape, step.out.dtype
     args: list[Argument] = [Fixed(held(0 if work.fill is None else work.fill, dtype.numpy))]
     lines = [] if work.fill is None else ["copyto({out}, {0})"]
@@ -92,7 +89,6 @@ def _place(work: families.Place, made: Calls, step: Step) -> Temp | None:
         lines.append(f"copyto({{{len(args)}}}, {{{len(args) + 1}}})")
         args += [Ref(slot, target, dtype), piece]
     made.add("\n".join(lines), None, args, shape, dtype.numpy, safe=False, target=slot)
-    return None
 
 
 @_add.register

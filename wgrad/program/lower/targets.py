@@ -10,8 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..slots import Ref, Slot
+from ...layout import Layout
+from ..ir import Ref, Slot
 from .calls import Arrayed, Call, Calls, Temp
+from .plan import Blocks
 
 Memory = Callable[[int], Any]  # what slots that share their memory have in common
 
@@ -22,17 +24,27 @@ def with_targets(step: Calls, memory: Memory) -> list[Call]:
     calls = step.calls
     latest = _latest_reads(calls, memory)
     copied = []
-    for slot, x in results:
-        if isinstance(x, Temp) and _whole(x, calls[x.index]) and x.dtype == slot.dtype.numpy:
+    for slot, x, into in results:
+        if (
+            into is None
+            and isinstance(x, Temp)
+            and _whole(x, calls[x.index])
+            and x.dtype == slot.dtype.numpy
+        ):
             call = calls[x.index]
             if call.target is None and _may_write(
                 calls, x.index, memory(slot.index), latest, memory
             ):
                 call.target = slot.index
                 continue
-        copied.append((slot, x))
-    for slot, x in copied:
-        step.copy(x, slot.dtype.numpy, target=slot.index)
+        copied.append((slot, x, into))
+    for slot, x, into in copied:
+        if into is None:
+            step.copy(x, slot.dtype.numpy, target=slot.index)
+        else:
+            args = (x, Ref(slot.index, into, slot.dtype))
+            how = {"safe": False, "target": slot.index}
+            step.add("copyto({1}, {0})", None, args, slot.shape, slot.dtype.numpy, **how)
     last = last_uses(calls)
     for i, call in reversed(list(enumerate(calls))):
         if call.target is not None:
@@ -44,15 +56,15 @@ def with_targets(step: Calls, memory: Memory) -> list[Call]:
     return calls
 
 
-def _kept_apart(step: Calls, memory: Memory) -> Iterator[tuple[Slot, Arrayed]]:
+def _kept_apart(step: Calls, memory: Memory) -> Iterator[tuple[Slot, Arrayed, Layout | None]]:
     """Iterate over the results, with copies of those that another result may be written over."""
-    taken = Counter(memory(slot.index) for slot, _ in step.results)
-    for slot, x in step.results:
+    taken = Counter(memory(slot.index) for slot, *_ in step.results)
+    for slot, x, into in step.results:
         if isinstance(x, Ref):
             place = memory(x.slot)
             if taken[place] > (place == memory(slot.index)):
                 x = step.copy(x, x.dtype.numpy)
-        yield slot, x
+        yield slot, x, into
 
 
 def _latest_reads(calls: list[Call], memory: Memory) -> dict[Any, int]:
@@ -87,44 +99,29 @@ def last_uses(calls: list[Call]) -> dict[int, int]:
 def reusable(calls: list[Call], i: int, last: dict[int, int]) -> list[int]:
     """Return the results whose memory call `i` may write to: they die in it, and are alike."""
     call = calls[i]
-    found = [x for position in call.aligned if isinstance(x := call.args[position], Temp)]
+    temps = [x for position in call.aligned if isinstance(x := call.args[position], Temp)]
     return [
         x.index
-        for x in found
+        for x in temps
         if last[x.index] == i
         and _whole(x, calls[x.index])
         and (calls[x.index].size, calls[x.index].dtype) == (call.size, call.dtype)
     ]
 
 
-class Registers:
-    """Scratch memory that all steps share; `sizes` are in bytes."""
-
-    def __init__(self) -> None:
-        self.sizes: list[int] = []
+class Registers(Blocks):
+    """Scratch memory that all steps share: between two steps all of it is free."""
 
     def assign(self, calls: list[Call]) -> dict[int, int]:
         """Return the register of every call of a step that has no target."""
         last = last_uses(calls)
-        free = set(range(len(self.sizes)))
-        found: dict[int, int] = {}
+        at: dict[int, int] = {}
         for i, call in enumerate(calls):
             if call.target is None:
-                inherited = [found[x] for x in reusable(calls, i, last) if x in found]
+                inherited = [at[x] for x in reusable(calls, i, last) if x in at]
                 size = call.size * call.dtype.itemsize
-                found[i] = inherited[0] if inherited else self._take(free, size)
-            dead = {t for t in (*call.temps(), i) if t in found and last.get(t, i) == i}
-            free |= {found[t] for t in dead} - ({found[i]} if i in last and i in found else set())
-        return found
-
-    def _take(self, free: set[int], size: int) -> int:
-        """Return the free register that fits best: the smallest large enough, else the largest."""
-        if not free:
-            free.add(len(self.sizes))
-            self.sizes.append(0)
-        fitting = [r for r in free if self.sizes[r] >= size]
-        choose = min if fitting else max
-        found = choose(fitting or free, key=lambda r: (self.sizes[r], r))
-        free.discard(found)
-        self.sizes[found] = max(self.sizes[found], size)
-        return found
+                at[i] = inherited[0] if inherited else self.take(size)
+            dead = {at[t] for t in (*call.temps(), i) if t in at and last.get(t, i) == i}
+            for register in sorted(dead - ({at[i]} if i in last and i in at else set())):
+                self.give(register)
+        return at

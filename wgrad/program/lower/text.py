@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ...backends.array import Body
+from ...backends.functions import Function
 from ...dtypes import DType, bool_, float16
-from ..graph import Inside, Lookup, Position, Statement
-from ..slots import Ref
+from ..ir import Component, Inside, Lookup, Position, Ref, Statement
 from .module import COMPONENTS, Module
 from .part import LANES, Access, Part
 
@@ -32,6 +32,14 @@ class Value:
         return Value(f"{self.text}.{COMPONENTS[n]}", False) if self.vector else self
 
 
+@dataclass(frozen=True)
+class Lanes(Value):
+    """What a call of a function gives, by a name for each lane: only its parts are numbers."""
+
+    names: tuple[str, ...]
+    function: Function
+
+
 class PartText:
     """The lines of one part, growing from top to bottom.
 
@@ -46,9 +54,10 @@ class PartText:
         self.product = product
         self.lines: list[str] = []
         self.values: dict[int, Value] = {}  # by argument: operands that are loaded, statements
-        ops = (s for s in part.graph.statements if isinstance(s.what, Body))
+        ops = (s for s in part.graph.statements if isinstance(s.what, (Body, Function)))
         self._goes_on = {~a for s in ops for a in s.args if a < 0}  # statements that ops read
         self._base: dict[Access, str] = {}
+        self._quads: dict[tuple[Access, int], str] = {}  # vec4s of blocks that are loaded
         self._depth = 1
         self._in_loop = False
         self._count = 0
@@ -58,11 +67,14 @@ class PartText:
         scattered = self.part.scattered
         for i, access in enumerate(self.part.operands):
             if access is not None and not (i == 0 and self.product is not None):
-                wide = bool(self.along) and access.is_vector(self.along) and i not in scattered
+                wide = self._is_wide(access) and i not in scattered
                 self.module.use(access, wide, write=False)
-        for access in self.part.stores:
-            wide = bool(self.along) and access.is_vector(self.along)
-            self.module.use(access, wide, write=True)
+        for _, access, _ in self.part.stores:
+            self.module.use(access, self._is_wide(access), write=True)
+
+    def _is_wide(self, access: Access) -> bool:
+        """Whether memory is read or written by vec4s."""
+        return bool(self.along) and (access.is_vector(self.along) or access in self.part.blocks)
 
     # Lines.
     def add(self, line: str) -> None:
@@ -79,11 +91,11 @@ class PartText:
     def block(self, opening: str) -> Iterator[None]:
         """Put the lines made inside into a block; what they declare is gone after it."""
         self.add(opening + " {")
-        before = dict(self.values)
+        before, quads = dict(self.values), dict(self._quads)
         self._depth += 1
         yield
         self._depth -= 1
-        self.values = before
+        self.values, self._quads = before, quads
         self.add("}")
 
     @contextmanager
@@ -102,7 +114,8 @@ class PartText:
         self._coordinates("k", self.part.kept, index)
         first = 1 if self.product is not None else 0
         accesses = [a for a in self.part.operands[first:] if a is not None]
-        accesses += [*self.part.stores, *(a for asked in self.part.positions for a in asked)]
+        accesses += [x.access for x in self.part.stores]
+        accesses += [*(a for asked in self.part.positions for a in asked)]
         for access in dict.fromkeys(accesses):
             terms = [f"{access.offset & 0xFFFFFFFF}u"] if access.offset else []
             terms += [_times(f"k{a}", s) for a, s in enumerate(access.kept)]
@@ -133,6 +146,8 @@ class PartText:
         vector = bool(step) or (index is not None and index.vector)
         if vector and index is None and access.is_vector(self.along):
             text = self.module.quad(access, address)
+        elif step and index is None and access in self.part.blocks:
+            text = f"vec4<{access.dtype.storage}>({', '.join(self._spread(access))})"
         else:
             places = [
                 self.module.element(access, _lane(address, step * n, n, index, stride))
@@ -140,6 +155,36 @@ class PartText:
             ]
             text = f"vec4<{access.dtype.storage}>({', '.join(places)})" if vector else places[0]
         return self.let(_loaded(text, access.dtype, vector), vector)
+
+    def _spread(self, access: Access) -> list[str]:
+        """Return the elements of all lanes, in vec4s that are loaded once for all in a block."""
+        first, place = self.part.blocks[access]
+        elements: list[str] = []
+        for n in range(LANES):
+            quad, lane = divmod(place + n * access.stride(self.along), LANES)
+            if (first, quad) not in self._quads:
+                text = self.module.quad(first, self._address(first), quad)
+                self._quads[first, quad] = self.let(text, True).text
+            elements.append(f"{self._quads[first, quad]}.{COMPONENTS[lane]}")
+        return elements
+
+    def block_of(self, access: Access) -> Access | None:
+        """Return what the block begins with that memory is written with; None: it is alone."""
+        block = self.part.blocks.get(access) if self._lanes(access) else None
+        return None if block is None else block.first
+
+    def store_block(self, stores: Sequence[tuple[Access, Value]]) -> None:
+        """Put values where outputs lie that interleave, and that have all of a block."""
+        lanes: dict[int, str] = {}
+        for access, value in stores:
+            first, place = self.part.blocks[access]
+            for n in range(LANES):
+                text = _stored(value.lane(n).text, access.dtype, False)
+                lanes[place + n * access.stride(self.along)] = text
+        kind = f"vec4<{first.dtype.storage}>"
+        for quad in range(len(lanes) // LANES):
+            parts = ", ".join(lanes[quad * LANES + n] for n in range(LANES))
+            self.add(f"{self.module.quad(first, self._address(first), quad)} = {kind}({parts});")
 
     def store(self, access: Access, value: Value) -> None:
         """Put a value where an output lies."""
@@ -179,6 +224,11 @@ class PartText:
             made = self._load(access, self.value(s.args[1]), s.what.stride)
         elif isinstance(s.what, Inside):
             made = self._inside(s.what, self.part.positions[j], s)
+        elif isinstance(s.what, Function):
+            self.values[~j] = self._called(s)  # of which each result is hidden by itself
+            return
+        elif isinstance(s.what, Component):
+            made = self._component(self.value(s.args[0]), s)
         else:
             assert isinstance(s.what, Body)
             code = s.what.functions(s.dtypes, s.out).replace("fn body(", "fn NAME(", 1)
@@ -188,6 +238,35 @@ class PartText:
                 args = [self._apart(s, i, x) for i, x in enumerate(args)]
             made = self.call(function, s.out, args)
         self.keep(j, made)
+
+    def _called(self, s: Statement) -> Value:
+        """Call a function of a user for every lane, and return the names of what it gives."""
+        function = s.what
+        assert isinstance(function, Function)
+        self.module.declare(function.code)
+        args = [self.value(a) for a in s.args]
+        for i, a in enumerate(s.args):
+            # What views of one tensor differ in, compilers do not find equal.
+            alike = a in s.args[:i] or (a < 0 and any(b < 0 for b in s.args[:i]))
+            if alike and s.dtypes[i].is_floating:
+                args[i] = self._hidden(args[i], s.dtypes[i], i)
+        count = LANES if any(x.vector for x in args) else 1
+        names = [
+            self.let(f"{function.entry}({', '.join(x.lane(n).text for x in args)})", False).text
+            for n in range(count)
+        ]
+        return Lanes(names[0], count > 1, tuple(names), function)
+
+    def _component(self, call: Value, s: Statement) -> Value:
+        """Return one of the results of a call, as memory would hold it."""
+        assert isinstance(call, Lanes) and isinstance(s.what, Component)
+        part = call.function.parts[s.what.index]
+        texts = [name + part for name in call.names]
+        if s.out is float16:
+            texts = [f"to_half({x})" for x in texts]
+        return self.let(
+            f"vec4<{s.out.wgsl}>({', '.join(texts)})" if call.vector else texts[0], call.vector
+        )
 
     def keep(self, j: int, made: Value) -> None:
         """Let a value be the result of statement `j`; what goes on into ops is hidden first.

@@ -1,13 +1,13 @@
 """Lowers programs for WebGPU: a pure function from a program and an adapter's facts to launches.
 
-No adapter is open. Fused steps become kernels of their own (kernels.py), and products take what
+No adapter is open. Fused steps become kernels of their own (fused.py), and products take what
 follows them into theirs; every other step is planned by the kernel families that eager ops run by.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import prod
 from typing import Any
 
@@ -20,19 +20,19 @@ from ...backends.webgpu.launches import Binding, Held, Launch, Launches, folded
 from ...backends.webgpu.launching import scalar_bits
 from ...backends.webgpu.matmul import Products
 from ...backends.webgpu.planner import Planner
-from ...backends.webgpu.problem import Config, Problem, Scratch
-from ...backends.webgpu.problem import Kernel as Text
+from ...backends.webgpu.problem import Config, Kernel, Problem, Scratch
 from ...backends.webgpu.windows import cuts
-from ..ir import Batch, Fused, Program, Step
-from ..joining import PRODUCT
-from ..limits import Limits
+from ...errors import OutOfMemoryError
+from ..ir import Batch, Fused, Program, Ref, Slot, Step
 from ..passes.folds import split_long_folds
+from ..passes.joining import PRODUCT
 from ..passes.lift import lift_to_graphs
+from ..passes.limits import Limits
 from ..passes.products import as_fused
-from ..plan import Blocks, Place, nbytes, plan_memory
-from ..slots import Ref, Slot
-from .kernels import Kernel, epilogue, fused_kernel
-from .windows import Cutter, Part
+from .fused import epilogue, fused_kernel
+from .module import Module
+from .plan import Blocks, Place, nbytes, plan_memory
+from .windows import Cutter, Stretch
 
 MATMUL_SCALARS = 96  # where `scalars` begin in the Params of lib/matmul.wgsl
 
@@ -63,22 +63,33 @@ def prepared(program: Program, facts: Facts) -> Program:
 
 def live_numbers(program: Program) -> list[Live]:
     """Return the numbers that a program reads anew for every run, each once, in order."""
-    found: dict[object, Live] = {}
+    numbers: dict[object, Live] = {}
     for step in program.steps:
         for x in step.inputs:
             if isinstance(x, Live):
-                found.setdefault(x.call, x)
-    return list(found.values())
+                numbers.setdefault(x.call, x)
+    return list(numbers.values())
 
 
 def lower(program: Program, facts: Facts, products: Products | None = None) -> Launches:
     """Return the launches of a program that the passes have left.
 
     `products` say how matrix products are computed: by rules alone, unless something was measured.
-    Raises: ArgumentError for facts of no adapter.
+    Raises: ArgumentError for facts of no adapter; DTypeError and OutOfMemoryError for a program
+    with a dtype, or with memory, that there is no room for on such an adapter.
     """
     facts.check()
-    return _Lowering(prepared(program, facts), facts, products).launches()
+    planner = Planner(facts)
+    for dtype in dict.fromkeys(slot.dtype for slot in program.memory().values()):
+        planner.check_dtype(dtype, "lower")
+    launches = _Lowering(prepared(program, facts), facts, products).launches()
+    held = [x.nbytes for x in (*launches.inputs, *launches.outputs)]
+    if (most := max((*held, *launches.blocks), default=0)) > facts.largest_buffer:
+        raise OutOfMemoryError(
+            f"lower: a buffer of {most} bytes is needed, and a buffer has at most "
+            f"{facts.largest_buffer}"
+        )
+    return launches
 
 
 def _large_slots(program: Program, planner: Planner) -> frozenset[int]:
@@ -104,8 +115,8 @@ class _Noted(Products):
         self.chosen: dict[str, Config] = {}
 
     def choose(self, problem: Problem) -> Config:
-        found = self.chosen[problem.kind] = self._products.choose(problem)
-        return found
+        config = self.chosen[problem.kind] = self._products.choose(problem)
+        return config
 
     @property
     def shuffles(self) -> bool:
@@ -149,44 +160,39 @@ class _Lowering:
 
     def _buffer(self, memory: object) -> Buffer:
         """Return the buffer that stands for a place, a part of one, or a slot without one."""
-        if isinstance(memory, Part):
+        if isinstance(memory, Stretch):
             return Window(self._buffer(memory.memory), memory.start, memory.nbytes)
         if memory not in self._buffers:
-            found = self._buffers[memory] = self._planner.memory(0, 0).buffer
+            buffer = self._buffers[memory] = self._planner.memory(0, 0).buffer
             if isinstance(memory, Place):
-                self._places[found] = memory
+                self._places[buffer] = memory
         return self._buffers[memory]
 
     def _planned(self, x: Ref) -> Array:
         """Return a view of memory of a slot's own size in its place."""
         slot = self._slots[x.slot]
-        found = self._planner.memory(slot.size, nbytes(slot, self._planner))
-        self._places[found.buffer] = self._plan.places[slot.index]
-        return Array(found, x.layout, x.dtype)
+        storage = self._planner.memory(slot.size, nbytes(slot, self._planner))
+        self._places[storage.buffer] = self._plan.places[slot.index]
+        return Array(storage, x.layout, x.dtype)
 
     def _fused(self, step: Step, memory_of: Callable[[int], object]) -> None:
-        kernel = fused_kernel(step, memory_of, not self._planner.facts.is_software)
-        self._launch(
-            Text(kernel.label, kernel.text, kernel.access),
-            tuple([self._buffer(x) for x in kernel.memory]),
-            b"",
-            kernel.groups,
-            kernel,
-        )
+        hardware = not self._planner.facts.is_software
+        kernel, module, groups = fused_kernel(step, memory_of, hardware)
+        self._launch(kernel, map(self._buffer, module.memory), b"", groups, module)
 
     def _launch(
-        self, text: Text, buffers: tuple[Buffer, ...], params: bytes, groups: int, kernel: Kernel
+        self, kernel: Kernel, buffers: Iterable[Buffer], params: bytes, groups: int, module: Module
     ) -> None:
-        """Note a launch whose params end with the numbers of a kernel, or have room for them."""
+        """Note a launch whose params end with the numbers of a module, or have room for them."""
         words = bytearray(params)
         first = MATMUL_SCALARS if params else 0
-        words.extend(bytes(max(0, first + 4 * len(kernel.numbers) - len(words))))
+        words.extend(bytes(max(0, first + 4 * len(module.numbers) - len(words))))
         live = []
-        for at, (x, dtype) in enumerate(kernel.numbers):
+        for at, (x, dtype) in enumerate(module.numbers):
             struct.pack_into("<I", words, first + 4 * at, scalar_bits(x, dtype))
             if isinstance(x, Live):
                 live.append((first + 4 * at, x, dtype))
-        self._planner.launch(text, buffers, bytes(words), groups, tuple(live))
+        self._planner.launch(kernel, tuple(buffers), bytes(words), groups, tuple(live))
 
     def _in_windows(self, step: Step) -> bool:
         """Lower a fused step that touches large slots piece by piece; False where it has none."""
@@ -209,10 +215,10 @@ class _Lowering:
             self._buffers[PRODUCT] = made.storage.buffer
             self._fused(after, self._memory_of)
             return
-        output, kernel = epilogue(after.graph, after.inputs, step.outs, problem.n, self._memory_of)
+        output, module = epilogue(after.graph, after.inputs, step.outs, problem.n, self._memory_of)
         scratch: Buffer | None = None
-        for text, params, groups, which in self._products.plan(problem, output):
-            buffers = []
+        for kernel, params, groups, which in self._products.plan(problem, output):
+            buffers: list[Buffer] = []
             for x in which:
                 if isinstance(x, Scratch):
                     scratch = scratch or self._planner.memory(0, x.nbytes).buffer
@@ -220,8 +226,8 @@ class _Lowering:
                 elif isinstance(x, str):
                     buffers.append(self._buffer(self._memory_of((a if x == "a" else b).slot)))
                 else:
-                    buffers.append(self._buffer(kernel.memory[x]))
-            self._launch(text, tuple(buffers), params, groups, kernel)
+                    buffers.append(self._buffer(module.memory[x]))
+            self._launch(kernel, buffers, params, groups, module)
 
     def _by_families(self, step: Step) -> None:
         """Lower a step by the methods that eager ops are run by."""
@@ -262,11 +268,17 @@ class _Lowering:
         """Return what was noted as plain data."""
         program, bound = self._program, self._bound()
         numbers = {x.call: i for i, x in enumerate(live_numbers(program))}
-        kernels: dict[Text, int] = {}
+        kernels: dict[Kernel, int] = {}
+
+        def binding(buffer: Buffer) -> Binding:
+            place = bound[buffer.whole]
+            window = (buffer.start, buffer.nbytes) if isinstance(buffer, Window) else (0, None)
+            return Binding(place.kind, place.index, *window)
+
         launches = tuple(
             Launch(
                 kernel=kernels.setdefault(x.kernel, len(kernels)),
-                bindings=tuple([_binding(bound[b.whole], b) for b in x.buffers]),
+                bindings=tuple([binding(b) for b in x.buffers]),
                 params=x.params,
                 groups=x.groups if isinstance(x.groups, tuple) else prod(folded(x.groups)),
                 step=step,
@@ -298,23 +310,18 @@ class _Lowering:
         """Return where every buffer lives; memory that steps take for themselves is in blocks."""
         launches = self._planner.planned
         last = {b.whole: i for i, x in enumerate(launches) for b in x.buffers}
-        found = dict(self._places)
+        places = dict(self._places)
         for i, storage in enumerate(self._planner.constants.values()):
-            found[storage.buffer] = Place("constant", i)
+            places[storage.buffer] = Place("constant", i)
         for i, x in enumerate(launches):
             used = dict.fromkeys(b.whole for b in x.buffers)
             for one in used:
-                if one not in found:
-                    found[one] = Place("block", self._blocks.take(one.nbytes))
+                if one not in places:
+                    places[one] = Place("block", self._blocks.take(one.nbytes))
             for one in used:
-                if last[one] == i and one not in self._places and found[one].kind == "block":
-                    self._blocks.give(found[one].index)
-        return found
-
-
-def _binding(place: Place, buffer: Buffer) -> Binding:
-    window = (buffer.start, buffer.nbytes) if isinstance(buffer, Window) else (0, None)
-    return Binding(place.kind, place.index, *window)
+                if last[one] == i and one not in self._places and places[one].kind == "block":
+                    self._blocks.give(places[one].index)
+        return places
 
 
 def _stream(generator: int, offset: int) -> tuple[tuple[int, int], int]:

@@ -6,30 +6,24 @@ text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ...backends.base import Device
-from ...backends.webgpu.windows.cuts import Bounds, Operand, cut, part, parts
+from ...backends.webgpu.windows.cuts import Bounds, Operand, pieces
 from ...layout import Layout
-from ..domains import row_view
-from ..ir import Step, fused
-from ..slots import Ref, Slot
+from ..ir import Ref, Result, Slot, Step, fused
 
 STANDING_IN = 1 << 40  # the first number of the slots that stand for windows
 
 
-class Part(NamedTuple):
+class Stretch(NamedTuple):
     """Where a slot that stands for a window lives: `nbytes` of `memory` from `start`."""
 
     memory: object
     start: int
     nbytes: int
-
-
-class _UncutError(Exception):
-    """A step that cannot be cut into pieces."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +35,7 @@ class Cutter:
     large: Collection[int]
     memory_of: Callable[[int], object]
 
-    def pieces(self, step: Step) -> list[tuple[Step, dict[int, Part]]] | None:
+    def pieces(self, step: Step) -> list[tuple[Step, dict[int, Stretch]]] | None:
         """Return a step for each piece, and where the slots that it has of its own live.
 
         None where the step cannot be cut: where a fold, or a statement that asks where an element
@@ -50,69 +44,74 @@ class Cutter:
         """
         graph = step.graph
         views = [x for x in step.inputs if isinstance(x, Ref)]
-        element, row = Layout.dense(graph.shape), row_view(graph.shape, graph.axes)
         for out, result in zip(step.outs, graph.results, strict=True):
-            views.append(Ref(out.index, row if result.row else element, out.dtype))
+            views += [Ref(out.index, view, out.dtype) for view in graph.views(result)]
         looked_up = [step.inputs[i] for i in graph.tables]
         if any(isinstance(x, Ref) and x.slot in self.large for x in looked_up):
             return None
-        try:
-            found = self._cut(views, {*graph.axes, *graph.asks})
-            return [self._piece(step, smaller) for smaller in found]
-        except _UncutError:
-            return None
+        made = []
+        for layouts in pieces([self._operand(x) for x in views], self.bounds):
+            if any(layouts[0].shape[a] != graph.shape[a] for a in (*graph.axes, *graph.asks)):
+                return None
+            seen = [replace(x, layout=layout) for x, layout in zip(views, layouts, strict=True)]
+            piece = self._piece(step, seen)
+            if piece is None:
+                return None
+            made.append(piece)
+        return made
 
     def _operand(self, x: Ref) -> Operand:
         return Operand(x.layout, self.device.itemsize(x.dtype))
 
-    def _cut(self, views: list[Ref], fixed: Collection[int]) -> Iterator[list[Ref]]:
-        """Iterate over all views, piece by piece. Raises: _UncutError for a cut along `fixed`."""
-        found = cut([self._operand(x) for x in views], self.bounds)
-        if found is None:
-            yield views
-            return
-        axis, step = found
-        if axis in fixed:
-            raise _UncutError
-        for start, size in parts(views[0].layout.shape[axis], step):
-            smaller = [replace(x, layout=part(x.layout, axis, start, size)) for x in views]
-            yield from self._cut(smaller, fixed)
+    def _piece(self, step: Step, views: list[Ref]) -> tuple[Step, dict[int, Stretch]] | None:
+        """Return the step of a piece; None where what it writes is no window of its own."""
+        whole = replace(step.graph, shape=views[0].layout.shape)
+        numbers: dict[Stretch, int] = {}
 
-    def _piece(self, step: Step, views: list[Ref]) -> tuple[Step, dict[int, Part]]:
-        graph = replace(step.graph, shape=views[0].layout.shape)
-        numbers: dict[Part, int] = {}
-        made: list[Ref] = []
-        for x in views:
-            if x.slot in self.large:
-                place, layout = self._window(x)
-                number = numbers.setdefault(place, STANDING_IN + len(numbers))
-                x = Ref(number, layout, x.dtype)
-            made.append(x)
-        first = len(views) - len(step.outs)
-        whole = {out.index: out.size * self.device.itemsize(out.dtype) for out in step.outs}
-        for seen, x, result in zip(views[first:], made[first:], graph.results, strict=True):
-            end = self._operand(seen).touched()[1]
-            dense = row_view(graph.shape, graph.axes) if result.row else Layout.dense(graph.shape)
-            # Kernels write from the beginning of a binding on, and whole vec4s.
-            if not _alike(x.layout, dense) or (end % 16 and end != whole[seen.slot]):
-                raise _UncutError
-        written = {self.memory_of(x.slot) for x in views[first:]}
+        def seen(*views: Ref) -> list[Ref]:
+            if views[0].slot not in self.large:
+                return list(views)
+            place, layouts = self._window(views)
+            number = numbers.setdefault(place, STANDING_IN + len(numbers))
+            return [Ref(number, layout, views[0].dtype) for layout in layouts]
+
+        rest = iter(views)
+        inputs = tuple([seen(next(rest))[0] if isinstance(x, Ref) else x for x in step.inputs])
+        results: list[Result] = []
+        outs: list[Slot] = []
+        for out, result in zip(step.outs, whole.results, strict=True):
+            targets = [next(rest) for _ in result.stored]
+            made = seen(*targets)
+            if result.is_plain:
+                end = self._operand(targets[0]).touched()[1]
+                # Kernels write from the beginning of a binding on, and whole vec4s.
+                is_last = end == out.size * self.device.itemsize(out.dtype)
+                (dense,) = whole.views(result)
+                if not _alike(made[0].layout, dense) or (end % 16 and not is_last):
+                    return None
+            places = iter(made)
+            results.append(result.relaid(lambda _: next(places).layout))  # noqa: B023  # at once
+            outs.append(Slot(made[0].slot, out.shape, out.dtype))
+        written = {self.memory_of(out.index) for out in step.outs}
+        if any(place.nbytes > self.bounds.binding for place in numbers):
+            return None  # what several values share
         if any(sum(p.memory == memory for p in numbers) > 1 for memory in written):
-            raise _UncutError
-        reads = iter(made)
-        inputs = tuple([next(reads) if isinstance(x, Ref) else x for x in step.inputs])
-        outs = tuple([Slot(x.slot, x.layout.shape, x.dtype) for x in made[first:]])
-        piece = fused(graph, inputs, outs)
+            return None
+        piece = fused(replace(whole, results=tuple(results)), inputs, tuple(outs))
         return piece, {number: place for place, number in numbers.items()}
 
-    def _window(self, x: Ref) -> tuple[Part, Layout]:
-        """Return the window that a view lies in, and the view as the window sees it."""
-        itemsize = self.device.itemsize(x.dtype)
-        low, end = self._operand(x).touched()
-        start = low - low % self.bounds.align
-        n = x.layout
-        layout = Layout(n.shape, n.strides, n.offset - start // itemsize)
-        return Part(self.memory_of(x.slot), start, end + -end % 16 - start), layout
+    def _window(self, views: Sequence[Ref]) -> tuple[Stretch, list[Layout]]:
+        """Return the window that views of a slot lie in, and these as the window sees them."""
+        itemsize = self.device.itemsize(views[0].dtype)
+        touched = [self._operand(x).touched() for x in views]
+        start, end = min(low for low, _ in touched), max(end for _, end in touched)
+        start -= start % self.bounds.align
+        nbytes = end + -end % 16 - start
+        layouts = [
+            Layout(x.layout.shape, x.layout.strides, x.layout.offset - start // itemsize)
+            for x in views
+        ]
+        return Stretch(self.memory_of(views[0].slot), start, nbytes), layouts
 
 
 def _alike(a: Layout, b: Layout) -> bool:

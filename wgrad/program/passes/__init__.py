@@ -10,8 +10,8 @@ from pkgutil import iter_modules
 from ...environment import Variable
 from ...errors import shown
 from ..ir import Program
-from ..limits import Limits
 from .base import FOUND
+from .limits import Limits
 
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..ir import Program
-from ..limits import Limits
+from .limits import Limits
 
 Run = Callable[[Program, Limits], Program]
 

@@ -6,11 +6,12 @@ reductions of biases. Workgroups are dealt out to the parts; nothing of the part
 
 from __future__ import annotations
 
-from ..ir import Batch, Program, Step
-from ..limits import Limits
-from ..ordering import Order
-from ..slots import Ref
+from math import prod
+
+from ..ir import Batch, Program, Ref, Step
 from .base import runs_at
+from .limits import Limits
+from .ordering import Order
 
 NEAR = 64  # steps back that a step is brought together with: there may be thousands
 
@@ -29,16 +30,7 @@ def batch_small(program: Program, limits: Limits) -> Program:
 
 
 def _is_small(step: Step, limits: Limits) -> bool:
-    return step.is_fused and work(step) <= limits.small
-
-
-def work(step: Step) -> int:
-    """Return how many elements a fused step visits."""
-    shape = step.graph.shape
-    size = 1
-    for n in shape:
-        size *= n
-    return size
+    return step.is_fused and prod(step.graph.shape) <= limits.small
 
 
 def parts(step: Step) -> tuple[Step, ...]:

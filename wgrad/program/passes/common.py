@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..ir import Program, Step
-from ..limits import Limits
-from ..slots import Ref
+from ..ir import Program, Ref, Step
 from .base import runs_at
+from .limits import Limits
 
 
 @runs_at(20, fuses=False)
@@ -21,7 +20,9 @@ def merge_common(program: Program, limits: Limits) -> Program:
     for step in program.steps:
         step = with_renamed(step, same)
         is_kept = not step.writes().isdisjoint(kept)
-        first = None if is_kept else seen.get(key := _key(step))
+        work, inputs, _ = step.account
+        key = work, inputs, tuple((out.shape, out.dtype) for out in step.outs)
+        first = None if is_kept else seen.get(key)
         if first is not None:
             same |= {b.index: a.index for a, b in zip(first.outs, step.outs, strict=True)}
             continue
@@ -35,15 +36,7 @@ def with_renamed(step: Step, same: dict[int, int]) -> Step:
     """Return a step that reads slots with the same values in the place of some."""
     if same.keys().isdisjoint(step.reads()):
         return step
-    return replace(step, inputs=tuple(renamed(x, same) for x in step.inputs))
-
-
-def renamed(x: Any, same: dict[int, int]) -> Any:
-    """Return an input with its slot replaced by the one that has the same values."""
-    return replace(x, slot=same[x.slot]) if isinstance(x, Ref) and x.slot in same else x
-
-
-def _key(step: Step) -> Any:
-    work, inputs, _ = step.account
-    shapes = tuple((out.shape, out.dtype) for out in step.outs)
-    return work, inputs, shapes
+    inputs = [
+        replace(x, slot=same.get(x.slot, x.slot)) if isinstance(x, Ref) else x for x in step.inputs
+    ]
+    return replace(step, inputs=tuple(inputs))

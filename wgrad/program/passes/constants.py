@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 
 from ...backends.array import Number
-from ...backends.families import Copy, Full, Map
+from ...backends.families import Call, Copy, Full, Map
 from ...backends.tracing import Live
 from ...dtypes import held
 from ...ops.elementwise import multiply
-from ..ir import Inputs, Program, Step
-from ..limits import Limits
-from ..slots import Ref
+from ..ir import Inputs, Program, Ref, Step
 from .base import runs_at
 from .common import with_renamed
+from .limits import Limits
 
 # Ops that give their first input back when the second is this number, to the bit.
 _NEUTRAL = {"multiply": 1, "weighted": 1, "divide": 1, "subtract": 0}
@@ -31,9 +30,12 @@ def fold_constants(program: Program, limits: Limits) -> Program:
     steps: list[Step] = []
     for step in program.steps:
         step = with_renamed(step, same)
-        if isinstance(step.work, (Map, Copy)):  # every view of a constant is that constant
+        if isinstance(step.work, (Map, Copy, Call)):  # every view of a constant is that constant
             inputs = tuple(known.get(x.slot, x) if isinstance(x, Ref) else x for x in step.inputs)
-            if any(isinstance(x, Ref) for x in inputs) or not any(
+            if isinstance(step.work, Call):
+                if any(isinstance(x, Ref) for x in inputs):
+                    step = replace(step, inputs=inputs)
+            elif any(isinstance(x, Ref) for x in inputs) or not any(
                 isinstance(x, Live) for x in inputs
             ):  # of numbers that are read anew alone, no step can be made
                 same_inputs = known.keys().isdisjoint(step.reads())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..ir import Program, Step
-from ..limits import Limits
 from .base import runs_at
+from .limits import Limits
 
 
 @runs_at(30, fuses=False)

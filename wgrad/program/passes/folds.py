@@ -15,13 +15,10 @@ from ...backends.families import Reduce
 from ...backends.fold import Fold
 from ...dtypes import float16, float32
 from ...layout import Layout
-from ..domains import reshaped
-from ..graph import Graph, Result, Statement, pruned
-from ..ir import Program, Step, fused
-from ..limits import Limits
-from ..slots import Ref, Slot
+from ..ir import Graph, Program, Ref, Slot, Statement, Step, fused, plain, pruned
+from ..ir.domains import relaid, reshaped
 from .base import runs_at
-from .rows import folds_deep
+from .limits import Limits
 
 
 @runs_at(110)
@@ -38,7 +35,7 @@ def _split(program: Program, step: Step, limits: Limits) -> list[Step]:
     if not step.is_fused:
         return [step]
     graph: Graph = step.graph
-    if folds_deep(graph) != 1 or not all(r.row for r in graph.results):
+    if graph.levels != 1 or not all(r.row for r in graph.results):
         return [step]
     rows, length = prod(graph.kept), prod(graph.shape[a] for a in graph.axes)
     # Where a row's elements are far apart, short chains are for the cache: many columns at a time.
@@ -48,10 +45,10 @@ def _split(program: Program, step: Step, limits: Limits) -> list[Step]:
     if length <= limits.small_row or lanes <= 1:
         return [step]
     merged = _merged(step)
-    axis, found = _divided(merged.graph, lanes)
-    if found is None or axis in merged.graph.asks:
+    axis, divisor = _divided(merged.graph, lanes)
+    if divisor is None or axis in merged.graph.asks:
         return [step] if length <= limits.chain else _unfused(program, step)
-    first, second = _two(program, merged, axis, found)
+    first, second = _two(program, merged, axis, divisor)
     return [first, *_split(program, second, limits)]
 
 
@@ -60,8 +57,8 @@ def _merged(step: Step) -> Step:
     graph: Graph = step.graph
     kept = reduced_shape(graph.shape, graph.axes)
     shape = (*kept, prod(graph.shape[a] for a in graph.axes))
-    found = reshaped(graph, step.inputs, shape, (len(kept),))
-    return step if found is None else fused(*found, step.outs)
+    flat = reshaped(graph, step.inputs, shape, (len(kept),))
+    return step if flat is None else fused(*flat, step.outs)
 
 
 def _divided(graph: Graph, lanes: int) -> tuple[int, int | None]:
@@ -77,21 +74,19 @@ def _two(program: Program, step: Step, axis: int, lanes: int) -> tuple[Step, Ste
     graph: Graph = step.graph
     folds = [j for j, s in enumerate(graph.statements) if isinstance(s.what, Fold)]
 
-    def split(x: Ref | Number) -> Ref | Number:
-        if not isinstance(x, Ref):
-            return x
-        n, s = list(x.layout.shape), list(x.layout.strides)
-        shape = (*n[:axis], lanes, n[axis] // lanes, *n[axis + 1 :])
-        strides = (*s[:axis], s[axis] * (n[axis] // lanes), s[axis], *s[axis + 1 :])
-        return replace(x, layout=Layout(shape, strides, x.layout.offset))
-
     extents = graph.shape
-    shape = (*extents[:axis], lanes, extents[axis] // lanes, *extents[axis + 1 :])
+    run = extents[axis] // lanes
+    shape = (*extents[:axis], lanes, run, *extents[axis + 1 :])
+
+    def split(x: Layout) -> Layout:
+        s = x.strides
+        return Layout(shape, (*s[:axis], s[axis] * run, s[axis], *s[axis + 1 :]), x.offset)
+
     axes = tuple(a if a < axis else a + 1 for a in graph.axes)
     statements = tuple(_unrounded(s.on_axes(lambda a: a + (a >= axis))) for s in graph.statements)
-    results = tuple(Result(~j, True) for j in folds)
+    results = tuple(plain(~j, True) for j in folds)
     whole = Graph(shape, axes, graph.dtypes, statements, results)
-    partial, inputs = pruned(whole, tuple(map(split, step.inputs)))
+    partial, inputs = pruned(whole, relaid(step.inputs, split))
     slots = [program.new_slot(partial.kept, statements[j].out) for j in folds]
     first = fused(partial, inputs, tuple(slots))
     lane_axis = [a for a in range(len(shape)) if a not in axes].index(axis)
@@ -111,12 +106,10 @@ def _after(
     still, rows = graph.rows(step.inputs)
     kept = [a for a in range(len(graph.shape)) if a not in graph.axes]
 
-    def on_rows(x: Ref | Number) -> Ref | Number:
-        if not isinstance(x, Ref):
-            return x
-        steps = iter(x.layout.strides[a] for a in kept)
+    def on_rows(x: Layout) -> Layout:
+        steps = iter(x.strides[a] for a in kept)
         strides = tuple(0 if a in axes else next(steps) for a in range(len(shape)))
-        return replace(x, layout=Layout(shape, strides, x.layout.offset))
+        return Layout(shape, strides, x.offset)
 
     dense = Layout.dense(shape)
     inputs: list[Ref | Number] = [Ref(slot.index, dense, slot.dtype) for slot in slots]
@@ -125,7 +118,7 @@ def _after(
     for i, x in enumerate(step.inputs):
         if still[i]:
             place[i] = len(inputs)
-            inputs.append(on_rows(x))
+            inputs += relaid([x], on_rows)
             dtypes.append(graph.dtypes[i])
     statements: list[Statement] = []
     for j, s in enumerate(graph.statements):
@@ -142,7 +135,9 @@ def _after(
             )
             statements.append(moved.moved(lambda a: place[a]))
             place[~j] = ~(len(statements) - 1)
-    results = tuple(Result(place[r.value], bool(axes)) for r in graph.results)
+
+    stored = [r.relaid(on_rows).moved(place.__getitem__) for r in graph.results]
+    results = tuple([r._replace(row=bool(axes)) for r in stored])
     made, read = pruned(Graph(shape, axes, tuple(dtypes), tuple(statements), results), inputs)
     return fused(made, read, step.outs)
 
@@ -160,7 +155,7 @@ def _unfused(program: Program, step: Step) -> list[Step]:
         read = step.inputs[value] if value >= 0 else None
         if not isinstance(read, Ref):
             x = program.new_slot(graph.shape, graph.dtype_of(value))
-            feeding, inputs = pruned(replace(graph, axes=(), results=(Result(value),)), step.inputs)
+            feeding, inputs = pruned(replace(graph, axes=(), results=(plain(value),)), step.inputs)
             steps.append(fused(feeding, inputs, (x,)))
             read = x.whole()
         # Else the device reads the operand as it lies: expanded, a copy may not fit into memory.

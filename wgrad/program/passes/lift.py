@@ -9,21 +9,28 @@ from ...backends import families
 from ...backends.array import Number
 from ...layout import Layout, Shape
 from ...ops.elementwise import equal, where
-from ..graph import (
+from ..ir import (
+    Component,
     Graph,
+    Inputs,
     Inside,
     Lookup,
     Position,
+    Program,
+    Ref,
     Result,
     Statement,
+    Step,
+    Stored,
     Window,
+    fused,
+    plain,
     pruned,
     single,
 )
-from ..ir import Inputs, Program, Step, fused
-from ..limits import Limits
-from ..slots import Ref
+from ..ir.domains import Seen, relaid
 from .base import runs_at
+from .limits import Limits
 
 
 @runs_at(50)
@@ -43,10 +50,10 @@ def lifted(step: Step, limits: Limits) -> Step:
         zeros = families.Full(step.out.shape, 0, step.out.dtype)
         return lifted(Step(zeros, (), step.outs), limits)
     apart = _is_apart(step, limits) or not all(out.size for out in step.outs)
-    found = None if apart else as_graph(step)
-    if found is None:
+    graph = None if apart else as_graph(step)
+    if graph is None:
         return step
-    return fused(*squeezed(*found), step.outs)
+    return fused(*squeezed(*graph), step.outs)
 
 
 def _is_apart(step: Step, limits: Limits) -> bool:
@@ -56,24 +63,23 @@ def _is_apart(step: Step, limits: Limits) -> bool:
         return not limits.scatters_compare
     if isinstance(work, families.Reduce) and work.fold.wide_for(work.dtype) is not None:
         return not limits.folds_wide
-    many = len(step.inputs) > limits.pieces or len(step.reads()) >= limits.buffers
-    return isinstance(work, families.Place) and many
+    bound = len(step.reads()) >= limits.buffers
+    if isinstance(work, families.Call):
+        return bound
+    return isinstance(work, families.Place) and (bound or len(step.inputs) > limits.pieces)
 
 
-Lifted = tuple[Graph, Inputs]
-
-
-def as_graph(step: Step) -> Lifted | None:
+def as_graph(step: Step) -> Seen | None:
     """Return a step that is one device method as a graph, or None where no graph says it."""
     return _lift(step.work, step)
 
 
 @singledispatch
-def _lift(work: families.Family, step: Step) -> Lifted | None:
+def _lift(work: families.Family, step: Step) -> Seen | None:
     return None
 
 
-def squeezed(graph: Graph, inputs: Inputs) -> Lifted:
+def squeezed(graph: Graph, inputs: Inputs) -> Seen:
     """Return the graph over its domain without axes of extent 1."""
     left = [a for a, n in enumerate(graph.shape) if n != 1]
     if len(left) == len(graph.shape):
@@ -81,55 +87,64 @@ def squeezed(graph: Graph, inputs: Inputs) -> Lifted:
     shape = tuple(graph.shape[a] for a in left)
     axes = tuple(i for i, a in enumerate(left) if a in graph.axes)
 
-    def narrowed(x: Ref | Number) -> Ref | Number:
-        if not isinstance(x, Ref):
-            return x
-        strides = tuple(x.layout.strides[a] for a in left)
-        return replace(x, layout=Layout(shape, strides, x.layout.offset))
+    def narrowed(x: Layout) -> Layout:
+        return Layout(shape, tuple(x.strides[a] for a in left), x.offset)
 
     statements = tuple(s.on_axes(left.index) for s in graph.statements)
-    made = replace(graph, shape=shape, axes=axes, statements=statements)
+    results = tuple([r.relaid(narrowed) for r in graph.results])
+    made = replace(graph, shape=shape, axes=axes, statements=statements, results=results)
     if graph.axes and not axes:  # nothing is left to fold: the reduction is a copy
-        made = replace(made, statements=(), results=(Result(0),))
-    return made, tuple(narrowed(x) for x in inputs)
+        made = replace(made, statements=(), results=(plain(0),))
+    return made, relaid(inputs, narrowed)
 
 
 @_lift.register
-def _map(work: families.Map, step: Step) -> Lifted:
+def _map(work: families.Map, step: Step) -> Seen:
     return single(work.body, work.dtypes, work.dtype, work.shape, ()), step.inputs
 
 
 @_lift.register
-def _reduce(work: families.Reduce, step: Step) -> Lifted:
+def _call(work: families.Call, step: Step) -> Seen:
+    """The call itself is a statement, and so is each of its results, which have their places."""
+    f = work.function
+    call = Statement(f, tuple(range(len(f.ins))), f.ins, f.out)
+    parts = [Statement(Component(k), (~0,), (f.out,), f.out) for k in range(len(f.parts))]
+    stored = tuple([Stored(~(k + 1), into) for k, into in enumerate(work.places())])
+    result = plain(~1) if len(stored) == 1 else Result(stored)
+    return Graph(work.shape, (), f.ins, (call, *parts), (result,)), step.inputs
+
+
+@_lift.register
+def _reduce(work: families.Reduce, step: Step) -> Seen:
     (x,) = step.refs()
     graph = single(work.fold, (x.dtype,), work.dtype, x.layout.shape, work.axes)
     return graph, step.inputs
 
 
 @_lift.register
-def _copy(work: families.Copy, step: Step) -> Lifted:
+def _copy(work: families.Copy, step: Step) -> Seen:
     (x,) = step.refs()
-    return Graph(x.layout.shape, (), (x.dtype,), (), (Result(0),)), step.inputs
+    return Graph(x.layout.shape, (), (x.dtype,), (), (plain(0),)), step.inputs
 
 
 @_lift.register
-def _write(work: families.Write, step: Step) -> Lifted | None:
+def _write(work: families.Write, step: Step) -> Seen | None:
     """What is written over all of a slot is a copy, and the old values are not read."""
     _, value = step.inputs
     target = work.target
     assert isinstance(value, Ref)
     if target != Layout.dense(target.shape) or target.size != step.out.size:
         return None
-    return Graph(target.shape, (), (value.dtype,), (), (Result(0),)), (value,)
+    return Graph(target.shape, (), (value.dtype,), (), (plain(0),)), (value,)
 
 
 @_lift.register
-def _full(work: families.Full, step: Step) -> Lifted:
-    return Graph(work.shape, (), (work.dtype,), (), (Result(0),)), (work.value,)
+def _full(work: families.Full, step: Step) -> Seen:
+    return Graph(work.shape, (), (work.dtype,), (), (plain(0),)), (work.value,)
 
 
 @_lift.register
-def _gather(work: families.Gather, step: Step) -> Lifted:
+def _gather(work: families.Gather, step: Step) -> Seen:
     data, index = step.refs()
     axis, layout = work.axis, data.layout
     what = Lookup(layout.shape[axis], layout.strides[axis])
@@ -140,7 +155,7 @@ def _gather(work: families.Gather, step: Step) -> Lifted:
 
 
 @_lift.register
-def _place(work: families.Place, step: Step) -> Lifted | None:
+def _place(work: families.Place, step: Step) -> Seen | None:
     """Every piece is read where it lies, and what is under it elsewhere."""
     shape, dtype = step.out.shape, step.out.dtype
     inputs: list[Ref | Number] = [0 if work.fill is None else work.fill]
@@ -149,17 +164,17 @@ def _place(work: families.Place, step: Step) -> Lifted | None:
     for piece, target in zip(step.refs(), work.targets, strict=True):
         if target.size == 0:
             continue
-        found = _window(piece.layout, target, shape)
-        if found is None:
+        window = _window(piece.layout, target, shape)
+        if window is None:
             return None
-        windows, layout = found
+        windows, layout = window
         here = len(inputs)
         inputs.append(replace(piece, layout=layout))
         if windows:
             statements.append(Statement(Inside(windows), (here, value), (dtype, dtype), dtype))
         value = ~(len(statements) - 1) if windows else here
     dtypes = (dtype,) * len(inputs)
-    return pruned(Graph(shape, (), dtypes, tuple(statements), (Result(value),)), inputs)
+    return pruned(Graph(shape, (), dtypes, tuple(statements), (plain(value),)), inputs)
 
 
 def _window(
@@ -186,15 +201,15 @@ def _window(
 
 
 @_lift.register
-def _scatter_add(work: families.ScatterAdd, step: Step) -> Lifted | None:
+def _scatter_add(work: families.ScatterAdd, step: Step) -> Seen | None:
     """One index per row is a comparison: the value where the position is the index, else 0."""
     index, values = step.refs()
     axis, shape = work.axis, step.out.shape
     if index.layout.shape[axis] != 1 or shape[axis] == 1:
         return None
 
-    def spread(x: Ref) -> Ref:
-        return replace(x, layout=Layout(shape, _without(x.layout.strides, axis), x.layout.offset))
+    def spread(x: Layout) -> Layout:
+        return Layout(shape, _without(x.strides, axis), x.offset)
 
     kind, dtype = index.dtype, step.out.dtype
     dtypes = (kind, dtype, dtype)
@@ -204,8 +219,8 @@ def _scatter_add(work: families.ScatterAdd, step: Step) -> Lifted | None:
         Statement(equal.body, (~0, 0), (kind, kind), hit),
         Statement(where.body, (~1, 1, 2), (hit, dtype, dtype), dtype),
     )
-    graph = Graph(shape, (), dtypes, statements, (Result(~2),))
-    return graph, (spread(index), spread(values), 0)
+    graph = Graph(shape, (), dtypes, statements, (plain(~2),))
+    return graph, relaid((index, values, 0), spread)
 
 
 def _without(strides: Shape, axis: int) -> Shape:

@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 from ..ir import Program, Step
-from ..joining import Joiner, fits, joined
-from ..limits import Limits
 from .base import runs_at
+from .joining import Joiner
+from .limits import Limits
 
 
 @runs_at(60)
 def fuse_maps(program: Program, limits: Limits) -> Program:
     """Return the program with chains of elementwise steps as one step each."""
-    return Joiner(program, limits).grow(_grown)
+    joiner = Joiner(program, limits)
+
+    def join(producer: Step, step: Step) -> Step | None:
+        both = is_map(producer) and is_map(step)
+        return joiner.join(producer, step) if both and not joiner.needed(producer, step) else None
+
+    return joiner.grow(join)
 
 
 def is_map(step: Step) -> bool:
     """Whether a step is elementwise work alone."""
     return step.is_fused and not step.graph.axes
-
-
-def _grown(joiner: Joiner, step: Step) -> Step | None:
-    """Return the step with one of its producers moved in, or None."""
-    if not is_map(step):
-        return None
-    for producer in joiner.producers(step):
-        if not is_map(producer) or not joiner.only_reader(producer, step):
-            continue
-        if joiner.hold_together(producer, step, frozenset()):
-            made = joined(producer, step, frozenset())
-            if made is not None and fits(made, joiner.limits):
-                joiner.join(producer, step, made)
-                return made
-    return None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..ir import Program, Step
-from ..limits import Limits
-from ..ordering import Order
 from .base import runs_at
+from .limits import Limits
+from .ordering import Order
 
 
 @runs_at(130)

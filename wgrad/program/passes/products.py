@@ -6,17 +6,16 @@ from registers into them, and is stored itself only if something else reads it.
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 
 from ...backends.families import Matmul
-from ...layout import Layout
-from ..graph import Graph, Result
-from ..ir import Product, Program, Step, fused
-from ..joining import PRODUCT, Joiner, fits, joined
-from ..limits import Limits
-from ..slots import Ref
+from ...layout import Layout, Shape
+from ..ir import Graph, Product, Program, Ref, Step, fused, plain
 from .base import runs_at
+from .joining import PRODUCT, Joiner
 from .lift import squeezed
+from .limits import Limits
 from .maps import is_map
 
 
@@ -24,33 +23,26 @@ from .maps import is_map
 def fuse_into_products(program: Program, limits: Limits) -> Program:
     """Return the program with elementwise readers of products moved into the matmuls."""
     joiner = Joiner(program, limits)
-    for step in program.steps:
-        if is_map(step):
-            for producer in joiner.producers(step):
-                if isinstance(producer.work, Matmul) and joiner.may_join(producer, step):
-                    made = _joined(joiner, producer, step)
-                    if made is not None:
-                        joiner.join(producer, step, made)
-                        break
-    return joiner.done()
+
+    def join(producer: Step, step: Step) -> Step | None:
+        if not (isinstance(producer.work, Matmul) and is_map(step)):
+            return None
+        plain = as_fused(producer)
+        finish = partial(_product, producer, plain.graph.shape, limits)
+        return joiner.join(producer, step, finish, plain=plain)
+
+    return joiner.grow(join)
 
 
-def _joined(joiner: Joiner, product: Step, step: Step) -> Step | None:
-    plain = as_fused(product)
-    over = joined(plain, step, joiner.needed(product, step))
-    if over is None or not fits(over, joiner.limits):
-        return None
-    graph: Graph = over.graph
-    first = over.inputs[0]
-    assert isinstance(first, Ref) and first.slot == PRODUCT
-    if first.layout != Layout.dense(graph.shape) or first.layout.size != prod(plain.graph.shape):
+def _product(product: Step, shape: Shape, limits: Limits, over: Step) -> Step | None:
+    """Return the matmul that computes a graph over its product, of this shape, as well."""
+    work, graph, first = product.work, over.graph, over.inputs[0]
+    assert isinstance(work, Matmul) and isinstance(first, Ref) and first.slot == PRODUCT
+    if first.layout != Layout.dense(graph.shape) or first.layout.size != prod(shape):
         return None  # it reads the product through a view, and a matmul makes all of it in order
     inputs = (*product.inputs[:2], *over.inputs[1:])
-    work = product.work
-    assert isinstance(work, Matmul)
     made = Step(Product(work.lead, work.inner, graph), inputs, over.outs)
-    slots = made.reads() | made.writes()
-    return made if len(slots) <= joiner.limits.buffers else None
+    return made if len(made.reads() | made.writes()) <= limits.buffers else None
 
 
 def as_fused(product: Step) -> Step:
@@ -60,6 +52,6 @@ def as_fused(product: Step) -> Step:
         shown = Ref(PRODUCT, Layout.dense(graph.shape), graph.dtypes[0])
         return fused(graph, (shown, *product.inputs[2:]), product.outs)
     shape, dtype = product.out.shape, product.out.dtype
-    whole = Graph(shape, (), (dtype,), (), (Result(0),))
+    whole = Graph(shape, (), (dtype,), (), (plain(0),))
     graph, inputs = squeezed(whole, (Ref(PRODUCT, Layout.dense(shape), dtype),))
     return fused(graph, inputs, product.outs)

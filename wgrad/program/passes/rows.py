@@ -7,53 +7,47 @@ reductions and all between them become one kernel that walks every row a few tim
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 
-from ..graph import Graph
-from ..ir import Program, Step
-from ..joining import Joiner, fits, joined
-from ..limits import Limits
+from ...backends.functions import Function
+from ..ir import Graph, Program, Step
 from .base import runs_at
+from .joining import Joiner
+from .limits import Limits
 from .maps import is_map
 
 
 @runs_at(80)
 def fuse_rows(program: Program, limits: Limits) -> Program:
     """Return the program with reductions joined to what feeds them and to what reads them."""
-    return Joiner(program, limits).grow(_grown)
+    joiner = Joiner(program, limits)
+
+    def join(producer: Step, step: Step) -> Step | None:
+        if not producer.is_fused or _stay_apart(producer, step):
+            return None
+        return joiner.join(producer, step, partial(if_it_pays, limits))
+
+    return joiner.grow(join)
 
 
-def _grown(joiner: Joiner, step: Step) -> Step | None:
-    for producer in joiner.order.not_behind(joiner.producers(step), step):
-        if not producer.is_fused or (is_map(producer) and is_map(step)):
-            continue
-        needed = joiner.needed(producer, step)
-        if joiner.hold_together(producer, step, needed) and joiner.may_join(producer, step):
-            made = joined(producer, step, needed)
-            if made is not None and rows_fit(made, joiner.limits):
-                joiner.join(producer, step, made)
-                return made
-    return None
+def _stay_apart(producer: Step, step: Step) -> bool:
+    """Whether two steps are maps, as they were before; folds beside calls may be maps by now."""
+    return is_map(producer) and is_map(step) and not (producer.graph.calls or step.graph.calls)
 
 
-def rows_fit(step: Step, limits: Limits) -> bool:
-    """Whether one kernel may hold the step, and pays."""
+def if_it_pays(limits: Limits, step: Step) -> Step | None:
+    """Return a step, or None where the kernels that it was joined from are faster."""
     graph: Graph = step.graph
-    if not fits(step, limits):
-        return False
-    passes = folds_deep(graph) + any(not r.row for r in graph.results)
+    passes = graph.levels + any(not r.row for r in graph.results)
     if passes == 1:
-        return True
+        return step
+    by_element = zip(graph.statements, graph.rows(step.inputs)[1], strict=True)
+    if any(isinstance(s.what, Function) and not is_row for s, is_row in by_element):
+        return None  # each pass would call it anew, and it may be long
     rows, length = prod(graph.kept), prod(graph.shape[a] for a in graph.axes)
     last = graph.axes == tuple(range(len(graph.shape) - len(graph.axes), len(graph.shape)))
     fewest = limits.fewest_rows if last else limits.fewest_columns
-    return (
-        passes <= limits.passes
-        and length <= limits.longest_row
-        and (rows >= fewest or rows * length <= limits.small)
-    )
-
-
-def folds_deep(graph: Graph) -> int:
-    """Return how many folds follow from one another: the passes over a row that they need."""
-    return max(graph.depths, default=0)
+    is_some_work = rows >= fewest or rows * length <= limits.small
+    may_walk = passes <= limits.passes and length <= limits.longest_row and is_some_work
+    return step if may_walk else None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
 
 from ...layout import Shape
 from ..ir import Program, Step
-from ..joining import Joiner, joined
-from ..limits import Limits
 from .base import runs_at
-from .rows import rows_fit
+from .joining import Joiner
+from .limits import Limits
+from .rows import if_it_pays
 
 NEAR = 32  # siblings of a step that are tried for each slot: there may be thousands
 
@@ -25,11 +26,9 @@ def merge_siblings(program: Program, limits: Limits) -> Program:
         if first.is_fused:
             step = first
             while (pair := _joined(joiner, earlier, step)) is not None:
-                other, made = pair
+                other, step = pair
                 for kin in _kin(other):
                     del earlier[kin][id(other)]
-                joiner.join(other, step, made)
-                step = made
             for kin in _kin(step):
                 earlier.setdefault(kin, {})[id(step)] = step
     return joiner.done()
@@ -43,22 +42,17 @@ def _kin(step: Step) -> list[Kin]:
 def _joined(
     joiner: Joiner, earlier: dict[Kin, dict[int, Step]], step: Step
 ) -> tuple[Step, Step] | None:
-    """Return an earlier sibling, the nearest that fits, and the step that both make; or None."""
+    """Join a step to an earlier sibling, the nearest that fits; return that, and what both make."""
     order = joiner.order
-    found: dict[int, Step] = {}
+    kindred: dict[int, Step] = {}
     for kin in _kin(step):
-        found |= islice(reversed(earlier.get(kin, {}).items()), NEAR)
+        kindred |= islice(reversed(earlier.get(kin, {}).items()), NEAR)
     # Those that are too large together are most: they are left out before the rest is sorted.
     room = joiner.limits.statements - len(step.graph.statements)
-    found = {i: x for i, x in found.items() if len(x.graph.statements) <= room}
-    for other in sorted(found.values(), key=order.place, reverse=True):
-        if order.place(other) > order.place(step) or other.writes() & step.reads():
-            continue
-        if not joiner.hold_together(other, step, other.writes()):
-            continue
-        if not joiner.may_join(other, step):
-            continue
-        made = joined(other, step, other.writes())
-        if made is not None and rows_fit(made, joiner.limits):
-            return other, made
+    kindred = {i: x for i, x in kindred.items() if len(x.graph.statements) <= room}
+    for other in sorted(kindred.values(), key=order.place, reverse=True):
+        if order.place(other) < order.place(step) and not other.writes() & step.reads():
+            worth = partial(if_it_pays, joiner.limits)
+            if made := joiner.join(other, step, worth, needed=other.writes()):
+                return other, made
     return None

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..graph import pruned
-from ..ir import Fused, Product, Program, Step, readers
-from ..limits import Limits
+from ..ir import Fused, Product, Program, Step, pruned, readers
 from .base import runs_at
+from .limits import Limits
 
 
 @runs_at(100)

@@ -7,10 +7,9 @@ from dataclasses import replace
 from ...backends.array import Number
 from ...backends.families import Copy, Write
 from ...layout import compose
-from ..ir import Program, Step, readers
-from ..limits import Limits
-from ..slots import Ref
+from ..ir import Program, Ref, Step, readers
 from .base import runs_at
+from .limits import Limits
 
 
 @runs_at(40, fuses=False)

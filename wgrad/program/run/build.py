@@ -9,11 +9,11 @@ from typing import Any, Protocol
 from ...backends.array import Storage
 from ...backends.base import Device
 from ...backends.families import Draw
-from ..interpret import Interpreter
 from ..ir import Program
-from ..limits import Limits
 from ..lower import numpy
 from ..passes import FUSION, SWITCHED_OFF, simplify
+from ..passes.limits import Limits
+from .plain import PlainExecutor
 
 
 class Executor(Protocol):
@@ -59,7 +59,7 @@ def build(
     left_out = {*without, *SWITCHED_OFF.read()}
     note = (history or History(program)).note
     if not fuse:
-        return Interpreter(simplify(program, Limits(), left_out | FUSION, note), device)
+        return PlainExecutor(simplify(program, Limits(), left_out | FUSION, note), device)
     if device.name == "numpy":
         left_out |= set(numpy.WITHOUT)
         return numpy.NumpyExecutor(simplify(program, numpy.LIMITS, left_out, note), device)

@@ -8,7 +8,6 @@ from contextvars import copy_context
 from ...backends.events import held
 from ...interrupts import interruptible
 from ...recent import Recent
-from ..trace.finish import program_account
 from ..trace.recording import Recording
 from .build import Executor, History, build
 
@@ -26,7 +25,7 @@ class Executors:
         program, device = recording.prepare(), recording.tracer.device
         if device is None or not (program.outputs or program.updates):
             return None
-        key = program_account(program), device
+        key = program.account, device
         executor = self._found[key]
         if executor is None:
             history = History(program)

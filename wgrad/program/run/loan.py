@@ -30,9 +30,9 @@ class _Lent:
 
     def again(self) -> Tensor:
         """Return the gradient: the very tensor, if something else holds it."""
-        found = self.tensor()
-        if found is not None:
-            return found
+        tensor = self.tensor()
+        if tensor is not None:
+            return tensor
         storage = self.storage()
         if storage is None:
             storage = self._device.unbacked(self._size)

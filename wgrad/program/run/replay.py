@@ -49,12 +49,12 @@ class Replay:
         )
 
     def _finds_alike(self, leaves: Sequence[Tensor]) -> bool:
-        """Whether the function meets the arguments by itself exactly where it did."""
+        """Whether the arguments that it also reaches by itself (globals, say) are those of then."""
         known = self.outside.tensors
-        for x, found in zip(leaves, self._did.found, strict=True):
-            if (x if id(x) in known else None) is not found:
+        for x, same in zip(leaves, self._did.reached, strict=True):
+            if (x if id(x) in known else None) is not same:
                 return False
-            if found is None and x.node in self._outer:
+            if same is None and x.node in self._outer:
                 return False
         return True
 
@@ -101,8 +101,8 @@ class Replay:
             if source.kind == "argument":
                 layout = shifted(layout, leaves[source.of].array.layout.offset)
             storage = self._did.storage(source, leaves, self.outside)
-            found = Value(Array(storage, layout, array.dtype))
-            if layout.size and outlier(found, *limits) is not None:
+            values = Value(Array(storage, layout, array.dtype))
+            if layout.size and outlier(values, *limits) is not None:
                 return False
         return True
 

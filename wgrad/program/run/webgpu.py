@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from ...backends.array import Storage
-from ...backends.events import WATCHERS, Doing, during, launched
+from ...backends.events import WATCHERS, during, launched
 from ...backends.families import Draw
+from ...backends.timing import Timing, account, begun, timers
 from ...backends.webgpu.eager import WebGpuDevice
 from ...backends.webgpu.facts import Facts
+from ...backends.webgpu.launches import Launch
 from ...backends.webgpu.runner import Runner
-from ..ir import Program
+from ..ir import Program, Step
+from ..lower.plan import Plan, plan_memory
 from ..lower.webgpu import live_numbers, lower, prepared
-from ..plan import Plan, plan_memory
 
 
 class WebGpuExecutor:
@@ -45,7 +48,8 @@ class WebGpuExecutor:
         self, inputs: Sequence[Storage], draw: Draw, spare: list[Any] | None = None
     ) -> list[Storage]:
         """Run once: update `inputs` in place, and return the outputs' storages, in order."""
-        outputs = self._runner.run(inputs, [x.read() for x in self._live], draw, spare)
+        timings = self._timings() if WATCHERS and timers.get() else ()
+        outputs = self._runner.run(inputs, [x.read() for x in self._live], draw, spare, timings)
         if WATCHERS:
             self._tell()
         return outputs
@@ -53,8 +57,39 @@ class WebGpuExecutor:
     def _tell(self) -> None:
         """Tell the observers of launches that have been submitted."""
         for x in self.launches.launches:
-            step = self.program.steps[x.step]
-            what = Doing(step.name, self.program.line_of(step), replayed=True)
+            what = self.program.doing(self.program.steps[x.step])
             nbytes = sum(map(self.launches.nbytes, x.bindings))
             label = self.launches.kernels[x.kernel].label
             during(launched, what, "webgpu", label, x.workgroups, nbytes)
+
+    def _timings(self) -> list[Timing]:
+        """Return a timing for each launch, where somebody measures."""
+        made: list[Timing] = []
+        memory = self.program.memory()
+        for index, launches in groupby(self.launches.launches, lambda x: x.step):
+            step = self.program.steps[index]
+            moved = sum(step.moved(self.device, memory))
+            made += self._step_timings(step, list(launches), moved)
+        return made
+
+    def _step_timings(self, step: Step, launches: list[Launch], moved: int) -> list[Timing]:
+        own: list[Timing] = []
+        what = self.program.doing(step)
+        for x in launches:
+            kernel = self.launches.kernels[x.kernel]
+            nbytes = sum(map(self.launches.nbytes, x.bindings))
+            groups = x.workgroups
+            made = begun(
+                what,
+                self.device.name,
+                kernel.label,
+                groups,
+                nbytes,
+                kernel.code,
+                self.device.gpu.clock,
+            )
+            if made is None:
+                return []
+            own.append(made)
+        account(own, moved, step.operations)
+        return own

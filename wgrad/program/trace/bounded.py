@@ -35,7 +35,7 @@ def bounded(x: Value, allowed: Allowed, place: str) -> tuple[Value, Suspect]:
     dtype = array.dtype
     low, high = HELD[dtype]
     low, high = max(low, allowed.least), min(high, allowed.greatest)
-    outside = _either(_map(less, array, low), _map(greater, array, high))
+    outside = _map(logical_or, _map(less, array, low), _map(greater, array, high))
     inside = _map(clamp, array, low, high)
     if allowed.besides is not None:
         extra = _map(equal, array, allowed.besides)
@@ -65,10 +65,6 @@ def _map(op: Any, *operands: Array | Number) -> Array:
     first = next(x for x in operands if isinstance(x, Array))
     ins, out = op.resolve(operands)
     return first.storage.device.map(op.body, operands, ins, first.shape, out)
-
-
-def _either(a: Array, b: Array) -> Array:
-    return _map(logical_or, a, b)
 
 
 def _fold(fold: Fold, x: Array) -> Array:

@@ -15,21 +15,19 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ...backends.array import Storage
+from ...backends.array import Number, Storage
 from ...backends.families import Copy
 from ...core import Node, Value
 from ...layout import Layout
 from ...tensor import Tensor
-from ..ir import Program, Step
-from ..slots import Ref, Slot
+from ..ir import Program, Ref, Slot, Step
 from .tracer import Tracer
 
 NodeKey = int | Node  # the node of an argument, by its position, or one that is the same always
 
 
 class Source(NamedTuple):
-    """What an input is bound to, by its kind; `of` is a position, a NodeKey, a storage or
-    a size."""
+    """What an input is bound to, by its kind; `of` is a position, a NodeKey or a storage."""
 
     kind: str
     of: Any
@@ -55,9 +53,8 @@ class Bindings:
         self.tracer = tracer
         self._leaves = leaves
         self._storages, self._places = storages, places
-        self._sizes = {place: storage.size for storage, place in places.items()}
         # Arguments that the function can reach by itself as well: no other can take their place.
-        self.found = [x if id(x) in tensors else None for x in leaves]
+        self.reached = [x if id(x) in tensors else None for x in leaves]
         self._positions = {
             x.node: i for i, x in enumerate(leaves) if x.node is not None and id(x) not in tensors
         }
@@ -70,6 +67,8 @@ class Bindings:
         self.fixed_grads: dict[NodeKey, Storage] = {}
         self.place: dict[int, tuple[int, int]] = {}  # slot: the slot instead, and a shift
         self.sources: dict[int, Source] = {}  # by slot
+        self.first: dict[int, Storage] = {}  # what each of these is in the traced call
+        self.sizes: dict[int, int] = {}  # how many elements each has
         self.whole: dict[Storage, tuple[Source, int | None]] = {}  # bound as they are, and the slot
         ways: dict[Storage, list[int | None]] = {}
         for storage, position in tracer.initial:
@@ -83,7 +82,7 @@ class Bindings:
                 for position in positions:
                     self._bind_one(storage, position)
         for slot, (storage, _) in tracer.constants.items():
-            self.sources[slot] = Source("constant", storage)
+            self._bind(slot, Source("constant", storage), storage)
 
     def node_key(self, node: Node) -> NodeKey:
         """Return how a later run finds the node that plays the part of `node`."""
@@ -93,7 +92,7 @@ class Bindings:
         """Return the source of memory that the function finds by itself."""
         faults = self.tracer.faults
         if faults is not None and faults.records.storage is storage:
-            return Source("faults", storage.size)
+            return Source("faults", None)
         node = self._entry_grads.get(storage)
         if node is None:
             place = self._places.get(storage)
@@ -103,6 +102,10 @@ class Bindings:
             return Source("storage", storage)
         return Source("grad", node)
 
+    def _bind(self, slot: int, source: Source, storage: Storage, size: int | None = None) -> None:
+        self.sources[slot], self.first[slot] = source, storage
+        self.sizes[slot] = storage.size if size is None else size
+
     def _pin(self, position: int, storage: Storage | None) -> None:
         array = self._leaves[position].array
         self.pins[position] = array.layout.offset, array.storage.size, storage
@@ -110,7 +113,7 @@ class Bindings:
     def _bind_whole(self, storage: Storage, positions: list[int | None]) -> None:
         """Bind all ways to a storage to one input."""
         given = [i for i, x in enumerate(self._leaves) if x.array.storage is storage]
-        fixed = not given or None in positions or any(self.found[i] is not None for i in given)
+        fixed = not given or None in positions or any(self.reached[i] is not None for i in given)
         source = self.fixed(storage) if fixed else Source("argument", given[0])
         if given and source.kind == "grad":
             self.fixed_grads[source.of] = storage
@@ -121,62 +124,36 @@ class Bindings:
         self.whole[storage] = source, slots[0] if slots else None
         for slot in slots:
             self.place[slot] = slots[0], 0
-            self.sources[slots[0]] = source
+            self._bind(slots[0], source, storage)
 
     def _bind_one(self, storage: Storage, position: int | None) -> None:
         slot = self.tracer.initial[storage, position]
         self.place[slot] = slot, 0
         if position is None:
-            self.sources[slot] = self.fixed(storage)
+            self._bind(slot, self.fixed(storage), storage)
             for i, x in enumerate(self._leaves):  # an argument reached in a way that is not known
                 if x.array.storage is storage and (storage, i) not in self.tracer.initial:
                     self._pin(i, storage)
-        elif self.found[position] is not None:
+        elif self.reached[position] is not None:
             self._pin(position, storage)
-            self.sources[slot] = Source("storage", storage)
-        elif self._leaves[position].array.layout.contiguous:
-            self.place[slot] = slot, -self._leaves[position].array.layout.offset
-            self.sources[slot] = Source("window", position)
+            self._bind(slot, Source("storage", storage), storage)
+        elif (layout := self._leaves[position].array.layout).contiguous:
+            self.place[slot] = slot, -layout.offset
+            self._bind(slot, Source("window", position), storage, layout.size)
         else:
             self._pin(position, None)
-            self.sources[slot] = Source("argument", position)
+            self._bind(slot, Source("argument", position), storage)
 
-    def ref(self, x: Ref) -> Ref:
-        """Return a view with its slot and offset as bound."""
-        if x.slot not in self.place:
-            return x
-        slot, shift = self.place[x.slot]
-        return Ref(slot, shifted(x.layout, shift), x.dtype)
+    def steps(self) -> list[Step]:
+        """Return the steps over the inputs as bound."""
 
-    def entry_grad(self, key: NodeKey) -> Any:
-        """Return the gradient that the trace found at a node."""
-        node = self._leaves[key].node if isinstance(key, int) else key
-        assert node is not None
-        return self.tracer.grads[node].before
+        def bound(x: Ref | Number) -> Ref | Number:
+            if not isinstance(x, Ref) or x.slot not in self.place:
+                return x
+            slot, shift = self.place[x.slot]
+            return Ref(slot, shifted(x.layout, shift), x.dtype)
 
-    def size(self, source: Source) -> int:
-        """Return the number of elements of an input."""
-        if source.kind == "window":
-            return self._leaves[source.of].array.layout.size
-        if source.kind == "argument":
-            return self._leaves[source.of].array.storage.size
-        if source.kind == "grad":
-            return self.entry_grad(source.of).array.storage.size
-        if source.kind == "state":
-            return self._sizes[source.of]
-        if source.kind == "faults":
-            return source.of
-        return source.of.size
-
-
-def bound_steps(tracer: Tracer, bindings: Bindings) -> list[Step]:
-    """Return the steps over the inputs as bound."""
-    return [
-        replace(
-            step, inputs=tuple([bindings.ref(x) if isinstance(x, Ref) else x for x in step.inputs])
-        )
-        for step in tracer.steps
-    ]
+        return [replace(s, inputs=tuple(map(bound, s.inputs))) for s in self.tracer.steps]
 
 
 def make_program(
@@ -191,7 +168,7 @@ def make_program(
     Where one slot would serve two purposes, or an input be handed out, a copy is added.
     """
     shapes: dict[int, tuple[int, ...]] = {}
-    sizes = {slot: bindings.size(source) for slot, source in bindings.sources.items()}
+    sizes = bindings.sizes
     for step in steps:
         for ref in step.refs():
             if ref.slot in sizes and ref.whole() and ref.layout.size == sizes[ref.slot]:
@@ -221,13 +198,3 @@ def make_program(
     }
     program.outputs = tuple([own(slot) for slot in outputs])
     return program
-
-
-def program_account(program: Program) -> Any:
-    """Return what programs have in common that one executor can run."""
-    return (
-        tuple([step.account for step in program.steps]),
-        tuple(program.inputs),
-        program.outputs,
-        tuple(program.updates.items()),
-    )

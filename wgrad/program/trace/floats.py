@@ -8,6 +8,7 @@ are no tensors; so do 0, 1, -1 and what is not finite, which change what is comp
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...backends.varying import Numbers, Varying
@@ -17,31 +18,24 @@ KINDS = 64  # of calls whose floats are remembered
 Place = int | str  # of an argument: its position, or its name
 
 
+@dataclass
 class _Kind:
     """What is known of the floats in calls that are alike otherwise."""
 
-    def __init__(self, first: dict[Place, float]):
-        self.first = first
-        self.varying: set[Place] = set()
-        self.asked: set[Place] = set()
+    first: dict[Place, float]
+    varying: set[Place] = field(default_factory=set)
+    asked: set[Place] = field(default_factory=set)
 
 
+@dataclass
 class Floats:
     """The floats of one call: which are inputs (`places`), and the key of what is fixed."""
 
-    def __init__(
-        self,
-        numbers: Numbers,
-        kind: _Kind,
-        places: list[Place],
-        values: dict[Place, float],
-        key: Any,
-    ):
-        self._numbers = numbers
-        self._kind = kind
-        self._values = values
-        self.places = places
-        self.key = key
+    _numbers: Numbers
+    _kind: _Kind
+    _values: dict[Place, float]
+    places: list[Place]
+    key: Any
 
     def enter(self) -> None:
         """Let these be what a run reads, and a trace has not asked for."""
@@ -87,16 +81,16 @@ class FloatArguments:
         kind, ((of_args, tokens), (of_kwargs, names, named)) = key
         left = tuple([None if i in values else t for i, t in enumerate(tokens)])
         left_named = tuple([None if k in values else t for k, t in zip(kwargs, named, strict=True)])
-        found = self._kinds[left, names, left_named]
-        if found is None:
-            found = _Kind(values)
-            self._kinds.keep((left, names, left_named), found)
-        found.varying |= {p for p, x in values.items() if x != found.first[p]}
-        places = [p for p in values if p in found.varying and p not in found.asked]
+        like = self._kinds[left, names, left_named]
+        if like is None:
+            like = _Kind(values)
+            self._kinds.keep((left, names, left_named), like)
+        like.varying |= {p for p, x in values.items() if x != like.first[p]}
+        places = [p for p in values if p in like.varying and p not in like.asked]
         tokens = tuple([Varying if i in places else t for i, t in enumerate(tokens)])
         named = tuple([Varying if k in places else t for k, t in zip(kwargs, named, strict=True)])
         fixed = kind, ((of_args, tokens), (of_kwargs, names, named))
-        return Floats(self._numbers, found, places, values, fixed)
+        return Floats(self._numbers, like, values, places, fixed)
 
 
 def _may_vary(x: Any) -> bool:

@@ -51,14 +51,14 @@ class Touched:
 
 
 def entry_state(grad: Any, seen: int) -> Any:
-    """Return what two states have in common that a function, which saw so much, cannot tell."""
-    found: list[Any] = []
+    """Return a key of a gradient's state: what differs is what a function that saw `seen` saw."""
+    state: list[Any] = []
     if seen & PRESENCE:
-        found.append(grad is None)
+        state.append(grad is None)
     if seen & KIND and isinstance(grad, Value):
         x = grad.array
         tracked = grad.node is not None and grad.node.requires_grad
-        found += [x.layout, x.storage.size, x.dtype, x.storage.device, tracked]
+        state += [x.layout, x.storage.size, x.dtype, x.storage.device, tracked]
     if seen == PRESENCE | KIND:
-        found.append(grad is ZERO)
-    return found
+        state.append(grad is ZERO)
+    return state

@@ -32,8 +32,8 @@ class Made(NamedTuple):
 class Handed:
     """What one traced call hands out: results, and gradients that it leaves.
 
-    `known` are the objects that existed before, by id; of `places` a later run finds the tensor
-    that has the place then.
+    `known` are the objects that existed before, by id. `places` numbers declared tensors, by id: a
+    later run hands out the tensor that is declared there by then.
     """
 
     def __init__(
@@ -91,14 +91,14 @@ class Handed:
 
     def bound(self, bindings: Bindings) -> list[Any]:
         """Return how to make each, once it is known what a run is bound to."""
-        found: list[Any] = []
+        specs: list[Any] = []
         for spec in self.specs:
             if isinstance(spec, Source) and spec.kind == "grad":
                 spec = Source("grad", bindings.node_key(spec.of))
             elif isinstance(spec, Made) and isinstance(spec.where, Array):
                 spec = spec._replace(where=bindings.whole[spec.where.storage][0])
-            found.append(spec)
-        return found
+            specs.append(spec)
+        return specs
 
     def cut(self) -> None:
         """Take the history off all of them, which frees what only the graph holds."""
@@ -125,7 +125,7 @@ class _NoHistory(Op):
         )
 
     def push(self, call: Call, tangents: Any) -> Tensor | None:
-        raise NotImplementedError  # nor does an interpreter
+        raise NotImplementedError  # nor pushed
 
 
 _no_history = _NoHistory("compile", (lambda: None,))

@@ -42,10 +42,10 @@ def names_in(code: CodeType) -> Names:
     imports: dict[str, None] = {}
     attributes: set[str] = set()
     reflects = False
-    for found in nested(code):
-        attributes.update(found.co_names)
-        reflects = reflects or not _REFLECTING.isdisjoint(found.co_names)
-        for step in dis.get_instructions(found):
+    for part in nested(code):
+        attributes.update(part.co_names)
+        reflects = reflects or not _REFLECTING.isdisjoint(part.co_names)
+        for step in dis.get_instructions(part):
             if step.opname in _GLOBAL:
                 variables[step.argval] = None
                 # As a value, to be called where nobody looks: map(getattr, ...).
@@ -55,19 +55,19 @@ def names_in(code: CodeType) -> Names:
             elif step.opname == "MATCH_CLASS":
                 reflects = True
         # Names may be given as strings: getattr(module, "name"), globals()["name"].
-        strings = {x for c in found.co_consts for x in _words(c)}
+        strings = {x for c in part.co_consts for x in _words(c)}
         attributes |= strings
-        if "globals" in found.co_names:
+        if "globals" in part.co_names:
             variables.update(dict.fromkeys(sorted(strings)))
     return Names(tuple(variables), frozenset(attributes), tuple(imports), reflects)
 
 
 def nested(code: CodeType) -> list[CodeType]:
     """Return a piece of code and all code within it."""
-    found = [code]
-    for x in found:
-        found.extend(c for c in x.co_consts if isinstance(c, CodeType))
-    return found
+    codes = [code]
+    for x in codes:
+        codes.extend(c for c in x.co_consts if isinstance(c, CodeType))
+    return codes
 
 
 def _words(constant: Any) -> Iterable[str]:
@@ -104,14 +104,14 @@ def asks_for_a_constant(code: CodeType, at: int) -> bool:
 
 def first_use(name: str, codes: Iterable[CodeType]) -> tuple[CodeType, int] | None:
     """Return where code first stores what is called `name`, or else touches it: code, offset."""
-    found = None
+    use = None
     for code in codes:
         for step in dis.get_instructions(code):
             if step.argval == name and step.opname.startswith("STORE"):
                 return code, step.offset
             if step.argval == name and step.opname.startswith(("LOAD", "IMPORT")):
-                found = found or (code, step.offset)
-    return found
+                use = use or (code, step.offset)
+    return use
 
 
 @functools.lru_cache(maxsize=1024)
@@ -119,25 +119,22 @@ def names_of_class(kind: type) -> frozenset[str]:
     """Return the names that wgrad's own code may read of objects of a class that builds on it."""
     own = {".".join(m.split(".")[:2]) for m in (cls.__module__ for cls in kind.__mro__)}
     packages = [name for name in own if name.startswith("wgrad.")]
-    return frozenset().union(*(_names_of_package(p, _modules_of(p)) for p in packages))
-
-
-def _modules_of(package: str) -> tuple[str, ...]:
-    return tuple(n for n in sys.modules if f"{n}.".startswith(f"{package}."))
+    modules = {p: tuple(n for n in sys.modules if f"{n}.".startswith(f"{p}.")) for p in packages}
+    return frozenset().union(*(_names_of_package(p, modules[p]) for p in packages))
 
 
 @functools.cache
 def _names_of_package(package: str, modules: tuple[str, ...]) -> frozenset[str]:
     """Return all that code in a package of wgrad, as far as it is loaded, calls something."""
-    found: set[str] = set()
+    names: set[str] = set()
     for module in map(sys.modules.__getitem__, modules):
         for name, x in vars(module).items():
-            found.update(() if name.startswith("__") else _words(x))
+            names.update(() if name.startswith("__") else _words(x))
             if str(getattr(x, "__module__", "")).startswith(package):
                 for member in vars(x).values() if isinstance(x, type) else [x]:
                     for part in _parts(member):
-                        found |= _identifiers(part)
-    return frozenset(found)
+                        names |= _identifiers(part)
+    return frozenset(names)
 
 
 def _parts(member: Any) -> tuple[Any, ...]:
@@ -149,7 +146,7 @@ def _parts(member: Any) -> tuple[Any, ...]:
 
 def _identifiers(function: Any) -> set[str]:
     """Return what the code of a function names, and of the functions that it wraps."""
-    found: set[str] = set()
+    names: set[str] = set()
     stack, met = [function], set()
     while stack:
         x = stack.pop()
@@ -158,6 +155,6 @@ def _identifiers(function: Any) -> set[str]:
         met.add(id(x))
         for inner in nested(x.__code__):
             given = inner.co_varnames[: inner.co_argcount + inner.co_kwonlyargcount]
-            found.update(inner.co_names, given, *map(_words, inner.co_consts))
+            names.update(inner.co_names, given, *map(_words, inner.co_consts))
         stack += [cell.cell_contents for cell in x.__closure__ or () if is_filled(cell)]
-    return found
+    return names

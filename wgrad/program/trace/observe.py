@@ -47,23 +47,14 @@ class Observation:
 
     def joined(self, other: Observation) -> Observation:
         """Return what ran in either; self where the other has nothing new."""
-        if (
-            other.codes.keys() <= self.codes.keys()
-            and other.names <= self.names
-            and other.whole.keys() <= self.whole.keys()
-            and other.reflects <= self.reflects
-            and other.searched <= self.searched
-            and other.loggers <= self.loggers
-        ):
-            return self
-        made = Observation()
-        made.codes = self.codes | other.codes
-        made.names = self.names | other.names
-        made.whole = self.whole | other.whole
-        made.reflects = self.reflects or other.reflects
-        made.searched = max(self.searched, other.searched)
-        made.loggers = self.loggers | other.loggers
-        return made
+        made, has_more = Observation(), False
+        for name, mine in vars(self).items():
+            theirs = getattr(other, name)
+            is_level = isinstance(mine, int)  # or a truth; all others are sets, or dicts by id
+            both = max(mine, theirs) if is_level else mine | theirs
+            has_more = has_more or (both > mine if is_level else len(both) > len(mine))
+            setattr(made, name, both)
+        return made if has_more else self
 
 
 def _package_of(frame: FrameType) -> str:
@@ -101,11 +92,11 @@ class Observer:
         else:
             sys.setprofile(self._before)
         work()
-        found = [names_in(code) for code, _ in self.seen.codes.values()]
+        names = [names_in(code) for code, _ in self.seen.codes.values()]
         quiet = [code.co_names for code in self._quiet.values()]
-        named = (x.attributes for x in found)
+        named = (x.attributes for x in names)
         self.seen.names = self.seen.names.union(self._words, *named, *quiet)
-        self.seen.reflects = self.seen.reflects or any(x.reflects for x in found)
+        self.seen.reflects = self.seen.reflects or any(x.reflects for x in names)
 
     def _listener(self) -> Callable[[FrameType, str, Any], None]:
         """Return what is told of every call and return: nearly all are ours, and passed by."""
@@ -142,22 +133,11 @@ class Observer:
                 self._ours.add(id(names))
         return role
 
-    def _is_the_users(self, frame: FrameType) -> bool:
-        """Whether a frame is the user's, or runs on the user's behalf."""
-        found: FrameType | None = frame
-        while found is not None:
-            role = self._role(found)
-            if role != _LIBRARY:
-                return role == _USER
-            found = found.f_back
-        return False
-
-    def _serves_user(self, frame: FrameType) -> bool:
-        """Whether the user's code called what runs in a frame, if through the standard library."""
-        found = frame.f_back
-        while found is not None and self._role(found) in (_QUIET, _LIBRARY):
-            found = found.f_back
-        return found is not None and self._role(found) == _USER
+    def _is_the_users(self, frame: FrameType | None, *through: int) -> bool:
+        """Whether a frame is the user's, or the first beyond frames of other roles is."""
+        while frame is not None and self._role(frame) in through:
+            frame = frame.f_back
+        return frame is not None and self._role(frame) == _USER
 
     def _entered(self, frame: FrameType) -> None:
         code = frame.f_code
@@ -168,11 +148,14 @@ class Observer:
             return
         if role != _USER and frame.f_back is not None and self._role(frame.f_back) == _USER:
             self._asked(frame, code)
-        if code is _GET_LOGGER and self._serves_user(frame):
+        if code is _GET_LOGGER and self._is_the_users(frame.f_back, _QUIET, _LIBRARY):
             self.seen.loggers |= {frame.f_locals["name"]}
-        if role == _QUIET and (_package_of(frame) not in HOUSEKEEPING or self._serves_user(frame)):
+        if role == _QUIET and (
+            _package_of(frame) not in HOUSEKEEPING
+            or self._is_the_users(frame.f_back, _QUIET, _LIBRARY)
+        ):
             self._quiet[id(code)] = code
-        if not self._is_the_users(frame):
+        if not self._is_the_users(frame, _LIBRARY):
             return
         if code.co_name == "<module>" and self._role(frame.f_back or frame) == _QUIET:
             self._import = frame
@@ -180,7 +163,7 @@ class Observer:
         self.seen.codes[id(code)] = code, frame.f_globals
 
     def _called(self, frame: FrameType, function: Any) -> None:
-        if not self._is_the_users(frame):
+        if not self._is_the_users(frame, _LIBRARY):
             return
         name, owner = function.__name__, function.__self__
         if type(owner) is str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from ...backends.array import Array, Storage
 from ...backends.faults import Faults
 from ...tensor import Tensor
 from .finish import Bindings, NodeKey, Source, shifted
-from .tracer import Check, Tracer
+from .tracer import Range, Tracer
 
 Generated = tuple[random.Generator, bool, int]  # a generator, whether it is the global one, numbers
 Ranged = tuple[Source, Array, tuple[int, int, int | None]]  # an array, from its argument's start
@@ -23,8 +23,8 @@ class Outside:
 
     tensors: Collection[int]  # ids of those that the function can reach by itself
     storages: Collection[Storage]  # their memory
-    # Where tensors (by id) and memory stand, for which others may stand there in a later run, and
-    # what stands at these places now.
+    # The places of declared tensors (by id) and of their memory, and what stands there now: it may
+    # be another one at a later run.
     places: Mapping[int, int] = MappingProxyType({})
     memory_places: Mapping[Storage, int] = MappingProxyType({})
     here: Sequence[Tensor] = ()
@@ -80,7 +80,7 @@ class Outline:
     faults: Faults | None
     # What it rests on.
     pins: list[tuple[int, tuple[int, int, Storage | None]]]
-    found: list[Tensor | None]  # arguments that the function can reach by itself as well
+    reached: list[Tensor | None]  # arguments that the function can reach by itself as well
     fixed_grads: list[tuple[NodeKey, Storage]]
     histories: list[tuple[Storage, int]]
     guards: list[tuple[Callable[..., bool], tuple]]
@@ -115,16 +115,17 @@ def generated(tracer: Tracer) -> list[Generated]:
     return [(g, g is current, taken) for g, (_, taken) in tracer.generators.items()]
 
 
-def ranges(checks: Sequence[Check], bindings: Bindings, leaves: Sequence[Tensor]) -> list[Ranged]:
-    """Return what has to lie in a range before each run."""
-    return [(*_relative(c.array, bindings, leaves), c.range) for c in checks]
+def ranges(
+    checks: Sequence[Range], bindings: Bindings, leaves: Sequence[Tensor]
+) -> Iterator[Ranged]:
+    """Iterate over what has to lie in a range before each run.
 
-
-def _relative(x: Array, bindings: Bindings, leaves: Sequence[Tensor]) -> tuple[Source, Array]:
-    """Return where an array is found, and itself with an offset from where its argument begins."""
-    position = bindings.tracer.position_of(x)
-    if position is None:
-        return bindings.fixed(x.storage), x
-    start = leaves[position].array.layout.offset
-    source = Source("argument", position)
-    return source, Array(x.storage, shifted(x.layout, -start), x.dtype)
+    An array of an argument has an offset from where that begins.
+    """
+    for x, limits in checks:
+        position = bindings.tracer.position_of(x)
+        if position is None:
+            yield bindings.fixed(x.storage), x, limits
+        else:
+            layout = shifted(x.layout, -leaves[position].array.layout.offset)
+            yield Source("argument", position), Array(x.storage, layout, x.dtype), limits

@@ -6,7 +6,8 @@ leaves. What is needed to do it again is its `Outline`; the recording itself goe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from ...interrupts import interruptible
 from ...tensor import Tensor
 from ..ir import Program
 from ..run.build import Executor
-from .finish import Bindings, Source, bound_steps, make_program
+from .finish import Bindings, Source, make_program
 from .grads import KIND, Touched, entry_state
 from .handed import Handed
 from .observe import Observer
@@ -37,7 +38,7 @@ class Account(NamedTuple):
 
 
 class Recording:
-    """One traced call: `run` it, and `finish` with its result, which nothing else may hold."""
+    """One traced call: `run` it, and `finish`, which lets go of the function's result."""
 
     outline: Outline
     program: Program
@@ -48,17 +49,13 @@ class Recording:
         self.leaves = leaves
         self._nodes = [(x.node, x.requires_grad) for x in leaves]
 
-    def run(self, function: Callable, args: tuple, kwargs: dict) -> Any:
-        """Return what the function returns. When it raises all is as it was."""
+    def run(self, function: Callable, args: tuple, kwargs: dict) -> None:
+        """Call the function. When it raises all is as it was."""
         self.containers = _containers(args, kwargs)
         before = _arguments(args, kwargs)
-        try:
-            out = self._call(function, args, kwargs)
-        except BaseException:
-            self.tracer.undo()
-            raise
+        with self.undone_if_it_fails():
+            self._out = self._call(function, args, kwargs)
         self.changes_arguments = _arguments(args, kwargs) != before
-        return out
 
     def _call(self, function: Callable, args: tuple, kwargs: dict) -> Any:
         """Run the function with the tracer in the devices' place; it may be interrupted."""
@@ -88,19 +85,20 @@ class Recording:
                 if x.array is mine:
                     x.array = array
 
-    def undo(self) -> None:
-        """Leave everything outside as it was before the trace."""
-        self.tracer.undo()
+    @contextmanager
+    def undone_if_it_fails(self) -> Iterator[None]:
+        """Leave everything outside as it was before the trace when what is inside raises."""
+        try:
+            yield
+        except BaseException:
+            self.tracer.undo()
+            raise
 
     # What is to be done again.
     def finish(
-        self,
-        out: Any,
-        outside: Outside,
-        known: Mapping[int, Any],
-        name_of: Callable[[Any], str | None],
+        self, outside: Outside, known: Mapping[int, Any], name_of: Callable[[Any], str | None]
     ) -> None:
-        """Tell the trace's outline, given what it returned and what stands outside.
+        """Tell the trace's outline, given what stands outside.
 
         `known` are all objects there by id, and `name_of` says what a tensor, its node or its
         memory is called.
@@ -108,9 +106,10 @@ class Recording:
         tracer, leaves = self.tracer, self.leaves
         self.outside, self._name_of = outside, name_of
         handed = self.handed = Handed(tracer, leaves, known, outside.places)
-        found: dict[int, tuple[int, Tensor]] = {}
-        self.template, account = template(out, found, known)
-        self.results = [handed.number(x) for _, x in found.values()]
+        returned: dict[int, tuple[int, Tensor]] = {}
+        self.template, account = template(self._out, returned, known)
+        del self._out
+        self.results = [handed.number(x) for _, x in returned.values()]
         touched = [(node, t, self._action(t)) for node, t in tracer.grads.items()]
         argument_effects = self._effects_on_arguments()
         bindings = self._bindings = Bindings(
@@ -125,8 +124,7 @@ class Recording:
         ]  # fmt: skip
         for storage in tracer.frozen:
             tracer.relies_on(storage)
-        self.steps = bound_steps(tracer, bindings)
-        checks, choices = (ranges(x, bindings, leaves) for x in (tracer.checks, tracer.choices))
+        self.steps = bindings.steps()
         self.outline = Outline(
             sources=[bindings.sources[slot] for slot in sorted(bindings.sources)],
             specs=handed.bound(bindings),
@@ -144,12 +142,12 @@ class Recording:
             callbacks=tracer.callbacks,
             faults=tracer.faults,
             pins=list(bindings.pins.items()),
-            found=bindings.found,
+            reached=bindings.reached,
             fixed_grads=list(bindings.fixed_grads.items()),
             histories=list(tracer.histories.items()),
             guards=tracer.guards,
-            checks=checks,
-            choices=choices,
+            checks=list(ranges(tracer.checks, bindings, leaves)),
+            choices=list(ranges(tracer.choices, bindings, leaves)),
         )
         self.account = Account(self._parts(account), tracer.origins)
 
@@ -162,7 +160,7 @@ class Recording:
         return "set", self.handed.number(grad) if isinstance(grad, Tensor) else grad
 
     def _effects_on_arguments(self) -> list[ArgumentEffect]:
-        found = []
+        effects = []
         for i, (x, (node, tracked)) in enumerate(zip(self.leaves, self._nodes, strict=True)):
             grad = None
             if x.node is not None and x.node.sequence > self.tracer.start:
@@ -171,8 +169,8 @@ class Recording:
             loses = node is not None and x.node is not node
             changed = x.requires_grad if x.requires_grad != tracked else None
             if loses or changed is not None:
-                found.append(ArgumentEffect(i, loses, changed, grad))
-        return found
+                effects.append(ArgumentEffect(i, loses, changed, grad))
+        return effects
 
     # What another trace has to repeat.
     def _parts(self, result: Any) -> dict[str, Any]:
@@ -278,45 +276,42 @@ class Recording:
 
         When that fails everything is as before the trace.
         """
-        tracer = self.tracer
-        try:
-            if executor is not None:
-                starts = [
-                    (split_seed(g.seed), first) for g, (first, _) in tracer.generators.items()
+        if executor is not None:
+            with self.undone_if_it_fails():
+                bound = self._bindings
+                inputs = [
+                    self.outline.storage(source, self.leaves, self.outside)
+                    if source.kind == "window"
+                    else bound.first[slot]
+                    for slot, source in sorted(bound.sources.items())
                 ]
+                generators = self.tracer.generators.items()
+                starts = [(split_seed(g.seed), first) for g, (first, _) in generators]
                 outs = executor.run(
-                    [self._first_input(s) for s in self.outline.sources],
+                    inputs,
                     lambda g, offset: (starts[g][0], starts[g][1] + offset),
                 )
                 for storage, new in zip(self._alive, outs, strict=True):
                     storage.buffer, new.buffer = new.buffer, storage.buffer
-                if tracer.faults is not None:
-                    executor.device.expect(tracer.faults)
-        except BaseException:
-            tracer.undo()
-            raise
+                if self.tracer.faults is not None:
+                    executor.device.expect(self.tracer.faults)
         return fill(self.template, [self.handed.tensors[i] for i in self.results])
-
-    def _first_input(self, source: Source) -> Storage:
-        if source.kind == "grad":
-            return self._bindings.entry_grad(source.of).array.storage
-        return self.outline.storage(source, self.leaves, self.outside)
 
 
 def _arguments(args: tuple, kwargs: dict) -> tuple[Any, list[int]]:
     """Return what arguments are, to be compared with what they are after a call."""
-    found: list[Any] = []
-    return take_apart((args, kwargs), found, []), list(map(id, found))
+    tensors: list[Any] = []
+    return take_apart((args, kwargs), tensors, []), list(map(id, tensors))
 
 
 def _containers(*values: Any) -> list[Any]:
     """Return the lists and dicts, in whatever they lie, that arguments are."""
-    found: list[Any] = []
+    containers: list[Any] = []
     stack = list(values)
     while stack:
         x = stack.pop()
         if isinstance(x, (list, dict)):
-            found.append(x)
+            containers.append(x)
         if isinstance(x, (list, tuple, dict)):
             stack.extend(x.values() if isinstance(x, dict) else x)
-    return found
+    return containers

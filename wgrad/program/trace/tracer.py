@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...backends import families
 from ...backends.array import Array, Storage
@@ -23,35 +23,30 @@ from ...interrupts import whole
 from ...layout import Layout, Shape
 from ...ops.elementwise import where
 from ...ops.indexing import checked, outlier
-from ..ir import Step
-from ..slots import Ref, Slot
+from ..ir import Ref, Slot, Step
 from .bounded import Suspect, bounded, settled
 from .grads import Touched
-from .work import Declared, Roots, Work
+from .work import Permitted, Roots, Work
 
 
-class Check:
-    """A range that the values of an array from outside must lie in before every run.
+class Range(NamedTuple):
+    """What integers from outside must lie in: the least, the greatest, another one or None."""
 
-    The value `besides`, if there is one, is allowed as well.
-    """
-
-    def __init__(self, array: Array, least: int, greatest: int, besides: int | None = None):
-        self.array = array
-        self.range = least, greatest, besides
+    array: Array
+    limits: tuple[int, int, int | None]
 
 
 class Tracer(Work, Contract):
     """One trace: the work, and what it rests on and does besides."""
 
     def __init__(
-        self, frozen: frozenset[Storage] = frozenset(), declared: Declared | None = None
+        self, frozen: frozenset[Storage] = frozenset(), declared: Permitted | None = None
     ) -> None:
         super().__init__(frozen, declared)
         self.grads: dict[Node, Touched] = {}
         self.generators: dict[Any, list[int]] = {}  # counter at first, numbers taken
-        self.checks: list[Check] = []
-        self.choices: list[Check] = []  # where they fail another program is needed
+        self.checks: list[Range] = []  # before every run
+        self.choices: list[Range] = []  # where they fail another program is needed
         self.callbacks: list[tuple[Callable[..., None], tuple]] = []
         self.guards: list[tuple[Callable[..., bool], tuple]] = []
         self.histories: dict[Storage, int] = {}
@@ -86,9 +81,9 @@ class Tracer(Work, Contract):
                 for root in roots.arrays:
                     if root.layout.size:
                         checked(Value(root), allowed)
-            self.checks += [Check(root, *allowed.limits) for root in roots.arrays]
+            self.checks += [Range(root, allowed.limits) for root in roots.arrays]
         elif fits and self._fit(roots, *allowed.limits):
-            self.choices += [Check(root, *allowed.limits) for root in roots.arrays]
+            self.choices += [Range(root, allowed.limits) for root in roots.arrays]
         else:
             return self._bounded(x, allowed)
         return x
@@ -112,14 +107,14 @@ class Tracer(Work, Contract):
         """Whether integers lie in a range now; if so, the program is for runs where they do."""
         x = everything(x)
         roots = self._root(x.array)
-        found = x.array.storage.bounds if roots is None else roots.static
-        if (roots is None or found is not None) and not (
-            found is not None and least <= found[0] and found[1] <= greatest
+        static = x.array.storage.bounds if roots is None else roots.static
+        if (roots is None or static is not None) and not (
+            static is not None and least <= static[0] and static[1] <= greatest
         ):
             return False
         fits = roots is None or self._fit(roots, least, greatest)
         if fits and roots is not None:
-            self.choices += [Check(root, least, greatest) for root in roots.arrays]
+            self.choices += [Range(root, (least, greatest, None)) for root in roots.arrays]
         return fits
 
     def settle(self) -> None:
@@ -160,7 +155,7 @@ class Tracer(Work, Contract):
         if node.sequence > self.start:
             return  # made inside, and nobody's business
         if self._declared is not None and not self._declared.has_node(node):
-            self._refuse_stray(f"uses the gradient of {self._called(node)}")
+            self._refuse_stray(f"uses the gradient of {self._declared.name_of(node)}")
         touched = self.grads.get(node)
         if touched is None:
             touched = self.grads[node] = Touched(node)

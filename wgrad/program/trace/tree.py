@@ -11,6 +11,7 @@ import enum
 import struct
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ _CLOSED = frozenset({"wgrad", "numpy", "builtins", *sys.stdlib_module_names})
 
 
 def token(x: Any) -> Any:
-    """Return what equal numbers, strings and the like have in common; None for other objects.
+    """Return a key that equal numbers, strings and the like share; None for other objects.
 
     Types count, floats count by their bits: 1, True and 1.0 differ, as do 0.0 and -0.0.
     """
@@ -90,9 +91,9 @@ def take_apart(value: Any, leaves: list[Any], objects: list[Any]) -> Any:
 
 
 def _hashable(value: Any, objects: list[Any]) -> Any:
-    found = token(value)
-    if found is not None:
-        return found
+    plain = token(value)
+    if plain is not None:
+        return plain
     kind = type(value)
     if isinstance(value, (tuple, frozenset)):
         parts = [_hashable(x, objects) for x in value]
@@ -114,22 +115,18 @@ def _hashable(value: Any, objects: list[Any]) -> Any:
     return kind, value
 
 
+@dataclass(slots=True)
 class Leaf:
     """The place of a tensor in a template."""
 
-    __slots__ = ("index",)
-
-    def __init__(self, index: int):
-        self.index = index
+    index: int
 
 
+@dataclass(slots=True)
 class Static:
     """An object in a template that is handed out as it is."""
 
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any):
-        self.value = value
+    value: Any
 
 
 def template(
@@ -158,8 +155,8 @@ def template(
 
 
 def _account(value: Any) -> Any:
-    found = token(value)
-    return found if found is not None else (type(value), Same(value))
+    plain = token(value)
+    return plain if plain is not None else (type(value), Same(value))
 
 
 def fill(x: Any, tensors: Sequence[Any]) -> Any:

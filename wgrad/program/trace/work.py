@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ...backends import families
-from ...backends.array import Array, Number, Storage
+from ...backends.array import Array, Storage
 from ...backends.base import Device
 from ...backends.faults import Faults
 from ...backends.tracing import UNBACKED, traced_by
@@ -30,8 +30,7 @@ from ...errors import TraceError
 from ...interrupts import whole
 from ...layout import Layout
 from ...ops.intervals import union
-from ..ir import Draws, Step
-from ..slots import Ref, Slot
+from ..ir import Draws, Ref, Slot, Step
 
 Origin = Any  # what `caller` returns
 
@@ -54,9 +53,10 @@ class Given(Array):
 
 
 class Roots(NamedTuple):
-    """Arrays from outside that the values of one made inside are taken from, and from `static`.
+    """Where the integers of an array made inside come from: from `arrays` from outside.
 
-    `whole` says that all of their values are there; else it may be some.
+    Some may be others, between the bounds `static`. With `whole`, all that these arrays hold is
+    there; else it may be a part.
     """
 
     arrays: tuple[Array, ...]
@@ -64,7 +64,7 @@ class Roots(NamedTuple):
     whole: bool
 
 
-class Declared(Protocol):
+class Permitted(Protocol):
     """What a function may use of what it finds outside, where its state was declared."""
 
     def has(self, storage: Storage) -> bool:
@@ -84,7 +84,7 @@ class Work:
     """The steps so far, and which slot each storage's values are in now."""
 
     def __init__(
-        self, frozen: frozenset[Storage] = frozenset(), declared: Declared | None = None
+        self, frozen: frozenset[Storage] = frozenset(), declared: Permitted | None = None
     ) -> None:
         self._declared = declared
         self.device: Device | None = None
@@ -137,13 +137,6 @@ class Work:
                 f"{device.name}; one device is needed"
             )
 
-    def _may_use(self, storage: Storage) -> bool:
-        return self._declared is None or self._declared.has(storage)
-
-    def _called(self, x: Any) -> str:
-        assert self._declared is not None
-        return self._declared.name_of(x)
-
     def _refuse_stray(self, does: str) -> NoReturn:
         self.refuse(
             f"the function {does} at {place(caller())}, which is neither an argument nor in "
@@ -172,8 +165,9 @@ class Work:
                 )
             self._one_device(storage.device)
             position = self.position_of(x)
-            if position is None and not self._may_use(storage):
-                self._refuse_stray(f"uses {self._called(storage)} of shape {x.shape}")
+            declared = self._declared
+            if position is None and declared is not None and not declared.has(storage):
+                self._refuse_stray(f"uses {declared.name_of(storage)} of shape {x.shape}")
             key = storage, position
             slot = self.initial.get(key)
             if slot is None:
@@ -209,7 +203,8 @@ class Work:
         self, device: Device, work: families.Family, operands: families.Operands
     ) -> list[Array]:
         self._one_device(device)
-        refs = tuple([self.ref(x) if isinstance(x, Array) else _fixed(x) for x in operands])
+        numbers = [float(x) if type(x) is Varying else x for x in operands]
+        refs = tuple([self.ref(x) if isinstance(x, Array) else x for x in numbers])
         made: list[Array] = []
         slots: list[Slot] = []
         for shape, dtype in work.results(operands):
@@ -319,19 +314,15 @@ class Work:
             self._log.pop()()
 
 
-def _fixed(x: Any) -> Number:
-    return float(x) if type(x) is Varying else x
-
-
 def _setter(owner: Any, name: str, value: Any) -> Callable[[], None]:
     """Return what gives an attribute back its value, should its owner still live."""
     try:
-        found = weakref.ref(owner)
+        owner_ref = weakref.ref(owner)
     except TypeError:
         return functools.partial(setattr, owner, name, value)
 
     def restore() -> None:
-        left = found()
+        left = owner_ref()
         if left is not None:
             setattr(left, name, value)
 

@@ -5,11 +5,21 @@ False, found that everything fits as it is; otherwise the work was done, by the 
 views whose buffers are windows.
 """
 
-from .families import map_into, matmul, random_into, reduce, scan, wide_beside, write
+from .arithmetic import (
+    call_into,
+    map_into,
+    matmul,
+    random_into,
+    reduce,
+    scan,
+    wide_beside,
+    write,
+)
 from .indexing import argsort, gather, scatter, scatter_add, searchsorted
 
 __all__ = [
     "argsort",
+    "call_into",
     "gather",
     "map_into",
     "matmul",

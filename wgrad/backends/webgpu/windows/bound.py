@@ -90,10 +90,12 @@ def joined(
 
 def total(device: Indexing, body: Body, made: Iterator[Array]) -> Array:
     """Return arrays of one shape folded element by element, in order."""
-    found = next(made)
+    so_far = next(made)
     for more in made:
-        found = device.map(body, (found, more), (found.dtype, more.dtype), found.shape, found.dtype)
-    return found
+        so_far = device.map(
+            body, (so_far, more), (so_far.dtype, more.dtype), so_far.shape, so_far.dtype
+        )
+    return so_far
 
 
 def converted(device: Indexing, x: Array, dtype: DType) -> Array:

@@ -96,11 +96,11 @@ def part(layout: Layout, axis: int, start: int, size: int) -> Layout:
 
 def pieces(operands: Sequence[Operand], bounds: Bounds) -> Iterator[list[Layout]]:
     """Iterate over what to do one after the other: each operand's part of a piece that fits."""
-    found = cut(operands, bounds)
-    if found is None:
+    division = cut(operands, bounds)
+    if division is None:
         yield [x.layout for x in operands]
         return
-    axis, step = found
+    axis, step = division
     for start, size in parts(operands[0].layout.shape[axis], step):
         smaller = [x._replace(layout=part(x.layout, axis, start, size)) for x in operands]
         yield from pieces(smaller, bounds)

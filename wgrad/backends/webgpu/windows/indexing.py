@@ -62,10 +62,10 @@ def gather(device: Indexing, x: Array, index: Array, axis: int) -> Array | None:
         over(domain, index.layout, own, device.itemsize(index.dtype)),
         over(domain, Layout.dense(index.shape), own, device.itemsize(x.dtype)),
     ]
-    found = cut(operands, bounds(device))
-    if found is None:
+    division = cut(operands, bounds(device))
+    if division is None:
         return bound(device, lambda x, index: device.gather(x, index, axis), x, index)
-    at, step = found
+    at, step = division
 
     def gathered(start: int, size: int) -> Array:
         return device.gather(
@@ -101,15 +101,15 @@ def scatter_add(
         over(domain, index.layout, own, device.itemsize(index.dtype)),
         over(domain, Layout.dense(shape), of_out, device.itemsize(values.dtype)),
     ]
-    found = cut(operands, bounds(device), spare=last)
-    if found is None:
+    division = cut(operands, bounds(device), spare=last)
+    if division is None:
         return bound(
             device,
             lambda index, values: device.scatter_add(index, values, axis, size),
             index,
             values,
         )
-    at, step = found
+    at, step = division
 
     def added(start: int, count: int) -> Array:
         if at == last:  # one place more takes what belongs elsewhere
@@ -140,14 +140,14 @@ def scatter(device: Indexing, target: Array, index: Array, values: Array, axis: 
         over(domain, index.layout, of_index, device.itemsize(index.dtype)),
         over(domain, values.layout, own, device.itemsize(values.dtype)),
     ]
-    found = cut(operands, bounds(device), spare=last)
-    if found is None:
+    division = cut(operands, bounds(device), spare=last)
+    if division is None:
         if is_bound(device, target, index, values):
             return False
         target, index, values = [windowed(device, x) for x in (target, index, values)]
         device.scatter(target, index, values, axis)
         return True
-    at, step = found
+    at, step = division
     for start, size in parts(domain[at], step):
         place = part_of(target, of_target[at], start, size)
         if at != last:
@@ -169,10 +169,10 @@ def argsort(device: Indexing, x: Array, axis: int, descending: bool) -> Array | 
 
     Bools are counted instead, and their lines may have any length.
     """
-    found = cut([operand(device, x), Operand(Layout.dense(x.shape), 4)], bounds(device))
-    if found is None:
+    division = cut([operand(device, x), Operand(Layout.dense(x.shape), 4)], bounds(device))
+    if division is None:
         return bound(device, lambda x: device.argsort(x, axis, descending), x)
-    at, step = found
+    at, step = division
     if at == axis:
         is_long = 4 * x.shape[axis] > device.facts.largest_binding
         if is_long and x.dtype is not bool_:
@@ -239,10 +239,10 @@ def searchsorted(device: Indexing, x: Array, values: Array, right: bool) -> Arra
         over(domain, values.layout, own, device.itemsize(values.dtype)),
         over(domain, Layout.dense(values.shape), own, 4),
     ]
-    found = cut(operands, bounds(device))
-    if found is None:
+    division = cut(operands, bounds(device))
+    if division is None:
         return bound(device, lambda x, values: device.searchsorted(x, values, right), x, values)
-    at, step = found
+    at, step = division
 
     def counted(start: int, size: int) -> Array:
         some = part_of(values, own[at], start, size)

@@ -1,0 +1,78 @@
+"""wg.kernel.elementwise: a WGSL function becomes an op."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..custom import CustomOp
+from ..errors import ArgumentError
+from .derive import Function
+from .function import ElementFunction
+from .language import Typed, check
+from .shaderop import ShaderOp
+from .texts import source_of
+
+
+def elementwise(
+    text: str | Path,
+    name: str | None = None,
+    *,
+    backward: Callable | None = None,
+    numpy: Callable | None = None,
+    constants: Mapping[str, Any] | None = None,
+    precise: bool = False,
+) -> Any:
+    """Make an op of a WGSL function, with its derivatives.
+
+    The function is applied at every element: its inputs broadcast, it runs on every device, is
+    fused by `wg.compile`, and has gradients of every order, whose WGSL is made from the text. Its
+    parameters and its result are scalars (f32, f16, i32, u32, bool), vectors and matrices of them.
+    A tensor for a vector ends with an axis of its 2 to 4 components, one for a matrix with two:
+    columns by rows. Tensors of integers become floats where the parameter is one.
+
+    - `text`: WGSL, or the path of a file. It may hold helpers, structures, constants.
+    - `name`: which function; it may be left out where no other calls it but one.
+    - `backward`: a rule of your own in place of the generated one: backward(ct, out, *inputs)
+      returns a gradient for each input, or None. See `wg.custom_op`.
+    - `numpy`: what the NumPy device calls instead of interpreting the text, with an array for each
+      scalar parameter, and a list of arrays, its components, for each vector and matrix.
+    - `constants`: values for what the text declares with `override`.
+    - `precise`: on GPUs, call functions of shaders/lib in the place of exp, log, pow, sin and their
+      kin, whose accuracy is left open by WGSL: they are as exact as those of `wg`, and slower.
+
+    Shapes: (*S, *type), ... -> (*S, *type).
+    Raises: ShaderError for a wrong text, with its line; ArgumentError for a name that is not there.
+
+    Example:
+        >>> text = "fn swish(x: f32, beta: f32) -> f32 { return x / (1.0 + exp(-beta * x)); }"
+        >>> swish = wg.kernel.elementwise(text)
+        >>> x = wg.tensor([-1.0, 0.0, 2.0], requires_grad=True)
+        >>> swish(x, 1.5).sum().backward()
+        >>> x.grad
+        tensor([-0.0409..., 0.5000..., 1.0874...])
+    """
+    typed = check(source_of(text, "elementwise"), overrides=constants or {})
+    function = ElementFunction(Function(typed, chosen(typed, name)), precise)
+    op = ShaderOp(function, numpy=numpy)
+    return op if backward is None else CustomOp(op.name, op, backward)
+
+
+def chosen(typed: Typed, name: str | None) -> str:
+    """Return which function of a text is meant: where none is named, the one that none calls."""
+    functions = {n: x for n, x in typed.functions.items() if n not in typed.entry_points}
+    if name is None:
+        called = {c for x in typed.functions.values() for c in x.callees}
+        roots = [n for n in functions if n not in called]
+        if len(roots) == 1:
+            return roots[0]
+        have = ", ".join(roots or functions) or "none"
+        raise ArgumentError(
+            f"elementwise: the text has several functions that may be meant, or none ({have}): "
+            "name one with name="
+        )
+    if name not in functions:
+        have = ", ".join(functions) or "none"
+        raise ArgumentError(f"elementwise: the text has no function {name!r}; it has {have}")
+    return name

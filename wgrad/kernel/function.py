@@ -1,0 +1,118 @@
+"""WGSL functions for devices: one that takes components, and gives components."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from .. import dtypes
+from ..backends import functions
+from ..dtypes import DType
+from .declarations import declarations
+from .derive import Function
+from .forms import Form, form_of, written
+from .language.types import F16, Array, Scalar
+from .twin.functions import Twin
+
+
+class ElementFunction:
+    """A checked function whose parameters and result lie in tensors.
+
+    Raises: ShaderError, with the place, for a type that no tensor holds.
+    """
+
+    def __init__(self, function: Function, precise: bool = False):
+        self.function = function
+        self.precise = precise
+        self.name = function.name
+        info = function.typed.functions[function.name]
+        self.names = tuple(x.name for x in info.parameters)
+        if not self.names:
+            raise info.node.span.error(f"{self.name} has no parameters: an op is of some inputs")
+        self.inputs: tuple[Form, ...] = tuple(
+            _form(x.type, f"parameter {x.name} of {self.name}", node)
+            for x, node in zip(info.parameters, info.node.parameters, strict=True)
+        )
+        self.result = _form(info.result, f"what {self.name} returns", info.node)
+        self._functions: dict[tuple[bool, Any], functions.Function] = {}
+
+    def on_device(self, double: bool, numpy: Any = None) -> functions.Function:
+        """Return what devices call; with `double`, floats are float64, on NumPy alone.
+
+        `numpy` stands for the twin: it takes a list of components for each parameter that has
+        several, and returns one of the result's.
+        """
+        key = double, numpy
+        if key not in self._functions:
+            self._functions[key] = self._made(double, numpy)
+        return self._functions[key]
+
+    def _made(self, double: bool, numpy: Any) -> functions.Function:
+        entry, code = self._device_code
+        ins = [_of(x, double) for x in self.inputs for _ in range(x.size)]
+        twin = Twin(self.function.typed, self.name, float64=double).numpy
+        return functions.Function(
+            name=self.name,
+            entry=entry,
+            code=code,
+            parts=self.result.paths,
+            ins=tuple(ins),
+            out=_of(self.result, double),
+            numpy=twin if numpy is None else self._given(numpy),
+            key=(double, numpy),
+        )
+
+    def _given(self, numpy: Any) -> Any:
+        """Return a function of the user's as one of components."""
+
+        def run(*operands: Any) -> Sequence[Any]:
+            rest = iter(operands)
+            grouped = [[next(rest) for _ in range(x.size)] for x in self.inputs]
+            made = numpy(
+                *[x[0] if not f.inner else x for x, f in zip(grouped, self.inputs, strict=True)]
+            )
+            return made if self.result.inner else [made]
+
+        return run
+
+    @cached_property
+    def _device_code(self) -> tuple[str, tuple[str, ...]]:
+        """The function that takes components, by its name, and all its WGSL."""
+        code, name = declarations(self.function, self.precise)
+        forms = (*self.inputs, self.result)
+        if all(isinstance(x.type, Scalar) and x.scalar != F16 for x in forms):
+            return name, code
+        parameters: list[str] = []
+        arguments: list[str] = []
+        for x in self.inputs:
+            first = len(parameters)
+            half = x.scalar == F16
+            kind = "f32" if half else str(x.scalar)
+            parameters += [f"c{first + k}: {kind}" for k in range(x.size)]
+            components = [f"c{first + k}" for k in range(x.size)]
+            arguments.append(written(x, [f"f16({c})" for c in components] if half else components))
+        value, result = f"{name}({', '.join(arguments)})", self.result
+        lines = [f"    return {value};"]
+        kind = str(result.type)
+        if result.scalar == F16:
+            components = [f"f32(made{path})" for path in result.paths]
+            kind = kind.replace("f16", "f32")
+            whole = components[0] if not result.inner else f"{kind}({', '.join(components)})"
+            lines = [f"    let made = {value};", f"    return {whole};"]
+        head = f"fn {name}_of({', '.join(parameters)}) -> {kind} {{"
+        return f"{name}_of", (*code, "\n".join([head, *lines, "}"]))
+
+
+def _of(form: Form, double: bool) -> DType:
+    return dtypes.float64 if double and form.dtype is dtypes.float32 else form.dtype
+
+
+def _form(kind: Any, what: str, node: Any) -> Form:
+    form = form_of(kind)
+    if form is None or (isinstance(kind, Array) and node.span.source is not None):
+        raise node.span.error(
+            f"{what} is {'nothing' if kind is None else kind}, which no tensor holds: an op takes "
+            "and gives numbers, bools, vectors and matrices; other functions may be called by it"
+        )
+    return form

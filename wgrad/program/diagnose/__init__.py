@@ -1,0 +1,1 @@
+"""What compiled programs do, in numbers, and where one goes wrong."""
