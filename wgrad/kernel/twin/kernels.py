@@ -125,7 +125,8 @@ def run_kernel(
         known = ", ".join(x for x, y in typed.entry_points.items() if y.stage == "compute")
         raise ArgumentError(f"the text has no @compute fn {entry!r}; it has {known or 'none'}")
     kernel = Kernel(typed, overrides, float64)
-    code = kernel.function(entry)
+    with kernel.running(entry):
+        code = kernel.function(entry)
     counts = _counts(groups)
     shape = _workgroup(kernel, point)
     buffers = _buffers(kernel, point, bindings)
@@ -135,7 +136,7 @@ def run_kernel(
         if typed.globals[name].space == "workgroup"
     }
     step = max(1, kernel.chunk() // prod(shape))
-    with np.errstate(all="ignore"):
+    with kernel.running(entry):
         for first in range(0, prod(counts), step):
             several = min(step, prod(counts) - first)
             state = kernel.shared(limit)
