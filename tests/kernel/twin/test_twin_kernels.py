@@ -89,12 +89,12 @@ struct Found {{ most: atomic<i32>, bits: atomic<u32>, bins: array<atomic<u32>, 4
 """
 
 
-def test_atomics_give_what_was_there_before():
+@pytest.mark.parametrize("float64", [False, True])
+def test_atomics_give_what_was_there_before(float64: bool):
     x = np.array([5, 1, -2, 9, 4, 5, 0, 7, 2, 2, -1, 3, 3, 3, 30, 1], np.int32)
     out = np.array([-(2**31), 0, 0, 0, 0, 0, 0], np.int64).astype(np.int32).view(np.uint32)
-    found = run_kernel(
-        check(ATOMICS), "main", {"x": x, "out": out, "old": np.full(16, 99, np.uint32)}, 2
-    )
+    given = {"x": x, "out": out, "old": np.full(16, 99, np.uint32)}
+    found = run_kernel(check(ATOMICS), "main", given, 2, float64=float64)
     bins, old, bits = [0] * 4, [99] * 16, 0
     for i, v in enumerate(x.tolist()):
         if v >= 0:
@@ -139,7 +139,11 @@ def test_structures_lie_as_wgsl_says():
     rng = np.random.default_rng(0)
     settings = rng.standard_normal(20).astype(np.float32)
     bodies = rng.standard_normal((4, 8)).astype(np.float32)
-    found = run_kernel(check(text), "main", {"s": settings, "bodies": bodies}, 1)["bodies"]
+    given = {"s": settings, "bodies": bodies}
+    found = run_kernel(check(text), "main", given, 1)["bodies"]
+    wide = run_kernel(check(text), "main", given, 1, float64=True)["bodies"]
+    assert wide.dtype == np.float64
+    np.testing.assert_allclose(wide, found, 1e-5)
     turn = settings[8:].reshape(3, 4)[:, :3].T
     speed = bodies[:, 4:7] @ turn.T + settings[0] * settings[4:7]
     at = bodies[:, :3] + settings[0] * speed

@@ -29,6 +29,7 @@ from .paths import Path
 from .places import Stored
 
 BARRIERS = ("workgroupBarrier", "storageBarrier", "textureBarrier")
+_WORKGROUP_BYTES = 2**26  # of workgroup memory that is held at once
 
 
 class Kernel(Module):
@@ -95,6 +96,86 @@ class Kernel(Module):
         return lambda f, m: atomics.exchanged(spot(f, m), value(f, m), new(f, m), scalar, f, m)
 
 
+class KernelTwin:
+    """A compute shader of a checked text, computed with NumPy. `run_kernel` makes one and calls it.
+
+    Example:
+        >>> from wgrad.kernel.language.check import check
+        >>> text = '''@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+        ... @compute @workgroup_size(2) fn double(@builtin(global_invocation_id) id: vec3u) {
+        ...   y[id.x] *= 2.0;
+        ... }'''
+        >>> double = KernelTwin(check(text), "double")
+        >>> double({"y": np.array([1, 2, 3], np.float32)}, groups=2)["y"].tolist()
+        [2.0, 4.0, 6.0]
+
+    Raises: ArgumentError for a name that is no compute shader; ShaderError, with the place, for an
+    override without a value, and for what runs on GPUs alone.
+    """
+
+    def __init__(
+        self,
+        typed: Typed,
+        entry: str,
+        *,
+        overrides: Mapping[str, Any] | None = None,
+        float64: bool = False,
+        limit: int = LIMIT,
+    ):
+        point = typed.entry_points.get(entry)
+        if point is None or point.stage != "compute":
+            known = ", ".join(x for x, y in typed.entry_points.items() if y.stage == "compute")
+            raise ArgumentError(f"the text has no @compute fn {entry!r}; it has {known or 'none'}")
+        self.typed = typed
+        self.name = entry
+        self.limit = limit
+        self._point = point
+        self._kernel = Kernel(typed, overrides, float64)
+        with self._kernel.running(entry):
+            self._code = self._kernel.function(entry)
+            self.workgroup = _workgroup(self._kernel, point)
+        self._workgroup_bytes = {
+            name: -(-size_of(self._kernel.fixed(typed.globals[name].type)) // 16) * 16
+            for name in point.globals
+            if typed.globals[name].space == "workgroup"
+        }
+        lanes = self._kernel.chunk() // prod(self.workgroup)
+        room = _WORKGROUP_BYTES // max(1, sum(self._workgroup_bytes.values()))
+        self._step = max(1, min(lanes, room))
+
+    def __call__(
+        self, bindings: Mapping[str, np.ndarray], groups: int | Sequence[int]
+    ) -> dict[str, np.ndarray]:
+        """Return what the shader leaves in the buffers that it may write to; see `run_kernel`."""
+        counts = _counts(groups)
+        kernel = self._kernel
+        with kernel.running(self.name):
+            buffers = _buffers(kernel, self._point, bindings)
+            for first in range(0, prod(counts), self._step):
+                several = min(self._step, prod(counts) - first)
+                self._run(first, several, counts, buffers)
+            return {
+                x.name: given_back(buffers[x.name], bindings[x.name], x.type)
+                for x in self.typed.bindings
+                if x.name in buffers and x.access == "read_write"
+            }
+
+    def _run(self, first: int, several: int, counts: tuple, buffers: dict[str, Memory]) -> None:
+        """Run some workgroups, which follow each other."""
+        size = prod(self.workgroup)
+        state = self._kernel.shared(self.limit)
+        state.groups = size
+        state.spots.update({name: Spot(x) for name, x in buffers.items()})
+        for name, nbytes in self._workgroup_bytes.items():
+            starts = np.repeat(np.arange(several) * nbytes, size)
+            memory = Memory(nbytes * several, self._kernel.numbers.wide, clamps=True)
+            state.spots[name] = Spot(memory, starts if len(starts) > 1 else 0)
+        ids = _ids(first, several, counts, self.workgroup)
+        parameters = self.typed.functions[self.name].parameters
+        arguments = [_argument(self.typed, x, ids) for x in parameters]
+        self._code.run(arguments, None, several * size, state)
+
+
 def run_kernel(
     typed: Typed,
     entry: str,
@@ -113,48 +194,16 @@ def run_kernel(
     Invocations run in their order: where several write to one place, the last one's value stays.
 
     With `float64`, floats are computed in float64. A buffer then may come as float64, a number for
-    each of its words, and is given back so if there are floats in its type.
+    each of its words, and is given back so if there are floats in its type; a number for every 2
+    bytes where there is f16.
 
     Shapes: any -> the same
 
     Raises: ArgumentError for bindings that are missing, unknown or too small; ShaderError, with the
     place, for a loop that does not end and a barrier that only some invocations reach.
     """
-    point = typed.entry_points.get(entry)
-    if point is None or point.stage != "compute":
-        known = ", ".join(x for x, y in typed.entry_points.items() if y.stage == "compute")
-        raise ArgumentError(f"the text has no @compute fn {entry!r}; it has {known or 'none'}")
-    kernel = Kernel(typed, overrides, float64)
-    with kernel.running(entry):
-        code = kernel.function(entry)
-    counts = _counts(groups)
-    shape = _workgroup(kernel, point)
-    buffers = _buffers(kernel, point, bindings)
-    shared = {
-        name: kernel.fixed(typed.globals[name].type)
-        for name in point.globals
-        if typed.globals[name].space == "workgroup"
-    }
-    step = max(1, kernel.chunk() // prod(shape))
-    with kernel.running(entry):
-        for first in range(0, prod(counts), step):
-            several = min(step, prod(counts) - first)
-            state = kernel.shared(limit)
-            state.groups = prod(shape)
-            state.spots.update({name: Spot(x) for name, x in buffers.items()})
-            for name, kind in shared.items():
-                size = -(-size_of(kind) // 16) * 16
-                lanes = np.repeat(np.arange(several) * size, prod(shape))
-                memory = Memory(size * several, float64, clamps=True)
-                state.spots[name] = Spot(memory, lanes if len(lanes) > 1 else 0)
-            ids = _ids(first, several, counts, shape)
-            arguments = [_argument(typed, x, ids) for x in typed.functions[entry].parameters]
-            code.run(arguments, None, several * prod(shape), state)
-    return {
-        x.name: given_back(buffers[x.name], bindings[x.name], x.type)
-        for x in typed.bindings
-        if x.name in buffers and x.access == "read_write"
-    }
+    twin = KernelTwin(typed, entry, overrides=overrides, float64=float64, limit=limit)
+    return twin(bindings, groups)
 
 
 def _counts(groups: int | Sequence[int]) -> tuple[int, int, int]:
