@@ -213,3 +213,15 @@ row(
         2 * ([a, b, c, d, e, f][2 * last(i, 3) + last(j, 2)] + 1) + [b, d, f][last(i, 3)]
     ),
 )
+row(
+    "fn tenths(n: i32) -> f32 { return f32(n) % 0.1; }",
+    "s",
+    lambda n: float(np.float32(n) - np.float32(0.1) * np.trunc(np.float32(n) / np.float32(0.1))),
+    gpu=1e-7,
+    narrow=True,
+)
+row(
+    "fn endless(x: f32) -> vec2f { let m = modf(x); return vec2f(m.fract, m.whole); }",
+    "x",
+    lambda x: list(math.modf(x)),
+)

@@ -114,6 +114,7 @@ row(
     "fn floats_of(a: i32, b: u32) -> vec3f { return vec3(f32(a), f32(b), f32(a > 0)); }",
     "iu",
     lambda a, b: [f32(a), f32(b), float(a > 0)],
+    narrow=True,
 )
 row(
     "fn casts(a: i32, x: f32) -> vec4u {\n"

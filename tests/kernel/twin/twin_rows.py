@@ -52,7 +52,8 @@ class Row:
 
     `takes` has a letter for each number: "f" a float, "p" one above 0, "i" and "u" integers of any
     size, "s" a small integer, "n" a small one above 0, "b" a bool, "x" a float of any kind: large,
-    infinite, NaN. `gpu` is the tolerance there; None where a GPU may do what it wants.
+    infinite, NaN. `gpu` is the tolerance there; None where a GPU may do what it wants. `narrow`
+    says that the result follows from how f32 rounds.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Row:
     rtol: float = 2e-6
     atol: float = 1e-6
     gpu: float | None = 2e-4
+    narrow: bool = False
 
 
 ROWS: list[Row] = []
