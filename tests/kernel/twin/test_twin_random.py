@@ -13,6 +13,7 @@ import pytest
 from twin_gpu import HEAD, dispatched, entry
 
 from wgrad.kernel.language.check import check
+from wgrad.kernel.twin import gathering
 from wgrad.kernel.twin.functions import Twin
 
 LANES = 64
@@ -128,6 +129,19 @@ def test_lanes_together_are_what_each_is_alone(program: Program):
     together = twin.numpy(*GIVEN)[0]
     alone = [twin.numpy(*GIVEN[:, i])[0] for i in range(LANES)]
     np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_lanes_that_are_left_in_a_loop_are_put_together(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+):
+    twin = Twin(TYPED, program.name, limit=100)
+    expected = twin.numpy(*GIVEN)[0]
+    for rounds, share in ((0, 1), (1, 2), (2, 3)):
+        monkeypatch.setattr(gathering, "SMALL", 2)
+        monkeypatch.setattr(gathering, "ROUNDS", rounds)
+        monkeypatch.setattr(gathering, "SHARE", share)
+        np.testing.assert_array_equal(twin.numpy(*GIVEN)[0], expected)
 
 
 def test_the_gpu_agrees_with_random_programs():
