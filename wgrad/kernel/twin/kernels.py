@@ -170,7 +170,7 @@ class KernelTwin:
             starts = np.repeat(np.arange(several) * nbytes, size)
             memory = Memory(nbytes * several, self._kernel.numbers.wide, clamps=True)
             state.spots[name] = Spot(memory, starts if len(starts) > 1 else 0)
-        ids = _ids(first, several, counts, self.workgroup)
+        ids = _Ids(first, several, counts, self.workgroup)
         parameters = self.typed.functions[self.name].parameters
         arguments = [_argument(self.typed, x, ids) for x in parameters]
         self._code.run(arguments, None, several * size, state)
@@ -229,37 +229,67 @@ def _workgroup(kernel: Kernel, point: EntryPoint) -> tuple[int, int, int]:
     return x, y, z
 
 
-def _ids(first: int, several: int, counts: tuple, shape: tuple) -> dict[str, Any]:
-    """Return the builtin values of the invocations of some workgroups."""
-    size = prod(shape)
-    local = np.tile(np.arange(size), several)
-    group = np.repeat(np.arange(first, first + several), size)
+class _Ids:
+    """The builtin values of the invocations of some workgroups, each made when it is asked for."""
 
-    def triple(x: np.ndarray, by: tuple) -> tuple:
-        return x % by[0], x // by[0] % by[1], x // (by[0] * by[1])
+    def __init__(self, first: int, several: int, counts: tuple, shape: tuple):
+        self._first, self._several = first, several
+        self._counts, self._shape = counts, shape
 
-    lid, wid = triple(local, shape), triple(group, counts)
-    gid = tuple(w * n + i for w, n, i in zip(wid, shape, lid, strict=True))
-    found: dict[str, Any] = {
-        "local_invocation_id": lid,
-        "local_invocation_index": local,
-        "global_invocation_id": gid,
-        "workgroup_id": wid,
-        "workgroup_index": group,
-        "global_invocation_index": group * size + local,
-        "num_workgroups": tuple(np.uint32(x) for x in counts),
-    }
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)()
 
-    def held(x: Any) -> Any:
-        if type(x) is tuple:
-            return tuple(map(held, x))
-        x = x.astype(np.uint32)
-        return x[0] if x.shape == (1,) else x
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and not name.startswith("_") and hasattr(self, name)
 
-    return {name: held(x) for name, x in found.items()}
+    def local_invocation_index(self) -> Any:
+        one = np.arange(prod(self._shape), dtype=np.uint32)
+        return _held(np.tile(one, self._several))
+
+    def workgroup_index(self) -> Any:
+        groups = np.arange(self._first, self._first + self._several, dtype=np.uint32)
+        return _held(np.repeat(groups, prod(self._shape)))
+
+    def global_invocation_index(self) -> Any:
+        size = prod(self._shape)
+        start = self._first * size
+        return _held(np.arange(start, start + self._several * size, dtype=np.uint32))
+
+    def local_invocation_id(self) -> tuple:
+        return _triple(self.local_invocation_index(), self._shape)
+
+    def workgroup_id(self) -> tuple:
+        return _triple(self.workgroup_index(), self._counts)
+
+    def global_invocation_id(self) -> tuple:
+        if prod(self._shape) == self._shape[0] and prod(self._counts) == self._counts[0]:
+            return self.global_invocation_index(), np.uint32(0), np.uint32(0)
+        groups, locals_ = self.workgroup_id(), self.local_invocation_id()
+        both = zip(groups, self._shape, locals_, strict=True)
+        return tuple(group * np.uint32(size) + local for group, size, local in both)
+
+    def num_workgroups(self) -> tuple:
+        return tuple(np.uint32(x) for x in self._counts)
 
 
-def _argument(typed: Typed, parameter: Symbol, ids: dict[str, Any]) -> Any:
+def _held(x: np.ndarray) -> Any:
+    """Return a value of each lane; a scalar where there is one lane."""
+    return x[0] if x.shape == (1,) else x
+
+
+def _triple(index: Any, by: tuple[int, int, int]) -> tuple:
+    """Return the three coordinates of an index; one in a direction of extent 1 is 0 everywhere."""
+    found = []
+    for i, size in enumerate(by):
+        far = prod(by[i + 1 :]) > 1
+        part = index if not far else index % np.uint32(size)
+        found.append(part if size > 1 else np.uint32(0))
+        if far and size > 1:
+            index = index // np.uint32(size)
+    return tuple(found)
+
+
+def _argument(typed: Typed, parameter: Symbol, ids: _Ids) -> Any:
     """Return what an entry point gets for a parameter."""
     node = parameter.node
     assert isinstance(node, s.Parameter)
@@ -274,7 +304,7 @@ def _argument(typed: Typed, parameter: Symbol, ids: dict[str, Any]) -> Any:
     return _builtin(node, ids)
 
 
-def _builtin(node: s.Parameter | s.StructMember, ids: dict[str, Any]) -> Any:
+def _builtin(node: s.Parameter | s.StructMember, ids: _Ids) -> Any:
     attribute = next(x for x in node.attributes if x.name == "builtin")
     word = attribute.arguments[0]
     assert isinstance(word, s.Identifier)
