@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...errors import ShaderError
 from . import syntax as s
 from .declarations import Declarations
 from .entries import entry_points
@@ -62,6 +63,7 @@ class _Checker(Declarations):
                 self.assertion(node)
             elif _name(node) in self.pending:
                 self.look_at(node)
+        self._refuse_unknown_overrides()
         for info in self.typed.functions.values():
             self._body_of(info)
         self._order()
@@ -78,6 +80,14 @@ class _Checker(Declarations):
                         raise directive.span.error(f"unknown extension {name!r}; there are {known}")
                     found.add(name)
         self.typed.extensions = frozenset(found)
+
+    def _refuse_unknown_overrides(self) -> None:
+        infos = self.typed.overrides.values()
+        known = {info.name for info in infos} | {info.key for info in infos}
+        for name in self.given:
+            if name not in known:
+                names = ", ".join(self.typed.overrides) or "none"
+                raise ShaderError(f"there is no override {name!r} to set; there is {names}")
 
     def _announce(self, node: s.Declaration) -> None:
         name = _name(node)

@@ -16,6 +16,7 @@ from .types import (
     ABSTRACT,
     F16,
     INTEGERS,
+    SWIZZLES,
     Array,
     Atomic,
     Matrix,
@@ -26,13 +27,11 @@ from .types import (
     Type,
     Vector,
     concrete,
-    is_abstract,
     is_constructible,
     rank,
     scalar_of,
+    swizzle,
 )
-
-SWIZZLES = ("xyzw", "rgba")
 
 
 class Expressions(Constructors):
@@ -311,12 +310,14 @@ class Expressions(Constructors):
         templates = tuple(self.type(x) for x in callee.arguments)
         arguments = [self.value(x) for x in node.arguments]
         kinds = tuple(x.type for x in arguments)
-        found = row.match(templates, kinds)
         stage = max((x.stage for x in arguments), default=CONST)
         if row.constant is None:
             stage = RUNTIME
-        if not isinstance(found, str) and stage > CONST and any(map(is_abstract, found.parameters)):
-            found = row.match(templates, tuple(concrete(x) for x in kinds))
+        for place in row.fixed:
+            if place < len(arguments):
+                what = f"argument {place + 1} of {row.name}"
+                self.need_stage(arguments[place], CONST, node.arguments[place], what)
+        found = row.match(templates, kinds, stage > CONST)
         if isinstance(found, str):
             raise node.span.error(found)
         both = zip(node.arguments, arguments, found.parameters, strict=True)
@@ -360,19 +361,6 @@ class Expressions(Constructors):
             kinds.append(parameter.type)
         self.typed.matches[id(node)] = Match(tuple(kinds), info.result)
         return None if info.result is None else Found(info.result)
-
-
-def swizzle(name: str, size: int) -> tuple[int, ...] | None:
-    """Return which components a swizzle takes, None where it is none of a vector of that size.
-
-    Example:
-        >>> swizzle("xzz", 3)
-        (0, 2, 2)
-    """
-    for letters in SWIZZLES:
-        if 1 <= len(name) <= 4 and all(x in letters[:size] for x in name):
-            return tuple(letters.index(x) for x in name)
-    return None
 
 
 def _count(kind: Type) -> Any:

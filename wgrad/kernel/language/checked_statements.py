@@ -7,7 +7,7 @@ from typing import Any
 
 from . import limits, operators
 from . import syntax as s
-from .checked_expressions import SWIZZLES, Expressions, swizzle
+from .checked_expressions import Expressions
 from .layouts import size_of
 from .scopes import Found
 from .symbols import Symbol
@@ -15,8 +15,8 @@ from .types import (
     BOOL,
     I32,
     INTEGERS,
+    SWIZZLES,
     U32,
-    Array,
     Atomic,
     Pointer,
     Reference,
@@ -28,6 +28,7 @@ from .types import (
     is_constructible,
     is_sized,
     rank,
+    swizzle,
 )
 
 # What a statement stands in, from the function inwards: "loop", "switch", "continuing".
@@ -98,11 +99,11 @@ class Statements(Expressions):
         if not is_constructible(kind):
             what = "its size is not known" if not is_sized(kind) else "it is no value"
             raise node.span.error(f"{node.name}: a var of a function cannot hold {kind}: {what}")
-        self.local_bytes += size_of(kind) if isinstance(kind, Array) else 0
-        if self.local_bytes > limits.ARRAY_BYTES:
+        self.local_bytes += size_of(kind)
+        if self.local_bytes > limits.FUNCTION_BYTES:
             raise node.span.error(
-                f"the arrays of this function take {self.local_bytes} bytes, and WGSL promises "
-                f"{limits.ARRAY_BYTES}: use workgroup memory or a buffer"
+                f"the variables of this function take {self.local_bytes} bytes, and WGSL promises "
+                f"{limits.FUNCTION_BYTES}: use workgroup memory or a buffer"
             )
         self.declare(Symbol("var", node.name, kind, node, space="function", access="read_write"))
 
@@ -196,6 +197,8 @@ class Statements(Expressions):
         """Check a switch: its selectors are constants, each once, and there is one default."""
         found = self.value(node.selector)
         selectors = [x for case in node.cases for x in case.selectors]
+        if len(selectors) > limits.CASES:
+            raise node.span.error(f"a switch has {limits.CASES} selectors at most")
         made = [
             (x, self.constant(x, "the selector of a case"))
             for x in selectors

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from . import limits
 from . import syntax as s
+from .layouts import size_of
 from .scopes import CONST, Found
 from .typenames import GENERATORS, TypeNames
 from .types import (
@@ -47,6 +49,9 @@ class Constructors(TypeNames):
             raise node.span.error(f"{kind} cannot be made: it has no size")
         if not is_constructible(kind):
             raise node.span.error(f"{kind} cannot be made: it is no value")
+        if size_of(kind) > limits.VALUE_BYTES:
+            what = f"a value of {size_of(kind)} bytes is too large"
+            raise node.span.error(f"{what}: at most {limits.VALUE_BYTES}; use a buffer")
         if not arguments:
             return Found(kind, CONST, zero(kind))
         if isinstance(kind, Scalar):

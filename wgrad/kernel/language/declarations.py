@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from . import limits
 from . import syntax as s
 from .checked_statements import Statements
 from .layouts import align_of, size_of, uniform_fault
@@ -46,6 +47,8 @@ class Declarations(Statements):
     def __init__(self, module: s.Module, overrides: Mapping[str, Any] | None = None):
         super().__init__(module)
         self.given = dict(overrides or {})
+        self.private_bytes = 0
+        self.numbered: dict[int, str] = {}  # overrides, by @id
         self.values_given = overrides is not None
 
     def declared(self, node: s.Declaration) -> Symbol:
@@ -81,6 +84,8 @@ class Declarations(Statements):
         fields: dict[str, Field] = {}
         if not node.members:
             raise node.span.error(f"struct {node.name} has no members, and needs one at least")
+        if len(node.members) > limits.MEMBERS:
+            raise node.span.error(f"a structure has {limits.MEMBERS} members at most")
         for i, member in enumerate(node.members):
             self._known_attributes(member.attributes, "member")
             if member.name in fields:
@@ -119,9 +124,10 @@ class Declarations(Statements):
         self._known_attributes(node.attributes, "override")
         id_ = self.attribute(node, "id")
         number = self._number(id_, 0) if id_ else None
-        for other in self.typed.overrides.values():
-            if number is not None and other.id == number:
-                raise node.span.error(f"@id({number}) belongs to {other.name} already")
+        if number is not None:
+            other = self.numbered.setdefault(number, node.name)
+            if other != node.name:
+                raise node.span.error(f"@id({number}) belongs to {other} already")
         kind = None if node.type is None else self.type(node.type)
         default = None
         if node.value is not None:
@@ -148,16 +154,15 @@ class Declarations(Statements):
             return info.default
         kind = info.type
         assert isinstance(kind, Scalar)
-        whole = isinstance(value, int) or float(value).is_integer()
-        if kind in INTEGERS and not whole:
-            raise info.node.span.error(f"override {info.name} is {kind}, and was given {value!r}")
         try:
+            if kind in INTEGERS and not (isinstance(value, int) or float(value).is_integer()):
+                raise ValueError(value)
             if kind == BOOL:
                 return bool(value)
             if kind in FLOATS:
                 return cast(float(value), kind, kind)
             return converted(int(value), I32 if kind == U32 else U32, kind)
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, TypeError):
             what = f"override {info.name} is {kind}, and cannot be {value!r}"
             raise info.node.span.error(what) from None
 
@@ -218,8 +223,13 @@ class Declarations(Statements):
             raise where.error("only var<workgroup> can have a size that an override says")
         if has_atomics(kind) and space == "private":
             raise where.error("an atomic cannot lie in private memory")
-        if space == "private" and not is_constructible(kind):
-            raise where.error(f"a var<private> cannot hold {kind}")
+        if space == "private":
+            if not is_constructible(kind):
+                raise where.error(f"a var<private> cannot hold {kind}")
+            self.private_bytes += size_of(kind)
+            if self.private_bytes > limits.PRIVATE_BYTES:
+                what = f"the private variables take {self.private_bytes} bytes"
+                raise where.error(f"{what}, and WGSL promises {limits.PRIVATE_BYTES}")
         fault = uniform_fault(kind) if space == "uniform" else ""
         if fault:
             raise where.error(fault)
@@ -228,6 +238,8 @@ class Declarations(Statements):
     def function_head(self, node: s.Function) -> Symbol:
         """Check what a function takes and gives; its body comes later."""
         self._known_attributes(node.attributes, "fn")
+        if len(node.parameters) > limits.PARAMETERS:
+            raise node.span.error(f"a function takes {limits.PARAMETERS} values at most")
         parameters = []
         for parameter in node.parameters:
             kind = self.type(parameter.type)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from . import syntax as s
+from .layouts import rounded_up, size_of
 from .symbols import EntryPoint, Typed
 from .types import BOOL, F32, U32, Pointer, Structure, Type, Vector
 
@@ -60,16 +61,29 @@ def entry_points(
     return found
 
 
+def workgroup_bytes(typed: Typed, entry: EntryPoint) -> int:
+    """Return how much workgroup memory an entry point takes.
+
+    Raises: TypeError where an override decides it: `check` the text with its overrides.
+    """
+    symbols = (typed.globals[name] for name in entry.globals)
+    kinds = [x.type for x in symbols if x.kind == "var" and x.space == "workgroup"]
+    return sum(rounded_up(size_of(kind), 16) for kind in kinds if kind is not None)
+
+
 def _reach(typed: Typed, entry: EntryPoint) -> None:
     """Note what an entry point uses. Raises: ShaderError for what its stage does not have."""
     functions: dict[str, None] = {entry.name: None}
     names: dict[str, None] = {}
+    needs = set(typed.extensions)
     pending = [entry.name]
     while pending:
         info = typed.functions[pending.pop()]
         names |= dict.fromkeys(info.globals)
         for name, call in info.builtins.items():
             row = typed.symbols[id(call.callee)].builtin
+            if row is not None and row.needs:
+                needs.add(row.needs)
             if row is not None and row.stage not in ("", entry.stage):
                 what = f"{name} works in {row.stage} shaders alone"
                 raise call.span.error(f"{what}, and {entry.name} is a {entry.stage} shader")
@@ -82,6 +96,7 @@ def _reach(typed: Typed, entry: EntryPoint) -> None:
                 pending.append(name)
     entry.functions = tuple(x for x in typed.order if x in functions)
     entry.globals = tuple(names)
+    entry.needs = frozenset(needs)
     used = [x for x in typed.bindings if x.name in names]
     entry.bindings = tuple(x.name for x in used)
     places: dict[tuple[int, int], str] = {}

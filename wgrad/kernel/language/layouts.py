@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .types import F16, Array, Atomic, Matrix, Scalar, Structure, Type, Vector
+from .types import F16, Array, Atomic, Matrix, Scalar, Structure, Type, Vector, remembered
 
 
 class MemberLayout(NamedTuple):
@@ -25,6 +25,7 @@ def rounded_up(value: int, step: int) -> int:
     return -(-value // step) * step
 
 
+@remembered
 def align_of(kind: Type) -> int:
     """Return what an address of a type has to be a multiple of."""
     if isinstance(kind, (Scalar, Atomic)):
@@ -40,6 +41,7 @@ def align_of(kind: Type) -> int:
     raise TypeError(f"{kind} has no place in memory")
 
 
+@remembered
 def size_of(kind: Type) -> int:
     """Return how many bytes a type takes; one element of an array whose length a buffer says.
 
@@ -79,6 +81,7 @@ def members(kind: Structure) -> tuple[MemberLayout, ...]:
     return tuple(found)
 
 
+@remembered
 def uniform_fault(kind: Type) -> str:
     """Return what keeps a type from lying in a uniform, or ""."""
     if isinstance(kind, Array):

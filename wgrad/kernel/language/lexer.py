@@ -33,6 +33,12 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_ADVICE = {
+    "?": ": write select(no, yes, condition) for condition ? yes : no",
+    "#": ": #include, #define and #ifdef stand at the beginning of a line",
+    '"': ", and no texts",
+    "'": ", and no texts",
+}
 _COMMENT = re.compile(r"/\*|\*/")
 
 
@@ -75,7 +81,8 @@ def tokens(source: Source) -> Tokens:
             position = _end_of_comment(source, start)
             continue
         elif kind == "other":
-            raise source.error(f"WGSL has no character {word!r}", start)
+            advice = _ADVICE.get(word, "")
+            raise source.error(f"WGSL has no character {word!r}{advice}", start)
         kinds.append(kind or "")
         texts.append(word)
         starts.append(start)

@@ -16,7 +16,13 @@ TERMS = 5_000  # names and numbers of one expression, such as those of a long ar
 LOOPS = 16  # inside each other
 ELSE_IFS = 100  # one after the other
 STATEMENTS = 10_000  # of a text
-ARRAY_BYTES = 8192  # of a variable of a function, by the specification
+VALUE_BYTES = 65536  # of a constant
+# By the specification:
+FUNCTION_BYTES = 8192  # of the variables of a function
+PRIVATE_BYTES = 8192  # of the private variables of a module
+MEMBERS = 1023  # of a structure
+PARAMETERS = 255  # of a function
+CASES = 1023  # selectors of a switch
 
 
 def height_and_terms(expression: Node) -> tuple[int, int]:

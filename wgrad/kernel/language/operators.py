@@ -136,6 +136,8 @@ def unary(op: str, kind: Type) -> Type | str:
     if scalar in (BOOL, U32):
         advice = "; -i32(x) does, and 0u - x wraps around" if scalar == U32 else ""
         return f"-x takes signed numbers, not {kind}{advice}"
+    if isinstance(kind, Matrix):
+        return f"-x takes numbers and vectors, not {kind}: write -1 * x"
     return kind
 
 

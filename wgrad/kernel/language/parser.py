@@ -72,6 +72,7 @@ class ModuleParser(StatementParser):
         declarations: list[s.Declaration] = []
         while self.kind != "end":
             if not self.accept(";"):
+                self.one_more()
                 declarations.append(self.declaration())
         return s.Module(
             tuple(directives), tuple(declarations), span=Span(self.source, 0, self.start)
@@ -87,6 +88,9 @@ class ModuleParser(StatementParser):
                 raise self.error(f"'{self.text} ...' has to stand before all declarations", start)
             if self.kind == "let":
                 raise self.error("let stands inside of functions; write const here", self.start)
+            if self.kind == "identifier" and self.kinds[self.at + 1] == "identifier":
+                what = "a function is written fn name(x: f32) -> f32 { ... }"
+                raise self.error(f"this is no WGSL: {what}", start)
             self.wrong("expected a declaration (fn, struct, var, const, alias, override)")
         if attributes and self.kind not in ("fn", "var", "override"):
             raise self.error(f"{self.text} takes no attributes", start)

@@ -13,6 +13,7 @@ includes keeps its line numbers.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -222,10 +223,10 @@ class _Reader:
         if len(self.open) >= _DEEP:
             raise error_at(place, f"more than {_DEEP} files include each other")
         try:
-            text = decoded(path.read_bytes(), str(path))
+            text = decoded(path.read_bytes(), os.path.normpath(path))
         except OSError as error:
             raise error_at(place, f"{path} cannot be read: {error.strerror or error}") from error
-        included = Original(str(path), text, path)
+        included = Original(os.path.normpath(path), text, path)
         self.follow(included)
         if not text.endswith("\n"):
             self.emit("\n", included, len(text))

@@ -36,6 +36,14 @@ class StatementParser(ExpressionParser):
             found.append(s.Attribute(name, arguments, span=self.span(start)))
         return tuple(found)
 
+    def marks(self) -> tuple[s.Attribute, ...]:
+        """Return the attributes of a statement."""
+        found = self.attributes()
+        for attribute in found:
+            if attribute.name != "diagnostic":
+                raise attribute.span.error("a statement takes no attribute but @diagnostic")
+        return found
+
     def typed_name(self, of: str) -> tuple[str, s.Expression | None]:
         """Return a name, and the type behind it where there is one."""
         name = self.name(of)
@@ -56,7 +64,7 @@ class StatementParser(ExpressionParser):
         """Return a block, with its brackets."""
         start = self.start
         if self.kind != "{":
-            attributes = attributes or self.attributes()
+            attributes = attributes or self.marks()
         if self.kind != "{":
             self.wrong("expected '{'")
         self.step()
@@ -78,8 +86,8 @@ class StatementParser(ExpressionParser):
 
     def statement(self) -> s.Statement:
         """Return the next statement."""
-        self._one_more()
-        attributes = self.attributes() if self.kind == "@" else ()
+        self.one_more()
+        attributes = self.marks() if self.kind == "@" else ()
         read = _STATEMENTS.get(self.kind)
         if attributes and self.kind not in _MARKED:
             raise attributes[0].span.error("this statement takes no attributes")
@@ -91,7 +99,8 @@ class StatementParser(ExpressionParser):
         self.expect(";", "this statement")
         return found
 
-    def _one_more(self) -> None:
+    def one_more(self) -> None:
+        """Count a statement. Raises: ShaderError for too many."""
         self.count += 1
         if self.count > limits.STATEMENTS:
             what = f"more than {limits.STATEMENTS} statements: compilers take minutes for these"
@@ -132,6 +141,9 @@ class StatementParser(ExpressionParser):
             return s.Decrement(target, span=self.span(start))
         if isinstance(target, s.Call) and plain:
             return s.CallStatement(target, span=self.span(start))
+        if self.kind == "identifier" and isinstance(target, s.Identifier):
+            ways = f"let {self.text} = ...; or var {self.text}: {target.name};"
+            raise self.error(f"a declaration is written {ways}", start)
         if self.kind == ":" and isinstance(target, s.Identifier):
             raise self.error(f"a declaration begins with let or var: let {target.name}: ...", start)
         self.wrong("expected '=', another assignment, '++' or '--', or a call")
@@ -186,7 +198,7 @@ class StatementParser(ExpressionParser):
         start = self.start
         self.step()
         selector = self.whole_expression()
-        attributes += self.attributes()
+        attributes += self.marks()
         self.expect("{", "the selector of a switch")
         self.deeper()
         cases = []
@@ -198,7 +210,7 @@ class StatementParser(ExpressionParser):
 
     def _case(self) -> s.Case:
         start = self.start
-        self._one_more()
+        self.one_more()
         selectors: list[s.Selector] = []
         if self.accept("default"):
             selectors.append(s.DefaultSelector(span=self.span(start)))

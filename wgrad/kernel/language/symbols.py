@@ -60,7 +60,8 @@ class EntryPoint:
 
     `workgroup_size` has three numbers; None stands for one that an override decides, whose
     expression is in `workgroup_expressions`. It is empty for other stages than "compute".
-    `bindings`, `globals` and `functions` are the names of all that it uses, through others too.
+    `bindings`, `globals` and `functions` are the names of all that it uses, through others too;
+    `needs` are the extensions, such as "f16" and "subgroups", that it does not work without.
     """
 
     name: str
@@ -70,6 +71,7 @@ class EntryPoint:
     functions: tuple[str, ...] = ()
     globals: tuple[str, ...] = ()
     bindings: tuple[str, ...] = ()
+    needs: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True, eq=False)

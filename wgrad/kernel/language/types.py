@@ -6,9 +6,10 @@ those of numbers without a suffix: they become what their surroundings need.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, TypeAlias, TypeVar
 
 from .nodes import Node
 
@@ -106,12 +107,16 @@ class Field:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, unsafe_hash=False)
 class Structure(Type):
     """Members by name."""
 
     name: str
     fields: tuple[Field, ...]
+    known: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
     def field(self, name: str) -> Field | None:
         """Return the member of a name, or None."""
@@ -144,6 +149,26 @@ class Reference(Type):
 
     def __str__(self) -> str:
         return f"a reference to {self.store}"
+
+
+T = TypeVar("T")
+
+
+def remembered(fn: Callable[[Any], T]) -> Callable[[Any], T]:
+    """Make a function of types remember what it said about a structure.
+
+    Structures of structures would take it exponential time otherwise.
+    """
+
+    @wraps(fn)
+    def asked(kind: Any) -> T:
+        if not isinstance(kind, Structure):
+            return fn(kind)
+        if fn.__name__ not in kind.known:
+            kind.known[fn.__name__] = fn(kind)
+        return kind.known[fn.__name__]
+
+    return asked
 
 
 Composite: TypeAlias = Vector | Matrix | Array | Structure
@@ -246,6 +271,7 @@ def is_integer(kind: Type) -> bool:
     return not isinstance(kind, Atomic) and scalar_of(kind) in INTEGERS
 
 
+@remembered
 def is_constructible(kind: Type) -> bool:
     """Return whether a value of a type can be made, passed and returned."""
     if isinstance(kind, Array):
@@ -255,6 +281,7 @@ def is_constructible(kind: Type) -> bool:
     return isinstance(kind, (Scalar, Vector, Matrix))
 
 
+@remembered
 def is_shareable(kind: Type) -> bool:
     """Return whether a buffer can hold a type: it has no bool in it."""
     if isinstance(kind, Array):
@@ -264,6 +291,7 @@ def is_shareable(kind: Type) -> bool:
     return scalar_of(kind) not in (None, BOOL)
 
 
+@remembered
 def is_sized(kind: Type) -> bool:
     """Return whether the text alone says how large a type is: no buffer and no override does."""
     if isinstance(kind, Array):
@@ -280,6 +308,7 @@ def is_plain(kind: Type) -> bool:
     return isinstance(kind, (Scalar, Vector, Matrix, Atomic, Structure))
 
 
+@remembered
 def has_atomics(kind: Type) -> bool:
     """Return whether there is an atomic in a type."""
     if isinstance(kind, Array):
@@ -289,6 +318,7 @@ def has_atomics(kind: Type) -> bool:
     return isinstance(kind, Atomic)
 
 
+@remembered
 def ends_open(kind: Type) -> bool:
     """Return whether a buffer says how large a type is: it is, or ends with, an open array."""
     if isinstance(kind, Structure):
@@ -296,6 +326,7 @@ def ends_open(kind: Type) -> bool:
     return isinstance(kind, Array) and kind.count is None
 
 
+@remembered
 def depth(kind: Type) -> int:
     """Return how many types are inside each other."""
     if isinstance(kind, Array):
@@ -303,3 +334,19 @@ def depth(kind: Type) -> int:
     if isinstance(kind, Structure):
         return 1 + max((depth(x.type) for x in kind.fields), default=0)
     return 1
+
+
+SWIZZLES = ("xyzw", "rgba")
+
+
+def swizzle(name: str, size: int) -> tuple[int, ...] | None:
+    """Return which components a swizzle takes, None where it is none of a vector of that size.
+
+    Example:
+        >>> swizzle("xzz", 3)
+        (0, 2, 2)
+    """
+    for letters in SWIZZLES:
+        if 1 <= len(name) <= 4 and all(x in letters[:size] for x in name):
+            return tuple(letters.index(x) for x in name)
+    return None

@@ -184,7 +184,8 @@ def _remainder(kind: Scalar) -> Callable[[Any, Any], Any]:
         if kind in FLOATS:
             if b == 0:
                 raise ValueError("division by 0")
-            return math.fmod(a, b)
+            whole = math.trunc(round_to(a / b, kind))
+            return a - round_to(b * whole, kind)
         return a - divided(a, b) * b
 
     return found

@@ -121,7 +121,7 @@ RESERVED = frozenset(
         "operator",
         "package",
         "packoffset",
-        "partial",
+        "partition",
         "pass",
         "patch",
         "pixelfragment",

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ....recent import Recent
 from ..types import (
+    ABSTRACT,
     ABSTRACT_FLOAT,
     ABSTRACT_INT,
     BOOL,
@@ -61,6 +63,7 @@ class Builtin:
     - `signatures` are what it takes and gives; `resolve` says it where they cannot.
     - `constant(values, kinds, result)` computes it from constants; None where it cannot be one.
     - `needs` is the extension that has to be enabled; `stage` the one stage that may call it.
+    - `fixed` are the places of arguments that have to be constants.
     - `effect`: calling it changes something, and it may be called for that alone.
     - `derivative` and `twin` are the rule for gradients and the function of NumPy arrays.
     """
@@ -73,27 +76,31 @@ class Builtin:
     needs: str = ""
     stage: str = ""
     effect: bool = False
+    fixed: tuple[int, ...] = ()
     derivative: Any = None
     twin: Any = None
-    known: dict[tuple, Match | str] = field(default_factory=dict, repr=False)
+    known: Recent[tuple] = field(default_factory=lambda: Recent(200), repr=False)
 
-    def match(self, templates: tuple[Type, ...], kinds: tuple[Type, ...]) -> Match | str:
-        """Return what a call with arguments of these types does, or a sentence that refuses it."""
-        found = self.known.get((templates, kinds))
+    def match(self, templates: tuple[Type, ...], kinds: tuple[Type, ...], run: bool) -> Match | str:
+        """Return what a call with arguments of these types does, or a sentence that refuses it.
+
+        `run` says that it is no constant: then nothing in it stays abstract.
+        """
+        found = self.known[templates, kinds, run]
         if found is None:
-            found = self._match(templates, kinds)
-            if len(self.known) > 200:
-                self.known.clear()
-            self.known[templates, kinds] = found
+            found = self._match(templates, kinds, run)
+            self.known.keep((templates, kinds, run), found)
         return found
 
-    def _match(self, templates: tuple[Type, ...], kinds: tuple[Type, ...]) -> Match | str:
+    def _match(
+        self, templates: tuple[Type, ...], kinds: tuple[Type, ...], run: bool
+    ) -> Match | str:
         if templates and not self.templates:
             return f"{self.name} takes no template arguments"
         if self.resolve is not None:
             return self.resolve(templates, kinds)
         for signature in self.signatures:
-            found = signature.match(kinds)
+            found = signature.match(kinds, run)
             if found is not None:
                 return found
         took = ", ".join(map(str, kinds)) or "nothing"
@@ -137,14 +144,14 @@ class Signature:
     def where(self) -> str:
         """Say what the letters stand for."""
         words = [
-            f"{letter} is {', '.join(sorted(x.name for x in allowed if x not in _ABSTRACT))}"
+            f"{letter} is {', '.join(sorted(x.name for x in allowed if x not in ABSTRACT))}"
             for letter, allowed in self.open.items()
         ]
         if "V" in self.text:
             words.append("V is T or a vector of T")
         return " and ".join(words)
 
-    def match(self, kinds: tuple[Type, ...]) -> Match | None:
+    def match(self, kinds: tuple[Type, ...], run: bool) -> Match | None:
         """Return what a call with arguments of these types does, or None."""
         if len(kinds) != len(self.parameters):
             return None
@@ -161,7 +168,7 @@ class Signature:
                 return None
         found: dict[str, Scalar] = {}
         for letter, given in scalars.items():
-            best = common(given, self.open[letter])
+            best = common(given, self.open[letter] - ABSTRACT if run else self.open[letter])
             if best is None:
                 return None
             found[letter] = best
@@ -178,9 +185,6 @@ class Signature:
         both = zip(self.parameters, kinds, strict=True)
         parameters = tuple(typed(pattern, kind) for pattern, kind in both)
         return Match(parameters, None if self.result is None else typed(self.result))
-
-
-_ABSTRACT = (ABSTRACT_INT, ABSTRACT_FLOAT)
 
 
 def _fits(pattern: Pattern, kind: Type, sizes: dict[str, int]) -> bool:
@@ -216,6 +220,7 @@ def builtin(
     needs: str = "",
     stage: str = "",
     effect: bool = False,
+    fixed: tuple[int, ...] = (),
     **letters: Iterable[Scalar],
 ) -> Builtin:
     """Add a row to the table, and return it. `letters` says what T and others may be."""
@@ -229,7 +234,7 @@ def builtin(
             found[-2] = Signature(re.sub(r"\bW\b", "I", re.sub(r"\bV\b", "T", text)), open_, text)
         else:
             found.append(Signature(text, open_))
-    row = Builtin(name, tuple(found), resolve, constant, templates, needs, stage, effect)
+    row = Builtin(name, tuple(found), resolve, constant, templates, needs, stage, effect, fixed)
     TABLE[name] = row
     return row
 

@@ -41,7 +41,15 @@ def _clamped(x: float, low: float, high: float) -> float:
     return min(max(x, low), high)
 
 
+def _power(x: float, y: float) -> float:
+    if x == 0 and y == 0:
+        raise ValueError("pow(0, 0) is not defined")
+    return math.pow(x, y)
+
+
 def _smoothstep(low: float, high: float, x: float) -> float:
+    if low == high:
+        raise ValueError(f"both bounds are {low}")
     t = min(max((x - low) / (high - low), 0.0), 1.0)
     return t * t * (3.0 - 2.0 * t)
 
@@ -64,7 +72,7 @@ builtin("min", "V, V -> V", T=NUMBER, constant=by_component(min))
 builtin("max", "V, V -> V", T=NUMBER, constant=by_component(max))
 builtin("clamp", "V, V, V -> V", T=NUMBER, constant=by_component(_clamped))
 builtin("atan2", "V, V -> V", T=FLOAT, constant=by_component(math.atan2))
-builtin("pow", "V, V -> V", T=FLOAT, constant=by_component(math.pow))
+builtin("pow", "V, V -> V", T=FLOAT, constant=by_component(_power))
 builtin("step", "V, V -> V", T=FLOAT, constant=by_component(lambda edge, x: float(x >= edge)))
 builtin("smoothstep", "V, V, V -> V", T=FLOAT, constant=by_component(_smoothstep))
 builtin("fma", "V, V, V -> V", T=FLOAT, constant=by_component(_fused))

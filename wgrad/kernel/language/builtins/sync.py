@@ -83,8 +83,9 @@ for _name in ("All", "Any"):
     builtin(f"subgroup{_name}", "bool -> bool", needs="subgroups")
 builtin("subgroupElect", " -> bool", needs="subgroups")
 builtin("subgroupBallot", "bool -> vec4<u32>", " -> vec4<u32>", needs="subgroups")
-for _name in ("subgroupBroadcast", "subgroupShuffle", "quadBroadcast"):
-    builtin(_name, "V, I -> V", T=CONCRETE, I=INTEGER, needs="subgroups")
+for _name in ("subgroupBroadcast", "quadBroadcast"):
+    builtin(_name, "V, I -> V", T=CONCRETE, I=INTEGER, needs="subgroups", fixed=(1,))
+builtin("subgroupShuffle", "V, I -> V", T=CONCRETE, I=INTEGER, needs="subgroups")
 for _name in ("ShuffleDown", "ShuffleUp", "ShuffleXor"):
     builtin(f"subgroup{_name}", "V, u32 -> V", T=CONCRETE, needs="subgroups")
 for _name in ("Diagonal", "X", "Y"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 
 import pytest
@@ -10,6 +11,7 @@ from wgrad.backends.webgpu import shaders
 from wgrad.errors import ShaderError
 from wgrad.kernel.language import limits
 from wgrad.kernel.language import syntax as s
+from wgrad.kernel.language.check import check
 from wgrad.kernel.language.nodes import Node, rewritten, unshared
 from wgrad.kernel.language.parser import parse, parse_expression, parse_statements
 from wgrad.kernel.language.printer import printed
@@ -272,7 +274,7 @@ WRONG = [
     ("fn f() { x = 0x1.000001p0h; }", 1, 14, "more digits than f16"),
     ("fn f() { x = 012; }", 1, 14, "'012' is not a number"),
     ("fn f() { x = 1x; }", 1, 14, "'1x' is not a number"),
-    ("fn f() { x = a ? b : c; }", 1, 16, "no character '?'"),
+    ("fn f() { x = a ? b : c; }", 1, 16, "no character '?': write select(no, yes, condition)"),
     ("fn f() { x = 'a'; }", 1, 14, "no character"),
     ("/* a /* b */", 1, 1, "this comment has no end"),
     ("fn f() {", 1, 8, "this '{' is not closed"),
@@ -287,11 +289,14 @@ WRONG = [
     ("fn f() { for (var i = 0; i < 2; let x = 1) {} }", 1, 33, "cannot declare anything"),
     ("fn f() { if (a) return; }", 1, 17, "expected '{', not 'return', a keyword of WGSL"),
     ("fn f() { switch a { 1: {} } }", 1, 21, "expected 'case', 'default' or '}'"),
-    ("fn f() { int x = 1; }", 1, 14, "expected '=', another assignment"),
+    ("fn f() { int x = 1; }", 1, 10, "written let x = ...; or var x: int;"),
+    ("float f(x: f32) {}", 1, 1, "a function is written fn name(x: f32) -> f32"),
+    ("fn f() { x y z; }", 1, 10, "a declaration is written"),
     ("fn f() { x: i32 = 1; }", 1, 10, "a declaration begins with let or var"),
     ("fn f() { continuing {} }", 1, 10, "continuing stands outside of a loop"),
     ("fn f() { loop { continuing {} break; } }", 1, 17, "continuing has to be the last"),
-    ("fn f() { @must_use let a = 1; }", 1, 10, "takes no attributes"),
+    ("fn f() { @diagnostic(off, x) let a = 1; }", 1, 10, "takes no attributes"),
+    ("fn f() { for (;;) @group(0) { break; } }", 1, 19, "takes no attribute but @diagnostic"),
     ("@compute struct S { a: f32 }", 1, 1, "takes no attributes"),
     ("fn f() { var<storage> a: f32; }", 1, 10, "cannot be <storage>"),
     ("fn f(a: f32 b: f32) {}", 1, 13, "expected ')' after the parameters, not 'b'"),
@@ -410,9 +415,13 @@ def test_mutated_shaders_are_read_or_refused():
             tree = parse(text)
         except ShaderError as error:
             assert error.line and error.column and error.file == "<text>"
-        else:
-            assert parse(printed(tree)) == tree
-            read += 1
+            continue
+        assert parse(printed(tree)) == tree
+        read += 1
+        try:
+            check(tree)
+        except ShaderError as error:
+            assert error.line and error.column
     assert 200 < read < 1800
 
 
@@ -459,3 +468,17 @@ def test_random_text_is_read_or_refused():
                 parse(text)
             except ShaderError:
                 pass
+
+
+def test_errors_travel_and_show_long_lines_in_part():
+    with pytest.raises(ShaderError) as caught:
+        parse(f"fn f() {{\tx = {'a + ' * 100}; }}", "long.wgsl")
+    error = caught.value
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error) and (again.line, again.column) == (1, error.column)
+    first, shown, caret = str(error).split("\n")
+    assert len(shown) < 120 and shown[len(caret) - 1] == ";" and first.startswith("long.wgsl:1:")
+    plain = ShaderError("no adapter compiles this")
+    assert str(plain) == plain.reason == "no adapter compiles this" and plain.file is None
+    tabs = ShaderError("no", file="a", line=1, column=3, source_line="\t\tx")
+    assert str(tabs) == "a:1:3: no\n  \t\tx\n  \t\t^"
