@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from twin_gpu import HEAD, dispatched
 
+from wgrad.backends.webgpu import shaders
 from wgrad.errors import ArgumentError, DTypeError, ShaderError
 from wgrad.kernel.language.check import check
+from wgrad.kernel.language.layouts import members, size_of
+from wgrad.kernel.language.parser import parse
 from wgrad.kernel.twin.kernels import run_kernel
 
 IO = (
@@ -216,6 +219,26 @@ def test_f16_and_float64():
     np.testing.assert_array_equal(wide, np.arange(1, 5) / 3)
     with pytest.raises(DTypeError, match="x: a buffer is float32"):
         run_kernel(check(text), "main", given, 1)
+
+
+@pytest.mark.parametrize("name", ["matmul", "matmul_tiled"])
+def test_our_matrix_products_run(name: str):
+    """They have tiles in workgroup memory, barriers in loops, and helpers that all share."""
+    typed = check(parse(shaders.source(name), name))
+    m, k, n = 37, 29, 70
+    a, b = (np.random.default_rng(0).standard_normal(x).astype(np.float32) for x in (m * k, k * n))
+    given: dict[str, object] = {"m": m, "n": n, "k": k, "part": 32, "batch": 1, "parts": 1}
+    given |= {"a_row": k, "a_col": 1, "b_row": n, "b_col": 1, "out_row": n, "out_col": 1}
+    given |= {"extents": (1, 1)}
+    fields = {x.name: x for x in members(typed.structs["Params"])}
+    assert set(given) <= set(fields)
+    params = np.zeros(size_of(typed.structs["Params"]) // 4, np.uint32)
+    for key, value in given.items():
+        words = np.atleast_1d(np.asarray(value, np.uint32))
+        params[fields[key].offset // 4 :][: len(words)] = words
+    bindings = {"params": params, "a": a, "b": b, "out": np.zeros(m * n, np.float32)}
+    found = run_kernel(typed, "main", bindings, 64)["out"].reshape(m, n)
+    np.testing.assert_allclose(found, a.reshape(m, k) @ b.reshape(k, n), 1e-4, 1e-5)
 
 
 BUFFERS = {"x": np.ones(8, np.float32), "y": np.zeros(8, np.float32)}
