@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..language import syntax as s
-from ..language.checked_expressions import swizzle
 from ..language.operators import LOGIC
 from ..language.symbols import Symbol
 from ..language.types import (
@@ -21,6 +20,7 @@ from ..language.types import (
     Type,
     Vector,
     scalar_of,
+    swizzle,
 )
 from .arithmetic import UNARY, conversion, operator
 from .calls import Calls

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ..language import syntax as s
-from ..language.checked_expressions import swizzle
 from ..language.layouts import align_of, members, rounded_up, size_of, stride_of
 from ..language.symbols import Symbol, Typed
-from ..language.types import Array, Matrix, Pointer, Structure, Type, Vector
+from ..language.types import Array, Matrix, Pointer, Structure, Type, Vector, swizzle
 from .frames import Eval, Frame
 from .leaves import Numbers, count, has_extents
 from .masks import Mask
