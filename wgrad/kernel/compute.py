@@ -343,8 +343,8 @@ def compute(
       number, a tuple of up to three, or a function of shapes. It is divided by @workgroup_size. For
       workgroups of several axes the last axis of a binding is x, the one before it y. By default it
       is the first output. `groups` says the workgroups themselves.
-    - `numpy` is what the NumPy device runs: a function of arrays, by the names of its parameters
-      (inputs and uniforms) or of the inputs in order, that returns the outputs.
+    - `numpy` is what the NumPy device runs in place of the text: a function of arrays, by the names
+      of its parameters (inputs and uniforms) or of the inputs in order, that returns the outputs.
 
     Tensors have the type that the text declares, and any shape whose last axes are an element:
     (..., 3) for `array<vec3f>`, (..., 4, 4) for `array<mat4x4f>` (columns first). Elements of vec3,
@@ -368,7 +368,6 @@ def compute(
         ...     }
         ...     ''',
         ...     outputs={"y": "x"},
-        ...     numpy=lambda x, factor: factor * x,
         ... )
         >>> scale(wg.tensor([1.0, 2.0, 3.0]), factor=10.0).tolist()
         [10.0, 20.0, 30.0]

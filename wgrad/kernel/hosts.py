@@ -12,33 +12,67 @@ from ..backends.base import Device
 from ..backends.shader import Groups
 from ..errors import CallError, ShapeError
 from .entry import Entry
+from .language.layouts import size_of
 from .memory import Form
 from .sizes import asked
-
-HAS_TWIN = False  # whether a text runs without a function of the user's
+from .twin.kernels import KernelTwin
 
 Runner = Callable[[Sequence[np.ndarray], bytes, Groups], None]
 
 
 def runner(
-    entry: Entry,
-    function: Callable | None,
-    inputs: Sequence[str],
-    outputs: Sequence[str],
+    entry: Entry, function: Callable | None, inputs: Sequence[str], outputs: Sequence[str]
 ) -> Runner:
     """Return what a `Shader` has for NumPy: it changes the memory of the bindings it writes."""
-    names = [x.name for x in entry.storage]
-    where = entry.name
+    return _Twin(entry) if function is None else _User(entry, function, inputs, outputs)
 
-    def run(memory: Sequence[np.ndarray], params: bytes, groups: Groups) -> None:
-        assert function is not None  # a call asks for it before
-        arrays = {n: _seen(x, entry.forms[n]) for n, x in zip(names, memory, strict=True)}
-        given = {n: arrays[n].copy() if n in outputs else arrays[n] for n in inputs}
+
+class _User:
+    """A function of the user's, of arrays as tensors see them."""
+
+    def __init__(
+        self, entry: Entry, function: Callable, inputs: Sequence[str], outputs: Sequence[str]
+    ):
+        self.entry, self.function = entry, function
+        self.inputs, self.outputs = inputs, outputs
+
+    def __call__(self, memory: Sequence[np.ndarray], params: bytes, groups: Groups) -> None:
+        entry = self.entry
+        arrays = {
+            x.name: _seen(part, entry.forms[x.name])
+            for x, part in zip(entry.storage, memory, strict=True)
+        }
+        given = {n: arrays[n].copy() if n in self.outputs else arrays[n] for n in self.inputs}
         values = {**entry.constants, **entry.uniforms.read(params), **given}
-        made = asked(function, values, inputs, f"{where}: numpy")
-        _put(made, arrays, outputs, where)
+        made = asked(self.function, values, self.inputs, f"{entry.name}: numpy")
+        _put(made, arrays, self.outputs, entry.name)
 
-    return run
+
+class _Twin:
+    """The text itself; in float64 where an array is of that."""
+
+    def __init__(self, entry: Entry):
+        self.entry = entry
+        self.made: dict[bool, KernelTwin] = {}
+
+    def __call__(self, memory: Sequence[np.ndarray], params: bytes, groups: Groups) -> None:
+        entry = self.entry
+        wide = any(x.dtype == np.float64 for x in memory)
+        if wide not in self.made:
+            self.made[wide] = KernelTwin(
+                entry.typed, entry.name, overrides=entry.constants, float64=wide
+            )
+        arrays = {x.name: part for x, part in zip(entry.storage, memory, strict=True)}
+        words = np.frombuffer(params, np.uint8)
+        uniforms = {
+            name: words[start : start + size_of(kind)]
+            for (name, kind), start in zip(
+                entry.uniforms.kinds.items(), entry.uniforms.starts.values(), strict=True
+            )
+        }
+        made = self.made[wide]({**arrays, **uniforms}, groups)
+        for name, found in made.items():
+            np.copyto(arrays[name], found.reshape(arrays[name].shape), "unsafe")
 
 
 def _seen(x: np.ndarray, form: Form) -> np.ndarray:

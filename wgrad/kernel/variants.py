@@ -8,7 +8,6 @@ from weakref import WeakSet
 
 from ..backends.base import Device
 from ..backends.shader import Shader
-from ..errors import DeviceError
 from ..recent import Recent
 from . import hosts
 from .entry import Checked, Entry
@@ -33,7 +32,6 @@ class Variant:
         check_entry(entry)
         self.plans: Recent[Any] = Recent(PLANS)
         self.ready: WeakSet[Device] = WeakSet()
-        self._numpy = numpy
         run = hosts.runner(entry, numpy, inputs, outputs)
         # The shader keeps the function alive, so that no other has its id.
         key = None if numpy is None else id(numpy)
@@ -47,9 +45,4 @@ class Variant:
             check_adapter(self.entry, device)
             judged(device, self.entry.source, self.entry.name)
             compiled(device, self.entry, self.shader)
-        elif self._numpy is None and not hosts.HAS_TWIN:
-            raise DeviceError(
-                f"{self.entry.name}: device {device.name} runs no WGSL: give numpy=, a function "
-                "of the inputs as NumPy arrays that returns the outputs, or use device webgpu"
-            )
         self.ready.add(device)
