@@ -418,16 +418,18 @@ def test_files_include_others_and_have_several_entry_points(tmp_path, device):
     path.write_text(LIBRARY)
     for given in (path, str(path)):
         library = wg.kernel.load(given)
-        assert dir(library) == ["add", "clear"]
+        assert dir(library) == ["add", "clear", "main", "shifted"]
         assert library.add is library.add
         assert library.add(wg.ones(3), a=10.0, b=2.0).tolist() == [13.0] * 3
         assert library.clear(wg.ones(3)).tolist() == [0.0] * 3
+    assert library.main is not library.shifted
+    assert library.shifted(wg.ones(2), wg.arange(2.0)).tolist() == [1, 2]
     made = library.kernel("clear", outputs={"y": (2, 2)})
     assert made().tolist() == [[0.0] * 2] * 2
     with pytest.raises(
-        UnknownNameError, match="no @compute function 'main'; there are: add, clear"
+        UnknownNameError, match="no function 'go'; there are: add, clear, main, shifted"
     ):
-        library.main
+        library.go
     (tmp_path / "shift.wgsl").write_text("fn shifted(x: f32, b: f32) -> f32 {\n  return x + c;\n}")
     with pytest.raises(ShaderError, match="unknown name 'c'") as caught:
         wg.kernel.load(path)

@@ -12,6 +12,7 @@ from ..errors import CallError, UnknownNameError, shown
 from ..recent import Recent
 from .calls import Specs
 from .compute import ComputeKernel
+from .elementwise import elementwise
 from .entry import Checked, Entry
 from .texts import source_of
 
@@ -20,32 +21,37 @@ _OWN = frozenset(("threads", "groups", "constants", "entry"))
 
 
 class Library:
-    """The kernels of a text, each an attribute by the name of its @compute function.
+    """The functions of a text, each an attribute by its name.
 
-    `lib.name` copies what it writes, and returns the copy; `lib.kernel("name", outputs=...)` takes
-    what `wg.kernel.compute` does.
+    A @compute function is a kernel, as `wg.kernel.compute` makes it: it copies what it writes, and
+    returns the copy; `lib.kernel("name", outputs=...)` says more. Any other is an op, as
+    `wg.kernel.elementwise` makes it.
     """
 
     def __init__(self, checked: Checked):
         self._checked = checked
-        self._made: dict[str, ComputeKernel] = {}
+        self._made: dict[str, Any] = {}
 
     def __repr__(self) -> str:
-        return f"<kernels of {self._checked.source.name}: {', '.join(dir(self))}>"
+        return f"<functions of {self._checked.source.name}: {', '.join(dir(self))}>"
 
     def __dir__(self) -> list[str]:
-        return [x.name for x in self._checked.entries]
+        points = self._checked.typed.entry_points
+        kernels = [x.name for x in self._checked.entries]
+        return [*kernels, *(x for x in self._checked.typed.functions if x not in points)]
 
-    def __getattr__(self, name: str) -> ComputeKernel:
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         if name not in dir(self):
             there = ", ".join(dir(self)) or "none"
             raise UnknownNameError(
-                f"{self._checked.source.name} has no @compute function {name!r}; there are: {there}"
+                f"{self._checked.source.name} has no function {name!r}; there are: {there}"
             )
         if name not in self._made:
-            self._made[name] = ComputeKernel(self._checked, name)
+            is_kernel = name in self._checked.typed.entry_points
+            made = ComputeKernel(self._checked, name) if is_kernel else None
+            self._made[name] = made or elementwise(self._checked.source, name)
         return self._made[name]
 
     def kernel(
@@ -86,7 +92,7 @@ class Library:
 
 
 def load(text: Any, *, watch: bool = False) -> Library:
-    """Return the kernels of a text or of a file by its path, each by its function's name.
+    """Return the functions of a text, or of a file by its path, as kernels and ops by their names.
 
     A file may `#include` others, from beside it or of wgrad's own.
 
@@ -96,10 +102,13 @@ def load(text: Any, *, watch: bool = False) -> Library:
         >>> lib = wg.kernel.load(
         ...     "@group(0) @binding(0) var<storage, read_write> y: array<f32>;"
         ...     "@compute @workgroup_size(1) fn first() { y[0] = 1.0; }"
-        ...     "@compute @workgroup_size(1) fn second() { y[1] = 2.0; }"
+        ...     "@compute @workgroup_size(1) fn second() { y[1] = cube(2.0); }"
+        ...     "fn cube(x: f32) -> f32 { return x * x * x; }"
         ... )
         >>> lib.second
         <kernel second(y) -> y>
+        >>> lib.second(wg.zeros(2)).tolist(), lib.cube(wg.ones(2) * 3).tolist()
+        ([0.0, 8.0], [27.0, 27.0])
     """
     if watch:
         raise CallError("kernel.load: watch=True is not there yet")

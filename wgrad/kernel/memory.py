@@ -15,13 +15,11 @@ from ..backends.base import Device
 from ..dtypes import DType
 from ..errors import DTypeError, ShapeError
 from ..layout import Layout, Shape
+from .forms import DTYPES
 from .language.layouts import members, size_of, stride_of
 from .language.symbols import Binding
 from .language.types import (
     F16,
-    F32,
-    I32,
-    U32,
     Array,
     Atomic,
     Matrix,
@@ -32,8 +30,6 @@ from .language.types import (
     ends_open,
     scalar_of,
 )
-
-DTYPES = {F32: dtypes.float32, F16: dtypes.float16, I32: dtypes.int32, U32: dtypes.uint32}
 
 
 class Form(NamedTuple):
