@@ -1,3 +1,4 @@
 """WGSL that a person wrote: read, checked, run and differentiated."""
 
+from .checking import check as check
 from .elementwise import elementwise as elementwise
