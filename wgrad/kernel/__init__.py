@@ -3,3 +3,4 @@
 from .benchmarking import bench as bench
 from .checking import check as check
 from .elementwise import elementwise as elementwise
+from .validation import validate as validate
