@@ -1,0 +1,186 @@
+"""An op that is tried on every device: what came, where it runs, and the NaN that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import tape
+from ..backends.base import Device
+from ..creation import tensor
+from ..custom import CustomOp
+from ..devices import device as device_of
+from ..errors import CallError, DeviceError, MissingDependencyError, WgradError
+from ..program.compile import compile as compiled
+from .comparing import Part, compared
+from .reports import at
+from .shaderop import ShaderOp
+
+SHOWN = 5  # elements that are NaN
+HALF = 1e-2  # how near, at best, what is computed in float16 comes
+
+
+@dataclass(frozen=True)
+class Made:
+    """A NaN that was made of finite inputs: which element of the result, and the inputs there."""
+
+    where: tuple[int, ...]
+    inputs: dict[str, Any]
+
+    def __str__(self) -> str:
+        given = ", ".join(f"{k}={v}" for k, v in self.inputs.items())
+        return f"{at(self.where) or 'the result'}: {given}" if given else at(self.where)
+
+
+class Trial:
+    """An op, and what it is called with: arrays of the host."""
+
+    def __init__(self, op: Any, hosts: list[Any], named: dict, rtol: float, atol: float):
+        self.op, self.hosts, self.named = op, hosts, named
+        self.name = str(getattr(op, "name", getattr(op, "__name__", "the function")))
+        self.settings: dict[str, Any] = {"rtol": rtol, "atol": atol}
+        inner = op.forward if isinstance(op, CustomOp) else op
+        self.shader = inner if isinstance(inner, ShaderOp) else None
+        self.half = (
+            self.shader is not None and "f16" in self.shader.function.function.typed.extensions
+        )
+        if self.half:
+            self.settings = {"rtol": max(rtol, HALF), "atol": max(atol, HALF)}
+        self.numpy = device_of("numpy")
+        known = self.shader.function.names if self.shader else getattr(op, "inputs", ())
+        self.names = tuple(known) or tuple(f"input {i}" for i in range(len(hosts)))
+        self.parts: list[Part] = []
+        self.nans: tuple[Made, ...] = ()
+
+    # Calls.
+    def placed(self, device: Device, wide: bool = False) -> tuple[list[Any], dict[str, Any]]:
+        """Return what was given as tensors of a device, in float64 where it is wide."""
+
+        def put(x: Any) -> Any:
+            if not isinstance(x, np.ndarray):
+                return x
+            if x.dtype.kind == "f" and x.dtype != np.float16:
+                return tensor(x, "float64" if wide else "float32", device)
+            if x.dtype == np.int64:
+                return tensor(x, "int32", device)
+            return tensor(x, None, device)
+
+        with device:
+            return [put(x) for x in self.hosts], {k: put(x) for k, x in self.named.items()}
+
+    def called(self, *inputs: Any, **named: Any) -> list[Any]:
+        """Return the results of a call, in a list."""
+        made = self.op(*inputs, **named)
+        return list(made) if isinstance(made, (tuple, list)) else [made]
+
+    def devices(self) -> Iterator[tuple[str, Device | str]]:
+        """Yield what is compared with float64: a device, or why there is none."""
+        yield "numpy float32", self.numpy
+        try:
+            yield "webgpu", device_of("webgpu")
+        except (DeviceError, MissingDependencyError) as error:
+            yield "webgpu", str(error)
+
+    def reference(self) -> list[np.ndarray] | None:
+        """Return the results in float64."""
+        try:
+            inputs, named = self.placed(self.numpy, wide=True)
+            with self.numpy:
+                made = tape.recording(False, self.called, *inputs, **named)
+        except CallError:  # nothing was tried: the caller is at fault
+            raise
+        except WgradError as error:
+            self.note("values", "numpy float64", False, error)
+            return None
+        return [x.numpy() for x in made]
+
+    def note(self, name: str, device: str, ok: bool, why: Any) -> None:
+        text = str(why).splitlines()[0]
+        self.parts.append(Part(name, device, ok, note=text, skipped=ok))
+
+    def each(self, name: str, wanted: Any, work: Callable) -> None:
+        """Run a part on every device, directly and compiled."""
+        for label, device in self.devices():
+            if isinstance(device, str):
+                self.note(name, label, True, device)
+                continue
+            for how in ("", " compiled"):
+                try:
+                    with device:
+                        work(label + how, device, bool(how), wanted)
+                except DeviceError as error:  # it lacks what the text needs
+                    self.note(name, label + how, True, error)
+                except WgradError as error:
+                    self.note(name, label + how, False, error)
+
+    # Values.
+    def values(self, label: str, device: Device, through: bool, wanted: Sequence[Any]) -> None:
+        inputs, named = self.placed(device)
+        made = ran(self.called, through, inputs, named)
+        several = len(made) > 1
+        for i, (x, y) in enumerate(zip(made, wanted, strict=True)):
+            name = f"values of result {i}" if several else "values"
+            self.parts.append(compared(name, label, x.numpy(), y, **self.settings))
+
+    def look_for_nans(self, wanted: Sequence[np.ndarray]) -> None:
+        """Find NaN that was made inside."""
+        found: list[Made] = []
+        count = 0
+        finite = all(np.isfinite(x).all() for x in self._floats())
+        for out in wanted:
+            if out.dtype.kind != "f" or not np.isnan(out).any():
+                continue
+            for where in map(tuple, np.argwhere(np.isnan(out))):
+                given = self._inputs_at(where, out.ndim)
+                if given is None and not finite:
+                    continue  # nobody knows which inputs it is of
+                if given is not None and not all(np.isfinite(x).all() for x in given.values()):
+                    continue
+                count += 1
+                if len(found) < SHOWN:
+                    values = {k: np.asarray(v).tolist() for k, v in (given or {}).items()}
+                    found.append(Made(tuple(int(i) for i in where), values))
+        self.nans = tuple(found)
+        note = f"{count} elements are NaN, of finite inputs" if count else ""
+        self.parts.append(Part("no NaN", "numpy float64", not count, note=note))
+
+    def _floats(self) -> list[np.ndarray]:
+        given = [*self.hosts, *self.named.values()]
+        return [np.asarray(x) for x in given if np.asarray(x).dtype.kind == "f"]
+
+    def _ordered(self) -> list[Any]:
+        """Return the inputs in the order of the function's parameters."""
+        assert self.shader is not None
+        return self.shader._placed(self.hosts, self.named)
+
+    def _inputs_at(self, where: tuple, axes: int) -> dict[str, Any] | None:
+        """Return the inputs of the point that an element of the result belongs to."""
+        if self.shader is None:
+            return None
+        function = self.shader.function
+        point = where[: axes - len(function.result.inner)]
+        found = {}
+        for name, form, x in zip(function.names, function.inputs, self._ordered(), strict=True):
+            x = np.asarray(x)
+            lead = x.shape[: x.ndim - len(form.inner)]
+            own = point[len(point) - len(lead) :]
+            found[name] = x[tuple(0 if n == 1 else i for i, n in zip(own, lead, strict=True))]
+        return found
+
+
+def ran(work: Callable, through: bool, inputs: Sequence[Any], named: dict) -> list[Any]:
+    """Return what some work returns, directly or as a compiled function on its second run."""
+    if not through:
+        return tape.recording(False, work, *inputs, **named)
+
+    count, keys = len(inputs), tuple(named)
+
+    def function(*xs: Any) -> Any:  # compiled, it takes every tensor as an argument
+        return work(*xs[:count], **dict(zip(keys, xs[count:], strict=True)))
+
+    step, given = compiled(function, state=[]), (*inputs, *named.values())
+    tape.recording(False, step, *given)
+    return tape.recording(False, step, *given)
