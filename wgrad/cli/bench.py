@@ -28,9 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gradient", action="store_true", help="measure the backward pass with the forward pass"
     )
-    parser.add_argument(
-        "--rounds", type=int, default=11, help="how often (default: %(default)s)"
-    )
+    parser.add_argument("--rounds", type=int, default=11, help="how often (default: %(default)s)")
 
 
 def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
@@ -39,14 +37,14 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
 
 def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    library, name = subject.chosen(options, parser)
-    if name in library.kernels:
+    about = subject.chosen(options)
+    if about.is_kernel:
         parser.error(
-            f"{name} is a compute shader, whose inputs are not known: measure it by "
+            f"{about.name} is a compute shader, whose inputs are not known: measure it by "
             "wg.kernel.bench(..., inputs=...)"
         )
     report = bench(
-        getattr(library, name),
+        about.op,
         options.shape or [(1_000_000,)],
         gradient=options.gradient,
         rounds=options.rounds,

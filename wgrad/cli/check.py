@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from ..kernel.checking import check
+from ..kernel.compute import ComputeKernel
 from ..kernel.library import Library, load
 from ..kernel.validation import validate
 from . import subject
@@ -34,29 +36,31 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
 
 def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    judged = validate(options.file, None if options.all else ["wgrad", "naga"])
+    judged = validate(Path(options.file), None if options.all else ["wgrad", "naga"])
     reports: dict[str, Any] = {"text": judged}
     ops: list[str] = []
     if judged.ok:
-        ops = _ops(load(options.file))
-        if options.input or options.set:
-            library, name = subject.chosen(options, parser)
-            ordered, named = subject.read_inputs(options.input, parser)
-            values = subject.settings(options, parser)
-            reports[name] = check(getattr(library, name), *ordered, **named, **values)
+        ops = _ops(load(Path(options.file)))
+    if judged.ok and (options.input or options.set):
+        about = subject.chosen(options)
+        ordered, named = subject.read_inputs(options.input, parser)
+        values: dict[str, Any] = {**named, **subject.settings(options, parser)}
+        reports[about.name] = check(about.op, *ordered, **values)
     fine = all(x.ok for x in reports.values())
     if options.json:
         found = {key: json.loads(x.to_json()) for key, x in reports.items()}
         print(json.dumps({"ok": fine, "ops": ops, "reports": found}))
     else:
-        print("\n".join([str(judged), *("  " + x for x in ops), *map(str, [*reports.values()][1:])]))
+        print(
+            "\n".join([str(judged), *("  " + x for x in ops), *map(str, [*reports.values()][1:])])
+        )
     return subject.FINE if fine else subject.FAILED
 
 
 def _ops(library: Library) -> list[str]:
     """Return a line for each function and kernel that can be called."""
-    found = []
-    for name in dir(library):
-        op = getattr(library, name)
-        found.append(f"kernel {repr(op)[8:-1]}" if name in library.kernels else f"fn {op.says}")
-    return found
+    ops = [library[name] for name in library]
+    return [
+        repr(x).strip("<>") if isinstance(x, ComputeKernel) else f"function {x.function.says}"
+        for x in ops
+    ]

@@ -46,15 +46,16 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
 
 def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    library, name = subject.chosen(options, parser)
+    about = subject.chosen(options)
+    name = about.name
     ordered, named = subject.read_inputs(options.input, parser)
     values = subject.settings(options, parser)
-    if name in library.kernels:
-        made = _kernel(library, name, ordered, named, values, options)
+    if about.is_kernel:
+        made = _kernel(about.library, name, ordered, named, values, options)
     else:
         if options.threads or options.shape:
             parser.error(f"--threads and --shape are for compute shaders, and {name} is a function")
-        made = {name: getattr(library, name)(*ordered, **named, **values)}
+        made = {name: about.op(*ordered, **named, **values)}
     paths = _paths(options.output, list(made), parser)
     rows = []
     for output, x in made.items():
@@ -95,9 +96,7 @@ def _kernel(
     return dict(zip(whole.outputs, made if isinstance(made, tuple) else (made,), strict=True))
 
 
-def _paths(
-    given: list[str], outputs: list[str], parser: argparse.ArgumentParser
-) -> dict[str, str]:
+def _paths(given: list[str], outputs: list[str], parser: argparse.ArgumentParser) -> dict[str, str]:
     """Return which output goes to which file."""
     found: dict[str, str] = {}
     for text in given:

@@ -8,13 +8,16 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..devices import device
-from ..errors import DeviceError, ShaderError, WgradError
-from ..kernel.library import Library, load
+from ..errors import CallError, DeviceError, ShaderError, WgradError
+from ..kernel.entry import Checked
+from ..kernel.library import Library
+from ..kernel.texts import source_of
 
 FINE, FAILED, WRONG = 0, 1, 2  # the status of a command
 
@@ -79,20 +82,41 @@ def told(options: argparse.Namespace, error: Exception) -> None:
     print(json.dumps(found))
 
 
-def chosen(options: argparse.Namespace, parser: argparse.ArgumentParser) -> tuple[Library, str]:
-    """Return the ops of the file, and the name of the one that is meant."""
-    library = load(options.file)
-    names = dir(library)
-    if options.entry is not None:
-        if options.entry not in names:
-            have = ", ".join(names) or "none"
-            parser.error(f"{options.file} has no {options.entry!r} that can be run; it has {have}")
-        return library, options.entry
-    name = library.main
+class Subject(NamedTuple):
+    """What a command is about: an op of a file, by its name; a compute shader, or a function."""
+
+    text: Checked
+    library: Library
+    name: str
+
+    @property
+    def is_kernel(self) -> bool:
+        """Whether it is a compute shader."""
+        return self.name in self.text.kernels
+
+    @property
+    def op(self) -> Any:
+        """The op."""
+        return self.library[self.name]
+
+
+def chosen(
+    options: argparse.Namespace,
+    reading: Callable[[Path], bytes] = Path.read_bytes,
+    likely: str | None = None,
+) -> Subject:
+    """Return what of the file is meant: by --entry, else the op that is called `likely`.
+
+    Raises: CallError where nothing is, or several may be; ShaderError for what is wrong in it.
+    """
+    text = Checked(source_of(Path(options.file), "wgrad", reading))
+    name = options.entry or (likely if likely in text.ops else text.main)
+    have = ", ".join(text.ops) or "nothing"
     if name is None:
-        have = ", ".join(names) or "none"
-        parser.error(f"{options.file}: --entry is needed, one of: {have}")
-    return library, name
+        raise CallError(f"{options.file}: --entry is needed, for it has {have}")
+    if name not in text.ops:
+        raise CallError(f"{options.file} has no {name!r} that can be run; it has {have}")
+    return Subject(text, Library(text), name)
 
 
 def read_inputs(
@@ -149,4 +173,3 @@ def sizes(text: str) -> tuple[int, ...]:
     if not all(x.strip().isdecimal() and int(x) > 0 for x in parts):
         raise argparse.ArgumentTypeError(f"{text!r} came; whole numbers are needed, as in 512x512")
     return tuple(map(int, parts))
-

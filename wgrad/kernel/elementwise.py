@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ..custom import CustomOp
-from ..errors import ArgumentError, CallError, shown
+from ..errors import ArgumentError
 from .derive import Function
-from .fronts import WatchedOp
+from .entry import Checked
+from .fronts import WatchedOp, watched
 from .function import ElementFunction
-from .reload import Watched
 from .shaderop import ShaderOp
-from .texts import Text, is_path, source_of
+from .texts import source_of
 
 
 def elementwise(
@@ -59,35 +59,20 @@ def elementwise(
         tensor([-0.0409..., 0.5000..., 1.0874...])
     """
     if watch:
-        make = partial(_op, name, numpy, precise)
+        make = partial(op_of, name, numpy, precise)
         made: Any = WatchedOp(watched(text, constants, "elementwise"), make)
     else:
-        made = _op(name, numpy, precise, Text(source_of(text, "elementwise"), constants))
+        made = op_of(name, numpy, precise, Checked(source_of(text, "elementwise"), constants))
     return made if backward is None else CustomOp(made.name, made, backward)
 
 
-def _op(name: str | None, numpy: Callable | None, precise: bool, text: Text) -> ShaderOp:
-    function = ElementFunction(Function(text.typed, chosen(text, name)), precise)
+def op_of(name: str | None, numpy: Callable | None, precise: bool, text: Checked) -> ShaderOp:
+    """Return a function of a text as an op; the one that is meant, where none is named."""
+    function = ElementFunction(Function(text.fixed, chosen(text, name)), precise)
     return ShaderOp(function, numpy=numpy, judge=text.judge)
 
 
-def watched(text: Any, constants: Mapping[str, Any] | None, where: str) -> Watched[Text]:
-    """Return the text of a file as one that is watched. Raises: CallError without a file."""
-    if not is_path(text):
-        raise CallError(f"{where}: watch=True came, and {shown(text)} is no file to watch")
-    constants = dict(constants or {})
-
-    def make(read: Callable[[Path], bytes]) -> Text:
-        return Text(source_of(text, where, read), constants)
-
-    def judge(new: Text, old: Text) -> None:
-        for device in list(old.judge.passed):
-            new.judge.ask(device)
-
-    return Watched(make, where, judge)
-
-
-def chosen(text: Text, name: str | None) -> str:
+def chosen(text: Checked, name: str | None) -> str:
     """Return which function of a text is meant: where none is named, the one that none calls."""
     functions = text.functions
     if name is None:

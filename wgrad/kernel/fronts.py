@@ -1,30 +1,35 @@
-"""What users hold of a watched text: ops whose every call goes to the newest version."""
+"""What users hold of watched files: ops and kernels whose every call goes to the newest version."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..backends.array import Array, Number
 from ..backends.base import Device
 from ..core import Call, Op, Tensor
 from ..core.tracing import tracing
-from ..errors import WgradError
+from ..errors import CallError, WgradError, shown
+from .entry import Checked
 from .reload import Watched, tell
-from .shaderop import ShaderOp
-from .texts import Text
+from .texts import is_path, source_of
+
+if TYPE_CHECKING:
+    from .compute import ComputeKernel
+    from .shaderop import ShaderOp
 
 
 class Front(Op):
-    """What stands for the newest version of something that is made of a watched text.
+    """What stands for the newest version of something that is made of watched texts.
 
-    `make` makes it of the text. A program that was traced with one version does not run once there
-    is another; what the tape holds goes on with the version that it recorded.
+    `make` makes it of their newest versions. A program that was traced with one version does not
+    run once there is another; what the tape holds goes on with the version that it recorded.
     """
 
-    def __init__(self, text: Watched[Text], make: Callable[[Text], Any]):
-        self._text, self._make = text, make
-        self._seen = text.edition  # of the text, which other functions are in, too
+    def __init__(self, text: Watched[Checked], make: Callable[..., Any]):
+        self._texts, self._make = [text], make
+        self._seen = [text.edition]  # of the texts, which have other functions, too
         self._told = (0, -1)  # the trace that knows of an edition
         self.edition = 0
         self._take(make(text.value))
@@ -35,11 +40,13 @@ class Front(Op):
 
     def _look(self) -> Any:
         """Return the newest good version."""
-        value = self._text.look()
-        if self._seen != self._text.edition:
-            self._seen = self._text.edition
+        values = [x.look() for x in self._texts]
+        editions = [x.edition for x in self._texts]
+        if self._seen != editions:
+            self._seen = editions
             try:
-                version = self._make(value)
+                version = self._make(*values)
+                self._try(version)
             except WgradError as error:
                 tell(self.name, error)
                 return self._version
@@ -48,9 +55,12 @@ class Front(Op):
             self._take(version)
         return self._version
 
+    def _try(self, version: Any) -> None:
+        """Raise what is wrong with a version on the devices that ran the one before it."""
+
     def _is_same(self, version: Any) -> bool:
         """Whether a version computes what the one before it did."""
-        return False
+        raise NotImplementedError
 
     def newest(self) -> Any:
         """Return the version to use now, which a trace then rests on."""
@@ -60,6 +70,9 @@ class Front(Op):
             self._told = tracer.start, self.edition
             tracer.require(_is_at, self, self.edition)
         return version
+
+    def __repr__(self) -> str:
+        return repr(self._version)
 
     # As an op it is told from others, and never applied: its versions are.
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
@@ -76,7 +89,7 @@ def _is_at(front: Front, edition: int) -> bool:
 
 
 class WatchedOp(Front):
-    """A function of a watched text, as an op."""
+    """A function of a watched file, as an op."""
 
     _version: ShaderOp
 
@@ -90,9 +103,6 @@ class WatchedOp(Front):
             False, before.numpy
         )
 
-    def __repr__(self) -> str:
-        return repr(self._version)
-
     def __call__(self, *inputs: Any, **named: Any) -> Tensor:
         return self.newest()(*inputs, **named)
 
@@ -103,3 +113,69 @@ class WatchedOp(Front):
     def derivative_wgsl(self, *parameters: str, forward: bool = False) -> str:
         """Return the WGSL of the derivative, as `wgsl`."""
         return self._look().derivative_wgsl(*parameters, forward=forward)
+
+
+class WatchedKernel(Front):
+    """A compute shader of a watched file, as `wg.kernel.compute` returns it."""
+
+    _version: ComputeKernel
+
+    def __init__(self, text: Watched[Checked], make: Callable[..., ComputeKernel]):
+        self._plain = make  # without a rule
+        super().__init__(text, make)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return getattr(self._version, name)
+
+    def _take(self, version: ComputeKernel) -> None:
+        super()._take(version)
+        self.__doc__ = version.__doc__
+
+    def _try(self, version: ComputeKernel) -> None:
+        version.prepare_as(self._version)
+
+    def _is_same(self, version: ComputeKernel) -> bool:
+        code = version.all_code()
+        return code is not None and code == self._version.all_code()
+
+    def __call__(self, *tensors: Any, **named: Any) -> Any:
+        return self.newest()(*tensors, **named)
+
+    def wgsl(self, **constants: bool | int | float) -> str:
+        """Return the WGSL that a device gets now, as `ComputeKernel.wgsl`."""
+        return self._look().wgsl(**constants)
+
+    def backward(self, rule: Any, entry: str | None = None, **options: Any) -> Any:
+        """Give the kernel its gradient, as `ComputeKernel.backward`. A rule's file is watched."""
+        texts, plain = self._texts[:1], self._plain
+        if is_path(rule):
+            texts.append(watched(rule, None, f"{self.name}.backward"))
+
+        def make(text: Checked, rule: Any = rule) -> ComputeKernel:
+            version = plain(text)
+            version.backward(rule, entry, **options)
+            return version
+
+        version = make(*[x.value for x in texts])
+        self._texts, self._make = texts, make
+        self._seen = [x.edition for x in texts]
+        self.edition += 1
+        self._take(version)
+        return self if isinstance(rule, (str, Path)) else rule
+
+
+def watched(text: Any, constants: Mapping[str, Any] | None, where: str) -> Watched[Checked]:
+    """Return the text of a file as one that is watched. Raises: CallError without a file."""
+    if not is_path(text):
+        raise CallError(f"{where}: watch=True came, and {shown(text)} is no file to watch")
+
+    def make(read: Callable[[Path], bytes]) -> Checked:
+        return Checked(source_of(text, where, read), constants)
+
+    def judge(new: Checked, old: Checked) -> None:
+        for device in list(old.judge.passed):
+            new.judge.ask(device)
+
+    return Watched(make, where, judge)

@@ -37,6 +37,12 @@ class ElementFunction:
         self.result = _form(info.result, f"what {self.name} returns", info.node)
         self._functions: dict[tuple[bool, Any], functions.Function] = {}
 
+    @property
+    def says(self) -> str:
+        """What it takes and gives, as in its text."""
+        takes = zip(self.names, self.inputs, strict=True)
+        return f"{self.name}({', '.join(f'{n}: {x.type}' for n, x in takes)}) -> {self.result.type}"
+
     def on_device(self, double: bool, numpy: Any = None) -> functions.Function:
         """Return what devices call; with `double`, floats are float64, on NumPy alone.
 

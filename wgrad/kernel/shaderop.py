@@ -47,7 +47,7 @@ class ShaderOp(Op):
             (lambda inputs: inputs) if floats and x.dtype.is_floating else None
             for x in function.inputs
         ]
-        super().__init__(function.name, rules, _doc(function))
+        super().__init__(function.name, rules, f"{function.says}, a function of WGSL.")
         self.wants_shapes = False
         self.function = function
         self._derived: dict[tuple, ShaderOp] = {}
@@ -269,10 +269,3 @@ def _without_rule(error: ShaderError, name: str) -> ShaderError:
         column=error.column,
         source_line=error.source_line,
     )
-
-
-def _doc(function: ElementFunction) -> str:
-    takes = ", ".join(
-        f"{name}: {x.type}" for name, x in zip(function.names, function.inputs, strict=True)
-    )
-    return f"{function.name}({takes}) -> {function.result.type}, a function of WGSL."

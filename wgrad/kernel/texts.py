@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cached_property
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..errors import CallError, shown
-from .judge import Judge
-from .language import Source, Typed, check, parse, read, read_file
+from .language import Source, read, read_file
 
 SUFFIX = ".wgsl"
 
@@ -38,27 +36,3 @@ def is_path(text: Any) -> bool:
     if isinstance(text, str):
         return text.endswith(SUFFIX) and "\n" not in text
     return isinstance(text, Path)
-
-
-class Text:
-    """A text that has been parsed and checked, with values for what it declares with `override`.
-
-    Raises: ShaderError for what is wrong in it; ArgumentError for an override that it lacks.
-    """
-
-    def __init__(self, source: Source, constants: Mapping[str, Any] | None = None):
-        self.source = source
-        self.constants = dict(constants or {})
-        self.module = parse(source)
-        self.judge = Judge(source)
-        self.typed  # noqa: B018  # what is wrong in it is said now
-
-    @cached_property
-    def typed(self) -> Typed:
-        """What it means, with the constants."""
-        return check(self.module, overrides=self.constants)
-
-    @property
-    def functions(self) -> list[str]:
-        """The functions that no pipeline starts with."""
-        return [n for n in self.typed.functions if n not in self.typed.entry_points]
