@@ -21,6 +21,7 @@ from .language.places import Source
 from .language.printer import printed
 from .language.symbols import Binding, EntryPoint, Symbol, Typed
 from .memory import Form, form_of
+from .texts import is_ours
 from .uniforms import Uniforms, alignment
 
 
@@ -54,11 +55,15 @@ class Checked:
         """The compute shaders."""
         return [x.name for x in self.entries]
 
-    @property
+    @cached_property
     def ops(self) -> list[str]:
-        """What can be called with tensors: functions of numbers, and compute shaders."""
-        able = [n for n in self.functions if is_op(self.typed.functions[n])]
-        return [*able, *self.kernels]
+        """What can be called with tensors: functions of numbers, and compute shaders.
+
+        Functions of wgrad's own that were included are not among them.
+        """
+        infos = [self.typed.functions[n] for n in self.functions]
+        able = [x for x in infos if is_op(x) and not is_ours(x.node.span.file)]
+        return [*(x.name for x in able), *self.kernels]
 
     @property
     def main(self) -> str | None:

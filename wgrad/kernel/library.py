@@ -43,7 +43,7 @@ class Library:
         return self._text.look() if isinstance(self._text, Watched) else self._text
 
     def __repr__(self) -> str:
-        return f"<library {self._now().source.name}: {', '.join(dir(self)) or 'nothing to call'}>"
+        return f"<library {self._now().source.name}: {', '.join(self) or 'nothing to call'}>"
 
     def __dir__(self) -> list[str]:
         return self._now().ops
@@ -63,11 +63,11 @@ class Library:
             elif name in text.functions:
                 made = self._made[name] = self._function(name)
             else:
-                raise UnknownNameError(_unknown(name, text.source.name, dir(self)))
+                raise UnknownNameError(_unknown(name, text.source.name, text.ops))
         return made
 
     def __iter__(self) -> Iterator[str]:
-        return iter(dir(self))
+        return iter(self._now().ops)
 
     def _function(self, name: str) -> Any:
         make = partial(op_of, name, None, False)

@@ -36,3 +36,10 @@ def is_path(text: Any) -> bool:
     if isinstance(text, str):
         return text.endswith(SUFFIX) and "\n" not in text
     return isinstance(text, Path)
+
+
+def is_ours(file: str) -> bool:
+    """Whether a file is one of wgrad's own shaders."""
+    from ..backends.webgpu import shaders
+
+    return Path(file).is_relative_to(shaders.folder())
