@@ -170,9 +170,9 @@ def test_a_watched_kernel_that_a_gpu_refuses_is_not_used(webgpu, tmp_path):
     path.write_text(SQUARE.replace("64", "100, 100"))
     with pytest.warns(UserWarning, match="a workgroup of 100 x 100 x 1 came"):
         assert power(x).tolist() == [9.0]
-    with pytest.raises(CallError, match="kernel.compute: watch=True came"):
+    with pytest.raises(CallError, match=r"kernel.compute: watch=True came"):
         wg.kernel.compute(SQUARE, watch=True)
-    with pytest.raises(CallError, match="kernel.load: watch=True came"):
+    with pytest.raises(CallError, match=r"kernel.load: watch=True came"):
         wg.kernel.load(SQUARE, watch=True)
 
 
