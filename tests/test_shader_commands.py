@@ -15,6 +15,7 @@ import pytest
 
 from wgrad.cli import main, watch
 
+BAD = "fn f() { x = 1; }\n"
 SWISH = "fn swish(x: f32, beta: f32) -> f32 { return x / (1.0 + exp(-beta * x)); }\n"
 SCALE = """
 struct Params { factor: f32 }
