@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ArgumentError, shown
+from .dbg import without_dbg
 from .language import Source, read, read_file
 
 SUFFIX = ".wgsl"
@@ -23,7 +24,7 @@ def source_of(text: Any, where: str) -> Source:
 
     folders = (shaders.folder() / "lib", shaders.folder())
     if isinstance(text, str) and not (text.endswith(SUFFIX) and "\n" not in text):
-        return read(text, folders=folders)
+        return without_dbg(read(text, folders=folders))
     if isinstance(text, (str, Path)):
-        return read_file(Path(text), folders=folders)
+        return without_dbg(read_file(Path(text), folders=folders))
     raise ArgumentError(f"{where}: {shown(text)} came, and WGSL or the path of a file is needed")

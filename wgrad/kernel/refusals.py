@@ -17,6 +17,7 @@ from .language.places import Source
 from .language.types import Type
 
 SUBGROUP_INPUTS = ("subgroup_invocation_id", "subgroup_size", "subgroup_id", "num_subgroups")
+SAYS = "the driver says: "
 _PLACE = re.compile(r"┌─ [^\n]*?:(\d+):(\d+)\n")
 _SAYS = re.compile(r"(?:parsing error|validation error): ([^\n]+)")
 _NOTE = re.compile(r"^ +(?:│ +\^+|=) (.+)$", re.MULTILINE)
@@ -116,7 +117,7 @@ def _located(words: str, source: Source, where: str) -> ShaderError:
         return ShaderError(f"{where}: the driver refuses the text: {reason}")
     at = source.place_at(int(place[1]), int(place[2]))
     return ShaderError(
-        f"the driver says: {reason}",
+        f"{SAYS}{reason}",
         file=at.file,
         line=at.line,
         column=at.column,
