@@ -152,6 +152,26 @@ def test_bad_arguments_are_errors_of_ours(webgpu):
     with pytest.raises(wg.errors.ShaderError, match="dbg takes numbers") as caught:
         wg.kernel.debug(wg.kernel.elementwise(text), [1.0])
     assert caught.value.column == 50
-    text = "fn f(x: f32) -> f32 { const a = dbg(2.0) * 2; return a * x; }"
-    with pytest.raises(wg.errors.ShaderError, match="constant"):
-        wg.kernel.debug(wg.kernel.elementwise(text), [1.0])
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "value"),
+    [
+        ("fn f(x: f32) -> f32 { const a = dbg(2.0) * 2; return a * x; }", 33, 2),
+        ("fn f(x: f32) -> f32 { return (dbg(3) + 1) * x; }", 31, 3),
+        ("const n = dbg(4); fn f(x: f32) -> f32 { return f32(n) * x; }", 11, 4),
+        ("fn f(x: f32) -> f32 { var a = array<f32, dbg(2)>(); return a[0] * x; }", 42, 2),
+    ],
+)
+def test_constants_are_not_run_and_their_value_is_said(text, column, value, webgpu):
+    op = wg.kernel.elementwise(text)
+    assert op(wg.ones(1)).shape == (1,)
+    with pytest.raises(wg.errors.ShaderError, match=f"a constant.* value is {value}") as caught:
+        wg.kernel.debug(op, [1.0])
+    assert caught.value.column == column
+
+
+def test_functions_that_are_not_called_may_have_any_dbg(webgpu):
+    text = "fn f(x: f32) -> f32 { return dbg(x); } fn g() -> i32 { const a = dbg(1); return a; }"
+    report = wg.kernel.debug(wg.kernel.elementwise(text, name="f"), [1.0])
+    assert [x.value for x in report.values] == [1.0]

@@ -248,7 +248,8 @@ class _Debugged:
         put.declare(f"var<private> {on}: bool;")
         put.begin(f"{on} = all({put.invocation} == vec3u({', '.join(map(str, where))}));")
         self.kinds = [self._form(argument, call) for argument, call in calls]
-        self.text = put.text(self._rewritten)
+        self.text = put.text(lambda f: f.but(body=self._rewritten(f.body)))
+        self._check_constants()
 
     def _form(self, argument: Any, call: s.Call) -> Form:
         """Return how the value of a call lies in the report. Raises: ShaderError."""
@@ -261,10 +262,26 @@ class _Debugged:
         return form
 
     def _rewritten(self, node: Any) -> Any:
-        made = node.mapped(self._rewritten)
-        for i in self._sites.get(id(node), ()):
+        made = node
+        if isinstance(node, (s.Let, s.Var)):
+            made = node if node.value is None else node.but(value=self._rewritten(node.value))
+        elif id(node) not in self.typed.constants and not isinstance(node, (s.Const, s.Attribute)):
+            made = node.mapped(self._rewritten)
+        for i in self._sites.pop(id(node), ()):
             made = s.call(self._helper(self.kinds[i]), made, s.number(i, "u"))
         return made
+
+    def _check_constants(self) -> None:
+        """Raise where a dbg stands in a constant, which nothing computes at run time."""
+        point = self.put.point
+        others = [x.node for n, x in self.typed.functions.items() if n not in point.functions]
+        unused = {id(x) for f in others for x in f.walk()}
+        for argument, call in self.calls:
+            if id(argument) in self._sites and id(argument) not in unused:
+                value = self.typed.constant(argument)
+                raise call.span.error(
+                    f"dbg stands in a constant, where nothing is run: its value is {value}"
+                )
 
     def _helper(self, form: Form) -> str:
         """Return the function that notes values of a type."""
