@@ -23,6 +23,7 @@ from ..profile import profile
 from ..profile.table import duration
 from ..program.compile import compile as compiled_function
 from ..transforms import vjp
+from .compute import ComputeKernel
 from .derive import Function
 from .function import ElementFunction
 from .language import check as checked
@@ -195,20 +196,25 @@ def _inputs(op: Any, shape: Shape, inputs: Callable | None, device: Device) -> l
         made = inputs(shape)
         many = made if isinstance(made, (tuple, list)) else (made,)
         return [_placed(x, device) for x in many]
-    if not isinstance(op, ShaderOp):
+    wanted: list[tuple[Shape, Any]] = []
+    if isinstance(op, ShaderOp):
+        wanted = [((*shape, *x.inner), x.dtype) for x in op.function.inputs]
+    elif isinstance(op, ComputeKernel):
+        forms = [op.entry.forms[name] for name in op.inputs]
+        wanted = [((*shape, *x.shape) if x.is_array else x.shape, x.dtype) for x in forms]
+    else:
         raise ArgumentError(
             "kernel.bench: the inputs of a function are not known: give inputs=, a function that "
             "returns them for a shape"
         )
     random = np.random.default_rng(0)
     made = []
-    for form in op.function.inputs:
-        full = (*shape, *form.inner)
-        if form.dtype.is_floating:
-            made.append(tensor(random.uniform(0.25, 1, full), form.dtype, device))
+    for full, dtype in wanted:
+        if dtype.is_floating:
+            made.append(tensor(random.uniform(0.25, 1, full), dtype, device))
         else:
-            most = 2 if form.dtype.name == "bool" else 8
-            made.append(tensor(random.integers(0, most, full), form.dtype, device))
+            most = 2 if dtype.name == "bool" else 8
+            made.append(tensor(random.integers(0, most, full), dtype, device))
     return made
 
 

@@ -15,6 +15,7 @@ from ..custom import CustomOp
 from ..devices import device as device_of
 from ..errors import CallError, DeviceError, MissingDependencyError, WgradError
 from ..program.compile import compile as compiled
+from ..tensor import Tensor
 from .comparing import Part, compared
 from .reports import at
 from .shaderop import ShaderOp
@@ -182,5 +183,6 @@ def ran(work: Callable, through: bool, inputs: Sequence[Any], named: dict) -> li
         return work(*xs[:count], **dict(zip(keys, xs[count:], strict=True)))
 
     step, given = compiled(function, state=[]), (*inputs, *named.values())
-    tape.recording(False, step, *given)
+    copies = [x.copy() if isinstance(x, Tensor) else x for x in given]
+    tape.recording(False, step, *copies)  # a kernel may change what it is given
     return tape.recording(False, step, *given)
