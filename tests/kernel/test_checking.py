@@ -158,3 +158,15 @@ def test_kernels_that_write_in_place_start_from_the_same(webgpu):
     y = wg.ones(3)
     report = wg.kernel.check(kernel, np.ones(3), y, factor=2.0)
     assert report.ok and y.tolist() == [1.0] * 3, str(report)
+
+
+def test_uniforms_that_are_vectors_stay_what_they_are(webgpu):
+    text = SCALED.replace("<uniform> factor: f32", "<uniform> factor: vec2u")
+    text = text.replace("array<f32>", "array<u32>").replace("factor *", "factor.y *")
+    kernel = wg.kernel.compute(text, outputs={"y": "x"})
+    for factor in ((1, 3), np.array([1, 3])):
+        report = wg.kernel.check(kernel, np.arange(4), factor=factor)
+        assert report.ok and len(parts(report, "values")) == 4, str(report)
+    variants = {"ops": lambda x, factor: x * x * int(factor[1])}
+    report = wg.kernel.bench(kernel, 4, variants, rounds=1, factor=np.array([1, 3]))
+    assert report.ok, str(report)

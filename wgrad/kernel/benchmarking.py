@@ -241,11 +241,13 @@ class _Run:
         self.name, self.shape, self.note = name, shape, ""
         self.times: list[int] = []
         self.kernels, self.clock = 0, ""
-        keys = tuple(named)
-        self.given = (*inputs, *named.values())
+        keys = [k for k, x in named.items() if isinstance(x, Value)]
+        fixed = {k: x for k, x in named.items() if k not in keys}
+        self.given = (*inputs, *(named[k] for k in keys))
 
         def forward(*xs: Any) -> Any:
-            return op(*xs[: len(inputs)], **dict(zip(keys, xs[len(inputs) :], strict=True)))
+            more = dict(zip(keys, xs[len(inputs) :], strict=True))
+            return op(*xs[: len(inputs)], **more, **fixed)
 
         floats = [i for i, x in enumerate(inputs) if isinstance(x, Value) and x.dtype.is_floating]
 
