@@ -97,6 +97,27 @@ def test_what_a_barrier_orders_is_no_race(webgpu):
     assert wg.kernel.guard(kernel(body), np.arange(8.0)).ok
 
 
+def test_races_in_workgroup_memory_are_found(webgpu):
+    body = """
+    s[l] = x[id.x];
+    workgroupBarrier();
+    let other = s[l ^ 1u];
+    workgroupBarrier();
+    s[l] = other;
+    y[id.x] = s[l];
+    """
+    more = "var<workgroup> s: array<f32, 4>;"
+    arguments = ", @builtin(local_invocation_index) l: u32"
+    assert wg.kernel.guard(kernel(body, more, arguments), np.arange(16.0)).ok
+    for at, line in ((1, 10), (0, 8)):  # without the barrier that stands there
+        halves = body.split("workgroupBarrier();")
+        halves[at : at + 2] = [halves[at] + halves[at + 1]]
+        wrong = kernel("workgroupBarrier();".join(halves), more, arguments)
+        found = wg.kernel.guard(wrong, np.arange(16.0)).of("race")
+        assert found and {x.subject for x in found} == {"s"}
+        assert {x.line for x in found} == {line}
+
+
 def test_atomics_are_no_race(webgpu):
     text = f"""
     @group(0) @binding(0) var<storage, read_write> n: array<atomic<u32>>;

@@ -89,8 +89,8 @@ def guard(kernel: Any, *inputs: Any, fuel: int = FUEL, **named: Any) -> GuardRep
     - indices outside of their arrays, vectors and matrices, with the line, the value and the
       invocation. WebGPU keeps such accesses inside of buffers, so that results are merely wrong.
     - races: an element that one invocation writes and another writes or reads, with no barrier of
-      their workgroup between. Of arrays of numbers, vectors and matrices that are written; atomics
-      have none. A write of one component is not looked at.
+      their workgroup between. Of arrays of numbers, vectors and matrices, in workgroup memory and
+      in buffers that are written; atomics have none. A write of one component is not looked at.
     - elements of fresh outputs that nobody writes.
     - writes beside a binding: what is written lies between marks that nobody may change.
     - loops that run for more than `fuel` rounds, all loops of an invocation together. They are
@@ -124,7 +124,8 @@ def guard(kernel: Any, *inputs: Any, fuel: int = FUEL, **named: Any) -> GuardRep
 
 class _Guarded:
     def __init__(self, call: Rerun, fuel: int):
-        self.call, self.notes = call, []  # type: ignore[var-annotated]
+        self.call = call
+        self.notes: list[str] = []
         entry, groups = call.entry, call.plan.groups
         elements = {
             x.name: prod(x.lead)
@@ -132,6 +133,8 @@ class _Guarded:
             if is_watched(x.form.kind) and prod(groups) * prod(entry.workgroup) < INVOCATIONS
         }
         self.guards = Guards(entry.typed, entry.name, entry.workgroup, groups, elements, fuel)
+        for name in self.guards.unwatched:
+            self.notes.append(f"races of {name} were not looked for: there are too many workgroups")
         self.kernel = call.altered(self.guards.text, self.guards.put.report)
         # What is written and not read before may hold anything, so that it is poisoned.
         self.poisoned = {
@@ -198,8 +201,10 @@ class _Guarded:
             signed = value - (1 << 32) if value >= 1 << 31 else value
             text = f"index {signed} of {site.subject}, which has {other} elements"
             return Finding("index", site.subject, text, element=(signed,), **more)
-        lead = self.call.results[site.subject].lead
-        element = tuple(int(x) for x in np.unravel_index(value, lead))
+        element: tuple[int, ...] = (value,)
+        if site.subject in self.call.results:
+            lead = self.call.results[site.subject].lead
+            element = tuple(int(x) for x in np.unravel_index(value, lead))
         who = (other & (INVOCATIONS - 1)) - 1
         text = (
             f"race: {site.subject}{at(element)} is also touched by invocation "

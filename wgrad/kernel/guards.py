@@ -7,7 +7,7 @@ wrote it last, and who read it last.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import prod
 from typing import Any
 
@@ -18,6 +18,7 @@ from .language.types import U32, Array, Matrix, Pointer, Scalar, Type, Vector
 
 WORDS = 6  # of a site
 INVOCATIONS = 1 << 24  # that are told apart; above the bits of one is how many barriers it passed
+ROOM = 1 << 24  # words for who touched the arrays of workgroups
 BARRIERS = ("workgroupBarrier", "storageBarrier")
 
 _HELPERS = """
@@ -72,14 +73,15 @@ fn {writes}_{t}(i: {t}, n: u32, at: u32, first: u32) -> {t} {{
     return i;
 }}
 """
-_NAMES = ("found", "burnt", "fuel", "clash", "touch", "index", "reads", "writes", "me")
+_NAMES = ("found", "burnt", "fuel", "clash", "touch", "index", "reads", "writes", "me", "group")
 
 
 class Guards:
     """The text of a kernel with checks.
 
     `elements` says how many elements the arrays have that are written: whoever touches one of them
-    is noted. An invocation runs at most `fuel` rounds of loops.
+    is noted, and of arrays of a workgroup, in each of them. An invocation runs at most `fuel`
+    rounds of loops. `unwatched` are arrays of workgroups that there is no room for.
     """
 
     def __init__(
@@ -93,22 +95,31 @@ class Guards:
     ):
         self.typed = typed
         self.put = put = Instruments(typed, entry)
+        elements = {**elements, **_shared(typed, put.point.globals)}
         bodies = [typed.functions[name].node for name in put.point.functions]
         self._touches = {k: x for f in bodies for k, x in _touches(typed, f, elements)}
         nodes = [x for f in bodies for x in f.walk()]
         self.words = WORDS * sum(2 * isinstance(x, s.Index) + isinstance(x, _LOOPS) for x in nodes)
         self._firsts: dict[str, int] = {}  # where the words of an array's elements begin
+        self.unwatched: list[str] = []
         for name in sorted({x for x, _ in self._touches.values()}):
+            space = typed.globals[name].space
+            words = 2 * elements[name] * (prod(groups) if space == "workgroup" else 1)
+            if space == "workgroup" and words > ROOM:
+                self.unwatched.append(name)
+                continue
             self._firsts[name] = self.words
-            self.words += 2 * elements[name]
+            self.words += words
         names = {x: put.name(x) for x in _NAMES}
         names |= {"report": put.report, "invocation": put.invocation}
         fuel_and_me = "var<private> {fuel}: u32 = {n}u; var<private> {me}: u32;"
+        fuel_and_me += "var<private> {group}: u32;"
         put.declare(fuel_and_me.format(**names, n=fuel))
         put.declare(_HELPERS.format(**names, size=prod(workgroup)))
         for t, low in (("u32", ""), ("i32", "i < 0 || ")):
             put.declare(_BY_TYPE.format(**names, t=t, low=low))
         put.begin(f"{names['me']} = {_ordinal(put.invocation, workgroup, groups)} + 1u;")
+        put.begin(f"{names['group']} = ({names['me']} - 1u) / {prod(workgroup)}u;")
         self.text = put.text(lambda node: node.but(body=self._block(node.body)))
         self.words = max(self.words, WORDS)
 
@@ -161,9 +172,16 @@ class Guards:
             f"{put.name('index')}_{t}", made.index, length, s.number(at, "u")
         )
         name, modes = self._touches.get(id(node), ("", ()))
-        at = put.site("race", node, name) if modes else 0
+        if name not in self._firsts:
+            return made.but(index=index)
+        at = put.site("race", node, name)
+        first: s.Expression = s.number(self._firsts[name], "u")
+        if self.typed.globals[name].space == "workgroup":
+            step = s.Binary("*", s.number(2, "u"), length)
+            before = s.Binary("*", s.Identifier(put.name("group")), step)
+            first = s.Binary("+", first, before)
         for mode in modes:
-            more = s.number(at, "u"), s.number(self._firsts[name], "u")
+            more = s.number(at, "u"), first
             index = s.call(f"{put.name(mode)}_{t}", index, length, *more)
         return made.but(index=index)
 
@@ -228,6 +246,18 @@ def _bases(node: Any) -> set[int]:
 def is_watched(kind: Type) -> bool:
     """Return whether it is noted who touches the elements of a binding: of plain values alone."""
     return isinstance(kind, Array) and isinstance(kind.element, (Scalar, Vector, Matrix))
+
+
+def _shared(typed: Typed, names: Iterable[str]) -> dict[str, int]:
+    """Return the arrays of workgroup memory whose elements are watched, and how many they have."""
+    found = {}
+    for name in names:
+        symbol = typed.globals[name]
+        if symbol.space == "workgroup" and symbol.type is not None and is_watched(symbol.type):
+            count = symbol.type.count  # type: ignore[attr-defined]
+            if isinstance(count, int):
+                found[name] = count
+    return found
 
 
 def _ordinal(invocation: str, workgroup: tuple[int, int, int], groups: tuple[int, int, int]) -> str:
