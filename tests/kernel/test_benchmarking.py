@@ -50,6 +50,23 @@ def test_inputs_may_be_given(device):
     assert report.ok and report.rows[0].variant == "<lambda>"
 
 
+def test_compute_kernels_take_constants_by_variant(webgpu):
+    text = """
+    override wide = 64u;
+    @group(0) @binding(0) var<uniform> factor: f32;
+    @group(0) @binding(1) var<storage, read> x: array<vec2f>;
+    @group(0) @binding(2) var<storage, read_write> y: array<vec2f>;
+    @compute @workgroup_size(wide) fn scaled(@builtin(global_invocation_id) id: vec3u) {
+        if (id.x < arrayLength(&y)) { y[id.x] = factor * x[id.x]; }
+    }
+    """
+    kernel = wg.kernel.compute(text, outputs={"y": "x"})
+    variants = {"wide": {"wide": 32}, "ops": lambda x, factor: x * factor}
+    report = wg.kernel.bench(kernel, 100, variants, rounds=1, factor=2.0)
+    assert report.ok, str(report)
+    assert [x.bytes for x in report.rows] == [2 * 4 * 200] * 3
+
+
 def test_variant_that_raises_is_a_row(device):
     op = wg.kernel.elementwise(TEXT)
     report = wg.kernel.bench(op, 3, {"wrong": lambda x, v: v.reshape(7)}, rounds=1)

@@ -9,6 +9,15 @@ import pytest
 
 import wgrad as wg
 
+SCALED = """
+override wide = 64u;
+@group(0) @binding(0) var<uniform> factor: f32;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(wide) fn scaled(@builtin(global_invocation_id) id: vec3u) {
+    if (id.x < arrayLength(&y)) { y[id.x] = factor * x[id.x] * x[id.x]; }
+}
+"""
 SWISH = "fn swish(x: f32, beta: f32) -> f32 { return x / (1.0 + exp(-beta * x)); }"
 
 
@@ -125,3 +134,39 @@ def test_errors_of_the_op_are_parts_and_those_of_the_call_are_raised(webgpu):
         wg.kernel.check(op, np.ones(3))
     report = wg.kernel.check(op, np.ones(3), np.ones(4))
     assert not report.ok and "broadcast" in report.parts[0].note
+
+
+def test_compute_kernels_are_checked(webgpu):
+    kernel = wg.kernel.compute(SCALED, outputs={"y": "x"})
+    x = np.linspace(-1, 1, 5)
+    report = wg.kernel.check(kernel, x, factor=2.0)
+    assert report.ok and len(parts(report, "values")) == 4
+    assert parts(report, "gradients")[0].skipped
+    kernel.backward(lambda x, d_y, factor: 2 * factor * x * d_y)
+    report = wg.kernel.check(kernel, x, factor=2.0, wide=32)
+    assert report.ok and len(parts(report, "gradient by x")) == 4, str(report)
+    kernel.backward(lambda x, d_y, factor: 3 * factor * x * d_y)
+    report = wg.kernel.check(kernel, x, factor=2.0)
+    assert [x.name for x in report.parts if not x.ok] == ["gradient by x: differences"]
+    with pytest.raises(wg.errors.CallError, match="factor is missing"):
+        wg.kernel.check(kernel, x)
+
+
+def test_kernels_that_write_in_place_start_from_the_same(webgpu):
+    text = SCALED.replace("factor * x[id.x] * x[id.x]", "y[id.x] + factor * x[id.x]")
+    kernel = wg.kernel.compute(text, inplace="y")
+    y = wg.ones(3)
+    report = wg.kernel.check(kernel, np.ones(3), y, factor=2.0)
+    assert report.ok and y.tolist() == [1.0] * 3, str(report)
+
+
+def test_uniforms_that_are_vectors_stay_what_they_are(webgpu):
+    text = SCALED.replace("<uniform> factor: f32", "<uniform> factor: vec2u")
+    text = text.replace("array<f32>", "array<u32>").replace("factor *", "factor.y *")
+    kernel = wg.kernel.compute(text, outputs={"y": "x"})
+    for factor in ((1, 3), np.array([1, 3])):
+        report = wg.kernel.check(kernel, np.arange(4), factor=factor)
+        assert report.ok and len(parts(report, "values")) == 4, str(report)
+    variants = {"ops": lambda x, factor: x * x * int(factor[1])}
+    report = wg.kernel.bench(kernel, 4, variants, rounds=1, factor=np.array([1, 3]))
+    assert report.ok, str(report)

@@ -197,6 +197,12 @@ def test_precise_functions_are_those_of_the_library(webgpu):
     assert "real_cos" in f.derivative_wgsl("x")
 
 
+def test_a_variable_of_a_loop_is_zero_each_time(device):
+    body = "var r = 0; for (var i = 0; i < n; i++) { var t: i32; t += i; r += t; } return r;"
+    f = wg.kernel.elementwise(f"fn f(n: i32) -> i32 {{ {body} }}")
+    assert f(wg.tensor([0, 1, 4, 5])).tolist() == [0, 0, 6, 10]
+
+
 def test_half_and_integer_parameters(device):
     body = "if up { return x * f16(n); } return -x;"
     text = f"enable f16; fn f(x: f16, n: u32, up: bool) -> f16 {{ {body} }}"

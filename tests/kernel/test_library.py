@@ -185,3 +185,11 @@ def test_run_uses_an_edited_file(device, tmp_path):
     path.write_text(SQUARE.replace("] * x", "] + x"))
     wg.kernel.run(path, x, y)
     assert y.tolist() == [6.0]
+
+
+def test_what_is_watched_is_checked_and_measured_as_it_is_now(numpy_device, file):
+    lib = wg.kernel.load(file, watch=True)
+    assert wg.kernel.check(lib["kernel"], np.ones(3), gradients=False).ok
+    report = wg.kernel.bench(lib["kernel"], (4,), rounds=1)
+    assert report.ok and report.rows[0].variant == "kernel"
+    assert lib.scale.inputs == ("x", "y")

@@ -4,7 +4,9 @@ from .benchmarking import bench as bench
 from .checking import check as check
 from .compute import ComputeKernel as ComputeKernel
 from .compute import compute as compute
+from .debugging import debug as debug
 from .elementwise import elementwise as elementwise
+from .guarding import guard as guard
 from .library import Library as Library
 from .library import load as load
 from .library import run as run

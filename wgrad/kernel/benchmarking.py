@@ -23,7 +23,9 @@ from ..profile import profile
 from ..profile.table import duration
 from ..program.compile import compile as compiled_function
 from ..transforms import vjp
+from .compute import ComputeKernel
 from .derive import Function
+from .fronts import newest
 from .function import ElementFunction
 from .language import check as checked
 from .reports import Report, laid_out
@@ -148,7 +150,7 @@ def bench(
     """
     if rounds < 1:
         raise ArgumentError(f"kernel.bench: rounds={rounds} came, and at least 1 is needed")
-    where = device_of(device)
+    where, op = device_of(device), newest(op)
     name = str(getattr(op, "name", getattr(op, "__name__", "op")))
     several: dict[str, Callable] = {name: op}
     for key, x in (variants or {}).items():
@@ -195,20 +197,25 @@ def _inputs(op: Any, shape: Shape, inputs: Callable | None, device: Device) -> l
         made = inputs(shape)
         many = made if isinstance(made, (tuple, list)) else (made,)
         return [_placed(x, device) for x in many]
-    if not isinstance(op, ShaderOp):
+    wanted: list[tuple[Shape, Any]] = []
+    if isinstance(op, ShaderOp):
+        wanted = [((*shape, *x.inner), x.dtype) for x in op.function.inputs]
+    elif isinstance(op, ComputeKernel):
+        forms = [op.entry.forms[name] for name in op.inputs]
+        wanted = [((*shape, *x.shape) if x.is_array else x.shape, x.dtype) for x in forms]
+    else:
         raise ArgumentError(
             "kernel.bench: the inputs of a function are not known: give inputs=, a function that "
             "returns them for a shape"
         )
     random = np.random.default_rng(0)
     made = []
-    for form in op.function.inputs:
-        full = (*shape, *form.inner)
-        if form.dtype.is_floating:
-            made.append(tensor(random.uniform(0.25, 1, full), form.dtype, device))
+    for full, dtype in wanted:
+        if dtype.is_floating:
+            made.append(tensor(random.uniform(0.25, 1, full), dtype, device))
         else:
-            most = 2 if form.dtype.name == "bool" else 8
-            made.append(tensor(random.integers(0, most, full), form.dtype, device))
+            most = 2 if dtype.name == "bool" else 8
+            made.append(tensor(random.integers(0, most, full), dtype, device))
     return made
 
 
@@ -235,11 +242,13 @@ class _Run:
         self.name, self.shape, self.note = name, shape, ""
         self.times: list[int] = []
         self.kernels, self.clock = 0, ""
-        keys = tuple(named)
-        self.given = (*inputs, *named.values())
+        keys = [k for k, x in named.items() if isinstance(x, Value)]
+        fixed = {k: x for k, x in named.items() if k not in keys}
+        self.given = (*inputs, *(named[k] for k in keys))
 
         def forward(*xs: Any) -> Any:
-            return op(*xs[: len(inputs)], **dict(zip(keys, xs[len(inputs) :], strict=True)))
+            more = dict(zip(keys, xs[len(inputs) :], strict=True))
+            return op(*xs[: len(inputs)], **more, **fixed)
 
         floats = [i for i, x in enumerate(inputs) if isinstance(x, Value) and x.dtype.is_floating]
 

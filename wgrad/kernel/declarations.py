@@ -86,6 +86,10 @@ class _Declarations:
             kind = self.typed.type_of(node)
             name = self._precise(node.callee.name, len(node.arguments), kind)
             return s.call(name, *map(self._renamed, node.arguments))
+        if isinstance(node, s.Var) and node.value is None:
+            # Written down, for naga makes a variable of a loop zero only the first time.
+            assert isinstance(node.type, s.Identifier)
+            node = node.but(value=s.Call(node.type))
         return node.mapped(self._renamed)
 
     def _may_be_precise(self, node: s.Call) -> bool:

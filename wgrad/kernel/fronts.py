@@ -88,6 +88,11 @@ def _is_at(front: Front, edition: int) -> bool:
     return front.edition == edition
 
 
+def newest(op: Any) -> Any:
+    """Return the newest version of what is watched; other ops as they are."""
+    return op.newest() if isinstance(op, Front) else op
+
+
 class WatchedOp(Front):
     """A function of a watched file, as an op."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CallError, shown
+from .dbg import without_dbg
 from .language import Source, read, read_file
 
 SUFFIX = ".wgsl"
@@ -25,9 +26,9 @@ def source_of(text: Any, where: str, reading: Callable[[Path], bytes] = Path.rea
 
     folders = (shaders.folder() / "lib", shaders.folder())
     if is_path(text):
-        return read_file(Path(text), folders=folders, reading=reading)
+        return without_dbg(read_file(Path(text), folders=folders, reading=reading))
     if isinstance(text, str):
-        return read(text, folders=folders, reading=reading)
+        return without_dbg(read(text, folders=folders, reading=reading))
     raise CallError(f"{where}: {shown(text)} came, and WGSL or the path of a file is needed")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,15 @@ import numpy as np
 
 from .. import tape
 from ..backends.base import Device
-from ..creation import tensor
+from ..creation import host_array, tensor
 from ..custom import CustomOp
 from ..devices import device as device_of
 from ..errors import CallError, DeviceError, MissingDependencyError, WgradError
 from ..program.compile import compile as compiled
+from ..tensor import Tensor
 from .comparing import Part, compared
+from .compute import ComputeKernel
+from .fronts import newest
 from .reports import at
 from .shaderop import ShaderOp
 
@@ -35,23 +38,43 @@ class Made:
         return f"{at(self.where) or 'the result'}: {given}" if given else at(self.where)
 
 
-class Trial:
-    """An op, and what it is called with: arrays of the host."""
+def host(x: Any) -> Any:
+    """Return data as an array; numbers stay numbers."""
+    if isinstance(x, Tensor):
+        return x.detach().numpy()
+    if isinstance(x, (bool, int, float)) or x is None:
+        return x
+    return host_array(x, "kernel.check")
 
-    def __init__(self, op: Any, hosts: list[Any], named: dict, rtol: float, atol: float):
-        self.op, self.hosts, self.named = op, hosts, named
+
+class Trial:
+    """An op, and what it is called with.
+
+    `hosts` are the inputs as arrays, `named` those by name, and `fixed` is what is no tensor: the
+    members of a kernel's uniforms, and its constants.
+    """
+
+    def __init__(
+        self, op: Any, inputs: Sequence[Any], named: Mapping[str, Any], rtol: float, atol: float
+    ):
+        op = newest(op)
+        inner = newest(op.forward) if isinstance(op, CustomOp) else op
+        self.op = op
+        self.shader = inner if isinstance(inner, ShaderOp) else None
+        self.forms = op.entry.forms if isinstance(op, ComputeKernel) else {}
+        known = self.shader.function.names if self.shader else getattr(op, "inputs", ())
+        self.names = (*known, *(f"input {i}" for i in range(len(known), len(inputs))))
+        self.hosts = [host(x) for x in inputs]
+        arrays = {k: x for k, x in named.items() if k in known or isinstance(x, Tensor)}
+        self.named = {k: host(x) for k, x in arrays.items()}
+        self.fixed = {k: x for k, x in named.items() if k not in arrays}
         self.name = str(getattr(op, "name", getattr(op, "__name__", "the function")))
         self.settings: dict[str, Any] = {"rtol": rtol, "atol": atol}
-        inner = op.forward if isinstance(op, CustomOp) else op
-        self.shader = inner if isinstance(inner, ShaderOp) else None
-        self.half = (
-            self.shader is not None and "f16" in self.shader.function.function.typed.extensions
-        )
+        typed = self.shader.function.function.typed if self.shader else None
+        self.half = typed is not None and "f16" in typed.extensions
         if self.half:
             self.settings = {"rtol": max(rtol, HALF), "atol": max(atol, HALF)}
         self.numpy = device_of("numpy")
-        known = self.shader.function.names if self.shader else getattr(op, "inputs", ())
-        self.names = tuple(known) or tuple(f"input {i}" for i in range(len(hosts)))
         self.parts: list[Part] = []
         self.nans: tuple[Made, ...] = ()
 
@@ -59,21 +82,23 @@ class Trial:
     def placed(self, device: Device, wide: bool = False) -> tuple[list[Any], dict[str, Any]]:
         """Return what was given as tensors of a device, in float64 where it is wide."""
 
-        def put(x: Any) -> Any:
+        def put(x: Any, name: str) -> Any:
             if not isinstance(x, np.ndarray):
                 return x
+            dtype: Any = None
             if x.dtype.kind == "f" and x.dtype != np.float16:
-                return tensor(x, "float64" if wide else "float32", device)
-            if x.dtype == np.int64:
-                return tensor(x, "int32", device)
-            return tensor(x, None, device)
+                dtype = "float64" if wide else "float32"
+            elif x.dtype == np.int64:
+                dtype = self.forms[name].dtype if name in self.forms else "int32"
+            return tensor(x, dtype, device)
 
         with device:
-            return [put(x) for x in self.hosts], {k: put(x) for k, x in self.named.items()}
+            inputs = [put(x, name) for x, name in zip(self.hosts, self.names, strict=False)]
+            return inputs, {k: put(x, k) for k, x in self.named.items()}
 
     def called(self, *inputs: Any, **named: Any) -> list[Any]:
         """Return the results of a call, in a list."""
-        made = self.op(*inputs, **named)
+        made = self.op(*inputs, **named, **self.fixed)
         return list(made) if isinstance(made, (tuple, list)) else [made]
 
     def devices(self) -> Iterator[tuple[str, Device | str]]:
@@ -182,5 +207,6 @@ def ran(work: Callable, through: bool, inputs: Sequence[Any], named: dict) -> li
         return work(*xs[:count], **dict(zip(keys, xs[count:], strict=True)))
 
     step, given = compiled(function, state=[]), (*inputs, *named.values())
-    tape.recording(False, step, *given)
+    copies = [x.copy() if isinstance(x, Tensor) else x for x in given]
+    tape.recording(False, step, *copies)  # a kernel may change what it is given
     return tape.recording(False, step, *given)

@@ -11,7 +11,7 @@ from ..backends.shader import Shader
 from ..recent import Recent
 from . import hosts
 from .entry import Checked, Entry
-from .guard import check_adapter, check_entry, compiled
+from .refusals import check_adapter, check_entry, compiled
 
 PLANS = 64  # of a variant, by the shapes that came
 

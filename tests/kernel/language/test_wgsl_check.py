@@ -274,6 +274,9 @@ def test_what_is_wrong_is_refused_with_its_place(text: str, column: int, words: 
     assert refusal(text) != ""
 
 
+POINTED = "fn g(p: ptr<function, i32>) {}"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -283,6 +286,8 @@ def test_what_is_wrong_is_refused_with_its_place(text: str, column: int, words: 
         ("fn f(x: i32) -> i32 { return x / 0; }", "division by the constant 0"),
         ("fn f() { var a: array<f32, 3000>; }", "12000 bytes, and WGSL promises 8192"),
         ("fn f() { var a: array<f32, 1500>; var b: array<f32, 1500>; }", "12000 bytes"),
+        (f"{POINTED} fn f() {{ var v = array(1, 2); g(&v[1]); }}", "whole variable"),
+        (f"{POINTED} fn f() {{ var v = array(1, 2); let q = &v[1]; g(&*q); }}", "whole variable"),
         ("fn f(x: texture_2d<f32>) {}", "textures and samplers are not supported"),
         ("fn f() { _ = array(1, 2u, 3.5); }", "all elements have to be of one type"),
         ("var<workgroup> x: atomic<u32>; fn f() -> u32 { return x; }", "atomicLoad(&x)"),

@@ -9,9 +9,7 @@ import secrets
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from ..language import Source
@@ -67,6 +65,9 @@ def judge(source: Source) -> Judgement:
 
 def _asked(program: str, text: str) -> dict[str, Any]:
     """Return what the page posted; `failed` says why nothing came."""
+    import tempfile  # what few programs need is imported when it is
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
     path = "/" + secrets.token_hex(16)  # which other programs of this machine do not know
     answer: dict[str, Any] = {}
     came = threading.Event()

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 
 from ...devices import device as device_of
-from ...errors import DeviceError, MissingDependencyError
+from ...errors import DeviceError, MissingDependencyError, ShaderError
+from ..judge import SAYS, judged
 from ..language import Source
-from .verdicts import Judgement, Message, placed
-
-_PLACE = re.compile(r"┌─ [^\n]*?:(\d+):(\d+)\n")
-_SAYS = re.compile(r"(?:parsing error|validation error): ([^\n]+)")
-_NOTE = re.compile(r"^ +(?:│ +\^+|=) (.+)$", re.MULTILINE)
-# It knows subgroups without it, and refuses the line that browsers require.
-_SUBGROUPS = re.compile(r"\benable\s+subgroups\s*;")
+from .verdicts import Judgement, of_error
 
 
 def judge(source: Source) -> Judgement:
@@ -22,25 +17,9 @@ def judge(source: Source) -> Judgement:
         device = device_of("webgpu")
     except (DeviceError, MissingDependencyError) as error:
         return Judgement("naga", absent=str(error))
-    gpu = device.gpu  # type: ignore[attr-defined]
-    text = _SUBGROUPS.sub(lambda m: " " * len(m[0]), source.text)
-    messages: tuple[Message, ...] = ()
-    gpu.check()
-    with gpu.driving:
-        try:
-            gpu.raw.create_shader_module(label=source.name, code=text)
-        except Exception as error:
-            messages = (said(source, str(error)),)
-    return Judgement("naga", messages)
-
-
-def said(source: Source, words: str) -> Message:
-    """Return an error of naga's as a message: its reason, at the person's line."""
-    found, place = _SAYS.search(words), _PLACE.search(words)
-    reason = found[1] if found else " ".join(words.split())
-    notes = [x for x in dict.fromkeys(_NOTE.findall(words)) if not x.startswith("naga::")]
-    if notes and notes[-1] not in reason:
-        reason = f"{reason}: {notes[-1]}"
-    if place is None:
-        return Message(reason, source.name)
-    return placed(source, int(place[1]), int(place[2]), reason)
+    try:
+        judged(device, source)
+    except ShaderError as error:
+        message = of_error(error)
+        return Judgement("naga", (replace(message, text=message.text.removeprefix(SAYS)),))
+    return Judgement("naga")
