@@ -22,13 +22,16 @@ PRECISE = {
 }
 
 
-def declarations(function: Function, precise: bool) -> tuple[tuple[str, ...], str]:
+def declarations(
+    function: Function, precise: bool, marked: bool = True
+) -> tuple[tuple[str, ...], str]:
     """Return the WGSL of all that a function uses, each text after what it uses, and its name.
 
-    Overrides are constants by now. If `precise`, shaders/lib stands for builtins of f32.
+    Overrides are constants by now. If `precise`, shaders/lib stands for builtins of f32. Without
+    being `marked` all is called as in its text, to be read.
     Raises: ShaderError for memory that points would share.
     """
-    made = _Declarations(function.typed, precise)
+    made = _Declarations(function.typed, precise, marked)
     name = made.named(function.name)
     return tuple(made.texts), name
 
@@ -37,9 +40,10 @@ _SUFFIXES = {BOOL: "", I32: "i", U32: "u", F32: "f", F16: "h"}
 
 
 class _Declarations:
-    def __init__(self, typed: Typed, precise: bool):
+    def __init__(self, typed: Typed, precise: bool, marked: bool):
         self.typed = typed
         self.precise = precise
+        self.marked = marked
         self.names: dict[str, str] = {}
         self.texts: list[str] = []
         self.nodes = {getattr(x, "name", ""): x for x in typed.module.declarations}
@@ -58,8 +62,8 @@ class _Declarations:
                 node = self._fixed(node)
             below = self._renamed(node)
             text = printed(below)
-            mark = blake2b(text.encode(), digest_size=4).hexdigest()
-            self.names[name] = f"{name}_{mark}"
+            mark = "_" + blake2b(text.encode(), digest_size=4).hexdigest() if self.marked else ""
+            self.names[name] = name + mark
             self.texts.append(printed(below.but(name=self.names[name])))
         return self.names[name]
 
