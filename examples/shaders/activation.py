@@ -1,6 +1,6 @@
 """Train a small net whose units learn their activation too, and time it against the same in ops.
 
-    python examples/shaders/activation.py [--device webgpu] [--steps 600] [--out pictures]
+    python examples/shaders/activation.py [--device webgpu] [--steps 250] [--out pictures]
 
 The picture is what the net makes of the plane, from two spirals of points.
 """
@@ -65,7 +65,7 @@ def train(activation: Callable, steps: int, seed: int = 0) -> tuple[Net, float, 
         optimizer.step()
         return loss
 
-    loss = step().item()
+    step()
     step().item()
     began = time.perf_counter()
     for _ in range(steps):
@@ -78,17 +78,18 @@ def run(steps: int, out: Path) -> float:
     net, loss, ours = train(bend, steps)
     _, _, ops = train(bend_of_ops, min(steps, 100))
     print(f"loss {loss:.4f}; a step takes {ours:.2f} ms, and {ops:.2f} ms of operations")
-    height = 160
+    height = 200
     with wg.no_grad():
         side = wg.tanh(net(wg.tensor(gallery.plane(height, height).reshape(-1, 2)))).numpy()
     share = side.reshape(height, height, 1) / 2 + 0.5
     pixels = share * [0.98, 0.72, 0.3] + (1 - share) * [0.12, 0.25, 0.5]
-    x, sides = (a.numpy() for a in spirals(90))
-    rows = ((x[:, ::-1] + 1) / 2 * height).astype(int)
-    pixels[rows[:, 0], rows[:, 1]] = np.where(sides > 0, 0.0, 1.0)
+    x, sides = spirals(60)
+    for at, colour in zip(x.numpy(), np.where(sides.numpy() > 0, 0.0, 1.0), strict=True):
+        column, row = ((at + 1) / 2 * height).astype(int)
+        pixels[row - 1 : row + 2, column - 1 : column + 2] = colour
     gallery.save(out / "activation.png", pixels)
     return loss
 
 
 if __name__ == "__main__":
-    sys.exit(gallery.start(run, __doc__, steps=600))
+    sys.exit(gallery.start(run, __doc__, steps=250))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import gallery
 import numpy as np
@@ -39,13 +38,6 @@ def edges(x: wg.Tensor) -> wg.Tensor:
     return 4 * x[1:-1, 1:-1] - x[:-2, 1:-1] - x[2:, 1:-1] - x[1:-1, :-2] - x[1:-1, 2:]
 
 
-def tile(kernel: Any, size: int = 96) -> np.ndarray:
-    """Return the picture of a kernel."""
-    values = np.asarray(kernel.numpy() if isinstance(kernel, wg.Tensor) else kernel)
-    rows = np.arange(size) * 7 // size
-    return gallery.signed(values)[rows][:, rows]
-
-
 def run(steps: int, out: Path, height: int = 96, width: int = 96) -> float:
     """Find the kernel; return the largest error of its weights."""
     photo = gallery.photograph("china.jpg", height, width, box=(130, 60, 490, 420)).mean(-1)
@@ -67,7 +59,8 @@ def run(steps: int, out: Path, height: int = 96, width: int = 96) -> float:
         step()
     error = float(np.abs(found.numpy() - true).max())
     print(f"the weights, up to {true.max():.3f}, are found but for {error:.4f}")
-    gallery.save(out / "blur.png", gallery.beside(photo, known, tile(true), tile(found)), scale=2)
+    kernels = [gallery.enlarged(gallery.signed(x), height) for x in (true, found.numpy())]
+    gallery.save(out / "blur.png", gallery.beside(photo, known, *kernels), scale=2)
     return error
 
 

@@ -24,6 +24,8 @@ def start(run: Callable[[int, Path], Any], about: str | None, steps: int) -> int
     parser.add_argument("--steps", type=int, default=steps, help=f"how long (default {steps})")
     parser.add_argument("--out", type=Path, default=Path("pictures"), help="a folder for pictures")
     options = parser.parse_args()
+    if options.steps < 1:
+        parser.error(f"--steps {options.steps} came, and it has to be 1 or more")
     try:
         with wg.device(options.device) as device:
             print(f"device: {device.name} ({device.description})")
@@ -37,7 +39,7 @@ def start(run: Callable[[int, Path], Any], about: str | None, steps: int) -> int
 
 
 def pillow() -> Any:
-    """Return Pillow's modules Image and ImageDraw. Raises: MissingDependencyError without it."""
+    """Return Pillow's Image, ImageDraw and ImageFont. Raises: MissingDependencyError."""
     try:
         from PIL import Image, ImageDraw, ImageFont
     except ImportError as error:
@@ -103,3 +105,53 @@ def signed(values: Any) -> np.ndarray:
     share = np.asarray(values) / np.abs(values).max()
     up, down = share.clip(0, 1)[..., None], (-share).clip(0, 1)[..., None]
     return 1 - up * [0.2, 0.75, 0.8] - down * [0.85, 0.6, 0.2]
+
+
+def enlarged(pixels: np.ndarray, side: int) -> np.ndarray:
+    """Return a square picture as one of side x side pixels, each the nearest that there was."""
+    rows = np.arange(side) * len(pixels) // side
+    return pixels[rows][:, rows]
+
+
+def word(text: str, count: int) -> np.ndarray:
+    """Return points (count, 3) spread evenly over the letters of a short text, around 0."""
+    Image, ImageDraw, ImageFont = pillow()
+    image = Image.new("L", (400, 200))
+    font = ImageFont.load_default(150)
+    ImageDraw.Draw(image).text((200, 100), text, fill=255, anchor="mm", font=font)
+    inside = np.argwhere(np.asarray(image) > 128)
+    spread = np.random.default_rng(1).permutation(inside)[: 40 * count].astype(float)
+    points = spread[:count]
+    for _ in range(20):  # each point goes to the middle of what is nearest to it
+        nearest = ((spread[:, None] - points) ** 2).sum(-1).argmin(1)
+        points = np.array([spread[nearest == i].mean(0) for i in range(count)])
+    y, x = ((points - points.mean(0)) / 75).T
+    return np.stack([x, y, 0 * x], -1)
+
+
+def paired(ends: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return points (n, 3) in such an order that each is near the end (n, 3) in its place."""
+    away = ((ends[:, None] - points) ** 2).sum(-1)
+    order = np.zeros(len(ends), int)
+    for _ in ends:
+        i, j = np.unravel_index(away.argmin(), away.shape)
+        order[i] = j
+        away[i], away[:, j] = np.inf, np.inf
+    return points[order]
+
+
+def tracks(track: np.ndarray, size: int = 240) -> np.ndarray:
+    """Return a picture (size, size, 3) of tracks (moments, n, 3), which end in points."""
+    Image, ImageDraw, _ = pillow()
+    fine = 4 * size
+    image = Image.new("RGB", (fine, fine), (8, 10, 24))
+    draw = ImageDraw.Draw(image)
+    at = (track[:, :, :2] / 3.2 + 0.5) * fine
+    early, late = np.array([25, 40, 90]), np.array([120, 150, 220])
+    for i in range(1, len(at)):
+        ink = tuple((early + (late - early) * i // (len(at) - 1)).tolist())
+        for a, b in zip(at[i - 1], at[i], strict=True):
+            draw.line([*a, *b], fill=ink, width=5)
+    for x, y in at[-1]:
+        draw.ellipse([x - 14, y - 14, x + 14, y + 14], fill=(255, 214, 120))
+    return np.asarray(image.resize((size, size), Image.Resampling.LANCZOS)) / 255

@@ -23,7 +23,7 @@ TRUE = {
     "c": [0.6, 0.42, 0.3],
     "box": [-0.05, 0.05, 0.62, 0.14],
     "angle": 0.55,
-    "melt": 0.3,
+    "melt": -1.2,
 }
 START = {
     "a": [-0.4, 0.0, 0.3],
@@ -31,7 +31,7 @@ START = {
     "c": [0.4, 0.0, 0.3],
     "box": [0.0, 0.2, 0.3, 0.3],
     "angle": 0.1,
-    "melt": 0.1,
+    "melt": -1.6,
 }
 SHARP = 0.01  # the softness of what is compared in the end
 

@@ -7,7 +7,7 @@ struct Scene {
     discs: array<vec3f, 3>, // centre and radius
     box: vec4f,             // centre, and half of each side
     angle: f32,
-    melt: f32,
+    melt: f32,              // the logarithm of how far corners are filled
 }
 
 fn disc(p: vec2f, it: vec3f) -> f32 {
@@ -30,7 +30,7 @@ fn melted(a: f32, b: f32, width: f32) -> f32 {
 fn distance_to(p: vec2f, scene: Scene) -> f32 {
     var d = box(p, scene.box, scene.angle);
     for (var i = 0; i < 3; i++) {
-        d = melted(d, disc(p, scene.discs[i]), scene.melt);
+        d = melted(d, disc(p, scene.discs[i]), exp(scene.melt));
     }
     return d;
 }

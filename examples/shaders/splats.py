@@ -1,6 +1,6 @@
 """Fit Gaussian splats to a photograph, and save pictures on the way.
 
-python examples/shaders/splats.py [--device webgpu] [--steps 150] [--out pictures]
+python examples/shaders/splats.py [--device webgpu] [--steps 120] [--out pictures]
 """
 
 from __future__ import annotations
@@ -68,4 +68,4 @@ def run(steps: int, out: Path, size: tuple[int, int] = (72, 72), splats: int = 1
 
 
 if __name__ == "__main__":
-    sys.exit(gallery.start(run, __doc__, steps=150))
+    sys.exit(gallery.start(run, __doc__, steps=120))
