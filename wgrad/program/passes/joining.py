@@ -123,13 +123,18 @@ def joined(a: Step, b: Step, needed: frozenset[int]) -> Step | None:
 
 
 def _by_points(a: Step, b: Step, needed: frozenset[int]) -> Step | None:
-    """Return steps as one over the smaller of their domains, the other's short axis taken apart."""
-    sizes = prod(a.graph.shape), prod(b.graph.shape)
+    """Return steps as one over fewer points than one of them has: its short axis is taken apart.
+
+    Those are the elements of the smaller domain, or the rows of `a` where it folds and `b` goes on.
+    """
+    by_rows = a.graph.axes and not b.graph.axes
+    points = a.graph.kept if by_rows else a.graph.shape
+    sizes = prod(points), prod(b.graph.shape)
     if sizes[0] == sizes[1]:
         return None
     for first in (False, True):
         if sizes[0] < sizes[1]:
-            seen = over_points(b.graph, b.inputs, a.graph.shape, first)
+            seen = over_points(b.graph, b.inputs, points, first)
         else:
             seen = over_points(a.graph, a.inputs, b.graph.shape, first)
         if seen is None:
