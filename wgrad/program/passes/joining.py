@@ -18,6 +18,7 @@ from ...layout import Layout
 from ..ir import Graph, Program, Ref, Slot, Statement, Step, fused, operand_key, pruned
 from ..ir.domains import Seen, as_elements, as_rows, reshaped, seen_through
 from ..ir.unrolled import over_points
+from .folds import buffers_when_split
 from .limits import Limits
 from .ordering import Order
 
@@ -100,6 +101,8 @@ class Joiner:
         made = joined(plain, b, needed)
         if made is not None and len(made.graph.statements) > limits.statements:
             return None  # for an axis was taken apart
+        if made is not None and buffers_when_split(made, limits) > limits.buffers:
+            return None
         if made is not None and len(made.inputs) > limits.numbers:
             numbers = sum(not isinstance(x, Ref) for x in made.inputs)
             return made if numbers <= limits.numbers else None
