@@ -123,6 +123,30 @@ def test_compiled_a_function_is_one_kernel_with_its_neighbours(device):
     assert len(f.explain().kernels) == 1
 
 
+APART = "fn apart(a: vec3f, b: vec3f, k: f32) -> vec3f { return (b - a) * (k + dot(a, b)); }"
+
+
+def apart(a, b, k):
+    return (b - a) * (k + (a * b).sum(-1, keepdims=True))
+
+
+@pytest.mark.parametrize("axis", [0, 1, (0, 1), (1, 2), 2])
+@pytest.mark.parametrize("fold", ["sum", "amax"])
+def test_compiled_folds_of_vectors_are_made_as_they_are_computed(fold, axis, device):
+    """No memory of all pairs, whichever axes are folded; what follows is in the same kernel."""
+    op = wg.kernel.elementwise(APART)
+    a, b = data(40, 3), data(24, 3, seed=1)
+    f = wg.compile(lambda a, b: getattr(wg, fold)(op(a[:, None], b, 0.5), axis=axis) * 2 + 1)
+    ta, tb = wg.tensor(a), wg.tensor(b)
+    for _ in range(3):
+        got = f(ta, tb)
+    want = getattr(np, fold)(apart(a[:, None], b, 0.5), axis=axis) * 2 + 1
+    np.testing.assert_allclose(got.numpy(), want, rtol=2e-5, atol=2e-5)
+    kernels = f.explain().kernels
+    assert all(k.bytes_written < 40 * 24 * 3 * 4 for k in kernels)
+    assert len(kernels) == 1 or axis == (0, 1)  # a long fold is one of runs, and one of those
+
+
 def test_a_compiled_step_trains_through_a_function(device):
     swish = wg.kernel.elementwise(SWISH)
     beta = wg.parameter(np.float32(0.2))
