@@ -458,6 +458,15 @@ DATA = [
         0.5,
     ),
     Case(
+        "compound assignments that read before they write",
+        "fn next(p: ptr<function, f32>) -> f32 { *p *= 2.0; return *p; }"
+        " fn count(p: ptr<function, i32>) -> i32 { *p += 10; return *p; }"
+        " fn f(x: f32, y: f32) -> f32 { var a = x; a += next(&a); var n = 1; n += count(&n);"
+        " var v = vec2f(x, y); v[0] *= next(&a) + f32(n); v.y -= next(&a);"
+        " return v.x * v.y + f32(n); }",
+        lambda x, y: x * (6 * x + 12) * (y - 12 * x) + 12,
+    ),
+    Case(
         "a condition that writes",
         "fn halve(p: ptr<function, f32>) -> f32 { *p *= 0.5;"
         " return *p; } fn f(x: f32) -> f32 { var a = x; var s = 0.0;"

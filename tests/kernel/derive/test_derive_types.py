@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from derive_harness import Batch, function_of
 
-from wgrad.kernel.derive import pull, push
+from wgrad.kernel.derive import pull, push, tangent
 
 
 def _run(function: Any, numbers: list[float], device: Any, enabled: str = "") -> list[float]:
@@ -69,6 +69,17 @@ def test_inputs_and_results_may_be_structures_and_arrays(webgpu: Any) -> None:
     along = push(function_of(text), ["body", "scale"])
     got = _run(along, [1, 2, 2, 10, 20, 30, 3, 1, 0, 0, 1, 1, 1, 0.5], webgpu)
     np.testing.assert_allclose(got, [21, 0, 0, 0, 3.5, 1])
+
+
+def test_a_value_comes_with_its_tangent(webgpu: Any) -> None:
+    moving = function_of("fn f(x: vec2f, k: f32) -> f32 { return k * x.x * x.y; }")
+    still = function_of("fn f(x: f32, k: f32) -> vec2f { return vec2f(floor(x), k); }")
+    batch = Batch()
+    batch.add(tangent(moving, ["x"]), np.array([[2.0, 3, 10, 1, 0]]))
+    batch.add(tangent(still, ["x"]), np.array([[2.5, 7, 1]]))
+    first, second = batch.run(webgpu)
+    assert first[0].tolist() == [60, 30]
+    assert second[0].tolist() == [2, 7, 0, 0]
 
 
 def test_many_components_are_computed_in_a_loop(webgpu: Any) -> None:

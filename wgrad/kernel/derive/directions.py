@@ -5,20 +5,20 @@ Both return a checked text and a name in it, so that either can be taken of what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import count
 from typing import NamedTuple
 
 from ...errors import ArgumentError
 from ..language import syntax as s
 from ..language.symbols import Typed
-from ..language.types import F16, F32, U32, Array, Matrix, Scalar, Structure, Type, Vector
+from ..language.types import F16, F32, Array, Scalar, Type
+from .components import components, seed, total_of, units
 from .functions import Deriver, Local
-from .helpers import Role
 from .refused import refuse_writes
-from .terms import has_float, tangent_type, type_name, type_node, zero
+from .terms import has_float, type_node, zero
 
-UNROLLED = 8  # elements of an array that are added up one by one
 UNROLLED_SIZE = 12_000  # nodes of all components, calls inlined, before they are computed in a loop
 
 
@@ -43,6 +43,42 @@ class Function(NamedTuple):
     def result(self) -> Type | None:
         """The type of what it returns; None where it returns nothing."""
         return self.typed.functions[self.name].result
+
+
+def tangent(function: Function, active: Iterable[int | str]) -> Function:
+    """Return the function of a value together with its tangent.
+
+    It is `push`, but returns a structure of the members `value` and `tangent`.
+
+    Example:
+        >>> from wgrad.kernel.language.check import check
+        >>> f = Function(check("fn f(x: f32) -> f32 { return sin(x); }"), "f")
+        >>> print(tangent(f, ["x"]).result)
+        with_tangent_f32
+
+    Raises: as `push`.
+    """
+    numbers = _numbers(function, active)
+    return _guarded(function, lambda: _with_tangent(function, numbers))
+
+
+def _with_tangent(function: Function, numbers: frozenset[int]) -> Function:
+    deriver = Deriver(function.typed)
+    name = deriver.renamed.get(function.name, function.name)
+    refuse_writes(deriver.typed, name)
+    found = deriver.derived(name, numbers)
+    if not found.returns_tangent:
+        made = _push(deriver, function.name, numbers)  # which returns zero
+        kind = function.result
+        assert kind is not None
+        pair = deriver.pair(kind)
+        given = [s.Identifier(x.name) for x in made.parameters[: len(function.parameters)]]
+        value = s.call(pair, s.call(name, *given), zero(kind).node)
+        found = replace(found, name=deriver.fresh(f"{function.name}_d"))
+        deriver.made[found.name] = s.Function(
+            found.name, made.parameters, s.Identifier(pair), s.Block((s.Return(value),))
+        )
+    return Function(deriver.module(found.name), found.name)
 
 
 def push(function: Function, active: Iterable[int | str]) -> Function:
@@ -222,145 +258,3 @@ def _push(deriver: Deriver, name: str, numbers: frozenset[int]) -> s.Function:
     )
     deriver.made[found] = made
     return made
-
-
-# Components
-
-
-def components(kind: Type) -> Iterator[Scalar]:
-    """Yield the types of the floats that a type is made of."""
-    if isinstance(kind, Scalar):
-        if has_float(kind):
-            yield kind
-    elif isinstance(kind, Vector):
-        yield from [kind.element] * kind.size if has_float(kind) else ()
-    elif isinstance(kind, Matrix):
-        yield from [kind.element] * (kind.columns * kind.rows)
-    elif isinstance(kind, Array):
-        assert isinstance(kind.count, int)
-        for _ in range(kind.count):
-            yield from components(kind.element)
-    elif isinstance(kind, Structure):
-        for field in kind.fields:
-            yield from components(field.type)
-
-
-def seed(kind: Type, at: s.Expression, counted: Iterator[int]) -> s.Expression:
-    """Return the value in which one float is 1 and all others are 0: the one of number `at`.
-
-    `counted` numbers the floats.
-    """
-    if isinstance(kind, Scalar):
-        if not has_float(kind):
-            return zero(kind).node
-        here = s.Binary("==", at, s.Literal(next(counted), "u"))
-        return s.call("select", s.Literal(0.0), s.Literal(1.0), here)
-    if isinstance(kind, Vector):
-        if not has_float(kind):
-            return zero(kind).node
-        which = tuple(s.Literal(next(counted)) for _ in range(kind.size))
-        whole = Vector(kind.size, U32)
-        here = s.Binary("==", s.Call(type_node(whole), which), s.Call(type_node(whole), (at,)))
-        one = s.Call(type_node(kind), (s.Literal(1.0),))
-        return s.call("select", zero(kind).node, one, here)
-    if isinstance(kind, Matrix):
-        parts: list[Type] = [kind.column] * kind.columns
-    elif isinstance(kind, Array):
-        assert isinstance(kind.count, int)
-        parts = [kind.element] * kind.count
-    else:
-        assert isinstance(kind, Structure)
-        parts = [x.type for x in kind.fields]
-    return s.Call(type_node(kind), tuple(seed(x, at, counted) for x in parts))
-
-
-def units(kind: Type) -> Iterator[s.Expression]:
-    """Yield, for each float in a type, the value in which that is 1 and all others are 0."""
-    if isinstance(kind, Scalar):
-        if has_float(kind):
-            yield s.Literal(1.0)
-        return
-    if isinstance(kind, Vector):
-        parts: list[Type] = [kind.element] * kind.size
-    elif isinstance(kind, Matrix):
-        parts = [kind.element] * (kind.columns * kind.rows)
-    elif isinstance(kind, Array):
-        assert isinstance(kind.count, int)
-        parts = [kind.element] * kind.count
-    else:
-        assert isinstance(kind, Structure)
-        parts = [x.type for x in kind.fields]
-    none = [zero(x).node for x in parts]
-    for at, part in enumerate(parts):
-        for one in units(part):
-            yield s.Call(type_node(kind), (*none[:at], one, *none[at + 1 :]))
-
-
-class Total(NamedTuple):
-    """A function that adds up the products of the floats of two values."""
-
-    name: str
-    scalar: Scalar
-
-
-def total_of(deriver: Deriver, kind: Type) -> Total:
-    """Return the function that adds up products of a type, where zero times anything is zero."""
-    if isinstance(kind, Scalar):
-        return Total(deriver.helper(Role("product", kind, kind)), kind)
-    if isinstance(kind, Vector):
-        return Total(deriver.helper(Role("dot", kind, kind)), kind.element)
-    a, b = s.Identifier("a"), s.Identifier("b")
-    before: list[s.Statement] = []
-    if isinstance(kind, Matrix):
-        inner = total_of(deriver, kind.column)
-        ways = [
-            s.call(inner.name, s.Index(a, s.Literal(i)), s.Index(b, s.Literal(i)))
-            for i in range(kind.columns)
-        ]
-        scalar = kind.element
-    elif isinstance(kind, Array):
-        assert isinstance(kind.count, int)
-        inner, scalar = total_of(deriver, kind.element), F32
-        if kind.count > UNROLLED:
-            return _looped(deriver, kind, inner)
-        ways = [
-            s.call(inner.name, s.Index(a, s.Literal(i)), s.Index(b, s.Literal(i)))
-            for i in range(kind.count)
-        ]
-        scalar = inner.scalar
-    else:
-        assert isinstance(kind, Structure)
-        scalar, ways = F32, []
-        for field in kind.fields:
-            if has_float(tangent_type(field.type)):
-                inner = total_of(deriver, field.type)
-                way = s.call(inner.name, s.Member(a, field.name), s.Member(b, field.name))
-                ways.append(way if inner.scalar == F32 else s.call("f32", way))
-    value: s.Expression = ways[0]
-    for way in ways[1:]:
-        value = s.Binary("+", value, way)
-    return _total(deriver, kind, scalar, (*before, s.Return(value)))
-
-
-def _looped(deriver: Deriver, kind: Array, inner: Total) -> Total:
-    i, total = s.Identifier("i"), s.Identifier("total")
-    count = s.Literal(kind.count, "u")  # type: ignore[arg-type]
-    way = s.call(inner.name, s.Index(s.Identifier("a"), i), s.Index(s.Identifier("b"), i))
-    loop = s.For(
-        s.Var("i", None, s.Literal(0, "u")),
-        s.Binary("<", i, count),
-        s.Increment(i),
-        s.Block((s.Assign(total, "+=", way),)),
-    )
-    start = s.Var("total", type_node(inner.scalar), s.Literal(0.0))
-    return _total(deriver, kind, inner.scalar, (start, loop, s.Return(total)))
-
-
-def _total(
-    deriver: Deriver, kind: Type, scalar: Scalar, statements: tuple[s.Statement, ...]
-) -> Total:
-    name = deriver.fresh(f"sum_{type_name(kind)}")
-    parameters = (s.Parameter("a", type_node(kind)), s.Parameter("b", type_node(kind)))
-    body = s.Block(statements)
-    deriver.made[name] = s.Function(name, parameters, type_node(scalar), body)
-    return Total(name, scalar)

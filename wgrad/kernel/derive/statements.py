@@ -12,8 +12,9 @@ from ..language import syntax as s
 from ..language.nodes import Node
 from ..language.types import Pointer
 from .expressions import Expressions
+from .maker import Dual
 from .reading import Binding, Source
-from .terms import Term, has_float, tangent_type, type_node, zero
+from .terms import has_float, tangent_type, type_node, zero
 
 
 class Body(Expressions):
@@ -171,26 +172,28 @@ class Body(Expressions):
             return
         kind = self.type(node.target)
         target, change, root = self.place(node.target)
+        there: Dual | None = None
+        if node.op != "=" and (self.careful or has_float(kind)):
+            there = self.load(node.target, target, change, kind)  # before the value is computed
         if not has_float(kind):
-            self.out.append(node.but(target=target, value=self.plain(node.value)))
+            value = self.plain(node.value)
+            if there is not None:
+                value = s.Binary(node.op[:-1], there.value.node, value)
+            op = node.op if there is None else "="
+            self.out.append(node.but(target=target, op=op, value=value))
             return
         x = self.dual(node.value)
-        value, op = x.value, node.op
+        op = node.op
+        if there is not None and (self.careful or (there.tangent or x.tangent) is not None):
+            x, op = self.binary(op[:-1], there, x, kind), "="
         tangent = x.tangent
-        if op != "=":
-            before = None if change is None else Term(change, kind)
-            there = self.dual_of(Term(target, kind))
-            there.tangent = before
-            if before is not None or tangent is not None:
-                x = self.binary(op[:-1], there, x, kind)
-                value, op, tangent = x.value, "=", x.tangent
         if tangent is not None and change is None:
             self.written(node, root)
         if change is not None:
             start = (tangent or zero(tangent_type(kind))).node
             if start != change:
                 self.out.append(s.Assign(change, "=", start))
-        self.out.append(s.Assign(target, op, value.node, span=node.span))
+        self.out.append(s.Assign(target, op, x.value.node, span=node.span))
 
     def write_step(self, node: Any) -> None:
         """Write `x++` or `x--`, of integers."""
