@@ -106,7 +106,7 @@ class Assignments(Expressions):
 
     def _stored(self, path: Path, new: Callable[[Any, Frame, Mask], Any], reads: bool) -> Run:
         """Return what replaces a value by `new(old, frame, mask)`; `reads`: it needs the old."""
-        stored = Stored.of(path.kind)
+        stored = Stored.of(path.kind, self.numbers)
         slot, start = path.slot, path.start
         if slot is None or any(isinstance(x, (Array, Structure)) for x in (path.kind, path.whole)):
             spot = path.spot()

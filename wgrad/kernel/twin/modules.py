@@ -93,12 +93,21 @@ class Module(Statements):
         assert kind.count is None or isinstance(kind.count, int)
         return kind.count
 
+    def fixed(self, kind: Type | None) -> Type:
+        """Return a type whose size is known, now that overrides are."""
+        assert kind is not None
+        if isinstance(kind, Array) and isinstance(kind.count, s.Expression):
+            return Array(kind.element, self.extent(kind))
+        return kind
+
     def override(self, symbol: Symbol) -> Any:
         """Return the value of an override: the one that is given, or its own."""
         info = self.typed.overrides[symbol.name]
         assert isinstance(info.type, Scalar)
         dtype = self.numbers.dtype(info.type)
-        value = self.given.get(info.name, self.given.get(info.key, symbol.constant))
+        value = self.given.get(info.name, self.given.get(info.key))
+        if value is None and symbol.constant != info.default:  # the type pass was given one
+            value = symbol.constant
         if value is not None:
             whole = isinstance(value, (bool, int, np.integer)) or float(value).is_integer()
             if info.type in INTEGERS and not whole:

@@ -151,7 +151,7 @@ class Paths:
 
     def read(self, path: Path) -> Eval:
         """Return what reads a reference."""
-        stored = Stored.of(path.kind)
+        stored = Stored.of(path.kind, self.numbers)
         slot, start = path.slot, path.start
         if slot is None or any(isinstance(x, (Array, Structure)) for x in (path.kind, path.whole)):
             spot = path.spot()

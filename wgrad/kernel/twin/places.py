@@ -12,20 +12,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..language.types import Scalar, Type
-from .leaves import count
+from .leaves import Numbers, count
 from .masks import DEAD, Mask, narrow
 
 
 class Stored(NamedTuple):
-    """What is stored in a place: its type, how many arrays it is, and whether it is a scalar."""
+    """What is stored in a place: its type, of how many arrays, and whether it is a scalar."""
 
     kind: Type
     size: int
     bare: bool
+    numbers: Numbers
 
     @classmethod
-    def of(cls, kind: Type) -> Stored:
-        return cls(kind, count(kind), isinstance(kind, Scalar))
+    def of(cls, kind: Type, numbers: Numbers) -> Stored:
+        """Return what is stored where a type is."""
+        return cls(kind, count(kind), isinstance(kind, Scalar), numbers)
 
 
 @lru_cache(maxsize=64)
