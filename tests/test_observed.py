@@ -599,6 +599,7 @@ TOLD_OF_THE_PROCESS: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("words", TOLD_OF_THE_PROCESS)
 def test_observed_questions_about_the_process_are_told_of(numpy_device, words):
     asks = TOLD_OF_THE_PROCESS[words]
+    linecache.clearcache()  # else all lines of all tests may be there, which are too many to watch
 
     def make():
         return (lambda x: x * (2 if asks() is None else 3)), tensors([1.0]), nothing, nothing

@@ -194,6 +194,24 @@ def test_a_rule_of_the_users_own_stands_for_the_generated_one(device):
     assert x.grad.tolist() == [1, 1]
 
 
+def test_precise_functions_are_those_of_the_library(webgpu):
+    text = "fn f(x: vec2f, k: f32) -> vec2f { return sin(x) * pow(k, 2.0) + tanh(k) * exp(1.0); }"
+    f = wg.kernel.elementwise(text, precise=True)
+    x = data(500, 2) * 1000
+    made = f(wg.tensor(x, device="webgpu"), 0.5).numpy()
+    x = x.astype(np.float32).astype(np.float64)
+    np.testing.assert_allclose(made, np.sin(x) * 0.25 + np.tanh(0.5) * np.e, rtol=1e-6, atol=1e-6)
+    assert "real_sin(a.x)" in f.wgsl() and "real_tanh(k)" in f.wgsl() and "exp(1.0)" in f.wgsl()
+    assert "real_sin" not in wg.kernel.elementwise(text).wgsl()
+    assert "real_cos" in f.derivative_wgsl("x")
+
+
+def test_a_variable_of_a_loop_is_zero_each_time(device):
+    body = "var r = 0; for (var i = 0; i < n; i++) { var t: i32; t += i; r += t; } return r;"
+    f = wg.kernel.elementwise(f"fn f(n: i32) -> i32 {{ {body} }}")
+    assert f(wg.tensor([0, 1, 4, 5])).tolist() == [0, 0, 6, 10]
+
+
 def test_half_and_integer_parameters(device):
     body = "if up { return x * f16(n); } return -x;"
     text = f"enable f16; fn f(x: f16, n: u32, up: bool) -> f16 {{ {body} }}"

@@ -22,6 +22,7 @@ def elementwise(
     backward: Callable | None = None,
     numpy: Callable | None = None,
     constants: Mapping[str, Any] | None = None,
+    precise: bool = False,
 ) -> Any:
     """Make an op of a WGSL function, with its derivatives.
 
@@ -38,6 +39,8 @@ def elementwise(
     - `numpy`: what the NumPy device calls instead of interpreting the text, with an array for each
       scalar parameter, and a list of arrays, its components, for each vector and matrix.
     - `constants`: values for what the text declares with `override`.
+    - `precise`: on GPUs, call functions of shaders/lib in the place of exp, log, pow, sin and their
+      kin, whose accuracy is left open by WGSL: they are as exact as those of `wg`, and slower.
 
     Shapes: (*S, *type), ... -> (*S, *type).
     Raises: ShaderError for a wrong text, with its line; ArgumentError for a name that is not there.
@@ -51,7 +54,8 @@ def elementwise(
         tensor([-0.0409..., 0.5000..., 1.0874...])
     """
     typed = check(source_of(text, "elementwise"), overrides=constants or {})
-    op = ShaderOp(ElementFunction(Function(typed, chosen(typed, name))), numpy=numpy)
+    function = ElementFunction(Function(typed, chosen(typed, name)), precise)
+    op = ShaderOp(function, numpy=numpy)
     return op if backward is None else CustomOp(op.name, op, backward)
 
 

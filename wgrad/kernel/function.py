@@ -22,8 +22,9 @@ class ElementFunction:
     Raises: ShaderError, with the place, for a type that no tensor holds.
     """
 
-    def __init__(self, function: Function):
+    def __init__(self, function: Function, precise: bool = False):
         self.function = function = valued(function)
+        self.precise = precise
         self.name = function.name
         info = function.typed.functions[function.name]
         self.names = tuple(x.name for x in info.parameters)
@@ -78,7 +79,7 @@ class ElementFunction:
     @cached_property
     def _device_code(self) -> tuple[str, tuple[str, ...]]:
         """The function that takes components, by its name, and all its WGSL."""
-        code, name = declarations(self.function)
+        code, name = declarations(self.function, self.precise)
         forms = (*self.inputs, self.result)
         if all(isinstance(x.type, Scalar) and x.scalar != F16 for x in forms):
             return name, code

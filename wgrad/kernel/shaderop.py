@@ -154,7 +154,7 @@ class ShaderOp(Op):
                 made = direction(self.function.function, active)
             except ShaderError as error:
                 raise _without_rule(error, self.name) from error
-            self._derived[key] = ShaderOp(ElementFunction(made), planes)
+            self._derived[key] = ShaderOp(ElementFunction(made, self.function.precise), planes)
         return self._derived[key]
 
     # Texts.

@@ -167,6 +167,10 @@ WRONG = [
     ("fn f() { var x = 1.0; x++; }", 23, "++ and -- are for i32 and u32, not f32"),
     ("fn f() { var x = 1; x += 1.5; }", 21, "a number with a fraction is no i32"),
     ("fn f() { var x = vec2f(); let p = &x.y; }", 35, "no pointer to one component"),
+    ("fn g(p: ptr<function, i32>) {} fn f() { "
+     "var v = array(1, 2); g(&v[1]); }", 64, "whole variable"),
+    ("fn g(p: ptr<function, i32>) {} fn f() { "
+     "var v = array(1, 2); let q = &v[1]; let r = &*q; g(r); }", 92, "whole variable"),
     ("fn f() { let x = 1; let p = &x; }", 29, "&x takes a variable"),
     ("fn f() { let x = 1; let y = *x; }", 29, "*x takes a pointer, not i32"),
     ("fn f() { let x = 1; let x = 2; }", 21, "'x' is declared here already, on line 1"),

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from twin_gpu import HEAD, dispatched
 
+from wgrad.backends.webgpu import shaders
 from wgrad.errors import ArgumentError, DTypeError, ShaderError
 from wgrad.kernel.language.check import check
+from wgrad.kernel.language.layouts import members, size_of
+from wgrad.kernel.language.parser import parse
 from wgrad.kernel.twin.kernels import run_kernel
 
 IO = (
@@ -89,12 +92,12 @@ struct Found {{ most: atomic<i32>, bits: atomic<u32>, bins: array<atomic<u32>, 4
 """
 
 
-def test_atomics_give_what_was_there_before():
+@pytest.mark.parametrize("float64", [False, True])
+def test_atomics_give_what_was_there_before(float64: bool):
     x = np.array([5, 1, -2, 9, 4, 5, 0, 7, 2, 2, -1, 3, 3, 3, 30, 1], np.int32)
     out = np.array([-(2**31), 0, 0, 0, 0, 0, 0], np.int64).astype(np.int32).view(np.uint32)
-    found = run_kernel(
-        check(ATOMICS), "main", {"x": x, "out": out, "old": np.full(16, 99, np.uint32)}, 2
-    )
+    given = {"x": x, "out": out, "old": np.full(16, 99, np.uint32)}
+    found = run_kernel(check(ATOMICS), "main", given, 2, float64=float64)
     bins, old, bits = [0] * 4, [99] * 16, 0
     for i, v in enumerate(x.tolist()):
         if v >= 0:
@@ -139,7 +142,11 @@ def test_structures_lie_as_wgsl_says():
     rng = np.random.default_rng(0)
     settings = rng.standard_normal(20).astype(np.float32)
     bodies = rng.standard_normal((4, 8)).astype(np.float32)
-    found = run_kernel(check(text), "main", {"s": settings, "bodies": bodies}, 1)["bodies"]
+    given = {"s": settings, "bodies": bodies}
+    found = run_kernel(check(text), "main", given, 1)["bodies"]
+    wide = run_kernel(check(text), "main", given, 1, float64=True)["bodies"]
+    assert wide.dtype == np.float64
+    np.testing.assert_allclose(wide, found, 1e-5)
     turn = settings[8:].reshape(3, 4)[:, :3].T
     speed = bodies[:, 4:7] @ turn.T + settings[0] * settings[4:7]
     at = bodies[:, :3] + settings[0] * speed
@@ -212,6 +219,26 @@ def test_f16_and_float64():
     np.testing.assert_array_equal(wide, np.arange(1, 5) / 3)
     with pytest.raises(DTypeError, match="x: a buffer is float32"):
         run_kernel(check(text), "main", given, 1)
+
+
+@pytest.mark.parametrize("name", ["matmul", "matmul_tiled"])
+def test_our_matrix_products_run(name: str):
+    """They have tiles in workgroup memory, barriers in loops, and helpers that all share."""
+    typed = check(parse(shaders.source(name), name))
+    m, k, n = 37, 29, 70
+    a, b = (np.random.default_rng(0).standard_normal(x).astype(np.float32) for x in (m * k, k * n))
+    given: dict[str, object] = {"m": m, "n": n, "k": k, "part": 32, "batch": 1, "parts": 1}
+    given |= {"a_row": k, "a_col": 1, "b_row": n, "b_col": 1, "out_row": n, "out_col": 1}
+    given |= {"extents": (1, 1)}
+    fields = {x.name: x for x in members(typed.structs["Params"])}
+    assert set(given) <= set(fields)
+    params = np.zeros(size_of(typed.structs["Params"]) // 4, np.uint32)
+    for key, value in given.items():
+        words = np.atleast_1d(np.asarray(value, np.uint32))
+        params[fields[key].offset // 4 :][: len(words)] = words
+    bindings = {"params": params, "a": a, "b": b, "out": np.zeros(m * n, np.float32)}
+    found = run_kernel(typed, "main", bindings, 64)["out"].reshape(m, n)
+    np.testing.assert_allclose(found, a.reshape(m, k) @ b.reshape(k, n), 1e-4, 1e-5)
 
 
 BUFFERS = {"x": np.ones(8, np.float32), "y": np.zeros(8, np.float32)}

@@ -357,10 +357,38 @@ class Expressions(Constructors):
             if rank(found.type, parameter.type) is None:
                 what = f"{name}: {parameter.name} is {parameter.type}, not {found.type}"
                 raise x.span.error(what + _how(found.type, parameter.type))
+            if isinstance(found.type, Pointer) and self._leads_to_part(x):
+                raise x.span.error(
+                    f"{name}: {parameter.name} has to point to a whole variable, not to a part of "
+                    "one: copy the part into a variable, and back after the call"
+                )
             self.convert(x, found, parameter.type)
             kinds.append(parameter.type)
         self.typed.matches[id(node)] = Match(tuple(kinds), info.result)
         return None if info.result is None else Found(info.result)
+
+    def _leads_to_part(self, node: s.Expression) -> bool:
+        """Whether a pointer is one to an element or a member of something.
+
+        A function may not be given such a one without an extension of the language. naga lets it
+        pass, and then ends the process ("Expression is not cached").
+        """
+        while True:
+            if isinstance(node, s.Identifier):
+                let = self.typed.symbols[id(node)].node
+                if not isinstance(let, s.Let):
+                    return False
+                node = let.value
+            elif isinstance(node, s.Unary) and node.op == "&":
+                node = node.operand
+                if isinstance(node, (s.Member, s.Index)):
+                    return True
+                if not isinstance(node, s.Unary):
+                    return False
+            elif isinstance(node, s.Unary):  # *p
+                node = node.operand
+            else:
+                return False
 
 
 def _count(kind: Type) -> Any:

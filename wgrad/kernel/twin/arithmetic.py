@@ -57,7 +57,14 @@ _INTEGER: dict[str, Fn] = {
     "<<": _shift(np.left_shift),
     ">>": _shift(np.right_shift),
 }
-_FLOAT: dict[str, Fn] = {"/": np.true_divide, "%": np.fmod}
+
+
+def _float_remainder(a: Any, b: Any) -> Any:
+    """As WGSL says it: fmod has no error, and is a whole `b` away where a / b is rounded up."""
+    return a - b * np.trunc(a / b)
+
+
+_FLOAT: dict[str, Fn] = {"/": np.true_divide, "%": _float_remainder}
 UNARY: dict[str, Fn] = {"-": np.negative, "!": np.logical_not, "~": np.invert}
 
 

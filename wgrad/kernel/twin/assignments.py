@@ -7,7 +7,7 @@ from typing import Any
 
 from ..language import syntax as s
 from ..language.symbols import Symbol
-from ..language.types import Array, Scalar, Structure
+from ..language.types import Scalar
 from .expressions import Expressions
 from .frames import Eval, Frame, Run, Shared
 from .leaves import has_extents, owned
@@ -108,7 +108,7 @@ class Assignments(Expressions):
         """Return what replaces a value by `new(old, frame, mask)`; `reads`: it needs the old."""
         stored = Stored.of(path.kind, self.numbers)
         slot, start = path.slot, path.start
-        if slot is None or any(isinstance(x, (Array, Structure)) for x in (path.kind, path.whole)):
+        if slot is None or has_extents(path.whole):
             spot = path.spot()
 
             def anywhere(f: Frame, m: Mask) -> Mask:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import ArgumentError, DTypeError
 from ..language.layouts import members, size_of, stride_of
-from ..language.types import F16, FLOATS, U32, Array, Field, Structure, Type
+from ..language.types import F16, FLOATS, Array, Field, Structure, Type
 from .memory import Cell, Memory, cells_of
 
 _WORDS = ("float32", "int32", "uint32", "float16", "uint8", "float64")
@@ -35,6 +35,7 @@ def memory_of(name: str, kind: Type, given: np.ndarray, wide: bool) -> Memory:
     else:
         raw = np.zeros(_whole_words(nbytes), np.uint8)
         raw[:nbytes] = flat.view(np.uint8)
+        memory.values[::2] = raw.view(np.float32)  # what lies between the members stays as well
         for at, values in _numbers(kind, nbytes, raw):
             memory.values[at >> 1] = values
     return memory
@@ -85,9 +86,8 @@ def given_back(memory: Memory, given: Any, kind: Type) -> np.ndarray:
         raw = memory.values.view(np.uint8)[: memory.nbytes]
         return raw.view(given.dtype).reshape(given.shape).copy()
     scalars = {x.scalar for x in cells_of(_sized(kind, memory.nbytes))}
-    step = 1 if F16 in scalars else 2
-    found = memory.values[: memory.nbytes // 2][::step]
-    if scalars & FLOATS:
-        return found.reshape(given.shape) if found.size == given.size else found
-    dtype = np.uint32 if U32 in scalars else np.int32
-    return found.astype(np.int64).astype(dtype).reshape(given.shape)
+    found = memory.values[: memory.nbytes // 2][:: 1 if F16 in scalars else 2]
+    if not scalars & FLOATS:
+        dtype = given.dtype if given.dtype.name in ("int32", "uint32") else np.dtype(np.uint32)
+        found = found.astype(np.int64).astype(dtype)
+    return found.reshape(given.shape) if found.size == given.size else found

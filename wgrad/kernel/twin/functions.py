@@ -74,7 +74,8 @@ class Twin:
         self.names = tuple(x.name for x in info.parameters)
         self.result: Type = info.result
         self._module = Module(typed, overrides, float64)
-        self._code = self._module.function(name)
+        with self._module.running(name):
+            self._code = self._module.function(name)
         self._chunk = self._module.chunk()
         numbers = self._module.numbers
         self._dtypes = [numbers.dtype(x) for kind in self.kinds for x in scalars_of(kind)]
@@ -99,7 +100,7 @@ class Twin:
         flat = [x[()] if x.ndim == 0 else np.broadcast_to(x, shape).reshape(-1) for x in given]
         out = [np.empty(n, dtype) for dtype in self._out]
         dtypes = self._dtypes
-        with np.errstate(all="ignore"):
+        with self._module.running(self.name):
             for start in range(0, n, self._chunk):
                 end = min(start + self._chunk, n)
                 parts = (self._part(x, start, end, d) for x, d in zip(flat, dtypes, strict=True))

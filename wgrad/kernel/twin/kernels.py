@@ -29,6 +29,7 @@ from .paths import Path
 from .places import Stored
 
 BARRIERS = ("workgroupBarrier", "storageBarrier", "textureBarrier")
+_WORKGROUP_BYTES = 2**26  # of workgroup memory that is held at once
 
 
 class Kernel(Module):
@@ -95,6 +96,86 @@ class Kernel(Module):
         return lambda f, m: atomics.exchanged(spot(f, m), value(f, m), new(f, m), scalar, f, m)
 
 
+class KernelTwin:
+    """A compute shader of a checked text, computed with NumPy. `run_kernel` makes one and calls it.
+
+    Example:
+        >>> from wgrad.kernel.language.check import check
+        >>> text = '''@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+        ... @compute @workgroup_size(2) fn double(@builtin(global_invocation_id) id: vec3u) {
+        ...   y[id.x] *= 2.0;
+        ... }'''
+        >>> double = KernelTwin(check(text), "double")
+        >>> double({"y": np.array([1, 2, 3], np.float32)}, groups=2)["y"].tolist()
+        [2.0, 4.0, 6.0]
+
+    Raises: ArgumentError for a name that is no compute shader; ShaderError, with the place, for an
+    override without a value, and for what runs on GPUs alone.
+    """
+
+    def __init__(
+        self,
+        typed: Typed,
+        entry: str,
+        *,
+        overrides: Mapping[str, Any] | None = None,
+        float64: bool = False,
+        limit: int = LIMIT,
+    ):
+        point = typed.entry_points.get(entry)
+        if point is None or point.stage != "compute":
+            known = ", ".join(x for x, y in typed.entry_points.items() if y.stage == "compute")
+            raise ArgumentError(f"the text has no @compute fn {entry!r}; it has {known or 'none'}")
+        self.typed = typed
+        self.name = entry
+        self.limit = limit
+        self._point = point
+        self._kernel = Kernel(typed, overrides, float64)
+        with self._kernel.running(entry):
+            self._code = self._kernel.function(entry)
+            self.workgroup = _workgroup(self._kernel, point)
+        self._workgroup_bytes = {
+            name: -(-size_of(self._kernel.fixed(typed.globals[name].type)) // 16) * 16
+            for name in point.globals
+            if typed.globals[name].space == "workgroup"
+        }
+        lanes = self._kernel.chunk() // prod(self.workgroup)
+        room = _WORKGROUP_BYTES // max(1, sum(self._workgroup_bytes.values()))
+        self._step = max(1, min(lanes, room))
+
+    def __call__(
+        self, bindings: Mapping[str, np.ndarray], groups: int | Sequence[int]
+    ) -> dict[str, np.ndarray]:
+        """Return what the shader leaves in the buffers that it may write to; see `run_kernel`."""
+        counts = _counts(groups)
+        kernel = self._kernel
+        with kernel.running(self.name):
+            buffers = _buffers(kernel, self._point, bindings)
+            for first in range(0, prod(counts), self._step):
+                several = min(self._step, prod(counts) - first)
+                self._run(first, several, counts, buffers)
+            return {
+                x.name: given_back(buffers[x.name], bindings[x.name], x.type)
+                for x in self.typed.bindings
+                if x.name in buffers and x.access == "read_write"
+            }
+
+    def _run(self, first: int, several: int, counts: tuple, buffers: dict[str, Memory]) -> None:
+        """Run some workgroups, which follow each other."""
+        size = prod(self.workgroup)
+        state = self._kernel.shared(self.limit)
+        state.groups = size
+        state.spots.update({name: Spot(x) for name, x in buffers.items()})
+        for name, nbytes in self._workgroup_bytes.items():
+            starts = np.repeat(np.arange(several) * nbytes, size)
+            memory = Memory(nbytes * several, self._kernel.numbers.wide, clamps=True)
+            state.spots[name] = Spot(memory, starts if len(starts) > 1 else 0)
+        ids = _Ids(first, several, counts, self.workgroup)
+        parameters = self.typed.functions[self.name].parameters
+        arguments = [_argument(self.typed, x, ids) for x in parameters]
+        self._code.run(arguments, None, several * size, state)
+
+
 def run_kernel(
     typed: Typed,
     entry: str,
@@ -113,47 +194,16 @@ def run_kernel(
     Invocations run in their order: where several write to one place, the last one's value stays.
 
     With `float64`, floats are computed in float64. A buffer then may come as float64, a number for
-    each of its words, and is given back so if there are floats in its type.
+    each of its words, and is given back so if there are floats in its type; a number for every 2
+    bytes where there is f16.
 
     Shapes: any -> the same
 
     Raises: ArgumentError for bindings that are missing, unknown or too small; ShaderError, with the
     place, for a loop that does not end and a barrier that only some invocations reach.
     """
-    point = typed.entry_points.get(entry)
-    if point is None or point.stage != "compute":
-        known = ", ".join(x for x, y in typed.entry_points.items() if y.stage == "compute")
-        raise ArgumentError(f"the text has no @compute fn {entry!r}; it has {known or 'none'}")
-    kernel = Kernel(typed, overrides, float64)
-    code = kernel.function(entry)
-    counts = _counts(groups)
-    shape = _workgroup(kernel, point)
-    buffers = _buffers(kernel, point, bindings)
-    shared = {
-        name: kernel.fixed(typed.globals[name].type)
-        for name in point.globals
-        if typed.globals[name].space == "workgroup"
-    }
-    step = max(1, kernel.chunk() // prod(shape))
-    with np.errstate(all="ignore"):
-        for first in range(0, prod(counts), step):
-            several = min(step, prod(counts) - first)
-            state = kernel.shared(limit)
-            state.groups = prod(shape)
-            state.spots.update({name: Spot(x) for name, x in buffers.items()})
-            for name, kind in shared.items():
-                size = -(-size_of(kind) // 16) * 16
-                lanes = np.repeat(np.arange(several) * size, prod(shape))
-                memory = Memory(size * several, float64, clamps=True)
-                state.spots[name] = Spot(memory, lanes if len(lanes) > 1 else 0)
-            ids = _ids(first, several, counts, shape)
-            arguments = [_argument(typed, x, ids) for x in typed.functions[entry].parameters]
-            code.run(arguments, None, several * prod(shape), state)
-    return {
-        x.name: given_back(buffers[x.name], bindings[x.name], x.type)
-        for x in typed.bindings
-        if x.name in buffers and x.access == "read_write"
-    }
+    twin = KernelTwin(typed, entry, overrides=overrides, float64=float64, limit=limit)
+    return twin(bindings, groups)
 
 
 def _counts(groups: int | Sequence[int]) -> tuple[int, int, int]:
@@ -179,37 +229,67 @@ def _workgroup(kernel: Kernel, point: EntryPoint) -> tuple[int, int, int]:
     return x, y, z
 
 
-def _ids(first: int, several: int, counts: tuple, shape: tuple) -> dict[str, Any]:
-    """Return the builtin values of the invocations of some workgroups."""
-    size = prod(shape)
-    local = np.tile(np.arange(size), several)
-    group = np.repeat(np.arange(first, first + several), size)
+class _Ids:
+    """The builtin values of the invocations of some workgroups, each made when it is asked for."""
 
-    def triple(x: np.ndarray, by: tuple) -> tuple:
-        return x % by[0], x // by[0] % by[1], x // (by[0] * by[1])
+    def __init__(self, first: int, several: int, counts: tuple, shape: tuple):
+        self._first, self._several = first, several
+        self._counts, self._shape = counts, shape
 
-    lid, wid = triple(local, shape), triple(group, counts)
-    gid = tuple(w * n + i for w, n, i in zip(wid, shape, lid, strict=True))
-    found: dict[str, Any] = {
-        "local_invocation_id": lid,
-        "local_invocation_index": local,
-        "global_invocation_id": gid,
-        "workgroup_id": wid,
-        "workgroup_index": group,
-        "global_invocation_index": group * size + local,
-        "num_workgroups": tuple(np.uint32(x) for x in counts),
-    }
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)()
 
-    def held(x: Any) -> Any:
-        if type(x) is tuple:
-            return tuple(map(held, x))
-        x = x.astype(np.uint32)
-        return x[0] if x.shape == (1,) else x
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and not name.startswith("_") and hasattr(self, name)
 
-    return {name: held(x) for name, x in found.items()}
+    def local_invocation_index(self) -> Any:
+        one = np.arange(prod(self._shape), dtype=np.uint32)
+        return _held(np.tile(one, self._several))
+
+    def workgroup_index(self) -> Any:
+        groups = np.arange(self._first, self._first + self._several, dtype=np.uint32)
+        return _held(np.repeat(groups, prod(self._shape)))
+
+    def global_invocation_index(self) -> Any:
+        size = prod(self._shape)
+        start = self._first * size
+        return _held(np.arange(start, start + self._several * size, dtype=np.uint32))
+
+    def local_invocation_id(self) -> tuple:
+        return _triple(self.local_invocation_index(), self._shape)
+
+    def workgroup_id(self) -> tuple:
+        return _triple(self.workgroup_index(), self._counts)
+
+    def global_invocation_id(self) -> tuple:
+        if prod(self._shape) == self._shape[0] and prod(self._counts) == self._counts[0]:
+            return self.global_invocation_index(), np.uint32(0), np.uint32(0)
+        groups, locals_ = self.workgroup_id(), self.local_invocation_id()
+        both = zip(groups, self._shape, locals_, strict=True)
+        return tuple(group * np.uint32(size) + local for group, size, local in both)
+
+    def num_workgroups(self) -> tuple:
+        return tuple(np.uint32(x) for x in self._counts)
 
 
-def _argument(typed: Typed, parameter: Symbol, ids: dict[str, Any]) -> Any:
+def _held(x: np.ndarray) -> Any:
+    """Return a value of each lane; a scalar where there is one lane."""
+    return x[0] if x.shape == (1,) else x
+
+
+def _triple(index: Any, by: tuple[int, int, int]) -> tuple:
+    """Return the three coordinates of an index; one in a direction of extent 1 is 0 everywhere."""
+    found = []
+    for i, size in enumerate(by):
+        far = prod(by[i + 1 :]) > 1
+        part = index if not far else index % np.uint32(size)
+        found.append(part if size > 1 else np.uint32(0))
+        if far and size > 1:
+            index = index // np.uint32(size)
+    return tuple(found)
+
+
+def _argument(typed: Typed, parameter: Symbol, ids: _Ids) -> Any:
     """Return what an entry point gets for a parameter."""
     node = parameter.node
     assert isinstance(node, s.Parameter)
@@ -224,7 +304,7 @@ def _argument(typed: Typed, parameter: Symbol, ids: dict[str, Any]) -> Any:
     return _builtin(node, ids)
 
 
-def _builtin(node: s.Parameter | s.StructMember, ids: dict[str, Any]) -> Any:
+def _builtin(node: s.Parameter | s.StructMember, ids: _Ids) -> Any:
     attribute = next(x for x in node.attributes if x.name == "builtin")
     word = attribute.arguments[0]
     assert isinstance(word, s.Identifier)

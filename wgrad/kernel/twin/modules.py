@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from math import prod
 from typing import Any
 
@@ -42,14 +43,36 @@ class Module(Statements):
         """Return a function of the text, compiled."""
         found = self.codes.get(name)
         if found is None:
-            found = self.codes[name] = self.compiled(self.typed.functions[name])
+            for callee in self._below(name):  # so that a long chain is not deep here
+                self.codes[callee] = self.compiled(self.typed.functions[callee])
+            found = self.codes[name]
         return found
+
+    def _below(self, name: str) -> list[str]:
+        """Return the functions that one needs, callees first, itself last; without those known."""
+        needed, pending = {name}, [name]
+        while pending:
+            for callee in self.typed.functions[pending.pop()].callees:
+                if callee not in needed:
+                    needed.add(callee)
+                    pending.append(callee)
+        return [x for x in self.typed.order if x in needed and x not in self.codes]
 
     def shared(self, limit: int) -> Shared:
         """Return what a run begins with."""
         found = Shared([], limit)
         found.cells.extend(owned(start(self.nowhere, None)) for start in self.starts)
         return found
+
+    @contextmanager
+    def running(self, name: str) -> Iterator[None]:
+        """Inside, NumPy does not warn, and calls that are too deep for Python are an error."""
+        try:
+            with np.errstate(all="ignore"):
+                yield
+        except RecursionError:
+            what = f"{name} calls and nests more than Python's stack has room for"
+            raise self.typed.functions[name].node.span.error(what) from None
 
     def chunk(self) -> int:
         """Return how many lanes to compute at once."""

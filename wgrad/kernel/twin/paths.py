@@ -10,7 +10,7 @@ from ..language.layouts import align_of, members, rounded_up, size_of, stride_of
 from ..language.symbols import Symbol, Typed
 from ..language.types import Array, Matrix, Pointer, Structure, Type, Vector, swizzle
 from .frames import Eval, Frame
-from .leaves import Numbers, count
+from .leaves import Numbers, count, has_extents
 from .masks import Mask
 from .places import Local, Stored
 
@@ -153,7 +153,7 @@ class Paths:
         """Return what reads a reference."""
         stored = Stored.of(path.kind, self.numbers)
         slot, start = path.slot, path.start
-        if slot is None or any(isinstance(x, (Array, Structure)) for x in (path.kind, path.whole)):
+        if slot is None or has_extents(path.whole):
             spot = path.spot()
             return lambda f, m: spot(f, m).load(stored, f.n)
         if path.kind == path.whole:

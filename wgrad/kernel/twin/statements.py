@@ -10,8 +10,10 @@ from typing import Any
 
 from ..language import syntax as s
 from ..language.symbols import FunctionInfo
+from ..language.types import Pointer
 from .assignments import Assignments, Code
 from .frames import Eval, Frame, Run
+from .gathering import gathered, is_worth_it, scattered
 from .masks import DEAD, Mask, join, left_of, merged, narrow, without
 
 Exits = frozenset[str]  # how a statement may be left: "break", "continue", "return"
@@ -25,18 +27,36 @@ class Statements(Assignments):
         super().__init__()
         self.targets: list[tuple[str, int]] = []  # what break and continue belong to
         self.jumps = 0
+        self.gathers = False
         self.code = Code("")
 
     def compiled(self, info: FunctionInfo) -> Code:
         """Return a function compiled, whose callees are compiled before."""
         kept = self.slots, self.targets, self.jumps
         self.slots, self.targets, self.jumps = {}, [], 0
+        self.gathers = self._keeps_to_itself(info)
         code = Code(info.name)
         code.parameters = tuple(self.slot(x) for x in info.parameters)
         code.body = self.block(info.node.body)
         code.slots, code.jumps = len(self.slots), self.jumps
         self.slots, self.targets, self.jumps = kept
         return code
+
+    def _keeps_to_itself(self, info: FunctionInfo) -> bool:
+        """Return whether all that a function reads and writes is in its own frame, so that its
+        lanes may be put together anew: it has no pointers, and no variables of the module."""
+        held = [x.type for x in info.parameters]
+        held += [self.typed.symbol_of(x).type for x in info.node.walk() if isinstance(x, s.Let)]
+        if any(isinstance(x, Pointer) for x in held):
+            return False
+        pending, seen = [info.name], {info.name}
+        while pending:
+            callee = self.typed.functions[pending.pop()]
+            if any(self.typed.globals[x].kind == "var" for x in callee.globals):
+                return False
+            pending += [x for x in callee.callees if x not in seen]
+            seen.update(callee.callees)
+        return True
 
     def statement(self, node: s.Statement) -> Run:
         """Return what runs a statement."""
@@ -189,32 +209,43 @@ class Statements(Assignments):
         returns = "return" in exits_of(body)
         simple = not exits_of(body)
 
-        def found(f: Frame, m: Mask) -> Mask:
-            live, rounds, limit = m, 0, f.shared.limit
+        gathers = self.gathers
+
+        def spin(f: Frame, live: Mask, rounds: int) -> None:
+            limit = f.shared.limit
             while True:
+                if gathers and is_worth_it(live, rounds, f):
+                    few, lanes = gathered(f, live)
+                    before = list(few.cells)
+                    spin(few, None, rounds)
+                    scattered(f, few, before, lanes)
+                    return
                 if condition is not None:
                     live = narrow(live, condition(f, live))
                     if live is DEAD:
-                        break
+                        return
                 if simple:
                     run(f, live)
                 else:
                     f.jumps[at] = DEAD
                     live = join(run(f, live), f.jumps[at])
                     if live is DEAD:
-                        break
+                        return
                 if following is not None:
                     following(f, live)
                 if ends is not None:
                     live = without(live, ends(f, live))
                     if live is DEAD:
-                        break
+                        return
                 rounds += 1
                 if rounds > limit:
                     raise node.span.error(
                         f"this loop ran {limit} times and did not end: it needs a condition that "
                         "becomes false, or a higher limit"
                     )
+
+        def found(f: Frame, m: Mask) -> Mask:
+            spin(f, m, 0)
             return left_of(m, f.done) if returns else m
 
         return found

@@ -128,9 +128,8 @@ def product(a: tuple, left: Type, b: tuple, right: Type) -> tuple:
 
 @_whole
 def modf(x: Any) -> tuple:
-    parts = as_tuple(x)
-    wholes = [np.trunc(p) for p in parts]
-    return (*(p - w for p, w in zip(parts, wholes, strict=True)), *wholes)
+    found = [np.modf(p) for p in as_tuple(x)]
+    return (*(a for a, _ in found), *(b for _, b in found))
 
 
 @_whole
