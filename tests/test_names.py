@@ -19,6 +19,7 @@ from wgrad.nn import functional as F
 SUBMODULES = {"data", "errors", "fft", "functional", "kernel", "linalg", "nn", "optim"}
 NAMESPACES = {
     "wg": wg,
+    "wg.kernel": wg.kernel,
     "nn": nn,
     "nn.functional": F,
     "optim": optim,

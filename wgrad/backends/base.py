@@ -27,6 +27,7 @@ from .families import FAMILIES, Family
 from .faults import Faults
 from .fold import Fold
 from .functions import Function
+from .shader import Groups, Make, Shader
 from .tracing import DeviceTracer, tracing, unheard
 
 # The devices whose `with` blocks this context is in. The stack lives in the context, not on the
@@ -256,6 +257,42 @@ class Device(ABC):
     @abstractmethod
     def random(self, kind: str, key: tuple[int, int], counter: int, shape: Shape) -> Array:
         """Threefry numbers `counter`, `counter`+1, ...: "bits" (uint32), "uniform", "normal"."""
+
+    @abstractmethod
+    def dispatch(
+        self,
+        shader: Shader,
+        operands: Sequence[Array | Number],
+        params: bytes,
+        numbers: Sequence[int],
+        groups: Groups,
+        makes: Sequence[Make],
+    ) -> list[Array]:
+        """Run a whole shader and return what it makes: see families.Dispatch.
+
+        Operands are arrays in the order of the bindings, then the numbers.
+        """
+
+    def dispatch_into(
+        self,
+        shader: Shader,
+        operands: Sequence[Array],
+        params: bytes,
+        groups: Groups,
+        makes: Sequence[Make],
+        into: Sequence[Array | None],
+    ) -> list[Array]:
+        """Run a whole shader, and let it write to the arrays of `into` themselves.
+
+        Such an array is contiguous and is what the make begins with; None is one that is made.
+        What this changes no tracer hears of.
+        """
+        made = self.dispatch(shader, operands, params, (), groups, makes)
+        for i, target in enumerate(into):
+            if target is not None:
+                self.write(target, made[i])
+                made[i] = target
+        return made
 
     @_asks_tracer
     def host(

@@ -19,6 +19,7 @@ from ..layout import Layout, Shape
 from .array import Array, Body, Number, batch_gather_shape, product_shape, reduced_shape
 from .fold import Fold
 from .functions import Function
+from .shader import Groups, Make, Shader
 from .tracing import Live
 
 if TYPE_CHECKING:
@@ -77,6 +78,10 @@ class Family:
     def result(self, operands: Operands) -> tuple[Shape, DType]:
         """Return the shape and the dtype of the result."""
         return operands[0].shape, operands[0].dtype
+
+    def results(self, operands: Operands) -> list[tuple[Shape, DType]]:
+        """Return the shape and the dtype of each result."""
+        return [self.result(operands)]
 
     def operations(self, operands: Operands) -> int:
         """Return how much arithmetic it is: what only moves elements has none.
@@ -391,7 +396,35 @@ class Random(Family):
         return self.kind
 
 
+@dataclass(frozen=True, eq=False)
+class Dispatch(Family):
+    """A whole shader of a user's, with several results; none of its operands changes.
+
+    Operands are arrays, and behind them the numbers that stand at bytes `numbers` of `params`.
+    """
+
+    method = "dispatch"
+    takes = ("shader", ..., "params", "numbers", "groups", "makes")
+    shader: Shader
+    params: bytes
+    numbers: tuple[int, ...]
+    groups: Groups
+    makes: tuple[Make, ...]
+
+    def run(self, device: Device, operands: Operands) -> list[Array]:
+        return device.dispatch(
+            self.shader, operands, self.params, self.numbers, self.groups, self.makes
+        )
+
+    def results(self, operands: Operands) -> list[tuple[Shape, DType]]:
+        return [(x.shape, x.dtype) for x in self.makes]
+
+    @property
+    def name(self) -> str:
+        return self.shader.name
+
+
 FAMILIES: tuple[type[Family], ...] = (
     Full, Map, Call, Reduce, Scan, Matmul, Copy, Write, Place, Gather, ScatterAdd, Scatter, Argsort,
-    Searchsorted, Random,
+    Searchsorted, Random, Dispatch,
 )  # fmt: skip

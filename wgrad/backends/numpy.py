@@ -24,6 +24,7 @@ from .array import Array, Body, Number, Operands, Storage, batch_gather_shape, p
 from .base import Device
 from .fold import SUM, Fold
 from .functions import Function
+from .shader import Groups, Make, Shader, with_numbers
 from .tracing import UNBACKED
 
 _SMALL_GRID = 4096  # positions that are worth keeping
@@ -88,6 +89,19 @@ def add_at(out: np.ndarray, places: tuple[np.ndarray, ...], values: np.ndarray) 
         out[...] = wide
     else:
         np.add.at(out, places, values)
+
+
+def shaded(
+    shader: Shader,
+    memory: Sequence[np.ndarray],
+    params: bytes,
+    places: Sequence[int],
+    groups: Groups,
+    *numbers: float,
+) -> None:
+    """Run a shader over the memory of its bindings, some of which it changes."""
+    if 0 not in groups:
+        shader.numpy(memory, with_numbers(params, places, numbers), groups)
 
 
 def put(target: np.ndarray, index: np.ndarray, values: np.ndarray, axis: int) -> None:
@@ -267,3 +281,26 @@ class NumpyDevice(Device):
         dtype: DType,
     ) -> Array:
         return self._wrap(function(*[as_numpy(x) for x in operands]), dtype)
+
+    def dispatch(
+        self,
+        shader: Shader,
+        operands: Sequence[Array | Number],
+        params: bytes,
+        numbers: Sequence[int],
+        groups: Groups,
+        makes: Sequence[Make],
+    ) -> list[Array]:
+        count = len(operands) - len(numbers)
+        given = [as_numpy(x) for x in operands[:count] if isinstance(x, Array)]
+        made = [
+            np.zeros(x.shape, x.dtype.numpy) if x.source is None else given[x.source].copy("C")
+            for x in makes
+        ]
+        memory = [
+            made[i] if is_written else np.ascontiguousarray(given[i])
+            for is_written, i in shader.bindings(makes)
+        ]
+        values = [float(x) for x in operands[count:]]  # type: ignore[arg-type]
+        shaded(shader, memory, params, numbers, groups, *values)
+        return [self._wrap(x, make.dtype) for x, make in zip(made, makes, strict=True)]

@@ -70,8 +70,11 @@ class DeviceTracer(Protocol):
 
     start: int  # which trace it is: everything it makes has a node with a larger number
 
-    def noted(self, device: Device, work: Family, operands: Operands) -> Array | None:
-        """Write down work of a kernel family, and return its result unless it is in place."""
+    def noted(self, device: Device, work: Family, operands: Operands) -> Any:
+        """Write down work of a kernel family, and return its result unless it is in place.
+
+        That of a Dispatch is a list of arrays.
+        """
 
     def upload(self, device: Device, data: np.ndarray, dtype: DType) -> Array:
         """Take host data for a constant, the same in every run."""

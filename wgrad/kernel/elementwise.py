@@ -10,13 +10,13 @@ from ..custom import CustomOp
 from ..errors import ArgumentError
 from .derive import Function
 from .function import ElementFunction
-from .language import Typed, check
+from .language import Source, Typed, check
 from .shaderop import ShaderOp
 from .texts import source_of
 
 
 def elementwise(
-    text: str | Path,
+    text: str | Path | Source,
     name: str | None = None,
     *,
     backward: Callable | None = None,

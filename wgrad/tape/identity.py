@@ -53,8 +53,13 @@ def unfollowed(array: Array, outer: Node | None = None) -> Node | None:
 
 
 # What was saved for a gradient.
-def saved(name: str, inputs: tuple[Input, ...], out: Tensor) -> Any:
-    """Return what `restored` needs; the output's own node is left out, for it would be a cycle."""
+def saved(name: str | int, inputs: tuple[Input, ...], out: Tensor) -> Any:
+    """Return what `restored` needs; the output's own node is left out, for it would be a cycle.
+
+    A number is the place of an input.
+    """
+    if isinstance(name, int):
+        return _saved_input(inputs[name])
     if name == "out":
         return out.array, None, out.array.storage.version
     if name == "inputs":
@@ -66,8 +71,11 @@ def _saved_input(x: Input) -> Any:
     return (x.array, x.node, x.array.storage.version) if isinstance(x, Value) else x
 
 
-def restored(owner: Node, name: str, saved: Any) -> Any:
-    """Return a saved value as a tensor with its identity. Raises: GradientError when it is gone."""
+def restored(owner: Node, name: str | int, saved: Any) -> Any:
+    """Return a saved value as a tensor with its identity. Raises: GradientError when it is gone.
+
+    What has a space in its name is one of several outputs.
+    """
     if isinstance(saved, list):
         return [restored(owner, f"{i}", x) for i, x in enumerate(saved)]
     if not isinstance(saved, tuple):
@@ -76,7 +84,8 @@ def restored(owner: Node, name: str, saved: Any) -> Any:
     if (tracer := tracing()) is not None:
         tracer.restored(owner, array.storage)
     if array.storage.version != version:
-        which = "output" if name == "out" else f"input {name}"
+        which = {"out": "output"}.get(str(name), str(name))
+        which = which if which == "output" or " " in which else f"input {which}"
         assert owner.op is not None
         raise GradientError(
             f"backward: the {which} of {owner.op.name} at {place(owner.origin)} was assigned "
@@ -249,6 +258,17 @@ def rewrite(x: Tensor, source: Array, owned: bool) -> None:
     """
     node = x.node
     write(x, source, owned)
+    _keep_history(x, node)
+
+
+def overwritten(x: Tensor) -> None:
+    """Note that a tensor's memory was written to, as by `rewrite`."""
+    node = x.node
+    written(x)
+    _keep_history(x, node)
+
+
+def _keep_history(x: Tensor, node: Node | None) -> None:
     if node is not None and node.op is not None and node.requires_grad:
         changing(node, "version")
         stamp(node, x.array)

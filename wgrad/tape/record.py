@@ -28,7 +28,7 @@ def record(op: Op, inputs: tuple[Input, ...], params: dict[str, Any], out: Tenso
     """Give the output a node when an input requires grad."""
     if not op.rules or not out.array.dtype.is_floating:
         return
-    names: tuple[str, ...] = ()
+    names: tuple[Any, ...] = ()
     parents: list[Node | None] = []
     tracked = False
     for position, value in enumerate(inputs):

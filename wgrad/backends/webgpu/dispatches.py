@@ -13,6 +13,7 @@ from ...errors import DeviceError
 from ...interrupts import interrupts_wait
 from ...recent import Recent
 from ...statistics import COUNTERS
+from ..shader import Groups
 from ..timing import Timing
 from . import headroom
 from .buffers import Buffer
@@ -27,7 +28,7 @@ COMBINATIONS = 64  # of buffers, whose bind groups are kept
 class Dispatches:
     """Dispatches of fixed kernels, sizes and parameters over buffers that may change."""
 
-    def __init__(self, gpu: Gpu, work: Sequence[tuple[Pipeline, bytes, int]]):
+    def __init__(self, gpu: Gpu, work: Sequence[tuple[Pipeline, bytes, int | Groups]]):
         """Take (pipeline, parameters, workgroups) of each dispatch, in order."""
         self.gpu = gpu
         self._pipelines = [pipeline for pipeline, _, _ in work]

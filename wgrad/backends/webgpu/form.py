@@ -17,13 +17,22 @@ class Maybe(NamedTuple):
     form: Any
 
 
+class ByLength(NamedTuple):
+    """A list that one of these tuples of forms has the length of."""
+
+    forms: tuple[tuple[Any, ...], ...]
+
+
 def fit(x: Any, form: Any, where: str) -> None:
     """Raise ArgumentError unless JSON that was read has a form, and say where it has not.
 
     A form is a type; a range of integers; a set of texts; [form] for a list of any length, and a
     tuple of forms for one of just these; a dict for an object with just these keys, or with any
-    where the key is `str`; or Maybe.
+    where the key is `str`; Maybe, or ByLength.
     """
+    if isinstance(form, ByLength):
+        alike = [f for f in form.forms if isinstance(x, list) and len(x) == len(f)]
+        form = (*alike, *form.forms)[0]
     if isinstance(form, Maybe):
         if x is not None:
             fit(x, form.form, where)

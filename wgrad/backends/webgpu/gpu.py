@@ -17,6 +17,7 @@ from ...interrupts import interrupts_wait, whole
 from ...recent import Recent
 from ...statistics import COUNTERS
 from ..events import WATCHERS, launched, timed
+from ..shader import Groups
 from ..timing import Timing, now_ns, untimed
 from . import device, headroom
 from .buffers import Buffer
@@ -37,7 +38,7 @@ class _Dispatch(NamedTuple):
     group: Any
     start: int  # of its parameters in the ring
     end: int
-    groups: int
+    groups: int | Groups
     timing: Timing | None = None
 
 
@@ -169,9 +170,9 @@ class Gpu(Compiler):
 
     # Batches.
     def launch(
-        self, pipeline: Pipeline, buffers: tuple[Buffer, ...], params: bytes, groups: int
+        self, pipeline: Pipeline, buffers: tuple[Buffer, ...], params: bytes, groups: int | Groups
     ) -> None:
-        """Record one dispatch of `groups` workgroups, folded into two dimensions.
+        """Record one dispatch of `groups` workgroups; a count is folded into two dimensions.
 
         `buffers` are those of the bindings from 1 on; one that is written is bound once.
         """
@@ -212,7 +213,7 @@ class Gpu(Compiler):
             launched("webgpu", pipeline.label, prod(folded(groups)), nbytes)
 
     def _timing(
-        self, pipeline: Pipeline, buffers: tuple[Buffer, ...], groups: int
+        self, pipeline: Pipeline, buffers: tuple[Buffer, ...], groups: int | Groups
     ) -> Timing | None:
         """Return the timing of a dispatch, made ready for its clock; None where none measures."""
         nbytes = sum(b.used for b in buffers)
@@ -329,7 +330,7 @@ class Gpu(Compiler):
 
     def commands(
         self,
-        rows: Iterable[tuple[Pipeline, Any, int, tuple[int, int]]],
+        rows: Iterable[tuple[Pipeline, Any, int, tuple[int, ...]]],
         timings: Sequence[Timing | None] = (),
         first: int | None = None,
     ) -> Any:

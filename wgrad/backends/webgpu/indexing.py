@@ -9,13 +9,14 @@ from ... import dtypes
 from ...layout import Layout, collapse
 from ..array import Array, batch_gather_shape
 from . import shaders, sort, windows
-from .launching import MAX_RANK, Launching, as_words, pack_dims, without
+from .dispatching import Dispatching
+from .launching import MAX_RANK, as_words, pack_dims, without
 
 SCATTER_RUN = 32768  # indices that one run of a scatter looks through
 SORTED_FROM = 64  # indices from which sorting them costs less than every output looking at all
 
 
-class Indexing(Launching):
+class Indexing(Dispatching):
     """gather, scatter, scatter_add, argsort and searchsorted."""
 
     def gather(self, x: Array, index: Array, axis: int) -> Array:

@@ -13,11 +13,12 @@ is changed in place, inputs as well. The JSON is one object:
     kernels     a list of {label, text, access, uniform}. `text` is WGSL whose entry is "main",
                 `access` has a letter for each storage buffer from @binding(1) on, "r" (read) or "w"
                 (read_write), all in @group(0). `uniform` is {bytes, fields}: the size of the struct
-                at @binding(0), and [name, type, byte offset] of each of its members
+                at @binding(0), and [name, type, byte offset] of each of its members (of all the
+                numbers in it, for a shader of a user's)
     launches    a list of {kernel, bindings, params, groups, step, numbers, draw}, in order.
-                `kernel` is a place in `kernels`, `groups` are [x, y] workgroups. `params` are the
-                u32 words that the uniform begins with; no kernel reads further. `step` numbers the
-                step of the program.
+                `kernel` is a place in `kernels`, `groups` are [x, y] or [x, y, z] workgroups.
+                `params` are the u32 words that the uniform begins with; no kernel reads further.
+                `step` numbers the step of the program.
                 A binding is [kind, index, start, bytes], for each storage buffer: `bytes` of memory
                 from byte `start` on, or all of it where `bytes` is null. `numbers` are
                 [byte, number, dtype]: before each run the bits of a number that the program reads
@@ -52,8 +53,9 @@ from typing import Any, NamedTuple
 
 from ...errors import ArgumentError, shown
 from ...layout import Shape
+from ..shader import Groups
 from .facts import Facts
-from .form import COUNT, Maybe, fit
+from .form import COUNT, ByLength, Maybe, fit
 from .problem import Config, Kernel
 
 FORMAT, VERSION = "wgrad launches", 1
@@ -64,6 +66,7 @@ _ACCESS = {"r": "read", "w": "read_write"}
 _STORAGE = re.compile(r"@binding\((\d+)\) var<storage, (\w+)>")
 _STRUCT = re.compile(r"^struct (\w+) \{(.*?)^\}", re.MULTILINE | re.DOTALL)
 _MEMBER = re.compile(r"(\w+): ((?:\w|<|>|, (?=\d))+),")
+_DESCRIBED = re.compile(r"^// uniform: (\d+) bytes: (.*)$", re.MULTILINE)
 _VECTORS = {"": (4, 4), "vec2": (8, 8), "vec4": (16, 16)}
 
 
@@ -82,10 +85,15 @@ class Launch(NamedTuple):
     kernel: int
     bindings: tuple[Binding, ...]
     params: bytes
-    groups: int
+    groups: int | Groups
     step: int
     numbers: tuple[tuple[int, int, str], ...] = ()
     draw: tuple[int, int] | None = None
+
+    @property
+    def workgroups(self) -> int:
+        """How many workgroups it is."""
+        return prod(folded(self.groups))
 
 
 class Held(NamedTuple):
@@ -208,7 +216,7 @@ class Launches:
                     kernel=x["kernel"],
                     bindings=tuple(Binding(*b) for b in x["bindings"]),
                     params=struct.pack(f"<{len(x['params'])}I", *x["params"]),
-                    groups=x["groups"][0] * x["groups"][1],
+                    groups=_read_groups(*x["groups"]),
                     step=x["step"],
                     numbers=tuple((at, i, dtype) for at, i, dtype in x["numbers"]),
                     draw=x["draw"] and (x["draw"][0], x["draw"][1]),
@@ -307,7 +315,7 @@ _FORM = {
                 ({"input", "output", "block", "constant", "swap"}, COUNT, COUNT, Maybe(COUNT))
             ],
             "params": [range(1 << 32)],
-            "groups": (_GROUPS, _GROUPS),
+            "groups": ByLength(((_GROUPS, _GROUPS), (_GROUPS, _GROUPS, _GROUPS))),
             "step": COUNT,
             "numbers": [(range(0, 1 << 32, 4), COUNT, _DTYPES)],
             "draw": Maybe((COUNT, COUNT)),
@@ -333,8 +341,17 @@ def _all_held(rows: Sequence[dict[str, Any]]) -> tuple[Held, ...]:
     return tuple(Held(x["dtype"], tuple(x["shape"]), x["bytes"]) for x in rows)
 
 
-def folded(groups: int) -> tuple[int, int]:
-    """Return a count of workgroups in two dimensions, whose product may be a little more."""
+def _read_groups(x: int, y: int, z: int | None = None) -> int | Groups:
+    return x * y if z is None else (x, y, z)
+
+
+def folded(groups: int | Groups) -> tuple[int, ...]:
+    """Return a count of workgroups in two dimensions, whose product may be a little more.
+
+    What is in three dimensions stays so: the shader of a user counts on them.
+    """
+    if isinstance(groups, tuple):
+        return groups
     rows = -(-groups // GROUPS_PER_DIMENSION)
     return -(-groups // rows), rows
 
@@ -350,8 +367,20 @@ def drawn(key: tuple[int, int], counter: int) -> bytes:
     return struct.pack("<5I", *key, block & 0xFFFFFFFF, block >> 32, skip)
 
 
+def described(nbytes: int, fields: Sequence[tuple[str, str, int]]) -> str:
+    """Return the line that tells `uniform` what lies in the uniform of a shader."""
+    return f"// uniform: {nbytes} bytes: {', '.join(f'{n} {kind} {at}' for n, kind, at in fields)}"
+
+
 def uniform(text: str) -> tuple[int, list[tuple[str, str, int]]]:
-    """Return the size of a shader's `Params`, and (name, type, offset) of its members, in bytes."""
+    """Return the size of a shader's `Params`, and (name, type, offset) of its members, in bytes.
+
+    A shader of a user's says so itself, in the line that `described` makes.
+    """
+    said = re.search(_DESCRIBED, text)
+    if said is not None:
+        rows = [x.split(" ") for x in said[2].split(", ") if x]
+        return int(said[1]), [(name, kind, int(at)) for name, kind, at in rows]
     structs = dict(re.findall(_STRUCT, text))
 
     def size(kind: str) -> tuple[int, int]:  # and alignment

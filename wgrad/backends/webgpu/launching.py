@@ -21,6 +21,7 @@ from ...layout import Layout, Shape
 from ...recent import Recent
 from ..array import Array, Body, Number, Storage
 from ..base import Device
+from ..shader import Groups
 from . import shaders
 from .buffers import Buffer
 from .facts import Facts
@@ -78,7 +79,7 @@ class Launching(Device):
     _storage: Callable[[int, int], Storage]
     # Takes what `_made` has made, the buffers of its bindings from 1 on, its Params and how many
     # workgroups run.
-    launch: Callable[[Any, tuple[Buffer, ...], bytes, int], None]
+    launch: Callable[[Any, tuple[Buffer, ...], bytes, int | Groups], None]
 
     def __init__(self, name: str, facts: Facts, products: Products):
         self.name = name

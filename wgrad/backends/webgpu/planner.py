@@ -5,15 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
-from ...dtypes import DType, float16
+from ...dtypes import DType, float16, float32
 from ...layout import Layout, Shape
 from ..array import Array, Body, Number, Operands, Storage
-from ..families import FAMILIES
+from ..families import FAMILIES, Dispatch
 from ..functions import Function
+from ..shader import Groups, with_numbers
 from ..tracing import Live
 from .buffers import Buffer
 from .calls import SCALARS
@@ -37,7 +38,7 @@ class Planned:
     kernel: Kernel
     buffers: tuple[Buffer, ...]
     params: bytes
-    groups: int
+    groups: int | Groups
     numbers: Numbers = ()
     draw: tuple[int, int] | None = None
 
@@ -64,7 +65,7 @@ class Planner(Kernels):
         kernel: Kernel,
         buffers: tuple[Buffer, ...],
         params: bytes,
-        groups: int,
+        groups: int | Groups,
         numbers: Numbers = (),
     ) -> None:
         """Note a launch."""
@@ -107,6 +108,28 @@ class Planner(Kernels):
         """Note what fills an array: `key` begins with a generator, whose key each run will give."""
         super()._random_into(out, kind, (0, 0), 1)  # from within a block: by as many as it can take
         self.planned[-1] = replace(self.planned[-1], draw=(key[0], counter))
+
+    def dispatch_over(
+        self, work: Dispatch, operands: Sequence[Any], into: Sequence[Array | None]
+    ) -> list[Array]:
+        """Note the launch of a shader that writes to the arrays of `into` themselves."""
+        count = len(operands) - len(work.numbers)
+        numbers = list(zip(work.numbers, operands[count:], strict=True))
+        return self._dispatch(
+            work.shader, operands[:count], work.params, numbers, work.groups, work.makes, into
+        )
+
+    def _launch_shader(
+        self,
+        kernel: Any,
+        buffers: tuple[Buffer, ...],
+        params: bytes,
+        numbers: Sequence[tuple[int, Any]],
+        groups: Groups,
+    ) -> None:
+        words = with_numbers(params, [at for at, _ in numbers], [x for _, x in numbers])
+        live = tuple([(at, x, float32) for at, x in numbers if isinstance(x, Live)])
+        self.launch(kernel, buffers, words, groups, live)
 
     # Memory.
     def constant(self, data: bytes) -> Storage:

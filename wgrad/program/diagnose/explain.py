@@ -107,7 +107,7 @@ def explain(executor: Executor, history: History, device: Device) -> Explanation
     launches = getattr(executor, "launches", None)
     for x in launches.launches if launches is not None else ():
         launched[x.step] += 1
-        groups[x.step] += x.groups
+        groups[x.step] += x.workgroups
     memory = program.memory()
     kernels = [
         _kernel(step, memory, plan, device, launched[i], groups[i])

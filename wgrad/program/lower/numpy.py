@@ -17,7 +17,7 @@ from ...backends import threefry
 from ...backends.array import Storage
 from ...backends.base import Device
 from ...backends.events import WATCHERS, during, launched
-from ...backends.families import Argsort, Draw, Scan, ScatterAdd, Searchsorted
+from ...backends.families import Argsort, Dispatch, Draw, Scan, ScatterAdd, Searchsorted
 from ...backends.timing import begun, now_ns, timers
 from ...errors import OutOfMemoryError
 from ...layout import Layout
@@ -54,6 +54,8 @@ def _is_risky(step: Step, device: Device) -> bool:
     """Whether a step may fail for want of memory in the midst of a run."""
     if isinstance(step.work, Batch):
         return any(_is_risky(part, device) for part in step.work.parts)
+    if isinstance(step.work, Dispatch):  # a function of the user's
+        return True
     sizes = [x.layout.size * device.itemsize(x.dtype) for x in step.refs()]
     sizes += [nbytes(out, device) for out in step.outs]
     return isinstance(step.work, _TAKES) and max(sizes) >= _MUCH

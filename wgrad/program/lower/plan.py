@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...backends.base import Device
-from ...backends.families import InPlace
+from ...backends.families import Dispatch, InPlace
 from ..ir import Batch, Fused, Graph, Product, Program, Ref, Slot, Step, last_uses
 
 
@@ -137,6 +137,11 @@ def may_overwrite(step: Step, old: Slot, out: Slot) -> bool:
     if isinstance(work, InPlace):
         base, *placed = step.refs()
         return base.slot == old.index and all(x.slot != old.index for x in placed)
+    if isinstance(work, Dispatch):
+        source = work.makes[[o.index for o in step.outs].index(out.index)].source
+        begun = None if source is None else step.inputs[source]
+        once = sum(x.slot == old.index for x in step.refs()) == 1
+        return isinstance(begun, Ref) and begun.slot == old.index and begun.whole() and once
     if isinstance(work, (Fused, Product)):
         factors, inputs = step.inputs[: work.factors], step.inputs[work.factors :]
         if any(isinstance(x, Ref) and x.slot == old.index for x in factors):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import singledispatch
+from collections.abc import Sequence
+from functools import partial, singledispatch
 from math import prod
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from ...backends import families, threefry
 from ...backends.array import product_shape
-from ...backends.numpy import add_at, positions, product, put, scanned
+from ...backends.numpy import add_at, positions, product, put, scanned, shaded
 from ...dtypes import held
 from ...layout import Layout
 from ..ir import Batch, Draws, Fused, Product, Ref, Step
@@ -135,3 +136,38 @@ def _searchsorted(work: families.Searchsorted, made: Calls, step: Step) -> Temp 
     side = "right" if work.right else "left"
     text = f"copyto({{out}}, {{f}}({{0}}, {{1}}, '{side}'), 'unsafe')"
     return made.add(text, np.searchsorted, (x, values), step.out.shape, step.out.dtype.numpy)
+
+
+@_add.register
+def _dispatch(work: families.Dispatch, made: Calls, step: Step) -> Temp | None:
+    """All results but one get their first values; then the shader runs with the memory of all."""
+    count = len(step.inputs) - len(work.numbers)
+    refs = [x for x in step.inputs[:count] if isinstance(x, Ref)]
+    filled = [i for i, out in enumerate(step.outs) if out.size]
+    for i in filled:
+        source, out = work.makes[i].source, step.outs[i]
+        first = "{out}.fill(0)" if source is None else "copyto({out}, {0})"
+        args: list[Argument] = [] if source is None else [refs[source]]
+        lines = [first]
+        if i == filled[-1]:
+            memory = [
+                step.outs[j].whole() if is_written else refs[j]
+                for is_written, j in work.shader.bindings(work.makes)
+            ]
+            names = [f"{{{len(args) + j}}}" for j in range(len(memory) + len(work.numbers))]
+            listed = "".join(f"{x}, " for x in names[: len(memory)])
+            lines.append(f"{{f}}(({listed}), {', '.join(names[len(memory) :])})")
+            args += [*memory, *(Plain(x) for x in step.inputs[count:])]
+        run = partial(_shaded, work)
+        text = "\n".join(lines)
+        made.add(text, run, args, out.shape, out.dtype.numpy, safe=False, target=out.index)
+    return None
+
+
+def _shaded(work: families.Dispatch, memory: Sequence[np.ndarray], *numbers: float) -> None:
+    """Run a shader over memory: what it only reads may come as any view."""
+    ready = [
+        np.ascontiguousarray(x) if letter == "r" else x
+        for letter, x in zip(work.shader.access, memory, strict=True)
+    ]
+    shaded(work.shader, ready, work.params, work.numbers, work.groups, *numbers)

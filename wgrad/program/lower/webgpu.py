@@ -12,7 +12,7 @@ from math import prod
 from typing import Any
 
 from ...backends.array import Array
-from ...backends.families import InPlace, Matmul
+from ...backends.families import Dispatch, InPlace, Matmul
 from ...backends.tracing import Live
 from ...backends.webgpu.buffers import Buffer, Window
 from ...backends.webgpu.facts import Facts
@@ -233,6 +233,9 @@ class _Lowering:
         """Lower a step by the methods that eager ops are run by."""
         args: list[Any] = [self._planned(x) if isinstance(x, Ref) else x for x in step.inputs]
         read = {self._plan.places[slot] for slot in step.reads()}
+        if isinstance(step.work, Dispatch):
+            self._dispatch(step, step.work, args)
+            return
         if isinstance(step.work, InPlace):
             base = step.inputs[0]
             assert isinstance(base, Ref)
@@ -247,6 +250,18 @@ class _Lowering:
                 self._planner.write(target, x.view(target.layout))
             else:
                 self._places[x.storage.buffer] = place
+
+    def _dispatch(self, step: Step, work: Dispatch, args: list[Any]) -> None:
+        """Lower a user's shader: it writes to memory in its place."""
+        places = [self._plan.places[out.index] for out in step.outs]
+        into: list[Array | None] = []
+        for make, place in zip(work.makes, places, strict=True):
+            source = None if make.source is None else step.inputs[make.source]
+            same = isinstance(source, Ref) and self._plan.places[source.slot] == place
+            into.append(args[make.source] if same and make.source is not None else None)
+        made = self._planner.dispatch_over(work, args, into)
+        for place, x in zip(places, made, strict=True):
+            self._places[x.storage.buffer] = place
 
     # Launches.
     def launches(self) -> Launches:
@@ -265,7 +280,7 @@ class _Lowering:
                 kernel=kernels.setdefault(x.kernel, len(kernels)),
                 bindings=tuple([binding(b) for b in x.buffers]),
                 params=x.params,
-                groups=prod(folded(x.groups)),
+                groups=x.groups if isinstance(x.groups, tuple) else prod(folded(x.groups)),
                 step=step,
                 numbers=tuple([(at, numbers[n.call], dtype.name) for at, n, dtype in x.numbers]),
                 draw=x.draw,

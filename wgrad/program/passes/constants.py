@@ -42,8 +42,8 @@ def fold_constants(program: Program, limits: Limits) -> Program:
                 step = _computed(_product(step if same_inputs else replace(step, inputs=inputs)))
         if isinstance(step.work, Full):
             known[step.out.index] = step.work.value
-        source = None if step.out.index in kept else _unchanged(step)
-        if source is not None:
+        source = _unchanged(step)
+        if source is not None and step.out.index not in kept:
             same[step.out.index] = source
         else:
             steps.append(step)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from math import prod
 from typing import Any
 
 from ...backends.array import Storage
@@ -13,7 +12,7 @@ from ...backends.families import Draw
 from ...backends.timing import Timing, account, begun, timers
 from ...backends.webgpu.eager import WebGpuDevice
 from ...backends.webgpu.facts import Facts
-from ...backends.webgpu.launches import Launch, folded
+from ...backends.webgpu.launches import Launch
 from ...backends.webgpu.runner import Runner
 from ..ir import Program, Step
 from ..lower.plan import Plan, plan_memory
@@ -61,7 +60,7 @@ class WebGpuExecutor:
             what = self.program.doing(self.program.steps[x.step])
             nbytes = sum(map(self.launches.nbytes, x.bindings))
             label = self.launches.kernels[x.kernel].label
-            during(launched, what, "webgpu", label, x.groups, nbytes)
+            during(launched, what, "webgpu", label, x.workgroups, nbytes)
 
     def _timings(self) -> list[Timing]:
         """Return a timing for each launch, where somebody measures."""
@@ -79,7 +78,7 @@ class WebGpuExecutor:
         for x in launches:
             kernel = self.launches.kernels[x.kernel]
             nbytes = sum(map(self.launches.nbytes, x.bindings))
-            groups = prod(folded(x.groups))
+            groups = x.workgroups
             made = begun(
                 what,
                 self.device.name,

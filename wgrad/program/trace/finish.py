@@ -177,8 +177,8 @@ def make_program(
         Slot(slot, shapes.get(slot, (sizes[slot],)), tracer.dtypes[slot])
         for slot in sorted(bindings.sources)
     ]
-    made = [out.index for step in steps for out in step.outs]  # one by each step of a trace
-    lines = dict(zip(made, tracer.origins, strict=True))
+    told = zip(steps, tracer.origins, strict=True)
+    lines = {out.index: origin for step, origin in told for out in step.outs}
     program = Program(list(steps), inputs, slots=len(tracer.dtypes), lines=lines)
     memory = program.memory()
     taken = {slot.index for slot in inputs}

@@ -199,17 +199,23 @@ class Work:
         """Return a view as the program sees it."""
         return Ref(self.slot_of(x), x.layout, x.dtype)
 
-    def _add(self, device: Device, work: families.Family, operands: families.Operands) -> Array:
+    def _add(
+        self, device: Device, work: families.Family, operands: families.Operands
+    ) -> list[Array]:
         self._one_device(device)
         numbers = [float(x) if type(x) is Varying else x for x in operands]
         refs = tuple([self.ref(x) if isinstance(x, Array) else x for x in numbers])
-        shape, dtype = work.result(operands)
-        layout = Layout.dense(shape)
-        storage = device.unbacked(layout.size)
-        slot = self.made[storage] = self.new_slot(dtype)
-        self.steps.append(Step(work, refs, (Slot(slot, shape, dtype),)))
+        made: list[Array] = []
+        slots: list[Slot] = []
+        for shape, dtype in work.results(operands):
+            layout = Layout.dense(shape)
+            storage = device.unbacked(layout.size)
+            slot = self.made[storage] = self.new_slot(dtype)
+            slots.append(Slot(slot, shape, dtype))
+            made.append(Array(storage, layout, dtype))
+        self.steps.append(Step(work, refs, tuple(slots)))
         self.origins.append(caller())
-        return Array(storage, layout, dtype)
+        return made
 
     # The device protocol.
     @whole
@@ -225,11 +231,14 @@ class Work:
 
     def noted(
         self, device: Device, work: families.Family, operands: families.Operands
-    ) -> Array | None:
+    ) -> Array | list[Array] | None:
         """Write down work of a kernel family, and return its result unless it is in place."""
         if isinstance(work, families.Random):
             work = Draws(work.kind, *self._drawing, work.shape)
-        out = self._add(device, work, operands)
+        made = self._add(device, work, operands)
+        if isinstance(work, families.Dispatch):
+            return made
+        (out,) = made
         if isinstance(work, families.InPlace):
             layout, (target, *values) = work.target, operands
             whole = layout.contiguous and layout.size == target.storage.size

@@ -1,0 +1,48 @@
+"""A kernel with values for its overrides, as devices take it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from weakref import WeakSet
+
+from ..backends.base import Device
+from ..backends.shader import Shader
+from ..recent import Recent
+from . import hosts
+from .entry import Checked, Entry
+from .guard import check_adapter, check_entry, compiled, judged
+
+PLANS = 64  # of a variant, by the shapes that came
+
+
+class Variant:
+    """A kernel with values for its overrides."""
+
+    def __init__(
+        self,
+        checked: Checked,
+        name: str,
+        constants: Mapping[str, Any],
+        numpy: Callable | None,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+    ):
+        self.entry = entry = Entry(checked, name, constants, name)
+        check_entry(entry)
+        self.plans: Recent[Any] = Recent(PLANS)
+        self.ready: WeakSet[Device] = WeakSet()
+        run = hosts.runner(entry, numpy, inputs, outputs)
+        # The shader keeps the function alive, so that no other has its id.
+        key = None if numpy is None else id(numpy)
+        self.shader = Shader(entry.name, entry.code(), entry.access, run, key)
+
+    def prepare(self, device: Device) -> None:
+        """Have a device look at the text. Raises: ShaderError, DeviceError."""
+        if device in self.ready:
+            return
+        if device.launches:
+            check_adapter(self.entry, device)
+            judged(device, self.entry.source, self.entry.name)
+            compiled(device, self.entry, self.shader)
+        self.ready.add(device)
