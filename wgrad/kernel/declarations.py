@@ -13,7 +13,7 @@ from .derive import Function
 from .language import Node, Typed, check, printed
 from .language import syntax as s
 from .language.symbols import ALL_GLOBALS
-from .language.types import BOOL, F16, F32, I32, U32, Scalar, Type, Vector, scalar_of
+from .language.types import F32, Scalar, Type, Vector, scalar_of
 
 # Builtins that shaders/lib has as functions of f32 of a promised accuracy: real_exp, real_sin, ...
 PRECISE = {
