@@ -198,6 +198,15 @@ def test_overrides_are_constants_of_the_op(device):
         wg.kernel.elementwise(text)(wg.tensor([1.0]))
 
 
+def test_derivatives_have_the_values_of_overrides(device):
+    text = "override k: f32 = 2.0; override n = -2; override least: i32 = -2147483648;\n"
+    text += "fn f(x: f32) -> f32 { if n < least { return 0.0; } return k * x * x * x; }"
+    f = wg.kernel.elementwise(text, constants={"k": 3.0})
+    x = wg.tensor([1.0, 2.0])
+    assert wg.grad(lambda x: f(x).sum())(x).tolist() == [9.0, 36.0]
+    assert wg.hvp(lambda x: f(x).sum(), x, wg.ones(2)).tolist() == [18.0, 36.0]
+
+
 def test_a_rule_of_the_users_own_stands_for_the_generated_one(device):
     text = "fn f(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) & 0xFFFF0000u); }"
     cut = wg.kernel.elementwise(text)
