@@ -9,7 +9,7 @@ from typing import Any
 from .. import dtypes
 from ..backends import functions
 from ..dtypes import DType
-from .declarations import declarations
+from .declarations import declarations, valued
 from .derive import Function
 from .forms import Form, form_of, written
 from .language.types import F16, Array, Scalar
@@ -23,7 +23,7 @@ class ElementFunction:
     """
 
     def __init__(self, function: Function, precise: bool = False):
-        self.function = function
+        self.function = function = valued(function)
         self.precise = precise
         self.name = function.name
         info = function.typed.functions[function.name]

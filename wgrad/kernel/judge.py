@@ -10,9 +10,9 @@ from ..backends.base import Device
 from ..errors import ShaderError
 from .language.places import Source, error_at
 
-SAYS = "the GPU's compiler refuses this: "
 # The compiler knows subgroups without this line, which browsers require, and refuses it.
 _SUBGROUPS = re.compile(r"\benable\s+subgroups\s*;")
+REFUSES = "the GPU's compiler refuses this: "  # before its reason
 
 
 class Judge:
@@ -31,16 +31,11 @@ class Judge:
         if device in self.passed:
             return
         if device.launches:
-            judged(device, self.source)
+            text = _SUBGROUPS.sub(lambda m: " " * len(m[0]), self.source.text)
+            words = device.gpu.refusal(text, self.source.name)
+            if words is not None:
+                raise _located(words, self.source)
         self.passed.add(device)
-
-
-def judged(device: Any, source: Source) -> None:
-    """Raise ShaderError, at the user's line, where a GPU does not take a text as it stands."""
-    text = _SUBGROUPS.sub(lambda m: " " * len(m[0]), source.text)
-    words = device.gpu.refusal(text, source.name)
-    if words is not None:
-        raise _located(words, source)
 
 
 def _located(words: str, source: Source) -> ShaderError:
@@ -55,4 +50,4 @@ def _located(words: str, source: Source) -> ShaderError:
     if "`return` expression None" in said.reason:
         hint = " (it does not see that a loop always returns: end the function with a return)"
     place = source.place_at(said.row, said.column)
-    return error_at(place, f"{SAYS}{said.reason}{hint}")
+    return error_at(place, f"{REFUSES}{said.reason}{hint}")
