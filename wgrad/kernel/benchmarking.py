@@ -24,10 +24,9 @@ from ..profile.table import duration
 from ..program.compile import compile as compiled_function
 from ..transforms import vjp
 from .compute import ComputeKernel
-from .derive import Function
+from .elementwise import op_of
+from .entry import Checked
 from .fronts import newest
-from .function import ElementFunction
-from .language import check as checked
 from .reports import Report, laid_out
 from .shaderop import ShaderOp
 
@@ -186,10 +185,9 @@ def _variant(op: Any, x: Any) -> Callable:
         )
     if not isinstance(op, ShaderOp):
         return lambda *inputs, **named: op(*inputs, **named, **x)
-    typed, name = op.function.function.typed, op.function.function.name
-    values = {k: typed.globals[k].constant for k in typed.overrides}
-    again = checked(typed.module, overrides={**values, **x})
-    return ShaderOp(ElementFunction(Function(again, name)))
+    assert op.text is not None
+    again = Checked(op.text.source, {**op.text.constants, **x})
+    return op_of(op.name, op.numpy, op.function.precise, again)
 
 
 def _inputs(op: Any, shape: Shape, inputs: Callable | None, device: Device) -> list[Any]:
