@@ -209,3 +209,26 @@ def test_the_page_about_shaders_runs_as_it_stands(device, capsys):
     (shown,) = re.findall(r"^```text\n(.*?)^```$", page, re.M | re.S)
     assert shown in out.replace(f"{names['folder']}/", "")
     assert "fn swish_pull" in out and "swish: all is well" in out and "_back" not in out
+
+
+def test_a_compiled_function_looks_at_a_kernel_as_one_thing(device):
+    power = wg.kernel.compute(SQUARE, outputs={"y": "x"})
+    factor = [1.0]
+    power.backward(lambda x, d_y: factor[0] * d_y)
+    w = wg.tensor([2.0, 3.0], requires_grad=True)
+
+    @wg.compile
+    def step():
+        return wg.grad(lambda w: power(w).sum())(w)
+
+    def settled(value):
+        for _ in range(4):
+            assert step().tolist() == [value] * 2
+
+    settled(1.0)
+    (replay,) = [r for x in step._signatures.values() for r in x.captures]
+    assert len(replay.outside.tokens) < 150
+    factor[0] = 5.0
+    settled(5.0)
+    power.backward(lambda x, d_y: 7 * d_y)
+    settled(7.0)

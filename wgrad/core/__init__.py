@@ -12,6 +12,7 @@ from .op import (
     Node,
     Op,
     Rule,
+    Sealed,
     Tensor,
     Value,
     check_devices,

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..core import Tensor, Value, apply, check_devices, wrap
+from ..core import Sealed, Tensor, Value, apply, check_devices, wrap
 from ..core.interpret import current
 from ..devices import default_device
 from ..errors import CallError, shown
@@ -25,7 +25,7 @@ from .variants import Variant
 VARIANTS = 16  # of a kernel, by the values of its constants
 
 
-class ComputeKernel:
+class ComputeKernel(Sealed):
     """A compute shader that is called with tensors, and returns tensors.
 
     `inputs` and `outputs` are the names of the bindings that a call takes and gives, in their
@@ -135,6 +135,7 @@ class ComputeKernel:
         """
         if callable(rule) and not isinstance(rule, (str, Path)):
             self.rule = PythonRule(self, rule)
+            self.edition += 1
             return rule
         where = f"{self.name}.backward"
         checked = rule if isinstance(rule, Checked) else Checked(source_of(rule, where))
@@ -152,7 +153,12 @@ class ComputeKernel:
             where=where,
         )
         self.rule = ShaderRule(self, made)
+        self.edition += 1
         return self
+
+    def leads_to(self) -> tuple[Callable, ...]:
+        """Return the rule, if it is a function."""
+        return (self.rule.function,) if isinstance(self.rule, PythonRule) else ()
 
     # Versions of one kernel: see fronts.py.
     def prepare_as(self, other: ComputeKernel) -> None:

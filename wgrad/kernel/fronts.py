@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from ..backends.base import Device
 from ..core import Call, Op, Tensor
 from ..core.tracing import tracing
 from ..errors import CallError, WgradError, shown
+from ..ops.families import guarded_op
 from .entry import Checked
 from .reload import Watched, tell
 from .texts import is_path, source_of
@@ -70,6 +71,9 @@ class Front(Op):
             self._told = tracer.start, self.edition
             tracer.require(_is_at, self, self.edition)
         return version
+
+    def leads_to(self) -> Iterable[Any]:
+        return self._version.leads_to()
 
     def __repr__(self) -> str:
         return repr(self._version)
@@ -152,6 +156,7 @@ class WatchedKernel(Front):
         """Return the WGSL that a device gets now, as `ComputeKernel.wgsl`."""
         return self._look().wgsl(**constants)
 
+    @guarded_op
     def backward(self, rule: Any, entry: str | None = None, **options: Any) -> Any:
         """Give the kernel its gradient, as `ComputeKernel.backward`. A rule's file is watched."""
         texts, plain = self._texts[:1], self._plain

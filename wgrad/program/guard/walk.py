@@ -31,7 +31,7 @@ import numpy as np
 
 from ...backends.array import Storage
 from ...backends.base import Device
-from ...core import Node, Op, Value
+from ...core import Node, Sealed, Value
 from ...dtypes import DType
 from ...random import Generator
 from ..trace.names import names_of_class
@@ -49,6 +49,7 @@ _OPEN_CLASSES = (
     collections.UserDict, collections.UserList, collections.ChainMap,
 )  # fmt: skip
 _READERS = (operator.attrgetter, operator.methodcaller)  # of attributes that no code names
+_edition = operator.attrgetter("edition")
 _REFLECTING = (getattr, hasattr, setattr, delattr, vars, dir)
 
 
@@ -178,8 +179,11 @@ class Walk(CodeNotes):
     def _object(self, path: tuple, x: Any, kind: type, inside: int) -> None:
         top = kind.__module__.partition(".")[0]
         ours = top == "wgrad" and not isinstance(x, _OPAQUE)
-        if isinstance(x, Op) and not x.leads_on:
+        if isinstance(x, Sealed) and x.is_sealed:
             self._note(path, (kind, id(x), x.edition))
+            if "edition" in vars(x):
+                self.same.values.append((_edition, x, x.edition))
+            self._later(path, [("", f) for f in x.leads_to()])
             return
         if isinstance(x, _READERS) or any(x is f for f in _REFLECTING):
             self.reads_all = True
