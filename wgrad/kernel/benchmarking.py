@@ -185,7 +185,7 @@ def _variant(op: Any, x: Any) -> Callable:
         )
     if not isinstance(op, ShaderOp):
         return lambda *inputs, **named: op(*inputs, **named, **x)
-    typed, name = op.function.function.typed, op.function.function.name
+    typed, name = op.function.given
     values = {k: typed.globals[k].constant for k in typed.overrides}
     again = checked(typed.module, overrides={**values, **x})
     return ShaderOp(ElementFunction(Function(again, name)))

@@ -183,7 +183,7 @@ def _of_element(op: ShaderOp, inputs: Sequence[Any], named: Mapping, at: Any) ->
         kind = np.uint32 if form.scalar not in (F32, F16, I32) else np.int32
         kind = np.float32 if form.scalar in (F32, F16) else kind  # type: ignore[assignment]
         words.append(one.astype(kind).view(np.uint32))
-    typed = function.function.typed
+    typed = function.given.typed
     node = typed.functions[op.name].node
     source = node.span.source
     module = typed.module if source is None else parse(source.written)
