@@ -170,3 +170,29 @@ def test_uniforms_that_are_vectors_stay_what_they_are(webgpu):
     variants = {"ops": lambda x, factor: x * x * int(factor[1])}
     report = wg.kernel.bench(kernel, 4, variants, rounds=1, factor=np.array([1, 3]))
     assert report.ok, str(report)
+
+
+def test_devices_that_are_not_there_are_skipped(webgpu):
+    op = wg.kernel.elementwise(SWISH)
+    report = wg.kernel.check(op, [1.0], 1.5, devices=("webgpu", "webgpu:none such"))
+    (absent,) = [x for x in parts(report, "values") if x.device == "webgpu:none such"]
+    assert report.ok and absent.skipped and "none such" in absent.note
+
+
+def test_no_elements_at_all(webgpu):
+    op = wg.kernel.elementwise(SWISH)
+    report = wg.kernel.check(op, np.zeros((0, 3)), 1.5)
+    assert report.ok, str(report)
+
+
+def test_half_precision_is_given_its_room(webgpu):
+    op = wg.kernel.elementwise(
+        "enable f16; fn f(x: f16, y: f32) -> f16 { return exp(x) * f16(y); }"
+    )
+    report = wg.kernel.check(op, np.linspace(-2, 2, 5).astype(np.float16), 1.5)
+    assert report.ok, str(report)
+    assert parts(report, "gradients by differences")[0].skipped
+    text = SCALED.replace("array<f32>", "array<f16>").replace("factor *", "f16(factor) *")
+    kernel = wg.kernel.compute("enable f16;" + text, outputs={"y": "x"})
+    report = wg.kernel.check(kernel, np.arange(3, dtype=np.float16), factor=2.0)
+    assert report.ok, str(report)

@@ -118,6 +118,14 @@ def test_races_in_workgroup_memory_are_found(webgpu):
         assert {x.line for x in found} == {line}
 
 
+def test_many_barriers_are_told_apart(webgpu):
+    body = "y[id.x] = x[id.x]; for (var i = 0; i < 300; i++) { storageBarrier(); }"
+    for count, right in ((256, True), (0, False)):
+        text = f"{body.replace('300', str(count))} let v = y[id.x ^ 1u];"
+        report = wg.kernel.guard(kernel(f"{text} storageBarrier(); y[id.x] = v;"), np.arange(8.0))
+        assert report.ok is right
+
+
 def test_atomics_are_no_race(webgpu):
     text = f"""
     @group(0) @binding(0) var<storage, read_write> n: array<atomic<u32>>;

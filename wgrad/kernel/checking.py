@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,7 @@ def check(
     op: Callable,
     *inputs: Any,
     gradients: bool = True,
+    devices: str | Sequence[str] = "webgpu",
     rtol: float = 1e-4,
     atol: float = 1e-6,
     **named: Any,
@@ -49,7 +50,7 @@ def check(
     `op` is what `wg.kernel.elementwise` or `wg.kernel.compute` returned, or any function of
     tensors; `inputs` and `named` are what it is called with. The parts of the report:
 
-    - values: on NumPy in float32 and on the GPU, called directly and compiled, against the NumPy
+    - values: on NumPy in float32 and on GPUs, called directly and compiled, against the NumPy
       device in float64. Integers and bools have to be equal, floats to agree within
       atol + rtol * their size.
     - no NaN: where all inputs of an element are finite, so is its result not a NaN. The report's
@@ -58,6 +59,8 @@ def check(
       reverse mode, and reverse mode on every device against float64. At a kink any slope between
       those of its two sides is right. What is not a function of elements is tried by a weighted sum
       of its results, and up to 64 elements of each input.
+
+    `devices` are the names of GPUs, as `wg.device` takes them; by default it is the best one.
 
     An error of the op in a part makes the part fail, with its message. A part that cannot be run
     here (no GPU, no float16, no rule for forward mode) is skipped, with the reason.
@@ -70,7 +73,8 @@ def check(
         >>> report.ok, report.parts[0].name, report.nans
         (True, 'values', ())
     """
-    trial = Gradients(op, inputs, named, rtol, atol)
+    names = (devices,) if isinstance(devices, str) else tuple(devices)
+    trial = Gradients(op, inputs, named, rtol, atol, names)
     wanted = trial.reference()
     if wanted is not None:
         trial.each("values", wanted, trial.values)

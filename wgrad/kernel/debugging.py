@@ -130,6 +130,8 @@ def debug(kernel: Any, *inputs: Any, at: Any = 0, **named: Any) -> DebugReport:
     where = (*where, 0, 0)[:3]
     source = call.kernel.checked.source.written
     made = _Debugged(parse(source), call.kernel.name, call.constants, where)
+    if not made.is_used:
+        return DebugReport(call.kernel.name, where, (), 0)
     device = call.device
     zeros = {
         n: tensor(np.zeros(x.shape), x.dtype, device)
@@ -190,6 +192,8 @@ def _of_element(op: ShaderOp, inputs: Sequence[Any], named: Mapping, at: Any) ->
     module, entry = _calling(module, op.name, forms)
     constants = {k: typed.globals[k].constant for k in typed.overrides}
     made = _Debugged(module, entry, constants, (0, 0, 0))
+    if not made.is_used:
+        return DebugReport(op.name, where, (), 0)
     device = device_of("webgpu")
     report = made.empty(device)
     kernel = ComputeKernel(
@@ -304,6 +308,11 @@ class _Debugged:
                 )
             )
         return self._helpers[form.type]
+
+    @property
+    def is_used(self) -> bool:
+        """Whether there is a dbg call that may be reached."""
+        return bool(self._helpers)
 
     def empty(self, device: Any) -> Tensor:
         """Return a report to be written."""

@@ -54,7 +54,13 @@ class Trial:
     """
 
     def __init__(
-        self, op: Any, inputs: Sequence[Any], named: Mapping[str, Any], rtol: float, atol: float
+        self,
+        op: Any,
+        inputs: Sequence[Any],
+        named: Mapping[str, Any],
+        rtol: float,
+        atol: float,
+        others: Sequence[str],
     ):
         inner = op.forward if isinstance(op, CustomOp) else op
         self.op = op
@@ -72,7 +78,7 @@ class Trial:
         self.half = typed is not None and "f16" in typed.extensions
         if self.half:
             self.settings = {"rtol": max(rtol, HALF), "atol": max(atol, HALF)}
-        self.numpy = device_of("numpy")
+        self.numpy, self.others = device_of("numpy"), others
         self.parts: list[Part] = []
         self.nans: tuple[Made, ...] = ()
 
@@ -84,8 +90,9 @@ class Trial:
             if not isinstance(x, np.ndarray):
                 return x
             dtype: Any = None
-            if x.dtype.kind == "f" and x.dtype != np.float16:
-                dtype = "float64" if wide else "float32"
+            if x.dtype.kind == "f":
+                full = "float64" if wide else "float32"
+                dtype = "float16" if x.dtype == np.float16 else full
             elif x.dtype == np.int64:
                 dtype = self.forms[name].dtype if name in self.forms else "int32"
             return tensor(x, dtype, device)
@@ -101,11 +108,12 @@ class Trial:
 
     def devices(self) -> Iterator[tuple[str, Device | str]]:
         """Yield what is compared with float64: a device, or why there is none."""
-        yield "numpy float32", self.numpy
-        try:
-            yield "webgpu", device_of("webgpu")
-        except (DeviceError, MissingDependencyError) as error:
-            yield "webgpu", str(error)
+        for name in dict.fromkeys(("numpy", *self.others)):
+            label = "numpy float32" if name == "numpy" else name
+            try:
+                yield label, device_of(name)
+            except (DeviceError, MissingDependencyError) as error:
+                yield label, str(error)
 
     def reference(self) -> list[np.ndarray] | None:
         """Return the results in float64."""
