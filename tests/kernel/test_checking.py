@@ -39,7 +39,7 @@ def test_right_op_passes_on_all_devices(webgpu):
         assert parts(report, f"gradient by {name}: forward mode against reverse")
     assert "swish: all is well" in str(report)
     data = json.loads(report.to_json())
-    assert data["ok"] is True and data["parts"][0]["name"] == "values"
+    assert data["ok"] is True and data["parts"][1]["name"] == "values"
 
 
 def test_vectors_matrices_integers_and_broadcasting(webgpu):
@@ -78,7 +78,7 @@ def test_values_that_differ_are_found(webgpu):
     report = wg.kernel.check(op, np.array([1.0, 3.0]), gradients=False)
     failed = {x.device for x in report.parts if not x.ok}
     assert failed == {"webgpu", "webgpu compiled"}
-    (part,) = [x for x in report.parts if x.device == "webgpu"]
+    (part,) = [x for x in parts(report, "values") if x.device == "webgpu"]
     assert part.where == (1,) and part.error == pytest.approx(1 / 7)
 
 
@@ -90,6 +90,15 @@ def test_nan_of_finite_inputs_is_shown_with_them(webgpu):
     assert [x.where for x in report.nans] == [(2, 1)]
     assert report.nans[0].inputs == {"a": [-1.0, 2.0], "s": 3.0}
     assert "a=[-1.0, 2.0], s=3.0" in str(report)
+
+
+def test_nan_of_float32_alone_is_shown_too(webgpu):
+    op = wg.kernel.elementwise("fn share(x: f32) -> f32 { return exp(x) / (exp(x) + 1.0); }")
+    report = wg.kernel.check(op, np.array([1.0, 100.0]), gradients=False)
+    (made,) = report.nans
+    assert (made.where, made.inputs, made.device) == ((1,), {"x": 100.0}, "numpy float32")
+    failed = {(x.name, x.device) for x in report.parts if not x.ok}
+    assert ("no NaN", "webgpu") in failed and ("no NaN", "numpy float64") not in failed
 
 
 def test_kinks_take_a_slope_between_their_sides(webgpu):

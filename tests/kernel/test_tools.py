@@ -24,5 +24,7 @@ def test_reports_are_data(webgpu):
     op = wg.kernel.elementwise("fn f(x: f32) -> f32 { return sqrt(x); }")
     report = wg.kernel.check(op, [-1.0], gradients=False)
     data = report.to_dict()
-    assert data["ok"] is False and data["nans"] == [{"where": [0], "inputs": {"x": -1.0}}]
+    assert data["ok"] is False and data["nans"] == [
+        {"where": [0], "inputs": {"x": -1.0}, "device": "numpy float64"}
+    ]
     assert '"inputs": {"x": -1.0}' in report.to_json()

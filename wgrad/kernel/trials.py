@@ -27,14 +27,15 @@ HALF = 1e-2  # how near, at best, what is computed in float16 comes
 
 @dataclass(frozen=True)
 class Made:
-    """A NaN that was made of finite inputs: which element of the result, and the inputs there."""
+    """A NaN that was made of finite inputs: which element, its inputs, and the first device."""
 
     where: tuple[int, ...]
     inputs: dict[str, Any]
+    device: str
 
     def __str__(self) -> str:
         given = ", ".join(f"{k}={v}" for k, v in self.inputs.items())
-        return f"{at(self.where) or 'the result'}: {given}" if given else at(self.where)
+        return f"{at(self.where) or 'the result'} on {self.device}{given and ': '}{given}"
 
 
 def host(x: Any) -> Any:
@@ -155,28 +156,31 @@ class Trial:
         for i, (x, y) in enumerate(zip(made, wanted, strict=True)):
             name = f"values of result {i}" if several else "values"
             self.parts.append(compared(name, label, x.numpy(), y, **self.settings))
+        if not through:
+            self.look_for_nans(label, [x.numpy() for x in made])
 
-    def look_for_nans(self, wanted: Sequence[np.ndarray]) -> None:
-        """Find NaN that was made inside."""
+    def look_for_nans(self, device: str, made: Sequence[np.ndarray]) -> None:
+        """Find NaN that a device made of finite inputs."""
+        known = {x.where for x in self.nans}
         found: list[Made] = []
         count = 0
         finite = all(np.isfinite(x).all() for x in self._floats())
-        for out in wanted:
+        for out in made:
             if out.dtype.kind != "f" or not np.isnan(out).any():
                 continue
-            for where in map(tuple, np.argwhere(np.isnan(out))):
+            for where in map(tuple, np.argwhere(np.isnan(out)).tolist()):
                 given = self._inputs_at(where, out.ndim)
                 if given is None and not finite:
                     continue  # nobody knows which inputs it is of
                 if given is not None and not all(np.isfinite(x).all() for x in given.values()):
                     continue
                 count += 1
-                if len(found) < SHOWN:
+                if len(found) < SHOWN and where not in known:
                     values = {k: np.asarray(v).tolist() for k, v in (given or {}).items()}
-                    found.append(Made(tuple(int(i) for i in where), values))
-        self.nans = tuple(found)
+                    found.append(Made(where, values, device))
+        self.nans = (*self.nans, *found)
         note = f"{count} elements are NaN, of finite inputs" if count else ""
-        self.parts.append(Part("no NaN", "numpy float64", not count, note=note))
+        self.parts.append(Part("no NaN", device, not count, note=note))
 
     def _floats(self) -> list[np.ndarray]:
         given = [*self.hosts, *self.named.values()]
