@@ -188,6 +188,25 @@ def test_vectors_and_several_axes(webgpu):
     assert "invocation [3, 1, 0]" in found.text
 
 
+def test_subgroups_are_not_compared_with_numpy(webgpu):
+    if "subgroup" not in webgpu.gpu.features:
+        pytest.skip("no subgroups")
+    report = wg.kernel.guard(kernel("y[id.x] = subgroupAdd(x[id.x]);"), np.ones(4))
+    assert report.ok and "no subgroups: subgroupAdd" in report.notes[0]
+
+
+def test_report_needs_a_buffer_of_its_own(webgpu):
+    most = webgpu.facts.buffers
+    reads = "".join(
+        f"@group(0) @binding({i}) var<storage, read> x{i}: array<f32>;\n" for i in range(1, most)
+    )
+    total = " + ".join(f"x{i}[0]" for i in range(1, most))
+    text = f"{Y}{reads}@compute @workgroup_size(1) fn main() {{ y[0] = {total}; }}"
+    op = wg.kernel.compute(text, outputs={"y": (1,)})
+    with pytest.raises(wg.errors.DeviceError, match=f"uses {most} storage buffers and needs one"):
+        wg.kernel.guard(op, *[np.ones(1, np.float32)] * (most - 1))
+
+
 def test_bad_arguments_are_errors_of_ours(webgpu):
     with pytest.raises(wg.errors.CallError, match="the input x is missing"):
         wg.kernel.guard(kernel("y[id.x] = x[id.x];"))

@@ -14,6 +14,7 @@ from ..errors import ArgumentError, DeviceError, ShaderError
 from ..tensor import Tensor
 from .guards import WORDS, Guards, is_watched
 from .instruments import Site
+from .refusals import subgroup_use
 from .reports import Report, at
 from .reruns import Rerun
 
@@ -255,6 +256,10 @@ class _Guarded:
     def _against_numpy(self, found: dict[str, np.ndarray], known: set[str]) -> Iterator[Finding]:
         """Compare with the NumPy device, but for what is known to be wrong."""
         kernel = self.call.kernel
+        use = subgroup_use(self.call.entry)
+        if use and kernel.numpy is None:
+            self.notes.append(f"not compared with NumPy, which has no subgroups: {use}")
+            return
         try:
             inputs = {k: tensor(x.numpy(), x.dtype, "numpy") for k, x in self.call.inputs.items()}
             made = kernel(**inputs, **self.call.uniforms, **self.call.overrides)
