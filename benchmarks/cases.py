@@ -17,6 +17,7 @@ from .problems import (
     NormBlock,
     Problem,
     Reduction,
+    Shading,
     Softmax,
     TinySteps,
 )
@@ -63,6 +64,29 @@ DOMAINS = {
 BINARY = "atan2", "pow"
 FUNCTIONS = {
     name: Function(name, 1 << 22, *domain, 1 + (name in BINARY)) for name, domain in DOMAINS.items()
+}
+# Functions in WGSL, against the same by operations: the shapes of inputs and result, and how many
+# times faster they are to be when compiled.
+MILLION = 1 << 20
+_N3, _N4, _N = (MILLION, 3), (MILLION, 4), (MILLION,)
+SHADED = {
+    "sigmoid": ((_N,), _N, 1),
+    "swish": ((_N, _N), _N, 1),
+    "smith": ((_N, _N, _N), _N, 3),
+    "hsv": ((_N3,), _N3, 1),
+    "rotate": ((_N4, _N3), _N3, 1),
+    "slerp": ((_N4, _N4, _N), _N4, 3),
+    "union": ((_N3, _N, _N), _N, 3),
+    "pull": (((1024, 1, 3), (1024, 3), (1024,)), (1024, 3), 3),
+}
+SHADERS = {
+    (name, gradient): (
+        f"{name} of 1M{', and its gradient' * gradient}",
+        Shading(name, shapes, result, gradient, summed=1 if name == "pull" else None),
+        goal,
+    )
+    for name, (shapes, result, goal) in SHADED.items()
+    for gradient in (False, True)
 }
 SOFTMAX = "softmax of rows, 4096 x 1000", Softmax(4096, 1000)
 
@@ -159,6 +183,21 @@ CASES = (
     *(
         Case(f"functions-{name}", f"{name} of 4M", problem, {"builtin": 1 / 1.5}, ours="eager")
         for name, problem in FUNCTIONS.items()
+    ),
+    # Functions in WGSL, which are one kernel, against operations.
+    *(
+        Case(f"shaders-{name}{'-gradient' * gradient}", work, problem, {"ops": goal})
+        for (name, gradient), (work, problem, goal) in SHADERS.items()
+    ),
+    *(
+        Case(
+            f"eager-shaders-{name}{'-gradient' * gradient}",
+            work,
+            problem,
+            {"ops, eager": 3},
+            ours="eager",
+        )
+        for (name, gradient), (work, problem, _) in SHADERS.items()
     ),
     Case("eager-softmax", *SOFTMAX, {"a copy": None}, ours="eager"),
     Case(

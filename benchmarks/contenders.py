@@ -32,6 +32,8 @@ CONTENDERS = {
     for c in (
         Contender("compiled", OURS),
         Contender("eager", OURS, {"compiled": False}),
+        Contender("ops", OURS, {"composed": True}),
+        Contender("ops, eager", OURS, {"compiled": False, "composed": True}),
         Contender("first calls", OURS, environment=NO_CACHES, fresh=True),
         Contender("compiled, NumPy", OURS, {"device": "numpy"}, THREADS),
         Contender("eager, NumPy", OURS, {"device": "numpy", "compiled": False}, THREADS),

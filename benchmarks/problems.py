@@ -125,6 +125,33 @@ class Function(Problem):
 
 
 @dataclass(frozen=True)
+class Shading(Problem):
+    """A function of peers/shading.py of inputs with these shapes, evenly drawn from 0.1 to 0.9.
+
+    The loss is the sum of what it gives times `ct`, of shape `result`. Outputs: the function's
+    values, summed over `summed`; with `gradient` the loss and the gradients by all inputs.
+    """
+
+    name: str
+    shapes: tuple[tuple[int, ...], ...]
+    result: tuple[int, ...]
+    gradient: bool
+    summed: int | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(f"x{k}" for k in range(len(self.shapes)))
+
+    def arrays(self) -> Arrays:
+        draw = _Draw()
+        found = {
+            name: draw.rng.uniform(0.1, 0.9, shape).astype(np.float32)
+            for name, shape in zip(self.names, self.shapes, strict=True)
+        }
+        return {**found, "ct": draw.rng.uniform(0.5, 1.5, self.result).astype(np.float32)}
+
+
+@dataclass(frozen=True)
 class Elementwise(Problem):
     """A chain of elementwise operations: `length` times, four each, relu(0.9 x + y) - 0.5."""
 

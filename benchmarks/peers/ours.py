@@ -22,21 +22,27 @@ from ..problems import (
     NormBlock,
     Problem,
     Reduction,
+    Shading,
     Softmax,
     TinySteps,
 )
 from .base import About, AbsentError, Peer, Step
 from .compositions import gelu, layer_norm
+from .shading import SHADING
 
 
-def start(device: str = "webgpu", compiled: bool = True) -> OurPeer:
-    return OurPeer(device, compiled)
+def start(device: str = "webgpu", compiled: bool = True, composed: bool = False) -> OurPeer:
+    return OurPeer(device, compiled, composed)
 
 
 class OurPeer(Peer):
-    """wgrad on a device, each step compiled or not."""
+    """wgrad on a device, each step compiled or not.
 
-    def __init__(self, device: str, compiled: bool):
+    Functions of shaders are WGSL; or compositions of operations, if `composed`.
+    """
+
+    def __init__(self, device: str, compiled: bool, composed: bool = False):
+        self.composed = composed
         try:
             self.device = wg.device(device)
         except wg.errors.WgradError as error:
@@ -83,6 +89,21 @@ class OurPeer(Peer):
     def function(self, problem: Function) -> Step:
         function = getattr(wg, problem.name)
         return self._step(lambda *xs: (function(*xs),), *self._given(problem).values())
+
+    def shading(self, problem: Shading) -> Step:
+        written = SHADING[problem.name]
+        f = written.ops if self.composed else wg.kernel.elementwise(written.text, "f")
+
+        def values(*inputs: Any) -> Any:
+            found = f(*inputs)
+            return found if problem.summed is None else found.sum(problem.summed)
+
+        if problem.gradient:
+            return self._with_gradients(
+                problem, lambda *given: (values(*given[:-1]) * given[-1]).sum()
+            )
+        given = self._given(problem)
+        return self._step(lambda *xs: (values(*xs),), *(given[name] for name in problem.names))
 
     def reduction(self, problem: Reduction) -> Step:
         given = self._given(problem)

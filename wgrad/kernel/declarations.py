@@ -10,10 +10,10 @@ from hashlib import blake2b
 from typing import Any
 
 from .derive import Function
-from .language import Node, Typed, printed
+from .language import Node, Typed, check, printed
 from .language import syntax as s
 from .language.symbols import ALL_GLOBALS
-from .language.types import BOOL, F16, F32, I32, U32, Scalar, Type, Vector, scalar_of
+from .language.types import F32, Scalar, Type, Vector, scalar_of
 
 # Builtins that shaders/lib has as functions of f32 of a promised accuracy: real_exp, real_sin, ...
 PRECISE = {
@@ -22,24 +22,44 @@ PRECISE = {
 }
 
 
-def declarations(function: Function, precise: bool) -> tuple[tuple[str, ...], str]:
+def declarations(
+    function: Function, precise: bool, marked: bool = True
+) -> tuple[tuple[str, ...], str]:
     """Return the WGSL of all that a function uses, each text after what it uses, and its name.
 
-    Overrides are constants by now. If `precise`, shaders/lib stands for builtins of f32.
-    Raises: ShaderError for memory that points would share.
+    If `precise`, shaders/lib stands for builtins of f32. Without being `marked` all is called as in
+    its text, to be read.
+    Raises: ShaderError for memory that points would share, and for an override without a value.
     """
-    made = _Declarations(function.typed, precise)
+    made = _Declarations(function.typed, precise, marked)
     name = made.named(function.name)
     return tuple(made.texts), name
 
 
-_SUFFIXES = {BOOL: "", I32: "i", U32: "u", F32: "f", F16: "h"}
+def valued(function: Function) -> Function:
+    """Return a function of a text whose overrides are constants, where their values are known.
+
+    What is made of the text, such as derivatives, has the same values then.
+    """
+    typed = function.typed
+    known = {n: x for n in typed.overrides if (x := typed.globals[n].constant) is not None}
+    if not known:
+        return function
+
+    def fixed(node: Node) -> Node:
+        if not isinstance(node, s.Override) or node.name not in known:
+            return node
+        kind = s.Identifier(str(typed.globals[node.name].type))
+        return s.GlobalConst(node.name, kind, s.number(known[node.name]), span=node.span)
+
+    return Function(check(typed.module.mapped(fixed)), function.name)
 
 
 class _Declarations:
-    def __init__(self, typed: Typed, precise: bool):
+    def __init__(self, typed: Typed, precise: bool, marked: bool):
         self.typed = typed
         self.precise = precise
+        self.marked = marked
         self.names: dict[str, str] = {}
         self.texts: list[str] = []
         self.nodes = {getattr(x, "name", ""): x for x in typed.module.declarations}
@@ -55,21 +75,13 @@ class _Declarations:
                     "whole kernels"
                 )
             if isinstance(node, s.Override):
-                node = self._fixed(node)
+                raise node.span.error(f"override {name} has no value: constants={{...}} gives it")
             below = self._renamed(node)
             text = printed(below)
-            mark = blake2b(text.encode(), digest_size=4).hexdigest()
-            self.names[name] = f"{name}_{mark}"
+            mark = "_" + blake2b(text.encode(), digest_size=4).hexdigest() if self.marked else ""
+            self.names[name] = name + mark
             self.texts.append(printed(below.but(name=self.names[name])))
         return self.names[name]
-
-    def _fixed(self, node: s.Override) -> s.GlobalConst:
-        """Return an override as the constant that it is here."""
-        symbol = self.typed.globals[node.name]
-        if symbol.constant is None:
-            raise node.span.error(f"override {node.name} has no value: constants={{...}} gives it")
-        value = s.number(symbol.constant, _SUFFIXES[symbol.type])  # type: ignore[index]
-        return s.GlobalConst(node.name, node.type, value, span=node.span)
 
     def _renamed(self, node: Node) -> Any:
         """Return a tree in which what it uses goes by its new name."""

@@ -9,7 +9,7 @@ from typing import Any
 from .. import dtypes
 from ..backends import functions
 from ..dtypes import DType
-from .declarations import declarations
+from .declarations import declarations, valued
 from .derive import Function
 from .forms import Form, form_of, written
 from .language.types import F16, Array, Scalar
@@ -23,7 +23,7 @@ class ElementFunction:
     """
 
     def __init__(self, function: Function, precise: bool = False):
-        self.function = function
+        self.function = function = valued(function)
         self.precise = precise
         self.name = function.name
         info = function.typed.functions[function.name]
@@ -37,6 +37,12 @@ class ElementFunction:
         self.result = _form(info.result, f"what {self.name} returns", info.node)
         self._functions: dict[tuple[bool, Any], functions.Function] = {}
 
+    @property
+    def says(self) -> str:
+        """What it takes and gives, as in its text."""
+        takes = zip(self.names, self.inputs, strict=True)
+        return f"{self.name}({', '.join(f'{n}: {x.type}' for n, x in takes)}) -> {self.result.type}"
+
     def on_device(self, double: bool, numpy: Any = None) -> functions.Function:
         """Return what devices call; with `double`, floats are float64, on NumPy alone.
 
@@ -47,6 +53,10 @@ class ElementFunction:
         if key not in self._functions:
             self._functions[key] = self._made(double, numpy)
         return self._functions[key]
+
+    def text(self) -> str:
+        """Return what runs, by the names of its text: those on devices have a mark behind them."""
+        return "\n\n".join(declarations(self.function, self.precise, marked=False)[0])
 
     def _made(self, double: bool, numpy: Any) -> functions.Function:
         entry, code = self._device_code

@@ -22,6 +22,7 @@ from ..ops.movement import permute_, reshape_, slice_
 from .derive import pull, push
 from .forms import Form
 from .function import ElementFunction
+from .judge import Judge
 
 
 class ShaderOp(Op):
@@ -31,19 +32,22 @@ class ShaderOp(Op):
     the components of the result come first, each dense by itself, instead of last.
     """
 
-    def __init__(self, function: ElementFunction, planes: bool = False, numpy: Any = None):
-        self.edition = 0
+    def __init__(
+        self,
+        function: ElementFunction,
+        planes: bool = False,
+        numpy: Any = None,
+        judge: Judge | None = None,
+    ):
         self.planes = planes
         self.numpy = numpy
-        self._use(function)
-
-    def _use(self, function: ElementFunction) -> None:
+        self.judge = judge  # of the text that a person wrote
         floats = function.result.dtype.is_floating
         rules = [
             (lambda inputs: inputs) if floats and x.dtype.is_floating else None
             for x in function.inputs
         ]
-        super().__init__(function.name, rules, _doc(function))
+        super().__init__(function.name, rules, f"{function.says}, a function of WGSL.")
         self.wants_shapes = False
         self.function = function
         self._derived: dict[tuple, ShaderOp] = {}
@@ -108,6 +112,8 @@ class ShaderOp(Op):
 
     # Running.
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
+        if self.judge is not None:
+            self.judge.ask(device)
         forms, result = self.function.inputs, self.function.result
         operands: list[Array | Number] = []
         for x, form in zip(inputs, forms, strict=True):
@@ -159,8 +165,12 @@ class ShaderOp(Op):
 
     # Texts.
     def wgsl(self) -> str:
-        """Return the WGSL that runs: the function, with all that it uses."""
-        return "\n\n".join(self.function.on_device(False, self.numpy).code)
+        """Return the WGSL that runs: the function, with all that it uses.
+
+        In kernels each name has a mark behind it that belongs to what it stands for, so that
+        functions of several texts may stand together.
+        """
+        return self.function.text()
 
     def derivative_wgsl(self, *parameters: str, forward: bool = False) -> str:
         """Return the WGSL of the derivative by `parameters` (all of floats, where none is given).
@@ -259,10 +269,3 @@ def _without_rule(error: ShaderError, name: str) -> ShaderError:
         column=error.column,
         source_line=error.source_line,
     )
-
-
-def _doc(function: ElementFunction) -> str:
-    takes = ", ".join(
-        f"{name}: {x.type}" for name, x in zip(function.names, function.inputs, strict=True)
-    )
-    return f"{function.name}({takes}) -> {function.result.type}, a function of WGSL."

@@ -292,6 +292,20 @@ POINTED = "fn g(p: ptr<function, i32>) {}"
         ("fn f() { _ = array(1, 2u, 3.5); }", "all elements have to be of one type"),
         ("var<workgroup> x: atomic<u32>; fn f() -> u32 { return x; }", "atomicLoad(&x)"),
         ("fn f(x: vec4u) -> vec4u { return sign(x); }", "sign(vec4<u32>) is not defined"),
+        # What follows would end the process once naga writes code for it.
+        *(
+            (
+                "struct S { x: array<f32, 2> } fn g(p: ptr<function, f32>) {} "
+                f"fn h(q: ptr<function, array<f32, 2>>) {{ {inner} }} "
+                f"fn f() {{ var s: S; {outer} }}",
+                "p is a pointer, which has to be one to a whole variable",
+            )
+            for inner, outer in [
+                ("", "g(&s.x[1]);"),
+                ("", "let p = &s.x; let q = &(*p)[0]; g(q);"),
+                ("g(&(*q)[1]);", ""),
+            ]
+        ),
     ],
 )
 def test_what_naga_takes_and_the_specification_does_not_is_refused(text: str, words: str):

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from ...devices import device as device_of
 from ...errors import DeviceError, MissingDependencyError, ShaderError
+from ..judge import REFUSES, Judge
 from ..language import Source
-from ..refusals import SAYS, judged
 from .verdicts import Judgement, of_error
 
 
@@ -18,8 +18,8 @@ def judge(source: Source) -> Judgement:
     except (DeviceError, MissingDependencyError) as error:
         return Judgement("naga", absent=str(error))
     try:
-        judged(device, source, source.name)
+        Judge(source).ask(device)
     except ShaderError as error:
         message = of_error(error)
-        return Judgement("naga", (replace(message, text=message.text.removeprefix(SAYS)),))
+        return Judgement("naga", (replace(message, text=message.text.removeprefix(REFUSES)),))
     return Judgement("naga")
