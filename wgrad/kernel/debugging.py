@@ -18,6 +18,7 @@ from ..tensor import Tensor
 from .compute import ComputeKernel
 from .dbg import taken_out
 from .forms import Form, form_of, written
+from .fronts import newest
 from .instruments import Instruments, names_of
 from .language import check, parse
 from .language import syntax as s
@@ -121,7 +122,7 @@ def debug(kernel: Any, *inputs: Any, at: Any = 0, **named: Any) -> DebugReport:
         f, [1]:
           <text>:3  x * x  =  9.0
     """
-    inner = kernel.forward if isinstance(kernel, CustomOp) else kernel
+    inner = newest(kernel.forward if isinstance(kernel, CustomOp) else kernel)
     if isinstance(inner, ShaderOp):
         return _of_element(inner, inputs, named, at)
     call = Rerun(inner, inputs, named, "kernel.debug")
@@ -185,12 +186,9 @@ def _of_element(op: ShaderOp, inputs: Sequence[Any], named: Mapping, at: Any) ->
         kind = np.uint32 if form.scalar not in (F32, F16, I32) else np.int32
         kind = np.float32 if form.scalar in (F32, F16) else kind  # type: ignore[assignment]
         words.append(one.astype(kind).view(np.uint32))
-    typed = function.function.typed
-    node = typed.functions[op.name].node
-    source = node.span.source
-    module = typed.module if source is None else parse(source.written)
-    module, entry = _calling(module, op.name, forms)
-    constants = {k: typed.globals[k].constant for k in typed.overrides}
+    assert op.text is not None  # a derivative is not what a person holds
+    module, entry = _calling(parse(op.text.source.written), op.name, forms)
+    constants = op.text.constants
     made = _Debugged(module, entry, constants, (0, 0, 0))
     if not made.is_used:
         return DebugReport(op.name, where, (), 0)

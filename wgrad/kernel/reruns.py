@@ -17,6 +17,7 @@ from ..errors import CallError, DeviceError, shown
 from ..tensor import Tensor
 from .calls import tensors
 from .compute import ComputeKernel
+from .fronts import newest
 from .texts import source_of
 
 
@@ -27,6 +28,7 @@ class Rerun:
     """
 
     def __init__(self, kernel: Any, given: Sequence[Any], named: Mapping[str, Any], where: str):
+        kernel = newest(kernel)
         if not isinstance(kernel, ComputeKernel):
             kernel = ComputeKernel(source_of(kernel, where), where=where)
         self.kernel: ComputeKernel = kernel

@@ -18,6 +18,7 @@ from ..program.compile import compile as compiled
 from ..tensor import Tensor
 from .comparing import Part, compared
 from .compute import ComputeKernel
+from .fronts import newest
 from .reports import at
 from .shaderop import ShaderOp
 
@@ -63,8 +64,8 @@ class Trial:
         atol: float,
         others: Sequence[str],
     ):
-        inner = op.forward if isinstance(op, CustomOp) else op
-        self.op = op
+        self.op = op = newest(op)
+        inner = newest(op.forward) if isinstance(op, CustomOp) else op
         self.shader = inner if isinstance(inner, ShaderOp) else None
         self.forms = op.entry.forms if isinstance(op, ComputeKernel) else {}
         known = self.shader.function.names if self.shader else getattr(op, "inputs", ())
