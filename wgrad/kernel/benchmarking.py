@@ -24,9 +24,9 @@ from ..profile.table import duration
 from ..program.compile import compile as compiled_function
 from ..transforms import vjp
 from .compute import ComputeKernel
-from .derive import Function
-from .function import ElementFunction
-from .language import check as checked
+from .elementwise import op_of
+from .entry import Checked
+from .fronts import newest
 from .reports import Report, laid_out
 from .shaderop import ShaderOp
 
@@ -149,7 +149,7 @@ def bench(
     """
     if rounds < 1:
         raise ArgumentError(f"kernel.bench: rounds={rounds} came, and at least 1 is needed")
-    where = device_of(device)
+    where, op = device_of(device), newest(op)
     name = str(getattr(op, "name", getattr(op, "__name__", "op")))
     several: dict[str, Callable] = {name: op}
     for key, x in (variants or {}).items():
@@ -177,7 +177,7 @@ def _shapes(shapes: Any) -> list[Shape]:
 def _variant(op: Any, x: Any) -> Callable:
     """Return a variant as a function: another op, or the same with other constants."""
     if callable(x):
-        return x
+        return newest(x)
     if not isinstance(x, Mapping):
         raise ArgumentError(
             f"kernel.bench: {shown(x)} came for a variant, and an op, a function or a dict of "
@@ -185,10 +185,16 @@ def _variant(op: Any, x: Any) -> Callable:
         )
     if not isinstance(op, ShaderOp):
         return lambda *inputs, **named: op(*inputs, **named, **x)
+<<<<<<< HEAD
     typed, name = op.function.given
     values = {k: typed.globals[k].constant for k in typed.overrides}
     again = checked(typed.module, overrides={**values, **x})
     return ShaderOp(ElementFunction(Function(again, name)))
+=======
+    assert op.text is not None
+    again = Checked(op.text.source, {**op.text.constants, **x})
+    return op_of(op.name, op.numpy, op.function.precise, again)
+>>>>>>> checks
 
 
 def _inputs(op: Any, shape: Shape, inputs: Callable | None, device: Device) -> list[Any]:

@@ -18,6 +18,7 @@ from ..tensor import Tensor
 from .compute import ComputeKernel
 from .dbg import taken_out
 from .forms import Form, form_of, written
+from .fronts import newest
 from .instruments import Instruments, names_of
 from .language import check, parse
 from .language import syntax as s
@@ -121,7 +122,7 @@ def debug(kernel: Any, *inputs: Any, at: Any = 0, **named: Any) -> DebugReport:
         f, [1]:
           <text>:3  x * x  =  9.0
     """
-    inner = kernel.forward if isinstance(kernel, CustomOp) else kernel
+    inner = newest(kernel.forward if isinstance(kernel, CustomOp) else kernel)
     if isinstance(inner, ShaderOp):
         return _of_element(inner, inputs, named, at)
     call = Rerun(inner, inputs, named, "kernel.debug")
@@ -130,6 +131,8 @@ def debug(kernel: Any, *inputs: Any, at: Any = 0, **named: Any) -> DebugReport:
     where = (*where, 0, 0)[:3]
     source = call.kernel.checked.source.written
     made = _Debugged(parse(source), call.kernel.name, call.constants, where)
+    if not made.is_used:
+        return DebugReport(call.kernel.name, where, (), 0)
     device = call.device
     zeros = {
         n: tensor(np.zeros(x.shape), x.dtype, device)
@@ -183,13 +186,21 @@ def _of_element(op: ShaderOp, inputs: Sequence[Any], named: Mapping, at: Any) ->
         kind = np.uint32 if form.scalar not in (F32, F16, I32) else np.int32
         kind = np.float32 if form.scalar in (F32, F16) else kind  # type: ignore[assignment]
         words.append(one.astype(kind).view(np.uint32))
+<<<<<<< HEAD
     typed = function.given.typed
     node = typed.functions[op.name].node
     source = node.span.source
     module = typed.module if source is None else parse(source.written)
     module, entry = _calling(module, op.name, forms)
     constants = {k: typed.globals[k].constant for k in typed.overrides}
+=======
+    assert op.text is not None  # a derivative is not what a person holds
+    module, entry = _calling(parse(op.text.source.written), op.name, forms)
+    constants = op.text.constants
+>>>>>>> checks
     made = _Debugged(module, entry, constants, (0, 0, 0))
+    if not made.is_used:
+        return DebugReport(op.name, where, (), 0)
     device = device_of("webgpu")
     report = made.empty(device)
     kernel = ComputeKernel(
@@ -304,6 +315,11 @@ class _Debugged:
                 )
             )
         return self._helpers[form.type]
+
+    @property
+    def is_used(self) -> bool:
+        """Whether there is a dbg call that may be reached."""
+        return bool(self._helpers)
 
     def empty(self, device: Any) -> Tensor:
         """Return a report to be written."""

@@ -69,7 +69,7 @@ def elementwise(
 def op_of(name: str | None, numpy: Callable | None, precise: bool, text: Checked) -> ShaderOp:
     """Return a function of a text as an op; the one that is meant, where none is named."""
     function = ElementFunction(Function(text.fixed, chosen(text, name)), precise)
-    return ShaderOp(function, numpy=numpy, judge=text.judge)
+    return ShaderOp(function, numpy=numpy, text=text)
 
 
 def chosen(text: Checked, name: str | None) -> str:

@@ -88,6 +88,11 @@ def _is_at(front: Front, edition: int) -> bool:
     return front.edition == edition
 
 
+def newest(x: Any) -> Any:
+    """Return an op or a kernel itself, and the version to use now of one that is watched."""
+    return x.newest() if isinstance(x, Front) else x
+
+
 class WatchedOp(Front):
     """A function of a watched file, as an op."""
 

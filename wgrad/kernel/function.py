@@ -23,7 +23,6 @@ class ElementFunction:
     """
 
     def __init__(self, function: Function, precise: bool = False):
-        self.given = function  # with its overrides, for who gives them other values
         self.function = function = valued(function)
         self.precise = precise
         self.name = function.name

@@ -20,9 +20,9 @@ from ..layout import Layout, broadcast_shapes
 from ..ops.families import NUMBERS, expanded, guarded_op, in_front, with_dtype
 from ..ops.movement import permute_, reshape_, slice_
 from .derive import pull, push
+from .entry import Checked
 from .forms import Form
 from .function import ElementFunction
-from .judge import Judge
 
 
 class ShaderOp(Op):
@@ -37,11 +37,11 @@ class ShaderOp(Op):
         function: ElementFunction,
         planes: bool = False,
         numpy: Any = None,
-        judge: Judge | None = None,
+        text: Checked | None = None,
     ):
         self.planes = planes
         self.numpy = numpy
-        self.judge = judge  # of the text that a person wrote
+        self.text = text  # that a person wrote; None for derivatives
         floats = function.result.dtype.is_floating
         rules = [
             (lambda inputs: inputs) if floats and x.dtype.is_floating else None
@@ -112,8 +112,8 @@ class ShaderOp(Op):
 
     # Running.
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
-        if self.judge is not None:
-            self.judge.ask(device)
+        if self.text is not None:
+            self.text.judge.ask(device)
         forms, result = self.function.inputs, self.function.result
         operands: list[Array | Number] = []
         for x, form in zip(inputs, forms, strict=True):
