@@ -1,5 +1,8 @@
 """wg.kernel.load: the ops of a file by their names, what includes give, and watched kernels."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -185,3 +188,24 @@ def test_run_uses_an_edited_file(device, tmp_path):
     path.write_text(SQUARE.replace("] * x", "] + x"))
     wg.kernel.run(path, x, y)
     assert y.tolist() == [6.0]
+
+
+def test_what_is_watched_is_checked_and_measured_as_it_is_now(numpy_device, file):
+    lib = wg.kernel.load(file, watch=True)
+    assert wg.kernel.check(lib["kernel"], np.ones(3), gradients=False).ok
+    report = wg.kernel.bench(lib["kernel"], (4,), rounds=1)
+    assert report.ok and report.rows[0].variant == "kernel"
+    assert lib.scale.inputs == ("x", "y")
+
+
+def test_the_page_about_shaders_runs_as_it_stands(device, capsys):
+    page = (Path(__file__).parents[2] / "docs" / "your-own-shader.md").read_text(encoding="utf-8")
+    names: dict = {}
+    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
+    assert len(blocks) == 10
+    for block in blocks:
+        exec(compile(block, "your-own-shader.md", "exec"), names)
+    out = capsys.readouterr().out
+    (shown,) = re.findall(r"^```text\n(.*?)^```$", page, re.M | re.S)
+    assert shown in out.replace(f"{names['folder']}/", "")
+    assert "fn swish_pull" in out and "swish: all is well" in out and "_back" not in out

@@ -177,7 +177,7 @@ def _shapes(shapes: Any) -> list[Shape]:
 def _variant(op: Any, x: Any) -> Callable:
     """Return a variant as a function: another op, or the same with other constants."""
     if callable(x):
-        return newest(x)
+        return x
     if not isinstance(x, Mapping):
         raise ArgumentError(
             f"kernel.bench: {shown(x)} came for a variant, and an op, a function or a dict of "
@@ -185,16 +185,9 @@ def _variant(op: Any, x: Any) -> Callable:
         )
     if not isinstance(op, ShaderOp):
         return lambda *inputs, **named: op(*inputs, **named, **x)
-<<<<<<< HEAD
-    typed, name = op.function.given
-    values = {k: typed.globals[k].constant for k in typed.overrides}
-    again = checked(typed.module, overrides={**values, **x})
-    return ShaderOp(ElementFunction(Function(again, name)))
-=======
     assert op.text is not None
     again = Checked(op.text.source, {**op.text.constants, **x})
     return op_of(op.name, op.numpy, op.function.precise, again)
->>>>>>> checks
 
 
 def _inputs(op: Any, shape: Shape, inputs: Callable | None, device: Device) -> list[Any]:

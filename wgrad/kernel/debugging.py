@@ -186,18 +186,9 @@ def _of_element(op: ShaderOp, inputs: Sequence[Any], named: Mapping, at: Any) ->
         kind = np.uint32 if form.scalar not in (F32, F16, I32) else np.int32
         kind = np.float32 if form.scalar in (F32, F16) else kind  # type: ignore[assignment]
         words.append(one.astype(kind).view(np.uint32))
-<<<<<<< HEAD
-    typed = function.given.typed
-    node = typed.functions[op.name].node
-    source = node.span.source
-    module = typed.module if source is None else parse(source.written)
-    module, entry = _calling(module, op.name, forms)
-    constants = {k: typed.globals[k].constant for k in typed.overrides}
-=======
     assert op.text is not None  # a derivative is not what a person holds
     module, entry = _calling(parse(op.text.source.written), op.name, forms)
     constants = op.text.constants
->>>>>>> checks
     made = _Debugged(module, entry, constants, (0, 0, 0))
     if not made.is_used:
         return DebugReport(op.name, where, (), 0)
