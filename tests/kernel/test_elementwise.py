@@ -147,6 +147,22 @@ def test_compiled_folds_of_vectors_are_made_as_they_are_computed(fold, axis, dev
     assert len(kernels) == 1 or axis == (0, 1)  # a long fold is one of runs, and one of those
 
 
+def test_compiled_gradients_by_both_of_a_pair_keep_nothing_of_all_pairs(device):
+    """Folds over different axes are of one result, so each calls the derivative for itself."""
+    op = wg.kernel.elementwise(APART)
+    a, b = wg.tensor(data(40, 3)), wg.tensor(data(24, 3, seed=1))
+
+    def slopes(a, b):
+        return wg.grad(lambda a, b: op(a[:, None], b, 0.5).square().sum(), argnums=(0, 1))(a, b)
+
+    f = wg.compile(slopes)
+    for _ in range(3):
+        got = f(a, b)
+    for x, y in zip(got, slopes(a, b), strict=True):
+        np.testing.assert_allclose(x.numpy(), y.numpy(), rtol=1e-5, atol=1e-5)
+    assert all(k.bytes_written < 40 * 24 * 4 for k in f.explain().kernels)
+
+
 def test_a_compiled_step_trains_through_a_function(device):
     swish = wg.kernel.elementwise(SWISH)
     beta = wg.parameter(np.float32(0.2))
