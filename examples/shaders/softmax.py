@@ -22,7 +22,7 @@ softmax = wg.kernel.compute(
 softmax.backward(gallery.HERE / "softmax_backward.wgsl", groups=lambda y: y[0])
 
 
-def run(steps: int, out: Path) -> dict[str, float]:
+def run(steps: int, out: Path, size: tuple[int, int] = (300, 1000)) -> dict[str, float]:
     """Learn; return the share of held-out digits that are recognised, and the largest errors."""
     images, labels = gallery.digits()
     x, wanted = wg.tensor(images[::2]), wg.one_hot(wg.tensor(labels[::2]), 10).astype("float32")
@@ -44,17 +44,16 @@ def run(steps: int, out: Path) -> dict[str, float]:
     share = float((found == labels[1::2]).mean())
     print(f"loss {loss.item():.3f}; {share:.1%} of held-out digits are recognised")
 
-    rows = wg.randn(300, 1000, generator=wg.Generator(0), requires_grad=True)
-    weigh = wg.randn(300, 1000, generator=wg.Generator(1))
+    rows = wg.randn(*size, generator=wg.Generator(0), requires_grad=True)
+    weigh = wg.randn(*size, generator=wg.Generator(1))
     errors = {"recognised": share}
     both = (lambda x: softmax(x, columns=x.shape[1]), lambda x: wg.softmax(x, axis=1))
     slopes = [wg.grad(lambda x, f=f: (f(3 * x) * weigh).sum())(rows) for f in both]
     values = [f(3 * rows) for f in both]
     errors["value"] = wg.max(wg.abs(values[0] - values[1])).item()
     errors["slope"] = wg.max(wg.abs(slopes[0] - slopes[1])).item()
-    print(
-        f"300 x 1000: off wg.softmax by {errors['value']:.1e}, by {errors['slope']:.1e} in slopes"
-    )
+    off = f"by {errors['value']:.1e}, and by {errors['slope']:.1e} in slopes"
+    print(f"{size[0]} x {size[1]}: off wg.softmax {off}")
 
     tiles = weights.numpy().T.reshape(10, 8, 8)
     rows = [gallery.beside(*map(gallery.signed, tiles[i : i + 5]), gap=1) for i in (0, 5)]

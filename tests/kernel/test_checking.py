@@ -39,7 +39,7 @@ def test_right_op_passes_on_all_devices(webgpu):
         assert parts(report, f"gradient by {name}: forward mode against reverse")
     assert "swish: all is well" in str(report)
     data = json.loads(report.to_json())
-    assert data["ok"] is True and data["parts"][0]["name"] == "values"
+    assert data["ok"] is True and data["parts"][1]["name"] == "values"
 
 
 def test_vectors_matrices_integers_and_broadcasting(webgpu):
@@ -78,7 +78,7 @@ def test_values_that_differ_are_found(webgpu):
     report = wg.kernel.check(op, np.array([1.0, 3.0]), gradients=False)
     failed = {x.device for x in report.parts if not x.ok}
     assert failed == {"webgpu", "webgpu compiled"}
-    (part,) = [x for x in report.parts if x.device == "webgpu"]
+    (part,) = [x for x in parts(report, "values") if x.device == "webgpu"]
     assert part.where == (1,) and part.error == pytest.approx(1 / 7)
 
 
@@ -90,6 +90,15 @@ def test_nan_of_finite_inputs_is_shown_with_them(webgpu):
     assert [x.where for x in report.nans] == [(2, 1)]
     assert report.nans[0].inputs == {"a": [-1.0, 2.0], "s": 3.0}
     assert "a=[-1.0, 2.0], s=3.0" in str(report)
+
+
+def test_nan_of_float32_alone_is_shown_too(webgpu):
+    op = wg.kernel.elementwise("fn share(x: f32) -> f32 { return exp(x) / (exp(x) + 1.0); }")
+    report = wg.kernel.check(op, np.array([1.0, 100.0]), gradients=False)
+    (made,) = report.nans
+    assert (made.where, made.inputs, made.device) == ((1,), {"x": 100.0}, "numpy float32")
+    failed = {(x.name, x.device) for x in report.parts if not x.ok}
+    assert ("no NaN", "webgpu") in failed and ("no NaN", "numpy float64") not in failed
 
 
 def test_kinks_take_a_slope_between_their_sides(webgpu):
@@ -169,4 +178,30 @@ def test_uniforms_that_are_vectors_stay_what_they_are(webgpu):
         assert report.ok and len(parts(report, "values")) == 4, str(report)
     variants = {"ops": lambda x, factor: x * x * int(factor[1])}
     report = wg.kernel.bench(kernel, 4, variants, rounds=1, factor=np.array([1, 3]))
+    assert report.ok, str(report)
+
+
+def test_devices_that_are_not_there_are_skipped(webgpu):
+    op = wg.kernel.elementwise(SWISH)
+    report = wg.kernel.check(op, [1.0], 1.5, devices=("webgpu", "webgpu:none such"))
+    (absent,) = [x for x in parts(report, "values") if x.device == "webgpu:none such"]
+    assert report.ok and absent.skipped and "none such" in absent.note
+
+
+def test_no_elements_at_all(webgpu):
+    op = wg.kernel.elementwise(SWISH)
+    report = wg.kernel.check(op, np.zeros((0, 3)), 1.5)
+    assert report.ok, str(report)
+
+
+def test_half_precision_is_given_its_room(webgpu):
+    op = wg.kernel.elementwise(
+        "enable f16; fn f(x: f16, y: f32) -> f16 { return exp(x) * f16(y); }"
+    )
+    report = wg.kernel.check(op, np.linspace(-2, 2, 5).astype(np.float16), 1.5)
+    assert report.ok, str(report)
+    assert parts(report, "gradients by differences")[0].skipped
+    text = SCALED.replace("array<f32>", "array<f16>").replace("factor *", "f16(factor) *")
+    kernel = wg.kernel.compute("enable f16;" + text, outputs={"y": "x"})
+    report = wg.kernel.check(kernel, np.arange(3, dtype=np.float16), factor=2.0)
     assert report.ok, str(report)

@@ -1083,3 +1083,18 @@ def test_the_names_of_observers_and_explain_are_the_kernels(device):
     with wg.observe(told.append):
         SAXPY_KERNEL(wg.ones(4), wg.ones(4), a=1, n=0)
     assert any(getattr(x, "op", "") == "saxpy" for x in told)
+
+
+def test_odd_views_of_halves_are_written_alone(device):
+    text = """
+    enable f16;
+    @group(0) @binding(0) var<storage, read_write> y: array<f16>;
+    @compute @workgroup_size(4) fn fill(@builtin(global_invocation_id) id: vec3u) {
+        if (id.x < arrayLength(&y)) { y[id.x] = 7h; }
+    }
+    """
+    if not any(x.name == "float16" for x in device.dtypes):
+        pytest.skip("no float16")
+    y = wg.zeros(200, dtype="float16")
+    wg.kernel.run(text, y[128:131], threads=4)
+    assert np.flatnonzero(y.numpy()).tolist() == [128, 129, 130]

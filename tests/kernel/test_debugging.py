@@ -175,3 +175,21 @@ def test_functions_that_are_not_called_may_have_any_dbg(webgpu):
     text = "fn f(x: f32) -> f32 { return dbg(x); } fn g() -> i32 { const a = dbg(1); return a; }"
     report = wg.kernel.debug(wg.kernel.elementwise(text, name="f"), [1.0])
     assert [x.value for x in report.values] == [1.0]
+
+
+def test_texts_without_dbg_have_nothing_to_show(webgpu):
+    op = wg.kernel.elementwise("fn f(x: f32) -> f32 { return x; }")
+    assert str(wg.kernel.debug(op, [1.0])).splitlines()[1].strip() == "no dbg call ran"
+    text = KERNEL
+    while "dbg(" in text:
+        text = text.replace("dbg(id);", "").replace("dbg(", "(", 1)
+    assert wg.kernel.debug(text, wg.zeros(8), s=1.0).values == ()
+
+
+def test_half_precision(webgpu):
+    text = """
+    enable f16;
+    fn f(x: f16) -> f16 { _ = dbg(vec2h(x, 1)); return dbg(x * 2h); }
+    """
+    report = wg.kernel.debug(wg.kernel.elementwise(text), np.array([1.5], np.float16))
+    assert [x.value for x in report.values] == [[1.5, 1.0], 3.0]

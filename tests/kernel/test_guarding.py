@@ -118,6 +118,14 @@ def test_races_in_workgroup_memory_are_found(webgpu):
         assert {x.line for x in found} == {line}
 
 
+def test_many_barriers_are_told_apart(webgpu):
+    body = "y[id.x] = x[id.x]; for (var i = 0; i < 300; i++) { storageBarrier(); }"
+    for count, right in ((256, True), (0, False)):
+        text = f"{body.replace('300', str(count))} let v = y[id.x ^ 1u];"
+        report = wg.kernel.guard(kernel(f"{text} storageBarrier(); y[id.x] = v;"), np.arange(8.0))
+        assert report.ok is right
+
+
 def test_atomics_are_no_race(webgpu):
     text = f"""
     @group(0) @binding(0) var<storage, read_write> n: array<atomic<u32>>;
@@ -178,6 +186,25 @@ def test_vectors_and_several_axes(webgpu):
     (found,) = report.findings
     assert (found.kind, found.subject, found.element) == ("race", "z", (0, 3))
     assert "invocation [3, 1, 0]" in found.text
+
+
+def test_subgroups_are_not_compared_with_numpy(webgpu):
+    if "subgroup" not in webgpu.gpu.features:
+        pytest.skip("no subgroups")
+    report = wg.kernel.guard(kernel("y[id.x] = subgroupAdd(x[id.x]);"), np.ones(4))
+    assert report.ok and "no subgroups: subgroupAdd" in report.notes[0]
+
+
+def test_report_needs_a_buffer_of_its_own(webgpu):
+    most = webgpu.facts.buffers
+    reads = "".join(
+        f"@group(0) @binding({i}) var<storage, read> x{i}: array<f32>;\n" for i in range(1, most)
+    )
+    total = " + ".join(f"x{i}[0]" for i in range(1, most))
+    text = f"{Y}{reads}@compute @workgroup_size(1) fn main() {{ y[0] = {total}; }}"
+    op = wg.kernel.compute(text, outputs={"y": (1,)})
+    with pytest.raises(wg.errors.DeviceError, match=f"uses {most} storage buffers and needs one"):
+        wg.kernel.guard(op, *[np.ones(1, np.float32)] * (most - 1))
 
 
 def test_bad_arguments_are_errors_of_ours(webgpu):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,7 @@ def check(
     op: Callable,
     *inputs: Any,
     gradients: bool = True,
+    devices: str | Sequence[str] = "webgpu",
     rtol: float = 1e-4,
     atol: float = 1e-6,
     **named: Any,
@@ -49,15 +50,17 @@ def check(
     `op` is what `wg.kernel.elementwise` or `wg.kernel.compute` returned, or any function of
     tensors; `inputs` and `named` are what it is called with. The parts of the report:
 
-    - values: on NumPy in float32 and on the GPU, called directly and compiled, against the NumPy
+    - values: on NumPy in float32 and on GPUs, called directly and compiled, against the NumPy
       device in float64. Integers and bools have to be equal, floats to agree within
       atol + rtol * their size.
-    - no NaN: where all inputs of an element are finite, so is its result not a NaN. The report's
-      `nans` have the first of them, with the element's inputs.
+    - no NaN: where all inputs of an element are finite, its result is no NaN on any device. The
+      report's `nans` have the first of them, with the element's inputs.
     - gradients (floats alone): reverse mode in float64 against differences, forward mode against
       reverse mode, and reverse mode on every device against float64. At a kink any slope between
       those of its two sides is right. What is not a function of elements is tried by a weighted sum
       of its results, and up to 64 elements of each input.
+
+    `devices` are the names of GPUs, as `wg.device` takes them; by default it is the best one.
 
     An error of the op in a part makes the part fail, with its message. A part that cannot be run
     here (no GPU, no float16, no rule for forward mode) is skipped, with the reason.
@@ -67,14 +70,15 @@ def check(
     Example:
         >>> swish = wg.kernel.elementwise("fn swish(x: f32) -> f32 { return x / (1.0 + exp(-x)); }")
         >>> report = wg.kernel.check(swish, np.linspace(-3, 3, 7))
-        >>> report.ok, report.parts[0].name, report.nans
+        >>> report.ok, report.parts[1].name, report.nans
         (True, 'values', ())
     """
-    trial = Gradients(op, inputs, named, rtol, atol)
+    names = (devices,) if isinstance(devices, str) else tuple(devices)
+    trial = Gradients(op, inputs, named, rtol, atol, names)
     wanted = trial.reference()
     if wanted is not None:
+        trial.look_for_nans("numpy float64", wanted)
         trial.each("values", wanted, trial.values)
-        trial.look_for_nans(wanted)
         if gradients and trial.differentiable(wanted):
             trial.differentiate()
     return CheckReport(trial.name, tuple(trial.parts), trial.nans)

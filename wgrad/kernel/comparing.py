@@ -87,7 +87,8 @@ def _worst(
     name: str, device: str, error: Any, fits: Any, rank: Any, ulp: Any, found: Any, wanted: Any
 ) -> Part:
     """Return the part of the element that ranks worst."""
-    flat = int(np.argmax(np.where(fits, 0, 2) + rank / (1 + rank)))  # what does not fit first
+    order = np.where(np.isnan(rank), 0.0, rank)
+    flat = int(np.argmax(np.where(fits, np.minimum(order, 1), np.maximum(order, 1) + 1)))
     where = tuple(int(i) for i in np.unravel_index(flat, found.shape))
     note = ""
     if not fits.all():

@@ -131,6 +131,8 @@ def debug(kernel: Any, *inputs: Any, at: Any = 0, **named: Any) -> DebugReport:
     where = (*where, 0, 0)[:3]
     source = call.kernel.checked.source.written
     made = _Debugged(parse(source), call.kernel.name, call.constants, where)
+    if not made.is_used:
+        return DebugReport(call.kernel.name, where, (), 0)
     device = call.device
     zeros = {
         n: tensor(np.zeros(x.shape), x.dtype, device)
@@ -184,13 +186,12 @@ def _of_element(op: ShaderOp, inputs: Sequence[Any], named: Mapping, at: Any) ->
         kind = np.uint32 if form.scalar not in (F32, F16, I32) else np.int32
         kind = np.float32 if form.scalar in (F32, F16) else kind  # type: ignore[assignment]
         words.append(one.astype(kind).view(np.uint32))
-    typed = function.function.typed
-    node = typed.functions[op.name].node
-    source = node.span.source
-    module = typed.module if source is None else parse(source.written)
-    module, entry = _calling(module, op.name, forms)
-    constants = {k: typed.globals[k].constant for k in typed.overrides}
+    assert op.text is not None  # a derivative is not what a person holds
+    module, entry = _calling(parse(op.text.source.written), op.name, forms)
+    constants = op.text.constants
     made = _Debugged(module, entry, constants, (0, 0, 0))
+    if not made.is_used:
+        return DebugReport(op.name, where, (), 0)
     device = device_of("webgpu")
     report = made.empty(device)
     kernel = ComputeKernel(
@@ -305,6 +306,11 @@ class _Debugged:
                 )
             )
         return self._helpers[form.type]
+
+    @property
+    def is_used(self) -> bool:
+        """Whether there is a dbg call that may be reached."""
+        return bool(self._helpers)
 
     def empty(self, device: Any) -> Tensor:
         """Return a report to be written."""

@@ -92,9 +92,9 @@ def _is_at(front: Front, edition: int) -> bool:
     return front.edition == edition
 
 
-def newest(op: Any) -> Any:
-    """Return the newest version of what is watched; other ops as they are."""
-    return op.newest() if isinstance(op, Front) else op
+def newest(x: Any) -> Any:
+    """Return an op or a kernel itself, and the version to use now of one that is watched."""
+    return x.newest() if isinstance(x, Front) else x
 
 
 class WatchedOp(Front):

@@ -12,8 +12,9 @@ import numpy as np
 from ..creation import tensor
 from ..errors import ArgumentError, DeviceError, ShaderError
 from ..tensor import Tensor
-from .guards import INVOCATIONS, WORDS, Guards, is_watched
+from .guards import WORDS, Guards, is_watched
 from .instruments import Site
+from .refusals import subgroup_use
 from .reports import Report, at
 from .reruns import Rerun
 
@@ -127,14 +128,10 @@ class _Guarded:
         self.call = call
         self.notes: list[str] = []
         entry, groups = call.entry, call.plan.groups
-        elements = {
-            x.name: prod(x.lead)
-            for x in call.plan.results
-            if is_watched(x.form.kind) and prod(groups) * prod(entry.workgroup) < INVOCATIONS
-        }
+        elements = {x.name: prod(x.lead) for x in call.plan.results if is_watched(x.form.kind)}
         self.guards = Guards(entry.typed, entry.name, entry.workgroup, groups, elements, fuel)
         for name in self.guards.unwatched:
-            self.notes.append(f"races of {name} were not looked for: there are too many workgroups")
+            self.notes.append(f"races of {name} were not looked for: there are too many of them")
         self.kernel = call.altered(self.guards.text, self.guards.put.report)
         # What is written and not read before may hold anything, so that it is poisoned.
         self.poisoned = {
@@ -205,7 +202,7 @@ class _Guarded:
         if site.subject in self.call.results:
             lead = self.call.results[site.subject].lead
             element = tuple(int(x) for x in np.unravel_index(value, lead))
-        who = (other & (INVOCATIONS - 1)) - 1
+        who = (other & self.guards.mask) - 1
         text = (
             f"race: {site.subject}{at(element)} is also touched by invocation "
             f"{at(self._invocation(who))}, with no barrier between"
@@ -259,6 +256,10 @@ class _Guarded:
     def _against_numpy(self, found: dict[str, np.ndarray], known: set[str]) -> Iterator[Finding]:
         """Compare with the NumPy device, but for what is known to be wrong."""
         kernel = self.call.kernel
+        use = subgroup_use(self.call.entry)
+        if use and kernel.numpy is None:
+            self.notes.append(f"not compared with NumPy, which has no subgroups: {use}")
+            return
         try:
             inputs = {k: tensor(x.numpy(), x.dtype, "numpy") for k, x in self.call.inputs.items()}
             made = kernel(**inputs, **self.call.uniforms, **self.call.overrides)

@@ -17,8 +17,8 @@ from .language import syntax as s
 from .language.types import U32, Array, Matrix, Pointer, Scalar, Type, Vector
 
 WORDS = 6  # of a site
-INVOCATIONS = 1 << 24  # that are told apart; above the bits of one is how many barriers it passed
-ROOM = 1 << 24  # words for who touched the arrays of workgroups
+MOST_BITS = 24  # for the number of an invocation; those above say how many barriers it has passed
+ROOM = 1 << 24  # words for who touched the elements of an array
 BARRIERS = ("workgroupBarrier", "storageBarrier")
 
 _HELPERS = """
@@ -38,11 +38,11 @@ fn {burnt}(at: u32) -> bool {{
 }}
 fn {clash}(other: u32) -> bool {{
     let mine = {me};
-    let who = other & 0xffffffu;
-    if (other == 0u || who == (mine & 0xffffffu)) {{ return false; }}
+    let who = other & {mask}u;
+    if (other == 0u || who == (mine & {mask}u)) {{ return false; }}
     let size = {size}u;
-    let together = (who - 1u) / size == ((mine & 0xffffffu) - 1u) / size;
-    return !together || (other >> 24u) == (mine >> 24u);
+    let together = (who - 1u) / size == ((mine & {mask}u) - 1u) / size;
+    return !together || (other >> {shift}u) == (mine >> {shift}u);
 }}
 fn {touch}(i: u32, n: u32, at: u32, first: u32, writes: bool) {{
     if (i >= n) {{ return; }}
@@ -81,7 +81,8 @@ class Guards:
 
     `elements` says how many elements the arrays have that are written: whoever touches one of them
     is noted, and of arrays of a workgroup, in each of them. An invocation runs at most `fuel`
-    rounds of loops. `unwatched` are arrays of workgroups that there is no room for.
+    rounds of loops. `unwatched` are arrays that there are too many
+    invocations or elements for.
     """
 
     def __init__(
@@ -95,17 +96,21 @@ class Guards:
     ):
         self.typed = typed
         self.put = put = Instruments(typed, entry)
+        total = prod(workgroup) * prod(groups)
+        self.bits = min(total.bit_length(), MOST_BITS)
+        self.mask = (1 << self.bits) - 1
         elements = {**elements, **_shared(typed, put.point.globals)}
+        self.unwatched = sorted(elements) if total > self.mask else []
+        elements = {k: n for k, n in elements.items() if k not in self.unwatched}
         bodies = [typed.functions[name].node for name in put.point.functions]
         self._touches = {k: x for f in bodies for k, x in _touches(typed, f, elements)}
         nodes = [x for f in bodies for x in f.walk()]
         self.words = WORDS * sum(2 * isinstance(x, s.Index) + isinstance(x, _LOOPS) for x in nodes)
         self._firsts: dict[str, int] = {}  # where the words of an array's elements begin
-        self.unwatched: list[str] = []
         for name in sorted({x for x, _ in self._touches.values()}):
             space = typed.globals[name].space
             words = 2 * elements[name] * (prod(groups) if space == "workgroup" else 1)
-            if space == "workgroup" and words > ROOM:
+            if words > ROOM:
                 self.unwatched.append(name)
                 continue
             self._firsts[name] = self.words
@@ -115,7 +120,7 @@ class Guards:
         fuel_and_me = "var<private> {fuel}: u32 = {n}u; var<private> {me}: u32;"
         fuel_and_me += "var<private> {group}: u32;"
         put.declare(fuel_and_me.format(**names, n=fuel))
-        put.declare(_HELPERS.format(**names, size=prod(workgroup)))
+        put.declare(_HELPERS.format(**names, size=prod(workgroup), mask=self.mask, shift=self.bits))
         for t, low in (("u32", ""), ("i32", "i < 0 || ")):
             put.declare(_BY_TYPE.format(**names, t=t, low=low))
         put.begin(f"{names['me']} = {_ordinal(put.invocation, workgroup, groups)} + 1u;")
@@ -138,7 +143,7 @@ class Guards:
             return (made.but(body=made.body.but(statements=(out, *made.body.statements))),)
         if isinstance(node, s.CallStatement) and node.call.callee.name in BARRIERS:
             me = s.Identifier(self.put.name("me"))
-            return made, s.Assign(me, "+=", s.number(1 << 24, "u"))
+            return made, s.Assign(me, "+=", s.number(1 << self.bits, "u"))
         return (made,)
 
     def _part(self, node: Any) -> Any:

@@ -29,7 +29,7 @@ def check_adapter(entry: Entry, device: Any) -> None:
     limits, name = gpu.limits, gpu.info["device"]
     if "f16" in entry.typed.extensions and not device.facts.has_half:
         raise DeviceError(f"{entry.name}: f16 needs the feature shader-f16, which {name} lacks")
-    needs = _subgroup_use(entry)
+    needs = subgroup_use(entry)
     if needs and "subgroup" not in gpu.features:
         raise DeviceError(f"{entry.name}: {needs} needs the feature subgroup, which {name} lacks")
     groups = max((x.group for x in entry.typed.bindings), default=0)
@@ -67,7 +67,7 @@ def check_adapter(entry: Entry, device: Any) -> None:
             )
 
 
-def _subgroup_use(entry: Entry) -> str:
+def subgroup_use(entry: Entry) -> str:
     """Return what of subgroups an entry point uses, or ""."""
     for function in entry.point.functions:
         info = entry.typed.functions[function]

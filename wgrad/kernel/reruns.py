@@ -13,7 +13,7 @@ from ..core import Value
 from ..creation import tensor
 from ..creation.host import host_array
 from ..devices import device as device_of
-from ..errors import CallError, shown
+from ..errors import CallError, DeviceError, shown
 from ..tensor import Tensor
 from .calls import tensors
 from .compute import ComputeKernel
@@ -40,6 +40,12 @@ class Rerun:
         self.constants = {**kernel._constants, **constants}
         variant = kernel._variant(constants)
         self.entry = variant.entry
+        count, most = len(self.entry.storage), self.device.facts.buffers  # type: ignore[attr-defined]
+        if count >= most:
+            raise DeviceError(
+                f"{where}: {kernel.name} uses {count} storage buffers and needs one more, for what "
+                f"is noted, and {self.device.name} binds at most {most}"
+            )
         moved = {k: _moved(x, self.device, f"{where}: {k}") for k, x in inputs.items()}
         ready = tensors(variant.entry, moved, self.device, kernel.name)
         self.inputs: dict[str, Tensor] = dict(zip(kernel.inputs, ready, strict=True))

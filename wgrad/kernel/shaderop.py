@@ -41,7 +41,7 @@ class ShaderOp(Op):
     ):
         self.planes = planes
         self.numpy = numpy
-        self.text = text  # that a person wrote
+        self.text = text  # that a person wrote; None for derivatives
         floats = function.result.dtype.is_floating
         rules = [
             (lambda inputs: inputs) if floats and x.dtype.is_floating else None
@@ -133,14 +133,34 @@ class ShaderOp(Op):
 
     # Derivatives.
     def pulls(self, positions: Sequence[int], ct: Tensor, env: dict[str, Any]) -> list:
-        """Return the cotangents of inputs: one op gives all of them, in planes."""
+        """Return the cotangents of inputs.
+
+        One op gives them all, in planes; but a vector or a matrix has one of its own, whose
+        components lie as in the input: there a leaf's gradient needs no copy. Where the input was
+        expanded, a sum follows, which makes memory of its own.
+        """
         inputs = env["inputs"]
-        op = self._derivative(pull, positions, planes=True)
+        alone = [
+            i for i in positions if self.function.inputs[i].inner and _is_dense(inputs[i].array)
+        ]
+        rest = tuple(i for i in positions if i not in alone)
+        made: dict[int, Tensor] = {}
+        for group in [*((i,) for i in alone), *((rest,) if rest else ())]:
+            made.update(zip(group, self._pulled(group, ct, inputs), strict=True))
+        return [made[i] for i in positions]
+
+    def _pulled(self, group: tuple[int, ...], ct: Tensor, inputs: Sequence[Any]) -> list:
+        """Return the cotangents of inputs that one op computes."""
+        several = len(group) > 1
+        op = self._derivative(pull, group, planes=several)
         packed = apply(op, *inputs, _planes_last(ct) if self.planes else ct)
         made, first = [], 0
-        for i in positions:
+        for i in group:
             form = self.function.inputs[i]
-            part = _part(packed, first, form)
+            if several:
+                part = _part(packed, first, form)
+            else:
+                part = _shaped(packed, (*packed.shape[:-1], *form.inner))
             first += form.size
             made.append(with_dtype(part, inputs[i].dtype))
         return made
@@ -154,7 +174,7 @@ class ShaderOp(Op):
         return apply(op, *call.inputs, *given.values())
 
     def _derivative(self, direction: Any, active: Sequence[int], planes: bool) -> ShaderOp:
-        key = (direction, tuple(active))
+        key = direction, tuple(active), planes
         if key not in self._derived:
             try:
                 made = direction(self.function.function, active)
@@ -248,6 +268,17 @@ def _planes_last(x: Any) -> Any:
     return apply(permute_, x, axes=(*range(1, len(x.shape)), 0))
 
 
+def _is_dense(x: Array) -> bool:
+    """Return whether no element stands for several."""
+    return all(
+        step or extent == 1 for extent, step in zip(x.layout.shape, x.layout.strides, strict=True)
+    )
+
+
+def _shaped(x: Any, shape: tuple[int, ...]) -> Any:
+    return x if x.shape == shape else apply(reshape_, x, shape=shape)
+
+
 def _part(packed: Any, first: int, form: Form) -> Any:
     """Return some of the planes as a tensor of a form."""
     shape = packed.shape[1:]
@@ -255,9 +286,8 @@ def _part(packed: Any, first: int, form: Form) -> Any:
     starts, sizes, steps = (first, *(0,) * n), (form.size, *shape), (1,) * (n + 1)
     part = apply(slice_, packed, starts=starts, sizes=sizes, steps=steps)
     if not form.inner:
-        return apply(reshape_, part, shape=shape)
-    part = _planes_last(part)
-    return part if len(form.inner) == 1 else apply(reshape_, part, shape=(*shape, *form.inner))
+        return _shaped(part, shape)
+    return _shaped(_planes_last(part), (*shape, *form.inner))
 
 
 def _without_rule(error: ShaderError, name: str) -> ShaderError:

@@ -7,6 +7,7 @@ component of an input everywhere tells its derivatives at all points.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,11 +52,10 @@ class Slopes:
         return np.asarray(tape.recording(False, self.op, *given).numpy(), np.float64)
 
     def _components(self, which: int) -> int:
-        shape = self.inputs[which].shape[len(self.points) :]
-        return int(np.prod(shape, dtype=int))
+        return prod(self.inputs[which].shape[len(self.points) :])
 
     def _flat(self, x: np.ndarray) -> np.ndarray:
-        return x.reshape(*self.points, -1)
+        return x.reshape(*self.points, prod(x.shape[len(self.points) :]))
 
     def _partly(self, *xs: Any) -> Any:
         given = list(self.inputs)
@@ -74,7 +74,7 @@ class Slopes:
         primals = [self.inputs[i] for i in self.active]
         out, pull = vjp(self._partly, *primals)
         rows = []
-        for r in range(int(np.prod(self.result, dtype=int))):
+        for r in range(prod(self.result)):
             made = pull(self._one(out, r))
             rows.append(made if len(primals) > 1 else (made,))
         return [

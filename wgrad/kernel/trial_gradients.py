@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ class Gradients(Trial):
                 part = f"gradient by {name}: forward mode against reverse"
                 self.parts.append(compared(part, where, found, wanted, ulps=False, **close))
         weights = np.random.default_rng(0).uniform(0.5, 1.5, slopes.value.shape)
-        flat = weights.reshape(*slopes.points, -1, 1)
+        flat = weights.reshape(*slopes.points, prod(slopes.result), 1)
         sums = [((flat * x).sum(-2), (flat * np.abs(x)).sum(-2)) for x in rows]
         self.each("gradients", (names, weights, sums), self.pulled)
 

@@ -28,14 +28,15 @@ HALF = 1e-2  # how near, at best, what is computed in float16 comes
 
 @dataclass(frozen=True)
 class Made:
-    """A NaN that was made of finite inputs: which element of the result, and the inputs there."""
+    """A NaN that was made of finite inputs: which element, its inputs, and the first device."""
 
     where: tuple[int, ...]
     inputs: dict[str, Any]
+    device: str
 
     def __str__(self) -> str:
         given = ", ".join(f"{k}={v}" for k, v in self.inputs.items())
-        return f"{at(self.where) or 'the result'}: {given}" if given else at(self.where)
+        return f"{at(self.where) or 'the result'} on {self.device}{given and ': '}{given}"
 
 
 def host(x: Any) -> Any:
@@ -55,11 +56,16 @@ class Trial:
     """
 
     def __init__(
-        self, op: Any, inputs: Sequence[Any], named: Mapping[str, Any], rtol: float, atol: float
+        self,
+        op: Any,
+        inputs: Sequence[Any],
+        named: Mapping[str, Any],
+        rtol: float,
+        atol: float,
+        others: Sequence[str],
     ):
-        op = newest(op)
+        self.op = op = newest(op)
         inner = newest(op.forward) if isinstance(op, CustomOp) else op
-        self.op = op
         self.shader = inner if isinstance(inner, ShaderOp) else None
         self.forms = op.entry.forms if isinstance(op, ComputeKernel) else {}
         known = self.shader.function.names if self.shader else getattr(op, "inputs", ())
@@ -74,7 +80,7 @@ class Trial:
         self.half = typed is not None and "f16" in typed.extensions
         if self.half:
             self.settings = {"rtol": max(rtol, HALF), "atol": max(atol, HALF)}
-        self.numpy = device_of("numpy")
+        self.numpy, self.others = device_of("numpy"), others
         self.parts: list[Part] = []
         self.nans: tuple[Made, ...] = ()
 
@@ -86,8 +92,9 @@ class Trial:
             if not isinstance(x, np.ndarray):
                 return x
             dtype: Any = None
-            if x.dtype.kind == "f" and x.dtype != np.float16:
-                dtype = "float64" if wide else "float32"
+            if x.dtype.kind == "f":
+                full = "float64" if wide else "float32"
+                dtype = "float16" if x.dtype == np.float16 else full
             elif x.dtype == np.int64:
                 dtype = self.forms[name].dtype if name in self.forms else "int32"
             return tensor(x, dtype, device)
@@ -103,11 +110,12 @@ class Trial:
 
     def devices(self) -> Iterator[tuple[str, Device | str]]:
         """Yield what is compared with float64: a device, or why there is none."""
-        yield "numpy float32", self.numpy
-        try:
-            yield "webgpu", device_of("webgpu")
-        except (DeviceError, MissingDependencyError) as error:
-            yield "webgpu", str(error)
+        for name in dict.fromkeys(("numpy", *self.others)):
+            label = "numpy float32" if name == "numpy" else name
+            try:
+                yield label, device_of(name)
+            except (DeviceError, MissingDependencyError) as error:
+                yield label, str(error)
 
     def reference(self) -> list[np.ndarray] | None:
         """Return the results in float64."""
@@ -149,28 +157,31 @@ class Trial:
         for i, (x, y) in enumerate(zip(made, wanted, strict=True)):
             name = f"values of result {i}" if several else "values"
             self.parts.append(compared(name, label, x.numpy(), y, **self.settings))
+        if not through:
+            self.look_for_nans(label, [x.numpy() for x in made])
 
-    def look_for_nans(self, wanted: Sequence[np.ndarray]) -> None:
-        """Find NaN that was made inside."""
+    def look_for_nans(self, device: str, made: Sequence[np.ndarray]) -> None:
+        """Find NaN that a device made of finite inputs."""
+        known = {x.where for x in self.nans}
         found: list[Made] = []
         count = 0
         finite = all(np.isfinite(x).all() for x in self._floats())
-        for out in wanted:
+        for out in made:
             if out.dtype.kind != "f" or not np.isnan(out).any():
                 continue
-            for where in map(tuple, np.argwhere(np.isnan(out))):
+            for where in map(tuple, np.argwhere(np.isnan(out)).tolist()):
                 given = self._inputs_at(where, out.ndim)
                 if given is None and not finite:
                     continue  # nobody knows which inputs it is of
                 if given is not None and not all(np.isfinite(x).all() for x in given.values()):
                     continue
                 count += 1
-                if len(found) < SHOWN:
+                if len(found) < SHOWN and where not in known:
                     values = {k: np.asarray(v).tolist() for k, v in (given or {}).items()}
-                    found.append(Made(tuple(int(i) for i in where), values))
-        self.nans = tuple(found)
+                    found.append(Made(where, values, device))
+        self.nans = (*self.nans, *found)
         note = f"{count} elements are NaN, of finite inputs" if count else ""
-        self.parts.append(Part("no NaN", "numpy float64", not count, note=note))
+        self.parts.append(Part("no NaN", device, not count, note=note))
 
     def _floats(self) -> list[np.ndarray]:
         given = [*self.hosts, *self.named.values()]

@@ -298,7 +298,7 @@ POINTED = "fn g(p: ptr<function, i32>) {}"
                 "struct S { x: array<f32, 2> } fn g(p: ptr<function, f32>) {} "
                 f"fn h(q: ptr<function, array<f32, 2>>) {{ {inner} }} "
                 f"fn f() {{ var s: S; {outer} }}",
-                "p is a pointer, which has to be one to a whole variable",
+                "p has to point to a whole variable",
             )
             for inner, outer in [
                 ("", "g(&s.x[1]);"),
