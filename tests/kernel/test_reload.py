@@ -8,6 +8,7 @@ import pytest
 
 import wgrad as wg
 from wgrad.errors import CallError, ShaderError
+from wgrad.kernel import reload
 
 SCALED = "fn scaled(x: f32) -> f32 { return x * FACTOR; }\n"
 
@@ -40,6 +41,14 @@ def test_a_write_that_leaves_time_and_size_alone_is_seen(device, file):
     stamp = file.stat()
     file.write_text(text(3.0))
     os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert scaled(1.0).tolist() == 3.0
+
+
+def test_two_writes_at_one_time_of_a_coarse_clock_are_told_apart(numpy_device, file, monkeypatch):
+    stamp = reload._stamp(file)
+    monkeypatch.setattr(reload, "_stamp", lambda path: stamp)
+    scaled = wg.kernel.elementwise(file, watch=True)
+    file.write_text(text(3.0))
     assert scaled(1.0).tolist() == 3.0
 
 
