@@ -12,6 +12,7 @@ from ..dtypes import DType
 from .declarations import declarations, valued
 from .derive import Function
 from .forms import Form, form_of, written
+from .language.places import Span
 from .language.types import F16, Array, Scalar
 from .twin.functions import Twin
 
@@ -19,11 +20,14 @@ from .twin.functions import Twin
 class ElementFunction:
     """A checked function whose parameters and result lie in tensors.
 
+    `origin` is where the text has the function that it was derived of.
+
     Raises: ShaderError, with the place, for a type that no tensor holds.
     """
 
-    def __init__(self, function: Function, precise: bool = False):
+    def __init__(self, function: Function, precise: bool = False, origin: Span | None = None):
         self.function = function = valued(function)
+        self.origin = origin or function.node.span
         self.precise = precise
         self.name = function.name
         info = function.typed.functions[function.name]
