@@ -55,7 +55,6 @@ class ElementFunction:
     def _made(self, double: bool, numpy: Any) -> functions.Function:
         entry, code = self._device_code
         ins = [_of(x, double) for x in self.inputs for _ in range(x.size)]
-        twin = Twin(self.function.typed, self.name, float64=double).numpy
         return functions.Function(
             name=self.name,
             entry=entry,
@@ -63,9 +62,20 @@ class ElementFunction:
             parts=self.result.paths,
             ins=tuple(ins),
             out=_of(self.result, double),
-            numpy=twin if numpy is None else self._given(numpy),
+            numpy=self._twin(double) if numpy is None else self._given(numpy),
             key=(double, numpy),
         )
+
+    def _twin(self, double: bool) -> Any:
+        """Return a function that interprets the text; that is compiled when it is first called."""
+        made: list[Any] = []
+
+        def run(*operands: Any) -> Sequence[Any]:
+            if not made:
+                made.append(Twin(self.function.typed, self.name, float64=double).numpy)
+            return made[0](*operands)
+
+        return run
 
     def _given(self, numpy: Any) -> Any:
         """Return a function of the user's as one of components."""
