@@ -206,7 +206,7 @@ def test_bisect_of_a_script_says_that_all_is_well(tmp_path, capfd):
         (["bisect"], "bisect: error: no script came; the name of a Python script", 2),
         (["bisect", "--tolerance", "0.1"], "bisect: error: no script came", 2),
         (["bisect", "--fast", "SCRIPT"], "unrecognized arguments: --fast", 2),
-        ([], "error: no command came; bisect, numerics", 2),
+        ([], "error: no command came; run, check, bench", 2),
         (["bisekt"], "invalid choice: 'bisekt'", 2),
         (["numerics", "--device", "webgpu:"], "device 'webgpu:' is unknown", 2),
         (["numerics", "--", "x"], "x came after --", 2),

@@ -138,3 +138,12 @@ def test_no_file_of_devices_and_programs_knows_a_fold_by_its_name():
         tree = ast.parse(path.read_text(encoding="utf-8"))
         texts = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)}
         assert not names & {t for t in texts if isinstance(t, str)}, path
+
+
+@pytest.mark.parametrize("n", [16384, 16411])
+def test_many_long_sums_of_one_tensor_fit_the_buffers_of_kernels(n, device):
+    """Between the kernels that a long sum becomes lies memory of its own, for each sum."""
+    x = np.random.default_rng(0).uniform(size=n)
+    sums = wg.compile(lambda x: [(x * k).sum() for k in range(1, 17)])
+    found = sums(wg.tensor(x))
+    np.testing.assert_allclose([s.item() for s in found], x.sum() * np.arange(1, 17), rtol=1e-5)

@@ -31,7 +31,7 @@ def test_readme_trains_something_in_about_twenty_lines(device, capsys):
 def test_readme_blocks_run_one_after_the_other(device):
     names: dict = {}
     blocks = code("README.md")
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
         for line in block.splitlines():

@@ -24,6 +24,7 @@ class CustomOp(Op):
     """A function made one op: its inside is not recorded, its gradient is the rule given."""
 
     calls_back = True
+    leads_on = True
 
     def __init__(self, name: str, forward: Callable, backward: Callable):
         super().__init__(name, (lambda inputs, out: backward,), forward.__doc__ or "")

@@ -137,6 +137,46 @@ def test_compiled_a_function_is_one_kernel_with_its_neighbours(device):
     assert len(f.explain().kernels) == 1
 
 
+APART = "fn apart(a: vec3f, b: vec3f, k: f32) -> vec3f { return (b - a) * (k + dot(a, b)); }"
+
+
+def apart(a, b, k):
+    return (b - a) * (k + (a * b).sum(-1, keepdims=True))
+
+
+@pytest.mark.parametrize("axis", [0, 1, (0, 1), (1, 2), 2])
+@pytest.mark.parametrize("fold", ["sum", "amax"])
+def test_compiled_folds_of_vectors_are_made_as_they_are_computed(fold, axis, device):
+    """No memory of all pairs, whichever axes are folded; what follows is in the same kernel."""
+    op = wg.kernel.elementwise(APART)
+    a, b = data(40, 3), data(24, 3, seed=1)
+    f = wg.compile(lambda a, b: getattr(wg, fold)(op(a[:, None], b, 0.5), axis=axis) * 2 + 1)
+    ta, tb = wg.tensor(a), wg.tensor(b)
+    for _ in range(3):
+        got = f(ta, tb)
+    want = getattr(np, fold)(apart(a[:, None], b, 0.5), axis=axis) * 2 + 1
+    np.testing.assert_allclose(got.numpy(), want, rtol=2e-5, atol=2e-5)
+    kernels = f.explain().kernels
+    assert all(k.bytes_written < 40 * 24 * 3 * 4 for k in kernels)
+    assert len(kernels) == 1 or axis == (0, 1)  # a long fold is one of runs, and one of those
+
+
+def test_compiled_gradients_by_both_of_a_pair_keep_nothing_of_all_pairs(device):
+    """Folds over different axes are of one result, so each calls the derivative for itself."""
+    op = wg.kernel.elementwise(APART)
+    a, b = wg.tensor(data(40, 3)), wg.tensor(data(24, 3, seed=1))
+
+    def slopes(a, b):
+        return wg.grad(lambda a, b: op(a[:, None], b, 0.5).square().sum(), argnums=(0, 1))(a, b)
+
+    f = wg.compile(slopes)
+    for _ in range(3):
+        got = f(a, b)
+    for x, y in zip(got, slopes(a, b), strict=True):
+        np.testing.assert_allclose(x.numpy(), y.numpy(), rtol=1e-5, atol=1e-5)
+    assert all(k.bytes_written < 40 * 24 * 4 for k in f.explain().kernels)
+
+
 def test_a_compiled_step_trains_through_a_function(device):
     swish = wg.kernel.elementwise(SWISH)
     beta = wg.parameter(np.float32(0.2))
@@ -304,7 +344,28 @@ def test_inputs_that_do_not_fit_are_refused(device):
 
 def test_the_texts_of_an_op_can_be_read():
     swish = wg.kernel.elementwise(SWISH)
-    assert "exp(-beta * x)" in swish.wgsl()
+    assert swish.wgsl().startswith("fn swish(x: f32, beta: f32) -> f32 {\n    return x / ")
+    assert "fn swish_push(x: f32, beta: f32, x_d: f32)" in swish.derivative_wgsl("x")
+    assert wg.kernel.elementwise(swish.wgsl())(1.0, 2.0).item() == swish(1.0, 2.0).item()
     assert "ct" in swish.derivative_wgsl("beta") and "x_d" in swish.derivative_wgsl(forward=True)
     with pytest.raises(GradientError, match="no derivative by 'y'; there is by x, beta"):
         swish.derivative_wgsl("y")
+
+
+def test_names_that_begin_like_types_are_names(numpy_device):
+    text = (
+        "fn f(ray: f32, texture_size: f32) -> f32 { let ray_d = ray; return ray_d * texture_size; }"
+    )
+    f = wg.kernel.elementwise(f"fn g(ray: f32) -> f32 {{ return f(ray, ray); }} {text}", "g")
+    x = wg.tensor([3.0], requires_grad=True)
+    f(x).sum().backward()
+    assert x.grad.tolist() == [6.0]
+
+
+def test_what_a_function_decides_by_bits_has_a_gradient_beside_it(numpy_device):
+    f = wg.kernel.elementwise(
+        '#include "math.wgsl"\nfn f(x: f32) -> f32 { return select(x * x, 0.0, is_nan(x)); }', "f"
+    )
+    x = wg.tensor([3.0], requires_grad=True)
+    f(x).sum().backward()
+    assert x.grad.tolist() == [6.0]

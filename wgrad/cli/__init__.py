@@ -1,4 +1,4 @@
-"""The command line: `wgrad profile script.py`, or `python -m wgrad` with the same words after it.
+"""The command line: `wgrad run file.wgsl`, or `python -m wgrad` with the same words after it.
 
 Each command is a module of this room, which says what it takes (`configure`) and does it (`run`).
 One that runs a script names its own options in OPTIONS: they may stand behind the script, too.
@@ -13,10 +13,18 @@ from types import ModuleType
 
 from .. import environment
 from ..errors import WgradError
-from . import bisect, numerics, profile
+from . import bench, bisect, check, numerics, profile, run, watch
 from .script import split
 
-COMMANDS: dict[str, ModuleType] = {"bisect": bisect, "numerics": numerics, "profile": profile}
+COMMANDS: dict[str, ModuleType] = {
+    "run": run,
+    "check": check,
+    "bench": bench,
+    "watch": watch,
+    "profile": profile,
+    "bisect": bisect,
+    "numerics": numerics,
+}
 
 
 def main(arguments: Sequence[str], program: str = "python -m wgrad") -> int:

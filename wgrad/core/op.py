@@ -143,6 +143,7 @@ class Op(ABC):
     """One operation: how it runs, and how derivatives pass through it in both directions."""
 
     edition = 0  # another one where it does something else by now: compiled functions look
+    leads_on = False  # whether it holds functions of the user's, whose state compiled ones look at
     calls_back = False  # whether it runs a function of the user's, whose errors are its own
     lifts = False  # whether its result has an identity of its own at the innermost level (vmap)
     # The batching rule: batch(level, inputs, batched, params) gives the result for a whole batch,

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..core import Tensor, Value, apply, check_devices, wrap
 from ..core.interpret import current
 from ..devices import default_device
-from ..errors import (
-    CallError,
-    shown,
-)
+from ..errors import CallError, shown
 from ..recent import Recent
 from .calls import Plan, Ready, Specs, planned, tensors
 from .entry import Checked, Entry
+from .fronts import WatchedKernel, watched
 from .inplace import in_place
 from .operation import KernelOp, followed, is_tracked
 from .rules import PythonRule, Rule, ShaderRule
@@ -51,7 +50,7 @@ class ComputeKernel:
         self.entry = Entry(self.checked, self.name, None, where)
         self.numpy = numpy
         self.rule: Rule | None = None
-        self._constants = dict(constants or {})
+        self._constants = {**self.checked.constants, **(constants or {})}
         self._variants: Recent[Any] = Recent(VARIANTS)
         written = self.entry.writes
         specs = _outputs(outputs, written, self.name)
@@ -138,7 +137,7 @@ class ComputeKernel:
             self.rule = PythonRule(self, rule)
             return rule
         where = f"{self.name}.backward"
-        checked = Checked(source_of(rule, where))
+        checked = rule if isinstance(rule, Checked) else Checked(source_of(rule, where))
         name = checked.entry(entry, where)
         specs = {n: n.removeprefix("d_") for n in Entry(checked, name, None, where).writes}
         known = {k: x for k, x in self._constants.items() if k in checked.typed.overrides}
@@ -154,6 +153,26 @@ class ComputeKernel:
         )
         self.rule = ShaderRule(self, made)
         return self
+
+    # Versions of one kernel: see fronts.py.
+    def prepare_as(self, other: ComputeKernel) -> None:
+        """Have those devices look at the text that looked at another's. Raises: ShaderError."""
+        if self._first is not None and other._first is not None:
+            for device in list(other._first.ready):
+                self._first.prepare(device)
+
+    def all_code(self) -> tuple | None:
+        """Return all that it computes, its rule with it; None where calls give constants."""
+        if self._first is None:
+            return None
+        rule: Any = self.rule
+        if isinstance(rule, ShaderRule):
+            rule = rule.rule.all_code()
+            if rule is None:
+                return None
+        elif isinstance(rule, PythonRule):
+            rule = rule.function
+        return self._first.shader.code, self.inputs, self.outputs, rule
 
     # Calls.
     def __call__(self, *tensors: Any, **named: Any) -> Any:
@@ -324,7 +343,8 @@ def compute(
     constants: Mapping[str, Any] | None = None,
     inplace: Any = (),
     numpy: Callable | None = None,
-) -> ComputeKernel:
+    watch: bool = False,
+) -> Any:
     """Return a compute shader as an operation on tensors.
 
     `text` is WGSL, or the path of a file; `entry` is the name of its @compute function, where it
@@ -345,6 +365,8 @@ def compute(
       is the first output. `groups` says the workgroups themselves.
     - `numpy` is what the NumPy device runs in place of the text: a function of arrays, by the names
       of its parameters (inputs and uniforms) or of the inputs in order, that returns the outputs.
+    - `watch`: look at the file, and at those that it includes, before each call, and use what they
+      say then. An edit that is wrong is not used, and a warning says why.
 
     Tensors have the type that the text declares, and any shape whose last axes are an element:
     (..., 3) for `array<vec3f>`, (..., 4, 4) for `array<mat4x4f>` (columns first). Elements of vec3,
@@ -372,9 +394,9 @@ def compute(
         >>> scale(wg.tensor([1.0, 2.0, 3.0]), factor=10.0).tolist()
         [10.0, 20.0, 30.0]
     """
-    return ComputeKernel(
-        text,
-        entry,
+    make = partial(
+        ComputeKernel,
+        entry=entry,
         outputs=outputs,
         threads=threads,
         groups=groups,
@@ -382,3 +404,4 @@ def compute(
         inplace=inplace,
         numpy=numpy,
     )
+    return WatchedKernel(watched(text, None, "kernel.compute"), make) if watch else make(text)

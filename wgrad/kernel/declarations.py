@@ -22,13 +22,16 @@ PRECISE = {
 }
 
 
-def declarations(function: Function, precise: bool) -> tuple[tuple[str, ...], str]:
+def declarations(
+    function: Function, precise: bool, marked: bool = True
+) -> tuple[tuple[str, ...], str]:
     """Return the WGSL of all that a function uses, each text after what it uses, and its name.
 
-    If `precise`, shaders/lib stands for builtins of f32.
+    If `precise`, shaders/lib stands for builtins of f32. Without being `marked` all is called as in
+    its text, to be read.
     Raises: ShaderError for memory that points would share, and for an override without a value.
     """
-    made = _Declarations(function.typed, precise)
+    made = _Declarations(function.typed, precise, marked)
     name = made.named(function.name)
     return tuple(made.texts), name
 
@@ -53,9 +56,10 @@ def valued(function: Function) -> Function:
 
 
 class _Declarations:
-    def __init__(self, typed: Typed, precise: bool):
+    def __init__(self, typed: Typed, precise: bool, marked: bool):
         self.typed = typed
         self.precise = precise
+        self.marked = marked
         self.names: dict[str, str] = {}
         self.texts: list[str] = []
         self.nodes = {getattr(x, "name", ""): x for x in typed.module.declarations}
@@ -74,8 +78,8 @@ class _Declarations:
                 raise node.span.error(f"override {name} has no value: constants={{...}} gives it")
             below = self._renamed(node)
             text = printed(below)
-            mark = blake2b(text.encode(), digest_size=4).hexdigest()
-            self.names[name] = f"{name}_{mark}"
+            mark = "_" + blake2b(text.encode(), digest_size=4).hexdigest() if self.marked else ""
+            self.names[name] = name + mark
             self.texts.append(printed(below.but(name=self.names[name])))
         return self.names[name]
 

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..custom import CustomOp
 from ..errors import ArgumentError
 from .derive import Function
+from .entry import Checked
+from .fronts import WatchedOp, watched
 from .function import ElementFunction
-from .language import Source, Typed, check
 from .shaderop import ShaderOp
 from .texts import source_of
 
 
 def elementwise(
-    text: str | Path | Source,
+    text: str | Path,
     name: str | None = None,
     *,
     backward: Callable | None = None,
     numpy: Callable | None = None,
     constants: Mapping[str, Any] | None = None,
     precise: bool = False,
+    watch: bool = False,
 ) -> Any:
     """Make an op of a WGSL function, with its derivatives.
 
@@ -41,6 +44,8 @@ def elementwise(
     - `constants`: values for what the text declares with `override`.
     - `precise`: on GPUs, call functions of shaders/lib in the place of exp, log, pow, sin and their
       kin, whose accuracy is left open by WGSL: they are as exact as those of `wg`, and slower.
+    - `watch`: look at the file, and at those that it includes, before each call, and use what they
+      say then. An edit that is wrong is not used, and a warning says why.
 
     Shapes: (*S, *type), ... -> (*S, *type).
     Raises: ShaderError for a wrong text, with its line; ArgumentError for a name that is not there.
@@ -53,17 +58,25 @@ def elementwise(
         >>> x.grad
         tensor([-0.0409..., 0.5000..., 1.0874...])
     """
-    typed = check(source_of(text, "elementwise"), overrides=constants or {})
-    function = ElementFunction(Function(typed, chosen(typed, name)), precise)
-    op = ShaderOp(function, numpy=numpy)
-    return op if backward is None else CustomOp(op.name, op, backward)
+    if watch:
+        make = partial(op_of, name, numpy, precise)
+        made: Any = WatchedOp(watched(text, constants, "elementwise"), make)
+    else:
+        made = op_of(name, numpy, precise, Checked(source_of(text, "elementwise"), constants))
+    return made if backward is None else CustomOp(made.name, made, backward)
 
 
-def chosen(typed: Typed, name: str | None) -> str:
+def op_of(name: str | None, numpy: Callable | None, precise: bool, text: Checked) -> ShaderOp:
+    """Return a function of a text as an op; the one that is meant, where none is named."""
+    function = ElementFunction(Function(text.fixed, chosen(text, name)), precise)
+    return ShaderOp(function, numpy=numpy, text=text)
+
+
+def chosen(text: Checked, name: str | None) -> str:
     """Return which function of a text is meant: where none is named, the one that none calls."""
-    functions = {n: x for n, x in typed.functions.items() if n not in typed.entry_points}
+    functions = text.functions
     if name is None:
-        called = {c for x in typed.functions.values() for c in x.callees}
+        called = {c for x in text.typed.functions.values() for c in x.callees}
         roots = [n for n in functions if n not in called]
         if len(roots) == 1:
             return roots[0]

@@ -1,15 +1,18 @@
 """One entry point of a text: its bindings, its uniforms, its constants, and its text for a device.
 
 The device gets the same program with what other entry points use left out, its bindings numbered
-anew in one group, and overrides as constants. `driver.py` has the user's own text judged first.
+anew in one group, and overrides as constants. `judge.py` has the user's own text judged first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from ..errors import ArgumentError, CallError, shown
+from .forms import is_op
+from .judge import Judge
 from .language import syntax as s
 from .language.check import check
 from .language.nodes import Node, rewritten
@@ -18,21 +21,63 @@ from .language.places import Source
 from .language.printer import printed
 from .language.symbols import Binding, EntryPoint, Symbol, Typed
 from .memory import Form, form_of
+from .texts import is_ours
 from .uniforms import Uniforms, alignment
 
 
 class Checked:
-    """A text that has been parsed and checked."""
+    """A text that has been parsed and checked.
 
-    def __init__(self, source: Source):
+    `constants` are values for what it declares with `override`: functions have them, and kernels
+    where a call gives no others. `typed` is without them. Raises: ShaderError.
+    """
+
+    def __init__(self, source: Source, constants: Mapping[str, Any] | None = None):
         self.source = source
+        self.constants = dict(constants or {})
         self.module = parse(source)
         self.typed = check(self.module)
         self.entries = [x for x in self.typed.entry_points.values() if x.stage == "compute"]
+        self.judge = Judge(source)
+
+    @cached_property
+    def fixed(self) -> Typed:
+        """What the text means with the constants."""
+        return check(self.module, overrides=self.constants)
+
+    @property
+    def functions(self) -> list[str]:
+        """The functions that no pipeline begins with."""
+        return [n for n in self.typed.functions if n not in self.typed.entry_points]
+
+    @property
+    def kernels(self) -> list[str]:
+        """The compute shaders."""
+        return [x.name for x in self.entries]
+
+    @cached_property
+    def ops(self) -> list[str]:
+        """What can be called with tensors: functions of numbers, and compute shaders.
+
+        Functions of wgrad's own that were included are not among them.
+        """
+        infos = [self.typed.functions[n] for n in self.functions]
+        able = [x for x in infos if is_op(x) and not is_ours(x.node.span.file)]
+        return [*(x.name for x in able), *self.kernels]
+
+    @property
+    def main(self) -> str | None:
+        """The name of what is meant if nobody says it; None where there are several.
+
+        It is the only compute shader, or without any the only op that no function calls.
+        """
+        called = {c for x in self.typed.functions.values() for c in x.callees}
+        found = self.kernels or [n for n in self.ops if n not in called]
+        return found[0] if len(found) == 1 else None
 
     def entry(self, name: str | None, where: str) -> str:
         """Return the name of an entry point; the only one for None. Raises: CallError."""
-        names = [x.name for x in self.entries]
+        names = self.kernels
         if name is None and len(names) == 1:
             return names[0]
         if name in names:
@@ -55,7 +100,7 @@ class Entry:
     def __init__(
         self, checked: Checked, name: str, constants: Mapping[str, Any] | None, where: str
     ):
-        self.source = checked.source
+        self.judge = checked.judge
         typed = checked.typed
         if constants is not None:
             values = _overrides(typed, constants, where)

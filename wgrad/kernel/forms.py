@@ -8,6 +8,7 @@ from math import prod
 from .. import dtypes
 from ..dtypes import DType
 from ..layout import Shape
+from .language.symbols import FunctionInfo
 from .language.types import BOOL, F16, F32, I32, U32, Array, Matrix, Scalar, Type, Vector
 
 DTYPES: dict[Scalar, DType] = {
@@ -57,6 +58,12 @@ def form_of(kind: Type | None) -> Form | None:
         case Array(Scalar() as element, int() as count) if element in DTYPES:
             return Form(kind, element, (count,), tuple(f"[{k}]" for k in range(count)))
     return None
+
+
+def is_op(info: FunctionInfo) -> bool:
+    """Whether a function's parameters and result lie in tensors, so that it can be an op."""
+    kinds = [*(x.type for x in info.parameters), info.result]
+    return len(kinds) > 1 and not any(form_of(x) is None or isinstance(x, Array) for x in kinds)
 
 
 def written(kind: Form, components: list[str]) -> str:

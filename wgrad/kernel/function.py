@@ -41,6 +41,12 @@ class ElementFunction:
         self.result = _form(info.result, f"what {self.name} returns", info.node)
         self._functions: dict[tuple[bool, Any], functions.Function] = {}
 
+    @property
+    def says(self) -> str:
+        """What it takes and gives, as in its text."""
+        takes = zip(self.names, self.inputs, strict=True)
+        return f"{self.name}({', '.join(f'{n}: {x.type}' for n, x in takes)}) -> {self.result.type}"
+
     def on_device(self, double: bool, numpy: Any = None) -> functions.Function:
         """Return what devices call; with `double`, floats are float64, on NumPy alone.
 
@@ -51,6 +57,10 @@ class ElementFunction:
         if key not in self._functions:
             self._functions[key] = self._made(double, numpy)
         return self._functions[key]
+
+    def text(self) -> str:
+        """Return what runs, by the names of its text: those on devices have a mark behind them."""
+        return "\n\n".join(declarations(self.function, self.precise, marked=False)[0])
 
     def _made(self, double: bool, numpy: Any) -> functions.Function:
         entry, code = self._device_code

@@ -1,8 +1,10 @@
-"""Files of WGSL as objects, and kernels that are run once: `wg.kernel.load` and `run`."""
+"""Texts of WGSL as objects with ops, and kernels that are run once: `wg.kernel.load` and `run`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ from ..errors import CallError, UnknownNameError, shown
 from ..recent import Recent
 from .calls import Specs
 from .compute import ComputeKernel
-from .elementwise import elementwise
+from .elementwise import op_of
 from .entry import Checked, Entry
+from .fronts import WatchedKernel, WatchedOp, watched
+from .reload import Files, Watched
 from .texts import source_of
 
 KEPT = 128  # texts of `run`
@@ -21,38 +25,61 @@ _OWN = frozenset(("threads", "groups", "constants", "entry"))
 
 
 class Library:
-    """The functions of a text, each an attribute by its name.
+    """The ops of a text: its functions, and its compute shaders, each an attribute by its name.
 
-    A @compute function is a kernel, as `wg.kernel.compute` makes it: it copies what it writes, and
-    returns the copy; `lib.kernel("name", outputs=...)` says more. Any other is an op, as
-    `wg.kernel.elementwise` makes it.
+    `lib.name` is what `wg.kernel.elementwise` returns for a function that takes and gives numbers,
+    vectors or matrices, made when it is first asked for; other functions, structures and constants
+    stay inside. For an entry point with `@compute` it is a kernel that copies what it writes, and
+    returns the copy: `lib.kernel("name", outputs=...)` takes what `wg.kernel.compute` does. A name
+    that is also one of this class is had by `lib["name"]`. `wg.kernel.load` makes it.
     """
 
-    def __init__(self, checked: Checked):
-        self._checked = checked
+    def __init__(self, text: Checked | Watched[Checked]):
+        self._text = text
         self._made: dict[str, Any] = {}
 
+    def _now(self) -> Checked:
+        """Return the text, by its newest version."""
+        return self._text.look() if isinstance(self._text, Watched) else self._text
+
     def __repr__(self) -> str:
-        return f"<functions of {self._checked.source.name}: {', '.join(dir(self))}>"
+        return f"<library {self._now().source.name}: {', '.join(self) or 'nothing to call'}>"
 
     def __dir__(self) -> list[str]:
-        points = self._checked.typed.entry_points
-        kernels = [x.name for x in self._checked.entries]
-        return [*kernels, *(x for x in self._checked.typed.functions if x not in points)]
+        return self._now().ops
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        if name not in dir(self):
-            there = ", ".join(dir(self)) or "none"
-            raise UnknownNameError(
-                f"{self._checked.source.name} has no function {name!r}; there are: {there}"
-            )
-        if name not in self._made:
-            is_kernel = name in self._checked.typed.entry_points
-            made = ComputeKernel(self._checked, name) if is_kernel else None
-            self._made[name] = made or elementwise(self._checked.source, name)
-        return self._made[name]
+        if name.startswith("__"):
+            raise AttributeError(f"Library has no attribute {name!r}")
+        return self[name]
+
+    def __getitem__(self, name: str) -> Any:
+        """Return an op by its name. Raises: UnknownNameError; ShaderError for what is no op."""
+        made = self._made.get(name)
+        if made is None:
+            text = self._now()
+            if name in text.kernels:
+                made = self._made[name] = self._kernel(name, {})
+            elif name in text.functions:
+                made = self._made[name] = self._function(name)
+            else:
+                raise UnknownNameError(_unknown(name, text.source.name, text.ops))
+        return made
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._now().ops)
+
+    def _function(self, name: str) -> Any:
+        make = partial(op_of, name, None, False)
+        return WatchedOp(self._text, make) if isinstance(self._text, Watched) else make(self._text)
+
+    def _kernel(self, entry: str | None, options: Mapping[str, Any]) -> Any:
+        make: Callable[..., Any] = partial(
+            ComputeKernel, entry=entry, where="kernel.load", **options
+        )
+        if isinstance(self._text, Watched):
+            return WatchedKernel(self._text, make)
+        return make(self._text)
 
     def kernel(
         self,
@@ -64,7 +91,7 @@ class Library:
         constants: Mapping[str, Any] | None = None,
         inplace: Any = (),
         numpy: Callable | None = None,
-    ) -> ComputeKernel:
+    ) -> Any:
         """Return one of the kernels, as `wg.kernel.compute` does, and keep it under its name.
 
         Example:
@@ -77,42 +104,58 @@ class Library:
             >>> lib.kernel("count", outputs={"y": (4,)}).outputs
             ('y',)
         """
-        made = ComputeKernel(
-            self._checked,
+        made = self._kernel(
             entry,
-            outputs=outputs,
-            threads=threads,
-            groups=groups,
-            constants=constants,
-            inplace=inplace,
-            numpy=numpy,
+            {
+                "outputs": outputs,
+                "threads": threads,
+                "groups": groups,
+                "constants": constants,
+                "inplace": inplace,
+                "numpy": numpy,
+            },
         )
         self._made[made.name] = made
         return made
 
 
-def load(text: Any, *, watch: bool = False) -> Library:
-    """Return the functions of a text, or of a file by its path, as kernels and ops by their names.
+def _unknown(name: str, file: str, names: Sequence[str]) -> str:
+    near = get_close_matches(name, names, 3)
+    if near:
+        return f"{file} has no {name!r} that can be called: did you mean {' or '.join(near)}?"
+    there = ", ".join(names) or "none"
+    return f"{file} has no {name!r} that can be called; there are: {there}"
 
-    A file may `#include` others, from beside it or of wgrad's own.
 
-    Raises: ShaderError for WGSL that is wrong, with file, line and column.
+def load(text: Any, *, watch: bool = False, constants: Mapping[str, Any] | None = None) -> Library:
+    """Return the functions and compute shaders of a text, or of a file by its path, as ops.
+
+    A file may `#include` others, from beside it or of wgrad's own (`#include "math.wgsl"`).
+
+    - `watch`: look at the files before each call, and use what they say then: an edit is live at
+      the next call, of functions that were compiled with `wg.compile`, too. Gradients are those of
+      the version that ran. An edit that is wrong is not used, and a warning says what is wrong.
+    - `constants`: values for what the text declares with `override`.
+
+    Raises: ShaderError for WGSL that is wrong, with file, line and column; CallError where there is
+    no file to watch.
 
     Example:
         >>> lib = wg.kernel.load(
+        ...     "override strength = 0.5;"
+        ...     "fn bend(x: f32) -> f32 { return x + strength * x * x; }"
         ...     "@group(0) @binding(0) var<storage, read_write> y: array<f32>;"
-        ...     "@compute @workgroup_size(1) fn first() { y[0] = 1.0; }"
-        ...     "@compute @workgroup_size(1) fn second() { y[1] = cube(2.0); }"
-        ...     "fn cube(x: f32) -> f32 { return x * x * x; }"
+        ...     "@compute @workgroup_size(1) fn first() { y[0] = 1.0; }",
+        ...     constants={"strength": 2.0},
         ... )
-        >>> lib.second
-        <kernel second(y) -> y>
-        >>> lib.second(wg.zeros(2)).tolist(), lib.cube(wg.ones(2) * 3).tolist()
-        ([0.0, 8.0], [27.0, 27.0])
+        >>> lib
+        <library <text>: bend, first>
+        >>> lib.bend(3.0).item()
+        21.0
     """
     if watch:
-        raise CallError("kernel.load: watch=True is not there yet")
-    return Library(Checked(source_of(text, "kernel.load")))
+        return Library(watched(text, constants, "kernel.load"))
+    return Library(Checked(source_of(text, "kernel.load"), constants))
 
 
 _KERNELS: Recent[Any] = Recent(KEPT)
@@ -165,22 +208,12 @@ def _kernel(text: Any, entry: str | None) -> ComputeKernel:
     """Return the kernel of a text, made once as long as its files stay as they are."""
     key = (str(text) if isinstance(text, Path) else text), entry
     found = _KERNELS[key] if isinstance(key[0], str) else None
-    if found is not None:
-        kernel, stamps = found
-        if all(_stamp(path) == stamp for path, stamp in stamps):
-            return kernel
-    checked = Checked(source_of(text, "kernel.run"))
+    if found is not None and not found[1].have_changed():
+        return found[0]
+    files = Files()
+    checked = Checked(source_of(text, "kernel.run", files.read))
     name = checked.entry(entry, "kernel.run")
     written = Entry(checked, name, None, "kernel.run").writes
     kernel = ComputeKernel(checked, name, inplace=written, where="kernel.run")
-    stamps = [(path, _stamp(path)) for path in checked.source.files]
-    _KERNELS.keep(key, (kernel, stamps))
+    _KERNELS.keep(key, (kernel, files))
     return kernel
-
-
-def _stamp(path: Path) -> Any:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size

@@ -20,6 +20,7 @@ from ..layout import Layout, broadcast_shapes
 from ..ops.families import NUMBERS, expanded, guarded_op, in_front, with_dtype
 from ..ops.movement import permute_, reshape_, slice_
 from .derive import pull, push
+from .entry import Checked
 from .forms import Form
 from .function import ElementFunction
 from .language.places import MADE, Span
@@ -32,19 +33,22 @@ class ShaderOp(Op):
     the components of the result come first, each dense by itself, instead of last.
     """
 
-    def __init__(self, function: ElementFunction, planes: bool = False, numpy: Any = None):
-        self.edition = 0
+    def __init__(
+        self,
+        function: ElementFunction,
+        planes: bool = False,
+        numpy: Any = None,
+        text: Checked | None = None,
+    ):
         self.planes = planes
         self.numpy = numpy
-        self._use(function)
-
-    def _use(self, function: ElementFunction) -> None:
+        self.text = text  # that a person wrote; None for derivatives
         floats = function.result.dtype.is_floating
         rules = [
             (lambda inputs: inputs) if floats and x.dtype.is_floating else None
             for x in function.inputs
         ]
-        super().__init__(function.name, rules, _doc(function))
+        super().__init__(function.name, rules, f"{function.says}, a function of WGSL.")
         self.wants_shapes = False
         self.function = function
         self._derived: dict[tuple, ShaderOp] = {}
@@ -109,6 +113,8 @@ class ShaderOp(Op):
 
     # Running.
     def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
+        if self.text is not None:
+            self.text.judge.ask(device)
         forms, result = self.function.inputs, self.function.result
         operands: list[Array | Number] = []
         for x, form in zip(inputs, forms, strict=True):
@@ -181,8 +187,12 @@ class ShaderOp(Op):
 
     # Texts.
     def wgsl(self) -> str:
-        """Return the WGSL that runs: the function, with all that it uses."""
-        return "\n\n".join(self.function.on_device(False, self.numpy).code)
+        """Return the WGSL that runs: the function, with all that it uses.
+
+        In kernels each name has a mark behind it that belongs to what it stands for, so that
+        functions of several texts may stand together.
+        """
+        return self.function.text()
 
     def derivative_wgsl(self, *parameters: str, forward: bool = False) -> str:
         """Return the WGSL of the derivative by `parameters` (all of floats, where none is given).
@@ -294,10 +304,3 @@ def _without_rule(error: ShaderError, name: str, origin: Span) -> ShaderError:
         column=error.column,
         source_line=error.source_line,
     )
-
-
-def _doc(function: ElementFunction) -> str:
-    takes = ", ".join(
-        f"{name}: {x.type}" for name, x in zip(function.names, function.inputs, strict=True)
-    )
-    return f"{function.name}({takes}) -> {function.result.type}, a function of WGSL."

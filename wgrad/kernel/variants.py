@@ -11,7 +11,7 @@ from ..backends.shader import Shader
 from ..recent import Recent
 from . import hosts
 from .entry import Checked, Entry
-from .guard import check_adapter, check_entry, compiled, judged
+from .refusals import check_adapter, check_entry, compiled
 
 PLANS = 64  # of a variant, by the shapes that came
 
@@ -43,6 +43,6 @@ class Variant:
             return
         if device.launches:
             check_adapter(self.entry, device)
-            judged(device, self.entry.source, self.entry.name)
+            self.entry.judge.ask(device)
             compiled(device, self.entry, self.shader)
         self.ready.add(device)

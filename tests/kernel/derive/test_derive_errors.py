@@ -16,8 +16,6 @@ REFUSED = [
      2, 7, "bitcast"),
     ("fn f(x: f32) -> f32 {\n  let y = 2.0 * x;\n  return bitcast<f32>(y) + x;\n}",
      3, 10, "bitcast"),
-    ("fn g(y: f32) -> u32 {\n  return bitcast<u32>(y); }\n"
-     "fn f(x: f32, n: u32) -> f32 { return f32(g(x)) + x; }", 2, 10, "bitcast"),
     ("fn f(x: f32) -> f32 {\n  return x + dpdx(x);\n}", 2, 14, "dpdx"),
     ("fn f(x: f32) -> f32 {\n  return sin(fwidth(x * x));\n}", 2, 14, "fwidth"),
     ("var<private> seed: u32;\nfn f(x: f32) -> f32 {\n  seed += 1u;\n  return x;\n}",

@@ -96,8 +96,13 @@ class Dispatching(Launching):
         self.launch(kernel, buffers, words, groups)
 
     def may_write_into(self, x: Array) -> bool:
-        """Whether a shader can write to a view itself."""
-        return self._may_bind(x)
+        """Whether a shader can write to a view itself, and to nothing beside it.
+
+        Bindings have whole words: of an odd count of float16 numbers, one more is bound.
+        """
+        end = x.layout.offset + x.layout.size
+        whole = x.layout.size * self.itemsize(x.dtype) % 4 == 0 or end == x.storage.size
+        return whole and self._may_bind(x)
 
     def _may_bind(self, x: Array) -> bool:
         start = x.layout.offset * self.itemsize(x.dtype)

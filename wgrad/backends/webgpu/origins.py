@@ -11,6 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...errors import ShaderError
 
@@ -148,21 +149,37 @@ def _block(before: Origin, gap: range, content: Sequence[str]) -> Origin | None:
     return None
 
 
+class Said(NamedTuple):
+    """What a compiler says of a text: why it is refused, and where, from 1."""
+
+    reason: str
+    row: int
+    column: int
+
+
+def told(words: str) -> Said | None:
+    """Return what the words of naga say; None where they name no place."""
+    place = _PLACE.search(words)
+    if place is None:
+        return None
+    said = _REASON.search(words)
+    parts = [said[1].strip() if said else "it is refused"]
+    parts += dict.fromkeys(x[1].strip() for x in (_CARET.search(words), _NOTE.search(words)) if x)
+    return Said("; ".join(parts), int(place[1]), int(place[2]))
+
+
 def explained(label: str, code: str, words: str, files: Mapping[str, str], at: str) -> ShaderError:
     """Return the error for what a compiler says of a text, at the place in the file that it is of.
 
     `at` is the user's line that needed the shader.
     """
-    place = _PLACE.search(words)
+    said = told(words)
     head = f"webgpu: shader {label}, which {at} needs, does not compile"
-    if place is None:
+    if said is None:
         return ShaderError(f"{head}: {words}")
-    row, column = int(place[1]), int(place[2])
+    row, column = said.row, said.column
     lines = code.split("\n")
-    said = _REASON.search(words)
-    parts = [said[1].strip() if said else "it is refused"]
-    parts += dict.fromkeys(x[1].strip() for x in (_CARET.search(words), _NOTE.search(words)) if x)
-    reason = f"{head}: {'; '.join(parts)}"
+    reason = f"{head}: {said.reason}"
     origin = origins(code, files)[row - 1] if row <= len(lines) else None
     source_line = lines[row - 1] if row <= len(lines) else None
     if origin is None:

@@ -94,6 +94,23 @@ class Compiler(Opened):
             COUNTERS.pipelines_compiled += 1
             return Pipeline(raw, access, label, code)
 
+    def refusal(self, code: str, label: str) -> str | None:
+        """Return what the compiler says against a text; None where it takes it. Nothing is made.
+
+        Raises: DeviceError, OutOfMemoryError where the device does not answer.
+        """
+        self.check()
+        headroom.require(0, f"reading shader {label}")
+        with self.driving:
+            try:
+                self.raw.create_shader_module(label=label, code=code)
+            except Exception as error:
+                if is_short(error) or not str(error).strip():
+                    what = f"shader {label} was not read"
+                    raise self.failure(ShaderError, what, error) from error
+                return str(error)
+        return None
+
     def pipeline(self, kernel: Kernel) -> Pipeline:
         """Return the pipeline of a kernel; one that is in use is not compiled again."""
         label, code, access = kernel

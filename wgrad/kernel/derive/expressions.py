@@ -143,6 +143,8 @@ class Expressions(Reader):
         kind = self.type(node) if function.result is not None else None
         if role is not None and kind is not None:
             return self._ours(node, role, duals, kind)
+        if kind is not None and not has_float(kind) and name not in self.names.impure:
+            changes = {}  # it only decides something, by whatever means
         derived = self.names.derived(name, frozenset(changes)) if changes else None
         if derived is not None:
             for i in derived.pattern - changes.keys():

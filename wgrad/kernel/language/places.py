@@ -63,13 +63,23 @@ class Piece(NamedTuple):
 
 
 class Source:
-    """A text to be parsed, and where its parts come from."""
+    """A text to be parsed, and where its parts come from.
 
-    __slots__ = ("name", "text", "pieces", "_starts")
+    `written` is the same text as the person wrote it, where something in it is hidden from parsers.
+    """
 
-    def __init__(self, text: str, name: str = "<text>", pieces: tuple[Piece, ...] = ()):
+    __slots__ = ("name", "text", "pieces", "written", "_starts")
+
+    def __init__(
+        self,
+        text: str,
+        name: str = "<text>",
+        pieces: tuple[Piece, ...] = (),
+        written: Source | None = None,
+    ):
         self.name = name
         self.text = text
+        self.written = written or self
         self.pieces = pieces or (Piece(0, Original(name, text), 0),)
         self._starts = [piece.start for piece in self.pieces]
 

@@ -15,18 +15,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from ...errors import ShaderError
 from . import limits
-from .places import Original, Piece, Source, error_at
+from .places import Original, Piece, Place, Source, error_at
 
 _DIRECTIVE = re.compile(r"\s*#\s*(\w*)\s*(.*?)\s*(?://.*)?", re.DOTALL)
 _NAME = re.compile(r"[^\W\d]\w*")
 _WORD = re.compile(r"//.*|/\*|\*/|[^\W\d]\w*|[0-9]\w*", re.DOTALL)
 _OLD_INCLUDE = re.compile(r"// include: (\S+)\s*")  # of the library's own files
 _DEEP = 32  # includes inside each other
+Reading = Callable[[Path], bytes]  # of a file; OSError where that cannot be
 
 
 def read(
@@ -36,11 +37,13 @@ def read(
     path: Path | None = None,
     folders: Iterable[Path] = (),
     defines: Mapping[str, object] | None = None,
+    reading: Reading = Path.read_bytes,
 ) -> Source:
     """Return a text with its directives followed.
 
     `path` is the file that it comes from: files are included from beside it, and then from
-    `folders`. `defines` are names that are known from the start.
+    `folders`. `defines` are names that are known from the start. `reading` is asked for the content
+    of each file that may be meant, also where there is none.
 
     Example:
         >>> read("#define N 2\\nconst twice = N * 2;\\n").text
@@ -51,7 +54,7 @@ def read(
     known = {word: _text_of(value) for word, value in (defines or {}).items()}
     if not known and "#" not in text and "// include:" not in text:
         return Source(text, name, (Piece(0, Original(name, text, path), 0),))
-    reader = _Reader(tuple(folders), known, name)
+    reader = _Reader(tuple(folders), known, name, reading)
     reader.follow(Original(name, text, path))
     return reader.source()
 
@@ -61,15 +64,16 @@ def read_file(
     *,
     folders: Iterable[Path] = (),
     defines: Mapping[str, object] | None = None,
+    reading: Reading = Path.read_bytes,
 ) -> Source:
     """Return the text of a file with its directives followed. Raises: as `read`."""
     path = Path(path)
     try:
-        data = path.read_bytes()
+        data = reading(path)
     except OSError as error:
         raise ShaderError(f"{path} cannot be read: {error.strerror or error}") from error
     text = decoded(data, str(path))
-    return read(text, str(path), path=path, folders=folders, defines=defines)
+    return read(text, str(path), path=path, folders=folders, defines=defines, reading=reading)
 
 
 def decoded(data: bytes, name: str) -> str:
@@ -90,8 +94,11 @@ def _text_of(value: object) -> str:
 class _Reader:
     """What has been read so far."""
 
-    def __init__(self, folders: tuple[Path, ...], known: dict[str, str], name: str):
+    def __init__(
+        self, folders: tuple[Path, ...], known: dict[str, str], name: str, reading: Reading
+    ):
         self.folders = folders
+        self.reading = reading
         self.known = known
         self.name = name
         self.parts: list[str] = []
@@ -211,25 +218,33 @@ class _Reader:
     def include(self, original: Original, offset: int, wanted: str) -> None:
         """Add a file, if it is not there yet."""
         here = original.path.parent if original.path else Path()
-        path = next((x / wanted for x in (here, *self.folders) if (x / wanted).is_file()), None)
         place = original.place(offset)
-        if path is None:
-            places = ", ".join(str(x) for x in (here, *self.folders))
-            raise error_at(place, f"there is no {wanted!r} in {places}")
+        path, data = self.found(wanted, (here, *self.folders), place)
         if path.resolve() in self.open:
             raise error_at(place, f"{wanted!r} includes itself, here or through other files")
         if path.resolve() in self.done:
             return
         if len(self.open) >= _DEEP:
             raise error_at(place, f"more than {_DEEP} files include each other")
-        try:
-            text = decoded(path.read_bytes(), os.path.normpath(path))
-        except OSError as error:
-            raise error_at(place, f"{path} cannot be read: {error.strerror or error}") from error
+        text = decoded(data, os.path.normpath(path))
         included = Original(os.path.normpath(path), text, path)
         self.follow(included)
         if not text.endswith("\n"):
             self.emit("\n", included, len(text))
+
+    def found(self, wanted: str, folders: tuple[Path, ...], place: Place) -> tuple[Path, bytes]:
+        """Return the first file of that name in some folders, and its content."""
+        for folder in folders:
+            path = folder / wanted
+            try:
+                return path, self.reading(path)
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                continue
+            except OSError as error:
+                what = f"{path} cannot be read: {error.strerror or error}"
+                raise error_at(place, what) from error
+        places = ", ".join(map(str, folders))
+        raise error_at(place, f"there is no {wanted!r} in {places}")
 
     def line(self, original: Original, offset: int, line: str, depth: int) -> int:
         """Add a line with its words replaced, and return how many comments are open behind it."""

@@ -46,7 +46,9 @@ GENERATORS = frozenset(
     + tuple(f"mat{n}x{m}" for n in (2, 3, 4) for m in (2, 3, 4))
 )
 _OPAQUE = re.compile(
-    r"sampler(_comparison)?|texture_\w+|acceleration_structure|ray_\w+|binding_array"
+    r"sampler(_comparison)?|acceleration_structure|ray_query|binding_array|texture_external|"
+    r"texture(_storage)?_(1d|2d|2d_array|3d)|texture(_depth)?(_2d|_2d_array|_cube|_cube_array)|"
+    r"texture(_depth)?_multisampled_2d"
 )
 ACCESS = ("read", "write", "read_write")
 SPACES = ("function", "private", "workgroup", "uniform", "storage")

@@ -178,7 +178,7 @@ class Walk(CodeNotes):
     def _object(self, path: tuple, x: Any, kind: type, inside: int) -> None:
         top = kind.__module__.partition(".")[0]
         ours = top == "wgrad" and not isinstance(x, _OPAQUE)
-        if isinstance(x, Op) and not hasattr(x, "backward"):  # custom ones lead to user's code
+        if isinstance(x, Op) and not x.leads_on:
             self._note(path, (kind, id(x), x.edition))
             return
         if isinstance(x, _READERS) or any(x is f for f in _REFLECTING):

@@ -40,15 +40,14 @@ def over_points(graph: Graph, inputs: Inputs, shape: Shape, first: bool) -> Seen
 
 
 def unrolled(graph: Graph, inputs: Inputs, axis: int) -> Seen | None:
-    """Return a graph over its domain without `axis`; None where that has folds along others only.
+    """Return a graph over its domain without `axis`; folds along others become one for each place.
 
-    Also None where a statement asks where along the axis it is, and where a fold needs more than a
-    float on the way.
+    None where a statement asks where along the axis it is, and where a fold along it needs more
+    than a float on the way.
     """
-    folds = [s for s in graph.statements if isinstance(s.what, Fold)]
-    is_folded = axis in graph.axes
-    if axis in graph.asks or (graph.axes and not is_folded):
+    if axis in graph.asks:
         return None
+    folds = [s for s in graph.statements if isinstance(s.what, Fold)] if axis in graph.axes else []
     if any(_is_wide(s) or s.dtypes[0] is not s.out for s in folds):
         return None
     return _Unrolled(graph, inputs, axis).seen()
@@ -65,6 +64,7 @@ class _Unrolled:
         self.graph = graph
         self.axis = axis
         self.count = graph.shape[axis]
+        self.is_folded = axis in graph.axes
         self.shape = _without(graph.shape, axis)
         self.axes = tuple([a - (a > axis) for a in graph.axes if a != axis])
         self.inputs: list = []
@@ -96,7 +96,7 @@ class _Unrolled:
     def _statement(self, s: Statement) -> list[int]:
         s = s.on_axes(lambda a: a - (a > self.axis))
         args = [self.values[a] for a in s.args]
-        if isinstance(s.what, Fold):
+        if isinstance(s.what, Fold) and self.is_folded:
             return [self._folded(s.what, args[0], s)] * self.count
         if all(len(set(x)) == 1 for x in args):
             return [self._add(s, [x[0] for x in args])] * self.count
@@ -117,7 +117,7 @@ class _Unrolled:
 
     def _result(self, r: Result) -> Result:
         views = self.graph.views(r)
-        if r.row:
+        if r.row and self.is_folded:
             places = [None if r.is_plain else self._at(view, 0) for view in views]
             stored = [Stored(self.values[v][0], x) for v, x in zip(r.values, places, strict=True)]
             return Result(tuple(stored), bool(self.axes))
@@ -128,7 +128,8 @@ class _Unrolled:
                     for v, view in zip(r.values, views, strict=True)
                     for c in range(self.count)
                 ]
-            )
+            ),
+            r.row,
         )
 
 

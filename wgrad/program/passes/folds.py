@@ -31,6 +31,22 @@ def split_long_folds(program: Program, limits: Limits) -> Program:
     return program.with_steps(steps)
 
 
+def buffers_when_split(step: Step, limits: Limits) -> int:
+    """Return how many buffers a kernel needs at the most once a step's long folds are split.
+
+    Between the kernels that it becomes lies a slot for each fold. 0 where nothing is split.
+    """
+    graph: Graph = step.graph
+    if not graph.axes or graph.levels != 1 or not all(r.row for r in graph.results):
+        return 0
+    if prod(graph.shape[a] for a in graph.axes) <= limits.small_row:
+        return 0
+    folds = sum(isinstance(s.what, Fold) for s in graph.statements)
+    still = graph.rows(step.inputs)[0]
+    kept = {x.slot for x, k in zip(step.inputs, still, strict=True) if k and isinstance(x, Ref)}
+    return folds + max(len(step.reads()), len(kept) + max(folds, len(step.outs)))
+
+
 def _split(program: Program, step: Step, limits: Limits) -> list[Step]:
     if not step.is_fused:
         return [step]

@@ -18,6 +18,7 @@ from ...layout import Layout
 from ..ir import Graph, Program, Ref, Slot, Statement, Step, fused, operand_key, pruned
 from ..ir.domains import Seen, as_elements, as_rows, reshaped, seen_through
 from ..ir.unrolled import over_points
+from .folds import buffers_when_split
 from .limits import Limits
 from .ordering import Order
 
@@ -100,6 +101,8 @@ class Joiner:
         made = joined(plain, b, needed)
         if made is not None and len(made.graph.statements) > limits.statements:
             return None  # for an axis was taken apart
+        if made is not None and buffers_when_split(made, limits) > limits.buffers:
+            return None
         if made is not None and len(made.inputs) > limits.numbers:
             numbers = sum(not isinstance(x, Ref) for x in made.inputs)
             return made if numbers <= limits.numbers else None
@@ -123,13 +126,18 @@ def joined(a: Step, b: Step, needed: frozenset[int]) -> Step | None:
 
 
 def _by_points(a: Step, b: Step, needed: frozenset[int]) -> Step | None:
-    """Return steps as one over the smaller of their domains, the other's short axis taken apart."""
-    sizes = prod(a.graph.shape), prod(b.graph.shape)
+    """Return steps as one over fewer points than one of them has: its short axis is taken apart.
+
+    Those are the elements of the smaller domain, or the rows of `a` where it folds and `b` goes on.
+    """
+    by_rows = a.graph.axes and not b.graph.axes
+    points = a.graph.kept if by_rows else a.graph.shape
+    sizes = prod(points), prod(b.graph.shape)
     if sizes[0] == sizes[1]:
         return None
     for first in (False, True):
         if sizes[0] < sizes[1]:
-            seen = over_points(b.graph, b.inputs, a.graph.shape, first)
+            seen = over_points(b.graph, b.inputs, points, first)
         else:
             seen = over_points(a.graph, a.inputs, b.graph.shape, first)
         if seen is None:

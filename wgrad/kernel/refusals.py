@@ -1,26 +1,19 @@
 """What has to be refused before a driver sees it, for it would end the process or run wrong.
 
-The text itself is looked at by the type pass; here is what an adapter's limits and features say,
-and the driver's own judgement of the user's text, with the user's line.
+The text itself is looked at by the type pass; here is what an adapter's limits and features say.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from ..backends.shader import Shader
 from ..errors import DeviceError, ShaderError
 from .entry import Entry
 from .language.layouts import rounded_up, size_of
-from .language.places import Source
 from .language.types import Type
 
 SUBGROUP_INPUTS = ("subgroup_invocation_id", "subgroup_size", "subgroup_id", "num_subgroups")
-_PLACE = re.compile(r"┌─ [^\n]*?:(\d+):(\d+)\n")
-_SAYS = re.compile(r"(?:parsing error|validation error): ([^\n]+)")
-_NOTE = re.compile(r"^ +(?:│ +\^+|=) (.+)$", re.MULTILINE)
-_SUBGROUPS = re.compile(r"\benable\s+subgroups\s*;")
 
 
 def check_entry(entry: Entry) -> None:
@@ -36,7 +29,7 @@ def check_adapter(entry: Entry, device: Any) -> None:
     limits, name = gpu.limits, gpu.info["device"]
     if "f16" in entry.typed.extensions and not device.facts.has_half:
         raise DeviceError(f"{entry.name}: f16 needs the feature shader-f16, which {name} lacks")
-    needs = _subgroup_use(entry)
+    needs = subgroup_use(entry)
     if needs and "subgroup" not in gpu.features:
         raise DeviceError(f"{entry.name}: {needs} needs the feature subgroup, which {name} lacks")
     groups = max((x.group for x in entry.typed.bindings), default=0)
@@ -74,7 +67,7 @@ def check_adapter(entry: Entry, device: Any) -> None:
             )
 
 
-def _subgroup_use(entry: Entry) -> str:
+def subgroup_use(entry: Entry) -> str:
     """Return what of subgroups an entry point uses, or ""."""
     for function in entry.point.functions:
         info = entry.typed.functions[function]
@@ -90,38 +83,6 @@ def _subgroup_use(entry: Entry) -> str:
 
 def _at(entry: Entry) -> Any:
     return entry.typed.functions[entry.name].node.span
-
-
-def judged(device: Any, source: Source, where: str) -> None:
-    """Raise ShaderError where the driver does not take the user's text as it is."""
-    gpu = device.gpu
-    # The driver knows subgroups without it, and refuses the line that browsers require.
-    text = _SUBGROUPS.sub(lambda m: " " * len(m[0]), source.text)
-    gpu.check()
-    with gpu.driving:
-        try:
-            gpu.raw.create_shader_module(label=where, code=text)
-        except Exception as error:
-            raise _located(str(error), source, where) from None
-
-
-def _located(words: str, source: Source, where: str) -> ShaderError:
-    """Return the driver's words as an error at the user's line."""
-    said, place = _SAYS.search(words), _PLACE.search(words)
-    reason = said[1] if said else " ".join(words.split())
-    notes = [x for x in dict.fromkeys(_NOTE.findall(words)) if not x.startswith("naga::")]
-    if notes and notes[-1] not in reason:
-        reason = f"{reason}: {notes[-1]}"
-    if place is None:
-        return ShaderError(f"{where}: the driver refuses the text: {reason}")
-    at = source.place_at(int(place[1]), int(place[2]))
-    return ShaderError(
-        f"the driver says: {reason}",
-        file=at.file,
-        line=at.line,
-        column=at.column,
-        source_line=at.text,
-    )
 
 
 def compiled(device: Any, entry: Entry, shader: Shader) -> None:
