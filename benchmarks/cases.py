@@ -11,6 +11,7 @@ from .problems import (
     Cnn,
     Convolution,
     Elementwise,
+    FrontEnd,
     Function,
     Matmul,
     Mlp,
@@ -199,6 +200,7 @@ CASES = (
         )
         for (name, gradient), (work, problem, _) in SHADERS.items()
     ),
+    Case("shaders-text", "parse and derive 100 lines", FrontEnd(), ours="eager", limit=0.05),
     Case("eager-softmax", *SOFTMAX, {"a copy": None}, ours="eager"),
     Case(
         "eager-numpy-mlp",

@@ -152,6 +152,14 @@ class Shading(Problem):
 
 
 @dataclass(frozen=True)
+class FrontEnd(Problem):
+    """Reading, typing and deriving a shader of about 100 lines, as text; nothing is computed."""
+
+    def arrays(self) -> Arrays:
+        return {}
+
+
+@dataclass(frozen=True)
 class Elementwise(Problem):
     """A chain of elementwise operations: `length` times, four each, relu(0.9 x + y) - 0.5."""
 

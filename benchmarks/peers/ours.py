@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..problems import (
     Cnn,
     Convolution,
     Elementwise,
+    FrontEnd,
     Function,
     Matmul,
     Mlp,
@@ -28,7 +30,7 @@ from ..problems import (
 )
 from .base import About, AbsentError, Peer, Step
 from .compositions import gelu, layer_norm
-from .shading import SHADING
+from .shading import SHADING, long_text
 
 
 def start(device: str = "webgpu", compiled: bool = True, composed: bool = False) -> OurPeer:
@@ -104,6 +106,15 @@ class OurPeer(Peer):
             )
         given = self._given(problem)
         return self._step(lambda *xs: (values(*xs),), *(given[name] for name in problem.names))
+
+    def frontend(self, problem: FrontEnd) -> Step:
+        texts = (f"{long_text()}\n// {k}" for k in count())  # a new one each time
+
+        def step() -> tuple:
+            wg.kernel.elementwise(next(texts), "all_of_them").derivative_wgsl()
+            return ()
+
+        return step
 
     def reduction(self, problem: Reduction) -> Step:
         given = self._given(problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -145,3 +146,74 @@ SHADING = {
         _pull,
     ),
 }
+
+
+_REST = """
+fn fbm(p: vec3f) -> f32 {
+    var sum = 0.0;
+    var scale = 0.5;
+    var q = p;
+    for (var i = 0; i < 5; i++) {
+        sum += scale * sin(q.x) * cos(q.y + q.z);
+        q = q * 2.02 + vec3f(1.7, 9.2, 3.1);
+        scale *= 0.5;
+    }
+    return sum;
+}
+fn march(origin: vec3f, way: vec3f, r: f32, k: f32) -> f32 {
+    var t = 0.0;
+    for (var i = 0; i < 64; i++) {
+        let d = f_union(origin + t * way, r, k) + 0.1 * fbm(origin + t * way);
+        if d < 0.001 {
+            return t;
+        }
+        t += d;
+        if t > 20.0 {
+            break;
+        }
+    }
+    return t;
+}
+fn lit(normal: vec3f, light: vec3f, eye: vec3f, rough: f32) -> f32 {
+    let half_way = normalize(light + eye);
+    let nh = max(dot(normal, half_way), 0.0);
+    let a = rough * rough;
+    let d = nh * nh * (a * a - 1.0) + 1.0;
+    var sum = a * a / (3.14159 * d * d);
+    switch i32(rough * 3.0) {
+        case 0: {
+            sum *= 1.5;
+        }
+        case 1, 2: {
+            sum += 0.25 * nh;
+        }
+        default: {
+            sum = min(sum, 4.0);
+        }
+    }
+    return sum * max(dot(normal, light), 0.0);
+}
+fn all_of_them(c: vec3f, q: vec4f, p: vec4f, t: f32, rough: f32) -> vec3f {
+    let turn = f_slerp(q, p, t);
+    let colour = f_hsv(c);
+    let light = f_rotate(turn, colour);
+    let shade = f_smith(light.x, light.y, rough);
+    let swish = f_swish(shade, t) + f_sigmoid(shade);
+    let far = march(light, colour, t, rough);
+    var sum = vec3f();
+    for (var i = 0; i < 4; i++) {
+        sum += f_pull(light, colour * f32(i), rough) * swish;
+    }
+    if far > 10.0 {
+        sum *= 0.5;
+    }
+    return sum * shade + far + lit(normalize(c), light, colour, rough);
+}
+"""
+
+
+def long_text() -> str:
+    """Return a text of about 100 lines without empty ones; its last function calls all others."""
+    named = [re.sub(r"\bfn f\(", f"fn f_{name}(", x.text) for name, x in SHADING.items()]
+    lines = "\n".join([*named, _REST]).splitlines()
+    return "\n".join(line for line in lines if line.strip())

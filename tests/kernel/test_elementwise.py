@@ -266,6 +266,15 @@ def test_a_variable_of_a_loop_is_zero_each_time(device):
     assert f(wg.tensor([0, 1, 4, 5])).tolist() == [0, 0, 6, 10]
 
 
+def test_a_derivative_that_is_too_large_is_refused_at_the_function_of_the_text(numpy_device):
+    many = ", ".join(f"x{k}: f32" for k in range(200))
+    text = f"fn g({many}) -> f32 {{ return x0 * x199; }}\nfn f(x: f32) -> f32 {{ return g("
+    f = wg.kernel.elementwise(text + ", ".join(["x"] * 200) + "); }", "f")
+    x = wg.tensor([1.0], requires_grad=True)
+    with pytest.raises(ShaderError, match=r"(?s)<text>:2:.*255 values at most.*backward="):
+        f(x).sum().backward()
+
+
 def test_half_and_integer_parameters(device):
     body = "if up { return x * f16(n); } return -x;"
     text = f"enable f16; fn f(x: f16, n: u32, up: bool) -> f16 {{ {body} }}"

@@ -12,6 +12,7 @@ from ..dtypes import DType
 from .declarations import declarations, valued
 from .derive import Function
 from .forms import Form, form_of, written
+from .language.places import Span
 from .language.types import F16, Array, Scalar
 from .twin.functions import Twin
 
@@ -19,11 +20,14 @@ from .twin.functions import Twin
 class ElementFunction:
     """A checked function whose parameters and result lie in tensors.
 
+    `origin` is where the text has the function that it was derived of.
+
     Raises: ShaderError, with the place, for a type that no tensor holds.
     """
 
-    def __init__(self, function: Function, precise: bool = False):
+    def __init__(self, function: Function, precise: bool = False, origin: Span | None = None):
         self.function = function = valued(function)
+        self.origin = origin or function.node.span
         self.precise = precise
         self.name = function.name
         info = function.typed.functions[function.name]
@@ -61,7 +65,6 @@ class ElementFunction:
     def _made(self, double: bool, numpy: Any) -> functions.Function:
         entry, code = self._device_code
         ins = [_of(x, double) for x in self.inputs for _ in range(x.size)]
-        twin = Twin(self.function.typed, self.name, float64=double).numpy
         return functions.Function(
             name=self.name,
             entry=entry,
@@ -69,9 +72,20 @@ class ElementFunction:
             parts=self.result.paths,
             ins=tuple(ins),
             out=_of(self.result, double),
-            numpy=twin if numpy is None else self._given(numpy),
+            numpy=self._twin(double) if numpy is None else self._given(numpy),
             key=(double, numpy),
         )
+
+    def _twin(self, double: bool) -> Any:
+        """Return a function that interprets the text; that is compiled when it is first called."""
+        made: list[Any] = []
+
+        def run(*operands: Any) -> Sequence[Any]:
+            if not made:
+                made.append(Twin(self.function.typed, self.name, float64=double).numpy)
+            return made[0](*operands)
+
+        return run
 
     def _given(self, numpy: Any) -> Any:
         """Return a function of the user's as one of components."""

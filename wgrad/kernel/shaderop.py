@@ -23,6 +23,7 @@ from .derive import pull, push
 from .entry import Checked
 from .forms import Form
 from .function import ElementFunction
+from .language.places import MADE, Span
 
 
 class ShaderOp(Op):
@@ -178,9 +179,10 @@ class ShaderOp(Op):
         if key not in self._derived:
             try:
                 made = direction(self.function.function, active)
+                of = self.function
+                self._derived[key] = ShaderOp(ElementFunction(made, of.precise, of.origin), planes)
             except ShaderError as error:
-                raise _without_rule(error, self.name) from error
-            self._derived[key] = ShaderOp(ElementFunction(made, self.function.precise), planes)
+                raise _without_rule(error, self.name, self.function.origin) from error
         return self._derived[key]
 
     # Texts.
@@ -290,8 +292,11 @@ def _part(packed: Any, first: int, form: Form) -> Any:
     return _shaped(_planes_last(part), (*shape, *form.inner))
 
 
-def _without_rule(error: ShaderError, name: str) -> ShaderError:
+def _without_rule(error: ShaderError, name: str, origin: Span) -> ShaderError:
+    """Return the error with advice; one that has no place in the text is put at the function."""
     what = f"the derivative of {name} needs it: give a rule of your own with backward="
+    if error.file in (None, MADE):
+        return origin.error(f"{error.reason}; {what}")
     return ShaderError(
         f"{error.reason}; {what}",
         file=error.file,

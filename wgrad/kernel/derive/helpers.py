@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from ..language import syntax as s
 from ..language.parser import parse
+from ..language.places import MADE
 from ..language.types import Matrix, Scalar, Type, Vector, scalar_of
 from .terms import type_name, type_node
 
@@ -42,7 +43,7 @@ def function_of(role: Role) -> s.Function:
     left, right = _text(role.left), _text(role.right)
     result, value = _BODIES[role.kind](role)
     text = f"fn {name_of(role)}(a: {left}, b: {right}) -> {result} {{ return {value}; }}"
-    (function,) = parse(text, "<made>").functions.values()
+    (function,) = parse(text, MADE).functions.values()
     return function
 
 

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from ...errors import ShaderError
 
+MADE = "<made>"  # the file of what no text was read for
+
 
 class Place(NamedTuple):
     """A place as a person sees it: the file's name, line and column from 1, and the line's text."""
@@ -117,7 +119,7 @@ class Span(NamedTuple):
     def place(self) -> Place:
         """The place where it begins. A node that no text was read for stands at `<made>:1:1`."""
         if self.source is None:
-            return Place("<made>", 1, 1, "")
+            return Place(MADE, 1, 1, "")
         return self.source.place(self.start)
 
     @property
