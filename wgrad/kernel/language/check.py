@@ -71,15 +71,15 @@ class _Checker(Declarations):
         return self.typed
 
     def _directives(self) -> None:
-        found = set()
+        extensions = set()
         for directive in self.typed.module.directives:
             if isinstance(directive, s.Enable):
                 for name in directive.names:
                     if name not in EXTENSIONS:
                         known = ", ".join(EXTENSIONS)
                         raise directive.span.error(f"unknown extension {name!r}; there are {known}")
-                    found.add(name)
-        self.typed.extensions = frozenset(found)
+                    extensions.add(name)
+        self.typed.extensions = frozenset(extensions)
 
     def _refuse_unknown_overrides(self) -> None:
         infos = self.typed.overrides.values()

@@ -9,7 +9,7 @@ from . import operators, values
 from . import syntax as s
 from .builtins import TABLE, TEXTURES, Match
 from .constructors import Constructors
-from .scopes import CONST, OVERRIDE, RUNTIME, Found, SharedNodeError
+from .scopes import CONST, OVERRIDE, RUNTIME, ExpressionInfo, SharedNodeError
 from .symbols import Symbol
 from .typenames import is_type_name
 from .types import (
@@ -37,82 +37,82 @@ from .types import (
 class Expressions(Constructors):
     """Checks expressions, and notes the type of each."""
 
-    def note(self, node: s.Expression, found: Found) -> Found:
-        """Keep what was found about an expression."""
-        kind = found.type
+    def note(self, node: s.Expression, info: ExpressionInfo) -> ExpressionInfo:
+        """Keep the type of an expression, and the value of a constant."""
+        kind = info.type
         if isinstance(kind, Reference):
             self.typed.references[id(node)] = kind
             kind = kind.store
         self.typed.types[id(node)] = kind
-        if found.stage == CONST:
-            self.typed.constants[id(node)] = found.constant
-        return found
+        if info.stage == CONST:
+            self.typed.constants[id(node)] = info.constant
+        return info
 
-    def expression(self, node: s.Expression) -> Found:
+    def expression(self, node: s.Expression) -> ExpressionInfo:
         """Return what an expression gives; a reference where it is a variable or a part of one."""
         if id(node) in self.typed.types:
             raise SharedNodeError
-        found = _KINDS[type(node)](self, node)
-        if found is None:
+        info = _KINDS[type(node)](self, node)
+        if info is None:
             assert isinstance(node, s.Call)
             raise node.span.error(f"{node.callee.name} gives nothing that could be used here")
-        return self.note(node, found)
+        return self.note(node, info)
 
-    def value(self, node: s.Expression) -> Found:
+    def value(self, node: s.Expression) -> ExpressionInfo:
         """Return what an expression gives, read where it refers to memory."""
-        found = self.expression(node)
-        kind = found.type
+        info = self.expression(node)
+        kind = info.type
         if not isinstance(kind, Reference):
-            return found
+            return info
         if kind.access == "write":
             raise node.span.error("this can be written, and not read")
         if isinstance(kind.store, Atomic):
             raise node.span.error("an atomic is read by atomicLoad(&x)")
         if not is_constructible(kind.store):
             raise node.span.error(f"{kind.store} cannot be read as a whole: use its elements")
-        return Found(kind.store)
+        return ExpressionInfo(kind.store)
 
-    def concrete_value(self, node: s.Expression) -> Found:
+    def concrete_value(self, node: s.Expression) -> ExpressionInfo:
         """Return what an expression gives, as a type that is not abstract."""
-        found = self.value(node)
-        return self.convert(node, found, concrete(found.type))
+        value = self.value(node)
+        return self.convert(node, value, concrete(value.type))
 
-    def convert(self, node: s.Expression, found: Found, target: Type) -> Found:
+    def convert(self, node: s.Expression, value: ExpressionInfo, target: Type) -> ExpressionInfo:
         """Return what an expression gives after an automatic conversion, which is noted."""
-        if found.type == target:
-            return found
-        if rank(found.type, target) is None:
-            raise node.span.error(f"expected {target}, not {found.type}")
+        if value.type == target:
+            return value
+        if rank(value.type, target) is None:
+            raise node.span.error(f"expected {target}, not {value.type}")
         constant = None
-        if found.stage == CONST:
+        if value.stage == CONST:
             with self.at(node):
-                constant = values.converted(found.constant, found.type, target)
-        return self.note(node, Found(target, found.stage, constant))
+                constant = values.converted(value.constant, value.type, target)
+        return self.note(node, ExpressionInfo(target, value.stage, constant))
 
-    def constant(self, node: s.Expression, what: str) -> Found:
+    def constant(self, node: s.Expression, what: str) -> ExpressionInfo:
         """Return the value of an expression that has to be known when the text is compiled."""
-        found = self.value(node)
-        self.need_stage(found, CONST, node, what)
-        return found
+        value = self.value(node)
+        self.need_stage(value, CONST, node, what)
+        return value
 
     def integer(self, node: s.Expression, what: str) -> int:
         """Return the value of a constant that has to be an integer."""
-        found = self.constant(node, what)
-        if found.type not in INTEGERS:
-            raise node.span.error(f"{what} is an integer, not {found.type}")
-        return self.convert(node, found, concrete(found.type)).constant
+        value = self.constant(node, what)
+        if value.type not in INTEGERS:
+            raise node.span.error(f"{what} is an integer, not {value.type}")
+        return self.convert(node, value, concrete(value.type)).constant
 
     # One method for each kind of expression.
 
-    def literal(self, node: s.Literal) -> Found:
+    def literal(self, node: s.Literal) -> ExpressionInfo:
         """Check a number or a truth value."""
         with self.at(node):
             kind, value = values.literal(node.value, node.suffix)
         if kind == F16:
             self.need_f16(kind, node)
-        return Found(kind, CONST, value)
+        return ExpressionInfo(kind, CONST, value)
 
-    def identifier(self, node: s.Identifier) -> Found:
+    def identifier(self, node: s.Identifier) -> ExpressionInfo:
         """Check a name."""
         symbol = self.find(node.name)
         if symbol is None:
@@ -130,35 +130,36 @@ class Expressions(Constructors):
         kind = symbol.type
         assert kind is not None
         if symbol.kind == "var":
-            return Found(Reference(symbol.space, kind, symbol.access))
+            return ExpressionInfo(Reference(symbol.space, kind, symbol.access))
         if symbol.kind == "const":
-            return Found(kind, CONST, symbol.constant)
+            return ExpressionInfo(kind, CONST, symbol.constant)
         if symbol.kind == "override":
-            return Found(kind, CONST if self.values_given else OVERRIDE, symbol.constant)
-        return Found(kind)
+            return ExpressionInfo(kind, CONST if self.values_given else OVERRIDE, symbol.constant)
+        return ExpressionInfo(kind)
 
-    def unary(self, node: s.Unary) -> Found:
+    def unary(self, node: s.Unary) -> ExpressionInfo:
         """Check a sign, `&x` or `*p`."""
         if node.op == "&":
             return self._address(node)
         if node.op == "*":
-            found = self.value(node.operand)
-            if not isinstance(found.type, Pointer):
-                raise node.span.error(f"*x takes a pointer, not {found.type}")
-            return Found(Reference(found.type.space, found.type.store, found.type.access))
-        found = self.value(node.operand)
-        kind = operators.unary(node.op, found.type)
+            operand = self.value(node.operand)
+            if not isinstance(operand.type, Pointer):
+                raise node.span.error(f"*x takes a pointer, not {operand.type}")
+            return ExpressionInfo(
+                Reference(operand.type.space, operand.type.store, operand.type.access)
+            )
+        operand = self.value(node.operand)
+        kind = operators.unary(node.op, operand.type)
         if isinstance(kind, str):
             raise node.span.error(kind)
-        if found.stage > CONST:
-            return Found(kind, found.stage)
+        if operand.stage > CONST:
+            return ExpressionInfo(kind, operand.stage)
         with self.at(node):
-            return Found(kind, CONST, values.unary(node.op, found.constant, kind))
+            return ExpressionInfo(kind, CONST, values.unary(node.op, operand.constant, kind))
 
-    def _address(self, node: s.Unary) -> Found:
+    def _address(self, node: s.Unary) -> ExpressionInfo:
         operand = node.operand
-        found = self.expression(operand)
-        kind = found.type
+        kind = self.expression(operand).type
         if not isinstance(kind, Reference):
             raise node.span.error("&x takes a variable, or a part of one")
         if isinstance(operand, (s.Member, s.Index)):
@@ -167,9 +168,9 @@ class Expressions(Constructors):
                 base = base.store
             if isinstance(base, Vector):
                 raise node.span.error("there is no pointer to one component of a vector")
-        return Found(Pointer(kind.space, kind.store, kind.access))
+        return ExpressionInfo(Pointer(kind.space, kind.store, kind.access))
 
-    def binary(self, node: s.Binary) -> Found:
+    def binary(self, node: s.Binary) -> ExpressionInfo:
         """Check an operator of two operands, and the long sums that lie to its left."""
         chain = [node]
         while isinstance(chain[-1].left, s.Binary):
@@ -183,28 +184,33 @@ class Expressions(Constructors):
                 self.note(inner, left)
         return left
 
-    def _operation(self, node: s.Binary, left: Found) -> Found:
+    def _operation(self, node: s.Binary, left: ExpressionInfo) -> ExpressionInfo:
         op = node.op
         right = self.value(node.right)
         if (left.stage > CONST or right.stage > CONST) and op in operators.SHIFTS:
             left = self.convert(node.left, left, concrete(left.type))
-        found = operators.binary(op, left.type, right.type)
-        if isinstance(found, str):
-            raise node.span.error(found)
-        left = self.convert(node.left, left, found.left)
-        right = self.convert(node.right, right, found.right)
+        operation = operators.binary(op, left.type, right.type)
+        if isinstance(operation, str):
+            raise node.span.error(operation)
+        left = self.convert(node.left, left, operation.left)
+        right = self.convert(node.right, right, operation.right)
         stage = max(left.stage, right.stage)
         if stage == CONST:
             with self.at(node):
                 constant = values.binary(
-                    op, left.constant, found.left, right.constant, found.right, found.result
+                    op,
+                    left.constant,
+                    operation.left,
+                    right.constant,
+                    operation.right,
+                    operation.result,
                 )
-            return Found(found.result, CONST, constant)
+            return ExpressionInfo(operation.result, CONST, constant)
         if right.stage == CONST:
             self._refuse_constant_operand(node, left.type, right)
-        return Found(found.result, stage)
+        return ExpressionInfo(operation.result, stage)
 
-    def _refuse_constant_operand(self, node: s.Binary, left: Type, right: Found) -> None:
+    def _refuse_constant_operand(self, node: s.Binary, left: Type, right: ExpressionInfo) -> None:
         """Raise for a division by the constant 0, and a shift by more bits than there are."""
         parts = right.constant if isinstance(right.constant, tuple) else (right.constant,)
         if node.op in ("/", "%") and scalar_of(right.type) in INTEGERS and 0 in parts:
@@ -212,7 +218,7 @@ class Expressions(Constructors):
         if node.op in operators.SHIFTS and any(x >= 32 for x in parts):
             raise node.right.span.error(f"a shift by {max(parts)} bits, of {left}, which has 32")
 
-    def index(self, node: s.Index) -> Found:
+    def index(self, node: s.Index) -> ExpressionInfo:
         """Check `base[index]`."""
         base = self._base(node.base)
         at = self.value(node.index)
@@ -232,21 +238,23 @@ class Expressions(Constructors):
             kind = base.type
         element = _element(kind)
         if isinstance(base.type, Reference):
-            return Found(Reference(base.type.space, element, base.type.access))
+            return ExpressionInfo(Reference(base.type.space, element, base.type.access))
         stage = max(base.stage, at.stage)
-        return Found(element, stage, base.constant[at.constant] if stage == CONST else None)
+        return ExpressionInfo(
+            element, stage, base.constant[at.constant] if stage == CONST else None
+        )
 
-    def _base(self, node: s.Expression) -> Found:
+    def _base(self, node: s.Expression) -> ExpressionInfo:
         """Return what is indexed, or has the member: a pointer stands for what it points to."""
-        found = self.expression(node)
-        kind = found.type
+        base = self.expression(node)
+        kind = base.type
         if isinstance(kind, Reference) and isinstance(kind.store, Pointer):
             kind = kind.store
         if isinstance(kind, Pointer):
-            return Found(Reference(kind.space, kind.store, kind.access))
-        return found
+            return ExpressionInfo(Reference(kind.space, kind.store, kind.access))
+        return base
 
-    def member(self, node: s.Member) -> Found:
+    def member(self, node: s.Member) -> ExpressionInfo:
         """Check `base.name`."""
         base = self._base(node.base)
         reference = base.type if isinstance(base.type, Reference) else None
@@ -255,9 +263,11 @@ class Expressions(Constructors):
             for i, field in enumerate(kind.fields):
                 if field.name == node.name:
                     if reference:
-                        return Found(Reference(reference.space, field.type, reference.access))
+                        return ExpressionInfo(
+                            Reference(reference.space, field.type, reference.access)
+                        )
                     part = base.constant[i] if base.stage == CONST else None
-                    return Found(field.type, base.stage, part)
+                    return ExpressionInfo(field.type, base.stage, part)
             names = ", ".join(x.name for x in kind.fields if not kind.name.startswith("__"))
             has = f"; it has {names}" if names else ""
             raise node.span.error(f"{kind} has no member {node.name!r}{has}")
@@ -269,15 +279,15 @@ class Expressions(Constructors):
             raise node.span.error(f"{kind} has no {node.name!r}: up to four of {letters}")
         if len(places) == 1:
             if reference:
-                return Found(Reference(reference.space, kind.element, reference.access))
+                return ExpressionInfo(Reference(reference.space, kind.element, reference.access))
             part = base.constant[places[0]] if base.stage == CONST else None
-            return Found(kind.element, base.stage, part)
+            return ExpressionInfo(kind.element, base.stage, part)
         if reference and reference.access == "write":
             raise node.span.error("this can be written, and not read")
         parts = tuple(base.constant[i] for i in places) if base.stage == CONST else None
-        return Found(Vector(len(places), kind.element), base.stage, parts)
+        return ExpressionInfo(Vector(len(places), kind.element), base.stage, parts)
 
-    def call(self, node: s.Call) -> Found | None:
+    def call(self, node: s.Call) -> ExpressionInfo | None:
         """Check a call; None is what a function gives that returns nothing."""
         callee = node.callee
         name = callee.name
@@ -295,16 +305,16 @@ class Expressions(Constructors):
             return self._call_builtin(node)
         if is_type_name(name):
             self.typed.symbols[id(callee)] = symbol = Symbol("type", name)
-            found = self.construct(node)
-            symbol.type = found.type
-            return found
+            made = self.construct(node)
+            symbol.type = made.type
+            return made
         if name in TEXTURES:
             raise callee.span.error(
                 f"{name}: textures are not supported; read from a var<storage, read> instead"
             )
         raise self.unknown(callee, "function")
 
-    def _call_builtin(self, node: s.Call) -> Found | None:
+    def _call_builtin(self, node: s.Call) -> ExpressionInfo | None:
         callee = node.callee
         row = TABLE[callee.name]
         templates = tuple(self.type(x) for x in callee.arguments)
@@ -317,24 +327,26 @@ class Expressions(Constructors):
             if place < len(arguments):
                 what = f"argument {place + 1} of {row.name}"
                 self.need_stage(arguments[place], CONST, node.arguments[place], what)
-        found = row.match(templates, kinds, stage > CONST)
-        if isinstance(found, str):
-            raise node.span.error(found)
-        both = zip(node.arguments, arguments, found.parameters, strict=True)
+        match = row.match(templates, kinds, stage > CONST)
+        if isinstance(match, str):
+            raise node.span.error(match)
+        both = zip(node.arguments, arguments, match.parameters, strict=True)
         made = [self.convert(x, y, kind) for x, y, kind in both]
-        self.typed.matches[id(node)] = found
+        self.typed.matches[id(node)] = match
         if self.function is not None:
             self.function.builtins.setdefault(row.name, node)
         elif stage == RUNTIME:
             raise node.span.error(f"{row.name} can only be called inside of a function")
-        if found.result is None or stage > CONST:
-            return None if found.result is None else Found(found.result, stage)
+        if match.result is None or stage > CONST:
+            return None if match.result is None else ExpressionInfo(match.result, stage)
         assert row.constant is not None
         with self.at(node):
             given = tuple(x.constant for x in made)
-            return Found(found.result, CONST, row.constant(given, found.parameters, found.result))
+            return ExpressionInfo(
+                match.result, CONST, row.constant(given, match.parameters, match.result)
+            )
 
-    def _call_function(self, node: s.Call, symbol: Symbol) -> Found | None:
+    def _call_function(self, node: s.Call, symbol: Symbol) -> ExpressionInfo | None:
         name = symbol.name
         declared = symbol.node
         assert isinstance(declared, s.Function)
@@ -352,20 +364,20 @@ class Expressions(Constructors):
             raise node.span.error(f"{name} takes {values_}, not {len(node.arguments)}")
         kinds = []
         for x, parameter in zip(node.arguments, info.parameters, strict=True):
-            found = self.value(x)
+            argument = self.value(x)
             assert parameter.type is not None
-            if rank(found.type, parameter.type) is None:
-                what = f"{name}: {parameter.name} is {parameter.type}, not {found.type}"
-                raise x.span.error(what + _how(found.type, parameter.type))
-            if isinstance(found.type, Pointer) and self._leads_to_part(x):
+            if rank(argument.type, parameter.type) is None:
+                what = f"{name}: {parameter.name} is {parameter.type}, not {argument.type}"
+                raise x.span.error(what + _how(argument.type, parameter.type))
+            if isinstance(argument.type, Pointer) and self._leads_to_part(x):
                 raise x.span.error(
                     f"{name}: {parameter.name} has to point to a whole variable, not to a part of "
                     "one: copy the part into a variable, and back after the call"
                 )
-            self.convert(x, found, parameter.type)
+            self.convert(x, argument, parameter.type)
             kinds.append(parameter.type)
         self.typed.matches[id(node)] = Match(tuple(kinds), info.result)
-        return None if info.result is None else Found(info.result)
+        return None if info.result is None else ExpressionInfo(info.result)
 
     def _leads_to_part(self, node: s.Expression) -> bool:
         """Whether a pointer is one to an element or a member of something.
@@ -413,7 +425,7 @@ def _how(source: Type, target: Type) -> str:
     return ""
 
 
-_KINDS: dict[type, Callable[[Expressions, Any], Found | None]] = {
+_KINDS: dict[type, Callable[[Expressions, Any], ExpressionInfo | None]] = {
     s.Literal: Expressions.literal,
     s.Identifier: Expressions.identifier,
     s.Unary: Expressions.unary,

@@ -9,7 +9,7 @@ from . import limits, operators
 from . import syntax as s
 from .checked_expressions import Expressions
 from .layouts import size_of
-from .scopes import Found
+from .scopes import ExpressionInfo
 from .symbols import Symbol
 from .types import (
     BOOL,
@@ -61,18 +61,20 @@ class Statements(Expressions):
 
     def let(self, node: s.Let) -> None:
         """Check `let`."""
-        found = self._initial(node.value, node.type)
-        if not isinstance(found.type, Pointer) and not is_constructible(found.type):
-            raise node.span.error(f"{node.name}: a let cannot hold {found.type}")
-        self.declare(Symbol("let", node.name, found.type, node))
+        initial = self._initial(node.value, node.type)
+        if not isinstance(initial.type, Pointer) and not is_constructible(initial.type):
+            raise node.span.error(f"{node.name}: a let cannot hold {initial.type}")
+        self.declare(Symbol("let", node.name, initial.type, node))
 
-    def _initial(self, value: s.Expression, wanted: s.Expression | None) -> Found:
+    def _initial(self, value: s.Expression, wanted: s.Expression | None) -> ExpressionInfo:
         """Return what a declaration begins with, as the type that it names."""
         kind = None if wanted is None else self.type(wanted)
-        found = self.value(value)
-        if kind is not None and rank(found.type, kind) is None:
-            raise value.span.error(f"expected {kind}, not {found.type}{_cast(found.type, kind)}")
-        return self.convert(value, found, concrete(found.type) if kind is None else kind)
+        initial = self.value(value)
+        if kind is not None and rank(initial.type, kind) is None:
+            raise value.span.error(
+                f"expected {kind}, not {initial.type}{_cast(initial.type, kind)}"
+            )
+        return self.convert(value, initial, concrete(initial.type) if kind is None else kind)
 
     def const(self, node: s.Const) -> None:
         """Check `const`, which keeps a type that is abstract."""
@@ -81,13 +83,13 @@ class Statements(Expressions):
     def constant_symbol(self, node: s.Const | s.GlobalConst) -> Symbol:
         """Return the symbol of a constant."""
         kind = None if node.type is None else self.type(node.type)
-        found = self.constant(node.value, f"the value of const {node.name}")
+        value = self.constant(node.value, f"the value of const {node.name}")
         if kind is not None:
-            found = self.convert(node.value, found, kind)
-        if not is_constructible(found.type):
-            raise node.span.error(f"{node.name}: a const cannot hold {found.type}")
+            value = self.convert(node.value, value, kind)
+        if not is_constructible(value.type):
+            raise node.span.error(f"{node.name}: a const cannot hold {value.type}")
         is_global = isinstance(node, s.GlobalConst)
-        return Symbol("const", node.name, found.type, node, is_global, found.constant)
+        return Symbol("const", node.name, value.type, node, is_global, value.constant)
 
     def var(self, node: s.Var) -> None:
         """Check `var` of a function."""
@@ -109,8 +111,7 @@ class Statements(Expressions):
 
     def target(self, node: s.Expression) -> Reference:
         """Return what is assigned to. Raises: ShaderError where it cannot be."""
-        found = self.expression(node)
-        kind = found.type
+        kind = self.expression(node).type
         if isinstance(kind, Reference):
             if kind.access == "read":
                 what = "a uniform" if kind.space == "uniform" else "a buffer that is only read"
@@ -147,22 +148,22 @@ class Statements(Expressions):
             raise node.target.span.error("an atomic is written by atomicStore(&x, value)")
         if not is_constructible(store):
             raise node.target.span.error(f"{store} cannot be assigned as a whole")
-        found = self.value(node.value)
+        value = self.value(node.value)
         if node.op == "=":
-            if rank(found.type, store) is None:
-                what = f"expected {store}, not {found.type}{_cast(found.type, store)}"
+            if rank(value.type, store) is None:
+                what = f"expected {store}, not {value.type}{_cast(value.type, store)}"
                 raise node.value.span.error(what)
-            self.convert(node.value, found, store)
+            self.convert(node.value, value, store)
             return
         if target.access == "write":
             raise node.target.span.error("this can be written, and not read")
         op = node.op[:-1]
-        done = operators.binary(op, store, found.type)
+        done = operators.binary(op, store, value.type)
         if isinstance(done, str):
             raise node.span.error(done)
         if done.left != store or done.result != store:
-            raise node.span.error(f"{store} {op} {found.type} gives {done.result}, not {store}")
-        right = self.convert(node.value, found, done.right)
+            raise node.span.error(f"{store} {op} {value.type} gives {done.result}, not {store}")
+        right = self.convert(node.value, value, done.right)
         if right.stage == 0:
             made = s.Binary(op, node.target, node.value)
             self._refuse_constant_operand(made, store, right)
@@ -176,11 +177,11 @@ class Statements(Expressions):
 
     def condition(self, node: s.Expression) -> None:
         """Check a condition."""
-        found = self.value(node)
-        if found.type != BOOL:
-            advice = f": write != {'0' if found.type in INTEGERS else '0.0'}"
-            plain = isinstance(found.type, Scalar)
-            what = f"a condition is a bool, not {found.type}{advice if plain else ''}"
+        value = self.value(node)
+        if value.type != BOOL:
+            advice = f": write != {'0' if value.type in INTEGERS else '0.0'}"
+            plain = isinstance(value.type, Scalar)
+            what = f"a condition is a bool, not {value.type}{advice if plain else ''}"
             raise node.span.error(what)
 
     def if_statement(self, node: s.If) -> None:
@@ -195,7 +196,7 @@ class Statements(Expressions):
 
     def switch(self, node: s.Switch) -> None:
         """Check a switch: its selectors are constants, each once, and there is one default."""
-        found = self.value(node.selector)
+        selector = self.value(node.selector)
         selectors = [x for case in node.cases for x in case.selectors]
         if len(selectors) > limits.CASES:
             raise node.span.error(f"a switch has {limits.CASES} selectors at most")
@@ -204,14 +205,14 @@ class Statements(Expressions):
             for x in selectors
             if isinstance(x, s.Expression)
         ]
-        kinds = [found.type, *(x.type for _, x in made)]
+        kinds = [selector.type, *(x.type for _, x in made)]
         scalars = [x for x in kinds if isinstance(x, Scalar)]
         kind = common(scalars, (I32, U32)) if len(scalars) == len(kinds) else None
         if kind is None:
             names = ", ".join(dict.fromkeys(map(str, kinds)))
             what = f"a switch selects by i32 or u32, the same for all its cases, not by {names}"
             raise node.selector.span.error(what)
-        self.convert(node.selector, found, kind)
+        self.convert(node.selector, selector, kind)
         seen: dict[Any, s.Expression] = {}
         for x, value in made:
             constant = self.convert(x, value, kind).constant
@@ -301,11 +302,11 @@ class Statements(Expressions):
             raise node.value.span.error(
                 f"{name} returns nothing: write -> and a type behind its parameters"
             )
-        found = self.value(node.value)
-        if rank(found.type, result) is None:
-            what = f"{name} returns {result}, not {found.type}{_cast(found.type, result)}"
+        value = self.value(node.value)
+        if rank(value.type, result) is None:
+            what = f"{name} returns {result}, not {value.type}{_cast(value.type, result)}"
             raise node.value.span.error(what)
-        self.convert(node.value, found, result)
+        self.convert(node.value, value, result)
 
     def discard(self, node: s.Discard) -> None:
         """Note a discard; `check.py` looks at who calls it."""
@@ -315,9 +316,9 @@ class Statements(Expressions):
     def call_statement(self, node: s.CallStatement) -> None:
         """Check a call whose value is not used."""
         call = node.call
-        found = self.call(call)
-        if found is not None:
-            self.note(call, found)
+        result = self.call(call)
+        if result is not None:
+            self.note(call, result)
         symbol = self.typed.symbols.get(id(call.callee))
         if symbol is not None and symbol.kind == "builtin":
             assert symbol.builtin is not None
@@ -332,10 +333,10 @@ class Statements(Expressions):
 
     def assertion(self, node: s.ConstAssert) -> None:
         """Check const_assert."""
-        found = self.constant(node.condition, "what const_assert asks for")
-        if found.type != BOOL:
-            raise node.condition.span.error(f"const_assert asks for a bool, not {found.type}")
-        if not found.constant:
+        condition = self.constant(node.condition, "what const_assert asks for")
+        if condition.type != BOOL:
+            raise node.condition.span.error(f"const_assert asks for a bool, not {condition.type}")
+        if not condition.constant:
             raise node.span.error("this does not hold")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from . import limits
 from . import syntax as s
 from .layouts import size_of
-from .scopes import CONST, Found
+from .scopes import CONST, ExpressionInfo
 from .typenames import GENERATORS, TypeNames
 from .types import (
     ABSTRACT,
@@ -35,7 +35,7 @@ from .values import cast, zero
 class Constructors(TypeNames):
     """Checks calls whose callee is a type."""
 
-    def construct(self, node: s.Call) -> Found:
+    def construct(self, node: s.Call) -> ExpressionInfo:
         """Return what the call of a type gives."""
         callee = node.callee
         arguments = [self.value(x) for x in node.arguments]
@@ -53,7 +53,7 @@ class Constructors(TypeNames):
             what = f"a value of {size_of(kind)} bytes is too large"
             raise node.span.error(f"{what}: at most {limits.VALUE_BYTES}; use a buffer")
         if not arguments:
-            return Found(kind, CONST, zero(kind))
+            return ExpressionInfo(kind, CONST, zero(kind))
         if isinstance(kind, Scalar):
             return self._scalar(node, kind, arguments)
         if isinstance(kind, Vector):
@@ -69,17 +69,17 @@ class Constructors(TypeNames):
             count = kind.count if isinstance(kind, Array) else len(fields)
             raise node.span.error(f"{kind} is made of {count} values, not of {len(arguments)}")
         made = []
-        for x, found, (what, part) in zip(node.arguments, arguments, fields, strict=True):
-            if rank(found.type, part) is None:
-                raise x.span.error(f"{what} is {part}, not {found.type}")
-            made.append(self.convert(x, found, part))
+        for x, argument, (what, part) in zip(node.arguments, arguments, fields, strict=True):
+            if rank(argument.type, part) is None:
+                raise x.span.error(f"{what} is {part}, not {argument.type}")
+            made.append(self.convert(x, argument, part))
         return self._made(kind, made, tuple(x.constant for x in made))
 
-    def _made(self, kind: Type, parts: Sequence[Found], constant: Any) -> Found:
+    def _made(self, kind: Type, parts: Sequence[ExpressionInfo], constant: Any) -> ExpressionInfo:
         stage = max(x.stage for x in parts)
-        return Found(kind, stage, constant if stage == CONST else None)
+        return ExpressionInfo(kind, stage, constant if stage == CONST else None)
 
-    def _inferred(self, node: s.Call, arguments: list[Found]) -> Type:
+    def _inferred(self, node: s.Call, arguments: list[ExpressionInfo]) -> Type:
         """Return the type that a call such as `vec3(x, y, z)` makes."""
         name = node.callee.name
         if name == "array":
@@ -89,10 +89,10 @@ class Constructors(TypeNames):
         if name in ("atomic", "ptr"):
             raise node.span.error(f"{name} cannot be made: it is no value")
         scalars = []
-        for x, found in zip(node.arguments, arguments, strict=True):
-            scalar = getattr(found.type, "element", found.type)
-            if not isinstance(scalar, Scalar) or isinstance(found.type, Atomic):
-                raise x.span.error(f"{name} is made of numbers and vectors, not of {found.type}")
+        for x, argument in zip(node.arguments, arguments, strict=True):
+            scalar = getattr(argument.type, "element", argument.type)
+            if not isinstance(scalar, Scalar) or isinstance(argument.type, Atomic):
+                raise x.span.error(f"{name} is made of numbers and vectors, not of {argument.type}")
             scalars.append(scalar)
         if name.startswith("vec"):
             scalar = common(scalars, NUMBERS | {BOOL}) if scalars else ABSTRACT_INT
@@ -120,18 +120,22 @@ class Constructors(TypeNames):
         took = ", ".join(dict.fromkeys(map(str, kinds)))
         raise node.span.error(f"array(...): all elements have to be of one type, not {took}")
 
-    def _scalar(self, node: s.Call, kind: Scalar, arguments: list[Found]) -> Found:
+    def _scalar(
+        self, node: s.Call, kind: Scalar, arguments: list[ExpressionInfo]
+    ) -> ExpressionInfo:
         if len(arguments) != 1 or not isinstance(arguments[0].type, Scalar):
             took = ", ".join(str(x.type) for x in arguments)
             raise node.span.error(f"{kind}(x) takes one number or bool, not {took}")
-        (found,) = arguments
-        if found.stage > CONST:
-            return Found(kind, found.stage)
+        (argument,) = arguments
+        if argument.stage > CONST:
+            return ExpressionInfo(kind, argument.stage)
         with self.at(node):
-            assert isinstance(found.type, Scalar)
-            return Found(kind, CONST, cast(found.constant, found.type, kind))
+            assert isinstance(argument.type, Scalar)
+            return ExpressionInfo(kind, CONST, cast(argument.constant, argument.type, kind))
 
-    def _vector(self, node: s.Call, kind: Vector, arguments: list[Found]) -> Found:
+    def _vector(
+        self, node: s.Call, kind: Vector, arguments: list[ExpressionInfo]
+    ) -> ExpressionInfo:
         """A vector is made of one scalar, of another vector, or of parts that fill it."""
         if len(arguments) == 1:
             (only,) = arguments
@@ -147,26 +151,30 @@ class Constructors(TypeNames):
             raise node.span.error(f"{kind} cannot be made of {only.type}{_casts(only, kind)}")
         sizes = []
         made = []
-        for x, found in zip(node.arguments, arguments, strict=True):
+        for x, argument in zip(node.arguments, arguments, strict=True):
             part: Type = kind.element
-            if isinstance(found.type, Vector):
-                part = Vector(found.type.size, kind.element)
-            if rank(found.type, part) is None:
-                raise x.span.error(f"{kind} cannot be made of {found.type}{_casts(found, kind)}")
-            made.append(self.convert(x, found, part))
+            if isinstance(argument.type, Vector):
+                part = Vector(argument.type.size, kind.element)
+            if rank(argument.type, part) is None:
+                raise x.span.error(
+                    f"{kind} cannot be made of {argument.type}{_casts(argument, kind)}"
+                )
+            made.append(self.convert(x, argument, part))
             sizes.append(part.size if isinstance(part, Vector) else 1)
         if sum(sizes) != kind.size:
             raise node.span.error(f"{kind} is made of {kind.size} components, not of {sum(sizes)}")
         constant: list[Any] = []
-        for found in made:
-            value = found.constant
+        for converted in made:
+            value = converted.constant
             constant += value if isinstance(value, tuple) else (value,)
         return self._made(kind, made, tuple(constant))
 
-    def _cast_parts(self, node: s.Call, kind: Any, only: Found, source: Scalar) -> Found:
+    def _cast_parts(
+        self, node: s.Call, kind: Any, only: ExpressionInfo, source: Scalar
+    ) -> ExpressionInfo:
         """Return a vector or matrix whose components are converted as a type's name asks for."""
         if only.stage > CONST:
-            return Found(kind, only.stage)
+            return ExpressionInfo(kind, only.stage)
 
         def casted(value: Any) -> Any:
             if isinstance(value, tuple):
@@ -174,9 +182,11 @@ class Constructors(TypeNames):
             return cast(value, source, kind.element)
 
         with self.at(node):
-            return Found(kind, CONST, casted(only.constant))
+            return ExpressionInfo(kind, CONST, casted(only.constant))
 
-    def _matrix(self, node: s.Call, kind: Matrix, arguments: list[Found]) -> Found:
+    def _matrix(
+        self, node: s.Call, kind: Matrix, arguments: list[ExpressionInfo]
+    ) -> ExpressionInfo:
         """A matrix is made of its columns, of its components, or of another matrix."""
         first = arguments[0].type
         if len(arguments) == 1 and isinstance(first, Matrix):
@@ -194,10 +204,10 @@ class Constructors(TypeNames):
                 f"{kind} is made of {kind.columns} columns or {kind.columns * kind.rows} numbers"
             )
         made = []
-        for x, found in zip(node.arguments, arguments, strict=True):
-            if rank(found.type, part) is None:
-                raise x.span.error(f"{kind} is made of {part} here, not of {found.type}")
-            made.append(self.convert(x, found, part))
+        for x, argument in zip(node.arguments, arguments, strict=True):
+            if rank(argument.type, part) is None:
+                raise x.span.error(f"{kind} is made of {part} here, not of {argument.type}")
+            made.append(self.convert(x, argument, part))
         constant = tuple(x.constant for x in made)
         if isinstance(part, Scalar):
             rows = kind.rows
@@ -205,12 +215,12 @@ class Constructors(TypeNames):
         return self._made(kind, made, constant)
 
 
-def _casts(found: Found, kind: Vector) -> str:
+def _casts(argument: ExpressionInfo, kind: Vector) -> str:
     """Say how a part could be converted."""
-    scalar = getattr(found.type, "element", found.type)
+    scalar = getattr(argument.type, "element", argument.type)
     if not isinstance(scalar, Scalar) or scalar in ABSTRACT or scalar == kind.element:
         return ""
     target = kind.element
-    if isinstance(found.type, Vector):
-        return f": write vec{found.type.size}<{concrete(target)}>(...)"
+    if isinstance(argument.type, Vector):
+        return f": write vec{argument.type.size}<{concrete(target)}>(...)"
     return f": write {concrete(target)}(...)"

@@ -107,9 +107,9 @@ class Declarations(Statements):
             if size and (long < size_of(kind) or ends_open(kind)):
                 raise size.span.error(f"@size of {kind} is at least {size_of(kind)}, not {long}")
             fields[member.name] = Field(member.name, kind, wide, long)
-        found = Structure(node.name, tuple(fields.values()))
-        self.typed.structs[node.name] = found
-        return Symbol("struct", node.name, found, node, True)
+        structure = Structure(node.name, tuple(fields.values()))
+        self.typed.structs[node.name] = structure
+        return Symbol("struct", node.name, structure, node, True)
 
     def alias(self, node: s.Alias) -> Symbol:
         """Check an alias."""
@@ -131,11 +131,11 @@ class Declarations(Statements):
         kind = None if node.type is None else self.type(node.type)
         default = None
         if node.value is not None:
-            found = self.value(node.value)
-            self.need_stage(found, OVERRIDE, node.value, f"the value of override {node.name}")
-            kind = concrete(found.type) if kind is None else kind
-            found = self.convert(node.value, found, kind)
-            default = found.constant if found.stage == CONST else None
+            initial = self.value(node.value)
+            self.need_stage(initial, OVERRIDE, node.value, f"the value of override {node.name}")
+            kind = concrete(initial.type) if kind is None else kind
+            initial = self.convert(node.value, initial, kind)
+            default = initial.constant if initial.stage == CONST else None
         if not isinstance(kind, Scalar):
             raise node.span.error(f"an override is a bool or a number, not {kind}")
         info = OverrideInfo(node.name, number, kind, default, node)
@@ -169,13 +169,13 @@ class Declarations(Statements):
     def variable(self, node: s.GlobalVar) -> Symbol:
         """Check a variable of the module."""
         self._known_attributes(node.attributes, "var")
-        found = None
+        initial = None
         kind = None if node.type is None else self.type(node.type)
         if node.value is not None:
-            found = self.value(node.value)
-            self.need_stage(found, OVERRIDE, node.value, f"the first value of {node.name}")
-            kind = concrete(found.type) if kind is None else kind
-            self.convert(node.value, found, kind)
+            initial = self.value(node.value)
+            self.need_stage(initial, OVERRIDE, node.value, f"the first value of {node.name}")
+            kind = concrete(initial.type) if kind is None else kind
+            self.convert(node.value, initial, kind)
         assert kind is not None
         space, access = self._space(node, kind)
         group, binding = self.attribute(node, "group"), self.attribute(node, "binding")
@@ -187,7 +187,7 @@ class Declarations(Statements):
             self.typed.bindings.append(Binding(*numbers, node.name, space, access, kind, node))
         elif group is not None or binding is not None:
             raise node.span.error(f"{node.name} is in {space} memory, which has no bindings")
-        if found is not None and space != "private":
+        if initial is not None and space != "private":
             raise node.span.error(
                 f"{node.name} is in {space} memory, and cannot have a first value"
             )
@@ -265,14 +265,14 @@ class Declarations(Statements):
             raise attribute.span.error("@workgroup_size takes one to three numbers")
         sizes: list[int | None] = []
         for x in attribute.arguments:
-            found = self.value(x)
-            self.need_stage(found, OVERRIDE, x, "a workgroup size")
-            if found.type not in INTEGERS:
-                raise x.span.error(f"a workgroup size is i32 or u32, not {found.type}")
-            found = self.convert(x, found, concrete(found.type))
-            if found.stage == CONST and found.constant < 1:
-                raise x.span.error(f"a workgroup size is 1 at least, not {found.constant}")
-            sizes.append(found.constant if found.stage == CONST else None)
+            size = self.value(x)
+            self.need_stage(size, OVERRIDE, x, "a workgroup size")
+            if size.type not in INTEGERS:
+                raise x.span.error(f"a workgroup size is i32 or u32, not {size.type}")
+            size = self.convert(x, size, concrete(size.type))
+            if size.stage == CONST and size.constant < 1:
+                raise x.span.error(f"a workgroup size is 1 at least, not {size.constant}")
+            sizes.append(size.constant if size.stage == CONST else None)
         return tuple(sizes + [1] * (3 - len(sizes)))
 
 

@@ -41,7 +41,7 @@ def entry_points(
     typed: Typed, size_of: Callable[[s.Function], tuple[int | None, ...]]
 ) -> dict[str, EntryPoint]:
     """Return the entry points by name. `size_of` gives the workgroup size of a compute shader."""
-    found = {}
+    entries = {}
     for name, info in typed.functions.items():
         stages = [x.name for x in info.node.attributes if x.name in _STAGES]
         if not stages:
@@ -57,8 +57,8 @@ def entry_points(
         entry = EntryPoint(name, stage, sizes, written)
         _check_inputs(typed, entry)
         _reach(typed, entry)
-        found[name] = entry
-    return found
+        entries[name] = entry
+    return entries
 
 
 def workgroup_bytes(typed: Typed, entry: EntryPoint) -> int:

@@ -31,16 +31,16 @@ class ExpressionParser(Cursor):
     def whole_expression(self) -> Expression:
         """Return the next expression, one that is no part of another, within the limits."""
         first = self.at
-        found = self.expression()
+        expression = self.expression()
         if self.at - first > limits.HEIGHT:
-            height, terms = limits.height_and_terms(found)
+            height, terms = limits.height_and_terms(expression)
             if height > limits.HEIGHT or terms > limits.TERMS:
                 raise self.error(
                     f"this expression is too large: {terms} terms, {height} operators deep, where "
                     f"{limits.TERMS} and {limits.HEIGHT} are allowed; name parts of it with let",
                     self.starts[first],
                 )
-        return found
+        return expression
 
     def expression(self) -> Expression:
         """Return the next expression."""
@@ -98,33 +98,33 @@ class ExpressionParser(Cursor):
             self.deeper()
             signs.append((self.kind, self.start))
             self.step()
-        found = self.operand()
+        expression = self.operand()
         for op, start in reversed(signs):
-            found = Unary(op, found, span=self.span(start))
+            expression = Unary(op, expression, span=self.span(start))
         self.depth = before
-        return found
+        return expression
 
     def operand(self) -> Expression:
         """Return a name, number, call or `(...)`, with the members and indices behind it."""
         start = self.starts[self.at]
         kind = self.kind
-        found: Expression
+        operand: Expression
         if kind == "identifier":
             name = self.identifier()
-            found = name
+            operand = name
             if self.kind == "(":
-                found = Call(name, self.arguments("(", ")"), span=self.span(start))
+                operand = Call(name, self.arguments("(", ")"), span=self.span(start))
         elif kind == "number":
-            found = self._number()
+            operand = self._number()
         elif kind == "(":
             self.step()
             self.deeper()
-            found = self.expression()
+            operand = self.expression()
             self.depth -= 1
             self.expect(")")
         elif kind in ("true", "false"):
             self.step()
-            found = Literal(kind == "true", written=kind, span=self.span(start))
+            operand = Literal(kind == "true", written=kind, span=self.span(start))
         else:
             if kind in ("--", "&&"):
                 raise self.error(f"{kind!r} is an operator of its own: write {kind[0]}(...)", start)
@@ -132,16 +132,16 @@ class ExpressionParser(Cursor):
         while True:
             if self.kind == ".":
                 self.step()
-                found = Member(found, self.name("a member"), span=self.span(start))
+                operand = Member(operand, self.name("a member"), span=self.span(start))
             elif self.kind == "[":
                 self.step()
                 self.deeper()
                 index = self.expression()
                 self.depth -= 1
                 self.expect("]")
-                found = Index(found, index, span=self.span(start))
+                operand = Index(operand, index, span=self.span(start))
             else:
-                return found
+                return operand
 
     def identifier(self) -> Identifier:
         """Return the next name with its template arguments."""
@@ -162,18 +162,18 @@ class ExpressionParser(Cursor):
         """Return expressions between brackets, with commas between them and maybe at the end."""
         self.expect(opening)
         self.deeper()
-        found = []
+        arguments = []
         while self.kind != closing:
-            found.append(self.expression())
+            arguments.append(self.expression())
             if not self.accept(","):
                 break
         self.depth -= 1
         if self.kind != closing:
             self.wrong(f"expected ',' or {closing.strip(':')!r}")
         self.step()
-        if not found and opening == "<:":
+        if not arguments and opening == "<:":
             raise self.error("an empty list: '<>' names no type", self.last_end - 1)
-        return tuple(found)
+        return tuple(arguments)
 
     def _number(self) -> Literal:
         start = self.start

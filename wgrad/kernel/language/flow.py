@@ -14,8 +14,8 @@ _NEXT = frozenset(("next",))
 
 def check_flow(function: s.Function) -> None:
     """Raise where a function ends without its result, or has a loop that never ends."""
-    found = _of(function.body)
-    if function.result is not None and "next" in found:
+    behaviour = _of(function.body)
+    if function.result is not None and "next" in behaviour:
         end = function.body.span
         raise function.span.error(f"{function.name} ends without a return, on line {_last(end)}")
 
@@ -26,12 +26,12 @@ def _last(span: Span) -> int:
 
 
 def _sequence(statements: tuple[s.Statement, ...]) -> frozenset[str]:
-    found: frozenset[str] = _NEXT
+    behaviour: frozenset[str] = _NEXT
     for statement in statements:
-        behaviour = _of(statement)
-        if "next" in found:
-            found = (found - _NEXT) | behaviour
-    return found
+        following = _of(statement)
+        if "next" in behaviour:
+            behaviour = (behaviour - _NEXT) | following
+    return behaviour
 
 
 def _of(node: s.Statement | None) -> frozenset[str]:
@@ -39,26 +39,26 @@ def _of(node: s.Statement | None) -> frozenset[str]:
     if isinstance(node, s.Block):
         return _sequence(node.statements)
     if isinstance(node, s.If):
-        found: frozenset[str] = frozenset()
+        behaviour: frozenset[str] = frozenset()
         part: s.Statement | None = node
         while isinstance(part, s.If):
-            found |= _of(part.then)
+            behaviour |= _of(part.then)
             part = part.otherwise
-        return found | (_NEXT if part is None else _of(part))
+        return behaviour | (_NEXT if part is None else _of(part))
     if isinstance(node, s.Switch):
-        found = frozenset().union(*(_of(case.body) for case in node.cases))
-        return found - {"break"} | _NEXT if "break" in found else found
+        behaviour = frozenset().union(*(_of(case.body) for case in node.cases))
+        return behaviour - {"break"} | _NEXT if "break" in behaviour else behaviour
     if isinstance(node, (s.For, s.While)):
-        found = _of(node.body) | (frozenset() if node.condition is None else {"next", "break"})
-        return _loop(node, found)
+        behaviour = _of(node.body) | (frozenset() if node.condition is None else {"next", "break"})
+        return _loop(node, behaviour)
     if isinstance(node, s.Loop):
-        found = _of(node.body)
+        behaviour = _of(node.body)
         if node.continuing is not None:
             last = node.continuing.statements[-1:]
             if last and isinstance(last[0], s.BreakIf):
-                found |= {"break"}
+                behaviour |= {"break"}
             _of(node.continuing)
-        return _loop(node, found)
+        return _loop(node, behaviour)
     if isinstance(node, s.Return):
         return frozenset(("return",))
     if isinstance(node, s.Break):
@@ -72,5 +72,5 @@ def _loop(node: s.Statement, body: frozenset[str]) -> frozenset[str]:
     """Return the behaviour of a loop from what its body may do."""
     if not body & {"break", "return"}:
         raise node.span.error("this loop never ends: it has no break, no return and no condition")
-    found = body & {"return"}
-    return found | _NEXT if "break" in body else found
+    behaviour = body & {"return"}
+    return behaviour | _NEXT if "break" in body else behaviour

@@ -70,15 +70,15 @@ def stride_of(kind: Array) -> int:
 
 def members(kind: Structure) -> tuple[MemberLayout, ...]:
     """Return where the members of a structure lie."""
-    found = []
+    layouts = []
     offset = 0
     for field in kind.fields:
         align = field.align or align_of(field.type)
         size = field.size or size_of(field.type)
         offset = rounded_up(offset, align)
-        found.append(MemberLayout(field.name, field.type, offset, size, align))
+        layouts.append(MemberLayout(field.name, field.type, offset, size, align))
         offset += size
-    return tuple(found)
+    return tuple(layouts)
 
 
 @remembered

@@ -56,8 +56,8 @@ def tokens(source: Source) -> Tokens:
     if len(text) > limits.TEXT:
         what = f"the text has {len(text)} characters, and at most {limits.TEXT} are allowed"
         raise source.error(what, 0)
-    found = Tokens([], [], [])
-    kinds, texts, starts = found
+    unmarked = Tokens([], [], [])
+    kinds, texts, starts = unmarked
     position, templates = 0, False
     scan = _TOKEN.match
     while True:
@@ -89,7 +89,7 @@ def tokens(source: Source) -> Tokens:
     kinds.append("end")
     texts.append("")
     starts.append(len(text))
-    return _with_templates(found) if templates else found
+    return _with_templates(unmarked) if templates else unmarked
 
 
 def _kind_of_word(source: Source, word: str, start: int) -> str:
@@ -114,7 +114,7 @@ def _end_of_comment(source: Source, start: int) -> int:
     raise source.error("this comment has no end: '*/' is missing", start)
 
 
-def _with_templates(found: Tokens) -> Tokens:
+def _with_templates(unmarked: Tokens) -> Tokens:
     """Return the tokens with the brackets of template lists marked.
 
     An operator such as `>>` that closes lists is taken apart.
@@ -122,7 +122,7 @@ def _with_templates(found: Tokens) -> Tokens:
     kinds, texts, starts = Tokens([], [], [])
     pending: list[tuple[int, int]] = []  # (index of the token "<", parentheses around it)
     depth = 0
-    for kind, text, start in zip(*found, strict=True):
+    for kind, text, start in zip(*unmarked, strict=True):
         if kind == "<" and kinds and kinds[-1] in ("identifier", "var"):
             pending.append((len(kinds), depth))
         elif kind in ("(", "["):

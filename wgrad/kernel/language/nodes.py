@@ -94,21 +94,21 @@ class Node:
         return True
 
     def __hash__(self) -> int:
-        found: list[Any] = []
+        contents: list[Any] = []
         for node in self.walk():
-            found.append(type(node))
-            found.extend(getattr(node, name) for name in node.parts if name not in node.below)
-        return hash(tuple(found))
+            contents.append(type(node))
+            contents.extend(getattr(node, name) for name in node.parts if name not in node.below)
+        return hash(tuple(contents))
 
 
 def _mapped_tuple(old: tuple, fn: Callable[[Any], Any]) -> tuple:
     new: list[Any] = []
     for child in old:
-        found = fn(child)
-        if type(found) is tuple:
-            new.extend(found)
-        elif found is not None:
-            new.append(found)
+        replacement = fn(child)
+        if type(replacement) is tuple:
+            new.extend(replacement)
+        elif replacement is not None:
+            new.append(replacement)
     same = len(new) == len(old) and all(a is b for a, b in zip(old, new, strict=True))
     return old if same else tuple(new)
 
@@ -128,8 +128,8 @@ def unshared(node: Node) -> Any:
     def once(child: Node) -> Node:
         first = id(child) not in seen
         seen.add(id(child))
-        found = child.mapped(once)
-        return found if first or found is not child else child.but()
+        mapped = child.mapped(once)
+        return mapped if first or mapped is not child else child.but()
 
     return once(node)
 

@@ -59,10 +59,10 @@ class ModuleParser(StatementParser):
 
     def only(self, read: Callable[[], T]) -> T:
         """Return what `read` finds, which has to be all that there is."""
-        found = read()
+        tree = read()
         if self.kind != "end":
             self.wrong("expected the end of the text")
-        return found
+        return tree
 
     def module(self) -> s.Module:
         """Return the whole text."""
@@ -188,13 +188,13 @@ class ModuleParser(StatementParser):
 
     def names(self, of: str) -> tuple[str, ...]:
         """Return names with commas between them, and pass the semicolon."""
-        found = [self.name(of)]
+        names = [self.name(of)]
         while self.accept(","):
             if self.kind == ";":
                 break
-            found.append(self.name(of))
+            names.append(self.name(of))
         self.expect(";", "the directive")
-        return tuple(found)
+        return tuple(names)
 
     def enable(self) -> s.Enable:
         """Return `enable ...;`."""

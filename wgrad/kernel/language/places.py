@@ -86,8 +86,8 @@ class Source:
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that the text comes from, each once."""
-        found = dict.fromkeys(p.original.path for p in self.pieces if p.original.path)
-        return tuple(path for path in found if path is not None)
+        paths = dict.fromkeys(p.original.path for p in self.pieces if p.original.path)
+        return tuple(path for path in paths if path is not None)
 
     def place_at(self, line: int, column: int) -> Place:
         """Return the place of a line and column of this text, both from 1, as compilers name it."""

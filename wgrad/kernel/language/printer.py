@@ -41,8 +41,8 @@ def _expression(node: Node) -> tuple[str, int]:
 
 
 def _at_least(node: Node, level: int) -> str:
-    text, found = _expression(node)
-    return text if found >= level else f"({text})"
+    text, strength = _expression(node)
+    return text if strength >= level else f"({text})"
 
 
 def _literal(node: s.Literal) -> tuple[str, int]:
@@ -64,15 +64,15 @@ def _identifier(node: s.Identifier) -> tuple[str, int]:
 
 def _listed(arguments: Iterable[Node], template: bool = False) -> str:
     """Return expressions with commas, so that no `<` and `>` among them look like a template."""
-    found: list[str] = []
+    texts: list[str] = []
     closes = template
     for node in reversed(list(arguments)):
         text, level = _expression(node)
         if LOGIC <= level <= SHIFT and (template or ("<" in text and closes)):
             text = f"({text})"
         closes = closes or ">" in text
-        found.append(text)
-    return ", ".join(reversed(found))
+        texts.append(text)
+    return ", ".join(reversed(texts))
 
 
 def _unary(node: s.Unary) -> tuple[str, int]:

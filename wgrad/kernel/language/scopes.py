@@ -18,7 +18,7 @@ CONST, OVERRIDE, RUNTIME = 0, 1, 2  # when an expression's value is known
 STAGES = ("a constant", "an expression of overrides", "an expression that is run")
 
 
-class Found(NamedTuple):
+class ExpressionInfo(NamedTuple):
     """What an expression gives: its type, when its value is known, and the value of a constant."""
 
     type: Type
@@ -44,13 +44,13 @@ class Scopes:
     def find(self, name: str) -> Symbol | None:
         """Return what a name means here, None where the text does not declare it."""
         for scope in reversed(self.scopes):
-            found = scope.get(name)
-            if found is not None:
-                return found
-        found = self.typed.globals.get(name)
-        if found is None and name in self.pending:
-            found = self.look_at(self.pending[name])
-        return found
+            symbol = scope.get(name)
+            if symbol is not None:
+                return symbol
+        symbol = self.typed.globals.get(name)
+        if symbol is None and name in self.pending:
+            symbol = self.look_at(self.pending[name])
+        return symbol
 
     def look_at(self, node: s.Declaration) -> Symbol:
         """Return the symbol of a declaration of the module, which may stand further below."""
@@ -106,7 +106,7 @@ class Scopes:
         meant = f": did you mean {close[0]!r}?" if close else ""
         return node.span.error(f"unknown {what} {node.name!r}{meant}")
 
-    def need_stage(self, found: Found, most: int, node: Node, what: str) -> None:
+    def need_stage(self, value: ExpressionInfo, most: int, node: Node, what: str) -> None:
         """Raise where a value is known too late for what it is needed for."""
-        if found.stage > most:
-            raise node.span.error(f"{what} has to be {STAGES[most]}, not {STAGES[found.stage]}")
+        if value.stage > most:
+            raise node.span.error(f"{what} has to be {STAGES[most]}, not {STAGES[value.stage]}")

@@ -219,7 +219,7 @@ class _Reader:
         """Add a file, if it is not there yet."""
         here = original.path.parent if original.path else Path()
         place = original.place(offset)
-        path, data = self.found(wanted, (here, *self.folders), place)
+        path, data = self.included_file(wanted, (here, *self.folders), place)
         if path.resolve() in self.open:
             raise error_at(place, f"{wanted!r} includes itself, here or through other files")
         if path.resolve() in self.done:
@@ -232,7 +232,9 @@ class _Reader:
         if not text.endswith("\n"):
             self.emit("\n", included, len(text))
 
-    def found(self, wanted: str, folders: tuple[Path, ...], place: Place) -> tuple[Path, bytes]:
+    def included_file(
+        self, wanted: str, folders: tuple[Path, ...], place: Place
+    ) -> tuple[Path, bytes]:
         """Return the first file of that name in some folders, and its content."""
         for folder in folders:
             path = folder / wanted
@@ -274,10 +276,10 @@ class _Reader:
         """Return what stands for a word, with the words in it replaced."""
 
         def other(match: re.Match) -> str:
-            found = match[0]
-            if found in inside or found == word or not self.known.get(found):
-                return found
-            return self.value(found, original, offset, (*inside, word))
+            name = match[0]
+            if name in inside or name == word or not self.known.get(name):
+                return name
+            return self.value(name, original, offset, (*inside, word))
 
         text = _NAME.sub(other, self.known[word])
         if len(text) > limits.TEXT or len(inside) > _DEEP:

@@ -25,7 +25,7 @@ class StatementParser(ExpressionParser):
 
     def attributes(self) -> tuple[s.Attribute, ...]:
         """Return the attributes that stand here."""
-        found: list[s.Attribute] = []
+        attributes: list[s.Attribute] = []
         while self.kind == "@":
             start = self.start
             self.step()
@@ -33,16 +33,16 @@ class StatementParser(ExpressionParser):
                 self.wrong("expected the name of an attribute")
             name = self.step()
             arguments = self.arguments("(", ")") if self.kind == "(" else ()
-            found.append(s.Attribute(name, arguments, span=self.span(start)))
-        return tuple(found)
+            attributes.append(s.Attribute(name, arguments, span=self.span(start)))
+        return tuple(attributes)
 
     def marks(self) -> tuple[s.Attribute, ...]:
         """Return the attributes of a statement."""
-        found = self.attributes()
-        for attribute in found:
+        attributes = self.attributes()
+        for attribute in attributes:
             if attribute.name != "diagnostic":
                 raise attribute.span.error("a statement takes no attribute but @diagnostic")
-        return found
+        return attributes
 
     def typed_name(self, of: str) -> tuple[str, s.Expression | None]:
         """Return a name, and the type behind it where there is one."""
@@ -69,20 +69,20 @@ class StatementParser(ExpressionParser):
             self.wrong("expected '{'")
         self.step()
         self.deeper()
-        found = self.statements()
+        statements = self.statements()
         self.depth -= 1
         if self.kind != "}":
             raise self.error("this '{' is not closed: '}' is missing", start)
         self.step()
-        return s.Block(found, attributes, span=self.span(start))
+        return s.Block(statements, attributes, span=self.span(start))
 
     def statements(self) -> tuple[s.Statement, ...]:
         """Return the statements up to the end of a block."""
-        found = []
+        statements = []
         while self.kind not in ("}", "end"):
             if not self.accept(";"):
-                found.append(self.statement())
-        return tuple(found)
+                statements.append(self.statement())
+        return tuple(statements)
 
     def statement(self) -> s.Statement:
         """Return the next statement."""
@@ -93,11 +93,11 @@ class StatementParser(ExpressionParser):
             raise attributes[0].span.error("this statement takes no attributes")
         if read is not None:
             return read(self, attributes)
-        found = self.simple_statement()
-        if found is None:
+        statement = self.simple_statement()
+        if statement is None:
             self.wrong("expected a statement")
         self.expect(";", "this statement")
-        return found
+        return statement
 
     def one_more(self) -> None:
         """Count a statement. Raises: ShaderError for too many."""
@@ -151,11 +151,11 @@ class StatementParser(ExpressionParser):
     def _target(self) -> s.Expression:
         """Return what is assigned to, or a call, within the limits."""
         first = self.at
-        found = self.unary()
+        target = self.unary()
         if self.at - first > limits.HEIGHT:
             self.at, self.kind = first, self.kinds[first]
-            found = self.whole_expression()
-        return found
+            target = self.whole_expression()
+        return target
 
     def _constant(self) -> s.Let | s.Const:
         start = self.start
@@ -236,9 +236,9 @@ class StatementParser(ExpressionParser):
         self.loops += 1
         if self.loops > limits.LOOPS:
             raise self.error(f"more than {limits.LOOPS} loops inside each other", self.start)
-        found = self.block()
+        body = self.block()
         self.loops -= 1
-        return found
+        return body
 
     def for_statement(self, attributes: tuple[s.Attribute, ...]) -> s.For:
         """Return a for loop."""
@@ -257,10 +257,10 @@ class StatementParser(ExpressionParser):
         return s.For(initial, condition, update, body, attributes, span=self.span(start))
 
     def _part(self, name: str) -> s.Statement:
-        found = self.simple_statement()
-        if found is None:
+        statement = self.simple_statement()
+        if statement is None:
             self.wrong(f"expected {name} of a for loop")
-        return found
+        return statement
 
     def while_statement(self, attributes: tuple[s.Attribute, ...]) -> s.While:
         """Return a while loop."""

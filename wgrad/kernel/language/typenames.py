@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from . import syntax as s
-from .scopes import CONST, Found, Scopes
+from .scopes import CONST, ExpressionInfo, Scopes
 from .types import (
     ABSTRACT,
     F16,
@@ -67,11 +67,11 @@ class TypeNames(Scopes):
         """Return the type that an expression names. Raises: ShaderError where it names none."""
         if not isinstance(node, s.Identifier):
             raise node.span.error("this is no type")
-        found = self._named(node)
-        if depth(found) > 15:
+        kind = self._named(node)
+        if depth(kind) > 15:
             raise node.span.error("this type is nested more than 15 deep")
-        self.typed.types[id(node)] = found
-        return found
+        self.typed.types[id(node)] = kind
+        return kind
 
     def _named(self, node: s.Identifier) -> Type:
         symbol = self.find(node.name)
@@ -149,18 +149,18 @@ class TypeNames(Scopes):
 
     def _count(self, node: s.Expression) -> int | s.Expression:
         """Return the number of elements, or the expression where an override says it."""
-        found = self.value(node)
-        if found.stage > CONST:
-            self.need_stage(found, 1, node, "the size of an array")
-        if found.type in ABSTRACT:
-            found = self.convert(node, found, I32)
-        if found.type not in (I32, U32):
-            raise node.span.error(f"the size of an array is an integer, not {found.type}")
-        if found.stage > CONST:
+        count = self.value(node)
+        if count.stage > CONST:
+            self.need_stage(count, 1, node, "the size of an array")
+        if count.type in ABSTRACT:
+            count = self.convert(node, count, I32)
+        if count.type not in (I32, U32):
+            raise node.span.error(f"the size of an array is an integer, not {count.type}")
+        if count.stage > CONST:
             return node
-        if not 0 < found.constant < _MOST_ELEMENTS:
-            raise node.span.error(f"an array has at least one element, not {found.constant}")
-        return found.constant
+        if not 0 < count.constant < _MOST_ELEMENTS:
+            raise node.span.error(f"an array has at least one element, not {count.constant}")
+        return count.constant
 
     def _pointer(self, node: s.Identifier) -> Pointer:
         space = self.word(node.arguments[0], SPACES, "an address space")
@@ -184,10 +184,10 @@ class TypeNames(Scopes):
 
     # What expressions.py adds.
 
-    def value(self, node: s.Expression) -> Found:
+    def value(self, node: s.Expression) -> ExpressionInfo:
         """Return what an expression gives, read where it refers to memory."""
         raise NotImplementedError
 
-    def convert(self, node: s.Expression, found: Found, target: Type) -> Found:
+    def convert(self, node: s.Expression, value: ExpressionInfo, target: Type) -> ExpressionInfo:
         """Return what an expression gives after an automatic conversion."""
         raise NotImplementedError

@@ -45,12 +45,12 @@ def round_to(value: float, kind: Scalar) -> float:
     form = _FORMS.get(kind)
     value = float(value)
     try:
-        found = value if form is None else struct.unpack(form, struct.pack(form, value))[0]
+        rounded = value if form is None else struct.unpack(form, struct.pack(form, value))[0]
     except OverflowError:
-        found = math.inf
-    if not math.isfinite(found):
+        rounded = math.inf
+    if not math.isfinite(rounded):
         raise ValueError(f"{value!r} is too large for {kind}" if value == value else "it is NaN")
-    return found
+    return rounded
 
 
 def wrapped(value: int, kind: Scalar) -> int:
@@ -180,7 +180,7 @@ def _divided(kind: Scalar) -> Callable[[Any, Any], Any]:
 def _remainder(kind: Scalar) -> Callable[[Any, Any], Any]:
     divided = _divided(kind)
 
-    def found(a: Any, b: Any) -> Any:
+    def remainder(a: Any, b: Any) -> Any:
         if kind in FLOATS:
             if b == 0:
                 raise ValueError("division by 0")
@@ -188,13 +188,13 @@ def _remainder(kind: Scalar) -> Callable[[Any, Any], Any]:
             return a - round_to(b * whole, kind)
         return a - divided(a, b) * b
 
-    return found
+    return remainder
 
 
 def _shifted(op: str, kind: Scalar) -> Callable[[int, int], int]:
     bits = 64 if kind == ABSTRACT_INT else 32
 
-    def found(a: int, b: int) -> int:
+    def shifted(a: int, b: int) -> int:
         if b >= bits and not (kind == ABSTRACT_INT and a == 0):
             raise ValueError(f"a shift by {b} bits, of {kind}, which has {bits}")
         if op == ">>":
@@ -207,7 +207,7 @@ def _shifted(op: str, kind: Scalar) -> Callable[[int, int], int]:
             raise ValueError(f"{a} << {b} does not fit into {kind}")
         return result
 
-    return found
+    return shifted
 
 
 _SIMPLE: dict[str, Callable[[Any, Any], Any]] = {

@@ -86,11 +86,11 @@ class Builtin:
 
         `run` says that it is no constant: then nothing in it stays abstract.
         """
-        found = self.known[templates, kinds, run]
-        if found is None:
-            found = self._match(templates, kinds, run)
-            self.known.keep((templates, kinds, run), found)
-        return found
+        match = self.known[templates, kinds, run]
+        if match is None:
+            match = self._match(templates, kinds, run)
+            self.known.keep((templates, kinds, run), match)
+        return match
 
     def _match(
         self, templates: tuple[Type, ...], kinds: tuple[Type, ...], run: bool
@@ -100,9 +100,9 @@ class Builtin:
         if self.resolve is not None:
             return self.resolve(templates, kinds)
         for signature in self.signatures:
-            found = signature.match(kinds, run)
-            if found is not None:
-                return found
+            match = signature.match(kinds, run)
+            if match is not None:
+                return match
         took = ", ".join(map(str, kinds)) or "nothing"
         forms = dict.fromkeys(x.text for x in self.signatures)
         where = dict.fromkeys(x.where() for x in self.signatures if x.where())
@@ -166,15 +166,15 @@ class Signature:
                 scalars.setdefault(pattern.scalar, []).append(scalar)
             elif rank(scalar, pattern.scalar) is None:
                 return None
-        found: dict[str, Scalar] = {}
+        letters: dict[str, Scalar] = {}
         for letter, given in scalars.items():
             best = common(given, self.open[letter] - ABSTRACT if run else self.open[letter])
             if best is None:
                 return None
-            found[letter] = best
+            letters[letter] = best
 
         def typed(pattern: Pattern, kind: Type | None = None) -> Type:
-            scalar = found[pattern.scalar] if isinstance(pattern.scalar, str) else pattern.scalar
+            scalar = letters[pattern.scalar] if isinstance(pattern.scalar, str) else pattern.scalar
             counts = tuple(sizes[x] if isinstance(x, str) else x for x in pattern.sizes)
             if pattern.form == "vector":
                 return Vector(counts[0], scalar)
@@ -225,16 +225,18 @@ def builtin(
 ) -> Builtin:
     """Add a row to the table, and return it. `letters` says what T and others may be."""
     open_ = {letter: frozenset(allowed) for letter, allowed in letters.items()}
-    found = []
+    overloads = []
     for text in signatures:
         if re.search(r"\bV\b", text):
-            found.append(Signature(re.sub(r"\bV\b", "T", text), open_, text))
+            overloads.append(Signature(re.sub(r"\bV\b", "T", text), open_, text))
             vector = re.sub(r"\bV\b", "vecN<T>", text)
-            found.append(Signature(re.sub(r"\bW\b", "vecN<I>", vector), open_, text))
-            found[-2] = Signature(re.sub(r"\bW\b", "I", re.sub(r"\bV\b", "T", text)), open_, text)
+            overloads.append(Signature(re.sub(r"\bW\b", "vecN<I>", vector), open_, text))
+            overloads[-2] = Signature(
+                re.sub(r"\bW\b", "I", re.sub(r"\bV\b", "T", text)), open_, text
+            )
         else:
-            found.append(Signature(text, open_))
-    row = Builtin(name, tuple(found), resolve, constant, templates, needs, stage, effect, fixed)
+            overloads.append(Signature(text, open_))
+    row = Builtin(name, tuple(overloads), resolve, constant, templates, needs, stage, effect, fixed)
     TABLE[name] = row
     return row
 

@@ -27,12 +27,12 @@ def _first_trailing(x: int) -> int:
 def _first_leading(values: tuple, kinds: tuple[Type, ...], result: Type) -> Any:
     """For a negative number, the highest bit that is not its sign."""
 
-    def found(x: int) -> int:
+    def leading_bit(x: int) -> int:
         if scalar_of(result) == I32 and x < 0:
             x = ~x
         return (x & _ALL).bit_length() - 1
 
-    return each(found, values, result)
+    return each(leading_bit, values, result)
 
 
 def _reversed(x: int) -> int:
@@ -49,11 +49,11 @@ def _extract(values: tuple, kinds: tuple[Type, ...], result: Type) -> Any:
     offset, count = _part(values[1], values[2])
     signed = scalar_of(result) == I32
 
-    def found(x: int) -> int:
+    def field(x: int) -> int:
         bits = ((x & _ALL) >> offset) & ((1 << count) - 1)
         return bits - (1 << count) if signed and count and bits >> (count - 1) else bits
 
-    return each(found, values[:1], result)
+    return each(field, values[:1], result)
 
 
 def _insert(values: tuple, kinds: tuple[Type, ...], result: Type) -> Any:

@@ -40,10 +40,10 @@ def _constant(values: tuple, kinds: tuple[Type, ...], result: Type) -> Any:
     items = values[0] if isinstance(values[0], tuple) else (values[0],)
     data = struct.pack(f"<{len(items)}{_FORMS[source]}", *items)
     count = result.size if isinstance(result, Vector) else 1
-    found = struct.unpack(f"<{count}{_FORMS[target]}", data)
+    numbers = struct.unpack(f"<{count}{_FORMS[target]}", data)
     if target in (F32, F16):
-        found = tuple(round_to(x, target) for x in found)  # NaN and infinity are errors
-    return found if isinstance(result, Vector) else found[0]
+        numbers = tuple(round_to(x, target) for x in numbers)  # NaN and infinity are errors
+    return numbers if isinstance(result, Vector) else numbers[0]
 
 
 builtin("bitcast", resolve=_resolve, constant=_constant, templates=True)

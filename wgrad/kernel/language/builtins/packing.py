@@ -18,8 +18,8 @@ def _word(values: list[int], bits: int) -> int:
 
 
 def _fields(word: int, bits: int, signed: bool) -> list[int]:
-    found = [(word >> at) & ((1 << bits) - 1) for at in range(0, 32, bits)]
-    return [x - (1 << bits) if signed and x >> (bits - 1) else x for x in found]
+    fields = [(word >> at) & ((1 << bits) - 1) for at in range(0, 32, bits)]
+    return [x - (1 << bits) if signed and x >> (bits - 1) else x for x in fields]
 
 
 def _packed(one: Callable[[Any], int], bits: int) -> Any:

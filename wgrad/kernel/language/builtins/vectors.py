@@ -46,8 +46,8 @@ def _distance(values: tuple, kinds: tuple[Type, ...], result: Type) -> Any:
 
 def _cross(values: tuple, kinds: tuple[Type, ...], result: Type) -> Any:
     (a0, a1, a2), (b0, b1, b2) = values
-    found = (a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0)
-    return each(lambda x: x, (found,), result)
+    product = (a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0)
+    return each(lambda x: x, (product,), result)
 
 
 def _normalize(values: tuple, kinds: tuple[Type, ...], result: Type) -> Any:
