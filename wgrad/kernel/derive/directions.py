@@ -36,8 +36,8 @@ class Function(NamedTuple):
     @property
     def parameters(self) -> tuple[Type, ...]:
         """The types of its parameters."""
-        found = [x.type for x in self.typed.functions[self.name].parameters]
-        return tuple(x for x in found if x is not None)
+        kinds = [x.type for x in self.typed.functions[self.name].parameters]
+        return tuple(x for x in kinds if x is not None)
 
     @property
     def result(self) -> Type | None:
@@ -66,19 +66,19 @@ def _with_tangent(function: Function, numbers: frozenset[int]) -> Function:
     deriver = Deriver(function.typed)
     name = deriver.renamed.get(function.name, function.name)
     refuse_writes(deriver.typed, name)
-    found = deriver.derived(name, numbers)
-    if not found.returns_tangent:
+    derived = deriver.derived(name, numbers)
+    if not derived.returns_tangent:
         made = _push(deriver, function.name, numbers)  # which returns zero
         kind = function.result
         assert kind is not None
         pair = deriver.pair(kind)
         given = [s.Identifier(x.name) for x in made.parameters[: len(function.parameters)]]
         value = s.call(pair, s.call(name, *given), zero(kind).node)
-        found = replace(found, name=deriver.fresh(f"{function.name}_d"))
-        deriver.made[found.name] = s.Function(
-            found.name, made.parameters, s.Identifier(pair), s.Block((s.Return(value),))
+        derived = replace(derived, name=deriver.fresh(f"{function.name}_d"))
+        deriver.made[derived.name] = s.Function(
+            derived.name, made.parameters, s.Identifier(pair), s.Block((s.Return(value),))
         )
-    return Function(deriver.module(found.name), found.name)
+    return Function(deriver.module(derived.name), derived.name)
 
 
 def push(function: Function, active: Iterable[int | str]) -> Function:
@@ -162,12 +162,12 @@ def _pulled(function: Function, numbers: frozenset[int]) -> Function:
     kind = Array(scalar, len(scalars))
     if len(scalars) * inlined_size(deriver, made.name) <= UNROLLED_SIZE:
         rest = [zero(x).node for x in kinds]
-        found = [
+        entries = [
             component([*rest[:at], seed, *rest[at + 1 :]])
             for at, x in enumerate(kinds)
             for seed in units(x)
         ]
-        statements: tuple[s.Statement, ...] = (s.Return(s.Call(type_node(kind), tuple(found))),)
+        statements: tuple[s.Statement, ...] = (s.Return(s.Call(type_node(kind), tuple(entries))),)
     else:
         statements = _each_in_turn(names, kind, kinds, component)
     name = deriver.fresh(f"{function.name}_pull")
@@ -249,12 +249,12 @@ def _push(deriver: Deriver, name: str, numbers: frozenset[int]) -> s.Function:
     name = deriver.renamed.get(name, name)
     refuse_writes(deriver.typed, name)
     body, statements = deriver.read(name, numbers, whole=False)
-    found = deriver.fresh(f"{name}_push")
+    push_name = deriver.fresh(f"{name}_push")
     made = s.Function(
-        found,
+        push_name,
         (*body.parameters, *body.tangents),
         deriver.functions[name].result,
         s.Block(statements),
     )
-    deriver.made[found] = made
+    deriver.made[push_name] = made
     return made

@@ -110,15 +110,15 @@ class Expressions(Reader):
         value = node.but(
             callee=node.callee.mapped(self.plain), arguments=tuple(x.value.node for x in parts)
         )
-        found = Term(value, kind, fixed)
+        term = Term(value, kind, fixed)
         if all(x.tangent is None for x in parts):
-            return Dual(self, found)
+            return Dual(self, term)
         kind = concrete(kind)
         changes = tuple(
             (x.tangent or zero(_part_type(kind, i, x.value.type))).node for i, x in enumerate(parts)
         )
         height = max(x.tangent.height for x in parts if x.tangent is not None)
-        return Dual(self, found, Term(s.Call(type_node(kind), changes), kind, height=height + 1))
+        return Dual(self, term, Term(s.Call(type_node(kind), changes), kind, height=height + 1))
 
     def call_of(self, node: s.Call) -> Dual:
         """Return a call of a function of the text; what it writes to gets its tangents too."""
@@ -150,11 +150,11 @@ class Expressions(Reader):
             for i in derived.pattern - changes.keys():
                 self.written(node, roots[i])
         if derived is None or not (derived.pattern or derived.returns_tangent):
-            found: s.Expression = node.but(arguments=tuple(values))
-            return self._called(found, kind, None)
+            call: s.Expression = node.but(arguments=tuple(values))
+            return self._called(call, kind, None)
         given = [changes[i] for i in sorted(derived.pattern) if i in changes]
-        found = s.call(derived.name, *values, *given)
-        return self._called(found, kind, derived)
+        call = s.call(derived.name, *values, *given)
+        return self._called(call, kind, derived)
 
     def written(self, node: Node, root: Binding | None) -> None:
         """Note that what needs a gradient is written to a place."""
@@ -165,17 +165,17 @@ class Expressions(Reader):
             )
         self.activate(root.root)
 
-    def _called(self, found: s.Expression, kind: Type | None, derived: Derived | None) -> Dual:
+    def _called(self, expression: s.Expression, kind: Type | None, derived: Derived | None) -> Dual:
         if kind is None:  # a statement of its own
-            return Dual(self, Term(found, Structure("void", ())))
+            return Dual(self, Term(expression, Structure("void", ())))
         if derived is None:
             if self.careful:
                 name = self.names.fresh("r")
-                self.out.append(s.Let(name, None, found))
-                found = s.Identifier(name)
-            return Dual(self, Term(found, kind))
+                self.out.append(s.Let(name, None, expression))
+                expression = s.Identifier(name)
+            return Dual(self, Term(expression, kind))
         name = self.names.fresh("r")
-        self.out.append(s.Let(name, None, found))
+        self.out.append(s.Let(name, None, expression))
         if not derived.returns_tangent:
             return Dual(self, Term(s.Identifier(name), kind))
         value = Term(s.Member(s.Identifier(name), "value"), kind)

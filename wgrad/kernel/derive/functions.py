@@ -59,9 +59,9 @@ class Deriver:
 
     def fresh(self, hint: str) -> str:
         """Return a name for a declaration."""
-        found = unused(hint, self.taken, self.locals)
-        self.taken.add(found)
-        return found
+        name = unused(hint, self.taken, self.locals)
+        self.taken.add(name)
+        return name
 
     def helper(self, role: Role) -> str:
         """Return the name of one of our functions, which is written when it is first asked for."""
@@ -85,10 +85,10 @@ class Deriver:
 
     def derived(self, name: str, pattern: frozenset[int]) -> Derived:
         """Return a function with its tangent by some of its parameters."""
-        found = self._derived.get((name, pattern))
-        if found is None:
-            found = self._derived[name, pattern] = self._derive(name, pattern)
-        return found
+        derived = self._derived.get((name, pattern))
+        if derived is None:
+            derived = self._derived[name, pattern] = self._derive(name, pattern)
+        return derived
 
     def _derive(self, name: str, pattern: frozenset[int]) -> Derived:
         body, statements = self.read(name, pattern, whole=True)
@@ -103,13 +103,13 @@ class Deriver:
             kind = self.typed.functions[name].result
             assert kind is not None
             result = s.Identifier(self.pair(kind))
-        found = self.fresh(f"{name}_d")
+        derived_name = self.fresh(f"{name}_d")
         if name in self.impure:
-            self.pointed.add(found)
-        self.made[found] = s.Function(
-            found, (*body.parameters, *body.tangents), result, s.Block(statements)
+            self.pointed.add(derived_name)
+        self.made[derived_name] = s.Function(
+            derived_name, (*body.parameters, *body.tangents), result, s.Block(statements)
         )
-        return Derived(found, pattern, body.returns_tangent)
+        return Derived(derived_name, pattern, body.returns_tangent)
 
     def read(
         self, name: str, pattern: Iterable[int], whole: bool
@@ -171,10 +171,10 @@ class Local:
 
     def fresh(self, hint: str) -> str:
         """Return a name for a local."""
-        found = unused(hint, self.taken, self.deriver.taken, self.counts)
-        self.taken.add(found)
-        self.deriver.locals.add(found)
-        return found
+        name = unused(hint, self.taken, self.deriver.taken, self.counts)
+        self.taken.add(name)
+        self.deriver.locals.add(name)
+        return name
 
     def role_of(self, name: str) -> Role | None:
         """Return what a function is of ours, or None."""
@@ -213,10 +213,10 @@ def unhidden(typed: Typed) -> tuple[Typed, dict[str, str]]:
             symbol = typed.symbols.get(id(node))
             if symbol is not None and symbol.is_global:
                 return node.mapped(renamed).but(name=names[node.name])
-        found = node.mapped(renamed)
-        if isinstance(found, s.Declaration) and not isinstance(found, s.Statement):
-            name = found.name  # type: ignore[attr-defined]
-            return found.but(name=names[name]) if name in names else found
-        return found
+        rewritten = node.mapped(renamed)
+        if isinstance(rewritten, s.Declaration) and not isinstance(rewritten, s.Statement):
+            name = rewritten.name  # type: ignore[attr-defined]
+            return rewritten.but(name=names[name]) if name in names else rewritten
+        return rewritten
 
     return check(renamed(typed.module)), names

@@ -49,12 +49,12 @@ def function_of(role: Role) -> s.Function:
 
 def roles(functions: dict[str, s.Function]) -> dict[str, Role]:
     """Return the functions that are one of ours, by their names."""
-    found = {}
+    role_by_name = {}
     for name, function in functions.items():
         for role in _candidates(function):
             if function_of(role).but(name=name) == function:
-                found[name] = role
-    return found
+                role_by_name[name] = role
+    return role_by_name
 
 
 def _candidates(function: s.Function) -> list[Role]:
@@ -67,13 +67,13 @@ def _candidates(function: s.Function) -> list[Role]:
     if len(names) != 2 or len(function.body.statements) != 1:
         return []
     left, right = names
-    found = [Role("product", left, right)] if _product_fits(left, right) else []
+    candidates = [Role("product", left, right)] if _product_fits(left, right) else []
     if left == right and not isinstance(left, Matrix):
-        found.append(Role("power", left, right))
+        candidates.append(Role("power", left, right))
         if isinstance(left, Vector):
-            found.append(Role("dot", left, right))
-            found += [Role("cross", left, right)] if left.size == 3 else []
-    return found
+            candidates.append(Role("dot", left, right))
+            candidates += [Role("cross", left, right)] if left.size == 3 else []
+    return candidates
 
 
 def _product_fits(left: Type, right: Type) -> bool:
@@ -121,9 +121,9 @@ def smallest(kind: Type) -> float:
 
 
 def _scalar_name(kind: Type) -> str:
-    found = scalar_of(kind)
-    assert found is not None
-    return found.name
+    scalar = scalar_of(kind)
+    assert scalar is not None
+    return scalar.name
 
 
 def _column(matrix: Matrix, a: str, weights: list[str]) -> str:

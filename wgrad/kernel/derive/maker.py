@@ -125,8 +125,8 @@ class Maker:
         if a.sure or b.sure:
             return operation("*", a, b, kind)
         if is_negative(a) or is_negative(b):
-            found = self.product(-a, b) if is_negative(a) else self.product(a, -b)
-            return None if found is None else -found
+            opposite = self.product(-a, b) if is_negative(a) else self.product(a, -b)
+            return None if opposite is None else -opposite
         if not isinstance(a.type, Matrix) and not isinstance(b.type, Matrix):
             a, b = self.fit(a, kind), self.fit(b, kind)
         elif isinstance(a.type, Scalar):
@@ -251,6 +251,6 @@ class Result:
 
 def with_scalar_of(kind: Type) -> Type:
     """Return the scalar type that a type is made of."""
-    found = scalar_of(kind)
-    assert found is not None
-    return found
+    scalar = scalar_of(kind)
+    assert scalar is not None
+    return scalar

@@ -112,8 +112,8 @@ class Reader(Maker):
                 return node.mapped(self.plain)
             if binding is None:
                 return node
-            found = s.Identifier(binding.name, span=node.span)
-            return self._loaded(node, found) if binding.root is not None else found
+            identifier = s.Identifier(binding.name, span=node.span)
+            return self._loaded(node, identifier) if binding.root is not None else identifier
         if shape is s.Binary and node.op in ("&&", "||") and self.careful:
             return self._short(node)
         if shape is s.Call:
@@ -160,12 +160,12 @@ class Reader(Maker):
             return binding is not None and binding.root is not None
         return isinstance(node, s.Unary) and node.op == "*"
 
-    def _loaded(self, node: s.Expression, found: s.Expression) -> s.Expression:
+    def _loaded(self, node: s.Expression, value: s.Expression) -> s.Expression:
         """Return what was read, kept under a name where the statement may write to it."""
         if not self.careful or self.points(node):
-            return found
+            return value
         name = self.names.fresh("old")
-        self.out.append(s.Let(name, None, found))
+        self.out.append(s.Let(name, None, value))
         return s.Identifier(name)
 
     def _short(self, node: s.Binary) -> s.Expression:
@@ -177,9 +177,9 @@ class Reader(Maker):
         if not inner:
             return node.but(left=left, right=right)
         name = self.names.fresh("both" if node.op == "&&" else "either")
-        found = s.Identifier(name)
+        result = s.Identifier(name)
         self.out.append(s.Var(name, None, left))
-        condition = found if node.op == "&&" else s.Unary("!", found)
+        condition = result if node.op == "&&" else s.Unary("!", result)
         body = s.Block((*inner, s.Assign(s.Identifier(name), "=", right)))
         self.out.append(s.If(condition, body))
         return s.Identifier(name)

@@ -25,10 +25,10 @@ def refuse_writes(typed: Typed, name: str) -> None:
 
 def reached(typed: Typed, name: str) -> list[str]:
     """Return a function and all that it calls."""
-    found = [name]
-    for each in found:
-        found += [x for x in typed.functions[each].callees if x not in found]
-    return found
+    names = [name]
+    for each in names:
+        names += [x for x in typed.functions[each].callees if x not in names]
+    return names
 
 
 def _written(typed: Typed, node: Node) -> Symbol | None:

@@ -41,19 +41,19 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
 def slope(name: str, partial: Callable[[Maker, Term, Result], Any]) -> None:
     """Declare a function of one argument by its derivative."""
 
-    def found(m: Maker, out: Result, x: Dual) -> Term | None:
+    def tangent_of(m: Maker, out: Result, x: Dual) -> Term | None:
         return m.product(x.tangent, term(partial(m, x.value, out)))
 
-    RULES[name] = found
+    RULES[name] = tangent_of
 
 
 def formula(name: str, value: Callable[..., Dual]) -> None:
     """Declare a function by what it computes."""
 
-    def found(m: Maker, out: Result, *arguments: Dual) -> Term | None:
+    def tangent_of(m: Maker, out: Result, *arguments: Dual) -> Term | None:
         return value(m, *arguments).tangent
 
-    RULES[name] = found
+    RULES[name] = tangent_of
 
 
 # One argument
@@ -204,12 +204,12 @@ def _whole_power(m: Maker, a: Term, exponent: float) -> Term | None:
         return None
     if exponent == 0:
         return _one(a)
-    found = a
+    power = a
     for bit in f"{int(exponent):b}"[1:]:
-        found = m.let(found)
-        found = found * found
-        found = found * a if bit == "1" else found
-    return found
+        power = m.let(power)
+        power = power * power
+        power = power * a if bit == "1" else power
+    return power
 
 
 def _literal(x: Term) -> float | None:
@@ -309,9 +309,9 @@ def _scalar(x: Dual) -> Scalar:
 
 
 def _scalar_type(x: Term) -> Scalar:
-    found = scalar_of(x.type)
-    assert found is not None
-    return found
+    scalar = scalar_of(x.type)
+    assert scalar is not None
+    return scalar
 
 
 def _mix(m: Maker, a: Dual, b: Dual, t: Dual) -> Dual:

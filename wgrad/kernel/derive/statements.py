@@ -39,9 +39,9 @@ class Body(Expressions):
             self.names.restart()
             self.scopes = [{}]
             self.parameters, self.tangents = self._parameters()
-            found = self.block(self.function.body).statements
+            statements = self.block(self.function.body).statements
             if not self.missed and not (self.returns_tangent and self.returned_plain):
-                return found
+                return statements
 
     def _parameters(self) -> tuple[list[s.Parameter], list[s.Parameter]]:
         given = self.function.parameters
@@ -96,9 +96,9 @@ class Body(Expressions):
         root: Hashable = None,
     ) -> str:
         """Give a name of the text its name in the derived function."""
-        found = self.names.fresh(name)
-        self.scopes[-1][name] = Binding(found, tangent, root)
-        return found
+        derived_name = self.names.fresh(name)
+        self.scopes[-1][name] = Binding(derived_name, tangent, root)
+        return derived_name
 
     # Declarations
 
@@ -119,15 +119,15 @@ class Body(Expressions):
                 self.out.append(s.Let(tangent, None, change))
             return
         x = self.dual(node.value)
-        found = None
+        change = None
         if x.tangent is not None:
-            found = x.tangent.node
-            if not isinstance(found, s.Identifier) or self._is_variable(found):
+            change = x.tangent.node
+            if not isinstance(change, s.Identifier) or self._is_variable(change):
                 change_name = self.names.fresh(f"{node.name}_d")
-                self.out.append(s.Let(change_name, None, found))
-                found = s.Identifier(change_name)
+                self.out.append(s.Let(change_name, None, change))
+                change = s.Identifier(change_name)
         typed = None if node.type is None else self.plain(node.type)
-        name = self.bind(node.name, found)
+        name = self.bind(node.name, change)
         self.out.append(s.Let(name, typed, x.value.node, span=node.span))
 
     def _is_variable(self, node: s.Identifier) -> bool:
@@ -152,15 +152,15 @@ class Body(Expressions):
         typed = None if node.type is None else self.plain(node.type)
         kind = self.names.typed.symbol_of(node).type
         assert kind is not None
-        found = None
+        variable = None
         if root in self.active and has_float(kind):
             name = self.names.fresh(f"{node.name}_d")
             change = tangent_type(kind)
             start = (tangent or zero(change)).node
             self.out.append(s.Var(name, type_node(change), start))
             self.variables.add(name)
-            found = s.Identifier(name)
-        name = self.bind(node.name, found, root)
+            variable = s.Identifier(name)
+        name = self.bind(node.name, variable, root)
         self.out.append(s.Var(name, typed, value, node.space, span=node.span))
 
     # What changes variables
@@ -203,11 +203,11 @@ class Body(Expressions):
         """Write a call whose value is not used."""
         name = node.call.callee.name
         if name in self.names.functions:
-            found = self.call_of(node.call).value.node
+            call = self.call_of(node.call).value.node
         else:
-            found = self.plain(node.call)
-        if isinstance(found, s.Call):
-            self.out.append(s.CallStatement(found, span=node.span))
+            call = self.plain(node.call)
+        if isinstance(call, s.Call):
+            self.out.append(s.CallStatement(call, span=node.span))
 
     def write_same(self, node: Any) -> None:
         """Write what has no values."""
@@ -272,9 +272,9 @@ class Body(Expressions):
         """Return what `write(node)` returns, and the statements that it writes."""
         outer, self.out = self.out, []
         self.careful = bool(self.names.impure) and self._impure(node)
-        found = write(node)
+        written = write(node)
         inner, self.out = self.out, outer
-        return found, inner
+        return written, inner
 
     def write_while(self, node: s.While) -> None:
         """Write `while`, as `loop` where its condition needs statements."""

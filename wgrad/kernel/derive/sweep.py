@@ -27,21 +27,21 @@ def swept(
 
 def names_in(node: Node | None) -> set[str]:
     """Return the names that a tree mentions."""
-    found: set[str] = set()
+    names: set[str] = set()
     pending: list[Node | None] = [node]
     while pending:
         each = pending.pop()
         if each is None:
             continue
         if type(each) is s.Identifier:
-            found.add(each.name)
+            names.add(each.name)
         for name in each.below:
             value = getattr(each, name)
             if type(value) is tuple:
                 pending.extend(value)
             else:
                 pending.append(value)
-    return found
+    return names
 
 
 class _Sweep:
@@ -58,8 +58,8 @@ class _Sweep:
         for statement in statements:
             self._statement(statement)
         while self.pending:
-            for found in self.needs.pop(self.pending.pop(), ()):
-                self._mark(found)
+            for name in self.needs.pop(self.pending.pop(), ()):
+                self._mark(name)
 
     def _mark(self, names: set[str]) -> None:
         new = names - self.live
@@ -106,8 +106,8 @@ class _Sweep:
 
     def kept(self, statements: Iterable[Node]) -> tuple[Any, ...]:
         """Return the statements that are of use."""
-        found = (self._kept(x) for x in statements)
-        return tuple(x for x in found if x is not None)
+        kept = (self._kept(x) for x in statements)
+        return tuple(x for x in kept if x is not None)
 
     def _kept(self, node: Node) -> Node | None:
         if isinstance(node, s.Expression):
@@ -115,12 +115,12 @@ class _Sweep:
         if isinstance(node, (s.Let, s.Var, s.Const, s.Assign, s.Increment, s.Decrement)):
             name = self.subject(node)
             return node if name is None or name in self.live else None
-        found = node.mapped(self._kept)
-        if isinstance(found, s.If) and found.otherwise is None and not found.then.statements:
-            return None if not self.writes(found.condition) else found
-        if isinstance(found, s.For) and not found.body.statements and self._only_counts(found):
+        kept = node.mapped(self._kept)
+        if isinstance(kept, s.If) and kept.otherwise is None and not kept.then.statements:
+            return None if not self.writes(kept.condition) else kept
+        if isinstance(kept, s.For) and not kept.body.statements and self._only_counts(kept):
             return None
-        return found
+        return kept
 
     def _only_counts(self, loop: s.For) -> bool:
         """Return whether a loop without a body changes nothing but its own variable."""

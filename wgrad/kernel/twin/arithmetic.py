@@ -98,8 +98,8 @@ def conversion(source: Scalar, target: Scalar, numbers: Numbers) -> Fn:
         return np.where(wide == wide, inside, 0.0).astype(np.int64).astype(dtype)
 
     def whole(x: Any) -> Any:
-        found = saturated(x)
-        return found[()] if x.ndim == 0 else found
+        clipped = saturated(x)
+        return clipped[()] if x.ndim == 0 else clipped
 
     return whole
 
@@ -125,7 +125,7 @@ def from_bits(x: Any, scalar: Scalar, numbers: Numbers) -> Any:
 def bitcast(source: Scalar, target: Scalar, numbers: Numbers) -> Fn:
     """Return the function from the components of one type to those of another with equal bits."""
 
-    def found(*given: Any) -> list[Any]:
+    def recast(*given: Any) -> list[Any]:
         bits = [bits_of(x, source) for x in given]
         if source == F16 and target != F16:
             pairs = zip(bits[::2], bits[1::2], strict=True)
@@ -134,4 +134,4 @@ def bitcast(source: Scalar, target: Scalar, numbers: Numbers) -> Fn:
             bits = [x for b in bits for x in (b & np.uint32(0xFFFF), b >> np.uint32(16))]
         return [from_bits(x, target, numbers) for x in bits]
 
-    return found
+    return recast

@@ -49,11 +49,11 @@ class Assignments(Expressions):
         slot = self.slot(self.typed.symbol_of(node))
         value = self.compile(node.value)
 
-        def found(f: Frame, m: Mask) -> Mask:
+        def store(f: Frame, m: Mask) -> Mask:
             f.cells[slot] = value(f, m)
             return m
 
-        return found
+        return store
 
     def var(self, node: s.Var) -> Run:
         """Compile `var`, which begins anew whenever it is run."""
@@ -71,12 +71,12 @@ class Assignments(Expressions):
                 given = value
                 value = lambda f, m: owned(given(f, m))  # noqa: E731
 
-        def found(f: Frame, m: Mask) -> Mask:
+        def begin(f: Frame, m: Mask) -> Mask:
             f.cells[slot] = value(f, m)
             f.masks[slot] = m
             return m
 
-        return found
+        return begin
 
     def assign(self, node: s.Assign) -> Run:
         """Compile an assignment."""
@@ -147,8 +147,8 @@ class Assignments(Expressions):
         """Compile a call whose value is not used."""
         call = self.call(node.call)
 
-        def found(f: Frame, m: Mask) -> Mask:
+        def run(f: Frame, m: Mask) -> Mask:
             call(f, m)
             return m
 
-        return found
+        return run

@@ -51,9 +51,9 @@ def changed(name: str, spot: Spot, value: Any, scalar: Scalar, f: Frame, m: Mask
             before[starts[k] : ends[k]] = totals[:-1]
             after[k] = totals[-1]
     spot.memory.write(scalar, places, after, None, len(places))
-    found = np.zeros(f.n, value.dtype)
-    found[lanes] = before
-    return found[0] if f.n == 1 else found
+    previous = np.zeros(f.n, value.dtype)
+    previous[lanes] = before
+    return previous[0] if f.n == 1 else previous
 
 
 def exchanged(spot: Spot, wanted: Any, new: Any, scalar: Scalar, f: Frame, m: Mask) -> tuple:

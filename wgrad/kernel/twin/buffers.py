@@ -73,10 +73,10 @@ _DTYPES = {"f32": np.float32, "f16": np.float16, "i32": np.int32}
 
 
 def _places(cell: Cell) -> np.ndarray:
-    found = np.array([cell.offset])
+    offsets = np.array([cell.offset])
     for extent, stride in zip(cell.extents, cell.strides, strict=True):
-        found = (found[:, None] + np.arange(extent) * stride).reshape(-1)
-    return found
+        offsets = (offsets[:, None] + np.arange(extent) * stride).reshape(-1)
+    return offsets
 
 
 def given_back(memory: Memory, given: Any, kind: Type) -> np.ndarray:
@@ -86,8 +86,8 @@ def given_back(memory: Memory, given: Any, kind: Type) -> np.ndarray:
         raw = memory.values.view(np.uint8)[: memory.nbytes]
         return raw.view(given.dtype).reshape(given.shape).copy()
     scalars = {x.scalar for x in cells_of(_sized(kind, memory.nbytes))}
-    found = memory.values[: memory.nbytes // 2][:: 1 if F16 in scalars else 2]
+    values = memory.values[: memory.nbytes // 2][:: 1 if F16 in scalars else 2]
     if not scalars & FLOATS:
         dtype = given.dtype if given.dtype.name in ("int32", "uint32") else np.dtype(np.uint32)
-        found = found.astype(np.int64).astype(dtype)
-    return found.reshape(given.shape) if found.size == given.size else found
+        values = values.astype(np.int64).astype(dtype)
+    return values.reshape(given.shape) if values.size == given.size else values

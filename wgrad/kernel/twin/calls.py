@@ -80,7 +80,7 @@ class Calls(Paths):
             return _tupled(arguments)
         both = tuple(zip(arguments, bare, strict=True))
 
-        def found(f: Frame, m: Mask) -> tuple:
+        def construct(f: Frame, m: Mask) -> tuple:
             parts: list[Any] = []
             for value, single in both:
                 if single:
@@ -89,7 +89,7 @@ class Calls(Paths):
                     parts.extend(value(f, m))
             return tuple(parts)
 
-        return found
+        return construct
 
     # Builtins
 
@@ -115,13 +115,13 @@ class Calls(Paths):
         fn = WHOLE[name]
         if len(arguments) == 1:
             (value,) = arguments
-            found: Eval = lambda f, m: fn(value(f, m))  # noqa: E731
+            apply: Eval = lambda f, m: fn(value(f, m))  # noqa: E731
         else:
-            found = lambda f, m: fn(*[x(f, m) for x in arguments])  # noqa: E731
+            apply = lambda f, m: fn(*[x(f, m) for x in arguments])  # noqa: E731
         result = match.result
         if name.startswith("unpack") and result is not None:  # which come as float64
-            return lambda f, m: self.numbers.fitted(found(f, m), result)
-        return found
+            return lambda f, m: self.numbers.fitted(apply(f, m), result)
+        return apply
 
     def _bitcast(self, value: Eval, match: Match) -> Eval:
         assert match.result is not None
@@ -151,11 +151,11 @@ def _tupled(arguments: list[Eval]) -> Eval:
 
 
 def _array(arguments: list[Eval], kind: Array) -> Eval:
-    def found(f: Frame, m: Mask) -> tuple:
+    def stack(f: Frame, m: Mask) -> tuple:
         parts = [as_tuple(x(f, m)) for x in arguments]
         return tuple([joined(x) for x in zip(*parts, strict=True)])
 
-    return found
+    return stack
 
 
 def _each(name: str, arguments: list[Eval], match: Match) -> Eval:
@@ -175,9 +175,9 @@ def _each(name: str, arguments: list[Eval], match: Match) -> Eval:
     assert isinstance(match.result, Vector)
     size = match.result.size
 
-    def found(f: Frame, m: Mask) -> tuple:
+    def apply(f: Frame, m: Mask) -> tuple:
         values = [x(f, m) for x in arguments]
         rows = [x if type(x) is tuple else (x,) * size for x in values]
         return tuple(map(fn, *rows))
 
-    return found
+    return apply

@@ -70,8 +70,8 @@ class Expressions(Calls):
             value = (np.float32 if node.suffix == "f" else np.float16)(value)
         kind = self.typed.type_of(node)
         assert isinstance(kind, Scalar)
-        found = self.numbers.dtype(kind).type(value)
-        return lambda f, m: found
+        number = self.numbers.dtype(kind).type(value)
+        return lambda f, m: number
 
     def identifier(self, node: s.Identifier) -> Eval:
         """Compile the name of a value."""
@@ -105,10 +105,10 @@ class Expressions(Calls):
         chain = [node]
         while isinstance(chain[-1].left, s.Binary) and not self.typed.is_constant(chain[-1].left):
             chain.append(chain[-1].left)
-        found = self.compile(chain[-1].left)
+        value = self.compile(chain[-1].left)
         for inner in reversed(chain):
-            found = self._operation(inner, found)
-        return found
+            value = self._operation(inner, value)
+        return value
 
     def _operation(self, node: s.Binary, left: Eval) -> Eval:
         if node.op in LOGIC:
@@ -140,7 +140,7 @@ class Expressions(Calls):
         both = node.op == "&&"
         fn = np.logical_and if both else np.logical_or
 
-        def found(f: Frame, m: Mask) -> Any:
+        def decide(f: Frame, m: Mask) -> Any:
             a = left(f, m)
             if a.ndim == 0:
                 return right(f, m) if bool(a) is both else a
@@ -148,7 +148,7 @@ class Expressions(Calls):
             here = needed if m is None else needed & m
             return fn(a, right(f, here)) if here.any() else a
 
-        return found
+        return decide
 
     def index(self, node: s.Index) -> Eval:
         """Compile an element of a value."""
@@ -163,8 +163,8 @@ class Expressions(Calls):
 
             def element(f: Frame, m: Mask) -> Any:
                 i = clamped(index(f, m), extent)
-                found = [_element(x, i, f.n) for x in base(f, m)]
-                return found[0] if bare else tuple(found)
+                leaves = [_element(x, i, f.n) for x in base(f, m)]
+                return leaves[0] if bare else tuple(leaves)
 
             return element
         assert isinstance(kind, (Vector, Matrix))
@@ -175,10 +175,10 @@ class Expressions(Calls):
         def chosen(f: Frame, m: Mask) -> Any:
             value, i = base(f, m), clamped(index(f, m), size)
             if isinstance(i, int):
-                found = value[i * step : (i + 1) * step]
+                column = value[i * step : (i + 1) * step]
             else:
-                found = tuple(np.choose(i, list(value[k::step])) for k in range(step))
-            return found if step > 1 else found[0]
+                column = tuple(np.choose(i, list(value[k::step])) for k in range(step))
+            return column if step > 1 else column[0]
 
         return chosen
 
@@ -226,12 +226,12 @@ def _sliced(base: Eval, start: int, size: int, bare: bool) -> Eval:
 
 def _element(leaf: Any, index: Any, n: int) -> Any:
     if isinstance(index, int):
-        found = leaf[index]
-        return found[0] if found.shape == (1,) else found
+        element = leaf[index]
+        return element[0] if element.shape == (1,) else element
     lanes = 0 if leaf.shape[-1] == 1 else lanes_of(n)
     inner = leaf.ndim - 2
-    found = leaf[(index, *[slice(None)] * inner, lanes)]
-    return np.moveaxis(found, 0, -1) if inner else found
+    element = leaf[(index, *[slice(None)] * inner, lanes)]
+    return np.moveaxis(element, 0, -1) if inner else element
 
 
 _KINDS: dict[type, Callable[[Any, Any], Eval]] = {

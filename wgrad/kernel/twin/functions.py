@@ -106,8 +106,8 @@ class Twin:
                 parts = (self._part(x, start, end, d) for x, d in zip(flat, dtypes, strict=True))
                 arguments = [packed(kind, parts) for kind in self.kinds]
                 shared = self._module.shared(self.limit)
-                found = self._code.run(arguments, None, end - start, shared)
-                for target, value in zip(out, apart(found, self.result), strict=True):
+                result = self._code.run(arguments, None, end - start, shared)
+                for target, value in zip(out, apart(result, self.result), strict=True):
                     target[start:end] = value
         return [x.reshape(shape) for x in out]
 
@@ -143,11 +143,11 @@ class Twin:
             components += [table[..., i] for i in range(prod(inner))]
         if same_scalar(self.result) is None:
             raise CallError(f"{self.name} returns {self.result}, which no one array can hold")
-        found = self.numpy(*components)
-        out = np.empty((*found[0].shape, len(found)), self._out[0])
-        for i, x in enumerate(found):
+        results = self.numpy(*components)
+        out = np.empty((*results[0].shape, len(results)), self._out[0])
+        for i, x in enumerate(results):
             out[..., i] = x
-        return out.reshape((*found[0].shape, *trailing(self.result)))
+        return out.reshape((*results[0].shape, *trailing(self.result)))
 
 
 def trailing(kind: Type) -> tuple[int, ...]:
@@ -192,14 +192,14 @@ def packed(kind: Type, parts: Iterator[Any]) -> Any:
 def apart(value: Any, kind: Type) -> Sequence[Any]:
     """Return the numbers of a value one after the other."""
     if isinstance(kind, Structure):
-        found: list[Any] = []
+        numbers: list[Any] = []
         start = 0
         for field in kind.fields:
             size = len(leaves_of(field.type))
             part = value[start : start + size]
-            found += apart(part[0] if isinstance(field.type, Scalar) else part, field.type)
+            numbers += apart(part[0] if isinstance(field.type, Scalar) else part, field.type)
             start += size
-        return found
+        return numbers
     if isinstance(kind, Array):
         assert isinstance(kind.count, int)
         bare = isinstance(kind.element, Scalar)

@@ -55,8 +55,8 @@ def scattered(f: Frame, g: Frame, before: list[Any], lanes: np.ndarray) -> None:
         if whole is None or new is None or old is None:
             continue
         parts = zip(as_tuple(whole), as_tuple(new), as_tuple(old), strict=True)
-        found = [x if a is b and a.ndim < 2 else _spread(x, a, lanes, f.n) for x, a, b in parts]
-        f.cells[i] = tuple(found) if type(whole) is tuple else found[0]
+        leaves = [x if a is b and a.ndim < 2 else _spread(x, a, lanes, f.n) for x, a, b in parts]
+        f.cells[i] = tuple(leaves) if type(whole) is tuple else leaves[0]
     if g.done is DEAD:
         return
     done = lanes if g.done is None else lanes[g.done]

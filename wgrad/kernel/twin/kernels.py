@@ -68,7 +68,7 @@ class Kernel(Module):
         return kind.store
 
     def _barrier(self, node: s.Call) -> Eval:
-        def found(f: Frame, m: Mask) -> None:
+        def wait(f: Frame, m: Mask) -> None:
             if m is not None:
                 rows = m.reshape(-1, f.shared.groups)
                 if (rows.any(axis=1) != rows.all(axis=1)).any():
@@ -77,7 +77,7 @@ class Kernel(Module):
                         "not by others, so that a GPU would wait for ever"
                     )
 
-        return found
+        return wait
 
     def _atomic(self, node: s.Call, name: str, arguments: list[Eval]) -> Eval:
         kind = self._target(node)
@@ -207,25 +207,25 @@ def run_kernel(
 
 
 def _counts(groups: int | Sequence[int]) -> tuple[int, int, int]:
-    found = (groups,) if isinstance(groups, (int, np.integer)) else tuple(groups)
-    whole = all(isinstance(x, (int, np.integer)) and x >= 0 for x in found)
-    if not whole or not 1 <= len(found) <= 3:
+    counts = (groups,) if isinstance(groups, (int, np.integer)) else tuple(groups)
+    whole = all(isinstance(x, (int, np.integer)) and x >= 0 for x in counts)
+    if not whole or not 1 <= len(counts) <= 3:
         raise ArgumentError(f"groups are one to three integers from 0 on, not {groups!r}")
-    x, y, z = (*map(int, found), 1, 1)[:3]
+    x, y, z = (*map(int, counts), 1, 1)[:3]
     return x, y, z
 
 
 def _workgroup(kernel: Kernel, point: EntryPoint) -> tuple[int, int, int]:
     """Return the size of a workgroup, whose overrides are known now."""
-    found = []
+    sizes = []
     for i, size in enumerate(point.workgroup_size):
         if size is None:
             node = point.workgroup_expressions[i]
             size = int(kernel.compile(node)(kernel.nowhere, None))
             if size < 1:
                 raise node.span.error(f"a workgroup size is 1 at least, not {size}")
-        found.append(size)
-    x, y, z = found
+        sizes.append(size)
+    x, y, z = sizes
     return x, y, z
 
 
@@ -279,14 +279,14 @@ def _held(x: np.ndarray) -> Any:
 
 def _triple(index: Any, by: tuple[int, int, int]) -> tuple:
     """Return the three coordinates of an index; one in a direction of extent 1 is 0 everywhere."""
-    found = []
+    coordinates = []
     for i, size in enumerate(by):
         far = prod(by[i + 1 :]) > 1
         part = index if not far else index % np.uint32(size)
-        found.append(part if size > 1 else np.uint32(0))
+        coordinates.append(part if size > 1 else np.uint32(0))
         if far and size > 1:
             index = index // np.uint32(size)
-    return tuple(found)
+    return tuple(coordinates)
 
 
 def _argument(typed: Typed, parameter: Symbol, ids: _Ids) -> Any:
@@ -296,11 +296,11 @@ def _argument(typed: Typed, parameter: Symbol, ids: _Ids) -> Any:
     if isinstance(parameter.type, Structure):
         struct = typed.globals[parameter.type.name].node
         assert isinstance(struct, s.Struct)
-        found: list[Any] = []
+        values: list[Any] = []
         for member in struct.members:
             value = _builtin(member, ids)
-            found += value if type(value) is tuple else (value,)
-        return tuple(found)
+            values += value if type(value) is tuple else (value,)
+        return tuple(values)
     return _builtin(node, ids)
 
 
@@ -321,11 +321,11 @@ def _buffers(
     if unknown:
         has = ", ".join(known) or "none"
         raise ArgumentError(f"{point.name} has no binding {unknown[0]!r}; the text has {has}")
-    found = {}
+    memories = {}
     for name in point.bindings:
         if name not in bindings:
             raise ArgumentError(f"{point.name} needs an array for its binding {name!r}")
-        found[name] = memory_of(
+        memories[name] = memory_of(
             name, known[name].type, np.asarray(bindings[name]), kernel.numbers.wide
         )
-    return found
+    return memories

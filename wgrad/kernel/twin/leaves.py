@@ -102,13 +102,13 @@ class Numbers:
 
     def zero(self, kind: Type) -> Any:
         """Return what memory of a type begins with, in arrays of its own."""
-        found = tuple(
+        zeros = tuple(
             np.zeros((*leaf.extents, 1), self.dtype(leaf.scalar))
             if leaf.extents
             else self.dtype(leaf.scalar).type(0)
             for leaf in leaves_of(kind)
         )
-        return found[0] if isinstance(kind, Scalar) else found
+        return zeros[0] if isinstance(kind, Scalar) else zeros
 
     def fitted(self, value: Any, kind: Type) -> Any:
         """Return a value whose components have the dtypes of a type."""

@@ -19,10 +19,10 @@ def narrow(mask: Mask, condition: Any) -> Mask:
     if condition.ndim == 0:
         return mask if condition else DEAD
     if mask is None:
-        found = np.count_nonzero(condition)
-        if found == len(condition):
+        count = np.count_nonzero(condition)
+        if count == len(condition):
             return None
-        return condition if found else DEAD
+        return condition if count else DEAD
     both = mask & condition
     return both if both.any() else DEAD
 

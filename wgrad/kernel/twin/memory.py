@@ -70,12 +70,12 @@ def _moved(cell: Cell, by: int) -> Cell:
 
 def _grid(cell: Cell) -> Any:
     """Return the first bytes of a component in all elements: a number, or (*extents, 1)."""
-    found: Any = cell.offset
+    offsets: Any = cell.offset
     for i, (extent, stride) in enumerate(zip(cell.extents, cell.strides, strict=True)):
         shape = [1] * (len(cell.extents) + 1)
         shape[i] = extent
-        found = found + (np.arange(extent) * stride).reshape(shape)
-    return found
+        offsets = offsets + (np.arange(extent) * stride).reshape(shape)
+    return offsets
 
 
 class Memory:
@@ -112,8 +112,8 @@ class Memory:
         inside = at < len(values)
         if inside.all():
             return values[at].astype(dtype, copy=False)
-        found = values[np.minimum(at, len(values) - 1)].astype(dtype)
-        return np.where(inside, found, dtype.type(0))
+        numbers = values[np.minimum(at, len(values) - 1)].astype(dtype)
+        return np.where(inside, numbers, dtype.type(0))
 
     def write(self, scalar: Scalar, offset: Any, value: Any, mask: Mask, n: int) -> None:
         """Replace numbers for the lanes of a mask; where several write to one, the last stays."""
@@ -169,11 +169,11 @@ class Spot:
     def load(self, stored: Stored, n: int) -> Any:
         """Return the value."""
         numbers = stored.numbers
-        found = []
+        leaves = []
         for cell in cells_of(stored.kind):
             at = self.offset + _grid(cell)
-            found.append(self.memory.read(cell.scalar, at, numbers.dtype(cell.scalar)))
-        return found[0] if stored.bare else tuple(found)
+            leaves.append(self.memory.read(cell.scalar, at, numbers.dtype(cell.scalar)))
+        return leaves[0] if stored.bare else tuple(leaves)
 
     def store(self, stored: Stored, value: Any, mask: Mask, n: int) -> None:
         """Replace the value for the lanes of a mask."""

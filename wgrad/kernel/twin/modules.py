@@ -41,12 +41,12 @@ class Module(Statements):
 
     def function(self, name: str) -> Code:
         """Return a function of the text, compiled."""
-        found = self.codes.get(name)
-        if found is None:
+        code = self.codes.get(name)
+        if code is None:
             for callee in self._below(name):  # so that a long chain is not deep here
                 self.codes[callee] = self.compiled(self.typed.functions[callee])
-            found = self.codes[name]
-        return found
+            code = self.codes[name]
+        return code
 
     def _below(self, name: str) -> list[str]:
         """Return the functions that one needs, callees first, itself last; without those known."""
@@ -60,9 +60,9 @@ class Module(Statements):
 
     def shared(self, limit: int) -> Shared:
         """Return what a run begins with."""
-        found = Shared([], limit)
-        found.cells.extend(owned(start(self.nowhere, None)) for start in self.starts)
-        return found
+        shared = Shared([], limit)
+        shared.cells.extend(owned(start(self.nowhere, None)) for start in self.starts)
+        return shared
 
     @contextmanager
     def running(self, name: str) -> Iterator[None]:
@@ -157,5 +157,5 @@ class Module(Statements):
 
 def same_scalar(kind: Type) -> Scalar | None:
     """Return the scalar that all of a type is made of; None where there are several."""
-    found = {leaf.scalar for leaf in leaves_of(kind)}
-    return found.pop() if len(found) == 1 else None
+    scalars = {leaf.scalar for leaf in leaves_of(kind)}
+    return scalars.pop() if len(scalars) == 1 else None

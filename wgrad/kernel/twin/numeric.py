@@ -78,12 +78,12 @@ def inverseSqrt(x: Any) -> Any:
 @_each
 def pow_(a: Any, b: Any) -> Any:
     """NaN for a negative base, also where the exponent is a whole number: it is exp2(b log2(a))."""
-    found = np.power(a, b)
+    power = np.power(a, b)
     negative = a < 0
     if not negative.any():
-        return found
-    nan = found.dtype.type(np.nan)
-    return nan if found.ndim == 0 else np.where(negative, nan, found)
+        return power
+    nan = power.dtype.type(np.nan)
+    return nan if power.ndim == 0 else np.where(negative, nan, power)
 
 
 @_each
@@ -123,10 +123,10 @@ def quantizeToF16(x: Any) -> Any:
 
 
 def _bits(fn: Fn) -> Fn:
-    def found(x: Any, *others: Any) -> Any:
+    def on_bits(x: Any, *others: Any) -> Any:
         return fn(x.view(np.uint32), *others).astype(np.uint32).view(x.dtype)
 
-    return found
+    return on_bits
 
 
 def _number(x: Any) -> Any:
@@ -161,8 +161,8 @@ EACH["reverseBits"] = _bits(_reversed)
 def firstLeadingBit(x: Any) -> Any:
     """For a negative number, the highest bit that is not its sign."""
     plain = np.where(x < 0, ~x, x) if x.dtype == np.int32 else x
-    found = _bit_length(plain.astype(np.uint32)) - np.uint32(1)
-    return found.view(x.dtype)
+    position = _bit_length(plain.astype(np.uint32)) - np.uint32(1)
+    return position.view(x.dtype)
 
 
 def _masked(offset: Any, size: Any) -> tuple[Any, Any]:
@@ -175,11 +175,11 @@ def _masked(offset: Any, size: Any) -> tuple[Any, Any]:
 @_each
 def extractBits(x: Any, offset: Any, size: Any) -> Any:
     first, ones = _masked(offset, size)
-    found = (x.view(np.uint32).astype(np.uint64) >> first) & ones
+    bits = (x.view(np.uint32).astype(np.uint64) >> first) & ones
     if x.dtype == np.int32:
         sign = (ones + np.uint64(1)) >> np.uint64(1)
-        found = (found ^ sign) - sign
-    return found.astype(np.uint32).view(x.dtype)
+        bits = (bits ^ sign) - sign
+    return bits.astype(np.uint32).view(x.dtype)
 
 
 @_each

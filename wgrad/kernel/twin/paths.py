@@ -57,13 +57,13 @@ class Path:
         root, steps = self.root, tuple(self.steps)
         start, offset = self.start, self.offset
 
-        def found(f: Frame, m: Mask) -> Any:
+        def locate(f: Frame, m: Mask) -> Any:
             spot = root(f, m)
             for step in steps:
                 spot = step(spot, f, m)
             return spot.part(start, offset) if start or offset else spot
 
-        return found
+        return locate
 
 
 class Paths:

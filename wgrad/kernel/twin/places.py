@@ -33,16 +33,16 @@ class Stored(NamedTuple):
 @lru_cache(maxsize=64)
 def lanes_of(n: int) -> np.ndarray:
     """Return the numbers of the lanes."""
-    found = np.arange(n)
-    found.flags.writeable = False
-    return found
+    lanes = np.arange(n)
+    lanes.flags.writeable = False
+    return lanes
 
 
 def clamped(index: Any, size: int) -> Any:
     """Return an index, a number where all lanes have the same, that is inside of `size`."""
     if index.ndim == 0:
-        found = int(index)
-        return found if 0 <= found < size else size - 1
+        place = int(index)
+        return place if 0 <= place < size else size - 1
     return np.minimum(index.view(np.uint32), size - 1).astype(np.intp)
 
 
@@ -86,8 +86,8 @@ class Local:
         """Return the value."""
         root = self.cells[self.key]
         leaves = root if type(root) is tuple else (root,)
-        found = self._picked(leaves, self.start, self.picks, stored.size, n)
-        return found[0] if stored.bare else tuple(found)
+        picked = self._picked(leaves, self.start, self.picks, stored.size, n)
+        return picked[0] if stored.bare else tuple(picked)
 
     def _picked(self, leaves: tuple, start: int, picks: tuple, size: int, n: int) -> list:
         if not picks:

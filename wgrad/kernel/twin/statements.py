@@ -76,7 +76,7 @@ class Statements(Assignments):
 
             return straight
 
-        def found(f: Frame, m: Mask) -> Mask:
+        def guarded(f: Frame, m: Mask) -> Mask:
             for run, simple in parts:
                 if simple:
                     run(f, m)
@@ -86,7 +86,7 @@ class Statements(Assignments):
                         return DEAD
             return m
 
-        return found
+        return guarded
 
     # Control
 
@@ -98,7 +98,7 @@ class Statements(Assignments):
         otherwise = None if other is None else self.statement(other)
         simple = not exits_of(node)
 
-        def found(f: Frame, m: Mask) -> Mask:
+        def branch(f: Frame, m: Mask) -> Mask:
             c = condition(f, m)
             if c.ndim == 0:
                 if c:
@@ -117,7 +117,7 @@ class Statements(Assignments):
                 there = otherwise(f, there)
             return m if simple else join(here, there)
 
-        return found
+        return branch
 
     def switch(self, node: s.Switch) -> Run:
         """Compile a switch."""
@@ -130,10 +130,10 @@ class Statements(Assignments):
         table: dict[int, Run] = {}
         for case in node.cases:
             body = self.block(case.body)
-            found = [x for x in case.selectors if isinstance(x, s.Expression)]
-            values = [self.constant(x) for x in found]
+            expressions = [x for x in case.selectors if isinstance(x, s.Expression)]
+            values = [self.constant(x) for x in expressions]
             table.update({int(x): body for x in values})
-            if len(found) < len(case.selectors):
+            if len(expressions) < len(case.selectors):
                 default = body  # whose own selectors need no comparison
             else:
                 cases.append((values, body))
@@ -171,11 +171,11 @@ class Statements(Assignments):
         if initial is None:
             return loop
 
-        def found(f: Frame, m: Mask) -> Mask:
+        def start_and_loop(f: Frame, m: Mask) -> Mask:
             initial(f, m)
             return loop(f, m)
 
-        return found
+        return start_and_loop
 
     def while_statement(self, node: s.While) -> Run:
         """Compile a while loop."""
@@ -244,11 +244,11 @@ class Statements(Assignments):
                         "becomes false, or a higher limit"
                     )
 
-        def found(f: Frame, m: Mask) -> Mask:
+        def loop(f: Frame, m: Mask) -> Mask:
             spin(f, m, 0)
             return left_of(m, f.done) if returns else m
 
-        return found
+        return loop
 
     def jump(self, node: s.Break | s.Continue) -> Run:
         """Compile break and continue."""
@@ -259,24 +259,24 @@ class Statements(Assignments):
         else:
             at = next(at for kind, at in reversed(self.targets) if kind == "loop")
 
-        def found(f: Frame, m: Mask) -> Mask:
+        def leave(f: Frame, m: Mask) -> Mask:
             f.jumps[at] = join(f.jumps[at], m)
             return DEAD
 
-        return found
+        return leave
 
     def return_statement(self, node: s.Return) -> Run:
         """Compile return."""
         value = None if node.value is None else self.compile(node.value)
 
-        def found(f: Frame, m: Mask) -> Mask:
+        def leave(f: Frame, m: Mask) -> Mask:
             if value is not None:
                 new = value(f, m)
                 f.result = new if f.result is None else merged(m, new, f.result)
             f.done = join(f.done, m)
             return DEAD
 
-        return found
+        return leave
 
     def discard(self, node: s.Discard) -> Run:
         """Refuse discard, which belongs to fragment shaders."""
@@ -294,12 +294,12 @@ def exits_of(node: Any) -> Exits:
     if isinstance(node, s.Block):
         return frozenset().union(*map(exits_of, node.statements))
     if isinstance(node, s.If):
-        found: Exits = _NONE
+        exits: Exits = _NONE
         part: Any = node
         while isinstance(part, s.If):
-            found |= exits_of(part.then)
+            exits |= exits_of(part.then)
             part = part.otherwise
-        return found | exits_of(part)
+        return exits | exits_of(part)
     if isinstance(node, s.Switch):
         return frozenset().union(*(exits_of(x.body) for x in node.cases)) - {"break"}
     if isinstance(node, (s.For, s.While, s.Loop)):

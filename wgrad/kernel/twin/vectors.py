@@ -38,8 +38,8 @@ def length(x: Any) -> Any:
 @_whole
 def distance(a: Any, b: Any) -> Any:
     both = zip(as_tuple(a), as_tuple(b), strict=True)
-    found = tuple(x - y for x, y in both)
-    return length(found if len(found) > 1 else found[0])
+    difference = tuple(x - y for x, y in both)
+    return length(difference if len(difference) > 1 else difference[0])
 
 
 @_whole
@@ -101,14 +101,14 @@ def _expanded(rows: list[tuple]) -> Any:
     first, *rest = rows
     if not rest:
         return first[0]
-    found = None
+    total = None
     for i, x in enumerate(first):
         term = x * _expanded([row[:i] + row[i + 1 :] for row in rest])
-        if found is None:
-            found = term
+        if total is None:
+            total = term
         else:
-            found = found - term if i % 2 else found + term
-    return found
+            total = total - term if i % 2 else total + term
+    return total
 
 
 def product(a: tuple, left: Type, b: tuple, right: Type) -> tuple:
@@ -128,14 +128,14 @@ def product(a: tuple, left: Type, b: tuple, right: Type) -> tuple:
 
 @_whole
 def modf(x: Any) -> tuple:
-    found = [np.modf(p) for p in as_tuple(x)]
-    return (*(a for a, _ in found), *(b for _, b in found))
+    pairs = [np.modf(p) for p in as_tuple(x)]
+    return (*(a for a, _ in pairs), *(b for _, b in pairs))
 
 
 @_whole
 def frexp(x: Any) -> tuple:
-    found = [np.frexp(p) for p in as_tuple(x)]
-    return (*(a for a, _ in found), *(b.astype(np.int32) for _, b in found))
+    pairs = [np.frexp(p) for p in as_tuple(x)]
+    return (*(a for a, _ in pairs), *(b.astype(np.int32) for _, b in pairs))
 
 
 # Words that hold several numbers.
