@@ -183,7 +183,7 @@ def _each_in_turn(
     component: Callable[[list[s.Expression]], s.Expression],
 ) -> tuple[s.Statement, ...]:
     """Return statements that compute the components of `kind` in a loop."""
-    at, all_of_them = s.Identifier(names.fresh("k")), s.Identifier(names.fresh("found"))
+    at, all_of_them = s.Identifier(names.fresh("k")), s.Identifier(names.fresh("slopes"))
     counted = count()
     value = component([seed(x, at, counted) for x in kinds])
     loop = s.For(
