@@ -168,10 +168,10 @@ def bench(
 
 def _shapes(shapes: Any) -> list[Shape]:
     many = isinstance(shapes, (list, tuple)) and any(isinstance(x, (list, tuple)) for x in shapes)
-    found = shapes if many or isinstance(shapes, list) else [shapes]
-    if not found:
+    listed = shapes if many or isinstance(shapes, list) else [shapes]
+    if not listed:
         raise ArgumentError("kernel.bench: no shape came, and at least one is needed")
-    return [normalize_shape(x, "kernel.bench") for x in found]
+    return [normalize_shape(x, "kernel.bench") for x in listed]
 
 
 def _variant(op: Any, x: Any) -> Callable:

@@ -89,7 +89,7 @@ def tensors(entry: Entry, given: Mapping[str, Any], device: Device, where: str) 
     Raises: DTypeError, ShapeError, ArgumentError.
     """
     wide = any(isinstance(x, Value) and x.dtype is dtypes.float64 for x in given.values())
-    found = []
+    converted = []
     for name, x in given.items():
         form = entry.forms[name]
         if isinstance(x, Value):
@@ -101,8 +101,8 @@ def tensors(entry: Entry, given: Mapping[str, Any], device: Device, where: str) 
                 raise DTypeError(f"{where}: {name} is {form.kind}, and floats came")
             dtype = dtypes.float64 if wide and form.dtype is dtypes.float32 else form.dtype
             x = from_host(data, f"{where}: {name}", dtype, device)
-        found.append(x)
-    return found
+        converted.append(x)
+    return converted
 
 
 def planned(

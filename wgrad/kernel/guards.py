@@ -241,11 +241,11 @@ def _touches(
 
 def _bases(node: Any) -> set[int]:
     """Return the places, by id, that a place is a part of."""
-    found = set()
+    bases = set()
     while isinstance(node, (s.Index, s.Member)):
         node = node.base
-        found.add(id(node))
-    return found
+        bases.add(id(node))
+    return bases
 
 
 def is_watched(kind: Type) -> bool:
@@ -255,14 +255,14 @@ def is_watched(kind: Type) -> bool:
 
 def _shared(typed: Typed, names: Iterable[str]) -> dict[str, int]:
     """Return the arrays of workgroup memory whose elements are watched, and how many they have."""
-    found = {}
+    counts = {}
     for name in names:
         symbol = typed.globals[name]
         if symbol.space == "workgroup" and symbol.type is not None and is_watched(symbol.type):
             count = symbol.type.count  # type: ignore[attr-defined]
             if isinstance(count, int):
-                found[name] = count
-    return found
+                counts[name] = count
+    return counts
 
 
 def _ordinal(invocation: str, workgroup: tuple[int, int, int], groups: tuple[int, int, int]) -> str:

@@ -71,8 +71,8 @@ class _Twin:
             )
         }
         made = self.made[wide]({**arrays, **uniforms}, groups)
-        for name, found in made.items():
-            np.copyto(arrays[name], found.reshape(arrays[name].shape), "unsafe")
+        for name, result in made.items():
+            np.copyto(arrays[name], result.reshape(arrays[name].shape), "unsafe")
 
 
 def _seen(x: np.ndarray, form: Form) -> np.ndarray:
@@ -85,7 +85,7 @@ def _seen(x: np.ndarray, form: Form) -> np.ndarray:
 
 def _put(made: Any, arrays: Mapping[str, np.ndarray], outputs: Sequence[str], where: str) -> None:
     if isinstance(made, Mapping):
-        found = dict(made)
+        by_name = dict(made)
     else:
         parts = made if isinstance(made, (tuple, list)) else (made,)
         if len(parts) != len(outputs):
@@ -93,11 +93,11 @@ def _put(made: Any, arrays: Mapping[str, np.ndarray], outputs: Sequence[str], wh
                 f"{where}: numpy= returned {len(parts)} arrays, and the outputs are "
                 f"{', '.join(outputs)}"
             )
-        found = dict(zip(outputs, parts, strict=True))
+        by_name = dict(zip(outputs, parts, strict=True))
     for name in outputs:
-        if name not in found:
+        if name not in by_name:
             raise CallError(f"{where}: numpy= returned no {name}")
-        value, target = np.asarray(found[name]), arrays[name]
+        value, target = np.asarray(by_name[name]), arrays[name]
         if value.shape != target.shape:
             raise ShapeError(
                 f"{where}: numpy= returned shape {value.shape} for {name}, and {target.shape} is "

@@ -97,9 +97,9 @@ def _scalars(kind: Type) -> frozenset[Scalar]:
         return _scalars(kind.element)
     if isinstance(kind, Structure):
         return frozenset().union(*(_scalars(x.type) for x in kind.fields))
-    found = scalar_of(kind)
-    assert found is not None
-    return frozenset((found,))
+    scalar = scalar_of(kind)
+    assert scalar is not None
+    return frozenset((scalar,))
 
 
 def _axes(kind: Type, word: int, nbytes: int) -> tuple[Shape, Shape]:

@@ -163,7 +163,7 @@ class Trial:
     def look_for_nans(self, device: str, made: Sequence[np.ndarray]) -> None:
         """Find NaN that a device made of finite inputs."""
         known = {x.where for x in self.nans}
-        found: list[Made] = []
+        nans: list[Made] = []
         count = 0
         finite = all(np.isfinite(x).all() for x in self._floats())
         for out in made:
@@ -176,10 +176,10 @@ class Trial:
                 if given is not None and not all(np.isfinite(x).all() for x in given.values()):
                     continue
                 count += 1
-                if len(found) < SHOWN and where not in known:
+                if len(nans) < SHOWN and where not in known:
                     values = {k: np.asarray(v).tolist() for k, v in (given or {}).items()}
-                    found.append(Made(where, values, device))
-        self.nans = (*self.nans, *found)
+                    nans.append(Made(where, values, device))
+        self.nans = (*self.nans, *nans)
         note = f"{count} elements are NaN, of finite inputs" if count else ""
         self.parts.append(Part("no NaN", device, not count, note=note))
 
@@ -198,13 +198,13 @@ class Trial:
             return None
         function = self.shader.function
         point = where[: axes - len(function.result.inner)]
-        found = {}
+        inputs = {}
         for name, form, x in zip(function.names, function.inputs, self._ordered(), strict=True):
             x = np.asarray(x)
             lead = x.shape[: x.ndim - len(form.inner)]
             own = point[len(point) - len(lead) :]
-            found[name] = x[tuple(0 if n == 1 else i for i, n in zip(own, lead, strict=True))]
-        return found
+            inputs[name] = x[tuple(0 if n == 1 else i for i, n in zip(own, lead, strict=True))]
+        return inputs
 
 
 def ran(work: Callable, through: bool, inputs: Sequence[Any], named: dict) -> list[Any]:
