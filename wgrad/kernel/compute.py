@@ -60,7 +60,7 @@ class ComputeKernel(Sealed):
         self.inputs = tuple(x.name for x in self.entry.storage if x.name not in specs)
         self.outputs = tuple(written)
         every = {x.name for x in self.checked.typed.bindings}
-        self._unused = every - self.entry.forms.keys() - self.entry.uniforms.kinds.keys()
+        self._unused = every - self.entry.placements.keys() - self.entry.uniforms.kinds.keys()
         fixed = (*specs.values(), threads, groups)
         self._fixed = not any(callable(x) for x in fixed)
         self._returned: Any = None

@@ -20,7 +20,7 @@ from .language.parser import parse
 from .language.places import Source
 from .language.printer import printed
 from .language.symbols import Binding, EntryPoint, Symbol, Typed
-from .memory import Form, form_of
+from .memory import Placement, placement_of
 from .texts import is_ours
 from .uniforms import Uniforms, alignment
 
@@ -114,7 +114,7 @@ class Entry:
         )
         self.storage: list[Binding] = [x for x in used if x.space == "storage"]
         self.uniforms = Uniforms([x for x in used if x.space == "uniform"])
-        self.forms: dict[str, Form] = {x.name: form_of(x) for x in self.storage}
+        self.placements: dict[str, Placement] = {x.name: placement_of(x) for x in self.storage}
         self.workgroup: tuple[int, int, int] = _three(self.point)
         self.access = "".join("r" if x.access == "read" else "w" for x in self.storage)
         self._read: frozenset[str] | None = None

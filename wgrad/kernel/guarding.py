@@ -128,7 +128,7 @@ class _Guarded:
         self.call = call
         self.notes: list[str] = []
         entry, groups = call.entry, call.plan.groups
-        elements = {x.name: prod(x.lead) for x in call.plan.results if is_watched(x.form.kind)}
+        elements = {x.name: prod(x.lead) for x in call.plan.results if is_watched(x.placement.kind)}
         self.guards = Guards(entry.typed, entry.name, entry.workgroup, groups, elements, fuel)
         for name in self.guards.unwatched:
             self.notes.append(f"races of {name} were not looked for: there are too many of them")

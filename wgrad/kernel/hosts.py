@@ -13,7 +13,7 @@ from ..backends.shader import Groups
 from ..errors import CallError, ShapeError
 from .entry import Entry
 from .language.layouts import size_of
-from .memory import Form
+from .memory import Placement
 from .sizes import asked
 from .twin.kernels import KernelTwin
 
@@ -39,7 +39,7 @@ class _User:
     def __call__(self, memory: Sequence[np.ndarray], params: bytes, groups: Groups) -> None:
         entry = self.entry
         arrays = {
-            x.name: _seen(part, entry.forms[x.name])
+            x.name: _seen(part, entry.placements[x.name])
             for x, part in zip(entry.storage, memory, strict=True)
         }
         given = {n: arrays[n].copy() if n in self.outputs else arrays[n] for n in self.inputs}
@@ -75,11 +75,11 @@ class _Twin:
             np.copyto(arrays[name], result.reshape(arrays[name].shape), "unsafe")
 
 
-def _seen(x: np.ndarray, form: Form) -> np.ndarray:
+def _seen(x: np.ndarray, placement: Placement) -> np.ndarray:
     """Return what of a binding's memory is the tensor."""
-    if form.shape == form.held:
+    if placement.shape == placement.held:
         return x
-    inside: Any = (..., *(slice(0, n) for n in form.shape))
+    inside: Any = (..., *(slice(0, n) for n in placement.shape))
     return x[inside]
 
 

@@ -44,7 +44,7 @@ class KernelOp(Op):
 
     def rule(self, position: int) -> Any:
         kernel = self.kernel
-        if not kernel.entry.forms[kernel.inputs[position]].dtype.is_floating:
+        if not kernel.entry.placements[kernel.inputs[position]].dtype.is_floating:
             return None
         rule = kernel.rule
         if rule is None:

@@ -24,10 +24,10 @@ class Names:
 
     def __init__(self, kernel: ComputeKernel):
         self.inputs = kernel.inputs
-        forms = kernel.entry.forms
-        self.floats = [n for n in kernel.inputs if forms[n].dtype.is_floating]
+        placements = kernel.entry.placements
+        self.floats = [n for n in kernel.inputs if placements[n].dtype.is_floating]
         self.outputs = {f"out_{n}" if n in kernel.inputs else n: n for n in kernel.outputs}
-        self.cts = {f"d_{k}": n for k, n in self.outputs.items() if forms[n].dtype.is_floating}
+        self.cts = {f"d_{k}": n for k, n in self.outputs.items() if placements[n].dtype.is_floating}
         self.gradients = {f"d_{n}": n for n in self.floats}
 
 

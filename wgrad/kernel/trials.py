@@ -67,7 +67,7 @@ class Trial:
         self.op = op = newest(op)
         inner = newest(op.forward) if isinstance(op, CustomOp) else op
         self.shader = inner if isinstance(inner, ShaderOp) else None
-        self.forms = op.entry.forms if isinstance(op, ComputeKernel) else {}
+        self.placements = op.entry.placements if isinstance(op, ComputeKernel) else {}
         known = self.shader.function.names if self.shader else getattr(op, "inputs", ())
         self.names = (*known, *(f"input {i}" for i in range(len(known), len(inputs))))
         self.hosts = [host(x) for x in inputs]
@@ -96,7 +96,7 @@ class Trial:
                 full = "float64" if wide else "float32"
                 dtype = "float16" if x.dtype == np.float16 else full
             elif x.dtype == np.int64:
-                dtype = self.forms[name].dtype if name in self.forms else "int32"
+                dtype = self.placements[name].dtype if name in self.placements else "int32"
             return tensor(x, dtype, device)
 
         with device:
