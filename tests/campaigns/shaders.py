@@ -174,7 +174,7 @@ def _compute(rng: np.random.Generator, text: str) -> str | None:
     numbers = rng.normal(size=[(16,), (4, 4), (3,), (0,)][rng.integers(4)]).astype(np.float32)
     given = []
     for name in kernel.inputs:
-        wanted = kernel.entry.forms.get(name)
+        wanted = kernel.entry.placements.get(name)
         kind = "float32" if rng.random() < 0.1 or wanted is None else wanted.dtype.name
         given.append(wg.tensor(numbers.astype(kind), dtype=kind))
     before = [x.numpy() for x in given]

@@ -48,8 +48,8 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         reports[about.name] = check(about.op, *ordered, **values)
     fine = all(x.ok for x in reports.values())
     if options.json:
-        found = {key: json.loads(x.to_json()) for key, x in reports.items()}
-        print(json.dumps({"ok": fine, "ops": ops, "reports": found}))
+        contents = {key: json.loads(x.to_json()) for key, x in reports.items()}
+        print(json.dumps({"ok": fine, "ops": ops, "reports": contents}))
     else:
         print(
             "\n".join([str(judged), *("  " + x for x in ops), *map(str, [*reports.values()][1:])])

@@ -98,14 +98,14 @@ def _kernel(
 
 def _paths(given: list[str], outputs: list[str], parser: argparse.ArgumentParser) -> dict[str, str]:
     """Return which output goes to which file."""
-    found: dict[str, str] = {}
+    paths: dict[str, str] = {}
     for text in given:
         name, path = subject.named_path(text)
-        name = name or next((x for x in outputs if x not in found), "")
+        name = name or next((x for x in outputs if x not in paths), "")
         if name not in outputs:
             parser.error(f"--output {text}: there are the outputs {', '.join(outputs)}")
-        found[name] = path
-    return found
+        paths[name] = path
+    return paths
 
 
 def _row(name: str, data: np.ndarray, path: str | None) -> dict[str, Any]:

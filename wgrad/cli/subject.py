@@ -75,11 +75,11 @@ def told(options: argparse.Namespace, error: Exception) -> None:
     if not options.json:
         print(error, file=sys.stderr)
         return
-    found: dict[str, Any] = {"ok": False, "error": getattr(error, "reason", str(error))}
+    answer: dict[str, Any] = {"ok": False, "error": getattr(error, "reason", str(error))}
     for name in ("file", "line", "column"):
         if getattr(error, name, None) is not None:
-            found[name] = getattr(error, name)
-    print(json.dumps(found))
+            answer[name] = getattr(error, name)
+    print(json.dumps(answer))
 
 
 class Subject(NamedTuple):
@@ -147,12 +147,12 @@ def named_path(text: str) -> tuple[str, str]:
 
 def settings(options: argparse.Namespace, parser: argparse.ArgumentParser) -> dict[str, Any]:
     """Return what --set said, by name."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, value in options.set:
-        if name in found:
+        if name in values:
             parser.error(f"--set {name} came twice")
-        found[name] = value
-    return found
+        values[name] = value
+    return values
 
 
 def _setting(text: str) -> tuple[str, Any]:

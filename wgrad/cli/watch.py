@@ -120,7 +120,7 @@ class _View:
     def _kernel(self, about: subject.Subject) -> Any:
         size = self.options.size[::-1]
         entry = about.op.entry
-        shapes = {n: (*size, *entry.forms[n].shape) for n in entry.writes}
+        shapes = {n: (*size, *entry.placements[n].shape) for n in entry.writes}
         made = about.library.kernel(about.name, outputs=shapes)(**self.values)
         return made[0] if isinstance(made, tuple) else made
 

@@ -168,10 +168,10 @@ def bench(
 
 def _shapes(shapes: Any) -> list[Shape]:
     many = isinstance(shapes, (list, tuple)) and any(isinstance(x, (list, tuple)) for x in shapes)
-    found = shapes if many or isinstance(shapes, list) else [shapes]
-    if not found:
+    listed = shapes if many or isinstance(shapes, list) else [shapes]
+    if not listed:
         raise ArgumentError("kernel.bench: no shape came, and at least one is needed")
-    return [normalize_shape(x, "kernel.bench") for x in found]
+    return [normalize_shape(x, "kernel.bench") for x in listed]
 
 
 def _variant(op: Any, x: Any) -> Callable:
@@ -199,8 +199,8 @@ def _inputs(op: Any, shape: Shape, inputs: Callable | None, device: Device) -> l
     if isinstance(op, ShaderOp):
         wanted = [((*shape, *x.inner), x.dtype) for x in op.function.inputs]
     elif isinstance(op, ComputeKernel):
-        forms = [op.entry.forms[name] for name in op.inputs]
-        wanted = [((*shape, *x.shape) if x.is_array else x.shape, x.dtype) for x in forms]
+        placements = [op.entry.placements[name] for name in op.inputs]
+        wanted = [((*shape, *x.shape) if x.is_array else x.shape, x.dtype) for x in placements]
     else:
         raise ArgumentError(
             "kernel.bench: the inputs of a function are not known: give inputs=, a function that "

@@ -17,7 +17,7 @@ from ..errors import ArgumentError, DTypeError, ShapeError
 from ..layout import Shape
 from . import memory
 from .entry import Entry
-from .memory import Form, check_dtype, held_shape, lead_of
+from .memory import Placement, check_dtype, held_shape, lead_of
 from .sizes import groups_of, shape_of
 
 
@@ -25,7 +25,7 @@ class Result(NamedTuple):
     """A result: the binding's name, how it lies there, and the shape of the tensor."""
 
     name: str
-    form: Form
+    placement: Placement
     lead: Shape
     shape: Shape
     dtype: DType
@@ -69,9 +69,9 @@ class Ready(NamedTuple):
 
     def held(self, device: Device, inputs: Sequence[Array | Number]) -> list[Array]:
         """Return the memory that bindings show of the inputs."""
-        forms = self.entry.forms
+        placements = self.entry.placements
         return [
-            memory.held(device, x, forms[name], lead)
+            memory.held(device, x, placements[name], lead)
             for name, x, lead in zip(self.inputs, inputs, self.plan.leads, strict=True)
             if isinstance(x, Array)
         ]
@@ -79,7 +79,8 @@ class Ready(NamedTuple):
     def seen(self, made: Sequence[Array]) -> list[Array]:
         """Return the results as tensors see them, given their memory."""
         return [
-            memory.seen(x, r.form, r.lead) for x, r in zip(made, self.plan.results, strict=True)
+            memory.seen(x, r.placement, r.lead)
+            for x, r in zip(made, self.plan.results, strict=True)
         ]
 
 
@@ -89,20 +90,22 @@ def tensors(entry: Entry, given: Mapping[str, Any], device: Device, where: str) 
     Raises: DTypeError, ShapeError, ArgumentError.
     """
     wide = any(isinstance(x, Value) and x.dtype is dtypes.float64 for x in given.values())
-    found = []
+    converted = []
     for name, x in given.items():
-        form = entry.forms[name]
+        placement = entry.placements[name]
         if isinstance(x, Value):
-            if x.dtype is not form.dtype:
-                check_dtype(form, x.dtype, where, name, device)
+            if x.dtype is not placement.dtype:
+                check_dtype(placement, x.dtype, where, name, device)
         else:
             data = host_array(x, f"{where}: {name}")
-            if form.dtype.is_integer and data.dtype.kind == "f":
-                raise DTypeError(f"{where}: {name} is {form.kind}, and floats came")
-            dtype = dtypes.float64 if wide and form.dtype is dtypes.float32 else form.dtype
+            if placement.dtype.is_integer and data.dtype.kind == "f":
+                raise DTypeError(f"{where}: {name} is {placement.kind}, and floats came")
+            dtype = (
+                dtypes.float64 if wide and placement.dtype is dtypes.float32 else placement.dtype
+            )
             x = from_host(data, f"{where}: {name}", dtype, device)
-        found.append(x)
-    return found
+        converted.append(x)
+    return converted
 
 
 def planned(
@@ -120,29 +123,31 @@ def planned(
     shapes = dict(around)
     shapes |= {name: shape for name, (shape, _) in zip(inputs, given, strict=True)}
     kinds = {name: dtype for name, (_, dtype) in zip(inputs, given, strict=True)}
-    leads = {n: lead_of(entry.forms[n], shapes[n], where, n) for n in inputs}
+    leads = {n: lead_of(entry.placements[n], shapes[n], where, n) for n in inputs}
     wide = dtypes.float64 in kinds.values()
     results: list[Result] = []
     for name in entry.writes:
-        form = entry.forms[name]
+        placement = entry.placements[name]
         if name in kinds:
             shape, lead, dtype = shapes[name], leads[name], kinds[name]
         else:
             spec = specs.outputs[name]
             if spec is None:
-                shape = _declared(form, where, name)
+                shape = _declared(placement, where, name)
             else:
                 shape = shape_of(spec, shapes, inputs, where, name)
-            lead = lead_of(form, shape, where, name)
-            dtype = dtypes.float64 if wide and form.dtype is dtypes.float32 else form.dtype
-        results.append(Result(name, form, lead, shape, dtype))
+            lead = lead_of(placement, shape, where, name)
+            dtype = (
+                dtypes.float64 if wide and placement.dtype is dtypes.float32 else placement.dtype
+            )
+        results.append(Result(name, placement, lead, shape, dtype))
     counted = {**around, **leads, **{r.name: r.lead for r in results}}
     known = {**shapes, **{r.name: r.shape for r in results}}
     threads = specs.threads if specs.threads is not None else results[0].name
     groups = groups_of(threads, specs.groups, counted, inputs, known, entry.workgroup, where)
     makes = tuple(
         Make(
-            held_shape(r.form, r.lead),
+            held_shape(r.placement, r.lead),
             r.dtype,
             inputs.index(r.name) if r.name in kinds else None,
             entry.reads(r.name) or 0 in groups,
@@ -159,12 +164,12 @@ def planned(
     return Plan(tuple(leads[n] for n in inputs), makes, tuple(results), groups)
 
 
-def _declared(form: Form, where: str, name: str) -> Shape:
+def _declared(placement: Placement, where: str, name: str) -> Shape:
     """Return the shape that the text itself says."""
-    if not form.is_array:
-        return form.shape
-    if form.elements is None:
+    if not placement.is_array:
+        return placement.shape
+    if placement.elements is None:
         raise ArgumentError(
-            f"{where}: outputs: {name} is {form.kind}, whose length is open: say its shape"
+            f"{where}: outputs: {name} is {placement.kind}, whose length is open: say its shape"
         )
-    return (form.elements, *form.shape)
+    return (placement.elements, *placement.shape)

@@ -47,29 +47,29 @@ class Part:
 def compared(
     name: str,
     device: str,
-    found: np.ndarray,
+    actual: np.ndarray,
     wanted: np.ndarray,
     rtol: float,
     atol: float,
     scale: Any = 0.0,
     ulps: bool = True,
 ) -> Part:
-    """Return how far `found` is from `wanted`, which was computed in float64.
+    """Return how far `actual` is from `wanted`, which was computed in float64.
 
     Each element may be off by atol + rtol * its size, or `scale` where that is more; integers and
     bools have to be equal. A NaN is right where one is wanted.
     """
-    if found.shape != wanted.shape:
-        return Part(name, device, False, note=f"shape {found.shape}, and {wanted.shape} is wanted")
-    if found.size == 0:
+    if actual.shape != wanted.shape:
+        return Part(name, device, False, note=f"shape {actual.shape}, and {wanted.shape} is wanted")
+    if actual.size == 0:
         return Part(name, device, True, note="no elements")
-    if found.dtype.kind != "f":
-        off = np.abs(found.astype(np.float64) - wanted.astype(np.float64))
-        return _worst(name, device, off, off == 0, off, None, found, wanted)
-    kind: Any = _FINEST[found.dtype.name]
+    if actual.dtype.kind != "f":
+        off = np.abs(actual.astype(np.float64) - wanted.astype(np.float64))
+        return _worst(name, device, off, off == 0, off, None, actual, wanted)
+    kind: Any = _FINEST[actual.dtype.name]
     with np.errstate(all="ignore"):
         nearest = wanted.astype(kind).astype(np.float64)  # an infinity, where it is beyond the type
-        x = found.astype(np.float64)
+        x = actual.astype(np.float64)
         y = np.where(np.isfinite(nearest), wanted.astype(np.float64), nearest)
         off = np.where((x == y) | (np.isnan(x) & np.isnan(y)), 0.0, np.abs(x - y))
         off = np.where(np.isnan(off), np.inf, off)
@@ -80,20 +80,20 @@ def compared(
         relative = np.where(off == 0, 0.0, off / np.maximum(sizes, tiny))
         fits, rank = (off == 0) | (off <= allowed), off / allowed
         steps = off / step if ulps else None
-    return _worst(name, device, relative, fits, rank, steps, found, wanted)
+    return _worst(name, device, relative, fits, rank, steps, actual, wanted)
 
 
 def _worst(
-    name: str, device: str, error: Any, fits: Any, rank: Any, ulp: Any, found: Any, wanted: Any
+    name: str, device: str, error: Any, fits: Any, rank: Any, ulp: Any, actual: Any, wanted: Any
 ) -> Part:
     """Return the part of the element that ranks worst."""
     order = np.where(np.isnan(rank), 0.0, rank)
     flat = int(np.argmax(np.where(fits, np.minimum(order, 1), np.maximum(order, 1) + 1)))
-    where = tuple(int(i) for i in np.unravel_index(flat, found.shape))
+    where = tuple(int(i) for i in np.unravel_index(flat, actual.shape))
     note = ""
     if not fits.all():
         count = int(fits.size - np.count_nonzero(fits))
-        note = f"{found[where]!s} came, and {wanted[where]!s} is wanted"
+        note = f"{actual[where]!s} came, and {wanted[where]!s} is wanted"
         note += f"; {count} of {fits.size} elements are off" if fits.size > 1 else ""
     steps = None if ulp is None else float(np.asarray(ulp)[where])
     return Part(name, device, bool(fits.all()), float(error[where]), steps, where, note)

@@ -60,7 +60,7 @@ class ComputeKernel(Sealed):
         self.inputs = tuple(x.name for x in self.entry.storage if x.name not in specs)
         self.outputs = tuple(written)
         every = {x.name for x in self.checked.typed.bindings}
-        self._unused = every - self.entry.forms.keys() - self.entry.uniforms.kinds.keys()
+        self._unused = every - self.entry.placements.keys() - self.entry.uniforms.kinds.keys()
         fixed = (*specs.values(), threads, groups)
         self._fixed = not any(callable(x) for x in fixed)
         self._returned: Any = None
@@ -279,11 +279,11 @@ class ComputeKernel(Sealed):
     def _variant(self, constants: Mapping[str, Any]) -> Variant:
         every = {**self._constants, **constants}
         key = tuple(sorted((k, type(x).__name__, repr(x)) for k, x in every.items()))
-        found = self._variants[key]
-        if found is None:
-            found = Variant(self.checked, self.name, every, self.numpy, self.inputs, self.outputs)
-            self._variants.keep(key, found)
-        return found
+        variant = self._variants[key]
+        if variant is None:
+            variant = Variant(self.checked, self.name, every, self.numpy, self.inputs, self.outputs)
+            self._variants.keep(key, variant)
+        return variant
 
     def _plan(
         self,
@@ -295,12 +295,12 @@ class ComputeKernel(Sealed):
         kinds = tuple([(x.array.layout.shape, x.array.dtype) for x in inputs])
         key = kinds, tuple(around.items())
         fixed = self._fixed and specs is self._specs
-        found = variant.plans[key] if fixed else None
-        if found is None:
-            found = planned(variant.entry, specs, self.inputs, kinds, around, self.name)
+        plan = variant.plans[key] if fixed else None
+        if plan is None:
+            plan = planned(variant.entry, specs, self.inputs, kinds, around, self.name)
             if fixed:
-                variant.plans.keep(key, found)
-        return found
+                variant.plans.keep(key, plan)
+        return plan
 
 
 def _outputs(outputs: Any, written: Sequence[str], where: str) -> dict[str, Any]:

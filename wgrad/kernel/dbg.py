@@ -41,14 +41,14 @@ def is_dbg(node: Node) -> bool:
 
 def taken_out(module: s.Module) -> tuple[s.Module, list[tuple[Any, s.Call]]]:
     """Return a tree whose calls of dbg are their arguments, and each argument with its call."""
-    found: list[tuple[Any, s.Call]] = []
+    calls: list[tuple[Any, s.Call]] = []
 
     def changed(node: Any) -> Any:
         if is_dbg(node):
-            found.append((node.arguments[0], node))
+            calls.append((node.arguments[0], node))
             return node.arguments[0]
-        if isinstance(node, s.CallStatement) and any(node.call is x for x, _ in found):
+        if isinstance(node, s.CallStatement) and any(node.call is x for x, _ in calls):
             return s.Assign(None, "=", node.call, span=node.span)
         return node
 
-    return rewritten(module, changed), found
+    return rewritten(module, changed), calls

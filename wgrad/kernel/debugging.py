@@ -320,15 +320,15 @@ class _Debugged:
         """Return what a run noted."""
         words = report.numpy()
         count = int(words[0])
-        found = []
+        noted = []
         for row in words[1:].reshape(KEPT, WORDS)[:count]:
             form, (_, call) = self.kinds[row[0]], self.calls[row[0]]
             argument = call.arguments[0]
             place = call.span.place
             text = argument.span.text if argument.span.source else ""
             value = _value(form, row[1 : 1 + form.size])
-            found.append(Seen(text, value, place.file, place.line, place.column))
-        return DebugReport(name, where, tuple(found), max(0, count - KEPT))
+            noted.append(Seen(text, value, place.file, place.line, place.column))
+        return DebugReport(name, where, tuple(noted), max(0, count - KEPT))
 
 
 def _value(form: Form, words: np.ndarray) -> Any:

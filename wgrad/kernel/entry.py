@@ -20,7 +20,7 @@ from .language.parser import parse
 from .language.places import Source
 from .language.printer import printed
 from .language.symbols import Binding, EntryPoint, Symbol, Typed
-from .memory import Form, form_of
+from .memory import Placement, placement_of
 from .texts import is_ours
 from .uniforms import Uniforms, alignment
 
@@ -72,8 +72,8 @@ class Checked:
         It is the only compute shader, or without any the only op that no function calls.
         """
         called = {c for x in self.typed.functions.values() for c in x.callees}
-        found = self.kernels or [n for n in self.ops if n not in called]
-        return found[0] if len(found) == 1 else None
+        candidates = self.kernels or [n for n in self.ops if n not in called]
+        return candidates[0] if len(candidates) == 1 else None
 
     def entry(self, name: str | None, where: str) -> str:
         """Return the name of an entry point; the only one for None. Raises: CallError."""
@@ -114,7 +114,7 @@ class Entry:
         )
         self.storage: list[Binding] = [x for x in used if x.space == "storage"]
         self.uniforms = Uniforms([x for x in used if x.space == "uniform"])
-        self.forms: dict[str, Form] = {x.name: form_of(x) for x in self.storage}
+        self.placements: dict[str, Placement] = {x.name: placement_of(x) for x in self.storage}
         self.workgroup: tuple[int, int, int] = _three(self.point)
         self.access = "".join("r" if x.access == "read" else "w" for x in self.storage)
         self._read: frozenset[str] | None = None
@@ -138,9 +138,9 @@ class Entry:
         """Whether the text may read what a binding that it writes held before."""
         if self._read is None:
             self._read = frozenset(
-                found
+                binding
                 for function in self.point.functions
-                for found in _read_before(self.typed, self.typed.functions[function].node)
+                for binding in _read_before(self.typed, self.typed.functions[function].node)
             )
         return name in self._read
 
@@ -151,15 +151,15 @@ class Entry:
 
 def _overrides(typed: Typed, constants: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Return the values of overrides. Raises: CallError, ArgumentError."""
-    found = {}
+    values = {}
     for name, value in constants.items():
         if name not in typed.overrides:
             known = ", ".join(typed.overrides) or "none"
             raise CallError(f"{where}: the text has no override {name!r}; there are: {known}")
         if not isinstance(value, (bool, int, float)):
             raise ArgumentError(f"{where}: {name}={shown(value)} came, and a number is needed")
-        found[name] = float(value) if isinstance(value, float) else value
-    return found
+        values[name] = float(value) if isinstance(value, float) else value
+    return values
 
 
 def _three(point: EntryPoint) -> tuple[int, int, int]:
@@ -181,13 +181,13 @@ def _read_before(typed: Typed, function: s.Function) -> set[str]:
         elif isinstance(node, s.Call) and node.callee.name in ("arrayLength", "atomicStore"):
             if node.callee.name == "arrayLength":
                 written |= {id(x) for x in node.arguments[0].walk()}
-    found = set()
+    read = set()
     for node in function.walk():
         if isinstance(node, s.Identifier) and id(node) not in written:
             symbol = typed.symbols.get(id(node))
             if symbol is not None and symbol.is_global and symbol.space == "storage":
-                found.add(symbol.name)
-    return found
+                read.add(symbol.name)
+    return read
 
 
 class _Lowered:
@@ -217,11 +217,11 @@ class _Lowered:
 
     def new(self, name: str) -> str:
         """Return a name that the text does not have."""
-        found = name
-        while found in self.taken:
-            found += "_"
-        self.taken.add(found)
-        return found
+        unused = name
+        while unused in self.taken:
+            unused += "_"
+        self.taken.add(unused)
+        return unused
 
     def text(self) -> str:
         from ..backends.webgpu.launches import described
@@ -242,14 +242,16 @@ class _Lowered:
         if isinstance(node, s.Function):
             if node.name not in point.functions:
                 return []
-            found = self.inside(node)
+            changed = self.inside(node)
             if node is self.point:
                 size = tuple(s.number(x) for x in self.entry.workgroup)
                 kept = tuple(x for x in node.attributes if x.name != "workgroup_size")
                 return [
-                    found.but(name="main", attributes=(*kept, s.Attribute("workgroup_size", size)))
+                    changed.but(
+                        name="main", attributes=(*kept, s.Attribute("workgroup_size", size))
+                    )
                 ]
-            return [found.but(name=self.renamed.get(id(node), node.name))]
+            return [changed.but(name=self.renamed.get(id(node), node.name))]
         if isinstance(node, s.GlobalVar):
             if node.space in ("storage", "uniform"):
                 return self.binding(node)
@@ -259,10 +261,10 @@ class _Lowered:
             kind = s.Identifier(str(symbol.type))
             value = s.number(symbol.constant)
             return [s.GlobalConst(self.renamed.get(id(node), node.name), kind, value)]
-        found = self.inside(node)
+        changed = self.inside(node)
         if id(node) in self.renamed:
-            found = found.but(name=self.renamed[id(node)])
-        return [found]
+            changed = changed.but(name=self.renamed[id(node)])
+        return [changed]
 
     def binding(self, node: s.GlobalVar) -> list[s.Declaration]:
         """Return a binding with its new place."""

@@ -128,7 +128,7 @@ class _Guarded:
         self.call = call
         self.notes: list[str] = []
         entry, groups = call.entry, call.plan.groups
-        elements = {x.name: prod(x.lead) for x in call.plan.results if is_watched(x.form.kind)}
+        elements = {x.name: prod(x.lead) for x in call.plan.results if is_watched(x.placement.kind)}
         self.guards = Guards(entry.typed, entry.name, entry.workgroup, groups, elements, fuel)
         for name in self.guards.unwatched:
             self.notes.append(f"races of {name} were not looked for: there are too many of them")
@@ -177,13 +177,13 @@ class _Guarded:
             count, value, other, *invocation = map(int, words[i * WORDS : (i + 1) * WORDS])
             if not count:
                 continue
-            found = self._site(site, value, other)
-            key = (found.kind, found.subject, found.line, found.column)
+            finding = self._site(site, value, other)
+            key = (finding.kind, finding.subject, finding.line, finding.column)
             if key not in seen:
                 seen.add(key)
                 where = f", in invocation {at(invocation)}"
                 yield replace(
-                    found, count=count, text=found.text + where, invocation=tuple(invocation)
+                    finding, count=count, text=finding.text + where, invocation=tuple(invocation)
                 )
 
     def _site(self, site: Site, value: int, other: int) -> Finding:
@@ -213,11 +213,11 @@ class _Guarded:
         """Return the global number of an invocation."""
         shape, groups = self.call.entry.workgroup, self.call.plan.groups
         group, inside = divmod(ordinal, prod(shape))
-        found = []
+        position = []
         for n, count in zip(shape, groups, strict=True):
-            found.append(group % count * n + inside % n)
+            position.append(group % count * n + inside % n)
             group, inside = group // count, inside // n
-        return tuple(found)
+        return tuple(position)
 
     def _edges(self, around: dict[str, np.ndarray]) -> Iterator[Finding]:
         """Say which memory beside a binding was written."""
@@ -253,7 +253,7 @@ class _Guarded:
             )
             yield Finding("unwritten", name, text, count, where)
 
-    def _against_numpy(self, found: dict[str, np.ndarray], known: set[str]) -> Iterator[Finding]:
+    def _against_numpy(self, outputs: dict[str, np.ndarray], known: set[str]) -> Iterator[Finding]:
         """Compare with the NumPy device, but for what is known to be wrong."""
         kernel = self.call.kernel
         use = subgroup_use(self.call.entry)
@@ -275,7 +275,7 @@ class _Guarded:
         for name, x in zip(kernel.outputs, several, strict=True):
             if name in known:
                 continue
-            here, there = found[name], x.numpy()
+            here, there = outputs[name], x.numpy()
             if here.dtype.kind == "f":
                 size = np.abs(there[np.isfinite(there)]).max(initial=0.0)
                 off = ~np.isclose(here, there, rtol=NEAR, atol=NEAR * size, equal_nan=True)

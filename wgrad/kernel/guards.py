@@ -22,7 +22,7 @@ ROOM = 1 << 24  # words for who touched the elements of an array
 BARRIERS = ("workgroupBarrier", "storageBarrier")
 
 _HELPERS = """
-fn {found}(at: u32, value: u32, other: u32) {{
+fn {note}(at: u32, value: u32, other: u32) {{
     if (atomicAdd(&{report}[at * 6u], 1u) == 0u) {{
         atomicStore(&{report}[at * 6u + 1u], value);
         atomicStore(&{report}[at * 6u + 2u], other);
@@ -32,7 +32,7 @@ fn {found}(at: u32, value: u32, other: u32) {{
     }}
 }}
 fn {burnt}(at: u32) -> bool {{
-    if ({fuel} == 0u) {{ {found}(at, 0u, 0u); return true; }}
+    if ({fuel} == 0u) {{ {note}(at, 0u, 0u); return true; }}
     {fuel} = {fuel} - 1u;
     return false;
 }}
@@ -48,12 +48,12 @@ fn {touch}(i: u32, n: u32, at: u32, first: u32, writes: bool) {{
     if (i >= n) {{ return; }}
     let place = first + 2u * i;
     let writer = atomicLoad(&{report}[place]);
-    if ({clash}(writer)) {{ {found}(at, i, writer); }}
+    if ({clash}(writer)) {{ {note}(at, i, writer); }}
     if (writes) {{
         let before = atomicExchange(&{report}[place], {me});
-        if (before != writer && {clash}(before)) {{ {found}(at, i, before); }}
+        if (before != writer && {clash}(before)) {{ {note}(at, i, before); }}
         let reader = atomicLoad(&{report}[place + 1u]);
-        if ({clash}(reader)) {{ {found}(at, i, reader); }}
+        if ({clash}(reader)) {{ {note}(at, i, reader); }}
     }} else {{
         atomicStore(&{report}[place + 1u], {me});
     }}
@@ -61,7 +61,7 @@ fn {touch}(i: u32, n: u32, at: u32, first: u32, writes: bool) {{
 """
 _BY_TYPE = """
 fn {index}_{t}(i: {t}, n: u32, at: u32) -> {t} {{
-    if ({low}u32(i) >= n) {{ {found}(at, bitcast<u32>(i), n); }}
+    if ({low}u32(i) >= n) {{ {note}(at, bitcast<u32>(i), n); }}
     return i;
 }}
 fn {reads}_{t}(i: {t}, n: u32, at: u32, first: u32) -> {t} {{
@@ -73,7 +73,7 @@ fn {writes}_{t}(i: {t}, n: u32, at: u32, first: u32) -> {t} {{
     return i;
 }}
 """
-_NAMES = ("found", "burnt", "fuel", "clash", "touch", "index", "reads", "writes", "me", "group")
+_NAMES = ("note", "burnt", "fuel", "clash", "touch", "index", "reads", "writes", "me", "group")
 
 
 class Guards:
@@ -241,11 +241,11 @@ def _touches(
 
 def _bases(node: Any) -> set[int]:
     """Return the places, by id, that a place is a part of."""
-    found = set()
+    bases = set()
     while isinstance(node, (s.Index, s.Member)):
         node = node.base
-        found.add(id(node))
-    return found
+        bases.add(id(node))
+    return bases
 
 
 def is_watched(kind: Type) -> bool:
@@ -255,14 +255,14 @@ def is_watched(kind: Type) -> bool:
 
 def _shared(typed: Typed, names: Iterable[str]) -> dict[str, int]:
     """Return the arrays of workgroup memory whose elements are watched, and how many they have."""
-    found = {}
+    counts = {}
     for name in names:
         symbol = typed.globals[name]
         if symbol.space == "workgroup" and symbol.type is not None and is_watched(symbol.type):
             count = symbol.type.count  # type: ignore[attr-defined]
             if isinstance(count, int):
-                found[name] = count
-    return found
+                counts[name] = count
+    return counts
 
 
 def _ordinal(invocation: str, workgroup: tuple[int, int, int], groups: tuple[int, int, int]) -> str:

@@ -13,7 +13,7 @@ from ..backends.shader import Groups
 from ..errors import CallError, ShapeError
 from .entry import Entry
 from .language.layouts import size_of
-from .memory import Form
+from .memory import Placement
 from .sizes import asked
 from .twin.kernels import KernelTwin
 
@@ -39,7 +39,7 @@ class _User:
     def __call__(self, memory: Sequence[np.ndarray], params: bytes, groups: Groups) -> None:
         entry = self.entry
         arrays = {
-            x.name: _seen(part, entry.forms[x.name])
+            x.name: _seen(part, entry.placements[x.name])
             for x, part in zip(entry.storage, memory, strict=True)
         }
         given = {n: arrays[n].copy() if n in self.outputs else arrays[n] for n in self.inputs}
@@ -71,21 +71,21 @@ class _Twin:
             )
         }
         made = self.made[wide]({**arrays, **uniforms}, groups)
-        for name, found in made.items():
-            np.copyto(arrays[name], found.reshape(arrays[name].shape), "unsafe")
+        for name, result in made.items():
+            np.copyto(arrays[name], result.reshape(arrays[name].shape), "unsafe")
 
 
-def _seen(x: np.ndarray, form: Form) -> np.ndarray:
+def _seen(x: np.ndarray, placement: Placement) -> np.ndarray:
     """Return what of a binding's memory is the tensor."""
-    if form.shape == form.held:
+    if placement.shape == placement.held:
         return x
-    inside: Any = (..., *(slice(0, n) for n in form.shape))
+    inside: Any = (..., *(slice(0, n) for n in placement.shape))
     return x[inside]
 
 
 def _put(made: Any, arrays: Mapping[str, np.ndarray], outputs: Sequence[str], where: str) -> None:
     if isinstance(made, Mapping):
-        found = dict(made)
+        by_name = dict(made)
     else:
         parts = made if isinstance(made, (tuple, list)) else (made,)
         if len(parts) != len(outputs):
@@ -93,11 +93,11 @@ def _put(made: Any, arrays: Mapping[str, np.ndarray], outputs: Sequence[str], wh
                 f"{where}: numpy= returned {len(parts)} arrays, and the outputs are "
                 f"{', '.join(outputs)}"
             )
-        found = dict(zip(outputs, parts, strict=True))
+        by_name = dict(zip(outputs, parts, strict=True))
     for name in outputs:
-        if name not in found:
+        if name not in by_name:
             raise CallError(f"{where}: numpy= returned no {name}")
-        value, target = np.asarray(found[name]), arrays[name]
+        value, target = np.asarray(by_name[name]), arrays[name]
         if value.shape != target.shape:
             raise ShapeError(
                 f"{where}: numpy= returned shape {value.shape} for {name}, and {target.shape} is "

@@ -32,7 +32,7 @@ def in_place(
     direct = tracing() is None and not current.get().interpreters
     for r, x in zip(results, into, strict=True):
         if x is not None and direct:
-            plain = r.form.shape == r.form.held and not x.array.storage.shared
+            plain = r.placement.shape == r.placement.held and not x.array.storage.shared
             direct = plain and hosts.may_write_into(device, x.array)
     if not direct:
         made = call.run(device, arrays)

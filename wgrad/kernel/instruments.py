@@ -54,11 +54,11 @@ class Instruments:
     def name(self, wanted: str) -> str:
         """Return the name of something that is put in, which the text does not have."""
         if wanted not in self._names:
-            found = f"wgrad_{wanted}"
-            while found in self._taken:
-                found += "_"
-            self._taken.add(found)
-            self._names[wanted] = found
+            unused = f"wgrad_{wanted}"
+            while unused in self._taken:
+                unused += "_"
+            self._taken.add(unused)
+            self._names[wanted] = unused
         return self._names[wanted]
 
     def declare(self, text: str) -> None:
@@ -84,8 +84,8 @@ class Instruments:
         made: list[s.Declaration] = []
         for node in self.typed.module.declarations:
             if isinstance(node, s.Function) and node.name in self.point.functions:
-                found = _ending(node, changed(node))
-                made.append(self._entry(found) if node.name == self.point.name else found)
+                function = _ending(node, changed(node))
+                made.append(self._entry(function) if node.name == self.point.name else function)
             elif not isinstance(node, s.Function):
                 made.append(node)
         return printed(s.Module(self.typed.module.directives, (*made, *self._more)))

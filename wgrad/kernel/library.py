@@ -207,9 +207,9 @@ def run(text: Any, *tensors: Any, **named: Any) -> None:
 def _kernel(text: Any, entry: str | None) -> ComputeKernel:
     """Return the kernel of a text, made once as long as its files stay as they are."""
     key = (str(text) if isinstance(text, Path) else text), entry
-    found = _KERNELS[key] if isinstance(key[0], str) else None
-    if found is not None and not found[1].have_changed():
-        return found[0]
+    cached = _KERNELS[key] if isinstance(key[0], str) else None
+    if cached is not None and not cached[1].have_changed():
+        return cached[0]
     files = Files()
     checked = Checked(source_of(text, "kernel.run", files.read))
     name = checked.entry(entry, "kernel.run")

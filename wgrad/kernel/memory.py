@@ -32,7 +32,7 @@ from .language.types import (
 )
 
 
-class Form(NamedTuple):
+class Placement(NamedTuple):
     """How a tensor lies in a binding.
 
     The last axes of the tensor are `shape`, which are one element; in memory they are `held`. There
@@ -59,7 +59,7 @@ class Form(NamedTuple):
         return f"shape (..., {axes})" if axes else f"at least {self.least} elements"
 
 
-def form_of(binding: Binding) -> Form:
+def placement_of(binding: Binding) -> Placement:
     """Return how a tensor lies in a binding. Raises: ShaderError for a type that none can be."""
     kind = binding.type
     scalars = _scalars(kind)
@@ -78,13 +78,13 @@ def form_of(binding: Binding) -> Form:
         last = members(kind)[-1]
         assert isinstance(last.type, Array)
         least = (last.offset + stride_of(last.type)) // word
-        return Form(kind, dtype, (), (), None, least, True)
+        return Placement(kind, dtype, (), (), None, least, True)
     if isinstance(kind, Array):
         shape, held = _axes(kind.element, word, stride_of(kind))
         count = kind.count if isinstance(kind.count, int) else None
-        return Form(kind, dtype, shape, held, count, 1, True)
+        return Placement(kind, dtype, shape, held, count, 1, True)
     shape, held = _axes(kind, word, size_of(kind))
-    return Form(kind, dtype, shape, held, 1, 1, False)
+    return Placement(kind, dtype, shape, held, 1, 1, False)
 
 
 def _bytes(kind: Type) -> int:
@@ -97,9 +97,9 @@ def _scalars(kind: Type) -> frozenset[Scalar]:
         return _scalars(kind.element)
     if isinstance(kind, Structure):
         return frozenset().union(*(_scalars(x.type) for x in kind.fields))
-    found = scalar_of(kind)
-    assert found is not None
-    return frozenset((found,))
+    scalar = scalar_of(kind)
+    assert scalar is not None
+    return frozenset((scalar,))
 
 
 def _axes(kind: Type, word: int, nbytes: int) -> tuple[Shape, Shape]:
@@ -117,62 +117,63 @@ def _axes(kind: Type, word: int, nbytes: int) -> tuple[Shape, Shape]:
     return (nbytes // word,), (nbytes // word,)
 
 
-def lead_of(form: Form, shape: Shape, where: str, name: str) -> Shape:
+def lead_of(placement: Placement, shape: Shape, where: str, name: str) -> Shape:
     """Return the axes of a tensor that count elements. Raises: ShapeError where it does not fit."""
-    axes = len(form.shape)
+    axes = len(placement.shape)
     lead, last = shape[: len(shape) - axes], shape[len(shape) - axes :]
-    if not form.is_array:
-        if shape == form.shape or (not axes and prod(shape) == 1):
+    if not placement.is_array:
+        if shape == placement.shape or (not axes and prod(shape) == 1):
             return lead
-    elif len(shape) >= axes and last == form.shape:
+    elif len(shape) >= axes and last == placement.shape:
         count = prod(lead)
-        if form.elements is None and (count >= form.least or count == 0):
+        if placement.elements is None and (count >= placement.least or count == 0):
             return lead
-        if form.elements == count:
+        if placement.elements == count:
             return lead
     raise ShapeError(
-        f"{where}: {name} is {form.kind}, and shape {shape} came: what is needed is {form.needs}"
+        f"{where}: {name} is {placement.kind}, and shape {shape} came: what is needed is "
+        f"{placement.needs}"
     )
 
 
-def check_dtype(form: Form, dtype: DType, where: str, name: str, device: Device) -> None:
+def check_dtype(placement: Placement, dtype: DType, where: str, name: str, device: Device) -> None:
     """Raise DTypeError unless a tensor has the type that the text declares.
 
     On the NumPy device float64 may stand for f32.
     """
-    if dtype is form.dtype:
+    if dtype is placement.dtype:
         return
-    if dtype is dtypes.float64 and form.dtype is dtypes.float32:
+    if dtype is dtypes.float64 and placement.dtype is dtypes.float32:
         return  # no GPU has such tensors
     raise DTypeError(
-        f"{where}: {name} is {form.kind}, and a {dtype.name} tensor came: use "
-        f".astype(wg.{form.dtype.name})"
+        f"{where}: {name} is {placement.kind}, and a {dtype.name} tensor came: use "
+        f".astype(wg.{placement.dtype.name})"
     )
 
 
-def held_shape(form: Form, lead: Shape) -> Shape:
+def held_shape(placement: Placement, lead: Shape) -> Shape:
     """Return the shape of the memory of a tensor."""
-    return (*lead, *form.held)
+    return (*lead, *placement.held)
 
 
-def seen(memory: Memory, form: Form, lead: Shape) -> Memory:
+def seen(memory: Memory, placement: Placement, lead: Shape) -> Memory:
     """Return what of a binding's memory is the tensor: a view of it."""
-    if form.shape == form.held:
+    if placement.shape == placement.held:
         return memory
-    return memory.view(_inside(form, lead))
+    return memory.view(_inside(placement, lead))
 
 
-def held(device: Device, x: Memory, form: Form, lead: Shape) -> Memory:
+def held(device: Device, x: Memory, placement: Placement, lead: Shape) -> Memory:
     """Return the memory that a binding shows of a tensor: its own where it lies like that."""
-    if form.shape == form.held:
+    if placement.shape == placement.held:
         return x if x.layout.contiguous else device.copy(x)
-    target = _inside(form, lead)
-    shape = held_shape(form, lead)
+    target = _inside(placement, lead)
+    shape = held_shape(placement, lead)
     if x.layout == target and x.storage.size == prod(shape):
         return x.view(Layout.dense(shape))
     return device.place([x], [target], shape, 0)
 
 
-def _inside(form: Form, lead: Shape) -> Layout:
-    dense = Layout.dense(held_shape(form, lead))
-    return Layout((*lead, *form.shape), dense.strides, 0)
+def _inside(placement: Placement, lead: Shape) -> Layout:
+    dense = Layout.dense(held_shape(placement, lead))
+    return Layout((*lead, *placement.shape), dense.strides, 0)

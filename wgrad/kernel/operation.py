@@ -44,7 +44,7 @@ class KernelOp(Op):
 
     def rule(self, position: int) -> Any:
         kernel = self.kernel
-        if not kernel.entry.forms[kernel.inputs[position]].dtype.is_floating:
+        if not kernel.entry.placements[kernel.inputs[position]].dtype.is_floating:
             return None
         rule = kernel.rule
         if rule is None:
@@ -86,34 +86,34 @@ class KernelOp(Op):
         shapes = dict(zip(kernel.inputs, env["shapes"], strict=True))
         results = {r.name: r.shape for r in env["call"].plan.results}
         around = {k: results[n] for k, n in (rule.names.outputs | rule.names.cts).items()} | shapes
-        found = rule.gradients(values, env["numbers"], around)
-        checked(found, shapes, wanted, rule.where)
-        return found
+        gradients = rule.gradients(values, env["numbers"], around)
+        checked(gradients, shapes, wanted, rule.where)
+        return gradients
 
     def _outputs(self, env: dict[Any, Any], rule: Any) -> dict[str, Any]:
         kernel, index = self.kernel, env["index"]
-        found = {}
+        outputs = {}
         again: list[Array] | None = None
         for label, name in rule.names.outputs.items():
             if label not in rule.needs:
                 continue
             at = kernel.outputs.index(name)
             if index is None:
-                found[label] = env[f"output {name}"]
+                outputs[label] = env[f"output {name}"]
             elif at == index:
-                found[label] = env["out"]
+                outputs[label] = env["out"]
             else:
                 if again is None:
                     inputs = [env[i].array for i in range(len(kernel.inputs))]
                     again = env["call"].run(env["out"].device, inputs)
-                found[label] = wrap(again[at])
-        return found
+                outputs[label] = wrap(again[at])
+        return outputs
 
     def _cts(self, ct: Tensor, env: dict[Any, Any], rule: Any) -> dict[str, Any]:
         """Return the gradients of outputs that a rule names."""
         kernel, index, call = self.kernel, env["index"], env["call"]
         starts = starts_of(call)
-        found = {}
+        cts = {}
         for label, name in rule.names.cts.items():
             if label not in rule.needs:
                 continue
@@ -122,13 +122,13 @@ class KernelOp(Op):
             if index is None:
                 start = starts[at]
                 part: Any = ct[start : start + prod(result.shape)]
-                found[label] = with_dtype(reshape(part, result.shape), result.dtype)
+                cts[label] = with_dtype(reshape(part, result.shape), result.dtype)
             elif at == index:
-                found[label] = ct
+                cts[label] = ct
             else:
                 device = ct.device
-                found[label] = wrap(device.full(result.shape, 0, result.dtype))
-        return found
+                cts[label] = wrap(device.full(result.shape, 0, result.dtype))
+        return cts
 
     def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
         raise GradientError(

@@ -28,8 +28,8 @@ class Report:
 
 def _plain(x: Any) -> Any:
     if is_dataclass(x) and not isinstance(x, type):
-        found = {"ok": x.ok} if isinstance(x, Report) else {}
-        return {**found, **{f.name: _plain(getattr(x, f.name)) for f in fields(x) if f.repr}}
+        verdict = {"ok": x.ok} if isinstance(x, Report) else {}
+        return {**verdict, **{f.name: _plain(getattr(x, f.name)) for f in fields(x) if f.repr}}
     if isinstance(x, dict):
         return {str(k): _plain(v) for k, v in x.items()}
     if isinstance(x, (tuple, list)):

@@ -53,7 +53,7 @@ class Rerun:
 
     @property
     def results(self) -> dict[str, Any]:
-        """What the kernel writes: the form of each binding, its lead axes, shape and dtype."""
+        """What the kernel writes: the placement of each binding, its lead axes, shape and dtype."""
         return {x.name: x for x in self.plan.results}
 
     def altered(self, text: str, report: str) -> ComputeKernel:

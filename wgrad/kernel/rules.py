@@ -24,10 +24,10 @@ class Names:
 
     def __init__(self, kernel: ComputeKernel):
         self.inputs = kernel.inputs
-        forms = kernel.entry.forms
-        self.floats = [n for n in kernel.inputs if forms[n].dtype.is_floating]
+        placements = kernel.entry.placements
+        self.floats = [n for n in kernel.inputs if placements[n].dtype.is_floating]
         self.outputs = {f"out_{n}" if n in kernel.inputs else n: n for n in kernel.outputs}
-        self.cts = {f"d_{k}": n for k, n in self.outputs.items() if forms[n].dtype.is_floating}
+        self.cts = {f"d_{k}": n for k, n in self.outputs.items() if placements[n].dtype.is_floating}
         self.gradients = {f"d_{n}": n for n in self.floats}
 
 
@@ -56,11 +56,11 @@ class PythonRule:
         self, values: Mapping[str, Any], numbers: Mapping[str, Any], shapes: Mapping[str, Shape]
     ) -> dict[str, Any]:
         """Return the gradients of inputs by their names; `shapes` are those of all there is."""
-        found = {**numbers, **values}
+        arguments = {**numbers, **values}
         for name in self.asked:
-            if name not in found:
+            if name not in arguments:
                 raise CallError(f"{self.where}: {name} was not given in the call by this name")
-        made = self.function(**{name: found[name] for name in self.asked})
+        made = self.function(**{name: arguments[name] for name in self.asked})
         if isinstance(made, Mapping):
             return {self._input(k): x for k, x in made.items()}
         parts = tuple(made) if isinstance(made, (tuple, list)) else (made,)
@@ -73,11 +73,11 @@ class PythonRule:
         return dict(zip(order, parts, strict=True))
 
     def _input(self, name: str) -> str:
-        found = self.names.gradients.get(name, name)
-        if found not in self.names.inputs:
+        owner = self.names.gradients.get(name, name)
+        if owner not in self.names.inputs:
             known = ", ".join(self.names.gradients)
             raise GradientError(f"{self.where}: {name!r} came, and there are {known}")
-        return found
+        return owner
 
 
 class ShaderRule:
@@ -131,16 +131,16 @@ Rule = PythonRule | ShaderRule
 
 
 def checked(
-    found: Mapping[str, Any], inputs: Mapping[str, Any], wanted: Sequence[str], where: str
+    gradients: Mapping[str, Any], inputs: Mapping[str, Any], wanted: Sequence[str], where: str
 ) -> None:
     """Raise GradientError unless the gradients that are wanted are there, and fit."""
     for name in wanted:
-        if name not in found:
+        if name not in gradients:
             raise GradientError(
                 f"{where}: the rule gives no d_{name}, and the input {name} requires grad: use "
                 f"{name}.detach(), or add it"
             )
-        part, shape = found[name], inputs[name]
+        part, shape = gradients[name], inputs[name]
         if part is not None and (not isinstance(part, Value) or part.shape != shape):
             raise GradientError(
                 f"{where}: {shown(part)} came for d_{name}, and a tensor of shape {shape} is needed"

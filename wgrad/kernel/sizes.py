@@ -68,21 +68,21 @@ def groups_of(
 ) -> Groups:
     """Return how many workgroups run along each axis. Raises: CallError, ArgumentError."""
     if groups is not None:
-        found = _three(groups, shapes, inputs, where, "groups")
+        counts = _three(groups, shapes, inputs, where, "groups")
     elif isinstance(threads, str):
         if threads not in leads:
             known = ", ".join(leads)
             raise CallError(f"{where}: threads={threads!r} came; there are {known}")
-        found = _covered(_per_axis(leads[threads], workgroup, where, threads), workgroup)
+        counts = _covered(_per_axis(leads[threads], workgroup, where, threads), workgroup)
     else:
-        found = _covered(_three(threads, shapes, inputs, where, "threads"), workgroup)
-    for axis, n in zip("xyz", found, strict=True):
+        counts = _covered(_three(threads, shapes, inputs, where, "threads"), workgroup)
+    for axis, n in zip("xyz", counts, strict=True):
         if n > MOST_GROUPS:
             raise ArgumentError(
                 f"{where}: {n} workgroups along {axis} are needed, and {MOST_GROUPS} are the most: "
                 "let each invocation do more, use a larger @workgroup_size, or a second axis"
             )
-    return found
+    return counts
 
 
 def _covered(counts: Groups, workgroup: Groups) -> Groups:

@@ -85,20 +85,20 @@ class Slopes:
     def forward(self) -> list[np.ndarray]:
         """Return the derivatives by the active inputs, in forward mode."""
         primals = [self.inputs[i] for i in self.active]
-        found = []
+        by_input = []
         for i, x in enumerate(primals):
             columns = []
             for k in range(self._components(self.active[i])):
                 tangents = [self._one(x, k) if j == i else _zero(p) for j, p in enumerate(primals)]
                 _, made = jvp(self._partly, primals, tangents)
                 columns.append(self._flat(made.numpy()).astype(np.float64))
-            found.append(np.stack(columns, axis=-1))
-        return found
+            by_input.append(np.stack(columns, axis=-1))
+        return by_input
 
     def differences(self) -> list[Differences]:
         """Return the derivatives by the active inputs, by differences."""
         base = self._flat(self.value)
-        found = []
+        by_input = []
         for which in self.active:
             here = np.asarray(self.inputs[which].numpy(), np.float64)
             columns = []
@@ -116,8 +116,10 @@ class Slopes:
                 with np.errstate(all="ignore"):
                     known = np.isfinite(a) & np.isfinite(b)
                     columns.append(((a + b) / 2, np.minimum(a, b), np.maximum(a, b), known))
-            found.append(Differences(*(np.stack(x, axis=-1) for x in zip(*columns, strict=True))))
-        return found
+            by_input.append(
+                Differences(*(np.stack(x, axis=-1) for x in zip(*columns, strict=True)))
+            )
+        return by_input
 
 
 def _zero(x: Any) -> Any:

@@ -82,9 +82,9 @@ class Gradients(Trial):
         if self.half:
             self.note("gradients by differences", where, True, "float16 is too coarse for them")
         else:
-            for name, found, by in zip(names, rows, slopes.differences(), strict=True):
+            for name, gradient, by in zip(names, rows, slopes.differences(), strict=True):
                 part = f"gradient by {name}: differences"
-                self.parts.append(_against(part, found, by, slopes.value, GRADIENT))
+                self.parts.append(_against(part, gradient, by, slopes.value, GRADIENT))
         try:
             with self.numpy:
                 columns = slopes.forward()
@@ -92,9 +92,9 @@ class Gradients(Trial):
             self.note("forward mode", where, True, error)
         else:
             close = self.settings if self.half else MODES
-            for name, found, wanted in zip(names, columns, rows, strict=True):
+            for name, gradient, wanted in zip(names, columns, rows, strict=True):
                 part = f"gradient by {name}: forward mode against reverse"
-                self.parts.append(compared(part, where, found, wanted, ulps=False, **close))
+                self.parts.append(compared(part, where, gradient, wanted, ulps=False, **close))
         weights = np.random.default_rng(0).uniform(0.5, 1.5, slopes.value.shape)
         flat = weights.reshape(*slopes.points, prod(slopes.result), 1)
         sums = [((flat * x).sum(-2), (flat * np.abs(x)).sum(-2)) for x in rows]
@@ -119,9 +119,9 @@ class Gradients(Trial):
         result = self.shader.function.result.dtype  # type: ignore[union-attr]
         made = ran(step, through, [tensor(weights, result, device), *inputs], {})
         for name, x, (exact, size) in zip(names, made, wanted, strict=True):
-            found = x.numpy().reshape(exact.shape)
+            gradient = x.numpy().reshape(exact.shape)
             self.parts.append(
-                compared(f"gradient by {name}", label, found, exact, scale=size, **self.settings)
+                compared(f"gradient by {name}", label, gradient, exact, scale=size, **self.settings)
             )
 
     def summed(self) -> None:
@@ -142,8 +142,8 @@ class Gradients(Trial):
                     if y.dtype.is_floating
                 ]
                 exact = [x.numpy() for x in self._pulled_sum(*inputs, **named)]
-                for i, found in zip(self.active, exact, strict=True):
-                    self.parts.append(self._moved(i, found, inputs, named))
+                for i, gradient in zip(self.active, exact, strict=True):
+                    self.parts.append(self._moved(i, gradient, inputs, named))
         except WgradError as error:
             self.note("gradients", where, False, error)
             return
@@ -178,7 +178,7 @@ class Gradients(Trial):
             part = f"gradient by {self.names[i]}"
             self.parts.append(compared(part, label, x.numpy(), y, scale=size, **self.settings))
 
-    def _moved(self, which: int, found: np.ndarray, inputs: list[Any], named: dict) -> Part:
+    def _moved(self, which: int, gradient: np.ndarray, inputs: list[Any], named: dict) -> Part:
         """Compare a gradient with differences, of some elements that are spread over the input."""
         host = np.asarray(inputs[which].numpy())
         places = np.unique(np.linspace(0, host.size - 1, min(host.size, MOVED)).astype(int))
@@ -194,7 +194,7 @@ class Gradients(Trial):
                 ends.append(float(tape.recording(False, self._sum, *given, **named).numpy()))
             wanted.append((ends[0] - ends[1]) / (2 * step))
         name = f"gradient by {self.names[which]}: differences"
-        flat = found.reshape(-1)[places]
+        flat = gradient.reshape(-1)[places]
         part = compared(name, "numpy float64", flat, np.array(wanted), ulps=False, **GRADIENT)
         if part.where is not None:
             where = np.unravel_index(places[part.where[0]], host.shape)
@@ -203,14 +203,18 @@ class Gradients(Trial):
 
 
 def _against(
-    name: str, found: np.ndarray, by: Differences, value: np.ndarray, settings: Mapping[str, Any]
+    name: str,
+    derivatives: np.ndarray,
+    by: Differences,
+    value: np.ndarray,
+    settings: Mapping[str, Any],
 ) -> Part:
     """Compare derivatives with differences: at a kink, with the nearest between its two slopes."""
     size = np.maximum(np.abs(by.low), np.abs(by.high))
     kink = by.high - by.low > KINK * np.maximum(size, 1)
-    wanted = np.where(kink, np.clip(found, by.low, by.high), by.middle)
+    wanted = np.where(kink, np.clip(derivatives, by.low, by.high), by.middle)
     noise = np.abs(value).reshape(*by.middle.shape[:-1], 1) * 1e-9 / settings["rtol"]
-    here, there = (np.where(by.known, x, 0.0) for x in (found, wanted))
+    here, there = (np.where(by.known, x, 0.0) for x in (derivatives, wanted))
     part = compared(name, "numpy float64", here, there, scale=noise, ulps=False, **settings)
     left = int(np.count_nonzero(~by.known))
     return _noted(

@@ -67,7 +67,7 @@ class Trial:
         self.op = op = newest(op)
         inner = newest(op.forward) if isinstance(op, CustomOp) else op
         self.shader = inner if isinstance(inner, ShaderOp) else None
-        self.forms = op.entry.forms if isinstance(op, ComputeKernel) else {}
+        self.placements = op.entry.placements if isinstance(op, ComputeKernel) else {}
         known = self.shader.function.names if self.shader else getattr(op, "inputs", ())
         self.names = (*known, *(f"input {i}" for i in range(len(known), len(inputs))))
         self.hosts = [host(x) for x in inputs]
@@ -96,7 +96,7 @@ class Trial:
                 full = "float64" if wide else "float32"
                 dtype = "float16" if x.dtype == np.float16 else full
             elif x.dtype == np.int64:
-                dtype = self.forms[name].dtype if name in self.forms else "int32"
+                dtype = self.placements[name].dtype if name in self.placements else "int32"
             return tensor(x, dtype, device)
 
         with device:
@@ -163,7 +163,7 @@ class Trial:
     def look_for_nans(self, device: str, made: Sequence[np.ndarray]) -> None:
         """Find NaN that a device made of finite inputs."""
         known = {x.where for x in self.nans}
-        found: list[Made] = []
+        nans: list[Made] = []
         count = 0
         finite = all(np.isfinite(x).all() for x in self._floats())
         for out in made:
@@ -176,10 +176,10 @@ class Trial:
                 if given is not None and not all(np.isfinite(x).all() for x in given.values()):
                     continue
                 count += 1
-                if len(found) < SHOWN and where not in known:
+                if len(nans) < SHOWN and where not in known:
                     values = {k: np.asarray(v).tolist() for k, v in (given or {}).items()}
-                    found.append(Made(where, values, device))
-        self.nans = (*self.nans, *found)
+                    nans.append(Made(where, values, device))
+        self.nans = (*self.nans, *nans)
         note = f"{count} elements are NaN, of finite inputs" if count else ""
         self.parts.append(Part("no NaN", device, not count, note=note))
 
@@ -198,13 +198,13 @@ class Trial:
             return None
         function = self.shader.function
         point = where[: axes - len(function.result.inner)]
-        found = {}
+        inputs = {}
         for name, form, x in zip(function.names, function.inputs, self._ordered(), strict=True):
             x = np.asarray(x)
             lead = x.shape[: x.ndim - len(form.inner)]
             own = point[len(point) - len(lead) :]
-            found[name] = x[tuple(0 if n == 1 else i for i, n in zip(own, lead, strict=True))]
-        return found
+            inputs[name] = x[tuple(0 if n == 1 else i for i, n in zip(own, lead, strict=True))]
+        return inputs
 
 
 def ran(work: Callable, through: bool, inputs: Sequence[Any], named: dict) -> list[Any]:

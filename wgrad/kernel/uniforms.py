@@ -85,14 +85,14 @@ class Uniforms:
 
     def named(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:
         """Return values by the names that they have here, whatever way they were given."""
-        found: dict[str, Any] = {}
+        by_name: dict[str, Any] = {}
         for name, value in self._tree(given, where).items():
             if isinstance(self.kinds[name], Structure):
                 for member, x in value.items():
-                    found[member if self.owners[member] is not None else f"{name}.{member}"] = x
+                    by_name[member if self.owners[member] is not None else f"{name}.{member}"] = x
             else:
-                found[name] = value
-        return found
+                by_name[name] = value
+        return by_name
 
     def _tree(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:
         tree: dict[str, Any] = {}
@@ -125,11 +125,11 @@ class Uniforms:
 
     def read(self, words: bytes) -> dict[str, Any]:
         """Return the values in bytes, by their names: numbers, arrays, and dicts of members."""
-        found = {n: _read(kind, words, self.starts[n]) for n, kind in self.kinds.items()}
+        values = {n: _read(kind, words, self.starts[n]) for n, kind in self.kinds.items()}
         for name, owner in self.owners.items():
             if owner is not None:
-                found[name] = found[owner][name]
-        return found
+                values[name] = values[owner][name]
+        return values
 
 
 def alignment(kind: Type) -> int:
@@ -254,5 +254,5 @@ def _read(kind: Type, words: bytes, at: int) -> Any:
     parts = [_read(inner, words, at + offset) for _, inner, offset in _parts(kind)]
     if parts and isinstance(parts[0], dict):
         return parts
-    found = np.asarray(parts)
-    return found.astype(np.float32) if found.dtype == np.float64 else found
+    array = np.asarray(parts)
+    return array.astype(np.float32) if array.dtype == np.float64 else array

@@ -90,10 +90,10 @@ class profile(Timed):
         if origin is None:
             return place(None)
         code, last = origin
-        found = self._lines.get((id(code), last))
-        if found is None:  # it keeps the code, so that no other has its id
-            found = self._lines[id(code), last] = code, place(origin)
-        return found[1]
+        cached = self._lines.get((id(code), last))
+        if cached is None:  # it keeps the code, so that no other has its id
+            cached = self._lines[id(code), last] = code, place(origin)
+        return cached[1]
 
     def add(self, timing: Timing, source: Source | None) -> None:
         """Take the timing of a kernel that is about to run."""
@@ -115,11 +115,11 @@ class profile(Timed):
     def _report(self, roofs: bool) -> Report:
         events = self.events
         devices = {name: _device(name) for name in dict.fromkeys(e.device for e in events)}
-        found: dict[str, Roof] = {}
+        measured: dict[str, Roof] = {}
         for name, device in devices.items():
             if roofs and device is not None:
                 try:
-                    found[name] = roof_of(device)
+                    measured[name] = roof_of(device)
                 except WgradError:  # no room for it: the table does without
                     continue
         end = now_ns() if self.is_open else self._end
@@ -127,7 +127,7 @@ class profile(Timed):
             n: ("NumPy, for a GPU" if n == "host" else n) if x is None else x.description
             for n, x in devices.items()
         }
-        return Report(events, self._start, max(end - self._start, 0), texts, found)
+        return Report(events, self._start, max(end - self._start, 0), texts, measured)
 
     def table(self, by: str = "kernel", limit: int | None = 20, roof: bool = True) -> str:
         """Return a table of where the time went, the most first: by "kernel", "op" or "line".

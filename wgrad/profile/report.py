@@ -34,7 +34,7 @@ def as_json(report: Report) -> str:
         text = row["wgsl"]
         row["wgsl"] = shaders.setdefault(text, len(shaders)) if text else None
         rows.append(row)
-    found = {
+    document = {
         "format": FORMAT,
         "version": VERSION,
         "start_ns": report.start_ns,
@@ -43,7 +43,7 @@ def as_json(report: Report) -> str:
         "events": rows,
         "shaders": list(shaders),
     }
-    return json.dumps(found)
+    return json.dumps(document)
 
 
 def as_trace(report: Report) -> str:
@@ -84,12 +84,12 @@ def as_trace(report: Report) -> str:
             rows.append(
                 _complete(event.op, kind, event.start_ns - start, event.duration_ns, pid, tid, args)
             )
-    found = {
+    document = {
         "displayTimeUnit": "ns",
         "traceEvents": rows,
         "shaders": {name: text for text, name in shaders.items()},
     }
-    return json.dumps(found)
+    return json.dumps(document)
 
 
 def _meta(what: str, pid: int, tid: int, name: str) -> dict[str, Any]:

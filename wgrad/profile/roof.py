@@ -49,11 +49,11 @@ _known: Recent[Device] = Recent(32)
 
 def roof_of(device: Device, again: bool = False) -> Roof:
     """Return the roof of a device, measured at the first call, or `again`."""
-    found = None if again else _known[device]
-    if found is None:
-        found = _measured(device, again)
-        _known.keep(device, found)
-    return found
+    roof = None if again else _known[device]
+    if roof is None:
+        roof = _measured(device, again)
+        _known.keep(device, roof)
+    return roof
 
 
 def _measured(device: Device, again: bool) -> Roof:
@@ -76,9 +76,9 @@ def _of_numpy() -> tuple[float, float]:
 
 def _quickest(work: Callable[[], object]) -> float:
     work()
-    found = []
+    durations = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
         work()
-        found.append(time.perf_counter() - start)
-    return max(min(found), 1e-9)
+        durations.append(time.perf_counter() - start)
+    return max(min(durations), 1e-9)

@@ -67,14 +67,14 @@ def table_of(report: Report, by: str, limit: int | None) -> str:
 
 
 def _rows(events: Sequence[Timing], key: Callable[[Timing], str]) -> list[_Row]:
-    found: dict[tuple[str, str], _Row] = {}
+    rows: dict[tuple[str, str], _Row] = {}
     for event in events:
         name = key(event)
         place = name, event.device
-        if place not in found:
-            found[place] = _Row(name, event.device)
-        found[place].add(event)
-    return sorted(found.values(), key=lambda row: -row.nanoseconds)
+        if place not in rows:
+            rows[place] = _Row(name, event.device)
+        rows[place].add(event)
+    return sorted(rows.values(), key=lambda row: -row.nanoseconds)
 
 
 def _cells(row: _Row, total: int, roof: Roof | None, several: bool) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def origins(text: str, files: Mapping[str, str]) -> list[Origin | None]:
     """Return for each line of a text where it comes from, among files; None from none of them."""
     lines = text.split("\n")
     sources = {name: content.split("\n") for name, content in files.items()}
-    found: list[Origin | None] = [None] * len(lines)
+    by_line: list[Origin | None] = [None] * len(lines)
     known: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
     for name, content in sources.items():
         for at, line in enumerate(content):
@@ -48,9 +48,9 @@ def origins(text: str, files: Mapping[str, str]) -> list[Origin | None]:
                 known[line].append((name, at))
     for first, last, name, at in _runs(lines, sources, known):
         for i in range(first, last):
-            found[i] = found[i] or Origin(name, at + i - first + 1)
-    _fill(found, sources)
-    return found
+            by_line[i] = by_line[i] or Origin(name, at + i - first + 1)
+    _fill(by_line, sources)
+    return by_line
 
 
 def _tells(line: str) -> bool:
@@ -100,26 +100,26 @@ def _own(content: Sequence[str], start: int) -> int:
     return start if end is None or end < start else end + 1
 
 
-def _fill(found: list[Origin | None], sources: Mapping[str, Sequence[str]]) -> None:
+def _fill(by_line: list[Origin | None], sources: Mapping[str, Sequence[str]]) -> None:
     """Find the places of lines that wgrad wrote, by the lines of one file around them."""
     i = 0
-    while i < len(found):
-        if found[i] is not None:
+    while i < len(by_line):
+        if by_line[i] is not None:
             i += 1
             continue
         end = i
-        while end < len(found) and found[end] is None:
+        while end < len(by_line) and by_line[end] is None:
             end += 1
-        for before, after in _around(found[:i], found[end:]):
+        for before, after in _around(by_line[:i], by_line[end:]):
             gap = range(before.line + 1, after.line)
             places: list[Origin | None]
-            if len(gap) == end - i and found[i - 1] is before and found[end] is after:
+            if len(gap) == end - i and by_line[i - 1] is before and by_line[end] is after:
                 # As many lines as there were: each was replaced.
                 places = [Origin(before.file, line, "a line") for line in gap]
             else:
                 places = [_block(before, gap, sources[before.file])] * (end - i)
             if places[0] is not None:
-                found[i:end] = places
+                by_line[i:end] = places
                 break
         i = end
 

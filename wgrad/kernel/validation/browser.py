@@ -46,19 +46,19 @@ try {
 
 def judge(source: Source) -> Judgement:
     """Return what Tint says, in a browser that is found on the PATH."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
+    browser = next(filter(None, map(shutil.which, NAMES)), None)
+    if browser is None:
         return Judgement("tint", absent=f"none of {', '.join(NAMES)} is on the PATH")
-    answer = _asked(found, source.text)
+    answer = _asked(browser, source.text)
     if "failed" in answer:
-        return Judgement("tint", absent=f"{found}: {answer['failed']}")
+        return Judgement("tint", absent=f"{browser}: {answer['failed']}")
     messages = tuple(
         placed(source, x["line"], x["column"], x["text"], x["severity"], "utf-16-le")
         for x in answer["messages"]
     )
     for x in messages:
         if ABSENT.match(x.text):  # which says something about this machine, not about the text
-            return Judgement("tint", absent=f"{found}: {x.text}")
+            return Judgement("tint", absent=f"{browser}: {x.text}")
     words = [x for x in answer["agent"].split() if "Chrom" in x]
     return Judgement("tint", messages, version=" ".join(words).replace("/", " "))
 

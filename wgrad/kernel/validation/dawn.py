@@ -66,7 +66,7 @@ def _messages(source: Source, said: str) -> tuple[Message, ...]:
     first = re.search(r"(?::\d+:\d+|\d+:\d+) (?:error|warning|note): ", said)
     if first is None:
         return (Message(said),)
-    found = []
+    messages = []
     for part in re.split(r"(?:^|\n|(?<=WGSL: ))(?=:?\d+:\d+ (?:error|warning|note): )", said):
         match = _PLACE.match(part)
         if match is None:
@@ -74,5 +74,5 @@ def _messages(source: Source, said: str) -> tuple[Message, ...]:
         line, column, severity = int(match[1]), int(match[2]), match[3]
         text = part[match.end() :].split("\n")[0]
         severity = "info" if severity == "note" else severity
-        found.append(placed(source, line, column, text, severity, "utf-8"))
-    return tuple(found) or (Message(said),)
+        messages.append(placed(source, line, column, text, severity, "utf-8"))
+    return tuple(messages) or (Message(said),)

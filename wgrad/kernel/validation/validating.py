@@ -74,15 +74,15 @@ def validate(text: str | Path, judges: Sequence[str] | None = None) -> Validatio
             )
     source = source_of(text, "kernel.validate")
     own, readable = _own(source)
-    found = []
+    judgements = []
     for name in names:
         if name == "wgrad":
-            found.append(own)
+            judgements.append(own)
         elif readable:
-            found.append(_JUDGES[name](source))
+            judgements.append(_JUDGES[name](source))
         else:
-            found.append(Judgement(name, absent="the text cannot be parsed"))
-    return Validation(source.name, tuple(found))
+            judgements.append(Judgement(name, absent="the text cannot be parsed"))
+    return Validation(source.name, tuple(judgements))
 
 
 def _own(source: Source) -> tuple[Judgement, bool]:
