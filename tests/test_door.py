@@ -306,3 +306,24 @@ def test_errors_go_by_the_name_that_was_called(numpy_device):
     assert str(fails(lambda: x - y)).startswith("subtract: ")
     assert wg.Tensor.sub is wg.sub and pickle.loads(pickle.dumps(wg.sub)) is wg.sub
     assert wg.sub(x, 1).tolist() == wg.zeros((2, 3)).tolist()
+
+
+def test_an_error_of_a_function_that_is_called_stays_its_own(numpy_device):
+    x = wg.tensor([1.0, 2.0])
+    for call in (
+        lambda: wg.compile(lambda x: x.nothing())(x),
+        lambda: wg.vmap(lambda x: x.nothing())(x),
+        lambda: wg.grad(lambda x: wg.nothing(x))(x),
+    ):
+        with pytest.raises(AttributeError, match="has no attribute 'nothing'") as caught:
+            call()
+        assert not isinstance(caught.value, wg.errors.WgradError)
+
+
+def test_a_function_that_takes_other_arguments_is_told_of(numpy_device):
+    x = wg.tensor([1.0, 2.0])
+    for call in (wg.grad(lambda x, y: x), wg.vmap(lambda x, y: x), wg.compile(lambda x, y: x)):
+        with pytest.raises(
+            wg.errors.CallError, match=r"other arguments .*positional argument: 'y'"
+        ):
+            call(x)

@@ -89,6 +89,7 @@ OTHERS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("ModuleList", "ParameterList"), "a list as an attribute"),
         **dict.fromkeys(("ModuleDict", "ParameterDict"), "a dict as an attribute"),
         "Buffer": "a tensor as an attribute",
+        "utils": "p.grad.assign(p.grad * factor), to clip gradients",
         "NLLLoss2d": "nn.NLLLoss()",
         "Softmax2d": "nn.Softmax(axis=-3)",
         "UpsamplingNearest2d": 'nn.Upsample(mode="nearest")',

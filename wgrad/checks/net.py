@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from collections.abc import Callable, Mapping
 from types import FrameType, TracebackType
 from typing import Any
@@ -39,6 +40,9 @@ _SAID = frozenset(
     | {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__", "__format__"}
     | {"__getattr__", "__getattribute__", "__repr__", "__torch_function__", "__fspath__"}
 )
+
+_LOOKUPS = ("__getattr__", "unknown")  # of ours, which answer whoever looks a name up
+_MISFIT = re.compile(r"[\w.<>]+\(\) (missing|takes|got) ")
 
 # What PyTorch's users call arguments, for a hint.
 OTHER_NAMES = {
@@ -70,6 +74,9 @@ def translated(
     called = function, inspect.unwrap(function)
     names = [getattr(f, n, "") for f in called for n in ("__name__", "__qualname__")]
     itself = text.startswith(tuple(f"{n}() " for n in names))
+    if not itself and isinstance(error, TypeError) and _MISFIT.match(text):
+        # A function of the user's, which no frame of its own shows: it was not entered.
+        return CallError(f"{name}: a function that it calls takes other arguments ({_cut(text)})")
     if itself and hasattr(function, "__signature__"):  # what it wraps takes more
         text = _misfit(function, args, kwargs)
     if len(frames) == 1 or (isinstance(error, TypeError) and itself):  # the call itself failed
@@ -105,6 +112,8 @@ def _is_ours(frames: list[FrameType]) -> bool:
     theirs: FrameType | None = None  # the outermost frame of the user's beneath our innermost one
     for frame in reversed(frames):
         package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package == "wgrad" and frame is frames[-1] and frame.f_code.co_name in _LOOKUPS:
+            continue
         if package == "wgrad":
             return theirs is None or theirs.f_code.co_name in _SAID
         path = frame.f_code.co_filename
