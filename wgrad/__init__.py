@@ -285,6 +285,7 @@ for _module, _label in (
 ):
     _names.publish(_module, _label)
 _names.publish_class(Tensor)
+_checks.hang_on_class(kernel.ComputeKernel, "__call__")
 _checks.hang(_sys.modules[__name__], data, fft, kernel, linalg, nn, nn.functional, optim)
 _checks.hang_on_class(_Compiled, "__call__")
 _checks.hang_on_class(kernel.ComputeKernel, "__call__")

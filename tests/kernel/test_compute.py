@@ -477,7 +477,12 @@ def test_in_place_keeps_the_promises_of_the_tape(device):
 
 def test_run_changes_tensors_in_place(device):
     x, y = wg.ones(10), wg.ones(10, requires_grad=True)
-    assert wg.kernel.run(SAXPY, x, y, a=3, n=0, scale=2) is None
+    with pytest.raises(GradientError, match="y requires grad, and the shader would change it"):
+        wg.kernel.run(SAXPY, x, y, a=3, n=0, scale=2)
+    with wg.no_grad():
+        assert wg.kernel.run(SAXPY, x, y, a=3, n=0, scale=2) is None
+    assert y.tolist() == [17.0] * 10
+    y = y.detach()
     assert y.tolist() == [17.0] * 10
     wg.kernel.run(SAXPY, x, y=y, a=0, n=0, threads=0)
     wg.kernel.run(SAXPY, x, y, a=0, n=1, groups=1, constants={"scale": 1})

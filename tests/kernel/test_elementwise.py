@@ -332,6 +332,11 @@ def test_inputs_that_do_not_fit_are_refused(device):
         swish(x)
     with pytest.raises(ShapeError, match=r"m is mat3x3<f32>.*\(4, 3\)"):
         turn(x, x, 1.0, 1)
+    double = wg.kernel.elementwise("fn f(x: i32) -> i32 { return x * 2; }")
+    for wrong in (2.5, [2.5], np.float32(2.5), True, [True], wg.tensor([1], dtype="uint32")):
+        with pytest.raises((ArgumentError, DTypeError), match=r"f: x"):
+            double(wrong)
+    assert double(np.array([1, 2], np.uint32)).tolist() == [2, 4]
     with pytest.raises(DTypeError, match="n is i32, and float32 came"):
         turn(x, wg.ones(3, 3), 1.0, wg.ones(4))
     with pytest.raises(ArgumentError, match="is not an integer"):

@@ -100,8 +100,18 @@ def outside(traceback: TracebackType | None) -> TracebackType | None:
 
     What is wrong stands in a shader, and no line of Python that led there says more of it.
     """
-    packages = [str(f.f_globals.get("__name__", "")).partition(".")[0] for f in _frames(traceback)]
-    return None if {*packages} <= {"wgrad", *_LIBRARIES, "contextvars"} else traceback
+    theirs = [f for f in _frames(traceback) if _package(f) not in ("wgrad", *_LIBRARIES)]
+    return traceback if any(not _is_standard(f) for f in theirs) else None
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def _is_standard(frame: FrameType) -> bool:
+    """Whether a frame is of Python's own library."""
+    path = frame.f_code.co_filename
+    return (path.startswith(_STANDARD) and "site-packages" not in path) or path.startswith("<froz")
 
 
 def _is_ours(frames: list[FrameType]) -> bool:
@@ -111,14 +121,12 @@ def _is_ours(frames: list[FrameType]) -> bool:
     """
     theirs: FrameType | None = None  # the outermost frame of the user's beneath our innermost one
     for frame in reversed(frames):
-        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        package = _package(frame)
         if package == "wgrad" and frame is frames[-1] and frame.f_code.co_name in _LOOKUPS:
             continue
         if package == "wgrad":
             return theirs is None or theirs.f_code.co_name in _SAID
-        path = frame.f_code.co_filename
-        standard = path.startswith(_STANDARD) and "site-packages" not in path
-        if package not in _LIBRARIES and not standard and not path.startswith("<frozen "):
+        if package not in _LIBRARIES and not _is_standard(frame):
             theirs = frame
     return False
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import tape
 from ..core import Value
-from ..errors import CallError, UnknownNameError, shown
+from ..errors import CallError, GradientError, UnknownNameError, shown
 from ..recent import Recent
 from .calls import Specs
 from .compute import ComputeKernel
@@ -169,7 +169,7 @@ def run(text: Any, *tensors: Any, **named: Any) -> None:
     invocations run, as for `wg.kernel.compute`; `entry` names the @compute function.
 
     Raises: as a call of what `wg.kernel.compute` returns; CallError for data that is no tensor
-    where the shader writes.
+    where the shader writes; GradientError for one there that requires grad, outside `wg.no_grad()`.
 
     Example:
         >>> y = wg.zeros(4, device="webgpu")
@@ -199,6 +199,11 @@ def run(text: Any, *tensors: Any, **named: Any) -> None:
             raise CallError(
                 f"kernel.run: {shown(given[name])} came for {name}, which the shader writes: a "
                 "tensor is needed"
+            )
+        if tape.is_recording() and tape.is_followed(given[name]):
+            raise GradientError(
+                f"kernel.run: {name} requires grad, and the shader would change it unseen: do it "
+                "inside wg.no_grad(), or use wg.kernel.compute"
             )
     values |= own.get("constants") or {}
     tape.recording(False, kernel._called, given, values, None, specs)

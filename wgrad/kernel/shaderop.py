@@ -77,9 +77,6 @@ class ShaderOp(Op):
         first = next((x for x in inputs if isinstance(x, Value)), None)
         device = None if first is None else first.device
         double = any(isinstance(x, Value) and x.dtype is dtypes.float64 for x in inputs)
-        if first is None:  # an op needs a tensor: the first input becomes one
-            inputs[0] = from_host(inputs[0], name, _wanted(forms[0], False))
-            device = inputs[0].device
         made: list[Any] = []
         for x, form, parameter in zip(inputs, forms, self.function.names, strict=True):
             what = f"{name}: {parameter}"
@@ -87,12 +84,18 @@ class ShaderOp(Op):
             if type(x) is Varying:
                 x = self._entered(x, wanted, device)
             elif type(x) in NUMBERS and not form.inner:
-                made.append(dtypes.cast_scalar(_number(x, wanted, what), wanted, what))
-                continue
+                x = dtypes.cast_scalar(_number(x, wanted, what), wanted, what)
+                if device is not None:
+                    made.append(x)
+                    continue
+                x = from_host(x, what, wanted)  # an op needs a tensor: the first input becomes one
             if not isinstance(x, Value):
                 data = host_array(x, what)
-                kind = wanted if data.dtype.kind == "f" and wanted.is_floating else None
-                x = from_host(data, what, kind, device)
+                kept = data.dtype.kind in ("f" if wanted.is_floating else "iu")
+                x = from_host(
+                    data, what, wanted if kept and wanted is not dtypes.bool_ else None, device
+                )
+            device = x.device
             made.append(_converted(x, wanted, what, form))
         leads = [
             x.shape[: len(x.shape) - len(form.inner)]
@@ -222,8 +225,9 @@ def _wanted(form: Form, double: bool) -> DType:
 
 
 def _number(x: Any, wanted: DType, what: str) -> Any:
-    if wanted is dtypes.bool_ and type(x) is not bool:
-        raise DTypeError(f"{what} is a bool, and {shown(x)} came: give True or False")
+    if (wanted is dtypes.bool_) is not (type(x) is bool):
+        kind, needed = ("bool", "True or False") if wanted is dtypes.bool_ else ("number", "one")
+        raise DTypeError(f"{what} is a {kind}, and {shown(x)} came: give {needed}")
     return x
 
 
@@ -238,7 +242,7 @@ def _converted(x: Any, wanted: DType, what: str, form: Form) -> Any:
     given = x.dtype
     if given is wanted:
         return x
-    loses = given.is_floating and not wanted.is_floating
+    loses = not wanted.is_floating  # what an integer of another type cannot hold
     if loses or dtypes.bool_ in (given, wanted):
         raise DTypeError(
             f"{what} is {form.type}, and {given.name} came: convert with .astype({wanted.name!r})"

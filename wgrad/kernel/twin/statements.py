@@ -241,7 +241,7 @@ class Statements(Assignments):
                 if rounds > limit:
                     raise node.span.error(
                         f"this loop ran {limit} times and did not end: it needs a condition that "
-                        "becomes false, or a higher limit"
+                        "becomes false"
                     )
 
         def loop(f: Frame, m: Mask) -> Mask:
