@@ -1,5 +1,6 @@
 """wg.kernel.load: the ops of a file by their names, what includes give, and watched kernels."""
 
+import os
 import re
 from pathlib import Path
 
@@ -120,6 +121,15 @@ def test_an_edit_reaches_all_that_a_watched_file_has(device, file):
         assert scale(x, factor=2.0).tolist() == [2.0, 2.0]
         assert lib.waves(at, 0.0).item() == 75.0
     assert len(caught) == 1
+
+
+def test_files_that_are_touched_leave_compiled_functions_compiled(device, file):
+    lib = wg.kernel.load(file, watch=True)
+    at = wg.tensor([3.0, 4.0])
+    compiled = wg.compile(lambda at: lib.wave(at, 0.0))
+    for second in range(6):  # a function that runs uncompiled would warn, which is an error here
+        os.utime(file, (second, second))
+        assert compiled(at).item() == 75.0
 
 
 SQUARE = """

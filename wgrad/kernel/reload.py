@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
+from ..core import Sealed
 from ..errors import WgradError
 from ..origin import warn
 
@@ -29,7 +30,7 @@ class _Seen(NamedTuple):
     settled: bool
 
 
-class Files:
+class Files(Sealed):
     """Files that were read, and those that were looked for: whether all are still as they were."""
 
     def __init__(self) -> None:
@@ -78,7 +79,7 @@ class _State(NamedTuple, Generic[V]):
     edition: int
 
 
-class Watched(Generic[V]):
+class Watched(Sealed, Generic[V]):
     """What `make(read)` returns, made anew when a file has changed that it has read.
 
     `make` reads files by the function that it gets, and raises errors of wgrad for what is wrong.
@@ -101,7 +102,7 @@ class Watched(Generic[V]):
         return self._state.value
 
     @property
-    def edition(self) -> int:
+    def edition(self) -> int:  # type: ignore[override]  # one that is counted
         """How many versions there were before it."""
         return self._state.edition
 
