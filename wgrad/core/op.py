@@ -158,6 +158,8 @@ class Op(Sealed, ABC):
     # The batching rule: batch(level, inputs, batched, params) gives the result for a whole batch,
     # its axis first. Those inputs that are `batched` have that axis too. None: a loop.
     batch: Callable[..., Tensor] | None = None
+    # pulls(positions, ct, env), where one run gives the cotangents of all inputs: see `pull`.
+    pulls: Callable[..., Sequence[Tensor | None]] | None = None
     is_view = False  # whether the result shows the memory of the input, where it can
 
     def __init__(self, name: str, rules: Sequence[Callable | None], doc: str = ""):
@@ -204,12 +206,6 @@ class Op(Sealed, ABC):
         rule = self.rule(position)
         assert rule is not None
         return rule({**env, "ct": ct, "position": position})
-
-    def pulls(
-        self, positions: Sequence[int], ct: Tensor, env: dict[str, Any]
-    ) -> Sequence[Tensor | None]:
-        """Return the cotangents of those inputs that need one: see `pull`."""
-        return [self.pull(i, ct, env) for i in positions]
 
     @abstractmethod
     def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:

@@ -8,6 +8,7 @@ recording on is itself recorded: gradients of any order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import repeat
 from typing import Any
 
 from ..backends.array import Storage, births
@@ -54,9 +55,13 @@ def pull_back(order: Iterable[Node], ct: Tensor, visit: Callable[[Node, Tensor],
         env: dict[str, Any] = {**node.params, "shapes": node.shapes}
         for name, saved in node.saved.items():
             env[name] = restored(node, name, saved)
-        parents = node.parents
+        op, parents = node.op, node.parents
         wanted = [i for i, x in enumerate(parents) if x is not None and x in members]
-        for position, part in zip(wanted, node.op.pulls(wanted, ct, env), strict=True):
+        if op.pulls is None:
+            parts: Iterable[Any] = map(op.pull, wanted, repeat(ct), repeat(env))
+        else:
+            parts = op.pulls(wanted, ct, env)
+        for position, part in zip(wanted, parts):  # noqa: B905  # map's end is that of `wanted`
             if part is not None:
                 parent: Any = parents[position]
                 before = pending.get(parent)
