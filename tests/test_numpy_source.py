@@ -319,7 +319,7 @@ def test_runs_allocate_nothing_but_their_outputs(numpy_device):
         tracemalloc.stop()
     handed_out = sum(x.buffer.nbytes for x in outs)
     assert handed_out > 2000 and executor.block_bytes > 2 * handed_out
-    assert held < handed_out + 4000 and peak < handed_out + 6000  # arrays' own headers, and views
+    assert held < handed_out + 4000 and peak < handed_out + 8000  # arrays' own headers, and views
 
 
 def test_inputs_with_other_buffers_are_read_anew(numpy_device):
