@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import signal
 import traceback
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +19,7 @@ import wgrad as wg
 from wgrad.backends.base import Device
 
 _NOT_CAMPAIGNS = ("base", "__main__")
+SECONDS = 60  # from which a program hangs
 
 
 class Difference(NamedTuple):
@@ -56,3 +59,23 @@ def differences(
             what = traceback.format_exc()
         if what is not None:
             yield Difference(seed, number, what)
+
+
+class HangError(BaseException):
+    """A program took too long."""
+
+
+@contextmanager
+def limited() -> Iterator[None]:
+    """Raise HangError in a block that takes longer than SECONDS."""
+
+    def stop(*_: Any) -> None:
+        raise HangError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)

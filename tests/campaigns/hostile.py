@@ -11,7 +11,6 @@ import contextlib
 import functools
 import inspect
 import resource
-import signal
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,6 +19,7 @@ import hostile_arguments as things
 import numpy as np
 
 import wgrad as wg
+from campaigns.base import SECONDS, HangError, limited
 from wgrad import nn, optim
 from wgrad.backends.base import Device
 from wgrad.core.interpret import current
@@ -27,7 +27,6 @@ from wgrad.errors import WgradError, shown
 from wgrad.optim.settings import Setting
 
 SHARE = 80
-SECONDS = 60  # from which a call hangs
 MEGABYTES = 380  # that a call may add to the most memory so far
 
 Call = Callable[[np.random.Generator], tuple[str, Callable[..., Any], list, dict]]
@@ -215,24 +214,6 @@ _WAYS: list[Call] = [_of_function] * 8 + [_of_method] * 5
 _WAYS += [_of_module] * 3 + [_of_optimizer, _of_transform, _of_generator]
 
 
-class HangError(BaseException):
-    """A call took too long."""
-
-
-@contextlib.contextmanager
-def _limited() -> Iterator[None]:
-    def stop(*_: Any) -> None:
-        raise HangError
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(SECONDS)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
 def _memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
@@ -251,7 +232,7 @@ def attempt(rng: np.random.Generator, device: Device) -> str | None:
         before, heard, memory = [things.snapshot(x) for x in given], current.get(), _memory()
         failed = None
         try:
-            with _limited():
+            with limited():
                 out = function(*args, **kwargs)
                 if not isinstance(out, types.GeneratorType):
                     _use(out)

@@ -9,16 +9,15 @@ where the text is at fault. Nothing hangs, and tensors that were given are uncha
 from __future__ import annotations
 
 import re
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import wgrad as wg
+from campaigns.base import HangError, limited
 from wgrad.backends.base import Device
 from wgrad.errors import ShaderError, WgradError
 
@@ -27,7 +26,6 @@ sys.path.append(str(Path(__file__).parents[1] / "kernel" / "judge"))
 from judge_table import TABLE
 
 SHARE = 60
-SECONDS = 60  # from which a program hangs
 WORDS = re.compile(r"[A-Za-z_]\w*|\d[\w.]*|&&|\|\||[-+*/%&|^<>=!]=|->|<<|>>|\+\+|--|\s+|.", re.S)
 
 HEAD = """@group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -120,7 +118,7 @@ def attempt(rng: np.random.Generator, device: Device) -> str | None:
     else:
         compute, text = False, _mutated(rng, TABLE[rng.integers(len(TABLE))].text)
     try:
-        with _limited():
+        with limited():
             return (_compute if compute else _elementwise)(rng, text)
     except HangError:
         return f"hangs: {_shown(text)}"
@@ -398,21 +396,3 @@ def _aimed(rng: np.random.Generator) -> tuple[str, str]:
     names = list(AIMED)
     name = names[rng.integers(len(names))]
     return name, AIMED[name](int(rng.choice(SIZES)))
-
-
-class HangError(BaseException):
-    """A program took too long."""
-
-
-@contextmanager
-def _limited() -> Iterator[None]:
-    def stop(*_: Any) -> None:
-        raise HangError
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(SECONDS)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)

@@ -67,17 +67,17 @@ class Shader:
 
         Operands come in the order of the bindings, those that a make begins with among them.
         """
-        found: list[tuple[bool, int]] = []
+        accesses: list[tuple[bool, int]] = []
         made = read = 0
         for letter in self.access:
             if letter == "w":
-                found.append((True, made))
+                accesses.append((True, made))
                 read += makes[made].source is not None
                 made += 1
             else:
-                found.append((False, read))
+                accesses.append((False, read))
                 read += 1
-        return found
+        return accesses
 
 
 def with_numbers(params: bytes, places: Sequence[int], numbers: Sequence[float]) -> bytes:

@@ -116,14 +116,14 @@ def untimed() -> Iterator[None]:
 
 def touched(*arrays: Any) -> int:
     """Return the bytes that arrays hold: those of one storage once, repeated elements once."""
-    found: dict[int, int] = {}
+    sizes: dict[int, int] = {}
     for x in arrays:
         if isinstance(x, Array):
             layout = x.layout
             moving = prod(n for n, step in zip(layout.shape, layout.strides, strict=True) if step)
             nbytes = x.storage.device.itemsize(x.dtype) * (moving if layout.size else 0)
-            found[id(x.storage)] = max(found.get(id(x.storage), 0), nbytes)
-    return sum(found.values())
+            sizes[id(x.storage)] = max(sizes.get(id(x.storage), 0), nbytes)
+    return sum(sizes.values())
 
 
 def account(made: Sequence[Timing], nbytes: int, flops: int | None) -> None:

@@ -84,8 +84,8 @@ class Calls(Indexing):
         lines = _lines(arrays, bindings, strides) if by_fours else None
         rows: dict[Shape, int] = {}
         if lines is not None:
-            found, pattern = lines
-            shown = tuple([(line.binding, line.step) for line in found])
+            lines_of_four, pattern = lines
+            shown = tuple([(line.binding, line.step) for line in lines_of_four])
             kernel = self._kernel(
                 (function, shown, *_by_operand(operands, pattern), planes, bool(rest)),
                 len(held),
@@ -94,7 +94,7 @@ class Calls(Indexing):
                 ),
             )
             head = [fours + rest, fours, 1, fours]
-            offsets = [line.start for line in found]
+            offsets = [line.start for line in lines_of_four]
         else:
             rows |= {row: i for i, row in enumerate(dict.fromkeys(strides))}
             pattern = list(zip(bindings, [rows[row] for row in strides], strict=True))

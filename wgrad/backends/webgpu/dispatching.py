@@ -30,8 +30,8 @@ class Dispatching(Launching):
     ) -> list[Array]:
         count = len(operands) - len(numbers)
         arrays = [x for x in operands[:count] if isinstance(x, Array)]
-        found = list(zip(numbers, operands[count:], strict=True))
-        return self._dispatch(shader, arrays, params, found, groups, makes, (None,) * len(makes))
+        numbered = list(zip(numbers, operands[count:], strict=True))
+        return self._dispatch(shader, arrays, params, numbered, groups, makes, (None,) * len(makes))
 
     def dispatch_into(
         self,

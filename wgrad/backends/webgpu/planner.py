@@ -98,9 +98,9 @@ class Planner(Kernels):
     ) -> None:
         super()._call_into(out, function, operands, shape, planes)
         given = zip(operands, function.ins, strict=True)
-        found = enumerate([pair for pair in given if not isinstance(pair[0], Array)])
+        numbered = enumerate([pair for pair in given if not isinstance(pair[0], Array)])
         numbers = tuple(
-            [(SCALARS + 4 * i, x, dtype) for i, (x, dtype) in found if isinstance(x, Live)]
+            [(SCALARS + 4 * i, x, dtype) for i, (x, dtype) in numbered if isinstance(x, Live)]
         )
         self.planned[-1] = replace(self.planned[-1], numbers=numbers)
 

@@ -24,9 +24,9 @@ def measured(device: WebGpuDevice, again: bool = False) -> tuple[float, float]:
     known = None if again else results.get("roof")
     if isinstance(known, list) and len(known) == 2 and all(_is_rate(x) for x in known):
         return known[0], known[1]
-    found = _bandwidth(device), _arithmetic(device)
-    results.put("roof", list(found))
-    return found
+    rates = _bandwidth(device), _arithmetic(device)
+    results.put("roof", list(rates))
+    return rates
 
 
 def _is_rate(x: object) -> bool:

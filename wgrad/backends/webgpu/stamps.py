@@ -76,7 +76,7 @@ class Stamps:
         """Find how the clocks differ, unless that is known since the last `end`."""
         if self._offset is not None:
             return
-        found = []
+        offsets = []
         with interrupts_wait(), self._gpu.lock:
             for _ in range(TRIES):
                 with self._gpu.driving:
@@ -87,8 +87,8 @@ class Stamps:
                     self._gpu.raw.queue.submit([commands])
                 begin, end = self._resolved(WHOLE, WHOLE + 1)
                 after = now_ns()
-                found.append((after - before, (before + after - begin - end) / 2))
-        self._offset = min(found)[1]
+                offsets.append((after - before, (before + after - begin - end) / 2))
+        self._offset = min(offsets)[1]
 
     def end(self) -> None:
         """Forget how the clocks differ: they drift apart."""

@@ -71,10 +71,10 @@ def call_into(
     count, size = len(function.parts), prod(shape)
     side_by_side = call_places(shape, count, planes=False)[0]
     seen = [Operand(side_by_side, device.itemsize(function.out))]
-    found = list(pieces([*seen, *[operand(device, x) for x in arrays]], bounds(device)))
-    if len(found) == 1 and is_bound(device, out, *arrays):
+    cuts = list(pieces([*seen, *[operand(device, x) for x in arrays]], bounds(device)))
+    if len(cuts) == 1 and is_bound(device, out, *arrays):
         return False
-    for place, *layouts in found:
+    for place, *layouts in cuts:
         rest = iter(layouts)
         ready = [
             windowed(device, x.view(next(rest))) if isinstance(x, Array) else x for x in operands
