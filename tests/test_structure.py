@@ -25,7 +25,7 @@ PACKAGE = Path(wg.__file__).parent
 # below the package use has a place of its own.
 LAYERS = (
     ("errors", "forking", "interrupts", "origin", "recent", "repeated", "statistics", "version"),
-    ("checks", "dtypes", "environment", "kernel.language", "layout", "names"),
+    ("checks", "dtypes", "environment", "extras", "kernel.language", "layout", "names"),
     ("backends",),
     ("core", "devices"),
     ("tape",),
