@@ -17,6 +17,7 @@ from wgrad.names import OTHERS
 from wgrad.nn import functional as F
 
 SUBMODULES = {
+    "autograd",
     "data",
     "distributions",
     "errors",
@@ -28,6 +29,7 @@ SUBMODULES = {
     "optim",
 }
 NAMESPACES = {
+    "autograd": wg.autograd,
     "wg": wg,
     "wg.kernel": wg.kernel,
     "nn": nn,
@@ -88,6 +90,7 @@ def test_names_in_the_table_are_pytorchs():
     torch = pytest.importorskip("torch")
     theirs = {
         "wg": torch,
+        "autograd": torch.autograd,
         "Tensor": torch.Tensor,
         "nn": torch.nn,
         "nn.functional": torch.nn.functional,

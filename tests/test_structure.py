@@ -35,7 +35,7 @@ LAYERS = (
     ("indexing",),
     ("functional",),
     ("fft", "linalg", "tensor"),
-    ("data", "nn", "numerics", "optim", "profile", "program", "transforms"),
+    ("autograd", "data", "nn", "numerics", "optim", "profile", "program", "transforms"),
     ("custom", "distributions", "gradcheck"),
     ("kernel",),
     ("cli",),

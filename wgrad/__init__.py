@@ -18,6 +18,7 @@ from . import names as _names
 
 from .tensor import Tensor as Tensor  # isort: skip  # first: the other modules make tensors
 
+from . import autograd as autograd
 from . import data as data
 from . import distributions as distributions
 from . import fft as fft
@@ -281,27 +282,32 @@ mm, bmm, mv = matmul, matmul, matmul
 cat, concatenate, permute, unsqueeze, unbind = concat, concat, permute_dims, expand_dims, unstack
 swapaxes, swapdims, movedim, repeat_interleave = transpose, transpose, moveaxis, repeat
 
+# The public namespaces, by what messages call them; every function in them gets its door.
+_NAMESPACES = {
+    "autograd": autograd,
+    "data": data,
+    "distributions": distributions,
+    "errors": errors,
+    "nn": nn,
+    "nn.functional": nn.functional,
+    "optim": optim,
+    "wg.fft": fft,
+    "wg.kernel": kernel,
+    "wg.linalg": linalg,
+    "wg.random": _random,
+}
 _names.publish(
     _sys.modules[__name__],
     "wg",
-    *("data", "distributions", "errors", "fft", "kernel", "linalg", "nn", "optim"),
-)
-_names.publish(nn, "nn", "functional")
-for _module, _label in (
-    *((nn.functional, "nn.functional"), (optim, "optim"), (data, "data"), (errors, "errors")),
     *(
-        (distributions, "distributions"),
-        (fft, "wg.fft"),
-        (kernel, "wg.kernel"),
-        (linalg, "wg.linalg"),
-        (_random, "wg.random"),
+        name
+        for name in (label.removeprefix("wg.") for label in _NAMESPACES)
+        if "." not in name and name != "random"
     ),
-):
-    _names.publish(_module, _label)
-_names.publish_class(Tensor)
-_checks.hang_on_class(kernel.ComputeKernel, "__call__")
-_checks.hang(
-    _sys.modules[__name__], data, distributions, fft, kernel, linalg, nn, nn.functional, optim
 )
+for _label, _module in _NAMESPACES.items():
+    _names.publish(_module, _label, *(["functional"] if _module is nn else []))
+_names.publish_class(Tensor)
+_checks.hang(_sys.modules[__name__], *(x for x in _NAMESPACES.values() if x is not errors))
 _checks.hang_on_class(_Compiled, "__call__")
 _checks.hang_on_class(kernel.ComputeKernel, "__call__")
