@@ -4,3 +4,4 @@ from .batch import vmap
 from .forward import hvp, jvp
 from .matrices import basis, hessian, jacobian
 from .reverse import grad, value_and_grad, vjp
+from .scan import scan
