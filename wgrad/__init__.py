@@ -260,11 +260,13 @@ from .shaping import unstack as unstack
 from .shaping import view as view
 from .tape import enable_grad as enable_grad
 from .tape import no_grad as no_grad
+from .transforms import checkpoint as checkpoint
 from .transforms import grad as grad
 from .transforms import hessian as hessian
 from .transforms import hvp as hvp
 from .transforms import jacobian as jacobian
 from .transforms import jvp as jvp
+from .transforms import scan as scan
 from .transforms import value_and_grad as value_and_grad
 from .transforms import vjp as vjp
 from .transforms import vmap as vmap
