@@ -17,6 +17,7 @@ from wgrad.names import OTHERS
 from wgrad.nn import functional as F
 
 SUBMODULES = {"data", "errors", "fft", "functional", "kernel", "linalg", "nn", "optim"}
+SUBMODULES |= {"transforms"}
 NAMESPACES = {
     "wg": wg,
     "wg.kernel": wg.kernel,
@@ -24,6 +25,7 @@ NAMESPACES = {
     "nn.functional": F,
     "optim": optim,
     "data": wg.data,
+    "data.transforms": wg.data.transforms,
     "errors": wg.errors,
     "wg.fft": wg.fft,
     "wg.linalg": wg.linalg,
@@ -51,7 +53,7 @@ def test_dir_shows_what_is_public_alone(label: str):
 
 
 def test_dir_shows_what_was_promised():
-    assert dir(wg.data) == ["batches"]
+    assert {"DataLoader", "TensorDataset", "batches", "load"} < set(dir(wg.data))
     assert {"fft", "rfftfreq"} < set(dir(wg.fft)) and len(dir(wg.fft)) == 14
     settings = ["Setting", "at_least_zero", "below_one", "two_below_one"]
     assert {"Adam", "AdamW", "Optimizer", "SGD", *settings} <= set(dir(optim))

@@ -281,11 +281,13 @@ _names.publish(
 _names.publish(nn, "nn", "functional")
 for _module, _label in (
     *((nn.functional, "nn.functional"), (optim, "optim"), (data, "data"), (errors, "errors")),
+    (data.transforms, "data.transforms"),
     *((fft, "wg.fft"), (kernel, "wg.kernel"), (linalg, "wg.linalg"), (_random, "wg.random")),
 ):
     _names.publish(_module, _label)
 _names.publish_class(Tensor)
 _checks.hang_on_class(kernel.ComputeKernel, "__call__")
 _checks.hang(_sys.modules[__name__], data, fft, kernel, linalg, nn, nn.functional, optim)
+_checks.hang(data.transforms)
 _checks.hang_on_class(_Compiled, "__call__")
 _checks.hang_on_class(kernel.ComputeKernel, "__call__")
