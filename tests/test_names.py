@@ -16,9 +16,21 @@ from wgrad.errors import UnknownNameError
 from wgrad.names import OTHERS
 from wgrad.nn import functional as F
 
-SUBMODULES = {"data", "errors", "fft", "functional", "kernel", "linalg", "nn", "optim"}
-SUBMODULES |= {"transforms"}
+SUBMODULES = {
+    "autograd",
+    "data",
+    "distributions",
+    "errors",
+    "fft",
+    "functional",
+    "kernel",
+    "linalg",
+    "nn",
+    "optim",
+    "transforms",
+}
 NAMESPACES = {
+    "autograd": wg.autograd,
     "wg": wg,
     "wg.kernel": wg.kernel,
     "nn": nn,
@@ -80,6 +92,7 @@ def test_names_in_the_table_are_pytorchs():
     torch = pytest.importorskip("torch")
     theirs = {
         "wg": torch,
+        "autograd": torch.autograd,
         "Tensor": torch.Tensor,
         "nn": torch.nn,
         "nn.functional": torch.nn.functional,

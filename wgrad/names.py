@@ -62,7 +62,6 @@ OTHERS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("set_grad_enabled", "inference_mode"), "wg.no_grad() or wg.enable_grad()"),
         "get_default_device": "wg.default_device()",
         "cuda": 'wg.device("webgpu")',
-        "autograd": "wg.grad(f)(x), of a function f, or x.backward()",
         "save": "pickle.dump(model.state_dict(), file)",
         "load": "model.load_state_dict(pickle.load(file))",
         "utils": "wg.data.batches(x, y, size=size)",
@@ -112,6 +111,12 @@ OTHERS: dict[str, dict[str, str]] = {
             for kind in ("", "adaptive_")
             for d in (1, 2, 3)
         },
+    },
+    "autograd": {
+        "Function": "wg.custom_op(backward=...), on a function",
+        "functional": "wg.jacobian(f), wg.hessian(f), wg.hvp, wg.vjp or wg.jvp",
+        "backward": "x.backward()",
+        "Variable": "wg.tensor(data, requires_grad=True)",
     },
     "optim": {"lr_scheduler": "optimizer.lr = rate, before each step"},
 }
@@ -178,4 +183,8 @@ def _advice(label: str, name: str) -> str | None:
 
 def _beside(label: str) -> Sequence[str]:
     """Return where a name may be that somebody looks for in `label`."""
-    return () if label in ("wg.fft", "optim", "data") else ("wg", "wg.linalg", "nn.functional")
+    return (
+        ()
+        if label in ("wg.fft", "autograd", "optim", "data")
+        else ("wg", "wg.linalg", "nn.functional")
+    )

@@ -22,6 +22,8 @@ class Interpreter:
     """Asked before an operation runs; the other methods say what it knows of a tensor."""
 
     has_level = False  # whether it makes tensors of its own, which the tape records apart
+    # Whether it follows no tensor, so that what it answers may be compiled, or computed again.
+    is_transparent = False
 
     def call(self, op: Op, inputs: tuple[Input, ...], params: dict[str, Any]) -> Tensor:
         """Return the result of an operation; `apply` in here asks the interpreters below."""

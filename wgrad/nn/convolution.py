@@ -30,6 +30,7 @@ class _Convolution(ForImages):
     """What the layers share: their numbers, their initial values and their repr."""
 
     transposed: bool = False
+    _is_brief = True
 
     def __init__(
         self,
@@ -110,9 +111,6 @@ class _Convolution(ForImages):
         parts += [f"groups={self.groups}"] * (self.groups != 1)
         parts += ["bias=False"] * (self.bias is None)
         return ", ".join(parts)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.extra_repr()})"  # the shapes of its tensors follow
 
     def forward(self, x: Any) -> Tensor:
         how = self.stride, self.padding, self.dilation, self.groups

@@ -39,6 +39,8 @@ class Linear(Module):
     Source: He et al., "Delving deep into rectifiers" (ICCV 2015), with the slope a = sqrt(5).
     """
 
+    _is_brief = True
+
     def __init__(
         self,
         in_features: int,
@@ -70,9 +72,6 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}{', bias=False' * (self.bias is None)}"
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.extra_repr()})"  # the shapes of its tensors follow
 
 
 class Identity(Module):

@@ -26,7 +26,7 @@ class StepNumbers(Numbers):
     parameter, which stands for the number of its steps.
     """
 
-    def __init__(self, optimizer: Optimizer, chosen: tuple[int, ...], tracer: Tracer):
+    def __init__(self, optimizer: Optimizer, counted: tuple[int, ...], tracer: Tracer):
         super().__init__()
         self.given = _Given(self)
         self._optimizer = optimizer
@@ -40,8 +40,8 @@ class StepNumbers(Numbers):
         self._after: Counter[int] = Counter()  # and after it, as far as the trace had come at _end
         self._leaders: dict[int, int] = {}
         tracer.require(self._hold_still)
-        if optimizer.counts_steps:
-            tracer.callbacks.append((optimizer._advance, (chosen,)))
+        if counted:
+            tracer.callbacks.append((optimizer._advance, (counted,)))
         self._end = len(tracer.callbacks)
 
     # Those of the same step in another trace are the same numbers.

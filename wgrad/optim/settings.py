@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from ..checks.arguments import checked_flag, size
 from ..core.tracing import Tracer, tracing
 from ..errors import ArgumentError, shown
 from ..tensor import Tensor
@@ -14,14 +15,13 @@ if TYPE_CHECKING:
     from .optimizer import Optimizer
 
 Check = Callable[[Any, str], Any]
+# What schedulers write down in a group beside its settings, by PyTorch's names.
+NOTES = frozenset({"initial_lr", "min_lr", "max_lr", "base_momentum", "max_momentum", "swa_lr"})
 
 
 def at_least_zero(value: Any, where: str) -> float:
     """Return a number that is finite and at least 0. Raises: ArgumentError."""
-    try:
-        number = math.nan if isinstance(value, (bool, str)) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
+    number = _number(value)
     if not 0 <= number < math.inf:
         raise ArgumentError(
             f"{where} is {shown(value)}, and a finite number of at least 0 is needed"
@@ -39,9 +39,52 @@ def below_one(value: Any, where: str) -> float:
 
 def two_below_one(value: Any, where: str) -> tuple[float, float]:
     """Return a pair of numbers of at least 0 and below 1. Raises: ArgumentError."""
-    if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise ArgumentError(f"{where} is {shown(value)}, and two numbers are needed")
-    return below_one(value[0], where), below_one(value[1], where)
+    first, second = _several(value, 2, where)
+    return below_one(first, where), below_one(second, where)
+
+
+def two_at_least_zero(value: Any, where: str) -> tuple[float, float]:
+    """Return a pair of finite numbers of at least 0. Raises: ArgumentError."""
+    first, second = _several(value, 2, where)
+    return at_least_zero(first, where), at_least_zero(second, where)
+
+
+def three_finite(value: Any, where: str) -> tuple[float, ...]:
+    """Return three finite numbers. Raises: ArgumentError."""
+    return tuple([finite(x, where) for x in _several(value, 3, where)])
+
+
+def finite(value: Any, where: str) -> float:
+    """Return a finite number of either sign. Raises: ArgumentError."""
+    number = _number(value)
+    if not -math.inf < number < math.inf:
+        raise ArgumentError(f"{where} is {shown(value)}, and a finite number is needed")
+    return number
+
+
+def flag(value: Any, where: str) -> bool:
+    """Return True or False. Raises: ArgumentError."""
+    return checked_flag(value, *where.split(": "))
+
+
+def count(value: Any, where: str) -> int:
+    """Return an integer of at least 1. Raises: ArgumentError."""
+    return size(value, where)
+
+
+def _several(value: Any, n: int, where: str) -> Any:
+    if not isinstance(value, (tuple, list)) or len(value) != n:
+        words = {2: "two", 3: "three"}
+        raise ArgumentError(f"{where} is {shown(value)}, and {words[n]} numbers are needed")
+    return value
+
+
+def _number(value: Any) -> float:
+    """Return what a number is as a float; NaN for what is none."""
+    try:
+        return math.nan if isinstance(value, (bool, str)) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 class Setting:
@@ -130,11 +173,14 @@ class Group(MutableMapping[str, Any]):
         """Return new settings as they will be kept. Raises: what their checks raise."""
         where, known = self.kind.__name__, self.kind.settings()
         for name in changes:
-            if name not in known:
+            if name not in known and name not in NOTES:
                 raise ArgumentError(
                     f"{where}: {shown(name)} came as a setting, and {', '.join(known)} are there"
                 )
-        checked = {name: known[name].check(x, f"{where}: {name}") for name, x in changes.items()}
+        checked = {
+            name: (known[name].check if name in known else at_least_zero)(x, f"{where}: {name}")
+            for name, x in changes.items()
+        }
         self.kind.check({**self.values_now, **checked})
         return checked
 
