@@ -18,6 +18,7 @@ from . import names as _names
 
 from .tensor import Tensor as Tensor  # isort: skip  # first: the other modules make tensors
 
+from . import amp as amp
 from . import data as data
 from . import fft as fft
 from . import kernel as kernel
@@ -25,6 +26,8 @@ from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
 from . import random as _random
+from .amp import GradScaler as GradScaler
+from .amp import autocast as autocast
 from .core import observe as observe
 from .creation import arange as arange
 from .creation import asarray as asarray
@@ -278,16 +281,19 @@ cat, concatenate, permute, unsqueeze, unbind = concat, concat, permute_dims, exp
 swapaxes, swapdims, movedim, repeat_interleave = transpose, transpose, moveaxis, repeat
 
 _names.publish(
-    _sys.modules[__name__], "wg", *("data", "errors", "fft", "kernel", "linalg", "nn", "optim")
+    _sys.modules[__name__],
+    "wg",
+    *("amp", "data", "errors", "fft", "kernel", "linalg", "nn", "optim"),
 )
 _names.publish(nn, "nn", "functional")
 for _module, _label in (
     *((nn.functional, "nn.functional"), (optim, "optim"), (data, "data"), (errors, "errors")),
+    (amp, "wg.amp"),
     *((fft, "wg.fft"), (kernel, "wg.kernel"), (linalg, "wg.linalg"), (_random, "wg.random")),
 ):
     _names.publish(_module, _label)
 _names.publish_class(Tensor)
 _checks.hang_on_class(kernel.ComputeKernel, "__call__")
-_checks.hang(_sys.modules[__name__], data, fft, kernel, linalg, nn, nn.functional, optim)
+_checks.hang(_sys.modules[__name__], amp, data, fft, kernel, linalg, nn, nn.functional, optim)
 _checks.hang_on_class(_Compiled, "__call__")
 _checks.hang_on_class(kernel.ComputeKernel, "__call__")
