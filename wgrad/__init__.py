@@ -18,6 +18,7 @@ from . import names as _names
 
 from .tensor import Tensor as Tensor  # isort: skip  # first: the other modules make tensors
 
+from . import amp as amp
 from . import autograd as autograd
 from . import data as data
 from . import distributions as distributions
@@ -27,6 +28,8 @@ from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
 from . import random as _random
+from .amp import GradScaler as GradScaler
+from .amp import autocast as autocast
 from .core import observe as observe
 from .creation import arange as arange
 from .creation import asarray as asarray
@@ -295,6 +298,7 @@ _NAMESPACES = {
     "nn": nn,
     "nn.functional": nn.functional,
     "optim": optim,
+    "wg.amp": amp,
     "wg.fft": fft,
     "wg.kernel": kernel,
     "wg.linalg": linalg,
