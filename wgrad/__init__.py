@@ -278,14 +278,18 @@ swapaxes, swapdims, movedim, repeat_interleave = transpose, transpose, moveaxis,
 _names.publish(
     _sys.modules[__name__], "wg", *("data", "errors", "fft", "kernel", "linalg", "nn", "optim")
 )
-_names.publish(nn, "nn", "functional")
+_names.publish(nn, "nn", "functional", "init", "utils")
+_names.publish(nn.utils, "nn.utils", "parametrizations", "parametrize")
 for _module, _label in (
     *((nn.functional, "nn.functional"), (optim, "optim"), (data, "data"), (errors, "errors")),
+    *((nn.init, "nn.init"), (nn.utils.parametrizations, "nn.utils.parametrizations")),
+    *((nn.utils.parametrize, "nn.utils.parametrize"),),
     *((fft, "wg.fft"), (kernel, "wg.kernel"), (linalg, "wg.linalg"), (_random, "wg.random")),
 ):
     _names.publish(_module, _label)
 _names.publish_class(Tensor)
 _checks.hang_on_class(kernel.ComputeKernel, "__call__")
 _checks.hang(_sys.modules[__name__], data, fft, kernel, linalg, nn, nn.functional, optim)
+_checks.hang(nn.init, nn.utils, nn.utils.parametrizations, nn.utils.parametrize)
 _checks.hang_on_class(_Compiled, "__call__")
 _checks.hang_on_class(kernel.ComputeKernel, "__call__")
