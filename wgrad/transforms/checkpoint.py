@@ -148,8 +148,7 @@ class _Segment:
             _, nodes = self._record(self._context)
         for array, old in before:
             array.storage.device.write(array, old)
-        for storage, version in self._versions.items():
-            storage.version = version
+        tape.as_it_was(self._versions)
         if [node.op for node in nodes] != self._ops:
             raise GradientError(
                 f"checkpoint: the function called at {place(self._origin)} did otherwise when it "
