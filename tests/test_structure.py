@@ -36,7 +36,7 @@ LAYERS = (
     ("functional",),
     ("fft", "linalg", "tensor"),
     ("data", "nn", "numerics", "optim", "profile", "program", "transforms"),
-    ("amp", "custom", "gradcheck"),
+    ("amp", "anomaly", "custom", "gradcheck"),
     ("kernel",),
     ("cli",),
     ("__main__",),
