@@ -36,7 +36,7 @@ LAYERS = (
     ("functional",),
     ("fft", "linalg", "tensor"),
     ("autograd", "data", "nn", "numerics", "optim", "profile", "program", "transforms"),
-    ("amp", "custom", "distributions", "gradcheck"),
+    ("amp", "anomaly", "custom", "distributions", "gradcheck"),
     ("kernel",),
     ("cli",),
     ("__main__",),

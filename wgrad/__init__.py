@@ -30,6 +30,7 @@ from . import optim as optim
 from . import random as _random
 from .amp import GradScaler as GradScaler
 from .amp import autocast as autocast
+from .anomaly import detect_anomaly as detect_anomaly
 from .core import observe as observe
 from .creation import arange as arange
 from .creation import asarray as asarray
