@@ -33,6 +33,7 @@ def public() -> Iterator[tuple[str, Any]]:
         wg.autograd,
         wg.data,
         wg.data.transforms,
+        wg.train,
         wg.distributions,
     ):
         for name in home.__all__:

@@ -27,6 +27,7 @@ SUBMODULES = {
     "linalg",
     "nn",
     "optim",
+    "train",
     "transforms",
 }
 NAMESPACES = {
@@ -38,6 +39,7 @@ NAMESPACES = {
     "optim": optim,
     "data": wg.data,
     "data.transforms": wg.data.transforms,
+    "train": wg.train,
     "errors": wg.errors,
     "wg.fft": wg.fft,
     "wg.linalg": wg.linalg,

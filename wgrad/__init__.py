@@ -27,6 +27,7 @@ from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
 from . import random as _random
+from . import train as train
 from .core import observe as observe
 from .creation import arange as arange
 from .creation import asarray as asarray
@@ -260,6 +261,7 @@ from .shaping import unstack as unstack
 from .shaping import view as view
 from .tape import enable_grad as enable_grad
 from .tape import no_grad as no_grad
+from .train import fit as fit
 from .transforms import checkpoint as checkpoint
 from .transforms import grad as grad
 from .transforms import hessian as hessian
@@ -294,6 +296,7 @@ _NAMESPACES = {
     "nn": nn,
     "nn.functional": nn.functional,
     "optim": optim,
+    "train": train,
     "wg.fft": fft,
     "wg.kernel": kernel,
     "wg.linalg": linalg,
