@@ -37,7 +37,7 @@ LAYERS = (
     ("fft", "linalg", "tensor"),
     ("autograd", "data", "nn", "numerics", "optim", "profile", "program", "transforms"),
     ("amp", "anomaly", "custom", "distributions", "gradcheck"),
-    ("kernel",),
+    ("kernel", "train"),
     ("cli",),
     ("__main__",),
     ("",),  # wgrad/__init__.py gathers them all
