@@ -162,6 +162,7 @@ def test_one_module_alone_says_what_a_write_does_to_versions_and_histories():
     found = {
         (name, target.attr)
         for name, path in MODULES.items()
+        if not name.startswith("train.")  # whose histories are of losses
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign))
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
