@@ -17,6 +17,7 @@ from wgrad.names import OTHERS
 from wgrad.nn import functional as F
 
 SUBMODULES = {"data", "errors", "fft", "functional", "kernel", "linalg", "nn", "optim"}
+SUBMODULES |= {"lr_scheduler", "swa_utils", "utils"}
 NAMESPACES = {
     "wg": wg,
     "wg.kernel": wg.kernel,

@@ -279,13 +279,16 @@ _names.publish(
     _sys.modules[__name__], "wg", *("data", "errors", "fft", "kernel", "linalg", "nn", "optim")
 )
 _names.publish(nn, "nn", "functional")
+_names.publish(optim, "optim", "lr_scheduler")
 for _module, _label in (
-    *((nn.functional, "nn.functional"), (optim, "optim"), (data, "data"), (errors, "errors")),
+    *((nn.functional, "nn.functional"), (data, "data"), (errors, "errors")),
+    (optim.lr_scheduler, "optim.lr_scheduler"),
     *((fft, "wg.fft"), (kernel, "wg.kernel"), (linalg, "wg.linalg"), (_random, "wg.random")),
 ):
     _names.publish(_module, _label)
 _names.publish_class(Tensor)
 _checks.hang_on_class(kernel.ComputeKernel, "__call__")
 _checks.hang(_sys.modules[__name__], data, fft, kernel, linalg, nn, nn.functional, optim)
+_checks.hang(optim.lr_scheduler)
 _checks.hang_on_class(_Compiled, "__call__")
 _checks.hang_on_class(kernel.ComputeKernel, "__call__")

@@ -113,7 +113,6 @@ OTHERS: dict[str, dict[str, str]] = {
             for d in (1, 2, 3)
         },
     },
-    "optim": {"lr_scheduler": "optimizer.lr = rate, before each step"},
 }
 _published: dict[str, ModuleType] = {}  # where a name of another namespace may be
 
