@@ -62,7 +62,6 @@ OTHERS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("set_grad_enabled", "inference_mode"), "wg.no_grad() or wg.enable_grad()"),
         "get_default_device": "wg.default_device()",
         "cuda": 'wg.device("webgpu")',
-        "autograd": "wg.grad(f)(x), of a function f, or x.backward()",
         "save": "pickle.dump(model.state_dict(), file)",
         "load": "model.load_state_dict(pickle.load(file))",
         "utils": "wg.data.batches(x, y, size=size)",
@@ -80,16 +79,13 @@ OTHERS: dict[str, dict[str, str]] = {
         "multiply_": "x *= y",
         **dict.fromkeys(("divide_", "true_divide_"), "x /= y"),
         "pow_": "x **= y",
-        "normal_": "x.assign(wg.normal(mean, std, x.shape))",
-        "uniform_": "x.assign(wg.uniform(low, high, x.shape))",
+        "normal_": "nn.init.normal_(x, mean, std)",
+        "uniform_": "nn.init.uniform_(x, low, high)",
         "index_fill_": "x[places] = value",
         **dict.fromkeys(("index_put_", "index_copy_"), "x[indices] = values"),
     },
     "nn": {
-        **dict.fromkeys(("ModuleList", "ParameterList"), "a list as an attribute"),
-        **dict.fromkeys(("ModuleDict", "ParameterDict"), "a dict as an attribute"),
         "Buffer": "a tensor as an attribute",
-        "utils": "p.grad.assign(p.grad * factor), to clip gradients",
         "NLLLoss2d": "nn.NLLLoss()",
         "Softmax2d": "nn.Softmax(axis=-3)",
         "UpsamplingNearest2d": 'nn.Upsample(mode="nearest")',
@@ -99,7 +95,6 @@ OTHERS: dict[str, dict[str, str]] = {
         "Unflatten": "x.unflatten(axis, sizes)",
         "CosineSimilarity": "nn.functional.cosine_similarity(x1, x2)",
         **{f"InstanceNorm{d}d": "nn.functional.instance_norm(x)" for d in (1, 2, 3)},
-        "init": "x.assign(wg.uniform(low, high, x.shape)), or wg.normal",
     },
     "nn.functional": {
         **dict.fromkeys(
@@ -112,6 +107,12 @@ OTHERS: dict[str, dict[str, str]] = {
             for kind in ("", "adaptive_")
             for d in (1, 2, 3)
         },
+    },
+    "autograd": {
+        "Function": "wg.custom_op(backward=...), on a function",
+        "functional": "wg.jacobian(f), wg.hessian(f), wg.hvp, wg.vjp or wg.jvp",
+        "backward": "x.backward()",
+        "Variable": "wg.tensor(data, requires_grad=True)",
     },
 }
 _published: dict[str, ModuleType] = {}  # where a name of another namespace may be
@@ -177,4 +178,8 @@ def _advice(label: str, name: str) -> str | None:
 
 def _beside(label: str) -> Sequence[str]:
     """Return where a name may be that somebody looks for in `label`."""
-    return () if label in ("wg.fft", "optim", "data") else ("wg", "wg.linalg", "nn.functional")
+    return (
+        ()
+        if label in ("wg.fft", "autograd", "optim", "data")
+        else ("wg", "wg.linalg", "nn.functional")
+    )

@@ -15,6 +15,7 @@ from .graph import single as single
 from .program import Batch as Batch
 from .program import Draws as Draws
 from .program import Fused as Fused
+from .program import Later as Later
 from .program import Product as Product
 from .program import Program as Program
 from .program import Step as Step

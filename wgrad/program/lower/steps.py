@@ -14,7 +14,7 @@ from ...backends.array import product_shape
 from ...backends.numpy import add_at, positions, product, put, scanned, shaded
 from ...dtypes import held
 from ...layout import Layout
-from ..ir import Batch, Draws, Fused, Product, Ref, Step
+from ..ir import Batch, Draws, Fused, Later, Product, Ref, Step
 from ..passes.lift import as_graph
 from .calls import Argument, Calls, Drawn, Fixed, Plain, Temp
 from .statements import add_graph
@@ -89,6 +89,12 @@ def _place(work: families.Place, made: Calls, step: Step) -> None:
         lines.append(f"copyto({{{len(args)}}}, {{{len(args) + 1}}})")
         args += [Ref(slot, target, dtype), piece]
     made.add("\n".join(lines), None, args, shape, dtype.numpy, safe=False, target=slot)
+
+
+@_add.register
+def _later(work: Later, made: Calls, step: Step) -> Temp | None:
+    x, _ = step.refs()
+    return made.copy(x, x.dtype.numpy)
 
 
 @_add.register

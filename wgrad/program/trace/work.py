@@ -10,14 +10,15 @@ from __future__ import annotations
 import functools
 import hashlib
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, NoReturn, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ...backends import families
-from ...backends.array import Array, Storage
+from ...backends.array import Array, Number, Storage
 from ...backends.base import Device
 from ...backends.faults import Faults
 from ...backends.tracing import UNBACKED, traced_by
@@ -30,7 +31,7 @@ from ...errors import TraceError
 from ...interrupts import whole
 from ...layout import Layout
 from ...ops.intervals import union
-from ..ir import Draws, Ref, Slot, Step
+from ..ir import Draws, Later, Ref, Slot, Step
 
 Origin = Any  # what `caller` returns
 
@@ -62,6 +63,13 @@ class Roots(NamedTuple):
     arrays: tuple[Array, ...]
     static: tuple[int, int] | None
     whole: bool
+
+
+class Anew(NamedTuple):
+    """A copy of the elements of a slot from `first` on."""
+
+    slot: Slot
+    first: int
 
 
 class Permitted(Protocol):
@@ -106,6 +114,7 @@ class Work:
         self._roots: WeakKeyDictionary[Storage, Roots] = WeakKeyDictionary()
         self.faults: Faults | None = None
         self._drawing: tuple[int, int] = (0, 0)
+        self._anew: dict[int, list[Anew]] = {}  # by slot: what is read in its place now
 
     def given(self, x: Array, position: int) -> Given:
         """Return the array of an argument, as the function is to see it."""
@@ -197,14 +206,37 @@ class Work:
 
     def ref(self, x: Array) -> Ref:
         """Return a view as the program sees it."""
-        return Ref(self.slot_of(x), x.layout, x.dtype)
+        slot = self.slot_of(x)
+        for again in self._anew.get(slot, ()):
+            first, end = _span(x.layout)
+            if again.first <= first and end <= again.first + again.slot.size:
+                layout = Layout(x.layout.shape, x.layout.strides, x.layout.offset - again.first)
+                return Ref(again.slot.index, layout, x.dtype)
+        return Ref(slot, x.layout, x.dtype)
+
+    @contextmanager
+    def once_more(self, arrays: Sequence[Array]) -> Iterator[None]:
+        outer, anew = self._anew, dict[int, list[Anew]]()
+        for x in arrays:
+            first, end = _span(x.layout)
+            if end > first and self.steps:
+                last = self.steps[-1].outs[-1].whole()
+                flat = x.view(Layout((end - first,), (1,), first))
+                (made,) = self._add(x.storage.device, Later(), (flat, last))
+                copied = Anew(Slot(self.made[made.storage], made.shape, x.dtype), first)
+                anew.setdefault(self.slot_of(x), []).append(copied)
+        self._anew = {**outer, **anew}
+        try:
+            yield
+        finally:
+            self._anew = outer
 
     def _add(
         self, device: Device, work: families.Family, operands: families.Operands
     ) -> list[Array]:
         self._one_device(device)
         numbers = [float(x) if type(x) is Varying else x for x in operands]
-        refs = tuple([self.ref(x) if isinstance(x, Array) else x for x in numbers])
+        refs = tuple([self._operand(x) for x in numbers])
         made: list[Array] = []
         slots: list[Slot] = []
         for shape, dtype in work.results(operands):
@@ -216,6 +248,9 @@ class Work:
         self.steps.append(Step(work, refs, tuple(slots)))
         self.origins.append(caller())
         return made
+
+    def _operand(self, x: Any) -> Ref | Number:
+        return x if isinstance(x, Ref) else self.ref(x) if isinstance(x, Array) else x
 
     # The device protocol.
     @whole
@@ -312,6 +347,15 @@ class Work:
         """Leave everything outside as it was before the trace."""
         while self._log:
             self._log.pop()()
+
+
+def _span(layout: Layout) -> tuple[int, int]:
+    """Return the first element that a view shows, and the one behind its last."""
+    if not layout.size:
+        return layout.offset, layout.offset
+    ends = [(n - 1) * s for n, s in zip(layout.shape, layout.strides, strict=True)]
+    first = layout.offset + sum(min(x, 0) for x in ends)
+    return first, layout.offset + sum(max(x, 0) for x in ends) + 1
 
 
 def _setter(owner: Any, name: str, value: Any) -> Callable[[], None]:
