@@ -306,6 +306,7 @@ _NAMESPACES = {
     "nn.utils.parametrize": nn.utils.parametrize,
     "optim": optim,
     "train": train,
+    "optim.lr_scheduler": optim.lr_scheduler,
     "wg.amp": amp,
     "wg.fft": fft,
     "wg.kernel": kernel,

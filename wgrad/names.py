@@ -114,7 +114,6 @@ OTHERS: dict[str, dict[str, str]] = {
         "backward": "x.backward()",
         "Variable": "wg.tensor(data, requires_grad=True)",
     },
-    "optim": {"lr_scheduler": "optimizer.lr = rate, before each step"},
 }
 _published: dict[str, ModuleType] = {}  # where a name of another namespace may be
 

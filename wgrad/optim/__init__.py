@@ -1,5 +1,6 @@
 """Optimizers: they change parameters in place, on their device, by their gradients."""
 
+from . import lr_scheduler as lr_scheduler
 from .adadelta import Adadelta as Adadelta
 from .adagrad import Adagrad as Adagrad
 from .adam import Adam as Adam
