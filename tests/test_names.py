@@ -16,7 +16,7 @@ from wgrad.errors import UnknownNameError
 from wgrad.names import OTHERS
 from wgrad.nn import functional as F
 
-SUBMODULES = {"data", "errors", "fft", "functional", "kernel", "linalg", "nn", "optim"}
+SUBMODULES = {"amp", "data", "errors", "fft", "functional", "kernel", "linalg", "nn", "optim"}
 NAMESPACES = {
     "wg": wg,
     "wg.kernel": wg.kernel,
@@ -28,6 +28,7 @@ NAMESPACES = {
     "wg.fft": wg.fft,
     "wg.linalg": wg.linalg,
     "wg.random": wg.random,
+    "wg.amp": wg.amp,
 }
 
 

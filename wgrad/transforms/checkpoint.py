@@ -21,6 +21,7 @@ from ..core.tracing import tracing
 from ..errors import GradientError
 from ..origin import caller, place
 from ..repeated import Draws
+from ..tape import identity
 from ..tensor import Tensor
 from .inputs import with_leaves
 
@@ -149,7 +150,7 @@ class _Segment:
         for array, old in before:
             array.storage.device.write(array, old)
         for storage, version in self._versions.items():
-            storage.version = version
+            identity.unwritten(storage, version)
         if [node.op for node in nodes] != self._ops:
             raise GradientError(
                 f"checkpoint: the function called at {place(self._origin)} did otherwise when it "

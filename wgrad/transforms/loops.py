@@ -292,7 +292,8 @@ def _reversed(form: Form, cts: Cts) -> list[Tensor | None] | None:
     results: list[Tensor | None] = []
     for i, ct in enumerate(found):
         if i < count:
-            results.append(None if form.carries[i] is None else wrap(next(last)))
+            made_of = None if form.carries[i] is None else wrap(next(last))
+            results.append(None if ct is None else made_of)  # no turn looks at it
         elif i < at:
             results.append(None if ct is None else wrap(next(all_of_them)))
         else:
