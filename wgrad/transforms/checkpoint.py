@@ -21,6 +21,7 @@ from ..core.tracing import tracing
 from ..errors import GradientError
 from ..origin import caller, place
 from ..repeated import Draws
+from ..tape import identity
 from ..tensor import Tensor
 from .inputs import with_leaves
 
@@ -148,7 +149,8 @@ class _Segment:
             _, nodes = self._record(self._context)
         for array, old in before:
             array.storage.device.write(array, old)
-        tape.as_it_was(self._versions)
+        for storage, version in self._versions.items():
+            identity.unwritten(storage, version)
         if [node.op for node in nodes] != self._ops:
             raise GradientError(
                 f"checkpoint: the function called at {place(self._origin)} did otherwise when it "
