@@ -16,7 +16,7 @@ from wgrad.errors import UnknownNameError
 from wgrad.names import OTHERS
 from wgrad.nn import functional as F
 
-SUBMODULES = {"data", "errors", "fft", "functional", "kernel", "linalg", "nn", "optim"}
+SUBMODULES = {"data", "errors", "fft", "functional", "kernel", "linalg", "nn", "onnx", "optim"}
 NAMESPACES = {
     "wg": wg,
     "wg.kernel": wg.kernel,
@@ -27,6 +27,7 @@ NAMESPACES = {
     "errors": wg.errors,
     "wg.fft": wg.fft,
     "wg.linalg": wg.linalg,
+    "wg.onnx": wg.onnx,
     "wg.random": wg.random,
 }
 

@@ -134,6 +134,9 @@ from .inspection import finfo as finfo
 from .inspection import iinfo as iinfo
 from .inspection import isdtype as isdtype
 from .inspection import result_type as result_type
+from .io import load as load
+from .io import onnx as onnx
+from .io import save as save
 from .nn.called import functional_call as functional_call
 from .ops.elementwise import abs_ as _abs
 from .ops.elementwise import acos as acos
@@ -276,16 +279,19 @@ cat, concatenate, permute, unsqueeze, unbind = concat, concat, permute_dims, exp
 swapaxes, swapdims, movedim, repeat_interleave = transpose, transpose, moveaxis, repeat
 
 _names.publish(
-    _sys.modules[__name__], "wg", *("data", "errors", "fft", "kernel", "linalg", "nn", "optim")
+    _sys.modules[__name__],
+    "wg",
+    *("data", "errors", "fft", "kernel", "linalg", "nn", "onnx", "optim"),
 )
 _names.publish(nn, "nn", "functional")
 for _module, _label in (
     *((nn.functional, "nn.functional"), (optim, "optim"), (data, "data"), (errors, "errors")),
     *((fft, "wg.fft"), (kernel, "wg.kernel"), (linalg, "wg.linalg"), (_random, "wg.random")),
+    (onnx, "wg.onnx"),
 ):
     _names.publish(_module, _label)
 _names.publish_class(Tensor)
 _checks.hang_on_class(kernel.ComputeKernel, "__call__")
-_checks.hang(_sys.modules[__name__], data, fft, kernel, linalg, nn, nn.functional, optim)
+_checks.hang(_sys.modules[__name__], data, fft, kernel, linalg, nn, nn.functional, onnx, optim)
 _checks.hang_on_class(_Compiled, "__call__")
 _checks.hang_on_class(kernel.ComputeKernel, "__call__")

@@ -63,8 +63,6 @@ OTHERS: dict[str, dict[str, str]] = {
         "get_default_device": "wg.default_device()",
         "cuda": 'wg.device("webgpu")',
         "autograd": "wg.grad(f)(x), of a function f, or x.backward()",
-        "save": "pickle.dump(model.state_dict(), file)",
-        "load": "model.load_state_dict(pickle.load(file))",
         "utils": "wg.data.batches(x, y, size=size)",
     },
     "Tensor": {
