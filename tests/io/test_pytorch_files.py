@@ -112,6 +112,7 @@ def test_nested_values_of_every_dtype_are_read(zipped, torch, tmp_path, device):
         np.testing.assert_array_equal(found[key].numpy(), value[key].detach().numpy())
         assert found[key].dtype is wg.float32 and found[key].device is device
     assert found["same"][0] is found["same"][1] is found["x"]
+    assert (found["x"] + 1).tolist() == (x + 1).tolist()
     wide = wg.float64 if device.name == "numpy" else wg.float32
     kinds = [wide, wg.float32, wg.float32, *[wg.int32] * 4, wg.uint32, wg.bool]
     assert [y.dtype for y in found["dtypes"].values()] == kinds

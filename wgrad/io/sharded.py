@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import FileError, shown
+from ..errors import FileError, MissingFileError, shown
 from .paths import mapped, told
 
 LARGEST = 1 << 28  # bytes of an index; those of the largest models have a few millions
@@ -33,6 +33,8 @@ def read(path: Path, where: str, one: Callable[[Path], Any]) -> dict[str, Any]:
         if not isinstance(name, str) or not name or Path(name).name != name or "\\" in name:
             raise FileError(f"{where} names the file {shown(name)}; one beside it is needed")
     for name in files:
+        if not path.with_name(name).exists():
+            raise MissingFileError(f"{where} names {shown(name)}, and there is no such file beside it")
         files[name] = one(path.with_name(name))
         if not isinstance(files[name], dict):
             raise FileError(f"{where}: {shown(name)} holds no tensors by name")

@@ -29,7 +29,7 @@ from ...shaping import (
 )
 from ...tensor import Tensor
 
-MOST = 1 << 28  # elements of a result that a file alone asks for
+MOST = 1 << 26  # elements of a result that a file alone asks for
 
 # By the number of TensorProto.DataType. Integers of 64 bits are int32 on devices.
 TYPES: dict[int, DType] = {
