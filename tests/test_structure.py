@@ -36,7 +36,7 @@ LAYERS = (
     ("functional",),
     ("fft", "linalg", "tensor"),
     ("autograd", "data", "nn", "numerics", "optim", "profile", "program", "transforms"),
-    ("amp", "anomaly", "custom", "distributions", "gradcheck"),
+    ("amp", "anomaly", "custom", "distributions", "gradcheck", "io"),
     ("kernel", "train"),
     ("cli",),
     ("__main__",),
@@ -341,7 +341,7 @@ def test_warnings_and_prints_are_none_on_import():
 
 def public_objects() -> Iterator[tuple[str, object]]:
     """Yield the names that users see, with the methods of the classes among them."""
-    for home in (wg, wg.linalg, wg.fft, wg.nn, wg.optim, wg.data, wg.errors):
+    for home in (wg, wg.linalg, wg.fft, wg.nn, wg.optim, wg.data, wg.errors, wg.onnx):
         for name, value in vars(home).items():
             module = str(getattr(value, "__module__", ""))
             if name.startswith("_") or inspect.ismodule(value) or "wgrad" not in module:

@@ -143,6 +143,9 @@ from .inspection import finfo as finfo
 from .inspection import iinfo as iinfo
 from .inspection import isdtype as isdtype
 from .inspection import result_type as result_type
+from .io import load as load
+from .io import onnx as onnx
+from .io import save as save
 from .nn.called import functional_call as functional_call
 from .ops.elementwise import abs_ as _abs
 from .ops.elementwise import acos as acos
@@ -311,6 +314,7 @@ _NAMESPACES = {
     "wg.fft": fft,
     "wg.kernel": kernel,
     "wg.linalg": linalg,
+    "wg.onnx": onnx,
 }
 for _label, _module in _NAMESPACES.items():
     _inner = (name.removeprefix("wg.").split(".") for name in _NAMESPACES if name != "wg")

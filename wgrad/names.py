@@ -64,8 +64,6 @@ OTHERS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("set_grad_enabled", "inference_mode"), "wg.no_grad() or wg.enable_grad()"),
         "get_default_device": "wg.default_device()",
         "cuda": 'wg.device("webgpu")',
-        "save": "pickle.dump(model.state_dict(), file)",
-        "load": "model.load_state_dict(pickle.load(file))",
         "utils": "wg.data.batches(x, y, size=size)",
     },
     "Tensor": {
