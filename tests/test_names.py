@@ -16,7 +16,7 @@ from wgrad.errors import UnknownNameError
 from wgrad.names import OTHERS
 from wgrad.nn import functional as F
 
-SUBMODULES = {"data", "errors", "fft", "functional", "kernel", "linalg", "nn", "optim"}
+SUBMODULES = {"data", "errors", "fft", "functional", "kernel", "linalg", "nn", "optim", "viz"}
 NAMESPACES = {
     "wg": wg,
     "wg.kernel": wg.kernel,

@@ -25,6 +25,7 @@ from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
 from . import random as _random
+from . import viz as viz
 from .core import observe as observe
 from .creation import arange as arange
 from .creation import asarray as asarray
@@ -262,6 +263,7 @@ from .transforms import value_and_grad as value_and_grad
 from .transforms import vjp as vjp
 from .transforms import vmap as vmap
 from .version import __version__ as __version__
+from .viz import label as label
 
 newaxis = None  # in x[newaxis, :], a new axis of extent 1
 abs, all, any, bool, round = _abs, _all, _any, _bool, _round  # not Python's own
@@ -276,16 +278,17 @@ cat, concatenate, permute, unsqueeze, unbind = concat, concat, permute_dims, exp
 swapaxes, swapdims, movedim, repeat_interleave = transpose, transpose, moveaxis, repeat
 
 _names.publish(
-    _sys.modules[__name__], "wg", *("data", "errors", "fft", "kernel", "linalg", "nn", "optim")
+    _sys.modules[__name__], "wg", *("data", "errors", "fft", "kernel", "linalg", "nn", "optim", "viz")
 )
 _names.publish(nn, "nn", "functional")
 for _module, _label in (
     *((nn.functional, "nn.functional"), (optim, "optim"), (data, "data"), (errors, "errors")),
     *((fft, "wg.fft"), (kernel, "wg.kernel"), (linalg, "wg.linalg"), (_random, "wg.random")),
+    (viz, "wg.viz"),
 ):
     _names.publish(_module, _label)
 _names.publish_class(Tensor)
 _checks.hang_on_class(kernel.ComputeKernel, "__call__")
-_checks.hang(_sys.modules[__name__], data, fft, kernel, linalg, nn, nn.functional, optim)
+_checks.hang(_sys.modules[__name__], data, fft, kernel, linalg, nn, nn.functional, optim, viz)
 _checks.hang_on_class(_Compiled, "__call__")
 _checks.hang_on_class(kernel.ComputeKernel, "__call__")
