@@ -278,7 +278,9 @@ cat, concatenate, permute, unsqueeze, unbind = concat, concat, permute_dims, exp
 swapaxes, swapdims, movedim, repeat_interleave = transpose, transpose, moveaxis, repeat
 
 _names.publish(
-    _sys.modules[__name__], "wg", *("data", "errors", "fft", "kernel", "linalg", "nn", "optim", "viz")
+    _sys.modules[__name__],
+    "wg",
+    *("data", "errors", "fft", "kernel", "linalg", "nn", "optim", "viz"),
 )
 _names.publish(nn, "nn", "functional")
 for _module, _label in (

@@ -4,5 +4,6 @@ from .graph import graph as graph
 from .interactive import interactive as interactive
 from .labels import label as label
 from .picture import Picture as Picture
+from .steps import program as program
 
-__all__ = ["graph", "interactive", "label", "Picture"]
+__all__ = ["graph", "interactive", "label", "program", "Picture"]

@@ -105,13 +105,18 @@ def _by_grandalf(drawing: Drawing, where: str) -> Layout:
         view = layouts.VertexViewer(w, h) if drawing.down else layouts.VertexViewer(h, w)
         vertices[box.key].view = view
     pairs = list(dict.fromkeys((a.tail, a.head) for a in drawing.arrows))  # it wants each once
-    edges = {p: graphs.Edge(vertices[p[0]], vertices[p[1]]) for p in pairs}
-    whole = graphs.Graph(list(vertices.values()), list(edges.values()))
+    cores = [  # made here, for grandalf's own search keeps arrows in the order of their addresses
+        graphs.graph_core(
+            [vertices[key] for key in part],
+            [graphs.Edge(vertices[a], vertices[b]) for a, b in pairs if a in part],
+        )
+        for part in _parts(list(vertices), pairs)
+    ]
     bends: dict[tuple[str, str], list[tuple[int, float]]] = {}
     places: dict[str, tuple[int, int, float]] = {}  # part, rank, place in the rank
     depths: list[list[tuple[float, float]]] = []  # by part and rank: where it begins and ends
     shift = 0.0
-    for part, core in enumerate(whole.C):
+    for part, core in enumerate(cores):
         plan = layouts.SugiyamaLayout(core)
         plan.xspace, plan.yspace = BESIDE, BETWEEN
         plan.dw = plan.dh = 2.0  # arrows that pass a rank take little room
@@ -157,6 +162,27 @@ def _by_grandalf(drawing: Drawing, where: str) -> Layout:
         curves = [[(y, x) for x, y in curve] for curve in curves]
         width, height = height, width
     return Layout(centres, curves, width, height)
+
+
+def _parts(keys: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[dict[str, None]]:
+    """Return the boxes that hang together, each part in the order of `keys`."""
+    near: dict[str, list[str]] = {key: [] for key in keys}
+    for a, b in pairs:
+        near[a].append(b)
+        near[b].append(a)
+    parts: list[dict[str, None]] = []
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen:
+            continue
+        found, stack = {key}, [key]
+        while stack:
+            fresh = [x for x in near[stack.pop()] if x not in found]
+            found.update(fresh)
+            stack += fresh
+        seen |= found
+        parts.append(dict.fromkeys(x for x in keys if x in found))
+    return parts
 
 
 def _apart(rank: list) -> None:

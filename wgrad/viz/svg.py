@@ -36,7 +36,8 @@ def variables(which: int) -> str:
 RULES = (
     ".wg text{font:12px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;"
     "fill:var(--wg-ink);white-space:pre}"
-    ".wg .shape,.wg .text,.wg .edge{fill:var(--wg-soft)}"
+    ".wg .shape,.wg .text{fill:var(--wg-soft)}"
+    ".wg .beside{fill:var(--wg-soft);stroke:var(--wg-paper);stroke-width:4px;paint-order:stroke}"
     ".wg .label,.wg .name{font-weight:600}"
     ".wg .grad{fill:var(--wg-grad)}.wg .data{fill:var(--wg-data)}"
     ".wg .box{fill:var(--wg-fill);stroke:var(--wg-line)}.wg .leaf .box{fill:var(--wg-leaf)}"
@@ -45,6 +46,8 @@ RULES = (
     ".wg .cut{stroke:var(--wg-line);stroke-width:1}"
     ".wg .arrow{fill:none;stroke:var(--wg-line);stroke-width:1.3}"
     ".wg .tip{fill:var(--wg-line);stroke:none}"
+    ".wg .area{fill:var(--wg-leaf);stroke:var(--wg-data)}"
+    ".wg .limit{stroke:var(--wg-grad);stroke-dasharray:4 3}"
     ".wg .paper{fill:var(--wg-paper)}"
 )
 STYLE = f".wg{{{variables(0)}}}@media (prefers-color-scheme:dark){{.wg{{{variables(1)}}}}}{RULES}"
@@ -82,13 +85,15 @@ def svg(
 def body(drawing: Drawing, layout: Layout, shift: Point = (0, 0)) -> list[str]:
     """Return the elements of a drawing: arrows first, so that boxes lie over them."""
     dx, dy = MARGIN + shift[0], MARGIN + shift[1]
-    lines = []
+    lines, beside = [], []
     for i, (arrow, curve) in enumerate(zip(drawing.arrows, layout.curves, strict=True)):
         moved = [(x + dx, y + dy) for x, y in curve]
         lines.append(
             f'<g class="edge" id="edge-{i}"><path class="arrow" d="{_path(moved)}"/>'
-            f'<path class="tip" d="{_tip(moved)}"/>{_beside(moved, arrow.text)}</g>'
+            f'<path class="tip" d="{_tip(moved)}"/></g>'
         )
+        beside += _beside(moved, arrow.text)
+    lines += beside  # over all arrows
     for box in drawing.boxes:
         x, y = layout.centres[box.key]
         lines += _box(box, x + dx, y + dy)
@@ -114,13 +119,13 @@ def _tip(points: Sequence[Point]) -> str:
     return "M" + " L".join(f"{number(x)} {number(y)}" for x, y in corners) + " Z"
 
 
-def _beside(points: Sequence[Point], text: str) -> str:
+def _beside(points: Sequence[Point], text: str) -> list[str]:
     if not text:
-        return ""
+        return []
     at = len(points) // 2
     (xa, ya), (xb, yb) = points[at - 1], points[at]
     x, y = (xa + xb) / 2 + 5, (ya + yb) / 2
-    return f'<text class="edge" x="{number(x)}" y="{number(y)}">{escape(text)}</text>'
+    return [f'<text class="beside" x="{number(x)}" y="{number(y)}">{escape(text)}</text>']
 
 
 def _box(box: Box, x: float, y: float) -> list[str]:
@@ -154,7 +159,7 @@ def _box(box: Box, x: float, y: float) -> list[str]:
                 )
             lines.append(_text(cell, at + wide / 2, middle, "middle", box.key))
             at += wide
-        if i:
+        if i and (row[0].kind, box.rows[i - 1][0].kind) != ("data", "data"):
             lines.append(
                 f'<path class="cut" d="M{number(left)} {number(middle - LINE / 2)} h{number(w)}"/>'
             )
