@@ -38,6 +38,7 @@ LAYERS = (
     ("autograd", "data", "nn", "numerics", "optim", "profile", "program", "transforms"),
     ("amp", "anomaly", "custom", "distributions", "gradcheck", "io"),
     ("kernel", "train"),
+    ("viz",),
     ("cli",),
     ("__main__",),
     ("",),  # wgrad/__init__.py gathers them all
@@ -341,7 +342,7 @@ def test_warnings_and_prints_are_none_on_import():
 
 def public_objects() -> Iterator[tuple[str, object]]:
     """Yield the names that users see, with the methods of the classes among them."""
-    for home in (wg, wg.linalg, wg.fft, wg.nn, wg.optim, wg.data, wg.errors, wg.onnx):
+    for home in wg._NAMESPACES.values():
         for name, value in vars(home).items():
             module = str(getattr(value, "__module__", ""))
             if name.startswith("_") or inspect.ismodule(value) or "wgrad" not in module:

@@ -29,6 +29,7 @@ from . import nn as nn
 from . import optim as optim
 from . import random as _random
 from . import train as train
+from . import viz as viz
 from .amp import GradScaler as GradScaler
 from .amp import autocast as autocast
 from .anomaly import detect_anomaly as detect_anomaly
@@ -280,6 +281,7 @@ from .transforms import value_and_grad as value_and_grad
 from .transforms import vjp as vjp
 from .transforms import vmap as vmap
 from .version import __version__ as __version__
+from .viz import label as label
 
 newaxis = None  # in x[newaxis, :], a new axis of extent 1
 abs, all, any, bool, round = _abs, _all, _any, _bool, _round  # not Python's own
@@ -308,13 +310,14 @@ _NAMESPACES = {
     "nn.utils.parametrizations": nn.utils.parametrizations,
     "nn.utils.parametrize": nn.utils.parametrize,
     "optim": optim,
-    "train": train,
     "optim.lr_scheduler": optim.lr_scheduler,
+    "train": train,
     "wg.amp": amp,
     "wg.fft": fft,
     "wg.kernel": kernel,
     "wg.linalg": linalg,
     "wg.onnx": onnx,
+    "wg.viz": viz,
 }
 for _label, _module in _NAMESPACES.items():
     _inner = (name.removeprefix("wg.").split(".") for name in _NAMESPACES if name != "wg")

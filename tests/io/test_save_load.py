@@ -66,9 +66,11 @@ def test_a_run_comes_back_as_it_was_and_goes_on_to_the_same_bits(device, tmp_pat
     again = network()
     other = optim.Adam(again.parameters(), 0.5)
     run = wg.load(path, into={"model": again, "optimizer": other})
-    assert run["epoch"] == 3 and run["rng"] == state and list(run) == [
-        *("model", "optimizer", "rng", "epoch")
-    ]
+    assert (
+        run["epoch"] == 3
+        and run["rng"] == state
+        and list(run) == [*("model", "optimizer", "rng", "epoch")]
+    )
     take_step(again, other, 2)
     assert equal(again.state_dict(), model.state_dict())
     assert equal(other.state_dict(), optimizer.state_dict())
@@ -89,7 +91,8 @@ def test_nested_values_come_back_as_they_were(numpy_device, tmp_path):
         "__metadata__": wg.ones(4),
         "bits": wg.tensor(bits),
         "dtypes": [
-            wg.tensor([0, 1], d) for d in ("bool", "int32", "uint32", "float16", "float32", "float64")
+            wg.tensor([0, 1], d)
+            for d in ("bool", "int32", "uint32", "float16", "float32", "float64")
         ],
         "shapes": [wg.zeros(()), wg.zeros((0, 3)), wg.ones((2, 3)).T, wg.arange(6)[::2]],
         "arrays": [np.arange(3, dtype=np.int64), np.zeros((2, 0), np.uint8), np.array(2.5)],
@@ -143,7 +146,20 @@ def test_tied_tensors_are_written_once_and_stay_tied(numpy_device, tmp_path):
 
 def test_dtypes_of_files_become_what_a_device_has(device, tmp_path):
     path = tmp_path / "x.safetensors"
-    kinds = "float64 float32 float16 int64 int32 int16 int8 uint64 uint32 uint16 uint8 bool".split()
+    kinds = [
+        "float64",
+        "float32",
+        "float16",
+        "int64",
+        "int32",
+        "int16",
+        "int8",
+        "uint64",
+        "uint32",
+        "uint16",
+        "uint8",
+        "bool",
+    ]
     safetensors.save_file({k: np.arange(4).astype(k) for k in kinds}, path)
     found = wg.load(path)
     wide = wg.float64 if device.name == "numpy" else wg.float32
