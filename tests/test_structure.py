@@ -36,7 +36,7 @@ LAYERS = (
     ("functional",),
     ("fft", "linalg", "tensor"),
     ("autograd", "data", "nn", "numerics", "optim", "profile", "program", "transforms"),
-    ("custom", "distributions", "gradcheck"),
+    ("amp", "custom", "distributions", "gradcheck"),
     ("kernel",),
     ("cli",),
     ("__main__",),

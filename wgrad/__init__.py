@@ -18,6 +18,7 @@ from . import names as _names
 
 from .tensor import Tensor as Tensor  # isort: skip  # first: the other modules make tensors
 
+from . import amp as amp
 from . import autograd as autograd
 from . import data as data
 from . import distributions as distributions
@@ -27,6 +28,8 @@ from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
 from . import random as _random
+from .amp import GradScaler as GradScaler
+from .amp import autocast as autocast
 from .core import observe as observe
 from .creation import arange as arange
 from .creation import asarray as asarray
@@ -286,30 +289,30 @@ swapaxes, swapdims, movedim, repeat_interleave = transpose, transpose, moveaxis,
 
 # The public namespaces, by what messages call them; every function in them gets its door.
 _NAMESPACES = {
+    "wg": _sys.modules[__name__],
     "autograd": autograd,
     "data": data,
+    "data.transforms": data.transforms,
     "distributions": distributions,
     "errors": errors,
     "nn": nn,
     "nn.functional": nn.functional,
+    "nn.init": nn.init,
+    "nn.utils": nn.utils,
+    "nn.utils.parametrizations": nn.utils.parametrizations,
+    "nn.utils.parametrize": nn.utils.parametrize,
     "optim": optim,
+    "wg.amp": amp,
     "wg.fft": fft,
     "wg.kernel": kernel,
     "wg.linalg": linalg,
-    "wg.random": _random,
 }
-_names.publish(
-    _sys.modules[__name__],
-    "wg",
-    *(
-        name
-        for name in (label.removeprefix("wg.") for label in _NAMESPACES)
-        if "." not in name and name != "random"
-    ),
-)
 for _label, _module in _NAMESPACES.items():
-    _names.publish(_module, _label, *(["functional"] if _module is nn else []))
+    _inner = (name.removeprefix("wg.").split(".") for name in _NAMESPACES if name != "wg")
+    _outer = [] if _label == "wg" else [_label]
+    _names.publish(_module, _label, *(x[-1] for x in _inner if x[:-1] == _outer))
+_names.publish(_random, "wg.random")
 _names.publish_class(Tensor)
-_checks.hang(_sys.modules[__name__], *(x for x in _NAMESPACES.values() if x is not errors))
+_checks.hang(*(x for x in _NAMESPACES.values() if x is not errors))
 _checks.hang_on_class(_Compiled, "__call__")
 _checks.hang_on_class(kernel.ComputeKernel, "__call__")

@@ -167,6 +167,10 @@ class OutOfMemoryError(WgradError, MemoryError):
     """The device has no room for a buffer."""
 
 
+class WorkerError(WgradError, RuntimeError):
+    """A worker of a data loader ended on its own, or took too long."""
+
+
 class MissingDependencyError(WgradError, ImportError):
     """An optional package is not installed."""
 

@@ -79,16 +79,13 @@ OTHERS: dict[str, dict[str, str]] = {
         "multiply_": "x *= y",
         **dict.fromkeys(("divide_", "true_divide_"), "x /= y"),
         "pow_": "x **= y",
-        "normal_": "x.assign(wg.normal(mean, std, x.shape))",
-        "uniform_": "x.assign(wg.uniform(low, high, x.shape))",
+        "normal_": "nn.init.normal_(x, mean, std)",
+        "uniform_": "nn.init.uniform_(x, low, high)",
         "index_fill_": "x[places] = value",
         **dict.fromkeys(("index_put_", "index_copy_"), "x[indices] = values"),
     },
     "nn": {
-        **dict.fromkeys(("ModuleList", "ParameterList"), "a list as an attribute"),
-        **dict.fromkeys(("ModuleDict", "ParameterDict"), "a dict as an attribute"),
         "Buffer": "a tensor as an attribute",
-        "utils": "p.grad.assign(p.grad * factor), to clip gradients",
         "NLLLoss2d": "nn.NLLLoss()",
         "Softmax2d": "nn.Softmax(axis=-3)",
         "UpsamplingNearest2d": 'nn.Upsample(mode="nearest")',
@@ -98,7 +95,6 @@ OTHERS: dict[str, dict[str, str]] = {
         "Unflatten": "x.unflatten(axis, sizes)",
         "CosineSimilarity": "nn.functional.cosine_similarity(x1, x2)",
         **{f"InstanceNorm{d}d": "nn.functional.instance_norm(x)" for d in (1, 2, 3)},
-        "init": "x.assign(wg.uniform(low, high, x.shape)), or wg.normal",
     },
     "nn.functional": {
         **dict.fromkeys(

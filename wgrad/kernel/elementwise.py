@@ -13,6 +13,7 @@ from .derive import Function
 from .entry import Checked
 from .fronts import WatchedOp, watched
 from .function import ElementFunction
+from .rounds import ROUNDS, checked_rounds
 from .shaderop import ShaderOp
 from .texts import source_of
 
@@ -25,6 +26,7 @@ def elementwise(
     numpy: Callable | None = None,
     constants: Mapping[str, Any] | None = None,
     precise: bool = False,
+    rounds: int | None = ROUNDS,
     watch: bool = False,
 ) -> Any:
     """Make an op of a WGSL function, with its derivatives.
@@ -44,6 +46,10 @@ def elementwise(
     - `constants`: values for what the text declares with `override`.
     - `precise`: on GPUs, call functions of shaders/lib in the place of exp, log, pow, sin and their
       kin, whose accuracy is left open by WGSL: they are as exact as those of `wg`, and slower.
+    - `rounds`: how many rounds all loops of a call may run together whose end the text does not say
+      (`for` loops from a constant to a constant are not counted). What runs more is left, and the
+      next wait for the device raises a ShaderError with the loop's line. None leaves the counters
+      out: a loop that never ends then hangs a GPU.
     - `watch`: look at the file, and at those that it includes, before each call, and use what they
       say then. An edit that is wrong is not used, and a warning says why.
 
@@ -58,17 +64,21 @@ def elementwise(
         >>> x.grad
         tensor([-0.0409..., 0.5000..., 1.0874...])
     """
+    checked_rounds(rounds, "elementwise")
     if watch:
         make = partial(op_of, name, numpy, precise)
-        made: Any = WatchedOp(watched(text, constants, "elementwise"), make)
+        made: Any = WatchedOp(watched(text, constants, "elementwise", rounds), make)
     else:
-        made = op_of(name, numpy, precise, Checked(source_of(text, "elementwise"), constants))
+        checked = Checked(source_of(text, "elementwise"), constants, rounds)
+        made = op_of(name, numpy, precise, checked)
     return made if backward is None else CustomOp(made.name, made, backward)
 
 
 def op_of(name: str | None, numpy: Callable | None, precise: bool, text: Checked) -> ShaderOp:
     """Return a function of a text as an op; the one that is meant, where none is named."""
-    function = ElementFunction(Function(text.fixed, chosen(text, name)), precise)
+    function = ElementFunction(
+        Function(text.fixed, chosen(text, name)), precise, rounds=text.rounds
+    )
     return ShaderOp(function, numpy=numpy, text=text)
 
 

@@ -321,11 +321,13 @@ class Module(Holder, Hooked):
 
     def __str__(self) -> str:
         """Return the repr with the parameters beside each module, and how many there are."""
-        params = self.parameters()
+        text, params = self._counted(), self.parameters()
+        if "\n" not in text or not params:
+            return text
         count, free = sum(x.size for x in params), sum(x.size for x in params if x.requires_grad)
         frozen = "" if free == count else f", {count - free:,} of them frozen"
         size = sum(x.size * x.dtype.itemsize for x in params)
-        return f"{self._counted()}\n{count:,} parameters{frozen}, {size:,} bytes"
+        return f"{text}\n{count:,} parameters{frozen}, {size:,} bytes"
 
     @reprlib.recursive_repr("...")
     def _counted(self) -> str:

@@ -15,6 +15,7 @@ were assigned. All rules follow from these three:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..backends.array import Array, Storage
@@ -137,6 +138,12 @@ def is_tracked(x: Value) -> bool:
             return True
         node = node.outer
     return False
+
+
+def as_it_was(versions: Mapping[Storage, int]) -> None:
+    """Say that memory holds again what it held at these versions, after it was written to."""
+    for storage, version in versions.items():
+        storage.version = version
 
 
 def check_assigned(x: Value, where: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from ..backends.array import Storage, births
 from ..core import REGISTRY, Node, Tensor, apply
 from ..core.batched import everything, memory
+from ..core.interpret import current, within
 from ..core.tracing import tracing
 from ..errors import GradientError, shown
 from ..interrupts import handled_outside, whole
@@ -41,6 +42,9 @@ def pull_back(order: Iterable[Node], ct: Tensor, visit: Callable[[Node, Tensor],
     `visit(node, ct)` is told each node's complete cotangent; the pass goes on to the node's
     inputs when it returns True.
     """
+    now = current.get()
+    if now.is_narrowing:  # each pull computes in the dtypes that its call did
+        return within(now.exact(), pull_back, order, ct, visit)
     order = list(order)
     pending: dict[Node, Any] = {order[0]: ct}
     members = set(order)

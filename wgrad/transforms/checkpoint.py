@@ -73,8 +73,6 @@ class _Used(NamedTuple):
 class _Seen(Interpreter):
     """Notes what operations are given that was there before."""
 
-    is_transparent = True
-
     def __init__(self) -> None:
         self.start = next(births)
         self.used: dict[Any, _Used] = {}
@@ -150,8 +148,7 @@ class _Segment:
             _, nodes = self._record(self._context)
         for array, old in before:
             array.storage.device.write(array, old)
-        for storage, version in self._versions.items():
-            storage.version = version
+        tape.as_it_was(self._versions)
         if [node.op for node in nodes] != self._ops:
             raise GradientError(
                 f"checkpoint: the function called at {place(self._origin)} did otherwise when it "
@@ -181,7 +178,7 @@ class _Again(Mapping):
 
     def items(self) -> Any:
         """Return the names and values; the segment is run again for those that are gone."""
-        found = self._segment.saved_by(self._number)
+        found = dict(self._segment.saved_by(self._number).items())
         return [(name, _filled(x, found[name])) for name, x in self._kept.items()]
 
 

@@ -32,6 +32,7 @@ class Dispatches:
         """Take (pipeline, parameters, workgroups) of each dispatch, in order."""
         self.gpu = gpu
         self._pipelines = [pipeline for pipeline, _, _ in work]
+        self._noting = {pipeline.code for pipeline in self._pipelines if pipeline.notes}
         self._groups = [folded(groups) for _, _, groups in work]
         self.starts: list[int] = []  # where each dispatch's parameters begin
         end = 0
@@ -74,6 +75,8 @@ class Dispatches:
         """
         gpu = self.gpu
         gpu.check()
+        for code in self._noting:
+            gpu.notes.expect(code)
         with gpu.lock:
             gpu.flush()
             groups = self._bind_groups(key, buffers)

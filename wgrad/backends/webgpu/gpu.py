@@ -168,6 +168,16 @@ class Gpu(Compiler):
                 what = f"a readback of {nbytes} bytes failed"
                 raise self.failure(DeviceError, what, error) from error
 
+    def settle_notes(self) -> None:
+        """Raise what kernels have noted of loops that did not end, when all recorded has run."""
+        if self.notes.is_expected:
+            self.check()
+            with self.lock:
+                self.flush()
+                error = self.notes.settled()
+            if error is not None:
+                raise error
+
     # Batches.
     def launch(
         self, pipeline: Pipeline, buffers: tuple[Buffer, ...], params: bytes, groups: int | Groups
@@ -184,6 +194,8 @@ class Gpu(Compiler):
         if WATCHERS:
             timing = self._timing(pipeline, buffers, groups)
             stamped = timing if timing is not None and timing.clock == "gpu" else None
+        if pipeline.notes:
+            self.notes.expect(pipeline.code)
         with self.lock:
             size = len(params)
             key = (pipeline.access, *[b.uid for b in buffers])

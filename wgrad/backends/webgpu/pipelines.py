@@ -9,10 +9,12 @@ from ...errors import DeviceError, OutOfMemoryError, ShaderError
 from ...origin import caller, place
 from ...recent import Recent, Shared
 from ...statistics import COUNTERS
+from ..loops import NOTES_NAME
 from . import headroom, shaders
 from .buffers import Buffer
 from .device import Opened, is_short
-from .launches import PARAMS_BYTES
+from .launches import NOTES_BINDING, PARAMS_BYTES
+from .notes import NOTES_BYTES, Notes
 from .origins import explained
 from .problem import Kernel
 
@@ -20,14 +22,18 @@ LAYOUTS_KEPT = 256  # of bind groups, by what becomes of each buffer
 PIPELINES_KEPT = 128  # besides those that who runs them holds: up to a megabyte each
 
 
+NOTES = "n"  # the letter of the memory that kernels note loops in which did not end
+
+
 class Pipeline:
     """A compiled shader; `access` says of each storage buffer whether it is read or written."""
 
-    __slots__ = ("__weakref__", "access", "code", "label", "raw")
+    __slots__ = ("__weakref__", "access", "code", "label", "notes", "raw")
 
     def __init__(self, raw: Any, access: str, label: str, code: str):
         self.raw = raw
         self.code = code
+        self.notes = access.endswith(NOTES)  # is there something that it may note?
         self.access = access
         self.label = label
 
@@ -38,6 +44,7 @@ class Compiler(Opened):
     def __init__(self, adapter: Any, most_bound: int | None = None, most_bytes: int | None = None):
         super().__init__(adapter, most_bound, most_bytes)
         self._layouts: Recent[str] = Recent(LAYOUTS_KEPT)
+        self.notes = Notes(self)
         self._texts: Shared[tuple[str, str], Pipeline] = Shared(PIPELINES_KEPT)
 
     def _layout(self, access: str) -> tuple[Any, Any]:
@@ -58,6 +65,7 @@ class Compiler(Opened):
             ]
             for i, use in enumerate(access, 1):
                 kind = "read-only-storage" if use == "r" else "storage"
+                i = NOTES_BINDING if use == NOTES else i
                 entries.append({"binding": i, "visibility": stage, "buffer": {"type": kind}})
             group = self.raw.create_bind_group_layout(entries=entries)
             whole = self.raw.create_pipeline_layout(bind_group_layouts=[group])
@@ -76,6 +84,9 @@ class Compiler(Opened):
         self.check()
         if isinstance(access, int):
             access = "r" * access + "w"
+        if NOTES_NAME in code:
+            access += NOTES
+            self._check_room_for_notes(access, label)
         headroom.require(0, f"compiling shader {label}")
         with self.driving:
             try:
@@ -93,6 +104,14 @@ class Compiler(Opened):
                 raise explained(label, code, str(error), shaders.files(), at) from None
             COUNTERS.pipelines_compiled += 1
             return Pipeline(raw, access, label, code)
+
+    def _check_room_for_notes(self, access: str, label: str) -> None:
+        most = self.limits["max-storage-buffers-per-shader-stage"]
+        if len(access) > most:
+            raise ShaderError(
+                f"{label}: its loops may never end, and to tell of that a kernel needs one more "
+                f"buffer than the {most} that {self.info['device']} binds: take rounds=None"
+            )
 
     def refusal(self, code: str, label: str) -> str | None:
         """Return what the compiler says against a text; None where it takes it. Nothing is made.
@@ -129,6 +148,9 @@ class Compiler(Opened):
                 )
             resource = {"buffer": buffer.raw, "offset": buffer.start, "size": buffer.nbytes}
             entries.append({"binding": i, "resource": resource})
+        if access.endswith(NOTES):
+            notes = {"buffer": self.notes.memory, "offset": 0, "size": NOTES_BYTES}
+            entries.append({"binding": NOTES_BINDING, "resource": notes})
         COUNTERS.bind_groups_created += 1
         with self.driving:
             try:
