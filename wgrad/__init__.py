@@ -28,8 +28,10 @@ from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
 from . import random as _random
+from . import train as train
 from .amp import GradScaler as GradScaler
 from .amp import autocast as autocast
+from .anomaly import detect_anomaly as detect_anomaly
 from .core import observe as observe
 from .creation import arange as arange
 from .creation import asarray as asarray
@@ -263,6 +265,7 @@ from .shaping import unstack as unstack
 from .shaping import view as view
 from .tape import enable_grad as enable_grad
 from .tape import no_grad as no_grad
+from .train import fit as fit
 from .transforms import checkpoint as checkpoint
 from .transforms import grad as grad
 from .transforms import hessian as hessian
@@ -302,6 +305,7 @@ _NAMESPACES = {
     "nn.utils.parametrizations": nn.utils.parametrizations,
     "nn.utils.parametrize": nn.utils.parametrize,
     "optim": optim,
+    "train": train,
     "wg.amp": amp,
     "wg.fft": fft,
     "wg.kernel": kernel,

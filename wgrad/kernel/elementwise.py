@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..checks.arguments import function as check_function
 from ..custom import CustomOp
-from ..errors import ArgumentError
+from ..errors import ArgumentError, CallError
 from .derive import Function
 from .entry import Checked
 from .fronts import WatchedOp, watched
@@ -54,7 +56,8 @@ def elementwise(
       say then. An edit that is wrong is not used, and a warning says why.
 
     Shapes: (*S, *type), ... -> (*S, *type).
-    Raises: ShaderError for a wrong text, with its line; ArgumentError for a name that is not there.
+    Raises: ShaderError for a wrong text, with its line; ArgumentError for a name that is not there;
+    CallError for what is no text, and for a `backward` that takes other arguments.
 
     Example:
         >>> text = "fn swish(x: f32, beta: f32) -> f32 { return x / (1.0 + exp(-beta * x)); }"
@@ -71,7 +74,23 @@ def elementwise(
     else:
         checked = Checked(source_of(text, "elementwise"), constants, rounds)
         made = op_of(name, numpy, precise, checked)
-    return made if backward is None else CustomOp(made.name, made, backward)
+    if backward is None:
+        return made
+    _check_rule(backward, made)
+    return CustomOp(made.name, made, backward)
+
+
+def _check_rule(backward: Any, op: Any) -> None:
+    """Raise CallError for a rule that cannot be called as it will be."""
+    check_function(backward, "elementwise", "backward")
+    names = tuple(op.__signature__.parameters)
+    try:
+        inspect.signature(backward).bind(None, None, *names)
+    except ValueError:  # it says no parameters
+        return
+    except TypeError as error:
+        wanted = ", ".join(("ct", "out", *names))
+        raise CallError(f"elementwise: backward({wanted}) is how it is called: {error}") from None
 
 
 def op_of(name: str | None, numpy: Callable | None, precise: bool, text: Checked) -> ShaderOp:

@@ -8,6 +8,7 @@ recording on is itself recorded: gradients of any order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from itertools import repeat
 from typing import Any
 
@@ -22,6 +23,11 @@ from .identity import restored
 from .record import is_recording, recording
 
 ZERO: Any = object()  # a gradient that zero_grad() has cleared, made of zeros when it is read
+
+
+# The node whose gradient is computed now, where an interpreter may ask for it.
+_pulled: ContextVar[Node | None] = ContextVar("wgrad_pulled", default=None)
+pulled: Callable[[], Node | None] = _pulled.get
 
 
 def reachable(root: Node, floor: int = 0) -> list[Node]:
@@ -45,6 +51,17 @@ def pull_back(order: Iterable[Node], ct: Tensor, visit: Callable[[Node, Tensor],
     now = current.get()
     if now.is_narrowing:  # each pull computes in the dtypes that its call did
         return within(now.exact(), pull_back, order, ct, visit)
+    if not now.interpreters:
+        return _pull_back(order, ct, visit)
+    token = _pulled.set(None)
+    try:
+        _pull_back(order, ct, visit)
+    finally:
+        _pulled.reset(token)
+
+
+def _pull_back(order: Iterable[Node], ct: Tensor, visit: Callable[[Node, Tensor], bool]) -> None:
+    is_told = bool(current.get().interpreters)
     order = list(order)
     pending: dict[Node, Any] = {order[0]: ct}
     members = set(order)
@@ -60,6 +77,8 @@ def pull_back(order: Iterable[Node], ct: Tensor, visit: Callable[[Node, Tensor],
         for name, saved in node.saved.items():
             env[name] = restored(node, name, saved)
         op, parents = node.op, node.parents
+        if is_told:
+            _pulled.set(node)
         wanted = [i for i, x in enumerate(parents) if x is not None and x in members]
         if op.pulls is None:
             parts: Iterable[Any] = map(op.pull, wanted, repeat(ct), repeat(env))

@@ -18,7 +18,7 @@ from ..timing import Timing
 from . import headroom
 from .buffers import Buffer
 from .gpu import Gpu
-from .launches import PARAMS_BYTES, folded
+from .launches import folded
 from .pipelines import Pipeline
 from .stamps import PAIRS
 
@@ -39,7 +39,8 @@ class Dispatches:
         for _, params, _ in work:
             self.starts.append(end)
             end += -(-max(len(params), 1) // gpu.slot) * gpu.slot
-        self._host = bytearray(end + PARAMS_BYTES)  # the last binding reaches past its parameters
+        # The last binding reaches past its parameters.
+        self._host = bytearray(end + max((x.room for x in self._pipelines), default=0))
         for start, (_, params, _) in zip(self.starts, work, strict=True):
             self._host[start : start + len(params)] = params
         usage = gpu.wgpu.BufferUsage

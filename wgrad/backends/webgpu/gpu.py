@@ -21,7 +21,7 @@ from ..shader import Groups
 from ..timing import Timing, now_ns, untimed
 from . import device, headroom
 from .buffers import Buffer
-from .launches import PARAMS_BYTES, folded
+from .launches import folded
 from .pipelines import Compiler, Pipeline
 from .stamps import WHOLE, Stamps
 
@@ -205,7 +205,7 @@ class Gpu(Compiler):
                 work, batch = self._work, self.batch
                 last = work[-1] if work else None
                 start = 0 if last is None else last.end
-                if start + PARAMS_BYTES > RING_BYTES or len(work) >= BATCH:
+                if start + pipeline.room > RING_BYTES or len(work) >= BATCH:
                     self.flush()
                     continue
                 for buffer in buffers:

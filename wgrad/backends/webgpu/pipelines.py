@@ -13,7 +13,7 @@ from ..loops import NOTES_NAME
 from . import headroom, shaders
 from .buffers import Buffer
 from .device import Opened, is_short
-from .launches import NOTES_BINDING, PARAMS_BYTES
+from .launches import MOST_PARAMS, NOTES_BINDING, PARAMS_BYTES, room_for_params
 from .notes import NOTES_BYTES, Notes
 from .origins import explained
 from .problem import Kernel
@@ -22,17 +22,19 @@ LAYOUTS_KEPT = 256  # of bind groups, by what becomes of each buffer
 PIPELINES_KEPT = 128  # besides those that who runs them holds: up to a megabyte each
 
 
+LARGE = "u"  # the letter of more parameters than shaders of ours have
 NOTES = "n"  # the letter of the memory that kernels note loops in which did not end
 
 
 class Pipeline:
     """A compiled shader; `access` says of each storage buffer whether it is read or written."""
 
-    __slots__ = ("__weakref__", "access", "code", "label", "notes", "raw")
+    __slots__ = ("__weakref__", "access", "code", "label", "notes", "raw", "room")
 
     def __init__(self, raw: Any, access: str, label: str, code: str):
         self.raw = raw
         self.code = code
+        self.room = MOST_PARAMS if LARGE in access else PARAMS_BYTES  # for its parameters
         self.notes = access.endswith(NOTES)  # is there something that it may note?
         self.access = access
         self.label = label
@@ -63,7 +65,7 @@ class Compiler(Opened):
                     },
                 }
             ]
-            for i, use in enumerate(access, 1):
+            for i, use in enumerate(access.replace(LARGE, ""), 1):
                 kind = "read-only-storage" if use == "r" else "storage"
                 i = NOTES_BINDING if use == NOTES else i
                 entries.append({"binding": i, "visibility": stage, "buffer": {"type": kind}})
@@ -84,6 +86,8 @@ class Compiler(Opened):
         self.check()
         if isinstance(access, int):
             access = "r" * access + "w"
+        if room_for_params(code) > PARAMS_BYTES:
+            access += LARGE
         if NOTES_NAME in code:
             access += NOTES
             self._check_room_for_notes(access, label)
@@ -107,7 +111,7 @@ class Compiler(Opened):
 
     def _check_room_for_notes(self, access: str, label: str) -> None:
         most = self.limits["max-storage-buffers-per-shader-stage"]
-        if len(access) > most:
+        if len(access.replace(LARGE, "")) > most:
             raise ShaderError(
                 f"{label}: its loops may never end, and to tell of that a kernel needs one more "
                 f"buffer than the {most} that {self.info['device']} binds: take rounds=None"
@@ -137,8 +141,9 @@ class Compiler(Opened):
 
     def bind_group(self, access: str, buffers: Sequence[Buffer], uniforms: Any) -> Any:
         """Return a new bind group: Params at a dynamic offset of `uniforms`, then the buffers."""
+        room = MOST_PARAMS if LARGE in access else PARAMS_BYTES
         entries: list[dict] = [
-            {"binding": 0, "resource": {"buffer": uniforms, "offset": 0, "size": PARAMS_BYTES}}
+            {"binding": 0, "resource": {"buffer": uniforms, "offset": 0, "size": room}}
         ]
         for i, buffer in enumerate(buffers, 1):
             if buffer.nbytes > self.facts.largest_binding:
