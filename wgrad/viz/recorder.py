@@ -11,7 +11,8 @@ from typing import Any
 
 from ..core import Input, Interpreter, Node, Op, Value, apply, caller, interpreted, place
 from ..errors import DTypeError, GradientError, shown
-from ..nn.module import Module, _members
+from ..nn.members import members
+from ..nn.module import Module
 from ..tensor import Tensor
 from .labels import label_of
 from .trace import Item, Scope, Trace, Use
@@ -95,7 +96,7 @@ class Recorder(Interpreter):
         return tuple(scopes)
 
     def _name(self, root: Module) -> None:
-        for name, x in _members(root):
+        for name, x in members(root):
             if isinstance(x, Module):
                 self._names.setdefault(id(x), name)
 
