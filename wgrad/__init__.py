@@ -304,6 +304,7 @@ _NAMESPACES = {
     "nn.utils.parametrize": nn.utils.parametrize,
     "optim": optim,
     "optim.lr_scheduler": optim.lr_scheduler,
+    "optim.swa_utils": optim.swa_utils,
     "wg.amp": amp,
     "wg.fft": fft,
     "wg.kernel": kernel,
