@@ -311,6 +311,7 @@ _NAMESPACES = {
     "nn.utils.parametrize": nn.utils.parametrize,
     "optim": optim,
     "optim.lr_scheduler": optim.lr_scheduler,
+    "optim.swa_utils": optim.swa_utils,
     "train": train,
     "wg.amp": amp,
     "wg.fft": fft,
