@@ -154,13 +154,19 @@ def captured(
     if made is None:
         return None
     out_nodes = [_tracked(v.node) for v in outs]
-    given = [n for part in nodes for n in part if n is not None]
-    outside = _outside([n for n in out_nodes if n is not None], given, floor)
+    given = [n for part in nodes for n in part]
+    behind = _behind([n for n in out_nodes if n is not None], floor)
+    outside = [n for n in behind if n not in given]
     form = Form(
         turn, nodes[0], nodes[1], out_nodes, outside, [v.array for v in outs], length, is_reverse,
         lambda: [t for tree in unrolled() for t in leaves_of(tree)],
     )  # fmt: skip
-    parents = [*(_tracked(v.node) for v in (*first, *slices)), *outside]
+    # What no result follows from has no gradient, not one of zeros.
+    starts = [
+        _tracked(v.node) if node in behind else None
+        for v, node in zip((*first, *slices), given, strict=True)
+    ]
+    parents = [*starts, *outside]
     results = iter(_results(form, parents, made))
     return tuple(
         [with_leaves(tree, lambda v: None if v is None else next(results)) for tree in (carry, y)]
@@ -182,21 +188,17 @@ def _tracked(node: Node | None) -> Node | None:
     return node if node is not None and node.requires_grad and tape.is_recording() else None
 
 
-def _outside(roots: Iterable[Node], given: Sequence[Node], floor: int) -> list[Node]:
-    """Return the nodes outside of a turn that its results follow from."""
-    seen = set(roots)
-    stack, outside = [n for n in seen if n.sequence > floor], []
-    outside += [n for n in seen if n.sequence < floor and n not in given]
+def _behind(roots: Iterable[Node], floor: int) -> list[Node]:
+    """Return the nodes of before a turn that its results follow from directly."""
+    seen: set[Node] = set()
+    stack = list(roots)
     while stack:
-        for parent in stack.pop().parents:
-            if parent is None or parent in seen:
-                continue
-            seen.add(parent)
-            if parent.sequence > floor:
-                stack.append(parent)
-            elif parent not in given:
-                outside.append(parent)
-    return sorted(outside, key=lambda n: n.sequence)
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            if node.sequence > floor:
+                stack.extend([p for p in node.parents if p is not None])
+    return sorted([n for n in seen if n.sequence < floor], key=lambda n: n.sequence)
 
 
 def _results(form: Form, parents: list[Node | None], made: list[Array]) -> list[Tensor]:
@@ -292,8 +294,7 @@ def _reversed(form: Form, cts: Cts) -> list[Tensor | None] | None:
     results: list[Tensor | None] = []
     for i, ct in enumerate(found):
         if i < count:
-            made_of = None if form.carries[i] is None else wrap(next(last))
-            results.append(None if ct is None else made_of)  # no turn looks at it
+            results.append(None if form.carries[i] is None else wrap(next(last)))
         elif i < at:
             results.append(None if ct is None else wrap(next(all_of_them)))
         else:
