@@ -66,7 +66,7 @@ def read(path: PathLike) -> Any:
     Raises: ArgumentError for a file that is none of these, or broken; FileNotFoundError.
     """
     try:
-        with np.load(path, allow_pickle=False) as found:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as found:
             text = found["state"].tobytes().decode()
             arrays = {name: found[name] for name in found.files if name != "state"}
         held: dict[str, Tensor] = {}

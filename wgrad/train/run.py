@@ -37,9 +37,14 @@ class Run:
 
     def __init__(self, model: Module, optimizer: Optimizer, epochs: int):
         self.model, self.optimizer, self.epochs = model, optimizer, epochs
-        self.history = History()
+        self._history = History()
         self.epoch = self.step = 0
         self.loss: Any = None
+
+    @property
+    def history(self) -> History:
+        """What was measured so far."""
+        return self._history
 
     def stop(self, reason: str) -> None:
         """End the run after the step at hand; `reason` stands in `history.stopped`."""
