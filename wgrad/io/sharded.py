@@ -34,7 +34,9 @@ def read(path: Path, where: str, one: Callable[[Path], Any]) -> dict[str, Any]:
             raise FileError(f"{where} names the file {shown(name)}; one beside it is needed")
     for name in files:
         if not path.with_name(name).exists():
-            raise MissingFileError(f"{where} names {shown(name)}, and there is no such file beside it")
+            raise MissingFileError(
+                f"{where} names {shown(name)}, and there is no such file beside it"
+            )
         files[name] = one(path.with_name(name))
         if not isinstance(files[name], dict):
             raise FileError(f"{where}: {shown(name)} holds no tensors by name")
