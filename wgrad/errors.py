@@ -12,6 +12,7 @@ Each class is also the built-in kind that a Python user would catch:
     ├── IndexRangeError         IndexError    an index or a class label outside its range
     ├── LinAlgError             LinAlgError   NumPy's, a ValueError: a matrix without the result
     ├── GradientError           RuntimeError  misuse of the tape
+    ├── AnomalyError            FloatingPointError  a NaN or inf that detect_anomaly has found
     ├── DeviceError             RuntimeError  no such device, tensors of two devices, a lost device
     │   └── ForkedError         RuntimeError  a GPU opened before this process was forked
     ├── TraceError              RuntimeError  a function that cannot be compiled as it is
@@ -74,6 +75,10 @@ class LinAlgError(WgradError, np.linalg.LinAlgError):
 
 class GradientError(WgradError, RuntimeError):
     """Misuse of the tape: no graph, a wrong gradient, a saved tensor that was assigned to."""
+
+
+class AnomalyError(WgradError, FloatingPointError):
+    """An operation gave NaN or inf inside `detect_anomaly`."""
 
 
 class DeviceError(WgradError, RuntimeError):
@@ -175,6 +180,10 @@ class MissingFileError(FileError, FileNotFoundError):
 
 class OutOfMemoryError(WgradError, MemoryError):
     """The device has no room for a buffer."""
+
+
+class WorkerError(WgradError, RuntimeError):
+    """A worker of a data loader ended on its own, or took too long."""
 
 
 class MissingDependencyError(WgradError, ImportError):

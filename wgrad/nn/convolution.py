@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from math import prod
 from typing import Any
 
@@ -21,8 +20,9 @@ from ..functional.convolution import (
     numbers,
 )
 from ..layout import Shape
-from ..random import Seed, stream_of, uniform
+from ..random import Seed
 from ..tensor import Tensor
+from .layers import Uniform
 from .wrapped import ForImages
 
 
@@ -30,6 +30,7 @@ class _Convolution(ForImages):
     """What the layers share: their numbers, their initial values and their repr."""
 
     transposed: bool = False
+    _is_brief = True
 
     def __init__(
         self,
@@ -67,15 +68,9 @@ class _Convolution(ForImages):
         if self.transposed:
             rows, columns = columns, rows
         shape = (rows, columns // self.groups, *self.kernel_size)
-        bound = 1 / math.sqrt(prod(shape[1:]))
-        stream = stream_of(seed)
-
-        def initial(*shape: int) -> Tensor:
-            values = uniform(-bound, bound, shape, device=device, generator=stream)
-            return values.requires_grad_()
-
-        self.weight = initial(*shape)
-        self.bias = initial(self.out_channels) if bias else None
+        make = Uniform(prod(shape[1:]), seed, device)
+        self.weight = make(*shape)
+        self.bias = make(self.out_channels) if bias else None
 
     def _padding(self, padding: Numbers | str) -> Shape | str:
         name = type(self).__name__
@@ -89,15 +84,17 @@ class _Convolution(ForImages):
             raise ArgumentError(f'{name}: padding="same" needs stride 1, and {self.stride} came')
         return padding
 
-    def _input(self, x: Any) -> Tensor:
+    def _applied(self, x: Any, how: tuple) -> Tensor:
+        """Return the function of an input that fits."""
         name, d = type(self).__name__, self.axes
-        x = as_tensor(x, name, self.weight)
+        weight = self.weight  # once, for it may be computed whenever it is read
+        x = as_tensor(x, name, weight)
         if len(x.shape) not in (d + 1, d + 2) or x.shape[-d - 1] != self.in_channels:
             raise ShapeError(
                 f"{name}: an input of shape {x.shape} came, and {self.in_channels} channels before "
                 f"the {d} axes of the image are needed"
             )
-        return x
+        return type(self).function(x, weight, self.bias, *how)
 
     def extra_repr(self) -> str:
         parts = [f"{self.in_channels}, {self.out_channels}", f"kernel_size={self.kernel_size}"]
@@ -111,12 +108,9 @@ class _Convolution(ForImages):
         parts += ["bias=False"] * (self.bias is None)
         return ", ".join(parts)
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.extra_repr()})"  # the shapes of its tensors follow
-
     def forward(self, x: Any) -> Tensor:
         how = self.stride, self.padding, self.dilation, self.groups
-        return type(self).function(self._input(x), self.weight, self.bias, *how)
+        return self._applied(x, how)
 
 
 class _ConvTranspose(_Convolution):
@@ -144,7 +138,7 @@ class _ConvTranspose(_Convolution):
 
     def forward(self, x: Any) -> Tensor:
         how = self.stride, self.padding, self.output_padding, self.groups, self.dilation
-        return type(self).function(self._input(x), self.weight, self.bias, *how)
+        return self._applied(x, how)
 
 
 class Conv1d(_Convolution, axes=1, function=conv1d):
