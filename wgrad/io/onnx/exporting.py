@@ -7,7 +7,7 @@ from typing import Any
 
 from ...checks.arguments import integer
 from ...core import Value
-from ...errors import ArgumentError, CallError, DTypeError, FileError, shown
+from ...errors import ArgumentError, DTypeError, FileError, shown
 from ...extras import needed
 from ...nn.module import Module
 from ...random.generator import refuse_in_trace
@@ -59,8 +59,6 @@ def export(
         raise ArgumentError(
             f"onnx.export: opset={shown(opset)} came, and {LEAST_OPSET} to {newest} can be written"
         )
-    if not callable(model):
-        raise CallError(f"onnx.export: {shown(model)} came, and a module or a function is needed")
     examples = [as_example(x) for x in (inputs if isinstance(inputs, (tuple, list)) else (inputs,))]
     names = named_inputs(model, examples, input_names)
     axes = varying(dynamic_axes or {}, names, examples)

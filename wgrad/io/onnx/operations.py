@@ -349,6 +349,10 @@ ROWS: dict[str, Row] = {
     "logical_or": same("Or"),
     "logical_xor": same("Xor"),
     "logical_not": same("Not"),
+    "bitwise_and": same("BitwiseAnd", "And"),
+    "bitwise_or": same("BitwiseOr", "Or"),
+    "bitwise_xor": same("BitwiseXor", "Xor"),
+    "bitwise_invert": same("BitwiseNot", "Not"),
     "isnan": same("IsNaN"),
     "isinf": same("IsInf"),
     "isfinite": formula(

@@ -183,8 +183,12 @@ def _l1(x: Any, axis: Any, keepdims: bool) -> Any:
     return reductions.sum(ew.abs_(x), axis, keepdims)
 
 
+def _squares(x: Any, axis: Any, keepdims: bool) -> Any:
+    return reductions.sum(ew.square(x), axis, keepdims)
+
+
 def _l2(x: Any, axis: Any, keepdims: bool) -> Any:
-    return ew.sqrt(reductions.sum(ew.square(x), axis, keepdims))
+    return ew.sqrt(_squares(x, axis, keepdims))
 
 
 def _softmax(function: Callable[..., Any]) -> Row:
@@ -247,6 +251,10 @@ ROWS: dict[str, Row] = {
     "And": plain(ew.logical_and),
     "Or": plain(ew.logical_or),
     "Xor": plain(ew.logical_xor),
+    "BitwiseAnd": plain(ew.bitwise_and),
+    "BitwiseOr": plain(ew.bitwise_or),
+    "BitwiseXor": plain(ew.bitwise_xor),
+    "BitwiseNot": plain(ew.bitwise_invert),
     "Where": plain(ew.where),
     "Max": folded(ew.maximum),
     "Min": folded(ew.minimum),
@@ -279,5 +287,6 @@ ROWS: dict[str, Row] = {
     "ReduceProd": _reduced(reductions.prod),
     "ReduceL1": _reduced(_l1),
     "ReduceL2": _reduced(_l2),
+    "ReduceSumSquare": _reduced(_squares),
     "ReduceLogSumExp": _reduced(logsumexp),
 }

@@ -13,6 +13,7 @@ from ...creation import full
 from ...dtypes import DType
 from ...errors import shown
 from ...functional import reductions
+from ...functional.einsum import einsum
 from ...functional.scans import cumulative_sum
 from ...indexing import take, take_along_axis
 from ...ops import elementwise as ew
@@ -27,6 +28,8 @@ from ...shaping import (
     split,
     squeeze,
     tile,
+    tril,
+    triu,
 )
 from ...tensor import Tensor
 from .operators import MOST, TYPES, Operator, Row
@@ -166,6 +169,15 @@ def _range(node: Operator, *ends: Any) -> Any:
     return np.arange(start, stop, step)
 
 
+def _trilu(node: Operator, x: Any, k: Any = None) -> Any:
+    part = triu if node.get("upper", 1) else tril
+    return part(node.tensor(x), 0 if k is None else int(node.number(k)))
+
+
+def _einsum(node: Operator, *inputs: Any) -> Any:
+    return einsum(str(node.get("equation")), *map(node.tensor, inputs))
+
+
 # Indices.
 def _gather(node: Operator, x: Any, index: Any) -> Any:
     return take(node.tensor(x), node.tensor(index), axis=int(node.get("axis", 0)))
@@ -232,6 +244,8 @@ ROWS: dict[str, Row] = {
     "Constant": _constant,
     "ConstantOfShape": _constant_of_shape,
     "Range": _range,
+    "Trilu": _trilu,
+    "Einsum": _einsum,
     "Gather": _gather,
     "GatherElements": _gather_elements,
     "OneHot": _one_hot,
