@@ -50,7 +50,7 @@ def program(step: Compiled, *, limit: int = 60, engine: str = "auto") -> Picture
     told = step.explain()
     source: Program = executor.program
     plan: Plan = getattr(executor, "plan", Plan({}, ()))
-    title = str(step._name)
+    title = str(getattr(step, "__name__", "step"))
     size = -(-len(source.steps) // limit)
     drawing = _drawing(source, told, executor.device, title, size)
     note = f"boxes of {size} kernels each, for there are {len(source.steps)}" if size > 1 else ""

@@ -166,7 +166,7 @@ def _drawing(scalars: Scalars, title: str) -> tuple[Drawing, list[int]]:
                 users.append(i)
             drawing.arrows.append(Arrow(f"o{i}", f"v{i}"))
             users.append(i)
-        cells = [Cell(scalar.label, "label")] if scalar.label else []
+        cells = [Cell(scalar.label, "label") if scalar.label else Cell(f"#{i}", "shape")]
         cells += [Cell("", "data", ROOM), Cell("", "grad", ROOM + 3)]
         kind = "value" if scalar.kind == "operation" else "leaf"
         drawing.boxes.append(Box(f"v{i}", kind, (tuple(cells),)))

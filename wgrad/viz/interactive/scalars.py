@@ -145,8 +145,8 @@ def _apart(
 
 
 def _moves(op: Op, call: Recorded) -> bool:
-    if op.name == "astype":  # of bools and floats, to floats
-        return call.params["dtype"].is_floating
+    if op.name == "astype":  # what no value changes by
+        return call.params["dtype"].is_floating or not call.params["source"].is_floating
     return isinstance(op, View) or op.name in MOVING
 
 
