@@ -85,7 +85,8 @@ class Compiled(Generic[P, R]):
             return self._function(*args, **kwargs)
         signatures = self._signatures
         with self._lock:
-            shared = self._policy.key(objects), tape.is_recording(), default_device(), asked
+            modes = tape.is_recording(), asked
+            shared = self._policy.key(objects), modes, default_device()
             key = key, *shared, *map(signature_of, leaves), pattern_of(leaves)
             signature = signatures.get(key)
             if signature is None:
