@@ -179,26 +179,49 @@ def test_integers_are_carried_and_looked_up(device, rng):
     assert len(loops(run)) == 2
 
 
-def test_what_no_loop_does_is_unrolled(numpy_device, rng):
-    def noisy(xs, w):
+@pytest.mark.parametrize("checkpoint", [False, True, "around"])
+def test_random_numbers_are_those_of_the_loop_turn_by_turn(device, rng, checkpoint):
+    xs, w = wg.tensor(numbers(rng, N, B, H)), wg.parameter(numbers(rng, H, H))
+
+    def scan(xs):
         def step(h, x):
-            return wg.tanh(F.dropout(h @ w, 0.5) + x), h
+            h = wg.tanh(F.dropout(h @ w, 0.5) + x + 0.1 * wg.randn(B, H))
+            return h, h
 
-        h, hs = wg.scan(step, wg.zeros((B, H)), xs)
-        return wg.sum(h) + wg.sum(hs * hs)
+        start = wg.rand(B, H)
+        return wg.scan(step, start, xs, checkpoint=checkpoint is True)
 
-    seen = []
+    def f(xs):
+        w.grad = None
+        h, hs = wg.checkpoint(scan, xs) if checkpoint == "around" else scan(xs)
+        loss = wg.sum(h) + wg.sum(hs * hs) + wg.sum(wg.rand(3))
+        loss.backward()
+        return loss
 
-    def seeded(xs, w):
-        return noisy(xs, w)
-
-    run = wg.compile(seeded)
-    xs, w = wg.tensor(numbers(rng, N, B, H)), wg.tensor(numbers(rng, H, H))
-    for f in (seeded, run):
+    def results(f):
         wg.manual_seed(5)
-        seen.append([f(xs, w).item() for _ in range(4)])
-    np.testing.assert_allclose(seen[0], seen[1], rtol=1e-5)
-    assert not loops(run) and len(set(seen[0])) == 4
+        return [[f(xs).item(), *w.grad.numpy().ravel()] for _ in range(4)]
+
+    run = wg.compile(f)
+    np.testing.assert_allclose(results(run), results(f), rtol=2e-4, atol=1e-5)
+    assert [x.length for x in loops(run)] == [N] * (3 if checkpoint == "around" else 2)
+
+
+def test_random_numbers_of_nested_scans(numpy_device):
+    def f(x):
+        def outer(c, _):
+            c, ys = wg.scan(lambda c, _: (c + wg.rand(2), wg.randn(2)), c, None, 3)
+            return c, ys * wg.rand()
+
+        return wg.scan(outer, x, None, 4)
+
+    def results(f):
+        wg.manual_seed(2)
+        return np.concatenate([y.numpy().ravel() for _ in range(3) for y in f(wg.zeros(2))])
+
+    run = wg.compile(f)
+    np.testing.assert_allclose(results(run), results(f), rtol=1e-6)
+    assert [x.length for x in loops(run)] == [4]
 
 
 def test_statistics_that_a_turn_writes_are_those_of_all_turns(numpy_device, rng):

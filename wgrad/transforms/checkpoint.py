@@ -74,6 +74,8 @@ class _Used(NamedTuple):
 class _Seen(Interpreter):
     """Notes what operations are given that was there before."""
 
+    is_transparent = True
+
     def __init__(self) -> None:
         self.start = next(births)
         self.used: dict[Any, _Used] = {}
@@ -184,8 +186,17 @@ class _Again(Mapping):
         return [(name, _filled(x, found[name])) for name, x in self._kept.items()]
 
 
+class OfOneRun:
+    """What a rule saves that holds what was made inside: another run has another one."""
+
+
+_GONE = OfOneRun()
+
+
 def _without_values(entry: Any, start: int) -> Any:
     """Return what was saved without the arrays that were made since `start`."""
+    if isinstance(entry, OfOneRun):
+        return _GONE
     if isinstance(entry, list):
         return [_without_values(x, start) for x in entry]
     if isinstance(entry, tuple) and memory(entry[0]).born >= start:
@@ -196,7 +207,7 @@ def _without_values(entry: Any, start: int) -> Any:
 def _is_gone(entry: Any) -> bool:
     if isinstance(entry, list):
         return any(map(_is_gone, entry))
-    return isinstance(entry, tuple) and entry[0] is None
+    return entry is _GONE or (isinstance(entry, tuple) and entry[0] is None)
 
 
 def _filled(entry: Any, found: Any) -> Any:
@@ -205,4 +216,4 @@ def _filled(entry: Any, found: Any) -> Any:
         return [_filled(x, y) for x, y in zip(entry, found, strict=True)]
     if isinstance(entry, tuple) and entry[0] is None:
         return found[0], entry[1], found[2]
-    return entry
+    return found if entry is _GONE else entry

@@ -7,7 +7,8 @@ a turn of the reverse loop, whatever it reads of the first turn's values, the fi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from .. import tape
 from ..backends.array import Array, Number
@@ -16,9 +17,11 @@ from ..core import Call, Node, Op, apply, interpreters, wrap
 from ..core.tracing import tracing
 from ..creation.inputs import as_tensor
 from ..dtypes import float32
+from ..ops import movement
 from ..origin import caller
 from ..tape import identity
 from ..tensor import Tensor
+from .checkpoint import OfOneRun
 from .inputs import leaves_of, with_leaves
 
 
@@ -68,7 +71,8 @@ _GIVEN = _Given("turn", ())
 _RESULT = _Result("scan", (lambda: None,))
 
 
-class Form(NamedTuple):
+@dataclass
+class Form(OfOneRun):
     """What a loop does, for its reverse: its turn, and the nodes of that.
 
     `carries` and `slices` are the nodes of what the turn was given (None for integers), `outs`
@@ -117,6 +121,8 @@ def captured(
 ) -> tuple[Any, Any] | None:
     """Return what a scan gives whose turn is traced once; None where it has to be unrolled."""
     tracer = tracing()
+    if interpreters():  # which see what operations are given
+        init, xs = [with_leaves(x, _alias) for x in (init, xs)]
     first, slices = leaves_of(init), leaves_of(xs)
     devices = {x.device for x in (*first, *slices)}
     if tracer is None or length < 2 or len(devices) != 1:
@@ -173,6 +179,10 @@ def captured(
     )
 
 
+def _alias(x: Any) -> Any:
+    return None if x is None else apply(movement.alias, x)
+
+
 def _given(x: Array, of: Tensor | None = None) -> Tensor:
     """Return what a turn is given as a tensor, whose history begins there."""
     tensor = wrap(x)
@@ -209,7 +219,7 @@ def _results(form: Form, parents: list[Node | None], made: list[Array]) -> list[
     node = token.node = Node(requires_grad=True)
     node.is_parameter = False
     node.op, node.parents, node.origin = _LOOP, tuple(parents), caller()
-    node.params = {"form": form, "parents": node.parents}
+    node.params, node.saved = {"parents": node.parents}, {"form": form}
     identity.stamp(node, token.array)
     return [
         apply(_RESULT, token, box=[x], place=i) if x.dtype.is_floating else wrap(x)

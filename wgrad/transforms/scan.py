@@ -38,8 +38,8 @@ def scan(
     carries, and computes the rest again.
 
     A compiled function traces one turn, and one of the reverse, whatever the length is: so f must
-    do the same in every turn. What f does besides computing (random numbers, writing to a tensor
-    from outside) makes it trace all turns, and so do gradients of higher order.
+    do the same in every turn. Where f writes to a tensor from outside all turns are traced, and for
+    gradients of higher order, too.
 
     Shapes: xs (length, ...), x (...), y (...), ys (length, ...).
 

@@ -13,6 +13,7 @@ from .graph import plain as plain
 from .graph import pruned as pruned
 from .graph import single as single
 from .loops import Loop as Loop
+from .loops import Numbers as Numbers
 from .loops import slice_of as slice_of
 from .program import Batch as Batch
 from .program import Draws as Draws

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...backends.array import Array
 from ...backends.base import Device
@@ -14,6 +14,18 @@ from ...backends.tracing import Live
 from ...layout import Layout
 from .program import Program, Step
 from .slots import Ref
+
+
+class Numbers(NamedTuple):
+    """Random numbers that a turn draws, from `first` on: turn i draws those `step` * i later.
+
+    Where the turns go the other way, as in the reverse of a loop, the last turn draws the first.
+    """
+
+    generator: int
+    first: int
+    step: int
+    is_reverse: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +45,7 @@ class Loop(Family):
     is_reverse: bool
     carries: int
     slices: int
+    numbers: tuple[Numbers, ...] = ()
     draw: Draw | None = None  # of one run
 
     @property
@@ -41,7 +54,8 @@ class Loop(Family):
 
     @cached_property
     def _key(self) -> tuple:
-        return self.body.account, self.length, self.is_reverse, self.carries, self.slices
+        form = self.length, self.is_reverse, self.carries, self.slices, self.numbers
+        return self.body.account, *form
 
     @property
     def fixed(self) -> int:
@@ -52,6 +66,19 @@ class Loop(Family):
         """Return the slices of the turns, in order."""
         turns = range(self.length)
         return turns[::-1] if self.is_reverse else turns
+
+    def later(self, turn: int, generator: int, offset: int) -> int:
+        """Return how much later in a stream a turn draws what the first one draws at an offset."""
+        for x in self.numbers:
+            if x.generator == generator and x.first <= offset < x.first + x.step:
+                return x.step * (self.length - 1 - turn if x.is_reverse else turn)
+        return 0
+
+    def drawing(self, draw: Draw, turn: int) -> Draw:
+        """Return what draws for a turn."""
+        if not self.numbers:
+            return draw
+        return lambda g, offset: draw(g, offset + self.later(turn, g, offset))
 
     def now(self, draw: Draw) -> Loop:
         return replace(self, draw=draw)
@@ -67,12 +94,15 @@ class Loop(Family):
         stacked = [
             device.full((self.length, *memory[i].shape), 0, memory[i].dtype) for i in body.outputs
         ]
-        for at in self.turns():
+        for turn, at in enumerate(self.turns()):
+            draw = None if self.draw is None else self.drawing(self.draw, turn)
             slices = [device.copy(x.view(slice_of(x.layout, at))) for x in operands[first:]]
             given = [*operands[: self.fixed], *carries, *slices]
             values = {slot.index: x for slot, x in zip(body.inputs, given, strict=True)}
             for step in body.steps:
-                for out, made in zip(step.outs, self._made(device, step, values), strict=True):
+                for out, made in zip(
+                    step.outs, self._made(device, step, values, draw), strict=True
+                ):
                     values[out.index] = made
             for x, i in zip(stacked, body.outputs, strict=True):
                 device.write(x.view(slice_of(x.layout, at)), values[i])
@@ -82,7 +112,10 @@ class Loop(Family):
             ]
         return [*carries, *stacked]
 
-    def _made(self, device: Device, step: Step, values: dict[int, Array]) -> list[Array]:
+    @staticmethod
+    def _made(
+        device: Device, step: Step, values: dict[int, Array], draw: Draw | None
+    ) -> list[Array]:
         operands: list[Any] = []
         for x in step.inputs:
             if isinstance(x, Ref):
@@ -92,7 +125,7 @@ class Loop(Family):
                 operands.append(Array(whole.storage, seen, x.dtype))
             else:
                 operands.append(x.read() if isinstance(x, Live) else x)
-        work = step.work if self.draw is None else step.work.now(self.draw)
+        work = step.work if draw is None else step.work.now(draw)
         return work.run(device, operands)
 
 

@@ -160,9 +160,10 @@ class Turns:
         held = [self._storage(x) for x in given[: work.fixed]]
         held += [self._storage(x.copy()) for x in given[work.fixed : first]]
         sliced = given[first:]
-        for at in work.turns():
+        for turn, at in enumerate(work.turns()):
+            now = work.drawing(draw, turn)
             slices = [self._storage(x[at]) for x in sliced]
-            for out, made in zip(results, self._run.run([*held, *slices], draw), strict=True):
+            for out, made in zip(results, self._run.run([*held, *slices], now), strict=True):
                 out[at] = made.buffer[: out[at].size].reshape(out.shape[1:])
         for x, end in zip(given[work.fixed : first], held[work.fixed :], strict=True):
             np.copyto(x, end.buffer.reshape(x.shape))

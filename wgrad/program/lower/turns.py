@@ -7,6 +7,7 @@ others are copied to memory of their own, by kernels whose uniforms say where th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -44,7 +45,7 @@ class Turns:
         parts = [self._fresh(held) for held in body.outputs]
         blocks = [planner.memory(0, n).buffer for n in body.blocks]
         constants = [planner.constant(data).buffer for data in body.constants]
-        for at in work.turns():
+        for turn, at in enumerate(work.turns()):
             inputs = [*fixed, *(self._buffer(x) for x in now)]
             for x, own in zip(given[first:], slices, strict=True):
                 inputs.append(self._slice(x, at, own))
@@ -56,7 +57,7 @@ class Turns:
             places["output"] = [
                 bound or self._buffer(own) for bound, own in zip(written, parts, strict=True)
             ]
-            self._launch(places)
+            self._launch(places, turn)
             for x, own, bound in zip(stacked, parts, written, strict=True):
                 if bound is None:
                     target = x.view(slice_of(x.layout, at))
@@ -69,13 +70,18 @@ class Turns:
     def _other(i: int, now: Sequence[Array], last: Sequence[Array], others: dict) -> Array:
         return others[i] if now[i] is last[i] else last[i]
 
-    def _launch(self, places: dict[str, Any]) -> None:
+    def _launch(self, places: dict[str, Any], turn: int) -> None:
         """Note the launches of one turn."""
         for x in self._body.launches:
             kernel = self._body.kernels[x.kernel]
             numbers = tuple([(at, self._numbers[i], as_dtype(dtype)) for at, i, dtype in x.numbers])
             buffers = tuple([self._binding(b, places) for b in x.bindings])
             self._planner.launch(kernel, buffers, x.params, x.groups, numbers)
+            if x.draw is not None:
+                generator, offset = x.draw
+                draw = generator, offset + self._work.later(turn, generator, offset)
+                planned = self._planner.planned
+                planned[-1] = replace(planned[-1], draw=draw)
 
     @staticmethod
     def _binding(x: Binding, places: dict[str, Any]) -> Buffer:

@@ -19,7 +19,7 @@ from ...backends.families import Copy, Full
 from ...core import caller
 from ...dtypes import DType
 from ...layout import Layout, Shape
-from ..ir import Loop, Program, Ref, Slot, Step, span
+from ..ir import Loop, Numbers, Program, Ref, Slot, Step, span
 
 
 class Turn:
@@ -35,6 +35,7 @@ class Turn:
         self.first = len(tracer.steps)
         self.start = next(births)
         self.home: int | None = None  # the first result of its loop, by which that is found
+        self.numbers: dict[Any, Numbers] = {}  # by generator: what it has drawn so far
         self._mark = tracer.mark()
         tracer.turns.append(self)
 
@@ -49,6 +50,19 @@ class Turn:
             made.storage.bounds = of.storage.bounds
             self.tracer.follow(made, of)
         return made
+
+    def draws(self, generator: Any, where: tuple[int, int], count: int) -> None:
+        """Note that it draws so many numbers; `where` are a generator's place, and an offset."""
+        place, offset = where
+        if self.of is not None:
+            theirs = self.of.numbers.get(generator, Numbers(place, 0, 0, False))
+            if not theirs.first <= offset < theirs.first + theirs.step:
+                self.why = "its reverse draws random numbers"
+            return
+        before = self.numbers.get(generator, Numbers(place, offset, 0, False))
+        if offset != before.first + before.step:
+            self.why = "it draws random numbers again"
+        self.numbers[generator] = before._replace(step=before.step + count)
 
     def may_read(self, other: Turn) -> bool:
         """Whether what belongs to another turn is there in this one."""
@@ -85,9 +99,8 @@ class Turn:
         return _Cut(self, length, is_reverse).loop(ends, starts, xs, ys)
 
     def own(self, made: set[int]) -> None:
-        """End the turn; what its steps made is there in its reverse alone from now on."""
+        """What a turn's steps made is there in its reverse alone from now on."""
         tracer = self.tracer
-        tracer.turns.remove(self)
         for storage, slot in list(tracer.made.items()):
             if slot in made:
                 del tracer.made[storage]
@@ -180,9 +193,18 @@ class _Cut:
             {old.index: new.index for old, new in pairs},
             len(tracer.dtypes),
         )
-        work = Loop(body, self.length, self.is_reverse, len(turn.carries), len(turn.slices))
+        if turn.of is None:
+            numbers = tuple(turn.numbers.values())
+        else:  # those of the same turn of the other
+            numbers = tuple([x._replace(is_reverse=True) for x in turn.of.numbers.values()])
+        counts = len(turn.carries), len(turn.slices)
+        work = Loop(body, self.length, self.is_reverse, *counts, numbers)
         shapes = [(s.shape, s.dtype) for s in turn.carries]
         shapes += [((self.length, *out.shape), out.dtype) for out in given]
+        tracer.turns.remove(turn)
+        if turn.of is None:
+            for generator, x in turn.numbers.items():
+                generator.take((self.length - 1) * x.step)
         turn.own({out.index for step in steps for out in step.outs})
         made = tracer.add(turn.device, work, (*fixed, *first, *stacked), shapes)
         turn.home = tracer.steps[-1].outs[0].index if made else None

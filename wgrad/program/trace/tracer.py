@@ -221,6 +221,8 @@ class Tracer(Work, Contract):
             offset = state[1]
             state[1] += count
         self._drawing = list(self.generators).index(generator), offset
+        for turn in self.turns:
+            turn.draws(generator, self._drawing, count)
 
     # Turns of loops.
     def turn(self, device: Device, of: Turn | None = None) -> Turn:
@@ -235,8 +237,6 @@ class Tracer(Work, Contract):
     def since(self, mark: Mark) -> str | None:
         """Return what was done since a mark that no loop does; None where nothing was."""
         now = self.mark()
-        if now.taken != mark.taken:
-            return "it draws random numbers"
         return "it does more than compute" if now.counts != mark.counts else None
 
     def back_to(self, mark: Mark) -> None:
