@@ -64,7 +64,7 @@ OTHERS: dict[str, dict[str, str]] = {
         "cuda": 'wg.device("webgpu")',
         "save": "pickle.dump(model.state_dict(), file)",
         "load": "model.load_state_dict(pickle.load(file))",
-        "utils": "wg.data.batches(x, y, size=size)",
+        "utils": "wg.data.DataLoader(dataset, batch_size)",
     },
     "Tensor": {
         "element_size": "x.dtype.itemsize",
