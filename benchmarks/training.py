@@ -86,9 +86,9 @@ def contest(device: Any, widths: Sequence[int], rounds: int) -> Contest:
                 step(*batch)
 
         found = Contest(device, {"bare": bare, "loop": loop})
-        model, loader, optimizer = _task(widths)
+        other, batches, rule = _task(widths)
         kind: dict[str, Any] = {"callbacks": found, "progress": False}
-        wg.fit(model, loader, wg.cross_entropy, optimizer, rounds + 2, **kind)
+        wg.fit(other, batches, wg.cross_entropy, rule, rounds + 2, **kind)
     return found
 
 
