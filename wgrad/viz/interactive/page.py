@@ -22,7 +22,7 @@ from ..drawing import Arrow, Box, Cell, Drawing
 from ..graph import SYMBOLS
 from ..layouts import Layout, laid_out
 from ..picture import checked_path
-from ..recorder import leading, record
+from ..recorder import DETACH, leading, record
 from ..svg import MARGIN, RULES, body, number, variables
 from .rows import MANY, ROWS, helpers, literal
 from .scalars import MOST, Scalars, numbers_of, taken_apart
@@ -222,7 +222,7 @@ def _op(key: tuple, scalars: Scalars) -> str:
             f"{{value: (x) => {value}, slope: (x, out, i) => {by}, "
             f"told: () => {json.dumps(told)}, shown: {json.dumps(name)}}}"
         )
-    count = len(REGISTRY[name].rules)
+    count = 1 if name == DETACH.name else len(REGISTRY[name].rules)
     codes, texts = [], []
     for i in range(count):
         code, text = scalars.slopes.get((name, numbers, i), ("0", ""))
