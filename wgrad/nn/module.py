@@ -6,30 +6,24 @@ asked. So modules pickle and copy like any other object.
 
 from __future__ import annotations
 
+import difflib
 import reprlib
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Self
-
-import numpy as np
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 from ..backends.tracing import members_read
 from ..creation import DeviceLike
 from ..devices import device as find_device
 from ..dtypes import as_dtype
-from ..errors import ArgumentError, DTypeError
+from ..errors import ArgumentError, DTypeError, shown
 from ..interrupts import interrupts_wait
 from ..tensor import Tensor
-from ..tensor.saved import prepare_value
+from .hooks import Hooked
+from .loading import LoadResult, load
+from .members import Holder, held, members
 
 
-class LoadResult(NamedTuple):
-    """Which names `load_state_dict(strict=False)` found on one side only."""
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
-
-
-class Module:
+class Module(Holder, Hooked):
     """A part of a model: it finds its tensors by attribute, in the order of definition.
 
     Tensors and modules are found as attributes, and inside lists, tuples and dicts of them. A leaf
@@ -55,29 +49,108 @@ class Module:
         """Return the module's output: what calling it runs."""
         raise ArgumentError(f"{type(self).__name__}: the class defines no forward(self, ...)")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.forward(*args, **kwargs)
-
     # What it holds.
-    def parameters(self) -> list[Tensor]:
-        """Return every parameter once, in the order of definition; frozen ones too."""
-        return [x for _, x in self.named_parameters()]
+    def parameters(self, recurse: bool = True) -> list[Tensor]:
+        """Return every parameter once, in the order of definition; frozen ones too.
 
-    def named_parameters(self) -> list[tuple[str, Tensor]]:
-        """Return (name, parameter) pairs; a name is a path such as "layers.0.weight"."""
-        return [(name, x) for name, x in self._named_tensors() if x.is_parameter]
+        With recurse=False those of the modules inside are left out, here and below.
+        """
+        return [x for _, x in self.named_parameters(recurse=recurse)]
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> list[tuple[str, Tensor]]:
+        """Return (name, parameter) pairs; a name is a path such as "layers.0.weight".
+
+        `prefix` and a dot come before each name. With remove_duplicate=False a tensor of several
+        names comes under each of them.
+        """
+        named = self._selected(recurse, remove_duplicate)
+        return [(_prefixed(prefix, name), x) for name, x in named if x.is_parameter]
+
+    def buffers(self, recurse: bool = True) -> list[Tensor]:
+        """Return every tensor that is no parameter, once, in the order of definition."""
+        return [x for _, x in self.named_buffers(recurse=recurse)]
+
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> list[tuple[str, Tensor]]:
+        """Return (name, buffer) pairs; the arguments are those of named_parameters."""
+        named = self._selected(recurse, remove_duplicate)
+        return [(_prefixed(prefix, name), x) for name, x in named if not x.is_parameter]
 
     def modules(self) -> list[Module]:
         """Return this module and every module inside it, each once."""
-        return [x for _, x in _members(self) if isinstance(x, Module)]
+        return [x for _, x in self.named_modules()]
 
-    def _named_tensors(self, every: bool = False) -> list[tuple[str, Tensor]]:
+    def named_modules(
+        self, memo: Any = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> list[tuple[str, Module]]:
+        """Return (name, module) pairs: this module, whose name is "", and all those inside.
+
+        `memo` is a set of modules to leave out; those that are returned are added to it.
+        """
+        out = []
+        for name, x in members(self, every=not remove_duplicate):
+            if isinstance(x, Module) and (memo is None or x not in memo):
+                out.append((_prefixed(prefix, name), x))
+        if memo is not None:
+            memo.update(x for _, x in out)
+        return out
+
+    def children(self) -> list[Module]:
+        """Return the modules that this one holds itself, also in lists and dicts, each once."""
+        return [x for _, x in self.named_children()]
+
+    def named_children(self) -> list[tuple[str, Module]]:
+        """Return (name, module) pairs of `children()`; a name may be "layers.0", of a list."""
+        found: dict[int, tuple[str, Module]] = {}
+        for name, x in held(self):
+            if isinstance(x, Module):
+                found.setdefault(id(x), (name, x))
+        return list(found.values())
+
+    def get_submodule(self, target: str) -> Module:
+        """Return the module of a path such as "layers.0". Raises: ArgumentError for none."""
+        return self._found(target, "get_submodule", "module", self.named_modules(None, "", False))
+
+    def get_parameter(self, target: str) -> Tensor:
+        """Return the parameter of a path such as "0.weight". Raises: ArgumentError for none."""
+        named = self.named_parameters(remove_duplicate=False)
+        return self._found(target, "get_parameter", "parameter", named)
+
+    def get_buffer(self, target: str) -> Tensor:
+        """Return the buffer of a path such as "1.running_mean". Raises: ArgumentError for none."""
+        return self._found(target, "get_buffer", "buffer", self.named_buffers("", True, False))
+
+    def _found(self, target: Any, where: str, kind: str, named: list[tuple[str, Any]]) -> Any:
+        for name, x in named:
+            if name == target:
+                return x
+        raise ArgumentError(
+            f"{where}: {type(self).__name__} has no {kind} {shown(target)}"
+            f"{_close(target, [name for name, _ in named])}"
+        )
+
+    def _selected(self, recurse: bool, once: bool) -> list[tuple[str, Tensor]]:
+        if recurse:
+            return self._named_tensors(every=not once)
+        seen: set[int] = set()
+        out = []
+        for name, x in held(self):
+            if isinstance(x, Tensor) and x.is_leaf and not (once and id(x) in seen):
+                seen.add(id(x))
+                out.append((name, x))
+        return out
+
+    def _named_tensors(self, every: bool = False, saved: bool = False) -> list[tuple[str, Tensor]]:
         """Return the parameters and buffers; results that are still on the tape are neither.
 
-        Each comes once, or with `every` under each of its names.
+        Each comes once, or with `every` under each of its names; with `saved` those alone that
+        state_dict() has.
         """
         named: dict[str, Tensor] = {}
-        for name, x in _members(self, every):
+        for name, x in members(self, every, saved):
             if isinstance(x, Tensor) and x.is_leaf and named.setdefault(name, x) is not x:
                 raise ArgumentError(
                     f"{type(self).__name__}: two tensors are named {name!r}: a key or attribute "
@@ -85,7 +158,67 @@ class Module:
                 )
         return list(named.items())
 
+    # What it is given. `self.name = value` does the same, without the checks.
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Set an attribute to a tensor that is moved and saved with the module, and not trained.
+
+        With persistent=False it is moved and not saved: state_dict() leaves it out. None holds the
+        place of one that comes later. Raises: ArgumentError; DTypeError for what is no tensor.
+        """
+        _named("register_buffer", self, name)
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise DTypeError(f"register_buffer: {name} is {shown(tensor)}; a tensor is needed")
+        others = self._unsaved - {name}
+        if persistent and name in self._unsaved:
+            self._unsaved = others
+        elif not persistent:
+            self._unsaved = others | {name}
+        setattr(self, name, tensor)
+
+    def register_parameter(self, name: str, param: Tensor | None) -> None:
+        """Set an attribute to a parameter; None holds the place of one that is not there.
+
+        Raises: ArgumentError; DTypeError for what is no parameter (`wg.parameter` makes one).
+        """
+        _named("register_parameter", self, name)
+        if param is not None and not (isinstance(param, Tensor) and param.is_parameter):
+            raise DTypeError(
+                f"register_parameter: {name} is {shown(param)}; a leaf that requires gradients is "
+                "needed, as wg.parameter makes one"
+            )
+        setattr(self, name, param)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Set an attribute to a module. Raises: ArgumentError; DTypeError for what is none."""
+        self._set_module(name, module, "add_module")
+
+    def register_module(self, name: str, module: Module | None) -> None:
+        """Set an attribute to a module, as add_module does."""
+        self._set_module(name, module, "register_module")
+
+    def _set_module(self, name: str, module: Any, where: str) -> None:
+        _named(where, self, name)
+        if module is not None and not isinstance(module, Module):
+            raise DTypeError(f"{where}: {name} is {shown(module)}; a module is needed")
+        setattr(self, name, module)
+
     # What is done to all of it.
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
+        """Call fn(module) for every module inside, and for this one last; return this one.
+
+        ```python
+        def start(module):
+            if isinstance(module, nn.Linear):
+                nn.init.zeros_(module.bias)
+
+
+        net = nn.Sequential(nn.Linear(2, 3), nn.ReLU()).apply(start)
+        ```
+        """
+        for module in reversed(self.modules()):
+            fn(module)
+        return self
+
     def zero_grad(self) -> None:
         """Set the gradient of every parameter that has one to zeros."""
         for x in self.parameters():
@@ -138,6 +271,22 @@ class Module:
         _change([x for _, x in named if x.dtype is not chosen], lambda x: x.astype(chosen))
         return self
 
+    def float(self) -> Self:
+        """Convert every floating tensor to float32: `astype("float32")`."""
+        return self.astype("float32")
+
+    def double(self) -> Self:
+        """Convert every floating tensor to float64, which the NumPy device has."""
+        return self.astype("float64")
+
+    def half(self) -> Self:
+        """Convert every floating tensor to float16: `astype("float16")`."""
+        return self.astype("float16")
+
+    def cpu(self) -> Self:
+        """Move every tensor to the NumPy device: `to("numpy")`."""
+        return self.to("numpy")
+
     # Saving and loading.
     def state_dict(self) -> dict[str, Tensor]:
         """Return a snapshot: copies of all parameters and buffers by name, on their device.
@@ -153,7 +302,7 @@ class Module:
         members_read(buffers=True)
         copies: dict[int, Tensor] = {}
         state = {}
-        for name, x in self._named_tensors(every=True):
+        for name, x in self._named_tensors(every=True, saved=True):
             if id(x) not in copies:
                 copies[id(x)] = x.detach().copy()
             state[name] = copies[id(x)]
@@ -164,58 +313,54 @@ class Module:
 
         With strict=False names that only one side has are left alone, and returned. A tensor of
         several names needs only one of them, and the same values under all that come (PyTorch
-        would keep the last). Everything is checked first: when this raises, nothing has changed.
+        would keep the last). Everything is checked first: when this raises, nothing has changed,
+        and the message has all that does not fit.
 
         Raises: ArgumentError for missing or unexpected names, and for two names of one tensor with
-        different values; ShapeError; DTypeError.
+        different values; ShapeError; DTypeError. Where names and shapes differ, it is both of the
+        first two.
         """
         members_read(buffers=True)
-        where = f"{type(self).__name__}.load_state_dict"
-        if not isinstance(state, Mapping):
-            raise DTypeError(f"{where}: {type(state).__name__} came, and a dict by name is needed")
-        own = dict(self._named_tensors(every=True))
-        brought = {id(x) for name, x in own.items() if name in state}
-        missing = [name for name, x in own.items() if id(x) not in brought]
-        unexpected = [name for name in state if name not in own]
-        if strict and (missing or unexpected):
-            parts = [
-                f"{what} {', '.join(map(repr, names))}"
-                for what, names in (("missing", missing), ("unexpected", unexpected))
-                if names
-            ]
-            raise ArgumentError(f"{where}: the names do not match: {'; '.join(parts)}")
-        ready: dict[int, tuple[Tensor, Tensor, str]] = {}
-        for name, x in own.items():
-            if name not in state:
-                continue
-            value = prepare_value(state[name], x, f"{where}: {name}")
-            _, first, other = ready.setdefault(id(x), (x, value, name))
-            if other != name and state[other] is not state[name] and not _same(first, value):
-                raise ArgumentError(
-                    f"{where}: {other!r} and {name!r} name one tensor here, and different values "
-                    "came for them: bring the same, or one of the two"
-                )
-        with interrupts_wait():
-            for x, value, _ in ready.values():
-                x._write(value.array)
-        return LoadResult(missing, unexpected)
-
-    def _held(self) -> list[tuple[Any, Any]]:
-        """Return what the module holds by name: its attributes, unless a class names them anew."""
-        return list(vars(self).items())
+        own = dict(self._named_tensors(every=True, saved=True))
+        return load(f"{type(self).__name__}.load_state_dict", own, state, strict)
 
     # For people.
+    _is_brief = False  # whether the repr leaves out the module's own tensors: their shapes follow
+
     def extra_repr(self) -> str:
         """Return what stands between the parentheses of the repr before the members."""
         return ""
 
     @reprlib.recursive_repr("...")
     def __repr__(self) -> str:
+        return self._tree(repr)
+
+    def __str__(self) -> str:
+        """Return the repr with the parameters beside each module, and how many there are."""
+        text, params = self._counted(), self.parameters()
+        if "\n" not in text or not params:
+            return text
+        count, free = sum(x.size for x in params), sum(x.size for x in params if x.requires_grad)
+        frozen = "" if free == count else f", {count - free:,} of them frozen"
+        size = sum(x.size * x.dtype.itemsize for x in params)
+        return f"{text}\n{count:,} parameters{frozen}, {size:,} bytes"
+
+    @reprlib.recursive_repr("...")
+    def _counted(self) -> str:
+        text = self._tree(Module._counted)
+        own = [(n, x) for n, x in self.named_parameters(recurse=False)]
+        if not own or "\n" in text:
+            return text
+        shapes = ", ".join(f"{name} {x.shape}" for name, x in own)
+        return f"{text}  # {shapes}: {sum(x.size for _, x in own):,} parameters"
+
+    def _tree(self, line_of: Callable[[Any], str]) -> str:
+        """Return the module and what it holds, a line for each; `line_of` shows a module."""
         lines = []
-        for name, x in _children(self):
+        for name, x in held(self):
             if isinstance(x, Module):
-                lines.append(f"{name}: {x!r}")
-            elif isinstance(x, Tensor) and x.is_leaf:
+                lines.append(f"{name}: {line_of(x)}")
+            elif isinstance(x, Tensor) and x.is_leaf and not self._is_brief:
                 kind = "parameter" if x.is_parameter else "buffer"
                 kind = f"frozen {kind}" if x.is_parameter and not x.requires_grad else kind
                 lines.append(f"{name}: {kind} {x.dtype.name} {x.shape}")
@@ -226,6 +371,26 @@ class Module:
         return f"{title}({extra}\n  {body}\n)"
 
 
+def _prefixed(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix and name else prefix or name
+
+
+def _named(where: str, module: Module, name: Any) -> None:
+    """Raise ArgumentError unless `name` can become an attribute that holds something."""
+    if not isinstance(name, str) or not name or "." in name:
+        raise ArgumentError(f"{where}: the name {shown(name)} came, and one without dots is needed")
+    taken = vars(module).get(name, getattr(type(module), name, None))
+    if taken is not None and not isinstance(taken, (Tensor, Holder)):
+        raise ArgumentError(
+            f"{where}: {type(module).__name__} has an attribute {name!r} of another kind already"
+        )
+
+
+def _close(name: Any, known: list[str]) -> str:
+    near = difflib.get_close_matches(str(name), known, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
 def _change(tensors: list[Tensor], to: Callable[[Tensor], Tensor]) -> None:
     """Give tensors other arrays, and their gradients too; all are made before any is given."""
     made = [(x, to(x.detach()), None if x.grad is None else to(x.grad.detach())) for x in tensors]
@@ -234,75 +399,3 @@ def _change(tensors: list[Tensor], to: Callable[[Tensor], Tensor]) -> None:
             x.array = other.array
             if grad is not None:
                 x.set_grad(grad)
-
-
-def _same(a: Tensor, b: Tensor) -> bool:
-    floats = a.dtype.is_floating  # whose NaN are equal here
-    return np.array_equal(a.numpy(), b.numpy(), equal_nan=floats)
-
-
-def _members(root: Any, every: bool = False) -> Iterator[tuple[str, Tensor | Module]]:
-    """Yield every tensor and module in `root` once, with its path, in the order of definition.
-
-    With `every`, it comes under each of its paths, unless there is no end of them. A stack instead
-    of recursion: a chain of a thousand modules is no deeper than one.
-    """
-    members_read()
-    once = not every or _circular(root)
-    seen: set[int] = set()
-    stack: list[tuple[str, Any]] = [("", root)]
-    while stack:
-        name, item = stack.pop()
-        if once and id(item) in seen:
-            continue
-        seen.add(id(item))
-        if isinstance(item, (Tensor, Module)):
-            yield name, item
-        inner = _items(item)
-        stack.extend((f"{name}.{key}" if name else str(key), x) for key, x in reversed(inner))
-
-
-def _circular(root: Any) -> bool:
-    """Whether something in `root` holds what it lies in."""
-    around: set[int] = set()  # what the item at hand lies in
-    done: set[int] = set()
-    stack = [(root, False)]
-    while stack:
-        item, leaving = stack.pop()
-        if leaving:
-            around.discard(id(item))
-            done.add(id(item))
-        elif id(item) in around:
-            return True
-        elif id(item) not in done:
-            around.add(id(item))
-            stack.append((item, True))
-            stack.extend((x, False) for _, x in _items(item))
-    return False
-
-
-def _items(item: Any) -> list[tuple[Any, Any]]:
-    """Return what a module or a container holds that may hold tensors, by key."""
-    pairs: list[tuple[Any, Any]]
-    if isinstance(item, Module):
-        pairs = item._held()
-    elif isinstance(item, dict):
-        pairs = list(item.items())
-    elif isinstance(item, (list, tuple)):
-        pairs = list(enumerate(item))
-    else:
-        return []
-    return [(k, x) for k, x in pairs if isinstance(x, (Tensor, Module, list, tuple, dict))]
-
-
-def _children(module: Module) -> Iterator[tuple[str, Any]]:
-    """Yield what the module holds without passing through another module, by path."""
-    seen: set[int] = set()
-    stack = [(str(key), x) for key, x in reversed(_items(module))]
-    while stack:
-        name, item = stack.pop()
-        if isinstance(item, (Tensor, Module)):
-            yield name, item
-        elif id(item) not in seen:
-            seen.add(id(item))
-            stack.extend((f"{name}.{key}", x) for key, x in reversed(_items(item)))

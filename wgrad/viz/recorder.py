@@ -24,7 +24,8 @@ from ..core import (
     place,
 )
 from ..errors import DTypeError, GradientError, shown
-from ..nn.module import Module, _members
+from ..nn.members import members
+from ..nn.module import Module
 from ..tensor import Tensor
 from .labels import label_of
 from .trace import Item, Scope, Trace, Use
@@ -135,7 +136,7 @@ class Recorder(Interpreter):
         return tuple(scopes)
 
     def _name(self, root: Module) -> None:
-        for name, x in _members(root):
+        for name, x in members(root):
             if isinstance(x, Module):
                 self._names.setdefault(id(x), name)
 
