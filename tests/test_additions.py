@@ -71,16 +71,16 @@ ADDITIONS = {
         """,
     ),
     "an optimizer": Addition(
-        "Lion",
+        "Signum",
         """
         p = wg.parameter([1.0, -2.0])
-        optimizer = wg.optim.Lion([p], lr=0.5)
+        optimizer = wg.optim.Signum([p], lr=0.5)
         p.square().sum().backward()
         wg.compile(optimizer.step)()
         assert p.tolist() == [0.5, -1.5]
         """,
         1,
-        ("tests/test_new_optimizer.py", "-k", "Lion and (goes_on or follow)"),
+        ("tests/test_new_optimizer.py", "-k", "Signum and (goes_on or follow)"),
     ),
     "a pass": Addition(
         "doubled",

@@ -380,8 +380,9 @@ def test_capture_gradients_that_are_replaced_come_back_when_a_run_fails(device, 
     held_before = None if others is None else others.numpy()
 
     def state():
-        tensors = [w, v, w.grad, v.grad, *adam.state_dict()["moments"][0]]
-        counts = adam.state_dict()["steps"], wg.random.global_generator().counter
+        kept = adam.state_dict()["state"]
+        tensors = [w, v, w.grad, v.grad, kept[0]["exp_avg"], kept[0]["exp_avg_sq"]]
+        counts = [x["step"] for x in kept.values()], wg.random.global_generator().counter
         return counts, [(x.tolist(), x.array.storage.version) for x in tensors]
 
     before = state()

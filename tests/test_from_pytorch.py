@@ -77,7 +77,6 @@ def test_every_default_and_order_that_differs_is_on_the_page():
         lambda x, t: wg.norm(x, "fro"),
         lambda x, t: wg.var(x, 0, 1),  # correction
         lambda x, t: wg.scatter_add(x, 1, t, x),
-        lambda x, t: optim.SGD([wg.parameter(1.0)], 0.1, 0.9, 0.0, 1e-4),  # dampening
     ],
 )
 def test_what_a_call_of_pytorch_gets_wrong_is_an_error(call, numpy_device):

@@ -180,7 +180,7 @@ def test_step_skips_parameters_without_a_gradient(device):
     optimizer = optim.SGD([used, unused], lr=0.5, momentum=0.9, weight_decay=0.5)
     optimizer.step()
     assert unused.tolist() == [1.0] and used.item() == pytest.approx(0.25)
-    assert optimizer.state_dict()["velocity"][1] is None
+    assert list(optimizer.state_dict()["state"]) == [0]
 
 
 def test_zero_grad_leaves_zeros_which_momentum_carries_on_from(device):
@@ -250,27 +250,37 @@ def test_state_dict_goes_on_exactly_where_it_was_taken(device):
 def test_state_dict_is_a_snapshot(device):
     model, optimizer = train(momentum=0.9)
     state = optimizer.state_dict()
-    before = [v.tolist() for v in state["velocity"]]
+    before = [v["momentum_buffer"].tolist() for v in state["state"].values()]
     optimizer.load_state_dict(state)
     advance(model, optimizer, 2)
-    assert [v.tolist() for v in state["velocity"]] == before
+    assert [v["momentum_buffer"].tolist() for v in state["state"].values()] == before
 
 
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        (lambda s: s.pop("lr"), ArgumentError, "a dict of"),
-        (lambda s: s.update(extra=1), ArgumentError, "a dict of"),
-        (lambda s: s.update(lr=-1), ArgumentError, "lr is -1"),
-        (lambda s: s.update(momentum=0, nesterov=True), ArgumentError, "nesterov"),
+        (lambda s: s.pop("state"), ArgumentError, 'a dict of "state" and "param_groups"'),
+        (lambda s: s.update(extra=1), ArgumentError, 'a dict of "state" and "param_groups"'),
+        (lambda s: s["param_groups"].append({}), ArgumentError, "came for 1 groups"),
+        (lambda s: s["param_groups"][0].pop("lr"), ArgumentError, "came for .'lr'"),
+        (lambda s: s["param_groups"][0].update(lr=-1), ArgumentError, "lr is -1"),
+        (lambda s: s["param_groups"][0].update(rate=1), ArgumentError, "'rate' came"),
+        (lambda s: s["param_groups"][0].update(params=[0]), ArgumentError, "places of 4 par"),
         (
-            lambda s: s.update(velocity=[None]),
+            lambda s: s["param_groups"][0].update(momentum=0, nesterov=True),
             ArgumentError,
-            "velocity has 1 entries for 4 par",
+            "nesterov",
         ),
-        (lambda s: s.update(velocity=5), DTypeError, "velocity is int"),
-        (lambda s: s["velocity"].__setitem__(3, wg.ones(7)), ShapeError, "velocity 3"),
-        (lambda s: s["velocity"].__setitem__(3, "x"), DTypeError, "numbers"),
+        (lambda s: s["state"].update({4: {}}), ArgumentError, "an entry 4 for 4 parameters"),
+        (lambda s: s.update(state=5), DTypeError, "state is int"),
+        (lambda s: s["state"].update({0: 5}), DTypeError, "state 0 is int"),
+        (lambda s: s["state"][0].update(velocity=5), ArgumentError, "state 0 has .*velocity"),
+        (
+            lambda s: s["state"][3].update(momentum_buffer=wg.ones(7)),
+            ShapeError,
+            "momentum_buffer 3",
+        ),
+        (lambda s: s["state"][3].update(momentum_buffer="x"), DTypeError, "numbers"),
     ],
 )
 def test_load_state_dict_changes_nothing_when_it_raises(numpy_device, change, error, words):

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import wgrad as wg
 from wgrad.backends import threefry
 from wgrad.backends.base import Device
+from wgrad.errors import ArgumentError, DTypeError, ShapeError
 
 # Published with Random123: kat_vectors, threefry2x32 20.
 KNOWN = (
@@ -52,6 +54,8 @@ DRAWS: dict[str, Callable[[int], wg.Tensor]] = {
     "randint_whole": lambda n: wg.randint(-(2**31), 2**31, n),
     "randint_unsigned": lambda n: wg.randint(0, 5, n, dtype="uint32"),
     "randperm": lambda n: wg.randperm(n),
+    "bernoulli": lambda n: wg.bernoulli(0.3, n),
+    "bernoulli_of_tensor": lambda n: wg.bernoulli(wg.tensor([0.0, 0.5, 1.0]), (n, 3)),
 }
 every_draw = pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
 
@@ -337,3 +341,108 @@ def test_bad_arguments_take_nothing_from_the_stream(call: Any, error: type, devi
     device.synchronize()
     assert wg.get_rng_state() == state
     assert wg.stats()["dispatches"] == before
+
+
+# Distributions made of uniform numbers.
+SHAPED: dict[str, tuple[Callable[[int], wg.Tensor], Any]] = {
+    "exponential": (lambda n: wg.exponential(2.5, n), stats.expon(scale=1 / 2.5)),
+    "trunc_normal": (
+        lambda n: wg.trunc_normal(1.0, 2.0, -1.0, 2.0, n),
+        stats.truncnorm(-1.0, 0.5, 1.0, 2.0),
+    ),
+    "trunc_normal_above": (
+        lambda n: wg.trunc_normal(0.0, 1.0, 2.5, 9.0, n),
+        stats.truncnorm(2.5, 9.0),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHAPED)
+def test_shaped_numbers_are_distributed_as_said(name: str, device: Device):
+    """Kolmogorov and Smirnov's test; a fixed seed, so it passes always or never."""
+    draw, law = SHAPED[name]
+    wg.manual_seed(11)
+    x = draw(20_000)
+    values = x.numpy().astype(np.float64)
+    assert stats.kstest(values, law.cdf).pvalue > 0.01
+    low, high = law.support()
+    assert values.min() >= low and values.max() <= high
+    with wg.device("numpy"):
+        wg.manual_seed(11)
+        np.testing.assert_allclose(draw(20_000).numpy(), values, rtol=1e-5, atol=1e-6)
+
+
+def test_small_waits_are_resolved(device: Device):
+    """Where uniform numbers have steps of 6e-8: of a million waits the least is about 1e-6."""
+    values = np.sort(wg.exponential(shape=200_000).numpy())
+    assert values[0] > 0 and len(np.unique(values[:1000])) > 990
+
+
+def test_a_chance_for_each(device: Device):
+    p = wg.tensor([[0.0, 0.25, 1.0, wg.nan]])
+    x = wg.bernoulli(p, (4000, 4)).numpy()
+    assert (x[:, 0] == 0).all() and (x[:, 2] == 1).all() and np.isnan(x[:, 3]).all()
+    assert abs(x[:, 1].mean() - 0.25) < 0.04
+    assert p.bernoulli().shape == (1, 4) and wg.bernoulli(1, dtype=bool).item() is True
+    assert not wg.bernoulli(wg.tensor(0.5, requires_grad=True)).requires_grad
+
+
+def test_samples_without_replacement_differ(device: Device):
+    """The first is drawn by its share, the second by its share of what is left."""
+    weights = wg.tensor([1.0, 0.0, 3.0, 4.0])
+    rows = wg.multinomial(wg.broadcast_to(weights, (8000, 4)), 3).numpy()
+    assert (np.sort(rows, axis=1) == [0, 2, 3]).all()
+    np.testing.assert_allclose(np.bincount(rows[:, 0]) / 8000, [1 / 8, 0, 3 / 8, 1 / 2], atol=0.03)
+    second = rows[rows[:, 0] == 3, 1]
+    np.testing.assert_allclose(np.bincount(second) / len(second), [1 / 4, 0, 3 / 4], atol=0.03)
+
+
+def test_samples_with_replacement(device: Device):
+    x = wg.tensor([0.0, 10.0, 3.0]).multinomial(9000, replacement=True).numpy()
+    np.testing.assert_allclose(np.bincount(x) / 9000, [0, 10 / 13, 3 / 13], atol=0.02)
+    assert wg.categorical(wg.tensor([[0.0, -wg.inf], [-wg.inf, 5.0]])).tolist() == [0, 1]
+    assert wg.categorical(wg.zeros((3, 2)), axis=0, shape=(5, 2)).shape == (5, 2)
+
+
+REFUSED: dict[str, tuple[Callable[[], Any], type, str]] = {
+    "rate": (lambda: wg.exponential(0.0), ArgumentError, "rate=0.0 came, and more than 0"),
+    "integers": (lambda: wg.exponential(dtype=int), DTypeError, "floating dtype"),
+    "p": (lambda: wg.bernoulli(1.5), ArgumentError, "p=1.5 came"),
+    "p_nan": (lambda: wg.bernoulli(math.nan), ArgumentError, "p=nan came"),
+    "p_shape": (lambda: wg.bernoulli(wg.zeros(3), (2, 2)), ShapeError, "bernoulli"),
+    "bounds": (lambda: wg.trunc_normal(low=1.0, high=1.0), ArgumentError, "low < high"),
+    "far": (lambda: wg.trunc_normal(low=6.0, high=7.0), ArgumentError, "at least 1e-5"),
+    "negative": (lambda: wg.multinomial(wg.tensor([1.0, -1.0]), 1), ArgumentError, "negative"),
+    "too_many": (lambda: wg.multinomial(wg.ones(3), 4), ArgumentError, "num_samples"),
+    "too_few": (lambda: wg.multinomial(wg.tensor([1.0, 0.0]), 2), ArgumentError, "1 weights above"),
+    "zeros": (lambda: wg.multinomial(wg.zeros(2), 1, True), ArgumentError, "0 weights above"),
+    "cube": (lambda: wg.multinomial(wg.ones((2, 2, 2)), 1), ShapeError, r"\(n,\) or \(m, n\)"),
+    "scalar": (lambda: wg.categorical(wg.tensor(1.0)), ShapeError, "axis of categories"),
+    "none": (lambda: wg.categorical(wg.zeros((2, 0))), ShapeError, "without a category"),
+    "shape": (lambda: wg.categorical(wg.zeros((3, 2)), shape=(2,)), ShapeError, "categorical"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_draws_take_no_numbers(name: str, numpy_device: Device):
+    function, error, text = REFUSED[name]
+    before = wg.get_rng_state()
+    with pytest.raises(error, match=text):
+        function()
+    assert wg.get_rng_state() == before
+
+
+def test_shaped_numbers_in_compiled_functions(device: Device):
+    @wg.compile
+    def draw(p: wg.Tensor) -> tuple[wg.Tensor, ...]:
+        return (
+            *(wg.bernoulli(p), wg.exponential(2.0, (5,)), wg.trunc_normal(shape=(5,))),
+            *(wg.multinomial(p, 2), wg.categorical(p, shape=(7,))),
+        )
+
+    p, results = wg.tensor([0.1, 0.5, 0.9]), []
+    for _ in range(2):
+        wg.manual_seed(5)
+        results.append([[y.tolist() for y in draw(p)] for _ in range(4)])
+    assert results[0] == results[1]
+    assert results[0][2] != results[0][3]

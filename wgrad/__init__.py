@@ -18,13 +18,21 @@ from . import names as _names
 
 from .tensor import Tensor as Tensor  # isort: skip  # first: the other modules make tensors
 
+from . import amp as amp
+from . import autograd as autograd
 from . import data as data
+from . import distributions as distributions
 from . import fft as fft
 from . import kernel as kernel
 from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
 from . import random as _random
+from . import train as train
+from . import viz as viz
+from .amp import GradScaler as GradScaler
+from .amp import autocast as autocast
+from .anomaly import detect_anomaly as detect_anomaly
 from .core import observe as observe
 from .creation import arange as arange
 from .creation import asarray as asarray
@@ -58,6 +66,7 @@ from .functional import amax as amax
 from .functional import amin as amin
 from .functional import argmax as argmax
 from .functional import argmin as argmin
+from .functional import categorical as categorical
 from .functional import chunk as chunk
 from .functional import clip as clip
 from .functional import conj as conj
@@ -87,6 +96,7 @@ from .functional import mean as mean
 from .functional import median as median
 from .functional import min as min
 from .functional import mse_loss as mse_loss
+from .functional import multinomial as multinomial
 from .functional import nan_to_num as nan_to_num
 from .functional import narrow as narrow
 from .functional import norm as norm
@@ -134,6 +144,9 @@ from .inspection import finfo as finfo
 from .inspection import iinfo as iinfo
 from .inspection import isdtype as isdtype
 from .inspection import result_type as result_type
+from .io import load as load
+from .io import onnx as onnx
+from .io import save as save
 from .nn.called import functional_call as functional_call
 from .ops.elementwise import abs_ as _abs
 from .ops.elementwise import acos as acos
@@ -215,6 +228,8 @@ from .profile import profile as profile
 from .program.compile import compile as compile
 from .program.compiled import Compiled as _Compiled
 from .random import Generator as Generator
+from .random import bernoulli as bernoulli
+from .random import exponential as exponential
 from .random import get_rng_state as get_rng_state
 from .random import manual_seed as manual_seed
 from .random import normal as normal
@@ -223,6 +238,7 @@ from .random import randint as randint
 from .random import randn as randn
 from .random import randperm as randperm
 from .random import set_rng_state as set_rng_state
+from .random import trunc_normal as trunc_normal
 from .random import uniform as uniform
 from .shaping import broadcast_arrays as broadcast_arrays
 from .shaping import broadcast_shapes as broadcast_shapes
@@ -253,15 +269,19 @@ from .shaping import unstack as unstack
 from .shaping import view as view
 from .tape import enable_grad as enable_grad
 from .tape import no_grad as no_grad
+from .train import fit as fit
+from .transforms import checkpoint as checkpoint
 from .transforms import grad as grad
 from .transforms import hessian as hessian
 from .transforms import hvp as hvp
 from .transforms import jacobian as jacobian
 from .transforms import jvp as jvp
+from .transforms import scan as scan
 from .transforms import value_and_grad as value_and_grad
 from .transforms import vjp as vjp
 from .transforms import vmap as vmap
 from .version import __version__ as __version__
+from .viz import label as label
 
 newaxis = None  # in x[newaxis, :], a new axis of extent 1
 abs, all, any, bool, round = _abs, _all, _any, _bool, _round  # not Python's own
@@ -275,21 +295,37 @@ mm, bmm, mv = matmul, matmul, matmul
 cat, concatenate, permute, unsqueeze, unbind = concat, concat, permute_dims, expand_dims, unstack
 swapaxes, swapdims, movedim, repeat_interleave = transpose, transpose, moveaxis, repeat
 
-_names.publish(
-    _sys.modules[__name__], "wg", *("data", "errors", "fft", "kernel", "linalg", "nn", "optim")
-)
-_names.publish(nn, "nn", "functional", "init", "utils")
-_names.publish(nn.utils, "nn.utils", "parametrizations", "parametrize")
-for _module, _label in (
-    *((nn.functional, "nn.functional"), (optim, "optim"), (data, "data"), (errors, "errors")),
-    *((nn.init, "nn.init"), (nn.utils.parametrizations, "nn.utils.parametrizations")),
-    *((nn.utils.parametrize, "nn.utils.parametrize"),),
-    *((fft, "wg.fft"), (kernel, "wg.kernel"), (linalg, "wg.linalg"), (_random, "wg.random")),
-):
-    _names.publish(_module, _label)
+# The public namespaces, by what messages call them; every function in them gets its door.
+_NAMESPACES = {
+    "wg": _sys.modules[__name__],
+    "autograd": autograd,
+    "data": data,
+    "data.transforms": data.transforms,
+    "distributions": distributions,
+    "errors": errors,
+    "nn": nn,
+    "nn.functional": nn.functional,
+    "nn.init": nn.init,
+    "nn.utils": nn.utils,
+    "nn.utils.parametrizations": nn.utils.parametrizations,
+    "nn.utils.parametrize": nn.utils.parametrize,
+    "optim": optim,
+    "optim.lr_scheduler": optim.lr_scheduler,
+    "optim.swa_utils": optim.swa_utils,
+    "train": train,
+    "wg.amp": amp,
+    "wg.fft": fft,
+    "wg.kernel": kernel,
+    "wg.linalg": linalg,
+    "wg.onnx": onnx,
+    "wg.viz": viz,
+}
+for _label, _module in _NAMESPACES.items():
+    _inner = (name.removeprefix("wg.").split(".") for name in _NAMESPACES if name != "wg")
+    _outer = [] if _label == "wg" else [_label]
+    _names.publish(_module, _label, *(x[-1] for x in _inner if x[:-1] == _outer))
+_names.publish(_random, "wg.random")
 _names.publish_class(Tensor)
-_checks.hang_on_class(kernel.ComputeKernel, "__call__")
-_checks.hang(_sys.modules[__name__], data, fft, kernel, linalg, nn, nn.functional, optim)
-_checks.hang(nn.init, nn.utils, nn.utils.parametrizations, nn.utils.parametrize)
+_checks.hang(*(x for x in _NAMESPACES.values() if x is not errors))
 _checks.hang_on_class(_Compiled, "__call__")
 _checks.hang_on_class(kernel.ComputeKernel, "__call__")

@@ -64,10 +64,7 @@ OTHERS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("set_grad_enabled", "inference_mode"), "wg.no_grad() or wg.enable_grad()"),
         "get_default_device": "wg.default_device()",
         "cuda": 'wg.device("webgpu")',
-        "autograd": "wg.grad(f)(x), of a function f, or x.backward()",
-        "save": "pickle.dump(model.state_dict(), file)",
-        "load": "model.load_state_dict(pickle.load(file))",
-        "utils": "wg.data.batches(x, y, size=size)",
+        "utils": "wg.data.DataLoader(dataset, batch_size)",
     },
     "Tensor": {
         "element_size": "x.dtype.itemsize",
@@ -137,7 +134,12 @@ OTHERS: dict[str, dict[str, str]] = {
             for d in (1, 2, 3)
         },
     },
-    "optim": {"lr_scheduler": "optimizer.lr = rate, before each step"},
+    "autograd": {
+        "Function": "wg.custom_op(backward=...), on a function",
+        "functional": "wg.jacobian(f), wg.hessian(f), wg.hvp, wg.vjp or wg.jvp",
+        "backward": "x.backward()",
+        "Variable": "wg.tensor(data, requires_grad=True)",
+    },
 }
 _published: dict[str, ModuleType] = {}  # where a name of another namespace may be
 
@@ -204,6 +206,6 @@ def _beside(label: str) -> Sequence[str]:
     """Return where a name may be that somebody looks for in `label`."""
     return (
         ()
-        if label in ("wg.fft", "optim", "data", "nn.init", "nn.utils")
+        if label in ("wg.fft", "autograd", "optim", "data", "nn.init", "nn.utils")
         else ("wg", "wg.linalg", "nn.functional")
     )

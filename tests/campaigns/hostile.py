@@ -161,8 +161,9 @@ def _of_optimizer(rng: np.random.Generator) -> Any:
             {},
         )
     state: Any = dict(made.state_dict())
-    for key in rng.choice(list(state), 2):
-        state[key] = things.hostile(rng)
+    inner = state["param_groups"][0] if rng.random() < 0.5 else state
+    for key in rng.choice(list(inner), 2):
+        inner[key] = things.hostile(rng)
     if where == 2:
         state = things.hostile(rng)
     return f"{kind.__name__}.load_state_dict", made.load_state_dict, [state], {}

@@ -214,11 +214,12 @@ class Training:
                 np.zeros(p.shape) if grad is ZERO else grad.numpy()
             )  # fmt: skip
             found[f"version {i}"] = p.array.storage.version
-        kept = self.optimizer.state_dict()
-        found["counts"] = kept.get("steps")
-        for i, x in enumerate(kept.get("moments") or kept["velocity"]):
-            pair = x if isinstance(x, tuple) else (x,)
-            found[f"memory {i}"] = [None if v is None else v.numpy() for v in pair]
+        kept = self.optimizer.state_dict()["state"]
+        for i in range(len(self.optimizer.params)):
+            entry = kept.get(i, {})
+            found[f"count {i}"] = entry.get("step", 0)
+            names = ("momentum_buffer", "exp_avg", "exp_avg_sq")
+            found[f"memory {i}"] = [entry[k].numpy() if k in entry else None for k in names]
         return found
 
 

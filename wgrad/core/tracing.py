@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from ..backends import tracing as below
 from ..backends.array import Array, Storage
+from ..backends.base import Device
 from ..backends.faults import Allowed
 from ..backends.tracing import DeviceTracer
 from .op import Node, Value
@@ -49,6 +51,18 @@ class Tracer(DeviceTracer, Protocol):
     # What a run does to the world besides.
     def numbers_taken(self, generator: Stream, first: int, count: int) -> None:
         """Note that `count` random numbers were drawn, from number `first` on."""
+
+    def once_more(self, arrays: Sequence[Array]) -> AbstractContextManager[None]:
+        """Return a block whose work on `arrays` is done anew, after all that came before it.
+
+        That it equals work which was done before is not to show: its results are not kept.
+        """
+
+    def turn(self, device: Device, of: Any = None) -> Any:
+        """Return a turn of a loop, which is traced from now until it is closed or withdrawn.
+
+        It may be the reverse `of` another one. See program/trace/loops.py.
+        """
 
     def require(self, holds: Callable[..., bool], *args: object) -> None:
         """Run the program only while `holds(*args)`: the path taken rests on it."""

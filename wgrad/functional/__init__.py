@@ -35,6 +35,7 @@ from .reductions import (
     sum,
     var,
 )
+from .sampling import categorical, multinomial
 from .scans import cummax, cummin, cumulative_prod, cumulative_sum, diff, logcumsumexp
 from .softmax import log_softmax, logsumexp, softmax
 from .special import polygamma

@@ -306,6 +306,13 @@ class _Mapped(Module):
             )
         return self._dict[key]
 
+    def __getattr__(self, name: str) -> Any:
+        """Return the entry of a key, as an attribute: parts.head is parts["head"]."""
+        entries = vars(self).get("_dict", {})
+        if name not in entries:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return entries[name]
+
     def __setitem__(self, key: str, x: Any) -> None:
         """Give a key an entry. Raises: ArgumentError; DTypeError."""
         self._dict[_key(key, type(self))] = self._entry(x)

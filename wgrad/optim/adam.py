@@ -10,10 +10,10 @@ import numpy as np
 
 from ..creation import zeros_like
 from ..tensor import Tensor
-from .kernels import StepKernel
+from .kernels import NEGATED, StepKernel
 from .live import number_of
 from .optimizer import Optimizer
-from .settings import Setting, two_below_one
+from .settings import Setting, flag, two_below_one
 
 # The numbers come ready from the host: 1 - beta2 in float32 would lose digits.
 _FIRST = StepKernel("adam_first", "a + c * (b - a)", lambda a, b, c: a + c * (b - a))
@@ -23,6 +23,7 @@ _STEP = StepKernel(
     "e * a - d * (b / (sqrt(c) * f + g))",
     lambda a, b, c, d, e, f, g: e * a - d * (b / (np.sqrt(c) * f + g)),
 )
+_LARGER = StepKernel("adam_larger", "nan_max(a, b)", np.maximum)
 _DECAY = StepKernel("adam_decay", "a + c * b", lambda a, b, c: a + c * b)
 
 
@@ -36,17 +37,21 @@ class Adam(Optimizer):
         v = beta2 * v + (1 - beta2) * g * g
         p = p - lr / (1 - beta1 ** t) * m / (sqrt(v / (1 - beta2 ** t)) + eps)
 
-    Raises: what Optimizer raises; ArgumentError for betas outside 0 to 1 (1 excluded).
+    With amsgrad, the last line has the largest v so far in place of v; with maximize, g is the
+    negative gradient. Raises: what Optimizer raises; ArgumentError for betas outside 0 to 1 (1
+    excluded).
     Source: Kingma and Ba, https://arxiv.org/abs/1412.6980
     """
 
     betas = Setting("How much of both averages each step keeps: from 0, below 1.", two_below_one)
     eps = Setting("What is added to the root of the average square: at least 0.")
     weight_decay = Setting("How strongly the parameters are drawn to 0: at least 0.")
-    state = {"moments": lambda p: (zeros_like(p), zeros_like(p))}  # noqa: RUF012  # as in SGD
+    amsgrad = Setting("Whether steps divide by the largest average square so far.", flag)
+    maximize = Setting("Whether steps go up the gradient.", flag)
+    state = dict.fromkeys(("exp_avg", "exp_avg_sq", "max_exp_avg_sq"), zeros_like)
     counts_steps = True
     _by_kernels = True
-    _decoupled = False
+    _former = {"moments": ("exp_avg", "exp_avg_sq")}  # noqa: RUF012  # the base declares it
 
     def __init__(
         self,
@@ -55,16 +60,30 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
     ):
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+        super().__init__(
+            params,
+            lr=lr,
+            betas=betas,
+            eps=eps,
+            weight_decay=weight_decay,
+            amsgrad=amsgrad,
+            maximize=maximize,
+        )
 
     def update(self, p: Tensor, g: Tensor, state: Any, now: Mapping[str, Any]) -> Tensor:
         lr, (beta1, beta2), decay, t = now["lr"], now["betas"], now["weight_decay"], state.step
+        if now["maximize"]:
+            g = NEGATED(g)
         if decay and not self._decoupled:
             g = _DECAY(g, p, decay)
-        m, v = state["moments"]
-        m, v = _FIRST(m, g, 1 - beta1), _SECOND(v, g, beta2, 1 - beta2)
-        state["moments"] = m, v
+        m = state["exp_avg"] = _FIRST(state["exp_avg"], g, 1 - beta1)
+        v = state["exp_avg_sq"] = _SECOND(state["exp_avg_sq"], g, beta2, 1 - beta2)
+        if now["amsgrad"]:
+            v = state["max_exp_avg_sq"] = _LARGER(state["max_exp_avg_sq"], v)
         size = lr / (1 - beta1**t)
         shrink = 1 - lr * decay if self._decoupled else 1.0
         correction = 1 / number_of(math.sqrt, 1 - beta2**t)
@@ -87,5 +106,8 @@ class AdamW(Adam):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
     ):
-        super().__init__(params, lr, betas, eps, weight_decay)
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)

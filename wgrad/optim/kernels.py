@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..backends.array import Body
 from ..backends.varying import Varying
 from ..dtypes import DType
@@ -36,3 +38,6 @@ class StepKernel:
         return Tensor(
             x.storage.device.map(self._body, operands, kinds, x.layout.shape, dtype or x.dtype)
         )
+
+
+NEGATED = StepKernel("negated_gradient", "-a", np.negative)

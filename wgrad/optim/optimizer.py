@@ -16,9 +16,10 @@ from ..errors import ArgumentError, DTypeError, GradientError, ShapeError, shown
 from ..interrupts import interrupts_wait, whole
 from ..ops.families import with_dtype
 from ..tensor import Tensor
-from ..tensor.saved import prepare_value
+from .closures import loss_of
 from .live import StepNumbers, number_of
 from .remembered import Kept, State, alike, tensors_of
+from .saving import loaded_state, saved_state
 from .settings import Group, Setting, finder
 
 
@@ -71,7 +72,11 @@ class Optimizer(ABC):
     counts_steps: ClassVar[bool] = False  # is `state.step` to be the number of a parameter's steps?
     # Whether an update is made of kernels: they take float16, and nobody keeps what they return.
     _by_kernels: ClassVar[bool] = False
-    read_each_run = frozenset({"_steps", "_defaults"})  # by a program: as in Group
+    # What state dicts of version 0.1 call what is remembered, and which names it has now.
+    _former: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    _decoupled: ClassVar[bool] = False  # is weight decay a step of its own?
+    _has_stepped = False
+    read_each_run = frozenset({"_steps", "_defaults", "_has_stepped"})  # by a program: as in Group
 
     def __init__(self, params: Iterable[Tensor] | Iterable[Mapping[str, Any]], **settings: Any):
         tracer = tracing()
@@ -201,15 +206,29 @@ class Optimizer(ABC):
         return f"{self._name}({count}, {', '.join(f'{k}={x!r}' for k, x in first.items())})"
 
     # A step.
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Change every parameter that has a gradient and is not frozen, in place.
+
+        A `closure` is called before that, and its loss is returned: it sets gradients to zero,
+        computes the loss, calls backward() and returns the loss. Raises: ArgumentError for a
+        closure that returns no scalar.
+        """
+        loss = None if closure is None else loss_of(closure, self._name)
+        self._step()
+        return loss
+
     @whole
-    def step(self) -> None:
-        """Change every parameter that has a gradient and is not frozen, in place."""
+    def _step(self) -> None:
+        if not self._has_stepped:
+            changing(self, "_has_stepped")
+            self._has_stepped = True
         chosen = [i for i, p in enumerate(self.params) if p.requires_grad and p.grad is not None]
+        counted = self._counted(chosen)
         numbers = None
         if (tracer := finder(self._trace)) is not None:
             tracer.changing(self._steps)
-            numbers = StepNumbers(self, tuple(chosen), tracer)
-        self._advance(1, chosen)
+            numbers = StepNumbers(self, counted, tracer)
+        self._advance(1, counted)
         done = 0
         try:
             for group in self._groups:
@@ -223,16 +242,20 @@ class Optimizer(ABC):
                     self._change(chosen[done], now, numbers)
                     done += 1
         except BaseException:
-            self._advance(-1, chosen[done:])
+            left = set(chosen[done:])
+            self._advance(-1, [i for i in counted if i in left])
             raise
         finally:
             if numbers is not None:
                 numbers.end()
 
-    def _advance(self, by: int, chosen: Iterable[int]) -> None:
-        if self.counts_steps:
-            for i in chosen:
-                self._steps[i] += by
+    def _counted(self, chosen: Sequence[int]) -> tuple[int, ...]:
+        """Return the places of the parameters, of those that a step changes, that it counts."""
+        return tuple(chosen) if self.counts_steps else ()
+
+    def _advance(self, by: int, counted: Iterable[int]) -> None:
+        for i in counted:
+            self._steps[i] += by
 
     def _change(self, i: int, now: Mapping[str, Any], numbers: StepNumbers | None) -> None:
         p = self.params[i]
@@ -279,10 +302,18 @@ class Optimizer(ABC):
         what = f"state[{name!r}]" if name else "the parameter"
         raise ArgumentError(f"{self._name}.update: {came} came for {what}; {needed} needed")
 
-    def _fresh(self, name: str, p: Tensor) -> Kept:
-        """Return what is remembered of a parameter at first."""
+    def begin(self, name: str, p: Tensor, settings: Mapping[str, Any]) -> Kept:
+        """Return what is remembered of a parameter at first; `settings` are those of its group."""
+        return self.state[name](p)
+
+    def _group_of(self, i: int) -> Group:
+        return next(g for g in self._groups if g.first <= i < g.first + len(g.params))
+
+    def _fresh(self, name: str, i: int) -> Kept:
+        p = self.params[i]
         x = Tensor(p.array)
-        made = self.state[name](with_dtype(x, float32) if p.dtype is float16 else x)
+        x = with_dtype(x, float32) if p.dtype is float16 else x
+        made = self.begin(name, x, self._group_of(i).values_now)
         if not all(isinstance(y, Tensor) for y in tensors_of(made)):
             raise ArgumentError(
                 f"{self._name}: state[{name!r}] began as {shown(made)}, and a tensor or a tuple of "
@@ -296,87 +327,45 @@ class Optimizer(ABC):
         traced = finder(self._trace) is not None
         with traced_by(None if traced else tracing()):  # state that a program finds
             if kept is None:
-                return self._fresh(name, p)
+                return self._fresh(name, i)
             return alike(kept, [x.to(p.device) for x in tensors_of(kept)])
 
     @whole
-    def zero_grad(self) -> None:
-        """Set the gradient of every parameter that has one to zeros."""
+    def zero_grad(self, set_to_none: bool = False) -> None:
+        """Set the gradient of every parameter that has one to zeros, or remove it.
+
+        A parameter without a gradient is passed over by the next step; one whose gradient is zeros
+        still goes on by its momentum, and is still drawn to 0 by weight decay.
+        """
         for x in self.params:
-            x.zero_grad()
+            if not set_to_none:
+                x.zero_grad()
+            elif x.grad is not None:
+                x.set_grad(None)
 
     # Saving and loading.
     def state_dict(self) -> dict[str, Any]:
-        """Return a snapshot: the settings, and what is remembered of each parameter (or None).
+        """Return a snapshot in PyTorch's layout; the parameters are not part of it.
 
-        The settings stand by their names, or with several groups as "param_groups": dicts of them
-        with the places of the parameters. "steps" are counts. Parameters are not part of it.
+        "state" has for each place among `params` what is remembered of that parameter, copies, and
+        "step", the number of its steps, where the rule counts them. "param_groups" has the settings
+        of each group, and the places of its parameters.
+
+            {"state": {0: {"momentum_buffer": tensor}},
+             "param_groups": [{"lr": 0.1, "momentum": 0.9, "params": [0]}]}
         """
-        groups = [dict(group.values_now) for group in self._groups]
-        saved: dict[str, Any] = groups[0]
-        if len(groups) > 1:
-            places = [range(g.first, g.first + len(g.params)) for g in self._groups]
-            pairs = zip(places, groups, strict=True)
-            saved = {"param_groups": [{"params": list(at), **values} for at, values in pairs]}
-        if self.counts_steps:
-            saved["steps"] = list(self._steps)
-        for name, kept in self._memory.items():
-            saved[name] = [
-                None if x is None else alike(x, [v.copy() for v in tensors_of(x)]) for x in kept
-            ]
-        return saved
+        return saved_state(self)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over a snapshot of such an optimizer over parameters of the same shapes and order.
 
-        When this raises, nothing has changed. Raises: ArgumentError, ShapeError, DTypeError.
+        It may come from PyTorch's optimizer of the same name, with arrays or anything that NumPy
+        reads in place of its tensors. When this raises, nothing has changed. Raises: ArgumentError,
+        ShapeError, DTypeError.
         """
-        where = f"{self._name}.load_state_dict"
-        single = len(self._groups) == 1
-        names = list(self._groups[0].values_now) if single else ["param_groups"]
-        names += [*(["steps"] if self.counts_steps else []), *self.state]
-        if not isinstance(state, Mapping) or set(state) != set(names):
-            came = shown(list(state)) if isinstance(state, Mapping) else type(state).__name__
-            raise ArgumentError(f"{where}: {came} came, and a dict of {names} is needed")
-        saved = [state] if single else state["param_groups"]
-        if not isinstance(saved, (list, tuple)) or len(saved) != len(self._groups):
-            raise ArgumentError(f"{where}: {shown(saved)} came for {len(self._groups)} groups")
-        values = []
-        for group, given in zip(self._groups, saved, strict=True):
-            if not isinstance(given, Mapping) or not set(group.values_now) <= set(given):
-                raise ArgumentError(f"{where}: {shown(given)} came for {list(group.values_now)}")
-            values.append(group.checked({k: given[k] for k in group.values_now}))
-        steps = self._entries(state, "steps", where) if self.counts_steps else self._steps
-        if any(type(t) is not int or t < 0 for t in steps):
-            raise ArgumentError(f"{where}: steps are {shown(steps)}, and counts are needed")
-        memory = {
-            name: [
-                None if x is None else self._prepared(x, name, i, where)
-                for i, x in enumerate(self._entries(state, name, where))
-            ]
-            for name in self.state
-        }
+        values, steps, memory = loaded_state(self, state)
         with interrupts_wait():
             for group, settings in zip(self._groups, values, strict=True):
                 group.assign(settings)
             changing(self, "_steps", "_memory")
-            self._steps, self._memory = list(steps), memory
-
-    def _entries(self, state: Mapping[str, Any], name: str, where: str) -> Sequence[Any]:
-        entries = state[name]
-        if not isinstance(entries, (list, tuple)):
-            raise DTypeError(f"{where}: {name} is {type(entries).__name__}, and a list is needed")
-        if len(entries) != len(self.params):
-            raise ArgumentError(
-                f"{where}: {name} has {len(entries)} entries for {len(self.params)} parameters"
-            )
-        return entries
-
-    def _prepared(self, value: Any, name: str, i: int, where: str) -> Kept:
-        """Return what was saved of a parameter, as copies where the parameter is."""
-        like, where = self._fresh(name, self.params[i]), f"{where}: {name} {i}"
-        several = isinstance(like, tuple)
-        if several and not (isinstance(value, (list, tuple)) and len(value) == len(like)):
-            raise ArgumentError(f"{where} is {shown(value)}, and {len(like)} tensors are needed")
-        pairs = zip(value if several else (value,), tensors_of(like), strict=True)
-        return alike(like, [prepare_value(x, y, where).copy() for x, y in pairs])
+            self._steps, self._memory = steps, memory

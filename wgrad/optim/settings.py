@@ -6,22 +6,23 @@ import math
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from ..checks.arguments import checked_flag, size
 from ..core.tracing import Tracer, tracing
 from ..errors import ArgumentError, shown
 from ..tensor import Tensor
+from .turns import next_turn
 
 if TYPE_CHECKING:
     from .optimizer import Optimizer
 
 Check = Callable[[Any, str], Any]
+# What schedulers write down in a group beside its settings, by PyTorch's names.
+NOTES = frozenset({"initial_lr", "min_lr", "max_lr", "base_momentum", "max_momentum", "swa_lr"})
 
 
 def at_least_zero(value: Any, where: str) -> float:
     """Return a number that is finite and at least 0. Raises: ArgumentError."""
-    try:
-        number = math.nan if isinstance(value, (bool, str)) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
+    number = _number(value)
     if not 0 <= number < math.inf:
         raise ArgumentError(
             f"{where} is {shown(value)}, and a finite number of at least 0 is needed"
@@ -39,9 +40,52 @@ def below_one(value: Any, where: str) -> float:
 
 def two_below_one(value: Any, where: str) -> tuple[float, float]:
     """Return a pair of numbers of at least 0 and below 1. Raises: ArgumentError."""
-    if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise ArgumentError(f"{where} is {shown(value)}, and two numbers are needed")
-    return below_one(value[0], where), below_one(value[1], where)
+    first, second = _several(value, 2, where)
+    return below_one(first, where), below_one(second, where)
+
+
+def two_at_least_zero(value: Any, where: str) -> tuple[float, float]:
+    """Return a pair of finite numbers of at least 0. Raises: ArgumentError."""
+    first, second = _several(value, 2, where)
+    return at_least_zero(first, where), at_least_zero(second, where)
+
+
+def three_finite(value: Any, where: str) -> tuple[float, ...]:
+    """Return three finite numbers. Raises: ArgumentError."""
+    return tuple([finite(x, where) for x in _several(value, 3, where)])
+
+
+def finite(value: Any, where: str) -> float:
+    """Return a finite number of either sign. Raises: ArgumentError."""
+    number = _number(value)
+    if not -math.inf < number < math.inf:
+        raise ArgumentError(f"{where} is {shown(value)}, and a finite number is needed")
+    return number
+
+
+def flag(value: Any, where: str) -> bool:
+    """Return True or False. Raises: ArgumentError."""
+    return checked_flag(value, *where.split(": "))
+
+
+def count(value: Any, where: str) -> int:
+    """Return an integer of at least 1. Raises: ArgumentError."""
+    return size(value, where)
+
+
+def _several(value: Any, n: int, where: str) -> Any:
+    if not isinstance(value, (tuple, list)) or len(value) != n:
+        words = {2: "two", 3: "three"}
+        raise ArgumentError(f"{where} is {shown(value)}, and {words[n]} numbers are needed")
+    return value
+
+
+def _number(value: Any) -> float:
+    """Return what a number is as a float; NaN for what is none."""
+    try:
+        return math.nan if isinstance(value, (bool, str)) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 class Setting:
@@ -110,7 +154,7 @@ class Group(MutableMapping[str, Any]):
 
     # A program reads these numbers anew for every run; where one decides what is computed, it says
     # so by itself (live.py).
-    read_each_run = frozenset({"values_now"})
+    read_each_run = frozenset({"values_now", "before"})
     __hash__ = object.__hash__
 
     def __init__(
@@ -123,6 +167,7 @@ class Group(MutableMapping[str, Any]):
     ):
         self.kind, self.trace = kind, trace
         self.params, self.first = params, first  # the place of its first parameter among all
+        self.before: dict[int, dict[str, Any]] = {}  # its settings before turns, by their places
         self.values_now: dict[str, Any] = {}
         self.values_now = _Values(kind, self.checked(values))
 
@@ -130,11 +175,14 @@ class Group(MutableMapping[str, Any]):
         """Return new settings as they will be kept. Raises: what their checks raise."""
         where, known = self.kind.__name__, self.kind.settings()
         for name in changes:
-            if name not in known:
+            if name not in known and name not in NOTES:
                 raise ArgumentError(
                     f"{where}: {shown(name)} came as a setting, and {', '.join(known)} are there"
                 )
-        checked = {name: known[name].check(x, f"{where}: {name}") for name, x in changes.items()}
+        checked = {
+            name: (known[name].check if name in known else at_least_zero)(x, f"{where}: {name}")
+            for name, x in changes.items()
+        }
         self.kind.check({**self.values_now, **checked})
         return checked
 
@@ -154,6 +202,10 @@ class Group(MutableMapping[str, Any]):
             return self.params
         value = self.values_now[name]
         if (tracer := finder(self.trace)) is not None:
+            numbers = isinstance(value, (float, tuple))  # a scheduler changes nothing else
+            if numbers and next_turn(tracer.callbacks, self, 0) is not None:
+                what = f"reads {self.kind.__name__}.{name} after a scheduler's step"
+                tracer.cannot_repeat(what, " in every call")
             tracer.require(self._is_still, name, value)
         return value
 

@@ -17,8 +17,9 @@ from .generator import (
     stream,
     stream_of,
 )
+from .shaped import bernoulli, exponential, trunc_normal, waits
 
 __all__ = [
-    *("Generator", "get_rng_state", "manual_seed", "normal", "rand", "randint", "randn"),
-    *("randperm", "set_rng_state", "uniform"),
+    *("Generator", "bernoulli", "exponential", "get_rng_state", "manual_seed", "normal", "rand"),
+    *("randint", "randn", "randperm", "set_rng_state", "trunc_normal", "uniform"),
 ]

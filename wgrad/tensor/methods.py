@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import functional, indexing, shaping
+from .. import functional, indexing, random, shaping
 from ..core import Value
 from ..ops import elementwise as ew
 from ..ops import reduction
@@ -44,6 +44,9 @@ class Methods(Value):
     tan = ew.tan
     trunc = ew.trunc
     clip = functional.clip
+    bernoulli = random.bernoulli
+    categorical = functional.categorical
+    multinomial = functional.multinomial
     sum = functional.sum
     prod = functional.prod
     cumulative_sum = functional.cumulative_sum

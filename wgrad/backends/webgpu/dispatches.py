@@ -18,7 +18,7 @@ from ..timing import Timing
 from . import headroom
 from .buffers import Buffer
 from .gpu import Gpu
-from .launches import PARAMS_BYTES, folded
+from .launches import folded
 from .pipelines import Pipeline
 from .stamps import PAIRS
 
@@ -32,13 +32,15 @@ class Dispatches:
         """Take (pipeline, parameters, workgroups) of each dispatch, in order."""
         self.gpu = gpu
         self._pipelines = [pipeline for pipeline, _, _ in work]
+        self._noting = {pipeline.code for pipeline in self._pipelines if pipeline.notes}
         self._groups = [folded(groups) for _, _, groups in work]
         self.starts: list[int] = []  # where each dispatch's parameters begin
         end = 0
         for _, params, _ in work:
             self.starts.append(end)
             end += -(-max(len(params), 1) // gpu.slot) * gpu.slot
-        self._host = bytearray(end + PARAMS_BYTES)  # the last binding reaches past its parameters
+        # The last binding reaches past its parameters.
+        self._host = bytearray(end + max((x.room for x in self._pipelines), default=0))
         for start, (_, params, _) in zip(self.starts, work, strict=True):
             self._host[start : start + len(params)] = params
         usage = gpu.wgpu.BufferUsage
@@ -54,6 +56,11 @@ class Dispatches:
         self._stale = True  # the uniform buffer lacks what the host has
         self._bound: Recent[Hashable] = Recent(COMBINATIONS)
         self._dropped = gpu.dropped
+
+    def replace(self, i: int, pipeline: Pipeline, groups: int | Groups) -> None:
+        """Have another kernel of the same bindings and parameters run as dispatch `i`."""
+        self._pipelines[i] = pipeline
+        self._groups[i] = folded(groups)
 
     def set_params(self, start: int, data: bytes) -> None:
         """Change parameters from the next run on."""
@@ -74,6 +81,8 @@ class Dispatches:
         """
         gpu = self.gpu
         gpu.check()
+        for code in self._noting:
+            gpu.notes.expect(code)
         with gpu.lock:
             gpu.flush()
             groups = self._bind_groups(key, buffers)
@@ -82,11 +91,14 @@ class Dispatches:
                 return
             headroom.require(0, f"running {len(groups)} kernels")
             with gpu.driving:
-                commands = self._encoded(self._rows(groups))
+                rows = list(self._rows(groups))
+                parts = gpu.stretches(self._pipelines)
+                commands = [self._encoded(rows[part]) for part, _ in parts]
                 if self._stale:
                     gpu.raw.queue.write_buffer(self._uniforms, 0, self._host)
                     self._stale = False
-                gpu.raw.queue.submit([commands])
+                for one, (_, first) in zip(commands, parts, strict=True):
+                    gpu.submit(one, first)
                 COUNTERS.submits += 1
                 COUNTERS.dispatches += len(groups)
 
@@ -98,10 +110,13 @@ class Dispatches:
             self._dropped = self.gpu.dropped
         groups = self._bound[key]
         if groups is None:
-            groups = [
-                self.gpu.bind_group(pipeline.access, bound, self._uniforms)
-                for pipeline, bound in zip(self._pipelines, buffers(), strict=True)
-            ]
+            made: dict[Hashable, Any] = {}  # the turns of a loop bind the same again and again
+            groups = []
+            for pipeline, bound in zip(self._pipelines, buffers(), strict=True):
+                which = pipeline.access, tuple([buffer.uid for buffer in bound])
+                if which not in made:
+                    made[which] = self.gpu.bind_group(pipeline.access, bound, self._uniforms)
+                groups.append(made[which])
             self._bound.keep(key, groups)
         return groups
 

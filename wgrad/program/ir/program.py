@@ -106,6 +106,21 @@ class Draws(Family):
         return Random(self.kind, (0, 0), 0, self.shape).result(operands)
 
 
+@dataclass(frozen=True, eq=False)
+class Later(Family):
+    """A copy of its first operand, made when the second one is there: no pass reads through it.
+
+    What is computed of it is not what was computed of the operand before.
+    """
+
+    method = "copy"
+    takes = (0,)
+
+    @property
+    def name(self) -> str:
+        return "later"
+
+
 @dataclass(frozen=True)
 class Step:
     """One piece of device work over views of slots, and numbers, into slots of its own.

@@ -13,6 +13,7 @@ from typing import Any
 
 from ...backends.array import Array
 from ...backends.families import Dispatch, InPlace, Matmul
+from ...backends.shader import Groups
 from ...backends.tracing import Live
 from ...backends.webgpu.buffers import Buffer, Window
 from ...backends.webgpu.facts import Facts
@@ -20,10 +21,10 @@ from ...backends.webgpu.launches import Binding, Held, Launch, Launches, folded
 from ...backends.webgpu.launching import scalar_bits
 from ...backends.webgpu.matmul import Products
 from ...backends.webgpu.planner import Planner
-from ...backends.webgpu.problem import Config, Kernel, Problem, Scratch
+from ...backends.webgpu.problem import Config, Hot, Kernel, Problem, Scratch
 from ...backends.webgpu.windows import cuts
 from ...errors import OutOfMemoryError
-from ..ir import Batch, Fused, Program, Ref, Slot, Step
+from ..ir import Batch, Fused, Loop, Program, Ref, Slot, Step
 from ..passes.folds import split_long_folds
 from ..passes.joining import PRODUCT
 from ..passes.lift import lift_to_graphs
@@ -32,6 +33,7 @@ from ..passes.products import as_fused
 from .fused import epilogue, fused_kernel
 from .module import Module
 from .plan import Blocks, Place, nbytes, plan_memory
+from .turns import Turns
 from .windows import Cutter, Stretch
 
 MATMUL_SCALARS = 96  # where `scalars` begin in the Params of lib/matmul.wgsl
@@ -65,7 +67,8 @@ def live_numbers(program: Program) -> list[Live]:
     """Return the numbers that a program reads anew for every run, each once, in order."""
     numbers: dict[object, Live] = {}
     for step in program.steps:
-        for x in step.inputs:
+        inside = live_numbers(step.work.body) if isinstance(step.work, Loop) else ()
+        for x in (*step.inputs, *inside):
             if isinstance(x, Live):
                 numbers.setdefault(x.call, x)
     return list(numbers.values())
@@ -148,6 +151,8 @@ class _Lowering:
         if _is_large(step, self._large):
             if not (step.is_fused and self._in_windows(step)):
                 self._by_families(step)
+        elif isinstance(step.work, Loop):
+            self._loop(step, step.work)
         elif isinstance(step.work, (Fused, Batch)):
             self._fused(step, self._memory_of)
         elif isinstance(step.work, Matmul):
@@ -181,7 +186,13 @@ class _Lowering:
         self._launch(kernel, map(self._buffer, module.memory), b"", groups, module)
 
     def _launch(
-        self, kernel: Kernel, buffers: Iterable[Buffer], params: bytes, groups: int, module: Module
+        self,
+        kernel: Kernel,
+        buffers: Iterable[Buffer],
+        params: bytes,
+        groups: int | Groups,
+        module: Module,
+        hot: Hot[Kernel] | None = None,
     ) -> None:
         """Note a launch whose params end with the numbers of a module, or have room for them."""
         words = bytearray(params)
@@ -192,7 +203,7 @@ class _Lowering:
             struct.pack_into("<I", words, first + 4 * at, scalar_bits(x, dtype))
             if isinstance(x, Live):
                 live.append((first + 4 * at, x, dtype))
-        self._planner.launch(kernel, tuple(buffers), bytes(words), groups, tuple(live))
+        self._planner.launch(kernel, tuple(buffers), bytes(words), groups, tuple(live), hot)
 
     def _in_windows(self, step: Step) -> bool:
         """Lower a fused step that touches large slots piece by piece; False where it has none."""
@@ -217,7 +228,7 @@ class _Lowering:
             return
         output, module = epilogue(after.graph, after.inputs, step.outs, problem.n, self._memory_of)
         scratch: Buffer | None = None
-        for kernel, params, groups, which in self._products.plan(problem, output):
+        for kernel, params, groups, which, hot in self._products.plan(problem, output):
             buffers: list[Buffer] = []
             for x in which:
                 if isinstance(x, Scratch):
@@ -227,7 +238,7 @@ class _Lowering:
                     buffers.append(self._buffer(self._memory_of((a if x == "a" else b).slot)))
                 else:
                     buffers.append(self._buffer(module.memory[x]))
-            self._launch(kernel, buffers, params, groups, module)
+            self._launch(kernel, buffers, params, groups, module, hot)
 
     def _by_families(self, step: Step) -> None:
         """Lower a step by the methods that eager ops are run by."""
@@ -263,6 +274,14 @@ class _Lowering:
         for place, x in zip(places, made, strict=True):
             self._places[x.storage.buffer] = place
 
+    def _loop(self, step: Step, work: Loop) -> None:
+        """Lower the body once, and note its launches for every turn, over the memory of each."""
+        body = lower(work.body, self._planner.facts, self._products)
+        refs = [x for x in step.inputs if isinstance(x, Ref)]
+        outs = [self._planned(out.whole()) for out in step.outs]
+        turns = Turns(self._planner, work, body, live_numbers(work.body))
+        turns.note([self._planned(x) for x in refs], outs)
+
     # Launches.
     def launches(self) -> Launches:
         """Return what was noted as plain data."""
@@ -275,15 +294,22 @@ class _Lowering:
             window = (buffer.start, buffer.nbytes) if isinstance(buffer, Window) else (0, None)
             return Binding(place.kind, place.index, *window)
 
+        def place(kernel: Kernel) -> int:
+            return kernels.setdefault(kernel, len(kernels))
+
+        def counted(groups: int | Groups) -> int | Groups:
+            return groups if isinstance(groups, tuple) else prod(folded(groups))
+
         launches = tuple(
             Launch(
-                kernel=kernels.setdefault(x.kernel, len(kernels)),
+                kernel=place(x.kernel),
                 bindings=tuple([binding(b) for b in x.buffers]),
                 params=x.params,
-                groups=x.groups if isinstance(x.groups, tuple) else prod(folded(x.groups)),
+                groups=counted(x.groups),
                 step=step,
                 numbers=tuple([(at, numbers[n.call], dtype.name) for at, n, dtype in x.numbers]),
                 draw=x.draw,
+                hot=x.hot and Hot(place(x.hot.kernel), counted(x.hot.groups), x.hot.after),
             )
             for x, step in zip(self._planner.planned, self._steps, strict=True)
         )

@@ -1,14 +1,14 @@
-"""Mini-batches of tensors that lie on a device already."""
+"""Mini-batches of tensors that lie on a device already, without a loader."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .checks.arguments import size as checked_size
-from .errors import ArgumentError, DeviceError, ShapeError
-from .indexing import take
-from .random import Generator, randperm
-from .tensor import Tensor
+from ..checks.arguments import size as checked_size
+from ..errors import ArgumentError, DeviceError, ShapeError
+from ..indexing import take
+from ..random import Generator, randperm
+from ..tensor import Tensor
 
 __all__ = ["batches"]
 

@@ -1,0 +1,100 @@
+"""The plan of an epoch: which places each batch has, and rows that are taken by it on a device."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..creation import tensor
+from ..devices import device as find_device
+from ..indexing import take
+from ..random import Generator
+from ..tensor import Tensor
+from .dataset import TensorDataset
+from .samplers import BatchSampler, Sampler, SequentialSampler
+
+
+class Plan:
+    """The batches of an epoch, drawn at once where the sampler can: `order` is None where not."""
+
+    def __init__(self, sampler: Any, batch_sampler: Iterable[Any] | None, stream: Generator | None):
+        self._sampler, self._batch_sampler = sampler, batch_sampler
+        self.order: np.ndarray | None = None
+        self.parts: list[slice] | None = None  # of the order, one for each batch
+        plain = batch_sampler is None or type(batch_sampler) is BatchSampler
+        drawn = isinstance(sampler, Sampler) and type(sampler).__iter__ is Sampler.__iter__
+        if plain and drawn:
+            self.order = np.asarray(sampler.order(stream))
+        if self.order is not None and isinstance(batch_sampler, BatchSampler):
+            size, stop = batch_sampler.batch_size, len(self.order)
+            if batch_sampler.drop_last:
+                stop -= stop % size
+            self.parts = [slice(a, min(a + size, stop)) for a in range(0, stop, size)]
+
+    @property
+    def is_in_order(self) -> bool:
+        """Whether the places are 0, 1, 2, ..."""
+        return type(self._sampler) is SequentialSampler
+
+    def batches(self, skipped: int) -> Iterator[Any]:
+        """Yield the places of each batch, a list; or places by themselves without a batch size."""
+        if self.order is not None:
+            places = self.order.tolist()
+            found = iter(places) if self.parts is None else (places[part] for part in self.parts)
+        elif self._batch_sampler is None:
+            found = iter(self._sampler)
+        else:
+            found = (list(x) for x in self._batch_sampler)
+        return itertools.islice(found, skipped, None)
+
+
+TOGETHER = 1 << 20  # bytes of rows that are taken at once
+
+
+def _together(tensors: Sequence[Tensor], parts: Sequence[slice]) -> int:
+    """Return how many batches are taken by one gather: small ones cost more calls than work."""
+    if not parts:
+        return 1
+    row = sum(x.size // max(x.shape[0], 1) * x.dtype.itemsize for x in tensors)
+    return max(1, TOGETHER // max(1, row * (parts[0].stop - parts[0].start)))
+
+
+def gathered(
+    plan: Plan, rows: tuple[TensorDataset, np.ndarray | None], device: Any, skipped: int
+) -> Iterator[Any]:
+    """Yield batches of rows, taken on the device where they lie; in order they are views."""
+    dataset, places = rows
+    tensors = dataset.tensors
+    home = tensors[0].device
+    target = home if device is None else find_device(device)
+
+    def own(chosen: np.ndarray) -> Tensor:
+        return tensor(chosen if places is None else places[chosen], "int32", home)
+
+    def moved(x: Tensor) -> Tensor:
+        return x if target is home else x.to(target)
+
+    if plan.order is not None and plan.parts is not None:
+        views = plan.is_in_order and places is None
+        parts = plan.parts[skipped:]
+        if views:
+            for part in parts:
+                yield [moved(x[part]) for x in tensors]
+            return
+        order, several = own(plan.order), _together(tensors, plan.parts)
+        for i in range(0, len(parts), several):
+            group = parts[i : i + several]
+            first = group[0].start
+            at = order[first : group[-1].stop]
+            taken = [moved(take(x, at, axis=0)) for x in tensors]
+            for part in group:
+                yield [x[part.start - first : part.stop - first] for x in taken]
+        return
+    for batch in plan.batches(skipped):
+        chosen = np.asarray(batch, np.int64)
+        at = own(chosen)
+        found = [moved(take(x, at, axis=0)) for x in tensors]
+        yield found if chosen.ndim else tuple(found)

@@ -1,0 +1,175 @@
+"""Samplers: in which order the places of a dataset come, and how they are grouped.
+
+All draw on the host from wgrad's streams, so that an order is the same on every device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..checks.arguments import checked_flag
+from ..checks.arguments import size as checked_size
+from ..errors import ArgumentError, shown
+from ..random import Generator, rand, randint, randperm
+
+
+class Sampler:
+    """Places of samples in an order: a class of yours defines `__iter__`, and `__len__` if it can.
+
+    A class that defines `order(generator)` instead, which returns an array, has the rest: a
+    loader asks it for a whole epoch at once, and can go on in the midst of one.
+    """
+
+    generator: Generator | None = None
+
+    def order(self, generator: Generator | None) -> np.ndarray:
+        """Return the places of an epoch, drawn from `generator` (the global stream when None)."""
+        raise ArgumentError(f"{type(self).__name__}: the class defines neither __iter__ nor order")
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.order(self.generator).tolist())
+
+
+class SequentialSampler(Sampler):
+    """The places 0, 1, 2, ... of a dataset."""
+
+    def __init__(self, data_source: Any):
+        self.data_source = data_source
+
+    def order(self, generator: Generator | None) -> np.ndarray:
+        """Return all places as they come."""
+        return np.arange(len(self.data_source))
+
+    def __len__(self) -> int:
+        return len(self.data_source)
+
+
+class RandomSampler(Sampler):
+    """The places of a dataset in random order; with `replacement` each is drawn by itself.
+
+    `num_samples` is how many are drawn (as many as there are, when None). Without replacement a
+    larger number goes through the dataset several times.
+    """
+
+    def __init__(
+        self,
+        data_source: Any,
+        replacement: bool = False,
+        num_samples: int | None = None,
+        generator: Generator | None = None,
+    ):
+        self.data_source, self.replacement, self.generator = data_source, replacement, generator
+        self._count = num_samples
+        if num_samples is not None:
+            self._count = checked_size(num_samples, "RandomSampler: num_samples")
+
+    @property
+    def num_samples(self) -> int:
+        """How many places an epoch has."""
+        return len(self.data_source) if self._count is None else self._count
+
+    def order(self, generator: Generator | None) -> np.ndarray:
+        """Return the places of an epoch."""
+        known, count = len(self.data_source), self.num_samples
+        if not known:
+            return np.zeros(0, np.int64)
+        if self.replacement:
+            return randint(0, known, (count,), device="numpy", generator=generator).numpy()
+        parts = [randperm(known, "numpy", generator).numpy() for _ in range(-(-count // known))]
+        return np.concatenate(parts)[:count] if len(parts) != 1 else parts[0][:count]
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class SubsetRandomSampler(Sampler):
+    """These places in random order."""
+
+    def __init__(self, indices: Sequence[int], generator: Generator | None = None):
+        self.indices, self.generator = indices, generator
+
+    def order(self, generator: Generator | None) -> np.ndarray:
+        """Return the places of an epoch."""
+        indices = np.asarray(self.indices, np.int64)
+        return indices[randperm(len(indices), "numpy", generator).numpy()]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class WeightedRandomSampler(Sampler):
+    """`num_samples` places, each drawn in proportion to its weight; weights need not add up to 1.
+
+    Without replacement each comes at most once: exponential clocks with the weights as rates ring
+    in that order (Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006).
+
+    Raises: ArgumentError for weights that are negative, not finite or all 0, and where more are
+    asked for without replacement than have a weight.
+    """
+
+    def __init__(
+        self,
+        weights: Sequence[float],
+        num_samples: int,
+        replacement: bool = True,
+        generator: Generator | None = None,
+    ):
+        self.num_samples = checked_size(num_samples, "WeightedRandomSampler: num_samples")
+        self.weights = np.asarray([float(w) for w in weights], np.float64)
+        self.replacement, self.generator = replacement, generator
+        if not np.isfinite(self.weights).all() or (self.weights < 0).any():
+            raise ArgumentError(
+                "WeightedRandomSampler: weights must be finite and at least 0, and "
+                f"{shown(self.weights.tolist())} came"
+            )
+        able = int(np.count_nonzero(self.weights))
+        if not able or (not replacement and self.num_samples > able):
+            raise ArgumentError(
+                f"WeightedRandomSampler: {self.num_samples} samples were asked for, and {able} "
+                "have a weight above 0"
+            )
+
+    def order(self, generator: Generator | None) -> np.ndarray:
+        """Return the places of an epoch."""
+        count = self.num_samples if self.replacement else len(self.weights)
+        drawn = rand(2, count, device="numpy", generator=generator).numpy().astype(np.float64)
+        evenly = (drawn[0] * 2**24 + drawn[1] + 2.0**-25) * 2.0**-24  # 48 bits, and never 0
+        if self.replacement:
+            ends = np.cumsum(self.weights)
+            found = np.searchsorted(ends, evenly * ends[-1], side="right")
+            return np.minimum(found, np.flatnonzero(self.weights)[-1])
+        with np.errstate(divide="ignore"):
+            rings = -np.log(evenly) / self.weights
+        return np.argsort(rings, kind="stable")[: self.num_samples]
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class BatchSampler(Sampler):
+    """Lists of `batch_size` places of a sampler; a last list of fewer is left out by `drop_last`.
+
+    Raises: ArgumentError for a size below 1.
+    """
+
+    def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool):
+        self.sampler = sampler
+        self.batch_size = checked_size(batch_size, "BatchSampler: batch_size")
+        self.drop_last = checked_flag(drop_last, "BatchSampler", "drop_last")
+
+    def __iter__(self) -> Iterator[list[int]]:
+        batch = []
+        for place in self.sampler:
+            batch.append(place)
+            if len(batch) == self.batch_size:
+                yield batch
+                batch = []
+        if batch and not self.drop_last:
+            yield batch
+
+    def __len__(self) -> int:
+        known = len(self.sampler)  # type: ignore[arg-type]  # one without a length says so
+        return known // self.batch_size if self.drop_last else -(-known // self.batch_size)
