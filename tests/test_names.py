@@ -71,6 +71,7 @@ def test_names_in_the_table_are_pytorchs():
         "Tensor": torch.Tensor,
         "nn": torch.nn,
         "nn.functional": torch.nn.functional,
+        "nn.utils": torch.nn.utils,
         "optim": torch.optim,
     }
     for label, table in OTHERS.items():
@@ -82,7 +83,7 @@ SAID = {
     "wg.conv2d is not here: write nn.functional.conv2d": lambda x: wg.conv2d,
     "wg.det is not here: write wg.linalg.det": lambda x: wg.det,
     "nn.functional.tanh_ is PyTorch's name: write x.assign(wg.tanh(x, ...))": lambda x: F.tanh_,
-    "nn.Softmax2d is PyTorch's name: write nn.Softmax(axis=-3)": lambda x: nn.Softmax2d,
+    "nn.Container is PyTorch's name: write nn.Module": lambda x: nn.Container,
     "nn.functional.clip is not here: write wg.clip": lambda x: F.clip,
     "x.linear is not here: write wg.linear(x, ...)": lambda x: x.linear,
     "x.argwhere is PyTorch's name: write wg.stack(wg.nonzero(x), -1)": lambda x: x.argwhere(),

@@ -28,6 +28,8 @@ from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
 from . import random as _random
+from . import train as train
+from . import viz as viz
 from .amp import GradScaler as GradScaler
 from .amp import autocast as autocast
 from .anomaly import detect_anomaly as detect_anomaly
@@ -142,6 +144,9 @@ from .inspection import finfo as finfo
 from .inspection import iinfo as iinfo
 from .inspection import isdtype as isdtype
 from .inspection import result_type as result_type
+from .io import load as load
+from .io import onnx as onnx
+from .io import save as save
 from .nn.called import functional_call as functional_call
 from .ops.elementwise import abs_ as _abs
 from .ops.elementwise import acos as acos
@@ -264,6 +269,7 @@ from .shaping import unstack as unstack
 from .shaping import view as view
 from .tape import enable_grad as enable_grad
 from .tape import no_grad as no_grad
+from .train import fit as fit
 from .transforms import checkpoint as checkpoint
 from .transforms import grad as grad
 from .transforms import hessian as hessian
@@ -275,6 +281,7 @@ from .transforms import value_and_grad as value_and_grad
 from .transforms import vjp as vjp
 from .transforms import vmap as vmap
 from .version import __version__ as __version__
+from .viz import label as label
 
 newaxis = None  # in x[newaxis, :], a new axis of extent 1
 abs, all, any, bool, round = _abs, _all, _any, _bool, _round  # not Python's own
@@ -305,10 +312,13 @@ _NAMESPACES = {
     "optim": optim,
     "optim.lr_scheduler": optim.lr_scheduler,
     "optim.swa_utils": optim.swa_utils,
+    "train": train,
     "wg.amp": amp,
     "wg.fft": fft,
     "wg.kernel": kernel,
     "wg.linalg": linalg,
+    "wg.onnx": onnx,
+    "wg.viz": viz,
 }
 for _label, _module in _NAMESPACES.items():
     _inner = (name.removeprefix("wg.").split(".") for name in _NAMESPACES if name != "wg")

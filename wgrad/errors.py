@@ -21,6 +21,8 @@ Each class is also the built-in kind that a Python user would catch:
     ├── InterpreterError        RuntimeError  an interpreter that answers with no tensor
     ├── ObserverError           RuntimeError  an observer that raised when it was told
     ├── VmapError               RuntimeError  a function that cannot be mapped over a batch
+    ├── FileError               OSError, ValueError  a file that is not what it should be
+    │   └── MissingFileError    FileNotFoundError    no file of that name
     ├── OutOfMemoryError        MemoryError   the device has no room
     └── MissingDependencyError  ImportError   an optional package is not installed
 
@@ -166,6 +168,14 @@ class ObserverError(WgradError, RuntimeError):
 
 class VmapError(WgradError, RuntimeError):
     """A function that cannot be mapped over a batch: it asks for the value of one example."""
+
+
+class FileError(WgradError, OSError, ValueError):
+    """A file that is not what it should be: cut off, corrupt, of another kind, or hostile."""
+
+
+class MissingFileError(FileError, FileNotFoundError):
+    """There is no file of that name, or no folder to write it into."""
 
 
 class OutOfMemoryError(WgradError, MemoryError):

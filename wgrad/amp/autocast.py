@@ -30,7 +30,7 @@ _WIDE = frozenset(
 class Autocasting(Interpreter):
     """Products get float16; sums, and what grows fast, get float32; all else what comes."""
 
-    is_transparent = True
+    is_transparent = compiles = True
     narrows = True
 
     def call(self, op: Op, inputs: tuple[Input, ...], params: dict[str, Any]) -> Tensor:

@@ -24,8 +24,8 @@ class Interpreter:
     """Asked before an operation runs; the other methods say what it knows of a tensor."""
 
     has_level = False  # whether it makes tensors of its own, which the tape records apart
-    # Whether it follows no tensor, so that what it answers may be compiled, or computed again.
-    is_transparent = False
+    is_transparent = False  # whether it follows no tensor, so that work may be done again
+    compiles = False  # whether compiled functions may run under it: what it answers is known then
     # Whether it lets products compute in fewer digits than their operands have; None: it says
     # nothing of that.
     narrows: bool | None = None

@@ -156,11 +156,12 @@ def read_arrays(path: PathLike, device: DeviceLike = None) -> Any:
     """
     where = f"read_arrays: {os.fspath(path)}"
     try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return tensor(found, device=device)
-        with found:
-            return {name: tensor(found[name], device=device) for name in found.files}
+        with open(path, "rb") as file:  # which NumPy would leave open where it is broken
+            found = np.load(file, allow_pickle=False)
+            if isinstance(found, np.ndarray):
+                return tensor(found, device=device)
+            with found:
+                return {name: tensor(found[name], device=device) for name in found.files}
     except (OSError, ValueError, EOFError, KeyError, DTypeError) as error:
         raise ArgumentError(f"{where} cannot be read as arrays: {error}") from error
     except Exception as error:  # what zipfile and zlib say of a broken archive

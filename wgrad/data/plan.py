@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,17 @@ class Plan:
         return itertools.islice(found, skipped, None)
 
 
+TOGETHER = 1 << 20  # bytes of rows that are taken at once
+
+
+def _together(tensors: Sequence[Tensor], parts: Sequence[slice]) -> int:
+    """Return how many batches are taken by one gather: small ones cost more calls than work."""
+    if not parts:
+        return 1
+    row = sum(x.size // max(x.shape[0], 1) * x.dtype.itemsize for x in tensors)
+    return max(1, TOGETHER // max(1, row * (parts[0].stop - parts[0].start)))
+
+
 def gathered(
     plan: Plan, rows: tuple[TensorDataset, np.ndarray | None], device: Any, skipped: int
 ) -> Iterator[Any]:
@@ -68,13 +79,19 @@ def gathered(
 
     if plan.order is not None and plan.parts is not None:
         views = plan.is_in_order and places is None
-        order = None if views else own(plan.order)
-        for part in plan.parts[skipped:]:
-            if order is None:
+        parts = plan.parts[skipped:]
+        if views:
+            for part in parts:
                 yield [moved(x[part]) for x in tensors]
-            else:
-                at = order[part]
-                yield [moved(take(x, at, axis=0)) for x in tensors]
+            return
+        order, several = own(plan.order), _together(tensors, plan.parts)
+        for i in range(0, len(parts), several):
+            group = parts[i : i + several]
+            first = group[0].start
+            at = order[first : group[-1].stop]
+            taken = [moved(take(x, at, axis=0)) for x in tensors]
+            for part in group:
+                yield [x[part.start - first : part.stop - first] for x in taken]
         return
     for batch in plan.batches(skipped):
         chosen = np.asarray(batch, np.int64)

@@ -160,7 +160,7 @@ class Sequential(_Listed):
         given: Iterable[Any] = steps
         if len(steps) == 1 and isinstance(steps[0], Mapping):
             given = steps[0].values()
-            self._names = [_key(name, "Sequential", type(self)) for name in steps[0]]
+            self._names = [_key(name, type(self)) for name in steps[0]]
         self._list = self._entries(given)
 
     @property
@@ -302,9 +302,16 @@ class _Mapped(Module):
             )
         return self._dict[key]
 
+    def __getattr__(self, name: str) -> Any:
+        """Return the entry of a key, as an attribute: parts.head is parts["head"]."""
+        entries = vars(self).get("_dict", {})
+        if name not in entries:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return entries[name]
+
     def __setitem__(self, key: str, x: Any) -> None:
         """Give a key an entry. Raises: ArgumentError; DTypeError."""
-        self._dict[_key(key, type(self).__name__, object)] = self._entry(x)
+        self._dict[_key(key, type(self))] = self._entry(x)
 
     def __delitem__(self, key: str) -> None:
         """Take an entry out. Raises: ArgumentError where there is none."""
@@ -347,16 +354,22 @@ class _Mapped(Module):
             raise ArgumentError(
                 f"{type(self).__name__}: {shown(entries)} came, and a dict is needed"
             ) from None
-        name = type(self).__name__
-        self._dict.update({_key(k, name, object): self._entry(x) for k, x in new.items()})
+        self._dict.update({_key(k, type(self)): self._entry(x) for k, x in new.items()})
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in self.__dict__.get("_dict", ()):
+                return self._dict[name]
+            return object.__getattribute__(self, name)  # raises what was raised before
 
 
 class ModuleDict(_Mapped):
-    """Modules in a dict, which are found, moved and saved: under its keys.
+    """Modules in a dict, which are found, moved and saved: under its keys, also as attributes.
 
     ```python
     heads = nn.ModuleDict({"mean": nn.Linear(4, 1), "scale": nn.Linear(4, 1)})
-    heads["mean"](wg.ones(2, 4)).shape  # (2, 1)
+    heads["mean"](wg.ones(2, 4)).shape  # (2, 1), as of heads.mean
     ```
 
     Raises: ArgumentError for a key that is no text, or has a dot; DTypeError for what is no module.
@@ -393,10 +406,11 @@ def _parameter(x: Any) -> Any:
     return Parameter(x) if isinstance(x, Tensor) and not x.is_parameter else x
 
 
-def _key(key: Any, where: str, cls: type) -> str:
-    """Return the name of an entry. Raises: ArgumentError, also for an attribute of a class."""
+def _key(key: Any, cls: type) -> str:
+    """Return the name of an entry. Raises: ArgumentError, also for an attribute of the class."""
+    where = cls.__name__
     if not isinstance(key, str) or not key or "." in key:
         raise ArgumentError(f"{where}: the key {shown(key)} came, and text without dots is needed")
-    if cls is not object and hasattr(cls, key):
-        raise ArgumentError(f"{where}: {key!r} is a method, and cannot name a step")
+    if hasattr(cls, key):
+        raise ArgumentError(f"{where}: the key {key!r} came, which is the name of a method")
     return key

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from ..checks.arguments import size
+from ..checks.arguments import checked_choice, size
 from ..creation import DeviceLike
 from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, ShapeError, shown
@@ -19,6 +19,7 @@ from ..functional.convolution import (
     conv_transpose3d,
     numbers,
 )
+from ..functional.padding import pad
 from ..layout import Shape
 from ..random import Seed
 from ..tensor import Tensor
@@ -54,11 +55,8 @@ class _Convolution(ForImages):
             raise ArgumentError(
                 f"{name}: groups={groups} came, and it must divide {in_channels} and {out_channels}"
             )
-        if padding_mode != "zeros":
-            raise ArgumentError(
-                f'{name}: padding_mode={shown(padding_mode)} came, and only "zeros" is there: use '
-                "wg.pad"
-            )
+        modes = ("zeros",) if self.transposed else ("zeros", "reflect", "replicate", "circular")
+        self.padding_mode = checked_choice(padding_mode, modes, name, "padding_mode")
         self.kernel_size = numbers(kernel_size, d, name, "kernel_size", 1)
         self.stride = numbers(stride, d, name, "stride", 1)
         self.dilation = numbers(dilation, d, name, "dilation", 1)
@@ -94,7 +92,21 @@ class _Convolution(ForImages):
                 f"{name}: an input of shape {x.shape} came, and {self.in_channels} channels before "
                 f"the {d} axes of the image are needed"
             )
+        if self.padding_mode != "zeros" and self.padding != "valid":
+            x, how = self._padded(x), (how[0], 0, *how[2:])
         return type(self).function(x, weight, self.bias, *how)
+
+    def _padded(self, x: Tensor) -> Tensor:
+        """Return an input with what the padding mode puts around it."""
+        widths: list[int] = []
+        for i in range(self.axes):
+            if self.padding == "same":
+                total = self.dilation[i] * (self.kernel_size[i] - 1)
+                before, after = total // 2, total - total // 2
+            else:
+                before = after = self.padding[i]
+            widths[:0] = before, after  # PyTorch's pad begins with the last axis
+        return pad(x, tuple(widths), self.padding_mode)
 
     def extra_repr(self) -> str:
         parts = [f"{self.in_channels}, {self.out_channels}", f"kernel_size={self.kernel_size}"]
@@ -104,6 +116,7 @@ class _Convolution(ForImages):
             value = getattr(self, key)
             if value != (number,) * self.axes:
                 parts.append(f"{key}={value!r}")
+        parts += [f"padding_mode={self.padding_mode!r}"] * (self.padding_mode != "zeros")
         parts += [f"groups={self.groups}"] * (self.groups != 1)
         parts += ["bias=False"] * (self.bias is None)
         return ", ".join(parts)

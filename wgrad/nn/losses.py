@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..checks.arguments import checked_flag
 from ..errors import ArgumentError, shown
+from ..functional.alignment import ctc_loss
 from ..functional.classification import cross_entropy, multi_margin_loss, nll_loss
 from ..functional.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
+    check_reduction,
     gaussian_nll_loss,
     hinge_embedding_loss,
     huber_loss,
@@ -22,7 +25,18 @@ from ..functional.losses import (
     mse_loss,
     smooth_l1_loss,
 )
+from ..functional.margins import (
+    margin_ranking_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
+    poisson_nll_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
+)
 from ..functional.similarity import cosine_embedding_loss
+from ..tensor import Tensor
+from .module import Module
 from .wrapped import FunctionModule
 
 
@@ -90,3 +104,58 @@ class HingeEmbeddingLoss(_Loss, function=hinge_embedding_loss):
 
 class CosineEmbeddingLoss(_Loss, function=cosine_embedding_loss):
     """1 - cosine where the target is 1, and the cosine above `margin` where it is -1."""
+
+
+class MarginRankingLoss(_Loss, function=margin_ranking_loss):
+    """By how much less than `margin` the first input is above the second: loss(x1, x2, target)."""
+
+
+class SoftMarginLoss(_Loss, function=soft_margin_loss):
+    """log(1 + e ** (-target * x)), for targets 1 and -1."""
+
+
+class PoissonNLLLoss(_Loss, function=poisson_nll_loss):
+    """How unlikely counts are, given the logarithm of their mean, or with log_input=False it."""
+
+
+class TripletMarginLoss(_Loss, function=triplet_margin_loss):
+    """By how much less than `margin` a negative is farther than a positive: loss(anchor, p, n)."""
+
+
+class TripletMarginWithDistanceLoss(_Loss, function=triplet_margin_with_distance_loss):
+    """TripletMarginLoss with a distance of one's own: distance_function(x1, x2)."""
+
+
+class MultiLabelSoftMarginLoss(_Loss, function=multilabel_soft_margin_loss):
+    """The mean over classes of binary cross entropies of logits."""
+
+
+class MultiLabelMarginLoss(_Loss, function=multilabel_margin_loss):
+    """By how much less than 1 above other classes those of the target are; -1 ends its rows."""
+
+
+class CTCLoss(Module):
+    """How unlikely labels are, whatever their timing: nn.functional.ctc_loss as a layer.
+
+    Called with (log_probs, targets, input_lengths, target_lengths).
+
+    ```python
+    scores = wg.log_softmax(wg.randn(6, 2, 5), axis=2)  # 6 times, 2 sequences, 5 classes
+    loss = nn.CTCLoss()(scores, wg.tensor([[1, 2], [3, 3]]), [6, 5], [2, 2])
+    ```
+    """
+
+    def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False):
+        check_reduction(reduction, "CTCLoss")
+        self.blank = blank
+        self.reduction = reduction
+        self.zero_infinity = checked_flag(zero_infinity, "CTCLoss", "zero_infinity")
+
+    def forward(
+        self, log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any
+    ) -> Tensor:
+        how: Any = self.blank, self.reduction, self.zero_infinity
+        return ctc_loss(log_probs, targets, input_lengths, target_lengths, *how)
+
+    def extra_repr(self) -> str:
+        return f"blank={self.blank}, reduction={self.reduction!r}"

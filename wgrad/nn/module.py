@@ -271,6 +271,22 @@ class Module(Holder, Hooked):
         _change([x for _, x in named if x.dtype is not chosen], lambda x: x.astype(chosen))
         return self
 
+    def float(self) -> Self:
+        """Convert every floating tensor to float32: `astype("float32")`."""
+        return self.astype("float32")
+
+    def double(self) -> Self:
+        """Convert every floating tensor to float64, which the NumPy device has."""
+        return self.astype("float64")
+
+    def half(self) -> Self:
+        """Convert every floating tensor to float16: `astype("float16")`."""
+        return self.astype("float16")
+
+    def cpu(self) -> Self:
+        """Move every tensor to the NumPy device: `to("numpy")`."""
+        return self.to("numpy")
+
     # Saving and loading.
     def state_dict(self) -> dict[str, Tensor]:
         """Return a snapshot: copies of all parameters and buffers by name, on their device.

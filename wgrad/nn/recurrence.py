@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from ..functional.linalg import linear
 from ..ops.elementwise import relu, sigmoid, tanh
-from ..shaping import flip, split, stack, unstack
+from ..shaping import split
 from ..tensor import Tensor
+from ..transforms.scan import scan
 
 State = tuple[Tensor, ...]
 Step = Callable[[State, Tensor], tuple[State, Tensor]]
@@ -72,18 +73,8 @@ def step_of(kind: str, weights: Weights, nonlinearity: str) -> Step:
 def run(step: Step, state: State, x: Tensor, weights: Weights, backwards: bool) -> Any:
     """Return the last state and the outputs of all times. Shapes: x (time, n, features).
 
-    The input's product is one for all times. `backwards` begins with the last time, and returns
-    outputs in the order of the input.
+    The input's product is one for all times. `backwards` begins with the last time; outputs are in
+    the order of the input.
     """
     products = linear(x, weights.input, weights.input_bias)
-    state, out = over_time(step, state, flip(products, 0) if backwards else products)
-    return state, flip(out, 0) if backwards else out
-
-
-def over_time(step: Step, state: State, xs: Tensor) -> tuple[State, Tensor]:
-    """Return the last state and all outputs, stacked, of a step for each entry of `xs`."""
-    outs = []
-    for x in unstack(xs, 0):
-        state, out = step(state, x)
-        outs.append(out)
-    return state, stack(outs, 0)
+    return scan(step, state, products, reverse=backwards)

@@ -153,7 +153,7 @@ def what_changes(old: Any, new: Any) -> str:
     if old[1] != new[1]:
         return "the structure of what was declared changes"
     if old[2:4] != new[2:4]:
-        return "no_grad, or the default device, changes"
+        return "no_grad, autocast or the default device changes"
     for i, (a, b) in enumerate(zip(old[4:-1], new[4:-1], strict=True)):
         for name, x, y in zip(("shape", "strides", "dtype", "device"), a, b, strict=False):
             if x != y:

@@ -1,6 +1,6 @@
 """The tape: what `apply` records of calls, and the reverse pass over it."""
 
-from .identity import as_it_was, check_history, is_tracked, unfollowed, unrecorded
+from .identity import check_history, is_tracked, unfollowed, unrecorded
 from .record import (
     differentiated,
     enable_grad,

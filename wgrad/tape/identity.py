@@ -15,7 +15,6 @@ were assigned. All rules follow from these three:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ..backends.array import Array, Storage
@@ -140,12 +139,6 @@ def is_tracked(x: Value) -> bool:
     return False
 
 
-def as_it_was(versions: Mapping[Storage, int]) -> None:
-    """Say that memory holds again what it held at these versions, after it was written to."""
-    for storage, version in versions.items():
-        storage.version = version
-
-
 def check_assigned(x: Value, where: str) -> None:
     """Raise GradientError when `x` was made before tracked values were assigned to its memory."""
     history, node = x.array.storage.history, x.node
@@ -256,6 +249,11 @@ def rewritten(storage: Storage, times: int, bounds: tuple[int, int] | None) -> N
     """Note that a program wrote to a storage as the function did that it was traced from."""
     storage.version += times
     storage.bounds = bounds
+
+
+def unwritten(storage: Storage, version: int) -> None:
+    """Note that memory holds the values again that it had at a version."""
+    storage.version = version
 
 
 def rewrite(x: Tensor, source: Array, owned: bool) -> None:

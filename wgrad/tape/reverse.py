@@ -7,7 +7,7 @@ recording on is itself recorded: gradients of any order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextvars import ContextVar
 from itertools import repeat
 from typing import Any
@@ -42,32 +42,45 @@ def reachable(root: Node, floor: int = 0) -> list[Node]:
     return sorted(seen, key=lambda node: -node.sequence)
 
 
-def pull_back(order: Iterable[Node], ct: Tensor, visit: Callable[[Node, Tensor], bool]) -> None:
-    """Carry the cotangent of the first node of `order` down to all the others.
+def pull_back(
+    order: Iterable[Node],
+    ct: Tensor | Mapping[Node, Tensor],
+    visit: Callable[[Node, Tensor], bool],
+    ends: Collection[Node] = (),
+) -> None:
+    """Carry the cotangent of the first node of `order`, or those of several, down to all others.
 
     `visit(node, ct)` is told each node's complete cotangent; the pass goes on to the node's
-    inputs when it returns True.
+    inputs when it returns True. It stops at `ends`, whose hooks are not for it to call.
     """
     now = current.get()
     if now.is_narrowing:  # each pull computes in the dtypes that its call did
-        return within(now.exact(), pull_back, order, ct, visit)
+        return within(now.exact(), pull_back, order, ct, visit, ends)
     if not now.interpreters:
-        return _pull_back(order, ct, visit)
+        return _pull_back(order, ct, visit, ends)
     token = _pulled.set(None)
     try:
-        _pull_back(order, ct, visit)
+        _pull_back(order, ct, visit, ends)
     finally:
         _pulled.reset(token)
 
 
-def _pull_back(order: Iterable[Node], ct: Tensor, visit: Callable[[Node, Tensor], bool]) -> None:
+def _pull_back(
+    order: Iterable[Node],
+    ct: Any,
+    visit: Callable[[Node, Tensor], bool],
+    ends: Collection[Node],
+) -> None:
     is_told = bool(current.get().interpreters)
     order = list(order)
-    pending: dict[Node, Any] = {order[0]: ct}
+    pending: dict[Node, Any] = dict(ct) if isinstance(ct, Mapping) else {order[0]: ct}
     members = set(order)
     for node in order:
         ct = pending.pop(node, None)
         if ct is None:
+            continue
+        if node in ends:
+            visit(node, ct)
             continue
         for hook in tuple((node.hooks or {}).values()):
             ct = _checked_hook_result(hook(ct), ct)

@@ -21,6 +21,7 @@ from ..core.tracing import tracing
 from ..errors import GradientError
 from ..origin import caller, place
 from ..repeated import Draws
+from ..tape import identity
 from ..tensor import Tensor
 from .inputs import with_leaves
 
@@ -72,6 +73,8 @@ class _Used(NamedTuple):
 
 class _Seen(Interpreter):
     """Notes what operations are given that was there before."""
+
+    is_transparent = True
 
     def __init__(self) -> None:
         self.start = next(births)
@@ -148,7 +151,8 @@ class _Segment:
             _, nodes = self._record(self._context)
         for array, old in before:
             array.storage.device.write(array, old)
-        tape.as_it_was(self._versions)
+        for storage, version in self._versions.items():
+            identity.unwritten(storage, version)
         if [node.op for node in nodes] != self._ops:
             raise GradientError(
                 f"checkpoint: the function called at {place(self._origin)} did otherwise when it "
@@ -182,8 +186,17 @@ class _Again(Mapping):
         return [(name, _filled(x, found[name])) for name, x in self._kept.items()]
 
 
+class OfOneRun:
+    """What a rule saves that holds what was made inside: another run has another one."""
+
+
+_GONE = OfOneRun()
+
+
 def _without_values(entry: Any, start: int) -> Any:
     """Return what was saved without the arrays that were made since `start`."""
+    if isinstance(entry, OfOneRun):
+        return _GONE
     if isinstance(entry, list):
         return [_without_values(x, start) for x in entry]
     if isinstance(entry, tuple) and memory(entry[0]).born >= start:
@@ -194,7 +207,7 @@ def _without_values(entry: Any, start: int) -> Any:
 def _is_gone(entry: Any) -> bool:
     if isinstance(entry, list):
         return any(map(_is_gone, entry))
-    return isinstance(entry, tuple) and entry[0] is None
+    return entry is _GONE or (isinstance(entry, tuple) and entry[0] is None)
 
 
 def _filled(entry: Any, found: Any) -> Any:
@@ -203,4 +216,4 @@ def _filled(entry: Any, found: Any) -> Any:
         return [_filled(x, y) for x, y in zip(entry, found, strict=True)]
     if isinstance(entry, tuple) and entry[0] is None:
         return found[0], entry[1], found[2]
-    return entry
+    return found if entry is _GONE else entry

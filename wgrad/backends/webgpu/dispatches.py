@@ -102,10 +102,13 @@ class Dispatches:
             self._dropped = self.gpu.dropped
         groups = self._bound[key]
         if groups is None:
-            groups = [
-                self.gpu.bind_group(pipeline.access, bound, self._uniforms)
-                for pipeline, bound in zip(self._pipelines, buffers(), strict=True)
-            ]
+            made: dict[Hashable, Any] = {}  # the turns of a loop bind the same again and again
+            groups = []
+            for pipeline, bound in zip(self._pipelines, buffers(), strict=True):
+                which = pipeline.access, tuple([buffer.uid for buffer in bound])
+                if which not in made:
+                    made[which] = self.gpu.bind_group(pipeline.access, bound, self._uniforms)
+                groups.append(made[which])
             self._bound.keep(key, groups)
         return groups
 

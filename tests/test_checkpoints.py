@@ -1,0 +1,149 @@
+"""Checkpoints of wg.fit: what is in them, how runs go on from them, and files that are none."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+from test_fit import Case, Halving
+
+import wgrad as wg
+from wgrad import nn, optim
+from wgrad.data import DataLoader
+from wgrad.errors import ArgumentError, DTypeError
+from wgrad.train import Callback
+from wgrad.train import checkpoint as files
+
+
+def test_nested_state_comes_back_as_it_was(device, tmp_path):
+    shared = wg.arange(3)
+    state = {
+        "t": [wg.ones((2, 2)), shared, (shared, None)],
+        "numbers": {"a": 2**64 - 1, "b": 0.1, "c": float("nan"), "d": True, 3: -1},
+        "$odd": [],
+        "s": "text",
+        "np": np.float32(0.5),
+    }
+    files.write(tmp_path / "x", state)
+    found = files.read(tmp_path / "x")
+    assert found["t"][0].tolist() == [[1, 1], [1, 1]] and found["t"][1] is found["t"][2][0]
+    assert found["t"][1].dtype is wg.int32 and found["t"][2][1] is None
+    numbers = found["numbers"]
+    assert numbers.pop("c") != 0 and numbers == {"a": 2**64 - 1, "b": 0.1, "d": True, 3: -1}
+    assert found["$odd"] == [] and found["s"] == "text" and found["np"] == 0.5
+    with pytest.raises(DTypeError, match=r"checkpoint: a\.1 is .*object"):
+        files.write(tmp_path / "x", {"a": [1, object()]})
+    assert files.read(tmp_path / "x")["s"] == "text"
+    assert os.listdir(tmp_path) == ["x"]
+
+
+class Counting(Callback):
+    """Has state of its own."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def on_epoch_end(self, run: Any, logs: dict[str, Any]) -> None:
+        self.count += 1
+
+    def state_dict(self) -> dict[str, int]:
+        return {"count": self.count}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.count = state["count"]
+
+
+class WithState(Halving):
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        assert state == {}
+
+
+def run(epochs: int, path: Any) -> tuple[Case, Counting, Any]:
+    case, counting, dice = Case(optim.Adam), Counting(), wg.Generator(8)
+    flip = wg.data.transforms.RandomHorizontalFlip(generator=dice)
+
+    def turned(x: Any) -> Any:
+        return flip(x.reshape((-1, 1, 1, 3))).flatten(1)
+
+    case.loader = DataLoader(case.data, 8, shuffle=True)  # by the global stream
+    history = case.fit(
+        epochs, augment=turned, state=[dice], callbacks=counting, checkpoint=path,
+        scheduler=WithState(case.optimizer), patience=50, monitor="loss",
+    )  # fmt: skip
+    return case, counting, history
+
+
+def test_a_run_goes_on_to_the_same_bits(device, tmp_path):
+    whole, _, first = run(5, None)
+    run(2, tmp_path / "run")
+    wg.manual_seed(99)
+    case, counting, history = run(5, tmp_path / "run")
+    assert dict(history) == dict(first) and history.best == first.best
+    assert case.bits == whole.bits and counting.count == 5
+    assert wg.get_rng_state()[0] == 1
+    _, _, again = run(5, tmp_path / "run")
+    assert dict(again) == dict(first) and again.stopped == "finished"
+
+
+def test_checkpoints_of_another_model_list_all_that_differs(numpy_device, tmp_path):
+    path = tmp_path / "run"
+    case = Case()
+    case.fit(1, checkpoint=path)
+    other = Case()
+    other.model = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2, bias=False), nn.PReLU())
+    other.optimizer = optim.SGD(other.model.parameters(), lr=0.1)
+    before = other.bits
+    with pytest.raises(ArgumentError, match="is of another model: ") as caught:
+        other.fit(1, checkpoint=path)
+    for told in ("4, 3), and (5, 3)", "4,), and (5,)", "2, 4), and (2, 5)", "bias (2,) is not in"):
+        assert told in str(caught.value)
+    assert str(caught.value).count("is missing") == 1 and "\n" not in str(caught.value)
+    rule = Case(optim.Adam)
+    with pytest.raises(ArgumentError, match="of a run with SGD, and Adam came"):
+        rule.fit(1, checkpoint=path)
+    with pytest.raises(ArgumentError, match="has no state of a validation, and one came"):
+        case.fit(2, checkpoint=path, validation=DataLoader(case.data, 4))
+    with pytest.raises(ArgumentError, match="of 0 other objects, and 1 came"):
+        case.fit(2, checkpoint=path, state=[wg.Generator(1)])
+    with pytest.raises(ArgumentError, match="0 callbacks, and 1 came"):
+        case.fit(2, checkpoint=path, callbacks=Counting())
+    assert other.bits == before
+    history = Case(optim.Adam).fit(1, checkpoint=path, resume=False)  # begins anew
+    assert history.epochs == 1
+
+
+def test_files_that_are_broken_or_foreign_say_so(numpy_device, tmp_path):
+    path = tmp_path / "run"
+    case = Case()
+    case.fit(1, checkpoint=path)
+    data = path.read_bytes()
+    for wrong in (data[:-40], data[: len(data) // 2], b"", b"text", data[:200] + b"x" * 40):
+        path.write_bytes(wrong)
+        with pytest.raises(ArgumentError, match="no checkpoint, or broken"):
+            case.fit(2, checkpoint=path)
+        assert path.read_bytes() == wrong
+    np.savez(tmp_path / "arrays.npz", a=np.ones(3))
+    with pytest.raises(ArgumentError, match="no checkpoint"):
+        case.fit(2, checkpoint=tmp_path / "arrays.npz")
+    files.write(path, [1])
+    with pytest.raises(ArgumentError, match="no checkpoint of fit"):
+        case.fit(2, checkpoint=path)
+
+
+def test_a_disk_that_is_full_costs_nothing_but_the_file(numpy_device, tmp_path, monkeypatch):
+    path, case = tmp_path / "run", Case()
+    case.fit(1, checkpoint=path)
+    kept = path.read_bytes()
+
+    def full(*args: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.warns(UserWarning, match=r"could not be written after epoch 2 .*No space left"):
+        history = case.fit(2, checkpoint=path)
+    assert history.epochs == 2 and path.read_bytes() == kept and os.listdir(tmp_path) == ["run"]

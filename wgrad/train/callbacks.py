@@ -1,0 +1,81 @@
+"""Callbacks: code of the user's that is called as a run goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ArgumentError, shown
+
+if TYPE_CHECKING:
+    from .run import Run
+
+
+class Callback:
+    """What is called as `wg.fit` goes on: define what you need in a class of yours.
+
+    `run` has `model`, `optimizer`, `history`, `epoch` (from 1), `epochs`, `step` (of the epoch,
+    from 1), `loss` (that of the last step, a tensor: reading it waits for the device) and
+    `stop(reason)`. One with `state_dict` and `load_state_dict` is kept in checkpoints. What a
+    method raises ends the run, with a note that names the method.
+
+        class Print(wg.train.Callback):
+            def on_epoch_end(self, run, logs):
+                print(run.epoch, logs["loss"])
+    """
+
+    def on_fit_begin(self, run: Run) -> None:
+        """Before the first epoch, once a checkpoint was read."""
+
+    def on_epoch_begin(self, run: Run) -> None:
+        """Before each epoch."""
+
+    def on_step_end(self, run: Run) -> None:
+        """After each step; the device may still be at work on it."""
+
+    def on_epoch_end(self, run: Run, logs: dict[str, Any]) -> None:
+        """After each epoch: `logs` is what the history got of it."""
+
+    def on_fit_end(self, run: Run) -> None:
+        """At the end, for whatever reason that came (`run.history.stopped`)."""
+
+
+class Callbacks:
+    """All callbacks of a run; only those that define a method are called for it."""
+
+    def __init__(self, given: Any):
+        self.all = list(given) if isinstance(given, (list, tuple)) else [given]
+        for x in self.all:
+            if not isinstance(x, Callback):
+                raise ArgumentError(
+                    f"fit: {shown(x)} came as a callback, and a wg.train.Callback is needed"
+                )
+        self._by_name: dict[str, list[Any]] = {}
+        for name in ("on_fit_begin", "on_epoch_begin", "on_step_end", "on_epoch_end", "on_fit_end"):
+            own = getattr(Callback, name)
+            self._by_name[name] = [x for x in self.all if getattr(type(x), name, own) is not own]
+
+    def call(self, name: str, run: Run, *args: Any) -> None:
+        """Call a method of all that define it."""
+        for x in self._by_name[name]:
+            try:
+                getattr(x, name)(run, *args)
+            except Exception as error:
+                error.add_note(
+                    f"fit: {type(x).__name__}.{name} raised this in epoch {run.epoch}, step "
+                    f"{run.step}"
+                )
+                raise
+
+    def state_dict(self) -> list[Any]:
+        """Return the state of each that has one."""
+        return [x.state_dict() if hasattr(x, "state_dict") else None for x in self.all]
+
+    def load_state_dict(self, states: list[Any]) -> None:
+        """Give each its state. Raises: ArgumentError for another number of callbacks."""
+        if len(states) != len(self.all):
+            raise ArgumentError(
+                f"fit: the checkpoint has {len(states)} callbacks, and {len(self.all)} came"
+            )
+        for x, state in zip(self.all, states, strict=True):
+            if state is not None and hasattr(x, "load_state_dict"):
+                x.load_state_dict(state)

@@ -1,0 +1,90 @@
+"""Logs: what each epoch measured, as CSV, JSON lines and TensorBoard's event files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ArgumentError
+from ..extras import needed
+from .callbacks import Callback
+from .checkpoint import atomically, check_writable
+
+if TYPE_CHECKING:
+    from .run import Run
+
+PathLike = str | os.PathLike
+
+
+class FileLog(Callback):
+    """A table of the epochs: `.csv`, or `.jsonl` with one object on each line.
+
+    It is written anew from the history after each epoch, whole or not at all: it has every epoch
+    once, however often the run was killed and went on. Raises: ArgumentError for another ending.
+    """
+
+    def __init__(self, path: PathLike):
+        self.path = Path(path)
+        if self.path.suffix not in (".csv", ".jsonl"):
+            raise ArgumentError(f"fit: log={self.path} came; a .csv or .jsonl file is needed")
+        check_writable(self.path, "log")
+
+    def on_epoch_end(self, run: Run, logs: dict[str, Any]) -> None:
+        """Write the table."""
+        rows = run.history.rows()
+        text = io.StringIO()
+        if self.path.suffix == ".csv":
+            table = csv.DictWriter(text, list(run.history), lineterminator="\n")
+            table.writeheader()
+            table.writerows(rows)
+        else:
+            text.writelines(json.dumps(row) + "\n" for row in rows)
+        atomically(self.path, lambda file: file.write(text.getvalue().encode()))
+
+
+class TensorBoard(Callback):
+    """Event files for TensorBoard: the numbers of each epoch, by their names.
+
+    A run that goes on from a checkpoint says so in its file, and TensorBoard leaves out what it
+    had shown of later epochs. Raises: MissingDependencyError without the package tensorboard.
+    """
+
+    def __init__(self, folder: PathLike):
+        self.folder = os.fspath(folder)
+        check_writable(Path(folder) / "events", "tensorboard")
+        where = "fit: tensorboard"
+        self._events = needed("tensorboard.compat.proto.event_pb2", "train", where)
+        self._summaries = needed("tensorboard.compat.proto.summary_pb2", "train", where)
+        self._file = needed("tensorboard.summary.writer.event_file_writer", "train", where)
+        self._clock = needed("time", "train", where)
+        self._writer: Any = None
+
+    def on_fit_begin(self, run: Run) -> None:
+        """Open the file."""
+        self._writer = self._file.EventFileWriter(self.folder)
+        if run.history.epochs:
+            log = self._events.SessionLog(status=self._events.SessionLog.START)
+            self._add(run.history.epochs + 1, session_log=log)
+
+    def on_epoch_end(self, run: Run, logs: dict[str, Any]) -> None:
+        """Write the numbers of an epoch."""
+        values = [
+            self._summaries.Summary.Value(tag=name, simple_value=x)
+            for name, x in logs.items()
+            if name != "epoch" and isinstance(x, (int, float)) and not math.isnan(x)
+        ]
+        self._add(run.epoch, summary=self._summaries.Summary(value=values))
+        self._writer.flush()
+
+    def _add(self, step: int, **what: Any) -> None:
+        self._writer.add_event(self._events.Event(wall_time=self._clock.time(), step=step, **what))
+
+    def on_fit_end(self, run: Run) -> None:
+        """Close the file."""
+        if self._writer is not None:
+            self._writer.close()

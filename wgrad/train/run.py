@@ -1,0 +1,211 @@
+"""Run: the loop over epochs and batches, which can be stopped, killed and gone on with."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ArgumentError, shown
+from ..nn import Module
+from ..optim import Optimizer
+from ..origin import warn
+from .callbacks import Callbacks
+from .history import Best, History
+from .progress import Bar
+from .stepping import Steps
+from .watched import Interrupts, Watched
+
+if TYPE_CHECKING:
+    from .kept import Kept
+
+
+class Run:
+    """A run as it goes on: what callbacks are given."""
+
+    watched: Watched
+    callbacks: Callbacks
+    writers: Callbacks
+    steps: Steps
+    kept: Kept
+    loader: Any
+    validation: Any
+    scheduler: Any
+    scheduler_every: str
+    accumulate: int
+    read_every: int
+    bars: Any
+
+    def __init__(self, model: Module, optimizer: Optimizer, epochs: int):
+        self.model, self.optimizer, self.epochs = model, optimizer, epochs
+        self._history = History()
+        self.epoch = self.step = 0
+        self.loss: Any = None
+
+    @property
+    def history(self) -> History:
+        """What was measured so far."""
+        return self._history
+
+    def stop(self, reason: str) -> None:
+        """End the run after the step at hand; `reason` stands in `history.stopped`."""
+        if not self.history.stopped:
+            self.history.stopped = f"callback: {reason}"
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the run is to end."""
+        return bool(self.history.stopped)
+
+    def go(self) -> History:
+        """Run the epochs that are left."""
+        history = self.history
+        self.epoch = history.epochs
+        self.start = self.model.state_dict() if history.best_state is None else None
+        with Interrupts(self._interrupt):
+            try:
+                self.callbacks.call("on_fit_begin", self)
+                self.writers.call("on_fit_begin", self)
+                while not self.is_stopped and self.epoch < self.epochs:
+                    if self.watched.is_over:  # it was, when it was killed
+                        history.stopped = self._early()
+                        break
+                    self.epoch, self.step = self.epoch + 1, 0
+                    self._one_epoch()
+            finally:
+                history.stopped = history.stopped or "finished"
+                self.writers.call("on_fit_end", self)
+            if self.watched.patience is not None and history.best_state is not None:
+                self.model.load_state_dict(history.best_state)
+            self.callbacks.call("on_fit_end", self)
+        return history
+
+    def _interrupt(self) -> None:
+        if not self.is_stopped:
+            self.history.stopped = f"interrupted: in epoch {self.epoch}, step {self.step}"
+
+    def _early(self) -> str:
+        best = self.history.best
+        since = "none was" if best is None else f"epoch {best.epoch} was the best"
+        return f"early, after {self.epoch} epochs: {since}"
+
+    def _one_epoch(self) -> None:
+        self.callbacks.call("on_epoch_begin", self)
+        lr = float(self.optimizer.param_groups[0]["lr"])
+        bar = Bar(self.bars, self.epoch, self.epochs, _length(self.loader), self.steps.device.name)
+        try:
+            self._batches(bar)
+            if self.is_stopped and not self.history.stopped.startswith("callback"):
+                return  # this epoch is no whole one
+            row = {"epoch": self.epoch, **self.steps.training.means(), "lr": lr}
+            if self.validation is not None:
+                row |= {f"val_{name}": x for name, x in self._validated().items()}
+            bar.show(row)
+        finally:
+            bar.close()
+        value = self.watched.value(row)
+        if self.scheduler is not None and self.scheduler_every == "epoch":
+            _advance(self.scheduler, value)
+        self.history.add(row)
+        if self.watched.is_better(value, self.history.best):
+            self.history.best = Best(self.epoch, self.watched.name, value)
+            self.history.best_state = self.model.state_dict()
+            self.start = None
+        self.callbacks.call("on_epoch_end", self, row)
+        if self.watched.is_over and not self.is_stopped:
+            self.history.stopped = self._early()
+        self.writers.call("on_epoch_end", self, row)
+        self.kept.write()
+
+    def _batches(self, bar: Bar) -> None:
+        """Go through the batches of an epoch, as far as they are good."""
+        steps, meter, read = self.steps, self.steps.training, 0
+        meter.clear()
+        known = _length(self.loader)
+        per_step = self.scheduler if self.scheduler_every == "step" else None
+        pending = 0  # batches whose gradients wait
+        iterator = iter(self.loader)
+        try:
+            for batch in iterator:
+                pending += 1
+                ends = pending == self.accumulate or self.step + 1 == known
+                self.loss = steps.train(batch, pending == 1, ends)
+                self.step += 1
+                pending = 0 if ends else pending
+                if per_step is not None and ends:
+                    _advance(per_step, None)
+                bar.step()
+                if self.step - read == self.read_every:
+                    if self._is_bad(meter.read(), read):
+                        return
+                    read = self.step
+                    bar.show(meter.means())
+                self.callbacks.call("on_step_end", self)
+                if self.is_stopped:
+                    break
+        finally:
+            if hasattr(iterator, "close"):
+                iterator.close()
+        if not self.step:
+            raise ArgumentError(
+                f"fit: no batches came from {shown(self.loader)}, and at least one is needed: is "
+                "the dataset empty, or smaller than a batch that drop_last leaves out?"
+            )
+        self._is_bad(meter.read(), read)
+
+    def _is_bad(self, bad: int | None, read: int) -> bool:
+        """Whether a loss was not finite: then the model gets its best weights, and the run ends."""
+        if bad is None:
+            return False
+        where = f"epoch {self.epoch}, step {read + bad + 1}"
+        best = self.history.best
+        kept = "those from before the run" if best is None else f"those of epoch {best.epoch}"
+        self.model.load_state_dict(self.history.best_state or self.start or {}, strict=False)
+        self.history.stopped = f"not finite: the loss in {where}"
+        warn(
+            f"fit: the loss is not finite in {where}, and training stops; the model has its best "
+            f"weights, {kept}: wg.autograd.detect_anomaly() names the operation, and a lower "
+            "learning rate or clip_norm may keep it from happening"
+        )
+        return True
+
+    def _validated(self) -> dict[str, float]:
+        """Measure the validation batches in eval mode; every module gets its own mode back."""
+        modes = [(module, module.training) for module in self.model.modules()]
+        self.model.eval()
+        meter = self.steps.validation
+        meter.clear()
+        try:
+            for batch in self.validation:
+                self.steps.evaluate(batch)
+        finally:
+            for module, mode in modes:
+                module.training = mode
+        meter.read()
+        means = meter.means()
+        if not means:
+            raise ArgumentError("fit: no batches came for validation, and at least one is needed")
+        return means
+
+
+def _length(loader: Any) -> int | None:
+    try:
+        return len(loader)
+    except (TypeError, ArgumentError):  # it has none
+        return None
+
+
+def _advance(scheduler: Any, value: float | None) -> None:
+    """Step a scheduler; one whose step has a parameter without a default gets the metric."""
+    needed = [
+        p
+        for p in inspect.signature(scheduler.step).parameters.values()
+        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    if not needed:
+        scheduler.step()
+    elif value is None:
+        raise ArgumentError(
+            f'fit: {type(scheduler).__name__} needs a metric: use it with scheduler_every="epoch"'
+        )
+    else:
+        scheduler.step(value)

@@ -1,0 +1,218 @@
+"""Steps: what is done with a batch, compiled, and what is measured of it on the device.
+
+Losses and metrics are added up on the device, and read now and then: no step waits for another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..creation import zeros
+from ..devices import device as find_device
+from ..dtypes import float32, float64
+from ..errors import ArgumentError, ShapeError, shown
+from ..ops.elementwise import isfinite, minimum, sqrt, square
+from ..ops.reduction import sum_
+from ..program.compile import compile as compiled
+from ..shaping import stack
+from ..tape import no_grad
+from ..tensor import Tensor
+
+MOST = 24  # names of losses and metrics
+
+
+def default_forward(model: Any, batch: Any) -> tuple[Any, Any]:
+    """Return (output, target): of the parts of a batch the last is the target.
+
+    A batch that is one tensor is its own target, as for an autoencoder.
+    """
+    if isinstance(batch, (list, tuple)) and len(batch) > 1:
+        return model(*batch[:-1]), batch[-1]
+    if isinstance(batch, (list, tuple)) and len(batch) == 1:
+        batch = batch[0]
+    if isinstance(batch, Tensor):
+        return model(batch), batch
+    raise ArgumentError(
+        f"fit: a batch is {shown(batch)}, and (inputs, target) or a tensor is needed: give "
+        "forward=, a function (model, batch) that returns (output, target)"
+    )
+
+
+def rows(batch: Any) -> int:
+    """Return how many samples a batch has: the first extent of its first tensor."""
+    parts = [batch]
+    while parts:
+        x = parts.pop(0)
+        if isinstance(x, Tensor):
+            return x.shape[0] if x.shape else 1
+        if isinstance(x, Mapping):
+            parts[:0] = x.values()
+        elif isinstance(x, (list, tuple)):
+            parts[:0] = x
+    raise ArgumentError(f"fit: a batch is {shown(batch)}, and tensors are needed in it")
+
+
+class Meter:
+    """Sums over batches, on the device: of each loss and metric, weighted by the batches' sizes."""
+
+    def __init__(self, device: Any, dtype: Any):
+        self.names: list[str] = []
+        self.dtype = dtype
+        # More than are needed, for the names are known only once a step was traced.
+        self._sums = [zeros((), dtype, device) for _ in range(MOST)]
+        self._finite = zeros((), float32, device)  # steps until the loss was not finite any more
+        self.state = [*self._sums, self._finite]
+        self._rows = self._steps = 0
+        self._totals: dict[str, float] = {}
+        self._total_rows = 0
+
+    def add(self, values: Mapping[str, Tensor], count: int) -> None:
+        """Add the values of a batch; a part of the step."""
+        if len(values) > MOST:
+            raise ArgumentError(f"fit: {len(values)} losses and metrics came, and {MOST} have room")
+        self.names[:] = values
+        for sums, value in zip(self._sums, values.values(), strict=False):
+            sums.assign(sums + value.detach().astype(self.dtype) * count)
+        self._finite.assign(self._finite + isfinite(self._sums[0]).astype(float32))
+
+    def count(self, batch_rows: int) -> None:
+        """Count a batch that was added."""
+        self._rows += batch_rows
+        self._steps += 1
+
+    def read(self) -> int | None:
+        """Read the device's sums; return which of the steps since (from 0) had a bad loss first."""
+        steps, known = self._steps, len(self.names)
+        if not steps:
+            return None
+        found = stack([*self._sums[:known], self._finite.astype(self.dtype)]).numpy().tolist()
+        for name, value in zip(self.names, found, strict=False):
+            self._totals[name] = self._totals.get(name, 0.0) + value
+        for x in (*self._sums[:known], self._finite):
+            x.assign(0.0)
+        self._total_rows += self._rows
+        self._rows = self._steps = 0
+        return int(found[-1]) if found[-1] < steps else None
+
+    def means(self) -> dict[str, float]:
+        """Return the means over all that was read."""
+        return {name: x / max(self._total_rows, 1) for name, x in self._totals.items()}
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._rows = self._steps = self._total_rows = 0
+        self._totals = {}
+        for x in self.state:
+            x.assign(0.0)
+
+
+class Steps:
+    """The steps of a run: `train(batch, ...)` and `evaluate(batch)`, each with its meter."""
+
+    def __init__(
+        self,
+        model: Any,
+        loss: Callable[[Any, Any], Any],
+        optimizer: Any,
+        forward: Callable[[Any, Any], Any] | None,
+        metrics: Mapping[str, Callable],
+        augment: Callable[[Any], Any] | None,
+        clip_norm: float | None,
+        clip_value: float | None,
+        accumulate: int,
+        state: Sequence[Any],
+        compile: bool,
+    ):
+        self._model, self._loss, self._optimizer = model, loss, optimizer
+        self._forward, self._metrics, self._augment = forward or default_forward, metrics, augment
+        self._clip_norm, self._clip_value, self._accumulate = clip_norm, clip_value, accumulate
+        first = optimizer.params[0]
+        dtype = float64 if first.dtype is float64 else float32
+        self.training, self.validation = Meter(first.device, dtype), Meter(first.device, dtype)
+        self.device = find_device(first.device)
+        shared = [model, optimizer, *state]
+        trains, validates = [*shared, self.training.state], [*shared, self.validation.state]
+        self._trains: dict[tuple[bool, bool], Any] = {}
+        for begins in (True, False):
+            for ends in (True, False):
+                step = self._step(begins, ends)
+                self._trains[begins, ends] = compiled(step, state=trains) if compile else step
+        test = no_grad(self._test)
+        self._tests = compiled(test, state=validates) if compile else test
+
+    def train(self, batch: Any, begins: bool, ends: bool) -> Tensor:
+        """Learn from a batch; gradients are new where it `begins`, and used where it `ends`."""
+        parts = batch if isinstance(batch, (list, tuple)) else (batch,)
+        loss: Tensor = self._trains[begins, ends](*parts)
+        self.training.count(rows(batch))
+        return loss
+
+    def evaluate(self, batch: Any) -> None:
+        """Measure a batch."""
+        parts = batch if isinstance(batch, (list, tuple)) else (batch,)
+        self._tests(*parts)
+        self.validation.count(rows(batch))
+
+    def _step(self, begins: bool, ends: bool) -> Callable:
+        def step(*parts: Any) -> Tensor:
+            if begins:
+                self._optimizer.zero_grad()
+            if self._augment is not None:
+                parts = (self._augment(parts[0]), *parts[1:])
+            losses, values = self._measured(parts)
+            loss = losses if self._accumulate == 1 else losses / self._accumulate
+            loss.backward()
+            if ends:
+                self._clip()
+                self._optimizer.step()
+            self.training.add(values, rows(parts))
+            return values["loss"].detach()
+
+        return step
+
+    def _test(self, *parts: Any) -> None:
+        self.validation.add(self._measured(parts)[1], rows(parts))
+
+    def _measured(self, parts: tuple) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss, and it with all others by name."""
+        batch = parts[0] if len(parts) == 1 else parts
+        output, target = self._forward(self._model, batch)
+        found = self._loss(output, target)
+        values = dict(found) if isinstance(found, Mapping) else {"loss": found}
+        if "loss" not in values:
+            raise ArgumentError(
+                f'fit: the losses {shown(list(values))} came, and one named "loss" is needed: it '
+                "is what is made small"
+            )
+        for name, metric in self._metrics.items():
+            values[name] = metric(_detached(output), target)
+        for name, value in values.items():
+            if not isinstance(value, Tensor) or value.shape != ():
+                came = value.shape if isinstance(value, Tensor) else shown(value)
+                what = name if name == "loss" else f"{name}, a loss or metric,"
+                raise ShapeError(
+                    f"fit: {what} is {came}, and a tensor of shape () is needed: take its mean"
+                )
+        loss = values.pop("loss")
+        return loss, {"loss": loss, **values}
+
+    def _clip(self) -> None:
+        grads = [p.grad for p in self._optimizer.params if p.grad is not None]
+        if self._clip_value is not None:
+            for g in grads:
+                g.assign(g.clip(-self._clip_value, self._clip_value))
+        if self._clip_norm is not None:
+            total = sqrt(sum_(stack([sum_(square(g)) for g in grads])))
+            factor = minimum(self._clip_norm / (total + 1e-6), 1.0)  # PyTorch's
+            for g in grads:
+                g.assign(g * factor)
+
+
+def _detached(output: Any) -> Any:
+    if isinstance(output, Tensor):
+        return output.detach()
+    if isinstance(output, (list, tuple)):
+        parts = [_detached(x) for x in output]
+        return type(output)(*parts) if hasattr(output, "_fields") else type(output)(parts)
+    return output
