@@ -164,6 +164,24 @@ def test_what_is_outside_may_be_a_view_or_a_result(device, rng):
     agree(f, numbers(rng, N, B, H), numbers(rng, B, H), numbers(rng, H, H), numbers(rng, 3, H))
 
 
+def test_slices_are_read_where_they_lie(webgpu, rng):
+    """Slices of 256 bytes are bound in their places; the two others are copied."""
+    given = numbers(rng, 4, 16, H), numbers(rng, 16, H), numbers(rng, H, H)
+
+    def f(xs, h, w):
+        def step(h, x):
+            return wg.tanh(h @ w + x), h
+
+        h, hs = wg.scan(step, h, xs)
+        return wg.sum(h * h) + wg.sum(hs**3)
+
+    run = agree(f, *given, runs=2)
+    launches = run.launches()
+    starts = {b.start for x in launches.launches for b in x.bindings}
+    assert {0, 256, 512, 768} <= starts
+    assert "4 turns" in str(run.program) and "matmul" in str(run.program)
+
+
 def test_integers_are_carried_and_looked_up(device, rng):
     tokens = wg.tensor(rng.integers(0, 7, (N, B)))
 

@@ -108,6 +108,20 @@ def test_scan_has_gradients_of_every_order_and_both_modes(numpy_device, rng):
     np.testing.assert_allclose(float(slope), float(there), rtol=1e-9)
 
 
+def test_scan_notices_that_what_it_was_given_was_assigned_to(numpy_device):
+    x = wg.ones((3, 2), dtype="float32").requires_grad_()
+    xs = x * 2
+    with wg.no_grad():
+        xs[:1].assign(5.0)
+
+    def f():
+        return wg.scan(lambda c, x: (c + x, c), wg.zeros(2), xs)
+
+    for call in (f, wg.compile(f)):
+        with pytest.raises(wg.errors.GradientError, match="assigned to through a view"):
+            call()
+
+
 def test_scan_is_mapped_over_a_batch(device, rng):
     xs = wg.tensor(numbers(rng, 3, N, D))
 
