@@ -404,3 +404,37 @@ def test_intervals_hold_every_result(rule, function):
         low, high = rule(a, b)
         values = [function(x, y) for x in range(a[0], a[1] + 1) for y in range(b[0], b[1] + 1)]
         assert low <= min(values) and max(values) <= high, (a, b)
+
+
+# Programs of others.
+def test_a_rolled_index_tensor_is_looked_up(device, rng):
+    """makemore's MLP: embeddings of the last letters, each a roll of the index tensor further."""
+    idx, table = rng.integers(0, 27, (4, 6)), numbers_of(rng, 28, 5)
+    context = rng.integers(0, 27, (4, 3))
+
+    def look(idx, context, table, ix):
+        tokens = []
+        for _ in range(3):
+            tokens.append(F.embedding(idx, table))
+            idx = wg.roll(idx, 1, 1)
+            idx[:, 0] = 27
+        context = wg.cat([context[:, 1:], ix], axis=1)
+        return wg.cat(tokens, axis=-1), table[context]
+
+    f = wg.compile(look)
+    for _ in range(3):
+        ix = rng.integers(0, 27, (4, 1))
+        found = f(*map(wg.tensor, (idx, context, table, ix)))
+        rolled, want = idx, []
+        for _ in range(3):
+            want.append(table[rolled])
+            rolled = np.roll(rolled, 1, 1)
+            rolled[:, 0] = 27
+        np.testing.assert_array_equal(found[0].numpy(), np.concatenate(want, -1))
+        context_now = np.concatenate([context[:, 1:], ix], 1)
+        np.testing.assert_array_equal(found[1].numpy(), table[context_now])
+    assert len(f.programs) == 1
+
+
+def numbers_of(rng, *shape):
+    return rng.standard_normal(shape).astype(np.float32)

@@ -371,7 +371,7 @@ BAD: dict[str, tuple[Callable[[], Any], type[WgradError], str]] = {
     "factor nan": (lambda: F.interpolate(X, scale_factor=float("nan")), ArgumentError, "positive"),
     "nothing left": (lambda: F.interpolate(X, scale_factor=0.1), ShapeError, "leaves nothing"),
     "layer groups": (lambda: nn.Conv2d(3, 4, 3, groups=2), ArgumentError, "divide 3 and 4"),
-    "layer mode": (lambda: nn.Conv2d(3, 4, 3, padding_mode="reflect"), ArgumentError, "zeros"),
+    "layer mode": (lambda: nn.Conv2d(3, 4, 3, padding_mode="mirror"), ArgumentError, "zeros"),
     "layer kernel": (lambda: nn.Conv1d(3, 4, 0), ArgumentError, "Conv1d: kernel_size=0"),
     "layer same": (lambda: nn.Conv2d(3, 4, 3, 2, "same"), ArgumentError, "stride 1"),
     "layer input": (lambda: nn.Conv2d(3, 4, 3)(X), ShapeError, "3 channels"),

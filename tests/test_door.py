@@ -22,20 +22,7 @@ from wgrad.ops.families import Elementwise
 
 def public() -> Iterator[tuple[str, Any]]:
     """Yield every public function, and every public method of the public classes."""
-    for home in (
-        wg,
-        wg.linalg,
-        wg.fft,
-        wg.kernel,
-        nn,
-        F,
-        optim,
-        wg.autograd,
-        wg.data,
-        wg.data.transforms,
-        wg.train,
-        wg.distributions,
-    ):
+    for home in (x for x in wg._NAMESPACES.values() if x is not wg.errors):
         for name in home.__all__:
             value = getattr(home, name)
             if not str(getattr(value, "__module__", "")).startswith("wgrad") or not callable(value):

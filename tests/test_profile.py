@@ -77,6 +77,15 @@ def test_every_kernel_is_tied_to_its_op_line_and_text(device, clock):
     assert nobody_measures()
 
 
+def test_kernels_are_called_by_words(webgpu):
+    turn = wg.kernel.elementwise("fn turn(v: vec2f, a: f32) -> vec2f { return a * v.yx; }")
+    with wg.profile() as p:
+        turn(wg.ones(3, 2), 0.5)
+        wg.ones(8, 9).sum(axis=0)
+    names = [e.kernel for e in p.events if "fill" not in e.kernel]
+    assert names == ["turn fours", "reduce sum float32 float32"]
+
+
 def test_starts_are_on_the_clock_of_the_host(device, clock):
     x = wg.ones(1000)
     x.exp().tolist()

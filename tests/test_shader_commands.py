@@ -49,6 +49,7 @@ def folder(tmp_path, monkeypatch):
     for name, text in files.items():
         Path(f"{name}.wgsl").write_text(text)
     np.save("a.npy", np.linspace(-1, 1, 5))
+    np.save("long.npy", np.ones(100, np.float32))
     np.save("b.npy", np.full(5, 1.5, np.float32))
     return tmp_path
 
@@ -117,6 +118,15 @@ def test_bench_measures(folder, webgpu):
     assert row["variant"] == "swish" and row["shape"] == [1000] and row["median_ns"] > 0
 
 
+def test_bench_measures_compute_shaders(folder, capsys):
+    words = ["bench", "scale.wgsl", "--set", "factor=2", "--rounds", "3", "--json"]
+    words += ["--device", "numpy"]
+    for more, shape in ((["--shape", "20x50"], [20, 50]), (["--input", "a.npy"], [5])):
+        assert main([*words, *more]) == 0
+        (row,) = json.loads(said(capsys)[0])["rows"]
+        assert (row["variant"], row["shape"]) == ("scale", shape) and row["median_ns"] > 0
+
+
 def test_watch_draws_anew_until_it_is_ended(folder):
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "wgrad", "watch", "color.wgsl", "--set", "t=0"]
@@ -164,7 +174,10 @@ def test_run_runs_a_compute_shader(folder, capsys, device_name, request):
     wide = ["--input", "a.npy", "--shape", "3", "--threads", "2"]
     assert main([*words, *wide, "--output", "w.npy"]) == 0
     assert np.load("w.npy").shape == (3,)
-    assert re.fullmatch(r"(y: float32 .*\n){3}", said(capsys)[0])
+    many = ["--input", "long.npy", "--groups", "1", "--output", "g.npy"]  # 64 of 100 elements
+    assert main([*words, *many]) == 0
+    assert np.count_nonzero(np.load("g.npy")) == 64
+    assert re.fullmatch(r"(y: float32 .*\n){4}", said(capsys)[0])
 
 
 def test_run_counts_what_is_not_finite(folder, capsys):
@@ -209,8 +222,10 @@ def test_wrong_words_are_status_2(folder, capsys):
     three = ("--input", "a.npy", "--input", "b.npy")
     assert "3 arrays came in order, and it takes x, y" in refused(capsys, *kernel, *three)
     assert "as in 512x512" in refused(capsys, "bench", "swish.wgsl", "--shape", "0")
-    assert "whose inputs are not known" in refused(capsys, "bench", "scale.wgsl")
-    assert "as 512x512" in refused(capsys, "watch", "color.wgsl", "--size", "5")
+    given = ("bench", "swish.wgsl", "--input", "a.npy")
+    assert "--shape is for random inputs" in refused(capsys, *given, "--shape", "8")
+    assert "takes its arrays in order" in refused(capsys, *given)
+    assert "--groups is for compute" in refused(capsys, "bench", "swish.wgsl", "--groups", "2")
     once = ("watch", "color.wgsl", "--once", "--size", "2x2", "--device", "numpy")
     assert "missing a required argument: 't'" in refused(capsys, *once)
     place = refused(capsys, "watch", "swish.wgsl", *once[2:])

@@ -48,7 +48,9 @@ def arguments(function: Callable, words: dict[str, str]) -> dict[str, Any]:
 def _documented(function: Callable) -> dict[str, Any]:
     """Return the arguments that the first line of a docstring with a signature has."""
     name = re.sub(r"^(linalg|fft)_", "", getattr(function, "__name__", "?"))
-    match = re.search(rf"\b{name}\(([^()]*(?:\([^()]*\)[^()]*)*)\)", inspect.getdoc(function) or "")
+    match = re.search(
+        rf"\b(?:{name}|__init__)\(([^()]*(?:\([^()]*\)[^()]*)*)\)", inspect.getdoc(function) or ""
+    )
     given: dict[str, Any] = {}
     for part in re.split(r",(?![^(\[]*[)\]])", match[1] if match else ""):
         label, _, default = part.strip().partition("=")

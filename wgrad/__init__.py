@@ -18,6 +18,7 @@ from . import names as _names
 
 from .tensor import Tensor as Tensor  # isort: skip  # first: the other modules make tensors
 
+from . import amp as amp
 from . import autograd as autograd
 from . import data as data
 from . import distributions as distributions
@@ -28,6 +29,10 @@ from . import nn as nn
 from . import optim as optim
 from . import random as _random
 from . import train as train
+from . import viz as viz
+from .amp import GradScaler as GradScaler
+from .amp import autocast as autocast
+from .anomaly import detect_anomaly as detect_anomaly
 from .core import observe as observe
 from .creation import arange as arange
 from .creation import asarray as asarray
@@ -139,6 +144,9 @@ from .inspection import finfo as finfo
 from .inspection import iinfo as iinfo
 from .inspection import isdtype as isdtype
 from .inspection import result_type as result_type
+from .io import load as load
+from .io import onnx as onnx
+from .io import save as save
 from .nn.called import functional_call as functional_call
 from .ops.elementwise import abs_ as _abs
 from .ops.elementwise import acos as acos
@@ -273,6 +281,7 @@ from .transforms import value_and_grad as value_and_grad
 from .transforms import vjp as vjp
 from .transforms import vmap as vmap
 from .version import __version__ as __version__
+from .viz import label as label
 
 newaxis = None  # in x[newaxis, :], a new axis of extent 1
 abs, all, any, bool, round = _abs, _all, _any, _bool, _round  # not Python's own
@@ -288,6 +297,7 @@ swapaxes, swapdims, movedim, repeat_interleave = transpose, transpose, moveaxis,
 
 # The public namespaces, by what messages call them; every function in them gets its door.
 _NAMESPACES = {
+    "wg": _sys.modules[__name__],
     "autograd": autograd,
     "data": data,
     "data.transforms": data.transforms,
@@ -295,25 +305,27 @@ _NAMESPACES = {
     "errors": errors,
     "nn": nn,
     "nn.functional": nn.functional,
+    "nn.init": nn.init,
+    "nn.utils": nn.utils,
+    "nn.utils.parametrizations": nn.utils.parametrizations,
+    "nn.utils.parametrize": nn.utils.parametrize,
     "optim": optim,
+    "optim.lr_scheduler": optim.lr_scheduler,
+    "optim.swa_utils": optim.swa_utils,
     "train": train,
+    "wg.amp": amp,
     "wg.fft": fft,
     "wg.kernel": kernel,
     "wg.linalg": linalg,
-    "wg.random": _random,
+    "wg.onnx": onnx,
+    "wg.viz": viz,
 }
-_names.publish(
-    _sys.modules[__name__],
-    "wg",
-    *(
-        name
-        for name in (label.removeprefix("wg.") for label in _NAMESPACES)
-        if "." not in name and name != "random"
-    ),
-)
 for _label, _module in _NAMESPACES.items():
-    _names.publish(_module, _label, *(["functional"] if _module is nn else []))
+    _inner = (name.removeprefix("wg.").split(".") for name in _NAMESPACES if name != "wg")
+    _outer = [] if _label == "wg" else [_label]
+    _names.publish(_module, _label, *(x[-1] for x in _inner if x[:-1] == _outer))
+_names.publish(_random, "wg.random")
 _names.publish_class(Tensor)
-_checks.hang(_sys.modules[__name__], *(x for x in _NAMESPACES.values() if x is not errors))
+_checks.hang(*(x for x in _NAMESPACES.values() if x is not errors))
 _checks.hang_on_class(_Compiled, "__call__")
 _checks.hang_on_class(kernel.ComputeKernel, "__call__")

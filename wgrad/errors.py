@@ -12,6 +12,7 @@ Each class is also the built-in kind that a Python user would catch:
     ├── IndexRangeError         IndexError    an index or a class label outside its range
     ├── LinAlgError             LinAlgError   NumPy's, a ValueError: a matrix without the result
     ├── GradientError           RuntimeError  misuse of the tape
+    ├── AnomalyError            FloatingPointError  a NaN or inf that detect_anomaly has found
     ├── DeviceError             RuntimeError  no such device, tensors of two devices, a lost device
     │   └── ForkedError         RuntimeError  a GPU opened before this process was forked
     ├── TraceError              RuntimeError  a function that cannot be compiled as it is
@@ -20,6 +21,8 @@ Each class is also the built-in kind that a Python user would catch:
     ├── InterpreterError        RuntimeError  an interpreter that answers with no tensor
     ├── ObserverError           RuntimeError  an observer that raised when it was told
     ├── VmapError               RuntimeError  a function that cannot be mapped over a batch
+    ├── FileError               OSError, ValueError  a file that is not what it should be
+    │   └── MissingFileError    FileNotFoundError    no file of that name
     ├── OutOfMemoryError        MemoryError   the device has no room
     └── MissingDependencyError  ImportError   an optional package is not installed
 
@@ -72,6 +75,10 @@ class LinAlgError(WgradError, np.linalg.LinAlgError):
 
 class GradientError(WgradError, RuntimeError):
     """Misuse of the tape: no graph, a wrong gradient, a saved tensor that was assigned to."""
+
+
+class AnomalyError(WgradError, FloatingPointError):
+    """An operation gave NaN or inf inside `detect_anomaly`."""
 
 
 class DeviceError(WgradError, RuntimeError):
@@ -161,6 +168,14 @@ class ObserverError(WgradError, RuntimeError):
 
 class VmapError(WgradError, RuntimeError):
     """A function that cannot be mapped over a batch: it asks for the value of one example."""
+
+
+class FileError(WgradError, OSError, ValueError):
+    """A file that is not what it should be: cut off, corrupt, of another kind, or hostile."""
+
+
+class MissingFileError(FileError, FileNotFoundError):
+    """There is no file of that name, or no folder to write it into."""
 
 
 class OutOfMemoryError(WgradError, MemoryError):

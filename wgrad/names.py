@@ -12,6 +12,8 @@ from typing import Any
 
 from .errors import UnknownNameError
 
+_LAZY = ("Conv", "ConvTranspose", "BatchNorm", "InstanceNorm")
+
 # What is written here for a name of PyTorch's, by where PyTorch has it. Tensors have the methods
 # of the second part, and for the rest the functions of the first.
 OTHERS: dict[str, dict[str, str]] = {
@@ -62,8 +64,6 @@ OTHERS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("set_grad_enabled", "inference_mode"), "wg.no_grad() or wg.enable_grad()"),
         "get_default_device": "wg.default_device()",
         "cuda": 'wg.device("webgpu")',
-        "save": "pickle.dump(model.state_dict(), file)",
-        "load": "model.load_state_dict(pickle.load(file))",
         "utils": "wg.data.DataLoader(dataset, batch_size)",
     },
     "Tensor": {
@@ -79,28 +79,50 @@ OTHERS: dict[str, dict[str, str]] = {
         "multiply_": "x *= y",
         **dict.fromkeys(("divide_", "true_divide_"), "x /= y"),
         "pow_": "x **= y",
-        "normal_": "x.assign(wg.normal(mean, std, x.shape))",
-        "uniform_": "x.assign(wg.uniform(low, high, x.shape))",
+        "normal_": "nn.init.normal_(x, mean, std)",
+        "uniform_": "nn.init.uniform_(x, low, high)",
         "index_fill_": "x[places] = value",
         **dict.fromkeys(("index_put_", "index_copy_"), "x[indices] = values"),
     },
     "nn": {
-        **dict.fromkeys(("ModuleList", "ParameterList"), "a list as an attribute"),
-        **dict.fromkeys(("ModuleDict", "ParameterDict"), "a dict as an attribute"),
-        "Buffer": "a tensor as an attribute",
-        "utils": "p.grad.assign(p.grad * factor), to clip gradients",
+        "Buffer": "self.register_buffer(name, tensor)",
         "NLLLoss2d": "nn.NLLLoss()",
-        "Softmax2d": "nn.Softmax(axis=-3)",
-        "UpsamplingNearest2d": 'nn.Upsample(mode="nearest")',
-        "UpsamplingBilinear2d": 'nn.Upsample(mode="bilinear", align_corners=True)',
-        "Unfold": "nn.functional.unfold(x, kernel_size)",
-        "Fold": "nn.functional.fold(x, output_size, kernel_size)",
-        "Unflatten": "x.unflatten(axis, sizes)",
-        "CosineSimilarity": "nn.functional.cosine_similarity(x1, x2)",
-        **{f"InstanceNorm{d}d": "nn.functional.instance_norm(x)" for d in (1, 2, 3)},
-        "init": "x.assign(wg.uniform(low, high, x.shape)), or wg.normal",
+        "AdaptiveLogSoftmaxWithLoss": "nn.CrossEntropyLoss()",
+        "CrossMapLRN2d": "nn.LocalResponseNorm(size)",
+        "Container": "nn.Module",
+        "RNNBase": "nn.RNN(input_size, hidden_size)",
+        "RNNCellBase": "nn.RNNCell(input_size, hidden_size)",
+        "DataParallel": "model(x): a model is on one device",
+        "SyncBatchNorm": "nn.BatchNorm2d(num_features)",
+        **{f"FractionalMaxPool{d}d": f"nn.AdaptiveMaxPool{d}d(output_size)" for d in (2, 3)},
+        **{
+            f"Lazy{name}": f"nn.{name}(...), whose sizes are not found out"
+            for name in (
+                "Linear",
+                *(f"{kind}{d}d" for d in (1, 2, 3) for kind in _LAZY),
+            )
+        },
+        "LinearCrossEntropyLoss": "nn.Linear(n, classes), and nn.CrossEntropyLoss()",
+        **dict.fromkeys(("UninitializedParameter", "UninitializedBuffer"), "nn.Parameter(data)"),
+    },
+    "nn.utils": {
+        "rnn": "wg.pad(x, widths): sequences have one length, and a mask says what counts",
+        "stateless": "wg.functional_call(model, params, args)",
     },
     "nn.functional": {
+        **dict.fromkeys(
+            ("grid_sample", "affine_grid"),
+            "x[..., rows, columns], with the rows and columns that are to be seen",
+        ),
+        "conv_tbc": "nn.functional.conv1d(x, weight), of other axes",
+        **{
+            f"fractional_max_pool{d}d{more}": f"nn.functional.adaptive_max_pool{d}d(x, size)"
+            for d in (2, 3)
+            for more in ("", "_with_indices")
+        },
+        "linear_cross_entropy": "nn.functional.cross_entropy(x @ weight.T, target)",
+        "multi_head_attention_forward": "nn.MultiheadAttention(embed_dim, num_heads)",
+        **dict.fromkeys(("grouped_mm", "scaled_mm", "scaled_grouped_mm"), "wg.matmul(x, y)"),
         **dict.fromkeys(
             ("upsample", "upsample_nearest", "upsample_bilinear"),
             "nn.functional.interpolate(x, mode=mode)",
@@ -118,7 +140,6 @@ OTHERS: dict[str, dict[str, str]] = {
         "backward": "x.backward()",
         "Variable": "wg.tensor(data, requires_grad=True)",
     },
-    "optim": {"lr_scheduler": "optimizer.lr = rate, before each step"},
 }
 _published: dict[str, ModuleType] = {}  # where a name of another namespace may be
 
@@ -185,6 +206,6 @@ def _beside(label: str) -> Sequence[str]:
     """Return where a name may be that somebody looks for in `label`."""
     return (
         ()
-        if label in ("wg.fft", "autograd", "optim", "data")
+        if label in ("wg.fft", "autograd", "optim", "data", "nn.init", "nn.utils")
         else ("wg", "wg.linalg", "nn.functional")
     )

@@ -1,5 +1,7 @@
 """SIREN: an image as a network of sines; its first layer is of a frequency of its own."""
 
+import math
+
 import numpy as np
 
 import wgrad as wg
@@ -9,12 +11,10 @@ from .common import seeded
 
 
 class Sine(nn.Module):
-    def __init__(self, inputs, outputs, omega=12.0, first=False):
+    def __init__(self, inputs, outputs, omega=12.0):
         super().__init__()
         self.omega = omega
         self.linear = nn.Linear(inputs, outputs)
-        bound = 1 / inputs if first else np.sqrt(6 / inputs) / omega
-        nn.init.uniform_(self.linear.weight, -bound, bound)
 
     def forward(self, x):
         return wg.sin(self.omega * self.linear(x))
@@ -30,8 +30,9 @@ def picture(side):
 
 def run(steps, wrap=lambda f: f):
     points, gray = (wg.tensor(a) for a in picture(24))
-    net = nn.Sequential(Sine(2, 32, first=True), Sine(32, 32), nn.Linear(32, 1))
-    seeded(net)
+    net = seeded(nn.Sequential(Sine(2, 32), Sine(32, 32), nn.Linear(32, 1)))
+    with wg.no_grad():  # so that what a layer is given varies as much as what it gives
+        net[1].linear.weight.mul_(math.sqrt(2) / net[1].omega)
     optimizer = optim.Adam(net.parameters(), lr=2e-3)
 
     def step():

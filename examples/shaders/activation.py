@@ -5,10 +5,6 @@
 The picture is what the net makes of the plane, from two spirals of points.
 """
 
-from __future__ import annotations
-
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +12,7 @@ import gallery
 import numpy as np
 
 import wgrad as wg
-from wgrad import nn, optim
+from wgrad import nn
 
 bend = wg.kernel.elementwise(gallery.HERE / "activation.wgsl")
 START = {"low": 0.1, "sharp": 2.0, "shift": 0.0, "wave": 0.1}
@@ -42,54 +38,28 @@ class Net(nn.Module):
         return self.layers[-1](x)
 
 
-def spirals(points: int) -> tuple[wg.Tensor, wg.Tensor]:
-    """Return points (2 * points, 2) of two spirals, and -1 or 1 for each."""
-    t = np.linspace(0.06, 1, points)
-    arm = 0.95 * np.stack([t * np.cos(9 * t), t * np.sin(9 * t)], -1)
-    sides = np.repeat([-1.0, 1.0], points)
-    return wg.tensor(np.concatenate([arm, -arm])), wg.tensor(sides[:, None])
-
-
 def train(activation: Callable, steps: int, seed: int = 0) -> tuple[Net, float, float]:
     """Return a trained net, its last loss, and the milliseconds of a step."""
     wg.manual_seed(seed)
-    net = Net(activation)
-    optimizer = optim.Adam(net.parameters(), lr=0.01)
-    x, side = spirals(200)
-
-    @wg.compile
-    def step() -> wg.Tensor:
-        loss = nn.functional.softplus(-side * net(x)).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    step()
-    step().item()
-    began = time.perf_counter()
-    for _ in range(steps):
-        loss = step()
-    return net, loss.item(), (time.perf_counter() - began) / steps * 1e3
+    net, (x, side) = Net(activation), map(wg.tensor, gallery.spirals(200))
+    step = gallery.descent(
+        lambda: nn.functional.softplus(-side * net(x)).mean(), net.parameters(), lr=0.01
+    )
+    return net, *gallery.timed(step, steps)
 
 
-def run(steps: int, out: Path) -> float:
+def run(steps: int, out: Path, size: int = 200) -> float:
     """Train, draw and time; return the loss."""
     net, loss, ours = train(bend, steps)
-    _, _, ops = train(bend_of_ops, min(steps, 100))
+    ops = train(bend_of_ops, min(steps, 100))[2]
     print(f"loss {loss:.4f}; a step takes {ours:.2f} ms, and {ops:.2f} ms of operations")
-    height = 200
     with wg.no_grad():
-        side = wg.tanh(net(wg.tensor(gallery.plane(height, height).reshape(-1, 2)))).numpy()
-    share = side.reshape(height, height, 1) / 2 + 0.5
-    pixels = share * [0.98, 0.72, 0.3] + (1 - share) * [0.12, 0.25, 0.5]
-    x, sides = spirals(60)
-    for at, colour in zip(x.numpy(), np.where(sides.numpy() > 0, 0.0, 1.0), strict=True):
-        column, row = ((at + 1) / 2 * height).astype(int)
-        pixels[row - 1 : row + 2, column - 1 : column + 2] = colour
-    gallery.save(out / "activation.png", pixels)
+        side = wg.tanh(net(wg.tensor(gallery.plane(size, size).reshape(-1, 2))))
+    pixels = gallery.signed(side.reshape(size, size).numpy())
+    points, sides = gallery.spirals(60)
+    gallery.save(out / "activation.png", gallery.dotted(pixels, points, sides < 0))
     return loss
 
 
 if __name__ == "__main__":
-    sys.exit(gallery.start(run, __doc__, steps=250))
+    raise SystemExit(gallery.start(run, __doc__, steps=250))

@@ -5,16 +5,12 @@
 The picture has the photograph, what is known of it blurred, the true kernel and the one found.
 """
 
-from __future__ import annotations
-
-import sys
 from pathlib import Path
 
 import gallery
 import numpy as np
 
 import wgrad as wg
-from wgrad import optim
 
 blur = wg.kernel.compute(
     gallery.HERE / "blur.wgsl", outputs={"blurred": "image"}, threads="blurred"
@@ -44,18 +40,13 @@ def run(steps: int, out: Path, height: int = 96, width: int = 96) -> float:
     image, true = wg.tensor(photo), shaken()
     known = blur(image, true, size=(width, height))
     found = wg.parameter(np.full((7, 7), 1 / 49))
-    optimizer = optim.Adam([found], lr=0.02)
-
-    @wg.compile
-    def step() -> wg.Tensor:
-        loss = edges(blur(image, found, size=(width, height)) - known).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    for i in range(steps):
-        optimizer.lr = 0.02 * (1 - i / steps)
+    step = gallery.descent(
+        lambda: edges(blur(image, found, size=(width, height)) - known).square().mean(),
+        [found],
+        lr=0.02,
+        over=steps,
+    )
+    for _ in range(steps):
         step()
     error = float(np.abs(found.numpy() - true).max())
     print(f"the weights, up to {true.max():.3f}, are found but for {error:.4f}")
@@ -65,4 +56,4 @@ def run(steps: int, out: Path, height: int = 96, width: int = 96) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(gallery.start(run, __doc__, steps=200))
+    raise SystemExit(gallery.start(run, __doc__, steps=200))

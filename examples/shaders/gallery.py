@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import wgrad as wg
+from wgrad import optim
 
 HERE = Path(__file__).parent
 MISSING = "this needs {}, which is not installed: pip install 'wgrad[examples]'"
@@ -36,6 +38,45 @@ def start(run: Callable[[int, Path], Any], about: str | None, steps: int) -> int
         print(f"{Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def descent(
+    loss: Callable, parameters: Iterable[wg.Tensor], lr: float, over: int | None = None
+) -> Callable:
+    """Return a compiled step of Adam down a loss; the step takes and returns what `loss` does.
+
+    `loss` returns the loss, or a tuple that begins with it. With `over` the rate falls to 0 within
+    so many steps.
+    """
+    optimizer = optim.Adam(list(parameters), lr=lr)
+
+    @wg.compile
+    def down(*given: Any) -> Any:
+        made = loss(*given)
+        first, *more = made if isinstance(made, tuple) else (made,)
+        optimizer.zero_grad()
+        first.backward()
+        optimizer.step()
+        return (first, *(x.detach() for x in more)) if more else first
+
+    steps = count()
+
+    def step(*given: Any) -> Any:
+        if over is not None:
+            optimizer.lr = lr * (1 - next(steps) / over)
+        return down(*given)
+
+    return step
+
+
+def timed(step: Callable, steps: int) -> tuple[Any, float]:
+    """Return what the last of some steps returned, and the milliseconds of one."""
+    for _ in range(2):  # which compile it
+        last = step().item()
+    began = time.perf_counter()
+    for _ in range(steps):
+        last = step()
+    return last.item(), (time.perf_counter() - began) / steps * 1e3
 
 
 def pillow() -> Any:
@@ -90,6 +131,28 @@ def plane(height: int, width: int) -> np.ndarray:
     return (2 * np.stack([x, y], -1) + 1 - [width, height]) / height
 
 
+def spirals(points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return points (2 * points, 2) of two spirals, and -1 or 1 for each, (2 * points, 1)."""
+    t = np.linspace(0.06, 1, points)
+    arm = 0.95 * np.stack([t * np.cos(9 * t), t * np.sin(9 * t)], -1)
+    return np.concatenate([arm, -arm]), np.repeat([-1.0, 1.0], points)[:, None]
+
+
+def dotted(pixels: np.ndarray, points: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Return a square picture with points (n, 2), from -1 to 1 in x and y, in levels of grey."""
+    made = pixels.copy()
+    for at, level in zip((points + 1) / 2 * len(pixels), levels, strict=True):
+        column, row = at.astype(int)
+        made[row - 1 : row + 2, column - 1 : column + 2] = level
+    return made
+
+
+def blended(share: Any, low: tuple, high: tuple) -> np.ndarray:
+    """Return colours (height, width, 3) between that of a share of 0 and that of a share of 1."""
+    values = share.numpy() if isinstance(share, wg.Tensor) else np.asarray(share)
+    return np.array(low) + values[..., None] * (np.array(high) - low)
+
+
 def digits() -> tuple[np.ndarray, np.ndarray]:
     """Return scikit-learn's digits: images (1797, 64) from 0 to 1, and labels (1797,)."""
     try:
@@ -107,10 +170,26 @@ def signed(values: Any) -> np.ndarray:
     return 1 - up * [0.2, 0.75, 0.8] - down * [0.85, 0.6, 0.2]
 
 
+def tiled(values: np.ndarray, columns: int) -> np.ndarray:
+    """Return pictures of numbers (n, height, width) in rows, in colours, with lines between."""
+    tiles = [signed(x) for x in values]
+    rows = [beside(*tiles[i : i + columns], gap=1) for i in range(0, len(tiles), columns)]
+    line = np.ones_like(rows[0][:1])
+    return np.concatenate([x for row in rows for x in (row, line)][:-1])
+
+
 def enlarged(pixels: np.ndarray, side: int) -> np.ndarray:
     """Return a square picture as one of side x side pixels, each the nearest that there was."""
     rows = np.arange(side) * len(pixels) // side
     return pixels[rows][:, rows]
+
+
+def disc(count: int, radius: float, spin: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return points (count, 3) spread over a disc, and their velocities when it turns."""
+    angle = np.arange(count) * 2.39996
+    away = radius * np.sqrt((np.arange(count) + 0.5) / count)
+    points = np.stack([np.cos(angle), np.sin(angle), 0 * angle], -1) * away[:, None]
+    return points, points[:, [1, 0, 2]] * [-spin, spin, 0]
 
 
 def word(text: str, count: int) -> np.ndarray:
@@ -138,6 +217,19 @@ def paired(ends: np.ndarray, points: np.ndarray) -> np.ndarray:
         order[i] = j
         away[i], away[:, j] = np.inf, np.inf
     return points[order]
+
+
+def scattered(photo: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return `count` points (n, 2) where a photograph has detail, how far others are, and colours.
+
+    The distance (n,) is that to the third of the nearest points; colours are (n, 3).
+    """
+    down, across = np.gradient(photo.mean(-1))
+    detail = np.hypot(down, across).ravel() + 0.01
+    places = np.random.default_rng(0).choice(detail.size, count, False, detail / detail.sum())
+    points = plane(*photo.shape[:2]).reshape(-1, 2)[places]
+    near = np.sort(((points[:, None] - points) ** 2).sum(-1), axis=1)[:, 3] ** 0.5
+    return points, near, photo.reshape(-1, 3)[places]
 
 
 def tracks(track: np.ndarray, size: int = 240) -> np.ndarray:

@@ -3,9 +3,6 @@
 python examples/shaders/mandelbrot.py [--device numpy] [--steps 600] [--out pictures]
 """
 
-from __future__ import annotations
-
-import sys
 from pathlib import Path
 
 import gallery
@@ -26,4 +23,4 @@ def run(steps: int, out: Path, height: int = 160, width: int = 240) -> wg.Tensor
 
 
 if __name__ == "__main__":
-    sys.exit(gallery.start(run, __doc__, steps=600))
+    raise SystemExit(gallery.start(run, __doc__, steps=600))

@@ -5,16 +5,11 @@
 The gradient passes through the whole flight. The picture has the tracks before and after.
 """
 
-from __future__ import annotations
-
-import sys
 from pathlib import Path
 
 import gallery
-import numpy as np
 
 import wgrad as wg
-from wgrad import optim
 
 pull = wg.kernel.elementwise(gallery.HERE / "nbody.wgsl")
 TIME = 1.2  # of the whole flight
@@ -41,28 +36,18 @@ def fly(x: wg.Tensor, v: wg.Tensor, mass: wg.Tensor, moments: int) -> list[wg.Te
 
 def run(steps: int, out: Path, bodies: int = 96, moments: int = 24) -> list[float]:
     """Find the velocities; return the mean squared distance from the letters before and after."""
-    angle = np.arange(bodies) * 2.39996
-    radius = 1.1 * np.sqrt((np.arange(bodies) + 0.5) / bodies)
-    disc = np.stack([np.cos(angle), np.sin(angle), 0 * angle], -1) * radius[:, None]
-    spin = disc[:, [1, 0, 2]] * [-0.8, 0.8, 0]
+    disc, spin = gallery.disc(bodies, 1.1, 0.8)
     x, v, mass = wg.tensor(disc), wg.parameter(spin), wg.full(bodies, 1 / bodies)
     with wg.no_grad():
         before = wg.stack(fly(x, v, mass, moments)).numpy()
     goal = wg.tensor(gallery.paired(before[-1], gallery.word("wg", bodies)))
-    optimizer = optim.Adam([v], lr=0.1)
-
-    @wg.compile
-    def step() -> wg.Tensor:
-        loss = (fly(x, v, mass, moments)[-1] - goal).square().sum(axis=1).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    errors = []
-    for i in range(steps):
-        optimizer.lr = 0.1 * (1 - i / steps)
-        errors.append(step().item())
+    step = gallery.descent(
+        lambda: (fly(x, v, mass, moments)[-1] - goal).square().sum(axis=1).mean(),
+        [v],
+        lr=0.1,
+        over=steps,
+    )
+    errors = [step().item() for _ in range(steps)]
     with wg.no_grad():
         after = wg.stack(fly(x, v, mass, moments)).numpy()
     print(f"mean squared distance {errors[0]:.4f}, then {errors[-1]:.6f}")
@@ -71,4 +56,4 @@ def run(steps: int, out: Path, bodies: int = 96, moments: int = 24) -> list[floa
 
 
 if __name__ == "__main__":
-    sys.exit(gallery.start(run, __doc__, steps=60))
+    raise SystemExit(gallery.start(run, __doc__, steps=60))

@@ -3,9 +3,6 @@
 python examples/shaders/reaction.py [--device webgpu] [--steps 4000] [--out pictures]
 """
 
-from __future__ import annotations
-
-import sys
 from pathlib import Path
 
 import gallery
@@ -51,4 +48,4 @@ def run(steps: int, out: Path, height: int = 128, width: int = 192) -> np.ndarra
 
 
 if __name__ == "__main__":
-    sys.exit(gallery.start(run, __doc__, steps=4000))
+    raise SystemExit(gallery.start(run, __doc__, steps=4000))

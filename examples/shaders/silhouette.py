@@ -5,34 +5,19 @@
 The picture has the start, two moments on the way, the end and the target.
 """
 
-from __future__ import annotations
-
-import sys
 from pathlib import Path
 
 import gallery
 import numpy as np
 
 import wgrad as wg
-from wgrad import optim
 
 coverage = wg.kernel.elementwise(gallery.HERE / "silhouette.wgsl", "coverage")
-TRUE = {
-    "a": [-0.62, -0.35, 0.24],
-    "b": [0.12, -0.5, 0.2],
-    "c": [0.6, 0.42, 0.3],
-    "box": [-0.05, 0.05, 0.62, 0.14],
-    "angle": 0.55,
-    "melt": -1.2,
-}
-START = {
-    "a": [-0.4, 0.0, 0.3],
-    "b": [0.0, -0.3, 0.3],
-    "c": [0.4, 0.0, 0.3],
-    "box": [0.0, 0.2, 0.3, 0.3],
-    "angle": 0.1,
-    "melt": -1.6,
-}
+THREE = "a", "b", "c"  # discs, each by its middle and its radius; the rest belongs to a box
+TRUE = dict(zip(THREE, ([-0.62, -0.35, 0.24], [0.12, -0.5, 0.2], [0.6, 0.42, 0.3]), strict=True))
+TRUE |= {"box": [-0.05, 0.05, 0.62, 0.14], "angle": 0.55, "melt": -1.2}
+START = dict(zip(THREE, ([-0.4, 0.0, 0.3], [0.0, -0.3, 0.3], [0.4, 0.0, 0.3]), strict=True))
+START |= {"box": [0.0, 0.2, 0.3, 0.3], "angle": 0.1, "melt": -1.6}
 SHARP = 0.01  # the softness of what is compared in the end
 
 
@@ -46,17 +31,11 @@ def run(steps: int, out: Path, size: int = 96) -> list[float]:
     p = wg.tensor(gallery.plane(size, size))
     target = coverage(p, **TRUE, soft=SHARP)
     scene = {name: wg.parameter(np.array(x)) for name, x in START.items()}
-    optimizer = optim.Adam(list(scene.values()), lr=0.02)
-
-    @wg.compile
-    def step(soft: float) -> wg.Tensor:
-        made = coverage(p, **scene, soft=soft)
-        loss = (made - target).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
+    step = gallery.descent(
+        lambda soft: (coverage(p, **scene, soft=soft) - target).square().mean(),
+        scene.values(),
+        lr=0.02,
+    )
     shown = []
     for i in range(steps + 1):
         if i in (0, steps // 8, steps // 3, steps):
@@ -66,11 +45,11 @@ def run(steps: int, out: Path, size: int = 96) -> list[float]:
         step(0.15 * (SHARP / 0.15) ** (i / steps))
     for name, x in scene.items():
         print(f"{name:>6}: {np.round(x.numpy().astype(float), 2)}, and it was {TRUE[name]}")
-    ink, paper = np.array([0.1, 0.2, 0.42]), np.array([0.97, 0.9, 0.75])
-    pictures = [paper + (ink - paper) * x[..., None] for x in (*shown, target.numpy())]
+    colours = (0.97, 0.9, 0.75), (0.1, 0.2, 0.42)
+    pictures = [gallery.blended(x, *colours) for x in (*shown, target)]
     gallery.save(out / "silhouette.png", gallery.beside(*pictures), scale=2)
     return [overlap(x, target.numpy()) for x in (shown[0], shown[-1])]
 
 
 if __name__ == "__main__":
-    sys.exit(gallery.start(run, __doc__, steps=150))
+    raise SystemExit(gallery.start(run, __doc__, steps=150))

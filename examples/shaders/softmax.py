@@ -5,16 +5,12 @@
 The picture has the ten patterns that a digit is compared with, learned from their images.
 """
 
-from __future__ import annotations
-
-import sys
 from pathlib import Path
 
 import gallery
 import numpy as np
 
 import wgrad as wg
-from wgrad import optim
 
 softmax = wg.kernel.compute(
     gallery.HERE / "softmax.wgsl", outputs={"y": "x"}, groups=lambda x: x[0]
@@ -27,19 +23,15 @@ def run(steps: int, out: Path, size: tuple[int, int] = (300, 1000)) -> dict[str,
     images, labels = gallery.digits()
     x, wanted = wg.tensor(images[::2]), wg.one_hot(wg.tensor(labels[::2]), 10).astype("float32")
     weights, bias = wg.parameter(np.zeros((64, 10))), wg.parameter(np.zeros(10))
-    optimizer = optim.Adam([weights, bias], lr=0.02)
 
-    @wg.compile
-    def step() -> wg.Tensor:
+    def fit() -> tuple[wg.Tensor, wg.Tensor]:
         chances = softmax(x @ weights + bias, columns=10)
         loss = -(wanted * wg.log(chances + 1e-7)).sum(axis=1).mean()
-        optimizer.zero_grad()
-        (loss + 0.3 * weights.square().mean()).backward()
-        optimizer.step()
-        return loss
+        return loss + 0.3 * weights.square().mean(), loss
 
+    step = gallery.descent(fit, [weights, bias], lr=0.02)
     for _ in range(steps):
-        loss = step()
+        _, loss = step()
     found = np.argmax(images[1::2] @ weights.numpy() + bias.numpy(), axis=1)
     share = float((found == labels[1::2]).mean())
     print(f"loss {loss.item():.3f}; {share:.1%} of held-out digits are recognised")
@@ -56,10 +48,9 @@ def run(steps: int, out: Path, size: tuple[int, int] = (300, 1000)) -> dict[str,
     print(f"{size[0]} x {size[1]}: off wg.softmax {off}")
 
     tiles = weights.numpy().T.reshape(10, 8, 8)
-    rows = [gallery.beside(*map(gallery.signed, tiles[i : i + 5]), gap=1) for i in (0, 5)]
-    gallery.save(out / "softmax.png", np.concatenate([rows[0], rows[0][:1] * 0 + 1, rows[1]]), 8)
+    gallery.save(out / "softmax.png", gallery.tiled(tiles, 5), 8)
     return errors
 
 
 if __name__ == "__main__":
-    sys.exit(gallery.start(run, __doc__, steps=150))
+    raise SystemExit(gallery.start(run, __doc__, steps=150))

@@ -3,16 +3,12 @@
 python examples/shaders/splats.py [--device webgpu] [--steps 120] [--out pictures]
 """
 
-from __future__ import annotations
-
-import sys
 from pathlib import Path
 
 import gallery
 import numpy as np
 
 import wgrad as wg
-from wgrad import optim
 
 splat = wg.kernel.elementwise(gallery.HERE / "splats.wgsl")
 
@@ -28,14 +24,9 @@ def paint(pixels: wg.Tensor, centre: wg.Tensor, shape: wg.Tensor, colour: wg.Ten
 
 def first(photo: np.ndarray, splats: int) -> list[wg.Tensor]:
     """Return small round splats where the photograph has detail, in its colours."""
-    down, across = np.gradient(photo.mean(-1))
-    detail = np.hypot(down, across).ravel() + 0.01
-    places = np.random.default_rng(0).choice(detail.size, splats, False, detail / detail.sum())
-    points = gallery.plane(*photo.shape[:2]).reshape(-1, 2)[places]
-    near = np.sort(((points[:, None] - points) ** 2).sum(-1), axis=1)[:, 3] ** 0.5
+    points, near, colours = gallery.scattered(photo, splats)
     shape = np.stack([np.log(near * 0.5), np.log(near * 0.4), 0 * near], -1)
-    colours = np.concatenate([photo.reshape(-1, 3)[places], np.zeros((splats, 1))], -1)
-    return [wg.parameter(x) for x in (points, shape, colours)]
+    return [wg.parameter(x) for x in (points, shape, np.c_[colours, 0 * near])]
 
 
 def run(steps: int, out: Path, size: tuple[int, int] = (72, 72), splats: int = 120) -> list[float]:
@@ -43,20 +34,14 @@ def run(steps: int, out: Path, size: tuple[int, int] = (72, 72), splats: int = 1
     photo = gallery.photograph("china.jpg", *size, box=(130, 60, 490, 420))
     target, pixels = wg.tensor(photo), wg.tensor(gallery.plane(*size))
     parameters = first(photo, splats)
-    optimizer = optim.Adam(parameters, lr=0.03)
 
-    @wg.compile
-    def step() -> tuple[wg.Tensor, wg.Tensor]:
+    def fit() -> tuple[wg.Tensor, wg.Tensor]:
         picture = paint(pixels, *parameters)
-        loss = (picture - target).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss, picture.detach()
+        return (picture - target).square().mean(), picture
 
+    step = gallery.descent(fit, parameters, lr=0.03, over=steps)
     shown, errors = [], []
     for i in range(steps):
-        optimizer.lr = 0.03 * (1 - i / steps)
         loss, picture = step()
         if i in (0, steps // 8, steps - 1):
             shown.append(picture)
@@ -68,4 +53,4 @@ def run(steps: int, out: Path, size: tuple[int, int] = (72, 72), splats: int = 1
 
 
 if __name__ == "__main__":
-    sys.exit(gallery.start(run, __doc__, steps=120))
+    raise SystemExit(gallery.start(run, __doc__, steps=120))

@@ -1072,15 +1072,28 @@ def test_what_is_too_large_is_refused(webgpu):
     square = compute(SQUARE, outputs={"y": lambda x: 1 << 28}, groups=1)
     with pytest.raises(WgradError, match=r"a tensor of \d+ bytes came"):
         square(wg.ones(4))
-    with pytest.raises(ArgumentError, match="uniforms of 4112 bytes came, and 4096 are the most"):
-        compute(
-            """
-            @group(0) @binding(0) var<uniform> table: array<vec4f, 257>;
-            @group(0) @binding(1) var<storage, read_write> y: array<f32>;
-            @compute @workgroup_size(1) fn main() { y[0] = table[256].w; }
-            """,
-            outputs={"y": (1,)},
-        )(table=np.zeros((257, 4)))
+    with pytest.raises(ArgumentError, match="65552 bytes came, and an adapter binds at most 65536"):
+        compute(TABLE.replace("300", "4097"), outputs={"y": (1,)})(table=np.zeros((4097, 4)))
+
+
+TABLE = """
+@group(0) @binding(0) var<uniform> table: array<vec4f, 300>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(1) fn main() { y[0] = table[1].x + table[299].w; }
+"""
+
+
+def test_uniforms_are_as_large_as_adapters_bind(device):
+    op = compute(TABLE, outputs={"y": (1,)})
+    table = np.arange(1200.0).reshape(300, 4)
+    small = compute(SQUARE, outputs={"y": "x"})
+    for k in range(6):  # with others between, more than their memory holds at once
+        assert op(table=table + k).tolist() == [1203.0 + 2 * k]
+        assert small(wg.full((2,), 3.0)).tolist() == [9.0, 9.0]
+    kept = [op(table=table + k) for k in range(90)]
+    assert [x.item() for x in kept] == [1203.0 + 2 * k for k in range(90)]
+    compiled = wg.compile(lambda x: op(table=table) * x)
+    assert [compiled(wg.full((1,), float(k))).item() for k in range(3)] == [0.0, 1203.0, 2406.0]
 
 
 def test_the_names_of_observers_and_explain_are_the_kernels(device):

@@ -1,5 +1,7 @@
 """WGSL functions as ops: calls, derivatives, compiled steps, and what is refused."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -308,12 +310,22 @@ REFUSED = {
     "no parameters": ("fn f() -> f32 { return 1.0; }", {}, ShaderError, "no parameters"),
     "an unknown word": ("fn f(x: f32) -> f32 {\n  return y;\n}", {}, ShaderError, ":2:10"),
     "no WGSL": (3, {}, ArgumentError, "WGSL or the path"),
+    "a folder": ("docs", {}, CallError, "'docs' is a folder"),
+    "a file without its ending": ("README.md", {}, CallError, r"Path\('README.md'\)"),
+    "a rule of other arguments": (
+        SWISH,
+        {"backward": lambda ct, out, x: ct},
+        CallError,
+        r"backward\(ct, out, x, beta\) is how it is called: too many",
+    ),
+    "a rule that is none": (SWISH, {"backward": 3}, ArgumentError, "a function is needed"),
     "no file": ("nothing.wgsl", {}, ShaderError, "nothing.wgsl cannot be read"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_no_op_is_refused(case):
+def test_what_is_no_op_is_refused(case, monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[2])
     text, named, error, words = REFUSED[case]
     with pytest.raises(error, match=words):
         wg.kernel.elementwise(text, **named)

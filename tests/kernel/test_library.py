@@ -212,7 +212,7 @@ def test_the_page_about_shaders_runs_as_it_stands(device, capsys):
     page = (Path(__file__).parents[2] / "docs" / "your-own-shader.md").read_text(encoding="utf-8")
     names: dict = {}
     blocks = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
-    assert len(blocks) == 10
+    assert len(blocks) == 11
     for block in blocks:
         exec(compile(block, "your-own-shader.md", "exec"), names)
     out = capsys.readouterr().out

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import DType
+from .loops import NOTES_NAME
 
 SMALL = 2000  # characters of a small function
 
@@ -40,7 +41,12 @@ class Function:
 
     @cached_property
     def is_small(self) -> bool:
-        """Whether kernels may hold it several times, for neighbouring points: drivers inline it."""
+        """Whether kernels may hold it several times, for neighbouring points: drivers inline it.
+
+        Loops that may run for long do not profit, and share what some adapters let loops run.
+        """
+        if any(NOTES_NAME in x for x in self.code):
+            return False
         return sum(map(len, self.code)) <= SMALL
 
     @cached_property

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CallError
-from ..kernel.library import Library
 from . import subject
 
 ABOUT = {
@@ -36,7 +34,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--shape", type=subject.sizes, help="of outputs of a compute shader, as 512x512"
     )
     parser.add_argument(
-        "--threads", type=_threads, help="how many invocations, as 512x512, or an array's name"
+        "--threads",
+        type=subject.threads,
+        help="how many invocations, as 512x512, or an array's name",
+    )
+    parser.add_argument(
+        "--groups", type=subject.sizes, help="how many workgroups, in the place of --threads"
     )
 
 
@@ -51,10 +54,16 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     ordered, named = subject.read_inputs(options.input, parser)
     values = subject.settings(options, parser)
     if about.is_kernel:
-        made = _kernel(about.library, name, ordered, named, values, options)
+        how = {"threads": options.threads, "groups": options.groups}
+        kernel, given = subject.kernel_of(about, ordered, named, options.shape, **how)
+        made = kernel(**given, **values)
+        several = made if isinstance(made, tuple) else (made,)
+        made = dict(zip(kernel.outputs, several, strict=True))
     else:
-        if options.threads or options.shape:
-            parser.error(f"--threads and --shape are for compute shaders, and {name} is a function")
+        if options.threads or options.groups or options.shape:
+            parser.error(
+                f"--threads, --groups and --shape are for compute shaders, and {name} is a function"
+            )
         made = {name: about.op(*ordered, **named, **values)}
     paths = _paths(options.output, list(made), parser)
     rows = []
@@ -70,30 +79,6 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     else:
         print("\n".join(map(_line, rows)))
     return subject.FINE
-
-
-def _kernel(
-    library: Library,
-    name: str,
-    ordered: list[np.ndarray],
-    named: dict[str, np.ndarray],
-    values: dict[str, Any],
-    options: argparse.Namespace,
-) -> dict[str, Any]:
-    """Return the outputs of a compute shader by name."""
-    whole = library.kernel(name)  # all that it writes is an input, too
-    rest = [x for x in whole.inputs if x not in named]
-    if len(ordered) < len(rest):  # what it only reads comes first
-        rest = [x for x in rest if x not in whole.outputs] + [x for x in rest if x in whole.outputs]
-    if len(ordered) > len(rest):
-        raise CallError(
-            f"{name}: {len(ordered)} arrays came in order, and it takes {', '.join(rest) or 'none'}"
-        )
-    given = {**dict(zip(rest, ordered, strict=False)), **named}
-    first = next((x for x in whole.inputs if x in given), None)
-    fresh = {x: options.shape or first for x in whole.outputs if x not in given}
-    made = library.kernel(name, outputs=fresh, threads=options.threads)(**given, **values)
-    return dict(zip(whole.outputs, made if isinstance(made, tuple) else (made,), strict=True))
 
 
 def _paths(given: list[str], outputs: list[str], parser: argparse.ArgumentParser) -> dict[str, str]:
@@ -129,7 +114,3 @@ def _line(row: dict[str, Any]) -> str:
     if "not_finite" in row:
         text += f", {row['not_finite']} NaN or infinite"
     return f"{text}, written to {row['file']}" if "file" in row else text
-
-
-def _threads(text: str) -> Any:
-    return text if text.isidentifier() else subject.sizes(text)

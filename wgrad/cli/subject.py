@@ -139,6 +139,32 @@ def read_inputs(
     return ordered, named
 
 
+def kernel_of(
+    about: Subject,
+    ordered: Sequence[np.ndarray],
+    named: dict[str, np.ndarray],
+    shape: tuple[int, ...] | None,
+    **how: Any,
+) -> tuple[Any, dict[str, np.ndarray]]:
+    """Return a compute shader, and its inputs by name, from arrays in order and by name.
+
+    What it writes and nobody gives is made anew, of `shape` or that of its first input; `how` is
+    what else Library.kernel takes. Raises: CallError for too many arrays.
+    """
+    name, whole = about.name, about.library.kernel(about.name)  # all that it writes is an input
+    rest = [x for x in whole.inputs if x not in named]
+    if len(ordered) < len(rest):  # what it only reads comes first
+        rest = [x for x in rest if x not in whole.outputs] + [x for x in rest if x in whole.outputs]
+    if len(ordered) > len(rest):
+        raise CallError(
+            f"{name}: {len(ordered)} arrays came in order, and it takes {', '.join(rest) or 'none'}"
+        )
+    given = {**dict(zip(rest, ordered, strict=False)), **named}
+    first = next((x for x in whole.inputs if x in given), None)
+    fresh = {x: shape or first for x in whole.outputs if x not in given}
+    return about.library.kernel(name, outputs=fresh, **how), given
+
+
 def named_path(text: str) -> tuple[str, str]:
     """Return the name in front of a path, or "", and the path."""
     name, equals, path = text.partition("=")
@@ -173,3 +199,8 @@ def sizes(text: str) -> tuple[int, ...]:
     if not all(x.strip().isdecimal() and int(x) > 0 for x in parts):
         raise argparse.ArgumentTypeError(f"{text!r} came; whole numbers are needed, as in 512x512")
     return tuple(map(int, parts))
+
+
+def threads(text: str) -> Any:
+    """Return what --threads says: the name of an array, or numbers."""
+    return text if text.isidentifier() else sizes(text)

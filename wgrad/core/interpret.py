@@ -7,10 +7,12 @@ transforms nest in any order, and none of them knows the others.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
+from ..checks.arguments import function as check_function
 from ..errors import InterpreterError, shown
 from .op import Input, Op, Tensor, Value
 
@@ -24,6 +26,9 @@ class Interpreter:
     has_level = False  # whether it makes tensors of its own, which the tape records apart
     # Whether it follows no tensor, so that what it answers may be compiled, or computed again.
     is_transparent = False
+    # Whether it lets products compute in fewer digits than their operands have; None: it says
+    # nothing of that.
+    narrows: bool | None = None
 
     def call(self, op: Op, inputs: tuple[Input, ...], params: dict[str, Any]) -> Tensor:
         """Return the result of an operation; `apply` in here asks the interpreters below."""
@@ -79,6 +84,26 @@ class Context:
         """Return the context with one more interpreter, which is asked first."""
         return Context((*self.interpreters, interpreter), self.recording, self.observed)
 
+    def without(self, interpreter: Interpreter) -> Context:
+        """Return the context with an interpreter, which has no level, one time less."""
+        left = list(self.interpreters)
+        if interpreter in left:  # a generator may leave its block in another context
+            left.reverse()
+            left.remove(interpreter)
+            left.reverse()
+        return Context(tuple(left), self.recording, self.observed)
+
+    @property
+    def is_narrowing(self) -> bool:
+        """Whether products compute in fewer digits than their operands have."""
+        said = (i.narrows for i in reversed(self.interpreters) if i.narrows is not None)
+        return next(said, False)
+
+    def exact(self) -> Context:
+        """Return the context without what says in how many digits products compute."""
+        left = tuple([i for i in self.interpreters if i.narrows is None])
+        return Context(left, self.recording, self.observed)
+
     def told(self, observed: bool) -> Context:
         """Return the context with observers, or without."""
         return Context(self.interpreters, self.recording, observed)
@@ -126,6 +151,33 @@ def interpreted(
     if not isinstance(by, Interpreter):
         raise InterpreterError(f"interpreted: {shown(by)} came, and an Interpreter is needed")
     return within(current.get().inside(by), function, *args, **kwargs)
+
+
+class Interpreted:
+    """A block inside which an interpreter is asked first; a decorator of functions, too.
+
+    `interpreter` is what is asked; it has no level.
+    """
+
+    interpreter: Interpreter
+
+    def __enter__(self) -> Self:
+        # Unpacked, not called: no handler of a signal runs before `with` has the block.
+        (_,) = map(current.set, (current.get().inside(self.interpreter),))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        (_,) = map(current.set, (current.get().without(self.interpreter),))
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Return the function, run in such a block."""
+        check_function(function, type(self).__name__, "function")
+
+        @functools.wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            return interpreted(self.interpreter, function, *args, **kwargs)
+
+        return run
 
 
 def ask(now: Context, op: Op, inputs: tuple[Input, ...], params: dict[str, Any]) -> Tensor:

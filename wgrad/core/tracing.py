@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from ..backends import tracing as below
 from ..backends.array import Array, Storage
+from ..backends.base import Device
 from ..backends.faults import Allowed
 from ..backends.tracing import DeviceTracer
 from .op import Node, Value
@@ -55,6 +56,12 @@ class Tracer(DeviceTracer, Protocol):
         """Return a block whose work on `arrays` is done anew, after all that came before it.
 
         That it equals work which was done before is not to show: its results are not kept.
+        """
+
+    def turn(self, device: Device, of: Any = None) -> Any:
+        """Return a turn of a loop, which is traced from now until it is closed or withdrawn.
+
+        It may be the reverse `of` another one. See program/trace/loops.py.
         """
 
     def require(self, holds: Callable[..., bool], *args: object) -> None:

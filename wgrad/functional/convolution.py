@@ -16,6 +16,7 @@ from ..ops.elementwise import add
 from ..ops.families import with_dtype
 from ..shaping import reshape
 from .dimensions import for_axes
+from .precision import beside
 
 Numbers = int | Sequence[int]
 
@@ -158,6 +159,7 @@ def _check_bias(name: str, bias: Any, channels: int) -> None:
 
 def _finished(out: Any, bias: Any, single: bool) -> Tensor:
     if bias is not None:
+        bias = beside(out, bias)
         out = add(out, reshape(bias, (*bias.shape, *(1,) * (len(out.shape) - 2))))
     return reshape(out, out.shape[1:]) if single else out
 

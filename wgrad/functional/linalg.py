@@ -14,6 +14,7 @@ from ..ops.elementwise import add
 from ..ops.families import coerce, expanded, with_dtype
 from ..ops.linalg import matmul_, matmul_transposed
 from ..shaping import reshape
+from .precision import beside
 
 
 def matmul(x1: Any, x2: Any, /) -> Tensor:
@@ -79,5 +80,5 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     rows = x if len(x.shape) == 2 else reshape(x, (prod(x.shape[:-1]), x.shape[-1]))
     out = apply(matmul_transposed, with_dtype(rows, common), with_dtype(weight, common))
     if bias is not None:
-        out = add(out, bias)
+        out = add(out, beside(out, bias))
     return out if len(x.shape) == 2 else reshape(out, (*x.shape[:-1], weight.shape[0]))

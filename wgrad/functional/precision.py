@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 from ..core import Tensor, Value, check_devices
+from ..core.interpret import current
 from ..dtypes import DType, float16, float32, promote
 from ..ops.families import with_dtype
 
@@ -24,7 +25,8 @@ def in_float32(function: Callable[P, R]) -> Callable[P, R]:
 
     For compositions in which more than the result might not fit float16: sums over many elements,
     squares. Every tensor of floats among the arguments is widened, and the result has the dtype to
-    which they promote: what decides about other dtypes comes before.
+    which they promote (in float32 where products are narrowed: autocast): what decides about other
+    dtypes comes before.
     """
 
     @functools.wraps(function)
@@ -39,9 +41,14 @@ def in_float32(function: Callable[P, R]) -> Callable[P, R]:
         wide: Any = {name: _as(x, common) for name, x in kwargs.items()}
         places: Any = [_as(x, common) for x in args]
         out = function(*places, **wide)
-        return with_dtype(out, result)
+        return out if current.get().is_narrowing else with_dtype(out, result)
 
     return run
+
+
+def beside(out: Any, bias: Any) -> Any:
+    """Return what is added to a product, in the product's dtype where that is narrowed."""
+    return with_dtype(bias, out.dtype) if current.get().is_narrowing else bias
 
 
 def _as(x: Any, common: DType) -> Any:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from ..checks.arguments import checked_flag
 from ..core import Tensor, check_devices
 from ..creation.inputs import as_float, as_tensor, as_tensors
 from ..errors import ShapeError
+from ..indexing import take
 from ..layout import broadcast_shapes, normalize_axis
 from ..ops.elementwise import maximum, not_equal, where
 from ..ops.reduction import sum_
@@ -35,6 +39,44 @@ def cosine_similarity(x1: Tensor, x2: Tensor, axis: int = 1, eps: float = 1e-8) 
     least = as_float(eps, name, "eps", above=0)
     x1, x2, at = _vectors(x1, x2, axis, name)
     return _cosine(x1, x2, at, least)
+
+
+def pairwise_distance(
+    x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdims: bool = False
+) -> Tensor:
+    """Return the p-norm of x1 - x2 + eps along the last axis.
+
+    Shapes: (..., d), (..., d) -> (...), or (..., 1) with keepdims; leading axes broadcast.
+    Raises: ShapeError.
+    """
+    name = "pairwise_distance"
+    order, small = as_float(p, name, "p"), as_float(eps, name, "eps")
+    keep = checked_flag(keepdims, name, "keepdims")
+    x1, x2, _ = _vectors(x1, x2, -1, name)
+
+    @in_float32
+    def distance(x1: Tensor, x2: Tensor) -> Tensor:
+        return norm(x1 - x2 + small, -1, keep, order)
+
+    return distance(x1, x2)
+
+
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """Return the p-norms of the differences of all pairs of rows, (0, 1), (0, 2), ..., in a line.
+
+    Shapes: (n, d) -> (n (n - 1) / 2,). Raises: ShapeError; ArgumentError for a negative p.
+    """
+    order = as_float(p, "pdist", "p", least=0)
+    x = floating(as_tensor(input, "pdist"))
+    if len(x.shape) != 2:
+        raise ShapeError(f"pdist: an input of shape {x.shape} came, and (n, d) is needed")
+    first, second = np.triu_indices(x.shape[0], 1)
+
+    @in_float32
+    def distance(x: Tensor) -> Tensor:
+        return norm(take(x, first, 0) - take(x, second, 0), -1, False, order)
+
+    return distance(x)
 
 
 def cosine_embedding_loss(

@@ -186,7 +186,7 @@ def _variant(op: Any, x: Any) -> Callable:
     if not isinstance(op, ShaderOp):
         return lambda *inputs, **named: op(*inputs, **named, **x)
     assert op.text is not None
-    again = Checked(op.text.source, {**op.text.constants, **x})
+    again = Checked(op.text.source, {**op.text.constants, **x}, op.text.rounds)
     return op_of(op.name, op.numpy, op.function.precise, again)
 
 

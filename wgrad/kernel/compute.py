@@ -18,6 +18,7 @@ from .entry import Checked, Entry
 from .fronts import WatchedKernel, watched
 from .inplace import in_place
 from .operation import KernelOp, followed, is_tracked
+from .rounds import ROUNDS, checked_rounds
 from .rules import PythonRule, Rule, ShaderRule
 from .texts import source_of
 from .variants import Variant
@@ -43,9 +44,13 @@ class ComputeKernel(Sealed):
         constants: Mapping[str, Any] | None = None,
         inplace: Any = (),
         numpy: Callable | None = None,
+        rounds: int | None = ROUNDS,
         where: str = "kernel.compute",
     ):
-        self.checked = text if isinstance(text, Checked) else Checked(source_of(text, where))
+        checked_rounds(rounds, where)
+        if not isinstance(text, Checked):
+            text = Checked(source_of(text, where), None, rounds)
+        self.checked: Checked = text
         self.name = self.checked.entry(entry, where)
         self.entry = Entry(self.checked, self.name, None, where)
         self.numpy = numpy
@@ -138,7 +143,9 @@ class ComputeKernel(Sealed):
             self.edition += 1
             return rule
         where = f"{self.name}.backward"
-        checked = rule if isinstance(rule, Checked) else Checked(source_of(rule, where))
+        checked = rule
+        if not isinstance(rule, Checked):
+            checked = Checked(source_of(rule, where), None, self.checked.rounds)
         name = checked.entry(entry, where)
         specs = {n: n.removeprefix("d_") for n in Entry(checked, name, None, where).writes}
         known = {k: x for k, x in self._constants.items() if k in checked.typed.overrides}
@@ -349,6 +356,7 @@ def compute(
     constants: Mapping[str, Any] | None = None,
     inplace: Any = (),
     numpy: Callable | None = None,
+    rounds: int | None = ROUNDS,
     watch: bool = False,
 ) -> Any:
     """Return a compute shader as an operation on tensors.
@@ -371,6 +379,10 @@ def compute(
       is the first output. `groups` says the workgroups themselves.
     - `numpy` is what the NumPy device runs in place of the text: a function of arrays, by the names
       of its parameters (inputs and uniforms) or of the inputs in order, that returns the outputs.
+    - `rounds` is how many rounds all loops of an invocation may run together whose end the text
+      does not say (`for` loops from a constant to a constant are not counted). What runs more is
+      left, and the next wait for the device raises a ShaderError with the loop's line. None leaves
+      the counters out: a loop that never ends then hangs a GPU.
     - `watch`: look at the file, and at those that it includes, before each call, and use what they
       say then. An edit that is wrong is not used, and a warning says why.
 
@@ -409,5 +421,8 @@ def compute(
         constants=constants,
         inplace=inplace,
         numpy=numpy,
+        rounds=rounds,
     )
-    return WatchedKernel(watched(text, None, "kernel.compute"), make) if watch else make(text)
+    if watch:
+        return WatchedKernel(watched(text, None, "kernel.compute", rounds), make)
+    return make(text)

@@ -9,11 +9,13 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Any
 
+from ..backends.loops import LoopSite
 from .derive import Function
 from .language import Node, Typed, check, printed
 from .language import syntax as s
 from .language.symbols import ALL_GLOBALS
 from .language.types import F32, Scalar, Type, Vector, scalar_of
+from .rounds import Counters
 
 # Builtins that shaders/lib has as functions of f32 of a promised accuracy: real_exp, real_sin, ...
 PRECISE = {
@@ -23,15 +25,15 @@ PRECISE = {
 
 
 def declarations(
-    function: Function, precise: bool, marked: bool = True
+    function: Function, precise: bool, counters: Counters | None = None
 ) -> tuple[tuple[str, ...], str]:
     """Return the WGSL of all that a function uses, each text after what it uses, and its name.
 
-    If `precise`, shaders/lib stands for builtins of f32. Without being `marked` all is called as in
-    its text, to be read.
+    If `precise`, shaders/lib stands for builtins of f32. `counters` are put into open loops;
+    without them all is called as in its text, to be read.
     Raises: ShaderError for memory that points would share, and for an override without a value.
     """
-    made = _Declarations(function.typed, precise, marked)
+    made = _Declarations(function.typed, precise, counters)
     name = made.named(function.name)
     return tuple(made.texts), name
 
@@ -56,10 +58,10 @@ def valued(function: Function) -> Function:
 
 
 class _Declarations:
-    def __init__(self, typed: Typed, precise: bool, marked: bool):
+    def __init__(self, typed: Typed, precise: bool, counters: Counters | None):
         self.typed = typed
         self.precise = precise
-        self.marked = marked
+        self.counters = counters
         self.names: dict[str, str] = {}
         self.texts: list[str] = []
         self.nodes = {getattr(x, "name", ""): x for x in typed.module.declarations}
@@ -76,11 +78,17 @@ class _Declarations:
                 )
             if isinstance(node, s.Override):
                 raise node.span.error(f"override {name} has no value: constants={{...}} gives it")
+            sites: tuple[LoopSite, ...] = ()
+            if self.counters is not None and isinstance(node, s.Function):
+                node, sites = self.counters.counted(node)
             below = self._renamed(node)
-            text = printed(below)
-            mark = "_" + blake2b(text.encode(), digest_size=4).hexdigest() if self.marked else ""
-            self.names[name] = name + mark
-            self.texts.append(printed(below.but(name=self.names[name])))
+            self.names[name] = name
+            if self.counters is not None:
+                self.names[name] += (
+                    "_" + blake2b(printed(below).encode(), digest_size=4).hexdigest()
+                )
+            text = printed(below.but(name=self.names[name]))
+            self.texts.append("\n".join([*(x.comment for x in sites), text]))
         return self.names[name]
 
     def _renamed(self, node: Node) -> Any:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..checks.arguments import function as check_function
 from ..custom import CustomOp
-from ..errors import ArgumentError
+from ..errors import ArgumentError, CallError
 from .derive import Function
 from .entry import Checked
 from .fronts import WatchedOp, watched
 from .function import ElementFunction
+from .rounds import ROUNDS, checked_rounds
 from .shaderop import ShaderOp
 from .texts import source_of
 
@@ -25,6 +28,7 @@ def elementwise(
     numpy: Callable | None = None,
     constants: Mapping[str, Any] | None = None,
     precise: bool = False,
+    rounds: int | None = ROUNDS,
     watch: bool = False,
 ) -> Any:
     """Make an op of a WGSL function, with its derivatives.
@@ -44,11 +48,16 @@ def elementwise(
     - `constants`: values for what the text declares with `override`.
     - `precise`: on GPUs, call functions of shaders/lib in the place of exp, log, pow, sin and their
       kin, whose accuracy is left open by WGSL: they are as exact as those of `wg`, and slower.
+    - `rounds`: how many rounds all loops of a call may run together whose end the text does not say
+      (`for` loops from a constant to a constant are not counted). What runs more is left, and the
+      next wait for the device raises a ShaderError with the loop's line. None leaves the counters
+      out: a loop that never ends then hangs a GPU.
     - `watch`: look at the file, and at those that it includes, before each call, and use what they
       say then. An edit that is wrong is not used, and a warning says why.
 
     Shapes: (*S, *type), ... -> (*S, *type).
-    Raises: ShaderError for a wrong text, with its line; ArgumentError for a name that is not there.
+    Raises: ShaderError for a wrong text, with its line; ArgumentError for a name that is not there;
+    CallError for what is no text, and for a `backward` that takes other arguments.
 
     Example:
         >>> text = "fn swish(x: f32, beta: f32) -> f32 { return x / (1.0 + exp(-beta * x)); }"
@@ -58,17 +67,37 @@ def elementwise(
         >>> x.grad
         tensor([-0.0409..., 0.5000..., 1.0874...])
     """
+    checked_rounds(rounds, "elementwise")
     if watch:
         make = partial(op_of, name, numpy, precise)
-        made: Any = WatchedOp(watched(text, constants, "elementwise"), make)
+        made: Any = WatchedOp(watched(text, constants, "elementwise", rounds), make)
     else:
-        made = op_of(name, numpy, precise, Checked(source_of(text, "elementwise"), constants))
-    return made if backward is None else CustomOp(made.name, made, backward)
+        checked = Checked(source_of(text, "elementwise"), constants, rounds)
+        made = op_of(name, numpy, precise, checked)
+    if backward is None:
+        return made
+    _check_rule(backward, made)
+    return CustomOp(made.name, made, backward)
+
+
+def _check_rule(backward: Any, op: Any) -> None:
+    """Raise CallError for a rule that cannot be called as it will be."""
+    check_function(backward, "elementwise", "backward")
+    names = tuple(op.__signature__.parameters)
+    try:
+        inspect.signature(backward).bind(None, None, *names)
+    except ValueError:  # it says no parameters
+        return
+    except TypeError as error:
+        wanted = ", ".join(("ct", "out", *names))
+        raise CallError(f"elementwise: backward({wanted}) is how it is called: {error}") from None
 
 
 def op_of(name: str | None, numpy: Callable | None, precise: bool, text: Checked) -> ShaderOp:
     """Return a function of a text as an op; the one that is meant, where none is named."""
-    function = ElementFunction(Function(text.fixed, chosen(text, name)), precise)
+    function = ElementFunction(
+        Function(text.fixed, chosen(text, name)), precise, rounds=text.rounds
+    )
     return ShaderOp(function, numpy=numpy, text=text)
 
 

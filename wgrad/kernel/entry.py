@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from ..backends.loops import LoopSite
 from ..errors import ArgumentError, CallError, shown
 from .forms import is_op
 from .judge import Judge
@@ -21,6 +22,7 @@ from .language.places import Source
 from .language.printer import printed
 from .language.symbols import Binding, EntryPoint, Symbol, Typed
 from .memory import Placement, placement_of
+from .rounds import ROUNDS, Counters, library
 from .texts import is_ours
 from .uniforms import Uniforms, alignment
 
@@ -29,11 +31,18 @@ class Checked:
     """A text that has been parsed and checked.
 
     `constants` are values for what it declares with `override`: functions have them, and kernels
-    where a call gives no others. `typed` is without them. Raises: ShaderError.
+    where a call gives no others. `typed` is without them. `rounds` is how many rounds open loops
+    may run (rounds.py). Raises: ShaderError.
     """
 
-    def __init__(self, source: Source, constants: Mapping[str, Any] | None = None):
+    def __init__(
+        self,
+        source: Source,
+        constants: Mapping[str, Any] | None = None,
+        rounds: int | None = ROUNDS,
+    ):
         self.source = source
+        self.rounds = rounds
         self.constants = dict(constants or {})
         self.module = parse(source)
         self.typed = check(self.module)
@@ -101,6 +110,7 @@ class Entry:
         self, checked: Checked, name: str, constants: Mapping[str, Any] | None, where: str
     ):
         self.judge = checked.judge
+        self.rounds = checked.rounds
         typed = checked.typed
         if constants is not None:
             values = _overrides(typed, constants, where)
@@ -211,6 +221,9 @@ class _Lowered:
         if other is not None and other.node is not point:
             self.renamed[id(other.node)] = self.new("main")
         self.point = point
+        self.counters = Counters(self.typed, entry.rounds, point.span)
+        self.look = self.counters.look(entry.name)
+        self.sites: list[LoopSite] = [] if self.look is None else [self.look]
         self.places = {x.name: (0, i) for i, x in enumerate(entry.storage, 1)} | dict.fromkeys(
             entry.uniforms.kinds, (0, 0)
         )
@@ -233,8 +246,11 @@ class _Lowered:
             made += self.together()
         half = "f16" in self.typed.extensions
         module = s.Module((s.Enable(("f16",)),) if half else (), tuple(made))
+        text = printed(module)
+        if self.look is not None:
+            text = "\n".join([*(x.comment for x in self.sites), library(), text])
         leaves = [(x.name, str(x.kind), x.offset) for x in self.entry.uniforms.leaves()]
-        return f"{described(self.entry.uniforms.size, leaves)}\n{printed(module)}"
+        return f"{described(self.entry.uniforms.size, leaves)}\n{text}"
 
     def declaration(self, node: s.Declaration) -> list[s.Declaration]:
         """Return what stands for a declaration: nothing, where the entry point does not use it."""
@@ -242,15 +258,16 @@ class _Lowered:
         if isinstance(node, s.Function):
             if node.name not in point.functions:
                 return []
-            changed = self.inside(node)
+            counted, sites = self.counters.counted(node)
+            self.sites += sites
+            changed = self.inside(counted)
             if node is self.point:
                 size = tuple(s.number(x) for x in self.entry.workgroup)
                 kept = tuple(x for x in node.attributes if x.name != "workgroup_size")
-                return [
-                    changed.but(
-                        name="main", attributes=(*kept, s.Attribute("workgroup_size", size))
-                    )
-                ]
+                attributes = (*kept, s.Attribute("workgroup_size", size))
+                if self.look is None:
+                    return [changed.but(name="main", attributes=attributes)]
+                return self.looking(changed, attributes, self.look)
             return [changed.but(name=self.renamed.get(id(node), node.name))]
         if isinstance(node, s.GlobalVar):
             if node.space in ("storage", "uniform"):
@@ -265,6 +282,20 @@ class _Lowered:
         if id(node) in self.renamed:
             changed = changed.but(name=self.renamed[id(node)])
         return [changed]
+
+    def looking(
+        self, node: s.Function, attributes: tuple[s.Attribute, ...], look: LoopSite
+    ) -> list[s.Declaration]:
+        """Return an entry point as a function, and one that looks how it went after calling it."""
+        inner = node.but(
+            name=self.new(node.name),
+            parameters=tuple(x.but(attributes=()) for x in node.parameters),
+            attributes=(),
+        )
+        given = [s.Identifier(x.name) for x in node.parameters]
+        calls = s.call(inner.name, *given), s.call("wgrad_look", s.number(look.key, "u"))
+        body = s.Block(tuple(map(s.CallStatement, calls)))
+        return [inner, node.but(name="main", attributes=attributes, body=body)]
 
     def binding(self, node: s.GlobalVar) -> list[s.Declaration]:
         """Return a binding with its new place."""

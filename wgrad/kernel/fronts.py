@@ -14,6 +14,7 @@ from ..errors import CallError, WgradError, shown
 from ..ops.families import guarded_op
 from .entry import Checked
 from .reload import Watched, tell
+from .rounds import ROUNDS
 from .texts import is_path, source_of
 
 if TYPE_CHECKING:
@@ -176,13 +177,15 @@ class WatchedKernel(Front):
         return self if isinstance(rule, (str, Path)) else rule
 
 
-def watched(text: Any, constants: Mapping[str, Any] | None, where: str) -> Watched[Checked]:
+def watched(
+    text: Any, constants: Mapping[str, Any] | None, where: str, rounds: int | None = ROUNDS
+) -> Watched[Checked]:
     """Return the text of a file as one that is watched. Raises: CallError without a file."""
     if not is_path(text):
         raise CallError(f"{where}: watch=True came, and {shown(text)} is no file to watch")
 
     def make(read: Callable[[Path], bytes]) -> Checked:
-        return Checked(source_of(text, where, read), constants)
+        return Checked(source_of(text, where, read), constants, rounds)
 
     def judge(new: Checked, old: Checked) -> None:
         for device in list(old.judge.passed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -14,18 +15,27 @@ from .derive import Function
 from .forms import Form, form_of, written
 from .language.places import Span
 from .language.types import F16, Array, Scalar
+from .rounds import Counters, library
 from .twin.functions import Twin
 
 
 class ElementFunction:
     """A checked function whose parameters and result lie in tensors.
 
-    `origin` is where the text has the function that it was derived of.
+    `origin` is where the text has the function that it was derived of. A call runs at most `rounds`
+    rounds of loops whose end the text does not say; None for any number.
 
     Raises: ShaderError, with the place, for a type that no tensor holds.
     """
 
-    def __init__(self, function: Function, precise: bool = False, origin: Span | None = None):
+    def __init__(
+        self,
+        function: Function,
+        precise: bool = False,
+        origin: Span | None = None,
+        rounds: int | None = None,
+    ):
+        self.rounds = rounds
         self.function = function = valued(function)
         self.origin = origin or function.node.span
         self.precise = precise
@@ -60,7 +70,7 @@ class ElementFunction:
 
     def text(self) -> str:
         """Return what runs, by the names of its text: those on devices have a mark behind them."""
-        return "\n\n".join(declarations(self.function, self.precise, marked=False)[0])
+        return "\n\n".join(declarations(self.function, self.precise)[0])
 
     def _made(self, double: bool, numpy: Any) -> functions.Function:
         entry, code = self._device_code
@@ -82,7 +92,14 @@ class ElementFunction:
 
         def run(*operands: Any) -> Sequence[Any]:
             if not made:
-                made.append(Twin(self.function.typed, self.name, float64=double).numpy)
+                made.append(
+                    Twin(
+                        self.function.typed,
+                        self.name,
+                        float64=double,
+                        limit=self.rounds or sys.maxsize,
+                    ).numpy
+                )
             return made[0](*operands)
 
         return run
@@ -103,9 +120,11 @@ class ElementFunction:
     @cached_property
     def _device_code(self) -> tuple[str, tuple[str, ...]]:
         """The function that takes components, by its name, and all its WGSL."""
-        code, name = declarations(self.function, self.precise)
+        counters = Counters(self.function.typed, self.rounds, self.origin)
+        code, name = declarations(self.function, self.precise, counters)
         forms = (*self.inputs, self.result)
-        if all(isinstance(x.type, Scalar) and x.scalar != F16 for x in forms):
+        look = counters.look(self.name)
+        if look is None and all(isinstance(x.type, Scalar) and x.scalar != F16 for x in forms):
             return name, code
         parameters: list[str] = []
         arguments: list[str] = []
@@ -118,14 +137,20 @@ class ElementFunction:
             arguments.append(written(x, [f"f16({c})" for c in components] if half else components))
         value, result = f"{name}({', '.join(arguments)})", self.result
         lines = [f"    return {value};"]
+        if look is not None:
+            lines = [f"    let made = {value};", "    return made;"]
         kind = str(result.type)
         if result.scalar == F16:
             components = [f"f32(made{path})" for path in result.paths]
             kind = kind.replace("f16", "f32")
             whole = components[0] if not result.inner else f"{kind}({', '.join(components)})"
             lines = [f"    let made = {value};", f"    return {whole};"]
-        head = f"fn {name}_of({', '.join(parameters)}) -> {kind} {{"
-        return f"{name}_of", (*code, "\n".join([head, *lines, "}"]))
+        head = [f"fn {name}_of({', '.join(parameters)}) -> {kind} {{"]
+        if look is not None:
+            head = [look.comment, *head, "    wgrad_rounds = 0u;"]
+            lines.insert(1, f"    wgrad_look({look.key}u);")
+            code = (library(), *code)
+        return f"{name}_of", (*code, "\n".join([*head, *lines, "}"]))
 
 
 def _of(form: Form, double: bool) -> DType:

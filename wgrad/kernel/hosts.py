@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -60,7 +61,11 @@ class _Twin:
         wide = any(x.dtype == np.float64 for x in memory)
         if wide not in self.made:
             self.made[wide] = KernelTwin(
-                entry.typed, entry.name, overrides=entry.constants, float64=wide
+                entry.typed,
+                entry.name,
+                overrides=entry.constants,
+                float64=wide,
+                limit=entry.rounds or sys.maxsize,
             )
         arrays = {x.name: part for x, part in zip(entry.storage, memory, strict=True)}
         words = np.frombuffer(params, np.uint8)

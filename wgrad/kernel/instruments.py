@@ -84,7 +84,7 @@ class Instruments:
         made: list[s.Declaration] = []
         for node in self.typed.module.declarations:
             if isinstance(node, s.Function) and node.name in self.point.functions:
-                function = _ending(node, changed(node))
+                function = ending(node, changed(node))
                 made.append(self._entry(function) if node.name == self.point.name else function)
             elif not isinstance(node, s.Function):
                 made.append(node)
@@ -127,7 +127,7 @@ def _is_id(node: s.Parameter | s.StructMember) -> bool:
     )
 
 
-def _ending(before: s.Function, after: s.Function) -> s.Function:
+def ending(before: s.Function, after: s.Function) -> s.Function:
     """Return a function that returns at its end, where a loop that never ended may end now."""
     if before.result is None or after is before:
         return after

@@ -18,6 +18,7 @@ from .elementwise import op_of
 from .entry import Checked, Entry
 from .fronts import WatchedKernel, WatchedOp, watched
 from .reload import Files, Watched
+from .rounds import ROUNDS, checked_rounds
 from .texts import source_of
 
 KEPT = 128  # texts of `run`
@@ -127,7 +128,13 @@ def _unknown(name: str, file: str, names: Sequence[str]) -> str:
     return f"{file} has no {name!r} that can be called; there are: {there}"
 
 
-def load(text: Any, *, watch: bool = False, constants: Mapping[str, Any] | None = None) -> Library:
+def load(
+    text: Any,
+    *,
+    watch: bool = False,
+    constants: Mapping[str, Any] | None = None,
+    rounds: int | None = ROUNDS,
+) -> Library:
     """Return the functions and compute shaders of a text, or of a file by its path, as ops.
 
     A file may `#include` others, from beside it or of wgrad's own (`#include "math.wgsl"`).
@@ -136,6 +143,7 @@ def load(text: Any, *, watch: bool = False, constants: Mapping[str, Any] | None 
       the next call, of functions that were compiled with `wg.compile`, too. Gradients are those of
       the version that ran. An edit that is wrong is not used, and a warning says what is wrong.
     - `constants`: values for what the text declares with `override`.
+    - `rounds`: how many rounds loops without a known end may run: see `wg.kernel.elementwise`.
 
     Raises: ShaderError for WGSL that is wrong, with file, line and column; CallError where there is
     no file to watch.
@@ -153,9 +161,10 @@ def load(text: Any, *, watch: bool = False, constants: Mapping[str, Any] | None 
         >>> lib.bend(3.0).item()
         21.0
     """
+    checked_rounds(rounds, "kernel.load")
     if watch:
-        return Library(watched(text, constants, "kernel.load"))
-    return Library(Checked(source_of(text, "kernel.load"), constants))
+        return Library(watched(text, constants, "kernel.load", rounds))
+    return Library(Checked(source_of(text, "kernel.load"), constants, rounds))
 
 
 _KERNELS: Recent[Any] = Recent(KEPT)

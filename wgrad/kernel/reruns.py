@@ -64,6 +64,7 @@ class Rerun:
             groups=self.plan.groups,
             constants=self.constants,
             inplace=(*self.kernel.outputs, report),
+            rounds=None,  # what is put in has its own
         )
 
     def run(self, kernel: ComputeKernel, written: Mapping[str, Tensor]) -> None:

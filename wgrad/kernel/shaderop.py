@@ -183,7 +183,9 @@ class ShaderOp(Op):
             try:
                 made = direction(self.function.function, active)
                 of = self.function
-                self._derived[key] = ShaderOp(ElementFunction(made, of.precise, of.origin), planes)
+                self._derived[key] = ShaderOp(
+                    ElementFunction(made, of.precise, of.origin, of.rounds), planes
+                )
             except ShaderError as error:
                 raise _without_rule(error, self.name, self.function.origin) from error
         return self._derived[key]

@@ -6,7 +6,8 @@ from typing import Any
 
 from ..checks.arguments import size
 from ..creation import DeviceLike, full
-from ..creation.inputs import as_float
+from ..creation.inputs import as_float, as_tensor
+from ..errors import ShapeError
 from ..functional.activation import (
     celu,
     elu,
@@ -21,6 +22,7 @@ from ..functional.activation import (
     softsign,
 )
 from ..functional.softmax import log_softmax, softmax, softmin
+from ..functional.thresholds import hardshrink, rrelu, softshrink, tanhshrink, threshold
 from ..ops.elementwise.activation import (
     hardsigmoid,
     hardswish,
@@ -31,6 +33,7 @@ from ..ops.elementwise.activation import (
     silu,
 )
 from ..ops.elementwise.hyperbolic import tanh
+from ..random import Generator
 from ..tensor import Tensor
 from .module import Module
 from .wrapped import FunctionModule
@@ -118,6 +121,70 @@ class Softmin(FunctionModule, function=softmin):
 
 class GLU(FunctionModule, function=glu):
     """The first half along `axis` times the sigmoid of the second."""
+
+
+class Hardshrink(FunctionModule, function=hardshrink):
+    """x, but 0 where it lies in -lambd to lambd."""
+
+
+class Softshrink(FunctionModule, function=softshrink):
+    """x nearer to 0 by `lambd`, and 0 where it is within that of 0."""
+
+
+class Tanhshrink(FunctionModule, function=tanhshrink):
+    """x - tanh(x)."""
+
+
+class Softmax2d(Module):
+    """The softmax over channels, at each pixel of images.
+
+    Shapes: (n, channels, h, w) or (channels, h, w) -> the same. Raises: in the call, ShapeError.
+    """
+
+    def forward(self, x: Any) -> Tensor:
+        x = as_tensor(x, "Softmax2d")
+        if len(x.shape) not in (3, 4):
+            raise ShapeError(f"Softmax2d: an input {x.shape} came; 3 or 4 axes are needed")
+        return softmax(x, -3)
+
+
+class Threshold(Module):
+    """x where it is above `threshold`, and `value` elsewhere."""
+
+    def __init__(self, threshold: float, value: float):
+        self.threshold = as_float(threshold, "Threshold", "threshold")
+        self.value = as_float(value, "Threshold", "value")
+
+    def forward(self, x: Any) -> Tensor:
+        return threshold(x, self.threshold, self.value)
+
+    def extra_repr(self) -> str:
+        return f"threshold={self.threshold}, value={self.value}"
+
+
+class RReLU(Module):
+    """x, where it is not positive times a slope: uniform in `lower` to `upper` in training.
+
+    In evaluation the slope is the middle of the two. The numbers come from the global stream, or
+    from `generator`.
+    """
+
+    def __init__(
+        self,
+        lower: float = 1 / 8,
+        upper: float = 1 / 3,
+        *,
+        generator: Generator | None = None,
+    ):
+        self.lower = as_float(lower, "RReLU", "lower")
+        self.upper = as_float(upper, "RReLU", "upper")
+        self.generator = generator
+
+    def forward(self, x: Any) -> Tensor:
+        return rrelu(x, self.lower, self.upper, self.training, generator=self.generator)
+
+    def extra_repr(self) -> str:
+        return f"lower={self.lower}, upper={self.upper}"
 
 
 class PReLU(Module):

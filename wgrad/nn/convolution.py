@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from math import prod
 from typing import Any
 
-from ..checks.arguments import size
+from ..checks.arguments import checked_choice, size
 from ..creation import DeviceLike
 from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, ShapeError, shown
@@ -20,9 +19,11 @@ from ..functional.convolution import (
     conv_transpose3d,
     numbers,
 )
+from ..functional.padding import pad
 from ..layout import Shape
-from ..random import Seed, stream_of, uniform
+from ..random import Seed
 from ..tensor import Tensor
+from .layers import Uniform
 from .wrapped import ForImages
 
 
@@ -54,11 +55,8 @@ class _Convolution(ForImages):
             raise ArgumentError(
                 f"{name}: groups={groups} came, and it must divide {in_channels} and {out_channels}"
             )
-        if padding_mode != "zeros":
-            raise ArgumentError(
-                f'{name}: padding_mode={shown(padding_mode)} came, and only "zeros" is there: use '
-                "wg.pad"
-            )
+        modes = ("zeros",) if self.transposed else ("zeros", "reflect", "replicate", "circular")
+        self.padding_mode = checked_choice(padding_mode, modes, name, "padding_mode")
         self.kernel_size = numbers(kernel_size, d, name, "kernel_size", 1)
         self.stride = numbers(stride, d, name, "stride", 1)
         self.dilation = numbers(dilation, d, name, "dilation", 1)
@@ -68,15 +66,9 @@ class _Convolution(ForImages):
         if self.transposed:
             rows, columns = columns, rows
         shape = (rows, columns // self.groups, *self.kernel_size)
-        bound = 1 / math.sqrt(prod(shape[1:]))
-        stream = stream_of(seed)
-
-        def initial(*shape: int) -> Tensor:
-            values = uniform(-bound, bound, shape, device=device, generator=stream)
-            return values.requires_grad_()
-
-        self.weight = initial(*shape)
-        self.bias = initial(self.out_channels) if bias else None
+        make = Uniform(prod(shape[1:]), seed, device)
+        self.weight = make(*shape)
+        self.bias = make(self.out_channels) if bias else None
 
     def _padding(self, padding: Numbers | str) -> Shape | str:
         name = type(self).__name__
@@ -90,15 +82,31 @@ class _Convolution(ForImages):
             raise ArgumentError(f'{name}: padding="same" needs stride 1, and {self.stride} came')
         return padding
 
-    def _input(self, x: Any) -> Tensor:
+    def _applied(self, x: Any, how: tuple) -> Tensor:
+        """Return the function of an input that fits."""
         name, d = type(self).__name__, self.axes
-        x = as_tensor(x, name, self.weight)
+        weight = self.weight  # once, for it may be computed whenever it is read
+        x = as_tensor(x, name, weight)
         if len(x.shape) not in (d + 1, d + 2) or x.shape[-d - 1] != self.in_channels:
             raise ShapeError(
                 f"{name}: an input of shape {x.shape} came, and {self.in_channels} channels before "
                 f"the {d} axes of the image are needed"
             )
-        return x
+        if self.padding_mode != "zeros" and self.padding != "valid":
+            x, how = self._padded(x), (how[0], 0, *how[2:])
+        return type(self).function(x, weight, self.bias, *how)
+
+    def _padded(self, x: Tensor) -> Tensor:
+        """Return an input with what the padding mode puts around it."""
+        widths: list[int] = []
+        for i in range(self.axes):
+            if self.padding == "same":
+                total = self.dilation[i] * (self.kernel_size[i] - 1)
+                before, after = total // 2, total - total // 2
+            else:
+                before = after = self.padding[i]
+            widths[:0] = before, after  # PyTorch's pad begins with the last axis
+        return pad(x, tuple(widths), self.padding_mode)
 
     def extra_repr(self) -> str:
         parts = [f"{self.in_channels}, {self.out_channels}", f"kernel_size={self.kernel_size}"]
@@ -108,13 +116,14 @@ class _Convolution(ForImages):
             value = getattr(self, key)
             if value != (number,) * self.axes:
                 parts.append(f"{key}={value!r}")
+        parts += [f"padding_mode={self.padding_mode!r}"] * (self.padding_mode != "zeros")
         parts += [f"groups={self.groups}"] * (self.groups != 1)
         parts += ["bias=False"] * (self.bias is None)
         return ", ".join(parts)
 
     def forward(self, x: Any) -> Tensor:
         how = self.stride, self.padding, self.dilation, self.groups
-        return type(self).function(self._input(x), self.weight, self.bias, *how)
+        return self._applied(x, how)
 
 
 class _ConvTranspose(_Convolution):
@@ -142,7 +151,7 @@ class _ConvTranspose(_Convolution):
 
     def forward(self, x: Any) -> Tensor:
         how = self.stride, self.padding, self.output_padding, self.groups, self.dilation
-        return type(self).function(self._input(x), self.weight, self.bias, *how)
+        return self._applied(x, how)
 
 
 class Conv1d(_Convolution, axes=1, function=conv1d):

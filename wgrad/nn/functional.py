@@ -23,6 +23,7 @@ from ..functional.adaptive import adaptive_max_pool1d as adaptive_max_pool1d
 from ..functional.adaptive import adaptive_max_pool2d as adaptive_max_pool2d
 from ..functional.adaptive import adaptive_max_pool3d as adaptive_max_pool3d
 from ..functional.attention import scaled_dot_product_attention as scaled_dot_product_attention
+from ..functional.bilinear import bilinear as bilinear
 from ..functional.classification import cross_entropy as cross_entropy
 from ..functional.classification import multi_margin_loss as multi_margin_loss
 from ..functional.classification import nll_loss as nll_loss
@@ -45,6 +46,15 @@ from ..functional.losses import kl_div as kl_div
 from ..functional.losses import l1_loss as l1_loss
 from ..functional.losses import mse_loss as mse_loss
 from ..functional.losses import smooth_l1_loss as smooth_l1_loss
+from ..functional.margins import margin_ranking_loss as margin_ranking_loss
+from ..functional.margins import multilabel_margin_loss as multilabel_margin_loss
+from ..functional.margins import multilabel_soft_margin_loss as multilabel_soft_margin_loss
+from ..functional.margins import poisson_nll_loss as poisson_nll_loss
+from ..functional.margins import soft_margin_loss as soft_margin_loss
+from ..functional.margins import triplet_margin_loss as triplet_margin_loss
+from ..functional.margins import (
+    triplet_margin_with_distance_loss as triplet_margin_with_distance_loss,
+)
 from ..functional.normalization import batch_norm as batch_norm
 from ..functional.normalization import group_norm as group_norm
 from ..functional.normalization import instance_norm as instance_norm
@@ -59,13 +69,31 @@ from ..functional.pooling import avg_pool3d as avg_pool3d
 from ..functional.pooling import max_pool1d as max_pool1d
 from ..functional.pooling import max_pool2d as max_pool2d
 from ..functional.pooling import max_pool3d as max_pool3d
+from ..functional.regularization import alpha_dropout as alpha_dropout
 from ..functional.regularization import dropout as dropout
+from ..functional.regularization import dropout1d as dropout1d
+from ..functional.regularization import dropout2d as dropout2d
+from ..functional.regularization import dropout3d as dropout3d
+from ..functional.regularization import feature_alpha_dropout as feature_alpha_dropout
+from ..functional.responses import channel_shuffle as channel_shuffle
+from ..functional.responses import local_response_norm as local_response_norm
+from ..functional.responses import lp_pool1d as lp_pool1d
+from ..functional.responses import lp_pool2d as lp_pool2d
+from ..functional.responses import lp_pool3d as lp_pool3d
 from ..functional.similarity import cosine_embedding_loss as cosine_embedding_loss
 from ..functional.similarity import cosine_similarity as cosine_similarity
 from ..functional.similarity import normalize as normalize
+from ..functional.similarity import pairwise_distance as pairwise_distance
+from ..functional.similarity import pdist as pdist
 from ..functional.softmax import log_softmax as log_softmax
 from ..functional.softmax import softmax as softmax
 from ..functional.softmax import softmin as softmin
+from ..functional.thresholds import gumbel_softmax as gumbel_softmax
+from ..functional.thresholds import hardshrink as hardshrink
+from ..functional.thresholds import rrelu as rrelu
+from ..functional.thresholds import softshrink as softshrink
+from ..functional.thresholds import tanhshrink as tanhshrink
+from ..functional.thresholds import threshold as threshold
 from ..functional.unfolding import fold as fold
 from ..functional.unfolding import unfold as unfold
 from ..functional.unpooling import max_unpool1d as max_unpool1d

@@ -1,19 +1,18 @@
-"""The layers: Linear, Sequential and MLP."""
+"""The layers: Linear, Identity, Bilinear and MLP."""
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
-import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ..checks.arguments import size
 from ..creation import DeviceLike
 from ..creation.inputs import as_tensor
-from ..errors import ArgumentError, IndexRangeError, ShapeError, shown
-from ..functional import linear
+from ..errors import ArgumentError, ShapeError, shown
+from ..functional.bilinear import bilinear
+from ..functional.linalg import linear
 from ..ops.elementwise import relu, sigmoid, tanh
 from ..random import Seed, stream_of, uniform
 from ..tensor import Tensor
@@ -25,6 +24,20 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor] | None] = {
     "sigmoid": sigmoid,
     "none": None,
 }
+
+
+class Uniform:
+    """Makes parameters that start uniform in (-b, b) with b = 1 / sqrt(fan), all of one stream."""
+
+    def __init__(self, fan: int, seed: Seed, device: DeviceLike):
+        self.bound = 1 / math.sqrt(fan)
+        self.stream = stream_of(seed)
+        self.device = device
+
+    def __call__(self, *shape: int) -> Tensor:
+        """Return a parameter of a shape."""
+        values = uniform(-self.bound, self.bound, shape, device=self.device, generator=self.stream)
+        return values.requires_grad_()
 
 
 class Linear(Module):
@@ -51,24 +64,19 @@ class Linear(Module):
     ):
         self.in_features = size(in_features, "Linear: in_features")
         self.out_features = size(out_features, "Linear: out_features")
-        bound = 1 / math.sqrt(self.in_features)
-        stream = stream_of(seed)
-
-        def initial(*shape: int) -> Tensor:
-            values = uniform(-bound, bound, shape, device=device, generator=stream)
-            return values.requires_grad_()
-
-        self.weight = initial(self.out_features, self.in_features)
-        self.bias = initial(self.out_features) if bias else None
+        make = Uniform(self.in_features, seed, device)
+        self.weight = make(self.out_features, self.in_features)
+        self.bias = make(self.out_features) if bias else None
 
     def forward(self, x: Any) -> Tensor:
-        x = as_tensor(x, "Linear", self.weight)
+        weight = self.weight  # once, for it may be computed whenever it is read
+        x = as_tensor(x, "Linear", weight)
         if not x.shape or x.shape[-1] != self.in_features:
             raise ShapeError(
                 f"Linear: an input of shape {x.shape} came, and its last axis must have "
                 f"{self.in_features} features"
             )
-        return linear(x, self.weight, self.bias)
+        return linear(x, weight, self.bias)
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}{', bias=False' * (self.bias is None)}"
@@ -84,107 +92,41 @@ class Identity(Module):
         return x
 
 
-class Sequential(Module):
-    """Modules, or functions of one tensor, applied one after the other.
+class Bilinear(Module):
+    """A map that is linear in each of two inputs: y[k] = x1 @ weight[k] @ x2 + bias[k].
 
-    Its steps are named 0, 1, ... in names of tensors, "2.bias", and found by net[0] and net[1:].
-    They are changed as those of a list, but one at a time; the later ones get new numbers:
+    Shapes: x1 (..., in1_features), x2 (..., in2_features) -> (..., out_features); weight
+    (out_features, in1_features, in2_features), bias (out_features,). Both start uniform in (-b, b)
+    with b = 1 / sqrt(in1_features), as PyTorch's do; `seed` as in Linear.
 
-        net = nn.Sequential(nn.Linear(2, 4), wg.tanh, nn.Linear(4, 1))
-        net[1] = nn.ReLU()
-        net.append(nn.Sigmoid()).insert(2, nn.Dropout(0.1))
-        del net[-1]
+    Raises: ArgumentError for sizes below 1; in the call, ShapeError.
     """
 
-    def __init__(self, *steps: Callable[[Any], Any]):
-        self.steps = _steps(steps)
+    _is_brief = True
 
-    def forward(self, x: Any) -> Any:
-        for step in self.steps:
-            x = step(x)
-        return x
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: DeviceLike = None,
+        *,
+        seed: Seed = None,
+    ):
+        self.in1_features = size(in1_features, "Bilinear: in1_features")
+        self.in2_features = size(in2_features, "Bilinear: in2_features")
+        self.out_features = size(out_features, "Bilinear: out_features")
+        make = Uniform(self.in1_features, seed, device)
+        self.weight = make(self.out_features, self.in1_features, self.in2_features)
+        self.bias = make(self.out_features) if bias else None
 
-    def _held(self) -> list[tuple[Any, Any]]:
-        others = [(name, x) for name, x in vars(self).items() if x is not self.steps]
-        return [*enumerate(self.steps), *others]
+    def forward(self, input1: Any, input2: Any) -> Tensor:
+        return bilinear(input1, input2, self.weight, self.bias)
 
-    def __len__(self) -> int:
-        return len(self.steps)
-
-    def __iter__(self) -> Iterator[Callable[[Any], Any]]:
-        return iter(self.steps)
-
-    def __getitem__(self, which: int | slice) -> Any:
-        """Return one step; or, for a slice, a Sequential of the same steps."""
-        try:
-            picked = self.steps[which]
-        except (TypeError, IndexError, ValueError):
-            raise IndexRangeError(
-                f"Sequential: {shown(which)} came; an index or a slice of {len(self.steps)} steps "
-                "is needed"
-            ) from None
-        return Sequential(*picked) if isinstance(picked, list) else picked
-
-    def __setitem__(self, which: int, step: Callable[[Any], Any]) -> None:
-        """Put another step in the place of one. Raises: ArgumentError, IndexRangeError."""
-        self.steps[self._place(which, len(self.steps))] = _steps([step])[0]
-
-    def __delitem__(self, which: int | slice) -> None:
-        """Take one step, or those of a slice, out. Raises: IndexRangeError."""
-        self[which]  # raises where there is none
-        del self.steps[which]
-
-    def append(self, step: Callable[[Any], Any]) -> Self:
-        """Put a step at the end, and return the whole. Raises: ArgumentError."""
-        return self.extend([step])
-
-    def extend(self, steps: Iterable[Callable[[Any], Any]]) -> Self:
-        """Put the steps of a Sequential, or of a list, at the end, and return the whole.
-
-        Raises: ArgumentError, and then nothing has changed.
-        """
-        self.steps += _steps(steps)
-        return self
-
-    def insert(self, index: int, step: Callable[[Any], Any]) -> Self:
-        """Put a step before number `index`, counted from the end where negative; return the whole.
-
-        Raises: ArgumentError; IndexRangeError beyond -n to n for n steps.
-        """
-        self.steps.insert(self._place(index, len(self.steps) + 1), _steps([step])[0])
-        return self
-
-    def pop(self, which: int | slice = -1) -> Any:
-        """Take one step out and return it; or, for a slice, a Sequential of what was taken out."""
-        step = self[which]
-        del self.steps[which]
-        return step
-
-    def _place(self, which: Any, end: int) -> int:
-        """Return an index from 0 up to but without `end`. Raises: IndexRangeError."""
-        n = len(self.steps)
-        with contextlib.suppress(TypeError):
-            index = operator.index(which)
-            if -n <= index < end:
-                return index + n if index < 0 else index
-        raise IndexRangeError(
-            f"Sequential: {shown(which)} came; an index from {-n} to {end - 1} is needed"
-            if end
-            else f"Sequential: {shown(which)} came, and there are no steps"
-        )
-
-
-def _steps(steps: Any) -> list[Callable[[Any], Any]]:
-    """Return a list of modules and functions. Raises: ArgumentError."""
-    if not isinstance(steps, Iterable):
-        raise ArgumentError(f"Sequential: {shown(steps)} came, and a list of steps is needed")
-    listed = list(steps)
-    for i, step in enumerate(listed):
-        if not callable(step):
-            raise ArgumentError(
-                f"Sequential: step {i} is {type(step).__name__}; modules or functions are needed"
-            )
-    return listed
+    def extra_repr(self) -> str:
+        sizes = f"{self.in1_features}, {self.in2_features}, {self.out_features}"
+        return f"{sizes}{', bias=False' * (self.bias is None)}"
 
 
 class MLP(Module):

@@ -22,6 +22,15 @@ from ..functional.losses import (
     mse_loss,
     smooth_l1_loss,
 )
+from ..functional.margins import (
+    margin_ranking_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
+    poisson_nll_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
+)
 from ..functional.similarity import cosine_embedding_loss
 from .wrapped import FunctionModule
 
@@ -90,3 +99,31 @@ class HingeEmbeddingLoss(_Loss, function=hinge_embedding_loss):
 
 class CosineEmbeddingLoss(_Loss, function=cosine_embedding_loss):
     """1 - cosine where the target is 1, and the cosine above `margin` where it is -1."""
+
+
+class MarginRankingLoss(_Loss, function=margin_ranking_loss):
+    """By how much less than `margin` the first input is above the second: loss(x1, x2, target)."""
+
+
+class SoftMarginLoss(_Loss, function=soft_margin_loss):
+    """log(1 + e ** (-target * x)), for targets 1 and -1."""
+
+
+class PoissonNLLLoss(_Loss, function=poisson_nll_loss):
+    """How unlikely counts are, given the logarithm of their mean, or with log_input=False it."""
+
+
+class TripletMarginLoss(_Loss, function=triplet_margin_loss):
+    """By how much less than `margin` a negative is farther than a positive: loss(anchor, p, n)."""
+
+
+class TripletMarginWithDistanceLoss(_Loss, function=triplet_margin_with_distance_loss):
+    """TripletMarginLoss with a distance of one's own: distance_function(x1, x2)."""
+
+
+class MultiLabelSoftMarginLoss(_Loss, function=multilabel_soft_margin_loss):
+    """The mean over classes of binary cross entropies of logits."""
+
+
+class MultiLabelMarginLoss(_Loss, function=multilabel_margin_loss):
+    """By how much less than 1 above other classes those of the target are; -1 ends its rows."""

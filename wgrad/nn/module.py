@@ -271,6 +271,22 @@ class Module(Holder, Hooked):
         _change([x for _, x in named if x.dtype is not chosen], lambda x: x.astype(chosen))
         return self
 
+    def float(self) -> Self:
+        """Convert every floating tensor to float32: `astype("float32")`."""
+        return self.astype("float32")
+
+    def double(self) -> Self:
+        """Convert every floating tensor to float64, which the NumPy device has."""
+        return self.astype("float64")
+
+    def half(self) -> Self:
+        """Convert every floating tensor to float16: `astype("float16")`."""
+        return self.astype("float16")
+
+    def cpu(self) -> Self:
+        """Move every tensor to the NumPy device: `to("numpy")`."""
+        return self.to("numpy")
+
     # Saving and loading.
     def state_dict(self) -> dict[str, Tensor]:
         """Return a snapshot: copies of all parameters and buffers by name, on their device.
@@ -321,11 +337,13 @@ class Module(Holder, Hooked):
 
     def __str__(self) -> str:
         """Return the repr with the parameters beside each module, and how many there are."""
-        params = self.parameters()
+        text, params = self._counted(), self.parameters()
+        if "\n" not in text or not params:
+            return text
         count, free = sum(x.size for x in params), sum(x.size for x in params if x.requires_grad)
         frozen = "" if free == count else f", {count - free:,} of them frozen"
         size = sum(x.size * x.dtype.itemsize for x in params)
-        return f"{self._counted()}\n{count:,} parameters{frozen}, {size:,} bytes"
+        return f"{text}\n{count:,} parameters{frozen}, {size:,} bytes"
 
     @reprlib.recursive_repr("...")
     def _counted(self) -> str:

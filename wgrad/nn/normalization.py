@@ -13,9 +13,11 @@ from ..functional.normalization import (
     batch_norm,
     check_momentum,
     group_norm,
+    instance_norm,
     layer_norm,
     rms_norm,
 )
+from ..functional.responses import local_response_norm
 from ..interrupts import whole
 from ..layout import normalize_shape
 from ..tensor import Tensor
@@ -209,3 +211,92 @@ class BatchNorm3d(_BatchNorm):
     """BatchNorm1d for volumes. Shapes: x (n, channels, depth, height, width) -> the same."""
 
     axes = (5,)
+
+
+class _InstanceNorm(Module):
+    """What InstanceNorm1d to InstanceNorm3d are, but for the number of axes."""
+
+    axes: int  # of an input with samples
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        device: DeviceLike = None,
+    ):
+        name = type(self).__name__
+        self.num_features = size(num_features, f"{name}: num_features")
+        self.eps = eps
+        self.momentum = check_momentum(momentum, name)
+        self.affine = bool(affine)
+        self.track_running_stats = bool(track_running_stats)
+        self.weight = _learned(ones, self.num_features, device, affine)
+        self.bias = _learned(zeros, self.num_features, device, affine)
+        self.running_mean = self.running_var = self.num_batches_tracked = None
+        if track_running_stats:
+            self.running_mean = zeros(self.num_features, device=device)
+            self.running_var = ones(self.num_features, device=device)
+            self.num_batches_tracked = tensor(0, device=device)
+
+    def forward(self, x: Any) -> Tensor:
+        name = type(self).__name__
+        x = as_tensor(x, name, self.weight)
+        single = len(x.shape) == self.axes - 1
+        if not (single or len(x.shape) == self.axes) or x.shape[1 - single] != self.num_features:
+            raise ShapeError(
+                f"{name}: an input of shape {x.shape} came, and {self.axes} axes are needed, the "
+                f"second with {self.num_features} channels, or all but the first"
+            )
+        fresh = self.training or self.running_mean is None
+        running = self.running_mean, self.running_var
+        affine = self.weight, self.bias
+        samples = x[None] if single else x
+        out = instance_norm(samples, *running, *affine, fresh, self.momentum, self.eps)
+        return out[0] if single else out
+
+    def extra_repr(self) -> str:
+        parts = [f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"]
+        parts += ["affine=True"] * self.affine
+        parts += ["track_running_stats=True"] * self.track_running_stats
+        return ", ".join(parts)
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Mean 0 and variance 1 in each channel of each sample; with `affine` times weight, plus bias.
+
+    With `track_running_stats` evaluation takes running statistics, which follow those of training
+    by `momentum`. As in PyTorch, num_batches_tracked stays 0.
+    Shapes: x (n, channels, length) or (channels, length) -> the same; all others (channels,).
+    The weight starts as 1, the bias as 0. Raises: ArgumentError; in the call, ShapeError.
+    Source: Ulyanov et al., "Instance normalization" (2016).
+    """
+
+    axes = 3
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """InstanceNorm1d for images. Shapes: x (n, channels, height, width), or without n."""
+
+    axes = 4
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """InstanceNorm1d for volumes. Shapes: x (n, channels, depth, height, width), or without n."""
+
+    axes = 5
+
+
+class LocalResponseNorm(Module):
+    """x over a power of the mean square of channels around: nn.functional.local_response_norm."""
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0):
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, x: Any) -> Tensor:
+        return local_response_norm(x, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"

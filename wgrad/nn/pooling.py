@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..checks.arguments import checked_flag
+from ..creation.inputs import as_float
 from ..functional.adaptive import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -24,6 +25,7 @@ from ..functional.pooling import (
     max_pool2d,
     max_pool3d,
 )
+from ..functional.responses import lp_pool1d, lp_pool2d, lp_pool3d
 from ..functional.unpooling import max_unpool1d, max_unpool2d, max_unpool3d
 from ..functional.windows import pool_frame
 from ..tensor import Tensor
@@ -205,3 +207,37 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool, axes=2, function=adaptive_max_pool2d):
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool, axes=3, function=adaptive_max_pool3d):
     """The largest values of so many windows: nn.functional.adaptive_max_pool3d as a layer."""
+
+
+class _LPPool(ForImages):
+    def __init__(
+        self,
+        norm_type: float,
+        kernel_size: Numbers,
+        stride: Numbers | None = None,
+        ceil_mode: bool = False,
+    ):
+        name = type(self).__name__
+        pool_frame(name, self.axes, kernel_size, stride, 0, 1)
+        self.norm_type = as_float(norm_type, name, "norm_type")
+        self.kernel_size, self.stride = kernel_size, stride
+        self.ceil_mode = checked_flag(ceil_mode, name, "ceil_mode")
+
+    def forward(self, x: Any) -> Tensor:
+        how = self.norm_type, self.kernel_size, self.stride, self.ceil_mode
+        return type(self).function(x, *how)
+
+    def extra_repr(self) -> str:
+        return f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}"
+
+
+class LPPool1d(_LPPool, axes=1, function=lp_pool1d):
+    """Roots of sums of powers in windows: nn.functional.lp_pool1d as a layer."""
+
+
+class LPPool2d(_LPPool, axes=2, function=lp_pool2d):
+    """Roots of sums of powers in windows of images: nn.functional.lp_pool2d as a layer."""
+
+
+class LPPool3d(_LPPool, axes=3, function=lp_pool3d):
+    """Roots of sums of powers in windows of volumes: nn.functional.lp_pool3d as a layer."""

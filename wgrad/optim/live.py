@@ -14,6 +14,7 @@ from ..backends.tracing import Live
 from ..backends.varying import OPERATORS, Expression, Numbers, Varying, read_number
 from ..core.tracing import Tracer
 from .settings import Group
+from .turns import Turning, next_turn, turns
 
 if TYPE_CHECKING:
     from .optimizer import Optimizer
@@ -39,6 +40,7 @@ class StepNumbers(Numbers):
         self._before: Counter[int] = Counter()  # steps of parameters that come before this one
         self._after: Counter[int] = Counter()  # and after it, as far as the trace had come at _end
         self._leaders: dict[int, int] = {}
+        self._turns: list[tuple[Turning, int]] = []  # before this step, where something is held
         tracer.require(self._hold_still)
         if counted:
             tracer.callbacks.append((optimizer._advance, (counted,)))
@@ -52,6 +54,11 @@ class StepNumbers(Numbers):
         return hash(self._key)
 
     # What is read.
+    def values(self, group: Group) -> Mapping[str, Any]:
+        """Return the settings of a group at this step: a run takes all schedulers' turns first."""
+        place = next_turn(self._callbacks, group, self._at)
+        return group.values_now if place is None else group.before[place]
+
     def count(self, i: int) -> float:
         """Return how many steps of a parameter there were with this one: a run counts all first."""
         if self._end < len(self._callbacks):  # asked for each parameter, and hardly ever so
@@ -104,17 +111,27 @@ class StepNumbers(Numbers):
         """Whether all that a trace rested on would be the same in the run that comes now."""
         if self._holding is None:
             self._before = self._counted(0, self._at)
+            if self._held:
+                self._turns = [(owner, at) for at, owner in turns(self._callbacks, 0, self._at)]
             space: dict[str, Any] = {}
             parts = []
             for (expression, method, args), outcome in self._held.items():
                 names = [_named(x, space) for x in (method, *args, outcome)]
-                inside = ", ".join([_source(expression, space, self._count_to_be), *names[1:-1]])
+                source = _source(expression, space, self._count_to_be, _now)
+                inside = ", ".join([source, *names[1:-1]])
                 parts.append(f"{names[0]}({inside}) == {names[-1]}")
             self._holding = eval(f"lambda: {' and '.join(parts) or True}", space)
+        taken: list[tuple[Turning, int]] = []
         try:
+            for owner, place in self._turns:  # as the run will, before it comes to this step
+                owner._turn(1, place)
+                taken.append((owner, place))
             return self._holding()
         except ArithmeticError:
             return False
+        finally:
+            for owner, place in reversed(taken):
+                owner._turn(-1, place)
 
 
 def _is_float(x: Any) -> bool:
@@ -128,7 +145,8 @@ class _Quick(Live):
     def read(self) -> Callable[[], float]:
         numbers, expression = self.call[1]
         space: dict[str, Any] = {}
-        return eval(f"lambda: {_source(expression, space, numbers.count)}", space)
+        source = _source(expression, space, numbers.count, numbers.values)
+        return eval(f"lambda: {source}", space)
 
 
 class _Given:
@@ -141,8 +159,12 @@ class _Given:
         if isinstance(place, int):
             return self._numbers.count(place)
         group, name, item = place
-        value = group.values_now[name]
+        value = self._numbers.values(group)[name]
         return value if item is None else value[item]
+
+
+def _now(group: Group) -> Mapping[str, Any]:
+    return group.values_now
 
 
 def _named(x: Any, space: dict[str, Any]) -> str:
@@ -151,7 +173,12 @@ def _named(x: Any, space: dict[str, Any]) -> str:
     return name
 
 
-def _source(expression: Expression, space: dict[str, Any], count: Callable[[int], float]) -> str:
+def _source(
+    expression: Expression,
+    space: dict[str, Any],
+    count: Callable[[int], float],
+    values: Callable[[Group], Mapping[str, Any]],
+) -> str:
     """Return what Python computes for an expression; `space` gets the names in it."""
     what, *sides = expression
     if what == "constant":
@@ -161,9 +188,9 @@ def _source(expression: Expression, space: dict[str, Any], count: Callable[[int]
         if isinstance(place, int):
             return f"{_named(count, space)}({place})"
         group, name, item = place
-        setting = f"{_named(group.values_now, space)}[{name!r}]"
+        setting = f"{_named(values(group), space)}[{name!r}]"
         return setting if item is None else f"{setting}[{item}]"
-    parts = [_source(side, space, count) for side in sides]
+    parts = [_source(side, space, count, values) for side in sides]
     if len(parts) == 2 and what in OPERATORS:
         return f"({parts[0]} {what} {parts[1]})"
     return f"{_named(OPERATORS.get(what, what), space)}({', '.join(parts)})"

@@ -50,7 +50,7 @@ def loaded_state(optimizer: Optimizer, given: Any) -> Loaded:
         raise ArgumentError(
             f'{where}: {came} came, and a dict of "state" and "param_groups" is needed'
         )
-    values = _settings(optimizer, given["param_groups"], where)
+    values = loaded_groups(optimizer, given["param_groups"], where)
     count = len(optimizer.params)
     steps: list[int] = [0] * count
     memory: dict[str, list[Kept | None]] = {name: [None] * count for name in optimizer.state}
@@ -79,7 +79,8 @@ def loaded_state(optimizer: Optimizer, given: Any) -> Loaded:
     return values, steps, memory
 
 
-def _settings(optimizer: Optimizer, given: Any, where: str) -> list[dict[str, Any]]:
+def loaded_groups(optimizer: Optimizer, given: Any, where: str) -> list[dict[str, Any]]:
+    """Return the settings of each group as saved. Raises: ArgumentError."""
     groups = optimizer.param_groups
     if not isinstance(given, (list, tuple)) or len(given) != len(groups):
         raise ArgumentError(f"{where}: {shown(given)} came for {len(groups)} groups")

@@ -10,6 +10,7 @@ from ..checks.arguments import checked_flag, size
 from ..core.tracing import Tracer, tracing
 from ..errors import ArgumentError, shown
 from ..tensor import Tensor
+from .turns import next_turn
 
 if TYPE_CHECKING:
     from .optimizer import Optimizer
@@ -153,7 +154,7 @@ class Group(MutableMapping[str, Any]):
 
     # A program reads these numbers anew for every run; where one decides what is computed, it says
     # so by itself (live.py).
-    read_each_run = frozenset({"values_now"})
+    read_each_run = frozenset({"values_now", "before"})
     __hash__ = object.__hash__
 
     def __init__(
@@ -166,6 +167,7 @@ class Group(MutableMapping[str, Any]):
     ):
         self.kind, self.trace = kind, trace
         self.params, self.first = params, first  # the place of its first parameter among all
+        self.before: dict[int, dict[str, Any]] = {}  # its settings before turns, by their places
         self.values_now: dict[str, Any] = {}
         self.values_now = _Values(kind, self.checked(values))
 
@@ -200,6 +202,10 @@ class Group(MutableMapping[str, Any]):
             return self.params
         value = self.values_now[name]
         if (tracer := finder(self.trace)) is not None:
+            numbers = isinstance(value, (float, tuple))  # a scheduler changes nothing else
+            if numbers and next_turn(tracer.callbacks, self, 0) is not None:
+                what = f"reads {self.kind.__name__}.{name} after a scheduler's step"
+                tracer.cannot_repeat(what, " in every call")
             tracer.require(self._is_still, name, value)
         return value
 

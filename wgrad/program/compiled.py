@@ -64,9 +64,10 @@ class Compiled(Generic[P, R]):
 
     # Calling it.
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        if tracing() is not None or is_between() or interpreters():
+        asked = interpreters()
+        if tracing() is not None or is_between() or not all([i.is_transparent for i in asked]):
             # Inside another compiled function, in the handler of a signal that came in the midst of
-            # a trace, or where every operation is asked about (forward mode, vmap).
+            # a trace, or where something follows every operation (forward mode, vmap).
             return self._function(*args, **kwargs)
         leaves: list[Tensor] = []
         objects: list[Any] = []
@@ -84,7 +85,7 @@ class Compiled(Generic[P, R]):
             return self._function(*args, **kwargs)
         signatures = self._signatures
         with self._lock:
-            shared = self._policy.key(objects), tape.is_recording(), default_device()
+            shared = self._policy.key(objects), tape.is_recording(), default_device(), asked
             key = key, *shared, *map(signature_of, leaves), pattern_of(leaves)
             signature = signatures.get(key)
             if signature is None:

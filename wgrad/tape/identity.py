@@ -251,6 +251,11 @@ def rewritten(storage: Storage, times: int, bounds: tuple[int, int] | None) -> N
     storage.bounds = bounds
 
 
+def unwritten(storage: Storage, version: int) -> None:
+    """Note that memory holds the values again that it had at a version."""
+    storage.version = version
+
+
 def rewrite(x: Tensor, source: Array, owned: bool) -> None:
     """Write to a tensor that keeps its history, as PyTorch's does inside `no_grad`.
 

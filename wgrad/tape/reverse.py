@@ -7,13 +7,15 @@ recording on is itself recorded: gradients of any order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextvars import ContextVar
 from itertools import repeat
 from typing import Any
 
 from ..backends.array import Storage, births
 from ..core import REGISTRY, Node, Tensor, apply
 from ..core.batched import everything, memory
+from ..core.interpret import current, within
 from ..core.tracing import tracing
 from ..errors import GradientError, shown
 from ..interrupts import handled_outside, whole
@@ -21,6 +23,11 @@ from .identity import restored
 from .record import is_recording, recording
 
 ZERO: Any = object()  # a gradient that zero_grad() has cleared, made of zeros when it is read
+
+
+# The node whose gradient is computed now, where an interpreter may ask for it.
+_pulled: ContextVar[Node | None] = ContextVar("wgrad_pulled", default=None)
+pulled: Callable[[], Node | None] = _pulled.get
 
 
 def reachable(root: Node, floor: int = 0) -> list[Node]:
@@ -35,18 +42,45 @@ def reachable(root: Node, floor: int = 0) -> list[Node]:
     return sorted(seen, key=lambda node: -node.sequence)
 
 
-def pull_back(order: Iterable[Node], ct: Tensor, visit: Callable[[Node, Tensor], bool]) -> None:
-    """Carry the cotangent of the first node of `order` down to all the others.
+def pull_back(
+    order: Iterable[Node],
+    ct: Tensor | Mapping[Node, Tensor],
+    visit: Callable[[Node, Tensor], bool],
+    ends: Collection[Node] = (),
+) -> None:
+    """Carry the cotangent of the first node of `order`, or those of several, down to all others.
 
     `visit(node, ct)` is told each node's complete cotangent; the pass goes on to the node's
-    inputs when it returns True.
+    inputs when it returns True. It stops at `ends`, whose hooks are not for it to call.
     """
+    now = current.get()
+    if now.is_narrowing:  # each pull computes in the dtypes that its call did
+        return within(now.exact(), pull_back, order, ct, visit, ends)
+    if not now.interpreters:
+        return _pull_back(order, ct, visit, ends)
+    token = _pulled.set(None)
+    try:
+        _pull_back(order, ct, visit, ends)
+    finally:
+        _pulled.reset(token)
+
+
+def _pull_back(
+    order: Iterable[Node],
+    ct: Any,
+    visit: Callable[[Node, Tensor], bool],
+    ends: Collection[Node],
+) -> None:
+    is_told = bool(current.get().interpreters)
     order = list(order)
-    pending: dict[Node, Any] = {order[0]: ct}
+    pending: dict[Node, Any] = dict(ct) if isinstance(ct, Mapping) else {order[0]: ct}
     members = set(order)
     for node in order:
         ct = pending.pop(node, None)
         if ct is None:
+            continue
+        if node in ends:
+            visit(node, ct)
             continue
         for hook in tuple((node.hooks or {}).values()):
             ct = _checked_hook_result(hook(ct), ct)
@@ -56,6 +90,8 @@ def pull_back(order: Iterable[Node], ct: Tensor, visit: Callable[[Node, Tensor],
         for name, saved in node.saved.items():
             env[name] = restored(node, name, saved)
         op, parents = node.op, node.parents
+        if is_told:
+            _pulled.set(node)
         wanted = [i for i, x in enumerate(parents) if x is not None and x in members]
         if op.pulls is None:
             parts: Iterable[Any] = map(op.pull, wanted, repeat(ct), repeat(env))

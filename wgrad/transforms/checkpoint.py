@@ -21,6 +21,7 @@ from ..core.tracing import tracing
 from ..errors import GradientError
 from ..origin import caller, place
 from ..repeated import Draws
+from ..tape import identity
 from ..tensor import Tensor
 from .inputs import with_leaves
 
@@ -72,8 +73,6 @@ class _Used(NamedTuple):
 
 class _Seen(Interpreter):
     """Notes what operations are given that was there before."""
-
-    is_transparent = True
 
     def __init__(self) -> None:
         self.start = next(births)
@@ -151,7 +150,7 @@ class _Segment:
         for array, old in before:
             array.storage.device.write(array, old)
         for storage, version in self._versions.items():
-            storage.version = version
+            identity.unwritten(storage, version)
         if [node.op for node in nodes] != self._ops:
             raise GradientError(
                 f"checkpoint: the function called at {place(self._origin)} did otherwise when it "
@@ -181,7 +180,7 @@ class _Again(Mapping):
 
     def items(self) -> Any:
         """Return the names and values; the segment is run again for those that are gone."""
-        found = self._segment.saved_by(self._number)
+        found = dict(self._segment.saved_by(self._number).items())
         return [(name, _filled(x, found[name])) for name, x in self._kept.items()]
 
 

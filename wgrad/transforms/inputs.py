@@ -64,6 +64,13 @@ def with_leaves(tree: Any, change: Callable[[Any], Any]) -> Any:
     return change(tree)
 
 
+def leaves_of(tree: Any) -> list[Any]:
+    """Return what stands in a tree, in order; None is nothing."""
+    found: list[Any] = []
+    with_leaves(tree, found.append)
+    return [x for x in found if x is not None]
+
+
 def numbered(args: Iterable[tuple[int, Any]], op: str) -> tuple[list[Tensor], list[Any]]:
     """Return the differentiable inputs in arguments, and each argument as a tree of numbers.
 

@@ -12,11 +12,18 @@ from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, ShapeError, shown
 from ..shaping import stack
 from ..tensor import Tensor
-from .inputs import with_leaves
+from .checkpoint import checkpoint as checkpointed
+from .inputs import leaves_of, with_leaves
+from .loops import captured
 
 
 def scan(
-    f: Callable, init: Any, xs: Any = None, length: int | None = None, reverse: bool = False
+    f: Callable,
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+    checkpoint: bool = False,
 ) -> tuple[Any, Any]:
     """Call `carry, y = f(carry, x)` for each `x` along the first axis of `xs`; return (carry, ys).
 
@@ -26,7 +33,13 @@ def scan(
     xs=None f gets None, `length` times. With `reverse` it goes from the last `x` to the first, and
     each `y` stands where its `x` does.
 
-    Gradients pass through it: to `init`, `xs`, and the tensors that f uses besides.
+    Gradients pass through it: to `init`, `xs`, and the tensors that f uses besides. For the
+    backward pass it keeps what the gradient of each turn needs, or with `checkpoint` only the
+    carries, and computes the rest again.
+
+    A compiled function traces one turn, and one of the reverse, whatever the length is: so f must
+    do the same in every turn. What f does besides computing (random numbers, writing to a tensor
+    from outside) makes it trace all turns, and so do gradients of higher order.
 
     Shapes: xs (length, ...), x (...), y (...), ys (length, ...).
 
@@ -46,16 +59,25 @@ def scan(
     first = with_leaves(init, lambda x: as_tensor(x, "scan: init"))
     given = with_leaves(xs, lambda x: None if x is None else as_tensor(x, "scan: xs"))
     n = _length(given, length)
-    return unrolled(f, first, given, n, is_reverse)
+    step = checkpointed(f) if checked_flag(checkpoint, "scan", "checkpoint") else f
+    known = Structure(first)
+
+    def turn(carry: Any, x: Any) -> tuple[Any, Any]:
+        carry, y = pair(step(carry, x))
+        known.check(carry)
+        return carry, y
+
+    def in_turns() -> tuple[Any, Any]:
+        return unrolled(turn, first, given, n, is_reverse)
+
+    return captured(turn, first, given, n, is_reverse, in_turns) or in_turns()
 
 
 def unrolled(f: Callable, carry: Any, xs: Any, length: int, reverse: bool) -> tuple[Any, Any]:
     """Do what `scan` does call by call."""
-    known = Structure(carry)
     ys: list[Any] = [None] * length
     for i in reversed(range(length)) if reverse else range(length):
-        carry, ys[i] = pair(f(carry, with_leaves(xs, partial(_at, i=i))))
-        known.check(carry)
+        carry, ys[i] = f(carry, with_leaves(xs, partial(_at, i=i)))
     return carry, stacked(ys)
 
 
@@ -68,13 +90,6 @@ def pair(made: Any) -> tuple[Any, Any]:
     if not isinstance(made, (tuple, list)) or len(made) != 2:
         raise ArgumentError(f"scan: f returned {shown(made)}, and a pair (carry, y) is needed")
     return made[0], made[1]
-
-
-def leaves_of(tree: Any) -> list[Any]:
-    """Return what stands in a tree, in order; None is nothing."""
-    found: list[Any] = []
-    with_leaves(tree, found.append)
-    return [x for x in found if x is not None]
 
 
 class Structure:

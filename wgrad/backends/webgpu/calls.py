@@ -87,7 +87,7 @@ class Calls(Indexing):
             lines_of_four, pattern = lines
             shown = tuple([(line.binding, line.step) for line in lines_of_four])
             kernel = self._kernel(
-                (function, shown, *_by_operand(operands, pattern), planes, bool(rest)),
+                (function, "fours", shown, *_by_operand(operands, pattern), planes, bool(rest)),
                 len(held),
                 lambda: call_by_fours_source(
                     function, shown, _by_operand(operands, pattern), planes, bool(rest)

@@ -18,7 +18,7 @@ from ..timing import Timing
 from . import headroom
 from .buffers import Buffer
 from .gpu import Gpu
-from .launches import PARAMS_BYTES, folded
+from .launches import folded
 from .pipelines import Pipeline
 from .stamps import PAIRS
 
@@ -32,13 +32,15 @@ class Dispatches:
         """Take (pipeline, parameters, workgroups) of each dispatch, in order."""
         self.gpu = gpu
         self._pipelines = [pipeline for pipeline, _, _ in work]
+        self._noting = {pipeline.code for pipeline in self._pipelines if pipeline.notes}
         self._groups = [folded(groups) for _, _, groups in work]
         self.starts: list[int] = []  # where each dispatch's parameters begin
         end = 0
         for _, params, _ in work:
             self.starts.append(end)
             end += -(-max(len(params), 1) // gpu.slot) * gpu.slot
-        self._host = bytearray(end + PARAMS_BYTES)  # the last binding reaches past its parameters
+        # The last binding reaches past its parameters.
+        self._host = bytearray(end + max((x.room for x in self._pipelines), default=0))
         for start, (_, params, _) in zip(self.starts, work, strict=True):
             self._host[start : start + len(params)] = params
         usage = gpu.wgpu.BufferUsage
@@ -74,6 +76,8 @@ class Dispatches:
         """
         gpu = self.gpu
         gpu.check()
+        for code in self._noting:
+            gpu.notes.expect(code)
         with gpu.lock:
             gpu.flush()
             groups = self._bind_groups(key, buffers)

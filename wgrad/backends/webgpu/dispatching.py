@@ -12,7 +12,7 @@ from ...errors import ArgumentError, OutOfMemoryError
 from ..array import Array, Number
 from ..shader import Groups, Make, Shader, with_numbers
 from .buffers import Buffer, Window
-from .launches import PARAMS_BYTES
+from .launches import MOST_PARAMS
 from .launching import Launching
 
 
@@ -54,10 +54,10 @@ class Dispatching(Launching):
         makes: Sequence[Make],
         into: Sequence[Array | None],
     ) -> list[Array]:
-        if len(params) > PARAMS_BYTES:
+        if len(params) > MOST_PARAMS:
             raise ArgumentError(
-                f"{shader.name}: uniforms of {len(params)} bytes came, and {PARAMS_BYTES} are the "
-                "most: put large arrays into var<storage, read>"
+                f"{shader.name}: uniforms of {len(params)} bytes came, and an adapter binds at "
+                f"most {MOST_PARAMS}: put large arrays into var<storage, read>"
             )
         made: list[Array] = []
         for make, target in zip(makes, into, strict=True):

@@ -119,6 +119,7 @@ class WebGpuDevice(Kernels):
 
     def _settle(self) -> None:
         """Raise the first of the faults that runs have noted until now."""
+        self.gpu.settle_notes()
         if not self._expected:
             return
         with self.gpu.lock:

@@ -43,7 +43,8 @@ class Facts:
         """Return the facts of an adapter, or of a device with its limits, as wgpu names them."""
         largest = limits["max-buffer-size"] // 16 * 16  # in whole vec4s, as all memory is
         return cls(
-            buffers=min(limits["max-storage-buffers-per-shader-stage"], MOST_BUFFERS),
+            # One is left for what kernels note, where more are bound than are promised.
+            buffers=max(8, min(limits["max-storage-buffers-per-shader-stage"] - 1, MOST_BUFFERS)),
             largest_binding=min(limits["max-storage-buffer-binding-size"] // 16 * 16, largest),
             align=max(16, limits["min-storage-buffer-offset-alignment"]),
             largest_buffer=largest,

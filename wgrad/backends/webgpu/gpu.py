@@ -21,7 +21,7 @@ from ..shader import Groups
 from ..timing import Timing, now_ns, untimed
 from . import device, headroom
 from .buffers import Buffer
-from .launches import PARAMS_BYTES, folded
+from .launches import folded
 from .pipelines import Compiler, Pipeline
 from .stamps import WHOLE, Stamps
 
@@ -168,6 +168,16 @@ class Gpu(Compiler):
                 what = f"a readback of {nbytes} bytes failed"
                 raise self.failure(DeviceError, what, error) from error
 
+    def settle_notes(self) -> None:
+        """Raise what kernels have noted of loops that did not end, when all recorded has run."""
+        if self.notes.is_expected:
+            self.check()
+            with self.lock:
+                self.flush()
+                error = self.notes.settled()
+            if error is not None:
+                raise error
+
     # Batches.
     def launch(
         self, pipeline: Pipeline, buffers: tuple[Buffer, ...], params: bytes, groups: int | Groups
@@ -184,6 +194,8 @@ class Gpu(Compiler):
         if WATCHERS:
             timing = self._timing(pipeline, buffers, groups)
             stamped = timing if timing is not None and timing.clock == "gpu" else None
+        if pipeline.notes:
+            self.notes.expect(pipeline.code)
         with self.lock:
             size = len(params)
             key = (pipeline.access, *[b.uid for b in buffers])
@@ -193,7 +205,7 @@ class Gpu(Compiler):
                 work, batch = self._work, self.batch
                 last = work[-1] if work else None
                 start = 0 if last is None else last.end
-                if start + PARAMS_BYTES > RING_BYTES or len(work) >= BATCH:
+                if start + pipeline.room > RING_BYTES or len(work) >= BATCH:
                     self.flush()
                     continue
                 for buffer in buffers:

@@ -124,7 +124,8 @@ class Launching(Device):
         """
         kernel = self._kernels[key]
         if kernel is None:
-            label = " ".join(getattr(k, "name", str(k)) for k in key)
+            words = (getattr(part, "name", part) for part in key)
+            label = " ".join(x for x in words if isinstance(x, str) and x)
             letters = access if isinstance(access, str) else "r" * access + "w"
             kernel = self._made(Kernel(label, code(), letters))
             self._kernels.keep(key, kernel)

@@ -9,10 +9,12 @@ from ...errors import DeviceError, OutOfMemoryError, ShaderError
 from ...origin import caller, place
 from ...recent import Recent, Shared
 from ...statistics import COUNTERS
+from ..loops import NOTES_NAME
 from . import headroom, shaders
 from .buffers import Buffer
 from .device import Opened, is_short
-from .launches import PARAMS_BYTES
+from .launches import MOST_PARAMS, NOTES_BINDING, PARAMS_BYTES, room_for_params
+from .notes import NOTES_BYTES, Notes
 from .origins import explained
 from .problem import Kernel
 
@@ -20,14 +22,20 @@ LAYOUTS_KEPT = 256  # of bind groups, by what becomes of each buffer
 PIPELINES_KEPT = 128  # besides those that who runs them holds: up to a megabyte each
 
 
+LARGE = "u"  # the letter of more parameters than shaders of ours have
+NOTES = "n"  # the letter of the memory that kernels note loops in which did not end
+
+
 class Pipeline:
     """A compiled shader; `access` says of each storage buffer whether it is read or written."""
 
-    __slots__ = ("__weakref__", "access", "code", "label", "raw")
+    __slots__ = ("__weakref__", "access", "code", "label", "notes", "raw", "room")
 
     def __init__(self, raw: Any, access: str, label: str, code: str):
         self.raw = raw
         self.code = code
+        self.room = MOST_PARAMS if LARGE in access else PARAMS_BYTES  # for its parameters
+        self.notes = access.endswith(NOTES)  # is there something that it may note?
         self.access = access
         self.label = label
 
@@ -38,6 +46,7 @@ class Compiler(Opened):
     def __init__(self, adapter: Any, most_bound: int | None = None, most_bytes: int | None = None):
         super().__init__(adapter, most_bound, most_bytes)
         self._layouts: Recent[str] = Recent(LAYOUTS_KEPT)
+        self.notes = Notes(self)
         self._texts: Shared[tuple[str, str], Pipeline] = Shared(PIPELINES_KEPT)
 
     def _layout(self, access: str) -> tuple[Any, Any]:
@@ -56,8 +65,9 @@ class Compiler(Opened):
                     },
                 }
             ]
-            for i, use in enumerate(access, 1):
+            for i, use in enumerate(access.replace(LARGE, ""), 1):
                 kind = "read-only-storage" if use == "r" else "storage"
+                i = NOTES_BINDING if use == NOTES else i
                 entries.append({"binding": i, "visibility": stage, "buffer": {"type": kind}})
             group = self.raw.create_bind_group_layout(entries=entries)
             whole = self.raw.create_pipeline_layout(bind_group_layouts=[group])
@@ -76,6 +86,11 @@ class Compiler(Opened):
         self.check()
         if isinstance(access, int):
             access = "r" * access + "w"
+        if room_for_params(code) > PARAMS_BYTES:
+            access += LARGE
+        if NOTES_NAME in code:
+            access += NOTES
+            self._check_room_for_notes(access, label)
         headroom.require(0, f"compiling shader {label}")
         with self.driving:
             try:
@@ -93,6 +108,14 @@ class Compiler(Opened):
                 raise explained(label, code, str(error), shaders.files(), at) from None
             COUNTERS.pipelines_compiled += 1
             return Pipeline(raw, access, label, code)
+
+    def _check_room_for_notes(self, access: str, label: str) -> None:
+        most = self.limits["max-storage-buffers-per-shader-stage"]
+        if len(access.replace(LARGE, "")) > most:
+            raise ShaderError(
+                f"{label}: its loops may never end, and to tell of that a kernel needs one more "
+                f"buffer than the {most} that {self.info['device']} binds: take rounds=None"
+            )
 
     def refusal(self, code: str, label: str) -> str | None:
         """Return what the compiler says against a text; None where it takes it. Nothing is made.
@@ -118,8 +141,9 @@ class Compiler(Opened):
 
     def bind_group(self, access: str, buffers: Sequence[Buffer], uniforms: Any) -> Any:
         """Return a new bind group: Params at a dynamic offset of `uniforms`, then the buffers."""
+        room = MOST_PARAMS if LARGE in access else PARAMS_BYTES
         entries: list[dict] = [
-            {"binding": 0, "resource": {"buffer": uniforms, "offset": 0, "size": PARAMS_BYTES}}
+            {"binding": 0, "resource": {"buffer": uniforms, "offset": 0, "size": room}}
         ]
         for i, buffer in enumerate(buffers, 1):
             if buffer.nbytes > self.facts.largest_binding:
@@ -129,6 +153,9 @@ class Compiler(Opened):
                 )
             resource = {"buffer": buffer.raw, "offset": buffer.start, "size": buffer.nbytes}
             entries.append({"binding": i, "resource": resource})
+        if access.endswith(NOTES):
+            notes = {"buffer": self.notes.memory, "offset": 0, "size": NOTES_BYTES}
+            entries.append({"binding": NOTES_BINDING, "resource": notes})
         COUNTERS.bind_groups_created += 1
         with self.driving:
             try:

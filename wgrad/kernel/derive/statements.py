@@ -282,7 +282,9 @@ class Body(Expressions):
         if first:
             self.out.append(self._loop(node, condition, first, None))
         else:
-            self.out.append(s.While(condition, self.block(node.body), node.attributes))
+            self.out.append(
+                s.While(condition, self.block(node.body), node.attributes, span=node.span)
+            )
 
     def write_for(self, node: s.For) -> None:
         """Write `for`, as `loop` where its parts need several statements."""
@@ -303,7 +305,7 @@ class Body(Expressions):
             body = self.block(node.body)
             initial = start[0] if len(start) == 1 else None
             step = update[0] if update else None
-            loop = s.For(initial, condition, step, body, node.attributes)
+            loop = s.For(initial, condition, step, body, node.attributes, span=node.span)
             self.out.append(s.Block((*start, loop)) if len(start) > 1 else loop)
         self.scopes.pop()
 
@@ -314,7 +316,7 @@ class Body(Expressions):
         if condition is not None:
             leave = s.If(_not(condition), s.Block((s.Break(),)))
             first = [*first, leave]
-        return s.Loop(self.block(node.body, first), continuing, node.attributes)
+        return s.Loop(self.block(node.body, first), continuing, node.attributes, span=node.span)
 
     def write_loop(self, node: s.Loop) -> None:
         """Write `loop`; what its body declares is known in `continuing`."""

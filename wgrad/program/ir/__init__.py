@@ -12,6 +12,8 @@ from .graph import Window as Window
 from .graph import plain as plain
 from .graph import pruned as pruned
 from .graph import single as single
+from .loops import Loop as Loop
+from .loops import slice_of as slice_of
 from .program import Batch as Batch
 from .program import Draws as Draws
 from .program import Fused as Fused
@@ -27,3 +29,4 @@ from .program import step_lines as step_lines
 from .slots import Inputs as Inputs
 from .slots import Ref as Ref
 from .slots import Slot as Slot
+from .slots import span as span

@@ -50,6 +50,15 @@ class Ref:
         return f"%{self.slot}{list(layout.shape)}{view}{start}"
 
 
+def span(layout: Layout) -> tuple[int, int]:
+    """Return the first element that a view shows, and the one behind its last."""
+    if not layout.size:
+        return layout.offset, layout.offset
+    ends = [(n - 1) * s for n, s in zip(layout.shape, layout.strides, strict=True)]
+    first = layout.offset + sum(min(x, 0) for x in ends)
+    return first, layout.offset + sum(max(x, 0) for x in ends) + 1
+
+
 Inputs = tuple[Ref | Number, ...]
 
 

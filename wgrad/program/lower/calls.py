@@ -97,6 +97,7 @@ class Calls:
     results: list[tuple[Slot, Arrayed, Layout | None]] = field(default_factory=list)
     # What bodies do, over operands of some dtypes: one dict serves all steps of a program.
     bodies: dict[Any, Any] = field(default_factory=dict)
+    device: Any = None  # that the program runs on
     _wide: dict[Arrayed, Temp] = field(default_factory=dict)
 
     def add(

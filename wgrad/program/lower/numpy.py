@@ -21,12 +21,12 @@ from ...backends.families import Argsort, Dispatch, Draw, Scan, ScatterAdd, Sear
 from ...backends.timing import begun, now_ns, timers
 from ...errors import OutOfMemoryError
 from ...layout import Layout
-from ..ir import Batch, Draws, Program, Ref, Step
+from ..ir import Batch, Draws, Loop, Program, Ref, Step
 from ..passes.limits import Limits
-from .calls import Argument, Call, Temp
+from .calls import Argument, Call, Calls, Temp
 from .names import Moving, Names, Static
 from .plan import Place, Plan, nbytes, plan_memory
-from .steps import calls_of
+from .steps import add_calls, calls_of
 from .targets import Registers, with_targets
 
 # Nothing is compiled for these graphs, so nothing bounds them. Steps that the passes would lay
@@ -141,6 +141,63 @@ class NumpyExecutor:
         return made
 
 
+class Turns:
+    """The turns of a loop, over memory of the program around it."""
+
+    def __init__(self, work: Loop, device: Device):
+        self._work = work
+        self._run = NumpyExecutor(work.body, device)
+        self._device = device
+        self.block_bytes: int = self._run.block_bytes
+
+    __name__ = "turns"
+
+    def __call__(self, draw: Draw, *memory: np.ndarray) -> None:
+        """Run all turns. Memory is what is the same, carries with first values, slices, results."""
+        work = self._work
+        first, last = work.fixed + work.carries, len(work.body.inputs)
+        given, results = memory[:last], memory[last:]
+        held = [self._storage(x) for x in given[: work.fixed]]
+        held += [self._storage(x.copy()) for x in given[work.fixed : first]]
+        sliced = given[first:]
+        for at in work.turns():
+            slices = [self._storage(x[at]) for x in sliced]
+            for out, made in zip(results, self._run.run([*held, *slices], draw), strict=True):
+                out[at] = made.buffer[: out[at].size].reshape(out.shape[1:])
+        for x, end in zip(given[work.fixed : first], held[work.fixed :], strict=True):
+            np.copyto(x, end.buffer.reshape(x.shape))
+
+    def _storage(self, x: np.ndarray) -> Storage:
+        return Storage(self._device, np.ascontiguousarray(x).reshape(-1), x.size)
+
+
+@add_calls.register
+def _loop(work: Loop, made: Calls, step: Step) -> Temp | None:
+    """Carries get their first values; then the turns run with the memory of all."""
+    refs = [x for x in step.inputs if isinstance(x, Ref)]
+    starts = refs[work.fixed : work.fixed + work.carries]
+    filled = [i for i, out in enumerate(step.outs) if out.size]
+    run = Turns(work, made.device)
+    for i in filled:
+        out = step.outs[i]
+        args: list[Argument] = [starts[i]] if i < work.carries else []
+        lines = ["copyto({out}, {0})"] if args else ["pass"]
+        if i == filled[-1]:
+            memory = [
+                *refs[: work.fixed],
+                *(x.whole() for x in step.outs[: work.carries]),
+                *refs[work.fixed + work.carries :],
+                *(x.whole() for x in step.outs[work.carries :]),
+            ]
+            names = [f"{{{len(args) + j}}}" for j in range(len(memory))]
+            lines.append(f"{{f}}(draw, {', '.join(names)})")
+            args += memory
+        text = "\n".join(lines)
+        how = {"safe": False, "target": out.index}
+        made.add(text, run, args, out.shape, out.dtype.numpy, **how)
+    return None
+
+
 class _Source:
     """The text of one program, and the names in it."""
 
@@ -160,7 +217,13 @@ class _Source:
             self.memory[Place("output", i)] = Moving(f"y{i}", self.slots[index].size)
         bodies: dict[Any, Any] = {}
         lowered = [
-            (step, [with_targets(part, self.places.__getitem__) for part in calls_of(step, bodies)])
+            (
+                step,
+                [
+                    with_targets(part, self.places.__getitem__)
+                    for part in calls_of(step, bodies, device)
+                ],
+            )
             for step in program.steps
         ]
         assigned = [[self.registers.assign(calls) for calls in parts] for _, parts in lowered]
@@ -171,7 +234,9 @@ class _Source:
             for line in self._step(step, parts, registers)
         ]
         self.text = "\n".join(self._whole(body)) + "\n"
-        self.block_bytes = plan.block_bytes + sum(self.registers.sizes)
+        loops = [x for x in self.names.space.values() if isinstance(x, Turns)]
+        inside = sum(x.block_bytes for x in loops)
+        self.block_bytes = plan.block_bytes + sum(self.registers.sizes) + inside
 
     # The lines of steps.
     def _step(

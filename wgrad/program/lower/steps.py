@@ -20,22 +20,22 @@ from .calls import Argument, Calls, Drawn, Fixed, Plain, Temp
 from .statements import add_graph
 
 
-def calls_of(step: Step, bodies: dict[Any, Any]) -> list[Calls]:
+def calls_of(step: Step, bodies: dict[Any, Any], device: Any) -> list[Calls]:
     """Return the calls of a step; those of a batch part by part.
 
     `bodies` is one dict for all steps of a program, empty at first.
     """
     if isinstance(step.work, Batch):
-        return [calls for part in step.work.parts for calls in calls_of(part, bodies)]
-    made = Calls(bodies=bodies)
-    result = _add(step.work, made, step)
+        return [calls for part in step.work.parts for calls in calls_of(part, bodies, device)]
+    made = Calls(bodies=bodies, device=device)
+    result = add_calls(step.work, made, step)
     if result is not None:
         made.results.append((step.out, result, None))
     return [made]
 
 
 @singledispatch
-def _add(work: families.Family, made: Calls, step: Step) -> Temp | None:
+def add_calls(work: families.Family, made: Calls, step: Step) -> Temp | None:
     """Add the calls of a step, and return its result where they do not put that into a slot."""
     lifted = as_graph(step)
     assert lifted is not None, work
@@ -43,12 +43,12 @@ def _add(work: families.Family, made: Calls, step: Step) -> Temp | None:
     return None
 
 
-@_add.register
+@add_calls.register
 def _fused(work: Fused, made: Calls, step: Step) -> None:
     add_graph(made, work.graph, step.inputs, step.outs)
 
 
-@_add.register
+@add_calls.register
 def _matmul(work: families.Matmul, made: Calls, step: Step) -> Temp | None:
     a, b = step.inputs[:2]
     assert isinstance(a, Ref) and isinstance(b, Ref)
@@ -68,7 +68,7 @@ def _matmul(work: families.Matmul, made: Calls, step: Step) -> Temp | None:
     return None
 
 
-@_add.register
+@add_calls.register
 def _in_place(work: families.InPlace, made: Calls, step: Step) -> None:
     base, *values = step.refs()
     slot, shape, dtype = step.out.index, step.out.shape, step.out.dtype
@@ -80,7 +80,7 @@ def _in_place(work: families.InPlace, made: Calls, step: Step) -> None:
     made.add(text, function, args, shape, dtype.numpy, safe=False, target=slot)
 
 
-@_add.register
+@add_calls.register
 def _place(work: families.Place, made: Calls, step: Step) -> None:
     slot, shape, dtype = step.out.index, step.out.shape, step.out.dtype
     args: list[Argument] = [Fixed(held(0 if work.fill is None else work.fill, dtype.numpy))]
@@ -91,13 +91,13 @@ def _place(work: families.Place, made: Calls, step: Step) -> None:
     made.add("\n".join(lines), None, args, shape, dtype.numpy, safe=False, target=slot)
 
 
-@_add.register
+@add_calls.register
 def _later(work: Later, made: Calls, step: Step) -> Temp | None:
     x, _ = step.refs()
     return made.copy(x, x.dtype.numpy)
 
 
-@_add.register
+@add_calls.register
 def _random(work: Draws, made: Calls, step: Step) -> Temp | None:
     drawn = Drawn(work.generator, work.offset)
     shape, dtype = step.out.shape, step.out.dtype.numpy
@@ -108,14 +108,14 @@ def _random(work: Draws, made: Calls, step: Step) -> Temp | None:
     return made.add(text, change, (drawn,), shape, dtype)
 
 
-@_add.register
+@add_calls.register
 def _scan(work: families.Scan, made: Calls, step: Step) -> Temp | None:
     (x,) = step.refs()
     text = f"copyto({{out}}, {{f}}({{1}}, {{0}}, {work.axis}, {work.back}), 'unsafe')"
     return made.add(text, scanned, (x, Plain(work.fold)), step.out.shape, step.out.dtype.numpy)
 
 
-@_add.register
+@add_calls.register
 def _scatter_add(work: families.ScatterAdd, made: Calls, step: Step) -> Temp | None:
     index, values = step.refs()
     axis, shape = work.axis, step.out.shape
@@ -128,7 +128,7 @@ def _scatter_add(work: families.ScatterAdd, made: Calls, step: Step) -> Temp | N
     return made.add(text, add_at, args, shape, step.out.dtype.numpy, safe=False)
 
 
-@_add.register
+@add_calls.register
 def _argsort(work: families.Argsort, made: Calls, step: Step) -> Temp | None:
     (x,) = step.refs()
     how = f"{work.axis}, {work.descending}"
@@ -136,7 +136,7 @@ def _argsort(work: families.Argsort, made: Calls, step: Step) -> Temp | None:
     return made.add(text, positions, (x,), step.out.shape, step.out.dtype.numpy)
 
 
-@_add.register
+@add_calls.register
 def _searchsorted(work: families.Searchsorted, made: Calls, step: Step) -> Temp | None:
     x, values = step.refs()
     side = "right" if work.right else "left"
@@ -144,7 +144,7 @@ def _searchsorted(work: families.Searchsorted, made: Calls, step: Step) -> Temp 
     return made.add(text, np.searchsorted, (x, values), step.out.shape, step.out.dtype.numpy)
 
 
-@_add.register
+@add_calls.register
 def _dispatch(work: families.Dispatch, made: Calls, step: Step) -> Temp | None:
     """All results but one get their first values; then the shader runs with the memory of all."""
     count = len(step.inputs) - len(work.numbers)

@@ -23,7 +23,7 @@ from ...backends.webgpu.planner import Planner
 from ...backends.webgpu.problem import Config, Kernel, Problem, Scratch
 from ...backends.webgpu.windows import cuts
 from ...errors import OutOfMemoryError
-from ..ir import Batch, Fused, Program, Ref, Slot, Step
+from ..ir import Batch, Fused, Loop, Program, Ref, Slot, Step
 from ..passes.folds import split_long_folds
 from ..passes.joining import PRODUCT
 from ..passes.lift import lift_to_graphs
@@ -32,6 +32,7 @@ from ..passes.products import as_fused
 from .fused import epilogue, fused_kernel
 from .module import Module
 from .plan import Blocks, Place, nbytes, plan_memory
+from .turns import Turns
 from .windows import Cutter, Stretch
 
 MATMUL_SCALARS = 96  # where `scalars` begin in the Params of lib/matmul.wgsl
@@ -65,7 +66,8 @@ def live_numbers(program: Program) -> list[Live]:
     """Return the numbers that a program reads anew for every run, each once, in order."""
     numbers: dict[object, Live] = {}
     for step in program.steps:
-        for x in step.inputs:
+        inside = live_numbers(step.work.body) if isinstance(step.work, Loop) else ()
+        for x in (*step.inputs, *inside):
             if isinstance(x, Live):
                 numbers.setdefault(x.call, x)
     return list(numbers.values())
@@ -148,6 +150,8 @@ class _Lowering:
         if _is_large(step, self._large):
             if not (step.is_fused and self._in_windows(step)):
                 self._by_families(step)
+        elif isinstance(step.work, Loop):
+            self._loop(step, step.work)
         elif isinstance(step.work, (Fused, Batch)):
             self._fused(step, self._memory_of)
         elif isinstance(step.work, Matmul):
@@ -262,6 +266,14 @@ class _Lowering:
         made = self._planner.dispatch_over(work, args, into)
         for place, x in zip(places, made, strict=True):
             self._places[x.storage.buffer] = place
+
+    def _loop(self, step: Step, work: Loop) -> None:
+        """Lower the body once, and note its launches for every turn, over the memory of each."""
+        body = lower(work.body, self._planner.facts, self._products)
+        refs = [x for x in step.inputs if isinstance(x, Ref)]
+        outs = [self._planned(out.whole()) for out in step.outs]
+        turns = Turns(self._planner, work, body, live_numbers(work.body))
+        turns.note([self._planned(x) for x in refs], outs)
 
     # Launches.
     def launches(self) -> Launches:

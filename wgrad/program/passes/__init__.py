@@ -4,12 +4,13 @@ A module here with a function that `runs_at` a place is one: a new pass is a new
 """
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from importlib import import_module
 from pkgutil import iter_modules
 
 from ...environment import Variable
 from ...errors import shown
-from ..ir import Program
+from ..ir import Loop, Program
 from .base import FOUND
 from .limits import Limits
 
@@ -27,7 +28,7 @@ def simplify(
     without: Collection[str] = (),
     observe: Callable[[str, Program], None] = lambda name, program: None,
 ) -> Program:
-    """Return the program after all passes but those named in `without`.
+    """Return the program, and the bodies of its loops, after all passes but those in `without`.
 
     `observe` is told the name of each pass that ran, and the program that it left.
     """
@@ -35,7 +36,13 @@ def simplify(
         if name not in without:
             program = run(program, limits)
             observe(name, program)
-    return program
+    steps = [
+        replace(step, work=replace(step.work, body=simplify(step.work.body, limits, without)))
+        if isinstance(step.work, Loop)
+        else step
+        for step in program.steps
+    ]
+    return program.with_steps(steps)
 
 
 def _passes(text: str) -> frozenset[str]:

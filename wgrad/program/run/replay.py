@@ -119,14 +119,16 @@ class Replay:
         current = random.global_generator()
         for generator, is_global, count in did.generators:
             starts.append((current if is_global else generator).take(count))
-        for callback, args in did.callbacks:
-            callback(1, *args)
+        called = []
         loan = Loan()
         for effect in did.effects:
             if effect.replaced and did.faults is None:  # else the run may turn out to be void
                 loan.take(did.node(effect.key, leaves))
         outs: list[Storage] = []
         try:
+            for callback, args in did.callbacks:  # which may call the user's schedule
+                callback(1, *args)
+                called.append((callback, args))
             if self.executor is not None:
                 outs = self.executor.run(
                     inputs,
@@ -140,7 +142,7 @@ class Replay:
             loan.undo()
             for (generator, is_global, count), _ in zip(did.generators, starts, strict=True):
                 (current if is_global else generator).counter -= count
-            for callback, args in did.callbacks:
+            for callback, args in reversed(called):
                 callback(-1, *args)
             raise
         return self._hand_over(outs, leaves, entries)

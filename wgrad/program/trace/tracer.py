@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ...backends import families
 from ...backends.array import Array, Storage
+from ...backends.base import Device
 from ...backends.faults import Allowed
 from ...backends.tracing import Live, traced_by
 from ...core import Node, Value, caller, place
@@ -26,6 +27,7 @@ from ...ops.indexing import checked, outlier
 from ..ir import Ref, Slot, Step
 from .bounded import Suspect, bounded, settled
 from .grads import Touched
+from .loops import Turn
 from .work import Permitted, Roots, Work
 
 
@@ -34,6 +36,15 @@ class Range(NamedTuple):
 
     array: Array
     limits: tuple[int, int, int | None]
+
+
+class Mark(NamedTuple):
+    """A point of a trace: how far it had come, and what generators had given."""
+
+    steps: int
+    log: int
+    taken: dict[Any, tuple[int, int]]
+    counts: list[int]  # of suspects, callbacks and gradients
 
 
 class Tracer(Work, Contract):
@@ -211,4 +222,29 @@ class Tracer(Work, Contract):
             state[1] += count
         self._drawing = list(self.generators).index(generator), offset
 
-    # Undoing.
+    # Turns of loops.
+    def turn(self, device: Device, of: Turn | None = None) -> Turn:
+        return Turn(self, device, of)
+
+    def mark(self) -> Mark:
+        """Return what `back_to` goes back to."""
+        taken = {g: (g.counter, state[1]) for g, state in self.generators.items()}
+        counts = [len(x) for x in (self.suspects, self.callbacks, self.grads)]
+        return Mark(len(self.steps), len(self._log), taken, counts)
+
+    def since(self, mark: Mark) -> str | None:
+        """Return what was done since a mark that no loop does; None where nothing was."""
+        now = self.mark()
+        if now.taken != mark.taken:
+            return "it draws random numbers"
+        return "it does more than compute" if now.counts != mark.counts else None
+
+    def back_to(self, mark: Mark) -> None:
+        """Forget what was done since a mark."""
+        del self.steps[mark.steps :], self.origins[mark.steps :]
+        del self.suspects[mark.counts[0] :], self.callbacks[mark.counts[1] :]
+        while len(self._log) > mark.log:
+            self._log.pop()()
+        for generator, state in self.generators.items():
+            counter, state[1] = mark.taken.get(generator, (state[0], 0))
+            generator.counter = counter

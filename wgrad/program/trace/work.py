@@ -12,7 +12,7 @@ import hashlib
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -29,9 +29,12 @@ from ...core.tracing import Stream
 from ...dtypes import DType
 from ...errors import TraceError
 from ...interrupts import whole
-from ...layout import Layout
+from ...layout import Layout, Shape
 from ...ops.intervals import union
-from ..ir import Draws, Later, Ref, Slot, Step
+from ..ir import Draws, Later, Ref, Slot, Step, span
+
+if TYPE_CHECKING:
+    from .loops import Turn
 
 Origin = Any  # what `caller` returns
 
@@ -115,6 +118,9 @@ class Work:
         self.faults: Faults | None = None
         self._drawing: tuple[int, int] = (0, 0)
         self._anew: dict[int, list[Anew]] = {}  # by slot: what is read in its place now
+        self.turns: list[Turn] = []  # those that are traced now
+        # What has other values in each turn of a loop: its slot there, and whose it is.
+        self.inner: WeakKeyDictionary[Storage, tuple[int, Turn]] = WeakKeyDictionary()
 
     def given(self, x: Array, position: int) -> Given:
         """Return the array of an argument, as the function is to see it."""
@@ -166,6 +172,13 @@ class Work:
         slot = self.made.get(storage)
         if slot is None:
             slot = self.current.get(storage)
+        if slot is None and storage in self.inner:
+            slot, turn = self.inner[storage]
+            if not any(t.may_read(turn) for t in self.turns):
+                self.refuse(
+                    f"the function at {place(caller())} uses a tensor that a turn of a scan made, "
+                    "and only what it returns is there outside: return it as y"
+                )
         if slot is None:
             if storage.buffer is UNBACKED:
                 self.refuse(
@@ -186,6 +199,8 @@ class Work:
     def _set_slot(self, target: Array, slot: int, source: Array | None) -> None:
         """Let the values of the target's storage be in `slot`: all those of `source`, or None."""
         storage = target.storage
+        if self.turns:
+            self._written_in_turns(storage)
         if storage in self.made:
             self.made[storage] = slot
         else:
@@ -204,11 +219,34 @@ class Work:
         else:
             self._roots[storage] = roots
 
+    def _written_in_turns(self, storage: Storage) -> None:
+        """Remember what a write in a turn changes, and whether a loop could do that."""
+        for turn in self.turns:
+            if storage.born < turn.start or storage in self.inner:
+                turn.why = f"it writes to a tensor from outside at {place(caller())}"
+        tables: list[Any] = [self.made, self.current, self._roots]
+        before = [table.get(storage) for table in tables]
+        known = storage.version, storage.bounds, storage.history
+        weak = weakref.ref(storage)
+
+        def restore() -> None:
+            back = weak()
+            if back is None:
+                return
+            back.version, back.bounds, back.history = known
+            for table, value in zip(tables, before, strict=True):
+                if value is None:
+                    table.pop(back, None)
+                else:
+                    table[back] = value
+
+        self._log.append(restore)
+
     def ref(self, x: Array) -> Ref:
         """Return a view as the program sees it."""
         slot = self.slot_of(x)
         for again in self._anew.get(slot, ()):
-            first, end = _span(x.layout)
+            first, end = span(x.layout)
             if again.first <= first and end <= again.first + again.slot.size:
                 layout = Layout(x.layout.shape, x.layout.strides, x.layout.offset - again.first)
                 return Ref(again.slot.index, layout, x.dtype)
@@ -218,11 +256,11 @@ class Work:
     def once_more(self, arrays: Sequence[Array]) -> Iterator[None]:
         outer, anew = self._anew, dict[int, list[Anew]]()
         for x in arrays:
-            first, end = _span(x.layout)
+            first, end = span(x.layout)
             if end > first and self.steps:
                 last = self.steps[-1].outs[-1].whole()
                 flat = x.view(Layout((end - first,), (1,), first))
-                (made,) = self._add(x.storage.device, Later(), (flat, last))
+                (made,) = self.add(x.storage.device, Later(), (flat, last))
                 copied = Anew(Slot(self.made[made.storage], made.shape, x.dtype), first)
                 anew.setdefault(self.slot_of(x), []).append(copied)
         self._anew = {**outer, **anew}
@@ -231,15 +269,20 @@ class Work:
         finally:
             self._anew = outer
 
-    def _add(
-        self, device: Device, work: families.Family, operands: families.Operands
+    def add(
+        self,
+        device: Device,
+        work: families.Family,
+        operands: families.Operands,
+        results: Sequence[tuple[Shape, DType]] | None = None,
     ) -> list[Array]:
+        """Write down a step, and return its results; `results` says what they are like."""
         self._one_device(device)
         numbers = [float(x) if type(x) is Varying else x for x in operands]
         refs = tuple([self._operand(x) for x in numbers])
         made: list[Array] = []
         slots: list[Slot] = []
-        for shape, dtype in work.results(operands):
+        for shape, dtype in work.results(operands) if results is None else results:
             layout = Layout.dense(shape)
             storage = device.unbacked(layout.size)
             slot = self.made[storage] = self.new_slot(dtype)
@@ -270,7 +313,7 @@ class Work:
         """Write down work of a kernel family, and return its result unless it is in place."""
         if isinstance(work, families.Random):
             work = Draws(work.kind, *self._drawing, work.shape)
-        made = self._add(device, work, operands)
+        made = self.add(device, work, operands)
         if isinstance(work, families.Dispatch):
             return made
         (out,) = made
@@ -300,9 +343,13 @@ class Work:
     def _root(self, x: Array) -> Roots | None:
         """Return where the values of `x` come from, if from outside; else None."""
         storage = memory(x)
-        if storage in self.made or storage in self.current:
+        if storage in self.made or storage in self.current or storage in self.inner:
             return self._roots.get(storage)
         return Roots((x,), None, True)
+
+    def follow(self, out: Array, x: Array) -> None:
+        """Remember that the values of `out` are a part of those of `x`."""
+        self._follow(out, (x,), whole=False)
 
     def _follow(
         self,
@@ -347,15 +394,6 @@ class Work:
         """Leave everything outside as it was before the trace."""
         while self._log:
             self._log.pop()()
-
-
-def _span(layout: Layout) -> tuple[int, int]:
-    """Return the first element that a view shows, and the one behind its last."""
-    if not layout.size:
-        return layout.offset, layout.offset
-    ends = [(n - 1) * s for n, s in zip(layout.shape, layout.strides, strict=True)]
-    first = layout.offset + sum(min(x, 0) for x in ends)
-    return first, layout.offset + sum(max(x, 0) for x in ends) + 1
 
 
 def _setter(owner: Any, name: str, value: Any) -> Callable[[], None]:

@@ -1,0 +1,287 @@
+"""Scans in compiled functions: one turn is traced, and every other does the same."""
+
+import json
+
+import numpy as np
+import pytest
+
+import wgrad as wg
+from wgrad.backends.webgpu.launches import Launches
+from wgrad.errors import TraceError
+from wgrad.nn import functional as F
+from wgrad.program.ir import Loop
+
+N, B, H = 6, 3, 4
+
+
+def numbers(rng, *shape):
+    return (0.5 * rng.standard_normal(shape)).astype(np.float32)
+
+
+def loops(compiled):
+    return [s.work for s in compiled.program.steps if isinstance(s.work, Loop)]
+
+
+def agree(f, *given, rtol=2e-4, runs=3):
+    """Compare a function and its gradients with those of its compiled self, which is returned."""
+
+    def step(*tensors):
+        for x in tensors:
+            x.grad = None
+        loss = f(*tensors)
+        loss.backward()
+        return loss
+
+    plain = [wg.tensor(x, requires_grad=True) for x in given]
+    loss = step(*plain)
+    run = wg.compile(step)
+    tensors = [wg.tensor(x, requires_grad=True) for x in given]
+    for _ in range(runs):
+        found = run(*tensors)
+        np.testing.assert_allclose(found.numpy(), loss.numpy(), rtol=rtol)
+        for x, y in zip(tensors, plain, strict=True):
+            assert (x.grad is None) == (y.grad is None)
+            if y.grad is None:
+                continue
+            np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=rtol, atol=1e-5)
+    assert len(run.programs) == 1
+    return run
+
+
+def cell(xs, h, c, w, u, b, **how):
+    """An LSTM, whose carry is a pair, over what its gates need of the inputs."""
+
+    def step(carry, x):
+        h, c = carry
+        i, f, g, o = wg.split(x @ w + h @ u + b, 4, axis=1)
+        c = wg.sigmoid(f) * c + wg.sigmoid(i) * wg.tanh(g)
+        h = wg.sigmoid(o) * wg.tanh(c)
+        return (h, c), h
+
+    (h, c), hs = wg.scan(step, (h, c), xs, **how)
+    return wg.mean((hs - 1) ** 2) + wg.sum(h * c)
+
+
+def lstm(rng, n=N):
+    shapes = (n, B, H), (B, H), (B, H), (H, 4 * H), (H, 4 * H), (4 * H,)
+    return [numbers(rng, *shape) for shape in shapes]
+
+
+def test_an_lstm_is_two_loops_of_any_length(device, rng):
+    short = agree(cell, *lstm(rng))
+    long = agree(cell, *lstm(rng, 40), runs=2)
+    assert [w.length for w in loops(short)] == [N, N]
+    assert [w.length for w in loops(long)] == [40, 40]
+    steps = [[len(w.body.steps) for w in loops(run)] for run in (short, long)]
+    assert steps[0] == steps[1] and len(short.program.steps) == len(long.program.steps)
+    if device.name == "webgpu":
+        kernels = [{k.code for k in run.launches().kernels} for run in (short, long)]
+        # Their slices lie elsewhere, and all else is the same.
+        assert len(kernels[1]) <= len(kernels[0]) + 2
+        assert wg.stats()["submits"] > 0
+        before = wg.stats()["submits"]
+        long(*[wg.tensor(x, requires_grad=True) for x in lstm(rng, 40)])
+        assert wg.stats()["submits"] <= before + 2
+        text = short.launches().to_json()
+        assert json.loads(text)["launches"] and Launches.from_json(text) == short.launches()
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_checkpoint_keeps_the_carries_alone(numpy_device, rng, reverse):
+    given = lstm(rng, 40)
+    whole = agree(lambda *x: cell(*x, reverse=reverse), *given)
+    small = agree(lambda *x: cell(*x, reverse=reverse, checkpoint=True), *given)
+    peaks = [run.explain().peak_bytes for run in (whole, small)]
+    assert peaks[1] < 0.5 * peaks[0], peaks
+    assert [w.length for w in loops(small)] == [40, 40]
+
+
+def test_checkpoint_of_a_loop_runs_on_a_gpu(webgpu, rng):
+    agree(lambda *x: cell(*x, checkpoint=True), *lstm(rng), runs=2)
+
+
+def test_loops_run_step_by_step_too(device, rng):
+    given = [wg.tensor(x) for x in lstm(rng)]
+    plain, fused = wg.compile(cell, fuse=False), wg.compile(cell)
+    for _ in range(3):
+        right = cell(*given).item()
+        assert plain(*given).item() == pytest.approx(right, rel=1e-5)
+        assert fused(*given).item() == pytest.approx(right, rel=1e-5)
+    assert len(loops(plain)) == 1
+
+
+def test_scans_nest(numpy_device, rng):
+    def f(xs, h, w):
+        def outer(h, rows):
+            def inner(h, x):
+                return wg.tanh(h @ w + x), wg.sin(h)
+
+            h, parts = wg.scan(inner, h, rows)
+            return h, wg.sum(parts * parts, 0)
+
+        h, all_of_them = wg.scan(outer, h, xs)
+        return wg.sum(h * h) + wg.sum(all_of_them * h)
+
+    run = agree(f, numbers(rng, 4, 5, B, H), numbers(rng, B, H), numbers(rng, H, H))
+    assert [w.length for w in loops(run)] == [4, 4]
+    assert sum(isinstance(s.work, Loop) for w in loops(run) for s in w.body.steps) == 2
+
+
+@pytest.mark.parametrize("kind", ["passed on", "swapped", "unread", "constant", "twice", "outside"])
+def test_carries_and_results_of_every_kind(device, rng, kind):
+    def f(xs, a, b, w):
+        steps = {
+            "passed on": lambda c, x: ((c[0], wg.tanh(c[1] + x * c[0])), None),
+            "swapped": lambda c, x: ((c[1], c[0] * x), c[0]),
+            "unread": lambda c, x: ((c[0] + x, c[1] * w), x * x),
+            "constant": lambda c, x: ((wg.ones(H), c[1] + x), c[0]),
+            "twice": lambda c, x: ((y := wg.sin(c[0] + x), y), (y, y)),
+            "outside": lambda c, x: ((c[0] + w, c[1] * x), w),
+        }
+        (a, b), ys = wg.scan(steps[kind], (a, b), xs)
+        loss = wg.sum(a * b * b)
+        if kind in ("swapped", "constant"):
+            loss = loss + wg.sum(ys**3)
+        if kind == "twice":
+            loss = loss + wg.sum(ys[0] * ys[1])
+        if kind == "outside":
+            loss = loss + wg.sum(ys * ys)
+        return loss
+
+    agree(f, numbers(rng, 5, H), numbers(rng, H), numbers(rng, H), numbers(rng, H), runs=2)
+
+
+def test_what_is_outside_may_be_a_view_or_a_result(device, rng):
+    def f(xs, h, w, b):
+        wide, some = wg.exp(w), w[1:, ::2]
+
+        def step(h, x):
+            return wg.tanh(h @ wide.T + x[::-1] @ some.T @ w[1:] + b[1, 0]), h[0]
+
+        h, firsts = wg.scan(step, h, xs[1:, :, : H // 2])
+        return wg.sum(h) + wg.sum(firsts**2)
+
+    agree(f, numbers(rng, N, B, H), numbers(rng, B, H), numbers(rng, H, H), numbers(rng, 3, H))
+
+
+def test_integers_are_carried_and_looked_up(device, rng):
+    tokens = wg.tensor(rng.integers(0, 7, (N, B)))
+
+    def f(table, w):
+        def step(carry, token):
+            h, count = carry
+            return (wg.tanh(h @ w + F.embedding(token, table)), count + 1), count
+
+        (h, count), counts = wg.scan(step, (wg.zeros((B, H)), wg.tensor(0)), tokens)
+        return wg.sum(h * h) + wg.sum(counts) * count * 0
+
+    run = agree(f, numbers(rng, 7, H), numbers(rng, H, H))
+    assert len(loops(run)) == 2
+
+
+def test_what_no_loop_does_is_unrolled(numpy_device, rng):
+    def noisy(xs, w):
+        def step(h, x):
+            return wg.tanh(F.dropout(h @ w, 0.5) + x), h
+
+        h, hs = wg.scan(step, wg.zeros((B, H)), xs)
+        return wg.sum(h) + wg.sum(hs * hs)
+
+    seen = []
+
+    def seeded(xs, w):
+        return noisy(xs, w)
+
+    run = wg.compile(seeded)
+    xs, w = wg.tensor(numbers(rng, N, B, H)), wg.tensor(numbers(rng, H, H))
+    for f in (seeded, run):
+        wg.manual_seed(5)
+        seen.append([f(xs, w).item() for _ in range(4)])
+    np.testing.assert_allclose(seen[0], seen[1], rtol=1e-5)
+    assert not loops(run) and len(set(seen[0])) == 4
+
+
+def test_statistics_that_a_turn_writes_are_those_of_all_turns(numpy_device, rng):
+    xs = wg.tensor(numbers(rng, N, 8, H))
+
+    def states(compiled):
+        norm = wg.nn.BatchNorm1d(H)
+
+        def f(xs):
+            return wg.scan(lambda h, x: (wg.tanh(norm(h + x)), None), wg.zeros((8, H)), xs)[0]
+
+        run = wg.compile(f) if compiled else f
+        for _ in range(3):
+            h = run(xs)
+        return [h.numpy(), norm.running_mean.numpy(), norm.running_var.numpy()]
+
+    for a, b in zip(states(False), states(True), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_gradients_of_higher_order_go_turn_by_turn(numpy_device, rng):
+    def f(xs, w):
+        def loss(w):
+            h, _ = wg.scan(lambda h, x: (wg.tanh(h @ w + x), None), wg.zeros((B, H)), xs)
+            return wg.sum(h * h)
+
+        return wg.sum(wg.grad(loss)(w) ** 2)
+
+    agree(f, numbers(rng, 3, B, H), numbers(rng, H, H))
+
+
+def test_transforms_of_a_scan_are_compiled(numpy_device, rng):
+    xs, w = wg.tensor(numbers(rng, 3, B, H)), wg.tensor(numbers(rng, H, H))
+
+    def last(xs, w):
+        return wg.scan(lambda h, x: (wg.tanh(h @ w + x), None), wg.zeros((B, H)), xs)[0]
+
+    for f in (
+        lambda xs, w: wg.grad(lambda w: wg.sum(last(xs, w)))(w),
+        lambda xs, w: wg.jvp(lambda w: last(xs, w), (w,), (w,))[1],
+        lambda xs, w: wg.vmap(lambda w: last(xs, w))(wg.stack([w, w + 1])),
+    ):
+        run = wg.compile(f)
+        for _ in range(3):
+            np.testing.assert_allclose(run(xs, w).numpy(), f(xs, w).numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_hooks_are_called_once_for_all_turns(numpy_device, rng):
+    def f(xs, w):
+        told = w * 1
+        told.register_hook(lambda g: g * 3)
+        h, _ = wg.scan(lambda h, x: (wg.tanh(h * told + x), None), wg.zeros(H), xs)
+        return wg.sum(h)
+
+    agree(f, numbers(rng, N, H), numbers(rng, H))
+
+
+def test_a_tensor_of_a_turn_stays_in_it(numpy_device):
+    @wg.compile
+    def f(xs):
+        kept = []
+
+        def step(h, x):
+            kept.append(h * x)
+            return h + x, None
+
+        wg.scan(step, wg.zeros(3), xs)
+        return kept[0] + 1
+
+    with pytest.raises(TraceError, match="a tensor that a turn of a scan made"):
+        f(wg.ones((4, 3)))
+
+
+def test_a_scan_in_half_precision(device, rng):
+    if wg.float16 not in device.dtypes:
+        pytest.skip("the adapter has no float16")
+    given = [wg.tensor(x) for x in lstm(rng)]
+
+    def f(*given):
+        with wg.autocast():
+            return cell(*given)
+
+    run = wg.compile(f)
+    for _ in range(3):
+        assert run(*given).item() == pytest.approx(cell(*given).item(), rel=2e-2)
+    assert len(loops(run)) == 1
