@@ -65,7 +65,7 @@ def run(epochs: int, path: Any) -> tuple[Case, Counting, Any]:
     case.loader = DataLoader(case.data, 8, shuffle=True)  # by the global stream
     history = case.fit(
         epochs, augment=turned, state=[dice], callbacks=counting, checkpoint=path,
-        scheduler=optim.lr_scheduler.StepLR(case.optimizer, 2, gamma=0.5), patience=50, monitor="loss",
+        scheduler=optim.lr_scheduler.StepLR(case.optimizer, 2, gamma=0.5), patience=50,
     )  # fmt: skip
     return case, counting, history
 

@@ -155,12 +155,12 @@ class Run:
 
     def _advance(self, value: float | None) -> None:
         """Step the scheduler; one that needs an argument gets the metric."""
-        if not _takes_metric(type(self.scheduler)):
+        kind: Any = type(self.scheduler)
+        if not _takes_metric(kind):
             self.scheduler.step()
         elif value is None:
             raise ArgumentError(
-                f"fit: {type(self.scheduler).__name__} needs a metric: use it with "
-                'scheduler_every="epoch"'
+                f'fit: {kind.__name__} needs a metric: use it with scheduler_every="epoch"'
             )
         else:
             self.scheduler.step(value)
@@ -208,8 +208,8 @@ def _length(loader: Any) -> int | None:
 
 
 @functools.lru_cache(maxsize=64)
-def _takes_metric(kind: type) -> bool:
+def _takes_metric(kind: Any) -> bool:
     """Whether a scheduler's step has a parameter besides itself that has to be given."""
-    parameters = list(inspect.signature(kind.step).parameters.values())[1:]  # type: ignore[attr-defined]
+    parameters = list(inspect.signature(kind.step).parameters.values())[1:]
     places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return any(p.default is p.empty and p.kind in places for p in parameters)
