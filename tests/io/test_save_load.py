@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -426,3 +427,14 @@ def test_descriptions_that_do_not_fit_are_refused(numpy_device, tmp_path):
         safetensors.save_file({"a": np.ones(2, np.float32)}, path, {"wgrad": text})
         with pytest.raises(FileError, match=r"description|version"):
             wg.load(path)
+
+
+def test_the_code_of_the_page_runs(device, tmp_path, monkeypatch):
+    pytest.importorskip("onnx")
+    monkeypatch.chdir(tmp_path)
+    page = Path(__file__).parents[2] / "docs" / "save-and-load.md"
+    blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
+    assert len(blocks) == 5
+    names: dict = {}
+    for block in blocks:
+        exec(compile(block, page.name, "exec"), names)
