@@ -9,7 +9,7 @@ import sys
 
 from rich.console import Console
 
-from . import growth, report
+from . import growth, report, training
 from .cases import CASES, chosen
 from .contenders import CONTENDERS
 from .harness import measure
@@ -24,6 +24,9 @@ def main(argv: list[str] | None = None) -> int:
     if options.list:
         for case in CASES:
             console.print(f"{case.name:16} {case.work}{' (on a GPU)' * case.gpu}", highlight=False)
+        return 0
+    if options.what == "training":
+        console.print(training.table(options.rounds or 9))
         return 0
     if not chosen(options.only, gpu=True):
         console.print(f"no case's name contains {options.only!r}: see --list", highlight=False)
@@ -52,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("table", "growth"), default="table")
+    parser.add_argument("what", nargs="?", choices=("table", "growth", "training"), default="table")
     parser.add_argument("--only", metavar="NAME", default="", help="cases whose name contains it")
     parser.add_argument("--rounds", type=_rounds, metavar="N", help="alternating rounds, else 9")
     parser.add_argument("--list", action="store_true", help="print the names of the cases")

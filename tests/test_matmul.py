@@ -52,7 +52,7 @@ def product(
     out = wg.full(product_shape(x.shape, y.shape, lead, inner), 77, x.dtype)
     sides = [t.array.storage.buffer for t in (*before, out)]
     scratch: Buffer | None = None
-    for kernel, params, groups, buffers in products.plan(problem, output, config):
+    for kernel, params, groups, buffers, _ in products.plan(problem, output, config):
         bound = []
         for which in buffers:
             if isinstance(which, Scratch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ SIGNS = np.sign(RNG.standard_normal((4, 6)))
 IMAGE, VOLUME = RNG.standard_normal((3, 6, 4, 4)), RNG.standard_normal((2, 3, 4, 4, 4))
 COUNTS = RNG.integers(0, 5, (4, 6)).astype(float)
 LABELS = np.array([[3, 0, -1, 2, 1, 1], [5, -1, 0, 0, 0, 0], [0, 1, 2, 3, 4, 5], [-1] * 6])
+BAGS = np.array([[1, 8, 3], [0, 5, 5]])
 WEIGHT = RNG.uniform(0.5, 2, 6)
 FORMS = RNG.standard_normal((3, 6, 6))
 AROUND = np.pad(IMAGE**2, ((0, 0), (1, 1), (0, 0), (0, 0)))  # squares, and no channels beside
@@ -87,6 +89,11 @@ CASES: list[Case] = [
         for d, n, x in ((1, 6, IMAGE[..., 0]), (2, 6, IMAGE), (3, 3, VOLUME))
     ),
     ("InstanceNorm2d", lambda nn: nn.InstanceNorm2d(6), [IMAGE[0]], 1),
+    *(
+        ("EmbeddingBag", lambda nn, m=mode: nn.EmbeddingBag(9, 4, mode=m), inputs, 0)
+        for mode in ("sum", "mean", "max")
+        for inputs in ([BAGS], [BAGS.ravel(), np.array([0, 2, 2])])
+    ),
     ("Unflatten", lambda nn: nn.Unflatten(1, (2, 3)), [X], 1),
     ("Unfold", lambda nn: nn.Unfold(2, 1, 1, 2), [IMAGE], 1),
     ("Fold", lambda nn: nn.Fold((3, 3), 2), [RNG.standard_normal((2, 8, 4))], 1),
@@ -124,7 +131,8 @@ IDS = [f"{i}-{c[0]}" for i, c in enumerate(CASES)]
 def test_modules_are_pytorchs(case: Case, numpy_device):
     torch = pytest.importorskip("torch")
     name, make, inputs, count = case
-    agree(torch, make, inputs, differentiated=count)
+    modes = (True, False) if "Instance" in name else (True,)
+    agree(torch, make, inputs, differentiated=count, modes=modes)
     assert repr(make(nn)).startswith(f"{name}(")
 
 
@@ -185,6 +193,64 @@ def test_values_are_those_of_the_formulas(name: str, numpy_device):
     ours, expected = VALUES[name]
     x, y = (wg.tensor(v, "float64") for v in (X, Y))
     np.testing.assert_allclose(ours(x, y).numpy(), expected, rtol=1e-10, atol=1e-12)
+
+
+SCORES = RNG.standard_normal((5, 3, 4))
+TOKENS, TIMES, COUNTED = np.array([[1, 2], [3, 3], [2, 0]]), [5, 4, 3], [2, 2, 1]
+
+
+def by_paths(scores: np.ndarray, labels: list[int]) -> float:
+    """Return the CTC loss of one sequence: the sum over every path that collapses to the labels."""
+    total = 0.0
+    for path in itertools.product(range(scores.shape[1]), repeat=len(scores)):
+        kept = [c for c, _ in itertools.groupby(path)]
+        if [c for c in kept if c] == labels:
+            total += np.exp(sum(scores[t, c] for t, c in enumerate(path)))
+    return -np.log(total)
+
+
+def test_ctc_is_the_sum_over_all_paths(device):
+    scores = SCORES - np.log(np.exp(SCORES).sum(-1, keepdims=True))
+    expected = [
+        by_paths(scores[:t, i], TOKENS[i, :n].tolist())
+        for i, (t, n) in enumerate(zip(TIMES, COUNTED, strict=True))
+    ]
+    x = wg.tensor(scores.astype("f"))
+    loss = F.ctc_loss(x, TOKENS, TIMES, COUNTED, reduction="none")
+    np.testing.assert_allclose(loss.numpy(), expected, rtol=1e-5)
+    line = [1, 2, 3, 3, 2]
+    np.testing.assert_allclose(
+        nn.CTCLoss()(x, line, TIMES, COUNTED).item(),
+        np.mean(np.array(expected) / COUNTED),
+        rtol=1e-5,
+    )
+    assert F.ctc_loss(x[:2], [[1, 1]] * 3, [2] * 3, [2] * 3, reduction="sum").item() == np.inf
+    for call in (
+        lambda: F.ctc_loss(x, TOKENS, [6, 4, 3], COUNTED),
+        lambda: F.ctc_loss(x, TOKENS, TIMES, [3, 2, 1]),
+        lambda: F.ctc_loss(x, TOKENS + 9, TIMES, COUNTED),
+        lambda: F.ctc_loss(x, line[1:], TIMES, COUNTED),
+        lambda: F.ctc_loss(x, TOKENS, TIMES, COUNTED, blank=4),
+    ):
+        with pytest.raises((ArgumentError, IndexRangeError, ShapeError)):
+            call()
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_ctc_is_pytorchs(reduction: str, numpy_device):
+    torch = pytest.importorskip("torch")
+    for zero, times in ((True, [5, 1, 3]), (False, TIMES)):
+        x = wg.tensor(SCORES, "float64", requires_grad=True)
+        y = torch.tensor(SCORES, requires_grad=True)
+        ours = nn.CTCLoss(0, reduction, zero)(wg.log_softmax(x, axis=2), TOKENS, times, COUNTED)
+        lengths = torch.tensor(times), torch.tensor(COUNTED)
+        theirs = torch.nn.CTCLoss(0, reduction, zero)(
+            torch.log_softmax(y, 2), torch.tensor(TOKENS), *lengths
+        )
+        np.testing.assert_allclose(ours.numpy(), theirs.detach().numpy(), rtol=1e-10)
+        ours.sum().backward()
+        theirs.sum().backward()
+        np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-8, atol=1e-10)
 
 
 def test_a_step_of_many_of_them_compiles(device):
@@ -277,3 +343,16 @@ def test_weights_start_as_pytorchs(numpy_device):
 def test_bad_calls_say_what_is_needed(call, error, words, numpy_device):
     with pytest.raises(error, match=words):
         call(wg.tensor(X.astype("f")))
+
+
+def test_inplace_of_pytorch_is_taken_and_writes_nowhere(numpy_device):
+    x = wg.tensor(X)
+    for make in (nn.ReLU, nn.SELU, nn.ELU, nn.Dropout, nn.Dropout2d, nn.RReLU, nn.Hardswish):
+        layer = make(inplace=True)
+        assert repr(layer) == repr(make())
+        layer(x[:, :, None])
+        assert (x == wg.tensor(X)).all()
+    assert repr(nn.LeakyReLU(0.2, True)) == "LeakyReLU(negative_slope=0.2)"
+    for make in (nn.ReLU, nn.SELU):
+        with pytest.raises(ArgumentError, match="True or False"):
+            make(inplace=3)

@@ -282,7 +282,18 @@ def test_rules_follow_their_formulas_for_100_steps(numpy_device, rule, reference
 
 
 @each_rule
-def test_rules_follow_their_formulas_compiled(device, rule, reference, settings):
+def test_rules_follow_their_formulas_compiled(numpy_device, rule, reference, settings):
+    follows_compiled(rule, reference, settings)
+
+
+@pytest.mark.parametrize(
+    ("rule", "reference", "settings"), [*{row[0]: row for row in RULES}.values()], ids=str
+)
+def test_rules_follow_their_formulas_on_the_gpu(webgpu, rule, reference, settings):
+    follows_compiled(rule, reference, settings)
+
+
+def follows_compiled(rule, reference, settings):
     found, _, run = trained(rule, settings, "float32", compiled=True)
     np.testing.assert_allclose(found, expected(reference, settings), rtol=1e-5, atol=1e-5)
     assert len(run.programs) == 1

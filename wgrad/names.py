@@ -64,7 +64,7 @@ OTHERS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("set_grad_enabled", "inference_mode"), "wg.no_grad() or wg.enable_grad()"),
         "get_default_device": "wg.default_device()",
         "cuda": 'wg.device("webgpu")',
-        "utils": "wg.data.batches(x, y, size=size)",
+        "utils": "wg.data.DataLoader(dataset, batch_size)",
     },
     "Tensor": {
         "element_size": "x.dtype.itemsize",

@@ -20,6 +20,7 @@ class Counters:
     buffers_reused: int = 0  # buffers that it had
     bytes_allocated: int = 0  # device memory held now, the pool's included
     pipelines_compiled: int = 0
+    compile_seconds: float = 0.0  # CPU time of this; software adapters do it at a first run
     bind_groups_created: int = 0
 
 

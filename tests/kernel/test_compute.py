@@ -1068,6 +1068,25 @@ def test_subgroups_where_the_adapter_has_them(webgpu):
     assert set(made.tolist()) <= {4, 8}  # in one subgroup, or in several
 
 
+def test_array_length_counts_halves(device):
+    """What is bound are whole words, in which an odd count leaves room for one more."""
+    if wg.float16 not in device.dtypes:
+        pytest.skip("no float16")
+    text = """
+    enable f16;
+    @group(0) @binding(0) var<storage, read> x: array<f16>;
+    @group(0) @binding(1) var<storage, read_write> y: array<f16>;
+    fn many() -> u32 { return arrayLength(&x) + 10u * arrayLength(&y); }
+    @compute @workgroup_size(1) fn count() { y[0] = f16(many()); y[arrayLength(&y) - 1] = x[0]; }
+    """
+    count = compute(text, outputs={"y": lambda x: (2 * x[0] - 1,)}, groups=1)
+    compiled = wg.compile(count)
+    for n in (3, 4, 3):
+        for run in (count, compiled):
+            y = run(wg.full((n,), 7.0, dtype="float16")).tolist()
+            assert (y[0], y[-1]) == (n + 10 * (2 * n - 1), 7)
+
+
 def test_what_is_too_large_is_refused(webgpu):
     square = compute(SQUARE, outputs={"y": lambda x: 1 << 28}, groups=1)
     with pytest.raises(WgradError, match=r"a tensor of \d+ bytes came"):

@@ -178,8 +178,20 @@ def test_functions_and_modules_are_drawn_as_they_compute(device):
     assert "{0 (Linear)}|{3 operations}|{40 parameters}" in texts and "tanh" in texts
     assert "6 of 9 operations are folded into 2 boxes, by calls of modules" in small.note
     check(small)
-    whole = wg.viz.graph(net, x, grads=False, depth=0)
+    whole = wg.viz.graph(net, x, grads=False, depth=1)
     assert "{2 (Linear)}|{3 operations}|{27 parameters}" in parsed(whole.dot)[0].values()
+
+
+def test_a_detached_value_is_drawn_with_what_it_comes_from(numpy_device):
+    def f(x):
+        return x * x.detach()
+
+    nodes, edges = parsed(wg.viz.graph(f, wg.parameter(3.0)).dot)
+    assert "detach" in nodes.values() and len(edges) == 5
+    assert "{x|data 3.0000|grad 3.0000}" in nodes.values()
+    picture = wg.viz.graph(nn.LayerNorm(4), wg.ones((2, 4)), grads=False, limit=300)
+    assert sum(x.startswith("{x|") for x in parsed(picture.dot)[0].values()) == 1
+    assert len([b for b in picture.drawing.boxes if b.kind == "leaf"]) == 3
 
 
 def test_a_function_of_untracked_tensors_is_drawn_without_gradients(numpy_device):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 from .. import dtypes
@@ -17,8 +18,13 @@ from ..errors import ArgumentError, DTypeError, ShapeError
 from ..layout import Shape
 from . import memory
 from .entry import Entry
+from .language.layouts import members, stride_of
+from .language.types import Array as ArrayType
+from .language.types import Structure
 from .memory import Placement, check_dtype, held_shape, lead_of
 from .sizes import groups_of, shape_of
+
+HALF = 2  # bytes
 
 
 class Result(NamedTuple):
@@ -38,6 +44,7 @@ class Plan(NamedTuple):
     makes: tuple[Make, ...]
     results: tuple[Result, ...]
     groups: Groups
+    odd: frozenset[str]  # bindings with an odd count of float16, which fill no whole words
 
 
 class Specs(NamedTuple):
@@ -161,7 +168,18 @@ def planned(
                     f"{where}: {name} is empty, and WebGPU binds no memory of 0 bytes: {groups} "
                     "workgroups would run"
                 )
-    return Plan(tuple(leads[n] for n in inputs), makes, tuple(results), groups)
+    bound = {**leads, **{r.name: r.lead for r in results}}
+    odd = frozenset(n for n, lead in bound.items() if _is_odd(entry.placements[n], lead))
+    return Plan(tuple(leads[n] for n in inputs), makes, tuple(results), groups, odd)
+
+
+def _is_odd(placement: Placement, lead: Shape) -> bool:
+    """Whether an array whose length is open has an odd count of float16."""
+    kind = placement.kind
+    if placement.dtype is not dtypes.float16 or placement.elements is not None:
+        return False
+    last = members(kind)[-1].type if isinstance(kind, Structure) else kind
+    return isinstance(last, ArrayType) and stride_of(last) == HALF and bool(prod(lead) % 2)
 
 
 def _declared(placement: Placement, where: str, name: str) -> Shape:

@@ -263,7 +263,9 @@ class ComputeKernel(Sealed):
         plan = self._plan(variant, ready_inputs, around or {}, specs or self._specs)
         params, live = variant.entry.uniforms.pack(uniforms, name)
         variant.prepare(device)
-        call = Ready(variant.entry, variant.shader, self.inputs, plan, params, tuple(live))
+        call = Ready(
+            variant.entry, variant.shader_for(plan.odd), self.inputs, plan, params, tuple(live)
+        )
         if self._inplace:
             return in_place(name, call, self._inplace, device, ready_inputs)
         now = current.get()

@@ -13,6 +13,7 @@ from typing import Any
 from ..backends.loops import LoopSite
 from ..errors import ArgumentError, CallError, shown
 from .forms import is_op
+from .instruments import root_of
 from .judge import Judge
 from .language import syntax as s
 from .language.check import check
@@ -154,9 +155,12 @@ class Entry:
             )
         return name in self._read
 
-    def code(self) -> str:
-        """Return WGSL with the entry "main", uniforms at binding 0 and storage from 1 on."""
-        return _Lowered(self).text()
+    def code(self, odd: frozenset[str] = frozenset()) -> str:
+        """Return WGSL with the entry "main", uniforms at binding 0 and storage from 1 on.
+
+        `odd` are bindings whose last word has one float16 alone: arrayLength does not count it.
+        """
+        return _Lowered(self, odd).text()
 
 
 def _overrides(typed: Typed, constants: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -203,8 +207,9 @@ def _read_before(typed: Typed, function: s.Function) -> set[str]:
 class _Lowered:
     """The rewriting of one entry point."""
 
-    def __init__(self, entry: Entry):
+    def __init__(self, entry: Entry, odd: frozenset[str] = frozenset()):
         self.entry = entry
+        self.odd = odd
         self.typed = entry.typed
         names = {x.name for x in self.typed.module.walk() if isinstance(x, s.Identifier)}
         names |= set(self.typed.globals)
@@ -327,10 +332,14 @@ class _Lowered:
 
     def inside(self, node: Any) -> Any:
         """Return a tree with names of the module as the device's text has them."""
-        if not self.renamed and not self.several:
+        if not self.renamed and not self.several and not self.odd:
             return node
 
         def changed(x: Node) -> Node:
+            if isinstance(x, s.Call) and x.callee.name == "arrayLength":
+                array = self.typed.symbols.get(id(root_of(x.arguments[0])))
+                if array is not None and array.is_global and array.name in self.odd:
+                    return s.Binary("-", x, s.number(1, "u"))
             if not isinstance(x, s.Identifier):
                 return x
             symbol: Symbol | None = self.typed.symbols.get(id(x))

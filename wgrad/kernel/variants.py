@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from weakref import WeakSet
 
@@ -36,6 +37,17 @@ class Variant:
         # The shader keeps the function alive, so that no other has its id.
         key = None if numpy is None else id(numpy)
         self.shader = Shader(entry.name, entry.code(), entry.access, run, key)
+        self._odd: dict[frozenset[str], Shader] = {frozenset(): self.shader}
+
+    def shader_for(self, odd: frozenset[str]) -> Shader:
+        """Return the shader for bindings with an odd count of float16.
+
+        What is bound are whole words, so that WGSL's arrayLength would say one more than there are.
+        """
+        shader = self._odd.get(odd)
+        if shader is None:
+            shader = self._odd[odd] = replace(self.shader, code=self.entry.code(odd))
+        return shader
 
     def prepare(self, device: Device) -> None:
         """Have a device look at the text. Raises: ShaderError, DeviceError."""

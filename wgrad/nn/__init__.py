@@ -44,6 +44,7 @@ from .convolution import ConvTranspose1d as ConvTranspose1d
 from .convolution import ConvTranspose2d as ConvTranspose2d
 from .convolution import ConvTranspose3d as ConvTranspose3d
 from .embedding import Embedding as Embedding
+from .embedding import EmbeddingBag as EmbeddingBag
 from .functional import cross_entropy as cross_entropy
 from .functional import mse_loss as mse_loss
 from .images import Flatten as Flatten
@@ -58,6 +59,7 @@ from .losses import BCELoss as BCELoss
 from .losses import BCEWithLogitsLoss as BCEWithLogitsLoss
 from .losses import CosineEmbeddingLoss as CosineEmbeddingLoss
 from .losses import CrossEntropyLoss as CrossEntropyLoss
+from .losses import CTCLoss as CTCLoss
 from .losses import GaussianNLLLoss as GaussianNLLLoss
 from .losses import HingeEmbeddingLoss as HingeEmbeddingLoss
 from .losses import HuberLoss as HuberLoss

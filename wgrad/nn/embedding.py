@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..checks.arguments import size
+from ..checks.arguments import checked_choice, size
 from ..creation import DeviceLike
+from ..functional.bags import embedding_bag
 from ..functional.encoding import embedding, row
 from ..random import Seed, randn, stream_of
 from ..tensor import Tensor
@@ -45,3 +46,39 @@ class Embedding(Module):
     def extra_repr(self) -> str:
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
         return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+
+
+class EmbeddingBag(Module):
+    """The mean, "sum" or "max" of the rows of a learned matrix that each bag of indices names.
+
+    Shapes: input (bags, n), or (n,) with offsets (bags,), where each bag begins -> (bags,
+    embedding_dim); weight (num_embeddings, embedding_dim), which starts from normal numbers.
+    Raises: ArgumentError; in the call, ShapeError; IndexRangeError for an index that is no row.
+
+    ```python
+    nn.EmbeddingBag(9, 4)(wg.tensor([1, 2, 5, 8]), wg.tensor([0, 3])).shape  # (2, 4)
+    ```
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        *,
+        mode: str = "mean",
+        seed: Seed = None,
+        device: DeviceLike = None,
+    ):
+        name = "EmbeddingBag"
+        self.num_embeddings = size(num_embeddings, f"{name}: num_embeddings")
+        self.embedding_dim = size(embedding_dim, f"{name}: embedding_dim")
+        self.mode = checked_choice(mode, ("sum", "mean", "max"), name, "mode")
+        shape = self.num_embeddings, self.embedding_dim
+        values = randn(*shape, device=device, generator=stream_of(seed))
+        self.weight = values.requires_grad_()
+
+    def forward(self, input: Any, offsets: Any = None, per_sample_weights: Any = None) -> Tensor:
+        return embedding_bag(input, self.weight, offsets, self.mode, per_sample_weights)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_embeddings}, {self.embedding_dim}, mode={self.mode!r}"

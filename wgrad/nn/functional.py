@@ -22,7 +22,9 @@ from ..functional.adaptive import adaptive_avg_pool3d as adaptive_avg_pool3d
 from ..functional.adaptive import adaptive_max_pool1d as adaptive_max_pool1d
 from ..functional.adaptive import adaptive_max_pool2d as adaptive_max_pool2d
 from ..functional.adaptive import adaptive_max_pool3d as adaptive_max_pool3d
+from ..functional.alignment import ctc_loss as ctc_loss
 from ..functional.attention import scaled_dot_product_attention as scaled_dot_product_attention
+from ..functional.bags import embedding_bag as embedding_bag
 from ..functional.bilinear import bilinear as bilinear
 from ..functional.classification import cross_entropy as cross_entropy
 from ..functional.classification import multi_margin_loss as multi_margin_loss

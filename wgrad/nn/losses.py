@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..checks.arguments import checked_flag
 from ..errors import ArgumentError, shown
+from ..functional.alignment import ctc_loss
 from ..functional.classification import cross_entropy, multi_margin_loss, nll_loss
 from ..functional.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
+    check_reduction,
     gaussian_nll_loss,
     hinge_embedding_loss,
     huber_loss,
@@ -32,6 +35,8 @@ from ..functional.margins import (
     triplet_margin_with_distance_loss,
 )
 from ..functional.similarity import cosine_embedding_loss
+from ..tensor import Tensor
+from .module import Module
 from .wrapped import FunctionModule
 
 
@@ -127,3 +132,30 @@ class MultiLabelSoftMarginLoss(_Loss, function=multilabel_soft_margin_loss):
 
 class MultiLabelMarginLoss(_Loss, function=multilabel_margin_loss):
     """By how much less than 1 above other classes those of the target are; -1 ends its rows."""
+
+
+class CTCLoss(Module):
+    """How unlikely labels are, whatever their timing: nn.functional.ctc_loss as a layer.
+
+    Called with (log_probs, targets, input_lengths, target_lengths).
+
+    ```python
+    scores = wg.log_softmax(wg.randn(6, 2, 5), axis=2)  # 6 times, 2 sequences, 5 classes
+    loss = nn.CTCLoss()(scores, wg.tensor([[1, 2], [3, 3]]), [6, 5], [2, 2])
+    ```
+    """
+
+    def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False):
+        check_reduction(reduction, "CTCLoss")
+        self.blank = blank
+        self.reduction = reduction
+        self.zero_infinity = checked_flag(zero_infinity, "CTCLoss", "zero_infinity")
+
+    def forward(
+        self, log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any
+    ) -> Tensor:
+        how: Any = self.blank, self.reduction, self.zero_infinity
+        return ctc_loss(log_probs, targets, input_lengths, target_lengths, *how)
+
+    def extra_repr(self) -> str:
+        return f"blank={self.blank}, reduction={self.reduction!r}"

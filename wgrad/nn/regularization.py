@@ -20,7 +20,7 @@ from .module import Module
 
 
 class _Noise(Module):
-    """What the layers share: a share `p`, and where numbers come from."""
+    """What the layers share: `p`, and where numbers come from; `inplace` has no effect."""
 
     function: Callable[..., Tensor]
 
@@ -29,7 +29,9 @@ class _Noise(Module):
         if function is not None:
             cls.function = staticmethod(function)
 
-    def __init__(self, p: float = 0.5, *, generator: Generator | None = None):
+    def __init__(
+        self, p: float = 0.5, inplace: bool = False, *, generator: Generator | None = None
+    ):
         self.p = check_share(p, type(self).__name__)
         self.generator = generator
 

@@ -21,11 +21,13 @@ class Group:
     uses: list[int]
 
 
-def folded(trace: Trace, limit: int, depth: int | None, fold: bool) -> tuple[list[Group], str]:
+def folded(
+    trace: Trace, limit: int, depth: int | None, fold: bool, least: int
+) -> tuple[list[Group], str]:
     """Return the groups of a trace, so that about `limit` boxes are left, and a note of them.
 
     Groups of one operation without a title are drawn as it is. `depth` is how many levels of calls
-    of modules are kept apart.
+    of modules are kept apart, at least `least` where none is asked for.
     """
     single = [Group("", [i]) for i in range(len(trace.uses))]
     if depth is not None:
@@ -35,7 +37,7 @@ def folded(trace: Trace, limit: int, depth: int | None, fold: bool) -> tuple[lis
         return single, ""
     deepest = max(len(use.scopes) for use in trace.uses)
     ways: list[tuple[str, Callable]] = [
-        ("calls of modules", _by_depth(level)) for level in range(deepest - 1, -1, -1)
+        ("calls of modules", _by_depth(level)) for level in range(deepest - 1, least - 1, -1)
     ]
     ways.append(("lines of the program", _by_line))
     for what, key in ways:
@@ -43,7 +45,7 @@ def folded(trace: Trace, limit: int, depth: int | None, fold: bool) -> tuple[lis
         if boxes(trace, groups) <= limit:
             return groups, _note(trace, groups, what)
     groups = _ends(trace, groups, limit)
-    return groups, _note(trace, groups, "the middle")
+    return groups, _note(trace, groups, "lines of the program, and the middle as one box")
 
 
 def boxes(trace: Trace, groups: Sequence[Group]) -> int:
@@ -78,8 +80,6 @@ def _by_depth(depth: int) -> Callable[[Use], tuple[Hashable, str]]:
 
 
 def _by_line(use: Use) -> tuple[Hashable, str]:
-    if use.scopes:
-        return use.scopes[0].serial, use.scopes[0].name
     path, _, line = use.line.rpartition(", line ")
     return use.line, f"{PurePath(path).name}:{line}"
 

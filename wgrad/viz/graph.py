@@ -62,10 +62,10 @@ def graph(
     all that it computes, with the names of its parameters.
 
     `fold`: a graph of more than `limit` boxes has calls of modules drawn as one box each, or else
-    what one line of the program computed; `picture.note` says so. `depth` asks for it: 1 keeps the
-    modules directly inside apart, and folds what is in them. `names` gives labels: a module,
-    whose parameters have names, or a dict of tensors by name. `engine` is "dot" (graphviz),
-    "python" (grandalf) or "auto", which is the first that is there.
+    what one line of the program computed; `picture.note` says so. `depth` asks for it: 0 draws a
+    call of a module as one box, 1 each module directly inside of it, and so on. `names` gives
+    labels: a module, whose parameters have names, or a dict of tensors by name. `engine`
+    is "dot" (graphviz), "python" (grandalf) or "auto", which is the first that is there.
 
     Raises: GradientError for a tensor without history, ShapeError for gradients of more than one
     number (draw `y.sum()`, or with `grads=False`), ArgumentError for a graph that is too large.
@@ -87,18 +87,16 @@ def graph(
         known += [pair for root in recorder.roots for pair in named(root)]
         known += _arguments(y, inputs)
         trace = traced(recorder, out, known, where)
-        if isinstance(y, Module):
-            for use in trace.uses:
-                use.scopes = use.scopes[1:]  # it is all of the drawing
         title = getattr(y, "__name__", type(y).__name__)
     else:
         raise DTypeError(f"graph: {shown(y)} came, and a tensor or a function is needed")
-    groups, note = folded(trace, limit, depth, fold)
+    # Of a module, one box of all of it would say nothing.
+    groups, note = folded(trace, limit, depth, fold, 1 if isinstance(y, Module) else 0)
     many = boxes(trace, groups)
     if many > MOST:
         raise ArgumentError(
             f"graph: the drawing would have {many:,} boxes, and at most {MOST} can be laid out: "
-            "leave fold=True, or take a smaller depth"
+            "leave fold=True, or take a smaller depth or limit"
         )
     shown_items = [trace.items[key] for key in visible(trace, groups)]
     if grads:

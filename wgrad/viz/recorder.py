@@ -9,13 +9,41 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..core import Input, Interpreter, Node, Op, Value, apply, caller, interpreted, place
+from ..backends.array import Array
+from ..backends.base import Device
+from ..core import (
+    Call,
+    Input,
+    Interpreter,
+    Node,
+    Op,
+    Value,
+    apply,
+    caller,
+    interpreted,
+    place,
+)
 from ..errors import DTypeError, GradientError, shown
 from ..nn.members import members
 from ..nn.module import Module
 from ..tensor import Tensor
 from .labels import label_of
 from .trace import Item, Scope, Trace, Use
+
+
+class _Detach(Op):
+    """What a tensor is that has the values of another one, and not its history."""
+
+    def run(self, device: Device, inputs: tuple, params: dict) -> Array:
+        """Return the values, unchanged."""
+        return inputs[0]
+
+    def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
+        """Return None: nothing passes."""
+        return None
+
+
+DETACH = _Detach("detach", (None,), "The same values without a history.")
 
 
 class Recorded:
@@ -40,6 +68,7 @@ class Recorder(Interpreter):
         self.calls: list[Recorded] = []
         self.nodes: dict[Node, int] = {}  # the key of what the tape follows
         self.tensors: dict[int, tuple[Value, int]] = {}  # that of other tensors, which are kept
+        self.arrays: dict[tuple[int, int], Value] = {}  # by identity and version: who had it first
         self.keys = 0
         self._frames: dict[Any, Scope] = {}  # kept, so that no two calls share one
         self._names: dict[int, str] = {}
@@ -66,11 +95,22 @@ class Recorder(Interpreter):
                 return self.nodes[x.node]
             if id(x) in self.tensors:
                 return self.tensors[id(x)][1]
+        values = id(x.array), x.array.storage.version
+        tracked = x.node is not None and x.node.requires_grad  # its own values, of whoever has them
+        first = None if fresh or tracked else self.arrays.get(values)
+        source = None if first is None else self.key(first)
         self.keys += 1
-        self.tensors[id(x)] = x, self.keys
+        key = self.keys
+        self.tensors[id(x)] = x, key
+        self.arrays.setdefault(values, x)
         if x.node is not None:
-            self.nodes[x.node] = self.keys
-        return self.keys
+            self.nodes[x.node] = key
+        if first is not None:
+            same: Any = x
+            call = Recorded(DETACH, (first,), {}, same, (source,), key)
+            call.scopes = self._scopes()
+            self.calls.append(call)
+        return key
 
     def _scopes(self) -> tuple[Scope, ...]:
         """Return the modules whose `forward` is running, the outermost first."""
@@ -113,6 +153,10 @@ def record(
     Raises: DTypeError where it returns no tensor.
     """
     recorder = Recorder()
+    for x in (*args, *kwargs.values()):  # before what is detached from them
+        for value in x if isinstance(x, (tuple, list)) else (x,):
+            if isinstance(value, Value):
+                recorder.key(value)
     try:
         out: Any = interpreted(recorder, function, *args, **kwargs)
     finally:

@@ -5,6 +5,7 @@ A rule looks at shapes and strides alone, so that the same problem is always com
 
 from __future__ import annotations
 
+from ..shader import Groups
 from .problem import UNITS, Config, Problem
 
 # lavapipe stops an invocation after 65535 loop iterations (of 4 steps); and sums of pieces are
@@ -21,6 +22,12 @@ BUSY = {True: 8, False: 256}  # keys: is it a software adapter?
 SHORTEST = {True: 256, False: 128}
 SHORTEST_SHARED = {True: LONG << 3, False: 128}  # where 256 threads share them
 WIDTH = 64  # of the tiles of matmul, and the widest of matvec
+# matmul_small, which software adapters begin with: its tile, and the most workgroups a dimension.
+SMALL, SMALL_ROWS, SMALL_COLUMNS, SMALL_GROUPS = "matmul_small", 16, 8, 65535
+# Multiply-adds that cost it as much more time as it saves of compiling: 0.15 s, on lavapipe. What
+# runs MOST_SMALL times will run often: a step of training, not a test. Up to so many multiply-adds
+# it is as fast as any.
+BREAK_EVEN, MOST_SMALL, TINY = 1 << 28, 64, 1 << 14
 
 
 def tiles(problem: Problem, height: int, width: int) -> int:
@@ -57,6 +64,19 @@ def default(problem: Problem, software: bool) -> Config:
     side = 128 if tiles(problem, 128, 128) >= BUSY[software] // 2 else 64
     height, width = (64 if problem.m <= 64 else side), (64 if problem.n <= 64 else side)
     return _with_parts(problem, software, Config("matmul_tiled", height, width, 1, False))
+
+
+def small_groups(problem: Problem, parts: int, part: int) -> Groups | None:
+    """Return the workgroups of matmul_small; None where it cannot be, or is not worth a text."""
+    groups = -(-problem.n // SMALL_COLUMNS), -(-problem.m // SMALL_ROWS), parts * problem.matrices
+    is_large = problem.size * problem.k >= BREAK_EVEN
+    return None if is_large or max(groups) > SMALL_GROUPS or part > HARD_LIMIT else groups
+
+
+def small_runs(problem: Problem) -> int | None:
+    """Return how often matmul_small runs before another kernel pays; None: for good."""
+    work = problem.size * problem.k
+    return None if work <= TINY else max(1, min(MOST_SMALL, BREAK_EVEN // work))
 
 
 def _prefers_turned(problem: Problem, turned: Problem) -> bool:

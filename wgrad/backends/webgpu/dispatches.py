@@ -57,6 +57,11 @@ class Dispatches:
         self._bound: Recent[Hashable] = Recent(COMBINATIONS)
         self._dropped = gpu.dropped
 
+    def replace(self, i: int, pipeline: Pipeline, groups: int | Groups) -> None:
+        """Have another kernel of the same bindings and parameters run as dispatch `i`."""
+        self._pipelines[i] = pipeline
+        self._groups[i] = folded(groups)
+
     def set_params(self, start: int, data: bytes) -> None:
         """Change parameters from the next run on."""
         if self._host[start : start + len(data)] != data:
@@ -86,11 +91,14 @@ class Dispatches:
                 return
             headroom.require(0, f"running {len(groups)} kernels")
             with gpu.driving:
-                commands = self._encoded(self._rows(groups))
+                rows = list(self._rows(groups))
+                parts = gpu.stretches(self._pipelines)
+                commands = [self._encoded(rows[part]) for part, _ in parts]
                 if self._stale:
                     gpu.raw.queue.write_buffer(self._uniforms, 0, self._host)
                     self._stale = False
-                gpu.raw.queue.submit([commands])
+                for one, (_, first) in zip(commands, parts, strict=True):
+                    gpu.submit(one, first)
                 COUNTERS.submits += 1
                 COUNTERS.dispatches += len(groups)
 

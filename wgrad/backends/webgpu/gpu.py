@@ -22,10 +22,9 @@ from ..timing import Timing, now_ns, untimed
 from . import device, headroom
 from .buffers import Buffer
 from .launches import folded
-from .pipelines import Compiler, Pipeline
+from .pipelines import RING_BYTES, Compiler, Pipeline
 from .stamps import WHOLE, Stamps
 
-RING_BYTES = 1 << 18  # parameters of the dispatches of one submit
 BATCH = 128  # dispatches a submit: fewer keep the GPU waiting, more keep it idle for longer
 UNSUBMITTED_BYTES = 1 << 24  # uploads without a submit are kept in memory by the driver,
 WRITE_OVERHEAD = 2048  # and so much more for each of them
@@ -51,10 +50,6 @@ class Gpu(Compiler):
         self.has_large = False  # has there been a buffer that one binding does not hold?
         self.slot = max(32, self.limits["min-uniform-buffer-offset-alignment"])
         self._ring, self._spare = bytearray(RING_BYTES), bytearray(RING_BYTES)
-        usage = self.wgpu.BufferUsage
-        self._uniforms = self.raw.create_buffer(
-            size=RING_BYTES, usage=usage.UNIFORM | usage.COPY_DST | usage.COPY_SRC
-        )
         # Held here, a buffer is never garbage. Were a tensor in a reference cycle its only owner,
         # the collector would run wgpu's destructor of the buffer too, just as ours returns it to
         # the pool; binding it later would end the process.
@@ -280,7 +275,9 @@ class Gpu(Compiler):
                 keys.discard(oldest)
         return group
 
-    def timed(self, launches: Sequence[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]) -> float:
+    def timed(
+        self, launches: Sequence[tuple[Pipeline, tuple[Buffer, ...], bytes, int | Groups]]
+    ) -> float:
         """Run at most BATCH launches in a submit of their own, and return how long they took.
 
         The GPU's own clock says so where it has one, the host's elsewhere; in nanoseconds.
@@ -317,15 +314,20 @@ class Gpu(Compiler):
                 work, self._work, self._ring, self._spare, self.batch = (
                     self._work, [], self._spare, self._ring, self.batch + 1,
                 )  # fmt: skip
+                # Passes that are timed belong together.
+                timed = self._stamped or any(d.timing is not None for d in work)
+                parts = self.stretches([] if timed else [d.pipeline for d in work])
+                parts = parts or [(slice(None), None)]
                 try:
-                    commands = self._encode(work)
+                    commands = [self._encode(work[part]) for part, _ in parts]
                 except Exception as error:  # mistakes inside a pass surface only here
                     names = ", ".join(sorted({d.pipeline.label for d in work}))
                     what = f"the driver refused {len(work)} dispatches of {names}"
                     raise self.failure(DeviceError, what, error) from error
                 # On the queue's own timeline, so earlier batches have read their parameters.
                 self.raw.queue.write_buffer(self._uniforms, 0, self._spare, 0, work[-1].end)
-                self.raw.queue.submit([commands])
+                for one, (_, first) in zip(commands, parts, strict=True):
+                    self.submit(one, first)
                 self._unsubmitted = 0
                 COUNTERS.submits += 1
                 COUNTERS.dispatches += len(work)

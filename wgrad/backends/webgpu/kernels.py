@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,27 +19,50 @@ from ...recent import Recent
 from .. import threefry
 from ..array import OPERANDS, Array, Body, Number, Operands, product_shape, reduced_shape
 from ..fold import Fold
+from ..shader import Groups
 from . import reduce, scan, windows
 from .calls import Calls
 from .facts import Facts
 from .launches import drawn
 from .launching import COPY, MAX_RANK, as_words, host_words, pack_dims, scalar_bits
 from .matmul import Products
-from .problem import Problem, Scratch
+from .problem import Hot, Kernel, Problem, Scratch
 from .variants import map_source, random_source, reduce_source, scan_source
 
 FLAT_QUADS = 512  # of a workgroup of map_flat: 256 threads, two each
 # Where numbers begin in the Params of map_flat and map_strided.
 FLAT_SCALARS, STRIDED_SCALARS = 16, 32
 WIDE_FROM = 1 << 14  # elements from which a strided map by vec4s is worth a shader of its own
+SHORT_BELOW = 1 << 14  # elements that a software adapter folds by a text that compiles sooner
 PRODUCTS_KEPT = 1024  # planned matrix products
-# The result's shape, the bytes of scratch memory, and what to launch.
-_Product = tuple[Shape, int, list[tuple[Any, list[int], bytes, int]]]
 _FILL = Body("fill", "a", np.copy)
+
+
+class _Launch(NamedTuple):
+    """A launch of a product, with buffers by their places among (a, b, out, scratch)."""
+
+    kernel: Any
+    places: list[int]
+    params: bytes
+    groups: int | Groups
+    hot: Hot[Kernel] | None
+
+
+class _Product:
+    """A planned product: the result's shape, bytes of scratch memory, and what is launched."""
+
+    def __init__(self, shape: Shape, nbytes: int, launches: list[_Launch]):
+        self.shape = shape
+        self.nbytes = nbytes
+        self.launches = launches
+        # Runs until what is hot takes over; never, where nothing is.
+        self.left = min([x.hot.after for x in launches if x.hot is not None], default=-1)
 
 
 class Kernels(Calls):
     """All kernel families."""
+
+    counts = True  # are products run here, and are those run often to be as fast as may be?
 
     def __init__(self, name: str, facts: Facts, products: Products):
         super().__init__(name, facts, products)
@@ -195,10 +218,11 @@ class Kernels(Calls):
         half = dtype is dtypes.float16  # which is folded as float32, and rounded in the end
         result = dtypes.float32 if half else dtype
         part = wide.dtype if wide is not None and plan.again else result
+        short = self.facts.is_software and x.layout.size < SHORT_BELOW
         kernel = self._kernel(
-            ("reduce", fold, x.dtype, part, plan.along, plan.grid),
+            ("reduce", fold, x.dtype, part, plan.along, plan.grid, short),
             "rw",
-            lambda: reduce_source(fold, x.dtype, part, plan.along, plan.grid),
+            lambda: reduce_source(fold, x.dtype, part, plan.along, plan.grid, short),
         )
         out = self._empty(plan.shape, part)
         self._launch(kernel, [x], out, plan.packed(), plan.threads)
@@ -276,20 +300,32 @@ class Kernels(Calls):
                 return self.matmul(self.copy(a), self.copy(b), lead, inner)
             product = self._planned(shape, problem)
             self._products.keep(key, product)
-        shape, nbytes, launches = product
-        out = self._empty(shape, a.dtype)
+        if product.left >= 0:
+            self._count(product)
+        out = self._empty(product.shape, a.dtype)
         buffers = [a.storage.buffer, b.storage.buffer, out.storage.buffer]
-        if nbytes:
-            scratch = self._storage(nbytes, nbytes)
+        if product.nbytes:
+            scratch = self._storage(product.nbytes, product.nbytes)
             buffers.append(scratch.buffer)
-        for kernel, places, params, groups in launches:
+        for kernel, places, params, groups, _ in product.launches:
             self.launch(kernel, tuple([buffers[i] for i in places]), params, groups)
         return out
+
+    def _count(self, product: _Product) -> None:
+        """Count a run of a product, and take what is hot once there were so many."""
+        if product.left == 0 or not self.counts:
+            product.launches = [
+                x if x.hot is None else self._hot(x, x.hot) for x in product.launches
+            ]
+        product.left -= 1
+
+    def _hot(self, launch: _Launch, hot: Hot[Kernel]) -> _Launch:
+        return launch._replace(kernel=self._made(hot.kernel), groups=hot.groups, hot=None)
 
     def _planned(self, shape: Shape, problem: Problem) -> _Product:
         """Return a plan with kernels that are made, and with places among (a, b, out, scratch)."""
         nbytes, launches = 0, []
-        for kernel, params, groups, buffers in self.products.plan(problem):
+        for kernel, params, groups, buffers, hot in self.products.plan(problem):
             places: list[int] = []
             for which in buffers:
                 if isinstance(which, Scratch):
@@ -297,8 +333,8 @@ class Kernels(Calls):
                     places.append(3)
                 else:
                     places.append({"a": 0, "b": 1, 0: 2}[which])
-            launches.append((self._made(kernel), places, params, groups))
-        return shape, nbytes, launches
+            launches.append(_Launch(self._made(kernel), places, params, groups, hot))
+        return _Product(shape, nbytes, launches)
 
     # Random numbers.
     def random(self, kind: str, key: tuple[int, int], counter: int, shape: Shape) -> Array:

@@ -15,7 +15,7 @@ is changed in place, inputs as well. The JSON is one object:
                 (read_write), all in @group(0). `uniform` is {bytes, fields}: the size of the struct
                 at @binding(0), and [name, type, byte offset] of each of its members (of all the
                 numbers in it, for a shader of a user's)
-    launches    a list of {kernel, bindings, params, groups, step, numbers, draw}, in order.
+    launches    a list of {kernel, bindings, params, groups, step, numbers, draw, hot}, in order.
                 `kernel` is a place in `kernels`, `groups` are [x, y] or [x, y, z] workgroups.
                 `params` are the u32 words that the uniform begins with; no kernel reads further.
                 `step` numbers the step of the program.
@@ -25,7 +25,10 @@ is changed in place, inputs as well. The JSON is one object:
                 anew (an optimizer's rate, for one) are put at this byte of the params, which have
                 those that it was lowered with: a float32's bits for floats, an integer's else.
                 `draw` is null or [generator, offset]: see `drawn`. The sixth word of such params
-                counts the numbers that it draws: the next run begins after all of them
+                counts the numbers that it draws: the next run begins after all of them.
+                `hot` is null or [kernel, groups, after]: what may be dispatched instead, and pays
+                once the launch has run `after` times. It writes the same bits, and takes longer
+                to compile
     inputs, outputs
                 lists of {dtype, shape, bytes}: contiguous arrays
     swaps       the inputs that get new memory in each run, which is then theirs
@@ -56,9 +59,9 @@ from ...layout import Shape
 from ..shader import Groups
 from .facts import Facts
 from .form import COUNT, ByLength, Maybe, fit
-from .problem import Config, Kernel
+from .problem import Config, Hot, Kernel
 
-FORMAT, VERSION = "wgrad launches", 1
+FORMAT, VERSION = "wgrad launches", 2
 GROUPS_PER_DIMENSION = 65535
 PARAMS_BYTES = 4096  # the largest Params of any shader of ours; bound at a dynamic offset
 MOST_PARAMS = 65536  # of a user's: as much as every adapter binds
@@ -91,11 +94,17 @@ class Launch(NamedTuple):
     step: int
     numbers: tuple[tuple[int, int, str], ...] = ()
     draw: tuple[int, int] | None = None
+    hot: Hot[int] | None = None
 
     @property
     def workgroups(self) -> int:
         """How many workgroups it is."""
         return prod(folded(self.groups))
+
+    @property
+    def kernels(self) -> tuple[int, ...]:
+        """The kernel, and the one that is hot, if there is."""
+        return (self.kernel,) if self.hot is None else (self.kernel, self.hot.kernel)
 
 
 class Held(NamedTuple):
@@ -135,7 +144,7 @@ class Launches:
 
     def texts(self, step: int) -> list[str]:
         """Return the texts of a step's kernels, each once."""
-        used = dict.fromkeys(x.kernel for x in self.launches if x.step == step)
+        used = dict.fromkeys(i for x in self.launches if x.step == step for i in x.kernels)
         return [self.kernels[i].code for i in used]
 
     def wgsl(self) -> str:
@@ -143,6 +152,9 @@ class Launches:
         names: list[list[str]] = [[] for _ in self.kernels]
         for x in self.launches:
             names[x.kernel].append(f"// kernel {x.step}: {self.kernels[x.kernel].label}")
+            if x.hot is not None:
+                label, after = self.kernels[x.hot.kernel].label, x.hot.after
+                names[x.hot.kernel].append(f"// kernel {x.step} after {after} runs: {label}")
         return "\n\n".join(
             "\n".join([*above, kernel.code.rstrip()])
             for above, kernel in zip(names, self.kernels, strict=True)
@@ -168,6 +180,7 @@ class Launches:
                     **x._asdict(),
                     "params": struct.unpack(f"<{len(x.params) // 4}I", x.params),
                     "groups": folded(x.groups),
+                    "hot": x.hot and (x.hot.kernel, folded(x.hot.groups), x.hot.after),
                 }
                 for x in self.launches
             ],
@@ -222,6 +235,7 @@ class Launches:
                     step=x["step"],
                     numbers=tuple((at, i, dtype) for at, i, dtype in x["numbers"]),
                     draw=x["draw"] and (x["draw"][0], x["draw"][1]),
+                    hot=x["hot"] and Hot(x["hot"][0], _read_groups(*x["hot"][1]), x["hot"][2]),
                 )
                 for x in content["launches"]
             ),
@@ -267,10 +281,12 @@ class Launches:
                 yield f"launches[{i}] {wrong}"
 
     def _wrong(self, x: Launch, params: Sequence[int]) -> Iterator[str]:
-        if x.kernel >= len(self.kernels):
-            yield f"is of kernel {x.kernel}, and there are {len(self.kernels)}"
+        if max(x.kernels) >= len(self.kernels):
+            yield f"is of kernel {max(x.kernels)}, and there are {len(self.kernels)}"
             return
         access = self.kernels[x.kernel].access
+        if x.hot is not None and self.kernels[x.hot.kernel].access != access:
+            yield f"binds {access!r}, and its hot kernel {self.kernels[x.hot.kernel].access!r}"
         if len(x.bindings) != len(access):
             yield f"has {len(x.bindings)} bindings, and its kernel {len(access)}"
         counts = {name: len(getattr(self, f"{name}s")) for name in ("input", "output", "block")}
@@ -300,6 +316,7 @@ class Launches:
 _DTYPES = {"bool", "float16", "float32", "int32", "uint32"}
 _HELD = {"dtype": _DTYPES, "shape": [COUNT], "bytes": COUNT}
 _GROUPS = range(1, GROUPS_PER_DIMENSION + 1)
+_IN_DIMENSIONS = ByLength(((_GROUPS, _GROUPS), (_GROUPS, _GROUPS, _GROUPS)))
 _FORM = {
     "format": str,
     "version": COUNT,
@@ -319,10 +336,11 @@ _FORM = {
                 ({"input", "output", "block", "constant", "swap"}, COUNT, COUNT, Maybe(COUNT))
             ],
             "params": [range(1 << 32)],
-            "groups": ByLength(((_GROUPS, _GROUPS), (_GROUPS, _GROUPS, _GROUPS))),
+            "groups": _IN_DIMENSIONS,
             "step": COUNT,
             "numbers": [(range(0, 1 << 32, 4), COUNT, _DTYPES)],
             "draw": Maybe((COUNT, COUNT)),
+            "hot": Maybe((COUNT, _IN_DIMENSIONS, range(1, 1 << 53))),
         }
     ],
     "inputs": [_HELD],

@@ -12,9 +12,9 @@ from functools import lru_cache
 
 from ...dtypes import DType, float16
 from . import shaders
-from .configs import batch_extents, default, steps_of_part, tiles
+from .configs import SMALL, batch_extents, default, small_groups, small_runs, steps_of_part, tiles
 from .facts import Facts
-from .problem import Config, Kernel, Output, Problem, ProductLaunch, Scratch
+from .problem import Config, Hot, Kernel, Output, Problem, ProductLaunch, Scratch
 
 # Results as they are: the shaders' own block, and the same for four at a time.
 PLAIN = Output(
@@ -64,11 +64,13 @@ class Products:
         """Return the dispatches that compute a problem; none where the result is empty.
 
         `output` says what becomes of results, which are stored by default; `config` overrides the
-        choice.
+        choice. Where compiling costs more than computing, as on software adapters, kernels whose
+        texts are short come first, and the configuration's is what is hot.
         """
         if problem.size == 0:
             return []
         output = output or (_halves() if problem.dtype is float16 else PLAIN)
+        may_be_small = config is None and self.facts.is_software
         config = config or self.choose(problem)
         room = max(1, self.facts.largest_binding // (4 * problem.size))  # for partial results
         config = config._replace(parts=min(config.parts, room))
@@ -82,16 +84,26 @@ class Products:
         wide = problem.n % 4 == 0
         straight = wide and not config.turned
         places = tuple(range(len(output.access)))
-        if parts == 1:
+        small = None
+        if may_be_small and config.shader == "matmul":
+            small = small_groups(shown, parts, part)
+
+        def product(output: Output, buffers: tuple[str | int | Scratch, ...]) -> ProductLaunch:
             kernel = self._kernel(shown, config, output, straight)
-            return [ProductLaunch(kernel, params, groups, (*operands, *places))]
+            if small is None:
+                return ProductLaunch(kernel, params, groups, buffers)
+            runs = small_runs(shown)
+            hot = None if runs is None else Hot(kernel, groups, runs)
+            short = self._kernel(shown, Config(SMALL, 16, 8, parts, config.turned), output, False)
+            return ProductLaunch(short, params, small, buffers, hot)
+
+        if parts == 1:
+            return [product(output, (*operands, *places))]
         scratch = Scratch(4 * parts * problem.size)
         vectors = wide and bool(output.vectors)
         size = problem.size // 4 if vectors else problem.size
         return [
-            ProductLaunch(
-                self._kernel(shown, config, PLAIN, straight), params, groups, (*operands, scratch)
-            ),
+            product(PLAIN, (*operands, scratch)),
             ProductLaunch(
                 _sum_kernel(problem.dtype, output, vectors),
                 params,
@@ -110,6 +122,10 @@ class Products:
             if self.shuffles:
                 blocks.append(("share", shaders.source("lib/shuffle")))
                 by_columns = config.height % 4 == 0
+        elif shader == SMALL:
+            tile, a_unit, b_unit = [], "ANY", "ANY"
+            if self.shuffles:
+                blocks.append(("share", shaders.source("lib/shuffle_small")))
         elif shader == "matvec":
             tile = [
                 ("const ROWS = 4u;", f"const ROWS = {config.height}u;"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakSet
 
 from ...errors import DeviceError, OutOfMemoryError, ShaderError
 from ...origin import caller, place
@@ -18,6 +20,7 @@ from .notes import NOTES_BYTES, Notes
 from .origins import explained
 from .problem import Kernel
 
+RING_BYTES = 1 << 18  # parameters of the dispatches of one submit
 LAYOUTS_KEPT = 256  # of bind groups, by what becomes of each buffer
 PIPELINES_KEPT = 128  # besides those that who runs them holds: up to a megabyte each
 
@@ -29,15 +32,16 @@ NOTES = "n"  # the letter of the memory that kernels note loops in which did not
 class Pipeline:
     """A compiled shader; `access` says of each storage buffer whether it is read or written."""
 
-    __slots__ = ("__weakref__", "access", "code", "label", "notes", "raw", "room")
+    __slots__ = ("__weakref__", "access", "code", "label", "notes", "raw", "room", "seconds")
 
-    def __init__(self, raw: Any, access: str, label: str, code: str):
+    def __init__(self, raw: Any, access: str, label: str, code: str, seconds: float = 0.0):
         self.raw = raw
         self.code = code
         self.room = MOST_PARAMS if LARGE in access else PARAMS_BYTES  # for its parameters
         self.notes = access.endswith(NOTES)  # is there something that it may note?
         self.access = access
         self.label = label
+        self.seconds = seconds  # that it took to compile, as far as that was noticed
 
 
 class Compiler(Opened):
@@ -48,6 +52,12 @@ class Compiler(Opened):
         self._layouts: Recent[str] = Recent(LAYOUTS_KEPT)
         self.notes = Notes(self)
         self._texts: Shared[tuple[str, str], Pipeline] = Shared(PIPELINES_KEPT)
+        usage = self.wgpu.BufferUsage
+        self._uniforms = self.raw.create_buffer(
+            size=RING_BYTES, usage=usage.UNIFORM | usage.COPY_DST | usage.COPY_SRC
+        )
+        # What software adapters have still to compile, which they do when it first runs.
+        self._pending: WeakSet[Pipeline] = WeakSet()
 
     def _layout(self, access: str) -> tuple[Any, Any]:
         """Return the explicit layouts of a shader whose buffers are used as `access` says."""
@@ -92,6 +102,7 @@ class Compiler(Opened):
             access += NOTES
             self._check_room_for_notes(access, label)
         headroom.require(0, f"compiling shader {label}")
+        start = time.process_time()
         with self.driving:
             try:
                 module = self.raw.create_shader_module(label=label, code=code)
@@ -107,7 +118,48 @@ class Compiler(Opened):
                 at = place(caller())
                 raise explained(label, code, str(error), shaders.files(), at) from None
             COUNTERS.pipelines_compiled += 1
-            return Pipeline(raw, access, label, code)
+            made = Pipeline(raw, access, label, code)
+            self._took(made, time.process_time() - start)
+            if self.facts.is_software:
+                self._pending.add(made)
+            return made
+
+    def _took(self, pipeline: Pipeline, seconds: float) -> None:
+        pipeline.seconds += seconds
+        COUNTERS.compile_seconds += seconds
+
+    def stretches(self, pipelines: Sequence[Pipeline]) -> list[tuple[slice, Pipeline | None]]:
+        """Return what is to be submitted together of some dispatches: all of them, as a rule.
+
+        What runs a pipeline for the first time is alone, and comes with that: see `submit`.
+        """
+        found: list[tuple[slice, Pipeline | None]] = []
+        start = 0
+        if self._pending:
+            for i, pipeline in enumerate(pipelines):
+                if pipeline in self._pending:
+                    self._pending.discard(pipeline)
+                    found += [(slice(start, i), None)] * (start < i)
+                    found.append((slice(i, i + 1), pipeline))
+                    start = i + 1
+        return found + [(slice(start, len(pipelines)), None)] * (start < len(pipelines))
+
+    def submit(self, commands: Any, first: Pipeline | None) -> None:
+        """Submit commands; those of a pipeline's first run are waited for, to know what it took."""
+        if first is None:
+            self.raw.queue.submit([commands])
+            return
+        self._wait_for_all()
+        start = time.process_time()
+        self.raw.queue.submit([commands])
+        self._wait_for_all()
+        self._took(first, time.process_time() - start)
+
+    def _wait_for_all(self) -> None:
+        try:
+            self.raw.queue.read_buffer(self._uniforms, 0, 4)
+        except Exception as error:
+            raise self.failure(DeviceError, "a shader was not compiled", error) from error
 
     def _check_room_for_notes(self, access: str, label: str) -> None:
         most = self.limits["max-storage-buffers-per-shader-stage"]

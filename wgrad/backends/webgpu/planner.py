@@ -22,7 +22,7 @@ from .facts import HALF_FEATURE, Facts
 from .kernels import FLAT_SCALARS, STRIDED_SCALARS, Kernels
 from .launching import host_words
 from .matmul import Products
-from .problem import Kernel
+from .problem import Hot, Kernel
 
 Numbers = tuple[tuple[int, Live, DType], ...]  # a byte of the params, and what its bits are
 
@@ -41,12 +41,14 @@ class Planned:
     groups: int | Groups
     numbers: Numbers = ()
     draw: tuple[int, int] | None = None
+    hot: Hot[Kernel] | None = None
 
 
 class Planner(Kernels):
     """A device that notes its launches. Memory has a size and no content, but for constants."""
 
     description = "no adapter"
+    counts = False  # of pieces of something large, a run has many
 
     def __init__(self, facts: Facts, products: Products | None = None):
         super().__init__("planner", facts, products or Products(facts))
@@ -67,10 +69,11 @@ class Planner(Kernels):
         params: bytes,
         groups: int | Groups,
         numbers: Numbers = (),
+        hot: Hot[Kernel] | None = None,
     ) -> None:
-        """Note a launch."""
+        """Note a launch, and what takes its place in a program that runs often."""
         if groups:
-            self.planned.append(Planned(kernel, buffers, params, groups, numbers))
+            self.planned.append(Planned(kernel, buffers, params, groups, numbers, hot=hot))
 
     def _made(self, kernel: Kernel) -> Kernel:
         return kernel

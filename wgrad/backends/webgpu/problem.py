@@ -7,10 +7,13 @@ kernels.
 from __future__ import annotations
 
 from math import prod
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from ...dtypes import DType
 from ...layout import Layout, Shape, collapse
+from ..shader import Groups
+
+K = TypeVar("K")
 
 MAX_WALK_AXES = 3  # of rows, steps or columns
 MOST_WALKED = 1 << 24  # steps that lib/walk.wgsl counts
@@ -216,6 +219,17 @@ class Kernel(NamedTuple):
     access: str
 
 
+class Hot(NamedTuple, Generic[K]):
+    """What takes the place of a launch that has run `after` times: a kernel that pays by then.
+
+    It has the same bindings and params, and writes the same bits.
+    """
+
+    kernel: K
+    groups: int | Groups
+    after: int
+
+
 class ProductLaunch(NamedTuple):
     """One dispatch of a matrix product, which may need two.
 
@@ -225,8 +239,9 @@ class ProductLaunch(NamedTuple):
 
     kernel: Kernel
     params: bytes
-    groups: int
+    groups: int | Groups
     buffers: tuple[str | int | Scratch, ...]
+    hot: Hot[Kernel] | None = None
 
 
 class Config(NamedTuple):

@@ -20,6 +20,7 @@ from .facts import HALF_FEATURE
 from .launches import Binding, Held, Launches, drawn
 from .launching import scalar_bits
 from .memory import GpuStorage, size_class
+from .problem import Hot
 
 
 class Runner:
@@ -31,9 +32,17 @@ class Runner:
     def __init__(self, launches: Launches, device: WebGpuDevice):
         _check(launches, device)
         self.launches = launches
+        self.current = list(launches.launches)  # with what is hot in its place, once it is
         self.device = device
-        pipelines = [device._made(kernel) for kernel in launches.kernels]
-        work = [(pipelines[x.kernel], x.params, x.groups) for x in launches.launches]
+        at_once = dict.fromkeys(x.kernel for x in launches.launches)
+        self._pipelines = {i: device._made(launches.kernels[i]) for i in at_once}
+        work = [(self._pipelines[x.kernel], x.params, x.groups) for x in launches.launches]
+        self._runs = 0
+        # What is hot, by the number of runs after which it takes over.
+        self._hot: dict[int, list[tuple[int, Hot[int]]]] = {}
+        for i, launch in enumerate(launches.launches):
+            if launch.hot is not None:
+                self._hot.setdefault(launch.hot.after, []).append((i, launch.hot))
         self._dispatches = Dispatches(device.gpu, work)
         self._kept: dict[str, Sequence[Storage]] = {
             "block": device.blocks(launches.blocks),
@@ -118,9 +127,25 @@ class Runner:
         # What tells this run's buffers from those of others.
         key = tuple([x.buffer.uid for x in (*inputs, *outputs, *swaps.values())])
         given = {"input": inputs, "output": outputs, "swap": swaps, **self._kept}
+        if self._hot and self._runs in self._hot:
+            self._take_over(self._hot[self._runs])
         self._dispatches.run(key, lambda: self._bound(given), timings)
+        self._runs += 1
         for i, fresh in swaps.items():
             inputs[i].buffer, fresh.buffer = fresh.buffer, inputs[i].buffer
+
+    def compile_seconds(self, step: int) -> float:
+        """Return the CPU seconds that a step's kernels took to compile, as far as that is known."""
+        used = {i for x in self.launches.launches if x.step == step for i in x.kernels}
+        return sum(self._pipelines[i].seconds for i in used if i in self._pipelines)
+
+    def _take_over(self, hot: Sequence[tuple[int, Hot[int]]]) -> None:
+        """Put faster kernels into the places of launches, all or none."""
+        made = [self.device._made(self.launches.kernels[x.kernel]) for _, x in hot]
+        for (i, x), pipeline in zip(hot, made, strict=True):
+            self._dispatches.replace(i, pipeline, x.groups)
+            self.current[i] = self.current[i]._replace(kernel=x.kernel, groups=x.groups, hot=None)
+            self._pipelines[x.kernel] = pipeline
 
     def _fresh(self, held: Held) -> GpuStorage:
         return GpuStorage(self.device, self.device.pool, prod(held.shape), held.nbytes)

@@ -24,6 +24,7 @@ from ...errors import WgradError
 from ...layout import Shape
 from ...recent import Recent
 from ...version import __version__
+from ..shader import Groups
 from . import shaders
 from .buffers import Buffer
 from .cache import Results
@@ -169,7 +170,7 @@ def measure(products: Measured, problem: Problem, configs: Sequence[Config]) -> 
 class _Run:
     """The launches of a candidate, repeated so often that their time can be told."""
 
-    def __init__(self, launches: list[tuple[Pipeline, tuple[Buffer, ...], bytes, int]]):
+    def __init__(self, launches: list[tuple[Pipeline, tuple[Buffer, ...], bytes, int | Groups]]):
         self.launches = launches
         self.repeats = 1
 
@@ -230,7 +231,7 @@ class _Bench:
     def prepare(self, config: Config) -> _Run:
         """Return a candidate ready to run."""
         launches = []
-        for kernel, params, groups, buffers in self.products.plan(self.problem, config=config):
+        for kernel, params, groups, buffers, _ in self.products.plan(self.problem, config=config):
             bound = tuple([self._role(which) for which in buffers])
             launches.append((self.products.gpu.pipeline(kernel), bound, params, groups))
         return _Run(launches)

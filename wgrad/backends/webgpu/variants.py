@@ -225,12 +225,17 @@ _AS_IT_IS = "alias R = V;\nfn finish(x: V, lane: u32) -> R { return x; }"
 _NARROWED = "alias R = f32;\nfn finish(x: V, lane: u32) -> R { return narrowed(x); }"
 
 
-def reduce_source(fold: Fold, dtype: DType, result: DType, along: str, grid: bool) -> str:
-    """Return a reduction kernel for one of reduce.py's plans.
+def reduce_source(
+    fold: Fold, dtype: DType, result: DType, along: str, grid: bool, short: bool = False
+) -> str:
+    """Return a reduction kernel for one of reduce.py's plans; `short` is for few elements.
 
     Where a fold is of something wide, there are kernels from floats to that, and back, too.
     """
-    grids = {"const GRID = true;": f"const GRID = {str(grid).lower()};"}
+    grids = {
+        "const GRID = true;": f"const GRID = {str(grid).lower()};",
+        "const SHORT = false;": f"const SHORT = {str(short).lower()};",
+    }
     wide = fold.wide_for(dtype)
     if wide is not None:
         assert not along

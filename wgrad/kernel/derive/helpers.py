@@ -105,14 +105,15 @@ def _times(kind: Type, a: str, b: str) -> str:
     """Return the product of two scalars or two vectors of one type.
 
     It does not ask whether a factor is 0: compilers reason as if nothing were infinite, and then
-    `1 / (1 + exp(x))` never is. Below the smallest number they keep what is asked for.
+    `1 / (1 + exp(x))` never is. Below the smallest number they keep what is asked for. Each factor
+    is asked by itself: the smaller one of two takes longer where it has to heed NaN.
     """
     least = _LEAST[_scalar_name(kind)]
     if isinstance(kind, Vector):
         zero, least = f"{_text(kind)}()", f"{_text(kind)}({least})"
     else:
         zero = "0.0"
-    return f"select({a} * {b}, {zero}, min(abs({a}), abs({b})) < {least})"
+    return f"select({a} * {b}, {zero}, (abs({a}) < {least}) | (abs({b}) < {least}))"
 
 
 def smallest(kind: Type) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from ...backends.base import Device
@@ -33,6 +33,7 @@ class KernelReport:
     in_place: bool  # it writes over memory of an input, or of what it reads
     dispatches: int
     workgroups: int
+    compile_seconds: float = 0.0  # of CPU time, as far as that is known: after its first run
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ class Explanation:
         return sum(k.bytes_read + k.bytes_written for k in self.kernels)
 
     @property
+    def compile_seconds(self) -> float:
+        """The CPU seconds that all kernels took to compile, as far as that is known."""
+        return sum(k.compile_seconds for k in self.kernels)
+
+    @property
     def operations(self) -> int:
         """The operations of all kernels."""
         return sum(k.operations for k in self.kernels)
@@ -62,7 +68,7 @@ class Explanation:
         ops = [f"{n} {name}" for name, n in self.traced.items()]
         steps = [f"{name} {n}" for name, n in self.passes]
         rows: list[tuple[str, ...]] = [
-            ("#", "kernel", "outputs", "groups", "read", "written", "operations", "")
+            ("#", "kernel", "outputs", "groups", "read", "written", "operations", "compiled", "")
         ]
         for i, k in enumerate(self.kernels):
             groups = str(k.workgroups) if k.dispatches else "-"
@@ -77,6 +83,7 @@ class Explanation:
                     _amount(k.bytes_read, "B"),
                     _amount(k.bytes_written, "B"),
                     _amount(k.operations, ""),
+                    f"{1e3 * k.compile_seconds:.0f} ms" if k.compile_seconds else "-",
                     ", ".join(filter(None, (notes, more))),
                 )
             )
@@ -90,7 +97,7 @@ class Explanation:
                 _wrapped("passes (steps left): ", steps, " > "),
                 *_table(rows),
                 f"in all {_amount(self.bytes, 'B')} moved, {_amount(self.operations, '')} "
-                "operations",
+                f"operations; {self.compile_seconds:.2f} CPU seconds of compiling",
                 f"memory beside the inputs: {_amount(self.peak_bytes, 'B')} "
                 f"({_amount(self.block_bytes, 'B')} kept, {_amount(self.output_bytes, 'B')} "
                 f"handed out); {op_by_op}",
@@ -104,13 +111,16 @@ def explain(executor: Executor, history: History, device: Device) -> Explanation
     plan: Plan = getattr(executor, "plan", Plan({}, ()))  # the plain executor has none
     launched: Counter[int] = Counter()
     groups: Counter[int] = Counter()
-    launches = getattr(executor, "launches", None)
-    for x in launches.launches if launches is not None else ():
+    for x in getattr(executor, "current", ()):
         launched[x.step] += 1
         groups[x.step] += x.workgroups
     memory = program.memory()
+    compiled = getattr(executor, "compile_seconds", None)
     kernels = [
-        _kernel(step, memory, plan, device, launched[i], groups[i])
+        replace(
+            _kernel(step, memory, plan, device, launched[i], groups[i]),
+            compile_seconds=compiled(i) if compiled is not None else 0.0,
+        )
         for i, step in enumerate(program.steps)
     ]
     fresh = [*program.outputs, *(s for s, p in plan.places.items() if p.kind == "swap")]
@@ -198,7 +208,7 @@ def _table(rows: list[tuple[str, ...]]) -> Iterable[str]:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         cells = [
-            c.ljust(w) if i in (1, 2, 7) else c.rjust(w)
+            c.ljust(w) if i in (1, 2, 8) else c.rjust(w)
             for i, (c, w) in enumerate(zip(row, widths, strict=True))
         ]
         yield "  ".join(cells).rstrip()

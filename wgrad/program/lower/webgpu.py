@@ -13,6 +13,7 @@ from typing import Any
 
 from ...backends.array import Array
 from ...backends.families import Dispatch, InPlace, Matmul
+from ...backends.shader import Groups
 from ...backends.tracing import Live
 from ...backends.webgpu.buffers import Buffer, Window
 from ...backends.webgpu.facts import Facts
@@ -20,7 +21,7 @@ from ...backends.webgpu.launches import Binding, Held, Launch, Launches, folded
 from ...backends.webgpu.launching import scalar_bits
 from ...backends.webgpu.matmul import Products
 from ...backends.webgpu.planner import Planner
-from ...backends.webgpu.problem import Config, Kernel, Problem, Scratch
+from ...backends.webgpu.problem import Config, Hot, Kernel, Problem, Scratch
 from ...backends.webgpu.windows import cuts
 from ...errors import OutOfMemoryError
 from ..ir import Batch, Fused, Loop, Program, Ref, Slot, Step
@@ -185,7 +186,13 @@ class _Lowering:
         self._launch(kernel, map(self._buffer, module.memory), b"", groups, module)
 
     def _launch(
-        self, kernel: Kernel, buffers: Iterable[Buffer], params: bytes, groups: int, module: Module
+        self,
+        kernel: Kernel,
+        buffers: Iterable[Buffer],
+        params: bytes,
+        groups: int | Groups,
+        module: Module,
+        hot: Hot[Kernel] | None = None,
     ) -> None:
         """Note a launch whose params end with the numbers of a module, or have room for them."""
         words = bytearray(params)
@@ -196,7 +203,7 @@ class _Lowering:
             struct.pack_into("<I", words, first + 4 * at, scalar_bits(x, dtype))
             if isinstance(x, Live):
                 live.append((first + 4 * at, x, dtype))
-        self._planner.launch(kernel, tuple(buffers), bytes(words), groups, tuple(live))
+        self._planner.launch(kernel, tuple(buffers), bytes(words), groups, tuple(live), hot)
 
     def _in_windows(self, step: Step) -> bool:
         """Lower a fused step that touches large slots piece by piece; False where it has none."""
@@ -221,7 +228,7 @@ class _Lowering:
             return
         output, module = epilogue(after.graph, after.inputs, step.outs, problem.n, self._memory_of)
         scratch: Buffer | None = None
-        for kernel, params, groups, which in self._products.plan(problem, output):
+        for kernel, params, groups, which, hot in self._products.plan(problem, output):
             buffers: list[Buffer] = []
             for x in which:
                 if isinstance(x, Scratch):
@@ -231,7 +238,7 @@ class _Lowering:
                     buffers.append(self._buffer(self._memory_of((a if x == "a" else b).slot)))
                 else:
                     buffers.append(self._buffer(module.memory[x]))
-            self._launch(kernel, buffers, params, groups, module)
+            self._launch(kernel, buffers, params, groups, module, hot)
 
     def _by_families(self, step: Step) -> None:
         """Lower a step by the methods that eager ops are run by."""
@@ -287,15 +294,22 @@ class _Lowering:
             window = (buffer.start, buffer.nbytes) if isinstance(buffer, Window) else (0, None)
             return Binding(place.kind, place.index, *window)
 
+        def place(kernel: Kernel) -> int:
+            return kernels.setdefault(kernel, len(kernels))
+
+        def counted(groups: int | Groups) -> int | Groups:
+            return groups if isinstance(groups, tuple) else prod(folded(groups))
+
         launches = tuple(
             Launch(
-                kernel=kernels.setdefault(x.kernel, len(kernels)),
+                kernel=place(x.kernel),
                 bindings=tuple([binding(b) for b in x.buffers]),
                 params=x.params,
-                groups=x.groups if isinstance(x.groups, tuple) else prod(folded(x.groups)),
+                groups=counted(x.groups),
                 step=step,
                 numbers=tuple([(at, numbers[n.call], dtype.name) for at, n, dtype in x.numbers]),
                 draw=x.draw,
+                hot=x.hot and Hot(place(x.hot.kernel), counted(x.hot.groups), x.hot.after),
             )
             for x, step in zip(self._planner.planned, self._steps, strict=True)
         )

@@ -40,6 +40,15 @@ class WebGpuExecutor:
         """The bytes of planned blocks, scratch memory of kernels included."""
         return sum(self.launches.blocks)
 
+    @property
+    def current(self) -> Sequence[Launch]:
+        """The launches as they run now: what runs often is given faster kernels."""
+        return self._runner.current
+
+    def compile_seconds(self, step: int) -> float:
+        """Return the CPU seconds that a step's kernels took to compile, as far as that is known."""
+        return self._runner.compile_seconds(step)
+
     def wgsl(self) -> str:
         """Return the texts of the kernels, each under lines with its step's number and its name."""
         return self.launches.wgsl()
@@ -56,7 +65,7 @@ class WebGpuExecutor:
 
     def _tell(self) -> None:
         """Tell the observers of launches that have been submitted."""
-        for x in self.launches.launches:
+        for x in self._runner.current:
             what = self.program.doing(self.program.steps[x.step])
             nbytes = sum(map(self.launches.nbytes, x.bindings))
             label = self.launches.kernels[x.kernel].label
@@ -66,7 +75,7 @@ class WebGpuExecutor:
         """Return a timing for each launch, where somebody measures."""
         made: list[Timing] = []
         memory = self.program.memory()
-        for index, launches in groupby(self.launches.launches, lambda x: x.step):
+        for index, launches in groupby(self._runner.current, lambda x: x.step):
             step = self.program.steps[index]
             moved = sum(step.moved(self.device, memory))
             made += self._step_timings(step, list(launches), moved)

@@ -21,7 +21,7 @@ from ...ops.linear import View
 from ...ops.reduction import Reduction
 from ...tensor import Tensor
 from ..labels import label_of
-from ..recorder import Recorded, Recorder
+from ..recorder import DETACH, Recorded, Recorder
 from .rows import MANY, check_row, slope
 
 MOST = 200  # scalar operations that a page draws
@@ -117,7 +117,7 @@ def _apart(
         text = f"{label}[{', '.join(map(str, at))}]" if at and label else label
         out[at] = made.add(Scalar(text, float(values[at]), "operation", name, args))
 
-    if isinstance(op, Elementwise):
+    if isinstance(op, Elementwise) or op is DETACH:
         check_row(op.name, where)
         for at in np.ndindex(values.shape):
             put(at, op.name, tuple(x[at] if x.shape else x.item() for x in given))
