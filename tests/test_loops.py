@@ -110,6 +110,16 @@ def test_loops_run_step_by_step_too(device, rng):
     assert len(loops(plain)) == 1
 
 
+def test_the_time_of_a_loop_is_told_once(numpy_device, rng):
+    given = [wg.tensor(x) for x in lstm(rng)]
+    run = wg.compile(cell)
+    for _ in range(3):
+        run(*given)
+    with wg.profile() as told:
+        run(*given)
+    assert str(told).count("turns of") == 1 and "sigmoid sigmoid" not in str(told)
+
+
 def test_scans_nest(numpy_device, rng):
     def f(xs, h, w):
         def outer(h, rows):
