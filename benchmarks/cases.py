@@ -13,11 +13,13 @@ from .problems import (
     Elementwise,
     FrontEnd,
     Function,
+    Loading,
     Matmul,
     Mlp,
     NormBlock,
     Problem,
     Reduction,
+    Saving,
     Shading,
     Softmax,
     TinySteps,
@@ -47,6 +49,7 @@ LARGE = Mlp((784, 128, 10))
 SMALL = Mlp((64, 32, 10))
 MEASURED = {"torch CPU": None, "NumPy by hand": None}
 TWO_COPIES = {"a copy": 1 / 2, "tinygrad": None, **MEASURED}
+FILES = {"NumPy by hand": 0.8, "torch CPU": None}
 SUMS = {
     "all": ("sum of 4M", Reduction((1 << 22,))),
     "rows": ("sum of rows, 2048^2", Reduction((2048, 2048), 1)),
@@ -212,6 +215,9 @@ CASES = (
     # Shares of what the GPU gives PyTorch.
     Case("gpu-matmul", "matmul 4096^3", Matmul(4096), {"torch CUDA": 0.6}, gpu=True),
     Case("gpu-add", "add two vectors of 64M", Add(1 << 26), {"torch CUDA": 0.8}, gpu=True),
+    # Files: 80 % of what the plain bytes take.
+    Case("save", "save 16 x 4 MiB", Saving(16, 1 << 20), FILES, ours="eager, NumPy"),
+    Case("load", "load 16 x 4 MiB", Loading(16, 1 << 20), FILES, ours="eager, NumPy"),
 )
 
 

@@ -317,3 +317,24 @@ class Cnn(Problem):
             "w": draw.weight(self.classes, features),
             "b": np.zeros(self.classes, np.float32),
         }
+
+
+@dataclass(frozen=True)
+class Saving(Problem):
+    """Tensors written to a new file, which is on the disk at the end. Output: the first tensor."""
+
+    count: int
+    size: int
+
+    @property
+    def traffic(self) -> int:
+        return self.count * self.size * 4
+
+    def arrays(self) -> Arrays:
+        draw = _Draw()
+        return {f"w{i}": draw.normal(self.size) for i in range(self.count)}
+
+
+@dataclass(frozen=True)
+class Loading(Saving):
+    """The tensors of such a file read again. Output: all of them."""

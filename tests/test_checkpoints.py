@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_fit import Case, Halving
+from test_fit import Case
 
 import wgrad as wg
 from wgrad import nn, optim
@@ -55,14 +55,6 @@ class Counting(Callback):
         self.count = state["count"]
 
 
-class WithState(Halving):
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        assert state == {}
-
-
 def run(epochs: int, path: Any) -> tuple[Case, Counting, Any]:
     case, counting, dice = Case(optim.Adam), Counting(), wg.Generator(8)
     flip = wg.data.transforms.RandomHorizontalFlip(generator=dice)
@@ -73,7 +65,7 @@ def run(epochs: int, path: Any) -> tuple[Case, Counting, Any]:
     case.loader = DataLoader(case.data, 8, shuffle=True)  # by the global stream
     history = case.fit(
         epochs, augment=turned, state=[dice], callbacks=counting, checkpoint=path,
-        scheduler=WithState(case.optimizer), patience=50, monitor="loss",
+        scheduler=optim.lr_scheduler.StepLR(case.optimizer, 2, gamma=0.5), patience=50,
     )  # fmt: skip
     return case, counting, history
 

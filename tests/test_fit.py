@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import gc
 import glob
+import inspect
 import json
 import math
 import signal
@@ -182,7 +184,7 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(device):
     good = case.bits
     x, y = case.data.tensors
     batches = [(x, y), (x, y), (x * value, y), (x, y)]
-    best = r"those from before the run: wg.autograd.detect_anomaly\(\) names"
+    best = r"those from before the run: wg.detect_anomaly\(\) names"
     with pytest.warns(UserWarning, match=f"not finite in epoch 1, step 3, .*{best}"):
         history = wg.fit(
             case.model, batches, wg.cross_entropy, case.optimizer, 3, progress=False, read_every=2
@@ -276,6 +278,31 @@ def test_schedulers_step_by_epoch_or_by_step(numpy_device):
         case.fit(1, scheduler=plateau, scheduler_every="step")
 
 
+def test_schedulers_of_ours_follow_what_is_watched(numpy_device):
+    case = Case()
+    schedule = optim.lr_scheduler.StepLR(case.optimizer, 2, gamma=0.5)
+    assert case.fit(4, scheduler=schedule)["lr"] == [0.1, 0.1, 0.05, 0.05]
+    case = Case()
+    plateau = optim.lr_scheduler.ReduceLROnPlateau(case.optimizer, patience=1, threshold=1e9)
+    history = case.fit(4, scheduler=plateau)
+    assert history["lr"] == pytest.approx([0.1, 0.1, 0.01, 0.01])
+
+
+def test_memory_is_flat_and_no_step_waits(webgpu):
+    case, seen = Case(batch=4), []
+
+    class Look(Callback):
+        def on_epoch_end(self, run: Any, logs: dict[str, Any]) -> None:
+            stats = wg.stats()
+            seen.append([stats["buffers_created"], stats["readbacks"], len(gc.get_objects())])
+
+    case.fit(24, callbacks=Look(), read_every=10**6)
+    early, late = seen[11], seen[-1]
+    assert early[0] == late[0]  # no buffer that was not there before
+    assert late[1] - early[1] == 12  # one look at the losses in an epoch
+    assert late[2] - early[2] < 200
+
+
 # What is written.
 
 
@@ -314,6 +341,25 @@ def test_the_bar_shows_rate_and_device_on_a_terminal_alone(numpy_device, capsys,
     shown = capsys.readouterr().err
     assert "epoch 2/2: 100%" in shown and "step/s" in shown
     assert "accuracy" in shown and "numpy]" in shown
+
+
+def test_examples_in_docstrings_run(numpy_device):
+    homes = {"wg": wg, "data": wg.data, "T": wg.data.transforms, "train": wg.train}
+    names = ("data.DataLoader", "data.Dataset", "data.default_collate", "data.load", "wg.fit")
+    names += ("data.random_split", "T.Compose", "train.Callback", "train.History")
+    for name in names:
+        home, _, own = name.partition(".")
+        text = inspect.getdoc(getattr(homes[home], own)) or ""
+        code = [line for line in text.splitlines() if line.startswith("    ") or not line]
+        if name == "T.Compose":  # the formatter takes its example for code
+            code = text.splitlines()[2:]
+        space: dict[str, Any] = {"wg": wg, "nn": nn, "epoch": 1}
+        if name == "train.History":
+            case = Case()
+            space |= {"model": case.model, "loader": case.loader, "optimizer": case.optimizer}
+            space["loss"] = wg.cross_entropy
+        assert "".join(code).strip(), name
+        exec(inspect.cleandoc("\n".join(code)), space)
 
 
 # What is refused, and leaves nothing changed.

@@ -236,6 +236,13 @@ def test_many_small_batches_are_taken_together(numpy_device):
     assert sorted(seen) == list(range(1000)) and seen != sorted(seen)
 
 
+def test_rows_of_what_is_trained_keep_their_history(numpy_device):
+    x = wg.parameter([1.0, 2.0, 3.0])
+    (first, _) = DataLoader(TensorDataset(x), 2)
+    first[0].sum().backward()
+    assert x.grad.tolist() == [1, 1, 0]
+
+
 def test_batches_go_where_they_are_asked_to(webgpu):
     home = TensorDataset(wg.arange(4.0, device="numpy"))
     assert [b[0].device.name for b in DataLoader(home, 2)] == ["numpy"] * 2

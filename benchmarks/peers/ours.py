@@ -19,16 +19,18 @@ from ..problems import (
     Elementwise,
     FrontEnd,
     Function,
+    Loading,
     Matmul,
     Mlp,
     NormBlock,
     Problem,
     Reduction,
+    Saving,
     Shading,
     Softmax,
     TinySteps,
 )
-from .base import About, AbsentError, Peer, Step
+from .base import About, AbsentError, Peer, Step, scratch
 from .compositions import gelu, layer_norm
 from .shading import SHADING, long_text
 
@@ -201,3 +203,17 @@ class OurPeer(Peer):
             return (value, *gradients)
 
         return self._step(step, *(given[name] for name in (*problem.names, "ct")))
+
+    def saving(self, problem: Saving) -> Step:
+        given, path = self._given(problem), scratch("x.safetensors")
+
+        def step() -> tuple:
+            wg.save(given, path)
+            return (given["w0"],)
+
+        return step
+
+    def loading(self, problem: Loading) -> Step:
+        self.saving(problem)()
+        path = scratch("x.safetensors")
+        return lambda: tuple(wg.load(path).values())

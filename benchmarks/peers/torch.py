@@ -14,14 +14,16 @@ from ..problems import (
     Cnn,
     Convolution,
     Elementwise,
+    Loading,
     Matmul,
     Mlp,
     NormBlock,
     Problem,
     Reduction,
+    Saving,
     Softmax,
 )
-from .base import About, AbsentError, Peer, Step
+from .base import About, AbsentError, Peer, Step, scratch
 
 
 class TorchPeer(Peer):
@@ -147,6 +149,20 @@ class TorchPeer(Peer):
             return (F.conv2d(x, k, None, problem.stride, problem.padding) * given["ct"]).sum()
 
         return _with_gradients(loss, wanted)
+
+    def saving(self, problem: Saving) -> Step:
+        given, path = self._given(problem), scratch("x.pt")
+
+        def step() -> tuple:
+            torch.save(given, path)
+            return (given["w0"],)
+
+        return step
+
+    def loading(self, problem: Loading) -> Step:
+        self.saving(problem)()
+        path = scratch("x.pt")
+        return lambda: tuple(torch.load(path, weights_only=True).values())
 
 
 def _with_gradients(loss: Any, wanted: list[Any]) -> Step:

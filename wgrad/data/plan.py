@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from ..core import wrap
 from ..creation import tensor
 from ..devices import device as find_device
 from ..indexing import take
+from ..layout import Layout
 from ..random import Generator
 from ..tensor import Tensor
 from .dataset import TensorDataset
@@ -51,6 +53,16 @@ class Plan:
         return itertools.islice(found, skipped, None)
 
 
+def _view(x: Tensor, start: int, stop: int) -> Tensor:
+    """Return some rows, as x[start:stop] does; without a history, in a tenth of the time."""
+    if x.requires_grad:
+        return x[start:stop]
+    layout = x.array.layout
+    shape = (stop - start, *layout.shape[1:])
+    offset = layout.offset + start * layout.strides[0] if layout.size else layout.offset
+    return wrap(x.array.view(Layout(shape, layout.strides, offset)))
+
+
 TOGETHER = 1 << 20  # bytes of rows that are taken at once
 
 
@@ -82,7 +94,7 @@ def gathered(
         parts = plan.parts[skipped:]
         if views:
             for part in parts:
-                yield [moved(x[part]) for x in tensors]
+                yield [moved(_view(x, part.start, part.stop)) for x in tensors]
             return
         order, several = own(plan.order), _together(tensors, plan.parts)
         for i in range(0, len(parts), several):
@@ -91,7 +103,7 @@ def gathered(
             at = order[first : group[-1].stop]
             taken = [moved(take(x, at, axis=0)) for x in tensors]
             for part in group:
-                yield [x[part.start - first : part.stop - first] for x in taken]
+                yield [_view(x, part.start - first, part.stop - first) for x in taken]
         return
     for batch in plan.batches(skipped):
         chosen = np.asarray(batch, np.int64)

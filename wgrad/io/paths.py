@@ -17,6 +17,9 @@ from typing import Any
 
 from ..errors import CallError, FileError, MissingFileError, shown
 
+_POPULATE_READ = 22  # Linux's MADV_POPULATE_READ, which Python has no name for; others refuse it
+_AT_ONCE = 1 << 32  # bytes that are no trouble to hold besides the tensors made of them
+
 
 def as_path(path: Any, where: str) -> Path:
     """Return a path that came as text or as a path. Raises: CallError."""
@@ -63,6 +66,13 @@ def mapped(path: Path, where: str) -> memoryview:
         raise FileError(f"{where}: {told(path)} cannot be read ({_said(error)})") from None
     finally:
         os.close(handle)
+
+
+def read_ahead(data: memoryview) -> None:
+    """Have mapped memory at hand before it is copied: page by page it comes half as fast."""
+    if len(data) <= _AT_ONCE and isinstance(data.obj, mmap.mmap):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            data.obj.madvise(_POPULATE_READ)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from ..errors import FileError, shown
 from ..extras import needed
 from .leaves import BFLOAT16, NUMPY, Leaf
 from .nesting import described, rebuilt
-from .paths import mapped, told, written
+from .paths import mapped, read_ahead, told, written
 
 # How the format calls dtypes. What it has besides are kinds of 8 bits and less.
 _CODES = {
@@ -70,6 +70,7 @@ def read(path: Path, where: str) -> Any:
     except (ValueError, RecursionError) as error:
         raise FileError(f"{where} has a header that is no JSON ({error})") from None
     header.pop("__metadata__", None)
+    read_ahead(data)
     try:
         leaves = {name: _leaf(name, x, data[8 + length :], where) for name, x in header.items()}
     except (LookupError, TypeError, ValueError, AttributeError) as error:

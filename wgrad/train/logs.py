@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,6 @@ class TensorBoard(Callback):
         self._events = needed("tensorboard.compat.proto.event_pb2", "train", where)
         self._summaries = needed("tensorboard.compat.proto.summary_pb2", "train", where)
         self._file = needed("tensorboard.summary.writer.event_file_writer", "train", where)
-        self._clock = needed("time", "train", where)
         self._writer: Any = None
 
     def on_fit_begin(self, run: Run) -> None:
@@ -82,7 +82,7 @@ class TensorBoard(Callback):
         self._writer.flush()
 
     def _add(self, step: int, **what: Any) -> None:
-        self._writer.add_event(self._events.Event(wall_time=self._clock.time(), step=step, **what))
+        self._writer.add_event(self._events.Event(wall_time=time.time(), step=step, **what))
 
     def on_fit_end(self, run: Run) -> None:
         """Close the file."""

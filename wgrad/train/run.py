@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +105,7 @@ class Run:
             bar.close()
         value = self.watched.value(row)
         if self.scheduler is not None and self.scheduler_every == "epoch":
-            _advance(self.scheduler, value)
+            self._advance(value)
         self.history.add(row)
         if self.watched.is_better(value, self.history.best):
             self.history.best = Best(self.epoch, self.watched.name, value)
@@ -132,7 +133,7 @@ class Run:
                 self.step += 1
                 pending = 0 if ends else pending
                 if per_step is not None and ends:
-                    _advance(per_step, None)
+                    self._advance(None)
                 bar.step()
                 if self.step - read == self.read_every:
                     if self._is_bad(meter.read(), read):
@@ -152,6 +153,18 @@ class Run:
             )
         self._is_bad(meter.read(), read)
 
+    def _advance(self, value: float | None) -> None:
+        """Step the scheduler; one that needs an argument gets the metric."""
+        kind: Any = type(self.scheduler)
+        if not _takes_metric(kind):
+            self.scheduler.step()
+        elif value is None:
+            raise ArgumentError(
+                f'fit: {kind.__name__} needs a metric: use it with scheduler_every="epoch"'
+            )
+        else:
+            self.scheduler.step(value)
+
     def _is_bad(self, bad: int | None, read: int) -> bool:
         """Whether a loss was not finite: then the model gets its best weights, and the run ends."""
         if bad is None:
@@ -163,7 +176,7 @@ class Run:
         self.history.stopped = f"not finite: the loss in {where}"
         warn(
             f"fit: the loss is not finite in {where}, and training stops; the model has its best "
-            f"weights, {kept}: wg.autograd.detect_anomaly() names the operation, and a lower "
+            f"weights, {kept}: wg.detect_anomaly() names the operation, and a lower "
             "learning rate or clip_norm may keep it from happening"
         )
         return True
@@ -194,18 +207,9 @@ def _length(loader: Any) -> int | None:
         return None
 
 
-def _advance(scheduler: Any, value: float | None) -> None:
-    """Step a scheduler; one whose step has a parameter without a default gets the metric."""
-    needed = [
-        p
-        for p in inspect.signature(scheduler.step).parameters.values()
-        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
-    if not needed:
-        scheduler.step()
-    elif value is None:
-        raise ArgumentError(
-            f'fit: {type(scheduler).__name__} needs a metric: use it with scheduler_every="epoch"'
-        )
-    else:
-        scheduler.step(value)
+@functools.lru_cache(maxsize=64)
+def _takes_metric(kind: Any) -> bool:
+    """Whether a scheduler's step has a parameter besides itself that has to be given."""
+    parameters = list(inspect.signature(kind.step).parameters.values())[1:]
+    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return any(p.default is p.empty and p.kind in places for p in parameters)

@@ -101,10 +101,11 @@ class Meter:
 
     def clear(self) -> None:
         """Begin anew."""
+        if self._steps:  # some that were not read
+            for x in self.state:
+                x.assign(0.0)
         self._rows = self._steps = self._total_rows = 0
         self._totals = {}
-        for x in self.state:
-            x.assign(0.0)
 
 
 class Steps:
