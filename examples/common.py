@@ -43,7 +43,7 @@ def panels(down: int, across: int, width: float, height: float) -> tuple[Any, li
 
 def main(
     run: Callable[[Any], tuple[float, Any]],
-    goal: Goal,
+    goal: Goal | Callable[[Any], Goal],
     arguments: list[str] | None = None,
     **settings: Any,
 ) -> int:
@@ -51,6 +51,7 @@ def main(
 
     `run(options)` returns the figure that `goal` is about, and a picture to save: a figure of
     matplotlib's or what `wg.viz` draws, or several in a dict, by what is added to the file's name.
+    A goal that depends on the options is a function of them.
     `settings` are the example's own options with their defaults: a number, or a tuple of words of
     which one is chosen, the first by default.
     The status is 0, or 1 where the goal is missed, or 2 where it cannot run.
@@ -79,6 +80,7 @@ def main(
     except wg.errors.WgradError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
+    goal = goal if isinstance(goal, Goal) else goal(options)
     print(f"{goal.what}: {found:{goal.form}}")
     if not goal.least <= found <= goal.most:
         print(f"{name}: {found:{goal.form}} is not {goal.bounds()}", file=sys.stderr)
