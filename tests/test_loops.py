@@ -317,6 +317,27 @@ def test_gradients_of_higher_order_go_turn_by_turn(numpy_device, rng):
     agree(f, numbers(rng, 3, B, H), numbers(rng, H, H))
 
 
+@pytest.mark.parametrize("order", [1, 2])
+def test_gradients_by_all_that_a_loop_is_given_where_others_follow(numpy_device, rng, order):
+    held = wg.parameter(numbers(rng, H, H))  # which the tape follows, so that a pass is recorded
+
+    def loss(h, xs):
+        h, ys = wg.scan(lambda h, x: (wg.tanh(h @ held + x), h * x), h, xs)
+        return wg.sum(h * h) + wg.sum(ys * ys * ys)
+
+    def slopes(h, xs):
+        return wg.grad(loss, (0, 1))(h, xs)
+
+    def bends(h, xs):
+        return wg.grad(lambda *given: sum(wg.sum(g) for g in slopes(*given)), (0, 1))(h, xs)
+
+    f = [slopes, bends][order - 1]
+    given = wg.tensor(numbers(rng, B, H)), wg.tensor(numbers(rng, 3, B, H))
+    for x, y in zip(f(*given), wg.compile(f)(*given), strict=True):
+        assert np.abs(x.numpy()).max() > 0.1
+        np.testing.assert_allclose(y.numpy(), x.numpy(), rtol=1e-4, atol=1e-5)
+
+
 def test_transforms_of_a_scan_are_compiled(numpy_device, rng):
     xs, w = wg.tensor(numbers(rng, 3, B, H)), wg.tensor(numbers(rng, H, H))
 

@@ -83,7 +83,7 @@ def captured(
     xs: Any,
     length: int,
     is_reverse: bool,
-    unrolled: Callable[[], tuple[Any, Any]],
+    unrolled: Callable[[Any, Any], tuple[Any, Any]],
 ) -> tuple[Any, Any] | None:
     """Return what a scan gives whose turn is traced once; None where it has to be unrolled."""
     tracer = tracing()
@@ -131,7 +131,8 @@ def captured(
     outside = [n for n in behind if n not in given]
     form = Form(
         turn, nodes[0], nodes[1], out_nodes, outside, [v.array for v in outs], length, is_reverse,
-        lambda: [t for tree in unrolled() for t in leaves_of(tree)],
+        # Of the same tensors as the parents are: the pass turn by turn ends at their nodes.
+        lambda: [t for tree in unrolled(init, xs) for t in leaves_of(tree)],
     )  # fmt: skip
     # What no result follows from has no gradient, not one of zeros.
     starts = [
