@@ -5,7 +5,7 @@
 The encoder gives a normal distribution over a plane, the decoder the probability of ink at each
 pixel. Their loss, the negative evidence lower bound in nats, is the cross entropy of the pixels
 and the divergence of the plane's distribution from the standard one. Every fifth image is held out.
-Exits with 1 when an image there takes more than 24.9 nats; by the mean of each pixel one takes 27.2.
+Exits with 1 when an image there takes more than 24.9 nats; by the means of pixels it takes 27.2.
 Source: Kingma and Welling, "Auto-Encoding Variational Bayes" (2013).
 """
 
