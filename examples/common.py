@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import wgrad as wg
 from wgrad.extras import needed
 
@@ -39,6 +41,13 @@ def panels(down: int, across: int, width: float, height: float) -> tuple[Any, li
         figsize=(width, height), layout="constrained"
     )
     return figure, list(figure.subplots(down, across, squeeze=False).flat)
+
+
+def tiles(images: Any, across: int) -> Any:
+    """Return images (n, height, width) as one NumPy array, `across` in a row, with 0 between."""
+    framed = np.pad(np.asarray(images), ((0, -len(images) % across), (1, 1), (1, 1)))
+    rows = framed.reshape(-1, across, *framed.shape[1:])
+    return np.vstack([np.hstack(list(row)) for row in rows])
 
 
 def main(
