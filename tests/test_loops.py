@@ -246,6 +246,33 @@ def test_random_numbers_are_those_of_the_loop_turn_by_turn(where, request, rng, 
     assert [x.length for x in loops(run)] == [N] * (3 if checkpoint == "around" else 2)
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_pass_that_is_recorded_draws_the_numbers_of_the_loop(numpy_device, rng, reverse):
+    held = wg.parameter(numbers(rng, H, H))  # for which the pass by xs is recorded
+
+    def total(xs):
+        def step(h, x):
+            h = h + F.dropout(x @ held, 0.5) * wg.rand(B, H)
+            return h, h.detach()
+
+        return wg.scan(step, wg.zeros((B, H)), xs, reverse=reverse)[0].sum()
+
+    def f(xs):
+        return wg.value_and_grad(total)(xs)
+
+    xs = wg.tensor(numbers(rng, 4, B, H))
+    run = wg.compile(f)
+    values = []
+    for make in (f, run):
+        wg.manual_seed(4)
+        made = [make(xs) for _ in range(3)]
+        for value, slope in made:  # total is linear in xs
+            np.testing.assert_allclose((slope * xs).sum().item(), value.item(), rtol=1e-4)
+        values.append([value.item() for value, _ in made])
+    np.testing.assert_allclose(*values, rtol=1e-5)
+    assert len(set(values[0])) == 3 and len(loops(run)) == 1
+
+
 def test_random_numbers_of_nested_scans(numpy_device):
     def f(x):
         def outer(c, _):
