@@ -318,6 +318,11 @@ def test_logs_have_every_epoch_once(numpy_device, tmp_path):
         case.fit(1, log=tmp_path / "log.txt")
 
 
+def test_tensorboard_without_a_folder_is_refused(numpy_device):
+    with pytest.raises(ArgumentError, match="fit: tensorboard='' came"):
+        Case().fit(1, tensorboard="")
+
+
 def test_tensorboard_reads_the_events(numpy_device, tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader

@@ -65,6 +65,7 @@ def read(path: PathLike) -> Any:
 
     Raises: ArgumentError for a file that is none of these, or broken; FileNotFoundError.
     """
+    path = os.fspath(path)
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as found:
             text = found["state"].tobytes().decode()
@@ -95,7 +96,7 @@ def read(path: PathLike) -> Any:
         raise
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise ArgumentError(
-            f"checkpoint: {os.fspath(path)} is no checkpoint, or broken ({error}): give another "
+            f"checkpoint: {path!s} is no checkpoint, or broken ({error}): give another "
             "path, or remove it to begin anew"
         ) from error
 
