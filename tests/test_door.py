@@ -127,6 +127,15 @@ def test_callbacks_can_be_called(numpy_device):
             assert "a function is needed" in str(fails(call, wrong))
 
 
+def test_callbacks_that_may_be_missing_may_be_none(numpy_device):
+    rule = optim.SGD([wg.parameter([1.0])], lr=0.1)
+    rule.step(None)
+    assert len(list(wg.data.DataLoader([1, 2], collate_fn=None, worker_init_fn=None))) == 2
+    for call in (rule.step, lambda f: wg.data.DataLoader([1, 2], collate_fn=f)):
+        for wrong in (5, "f", []):
+            assert "a function is needed" in str(fails(call, wrong))
+
+
 @pytest.mark.parametrize("data", [range(10**12), range(10**19), range(-(10**12), 0, 3)])
 def test_huge_ranges_take_no_memory(data, device):
     for call in (wg.tensor, wg.sum, wg.zeros(3).assign, lambda r: wg.take(wg.ones(3), r)):

@@ -75,6 +75,34 @@ def test_fit_gives_the_bits_of_a_loop_by_hand(compiled, device):
     assert history.best.epoch == 3 and history["lr"] == [0.1] * 3
 
 
+def test_rows_are_taken_inside_the_compiled_step(device):
+    class Other(Callback):
+        """Goes over to other data in the midst of a run."""
+
+        def on_epoch_end(self, run: Any, logs: dict[str, Any]) -> None:
+            if run.epoch == 1:
+                x, y = run.loader.dataset.tensors
+                run.loader.dataset = TensorDataset(x * 2, y)
+
+    class Apart(DataLoader):
+        def __iter__(self) -> Any:
+            return super().__iter__()
+
+    cases = [Case(), Case()]
+    loader = Apart(cases[1].data, 8, shuffle=True, generator=wg.Generator(5))
+    assert cases[0].loader.tables() and loader.tables() is None
+    cases[1].loader = loader
+    losses = [case.fit(3, callbacks=Other())["loss"] for case in cases]
+    assert losses[0] == losses[1] and cases[0].bits == cases[1].bits
+
+
+def test_labels_that_are_no_class_are_told_of(device):
+    case = Case()
+    case.data.tensors[1].assign(case.data.tensors[1] + 1)
+    with pytest.raises(wg.errors.IndexRangeError, match="2"):
+        case.fit(1)
+
+
 def test_metrics_and_validation_are_means_over_samples(numpy_device):
     case = Case()
     case.model.train()

@@ -236,6 +236,36 @@ def test_many_small_batches_are_taken_together(numpy_device):
     assert sorted(seen) == list(range(1000)) and seen != sorted(seen)
 
 
+def test_steps_that_take_rows_themselves_get_the_same_batches(device):
+    data = TensorDataset(wg.arange(20).reshape((10, 2)), wg.arange(10))
+    subset = Subset(data, [7, -1, 2, 0, 5])
+    for dataset, more in ((data, {"shuffle": True}), (subset, {}), (data, {"drop_last": True})):
+        made = [DataLoader(dataset, 4, generator=wg.Generator(3), **more) for _ in range(2)]
+        tables = made[0].tables()
+        if more.get("drop_last"):
+            assert tables is None, "in order, batches are views"
+            continue
+        assert tables is data.tensors
+        for _ in range(2):
+            taken = [[x[at].tolist() for x in tables] for at in made[0].places()]
+            assert taken == rows_of(made[1]) and made[0].state_dict() == made[1].state_dict()
+        half = made[0].places()
+        next(half)
+        half.close()
+        made[1].load_state_dict(made[0].state_dict())
+        assert len(rows_of(made[1])) == len(made[0]) - 1
+    trained = TensorDataset(wg.ones((4, 2)).requires_grad_())
+    for other in (
+        DataLoader(Numbers(4), 2, shuffle=True),
+        DataLoader(Row(4), 2),
+        DataLoader(data, None),
+        DataLoader(data, 2, shuffle=True, collate_fn=list),
+        DataLoader(data, 2, sampler=[1, 2]),
+        DataLoader(trained, 2, shuffle=True),
+    ):
+        assert other.tables() is None
+
+
 def test_rows_of_what_is_trained_keep_their_history(numpy_device):
     x = wg.parameter([1.0, 2.0, 3.0])
     (first, _) = DataLoader(TensorDataset(x), 2)

@@ -124,7 +124,7 @@ class Run:
         known = _length(self.loader)
         per_step = self.scheduler if self.scheduler_every == "step" else None
         pending = 0  # batches whose gradients wait
-        iterator = iter(self.loader)
+        iterator = steps.batches_of(self.loader)
         try:
             for batch in iterator:
                 pending += 1
