@@ -153,7 +153,7 @@ def test_checkpoints_of_another_model_list_all_that_differs(numpy_device, tmp_pa
         case.fit(2, checkpoint=path, validation=DataLoader(case.data, 4))
     with pytest.raises(ArgumentError, match="of 0 other objects, and 1 came"):
         case.fit(2, checkpoint=path, state=[wg.Generator(1)])
-    with pytest.raises(ArgumentError, match="0 callbacks, and 1 came"):
+    with pytest.raises(ArgumentError, match="0 callbacks, and 1 that have one came"):
         case.fit(2, checkpoint=path, callbacks=Counting())
     assert other.bits == before
     history = Case(optim.Adam).fit(1, checkpoint=path, resume=False)  # begins anew
@@ -191,3 +191,17 @@ def test_a_disk_that_is_full_costs_nothing_but_the_file(numpy_device, tmp_path, 
     with pytest.warns(UserWarning, match=r"could not be written after epoch 2 .*No space left"):
         history = case.fit(2, checkpoint=path)
     assert history.epochs == 2 and path.read_bytes() == kept and os.listdir(tmp_path) == ["run"]
+
+
+def test_callbacks_without_a_state_may_come_and_go(numpy_device, tmp_path):
+    class Watch(wg.train.Callback):
+        pass
+
+    for epochs, callbacks in ((1, [Watch()]), (2, ()), (3, [Watch(), Watch()])):
+        model = wg.nn.Linear(2, 1, seed=0)
+        batches = [(wg.ones((4, 2)), wg.zeros((4, 1)))]
+        history = wg.fit(
+            model, batches, wg.mse_loss, wg.optim.SGD(model.parameters()), epochs,
+            callbacks=callbacks, checkpoint=tmp_path / "run", progress=False,
+        )  # fmt: skip
+        assert history["epoch"] == list(range(1, epochs + 1))

@@ -157,6 +157,21 @@ def test_accumulated_batches_make_one_step(numpy_device):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+def test_the_last_batches_of_an_epoch_step_by_their_own_mean(numpy_device, compiled):
+    ours, plain = Case(batch=5), Case(batch=5)
+    batches = list(DataLoader(ours.data, 5))[:3]
+    ours.loader = batches
+    ours.fit(1, accumulate=2, compile=compiled)
+    for part in (batches[:2], batches[2:]):
+        plain.optimizer.zero_grad()
+        for x, y in part:
+            (wg.cross_entropy(plain.model(x), y) / len(part)).backward()
+        plain.optimizer.step()
+    for a, b in zip(ours.model.parameters(), plain.model.parameters(), strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-7)
+
+
 def test_images_are_augmented_in_the_compiled_step(device):
     transforms = wg.data.transforms
     flip = transforms.RandomHorizontalFlip(generator=wg.Generator(2))
@@ -344,6 +359,11 @@ def test_logs_have_every_epoch_once(numpy_device, tmp_path):
     assert [json.loads(line) for line in lines] == history.rows()
     with pytest.raises(ArgumentError, match=r"csv or \.jsonl"):
         case.fit(1, log=tmp_path / "log.txt")
+
+
+def test_tensorboard_without_a_folder_is_refused(numpy_device):
+    with pytest.raises(ArgumentError, match="fit: tensorboard='' came"):
+        Case().fit(1, tensorboard="")
 
 
 def test_tensorboard_reads_the_events(numpy_device, tmp_path):

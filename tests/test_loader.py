@@ -455,3 +455,40 @@ def test_errors_of_ours_are_one_sentence():
     with pytest.raises(WgradError) as caught:
         default_collate([np.ones(2), np.ones(3)])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_samplers_that_give_no_places_are_refused(numpy_device, plain):
+    data = wg.data.TensorDataset(wg.arange(6)) if plain else [0, 1, 2, 3, 4, 5]
+
+    def taken(**given):
+        return list(wg.data.DataLoader(data, **given))
+
+    for wrong in (3, "ab", 0.5):
+        with pytest.raises(ArgumentError, match=r"DataLoader: sampler=.* places of samples"):
+            taken(sampler=wrong)
+        with pytest.raises(ArgumentError, match=r"DataLoader: batch_sampler=.* places of samples"):
+            taken(batch_sampler=wrong)
+    with pytest.raises(ArgumentError, match="a batch of batch_sampler=1 came"):
+        taken(batch_sampler=[1, 2])
+    if plain:
+        with pytest.raises(ArgumentError, match=r"\[0\.5\] came, and integers"):
+            taken(sampler=[0.5])
+    with pytest.raises(ArgumentError, match=r"Subset: \[0\.5\] came, and integers"):
+        wg.data.Subset(data, [0.5])
+    subset = wg.data.Subset(data, (wg.tensor(i) for i in (4, 1)))
+    assert subset.indices == [4, 1] and len(taken(sampler=wg.tensor([2, 0]))) == 2
+
+
+def test_paths_are_read_as_paths_and_no_open_file_is_closed(tmp_path):
+    class Both(type(tmp_path)):
+        def __index__(self):  # by which `open` would take it for the number of an open file
+            return handle
+
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n1,2\n")
+    handle = os.open(path, os.O_RDONLY)
+    assert wg.data.read_csv(Both(path))["b"].tolist() == [2.0]
+    np.save(tmp_path / "a.npy", np.zeros(2))
+    assert wg.data.read_arrays(Both(tmp_path / "a.npy")).shape == (2,)
+    os.close(handle)  # which it could not be if it was closed

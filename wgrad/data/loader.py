@@ -19,7 +19,7 @@ from ..tensor import Tensor
 from .collate import stacked, uploaded
 from .dataset import IterableDataset, rows_behind
 from .plan import Plan, gathered, is_drawn_at_once, places, tables
-from .samplers import BatchSampler, RandomSampler, SequentialSampler
+from .samplers import BatchSampler, RandomSampler, SequentialSampler, check_places
 from .workers import Workers, fetched
 
 
@@ -133,6 +133,9 @@ class DataLoader:
                     "as a thread"
                 )
             return None, None
+        for name, x in (("sampler", sampler), ("batch_sampler", batch_sampler)):
+            if x is not None:
+                check_places(x, "DataLoader", name)
         if batch_sampler is not None:
             if self.batch_size != 1 or shuffle or sampler is not None or self.drop_last:
                 raise ArgumentError(

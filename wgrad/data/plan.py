@@ -16,7 +16,7 @@ from ..layout import Layout
 from ..random import Generator
 from ..tensor import Tensor
 from .dataset import TensorDataset
-from .samplers import BatchSampler, Sampler, SequentialSampler
+from .samplers import BatchSampler, Sampler, SequentialSampler, check_places, places_of
 
 
 def is_drawn_at_once(sampler: Any, batch_sampler: Any) -> bool:
@@ -53,8 +53,13 @@ class Plan:
         elif self._batch_sampler is None:
             found = iter(self._sampler)
         else:
-            found = (list(x) for x in self._batch_sampler)
+            found = (_listed(x) for x in self._batch_sampler)
         return itertools.islice(found, skipped, None)
+
+
+def _listed(places: Any) -> list[Any]:
+    check_places(places, "DataLoader", "a batch of batch_sampler")
+    return list(places)
 
 
 def _view(x: Tensor, start: int, stop: int) -> Tensor:
@@ -110,7 +115,7 @@ def gathered(
                 yield [_view(x, part.start - first, part.stop - first) for x in taken]
         return
     for batch in plan.batches(skipped):
-        chosen = np.asarray(batch, np.int64)
+        chosen = places_of(batch, "DataLoader: of a sampler")
         at = own(chosen)
         found = [moved(take(x, at, axis=0)) for x in tensors]
         yield found if chosen.ndim else tuple(found)

@@ -27,13 +27,14 @@ def read(path: PathLike) -> Any:
 
     Raises: ArgumentError for a file that is none of these, or broken; MissingFileError.
     """
+    path = os.fspath(path)
     try:
         return load(path, "numpy")
     except MissingFileError:
         raise
     except FileError as error:
         raise ArgumentError(
-            f"checkpoint: {os.fspath(path)} is no checkpoint, or broken ({error}): give another "
+            f"checkpoint: {path!s} is no checkpoint, or broken ({error}): give another "
             "path, or remove it to begin anew"
         ) from error
 

@@ -59,6 +59,8 @@ class TensorBoard(Callback):
 
     def __init__(self, folder: PathLike):
         self.folder = os.fspath(folder)
+        if not self.folder:
+            raise ArgumentError("fit: tensorboard='' came, and a folder's path is needed")
         check_writable(Path(folder) / "events", "tensorboard")
         where = "fit: tensorboard"
         self._events = needed("tensorboard.compat.proto.event_pb2", "train", where)

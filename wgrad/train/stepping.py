@@ -160,7 +160,8 @@ class Steps:
         self.device = find_device(first.device)
         self._compile, self._state = compile, [model, optimizer, *state]
         self._tables: tuple[Tensor, ...] | None = None
-        self._trains: dict[tuple[bool, bool], Any] = {}
+        self._trains: dict[tuple[bool, bool, int], Any] = {}
+        self._pending = 0  # batches whose gradients are added up
         test = no_grad(self._test)
         validates = [*self._state, self.validation.state]
         self._tests = compiled(test, state=validates) if compile else test
@@ -177,16 +178,18 @@ class Steps:
         self._tables = tables
         return iter(loader) if tables is None else loader.places()
 
-    def _train(self, begins: bool, ends: bool) -> Any:
-        step = self._step(begins, ends)
+    def _train(self, begins: bool, ends: bool, count: int) -> Any:
+        step = self._step(begins, ends, count)
         if self._compile:
             step = compiled(step, state=[*self._state, self.training.state, *(self._tables or ())])
-        self._trains[begins, ends] = step
+        self._trains[begins, ends, count] = step
         return step
 
     def train(self, batch: Any, begins: bool, ends: bool) -> Tensor:
         """Learn from a batch; gradients are new where it `begins`, and used where it `ends`."""
-        step = self._trains.get((begins, ends)) or self._train(begins, ends)
+        self._pending = 1 if begins else self._pending + 1
+        kind = begins, ends, self._pending if ends else 0
+        step = self._trains.get(kind) or self._train(*kind)
         parts = batch if isinstance(batch, (list, tuple)) else (batch,)
         loss: Tensor = step(*parts)
         self.training.count(rows(batch))
@@ -198,7 +201,8 @@ class Steps:
         self._tests(*parts)
         self.validation.count(rows(batch))
 
-    def _step(self, begins: bool, ends: bool) -> Callable:
+    def _step(self, begins: bool, ends: bool, count: int) -> Callable:
+        """Return the step of a batch; one that `ends` has the gradients of so many batches."""
         tables = self._tables
 
         def step(*parts: Any) -> Tensor:
@@ -213,6 +217,10 @@ class Steps:
             loss = losses if self._accumulate == 1 else losses / self._accumulate
             loss.backward()
             if ends:
+                if count < self._accumulate:  # an epoch's last batches, of which the mean is due
+                    for p in self._optimizer.params:
+                        if p.grad is not None:
+                            p.grad.assign(p.grad * (self._accumulate / count))
                 self._clip()
                 self._optimizer.step()
             self.training.add(values, rows(parts))
