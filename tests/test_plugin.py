@@ -15,6 +15,7 @@ import pytest
 import pytest_wgrad
 import wgrad as wg
 from pytest_wgrad import IDLE, MISSING
+from wgrad.doctor import examination
 
 ROOT = Path(pytest_wgrad.__file__).parent
 # A project knows the plugin by its entry point, or by name where none is installed.
@@ -80,6 +81,12 @@ def test_it():
 """
 
 
+def code(page: str, language: str = "python") -> list[str]:
+    """Return the fenced blocks of a page."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+
+
 def clean(**variables: str) -> dict[str, str]:
     """Return an environment in which nobody has set up anything for drivers or for wgrad."""
     kept = {k: v for k, v in os.environ.items() if k not in HIDDEN}
@@ -92,6 +99,7 @@ def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
     (folder / "test_in_use.py").write_text(IN_USE)
     (folder / "test_on_numpy.py").write_text(ON_NUMPY)
+    (folder / "test_page.py").write_text("\n\n".join(code("docs/ci.md")))
     (folder / "test_unittest.py").write_text(UNITTEST)
     (folder / "test_without.py").write_text(WITHOUT)
     for i, mark in enumerate(MARKS):
@@ -125,6 +133,7 @@ def with_adapter(project):
         project,
         {
             "in use": (["test_in_use.py", "--wgrad-require=webgpu"], {}),
+            "page": (["test_page.py", "--wgrad-require=webgpu"], {}),
             "idle": (["test_on_numpy.py", "--wgrad-require=webgpu"], {}),
             "idle, by the variable": (["test_on_numpy.py"], {"WGRAD_REQUIRE": "numpy, webgpu"}),
             "nothing required": (["test_on_numpy.py"], {"WGRAD_REQUIRE": ""}),
@@ -248,6 +257,25 @@ def test_the_entry_point_is_the_name_of_the_module():
     """So `-p pytest_wgrad`, which our own suite needs in old environments, loads no second one."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert '[project.entry-points.pytest11]\npytest_wgrad = "pytest_wgrad"\n' in text
+
+
+def test_the_page_about_ci_does_what_it_says(webgpu, with_adapter):
+    status, out = with_adapter[0]["page"]
+    assert status == 0 and "3 passed" in out
+    line = next(x for x in out.splitlines() if "dispatches" in x)
+    (shown,) = code("docs/ci.md", "text")
+    form = re.compile(r"(wgrad: ).*(: )\d+( dispatches, )\d+( kernels compiled in )\d+\.\d(.*)")
+    assert form.fullmatch(shown.strip()).groups() == form.fullmatch(line).groups()
+
+
+def test_the_page_about_ci_has_every_status():
+    text = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    sessions, doctors = re.findall(r"^\| status \|.*\n\|---.*\n((?:\| \d+ .*\n)+)", text, re.M)
+    assert set(re.findall(r"^\| (\d+) ", sessions, re.M)) == {"4", str(MISSING), str(IDLE)}
+    names = ("FINE", "WRONG", "NO_ADAPTER", "BROKEN", "DIED", "NO_WGPU")
+    wanted = {"2", *(str(getattr(examination, name)) for name in names)}
+    assert set(re.findall(r"^\| (\d+) ", doctors, re.M)) == wanted
+    assert examination.NO_ADAPTER == MISSING
 
 
 def test_counts_go_on_when_they_start_again(webgpu):
