@@ -32,3 +32,6 @@ class Limits:
     folds_wide: bool = False
     # Placing so few pieces side by side is a choice at every element, which fuses.
     pieces: int = 12
+    # Elementwise work on so few elements in a turn of a loop is done for all turns at once, where
+    # a call costs more than the memory.
+    small_turn: int = 0
