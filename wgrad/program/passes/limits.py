@@ -35,3 +35,6 @@ class Limits:
     # Elementwise work on so few elements in a turn of a loop is done for all turns at once, where
     # a call costs more than the memory.
     small_turn: int = 0
+    # Whether turns read a carry where the turn before gave it as an output, and factors that are
+    # the same in every turn in the order of their elements.
+    ties: bool = False

@@ -19,7 +19,7 @@ from ...backends.fold import SUM
 from ...dtypes import DType
 from ...layout import Layout, Shape, compose
 from ...ops.elementwise import add
-from ..ir import Loop, Program, Ref, Slot, Step, slice_of
+from ..ir import Later, Loop, Program, Ref, Slot, Step, slice_of
 from .base import runs_at
 from .limits import Limits
 
@@ -106,7 +106,12 @@ class _Parted:
         return sum(x.size * x.dtype.numpy.itemsize for x in every)
 
     def _bound(self) -> int:
-        """Return how many bytes of a turn may be kept besides: as many as there are."""
+        """Return how many bytes of a turn may be kept besides: as many as there are.
+
+        None where it computes again what was not to be kept.
+        """
+        if any(isinstance(one.work, Later) for one in self.body.steps):
+            return 0
         return self._bytes([*(x.index for x in self.body.inputs[self.first :]), *self.results])
 
     # What leaves the turns.
