@@ -79,24 +79,30 @@ def test_averages_are_pytorchs(numpy_device):
         assert mine.module[1].momentum == 0.1 and mine.module[1].training
 
 
+def swa_rates(library, p, epochs, strategy):
+    optimizer = library.SGD([{"params": [x]} for x in p], lr=0.8)
+    scheduler = library.swa_utils.SWALR(optimizer, [0.1, 0.2], epochs, strategy)
+    found = []
+    for _ in range(7):
+        optimizer.step()
+        scheduler.step()
+        found.append(scheduler.get_last_lr())
+    return found
+
+
 @pytest.mark.parametrize("strategy", ["cos", "linear"])
 @pytest.mark.parametrize("epochs", [0, 4])
 def test_swalr_goes_to_its_rate(numpy_device, strategy, epochs):
-    def rates(library, p):
-        optimizer = library.SGD([{"params": [x]} for x in p], lr=0.8)
-        scheduler = library.swa_utils.SWALR(optimizer, [0.1, 0.2], epochs, strategy)
-        found = []
-        for _ in range(7):
-            optimizer.step()
-            scheduler.step()
-            found.append(scheduler.get_last_lr())
-        return found
-
-    found = rates(optim, [wg.parameter(1.0), wg.parameter(1.0)])
+    found = swa_rates(optim, [wg.parameter(1.0), wg.parameter(1.0)], epochs, strategy)
     assert found[-1] == [0.1, 0.2] and (epochs == 0 or found[1] == pytest.approx([0.45, 0.5]))
+
+
+def test_swalr_is_pytorchs(numpy_device):
     torch = pytest.importorskip("torch")
-    p = [torch.tensor(1.0, requires_grad=True) for _ in range(2)]
-    np.testing.assert_allclose(found, rates(torch.optim, p), rtol=1e-12)
+    for settings in ((0, "cos"), (4, "cos"), (4, "linear")):
+        found = swa_rates(optim, [wg.parameter(1.0), wg.parameter(1.0)], *settings)
+        p = [torch.tensor(1.0, requires_grad=True) for _ in range(2)]
+        np.testing.assert_allclose(found, swa_rates(torch.optim, p, *settings), rtol=1e-12)
 
 
 def test_an_average_goes_on_where_it_was_saved(numpy_device):

@@ -61,10 +61,8 @@ def trainer(make=optim.Adam, **settings):
 
 def values(model, optimizer):
     tensors = [*model.state_dict().values(), *(p.grad for p in model.parameters())]
-    for kept in optimizer.state_dict().values():
-        for x in kept if isinstance(kept, list) else ():
-            if isinstance(x, (tuple, wg.Tensor)):
-                tensors += x if isinstance(x, tuple) else [x]
+    for kept in optimizer.state_dict()["state"].values():
+        tensors += [x for x in kept.values() if isinstance(x, wg.Tensor)]
     return [x.numpy() for x in tensors]
 
 

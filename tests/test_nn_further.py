@@ -131,7 +131,8 @@ IDS = [f"{i}-{c[0]}" for i, c in enumerate(CASES)]
 def test_modules_are_pytorchs(case: Case, numpy_device):
     torch = pytest.importorskip("torch")
     name, make, inputs, count = case
-    agree(torch, make, inputs, differentiated=count)
+    modes = (True, False) if "Instance" in name else (True,)
+    agree(torch, make, inputs, differentiated=count, modes=modes)
     assert repr(make(nn)).startswith(f"{name}(")
 
 
@@ -342,3 +343,16 @@ def test_weights_start_as_pytorchs(numpy_device):
 def test_bad_calls_say_what_is_needed(call, error, words, numpy_device):
     with pytest.raises(error, match=words):
         call(wg.tensor(X.astype("f")))
+
+
+def test_inplace_of_pytorch_is_taken_and_writes_nowhere(numpy_device):
+    x = wg.tensor(X)
+    for make in (nn.ReLU, nn.SELU, nn.ELU, nn.Dropout, nn.Dropout2d, nn.RReLU, nn.Hardswish):
+        layer = make(inplace=True)
+        assert repr(layer) == repr(make())
+        layer(x[:, :, None])
+        assert (x == wg.tensor(X)).all()
+    assert repr(nn.LeakyReLU(0.2, True)) == "LeakyReLU(negative_slope=0.2)"
+    for make in (nn.ReLU, nn.SELU):
+        with pytest.raises(ArgumentError, match="True or False"):
+            make(inplace=3)

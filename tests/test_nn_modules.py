@@ -386,7 +386,7 @@ BAD: list[tuple[str, type[Exception], Callable[[], Any]]] = [
     ),
     ("reduction", ArgumentError, lambda: nn.MSELoss(reduction="avg")(wg.ones(2), wg.ones(2))),
     ("a word is needed", ArgumentError, lambda: nn.CrossEntropyLoss(wg.ones(2))),
-    ("inplace", TypeError, lambda: nn.ReLU(inplace=True)),
+    ("inplace", TypeError, lambda: nn.Softmax(inplace=True)),
 ]
 
 

@@ -282,13 +282,28 @@ def test_rules_follow_their_formulas_for_100_steps(numpy_device, rule, reference
 
 
 @each_rule
-def test_rules_follow_their_formulas_compiled(device, rule, reference, settings):
+def test_rules_follow_their_formulas_compiled(numpy_device, rule, reference, settings):
+    follows_compiled(rule, reference, settings)
+
+
+@pytest.mark.parametrize(
+    ("rule", "reference", "settings"),
+    [*{row[0]: row for row in RULES}.values()],
+    ids=[*dict.fromkeys(row[0].__name__ for row in RULES)],
+)
+def test_rules_follow_their_formulas_on_the_gpu(webgpu, rule, reference, settings):
+    follows_compiled(rule, reference, settings)
+
+
+def follows_compiled(rule, reference, settings):
     found, _, run = trained(rule, settings, "float32", compiled=True)
     np.testing.assert_allclose(found, expected(reference, settings), rtol=1e-5, atol=1e-5)
     assert len(run.programs) == 1
 
 
-@pytest.mark.parametrize("rule", [r for r in RULES if r[0] not in (optim.Muon,)][1::2], ids=str)
+@pytest.mark.parametrize(
+    "rule", [r for r in RULES if r[0] is not optim.Muon][1::2], ids=lambda rule: rule[0].__name__
+)
 def test_rules_climb_with_maximize(numpy_device, rule):
     kind, reference, settings = rule
     found = trained(kind, settings, "float64", maximize=True)[0]

@@ -48,9 +48,15 @@ def loss_of(xs, h, w, u, b, reverse=False):
     return wg.sum(last * last) + wg.sum(hs * hs)
 
 
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("compiled", [False, True])
-def test_scan_of_a_recurrent_cell_is_the_loop_by_hand(device, rng, compiled, reverse):
+@pytest.mark.parametrize(
+    ("where", "compiled", "reverse"),
+    [
+        *[("numpy_device", c, r) for c in (False, True) for r in (False, True)],
+        *(("webgpu", False, False), ("webgpu", True, True)),
+    ],
+)
+def test_scan_of_a_recurrent_cell_is_the_loop_by_hand(where, request, rng, compiled, reverse):
+    request.getfixturevalue(where)
     given = problem(rng)
     *_, right = by_hand(*(x.astype(np.float64) for x in given), reverse)
 
@@ -106,6 +112,20 @@ def test_scan_has_gradients_of_every_order_and_both_modes(numpy_device, rng):
     _, slope = wg.jvp(scalar, (given[2],), (direction,))
     there = wg.sum(wg.grad(scalar)(given[2]) * direction)
     np.testing.assert_allclose(float(slope), float(there), rtol=1e-9)
+
+
+def test_scan_notices_that_what_it_was_given_was_assigned_to(numpy_device):
+    x = wg.ones((3, 2), dtype="float32").requires_grad_()
+    xs = x * 2
+    with wg.no_grad():
+        xs[:1].assign(5.0)
+
+    def f():
+        return wg.scan(lambda c, x: (c + x, c), wg.zeros(2), xs)
+
+    for call in (f, wg.compile(f)):
+        with pytest.raises(wg.errors.GradientError, match="assigned to through a view"):
+            call()
 
 
 def test_scan_is_mapped_over_a_batch(device, rng):

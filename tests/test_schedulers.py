@@ -172,9 +172,18 @@ def training(rule, make, compiled, inside, order=(), steps=9, **settings):
 INSIDE = ["LambdaLR", "StepLR", "OneCycleLR", "SequentialLR", "ChainedScheduler"]
 
 
+@pytest.mark.parametrize("inside", [False, True])
+def test_compiled_steps_follow_a_schedule_on_the_gpu(webgpu, inside):
+    follows_compiled("OneCycleLR", inside)
+
+
 @pytest.mark.parametrize("name", INSIDE)
 @pytest.mark.parametrize("inside", [False, True])
-def test_compiled_steps_follow_a_schedule_without_a_new_trace(device, name, inside):
+def test_compiled_steps_follow_a_schedule_without_a_new_trace(numpy_device, name, inside):
+    follows_compiled(name, inside)
+
+
+def follows_compiled(name, inside):
     for rule, settings in ((optim.SGD, {"momentum": 0.9}), (optim.Adam, {})):
         make = SCHEDULES[name][0]
         plain, scheduler, _ = training(rule, make, False, inside, **settings)
@@ -187,7 +196,7 @@ def test_compiled_steps_follow_a_schedule_without_a_new_trace(device, name, insi
 
 @pytest.mark.parametrize("order", [("turn", "step"), ("step", "turn", "step"), ("turn", "turn"),
                                    ("turn", "step", "turn", "step", "turn")], ids=str)  # fmt: skip
-def test_steps_read_the_rates_of_their_place_in_a_compiled_function(device, order):
+def test_steps_read_the_rates_of_their_place_in_a_compiled_function(numpy_device, order):
     def make(L, o):
         return L.ExponentialLR(o, 0.5)
 

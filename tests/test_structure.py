@@ -39,8 +39,8 @@ LAYERS = (
     ("data", "nn"),
     ("optim",),
     ("amp", "anomaly", "custom", "distributions", "gradcheck", "io"),
-    ("kernel", "train"),
-    ("viz",),
+    ("kernel", "testing", "train"),
+    ("doctor", "viz"),
     ("cli",),
     ("__main__",),
     ("",),  # wgrad/__init__.py gathers them all

@@ -58,24 +58,28 @@ def test_layers_and_stacks_are_pytorchs(options: dict[str, Any], numpy_device):
         return nn.TransformerDecoderLayer(6, 2, 8, 0.0, **options)
 
     x, memory = laid(X, options), laid(MEMORY, options)
-    for call in CALLS:
-        agree(torch, encoder, [x], call)
-    agree(torch, lambda nn: nn.TransformerEncoder(encoder(nn), 2, nn.LayerNorm(6)), [x])
+    full = not options
+    for call in CALLS if full else CALLS[1:2]:
+        agree(torch, encoder, [x], call, modes=[True])
+    if full:
+        agree(torch, lambda nn: nn.TransformerEncoder(encoder(nn), 2, nn.LayerNorm(6)), [x])
     agree(
         torch,
-        lambda nn: nn.TransformerDecoder(decoder(nn), 2),
+        lambda nn: nn.TransformerDecoder(decoder(nn), 1 + full),
         [x, memory],
         lambda net, xs: net(
             *xs,
             tgt_mask=mask_for(net, CAUSAL),
             tgt_key_padding_mask=mask_for(net, np.where(PADDING, -np.inf, 0.0)),
         ),
+        modes=[True],
     )
     agree(
         torch,
-        lambda nn: nn.Transformer(6, 2, 1, 2, 8, 0.0, **options),
+        lambda nn: nn.Transformer(6, 2, 1, 1, 8, 0.0, **options),
         [memory, x],
         lambda net, xs: net(*xs, tgt_mask=mask_for(net, CAUSAL), tgt_is_causal=True),
+        modes=[True],
     )
 
 

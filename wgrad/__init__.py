@@ -28,6 +28,7 @@ from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
 from . import random as _random
+from . import testing as testing
 from . import train as train
 from . import viz as viz
 from .amp import GradScaler as GradScaler
@@ -318,6 +319,7 @@ _NAMESPACES = {
     "wg.kernel": kernel,
     "wg.linalg": linalg,
     "wg.onnx": onnx,
+    "wg.testing": testing,
     "wg.viz": viz,
 }
 for _label, _module in _NAMESPACES.items():
@@ -327,5 +329,6 @@ for _label, _module in _NAMESPACES.items():
 _names.publish(_random, "wg.random")
 _names.publish_class(Tensor)
 _checks.hang(*(x for x in _NAMESPACES.values() if x is not errors))
+_checks.hang(_random)
 _checks.hang_on_class(_Compiled, "__call__")
 _checks.hang_on_class(kernel.ComputeKernel, "__call__")

@@ -10,12 +10,14 @@ import logging
 import os
 from dataclasses import asdict, dataclass, field
 
+import numpy as np
+
 from . import environment
 from .backends.base import Device, current_device
 from .backends.numpy import NumpyDevice
 from .backends.tracing import tracing
 from .errors import DeviceError, MissingDependencyError, shown
-from .statistics import COUNTERS
+from .statistics import COUNTERS, start_again
 
 log = logging.getLogger("wgrad")
 
@@ -33,6 +35,7 @@ class DeviceInfo:
     adapter: str
     type: str  # "CPU" for software, "DiscreteGPU", "IntegratedGPU", ...
     backend: str  # "NumPy", "Vulkan", "Metal", "D3D12"
+    driver: str  # what it says of itself and its version: "Mesa 22.3.6 (LLVM 15.0.6)"
     dtypes: tuple[str, ...]
     features: tuple[str, ...] = field(repr=False, default=())
     limits: dict[str, int] = field(repr=False, default_factory=dict)
@@ -41,7 +44,8 @@ class DeviceInfo:
 def devices() -> list[DeviceInfo]:
     """Return the NumPy device and every WebGPU adapter with its name, type, features and limits."""
     names = tuple(sorted(d.name for d in _numpy.dtypes))
-    first = [DeviceInfo("numpy", _numpy.description, "CPU", "NumPy", names)]
+    version = f"NumPy {np.__version__}"
+    first = [DeviceInfo("numpy", _numpy.description, "CPU", "NumPy", version, names)]
     from .backends.webgpu import adapters
 
     return [*first, *(DeviceInfo(**row) for row in adapters.describe())]
@@ -106,9 +110,7 @@ def stats(reset: bool = False) -> dict[str, int]:
         tracer.cannot_repeat("calls wg.stats", ": the answer may be another at each call")
     counts = asdict(COUNTERS)
     if reset:
-        held = COUNTERS.bytes_allocated
-        COUNTERS.__init__()  # type: ignore[misc]  # the one object that all devices count in
-        COUNTERS.bytes_allocated = held
+        start_again()
     return counts
 
 

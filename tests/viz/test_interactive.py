@@ -239,6 +239,10 @@ def test_the_page_is_saved_and_shown(tmp_path):
         made.save("a.svg")
 
 
+def test_inputs_may_have_any_name():
+    assert '"label": "f"' in wg.viz.interactive(lambda f, dim: f * dim, f=1.0, dim=2.0).html
+
+
 def test_gradients_are_not_touched():
     w = wg.parameter(2.0, device="numpy", dtype="float64")
     html = wg.viz.interactive(lambda a: wg.label(w, "w") * a, a=3.0).html
@@ -259,6 +263,7 @@ def test_bad_input_is_told_in_one_sentence(tmp_path):
         (ArgumentError, lambda: wg.viz.interactive(lambda a: (a @ a.T).tanh().sum(),
                                                    a=np.ones((14, 3))), "at most 200"),
         (ArgumentError, lambda: wg.viz.interactive(3, a=1.0), "a function is needed"),
+        (ArgumentError, lambda: wg.viz.interactive(lambda a: a * 2, a=np.inf), "finite numbers"),
     ):  # fmt: skip
         with pytest.raises(kind, match=word) as caught:
             call()

@@ -183,8 +183,11 @@ def hang_on_class(cls: type, *special: str) -> None:
                 setattr(base, name, guarded(member, _caller(base, name)))
             elif hasattr(member, "renamed"):
                 setattr(base, name, _op(member, name))
-            elif isinstance(member, staticmethod) and isinstance(member.__func__, FunctionType):
-                setattr(base, name, staticmethod(guarded(member.__func__, _caller(base, name))))
+            elif isinstance(member, (staticmethod, classmethod)) and isinstance(
+                member.__func__, FunctionType
+            ):
+                kind, called = type(member), f"{base.__name__}.{name}"  # its first is no instance
+                setattr(base, name, kind(guarded(member.__func__, called)))
 
 
 def _op(op: Any, name: str) -> Any:

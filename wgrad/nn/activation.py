@@ -1,4 +1,7 @@
-"""Activation functions as modules, for nn.Sequential; only PReLU has something to learn."""
+"""Activation functions as modules, for nn.Sequential; only PReLU has something to learn.
+
+Those that have `inplace` in PyTorch take it, and it has no effect: they return new tensors.
+"""
 
 from __future__ import annotations
 
@@ -39,27 +42,27 @@ from .module import Module
 from .wrapped import FunctionModule
 
 
-class ReLU(FunctionModule, function=relu):
+class ReLU(FunctionModule, function=relu, takes_inplace=True):
     """max(x, 0)."""
 
 
-class ReLU6(FunctionModule, function=relu6):
+class ReLU6(FunctionModule, function=relu6, takes_inplace=True):
     """x kept between 0 and 6."""
 
 
-class LeakyReLU(FunctionModule, function=leaky_relu):
+class LeakyReLU(FunctionModule, function=leaky_relu, takes_inplace=True):
     """x, times `negative_slope` where it is not positive."""
 
 
-class ELU(FunctionModule, function=elu):
+class ELU(FunctionModule, function=elu, takes_inplace=True):
     """x, or alpha * (e ** x - 1) where it is not positive."""
 
 
-class CELU(FunctionModule, function=celu):
+class CELU(FunctionModule, function=celu, takes_inplace=True):
     """x, or alpha * (e ** (x / alpha) - 1) where it is not positive."""
 
 
-class SELU(FunctionModule, function=selu):
+class SELU(FunctionModule, function=selu, takes_inplace=True):
     """A scaled ELU whose layers keep mean 0 and variance 1."""
 
 
@@ -67,11 +70,11 @@ class GELU(FunctionModule, function=gelu):
     """x times the probability that a normal number is smaller; approximate="tanh" is a near one."""
 
 
-class SiLU(FunctionModule, function=silu):
+class SiLU(FunctionModule, function=silu, takes_inplace=True):
     """x * sigmoid(x), also called swish."""
 
 
-class Mish(FunctionModule, function=mish):
+class Mish(FunctionModule, function=mish, takes_inplace=True):
     """x * tanh(log(1 + e ** x))."""
 
 
@@ -95,15 +98,15 @@ class Tanh(FunctionModule, function=tanh):
     """The hyperbolic tangent."""
 
 
-class Hardtanh(FunctionModule, function=hardtanh):
+class Hardtanh(FunctionModule, function=hardtanh, takes_inplace=True):
     """x kept between `min_val` and `max_val`."""
 
 
-class Hardsigmoid(FunctionModule, function=hardsigmoid):
+class Hardsigmoid(FunctionModule, function=hardsigmoid, takes_inplace=True):
     """(x + 3) / 6 kept between 0 and 1."""
 
 
-class Hardswish(FunctionModule, function=hardswish):
+class Hardswish(FunctionModule, function=hardswish, takes_inplace=True):
     """x * hardsigmoid(x)."""
 
 
@@ -151,7 +154,7 @@ class Softmax2d(Module):
 class Threshold(Module):
     """x where it is above `threshold`, and `value` elsewhere."""
 
-    def __init__(self, threshold: float, value: float):
+    def __init__(self, threshold: float, value: float, inplace: bool = False):
         self.threshold = as_float(threshold, "Threshold", "threshold")
         self.value = as_float(value, "Threshold", "value")
 
@@ -173,6 +176,7 @@ class RReLU(Module):
         self,
         lower: float = 1 / 8,
         upper: float = 1 / 3,
+        inplace: bool = False,
         *,
         generator: Generator | None = None,
     ):

@@ -33,7 +33,7 @@ class _Listed(Module):
     def __init__(self, entries: Any = None):
         self._list: list[Any] = [] if entries is None else self._entries(entries)
 
-    def _entry(self, x: Any, place: int) -> Any:
+    def _entry(self, x: Any, place: int | None) -> Any:
         """Return what is put into the list. Raises: DTypeError or ArgumentError."""
         raise NotImplementedError
 
@@ -78,7 +78,7 @@ class _Listed(Module):
     def __setitem__(self, which: int, x: Any) -> None:
         """Put another entry in the place of one. Raises: ArgumentError, IndexRangeError."""
         place = self._place(which, len(self._list))
-        self._put(place, place + 1, [self._entry(x, 0)])
+        self._put(place, place + 1, [self._entry(x, None)])
 
     def __delitem__(self, which: int | slice) -> None:
         """Take one entry, or those of a slice, out. Raises: IndexRangeError."""
@@ -93,7 +93,9 @@ class _Listed(Module):
 
     def append(self, x: Any) -> Self:
         """Put an entry at the end, and return the whole. Raises: ArgumentError."""
-        return self.extend([x])
+        end = len(self._list)
+        self._put(end, end, [self._entry(x, None)])
+        return self
 
     def extend(self, entries: Iterable[Any]) -> Self:
         """Put entries at the end, and return the whole.
@@ -110,7 +112,7 @@ class _Listed(Module):
         Raises: ArgumentError; IndexRangeError beyond -n to n for n entries.
         """
         place = self._place(index, len(self._list) + 1)
-        self._put(place, place, [self._entry(x, 0)])
+        self._put(place, place, [self._entry(x, None)])
         return self
 
     def pop(self, which: int | slice = -1) -> Any:
@@ -180,8 +182,10 @@ class Sequential(_Listed):
     def __iadd__(self, other: Iterable[Callable[[Any], Any]]) -> Self:
         return self.extend(other)
 
-    def _entry(self, x: Any, place: int) -> Any:
+    def _entry(self, x: Any, place: int | None) -> Any:
         if not callable(x):
+            if place is None:
+                raise ArgumentError(f"Sequential: step={shown(x)} came, and a function is needed")
             raise ArgumentError(
                 f"Sequential: step {place} is {type(x).__name__}; modules or functions are needed"
             )
@@ -242,7 +246,7 @@ class ModuleList(_Listed):
     def __init__(self, modules: Iterable[Module] | None = None):
         super().__init__(modules)
 
-    def _entry(self, x: Any, place: int) -> Any:
+    def _entry(self, x: Any, place: int | None) -> Any:
         return _module(x, "ModuleList")
 
     def __add__(self, other: Iterable[Module]) -> ModuleList:
@@ -265,7 +269,7 @@ class ParameterList(_Listed):
     def __init__(self, values: Iterable[Any] | None = None):
         super().__init__(values)
 
-    def _entry(self, x: Any, place: int) -> Any:
+    def _entry(self, x: Any, place: int | None) -> Any:
         return _parameter(x)
 
 

@@ -6,7 +6,7 @@ a turn of the reverse loop, whatever it reads of the first turn's values, the fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,30 +18,11 @@ from ..core.tracing import tracing
 from ..creation.inputs import as_tensor
 from ..dtypes import float32
 from ..ops import movement
-from ..origin import caller
-from ..tape import identity
+from ..repeated import Draws
 from ..tensor import Tensor
 from .checkpoint import OfOneRun
 from .inputs import leaves_of, with_leaves
-
-
-class Cts(Mapping[int, Tensor]):
-    """Cotangents of some of a loop's results, by their places: what the node of a loop gets."""
-
-    def __init__(self, parts: dict[int, Tensor]):
-        self._parts = parts
-
-    def __getitem__(self, place: int) -> Tensor:
-        return self._parts[place]
-
-    def __iter__(self) -> Any:
-        return iter(self._parts)
-
-    def __len__(self) -> int:
-        return len(self._parts)
-
-    def __add__(self, other: Cts) -> Cts:
-        return Cts({**self._parts, **other._parts})
+from .results import Cts, results_of
 
 
 class _Given(Op):
@@ -54,21 +35,7 @@ class _Given(Op):
         raise NotImplementedError
 
 
-class _Result(Op):
-    """One of a loop's results, of the token that stands for all of them."""
-
-    def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
-        return params.pop("box").pop()
-
-    def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Any:
-        return Cts({env["place"]: ct})
-
-    def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
-        raise NotImplementedError
-
-
 _GIVEN = _Given("turn", ())
-_RESULT = _Result("scan", (lambda: None,))
 
 
 @dataclass
@@ -117,11 +84,11 @@ def captured(
     xs: Any,
     length: int,
     is_reverse: bool,
-    unrolled: Callable[[], tuple[Any, Any]],
+    unrolled: Callable[[Any, Any], tuple[Any, Any]],
 ) -> tuple[Any, Any] | None:
     """Return what a scan gives whose turn is traced once; None where it has to be unrolled."""
     tracer = tracing()
-    if interpreters():  # which see what operations are given
+    if interpreters() or tape.is_recording():  # which look at what operations are given
         init, xs = [with_leaves(x, _alias) for x in (init, xs)]
     first, slices = leaves_of(init), leaves_of(xs)
     devices = {x.device for x in (*first, *slices)}
@@ -130,7 +97,7 @@ def captured(
     if not all(i.is_transparent for i in interpreters()):
         return None
     (device,) = devices
-    turn = tracer.turn(device)
+    turn, draws = tracer.turn(device), Draws()
     try:
         carry = with_leaves(init, lambda x: _given(turn.given(x.shape, x.dtype)))
         x = with_leaves(
@@ -139,7 +106,8 @@ def captured(
         )
         nodes = [[t.node for t in leaves_of(tree)] for tree in (carry, x)]
         floor = Node().sequence
-        carry, y = step(carry, x)
+        with draws.one_pass():
+            carry, y = step(carry, x)
         y = with_leaves(y, lambda v: None if v is None else as_tensor(v, "scan: y"))
         outs = [*leaves_of(carry), *leaves_of(y)]
         if any(v.device is not device for v in outs):
@@ -163,9 +131,15 @@ def captured(
     given = [n for part in nodes for n in part]
     behind = _behind([n for n in out_nodes if n is not None], floor)
     outside = [n for n in behind if n not in given]
+
+    def again() -> list[Tensor]:
+        # Of the same tensors as the parents are: the pass turn by turn ends at their nodes.
+        with draws.in_turns(length).one_pass():
+            return [t for tree in unrolled(init, xs) for t in leaves_of(tree)]
+
     form = Form(
         turn, nodes[0], nodes[1], out_nodes, outside, [v.array for v in outs], length, is_reverse,
-        lambda: [t for tree in unrolled() for t in leaves_of(tree)],
+        again,
     )  # fmt: skip
     # What no result follows from has no gradient, not one of zeros.
     starts = [
@@ -215,16 +189,7 @@ def _results(form: Form, parents: list[Node | None], made: list[Array]) -> list[
     """Return the results of a loop, with its node behind those that gradients lead to."""
     if not any(parents):
         return [wrap(x) for x in made]
-    token = wrap(made[0].storage.device.full((), 0, float32))
-    node = token.node = Node(requires_grad=True)
-    node.is_parameter = False
-    node.op, node.parents, node.origin = _LOOP, tuple(parents), caller()
-    node.params, node.saved = {"parents": node.parents}, {"form": form}
-    identity.stamp(node, token.array)
-    return [
-        apply(_RESULT, token, box=[x], place=i) if x.dtype.is_floating else wrap(x)
-        for i, x in enumerate(made)
-    ]
+    return results_of(_LOOP, parents, made, {"form": form})
 
 
 def _order(roots: Iterable[Node], ends: Sequence[Node]) -> list[Node]:

@@ -7,14 +7,16 @@ from functools import partial
 from typing import Any
 
 from ..checks.arguments import checked_flag, count
-from ..core import Value
+from ..core import Value, interpreters
 from ..creation.inputs import as_tensor
 from ..errors import ArgumentError, ShapeError, shown
 from ..shaping import stack
+from ..tape import is_recording
 from ..tensor import Tensor
 from .checkpoint import checkpoint as checkpointed
 from .inputs import leaves_of, with_leaves
 from .loops import captured
+from .results import slices
 
 
 def scan(
@@ -67,22 +69,37 @@ def scan(
         known.check(carry)
         return carry, y
 
-    def in_turns() -> tuple[Any, Any]:
-        return unrolled(turn, first, given, n, is_reverse)
+    def in_turns(carry: Any, xs: Any) -> tuple[Any, Any]:
+        return unrolled(turn, carry, xs, n, is_reverse)
 
-    return captured(turn, first, given, n, is_reverse, in_turns) or in_turns()
+    return captured(turn, first, given, n, is_reverse, in_turns) or in_turns(first, given)
 
 
 def unrolled(f: Callable, carry: Any, xs: Any, length: int, reverse: bool) -> tuple[Any, Any]:
     """Do what `scan` does call by call."""
     ys: list[Any] = [None] * length
+    xs = with_leaves(xs, _apart)
     for i in reversed(range(length)) if reverse else range(length):
         carry, ys[i] = f(carry, with_leaves(xs, partial(_at, i=i)))
     return carry, stacked(ys)
 
 
-def _at(x: Any, i: int) -> Any:
-    return None if x is None else x[i]
+def _apart(x: Any) -> Any:
+    """Return what gives slices by their numbers; their gradients are put together once."""
+    if x is None or not (x.requires_grad and is_recording()) or interpreters():
+        return _Sliced(x)
+    return _Sliced(slices(x))
+
+
+class _Sliced:
+    """Slices, as a leaf of a tree."""
+
+    def __init__(self, slices: Any):
+        self.slices = slices
+
+
+def _at(x: _Sliced, i: int) -> Any:
+    return None if x.slices is None else x.slices[i]
 
 
 def pair(made: Any) -> tuple[Any, Any]:

@@ -45,7 +45,7 @@ def folded(
         if boxes(trace, groups) <= limit:
             return groups, _note(trace, groups, what)
     groups = _ends(trace, groups, limit)
-    return groups, _note(trace, groups, "the middle")
+    return groups, _note(trace, groups, "lines of the program, and the middle as one box")
 
 
 def boxes(trace: Trace, groups: Sequence[Group]) -> int:

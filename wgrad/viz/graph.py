@@ -96,7 +96,7 @@ def graph(
     if many > MOST:
         raise ArgumentError(
             f"graph: the drawing would have {many:,} boxes, and at most {MOST} can be laid out: "
-            "leave fold=True, or take a smaller depth"
+            "leave fold=True, or take a smaller depth or limit"
         )
     shown_items = [trace.items[key] for key in visible(trace, groups)]
     if grads:

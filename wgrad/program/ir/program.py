@@ -287,6 +287,9 @@ def step_lines(step: Step) -> list[str]:
             a, b = step.inputs[:2]
             head = f"{outs} = matmul({shown_input(a)}, {shown_input(b)})"
             return [head, *graph_lines(graph, ["the product", *step.inputs[2:]], step.outs)]
+    body = getattr(step.work, "body", None)
+    if isinstance(body, Program):  # of a loop
+        return [str(step), *("    " + line for line in str(body).split("\n"))]
     return [str(step)]
 
 

@@ -106,9 +106,6 @@ function draw() {
   at("next").disabled = step === uses.length;
   at("play").textContent = state.timer ? "Pause" : "Play";
   tell(values, slopes, current);
-  if (current !== undefined && state.timer) {
-    ellipse[current].scrollIntoView({block: "nearest", inline: "center"});
-  }
 }
 
 function element(name, text, kind = "") {
@@ -168,6 +165,7 @@ function move(step) {
   state.step = Math.max(0, Math.min(uses.length, step));
   if (state.step === uses.length) stop();
   draw();
+  document.querySelector("svg .op.now")?.scrollIntoView({block: "nearest", inline: "center"});
 }
 
 function stop() {

@@ -7,10 +7,11 @@ import inspect
 import json
 import os
 import textwrap
-from collections.abc import Callable
 from pathlib import Path
 from string import Template
 from typing import Any
+
+import numpy as np
 
 from ...checks.arguments import function as check_function
 from ...core import REGISTRY
@@ -57,7 +58,7 @@ class Interactive:
         return f"<interactive page of {self._title}: save it, or show it in a notebook>"
 
 
-def interactive(f: Callable, **inputs: Any) -> Interactive:
+def interactive(f: Any, /, **inputs: Any) -> Interactive:
     """Make a page of a function in which a person moves its inputs and sees every gradient.
 
     ```python
@@ -101,6 +102,8 @@ def _input(name: str, x: Any) -> Tensor:
         raise DTypeError(
             f"interactive: {name}={shown(x)} came, and a number or a small array is needed"
         ) from None
+    if not np.isfinite(made.numpy()).all():
+        raise ArgumentError(f"interactive: {name}={shown(x)} came, and finite numbers are needed")
     if made.size > MOST or not made.size:
         raise ArgumentError(
             f"interactive: {name} has {made.size} elements, and from 1 to {MOST} can be moved"
