@@ -196,7 +196,8 @@ def test_examples_make_progress_and_a_picture(name, device, program, few_digits)
 
 
 def test_the_mlp_is_trained_and_drawn_as_the_convolutional_network_is(program):
-    status, figure, _ = program("digits_cnn", "--model", "mlp", "--device", "numpy", "--epochs", "5")
+    words = ("--model", "mlp", "--device", "numpy", "--epochs", "5")
+    status, figure, _ = program("digits_cnn", *words)
     assert figure > 90 and status == (figure < 96)
 
 
