@@ -184,7 +184,10 @@ def hang_on_class(cls: type, *special: str) -> None:
             elif hasattr(member, "renamed"):
                 setattr(base, name, _op(member, name))
             elif isinstance(member, staticmethod) and isinstance(member.__func__, FunctionType):
-                setattr(base, name, staticmethod(guarded(member.__func__, _caller(base, name))))
+                # Its first argument is no object of the class; a function kept there has its name.
+                plain = member.__func__
+                called = f"{cls.__name__}.{name}" if plain.__name__ == name else plain.__name__
+                setattr(base, name, staticmethod(guarded(plain, called)))
 
 
 def _op(op: Any, name: str) -> Any:

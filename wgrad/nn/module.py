@@ -11,10 +11,11 @@ import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
+from ..backends.base import Device
 from ..backends.tracing import members_read
 from ..creation import DeviceLike
 from ..devices import device as find_device
-from ..dtypes import as_dtype
+from ..dtypes import DType, as_dtype
 from ..errors import ArgumentError, DTypeError, shown
 from ..interrupts import interrupts_wait
 from ..tensor import Tensor
@@ -240,19 +241,21 @@ class Module(Holder, Hooked):
         """Leave training mode, and return the module: `train(False)`."""
         return self.train(False)
 
-    def to(self, device: DeviceLike) -> Self:
+    def to(self, device: DeviceLike | DType = None, dtype: Any = None) -> Self:
         """Move every tensor to `device`, with its gradient, and return the module.
 
+        A `dtype`, which may come first, is what floating tensors are converted to: see `astype`.
         The tensors keep their identity, so an optimizer that holds them goes on. Raises:
         DeviceError; DTypeError, with nothing moved, for a dtype that the device lacks.
         """
-        members_read(buffers=True)
-        target = find_device(device)
-        named = self._named_tensors()
-        for name, x in named:
-            target.check_dtype(x.dtype, f"to: {name}")
-        _change([x for _, x in named if x.device is not target], lambda x: x.to(target))
-        return self
+        if isinstance(device, DType):
+            if dtype is not None:
+                raise ArgumentError(
+                    f"to: {device} and {shown(dtype)} came, and one dtype is needed"
+                )
+            return self.astype(device)
+        target = None if device is None and dtype is not None else find_device(device)
+        return self._changed(target, None if dtype is None else as_dtype(dtype), "to")
 
     def astype(self, dtype: Any) -> Self:
         """Convert every floating tensor to `dtype`, with its gradient, and return the module.
@@ -261,14 +264,21 @@ class Module(Holder, Hooked):
         afterwards. Raises: DTypeError, with nothing converted, for a dtype that is not floating or
         that a device lacks.
         """
+        return self._changed(None, as_dtype(dtype), "astype")
+
+    def _changed(self, target: Device | None, dtype: DType | None, where: str) -> Self:
+        """Move tensors to a device and convert floating ones, as far as either is given."""
         members_read(buffers=True)
-        chosen = as_dtype(dtype)
-        if not chosen.is_floating:
-            raise DTypeError(f"astype: {chosen.name} came, and a floating dtype is needed")
-        named = [(name, x) for name, x in self._named_tensors() if x.dtype.is_floating]
-        for name, x in named:
-            x.device.check_dtype(chosen, f"astype: {name}")
-        _change([x for _, x in named if x.dtype is not chosen], lambda x: x.astype(chosen))
+        if dtype is not None and not dtype.is_floating:
+            raise DTypeError(f"{where}: {dtype.name} came, and a floating dtype is needed")
+        meant = [
+            (x, target or x.device, dtype if dtype and x.dtype.is_floating else x.dtype, name)
+            for name, x in self._named_tensors()
+        ]
+        for _, device, chosen, name in meant:
+            device.check_dtype(chosen, f"{where}: {name}")
+        aims = [(x, d, t) for x, d, t, _ in meant if x.device is not d or x.dtype is not t]
+        _change(aims)
         return self
 
     def float(self) -> Self:
@@ -391,9 +401,12 @@ def _close(name: Any, known: list[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def _change(tensors: list[Tensor], to: Callable[[Tensor], Tensor]) -> None:
-    """Give tensors other arrays, and their gradients too; all are made before any is given."""
-    made = [(x, to(x.detach()), None if x.grad is None else to(x.grad.detach())) for x in tensors]
+def _change(aims: list[tuple[Tensor, Device, DType]]) -> None:
+    """Move tensors and their gradients to devices, as dtypes; all are made before any is given."""
+    made = [
+        (x, x.detach().to(*aim), None if x.grad is None else x.grad.detach().to(*aim))
+        for x, *aim in aims
+    ]
     with interrupts_wait():
         for x, other, grad in made:
             x.array = other.array

@@ -18,6 +18,7 @@ from ..devices import device as find_device
 from ..dtypes import as_dtype
 from ..errors import (
     ArgumentError,
+    CallError,
     DeviceError,
     DTypeError,
     ForkedError,
@@ -80,10 +81,12 @@ class Tensor(Operators, Methods, Aliases, Gradients):
 
     def __len__(self) -> int:
         if not self.shape:
-            raise ShapeError("len: a 0-d tensor has no length")
+            raise CallError("len: a 0-d tensor came, which has no length: x.item() is its number")
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
+        if not self.shape:
+            raise CallError("iter: a 0-d tensor came, which has no rows: x.item() is its number")
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
@@ -164,14 +167,30 @@ class Tensor(Operators, Methods, Aliases, Gradients):
         return bool(self.item())
 
     # Somewhere else, as something else.
-    def to(self, device: Any) -> Tensor:
-        """Return the tensor on `device`; itself when it is there already. Differentiable.
+    def to(self, device: Any = None, dtype: Any = None) -> Tensor:
+        """Return the tensor on `device` and as `dtype`; itself when it is so already.
 
-        A dtype in its place converts instead: `x.to(wg.float32)` is `x.astype(wg.float32)`.
+        As in PyTorch, a dtype may come first, and a tensor in the place of both stands for its
+        own: `x.to("webgpu")`, `x.to(wg.float16)`, `x.to("webgpu", wg.float16)`, `x.to(y)`.
+        Differentiable.
+
+        Raises: DeviceError; DTypeError for a dtype that the device lacks.
         """
         if isinstance(device, dtypes.DType):
-            return self.astype(device, copy=False)
-        target = find_device(device)
+            if dtype is not None:
+                raise ArgumentError(
+                    f"to: {device} and {shown(dtype)} came, and one dtype is needed"
+                )
+            device, dtype = None, device
+        elif isinstance(device, Value):
+            device, dtype = device.device, device.dtype if dtype is None else dtype
+        target = self.device if device is None and dtype is not None else find_device(device)
+        if dtype is not None:
+            chosen = as_dtype(dtype)
+            target.check_dtype(chosen, "to")
+            if chosen is not self.dtype and chosen not in self.device.dtypes:
+                return self.to(target).astype(chosen)  # the device it comes from lacks the dtype
+            return self.astype(chosen, copy=False).to(target)
         if target is self.device:
             return self
         target.check_dtype(self.dtype, "to")
