@@ -34,7 +34,7 @@ LAYERS = (
     ("contracts", "random", "shaping"),
     ("indexing",),
     ("functional",),
-    ("fft", "linalg", "tensor"),
+    ("einops_backend", "fft", "linalg", "tensor"),
     ("autograd", "numerics", "profile", "program", "transforms"),
     ("data", "nn"),
     ("optim",),

@@ -18,6 +18,7 @@ from ..devices import device as find_device
 from ..dtypes import as_dtype
 from ..errors import (
     ArgumentError,
+    CallError,
     DeviceError,
     DTypeError,
     ForkedError,
@@ -81,10 +82,12 @@ class Tensor(Operators, Methods, Aliases, Gradients):
 
     def __len__(self) -> int:
         if not self.shape:
-            raise ShapeError("len: a 0-d tensor has no length")
+            raise CallError("len: a 0-d tensor came, which has no length: x.item() is its number")
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
+        if not self.shape:
+            raise CallError("iter: a 0-d tensor came, which has no rows: x.item() is its number")
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
