@@ -153,10 +153,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip or fail a marked test whose device is missing."""
+    marked = problem = None
     try:
         marked = _marked(item)
     except ValueError as error:  # a method of a unittest.TestCase, which is not asked before
-        pytest.fail(str(error), pytrace=False)
+        problem = str(error)
+    if problem is not None:
+        pytest.fail(problem, pytrace=False)
     if marked is not None:
         need(item.config, marked)
 

@@ -71,7 +71,7 @@ def run(options: Any) -> tuple[float, Any]:
         error, linear = (wg.mse_loss(x, test).item() for x in (decoded, judge))
     print(f"mean squared error: {error:.5f}, of principal components {linear:.5f}")
 
-    figure, (above, below) = panels(2, 1, 7.0, 4.6)
+    figure, (above, below) = panels(2, 1, 7.0, 4.0)
     wg.viz.history(history, ax=above)
     above.set(title="squared error", yscale="log")
     rows = np.concatenate([x[:18, 0].numpy() for x in (test, decoded, judge)])

@@ -64,7 +64,7 @@ def run(options: Any) -> tuple[float, Any]:
     for i in range(options.steps):
         loss = step()
         schedule.step()
-        if i % 300 == 0:
+        if i % 250 == 0 or i == options.steps - 1:
             print(f"step {i:5d}: {loss.item():.3f} nats")
 
     @wg.no_grad()

@@ -104,7 +104,7 @@ def assert_compiles(f: Callable, *inputs: Any, kernels: int | None = None) -> No
 
         >>> wg.testing.assert_compiles(lambda x: wg.tanh(x) * 2 + 1, [0.5, 1.0], kernels=1)
 
-    Raises: AssertionError that says why f runs uncompiled, what differs, or which kernels there are.
+    Raises: AssertionError that says why f runs uncompiled, what differs, or which kernels run.
     """
     op = "assert_compiles"
     chosen = default_device()

@@ -1,4 +1,4 @@
-"""`wgrad doctor`: which devices there are, whether they compute what NumPy does, what is missing."""
+"""`wgrad doctor`: which devices there are, whether they compute right, and what is missing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Examine, and print the report; return its status."""
-    report = doctor.examine(options.device)
+    name = options.device
+    if name not in (None, "numpy", "webgpu") and not str(name).startswith("webgpu:"):
+        parser.error(f"--device {name} came; numpy, webgpu or webgpu:<part of a name> is needed")
+    report = doctor.examine(name)
     if options.json:
         print(json.dumps(asdict(report)))
         return report.status

@@ -4,6 +4,6 @@ A driver that is broken may end the process that loads it. So this process loads
 listed in a child (probe.py), and each is tried in a child of its own (selftest.py).
 """
 
-from .examine import Report as Report
-from .examine import examine as examine
-from .examine import listed as listed
+from .examination import Report as Report
+from .examination import examine as examine
+from .examination import listed as listed

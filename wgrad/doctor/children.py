@@ -1,4 +1,4 @@
-"""Children: a piece of work in a Python process of its own, which says line by line how far it is."""
+"""Children: work in a Python process of its own, which says line by line how far it is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 SECONDS = 120.0  # a child that takes longer is ended; software adapters compile for seconds
 
 
-class Died(Exception):
+class DiedError(Exception):
     """A child that came to no end of its own: `rows` is what it said before, `words` its stderr."""
 
     def __init__(self, how: str, rows: list[dict[str, Any]], words: str):
@@ -25,7 +25,7 @@ def asked(*command: str, **variables: str) -> list[dict[str, Any]]:
 
     `variables` are put into its environment.
 
-    Raises: Died where it was ended by a signal, by the clock, or by anything but its own end.
+    Raises: DiedError where it was ended by a signal, by the clock, or by anything but its own end.
     """
     child = subprocess.Popen(
         [sys.executable, *command],
@@ -45,7 +45,7 @@ def asked(*command: str, **variables: str) -> list[dict[str, Any]]:
         how = f"it did not come to an end in {SECONDS:g} seconds"
     rows = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
     if child.returncode:
-        raise Died(how, rows, words.strip())
+        raise DiedError(how, rows, words.strip())
     return rows
 
 

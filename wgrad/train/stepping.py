@@ -99,6 +99,28 @@ class Meter:
         self._rows = self._steps = 0
         return int(found[-1]) if found[-1] < steps else None
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was added so far, as plain data and tensors; nothing is read."""
+        return {
+            "names": list(self.names),
+            "sums": [x.copy() for x in self.state],
+            "counts": [self._rows, self._steps, self._total_rows],
+            "totals": dict(self._totals),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        for x, saved in zip(self.state, state["sums"], strict=True):
+            x.assign(saved.to(x.device))
+        self.names[:] = state["names"]
+        self._rows, self._steps, self._total_rows = state["counts"]
+        self._totals = dict(state["totals"])
+
+    @property
+    def unread(self) -> int:
+        """How many batches were added since the last look."""
+        return self._steps
+
     def means(self) -> dict[str, float]:
         """Return the means over all that was read."""
         return {name: x / max(self._total_rows, 1) for name, x in self._totals.items()}

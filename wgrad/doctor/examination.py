@@ -13,7 +13,7 @@ from typing import Any
 
 from ..version import __version__
 from . import vulkan
-from .children import Died, asked
+from .children import DiedError, asked
 
 # How `wgrad doctor` ends. 2 is for wrong arguments, and 20 also how a session of pytest ends that
 # required an adapter.
@@ -26,7 +26,7 @@ INSTALL = "Debian and Ubuntu: apt-get install"
 
 @dataclass
 class Report:
-    """What was found. `devices` are rows as of `wg.devices()`, those that were tried with `test`."""
+    """What was found. `devices` are rows as of `wg.devices()`; one that was tried has a `test`."""
 
     versions: dict[str, str | None]
     drivers: list[dict[str, Any]] = field(default_factory=list)
@@ -48,7 +48,7 @@ def listed() -> Report:
     report.drivers = [asdict(x) for x in manifests]
     try:
         rows = asked("-m", PROBE)
-    except Died as death:
+    except DiedError as death:
         rows = death.rows
         _which_driver(report, death, manifests)
     report.devices = [row["device"] for row in rows if "device" in row]
@@ -87,13 +87,13 @@ def _versions() -> dict[str, str | None]:
     return {**found, "system": platform.platform(), "machine": platform.machine()}
 
 
-def _which_driver(report: Report, death: Died, manifests: list[vulkan.Manifest]) -> None:
+def _which_driver(report: Report, death: DiedError, manifests: list[vulkan.Manifest]) -> None:
     """Say which driver ended the child, by loading each alone."""
     guilty = []
     for manifest in manifests if len(manifests) > 1 else ():
         try:
             asked("-m", PROBE, **dict.fromkeys(vulkan.CHOSEN, manifest.file))
-        except Died:
+        except DiedError:
             guilty.append(manifest.file)
     if not guilty:
         guilty = [x.file for x in manifests] if len(manifests) == 1 else []
@@ -105,7 +105,7 @@ def _which_driver(report: Report, death: Died, manifests: list[vulkan.Manifest])
     )
 
 
-def _said(death: Died) -> str:
+def _said(death: DiedError) -> str:
     last = death.words.splitlines()[-1:]
     return f" ({last[0][:200]})" if last else ""
 
@@ -145,13 +145,15 @@ def _not_opened(library: str) -> str | None:
     """Return what the system has against a library, with the package that is missing."""
     try:
         rows = asked("-c", vulkan.OPENING, library)
-    except Died as death:
+    except DiedError as death:
         return f"opening {library} ends the process: {death.how}"
     words = next((row["error"] for row in rows if "error" in row), None)
     if words is None:
         return None
     missing = vulkan.missing_library(words)
-    return words if missing is None else f"{words}; {INSTALL} {vulkan.package_of(missing)}"
+    if missing is None or (missing == library != vulkan.LOADER):
+        return words  # what a driver needs is in packages of its own, the driver in the driver's
+    return f"{words}; {INSTALL} {vulkan.package_of(missing)}"
 
 
 def _try(report: Report, name: str) -> None:
@@ -159,7 +161,7 @@ def _try(report: Report, name: str) -> None:
     died = None
     try:
         rows = asked("-m", SELFTEST, name)
-    except Died as death:
+    except DiedError as death:
         rows, died = death.rows, death
     test: dict[str, Any] = {"kernels": {}}
     doing = "starting"
