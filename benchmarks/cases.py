@@ -13,14 +13,18 @@ from .problems import (
     Elementwise,
     FrontEnd,
     Function,
+    Layer,
+    Loading,
     Matmul,
     Mlp,
     NormBlock,
     Problem,
     Reduction,
+    Saving,
     Shading,
     Softmax,
     TinySteps,
+    Transformer,
 )
 
 
@@ -45,12 +49,28 @@ class Case:
 
 LARGE = Mlp((784, 128, 10))
 SMALL = Mlp((64, 32, 10))
+LARGE_WORK = "MLP 784-128-10, SGD"
+COLD = {"cold tinygrad": 1}
 MEASURED = {"torch CPU": None, "NumPy by hand": None}
+BLOCK = "transformer block 8 x 16 x 32, AdamW", Transformer(8, 16, 32, 4)
 TWO_COPIES = {"a copy": 1 / 2, "tinygrad": None, **MEASURED}
+FILES = {"NumPy by hand": 0.8, "torch CPU": None}
 SUMS = {
     "all": ("sum of 4M", Reduction((1 << 22,))),
     "rows": ("sum of rows, 2048^2", Reduction((2048, 2048), 1)),
     "columns": ("sum of columns, 2048^2", Reduction((2048, 2048), 0)),
+}
+# Training steps at the sizes of the examples: times, batch, features.
+LAYERS = {
+    "cnn": ("CNN 1x28x28, batch 32, SGD", Cnn(32)),
+    "rnn": ("RNN 8-16, 4 x 100 times, Adam", Layer("RNN", (8, 16), (100, 4, 8))),
+    "gru": ("GRU 8-16, 4 x 100 times, Adam", Layer("GRU", (8, 16), (100, 4, 8))),
+    "lstm": ("LSTM 8-16, 4 x 100 times, Adam", Layer("LSTM", (8, 16), (100, 4, 8))),
+    "lstm-wide": ("LSTM 8-64, 32 x 50 times, Adam", Layer("LSTM", (8, 64), (50, 32, 8))),
+    "transformer": (
+        "transformer layer 64 wide, 16 x 32 tokens, Adam",
+        Layer("TransformerEncoderLayer", (64, 4, 256), (32, 16, 64)),
+    ),
 }
 # Functions that WGSL has a builtin of, where they are finite; and those of two arguments.
 DOMAINS = {
@@ -108,6 +128,12 @@ CASES = (
         {"tinygrad": None, **MEASURED},
     ),
     Case("cnn", "CNN 1x28x28, batch 32, SGD", Cnn(32), {"tinygrad": 1, "torch CPU": None}),
+    Case("transformer", *BLOCK, {"tinygrad": 1}),
+    # CPU seconds of a model's first two steps in a new process, with no cache of shaders.
+    Case("cold-mlp", LARGE_WORK, LARGE, COLD, ours="cold", limit=0.7),
+    Case("cold-transformer", *BLOCK, COLD, ours="cold", limit=3),
+    Case("cold-cnn", "CNN 1x28x28, batch 32, SGD", Cnn(32), COLD, ours="cold"),
+    Case("cold-eager", LARGE_WORK, LARGE, COLD, ours="cold, eager"),
     # Blocks, forward and backward.
     Case(
         "norm-block",
@@ -166,6 +192,16 @@ CASES = (
         {"NumPy by hand": 1 / 1.3, "torch CPU": 1, "eager, NumPy": None},
         ours="compiled, NumPy",
     ),
+    *(
+        Case(
+            f"numpy-{name}",
+            work,
+            problem,
+            {"torch CPU": 1},
+            ours="compiled, NumPy",
+        )
+        for name, (work, problem) in LAYERS.items()
+    ),
     # Eager dispatch, against naive kernels by hand.
     Case("eager-matmul", "matmul 512^3", Matmul(512), {"wgpu by hand": 10}, ours="eager"),
     Case("eager-add", "add two vectors of 4M", Add(1 << 22), {"wgpu by hand": 2}, ours="eager"),
@@ -212,6 +248,9 @@ CASES = (
     # Shares of what the GPU gives PyTorch.
     Case("gpu-matmul", "matmul 4096^3", Matmul(4096), {"torch CUDA": 0.6}, gpu=True),
     Case("gpu-add", "add two vectors of 64M", Add(1 << 26), {"torch CUDA": 0.8}, gpu=True),
+    # Files: 80 % of what the plain bytes take.
+    Case("save", "save 16 x 4 MiB", Saving(16, 1 << 20), FILES, ours="eager, NumPy"),
+    Case("load", "load 16 x 4 MiB", Loading(16, 1 << 20), FILES, ours="eager, NumPy"),
 )
 
 

@@ -94,6 +94,7 @@ def test_flags_are_true_or_false(device):
             lambda v: nn.Linear(2, 2, v),
             lambda v: nn.Linear(2, 2).train(v),
             lambda v: F.dropout(x, training=v),
+            lambda v: wg.random.randn(2, requires_grad=v),
         ):
             assert "True or False is needed" in str(fails(call, wrong))
     assert x.sum(axis=1, keepdims=np.True_).shape == (1, 1)

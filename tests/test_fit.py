@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import gc
 import glob
+import inspect
 import json
 import math
 import signal
@@ -73,6 +75,34 @@ def test_fit_gives_the_bits_of_a_loop_by_hand(compiled, device):
     assert history.best.epoch == 3 and history["lr"] == [0.1] * 3
 
 
+def test_rows_are_taken_inside_the_compiled_step(device):
+    class Other(Callback):
+        """Goes over to other data in the midst of a run."""
+
+        def on_epoch_end(self, run: Any, logs: dict[str, Any]) -> None:
+            if run.epoch == 1:
+                x, y = run.loader.dataset.tensors
+                run.loader.dataset = TensorDataset(x * 2, y)
+
+    class Apart(DataLoader):
+        def __iter__(self) -> Any:
+            return super().__iter__()
+
+    cases = [Case(), Case()]
+    loader = Apart(cases[1].data, 8, shuffle=True, generator=wg.Generator(5))
+    assert cases[0].loader.tables() and loader.tables() is None
+    cases[1].loader = loader
+    losses = [case.fit(3, callbacks=Other())["loss"] for case in cases]
+    assert losses[0] == losses[1] and cases[0].bits == cases[1].bits
+
+
+def test_labels_that_are_no_class_are_told_of(device):
+    case = Case()
+    case.data.tensors[1].assign(case.data.tensors[1] + 1)
+    with pytest.raises(wg.errors.IndexRangeError, match="2"):
+        case.fit(1)
+
+
 def test_metrics_and_validation_are_means_over_samples(numpy_device):
     case = Case()
     case.model.train()
@@ -123,6 +153,21 @@ def test_accumulated_batches_make_one_step(numpy_device):
     for case in (ours, plain):
         case.loader = DataLoader(case.data, case.loader.batch_size)
         case.fit(2, accumulate=2 if case is ours else 1)
+    for a, b in zip(ours.model.parameters(), plain.model.parameters(), strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_the_last_batches_of_an_epoch_step_by_their_own_mean(numpy_device, compiled):
+    ours, plain = Case(batch=5), Case(batch=5)
+    batches = list(DataLoader(ours.data, 5))[:3]
+    ours.loader = batches
+    ours.fit(1, accumulate=2, compile=compiled)
+    for part in (batches[:2], batches[2:]):
+        plain.optimizer.zero_grad()
+        for x, y in part:
+            (wg.cross_entropy(plain.model(x), y) / len(part)).backward()
+        plain.optimizer.step()
     for a, b in zip(ours.model.parameters(), plain.model.parameters(), strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-7)
 
@@ -182,7 +227,7 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(device):
     good = case.bits
     x, y = case.data.tensors
     batches = [(x, y), (x, y), (x * value, y), (x, y)]
-    best = r"those from before the run: wg.autograd.detect_anomaly\(\) names"
+    best = r"those from before the run: wg.detect_anomaly\(\) names"
     with pytest.warns(UserWarning, match=f"not finite in epoch 1, step 3, .*{best}"):
         history = wg.fit(
             case.model, batches, wg.cross_entropy, case.optimizer, 3, progress=False, read_every=2
@@ -276,6 +321,31 @@ def test_schedulers_step_by_epoch_or_by_step(numpy_device):
         case.fit(1, scheduler=plateau, scheduler_every="step")
 
 
+def test_schedulers_of_ours_follow_what_is_watched(numpy_device):
+    case = Case()
+    schedule = optim.lr_scheduler.StepLR(case.optimizer, 2, gamma=0.5)
+    assert case.fit(4, scheduler=schedule)["lr"] == [0.1, 0.1, 0.05, 0.05]
+    case = Case()
+    plateau = optim.lr_scheduler.ReduceLROnPlateau(case.optimizer, patience=1, threshold=1e9)
+    history = case.fit(4, scheduler=plateau)
+    assert history["lr"] == pytest.approx([0.1, 0.1, 0.01, 0.01])
+
+
+def test_memory_is_flat_and_no_step_waits(webgpu):
+    case, seen = Case(batch=4), []
+
+    class Look(Callback):
+        def on_epoch_end(self, run: Any, logs: dict[str, Any]) -> None:
+            stats = wg.stats()
+            seen.append([stats["buffers_created"], stats["readbacks"], len(gc.get_objects())])
+
+    case.fit(24, callbacks=Look(), read_every=10**6)
+    early, late = seen[11], seen[-1]
+    assert early[0] == late[0]  # no buffer that was not there before
+    assert late[1] - early[1] == 12  # one look at the losses in an epoch
+    assert late[2] - early[2] < 200
+
+
 # What is written.
 
 
@@ -289,6 +359,11 @@ def test_logs_have_every_epoch_once(numpy_device, tmp_path):
     assert [json.loads(line) for line in lines] == history.rows()
     with pytest.raises(ArgumentError, match=r"csv or \.jsonl"):
         case.fit(1, log=tmp_path / "log.txt")
+
+
+def test_tensorboard_without_a_folder_is_refused(numpy_device):
+    with pytest.raises(ArgumentError, match="fit: tensorboard='' came"):
+        Case().fit(1, tensorboard="")
 
 
 def test_tensorboard_reads_the_events(numpy_device, tmp_path):
@@ -314,6 +389,25 @@ def test_the_bar_shows_rate_and_device_on_a_terminal_alone(numpy_device, capsys,
     shown = capsys.readouterr().err
     assert "epoch 2/2: 100%" in shown and "step/s" in shown
     assert "accuracy" in shown and "numpy]" in shown
+
+
+def test_examples_in_docstrings_run(numpy_device):
+    homes = {"wg": wg, "data": wg.data, "T": wg.data.transforms, "train": wg.train}
+    names = ("data.DataLoader", "data.Dataset", "data.default_collate", "data.load", "wg.fit")
+    names += ("data.random_split", "T.Compose", "train.Callback", "train.History")
+    for name in names:
+        home, _, own = name.partition(".")
+        text = inspect.getdoc(getattr(homes[home], own)) or ""
+        code = [line for line in text.splitlines() if line.startswith("    ") or not line]
+        if name == "T.Compose":  # the formatter takes its example for code
+            code = text.splitlines()[2:]
+        space: dict[str, Any] = {"wg": wg, "nn": nn, "epoch": 1}
+        if name == "train.History":
+            case = Case()
+            space |= {"model": case.model, "loader": case.loader, "optimizer": case.optimizer}
+            space["loss"] = wg.cross_entropy
+        assert "".join(code).strip(), name
+        exec(inspect.cleandoc("\n".join(code)), space)
 
 
 # What is refused, and leaves nothing changed.

@@ -27,6 +27,26 @@ __array_api_version__ = "2024.12"
 _VERSIONS = ("2021.12", "2022.12", "2023.12", __array_api_version__)  # each adds to the one before
 
 
+class _Standard(ModuleType):
+    """The namespace for libraries: `wgrad`, and the names that the standard has for wider integers.
+
+    Libraries write `xp.int64` where any integers will do, for counts and places. They get int32,
+    the widest there is; for people who write `wg.int64` there is an error that says so.
+    """
+
+    int64 = dtypes.int32
+    uint64 = dtypes.uint32
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.modules[__package__], name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*dir(sys.modules[__package__]), "int64", "uint64"})
+
+
+_STANDARD = _Standard("wgrad", __doc__)
+
+
 def namespace(api_version: str | None = None) -> ModuleType:
     """Return the namespace that follows a version of the standard. Raises: ArgumentError."""
     if api_version is not None and (
@@ -36,7 +56,7 @@ def namespace(api_version: str | None = None) -> ModuleType:
             f"__array_namespace__: version {shown(api_version)} of the standard came; one of "
             f"{', '.join(_VERSIONS)} is needed"
         )
-    return sys.modules[__package__]
+    return _STANDARD
 
 
 _KINDS = {

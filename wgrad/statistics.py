@@ -25,3 +25,17 @@ class Counters:
 
 
 COUNTERS = Counters()
+_before = Counters()  # what was counted before the counters last started again
+
+
+def start_again() -> None:
+    """Set the counters to zero; memory that is held is not a count, and stays."""
+    for name in vars(COUNTERS):
+        if name != "bytes_allocated":
+            setattr(_before, name, getattr(_before, name) + getattr(COUNTERS, name))
+            setattr(COUNTERS, name, type(getattr(COUNTERS, name))())
+
+
+def whole() -> dict[str, float]:
+    """Return what was done since the process began, however often counters started again."""
+    return {name: getattr(_before, name) + getattr(COUNTERS, name) for name in vars(COUNTERS)}

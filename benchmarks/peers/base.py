@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,14 @@ import numpy as np
 from ..problems import Problem
 
 Step = Callable[[], tuple]
+_folders: list[tempfile.TemporaryDirectory] = []  # of this process, which ends with it
+
+
+def scratch(name: str) -> Path:
+    """Return the path of a file that goes when this process ends."""
+    if not _folders:
+        _folders.append(tempfile.TemporaryDirectory())
+    return Path(_folders[0].name) / name
 
 
 class AbsentError(Exception):
@@ -35,6 +45,7 @@ class Peer:
     """
 
     checked = 3  # steps whose outputs are compared
+    warm = 0  # steps from which on they take their usual time, if that are more
 
     def about(self) -> About:
         """Return the library's version, and what it computes on."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
-from ..problems import Add, Matmul, Mlp, Reduction, Softmax
-from .base import About, Peer, Step
+from ..problems import Add, Loading, Matmul, Mlp, Reduction, Saving, Softmax
+from .base import About, Peer, Step, scratch
 
 F = np.float32
 
@@ -35,6 +37,29 @@ class NumpyPeer(Peer):
             e = np.exp(x - x.max(axis=1, keepdims=True))
             e /= e.sum(axis=1, keepdims=True)
             return (e,)
+
+        return step
+
+    def saving(self, problem: Saving) -> Step:
+        given, path = problem.arrays(), scratch("x.bin")
+
+        def step() -> tuple:
+            with open(path.with_suffix(".part"), "wb") as file:
+                for x in given.values():
+                    file.write(x)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(path.with_suffix(".part"), path)
+            return (given["w0"],)
+
+        return step
+
+    def loading(self, problem: Loading) -> Step:
+        self.saving(problem)()
+
+        def step() -> tuple:
+            with open(scratch("x.bin"), "rb") as file:
+                return tuple(np.fromfile(file, F, problem.size) for _ in range(problem.count))
 
         return step
 

@@ -19,16 +19,20 @@ from ..problems import (
     Elementwise,
     FrontEnd,
     Function,
+    Layer,
+    Loading,
     Matmul,
     Mlp,
     NormBlock,
     Problem,
     Reduction,
+    Saving,
     Shading,
     Softmax,
     TinySteps,
+    Transformer,
 )
-from .base import About, AbsentError, Peer, Step
+from .base import About, AbsentError, Peer, Step, scratch
 from .compositions import gelu, layer_norm
 from .shading import SHADING, long_text
 
@@ -42,6 +46,8 @@ class OurPeer(Peer):
 
     Functions of shaders are WGSL; or compositions of operations, if `composed`.
     """
+
+    warm = 70  # what ran often on a software adapter is given faster kernels
 
     def __init__(self, device: str, compiled: bool, composed: bool = False):
         self.composed = composed
@@ -161,6 +167,24 @@ class OurPeer(Peer):
 
         return self._training(problem, parameters, logits, given)
 
+    def layer(self, problem: Layer) -> Step:
+        given = self._given(problem)
+        how = {"dropout": 0.0} if problem.kind == "TransformerEncoderLayer" else {}
+        model = getattr(wg.nn, problem.kind)(*problem.sizes, **how)
+        model.load_state_dict({name: given[name] for name in problem.weights()})
+        optimizer = wg.optim.Adam(model.parameters(), lr=problem.lr)
+
+        def step(x: Any, y: Any) -> tuple:
+            out = model(x)
+            out = out[0] if isinstance(out, tuple) else out
+            loss = F.mse_loss(out, y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return (loss,)
+
+        return self._step(step, given["x"], given["y"])
+
     def _training(self, problem: Any, parameters: list, logits: Callable, given: dict) -> Step:
         rule = getattr(wg.optim, getattr(problem, "optimizer", "SGD"))
         optimizer = rule(parameters, lr=problem.lr)
@@ -188,6 +212,31 @@ class OurPeer(Peer):
 
         return self._with_gradients(problem, loss)
 
+    def transformer(self, problem: Transformer) -> Step:
+        given = self._given(problem)
+        parameters = [given[name].requires_grad_() for name in problem.names]
+        q, k, v, out, up, cu, down, cd = parameters
+        n, heads = problem.width, problem.heads
+        optimizer = wg.optim.AdamW(parameters, lr=problem.lr, weight_decay=0.01)
+
+        def headed(x: Any, w: Any) -> Any:
+            split = (x @ w.T).reshape((problem.batch, problem.tokens, heads, n // heads))
+            return wg.permute_dims(split, (0, 2, 1, 3))
+
+        def step(x: Any, y: Any) -> tuple:
+            h = F.layer_norm(x, (n,))
+            weights = wg.softmax(headed(h, q) @ headed(h, k).mT / (n // heads) ** 0.5)
+            joined = wg.permute_dims(weights @ headed(h, v), (0, 2, 1, 3)).reshape(x.shape)
+            x = x + joined @ out.T
+            x = x + gelu(F.layer_norm(x, (n,)) @ up.T + cu) @ down.T + cd
+            loss = (x - y).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return (loss,)
+
+        return self._step(step, given["x"], given["y"])
+
     def convolution(self, problem: Convolution) -> Step:
         how = {"stride": problem.stride, "padding": problem.padding}
         return self._with_gradients(problem, lambda x, k, ct: (F.conv2d(x, k, **how) * ct).sum())
@@ -201,3 +250,17 @@ class OurPeer(Peer):
             return (value, *gradients)
 
         return self._step(step, *(given[name] for name in (*problem.names, "ct")))
+
+    def saving(self, problem: Saving) -> Step:
+        given, path = self._given(problem), scratch("x.safetensors")
+
+        def step() -> tuple:
+            wg.save(given, path)
+            return (given["w0"],)
+
+        return step
+
+    def loading(self, problem: Loading) -> Step:
+        self.saving(problem)()
+        path = scratch("x.safetensors")
+        return lambda: tuple(wg.load(path).values())

@@ -14,14 +14,17 @@ from ..problems import (
     Cnn,
     Convolution,
     Elementwise,
+    Layer,
+    Loading,
     Matmul,
     Mlp,
     NormBlock,
     Problem,
     Reduction,
+    Saving,
     Softmax,
 )
-from .base import About, AbsentError, Peer, Step
+from .base import About, AbsentError, Peer, Step, scratch
 
 
 class TorchPeer(Peer):
@@ -103,6 +106,24 @@ class TorchPeer(Peer):
 
         return self._training(problem, parameters, logits, given["y"])
 
+    def layer(self, problem: Layer) -> Step:
+        given = self._given(problem)
+        how = {"dropout": 0.0} if problem.kind == "TransformerEncoderLayer" else {}
+        model = getattr(torch.nn, problem.kind)(*problem.sizes, **how)
+        model.load_state_dict({name: given[name] for name in problem.weights()})
+        optimizer = torch.optim.Adam(model.parameters(), lr=problem.lr)
+
+        def step() -> tuple:
+            out = model(given["x"])
+            out = out[0] if isinstance(out, tuple) else out
+            loss = F.mse_loss(out, given["y"])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return (loss,)
+
+        return step
+
     def _training(self, problem: Any, parameters: list[Any], logits: Any, y: Any) -> Step:
         optimizer = getattr(torch.optim, getattr(problem, "optimizer", "SGD"))(
             parameters, lr=problem.lr
@@ -147,6 +168,20 @@ class TorchPeer(Peer):
             return (F.conv2d(x, k, None, problem.stride, problem.padding) * given["ct"]).sum()
 
         return _with_gradients(loss, wanted)
+
+    def saving(self, problem: Saving) -> Step:
+        given, path = self._given(problem), scratch("x.pt")
+
+        def step() -> tuple:
+            torch.save(given, path)
+            return (given["w0"],)
+
+        return step
+
+    def loading(self, problem: Loading) -> Step:
+        self.saving(problem)()
+        path = scratch("x.pt")
+        return lambda: tuple(torch.load(path, weights_only=True).values())
 
 
 def _with_gradients(loss: Any, wanted: list[Any]) -> Step:

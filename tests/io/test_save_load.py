@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
+import re
 import struct
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
+from campaigns import files
 
 import wgrad as wg
 from wgrad import nn, optim
@@ -426,3 +430,34 @@ def test_descriptions_that_do_not_fit_are_refused(numpy_device, tmp_path):
         safetensors.save_file({"a": np.ones(2, np.float32)}, path, {"wgrad": text})
         with pytest.raises(FileError, match=r"description|version"):
             wg.load(path)
+
+
+def test_what_was_loaded_goes_when_nobody_holds_it(numpy_device, tmp_path):
+    """Without the collector of cycles: files would stay mapped, and memory would grow."""
+    paths = [tmp_path / name for name in ("x.safetensors", "plain.safetensors", "x.pt", "old.pt")]
+    wg.save({"a": [wg.ones(3)]}, paths[0])
+    safetensors.save_file({"a": np.ones(3)}, paths[1])
+    wg.save({"a": [wg.ones(3)]}, paths[2])
+    paths[3].write_bytes(files.in_a_row())
+    gc.collect()
+    gc.disable()
+    try:
+        for path in paths:
+            found = wg.load(path)
+            x = next(iter(found.values()))
+            held = weakref.ref(x[0] if isinstance(x, list) else x)
+            del found, x
+            assert held() is None, path
+    finally:
+        gc.enable()
+
+
+def test_the_code_of_the_page_runs(device, tmp_path, monkeypatch):
+    pytest.importorskip("onnx")
+    monkeypatch.chdir(tmp_path)
+    page = Path(__file__).parents[2] / "docs" / "save-and-load.md"
+    blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
+    assert len(blocks) == 5
+    names: dict = {}
+    for block in blocks:
+        exec(compile(block, page.name, "exec"), names)

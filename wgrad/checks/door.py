@@ -183,8 +183,13 @@ def hang_on_class(cls: type, *special: str) -> None:
                 setattr(base, name, guarded(member, _caller(base, name)))
             elif hasattr(member, "renamed"):
                 setattr(base, name, _op(member, name))
-            elif isinstance(member, staticmethod) and isinstance(member.__func__, FunctionType):
-                setattr(base, name, staticmethod(guarded(member.__func__, _caller(base, name))))
+            elif isinstance(member, (staticmethod, classmethod)) and isinstance(
+                member.__func__, FunctionType
+            ):
+                # Its first argument is no object of the class; a function kept there has its name.
+                kind, plain = type(member), member.__func__
+                called = f"{cls.__name__}.{name}" if plain.__name__ == name else plain.__name__
+                setattr(base, name, kind(guarded(plain, called)))
 
 
 def _op(op: Any, name: str) -> Any:

@@ -13,7 +13,8 @@ from types import ModuleType
 
 from .. import environment
 from ..errors import WgradError
-from . import bench, bisect, check, numerics, profile, run, watch
+from ..version import __version__
+from . import bench, bisect, check, devices, doctor, numerics, profile, run, watch
 from .script import split
 
 COMMANDS: dict[str, ModuleType] = {
@@ -24,12 +25,15 @@ COMMANDS: dict[str, ModuleType] = {
     "profile": profile,
     "bisect": bisect,
     "numerics": numerics,
+    "devices": devices,
+    "doctor": doctor,
 }
 
 
 def main(arguments: Sequence[str], program: str = "python -m wgrad") -> int:
     """Run a command and return its exit status."""
     parser = argparse.ArgumentParser(prog=program, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"wgrad {__version__}")
     names = list(COMMANDS)
     commands = parser.add_subparsers(dest="command", metavar=f"{{{','.join(names)}}}")
     own: dict[str, argparse.ArgumentParser] = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -151,33 +151,44 @@ class _Describing:
 
 def rebuilt(tree: Any, leaves: Mapping[str, Leaf], where: str) -> Any:
     """Return what `described` was given. Raises: FileError for JSON that is not its work."""
-    builders: dict[str, Callable[[dict], Any]] = {
-        **dict.fromkeys(("tensor", "array", "number"), lambda x: named(x)),
-        "float": lambda x: struct.unpack(">d", bytes.fromhex(x["bits"]))[0],
-        "tuple": lambda x: tuple(build(y) for y in x["items"]),
-        "dict": lambda x: {build(k): build(y) for k, y in x["items"]},
-    }
+    wrong = LookupError, TypeError, ValueError, AttributeError, RecursionError, struct.error
+    try:
+        return _Rebuilding(leaves).build(tree)
+    except wrong as error:
+        raise FileError(
+            f"{where} has a description that does not fit its tensors ({error!r})"
+        ) from None
 
-    def named(x: dict) -> Leaf:
-        leaf = leaves[x["name"]]
+
+class _Rebuilding:
+    """A class, not functions that call each other: these would hold the leaves in a cycle."""
+
+    def __init__(self, leaves: Mapping[str, Leaf]):
+        self.leaves = leaves
+
+    def build(self, x: Any) -> Any:
+        if isinstance(x, list):
+            return [self.build(y) for y in x]
+        if not isinstance(x, dict):
+            return x
+        if TAG not in x:
+            return {k: self.build(y) for k, y in x.items()}
+        if x[TAG] in ("tensor", "array", "number"):
+            return self._leaf(x)
+        if x[TAG] == "float":
+            return struct.unpack(">d", bytes.fromhex(x["bits"]))[0]
+        if x[TAG] == "tuple":
+            return tuple(self.build(y) for y in x["items"])
+        if x[TAG] == "dict":
+            return {self.build(k): self.build(y) for k, y in x["items"]}
+        raise ValueError(f"{TAG} is {x[TAG]}")
+
+    def _leaf(self, x: dict) -> Leaf:
+        leaf = self.leaves[x["name"]]
         if leaf.dtype != x["dtype"]:
             raise ValueError(f"{x['name']} is {leaf.dtype}, and was saved as {x['dtype']}")
         leaf.kind, leaf.ours = x[TAG], True
         return leaf
-
-    def build(x: Any) -> Any:
-        if isinstance(x, list):
-            return [build(y) for y in x]
-        if isinstance(x, dict):
-            return builders[x[TAG]](x) if TAG in x else {k: build(y) for k, y in x.items()}
-        return x
-
-    try:
-        return build(tree)
-    except (LookupError, TypeError, ValueError, AttributeError, RecursionError, struct.error) as e:
-        raise FileError(
-            f"{where} has a description that does not fit its tensors ({e!r})"
-        ) from None
 
 
 # Into tensors.

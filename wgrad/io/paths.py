@@ -6,6 +6,7 @@ Knows no format.
 from __future__ import annotations
 
 import contextlib
+import glob
 import mmap
 import os
 import secrets
@@ -16,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CallError, FileError, MissingFileError, shown
+
+_POPULATE_READ = 22  # Linux's MADV_POPULATE_READ, which Python has no name for; others refuse it
+_AT_ONCE = 1 << 32  # bytes that are no trouble to hold besides the tensors made of them
 
 
 def as_path(path: Any, where: str) -> Path:
@@ -65,6 +69,13 @@ def mapped(path: Path, where: str) -> memoryview:
         os.close(handle)
 
 
+def read_ahead(data: memoryview) -> None:
+    """Have mapped memory at hand before it is copied: page by page it comes half as fast."""
+    if len(data) <= _AT_ONCE and isinstance(data.obj, mmap.mmap):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            data.obj.madvise(_POPULATE_READ)
+
+
 @contextlib.contextmanager
 def written(path: Path, where: str) -> Iterator[Path]:
     """Give the name of a file to write beside `path`; at the end of the block it takes its place.
@@ -79,7 +90,7 @@ def written(path: Path, where: str) -> Iterator[Path]:
         raise FileError(f"{where}: {told(path)} is a folder, and a file is needed")
     if not target.parent.is_dir():
         raise MissingFileError(f"{where}: there is no folder {told(target.parent)}")
-    part = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}.part")
+    part = target.with_name(f"{_part_prefix(target)}{secrets.token_hex(6)}.part")
     try:
         yield part
         with contextlib.suppress(FileNotFoundError):
@@ -95,6 +106,23 @@ def written(path: Path, where: str) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def _part_prefix(target: Path) -> str:
+    return f".{target.name[:200]}."
+
+
+def tidy(path: Path) -> None:
+    """Remove what `written` left behind beside `path` where the process was killed.
+
+    Only for a file that nobody else is writing to now.
+    """
+    target = Path(os.path.realpath(path))
+    prefix = _part_prefix(target)
+    for other in target.parent.glob(f"{glob.escape(prefix)}*.part"):
+        if len(other.name) == len(prefix) + len("0123456789ab.part"):
+            with contextlib.suppress(OSError):
+                other.unlink()
 
 
 def _sync(path: Path, how: int) -> None:

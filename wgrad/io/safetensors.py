@@ -14,7 +14,7 @@ from ..errors import FileError, shown
 from ..extras import needed
 from .leaves import BFLOAT16, NUMPY, Leaf
 from .nesting import described, rebuilt
-from .paths import mapped, told, written
+from .paths import mapped, read_ahead, told, written
 
 # How the format calls dtypes. What it has besides are kinds of 8 bits and less.
 _CODES = {
@@ -58,8 +58,8 @@ def read(path: Path, where: str) -> Any:
     where = f"{where}: {told(path)}"
     try:
         # It checks the header, that tensors lie within the file, and side by side.
-        with library.safe_open(os.fspath(path), framework="np") as checked:
-            metadata = checked.metadata() or {}
+        with library.safe_open(os.fspath(path), framework="np"):
+            pass
     except (library.SafetensorError, OSError, ValueError) as error:
         raise FileError(
             f"{where} is no file of safetensors ({' '.join(str(error).split())})"
@@ -69,7 +69,9 @@ def read(path: Path, where: str) -> Any:
         header = json.loads(bytes(data[8 : 8 + length]))
     except (ValueError, RecursionError) as error:
         raise FileError(f"{where} has a header that is no JSON ({error})") from None
-    header.pop("__metadata__", None)
+    # Of the bytes that are mapped: the path may stand for another file by now.
+    metadata = header.pop("__metadata__", {})
+    read_ahead(data)
     try:
         leaves = {name: _leaf(name, x, data[8 + length :], where) for name, x in header.items()}
     except (LookupError, TypeError, ValueError, AttributeError) as error:

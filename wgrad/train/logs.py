@@ -7,13 +7,15 @@ import io
 import json
 import math
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError
 from ..extras import needed
+from ..io.paths import written
 from .callbacks import Callback
-from .checkpoint import atomically, check_writable
+from .checkpoint import check_writable
 
 if TYPE_CHECKING:
     from .run import Run
@@ -44,7 +46,8 @@ class FileLog(Callback):
             table.writerows(rows)
         else:
             text.writelines(json.dumps(row) + "\n" for row in rows)
-        atomically(self.path, lambda file: file.write(text.getvalue().encode()))
+        with written(self.path, "fit: log") as part:
+            part.write_bytes(text.getvalue().encode())
 
 
 class TensorBoard(Callback):
@@ -56,12 +59,13 @@ class TensorBoard(Callback):
 
     def __init__(self, folder: PathLike):
         self.folder = os.fspath(folder)
+        if not self.folder:
+            raise ArgumentError("fit: tensorboard='' came, and a folder's path is needed")
         check_writable(Path(folder) / "events", "tensorboard")
         where = "fit: tensorboard"
         self._events = needed("tensorboard.compat.proto.event_pb2", "train", where)
         self._summaries = needed("tensorboard.compat.proto.summary_pb2", "train", where)
         self._file = needed("tensorboard.summary.writer.event_file_writer", "train", where)
-        self._clock = needed("time", "train", where)
         self._writer: Any = None
 
     def on_fit_begin(self, run: Run) -> None:
@@ -82,7 +86,7 @@ class TensorBoard(Callback):
         self._writer.flush()
 
     def _add(self, step: int, **what: Any) -> None:
-        self._writer.add_event(self._events.Event(wall_time=self._clock.time(), step=step, **what))
+        self._writer.add_event(self._events.Event(wall_time=time.time(), step=step, **what))
 
     def on_fit_end(self, run: Run) -> None:
         """Close the file."""

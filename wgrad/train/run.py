@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import itertools
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, shown
@@ -40,6 +43,7 @@ class Run:
         self._history = History()
         self.epoch = self.step = 0
         self.loss: Any = None
+        self.within: Mapping[str, Any] | None = None  # an epoch that goes on in its midst
 
     @property
     def history(self) -> History:
@@ -91,11 +95,19 @@ class Run:
     def _one_epoch(self) -> None:
         self.callbacks.call("on_epoch_begin", self)
         lr = float(self.optimizer.param_groups[0]["lr"])
+        self.steps.training.clear()
+        begun, self.within = self.within, None
+        if begun is not None:
+            lr, self.step = begun["lr"], begun["step"]
+            self.steps.training.load_state_dict(begun["sums"])
         bar = Bar(self.bars, self.epoch, self.epochs, _length(self.loader), self.steps.device.name)
         try:
-            self._batches(bar)
-            if self.is_stopped and not self.history.stopped.startswith("callback"):
-                return  # this epoch is no whole one
+            sums = self._batches(bar)
+            if sums is not None and self._is_interrupted:
+                self.kept.write({"lr": lr, "step": self.step, "sums": sums})
+                return
+            if self.history.stopped.startswith("not finite"):
+                return
             row = {"epoch": self.epoch, **self.steps.training.means(), "lr": lr}
             if self.validation is not None:
                 row |= {f"val_{name}": x for name, x in self._validated().items()}
@@ -104,7 +116,7 @@ class Run:
             bar.close()
         value = self.watched.value(row)
         if self.scheduler is not None and self.scheduler_every == "epoch":
-            _advance(self.scheduler, value)
+            self._advance(value)
         self.history.add(row)
         if self.watched.is_better(value, self.history.best):
             self.history.best = Best(self.epoch, self.watched.name, value)
@@ -116,14 +128,19 @@ class Run:
         self.writers.call("on_epoch_end", self, row)
         self.kept.write()
 
-    def _batches(self, bar: Bar) -> None:
-        """Go through the batches of an epoch, as far as they are good."""
-        steps, meter, read = self.steps, self.steps.training, 0
-        meter.clear()
+    def _batches(self, bar: Bar) -> Any:
+        """Go through the batches of an epoch, as far as they are good.
+
+        Return what was added up before the last look, where Ctrl-C has come.
+        """
+        steps, meter = self.steps, self.steps.training
+        read = self.step - meter.unread
         known = _length(self.loader)
         per_step = self.scheduler if self.scheduler_every == "step" else None
         pending = 0  # batches whose gradients wait
-        iterator = iter(self.loader)
+        iterator = steps.batches_of(self.loader)
+        if self.step and not hasattr(self.loader, "state_dict"):  # which has begun anew
+            iterator = itertools.islice(iterator, self.step, None)
         try:
             for batch in iterator:
                 pending += 1
@@ -132,16 +149,16 @@ class Run:
                 self.step += 1
                 pending = 0 if ends else pending
                 if per_step is not None and ends:
-                    _advance(per_step, None)
+                    self._advance(None)
                 bar.step()
                 if self.step - read == self.read_every:
                     if self._is_bad(meter.read(), read):
-                        return
+                        return None
                     read = self.step
                     bar.show(meter.means())
                 self.callbacks.call("on_step_end", self)
-                if self.is_stopped:
-                    break
+                if self.is_stopped and not (pending and self._is_interrupted):
+                    break  # with gradients that wait, an epoch could not go on
         finally:
             if hasattr(iterator, "close"):
                 iterator.close()
@@ -150,7 +167,25 @@ class Run:
                 f"fit: no batches came from {shown(self.loader)}, and at least one is needed: is "
                 "the dataset empty, or smaller than a batch that drop_last leaves out?"
             )
+        sums = meter.state_dict() if self._is_interrupted else None
         self._is_bad(meter.read(), read)
+        return sums
+
+    @property
+    def _is_interrupted(self) -> bool:
+        return self.history.stopped.startswith("interrupted")
+
+    def _advance(self, value: float | None) -> None:
+        """Step the scheduler; one that needs an argument gets the metric."""
+        kind: Any = type(self.scheduler)
+        if not _takes_metric(kind):
+            self.scheduler.step()
+        elif value is None:
+            raise ArgumentError(
+                f'fit: {kind.__name__} needs a metric: use it with scheduler_every="epoch"'
+            )
+        else:
+            self.scheduler.step(value)
 
     def _is_bad(self, bad: int | None, read: int) -> bool:
         """Whether a loss was not finite: then the model gets its best weights, and the run ends."""
@@ -163,7 +198,7 @@ class Run:
         self.history.stopped = f"not finite: the loss in {where}"
         warn(
             f"fit: the loss is not finite in {where}, and training stops; the model has its best "
-            f"weights, {kept}: wg.autograd.detect_anomaly() names the operation, and a lower "
+            f"weights, {kept}: wg.detect_anomaly() names the operation, and a lower "
             "learning rate or clip_norm may keep it from happening"
         )
         return True
@@ -194,18 +229,9 @@ def _length(loader: Any) -> int | None:
         return None
 
 
-def _advance(scheduler: Any, value: float | None) -> None:
-    """Step a scheduler; one whose step has a parameter without a default gets the metric."""
-    needed = [
-        p
-        for p in inspect.signature(scheduler.step).parameters.values()
-        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
-    if not needed:
-        scheduler.step()
-    elif value is None:
-        raise ArgumentError(
-            f'fit: {type(scheduler).__name__} needs a metric: use it with scheduler_every="epoch"'
-        )
-    else:
-        scheduler.step(value)
+@functools.lru_cache(maxsize=64)
+def _takes_metric(kind: Any) -> bool:
+    """Whether a scheduler's step has a parameter besides itself that has to be given."""
+    parameters = list(inspect.signature(kind.step).parameters.values())[1:]
+    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return any(p.default is p.empty and p.kind in places for p in parameters)

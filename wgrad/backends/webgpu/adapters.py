@@ -47,6 +47,7 @@ def describe() -> list[dict[str, Any]]:
             "adapter": adapter.info["device"],
             "type": adapter.info["adapter_type"],
             "backend": adapter.info["backend_type"],
+            "driver": adapter.info["description"],
             "dtypes": tuple(
                 sorted(d.name for d in Facts.of(adapter.limits, adapter.features).dtypes)
             ),
@@ -66,6 +67,11 @@ def hardware_name() -> str | None:
         if adapter.info["adapter_type"] != "CPU":
             return adapter.info["device"]
     return None
+
+
+def opened() -> list[WebGpuDevice]:
+    """Return the devices that this process has opened so far."""
+    return list(_open.values())
 
 
 def open_device(part: str) -> WebGpuDevice:

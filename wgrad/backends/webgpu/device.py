@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from ... import forking
@@ -88,11 +89,37 @@ def adapters() -> list[Any]:
             with contextlib.suppress(RuntimeError):
                 native.set_instance_extras(backends=["Primary"])
             try:
-                adapters = wgpu.gpu.enumerate_adapters_sync()
+                with _no_word_of_wayland():
+                    adapters = wgpu.gpu.enumerate_adapters_sync()
             except Exception as error:  # wgpu raises RuntimeError and its own kinds
                 raise DeviceError(f"webgpu: {NO_ADAPTER} ({error})") from error
             _adapters = [a for a in adapters if a.info["backend_type"] != "OpenGL"]
     return _adapters
+
+
+@contextlib.contextmanager
+def _no_word_of_wayland() -> Iterator[None]:
+    """Keep the loader's layers from telling stderr, four times, that there is no Wayland.
+
+    Mesa's layer device_select asks Wayland's server which GPU it shows pictures with, at every
+    enumeration. The server's socket lies in XDG_RUNTIME_DIR, and libwayland prints an error where
+    that is no absolute path (https://gitlab.freedesktop.org/wayland/wayland/-/blob/main/src/
+    wayland-client.c, connect_to_socket); a folder without a socket it takes in silence. Where it
+    would print, a folder that cannot exist stands in for as long as adapters are enumerated.
+    """
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    found = os.environ.get("WAYLAND_DISPLAY", "").startswith("/") or "WAYLAND_SOCKET" in os.environ
+    if sys.platform == "win32" or found or (before or "").startswith("/"):
+        yield
+        return
+    os.environ["XDG_RUNTIME_DIR"] = os.devnull
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["XDG_RUNTIME_DIR"]
+        else:
+            os.environ["XDG_RUNTIME_DIR"] = before
 
 
 class _Driving:

@@ -21,8 +21,7 @@ _LEAST = -2000.0  # whose exponential is 0, while that of -inf, times it, would 
 
 
 def _sigmoid(a: np.ndarray) -> np.ndarray:
-    small = np.exp(-np.abs(a))  # in (0, 1]: neither branch can overflow
-    return np.where(a >= 0, 1 / (1 + small), small / (1 + small))
+    return 1 / (1 + np.exp(-a))  # 0 where that is infinite
 
 
 sigmoid = elementwise(
@@ -155,9 +154,22 @@ elu = elementwise(
 )
 
 
+_BLOCK = 1 << 14  # elements: what is made of so many on the way stays in a cache
+
+
 def _wide(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Compute in float64: a small result of float32 keeps all its digits."""
-    return lambda a: function(a.astype(np.float64)).astype(a.dtype)
+    """Compute in float64, block by block: a small result of float32 keeps all its digits."""
+
+    def compute(a: Any) -> Any:
+        if a.size <= _BLOCK:
+            return function(a.astype(np.float64)).astype(a.dtype)
+        flat = a.reshape(-1)
+        out = np.empty_like(flat)
+        for i in range(0, flat.size, _BLOCK):
+            out[i : i + _BLOCK] = function(flat[i : i + _BLOCK].astype(np.float64))
+        return out.reshape(a.shape)
+
+    return compute
 
 
 def _silu_slope(a: Any) -> Any:

@@ -13,7 +13,8 @@ from ...backends.array import Body, Number
 from ...backends.families import number_key
 from ...backends.fold import Fold
 from ...backends.functions import Function
-from ...layout import Layout
+from ...layout import Layout, Shape
+from ...ops.elementwise.arithmetic import weighted
 from ..ir import Component, Graph, Inside, Lookup, Position, Ref, Slot, Statement
 from .bodies import BodyCall, Scalar, parts
 from .calls import (
@@ -82,6 +83,8 @@ def _map(made: Calls, s: Statement, args: list, rank: int) -> Temp:
     """Add an elementwise body: part by part where those are known, else as one call."""
     body, dtype = s.what, s.out.numpy
     assert isinstance(body, Body)
+    if body is weighted.body and dtype.kind == "f":
+        return _weighted(made, s, args, rank)
     calls = _parts(made, body, [x if isinstance(x, NUMBERS) else dtype_of(x) for x in args])
     if calls is None:
         ready = [arrayed(x, kind.computes) for x, kind in zip(args, s.dtypes, strict=True)]
@@ -97,6 +100,22 @@ def _map(made: Calls, s: Statement, args: list, rank: int) -> Temp:
 
         results.append(_part(made, part, [known(x) for x in part.args], rank))
     return results[-1] if results[-1].dtype == dtype else made.copy(results[-1], dtype)
+
+
+def _weighted(made: Calls, s: Statement, args: list, rank: int) -> Temp:
+    """Add a product that is mended where it has a NaN in it, which is seldom."""
+    ready = [arrayed(x, kind.computes) for x, kind in zip(args, s.dtypes, strict=True)]
+    text = "multiply({0}, {1}, out={out})\nif {doubt}: {f}({out}, {0})"
+    out = made.add(
+        text, mend, ready, common_shape(ready, rank), s.out.computes,
+        aligned=(1,), safe=False, factor=1,
+    )  # fmt: skip
+    return out if out.dtype == s.out.numpy else made.copy(out, s.out.numpy)
+
+
+def mend(out: np.ndarray, weight: np.ndarray) -> None:
+    """Set a product to 0 where it is NaN and the weight is 0."""
+    np.copyto(out, 0, where=(weight == 0) & np.isnan(out))
 
 
 def _called(made: Calls, function: Function, args: list, rank: int) -> Temp:
@@ -156,6 +175,15 @@ def _lookup(made: Calls, what: Lookup, data: Arrayed, index: Arrayed, rank: int)
     if not isinstance(data, Ref):
         assert what.extent == 1, "a lookup reads memory"
         return data  # index 0 is all there is
+    first = _first_of_rows(data.layout, what, shape_of(index))
+    if first is not None:  # every index stands for so much memory in a row: one copy each
+        tail, shape = data.layout.shape[first:], shape_of(index)[:first]
+        dense = Layout.dense((what.extent, *tail))
+        table = replace(data, layout=Layout(dense.shape, dense.strides, data.layout.offset))
+        text = "{0}.take({1}, 0, {out}, 'clip')"  # "raise" would take a copy of the result
+        return made.add(
+            text, None, (table, _leading(index, first)), (*shape, *tail), dtype_of(data)
+        )
     start = Fixed(_positions(data.layout))
     whole = start.array.dtype
     if what.stride != 1:
@@ -169,8 +197,24 @@ def _lookup(made: Calls, what: Lookup, data: Arrayed, index: Arrayed, rank: int)
     )
     last = int(_positions(data.layout).max(initial=0)) + max(what.stride, 0) * (what.extent - 1)
     flat = Ref(data.slot, Layout.dense((last + 1,)), data.dtype)
-    text = "{0}.take({1}, None, {out}, 'clip')"  # "raise" would take a copy of the result
+    text = "{0}.take({1}, None, {out}, 'clip')"
     return made.add(text, None, (flat, places), shape_of(places), data.dtype.numpy)
+
+
+def _first_of_rows(layout: Layout, what: Lookup, index: Shape) -> int | None:
+    """Return the axis from which on an index stands for a dense row; None where it does not."""
+    first = next((k for k, n in enumerate(layout.shape) if n != 1), 0)
+    tail = Layout(layout.shape[first:], layout.strides[first:], 0)
+    dense = tail.contiguous and tail.size == what.stride and all(n == 1 for n in index[first:])
+    return first if first and dense else None
+
+
+def _leading(x: Arrayed, axes: int) -> Arrayed:
+    """Return a view without the axes from `axes` on, all of extent 1."""
+    if isinstance(x, Fixed):
+        return Fixed(x.array.reshape(x.array.shape[:axes]), x.live)
+    layout = x.layout
+    return replace(x, layout=Layout(layout.shape[:axes], layout.strides[:axes], layout.offset))
 
 
 def _inside(made: Calls, graph: Graph, s: Statement, piece: Ref, under: Arrayed | Number) -> Temp:
