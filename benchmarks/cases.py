@@ -23,6 +23,7 @@ from .problems import (
     Shading,
     Softmax,
     TinySteps,
+    Transformer,
 )
 
 
@@ -47,7 +48,10 @@ class Case:
 
 LARGE = Mlp((784, 128, 10))
 SMALL = Mlp((64, 32, 10))
+LARGE_WORK = "MLP 784-128-10, SGD"
+COLD = {"cold tinygrad": 1}
 MEASURED = {"torch CPU": None, "NumPy by hand": None}
+BLOCK = "transformer block 8 x 16 x 32, AdamW", Transformer(8, 16, 32, 4)
 TWO_COPIES = {"a copy": 1 / 2, "tinygrad": None, **MEASURED}
 FILES = {"NumPy by hand": 0.8, "torch CPU": None}
 SUMS = {
@@ -111,6 +115,12 @@ CASES = (
         {"tinygrad": None, **MEASURED},
     ),
     Case("cnn", "CNN 1x28x28, batch 32, SGD", Cnn(32), {"tinygrad": 1, "torch CPU": None}),
+    Case("transformer", *BLOCK, {"tinygrad": 1}),
+    # CPU seconds of a model's first two steps in a new process, with no cache of shaders.
+    Case("cold-mlp", LARGE_WORK, LARGE, COLD, ours="cold", limit=0.7),
+    Case("cold-transformer", *BLOCK, COLD, ours="cold", limit=3),
+    Case("cold-cnn", "CNN 1x28x28, batch 32, SGD", Cnn(32), COLD, ours="cold"),
+    Case("cold-eager", LARGE_WORK, LARGE, COLD, ours="cold, eager"),
     # Blocks, forward and backward.
     Case(
         "norm-block",

@@ -256,6 +256,37 @@ class Attention(Problem):
 
 
 @dataclass(frozen=True)
+class Transformer(Problem):
+    """A training step of a transformer block: mean squared error, AdamW (weight decay 0.01).
+
+    x + attention(layer_norm(x)), then x + down(gelu(up(layer_norm(x)))), with the tanh form of GELU
+    and four times the width inside; norms have neither scale nor shift. Output: the loss.
+    """
+
+    batch: int
+    tokens: int
+    width: int
+    heads: int
+    lr: float = 1e-3
+
+    names = ("q", "k", "v", "out", "up", "cu", "down", "cd")
+
+    def arrays(self) -> Arrays:
+        draw = _Draw()
+        n, wide = self.width, 4 * self.width
+        shape = self.batch, self.tokens, n
+        return {
+            "x": draw.normal(*shape),
+            "y": draw.normal(*shape),
+            **{name: draw.weight(n, n) for name in ("q", "k", "v", "out")},
+            "up": draw.weight(wide, n),
+            "cu": np.zeros(wide, np.float32),
+            "down": draw.weight(n, wide),
+            "cd": np.zeros(n, np.float32),
+        }
+
+
+@dataclass(frozen=True)
 class Convolution(Problem):
     """A convolution of square images with square kernels, forward and backward.
 

@@ -26,6 +26,7 @@ from .problems import Problem
 
 PATIENCE = 600.0  # seconds that a worker may take for an answer
 SAMPLED = 4096  # elements of an output that are compared
+WARM_SECONDS = 3.0  # for the steps of `Peer.warm`
 FIRST_CALLS = 2  # a function may trace at its first two calls; the third replays
 
 
@@ -44,6 +45,7 @@ class Session:
     def __init__(self, contender: Contender):
         self._peer: Peer = importlib.import_module(contender.module).start(**contender.options)
         self._step: Step | None = None
+        self._clock = time.process_time if contender.cpu else time.perf_counter
 
     def about(self) -> About:
         """Say what takes part."""
@@ -54,6 +56,12 @@ class Session:
         self._step = None  # and the memory of the last one is free
         step = self._step = self._peer.build(problem)
         outputs = [[_sample(self._peer.host(x)) for x in step()] for _ in range(self._peer.checked)]
+        end = time.perf_counter() + WARM_SECONDS
+        for _ in range(self._peer.warm):
+            if time.perf_counter() > end:
+                break
+            step()
+            self._peer.wait()
         return Built(outputs, min(self.time(1) for _ in range(2)), self._peer.kernels(step))
 
     def time(self, count: int) -> float:
@@ -68,11 +76,11 @@ class Session:
         if step is None:
             raise AbsentError("no problem was built")
         self._peer.wait()
-        start = time.perf_counter()
+        start = self._clock()
         for _ in range(count):
             step()
         self._peer.wait()
-        return time.perf_counter() - start
+        return self._clock() - start
 
 
 def _sample(x: np.ndarray) -> np.ndarray:

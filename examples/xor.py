@@ -1,26 +1,29 @@
-"""Learn XOR: the smallest function that needs a hidden layer.
+"""Learn XOR, the smallest function that needs a hidden layer, and draw the network that did.
 
-    python examples/xor.py [--device numpy] [--seed 0]
+    python examples/xor.py [--device webgpu] [--epochs 1000] [--seed 0] [--output folder]
 
-Exits with 1 when the summed squared error ends at .05 or above.
+Draws the graph of the trained network for one input, xor.svg, and its answer at every point of the
+plane, xor-regions.png. Exits with 1 when the summed squared error ends above .05.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
+from typing import Any
+
+from common import Goal, main
 
 import wgrad as wg
 from wgrad import nn, optim
 
-GOAL = 0.05  # summed squared error
 EPOCHS = 1000
+GOAL = Goal("summed squared error", most=0.05, form=".2g")
+INPUTS, OUTPUTS = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0.0, 1.0, 1.0, 0.0]
 
 
 def train(seed: int, epochs: int = EPOCHS) -> tuple[nn.MLP, float]:
     """Return a network trained on the default device, and its summed squared error."""
-    x = wg.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
-    y = wg.tensor([[0.0], [1.0], [1.0], [0.0]])
+    x, y = wg.tensor(INPUTS), wg.tensor(OUTPUTS).reshape(4, 1)
     model = nn.MLP(2, [4, 1], hidden="tanh", seed=seed)
     optimizer = optim.SGD(model.parameters(), lr=0.1)
     for _ in range(epochs):
@@ -32,24 +35,20 @@ def train(seed: int, epochs: int = EPOCHS) -> tuple[nn.MLP, float]:
         return model, nn.mse_loss(model(x), y, reduction="sum").item()
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the example; return the exit status."""
-    parser = argparse.ArgumentParser(description="Learn XOR.")
-    parser.add_argument("--device", help='"numpy", "webgpu", "webgpu:<part of a name>" or "auto"')
-    parser.add_argument("--seed", type=int, default=0, help="of the initial weights")
-    options = parser.parse_args(arguments)
-    try:
-        with wg.device(options.device) as device:
-            print(f"device: {device.name} ({device.description})")
-            model, error = train(options.seed)
-            for a, b in ((0, 0), (0, 1), (1, 0), (1, 1)):
-                print(f"{a} xor {b}: {model([float(a), float(b)]).item():6.3f}")
-    except wg.errors.WgradError as error:
-        print(f"xor: {error}", file=sys.stderr)
-        return 2
-    print(f"summed squared error after {EPOCHS} epochs: {error:.2g}")
-    return 0 if error < GOAL else 1
+def run(options: Any) -> tuple[float, Any]:
+    """Train, print what the network gives, and return its error and the pictures."""
+    model, error = train(options.seed, options.epochs)
+    for a, b in INPUTS:
+        print(f"{a:.0f} xor {b:.0f}: {model([a, b]).item():6.3f}")
+
+    def answer(x: wg.Tensor) -> wg.Tensor:
+        """Return the network's result, above 0 for 1 and below for 0."""
+        return model(x) - 0.5
+
+    one = wg.label(wg.tensor(INPUTS[1]), "x")
+    graph = wg.viz.graph(model, one, depth=1, engine="python")
+    return error, {"": graph, "-regions": wg.viz.landscape(answer, INPUTS, OUTPUTS)}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(run, GOAL, epochs=EPOCHS))

@@ -1,12 +1,13 @@
 // out[.., j, ..] = source[.., indices[.., j, ..], ..]; elements are only moved.
 //
+// Where rows run on by fours, T is vec4<u32>: size, extents and what is of the source count fours.
 // Bindings: 0 uniform Params, 1 source, 2 indices (the output's shape), 3 out (contiguous).
 // Lanes of a stride: source (0 along the gathered axis), indices. Indices were checked by the host.
 // Dispatch: ceil(size / 64) workgroups, folded into x and y; spare threads write nothing.
 
 // include: lib/index.wgsl
 
-// The host may replace this line: the type of 2 bytes takes the place of that of 4.
+// The host may replace this line, by a type of 2 bytes or by fours.
 alias T = u32;
 
 struct Params {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def test_nested_state_comes_back_as_it_was(device, tmp_path):
     numbers = found["numbers"]
     assert numbers.pop("c") != 0 and numbers == {"a": 2**64 - 1, "b": 0.1, "d": True, 3: -1}
     assert found["$odd"] == [] and found["s"] == "text" and found["np"] == 0.5
-    with pytest.raises(DTypeError, match=r"checkpoint: a\.1 is .*object"):
+    with pytest.raises(DTypeError, match=r"at 'a\.1', .*object"):
         files.write(tmp_path / "x", {"a": [1, object()]})
     assert files.read(tmp_path / "x")["s"] == "text"
     assert os.listdir(tmp_path) == ["x"]
@@ -82,6 +83,56 @@ def test_a_run_goes_on_to_the_same_bits(device, tmp_path):
     assert dict(again) == dict(first) and again.stopped == "finished"
 
 
+class Press(Callback):
+    """Presses Ctrl-C after a step."""
+
+    def __init__(self, epoch: int, step: int):
+        self.at = epoch, step
+
+    def on_step_end(self, run: Any) -> None:
+        if (run.epoch, run.step) == self.at:
+            signal.raise_signal(signal.SIGINT)
+
+
+def interrupted(kind: str, at: tuple[int, int], path: Any, device: Any) -> tuple[Any, Any]:
+    """Return the bits and the history of a run, which Ctrl-C may end once or twice."""
+    case = Case(optim.Adam, 4)  # five batches
+    case.model.append(nn.Dropout(0.1))
+    more: dict[str, Any] = {"read_every": 2, "accumulate": 2 if kind == "waiting" else 1}
+    if kind == "list":
+        case.loader = list(DataLoader(case.data, 4))
+    elif kind == "global":
+        case.loader = DataLoader(case.data, 4, shuffle=True)
+    history = case.fit(3, checkpoint=path, callbacks=Press(*at), **more)
+    return case.bits, history
+
+
+@pytest.mark.parametrize("kind", ["own", "waiting", "list", "global"])
+def test_a_run_goes_on_from_where_it_was_interrupted(device, tmp_path, kind):
+    if device.name != "numpy" and kind != "own":
+        pytest.skip("one is enough there")
+    bits, whole = interrupted(kind, (9, 9), None, device)
+    for step in (3, 5) if kind != "waiting" else (1, 3):
+        path = tmp_path / f"{step}"
+        _, first = interrupted(kind, (2, step), path, device)
+        assert first.stopped == f"interrupted: in epoch 2, step {step}" and first.epochs == 1
+        _, second = interrupted(kind, (3, 1), path, device)
+        assert second.stopped == "interrupted: in epoch 3, step 1" and second.epochs == 2
+        wg.manual_seed(7)
+        found, third = interrupted(kind, (9, 9), path, device)
+        assert found == bits and dict(third) == dict(whole) and third.stopped == "finished"
+
+
+def test_what_a_killed_run_left_behind_goes(numpy_device, tmp_path):
+    path, case = tmp_path / "run", Case()
+    case.fit(1, checkpoint=path)
+    litter, other = tmp_path / ".run.0123456789ab.part", tmp_path / ".run.other.part"
+    litter.write_bytes(b"half")
+    other.write_bytes(b"of somebody else")
+    case.fit(2, checkpoint=path)
+    assert not litter.exists() and other.exists()
+
+
 def test_checkpoints_of_another_model_list_all_that_differs(numpy_device, tmp_path):
     path = tmp_path / "run"
     case = Case()
@@ -102,7 +153,7 @@ def test_checkpoints_of_another_model_list_all_that_differs(numpy_device, tmp_pa
         case.fit(2, checkpoint=path, validation=DataLoader(case.data, 4))
     with pytest.raises(ArgumentError, match="of 0 other objects, and 1 came"):
         case.fit(2, checkpoint=path, state=[wg.Generator(1)])
-    with pytest.raises(ArgumentError, match="0 callbacks, and 1 came"):
+    with pytest.raises(ArgumentError, match="0 callbacks, and 1 that have one came"):
         case.fit(2, checkpoint=path, callbacks=Counting())
     assert other.bits == before
     history = Case(optim.Adam).fit(1, checkpoint=path, resume=False)  # begins anew
@@ -122,9 +173,10 @@ def test_files_that_are_broken_or_foreign_say_so(numpy_device, tmp_path):
     np.savez(tmp_path / "arrays.npz", a=np.ones(3))
     with pytest.raises(ArgumentError, match="no checkpoint"):
         case.fit(2, checkpoint=tmp_path / "arrays.npz")
-    files.write(path, [1])
-    with pytest.raises(ArgumentError, match="no checkpoint of fit"):
-        case.fit(2, checkpoint=path)
+    for other in ([1], {"format": 1}, {"w": wg.ones(2)}):
+        files.write(path, other)
+        with pytest.raises(ArgumentError, match="no checkpoint of fit"):
+            case.fit(2, checkpoint=path)
 
 
 def test_a_disk_that_is_full_costs_nothing_but_the_file(numpy_device, tmp_path, monkeypatch):
@@ -139,3 +191,17 @@ def test_a_disk_that_is_full_costs_nothing_but_the_file(numpy_device, tmp_path, 
     with pytest.warns(UserWarning, match=r"could not be written after epoch 2 .*No space left"):
         history = case.fit(2, checkpoint=path)
     assert history.epochs == 2 and path.read_bytes() == kept and os.listdir(tmp_path) == ["run"]
+
+
+def test_callbacks_without_a_state_may_come_and_go(numpy_device, tmp_path):
+    class Watch(wg.train.Callback):
+        pass
+
+    for epochs, callbacks in ((1, [Watch()]), (2, ()), (3, [Watch(), Watch()])):
+        model = wg.nn.Linear(2, 1, seed=0)
+        batches = [(wg.ones((4, 2)), wg.zeros((4, 1)))]
+        history = wg.fit(
+            model, batches, wg.mse_loss, wg.optim.SGD(model.parameters()), epochs,
+            callbacks=callbacks, checkpoint=tmp_path / "run", progress=False,
+        )  # fmt: skip
+        assert history["epoch"] == list(range(1, epochs + 1))

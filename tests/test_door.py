@@ -94,6 +94,7 @@ def test_flags_are_true_or_false(device):
             lambda v: nn.Linear(2, 2, v),
             lambda v: nn.Linear(2, 2).train(v),
             lambda v: F.dropout(x, training=v),
+            lambda v: wg.random.randn(2, requires_grad=v),
         ):
             assert "True or False is needed" in str(fails(call, wrong))
     assert x.sum(axis=1, keepdims=np.True_).shape == (1, 1)
@@ -123,6 +124,15 @@ def test_callbacks_can_be_called(numpy_device):
         wg.parameter(1.0).register_hook,
     ):
         for wrong in (5, "f", [], wg.ones(2)):
+            assert "a function is needed" in str(fails(call, wrong))
+
+
+def test_callbacks_that_may_be_missing_may_be_none(numpy_device):
+    rule = optim.SGD([wg.parameter([1.0])], lr=0.1)
+    rule.step(None)
+    assert len(list(wg.data.DataLoader([1, 2], collate_fn=None, worker_init_fn=None))) == 2
+    for call in (rule.step, lambda f: wg.data.DataLoader([1, 2], collate_fn=f)):
+        for wrong in (5, "f", []):
             assert "a function is needed" in str(fails(call, wrong))
 
 

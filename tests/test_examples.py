@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,12 +20,45 @@ import wgrad as wg
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
+@pytest.fixture(autouse=True)
+def beside(monkeypatch):
+    """Examples import what they share from their own folder."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+
+
 def load(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def program(monkeypatch, capsys, tmp_path):
+    """Run an example as its command line does; return its status, its figure, what it printed."""
+    for package in ("grandalf", "matplotlib", "sklearn"):
+        pytest.importorskip(package)
+
+    def run(name: str, *arguments: str) -> tuple[Any, float, str]:
+        words = [f"{name}.py", "--output", str(tmp_path / "pictures"), *arguments]
+        monkeypatch.setattr(sys, "argv", words)
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+        said = capsys.readouterr()
+        assert ended.value.code in (0, 1), said.err
+        pictures = re.findall(r"^picture: (.*)$", said.out, re.M)
+        assert pictures and all(is_drawn(Path(path)) for path in pictures)
+        return ended.value.code, float(said.out.split()[-1].rstrip("%")), said.out
+
+    return run
+
+
+def is_drawn(path: Path) -> bool:
+    """Whether a picture shows something."""
+    if path.suffix != ".png":
+        return len(re.findall("<path|<script", path.read_text(encoding="utf-8"))) > 0
+    return bool(pytest.importorskip("matplotlib.image").imread(path)[..., :3].std() > 0.02)
 
 
 # The neuron.
@@ -37,11 +72,15 @@ def test_scalar_gives_the_golden_values_and_gradients(device):
         assert found[name].grad.item() == pytest.approx(expected, abs=1e-6), name
 
 
-def test_scalar_prints_them(device, capsys):
-    load("scalar").main()
-    out = capsys.readouterr().out
+def test_scalar_prints_and_draws_them(device, program, tmp_path):
+    status, figure, out = program("scalar", "--device", device.name)
+    assert (status, figure) == (0, -1.5)
     assert re.search(r"^x1 +2\.0000 +-1\.5000$", out, re.M)
     assert "differences agree" in out
+    graph = (tmp_path / "pictures" / "scalar.svg").read_text(encoding="utf-8")
+    assert all(f">{x}<" in graph for x in ("x1", "w2", "n", "out", "tanh", "grad -1.5000"))
+    page = (tmp_path / "pictures" / "scalar-page.html").read_text(encoding="utf-8")
+    assert "<script" in page and "6.88" in page
 
 
 # XOR.
@@ -68,10 +107,47 @@ def test_xor_takes_the_same_path_on_the_gpu(webgpu):
     np.testing.assert_allclose(error, expected, rtol=1e-4)
 
 
-def test_xor_runs_as_a_program(capsys):
-    assert load("xor").main(["--device", "numpy", "--seed", "1"]) == 0
-    out = capsys.readouterr().out
+def test_xor_runs_as_a_program_and_draws_its_network(program, tmp_path):
+    status, error, out = program("xor", "--device", "numpy", "--seed", "1", "--epochs", "400")
+    assert status == 0 and error < 0.05
     assert "device: numpy (NumPy" in out and re.search(r"^1 xor 0: +(0\.9|1\.0)", out, re.M)
+    assert "layers.0 (Linear)" in (tmp_path / "pictures" / "xor.svg").read_text(encoding="utf-8")
+
+
+# Examples that are shortened here: what they print on the way falls or rises, the figure is near.
+
+SHORT = {
+    "spirals": (["--steps", "40"], (45, 100), r"(\S+) at (?:first|last)"),
+    "uncertainty": (["--steps", "30"], (80, 100), r"step.*: (\S+) nats"),
+    "autoencoder": (["--epochs", "15"], (0.5, 4), ""),
+    "vae": (["--epochs", "10"], (20, 29), ""),
+    "digits_cnn": (["--epochs", "6"], (30, 100), ""),
+    "transfer": (["--steps", "20", "--draws", "1"], (-40, 40), r"(\S+) % at (?:first|last)"),
+}
+
+
+@pytest.fixture
+def few_digits(monkeypatch):
+    """Every sixth digit is all there is."""
+    whole = wg.data.load
+
+    def load_few(name):
+        return wg.data.TensorDataset(*(x[::6] for x in whole(name).tensors))
+
+    monkeypatch.setattr(wg.data, "load", load_few)
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_examples_make_progress_and_a_picture(name, device, program, few_digits):
+    arguments, (least, most), progress = SHORT[name]
+    _, figure, out = program(name, "--device", device.name, *arguments)
+    assert least <= figure <= most
+    if progress:
+        found = [
+            float(x) for y in re.findall(progress, out) for x in (y if type(y) is tuple else [y])
+        ]
+        gain = found[-1] - found[0]
+        assert len(found) >= 2 and (gain > 10 if "%" in progress else gain < -0.1)
 
 
 # Digits.

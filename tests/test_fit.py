@@ -75,6 +75,34 @@ def test_fit_gives_the_bits_of_a_loop_by_hand(compiled, device):
     assert history.best.epoch == 3 and history["lr"] == [0.1] * 3
 
 
+def test_rows_are_taken_inside_the_compiled_step(device):
+    class Other(Callback):
+        """Goes over to other data in the midst of a run."""
+
+        def on_epoch_end(self, run: Any, logs: dict[str, Any]) -> None:
+            if run.epoch == 1:
+                x, y = run.loader.dataset.tensors
+                run.loader.dataset = TensorDataset(x * 2, y)
+
+    class Apart(DataLoader):
+        def __iter__(self) -> Any:
+            return super().__iter__()
+
+    cases = [Case(), Case()]
+    loader = Apart(cases[1].data, 8, shuffle=True, generator=wg.Generator(5))
+    assert cases[0].loader.tables() and loader.tables() is None
+    cases[1].loader = loader
+    losses = [case.fit(3, callbacks=Other())["loss"] for case in cases]
+    assert losses[0] == losses[1] and cases[0].bits == cases[1].bits
+
+
+def test_labels_that_are_no_class_are_told_of(device):
+    case = Case()
+    case.data.tensors[1].assign(case.data.tensors[1] + 1)
+    with pytest.raises(wg.errors.IndexRangeError, match="2"):
+        case.fit(1)
+
+
 def test_metrics_and_validation_are_means_over_samples(numpy_device):
     case = Case()
     case.model.train()
@@ -125,6 +153,21 @@ def test_accumulated_batches_make_one_step(numpy_device):
     for case in (ours, plain):
         case.loader = DataLoader(case.data, case.loader.batch_size)
         case.fit(2, accumulate=2 if case is ours else 1)
+    for a, b in zip(ours.model.parameters(), plain.model.parameters(), strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_the_last_batches_of_an_epoch_step_by_their_own_mean(numpy_device, compiled):
+    ours, plain = Case(batch=5), Case(batch=5)
+    batches = list(DataLoader(ours.data, 5))[:3]
+    ours.loader = batches
+    ours.fit(1, accumulate=2, compile=compiled)
+    for part in (batches[:2], batches[2:]):
+        plain.optimizer.zero_grad()
+        for x, y in part:
+            (wg.cross_entropy(plain.model(x), y) / len(part)).backward()
+        plain.optimizer.step()
     for a, b in zip(ours.model.parameters(), plain.model.parameters(), strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-7)
 
@@ -316,6 +359,11 @@ def test_logs_have_every_epoch_once(numpy_device, tmp_path):
     assert [json.loads(line) for line in lines] == history.rows()
     with pytest.raises(ArgumentError, match=r"csv or \.jsonl"):
         case.fit(1, log=tmp_path / "log.txt")
+
+
+def test_tensorboard_without_a_folder_is_refused(numpy_device):
+    with pytest.raises(ArgumentError, match="fit: tensorboard='' came"):
+        Case().fit(1, tensorboard="")
 
 
 def test_tensorboard_reads_the_events(numpy_device, tmp_path):

@@ -316,6 +316,43 @@ def test_take_counts_negative_indices_from_the_end(device, rng):
     assert w.grad.tolist() == [5, 0, 3]
 
 
+@pytest.mark.parametrize("start", [0, 4, 6])  # what no vec4 begins at has the other kernel
+def test_long_rows_are_taken_by_fours(webgpu, rng, start):
+    x = rng.standard_normal((9, 200)).astype(np.float32)
+    at = rng.integers(0, 9, 100)
+    found = wg.take(wg.tensor(x)[1:, start : start + 192], wg.tensor(at[at < 8]), 0)
+    np.testing.assert_array_equal(found.numpy(), x[1:, start : start + 192][at[at < 8]])
+
+
+def test_compiled_programs_take_whole_rows(numpy_device, rng):
+    x = rng.standard_normal((9, 2, 5)).astype(np.float32)
+    at = rng.integers(0, 8, (3, 4)).astype(np.int32)
+    step = wg.compile(lambda x, at: wg.take(x, at, 0) * 2, state=[])
+    for begin in (0, 1):
+        found = step(wg.tensor(x)[begin:], wg.tensor(at))
+        np.testing.assert_array_equal(found.numpy(), x[begin:][at] * 2)
+    assert ", 0, " in step.source().partition(".take(")[2].partition("\n")[0]
+    turned = wg.compile(lambda x, at: wg.take(x, at, 1) * 2, state=[])
+    found = turned(wg.tensor(x), wg.tensor(at % 2))
+    np.testing.assert_array_equal(found.numpy(), x[:, at % 2] * 2)
+
+
+def test_ranges_that_follow_from_others_are_looked_at_once(numpy_device):
+    x, y = wg.ones((9, 3)), wg.ones((7, 2))
+
+    @wg.compile(state=[x, y])
+    def both(at):
+        return wg.take(x, at, 0).sum() + wg.take(y, at, 0).sum()
+
+    at = wg.tensor([1, 2, 3])
+    assert both(at).item() == 15 and both(at).item() == 15
+    did = both._captured("a test")._did
+    assert [limits for _, _, limits in (*did.checks, *did.choices)] == [(0, 6, None)]
+    assert both(wg.tensor([6, -7, -1])).item() == 15
+    with pytest.raises(IndexRangeError, match="8"):
+        both(wg.tensor([1, 2, 8]))
+
+
 def test_compiled_take_notices_when_indices_become_negative(device):
     taken = wg.compile(lambda x, i: wg.take(x, i) * 1)
     x = wg.tensor([1.0, 2.0, 3.0])

@@ -236,6 +236,36 @@ def test_many_small_batches_are_taken_together(numpy_device):
     assert sorted(seen) == list(range(1000)) and seen != sorted(seen)
 
 
+def test_steps_that_take_rows_themselves_get_the_same_batches(device):
+    data = TensorDataset(wg.arange(20).reshape((10, 2)), wg.arange(10))
+    subset = Subset(data, [7, -1, 2, 0, 5])
+    for dataset, more in ((data, {"shuffle": True}), (subset, {}), (data, {"drop_last": True})):
+        made = [DataLoader(dataset, 4, generator=wg.Generator(3), **more) for _ in range(2)]
+        tables = made[0].tables()
+        if more.get("drop_last"):
+            assert tables is None, "in order, batches are views"
+            continue
+        assert tables is data.tensors
+        for _ in range(2):
+            taken = [[x[at].tolist() for x in tables] for at in made[0].places()]
+            assert taken == rows_of(made[1]) and made[0].state_dict() == made[1].state_dict()
+        half = made[0].places()
+        next(half)
+        half.close()
+        made[1].load_state_dict(made[0].state_dict())
+        assert len(rows_of(made[1])) == len(made[0]) - 1
+    trained = TensorDataset(wg.ones((4, 2)).requires_grad_())
+    for other in (
+        DataLoader(Numbers(4), 2, shuffle=True),
+        DataLoader(Row(4), 2),
+        DataLoader(data, None),
+        DataLoader(data, 2, shuffle=True, collate_fn=list),
+        DataLoader(data, 2, sampler=[1, 2]),
+        DataLoader(trained, 2, shuffle=True),
+    ):
+        assert other.tables() is None
+
+
 def test_rows_of_what_is_trained_keep_their_history(numpy_device):
     x = wg.parameter([1.0, 2.0, 3.0])
     (first, _) = DataLoader(TensorDataset(x), 2)
@@ -425,3 +455,40 @@ def test_errors_of_ours_are_one_sentence():
     with pytest.raises(WgradError) as caught:
         default_collate([np.ones(2), np.ones(3)])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_samplers_that_give_no_places_are_refused(numpy_device, plain):
+    data = wg.data.TensorDataset(wg.arange(6)) if plain else [0, 1, 2, 3, 4, 5]
+
+    def taken(**given):
+        return list(wg.data.DataLoader(data, **given))
+
+    for wrong in (3, "ab", 0.5):
+        with pytest.raises(ArgumentError, match=r"DataLoader: sampler=.* places of samples"):
+            taken(sampler=wrong)
+        with pytest.raises(ArgumentError, match=r"DataLoader: batch_sampler=.* places of samples"):
+            taken(batch_sampler=wrong)
+    with pytest.raises(ArgumentError, match="a batch of batch_sampler=1 came"):
+        taken(batch_sampler=[1, 2])
+    if plain:
+        with pytest.raises(ArgumentError, match=r"\[0\.5\] came, and integers"):
+            taken(sampler=[0.5])
+    with pytest.raises(ArgumentError, match=r"Subset: \[0\.5\] came, and integers"):
+        wg.data.Subset(data, [0.5])
+    subset = wg.data.Subset(data, (wg.tensor(i) for i in (4, 1)))
+    assert subset.indices == [4, 1] and len(taken(sampler=wg.tensor([2, 0]))) == 2
+
+
+def test_paths_are_read_as_paths_and_no_open_file_is_closed(tmp_path):
+    class Both(type(tmp_path)):
+        def __index__(self):  # by which `open` would take it for the number of an open file
+            return handle
+
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n1,2\n")
+    handle = os.open(path, os.O_RDONLY)
+    assert wg.data.read_csv(Both(path))["b"].tolist() == [2.0]
+    np.save(tmp_path / "a.npy", np.zeros(2))
+    assert wg.data.read_arrays(Both(tmp_path / "a.npy")).shape == (2,)
+    os.close(handle)  # which it could not be if it was closed

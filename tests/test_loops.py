@@ -7,7 +7,7 @@ import pytest
 
 import wgrad as wg
 from wgrad.backends.webgpu.launches import Launches
-from wgrad.errors import TraceError
+from wgrad.errors import ArgumentError, IndexRangeError, ShapeError, TraceError
 from wgrad.nn import functional as F
 from wgrad.program.ir import Loop
 
@@ -69,9 +69,9 @@ def lstm(rng, n=N):
 
 def test_an_lstm_is_two_loops_of_any_length(device, rng):
     short = agree(cell, *lstm(rng))
-    long = agree(cell, *lstm(rng, 40), runs=2)
+    long = agree(cell, *lstm(rng, 12), runs=2)
     assert [w.length for w in loops(short)] == [N, N]
-    assert [w.length for w in loops(long)] == [40, 40]
+    assert [w.length for w in loops(long)] == [12, 12]
     steps = [[len(w.body.steps) for w in loops(run)] for run in (short, long)]
     assert steps[0] == steps[1] and len(short.program.steps) == len(long.program.steps)
     if device.name == "webgpu":
@@ -80,7 +80,7 @@ def test_an_lstm_is_two_loops_of_any_length(device, rng):
         assert len(kernels[1]) <= len(kernels[0]) + 2
         assert wg.stats()["submits"] > 0
         before = wg.stats()["submits"]
-        long(*[wg.tensor(x, requires_grad=True) for x in lstm(rng, 40)])
+        long(*[wg.tensor(x, requires_grad=True) for x in lstm(rng, 12)])
         assert wg.stats()["submits"] <= before + 2
         text = short.launches().to_json()
         assert json.loads(text)["launches"] and Launches.from_json(text) == short.launches()
@@ -110,6 +110,16 @@ def test_loops_run_step_by_step_too(device, rng):
     assert len(loops(plain)) == 1
 
 
+def test_the_time_of_a_loop_is_told_once(numpy_device, rng):
+    given = [wg.tensor(x) for x in lstm(rng)]
+    run = wg.compile(cell)
+    for _ in range(3):
+        run(*given)
+    with wg.profile() as told:
+        run(*given)
+    assert str(told).count("turns of") == 1 and "sigmoid sigmoid" not in str(told)
+
+
 def test_scans_nest(numpy_device, rng):
     def f(xs, h, w):
         def outer(h, rows):
@@ -127,8 +137,15 @@ def test_scans_nest(numpy_device, rng):
     assert sum(isinstance(s.work, Loop) for w in loops(run) for s in w.body.steps) == 2
 
 
-@pytest.mark.parametrize("kind", ["passed on", "swapped", "unread", "constant", "twice", "outside"])
-def test_carries_and_results_of_every_kind(device, rng, kind):
+KINDS = ("passed on", "swapped", "unread", "constant", "twice", "outside")
+
+
+@pytest.mark.parametrize(
+    ("where", "kind"), [*(("numpy_device", k) for k in KINDS), ("webgpu", "swapped")]
+)
+def test_carries_and_results_of_every_kind(where, request, rng, kind):
+    request.getfixturevalue(where)
+
     def f(xs, a, b, w):
         steps = {
             "passed on": lambda c, x: ((c[0], wg.tanh(c[1] + x * c[0])), None),
@@ -151,7 +168,7 @@ def test_carries_and_results_of_every_kind(device, rng, kind):
     agree(f, numbers(rng, 5, H), numbers(rng, H), numbers(rng, H), numbers(rng, H), runs=2)
 
 
-def test_what_is_outside_may_be_a_view_or_a_result(device, rng):
+def test_what_is_outside_may_be_a_view_or_a_result(numpy_device, rng):
     def f(xs, h, w, b):
         wide, some = wg.exp(w), w[1:, ::2]
 
@@ -182,7 +199,7 @@ def test_slices_are_read_where_they_lie(webgpu, rng):
     assert "4 turns" in str(run.program) and "matmul" in str(run.program)
 
 
-def test_integers_are_carried_and_looked_up(device, rng):
+def test_integers_are_carried_and_looked_up(numpy_device, rng):
     tokens = wg.tensor(rng.integers(0, 7, (N, B)))
 
     def f(table, w):
@@ -197,8 +214,12 @@ def test_integers_are_carried_and_looked_up(device, rng):
     assert len(loops(run)) == 2
 
 
-@pytest.mark.parametrize("checkpoint", [False, True, "around"])
-def test_random_numbers_are_those_of_the_loop_turn_by_turn(device, rng, checkpoint):
+@pytest.mark.parametrize(
+    ("where", "checkpoint"),
+    [*(("numpy_device", k) for k in (False, True, "around")), ("webgpu", True)],
+)
+def test_random_numbers_are_those_of_the_loop_turn_by_turn(where, request, rng, checkpoint):
+    request.getfixturevalue(where)
     xs, w = wg.tensor(numbers(rng, N, B, H)), wg.parameter(numbers(rng, H, H))
 
     def scan(xs):
@@ -223,6 +244,33 @@ def test_random_numbers_are_those_of_the_loop_turn_by_turn(device, rng, checkpoi
     run = wg.compile(f)
     np.testing.assert_allclose(results(run), results(f), rtol=2e-4, atol=1e-5)
     assert [x.length for x in loops(run)] == [N] * (3 if checkpoint == "around" else 2)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_pass_that_is_recorded_draws_the_numbers_of_the_loop(numpy_device, rng, reverse):
+    held = wg.parameter(numbers(rng, H, H))  # for which the pass by xs is recorded
+
+    def total(xs):
+        def step(h, x):
+            h = h + F.dropout(x @ held, 0.5) * wg.rand(B, H)
+            return h, h.detach()
+
+        return wg.scan(step, wg.zeros((B, H)), xs, reverse=reverse)[0].sum()
+
+    def f(xs):
+        return wg.value_and_grad(total)(xs)
+
+    xs = wg.tensor(numbers(rng, 4, B, H))
+    run = wg.compile(f)
+    values = []
+    for make in (f, run):
+        wg.manual_seed(4)
+        made = [make(xs) for _ in range(3)]
+        for value, slope in made:  # total is linear in xs
+            np.testing.assert_allclose((slope * xs).sum().item(), value.item(), rtol=1e-4)
+        values.append([value.item() for value, _ in made])
+    np.testing.assert_allclose(*values, rtol=1e-5)
+    assert len(set(values[0])) == 3 and len(loops(run)) == 1
 
 
 def test_random_numbers_of_nested_scans(numpy_device):
@@ -260,6 +308,31 @@ def test_statistics_that_a_turn_writes_are_those_of_all_turns(numpy_device, rng)
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
+def test_an_index_that_is_checked_in_the_run_is_checked_in_every_turn(numpy_device):
+    table = wg.arange(5.0)
+
+    @wg.compile
+    def f(i):
+        return wg.scan(lambda i, _: (i + 1, table[i]), i, None, 4)[1]
+
+    for _ in range(3):
+        assert f(wg.tensor(1)).tolist() == [1, 2, 3, 4]
+    with pytest.raises(IndexRangeError):
+        f(wg.tensor(3)).tolist()
+        table.device.synchronize()
+
+
+def test_mistakes_of_a_step_are_told_as_they_are(numpy_device):
+    xs = wg.ones((3, 2))
+    for step, error in (
+        (lambda c, x: (c[:1], x), ShapeError),
+        (lambda c, x: c, ArgumentError),
+        (lambda c, x: ({}[0], x), KeyError),
+    ):
+        with pytest.raises(error):
+            wg.compile(lambda xs, step=step: wg.scan(step, wg.zeros(2), xs))(xs)
+
+
 def test_gradients_of_higher_order_go_turn_by_turn(numpy_device, rng):
     def f(xs, w):
         def loss(w):
@@ -269,6 +342,27 @@ def test_gradients_of_higher_order_go_turn_by_turn(numpy_device, rng):
         return wg.sum(wg.grad(loss)(w) ** 2)
 
     agree(f, numbers(rng, 3, B, H), numbers(rng, H, H))
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_gradients_by_all_that_a_loop_is_given_where_others_follow(numpy_device, rng, order):
+    held = wg.parameter(numbers(rng, H, H))  # which the tape follows, so that a pass is recorded
+
+    def loss(h, xs):
+        h, ys = wg.scan(lambda h, x: (wg.tanh(h @ held + x), h * x), h, xs)
+        return wg.sum(h * h) + wg.sum(ys * ys * ys)
+
+    def slopes(h, xs):
+        return wg.grad(loss, (0, 1))(h, xs)
+
+    def bends(h, xs):
+        return wg.grad(lambda *given: sum(wg.sum(g) for g in slopes(*given)), (0, 1))(h, xs)
+
+    f = [slopes, bends][order - 1]
+    given = wg.tensor(numbers(rng, B, H)), wg.tensor(numbers(rng, 3, B, H))
+    for x, y in zip(f(*given), wg.compile(f)(*given), strict=True):
+        assert np.abs(x.numpy()).max() > 0.1
+        np.testing.assert_allclose(y.numpy(), x.numpy(), rtol=1e-4, atol=1e-5)
 
 
 def test_transforms_of_a_scan_are_compiled(numpy_device, rng):

@@ -112,13 +112,15 @@ SHAPES = [
 
 
 @pytest.mark.parametrize("config", WAYS, ids=lambda c: f"{c.shader} {c.height}x{c.width}")
-@pytest.mark.parametrize("parts", [1, 3])
-def test_every_way_agrees_with_float64(gpu, rng, config, parts):
+def test_every_way_agrees_with_float64(gpu, rng, config):
     products = Measured(gpu)
-    config = config._replace(parts=parts)
+    # How operands are read does not depend on the tile: of most, two ways to read them suffice.
+    all_views = config in (REGISTERS, TURNED, TILED)
     for m, k, n in SHAPES:
-        for x, y in views(rng, m, k, n):
-            np.testing.assert_array_equal(product(products, x, y, config), exact(x, y))
+        for i, (x, y) in enumerate(views(rng, m, k, n)):
+            for parts in (1, 3) if all_views or i in (0, 4) else ():
+                found = product(products, x, y, config._replace(parts=parts))
+                np.testing.assert_array_equal(found, exact(x, y))
 
 
 @pytest.mark.parametrize("config", ROWS + FEW, ids=lambda c: f"{c.height}x{c.width} {c.turned}")

@@ -180,6 +180,63 @@ def test_module_zero_grad_leaves_zeros_and_none(device):
     layer.zero_grad()
     assert layer.weight.grad.tolist() == [[0.0, 0.0]]
     assert layer.unused.grad is None
+    layer.zero_grad(set_to_none=True)
+    assert layer.weight.grad is None
+
+
+def test_module_to_takes_a_dtype_first_second_or_of_a_tensor(numpy_device):
+    zoo = Zoo()
+    weight, steps = zoo.first.weight, zoo.steps.dtype
+    zoo.first(wg.ones((1, 3))).sum().backward()
+    assert zoo.to(wg.float64) is zoo and zoo.first.weight is weight
+    assert {weight.dtype, weight.grad.dtype, zoo.mean.dtype} == {wg.float64}
+    assert zoo.steps.dtype is steps  # integers stay
+    assert zoo.to(wg.zeros(1)).mean.dtype is wg.float32
+    assert zoo.to("numpy", "float64").mean.dtype is wg.float64
+    assert zoo.to(device="numpy", dtype=wg.float32).mean.dtype is wg.float32
+    for wrong, error in (
+        (lambda: zoo.to(), ArgumentError),
+        (lambda: zoo.to(wg.float64, wg.float64), ArgumentError),
+        (lambda: zoo.to(wg.int32), DTypeError),
+    ):
+        with pytest.raises(error, match=r"Zoo\.to: "):
+            wrong()
+    assert zoo.mean.dtype is wg.float32
+
+
+def test_tensor_to_goes_between_devices_that_lack_each_others_dtypes(webgpu):
+    x = wg.tensor([1.5], dtype="float64", device="numpy")
+    there = x.to(webgpu, wg.float32)
+    assert there.device is webgpu and there.dtype is wg.float32
+    back = there.to(x)
+    assert back.device is x.device and back.dtype is wg.float64 and back.tolist() == [1.5]
+    assert x.to(dtype=wg.float64) is x
+    with pytest.raises(DTypeError, match="to: device webgpu has no float64"):
+        there.to(webgpu, wg.float64)
+
+
+def test_embedding_from_pretrained_copies_rows(numpy_device):
+    rows = wg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    layer = nn.Embedding.from_pretrained(rows)
+    rows[0] = 9.0
+    assert layer(wg.tensor([0])).tolist() == [[1.0, 2.0]]
+    assert not layer.weight.requires_grad and list(layer.state_dict()) == ["weight"]
+    assert layer.parameters() == [layer.weight]  # a frozen one
+    assert nn.Embedding.from_pretrained(rows, freeze=False, padding_idx=1).weight.requires_grad
+    with pytest.raises(ShapeError, match=r"Embedding\.from_pretrained: embeddings of shape"):
+        nn.Embedding.from_pretrained(wg.zeros(3))
+
+
+def test_layers_name_the_function_that_refuses(numpy_device):
+    for call, name in (
+        (lambda: nn.Conv2d(3, 4, 9)(wg.zeros((1, 3, 8, 8))), "conv2d: "),
+        (lambda: nn.L1Loss()(wg.zeros(3), wg.zeros(4)), "l1_loss: "),
+        (lambda: nn.MaxPool2d(9)(wg.zeros((1, 1, 4, 4))), "max_pool2d: "),
+        (lambda: nn.Softmax(5)(wg.zeros(3)), "softmax: "),
+        (lambda: nn.Transformer.generate_square_subsequent_mask(0), "Transformer.generate_"),
+    ):
+        with pytest.raises(WgradError, match=f"^{name}"):
+            call()
 
 
 def test_module_to_moves_values_and_gradients_and_keeps_identity(webgpu):

@@ -397,3 +397,10 @@ def test_what_an_optimizer_counts_is_the_same_after_compiled_steps(kind, device)
             run(wg.ones(2))
         counts.append(optimizer._steps)
     assert counts[0] == counts[1]
+
+
+def test_optimizers_take_named_parameters(numpy_device):
+    layer = nn.Linear(2, 1)
+    assert optim.SGD(layer.named_parameters(), lr=0.1).params == layer.parameters()
+    group = {"params": layer.named_parameters(), "lr": 0.2}
+    assert optim.SGD([group], lr=0.1).params == layer.parameters()

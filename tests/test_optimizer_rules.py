@@ -287,7 +287,9 @@ def test_rules_follow_their_formulas_compiled(numpy_device, rule, reference, set
 
 
 @pytest.mark.parametrize(
-    ("rule", "reference", "settings"), [*{row[0]: row for row in RULES}.values()], ids=str
+    ("rule", "reference", "settings"),
+    [*{row[0]: row for row in RULES}.values()],
+    ids=[*dict.fromkeys(row[0].__name__ for row in RULES)],
 )
 def test_rules_follow_their_formulas_on_the_gpu(webgpu, rule, reference, settings):
     follows_compiled(rule, reference, settings)
@@ -299,7 +301,9 @@ def follows_compiled(rule, reference, settings):
     assert len(run.programs) == 1
 
 
-@pytest.mark.parametrize("rule", [r for r in RULES if r[0] not in (optim.Muon,)][1::2], ids=str)
+@pytest.mark.parametrize(
+    "rule", [r for r in RULES if r[0] is not optim.Muon][1::2], ids=lambda rule: rule[0].__name__
+)
 def test_rules_climb_with_maximize(numpy_device, rule):
     kind, reference, settings = rule
     found = trained(kind, settings, "float64", maximize=True)[0]

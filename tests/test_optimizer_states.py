@@ -22,7 +22,9 @@ def pair(torch, rule, settings):
     return (p, rule([p], **settings)), (q, theirs([q], **settings))
 
 
-@pytest.mark.parametrize(("rule", "reference", "settings"), SHARED[1::2], ids=str)
+@pytest.mark.parametrize(
+    ("rule", "reference", "settings"), SHARED[1::2], ids=[row[0].__name__ for row in SHARED[1::2]]
+)
 def test_states_move_to_pytorch_and_back(numpy_device, rule, reference, settings):
     torch = pytest.importorskip("torch")
     before = torch.get_default_dtype()

@@ -15,6 +15,7 @@ import wgrad as wg
 from wgrad.backends import threefry
 from wgrad.backends.base import Device
 from wgrad.errors import ArgumentError, DTypeError, ShapeError
+from wgrad.random import drawing
 
 # Published with Random123: kat_vectors, threefry2x32 20.
 KNOWN = (
@@ -252,6 +253,12 @@ def kolmogorov(sample: np.ndarray, cdf: Callable[[np.ndarray], np.ndarray]) -> f
 
 def normal_cdf(x: np.ndarray) -> np.ndarray:
     return np.array([0.5 * math.erfc(-v / math.sqrt(2)) for v in x])
+
+
+def test_equal_keys_of_a_permutation_keep_their_order(rng):
+    for keys in (rng.integers(0, 5, (3, 100)), rng.permutation(100)):
+        right = np.argsort(keys, axis=-1, kind="stable")
+        np.testing.assert_array_equal(drawing._ordered(keys.astype(np.uint64)), right)
 
 
 def test_uniform_distribution(device):

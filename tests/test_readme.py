@@ -28,12 +28,18 @@ def test_readme_trains_something_in_about_twenty_lines(device, capsys):
     assert right is not None and float(right[1]) > 97
 
 
-def test_readme_blocks_run_one_after_the_other(device):
+# Pages whose blocks are run here, each as one program; the others have tests of their own.
+RUN = ("README.md", "docs/compile.md", "docs/devices.md", "docs/functions.md", "docs/gradients.md")
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_blocks_run_one_after_the_other(page, device, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     names: dict = {}
-    blocks = code("README.md")
-    assert len(blocks) == 8
+    blocks = code(page)
+    assert blocks
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), names)
+        exec(compile(block, page, "exec"), names)
         for line in block.splitlines():
             shape = re.match(r"(wg\.\S.*\S)\s+# (\(\d.*\))$", line)
             if shape:

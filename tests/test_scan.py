@@ -48,9 +48,15 @@ def loss_of(xs, h, w, u, b, reverse=False):
     return wg.sum(last * last) + wg.sum(hs * hs)
 
 
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("compiled", [False, True])
-def test_scan_of_a_recurrent_cell_is_the_loop_by_hand(device, rng, compiled, reverse):
+@pytest.mark.parametrize(
+    ("where", "compiled", "reverse"),
+    [
+        *[("numpy_device", c, r) for c in (False, True) for r in (False, True)],
+        *(("webgpu", False, False), ("webgpu", True, True)),
+    ],
+)
+def test_scan_of_a_recurrent_cell_is_the_loop_by_hand(where, request, rng, compiled, reverse):
+    request.getfixturevalue(where)
     given = problem(rng)
     *_, right = by_hand(*(x.astype(np.float64) for x in given), reverse)
 

@@ -329,5 +329,6 @@ for _label, _module in _NAMESPACES.items():
 _names.publish(_random, "wg.random")
 _names.publish_class(Tensor)
 _checks.hang(*(x for x in _NAMESPACES.values() if x is not errors))
+_checks.hang(_random)
 _checks.hang_on_class(_Compiled, "__call__")
 _checks.hang_on_class(kernel.ComputeKernel, "__call__")

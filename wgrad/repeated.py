@@ -42,6 +42,19 @@ class Draws:
         self._taken[self._at :] = [(generator, first, count)]
         self._at += 1
 
+    def in_turns(self, length: int) -> Draws:
+        """Return what so many passes take, each going on where the one before ended."""
+        sizes: dict[Any, int] = {}
+        for stream, _, size in self._taken:
+            sizes[stream] = sizes.get(stream, 0) + size
+        made = Draws()
+        made._taken = [
+            (stream, first + i * sizes[stream], size)
+            for i in range(length)
+            for stream, first, size in self._taken
+        ]
+        return made
+
 
 _passes: ContextVar[tuple[Draws, ...]] = ContextVar("wgrad_passes", default=())
 

@@ -45,6 +45,7 @@ class Peer:
     """
 
     checked = 3  # steps whose outputs are compared
+    warm = 0  # steps from which on they take their usual time, if that are more
 
     def about(self) -> About:
         """Return the library's version, and what it computes on."""

@@ -29,6 +29,7 @@ from ..problems import (
     Shading,
     Softmax,
     TinySteps,
+    Transformer,
 )
 from .base import About, AbsentError, Peer, Step, scratch
 from .compositions import gelu, layer_norm
@@ -44,6 +45,8 @@ class OurPeer(Peer):
 
     Functions of shaders are WGSL; or compositions of operations, if `composed`.
     """
+
+    warm = 70  # what ran often on a software adapter is given faster kernels
 
     def __init__(self, device: str, compiled: bool, composed: bool = False):
         self.composed = composed
@@ -189,6 +192,31 @@ class OurPeer(Peer):
             return (weights @ v * ct).sum()
 
         return self._with_gradients(problem, loss)
+
+    def transformer(self, problem: Transformer) -> Step:
+        given = self._given(problem)
+        parameters = [given[name].requires_grad_() for name in problem.names]
+        q, k, v, out, up, cu, down, cd = parameters
+        n, heads = problem.width, problem.heads
+        optimizer = wg.optim.AdamW(parameters, lr=problem.lr, weight_decay=0.01)
+
+        def headed(x: Any, w: Any) -> Any:
+            split = (x @ w.T).reshape((problem.batch, problem.tokens, heads, n // heads))
+            return wg.permute_dims(split, (0, 2, 1, 3))
+
+        def step(x: Any, y: Any) -> tuple:
+            h = F.layer_norm(x, (n,))
+            weights = wg.softmax(headed(h, q) @ headed(h, k).mT / (n // heads) ** 0.5)
+            joined = wg.permute_dims(weights @ headed(h, v), (0, 2, 1, 3)).reshape(x.shape)
+            x = x + joined @ out.T
+            x = x + gelu(F.layer_norm(x, (n,)) @ up.T + cu) @ down.T + cd
+            loss = (x - y).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return (loss,)
+
+        return self._step(step, given["x"], given["y"])
 
     def convolution(self, problem: Convolution) -> Step:
         how = {"stride": problem.stride, "padding": problem.padding}

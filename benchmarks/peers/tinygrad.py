@@ -24,6 +24,7 @@ from ..problems import (
     Problem,
     Reduction,
     Softmax,
+    Transformer,
 )
 from .base import About, AbsentError, Peer, Step
 
@@ -172,6 +173,30 @@ class TinygradPeer(Peer):
             return (loss, *loss.gradient(q, k, v))
 
         return self._jitted(compute)
+
+    def transformer(self, problem: Transformer) -> Step:
+        given = self._given(problem)
+        q, k, v, out, up, cu, down, cd = parameters = [given[name] for name in problem.names]
+        n, heads = problem.width, problem.heads
+        optimizer = self.optim.AdamW(parameters, lr=problem.lr, weight_decay=0.01)
+
+        def headed(x: Any, w: Any) -> Any:
+            split = (x @ w.T).reshape(problem.batch, problem.tokens, heads, n // heads)
+            return split.permute(0, 2, 1, 3)
+
+        def step() -> tuple:
+            x = given["x"]
+            h = x.layernorm()
+            scores = headed(h, q) @ headed(h, k).transpose(-1, -2) / (n // heads) ** 0.5
+            joined = (scores.softmax() @ headed(h, v)).permute(0, 2, 1, 3).reshape(*x.shape)
+            x = x + joined @ out.T
+            x = x + (x.layernorm() @ up.T + cu).gelu() @ down.T + cd
+            optimizer.zero_grad()
+            loss = (x - given["y"]).square().mean()
+            loss.backward()
+            return (loss.realize(*optimizer.schedule_step()),)
+
+        return self.tinygrad.TinyJit(step)
 
     def convolution(self, problem: Convolution) -> Step:
         given = self._given(problem)

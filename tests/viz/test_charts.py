@@ -42,6 +42,11 @@ def test_history_has_losses_and_the_rest_apart():
     assert drawn(figure)
     mine = axes()
     assert wg.viz.history(h, ax=mine) is mine.figure and len(mine.lines) == 2
+    legends = [x.get_legend() for x in mine.figure.axes if x.get_legend()]
+    (names,) = [[text.get_text() for text in x.get_texts()] for x in legends]
+    assert names == ["loss", "val_loss", "accuracy"]  # one legend, where two would overlap
+    mine = axes()
+    assert wg.viz.history({"loss": [1.0, 0.5]}, ax=mine).axes == [mine]  # and no empty second axis
 
 
 def test_gradients_and_activations_are_a_histogram_of_each(numpy_device):

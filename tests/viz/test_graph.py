@@ -315,3 +315,11 @@ def test_bad_input_is_told_in_one_sentence(numpy_device):
     assert wg.viz.graph(x * 2, grads=False).dot
     assert np.isnan(wg.parameter(np.nan).item())
     assert "data nan" in wg.viz.graph(wg.parameter(float("nan")) * 1.0).dot.replace("\\", "")
+
+
+def test_a_graphviz_package_that_does_not_import_is_passed_over(monkeypatch, numpy_device):
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/dot")
+    monkeypatch.setitem(sys.modules, "graphviz", None)
+    x = wg.parameter(1.0)
+    y = x * x
+    assert wg.viz.graph(y).svg == wg.viz.graph(y, engine="python").svg

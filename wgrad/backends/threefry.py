@@ -29,13 +29,16 @@ def threefry(key: tuple[int, int], low: np.ndarray, high: np.ndarray) -> tuple:
     ks = [np.uint32(key[0]), np.uint32(key[1]), np.uint32(key[0] ^ key[1] ^ PARITY)]
     with np.errstate(over="ignore"):
         x0, x1 = low + ks[0], high + ks[1]
-        for group in range(5):
+        spare = np.empty_like(x1)
+        for group in range(5):  # in place: most of the time would go to memory for results
             for turn in ROTATIONS[group % 2]:
-                x0 = x0 + x1
-                x1 = (x1 << np.uint32(turn)) | (x1 >> np.uint32(32 - turn))
-                x1 = x1 ^ x0
-            x0 = x0 + ks[(group + 1) % 3]
-            x1 = x1 + ks[(group + 2) % 3] + np.uint32(group + 1)
+                x0 += x1
+                np.right_shift(x1, np.uint32(32 - turn), out=spare)
+                x1 <<= np.uint32(turn)
+                x1 |= spare
+                x1 ^= x0
+            x0 += ks[(group + 1) % 3]
+            x1 += ks[(group + 2) % 3] + np.uint32(group + 1)
     return x0, x1
 
 

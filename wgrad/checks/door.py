@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
@@ -35,7 +36,17 @@ CHECKS: dict[str, Check] = {
     "float | None": _optional(number),
     "bool | int | float": number,
     "Callable": called_back,
+    "Callable | None": _optional(called_back),
 }
+_INNERMOST = re.compile(r"\[[^\[\]]*\]")
+
+
+def _kind(note: Any) -> str:
+    """Return an annotation without what stands in brackets: a Callable is one of any kind."""
+    text, before = str(note), ""
+    while text != before:
+        text, before = _INNERMOST.sub("", text), text
+    return text
 
 
 def guarded(function: Any, name: str | Callable[[Any], str] = "", module: str = "") -> Any:
@@ -53,7 +64,7 @@ def guarded(function: Any, name: str | Callable[[Any], str] = "", module: str = 
         known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         by_place = code.co_argcount
     notes = function.__annotations__
-    kinds = {p: str(notes.get(p, "")).partition("[")[0] for p in known}  # Callable, of any kind
+    kinds = {p: _kind(notes.get(p, "")) for p in known}
     checks = {p: CHECKS[kind] for p, kind in kinds.items() if kind in CHECKS}
     places = [(i, p) for i, p in enumerate(known[:by_place]) if p in checks]
     first = places[0][0] if places else by_place + 1000  # no argument has that place
@@ -172,8 +183,11 @@ def hang_on_class(cls: type, *special: str) -> None:
                 setattr(base, name, guarded(member, _caller(base, name)))
             elif hasattr(member, "renamed"):
                 setattr(base, name, _op(member, name))
-            elif isinstance(member, staticmethod) and isinstance(member.__func__, FunctionType):
-                setattr(base, name, staticmethod(guarded(member.__func__, _caller(base, name))))
+            elif isinstance(member, (staticmethod, classmethod)) and isinstance(
+                member.__func__, FunctionType
+            ):
+                kind, called = type(member), f"{base.__name__}.{name}"  # its first is no instance
+                setattr(base, name, kind(guarded(member.__func__, called)))
 
 
 def _op(op: Any, name: str) -> Any:

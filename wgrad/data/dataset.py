@@ -13,6 +13,7 @@ from ..checks.arguments import count as checked_count
 from ..errors import ArgumentError, DeviceError, IndexRangeError, ShapeError, shown
 from ..random import Generator, randperm
 from ..tensor import Tensor
+from .samplers import places_of
 
 
 class Dataset:
@@ -83,7 +84,7 @@ class Subset(Dataset):
 
     def __init__(self, dataset: Any, indices: Iterable[int]):
         self.dataset = dataset
-        self.indices = [int(i) for i in indices]
+        self.indices = places_of(indices, "Subset").tolist()
         known = len(dataset)
         wrong = next((i for i in self.indices if not -known <= i < known), None)
         if wrong is not None:

@@ -47,7 +47,8 @@ def read_csv(
         raise ArgumentError(
             f'read_csv: missing={shown(missing)} came; "error", "drop", "nan" or a number is needed'
         )
-    where = f"read_csv: {os.fspath(path)}"
+    path = os.fspath(path)  # `open` would take what counts as a number for an open file
+    where = f"read_csv: {path!s}"
     lines = _lines(path, delimiter, where)
     if not lines:
         raise ArgumentError(f"{where} is empty, and at least one row is needed")
@@ -154,7 +155,8 @@ def read_arrays(path: PathLike, device: DeviceLike = None) -> Any:
 
     Raises: ArgumentError for a file that cannot be read, or that would run code (pickled objects).
     """
-    where = f"read_arrays: {os.fspath(path)}"
+    path = os.fspath(path)
+    where = f"read_arrays: {path!s}"
     try:
         with open(path, "rb") as file:  # which NumPy would leave open where it is broken
             found = np.load(file, allow_pickle=False)

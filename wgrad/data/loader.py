@@ -15,10 +15,11 @@ from ..checks.arguments import size as checked_size
 from ..creation import DeviceLike
 from ..errors import ArgumentError, shown
 from ..random import Generator, global_generator
+from ..tensor import Tensor
 from .collate import stacked, uploaded
 from .dataset import IterableDataset, rows_behind
-from .plan import Plan, gathered
-from .samplers import BatchSampler, RandomSampler, SequentialSampler
+from .plan import Plan, gathered, is_drawn_at_once, places, tables
+from .samplers import BatchSampler, RandomSampler, SequentialSampler, check_places
 from .workers import Workers, fetched
 
 
@@ -132,6 +133,9 @@ class DataLoader:
                     "as a thread"
                 )
             return None, None
+        for name, x in (("sampler", sampler), ("batch_sampler", batch_sampler)):
+            if x is not None:
+                check_places(x, "DataLoader", name)
         if batch_sampler is not None:
             if self.batch_size != 1 or shuffle or sampler is not None or self.drop_last:
                 raise ArgumentError(
@@ -219,6 +223,41 @@ class DataLoader:
 
     # An epoch.
     def __iter__(self) -> Iterator[Any]:
+        stream, skipped = self._begin()
+        return self._run(lambda: self._batches(stream, skipped), skipped)
+
+    def tables(self) -> tuple[Tensor, ...] | None:
+        """Return the tensors whose rows the batches are, where `places` says which; else None.
+
+        A compiled step that takes the rows itself saves the memory of batches, and the time to
+        fill it. None too where rows come in order, for then batches are views that cost nothing.
+        """
+        own = type(self).__iter__ is DataLoader.__iter__
+        if not own or not self._is_plain or not isinstance(self.batch_sampler, BatchSampler):
+            return None
+        rows = None if self.is_iterable else rows_behind(self.dataset)
+        if rows is None or not is_drawn_at_once(self.sampler, self.batch_sampler):
+            return None
+        if type(self.sampler) is SequentialSampler and rows[1] is None:
+            return None
+        return tables(rows, self.device)
+
+    def places(self) -> Iterator[Tensor]:
+        """Iterate over an epoch as ever, but get the places of each batch's rows in `tables`.
+
+        Shapes: (batch,), int32.
+        """
+        rows = rows_behind(self.dataset)
+        assert rows is not None, "there are tables"
+        stream, skipped = self._begin()
+
+        def batches() -> Iterator[Tensor]:
+            return places(Plan(self.sampler, self.batch_sampler, stream), rows, skipped)
+
+        return self._run(batches, skipped)
+
+    def _begin(self) -> tuple[Generator | None, int]:
+        """Begin an epoch, or go on: return the stream that it is drawn from, and what is done."""
         resumed, self._resumed = self._resumed, False
         stream: Generator | None = self._stream
         if resumed:
@@ -230,10 +269,10 @@ class DataLoader:
             self._epoch += self._position > 0  # one that was left before its end
             now = stream or global_generator()
             self._position, self._begun = 0, (now.seed, now.counter)
-        return self._run(stream, skipped)
+        return stream, skipped
 
-    def _run(self, stream: Generator | None, skipped: int) -> Iterator[Any]:
-        batches = self._batches(stream, skipped)
+    def _run(self, make: Callable[[], Any], skipped: int) -> Iterator[Any]:
+        batches = make()
         try:
             for position, batch in enumerate(batches, skipped + 1):
                 self._position = position

@@ -16,7 +16,13 @@ from ..layout import Layout
 from ..random import Generator
 from ..tensor import Tensor
 from .dataset import TensorDataset
-from .samplers import BatchSampler, Sampler, SequentialSampler
+from .samplers import BatchSampler, Sampler, SequentialSampler, check_places, places_of
+
+
+def is_drawn_at_once(sampler: Any, batch_sampler: Any) -> bool:
+    """Whether the order of an epoch is known as it begins."""
+    plain = batch_sampler is None or type(batch_sampler) is BatchSampler
+    return plain and isinstance(sampler, Sampler) and type(sampler).__iter__ is Sampler.__iter__
 
 
 class Plan:
@@ -26,9 +32,7 @@ class Plan:
         self._sampler, self._batch_sampler = sampler, batch_sampler
         self.order: np.ndarray | None = None
         self.parts: list[slice] | None = None  # of the order, one for each batch
-        plain = batch_sampler is None or type(batch_sampler) is BatchSampler
-        drawn = isinstance(sampler, Sampler) and type(sampler).__iter__ is Sampler.__iter__
-        if plain and drawn:
+        if is_drawn_at_once(sampler, batch_sampler):
             self.order = np.asarray(sampler.order(stream))
         if self.order is not None and isinstance(batch_sampler, BatchSampler):
             size, stop = batch_sampler.batch_size, len(self.order)
@@ -49,8 +53,13 @@ class Plan:
         elif self._batch_sampler is None:
             found = iter(self._sampler)
         else:
-            found = (list(x) for x in self._batch_sampler)
+            found = (_listed(x) for x in self._batch_sampler)
         return itertools.islice(found, skipped, None)
+
+
+def _listed(places: Any) -> list[Any]:
+    check_places(places, "DataLoader", "a batch of batch_sampler")
+    return list(places)
 
 
 def _view(x: Tensor, start: int, stop: int) -> Tensor:
@@ -84,7 +93,7 @@ def gathered(
     target = home if device is None else find_device(device)
 
     def own(chosen: np.ndarray) -> Tensor:
-        return tensor(chosen if places is None else places[chosen], "int32", home)
+        return _on_device(chosen, places, home)
 
     def moved(x: Tensor) -> Tensor:
         return x if target is home else x.to(target)
@@ -106,7 +115,36 @@ def gathered(
                 yield [_view(x, part.start - first, part.stop - first) for x in taken]
         return
     for batch in plan.batches(skipped):
-        chosen = np.asarray(batch, np.int64)
+        chosen = places_of(batch, "DataLoader: of a sampler")
         at = own(chosen)
         found = [moved(take(x, at, axis=0)) for x in tensors]
         yield found if chosen.ndim else tuple(found)
+
+
+def _on_device(chosen: np.ndarray, places: np.ndarray | None, device: Any) -> Tensor:
+    return tensor(chosen if places is None else places[chosen], "int32", device)
+
+
+MOST_BOUND = 1 << 27  # bytes that a kernel of every GPU can read at once
+
+
+def tables(rows: tuple[TensorDataset, np.ndarray | None], device: Any) -> tuple[Tensor, ...] | None:
+    """Return the tensors that a compiled step can take its rows from by itself, where it can."""
+    found = rows[0].tensors
+    home = found[0].device
+    if device is not None and find_device(device) is not home:
+        return None
+    most = max(x.size * x.dtype.itemsize for x in found)
+    if any(x.requires_grad for x in found) or (home.name != "numpy" and most > MOST_BOUND):
+        return None
+    return found
+
+
+def places(
+    plan: Plan, rows: tuple[TensorDataset, np.ndarray | None], skipped: int
+) -> Iterator[Tensor]:
+    """Yield for each batch the places of its rows, on the device where these lie."""
+    assert plan.order is not None and plan.parts is not None
+    order = _on_device(plan.order, rows[1], rows[0].tensors[0].device)
+    for part in plan.parts[skipped:]:
+        yield _view(order, part.start, part.stop)

@@ -5,6 +5,7 @@ All draw on the host from wgrad's streams, so that an order is the same on every
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -14,6 +15,32 @@ from ..checks.arguments import checked_flag
 from ..checks.arguments import size as checked_size
 from ..errors import ArgumentError, shown
 from ..random import Generator, rand, randint, randperm
+
+
+def places_of(found: Any, where: str) -> np.ndarray:
+    """Return places of samples as integers. Raises: ArgumentError for what are none."""
+    try:
+        places = np.asarray(found)
+        if places.dtype.kind == "O":  # of tensors, say
+            places = np.asarray([operator.index(i) for i in found])
+    except (TypeError, ValueError):
+        places = np.zeros(1)
+    if places.size and places.dtype.kind not in "iu":
+        raise ArgumentError(
+            f"{where}: {shown(found)} came, and integers, the places of samples, are needed"
+        )
+    return places.astype(np.int64)
+
+
+def check_places(sampler: Any, where: str, name: str) -> None:
+    """Raise ArgumentError for what cannot say which places come."""
+    if isinstance(sampler, str) or not (
+        hasattr(sampler, "__iter__") or hasattr(sampler, "__getitem__")
+    ):
+        raise ArgumentError(
+            f"{where}: {name}={shown(sampler)} came, and places of samples, such as a sampler, are "
+            "needed"
+        )
 
 
 class Sampler:
@@ -93,7 +120,7 @@ class SubsetRandomSampler(Sampler):
 
     def order(self, generator: Generator | None) -> np.ndarray:
         """Return the places of an epoch."""
-        indices = np.asarray(self.indices, np.int64)
+        indices = places_of(self.indices, "SubsetRandomSampler")
         return indices[randperm(len(indices), "numpy", generator).numpy()]
 
     def __len__(self) -> int:
@@ -156,6 +183,7 @@ class BatchSampler(Sampler):
     """
 
     def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool):
+        check_places(sampler, "BatchSampler", "sampler")
         self.sampler = sampler
         self.batch_size = checked_size(batch_size, "BatchSampler: batch_size")
         self.drop_last = checked_flag(drop_last, "BatchSampler", "drop_last")

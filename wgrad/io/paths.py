@@ -6,6 +6,7 @@ Knows no format.
 from __future__ import annotations
 
 import contextlib
+import glob
 import mmap
 import os
 import secrets
@@ -89,7 +90,7 @@ def written(path: Path, where: str) -> Iterator[Path]:
         raise FileError(f"{where}: {told(path)} is a folder, and a file is needed")
     if not target.parent.is_dir():
         raise MissingFileError(f"{where}: there is no folder {told(target.parent)}")
-    part = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}.part")
+    part = target.with_name(f"{_part_prefix(target)}{secrets.token_hex(6)}.part")
     try:
         yield part
         with contextlib.suppress(FileNotFoundError):
@@ -105,6 +106,23 @@ def written(path: Path, where: str) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def _part_prefix(target: Path) -> str:
+    return f".{target.name[:200]}."
+
+
+def tidy(path: Path) -> None:
+    """Remove what `written` left behind beside `path` where the process was killed.
+
+    Only for a file that nobody else is writing to now.
+    """
+    target = Path(os.path.realpath(path))
+    prefix = _part_prefix(target)
+    for other in target.parent.glob(f"{glob.escape(prefix)}*.part"):
+        if len(other.name) == len(prefix) + len("0123456789ab.part"):
+            with contextlib.suppress(OSError):
+                other.unlink()
 
 
 def _sync(path: Path, how: int) -> None:

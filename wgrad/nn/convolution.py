@@ -94,7 +94,7 @@ class _Convolution(ForImages):
             )
         if self.padding_mode != "zeros" and self.padding != "valid":
             x, how = self._padded(x), (how[0], 0, *how[2:])
-        return type(self).function(x, weight, self.bias, *how)
+        return type(self)._function(x, weight, self.bias, *how)
 
     def _padded(self, x: Tensor) -> Tensor:
         """Return an input with what the padding mode puts around it."""

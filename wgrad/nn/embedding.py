@@ -6,6 +6,8 @@ from typing import Any
 
 from ..checks.arguments import checked_choice, size
 from ..creation import DeviceLike
+from ..creation.inputs import as_tensor
+from ..errors import DTypeError, ShapeError
 from ..functional.bags import embedding_bag
 from ..functional.encoding import embedding, row
 from ..random import Seed, randn, stream_of
@@ -39,6 +41,33 @@ class Embedding(Module):
             self.padding_idx = row(padding_idx, self.num_embeddings, "Embedding")
             values[self.padding_idx].assign(0.0)
         self.weight = values.requires_grad_()
+
+    @classmethod
+    def from_pretrained(
+        cls, embeddings: Any, freeze: bool = True, padding_idx: int | None = None
+    ) -> Embedding:
+        """Return a layer whose weight is a copy of given rows; frozen, it is not trained.
+
+        Shapes: embeddings (num_embeddings, embedding_dim). Raises: ShapeError; DTypeError for rows
+        that are no floats; IndexRangeError for a padding_idx that is no row.
+
+        ```python
+        nn.Embedding.from_pretrained(wg.randn(9, 4))(wg.tensor([1, 5])).shape  # (2, 4)
+        ```
+        """
+        rows = as_tensor(embeddings, "from_pretrained").detach()
+        if rows.ndim != 2 or not rows.size:
+            raise ShapeError(
+                f"from_pretrained: embeddings of shape {rows.shape} came, and (num_embeddings, "
+                "embedding_dim) is needed"
+            )
+        if not rows.dtype.is_floating:
+            raise DTypeError(f"from_pretrained: {rows.dtype.name} came, and floats are needed")
+        count, dim = rows.shape
+        made = cls(count, dim, padding_idx=padding_idx, seed=0, device=rows.device)
+        made.weight = rows.copy().requires_grad_()
+        made.weight.requires_grad_(not freeze)
+        return made
 
     def forward(self, x: Any) -> Tensor:
         return embedding(x, self.weight, self.padding_idx)

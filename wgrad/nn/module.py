@@ -11,13 +11,14 @@ import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
+from ..backends.base import Device
 from ..backends.tracing import members_read
-from ..creation import DeviceLike
-from ..devices import device as find_device
-from ..dtypes import as_dtype
+from ..dtypes import DType, as_dtype
 from ..errors import ArgumentError, DTypeError, shown
 from ..interrupts import interrupts_wait
 from ..tensor import Tensor
+from ..tensor.gradients import clear_gradients
+from ..tensor.placing import place_and_dtype
 from .hooks import Hooked
 from .loading import LoadResult, load
 from .members import Holder, held, members
@@ -219,10 +220,9 @@ class Module(Holder, Hooked):
             fn(module)
         return self
 
-    def zero_grad(self) -> None:
-        """Set the gradient of every parameter that has one to zeros."""
-        for x in self.parameters():
-            x.zero_grad()
+    def zero_grad(self, set_to_none: bool = False) -> None:
+        """Set the gradient of every parameter that has one to zeros, or remove it."""
+        clear_gradients(self.parameters(), set_to_none)
 
     def requires_grad_(self, value: bool = True) -> Self:
         """Freeze every parameter (False), or let it be trained again, and return the module."""
@@ -240,19 +240,15 @@ class Module(Holder, Hooked):
         """Leave training mode, and return the module: `train(False)`."""
         return self.train(False)
 
-    def to(self, device: DeviceLike) -> Self:
+    def to(self, device: Any = None, dtype: Any = None) -> Self:
         """Move every tensor to `device`, with its gradient, and return the module.
 
-        The tensors keep their identity, so an optimizer that holds them goes on. Raises:
-        DeviceError; DTypeError, with nothing moved, for a dtype that the device lacks.
+        With `dtype` floating tensors are converted too, as astype does; a dtype may come first,
+        `model.to(wg.float64)`, or a tensor instead of both, whose device and dtype are taken. The
+        tensors keep their identity, so an optimizer that holds them goes on. Raises: DeviceError;
+        DTypeError, with nothing changed, for a dtype that is not floating or that a device lacks.
         """
-        members_read(buffers=True)
-        target = find_device(device)
-        named = self._named_tensors()
-        for name, x in named:
-            target.check_dtype(x.dtype, f"to: {name}")
-        _change([x for _, x in named if x.device is not target], lambda x: x.to(target))
-        return self
+        return self._converted(*place_and_dtype(device, dtype, "to"), "to")
 
     def astype(self, dtype: Any) -> Self:
         """Convert every floating tensor to `dtype`, with its gradient, and return the module.
@@ -261,14 +257,20 @@ class Module(Holder, Hooked):
         afterwards. Raises: DTypeError, with nothing converted, for a dtype that is not floating or
         that a device lacks.
         """
+        return self._converted(None, as_dtype(dtype), "astype")
+
+    def _converted(self, place: Device | None, dtype: DType | None, what: str) -> Self:
         members_read(buffers=True)
-        chosen = as_dtype(dtype)
-        if not chosen.is_floating:
-            raise DTypeError(f"astype: {chosen.name} came, and a floating dtype is needed")
-        named = [(name, x) for name, x in self._named_tensors() if x.dtype.is_floating]
-        for name, x in named:
-            x.device.check_dtype(chosen, f"astype: {name}")
-        _change([x for _, x in named if x.dtype is not chosen], lambda x: x.astype(chosen))
+        if dtype is not None and not dtype.is_floating:
+            raise DTypeError(f"{what}: {dtype.name} came, and a floating dtype is needed")
+        changed: list[tuple[Tensor, Device, DType]] = []
+        for name, x in self._named_tensors():
+            target = place or x.device
+            kind = dtype if dtype is not None and x.dtype.is_floating else x.dtype
+            target.check_dtype(kind, f"{what}: {name}")
+            if target is not x.device or kind is not x.dtype:
+                changed.append((x, target, kind))
+        _change(changed)
         return self
 
     def float(self) -> Self:
@@ -391,9 +393,12 @@ def _close(name: Any, known: list[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def _change(tensors: list[Tensor], to: Callable[[Tensor], Tensor]) -> None:
-    """Give tensors other arrays, and their gradients too; all are made before any is given."""
-    made = [(x, to(x.detach()), None if x.grad is None else to(x.grad.detach())) for x in tensors]
+def _change(tensors: list[tuple[Tensor, Device, DType]]) -> None:
+    """Move and convert tensors, and their gradients; all are made before any is given."""
+    made = [
+        (x, x.detach().to(*how), None if x.grad is None else x.grad.detach().to(*how))
+        for x, *how in tensors
+    ]
     with interrupts_wait():
         for x, other, grad in made:
             x.array = other.array

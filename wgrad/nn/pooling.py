@@ -67,7 +67,7 @@ class _MaxPool(_Pool):
 
     def forward(self, x: Any) -> Any:
         how = self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
-        return type(self).function(x, self.kernel_size, *how)
+        return type(self)._function(x, self.kernel_size, *how)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, dilation={self.dilation}, ceil_mode={self.ceil_mode}"
@@ -95,7 +95,7 @@ class _MaxUnpool(_Pool):
 
     def forward(self, x: Any, indices: Any, output_size: Any = None) -> Tensor:
         how = self.kernel_size, self.stride, self.padding, output_size
-        return type(self).function(x, indices, *how)
+        return type(self)._function(x, indices, *how)
 
 
 class MaxUnpool1d(_MaxUnpool, axes=1, function=max_unpool1d):
@@ -128,7 +128,7 @@ class _AvgPool(_Pool):
         return self.stride, self.padding, self.ceil_mode, self.count_include_pad
 
     def forward(self, x: Any) -> Tensor:
-        return type(self).function(x, self.kernel_size, *self._options())
+        return type(self)._function(x, self.kernel_size, *self._options())
 
 
 class _DividedAvgPool(_AvgPool):
@@ -167,7 +167,7 @@ class _AdaptivePool(_Pool):
         self.output_size = output_size
 
     def forward(self, x: Any) -> Any:
-        return type(self).function(x, self.output_size)
+        return type(self)._function(x, self.output_size)
 
     def extra_repr(self) -> str:
         return f"output_size={self.output_size}"
@@ -179,7 +179,7 @@ class _AdaptiveMaxPool(_AdaptivePool):
         self.return_indices = checked_flag(return_indices, type(self).__name__, "return_indices")
 
     def forward(self, x: Any) -> Any:
-        return type(self).function(x, self.output_size, self.return_indices)
+        return type(self)._function(x, self.output_size, self.return_indices)
 
 
 class AdaptiveAvgPool1d(_AdaptivePool, axes=1, function=adaptive_avg_pool1d):
@@ -225,7 +225,7 @@ class _LPPool(ForImages):
 
     def forward(self, x: Any) -> Tensor:
         how = self.norm_type, self.kernel_size, self.stride, self.ceil_mode
-        return type(self).function(x, *how)
+        return type(self)._function(x, *how)
 
     def extra_repr(self) -> str:
         return f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}"

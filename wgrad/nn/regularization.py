@@ -22,12 +22,12 @@ from .module import Module
 class _Noise(Module):
     """What the layers share: `p`, and where numbers come from; `inplace` has no effect."""
 
-    function: Callable[..., Tensor]
+    _function: Callable[..., Tensor]
 
     def __init_subclass__(cls, function: Callable[..., Tensor] | None = None, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if function is not None:
-            cls.function = staticmethod(function)
+            cls._function = staticmethod(function)
 
     def __init__(
         self, p: float = 0.5, inplace: bool = False, *, generator: Generator | None = None
@@ -36,7 +36,7 @@ class _Noise(Module):
         self.generator = generator
 
     def forward(self, x: Any) -> Tensor:
-        return type(self).function(x, self.p, self.training, generator=self.generator)
+        return type(self)._function(x, self.p, self.training, generator=self.generator)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

@@ -22,7 +22,7 @@ class FunctionModule(Module):
     compiled function reuses memory by itself.
     """
 
-    function: Callable[..., Tensor]
+    _function: Callable[..., Tensor]
     options: inspect.Signature
 
     takes_inplace = False
@@ -33,7 +33,7 @@ class FunctionModule(Module):
         super().__init_subclass__(**kw)
         if function is None:  # a subclass of one that has a function
             return
-        cls.function = staticmethod(function)
+        cls._function = staticmethod(function)
         parameters = inspect.signature(function).parameters.values()
         given = [x for x in parameters if x.default is not x.empty]
         if takes_inplace:
@@ -58,7 +58,7 @@ class FunctionModule(Module):
 
     def forward(self, *inputs: Any) -> Tensor:
         options = {name: getattr(self, name) for name in self._names()}
-        return type(self).function(*inputs, **options)
+        return type(self)._function(*inputs, **options)
 
     def _names(self) -> list[str]:
         return [name for name in self.options.parameters if name != "inplace"]
@@ -78,9 +78,9 @@ class ForImages(Module):
     """A layer for images with so many `axes`, by a `function` of these: the subclass names both."""
 
     axes: int
-    function: Any
+    _function: Any
 
     def __init_subclass__(cls, axes: int = 0, function: Any = None, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if axes:  # else what layers share, or a subclass of one
-            cls.axes, cls.function = axes, staticmethod(function)
+            cls.axes, cls._function = axes, staticmethod(function)

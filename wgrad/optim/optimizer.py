@@ -16,6 +16,7 @@ from ..errors import ArgumentError, DTypeError, GradientError, ShapeError, shown
 from ..interrupts import interrupts_wait, whole
 from ..ops.families import with_dtype
 from ..tensor import Tensor
+from ..tensor.gradients import clear_gradients
 from .closures import loss_of
 from .live import StepNumbers, number_of
 from .remembered import Kept, State, alike, tensors_of
@@ -60,7 +61,8 @@ class Optimizer(ABC):
 
     That is all: groups, `state_dict`, float16, compiled steps and moving to another device follow.
 
-    `params` are tensors, or groups: dicts with "params" and the settings that differ in it.
+    `params` are tensors, (name, tensor) pairs as of `named_parameters()`, whose names are not kept,
+    or groups: dicts with "params" and the settings that differ in it.
     Raises: ArgumentError for no parameters, one that comes twice, or numbers out of range;
     DTypeError for what is no tensor; GradientError for a tensor that is no parameter; ShapeError
     for an expanded view.
@@ -174,6 +176,8 @@ class Optimizer(ABC):
         places = {id(x): i for i, x in enumerate(self.params)}
         params: list[Tensor] = []
         for i, x in enumerate(came, len(self.params)):  # one at a time: they may be endless
+            if isinstance(x, tuple) and len(x) == 2 and isinstance(x[0], str):
+                x = x[1]  # of named_parameters()
             if not isinstance(x, Tensor):
                 raise DTypeError(
                     f"{self._name}: parameter {i} is {type(x).__name__}, and a tensor is needed"
@@ -337,11 +341,7 @@ class Optimizer(ABC):
         A parameter without a gradient is passed over by the next step; one whose gradient is zeros
         still goes on by its momentum, and is still drawn to 0 by weight decay.
         """
-        for x in self.params:
-            if not set_to_none:
-                x.zero_grad()
-            elif x.grad is not None:
-                x.set_grad(None)
+        clear_gradients(self.params, set_to_none)
 
     # Saving and loading.
     def state_dict(self) -> dict[str, Any]:

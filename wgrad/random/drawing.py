@@ -268,6 +268,18 @@ def _integers(bits: Array, low: int, high: int) -> Array:
     return made
 
 
+def _ordered(keys: np.ndarray) -> np.ndarray:
+    """Return the order of keys along the last axis; equal ones keep theirs, as on every machine.
+
+    Hardly any are equal, and NumPy sorts several times as fast where it need not care.
+    """
+    order = np.argsort(keys, axis=-1)
+    found = np.take_along_axis(keys, order, -1)
+    if (found[..., 1:] == found[..., :-1]).any():
+        return np.argsort(keys, axis=-1, kind="stable")
+    return order
+
+
 def randperm(n: int, device: DeviceLike = None, generator: Generator | None = None) -> Tensor:
     """Return the int32 numbers 0 to n - 1 in random order.
 
@@ -283,7 +295,7 @@ def randperm(n: int, device: DeviceLike = None, generator: Generator | None = No
     try:
         words = host_bits(key, first, total).astype(np.uint64)
         keys = (words[0::2] << np.uint64(32) | words[1::2]).reshape(shape)
-        order = np.argsort(keys, axis=-1, kind="stable")
+        order = _ordered(keys)
     except MemoryError as error:
         raise OutOfMemoryError(f"randperm: the host has no room: {error}") from error
     return wrap(_of_examples(tensor(order, dtypes.int32, device).array, apart))

@@ -38,6 +38,7 @@ from .aliases import Aliases
 from .gradients import Gradients
 from .methods import Methods
 from .operators import Operators
+from .placing import place_and_dtype
 from .ported import Size, one_or_many
 
 
@@ -164,18 +165,20 @@ class Tensor(Operators, Methods, Aliases, Gradients):
         return bool(self.item())
 
     # Somewhere else, as something else.
-    def to(self, device: Any) -> Tensor:
-        """Return the tensor on `device`; itself when it is there already. Differentiable.
+    def to(self, device: Any = None, dtype: Any = None) -> Tensor:
+        """Return the tensor on `device` and as `dtype`; itself where it is so. Differentiable.
 
-        A dtype in its place converts instead: `x.to(wg.float32)` is `x.astype(wg.float32)`.
+        A dtype may come first, `x.to(wg.float32)`, and another tensor instead of both, whose device
+        and dtype are taken. What is left out stays as it is.
         """
-        if isinstance(device, dtypes.DType):
-            return self.astype(device, copy=False)
-        target = find_device(device)
-        if target is self.device:
-            return self
-        target.check_dtype(self.dtype, "to")
-        return core.apply(movement.to_device, self, device=target, source=self.device)
+        target, kind = place_and_dtype(device, dtype, "to")
+        (target or self.device).check_dtype(kind or self.dtype, "to")
+        if target is None or target is self.device:
+            return self if kind is None else self.astype(kind, copy=False)
+        # Converted on the device that has both dtypes.
+        here = self.astype(kind, copy=False) if kind in self.device.dtypes else self
+        there = core.apply(movement.to_device, here, device=target, source=self.device)
+        return there if kind is None else there.astype(kind, copy=False)
 
     def to_device(self, device: Any, /, *, stream: None = None) -> Tensor:
         """Return `to(device)`, by the name of the Array API standard; no device has streams."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 from .. import tape
@@ -189,3 +189,12 @@ class HookHandle:
         if node is not None and node.hooks is not None and self._key in node.hooks:
             changing(node, "hooks")
             node.hooks = {k: hook for k, hook in node.hooks.items() if k != self._key}
+
+
+def clear_gradients(tensors: Iterable[Gradients], set_to_none: bool) -> None:
+    """Set the gradients of tensors that have one to zeros, or remove them."""
+    for x in tensors:
+        if not set_to_none:
+            x.zero_grad()
+        elif x.grad is not None:
+            x.set_grad(None)

@@ -68,14 +68,18 @@ class Callbacks:
 
     def state_dict(self) -> list[Any]:
         """Return the state of each that has one."""
-        return [x.state_dict() if hasattr(x, "state_dict") else None for x in self.all]
+        return [x.state_dict() for x in self._with_state()]
+
+    def _with_state(self) -> list[Any]:
+        return [x for x in self.all if hasattr(x, "state_dict") and hasattr(x, "load_state_dict")]
 
     def load_state_dict(self, states: list[Any]) -> None:
-        """Give each its state. Raises: ArgumentError for another number of callbacks."""
-        if len(states) != len(self.all):
+        """Give each that has one its state. Raises: ArgumentError for another number of those."""
+        able = self._with_state()
+        if len(states) != len(able):
             raise ArgumentError(
-                f"fit: the checkpoint has {len(states)} callbacks, and {len(self.all)} came"
+                f"fit: the checkpoint has the state of {len(states)} callbacks, and {len(able)} "
+                "that have one came"
             )
-        for x, state in zip(self.all, states, strict=True):
-            if state is not None and hasattr(x, "load_state_dict"):
-                x.load_state_dict(state)
+        for x, state in zip(able, states, strict=True):
+            x.load_state_dict(state)

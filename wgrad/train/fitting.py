@@ -10,6 +10,7 @@ from ..checks.arguments import count as checked_count
 from ..checks.arguments import size as checked_size
 from ..data.transforms import Transform
 from ..errors import ArgumentError, shown
+from ..extras import needed
 from ..nn import Module
 from ..optim import Optimizer
 from . import checkpoint as files
@@ -75,18 +76,18 @@ def fit(
       "min" or "max" (None: "max" for what is called accuracy). With `patience` training stops once
       so many epochs have not been better by more than `min_delta`, and the model gets its best
       weights back. `history.best_state` has them in any case.
-    - `checkpoint`: a file that is written after each epoch, whole or not at all, with all that goes
-      on. Where it is there and `resume` is True, the run goes on from it, to the same bits: the
-      same call again is all that is needed after a kill.
+    - `checkpoint`: a file that `wg.save` writes after each epoch, and when Ctrl-C comes, whole or
+      not at all, with all that goes on. Where it is there and `resume` is True, the run goes on
+      from it, to the same bits: the same call again is all that is needed after a kill.
     - `log`: a .csv or .jsonl file; `tensorboard`: a folder for event files
     - `progress`: a bar; None: where stderr is a terminal and tqdm is installed
     - `read_every`: how many steps lie between two looks at the losses on the device
     - `state`: what else the compiled step uses: generators, tensors, modules, a loss's weights.
       It is kept in the checkpoint. compile=False runs each operation as it comes.
 
-    Ctrl-C ends the run after the step at hand (a second one at once), a loss that is not finite
-    ends it with a warning that says where, and gives the model its best weights: both return the
-    history, whose `stopped` says why.
+    Ctrl-C ends the run after the step at hand, with a checkpoint from which it goes on there (a
+    second one ends it at once, without); a loss that is not finite ends it with a warning that says
+    where, and gives the model its best weights. Both return the history, whose `stopped` says why.
 
         model = wg.nn.Linear(3, 1)
         loader = wg.data.DataLoader(
@@ -98,7 +99,8 @@ def fit(
 
     Raises: ArgumentError for arguments that do not fit, no batches, no parameters to train, a file
     that cannot be written, and a checkpoint of another model, with all that differs. ShapeError for
-    a loss that is not of shape (). What loaders, losses and callbacks raise comes as it is.
+    a loss that is not of shape (). MissingDependencyError where what a checkpoint, a bar or event
+    files need is not installed. What loaders, losses and callbacks raise comes as it is.
     """
     run = Run(model, optimizer, checked_count(epochs, "fit", "epochs"))
     _check(model, loader, optimizer)
@@ -118,6 +120,7 @@ def fit(
     run.accumulate = checked_size(accumulate, "fit: accumulate")
     run.read_every = checked_size(read_every, "fit: read_every")
     if checkpoint is not None:
+        needed("safetensors", "io", "fit: checkpoint")  # before hours of work, not after
         files.check_writable(checkpoint, "checkpoint")
     writers = [FileLog(log)] if log is not None else []
     if tensorboard is not None:

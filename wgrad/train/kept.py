@@ -15,6 +15,11 @@ from . import checkpoint as files
 if TYPE_CHECKING:
     from .run import Run
 
+PARTS = {
+    *("format", "model", "optimizer", "optimizer_state", "scheduler", "random", "loader"),
+    *("validation", "holders", "history", "waited", "callbacks", "within"),
+}
+
 
 class Kept:
     """The checkpoint of a run: everything that its next epoch rests on."""
@@ -22,8 +27,11 @@ class Kept:
     def __init__(self, path: Any, run: Run, holders: Sequence[Any]):
         self.path, self._run, self._holders = path, run, holders
 
-    def write(self) -> None:
-        """Write the state after an epoch; where that fails, the file before is still there."""
+    def write(self, within: Mapping[str, Any] | None = None) -> None:
+        """Write the state after an epoch; where that fails, the file before is still there.
+
+        `within` says how far the epoch at hand is, where it has not come to its end.
+        """
         if self.path is None:
             return
         run = self._run
@@ -40,12 +48,14 @@ class Kept:
             "history": run.history.state_dict(),
             "waited": run.watched.waited,
             "callbacks": run.callbacks.state_dict(),
+            "within": within,
         }
         try:
             files.write(self.path, state)
         except OSError as error:
+            when = "after" if within is None else "in"
             warn(
-                f"fit: the checkpoint {os.fspath(self.path)} could not be written after epoch "
+                f"fit: the checkpoint {os.fspath(self.path)} could not be written {when} epoch "
                 f"{run.epoch} ({error}): the one before is still there, and training goes on"
             )
 
@@ -55,7 +65,7 @@ class Kept:
             return
         run, where = self._run, os.fspath(self.path)
         state = files.read(self.path)
-        if not isinstance(state, Mapping) or state.get("format") != 1:
+        if not isinstance(state, Mapping) or not set(state) >= PARTS or state["format"] != 1:
             raise ArgumentError(f"fit: {where} is no checkpoint of fit: give another path")
         files.check_model(run.model, state["model"], where)
         own = type(run.optimizer).__name__
@@ -89,6 +99,7 @@ class Kept:
                 name: x.to(like[name].device) for name, x in run.history.best_state.items()
             }
         run.watched.waited = int(state["waited"])
+        run.within = state["within"]
         set_rng_state(tuple(state["random"]))
 
 

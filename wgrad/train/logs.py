@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError
 from ..extras import needed
+from ..io.paths import written
 from .callbacks import Callback
-from .checkpoint import atomically, check_writable
+from .checkpoint import check_writable
 
 if TYPE_CHECKING:
     from .run import Run
@@ -45,7 +46,8 @@ class FileLog(Callback):
             table.writerows(rows)
         else:
             text.writelines(json.dumps(row) + "\n" for row in rows)
-        atomically(self.path, lambda file: file.write(text.getvalue().encode()))
+        with written(self.path, "fit: log") as part:
+            part.write_bytes(text.getvalue().encode())
 
 
 class TensorBoard(Callback):
@@ -57,6 +59,8 @@ class TensorBoard(Callback):
 
     def __init__(self, folder: PathLike):
         self.folder = os.fspath(folder)
+        if not self.folder:
+            raise ArgumentError("fit: tensorboard='' came, and a folder's path is needed")
         check_writable(Path(folder) / "events", "tensorboard")
         where = "fit: tensorboard"
         self._events = needed("tensorboard.compat.proto.event_pb2", "train", where)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, shown
@@ -41,6 +43,7 @@ class Run:
         self._history = History()
         self.epoch = self.step = 0
         self.loss: Any = None
+        self.within: Mapping[str, Any] | None = None  # an epoch that goes on in its midst
 
     @property
     def history(self) -> History:
@@ -92,11 +95,19 @@ class Run:
     def _one_epoch(self) -> None:
         self.callbacks.call("on_epoch_begin", self)
         lr = float(self.optimizer.param_groups[0]["lr"])
+        self.steps.training.clear()
+        begun, self.within = self.within, None
+        if begun is not None:
+            lr, self.step = begun["lr"], begun["step"]
+            self.steps.training.load_state_dict(begun["sums"])
         bar = Bar(self.bars, self.epoch, self.epochs, _length(self.loader), self.steps.device.name)
         try:
-            self._batches(bar)
-            if self.is_stopped and not self.history.stopped.startswith("callback"):
-                return  # this epoch is no whole one
+            sums = self._batches(bar)
+            if sums is not None and self._is_interrupted:
+                self.kept.write({"lr": lr, "step": self.step, "sums": sums})
+                return
+            if self.history.stopped.startswith("not finite"):
+                return
             row = {"epoch": self.epoch, **self.steps.training.means(), "lr": lr}
             if self.validation is not None:
                 row |= {f"val_{name}": x for name, x in self._validated().items()}
@@ -117,14 +128,19 @@ class Run:
         self.writers.call("on_epoch_end", self, row)
         self.kept.write()
 
-    def _batches(self, bar: Bar) -> None:
-        """Go through the batches of an epoch, as far as they are good."""
-        steps, meter, read = self.steps, self.steps.training, 0
-        meter.clear()
+    def _batches(self, bar: Bar) -> Any:
+        """Go through the batches of an epoch, as far as they are good.
+
+        Return what was added up before the last look, where Ctrl-C has come.
+        """
+        steps, meter = self.steps, self.steps.training
+        read = self.step - meter.unread
         known = _length(self.loader)
         per_step = self.scheduler if self.scheduler_every == "step" else None
         pending = 0  # batches whose gradients wait
-        iterator = iter(self.loader)
+        iterator = steps.batches_of(self.loader)
+        if self.step and not hasattr(self.loader, "state_dict"):  # which has begun anew
+            iterator = itertools.islice(iterator, self.step, None)
         try:
             for batch in iterator:
                 pending += 1
@@ -137,12 +153,12 @@ class Run:
                 bar.step()
                 if self.step - read == self.read_every:
                     if self._is_bad(meter.read(), read):
-                        return
+                        return None
                     read = self.step
                     bar.show(meter.means())
                 self.callbacks.call("on_step_end", self)
-                if self.is_stopped:
-                    break
+                if self.is_stopped and not (pending and self._is_interrupted):
+                    break  # with gradients that wait, an epoch could not go on
         finally:
             if hasattr(iterator, "close"):
                 iterator.close()
@@ -151,7 +167,13 @@ class Run:
                 f"fit: no batches came from {shown(self.loader)}, and at least one is needed: is "
                 "the dataset empty, or smaller than a batch that drop_last leaves out?"
             )
+        sums = meter.state_dict() if self._is_interrupted else None
         self._is_bad(meter.read(), read)
+        return sums
+
+    @property
+    def _is_interrupted(self) -> bool:
+        return self.history.stopped.startswith("interrupted")
 
     def _advance(self, value: float | None) -> None:
         """Step the scheduler; one that needs an argument gets the metric."""

@@ -5,15 +5,19 @@ Losses and metrics are added up on the device, and read now and then: no step wa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..creation import zeros
+from ..data import DataLoader
 from ..devices import device as find_device
 from ..dtypes import float32, float64
 from ..errors import ArgumentError, ShapeError, shown
-from ..ops.elementwise import isfinite, minimum, sqrt, square
-from ..ops.reduction import sum_
+from ..indexing import taken
+from ..nn.utils import clip_grad_norm_, clip_grad_value_
+from ..ops.elementwise import isfinite
+from ..ops.indexing import checked_indices
 from ..program.compile import compile as compiled
 from ..shaping import stack
 from ..tape import no_grad
@@ -95,6 +99,28 @@ class Meter:
         self._rows = self._steps = 0
         return int(found[-1]) if found[-1] < steps else None
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was added so far, as plain data and tensors; nothing is read."""
+        return {
+            "names": list(self.names),
+            "sums": [x.copy() for x in self.state],
+            "counts": [self._rows, self._steps, self._total_rows],
+            "totals": dict(self._totals),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        for x, saved in zip(self.state, state["sums"], strict=True):
+            x.assign(saved.to(x.device))
+        self.names[:] = state["names"]
+        self._rows, self._steps, self._total_rows = state["counts"]
+        self._totals = dict(state["totals"])
+
+    @property
+    def unread(self) -> int:
+        """How many batches were added since the last look."""
+        return self._steps
+
     def means(self) -> dict[str, float]:
         """Return the means over all that was read."""
         return {name: x / max(self._total_rows, 1) for name, x in self._totals.items()}
@@ -132,20 +158,40 @@ class Steps:
         dtype = float64 if first.dtype is float64 else float32
         self.training, self.validation = Meter(first.device, dtype), Meter(first.device, dtype)
         self.device = find_device(first.device)
-        shared = [model, optimizer, *state]
-        trains, validates = [*shared, self.training.state], [*shared, self.validation.state]
-        self._trains: dict[tuple[bool, bool], Any] = {}
-        for begins in (True, False):
-            for ends in (True, False):
-                step = self._step(begins, ends)
-                self._trains[begins, ends] = compiled(step, state=trains) if compile else step
+        self._compile, self._state = compile, [model, optimizer, *state]
+        self._tables: tuple[Tensor, ...] | None = None
+        self._trains: dict[tuple[bool, bool, int], Any] = {}
+        self._pending = 0  # batches whose gradients are added up
         test = no_grad(self._test)
+        validates = [*self._state, self.validation.state]
         self._tests = compiled(test, state=validates) if compile else test
+
+    def batches_of(self, loader: Any) -> Iterator[Any]:
+        """Iterate over what `train` takes: batches, or where their rows lie in the loader's data.
+
+        The compiled step takes these rows then, into memory that it has used before.
+        """
+        tables = loader.tables() if self._compile and isinstance(loader, DataLoader) else None
+        known = self._tables or ()
+        if len(tables or ()) != len(known) or any(map(operator.is_not, tables or (), known)):
+            self._trains.clear()
+        self._tables = tables
+        return iter(loader) if tables is None else loader.places()
+
+    def _train(self, begins: bool, ends: bool, count: int) -> Any:
+        step = self._step(begins, ends, count)
+        if self._compile:
+            step = compiled(step, state=[*self._state, self.training.state, *(self._tables or ())])
+        self._trains[begins, ends, count] = step
+        return step
 
     def train(self, batch: Any, begins: bool, ends: bool) -> Tensor:
         """Learn from a batch; gradients are new where it `begins`, and used where it `ends`."""
+        self._pending = 1 if begins else self._pending + 1
+        kind = begins, ends, self._pending if ends else 0
+        step = self._trains.get(kind) or self._train(*kind)
         parts = batch if isinstance(batch, (list, tuple)) else (batch,)
-        loss: Tensor = self._trains[begins, ends](*parts)
+        loss: Tensor = step(*parts)
         self.training.count(rows(batch))
         return loss
 
@@ -155,16 +201,26 @@ class Steps:
         self._tests(*parts)
         self.validation.count(rows(batch))
 
-    def _step(self, begins: bool, ends: bool) -> Callable:
+    def _step(self, begins: bool, ends: bool, count: int) -> Callable:
+        """Return the step of a batch; one that `ends` has the gradients of so many batches."""
+        tables = self._tables
+
         def step(*parts: Any) -> Tensor:
             if begins:
                 self._optimizer.zero_grad()
+            if tables is not None:
+                (at,) = parts
+                parts = tuple([taken(x, checked_indices(at, len(x), "fit"), 0) for x in tables])
             if self._augment is not None:
                 parts = (self._augment(parts[0]), *parts[1:])
             losses, values = self._measured(parts)
             loss = losses if self._accumulate == 1 else losses / self._accumulate
             loss.backward()
             if ends:
+                if count < self._accumulate:  # an epoch's last batches, of which the mean is due
+                    for p in self._optimizer.params:
+                        if p.grad is not None:
+                            p.grad.assign(p.grad * (self._accumulate / count))
                 self._clip()
                 self._optimizer.step()
             self.training.add(values, rows(parts))
@@ -199,15 +255,11 @@ class Steps:
         return loss, {"loss": loss, **values}
 
     def _clip(self) -> None:
-        grads = [p.grad for p in self._optimizer.params if p.grad is not None]
+        params = [p for p in self._optimizer.params if p.grad is not None]
         if self._clip_value is not None:
-            for g in grads:
-                g.assign(g.clip(-self._clip_value, self._clip_value))
+            clip_grad_value_(params, self._clip_value)
         if self._clip_norm is not None:
-            total = sqrt(sum_(stack([sum_(square(g)) for g in grads])))
-            factor = minimum(self._clip_norm / (total + 1e-6), 1.0)  # PyTorch's
-            for g in grads:
-                g.assign(g * factor)
+            clip_grad_norm_(params, self._clip_norm)
 
 
 def _detached(output: Any) -> Any:

@@ -18,6 +18,7 @@ from ..core.tracing import tracing
 from ..creation.inputs import as_tensor
 from ..dtypes import float32
 from ..ops import movement
+from ..repeated import Draws
 from ..tensor import Tensor
 from .checkpoint import OfOneRun
 from .inputs import leaves_of, with_leaves
@@ -83,7 +84,7 @@ def captured(
     xs: Any,
     length: int,
     is_reverse: bool,
-    unrolled: Callable[[], tuple[Any, Any]],
+    unrolled: Callable[[Any, Any], tuple[Any, Any]],
 ) -> tuple[Any, Any] | None:
     """Return what a scan gives whose turn is traced once; None where it has to be unrolled."""
     tracer = tracing()
@@ -96,7 +97,7 @@ def captured(
     if not all(i.is_transparent for i in interpreters()):
         return None
     (device,) = devices
-    turn = tracer.turn(device)
+    turn, draws = tracer.turn(device), Draws()
     try:
         carry = with_leaves(init, lambda x: _given(turn.given(x.shape, x.dtype)))
         x = with_leaves(
@@ -105,7 +106,8 @@ def captured(
         )
         nodes = [[t.node for t in leaves_of(tree)] for tree in (carry, x)]
         floor = Node().sequence
-        carry, y = step(carry, x)
+        with draws.one_pass():
+            carry, y = step(carry, x)
         y = with_leaves(y, lambda v: None if v is None else as_tensor(v, "scan: y"))
         outs = [*leaves_of(carry), *leaves_of(y)]
         if any(v.device is not device for v in outs):
@@ -129,9 +131,15 @@ def captured(
     given = [n for part in nodes for n in part]
     behind = _behind([n for n in out_nodes if n is not None], floor)
     outside = [n for n in behind if n not in given]
+
+    def again() -> list[Tensor]:
+        # Of the same tensors as the parents are: the pass turn by turn ends at their nodes.
+        with draws.in_turns(length).one_pass():
+            return [t for tree in unrolled(init, xs) for t in leaves_of(tree)]
+
     form = Form(
         turn, nodes[0], nodes[1], out_nodes, outside, [v.array for v in outs], length, is_reverse,
-        lambda: [t for tree in unrolled() for t in leaves_of(tree)],
+        again,
     )  # fmt: skip
     # What no result follows from has no gradient, not one of zeros.
     starts = [

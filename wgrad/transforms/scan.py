@@ -69,10 +69,10 @@ def scan(
         known.check(carry)
         return carry, y
 
-    def in_turns() -> tuple[Any, Any]:
-        return unrolled(turn, first, given, n, is_reverse)
+    def in_turns(carry: Any, xs: Any) -> tuple[Any, Any]:
+        return unrolled(turn, carry, xs, n, is_reverse)
 
-    return captured(turn, first, given, n, is_reverse, in_turns) or in_turns()
+    return captured(turn, first, given, n, is_reverse, in_turns) or in_turns(first, given)
 
 
 def unrolled(f: Callable, carry: Any, xs: Any, length: int, reverse: bool) -> tuple[Any, Any]:

@@ -60,7 +60,7 @@ def history(h: Mapping[str, Sequence[float]], *, ax: Any = None) -> Any:
     if given is None:
         axes = list(figure.subplots(1, len(parts), squeeze=False)[0])
     else:
-        axes = [given, given.twinx()][: len(parts)]
+        axes = [given, *(given.twinx() for _ in parts[1:])]
     for at, part in zip(axes, parts, strict=True):
         for i, (name, y) in enumerate(part.items()):
             shift = len(losses) if part is rest and given is not None else 0
@@ -69,8 +69,13 @@ def history(h: Mapping[str, Sequence[float]], *, ax: Any = None) -> Any:
             at.plot(np.arange(1, len(y) + 1)[there], y[there], label=name, color=color, marker=".")
         at.set_xlabel("epoch")
         at.xaxis.get_major_locator().set_params(integer=True)
-        at.legend(frameon=False)
         at.grid(alpha=0.25)
+    if given is None or len(axes) == 1:
+        for at in axes:
+            at.legend(frameon=False)
+    else:  # one legend of both axes, for two would lie over each other's lines
+        lines_drawn = [line for at in axes for line in at.get_lines()]
+        axes[-1].legend(handles=lines_drawn, loc="center right", framealpha=0.8)
     return figure
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from itertools import pairwise
 
 from ..errors import ArgumentError, MissingDependencyError, shown
@@ -37,10 +36,20 @@ def laid_out(drawing: Drawing, engine: str, where: str) -> Layout:
     """Return the layout of a drawing. Raises: ArgumentError, MissingDependencyError."""
     if not isinstance(engine, str) or engine not in ENGINES:
         raise ArgumentError(f"{where}: engine={shown(engine)} came, and one of {ENGINES} is needed")
-    found = shutil.which("dot") is not None
-    if engine == "dot" or (engine == "auto" and found and find_spec("graphviz") is not None):
+    if engine == "dot" or (engine == "auto" and _has_graphviz(where)):
         return _by_dot(drawing, where)
     return _by_grandalf(drawing, where)
+
+
+def _has_graphviz(where: str) -> bool:
+    """Whether the program and a package that imports are there."""
+    if shutil.which("dot") is None:
+        return False
+    try:
+        needed("graphviz", "viz", where)
+    except MissingDependencyError:
+        return False
+    return True
 
 
 def run_dot(text: str, form: str, where: str) -> bytes:

@@ -10,7 +10,7 @@ from ...layout import Layout, collapse
 from ..array import Array, batch_gather_shape
 from . import shaders, sort, windows
 from .dispatching import Dispatching
-from .launching import MAX_RANK, as_words, pack_dims, without
+from .launching import MAX_RANK, WIDE_FROM, as_words, by_quads, pack_dims, without
 
 SCATTER_RUN = 32768  # indices that one run of a scatter looks through
 SORTED_FROM = 64  # indices from which sorting them costs less than every output looking at all
@@ -32,11 +32,16 @@ class Indexing(Dispatching):
         extents, both = collapse(index.shape, [strides, index.layout.strides])
         if len(extents) > MAX_RANK:  # contiguous operands have at most 3
             return self.gather(self.copy(x), self.copy(index), axis)
-        kernel = self._mover("gather", "rrw", x.dtype)
-        offsets = (x.layout.offset, index.layout.offset, 0, 0)
-        head = (out.layout.size, len(extents), axis_stride & 0xFFFFFFFF, 0, *offsets)
+        offsets, size, wide = [x.layout.offset, index.layout.offset], out.layout.size, False
+        if size >= WIDE_FROM and x.dtype is not dtypes.float16 and axis_stride % 4 == 0:
+            quads = by_quads(extents, offsets, both)
+            if quads is not None and quads[0] == "tr":  # rows, each under one index
+                wide, (_, extents, offsets, both) = True, quads
+                size, axis_stride = size // 4, axis_stride // 4
+        kernel = self._mover("gather", "rrw", x.dtype, wide)
+        head = (size, len(extents), axis_stride & 0xFFFFFFFF, 0, *offsets, 0, 0)
         params = struct.pack("<8I", *head) + pack_dims(extents, *both)
-        self._launch(kernel, [x, index], out, params, out.layout.size)
+        self._launch(kernel, [x, index], out, params, size)
         return out
 
     def scatter_add(self, index: Array, values: Array, axis: int, size: int) -> Array:

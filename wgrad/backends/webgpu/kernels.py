@@ -24,7 +24,16 @@ from . import reduce, scan, windows
 from .calls import Calls
 from .facts import Facts
 from .launches import drawn
-from .launching import COPY, MAX_RANK, as_words, host_words, pack_dims, scalar_bits
+from .launching import (
+    COPY,
+    MAX_RANK,
+    WIDE_FROM,
+    as_words,
+    by_quads,
+    host_words,
+    pack_dims,
+    scalar_bits,
+)
 from .matmul import Products
 from .problem import Hot, Kernel, Problem, Scratch
 from .variants import map_source, random_source, reduce_source, scan_source
@@ -32,7 +41,6 @@ from .variants import map_source, random_source, reduce_source, scan_source
 FLAT_QUADS = 512  # of a workgroup of map_flat: 256 threads, two each
 # Where numbers begin in the Params of map_flat and map_strided.
 FLAT_SCALARS, STRIDED_SCALARS = 16, 32
-WIDE_FROM = 1 << 14  # elements from which a strided map by vec4s is worth a shader of its own
 SHORT_BELOW = 1 << 14  # elements that a software adapter folds by a text that compiles sooner
 PRODUCTS_KEPT = 1024  # planned matrix products
 _FILL = Body("fill", "a", np.copy)
@@ -117,13 +125,13 @@ class Kernels(Calls):
             return
         arrays, extents, strides = self._merged(shape, arrays)
         offsets = [x.layout.offset for x in arrays]
-        by_quads = _by_quads(extents, offsets, strides) if size >= WIDE_FROM else None
-        if by_quads is not None:
-            ways, extents, offsets, strides = by_quads
+        fours = by_quads(extents, offsets, strides) if size >= WIDE_FROM else None
+        if fours is not None:
+            ways, extents, offsets, strides = fours
             way = iter(ways)
             pattern = "".join(next(way) if p == "t" else p for p in pattern)
             size //= 4
-        wide = by_quads is not None
+        wide = fours is not None
         kernel = self._kernel(
             (body, *dtypes, dtype, pattern, "wide" if wide else "strided"),
             len(arrays),
@@ -172,9 +180,9 @@ class Kernels(Calls):
             return
         offsets, size, wide = [x.layout.offset, target.layout.offset], target.layout.size, False
         if size >= WIDE_FROM and x.dtype is not dtypes.float16:
-            by_quads = _by_quads(extents, offsets, strides)
-            if by_quads is not None and by_quads[0] == "tt":
-                wide, (_, extents, offsets, strides) = True, by_quads
+            quads = by_quads(extents, offsets, strides)
+            if quads is not None and quads[0] == "tt":
+                wide, (_, extents, offsets, strides) = True, quads
                 size //= 4
         params = struct.pack("<8I", size, len(extents), 0, 0, *_four(offsets))
         kernel = self._mover("copy", "rw", x.dtype, wide)
@@ -367,30 +375,6 @@ class Kernels(Calls):
 
 def _begins_flat(x: Array) -> bool:
     return x.layout.contiguous and x.layout.offset == 0
-
-
-def _by_quads(
-    extents: Shape, offsets: list[int], strides: list[Shape]
-) -> tuple[str, Shape, list[int], list[Shape]] | None:
-    """Return the same operands by vec4s, or None where one has no four neighbours side by side.
-
-    A letter each says how: "t" by vec4s, or "r" for four times the same element.
-    """
-    if extents[-1] % 4:
-        return None
-    ways, starts, rows = "", [], []
-    for offset, row in zip(offsets, strides, strict=True):
-        if row[-1] == 0:
-            ways += "r"
-            starts.append(offset)
-            rows.append(row)
-        elif row[-1] == 1 and not any(s % 4 for s in (offset, *row[:-1])):
-            ways += "t"
-            starts.append(offset // 4)
-            rows.append((*(s // 4 for s in row[:-1]), 1))
-        else:
-            return None
-    return ways, (*extents[:-1], extents[-1] // 4), starts, rows
 
 
 def _four(values: Sequence[int]) -> tuple[int, ...]:

@@ -30,6 +30,7 @@ from .problem import Kernel
 
 THREADS = 64  # of a workgroup, in every shader but map_flat and matmul's
 STRUCTURES_KEPT = 512  # kernels of eager work: so many ops and dtypes in all layouts
+WIDE_FROM = 1 << 14  # elements from which moving them by vec4s is worth a shader of its own
 MAX_RANK = 8  # axes that cannot be merged, in a Params
 
 
@@ -153,6 +154,30 @@ class Launching(Device):
 def without(strides: Shape, axis: int) -> Shape:
     """Return strides that stand still along `axis`."""
     return (*strides[:axis], 0, *strides[axis + 1 :])
+
+
+def by_quads(
+    extents: Shape, offsets: list[int], strides: list[Shape]
+) -> tuple[str, Shape, list[int], list[Shape]] | None:
+    """Return the same operands by vec4s, or None where one has no four neighbours side by side.
+
+    A letter each says how: "t" by vec4s, or "r" for four times the same element.
+    """
+    if extents[-1] % 4:
+        return None
+    ways, starts, rows = "", [], []
+    for offset, row in zip(offsets, strides, strict=True):
+        if row[-1] == 0:
+            ways += "r"
+            starts.append(offset)
+            rows.append(row)
+        elif row[-1] == 1 and not any(s % 4 for s in (offset, *row[:-1])):
+            ways += "t"
+            starts.append(offset // 4)
+            rows.append((*(s // 4 for s in row[:-1]), 1))
+        else:
+            return None
+    return ways, (*extents[:-1], extents[-1] // 4), starts, rows
 
 
 def as_words(x: Array) -> Array:

@@ -146,9 +146,10 @@ class Turns:
 
     def __init__(self, work: Loop, device: Device):
         self._work = work
-        self._run = NumpyExecutor(work.body, device)
+        self._body = NumpyExecutor(work.body, device)
+        self._run = self._body._run  # whose time is that of the loop
         self._device = device
-        self.block_bytes: int = self._run.block_bytes
+        self.block_bytes: int = self._body.block_bytes
 
     __name__ = "turns"
 
@@ -163,7 +164,7 @@ class Turns:
         for turn, at in enumerate(work.turns()):
             now = work.drawing(draw, turn)
             slices = [self._storage(x[at]) for x in sliced]
-            for out, made in zip(results, self._run.run([*held, *slices], now), strict=True):
+            for out, made in zip(results, self._run([*held, *slices], now), strict=True):
                 out[at] = made.buffer[: out[at].size].reshape(out.shape[1:])
         for x, end in zip(given[work.fixed : first], held[work.fixed :], strict=True):
             np.copyto(x, end.buffer.reshape(x.shape))

@@ -13,7 +13,7 @@ from ...backends.array import Body, Number
 from ...backends.families import number_key
 from ...backends.fold import Fold
 from ...backends.functions import Function
-from ...layout import Layout
+from ...layout import Layout, Shape
 from ..ir import Component, Graph, Inside, Lookup, Position, Ref, Slot, Statement
 from .bodies import BodyCall, Scalar, parts
 from .calls import (
@@ -156,6 +156,15 @@ def _lookup(made: Calls, what: Lookup, data: Arrayed, index: Arrayed, rank: int)
     if not isinstance(data, Ref):
         assert what.extent == 1, "a lookup reads memory"
         return data  # index 0 is all there is
+    first = _first_of_rows(data.layout, what, shape_of(index))
+    if first is not None:  # every index stands for so much memory in a row: one copy each
+        tail, shape = data.layout.shape[first:], shape_of(index)[:first]
+        dense = Layout.dense((what.extent, *tail))
+        table = replace(data, layout=Layout(dense.shape, dense.strides, data.layout.offset))
+        text = "{0}.take({1}, 0, {out}, 'clip')"  # "raise" would take a copy of the result
+        return made.add(
+            text, None, (table, _leading(index, first)), (*shape, *tail), dtype_of(data)
+        )
     start = Fixed(_positions(data.layout))
     whole = start.array.dtype
     if what.stride != 1:
@@ -169,8 +178,24 @@ def _lookup(made: Calls, what: Lookup, data: Arrayed, index: Arrayed, rank: int)
     )
     last = int(_positions(data.layout).max(initial=0)) + max(what.stride, 0) * (what.extent - 1)
     flat = Ref(data.slot, Layout.dense((last + 1,)), data.dtype)
-    text = "{0}.take({1}, None, {out}, 'clip')"  # "raise" would take a copy of the result
+    text = "{0}.take({1}, None, {out}, 'clip')"
     return made.add(text, None, (flat, places), shape_of(places), data.dtype.numpy)
+
+
+def _first_of_rows(layout: Layout, what: Lookup, index: Shape) -> int | None:
+    """Return the axis from which on an index stands for a dense row; None where it does not."""
+    first = next((k for k, n in enumerate(layout.shape) if n != 1), 0)
+    tail = Layout(layout.shape[first:], layout.strides[first:], 0)
+    dense = tail.contiguous and tail.size == what.stride and all(n == 1 for n in index[first:])
+    return first if first and dense else None
+
+
+def _leading(x: Arrayed, axes: int) -> Arrayed:
+    """Return a view without the axes from `axes` on, all of extent 1."""
+    if isinstance(x, Fixed):
+        return Fixed(x.array.reshape(x.array.shape[:axes]), x.live)
+    layout = x.layout
+    return replace(x, layout=Layout(layout.shape[:axes], layout.strides[:axes], layout.offset))
 
 
 def _inside(made: Calls, graph: Graph, s: Statement, piece: Ref, under: Arrayed | Number) -> Temp:

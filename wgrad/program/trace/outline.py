@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -116,16 +116,34 @@ def generated(tracer: Tracer) -> list[Generated]:
 
 
 def ranges(
-    checks: Sequence[Range], bindings: Bindings, leaves: Sequence[Tensor]
-) -> Iterator[Ranged]:
-    """Iterate over what has to lie in a range before each run.
+    checks: Sequence[Range],
+    bindings: Bindings,
+    leaves: Sequence[Tensor],
+    besides: Sequence[Ranged] = (),
+) -> list[Ranged]:
+    """Return what has to lie in a range before each run, leaving out what `besides` see to.
 
-    An array of an argument has an offset from where that begins.
+    An array of an argument has an offset from where that begins. Of several ranges for one array
+    those are left that others do not imply: each costs time in every run.
     """
+    found: list[Ranged] = []
     for x, limits in checks:
         position = bindings.tracer.position_of(x)
         if position is None:
-            yield bindings.fixed(x.storage), x, limits
+            source, layout = bindings.fixed(x.storage), x.layout
         else:
+            source = Source("argument", position)
             layout = shifted(x.layout, -leaves[position].array.layout.offset)
-            yield Source("argument", position), Array(x.storage, layout, x.dtype), limits
+        made: Ranged = source, Array(x.storage, layout, x.dtype), limits
+        if not any(_implies(other, made) for other in (*besides, *found)):
+            found = [other for other in found if not _implies(made, other)]
+            found.append(made)
+    return found
+
+
+def _implies(one: Ranged, other: Ranged) -> bool:
+    """Whether integers that lie in the range of `one` lie in that of `other`, of the same array."""
+    (source, x, (low, high, besides)), (of, y, (least, greatest, allowed)) = one, other
+    if source != of or x.dtype is not y.dtype or x.layout != y.layout:
+        return False
+    return least <= low and high <= greatest and besides in (None, allowed)

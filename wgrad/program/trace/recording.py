@@ -125,6 +125,7 @@ class Recording:
         for storage in tracer.frozen:
             tracer.relies_on(storage)
         self.steps = bindings.steps()
+        choices = ranges(tracer.choices, bindings, leaves)
         self.outline = Outline(
             sources=[bindings.sources[slot] for slot in sorted(bindings.sources)],
             specs=handed.bound(bindings),
@@ -146,8 +147,8 @@ class Recording:
             fixed_grads=list(bindings.fixed_grads.items()),
             histories=list(tracer.histories.items()),
             guards=tracer.guards,
-            checks=list(ranges(tracer.checks, bindings, leaves)),
-            choices=list(ranges(tracer.choices, bindings, leaves)),
+            checks=ranges(tracer.checks, bindings, leaves, choices),
+            choices=choices,
         )
         self.account = Account(self._parts(account), tracer.origins)
 
