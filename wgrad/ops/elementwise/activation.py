@@ -21,8 +21,7 @@ _LEAST = -2000.0  # whose exponential is 0, while that of -inf, times it, would 
 
 
 def _sigmoid(a: np.ndarray) -> np.ndarray:
-    small = np.exp(-np.abs(a))  # in (0, 1]: neither branch can overflow
-    return np.where(a >= 0, 1 / (1 + small), small / (1 + small))
+    return 1 / (1 + np.exp(-a))  # 0 where that is infinite
 
 
 sigmoid = elementwise(
