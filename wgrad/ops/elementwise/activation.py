@@ -154,9 +154,22 @@ elu = elementwise(
 )
 
 
+_BLOCK = 1 << 14  # elements: what is made of so many on the way stays in a cache
+
+
 def _wide(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Compute in float64: a small result of float32 keeps all its digits."""
-    return lambda a: function(a.astype(np.float64)).astype(a.dtype)
+    """Compute in float64, block by block: a small result of float32 keeps all its digits."""
+
+    def compute(a: Any) -> Any:
+        if a.size <= _BLOCK:
+            return function(a.astype(np.float64)).astype(a.dtype)
+        flat = a.reshape(-1)
+        out = np.empty_like(flat)
+        for i in range(0, flat.size, _BLOCK):
+            out[i : i + _BLOCK] = function(flat[i : i + _BLOCK].astype(np.float64))
+        return out.reshape(a.shape)
+
+    return compute
 
 
 def _silu_slope(a: Any) -> Any:
