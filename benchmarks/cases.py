@@ -13,6 +13,7 @@ from .problems import (
     Elementwise,
     FrontEnd,
     Function,
+    Layer,
     Loading,
     Matmul,
     Mlp,
@@ -58,6 +59,18 @@ SUMS = {
     "all": ("sum of 4M", Reduction((1 << 22,))),
     "rows": ("sum of rows, 2048^2", Reduction((2048, 2048), 1)),
     "columns": ("sum of columns, 2048^2", Reduction((2048, 2048), 0)),
+}
+# Training steps at the sizes of the examples: times, batch, features.
+LAYERS = {
+    "cnn": ("CNN 1x28x28, batch 32, SGD", Cnn(32)),
+    "rnn": ("RNN 8-16, 4 x 100 times, Adam", Layer("RNN", (8, 16), (100, 4, 8))),
+    "gru": ("GRU 8-16, 4 x 100 times, Adam", Layer("GRU", (8, 16), (100, 4, 8))),
+    "lstm": ("LSTM 8-16, 4 x 100 times, Adam", Layer("LSTM", (8, 16), (100, 4, 8))),
+    "lstm-wide": ("LSTM 8-64, 32 x 50 times, Adam", Layer("LSTM", (8, 64), (50, 32, 8))),
+    "transformer": (
+        "transformer layer 64 wide, 16 x 32 tokens, Adam",
+        Layer("TransformerEncoderLayer", (64, 4, 256), (32, 16, 64)),
+    ),
 }
 # Functions that WGSL has a builtin of, where they are finite; and those of two arguments.
 DOMAINS = {
@@ -178,6 +191,16 @@ CASES = (
         LARGE,
         {"NumPy by hand": 1 / 1.3, "torch CPU": 1, "eager, NumPy": None},
         ours="compiled, NumPy",
+    ),
+    *(
+        Case(
+            f"numpy-{name}",
+            work,
+            problem,
+            {"torch CPU": 1},
+            ours="compiled, NumPy",
+        )
+        for name, (work, problem) in LAYERS.items()
     ),
     # Eager dispatch, against naive kernels by hand.
     Case("eager-matmul", "matmul 512^3", Matmul(512), {"wgpu by hand": 10}, ours="eager"),

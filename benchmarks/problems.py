@@ -351,6 +351,47 @@ class Cnn(Problem):
 
 
 @dataclass(frozen=True)
+class Layer(Problem):
+    """A training step of one layer of `nn`, made of `sizes`: mean squares to `y`, and Adam.
+
+    Its weights have the names of PyTorch's state dict. Inputs have `shape`; of what a recurrent
+    layer returns, the outputs of all times count. Output: the loss before the update.
+    """
+
+    kind: str  # a class of nn
+    sizes: tuple[int, ...]
+    shape: tuple[int, ...]
+    lr: float = 0.01
+
+    def weights(self) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the weights by their names."""
+        if self.kind == "TransformerEncoderLayer":
+            width, _, hidden = self.sizes
+            shapes = {"self_attn.in_proj": (3 * width, width), "self_attn.out_proj": (width, width)}
+            shapes |= {"linear1": (hidden, width), "linear2": (width, hidden)}
+            shapes |= {"norm1": (width,), "norm2": (width,)}
+            dash = {"self_attn.in_proj": "_"}
+            return {
+                f"{name}{dash.get(name, '.')}{part}": shape if part == "weight" else shape[:1]
+                for name, shape in shapes.items()
+                for part in ("weight", "bias")
+            }
+        features, hidden = self.sizes
+        rows = hidden * {"RNN": 1, "GRU": 3, "LSTM": 4}[self.kind]
+        shapes = {"weight_ih_l0": (rows, features), "weight_hh_l0": (rows, hidden)}
+        return {**shapes, "bias_ih_l0": (rows,), "bias_hh_l0": (rows,)}
+
+    def arrays(self) -> Arrays:
+        draw = _Draw()
+        found = {"x": draw.normal(*self.shape)}
+        last = self.shape[-1] if self.kind == "TransformerEncoderLayer" else self.sizes[-1]
+        found["y"] = draw.normal(*self.shape[:-1], last)
+        for name, shape in self.weights().items():
+            found[name] = draw.normal(*shape, scale=shape[-1] ** -0.5)
+        return found
+
+
+@dataclass(frozen=True)
 class Saving(Problem):
     """Tensors written to a new file, which is on the disk at the end. Output: the first tensor."""
 

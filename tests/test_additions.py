@@ -146,30 +146,39 @@ def run(tree: Path, script: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("what", ADDITIONS)
-def test_an_addition_is_one_file(what, tmp_path):
-    """On every device there is, in one process: to start one takes longer than what it does."""
-    name, script, public, tests = ADDITIONS[what]
+def added(tree: Path, addition: Addition) -> tuple[str, list[str]]:
+    """Do what a recipe says; return a script that uses it, and what pytest is told to run."""
+    name, script, public, tests = addition
     other = f"{name}_again" if is_taken(name) else name
 
     def renamed(text: str) -> str:
         swapped = re.sub(rf"\b{name}\b", other, text)
         return re.sub(rf"\b{name.lower()}\b", other.lower(), swapped)
 
-    copied(tmp_path)
     ((path, text),) = blocks("python", name).items()
-    with (tmp_path / renamed(path)).open("a", encoding="utf-8") as file:
+    with (tree / renamed(path)).open("a", encoding="utf-8") as file:
         file.write(renamed(text))
-    changes = {k: inserted(tmp_path, k, renamed(v)) for k, v in blocks("diff", name).items()}
+    changes = {k: inserted(tree, k, renamed(v)) for k, v in blocks("diff", name).items()}
     assert sum(n for path, n in changes.items() if path.startswith("wgrad/")) == public
+    return renamed(textwrap.dedent(script)), [*map(renamed, tests)]
+
+
+# All in one copy and one process, for to start one takes longer than what is done in it. A pass
+# has its own: this one changes what the others compute.
+TOGETHER = [[x for x in ADDITIONS if x != "a pass"], ["a pass"]]
+
+
+@pytest.mark.parametrize("together", TOGETHER, ids=", ".join)
+def test_an_addition_is_one_file(together, tmp_path):
+    """On every device there is."""
+    copied(tmp_path)
+    scripts, tests = zip(*(added(tmp_path, ADDITIONS[x]) for x in together), strict=True)
     devices = [name for name in DEVICES if isinstance(open_device(name), Device)]
     used = f"import wgrad as wg\nfor name in {devices}:\n    wg.set_default_device(name)\n"
-    used += textwrap.indent(renamed(textwrap.dedent(script)), "    ")
-    if tests:
-        options = ["-q", "-p", "no:cacheprovider", *map(renamed, tests)]
-        used += (
-            f"wg.set_default_device(None)\nimport pytest\nraise SystemExit(pytest.main({options}))"
-        )
+    used += textwrap.indent("".join(scripts), "    ")
+    used += "wg.set_default_device(None)\nimport pytest\n"
+    for options in filter(None, tests):  # on its own, for it must find something
+        used += f"assert pytest.main({['-q', '-p', 'no:cacheprovider', *options]}) == 0\n"
     run(tmp_path, used)
 
 

@@ -13,7 +13,7 @@ import pytest
 import wgrad as wg
 from wgrad import nn, optim
 from wgrad.errors import UnknownNameError
-from wgrad.names import OTHERS
+from wgrad.names import JAXES, NUMPYS, OTHERS
 from wgrad.nn import functional as F
 
 SUBMODULES = {label.split(".")[-1] for label in wg._NAMESPACES} - {"wg"}
@@ -48,19 +48,30 @@ def test_dir_shows_what_was_promised():
     assert not {"backends", "creation", "program", "names"} & set(dir(wg))
 
 
-@pytest.mark.parametrize("label", OTHERS)
-def test_names_of_pytorch_are_answered_with_ours(label: str, numpy_device):
-    namespace = wg.tensor([1.0]) if label == "Tensor" else NAMESPACES[label]
-    for name, text in OTHERS[label].items():
+TABLES = {"PyTorch": OTHERS, "NumPy": NUMPYS, "JAX": JAXES}
+
+
+@pytest.mark.parametrize("whose, label", [(k, label) for k, t in TABLES.items() for label in t])
+def test_names_of_others_are_answered_with_ours(whose: str, label: str, numpy_device):
+    objects = {"Tensor": wg.tensor([1.0]), "Module": nn.Linear(1, 1)}
+    namespace = objects[label] if label in objects else NAMESPACES[label]
+    for name, text in TABLES[whose][label].items():
         assert not hasattr(namespace, name), f"{name} is ours: it has no place in the table"
         with pytest.raises(UnknownNameError) as caught:
             getattr(namespace, name)
-        assert text in str(caught.value) and f".{name} is PyTorch's name" in str(caught.value)
-        for place, word in re.findall(r"\b(wg(?:\.\w+)?|nn(?:\.functional)?|x)\.(\w+)", text):
-            found = (
-                wg.Tensor if place == "x" else NAMESPACES.get(place, getattr(wg, place[3:], None))
-            )
+        assert text in str(caught.value) and f".{name} is not here: write" in str(caught.value)
+        pattern = r"\b(wg(?:\.\w+)?|nn(?:\.functional)?|x|model)\.(\w+)"
+        for place, word in re.findall(pattern, text):
+            classes = {"x": wg.Tensor, "model": nn.Module}
+            found = classes.get(place, NAMESPACES.get(place, getattr(wg, place[3:], None)))
             assert hasattr(found, word), text
+
+
+def test_names_in_the_table_are_numpys():
+    theirs = {"wg": np, "Tensor": np.ndarray, "wg.random": np.random}
+    for label, table in NUMPYS.items():
+        of_generators = [*dir(np.random.Generator)] if label == "wg.random" else []
+        assert [n for n in table if not hasattr(theirs[label], n) and n not in of_generators] == []
 
 
 def test_names_in_the_table_are_pytorchs():
@@ -69,6 +80,7 @@ def test_names_in_the_table_are_pytorchs():
         "wg": torch,
         "autograd": torch.autograd,
         "Tensor": torch.Tensor,
+        "Module": torch.nn.Module,
         "nn": torch.nn,
         "nn.functional": torch.nn.functional,
         "nn.utils": torch.nn.utils,
@@ -79,17 +91,17 @@ def test_names_in_the_table_are_pytorchs():
 
 
 SAID = {
-    "wg.vstack is PyTorch's name: write wg.concat(arrays, axis=0)": lambda x: wg.vstack,
+    "wg.vstack is not here: write wg.concat(arrays, axis=0)": lambda x: wg.vstack,
     "wg.conv2d is not here: write nn.functional.conv2d": lambda x: wg.conv2d,
     "wg.det is not here: write wg.linalg.det": lambda x: wg.det,
-    "nn.functional.tanh_ is PyTorch's name: write x.assign(wg.tanh(x, ...))": lambda x: F.tanh_,
-    "nn.Container is PyTorch's name: write nn.Module": lambda x: nn.Container,
+    "nn.functional.tanh_ is not here: write x.assign(wg.tanh(x, ...))": lambda x: F.tanh_,
+    "nn.Container is not here: write nn.Module": lambda x: nn.Container,
     "nn.functional.clip is not here: write wg.clip": lambda x: F.clip,
     "x.linear is not here: write wg.linear(x, ...)": lambda x: x.linear,
-    "x.argwhere is PyTorch's name: write wg.stack(wg.nonzero(x), -1)": lambda x: x.argwhere(),
+    "x.argwhere is not here: write wg.stack(wg.nonzero(x), -1)": lambda x: x.argwhere(),
     "x.svd is not here: write wg.linalg.svd(x, ...)": lambda x: x.svd(),
-    "x.relu_ is PyTorch's name: write x.assign(wg.relu(x, ...))": lambda x: x.relu_(),
-    "x.pow_ is PyTorch's name: write x **= y": lambda x: x.pow_(1),
+    "x.relu_ is not here: write x.assign(wg.relu(x, ...))": lambda x: x.relu_(),
+    "x.pow_ is not here: write x **= y": lambda x: x.pow_(1),
 }
 
 

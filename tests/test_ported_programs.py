@@ -17,7 +17,8 @@ import wgrad as wg
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "examples" / "ported").glob("*.py"))
 
-# By name: so many steps, after which the losses are this much of the first (more, for rewards).
+# By name: how many steps, and what share of the first loss is left after them. Above 1 it is no
+# loss but a reward, which grows so many times over.
 PROGRAMS: dict[str, tuple[int, float]] = {
     "micrograd": (12, 0.3),
     "bigram": (20, 0.8),

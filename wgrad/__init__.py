@@ -13,6 +13,7 @@ from math import nan as nan
 from math import pi as pi
 
 from . import checks as _checks
+from . import einops_backend as _einops_backend
 from . import errors as errors
 from . import names as _names
 
@@ -56,6 +57,7 @@ from .devices import device as device
 from .devices import devices as devices
 from .devices import set_default_device as set_default_device
 from .devices import stats as stats
+from .devices import synchronize as synchronize
 from .dtypes import bool_ as _bool
 from .dtypes import float16 as float16
 from .dtypes import float32 as float32
@@ -327,8 +329,10 @@ for _label, _module in _NAMESPACES.items():
     _outer = [] if _label == "wg" else [_label]
     _names.publish(_module, _label, *(x[-1] for x in _inner if x[:-1] == _outer))
 _names.publish(_random, "wg.random")
-_names.publish_class(Tensor)
+_names.publish_class(Tensor, "Tensor")
+_names.publish_class(nn.Module, "Module")
 _checks.hang(*(x for x in _NAMESPACES.values() if x is not errors))
 _checks.hang(_random)
 _checks.hang_on_class(_Compiled, "__call__")
 _checks.hang_on_class(kernel.ComputeKernel, "__call__")
+_einops_backend.register()

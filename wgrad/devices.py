@@ -21,7 +21,9 @@ from .statistics import COUNTERS, start_again
 
 log = logging.getLogger("wgrad")
 
+_MAKES = ("cuda", "mps", "xpu", "rocm", "tpu")  # what others call GPUs
 _numpy = NumpyDevice()
+_opened: dict[int, Device] = {}  # the GPUs in use, which live as long as the process
 _chosen: Device | None = None  # what set_default_device() was told
 _automatic: Device | None = None  # what "auto" was resolved to, which does not change
 _from_environment: tuple[str, Device] | None = None
@@ -54,9 +56,10 @@ def devices() -> list[DeviceInfo]:
 def device(name: str | Device | None = None) -> Device:
     """Return the device of a name: "numpy", "webgpu", "webgpu:<part of an adapter's name>", "auto".
 
-    None means the default device; "auto" takes a hardware GPU where there is one and NumPy
-    otherwise, since a software adapter is slower than NumPy. The result is a context manager that
-    makes the device the default inside a `with` block.
+    "cpu" is another name for "numpy", and "gpu" for "webgpu". None means the default device; "auto"
+    takes a hardware GPU where there is one and NumPy otherwise, since a software adapter is slower
+    than NumPy. The result is a context manager that makes the device the default inside a `with`
+    block.
 
     Raises: DeviceError when there is no such device, in a sentence that says what to install.
     """
@@ -65,18 +68,17 @@ def device(name: str | Device | None = None) -> Device:
     if name is None:
         return default_device()
     text = name if isinstance(name, str) else ""
-    if text == "numpy":
+    kind, _, part = text.partition(":")
+    if text in ("numpy", "cpu"):
         return _numpy
     if text == "auto":
         return _auto()
-    part = text.partition(":")[2].strip()
-    if text == "webgpu" or (text.startswith("webgpu:") and part):
-        from .backends.webgpu import adapters
-
-        return adapters.open_device(part)
+    if kind in ("webgpu", "gpu") and (text == kind or part.strip()):
+        return _gpu(part.strip())
+    hint = '; a GPU is "webgpu" here, of whatever make' if kind in _MAKES else ""
     raise DeviceError(
         f'device {shown(name)} is unknown: "numpy", "webgpu", '
-        '"webgpu:<part of an adapter\'s name>" or "auto" is needed'
+        f'"webgpu:<part of an adapter\'s name>" or "auto" is needed{hint}'
     )
 
 
@@ -98,6 +100,23 @@ def set_default_device(name: str | Device | None) -> None:
             "the function calls set_default_device, which would not be done again: call it outside"
         )
     _chosen = None if name is None else device(name)
+
+
+def synchronize(name: str | Device | None = None) -> None:
+    """Wait until a device has done all work given to it; without a name, all devices in use.
+
+    Work on a GPU is handed over and runs later, so what is to be timed ends with this. What reads
+    values (`x.numpy()`, `print(x)`) waits by itself. Raises: DeviceError.
+    """
+    if (tracer := tracing()) is not None:
+        tracer.refuse(
+            "the function calls wg.synchronize, which would not be done again: call it outside"
+        )
+    if name is not None:
+        device(name).synchronize()
+        return
+    for opened in list(_opened.values()):
+        opened.synchronize()
 
 
 def stats(reset: bool = False) -> dict[str, int]:
@@ -126,6 +145,14 @@ def _environment_device() -> Device:
     return _from_environment[1]
 
 
+def _gpu(part: str) -> Device:
+    from .backends.webgpu import adapters
+
+    opened = adapters.open_device(part)
+    _opened[id(opened)] = opened
+    return opened
+
+
 def _auto() -> Device:
     """Resolve "auto" once, and say what it is."""
     global _automatic
@@ -143,6 +170,6 @@ def _auto() -> Device:
             _automatic = _numpy
             log.info('device "auto" is numpy: %s', reason)
         else:
-            _automatic = adapters.open_device(part)
+            _automatic = _gpu(part)
             log.info('device "auto" is %s: %s', _automatic.name, _automatic.description)
     return _automatic

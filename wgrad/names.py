@@ -1,6 +1,7 @@
-"""Names: what is public in each namespace, and what to write for the names that PyTorch has.
+"""Names: what is public in each namespace, and what to write for names that others have.
 
-OTHERS is the one table of those. A name that gets here under its own name is taken out of it.
+OTHERS is the one table of PyTorch's, NUMPYS and JAXES are of those that NumPy and JAX alone have.
+A name that gets here under its own name is taken out of them.
 Knows modules and their names, and nothing of what the functions do.
 """
 
@@ -40,7 +41,13 @@ OTHERS: dict[str, dict[str, str]] = {
         "rsqrt": "1 / wg.sqrt(x)",
         **{f"arc{f}": f"wg.a{f}(x)" for f in ("cos", "sin", "tan", "cosh", "sinh", "tanh")},
         "arctan2": "wg.atan2(y, x)",
-        **dict.fromkeys(("dot", "inner", "vdot"), "wg.vecdot(x, y)"),
+        **dict.fromkeys(("dot", "inner", "vdot"), "wg.vecdot(x, y), or x @ y of matrices"),
+        "set_default_dtype": "wg.float32, which is the default, and dtype= where another is needed",
+        "Size": "x.shape, a tuple",
+        "get_default_dtype": "wg.float32",
+        "is_grad_enabled": "wg.no_grad() or wg.enable_grad(), each with its block",
+        "nansum": "wg.sum(wg.nan_to_num(x))",
+        "histc": "wg.bincount(places), or NumPy's histogram of x.numpy()",
         "ger": "wg.outer(x, y)",
         **dict.fromkeys(("addmm", "addmv", "baddbmm"), "x + a @ b"),
         "inverse": "wg.linalg.inv(x)",
@@ -63,7 +70,7 @@ OTHERS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("int", "long", "int64"), "wg.int32"),
         **dict.fromkeys(("set_grad_enabled", "inference_mode"), "wg.no_grad() or wg.enable_grad()"),
         "get_default_device": "wg.default_device()",
-        "cuda": 'wg.device("webgpu")',
+        "cuda": 'wg.device("auto"), which is a GPU where there is one',
         "utils": "wg.data.DataLoader(dataset, batch_size)",
     },
     "Tensor": {
@@ -83,6 +90,13 @@ OTHERS: dict[str, dict[str, str]] = {
         "uniform_": "nn.init.uniform_(x, low, high)",
         "index_fill_": "x[places] = value",
         **dict.fromkeys(("index_put_", "index_copy_"), "x[indices] = values"),
+    },
+    "Module": {
+        **dict.fromkeys(("cuda", "xpu"), 'model.to("webgpu")'),
+        "type": "model.astype(dtype)",
+        "bfloat16": "model.astype(wg.float16), or wg.autocast()",
+        "compile": "wg.compile(step), on the function that is one step of training",
+        "share_memory": "model.to(device)",
     },
     "nn": {
         "Buffer": "self.register_buffer(name, tensor)",
@@ -141,6 +155,96 @@ OTHERS: dict[str, dict[str, str]] = {
         "Variable": "wg.tensor(data, requires_grad=True)",
     },
 }
+
+# The same for names that NumPy has and PyTorch has not.
+NUMPYS: dict[str, dict[str, str]] = {
+    "wg": {
+        "array": "wg.tensor(data)",
+        "ndarray": "wg.Tensor, made by wg.tensor(data) or wg.zeros(shape)",
+        **dict.fromkeys(("ascontiguousarray", "asanyarray"), "wg.asarray(data)"),
+        "append": "wg.concat([x, y], axis)",
+        "array_split": "wg.split(x, parts, axis)",
+        **dict.fromkeys(("array_equal", "array_equiv"), "(x == y).all()"),
+        "around": "wg.round(x)",
+        "average": "wg.mean(x, axis)",
+        "power": "wg.pow(x, y)",
+        "mod": "wg.remainder(x, y)",
+        "invert": "wg.bitwise_invert(x)",
+        "left_shift": "wg.bitwise_left_shift(x, n)",
+        "right_shift": "wg.bitwise_right_shift(x, n)",
+        "rint": "wg.round(x)",
+        "fabs": "wg.abs(x)",
+        "percentile": "wg.quantile(x, percent / 100)",
+        "ptp": "x.max() - x.min()",
+        "copy": "x.copy()",
+        "size": "x.size",
+        "ndim": "x.ndim",
+        "shape": "x.shape",
+        "identity": "wg.eye(n)",
+        "vectorize": "wg.vmap(f), which maps a function over the first axis",
+        "apply_along_axis": "wg.vmap(f, in_axes=axis)(x)",
+        "flatnonzero": "wg.nonzero(wg.flatten(x))",
+        "isscalar": "x.ndim == 0",
+        "promote_types": "wg.result_type(a, b)",
+        "single": "wg.float32",
+        "bool_": "wg.bool",
+        **dict.fromkeys(("savez", "savez_compressed"), "wg.save({name: x}, file)"),
+    },
+    "Tensor": {
+        "fill": "x.fill_(value)",
+        "itemsize": "x.dtype.itemsize",
+        "tobytes": "x.numpy().tobytes()",
+        "tofile": "x.numpy().tofile(file)",
+        "flat": "wg.flatten(x)",
+    },
+    "wg.random": {
+        "default_rng": "wg.random.Generator(seed), which functions take as generator=",
+        "RandomState": "wg.random.Generator(seed), which functions take as generator=",
+        "seed": "wg.manual_seed(seed)",
+        "standard_normal": "wg.randn(*shape)",
+        "random": "wg.rand(*shape)",
+        "integers": "wg.randint(low, high, shape)",
+        "permutation": "wg.randperm(n), and x[order]",
+        "shuffle": "x[wg.randperm(x.shape[0])]",
+        "choice": "x[wg.randint(0, x.shape[0], shape)]",
+    },
+}
+
+# The same for JAX's. What is NumPy's in jax.numpy is under NumPy's name.
+JAXES: dict[str, dict[str, str]] = {
+    "wg": {
+        "jit": "wg.compile(f)",
+        "numpy": "wg.exp(x) for jnp.exp(x): functions of arrays stand in wg itself",
+        "lax": "wg.scan(f, carry, xs), wg.where(condition, x, y), and the rest by its name in wg",
+        "pmap": "wg.vmap(f): a program runs on one device",
+        **dict.fromkeys(("jacfwd", "jacrev"), "wg.jacobian(f)"),
+        "device_put": "x.to(device)",
+        "device_get": "x.numpy()",
+        "stop_gradient": "x.detach()",
+        "block_until_ready": "wg.synchronize()",
+        "remat": "wg.checkpoint(f)",
+        "custom_vjp": "wg.custom_op(backward=...), on a function",
+        "make_jaxpr": "wg.compile(f), and its explain() after a call",
+        "local_devices": "wg.devices()",
+        "device_count": "len(wg.devices())",
+        **dict.fromkeys(
+            ("tree", "tree_util", "tree_map"),
+            "wg.grad(f), which takes and gives nested lists and dicts; a loop changes them",
+        ),
+    },
+    "Tensor": {
+        "at": "y = x.copy(), and y[indices] = value, which has gradients",
+        "block_until_ready": "wg.synchronize()",
+    },
+    "wg.random": {
+        **dict.fromkeys(
+            ("PRNGKey", "key", "split", "fold_in"),
+            "wg.manual_seed(seed) once, or wg.random.Generator(seed), which goes on by itself",
+        ),
+        "categorical": "wg.distributions.Categorical(logits=x).sample()",
+    },
+}
+_OBJECTS = {"Tensor": "x", "Module": "model"}  # what stands for an object of these classes
 _published: dict[str, ModuleType] = {}  # where a name of another namespace may be
 
 
@@ -171,11 +275,11 @@ def publish(module: ModuleType, label: str, *modules: str) -> None:
     module.__dir__ = lambda: sorted(module.__all__)  # type: ignore[method-assign]
 
 
-def publish_class(cls: type) -> None:
-    """Let objects of a class answer to PyTorch's names of methods."""
+def publish_class(cls: type, label: str) -> None:
+    """Let objects of a class answer to others' names of methods; `label` is their table's."""
 
     def unknown(self: Any, name: str) -> Any:
-        said = None if name.startswith("_") else _advice("Tensor", name)
+        said = None if name.startswith("_") else _advice(label, name)
         if said is None:
             return object.__getattribute__(self, name)  # raises what was raised before
         raise UnknownNameError(said)
@@ -185,12 +289,15 @@ def publish_class(cls: type) -> None:
 
 def _advice(label: str, name: str) -> str | None:
     """Return in one sentence what to write for a name that `label` does not have; None for none."""
-    whole = f"{'x' if label == 'Tensor' else label}.{name}"
+    whole = f"{_OBJECTS.get(label, label)}.{name}"
     for table in (label, *_beside(label)):
-        text = OTHERS.get(table, {}).get(name)
-        if text is not None:
-            return f"{whole} is PyTorch's name: write {text}"
+        for others in (OTHERS, NUMPYS, JAXES):
+            text = others.get(table, {}).get(name)
+            if text is not None:
+                return f"{whole} is not here: write {text}"
     method = label == "Tensor"
+    if label == "Module":
+        return None  # it is its attributes, and a function is none
     for other in ("wg", *_beside(label)):
         if other != label and name in getattr(_published.get(other), "__all__", ()):
             return f"{whole} is not here: write {other}.{name}{'(x, ...)' if method else ''}"
@@ -198,7 +305,7 @@ def _advice(label: str, name: str) -> str | None:
         base = name[:-1]
         for other in ("wg", "nn.functional"):
             if base in _published[other].__all__:
-                return f"{whole} is PyTorch's name: write x.assign({other}.{base}(x, ...))"
+                return f"{whole} is not here: write x.assign({other}.{base}(x, ...))"
     return None
 
 
@@ -206,6 +313,6 @@ def _beside(label: str) -> Sequence[str]:
     """Return where a name may be that somebody looks for in `label`."""
     return (
         ()
-        if label in ("wg.fft", "autograd", "optim", "data", "nn.init", "nn.utils")
+        if label in ("Module", "wg.fft", "autograd", "optim", "data", "nn.init", "nn.utils")
         else ("wg", "wg.linalg", "nn.functional")
     )

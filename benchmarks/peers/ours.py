@@ -19,6 +19,7 @@ from ..problems import (
     Elementwise,
     FrontEnd,
     Function,
+    Layer,
     Loading,
     Matmul,
     Mlp,
@@ -165,6 +166,24 @@ class OurPeer(Peer):
             return wg.matmul(h.flatten(1), w.T) + b
 
         return self._training(problem, parameters, logits, given)
+
+    def layer(self, problem: Layer) -> Step:
+        given = self._given(problem)
+        how = {"dropout": 0.0} if problem.kind == "TransformerEncoderLayer" else {}
+        model = getattr(wg.nn, problem.kind)(*problem.sizes, **how)
+        model.load_state_dict({name: given[name] for name in problem.weights()})
+        optimizer = wg.optim.Adam(model.parameters(), lr=problem.lr)
+
+        def step(x: Any, y: Any) -> tuple:
+            out = model(x)
+            out = out[0] if isinstance(out, tuple) else out
+            loss = F.mse_loss(out, y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return (loss,)
+
+        return self._step(step, given["x"], given["y"])
 
     def _training(self, problem: Any, parameters: list, logits: Callable, given: dict) -> Step:
         rule = getattr(wg.optim, getattr(problem, "optimizer", "SGD"))

@@ -14,6 +14,7 @@ from ..problems import (
     Cnn,
     Convolution,
     Elementwise,
+    Layer,
     Loading,
     Matmul,
     Mlp,
@@ -104,6 +105,24 @@ class TorchPeer(Peer):
             return F.linear(h.flatten(1), given["w"], given["b"])
 
         return self._training(problem, parameters, logits, given["y"])
+
+    def layer(self, problem: Layer) -> Step:
+        given = self._given(problem)
+        how = {"dropout": 0.0} if problem.kind == "TransformerEncoderLayer" else {}
+        model = getattr(torch.nn, problem.kind)(*problem.sizes, **how)
+        model.load_state_dict({name: given[name] for name in problem.weights()})
+        optimizer = torch.optim.Adam(model.parameters(), lr=problem.lr)
+
+        def step() -> tuple:
+            out = model(given["x"])
+            out = out[0] if isinstance(out, tuple) else out
+            loss = F.mse_loss(out, given["y"])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return (loss,)
+
+        return step
 
     def _training(self, problem: Any, parameters: list[Any], logits: Any, y: Any) -> Step:
         optimizer = getattr(torch.optim, getattr(problem, "optimizer", "SGD"))(

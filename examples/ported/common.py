@@ -6,7 +6,7 @@ import numpy as np
 
 import wgrad as wg
 
-# Words to learn from: names of functions of this very library's kind.
+# Words to learn from: names of functions.
 WORDS = [
     "absolute",
     "add",

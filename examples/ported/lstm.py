@@ -1,4 +1,4 @@
-"""A time series: two LSTM cells read sines, and L-BFGS or Adam fits what comes next."""
+"""A time series: two layers of LSTM read sines, and say at each value which comes next."""
 
 import numpy as np
 

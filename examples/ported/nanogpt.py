@@ -1,4 +1,4 @@
-"""nanoGPT: a character-level transformer on a text, its samples drawn as the original does."""
+"""nanoGPT: a character-level transformer, trained on pieces drawn from a text, as the original."""
 
 import math
 from pathlib import Path

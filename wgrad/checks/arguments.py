@@ -19,12 +19,20 @@ SPELLINGS = (
     *(("dim0", "axis0"), ("dim1", "axis1"), ("dim2", "axis2")),
     *(("start_dim", "start_axis"), ("end_dim", "end_axis"), ("interpolation", "method")),
     *(("index", "indices"), ("in_dims", "in_axes"), ("out_dims", "out_axes")),
+    ("ddof", "correction"),
 )
+# What np.sum(x), np.mean(x), np.std(x), ... hand to a method of x, as None where nobody gave it.
+_LEFT_OUT = ("dtype", "out")
 
 
 def spellings(known: Collection[str]) -> dict[str, str]:
-    """Return PyTorch's names for a function's arguments, each with ours, where they differ."""
-    return {t: ours for t, ours in SPELLINGS if ours in known and t not in known}
+    """Return other names for a function's arguments, each with ours, where they differ.
+
+    Those are PyTorch's and NumPy's. Of a function along axes some may come as None and have no
+    name here: NumPy says so that they were left out.
+    """
+    names = {t: ours for t, ours in SPELLINGS if ours in known and t not in known}
+    return names | {t: "" for t in _LEFT_OUT if "axis" in known and t not in known}
 
 
 def respelled(given: Mapping[str, Any], names: Mapping[str, str], where: str) -> dict[str, Any]:
@@ -32,6 +40,10 @@ def respelled(given: Mapping[str, Any], names: Mapping[str, str], where: str) ->
     out = dict(given)
     for theirs in [name for name in given if name in names]:
         ours = names[theirs]
+        if not ours:
+            if out[theirs] is None:
+                del out[theirs]
+            continue
         if ours in out:
             raise ArgumentError(
                 f"{where}: {ours}={shown(out[ours])} and {theirs}={shown(given[theirs])} came, "

@@ -186,8 +186,10 @@ def hang_on_class(cls: type, *special: str) -> None:
             elif isinstance(member, (staticmethod, classmethod)) and isinstance(
                 member.__func__, FunctionType
             ):
-                kind, called = type(member), f"{base.__name__}.{name}"  # its first is no instance
-                setattr(base, name, kind(guarded(member.__func__, called)))
+                # Its first argument is no object of the class; a function kept there has its name.
+                kind, plain = type(member), member.__func__
+                called = f"{cls.__name__}.{name}" if plain.__name__ == name else plain.__name__
+                setattr(base, name, kind(guarded(plain, called)))
 
 
 def _op(op: Any, name: str) -> Any:

@@ -52,6 +52,9 @@ OTHER_NAMES = {
     "a_max": "max",
     "tensors": "arrays",
     "input": "x",
+    "learning_rate": "lr",
+    "num_classes": "classes",
+    "size": "shape",
 }
 
 

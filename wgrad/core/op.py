@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from ..backends.array import Array, Number
 from ..backends.base import Device
 from ..dtypes import DType
-from ..errors import DeviceError
+from ..errors import CallError, DeviceError, shown
 from ..layout import Shape
 
 INPUT_NAMES = ("a", "b", "c", "d")  # how rules and kernels call an op's inputs
@@ -27,6 +27,11 @@ class Value:
     __slots__ = ("__weakref__", "array", "node")
 
     def __init__(self, array: Array, node: Node | None = None):
+        if not isinstance(array, Array):
+            raise CallError(
+                f"Tensor: {shown(array)} came: tensors are made by wg.tensor(data), or by "
+                "wg.zeros(shape) and its kin"
+            )
         self.array = array
         self.node = node
 

@@ -11,6 +11,7 @@ from ..core import Node, Tensor, wrap
 from ..creation.inputs import as_number, as_tensor
 from ..devices import device as find_device
 from ..dtypes import as_dtype
+from ..errors import CallError, shown
 from ..layout import normalize_shape
 from .host import DeviceLike, check_requires_grad
 
@@ -28,6 +29,11 @@ def full(
 
     A bool makes bool, an int int32 and a float float32, unless `dtype` is given.
     """
+    if isinstance(dtype, (int, float)):
+        raise CallError(
+            f"full: {shown(shape)}, {shown(fill_value)} and {shown(dtype)} came; the shape is one "
+            "argument, full((2, 3), 1.0)"
+        )
     target = find_device(device)
     value = as_number(fill_value, "full")
     if dtype is None:

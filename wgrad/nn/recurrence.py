@@ -70,11 +70,18 @@ def step_of(kind: str, weights: Weights, nonlinearity: str) -> Step:
     return functools.partial(rnn_step, weights, {"tanh": tanh, "relu": relu}[nonlinearity])
 
 
-def run(step: Step, state: State, x: Tensor, weights: Weights, backwards: bool) -> Any:
+def run(
+    kind: str, weights: Weights, nonlinearity: str, state: State, x: Tensor, backwards: bool
+) -> Any:
     """Return the last state and the outputs of all times. Shapes: x (time, n, features).
 
-    The input's product is one for all times. `backwards` begins with the last time; outputs are in
-    the order of the input.
+    The input's product is one for all times, and the biases are added to it, but for a GRU's, of
+    which one is within a product. `backwards` begins with the last time; outputs are in the order
+    of the input.
     """
-    products = linear(x, weights.input, weights.input_bias)
-    return scan(step, state, products, reverse=backwards)
+    bias = weights.input_bias
+    if kind != "gru" and bias is not None and weights.hidden_bias is not None:
+        bias = bias + weights.hidden_bias
+        weights = weights._replace(hidden_bias=None)
+    products = linear(x, weights.input, bias)
+    return scan(step_of(kind, weights, nonlinearity), state, products, reverse=backwards)

@@ -140,9 +140,8 @@ class RNNBase(_Shared):
             outs = []
             for backwards, own in enumerate(directions):
                 place = i * self._directions + backwards
-                step = step_of(self._kind, own, self.nonlinearity)
                 first = tuple(s[place] for s in states)
-                last, out = run(step, first, x, own, bool(backwards))
+                last, out = run(self._kind, own, self.nonlinearity, first, x, bool(backwards))
                 finals.append(last)
                 outs.append(out)
             x = outs[0] if len(outs) == 1 else concat(outs, -1)

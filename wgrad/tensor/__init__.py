@@ -18,6 +18,7 @@ from ..devices import device as find_device
 from ..dtypes import as_dtype
 from ..errors import (
     ArgumentError,
+    CallError,
     DeviceError,
     DTypeError,
     ForkedError,
@@ -27,7 +28,7 @@ from ..errors import (
     WgradError,
     shown,
 )
-from ..inspection import namespace
+from ..inspection import namespace, of_ufunc
 from ..interrupts import handled_outside, interrupts_wait
 from ..layout import Shape, broadcast_shapes
 from ..ops import elementwise as ew
@@ -53,7 +54,6 @@ class Tensor(Operators, Methods, Aliases, Gradients):
 
     __slots__ = ()
     __array_priority__ = 1000  # NumPy arrays on the left of an operator leave it to us
-    __array_ufunc__ = None
 
     # What it is.
     @property
@@ -81,10 +81,12 @@ class Tensor(Operators, Methods, Aliases, Gradients):
 
     def __len__(self) -> int:
         if not self.shape:
-            raise ShapeError("len: a 0-d tensor has no length")
+            raise CallError("len: a 0-d tensor came, which has no length: x.item() is its number")
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
+        if not self.shape:
+            raise CallError("iter: a 0-d tensor came, which has no rows: x.item() is its number")
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
@@ -129,6 +131,9 @@ class Tensor(Operators, Methods, Aliases, Gradients):
                 "numpy.from_dlpack shares its memory"
             )
         return self.numpy().astype(dtype or self.dtype.numpy, copy=False)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return of_ufunc(ufunc, method, inputs, kwargs)
 
     __dlpack__ = to_dlpack
     __dlpack_device__ = dlpack_device

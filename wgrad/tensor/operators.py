@@ -36,6 +36,15 @@ def _left(function: Binary) -> Binary:
     return method
 
 
+def _compared(function: Binary) -> Binary:
+    """Return the method of == or !=, which leaves None to Python: no tensor is None."""
+
+    def method(self: Any, other: Any) -> Tensor:
+        return NotImplemented if other is None else function(self, other)
+
+    return method
+
+
 def _right(function: Binary) -> Binary:
     """Return the method of an operator whose right side alone is a tensor."""
 
@@ -94,8 +103,8 @@ class Operators(Value):
         return core.apply(movement.alias, self)
 
     __abs__: ClassVar[Unary] = _one(ew.abs_)
-    __eq__: ClassVar[Binary] = _left(ew.equal)  # type: ignore[assignment]  # elementwise, as in NumPy
-    __ne__: ClassVar[Binary] = _left(ew.not_equal)  # type: ignore[assignment]  # elementwise, as in NumPy
+    __eq__: ClassVar[Binary] = _compared(ew.equal)  # type: ignore[assignment]  # elementwise, as in NumPy
+    __ne__: ClassVar[Binary] = _compared(ew.not_equal)  # type: ignore[assignment]  # elementwise, as in NumPy
     __lt__: ClassVar[Binary] = _left(ew.less)
     __le__: ClassVar[Binary] = _left(ew.less_equal)
     __gt__: ClassVar[Binary] = _left(ew.greater)

@@ -53,7 +53,7 @@ class Dispatches:
                 )
             except Exception as error:
                 raise gpu.failure(DeviceError, "a compiled function has no room", error) from error
-        self._stale = True  # the uniform buffer lacks what the host has
+        self._stale = size > 0  # the uniform buffer lacks what the host has, if that has any
         self._bound: Recent[Hashable] = Recent(COMBINATIONS)
         self._dropped = gpu.dropped
 

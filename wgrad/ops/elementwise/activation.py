@@ -21,8 +21,8 @@ _LEAST = -2000.0  # whose exponential is 0, while that of -inf, times it, would 
 
 
 def _sigmoid(a: np.ndarray) -> np.ndarray:
-    small = np.exp(-np.abs(a))  # in (0, 1]: neither branch can overflow
-    return np.where(a >= 0, 1 / (1 + small), small / (1 + small))
+    e = np.exp(np.minimum(a, 40))  # beyond 40 it is 1 to every digit
+    return e / (1 + e)
 
 
 sigmoid = elementwise(
@@ -155,9 +155,22 @@ elu = elementwise(
 )
 
 
+_BLOCK = 1 << 14  # elements: what is made of so many on the way stays in a cache
+
+
 def _wide(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Compute in float64: a small result of float32 keeps all its digits."""
-    return lambda a: function(a.astype(np.float64)).astype(a.dtype)
+    """Compute in float64, block by block: a small result of float32 keeps all its digits."""
+
+    def compute(a: Any) -> Any:
+        if not isinstance(a, np.ndarray) or a.size <= _BLOCK:
+            return function(a.astype(np.float64)).astype(a.dtype)
+        flat = a.reshape(-1)
+        out = np.empty_like(flat)
+        for i in range(0, flat.size, _BLOCK):
+            out[i : i + _BLOCK] = function(flat[i : i + _BLOCK].astype(np.float64))
+        return out.reshape(a.shape)
+
+    return compute
 
 
 def _silu_slope(a: Any) -> Any:

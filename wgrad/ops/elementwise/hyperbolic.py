@@ -32,7 +32,8 @@ cosh: Elementwise = elementwise(
 
 def _sigmoid_slope(a: np.ndarray) -> np.ndarray:
     small = np.exp(-np.abs(a))
-    return small / ((1 + small) * (1 + small))
+    more = 1 + small
+    return small / (more * more)
 
 
 sigmoid_slope: Elementwise = elementwise(

@@ -7,6 +7,7 @@ matmul counts 2 m n k.
 
 from __future__ import annotations
 
+import html
 import textwrap
 from collections import Counter
 from collections.abc import Iterable
@@ -38,7 +39,7 @@ class KernelReport:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What `explain()` returns; print it."""
+    """What `explain()` returns: print it, or let a notebook show it."""
 
     device: str
     traced: dict[str, int]  # ops before the passes, by name
@@ -65,8 +66,41 @@ class Explanation:
         return sum(k.operations for k in self.kernels)
 
     def __str__(self) -> str:
+        before, after = self._around()
+        return "\n".join([*before, *_table(self._rows()), *after])
+
+    def _repr_html_(self) -> str:
+        """Return the same for a notebook, with the kernels as a table."""
+        before, after = ("<br>".join(map(html.escape, lines)) for lines in self._around())
+        head, *rows = [[html.escape(cell) for cell in row] for row in self._rows()]
+        lines = [f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in rows]
+        top = f"<tr><th>{'</th><th>'.join(head)}</th></tr>"
+        table = f"<table><thead>{top}</thead><tbody>{''.join(lines)}</tbody></table>"
+        return f"<div><p>{before}</p>{table}<p>{after}</p></div>"
+
+    def _around(self) -> tuple[list[str], list[str]]:
+        """Return the lines before and after the table of kernels."""
         ops = [f"{n} {name}" for name, n in self.traced.items()]
         steps = [f"{name} {n}" for name, n in self.passes]
+        op_by_op = f"op by op {_amount(self.eager_bytes, 'B')}"
+        if self.peak_bytes:
+            op_by_op += f", {self.eager_bytes / self.peak_bytes:.2f} times as much"
+        before = [
+            f"{self.device}",
+            _wrapped(f"traced {sum(self.traced.values())} ops: ", ops, ", "),
+            _wrapped("passes (steps left): ", steps, " > "),
+        ]
+        after = [
+            f"in all {_amount(self.bytes, 'B')} moved, {_amount(self.operations, '')} "
+            f"operations; {self.compile_seconds:.2f} CPU seconds of compiling",
+            f"memory beside the inputs: {_amount(self.peak_bytes, 'B')} "
+            f"({_amount(self.block_bytes, 'B')} kept, {_amount(self.output_bytes, 'B')} "
+            f"handed out); {op_by_op}",
+        ]
+        return before, after
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        """Return the table of kernels, its head first."""
         rows: list[tuple[str, ...]] = [
             ("#", "kernel", "outputs", "groups", "read", "written", "operations", "compiled", "")
         ]
@@ -87,22 +121,7 @@ class Explanation:
                     ", ".join(filter(None, (notes, more))),
                 )
             )
-        op_by_op = f"op by op {_amount(self.eager_bytes, 'B')}"
-        if self.peak_bytes:
-            op_by_op += f", {self.eager_bytes / self.peak_bytes:.2f} times as much"
-        return "\n".join(
-            [
-                f"{self.device}",
-                _wrapped(f"traced {sum(self.traced.values())} ops: ", ops, ", "),
-                _wrapped("passes (steps left): ", steps, " > "),
-                *_table(rows),
-                f"in all {_amount(self.bytes, 'B')} moved, {_amount(self.operations, '')} "
-                f"operations; {self.compile_seconds:.2f} CPU seconds of compiling",
-                f"memory beside the inputs: {_amount(self.peak_bytes, 'B')} "
-                f"({_amount(self.block_bytes, 'B')} kept, {_amount(self.output_bytes, 'B')} "
-                f"handed out); {op_by_op}",
-            ]
-        )
+        return rows
 
 
 def explain(executor: Executor, history: History, device: Device) -> Explanation:

@@ -50,10 +50,11 @@ _HARMLESS = frozenset({
 })  # fmt: skip
 _ASKS = frozenset({"now", "today", "utcnow"})  # of classes whose other methods only compute
 _WRITES = frozenset({"write", "writelines", "flush", "__enter__", "__exit__", "release", "close"})
-# The standard library's modules that only compute, or put something out: what they do is their own.
+# Modules of the standard library, and of einops, that only compute, or put something out: what they
+# do is their own.
 QUIET = frozenset({
-    "abc", "contextlib", "enum", "functools", "importlib", "logging", "re", "traceback", "typing",
-    "types", "warnings", "weakref", "_weakrefset", "linecache", "tokenize",
+    "abc", "contextlib", "einops", "enum", "functools", "importlib", "logging", "re", "traceback",
+    "typing", "types", "warnings", "weakref", "_weakrefset", "linecache", "tokenize",
 })  # fmt: skip
 FILES = ("importlib.metadata", "importlib.resources")  # modules of theirs that read those
 # Functions in Python, by their packages, that tell of the process, and not of their arguments. In

@@ -36,7 +36,8 @@ class Loop(Family):
     updates, and slices; its outputs are one slice each. The operands of the loop are that memory,
     the first values of the carries, and what the slices are of, along a first axis; so are the
     results: the last values of the carries, and all slices that the turns have given. With
-    `is_reverse` the first turn takes and gives the last slices.
+    `is_reverse` the first turn takes and gives the last slices. `tied` are carries and outputs, by
+    their places, where the slice that a turn gives is what the next one gets.
     """
 
     method = "loop"
@@ -46,6 +47,7 @@ class Loop(Family):
     carries: int
     slices: int
     numbers: tuple[Numbers, ...] = ()
+    tied: tuple[tuple[int, int], ...] = ()
     draw: Draw | None = None  # of one run
 
     @property
@@ -54,7 +56,7 @@ class Loop(Family):
 
     @cached_property
     def _key(self) -> tuple:
-        form = self.length, self.is_reverse, self.carries, self.slices, self.numbers
+        form = self.length, self.is_reverse, self.carries, self.slices, self.numbers, self.tied
         return self.body.account, *form
 
     @property
@@ -106,7 +108,9 @@ class Loop(Family):
                     values[out.index] = made
             for x, i in zip(stacked, body.outputs, strict=True):
                 device.write(x.view(slice_of(x.layout, at)), values[i])
-            ends = [body.updates.get(slot.index) for slot in body.inputs[self.fixed : first]]
+            updates = dict(body.updates)
+            updates |= {body.inputs[self.fixed + i].index: body.outputs[j] for i, j in self.tied}
+            ends = [updates.get(slot.index) for slot in body.inputs[self.fixed : first]]
             carries = [
                 x if new is None else values[new] for x, new in zip(carries, ends, strict=True)
             ]

@@ -66,7 +66,8 @@ class Call:
     `text` is its source, with {f} for the function, {0} for an argument and {out} for the result.
     `aligned` are the arguments that are read where the same element of the result is written: the
     result may take their memory. If not `safe` it may take that of no other either. `target` is the
-    slot in whose memory the result is to be, where that is known.
+    slot in whose memory the result is to be, where that is known. {doubt} in the text is whether
+    the result may have a NaN in it, which it has not where argument `factor` is finite.
     """
 
     text: str
@@ -77,6 +78,7 @@ class Call:
     aligned: tuple[int, ...] = ()
     safe: bool = True
     target: int | None = None
+    factor: int | None = None
 
     @property
     def size(self) -> int:

@@ -48,6 +48,21 @@ class Moving:
         return f"ndarray({layout.shape}, {dtype.name}, {self.name}, {offset}, {strides})"
 
 
+class Turning:
+    """Memory of a turn of a loop: every view of it, by its name, comes from outside.
+
+    If it `is_steady` the turns do not write to it.
+    """
+
+    def __init__(self, name: str, is_steady: bool = False):
+        self.name = name
+        self.is_steady = is_steady
+        self.views: dict[str, tuple[Layout, np.dtype]] = {}
+
+
+Memory = Static | Moving | Turning
+
+
 def _where(layout: Layout, dtype: np.dtype) -> tuple[int, tuple[int, ...]]:
     offset = layout.offset * dtype.itemsize if layout.size else 0
     return offset, tuple(s * dtype.itemsize for s in layout.strides)
@@ -67,7 +82,7 @@ class Names:
         self._count[prefix] = count = self._count.get(prefix, -1) + 1
         return f"{prefix}{count}"
 
-    def view(self, memory: Static | Moving, layout: Layout, dtype: np.dtype) -> str:
+    def view(self, memory: Memory, layout: Layout, dtype: np.dtype) -> str:
         """Return the name of a view of memory."""
         if layout.contiguous:  # strides of single elements say nothing
             dense = Layout.dense(layout.shape)
@@ -77,7 +92,9 @@ class Names:
             return memory.name
         if key not in self._names:
             name = self._names[key] = self._new(f"{memory.name}_")
-            if isinstance(memory, Static):
+            if isinstance(memory, Turning):
+                memory.views[name] = layout, dtype
+            elif isinstance(memory, Static):
                 self.space[name] = memory.view(layout, dtype)
             else:
                 memory.views.append(f"{name} = {memory.view(layout, dtype)}")

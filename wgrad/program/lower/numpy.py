@@ -7,7 +7,7 @@ it hands out; parameters are updated in place. The results are those of `PlainEx
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -20,14 +20,12 @@ from ...backends.events import WATCHERS, during, launched
 from ...backends.families import Argsort, Dispatch, Draw, Scan, ScatterAdd, Searchsorted
 from ...backends.timing import begun, now_ns, timers
 from ...errors import OutOfMemoryError
-from ...layout import Layout
-from ..ir import Batch, Draws, Loop, Program, Ref, Step
+from ..ir import Batch, Draws, Program, Step
 from ..passes.limits import Limits
-from .calls import Argument, Call, Calls, Temp
-from .names import Moving, Names, Static
+from . import repeated  # noqa: F401  # it lowers loops
+from .names import Memory, Moving
 from .plan import Place, Plan, nbytes, plan_memory
-from .steps import add_calls, calls_of
-from .targets import Registers, with_targets
+from .source import Lines, indented
 
 # Nothing is compiled for these graphs, so nothing bounds them. Steps that the passes would lay
 # into one dispatch cost the same apart.
@@ -40,6 +38,8 @@ LIMITS = Limits(
     scatters_compare=False,
     pieces=0,
     small_row=1 << 62,  # NumPy's own sums are exact enough, and have the order of the eager ones
+    small_turn=1 << 14,
+    ties=True,
 )
 WITHOUT = ("batches",)
 
@@ -87,10 +87,11 @@ class NumpyExecutor:
         self.device = device
         self.plan: Plan = plan_memory(program, device, settled)
         source = _Source(program, device, self.plan)
-        self.source = source.text
+        self.source = source.text + source.loops
+        self._text = source.text
         self.block_bytes = source.block_bytes
         space = {**source.names.space, "Storage": Storage, "device": device}
-        exec(compile(self.source, "<program>", "exec"), space)  # our own text, from our own names
+        exec(compile(self._text, "<program>", "exec"), space)  # our own text, from our own names
         self._space = space
         self._run = space["run"]
 
@@ -125,7 +126,7 @@ class NumpyExecutor:
         """Run once with the time taken before each step, and after the last."""
         if "timed" not in self._space:
             # The line of each step is a comment; what runs is the same.
-            text = re.sub(r"^        # .*$", "        tick()", self.source, flags=re.MULTILINE)
+            text = re.sub(r"^        # .*$", "        tick()", self._text, flags=re.MULTILINE)
             text = text.replace("def run(inputs, draw)", "def timed(inputs, draw, tick)")
             text = re.sub(r"^(    return )", r"    tick()\n\1", text, flags=re.MULTILINE)
             exec(compile(text, "<program, timed>", "exec"), self._space)
@@ -141,65 +142,6 @@ class NumpyExecutor:
         return made
 
 
-class Turns:
-    """The turns of a loop, over memory of the program around it."""
-
-    def __init__(self, work: Loop, device: Device):
-        self._work = work
-        self._body = NumpyExecutor(work.body, device)
-        self._run = self._body._run  # whose time is that of the loop
-        self._device = device
-        self.block_bytes: int = self._body.block_bytes
-
-    __name__ = "turns"
-
-    def __call__(self, draw: Draw, *memory: np.ndarray) -> None:
-        """Run all turns. Memory is what is the same, carries with first values, slices, results."""
-        work = self._work
-        first, last = work.fixed + work.carries, len(work.body.inputs)
-        given, results = memory[:last], memory[last:]
-        held = [self._storage(x) for x in given[: work.fixed]]
-        held += [self._storage(x.copy()) for x in given[work.fixed : first]]
-        sliced = given[first:]
-        for turn, at in enumerate(work.turns()):
-            now = work.drawing(draw, turn)
-            slices = [self._storage(x[at]) for x in sliced]
-            for out, made in zip(results, self._run([*held, *slices], now), strict=True):
-                out[at] = made.buffer[: out[at].size].reshape(out.shape[1:])
-        for x, end in zip(given[work.fixed : first], held[work.fixed :], strict=True):
-            np.copyto(x, end.buffer.reshape(x.shape))
-
-    def _storage(self, x: np.ndarray) -> Storage:
-        return Storage(self._device, np.ascontiguousarray(x).reshape(-1), x.size)
-
-
-@add_calls.register
-def _loop(work: Loop, made: Calls, step: Step) -> Temp | None:
-    """Carries get their first values; then the turns run with the memory of all."""
-    refs = [x for x in step.inputs if isinstance(x, Ref)]
-    starts = refs[work.fixed : work.fixed + work.carries]
-    filled = [i for i, out in enumerate(step.outs) if out.size]
-    run = Turns(work, made.device)
-    for i in filled:
-        out = step.outs[i]
-        args: list[Argument] = [starts[i]] if i < work.carries else []
-        lines = ["copyto({out}, {0})"] if args else ["pass"]
-        if i == filled[-1]:
-            memory = [
-                *refs[: work.fixed],
-                *(x.whole() for x in step.outs[: work.carries]),
-                *refs[work.fixed + work.carries :],
-                *(x.whole() for x in step.outs[work.carries :]),
-            ]
-            names = [f"{{{len(args) + j}}}" for j in range(len(memory))]
-            lines.append(f"{{f}}(draw, {', '.join(names)})")
-            args += memory
-        text = "\n".join(lines)
-        how = {"safe": False, "target": out.index}
-        made.add(text, run, args, out.shape, out.dtype.numpy, **how)
-    return None
-
-
 class _Source:
     """The text of one program, and the names in it."""
 
@@ -207,71 +149,17 @@ class _Source:
         self.program = program
         self.slots = program.memory()
         self.places = plan.places
-        self.names = Names()
-        self.registers = Registers()
-        self.memory: dict[Place, Static | Moving] = {
-            Place("block", i): Static(f"b{i}", size) for i, size in enumerate(plan.blocks)
-        }
+        self.memory: dict[Place, Memory] = {}
         for i, slot in enumerate(program.inputs):
             self.memory[Place("input", i)] = Moving(f"x{i}", slot.size)
             self.memory[Place("swap", i)] = Moving(f"w{i}", slot.size)
         for i, index in enumerate(program.outputs):
             self.memory[Place("output", i)] = Moving(f"y{i}", self.slots[index].size)
-        bodies: dict[Any, Any] = {}
-        lowered = [
-            (
-                step,
-                [
-                    with_targets(part, self.places.__getitem__)
-                    for part in calls_of(step, bodies, device)
-                ],
-            )
-            for step in program.steps
-        ]
-        assigned = [[self.registers.assign(calls) for calls in parts] for _, parts in lowered]
-        self.scratch = [Static(f"s{i}", size) for i, size in enumerate(self.registers.sizes)]
-        body = [
-            line
-            for (step, parts), registers in zip(lowered, assigned, strict=True)
-            for line in self._step(step, parts, registers)
-        ]
-        self.text = "\n".join(self._whole(body)) + "\n"
-        loops = [x for x in self.names.space.values() if isinstance(x, Turns)]
-        inside = sum(x.block_bytes for x in loops)
-        self.block_bytes = plan.block_bytes + sum(self.registers.sizes) + inside
+        made = Lines(program, device, plan, self.memory)
+        self.names, self.block_bytes = made.names, made.block_bytes
+        self.text = "\n".join(self._whole(made.lines)) + "\n"
+        self.loops = "".join(f"\n# {x.name}\n{x.source}" for x in made.loops)
 
-    # The lines of steps.
-    def _step(
-        self, step: Step, parts: list[list[Call]], registers: list[dict[int, int]]
-    ) -> Iterator[str]:
-        yield f"# {step}"
-        for calls, given in zip(parts, registers, strict=True):
-            where = [
-                self.scratch[given[i]] if x.target is None else self.memory[self.places[x.target]]
-                for i, x in enumerate(calls)
-            ]
-            for call, memory in zip(calls, where, strict=True):
-                if call.size:
-                    yield from self._call(call, memory, where)
-
-    def _call(
-        self, call: Call, memory: Static | Moving, where: list[Static | Moving]
-    ) -> Iterator[str]:
-        args = [self._argument(x, where) for x in call.args]
-        out = self.names.view(memory, Layout.dense(call.shape), call.dtype)
-        f = "" if call.function is None else self.names.function(call.function)
-        for line in call.text.format(*args, f=f, out=out).split("\n"):
-            if not line.startswith(f"copyto({out}, {out}"):
-                yield line
-
-    def _argument(self, x: Argument, where: list[Static | Moving]) -> str:
-        if isinstance(x, Ref):
-            return self.names.view(self.memory[self.places[x.slot]], x.layout, x.dtype.numpy)
-        if isinstance(x, Temp):
-            return self.names.view(where[x.index], x.layout, x.dtype)
-        return self.names.argument(x)
-
-    # The lines around them.
     def _whole(self, body: list[str]) -> Iterator[str]:
         space = self.names.space
         space |= {"empty": np.empty, "copyto": np.copyto, "ndarray": np.ndarray}
@@ -279,13 +167,13 @@ class _Source:
         for note in self.names.notes:
             yield f"# {note}"
         yield "def run(inputs, draw):"
-        yield from _indented([*self._inputs(), *self._fresh()])
+        yield from indented([*self._inputs(), *self._fresh()])
         yield "    with errstate(all='ignore'):"
-        yield from _indented([*self.names.start, *body], 2)  # numbers may be too large for a dtype
+        yield from indented([*self.names.start, *body], 2)  # numbers may be too large for a dtype
         if all(line.startswith("#") for line in body):
             yield "        pass"
         swaps = [p for p in self._used() if p.kind == "swap"]
-        yield from _indented([f"inputs[{p.index}].adopt(w{p.index})" for p in swaps])
+        yield from indented([f"inputs[{p.index}].adopt(w{p.index})" for p in swaps])
         outs = ", ".join(
             f"Storage(device, y{i}, {self.slots[slot].size})"
             for i, slot in enumerate(self.program.outputs)
@@ -334,7 +222,3 @@ class _Source:
                 dtype = self.names.dtype(self.slots[slot].dtype.numpy)
                 yield f"{memory.name} = empty({memory.size}, {dtype})"
                 yield from memory.views
-
-
-def _indented(lines: Iterable[str], levels: int = 1) -> Iterator[str]:
-    return (f"{'    ' * levels}{line}" for line in lines)

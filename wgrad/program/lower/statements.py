@@ -14,6 +14,7 @@ from ...backends.families import number_key
 from ...backends.fold import Fold
 from ...backends.functions import Function
 from ...layout import Layout, Shape
+from ...ops.elementwise.arithmetic import weighted
 from ..ir import Component, Graph, Inside, Lookup, Position, Ref, Slot, Statement
 from .bodies import BodyCall, Scalar, parts
 from .calls import (
@@ -82,6 +83,8 @@ def _map(made: Calls, s: Statement, args: list, rank: int) -> Temp:
     """Add an elementwise body: part by part where those are known, else as one call."""
     body, dtype = s.what, s.out.numpy
     assert isinstance(body, Body)
+    if body is weighted.body and dtype.kind == "f":
+        return _weighted(made, s, args, rank)
     calls = _parts(made, body, [x if isinstance(x, NUMBERS) else dtype_of(x) for x in args])
     if calls is None:
         ready = [arrayed(x, kind.computes) for x, kind in zip(args, s.dtypes, strict=True)]
@@ -97,6 +100,22 @@ def _map(made: Calls, s: Statement, args: list, rank: int) -> Temp:
 
         results.append(_part(made, part, [known(x) for x in part.args], rank))
     return results[-1] if results[-1].dtype == dtype else made.copy(results[-1], dtype)
+
+
+def _weighted(made: Calls, s: Statement, args: list, rank: int) -> Temp:
+    """Add a product that is mended where it has a NaN in it, which is seldom."""
+    ready = [arrayed(x, kind.computes) for x, kind in zip(args, s.dtypes, strict=True)]
+    text = "multiply({0}, {1}, out={out})\nif {doubt}: {f}({out}, {0})"
+    out = made.add(
+        text, mend, ready, common_shape(ready, rank), s.out.computes,
+        aligned=(1,), safe=False, factor=1,
+    )  # fmt: skip
+    return out if out.dtype == s.out.numpy else made.copy(out, s.out.numpy)
+
+
+def mend(out: np.ndarray, weight: np.ndarray) -> None:
+    """Set a product to 0 where it is NaN and the weight is 0."""
+    np.copyto(out, 0, where=(weight == 0) & np.isnan(out))
 
 
 def _called(made: Calls, function: Function, args: list, rank: int) -> Temp:

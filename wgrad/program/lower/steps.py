@@ -54,8 +54,11 @@ def _matmul(work: families.Matmul, made: Calls, step: Step) -> Temp | None:
     assert isinstance(a, Ref) and isinstance(b, Ref)
     lead, inner = work.lead, work.inner
     shape = product_shape(a.layout.shape, b.layout.shape, lead, inner)
+    function: Any
     plain = inner == 1 and lead == len(shape) - 2
     how, function = ("", np.matmul) if plain else (f"{lead}, {inner}, ", product)
+    if plain and len(shape) == 2 and a.dtype.is_floating:
+        function = np.dot  # which calls BLAS sooner
     text = f"{{f}}({{0}}, {{1}}, {how}out={{out}})"
     kind = a.dtype.computes
     out = made.add(text, function, (made.widened(a), made.widened(b)), shape, kind)

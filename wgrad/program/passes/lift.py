@@ -164,10 +164,10 @@ def _place(work: families.Place, step: Step) -> Seen | None:
     for piece, target in zip(step.refs(), work.targets, strict=True):
         if target.size == 0:
             continue
-        window = _window(piece.layout, target, shape)
-        if window is None:
+        found = window(piece.layout, target, shape)
+        if found is None:
             return None
-        windows, layout = window
+        windows, layout = found
         here = len(inputs)
         inputs.append(replace(piece, layout=layout))
         if windows:
@@ -177,9 +177,7 @@ def _place(work: families.Place, step: Step) -> Seen | None:
     return pruned(Graph(shape, (), dtypes, tuple(statements), (plain(value),)), inputs)
 
 
-def _window(
-    piece: Layout, target: Layout, shape: Shape
-) -> tuple[tuple[Window, ...], Layout] | None:
+def window(piece: Layout, target: Layout, shape: Shape) -> tuple[tuple[Window, ...], Layout] | None:
     """Return where a piece lies in a dense `shape`, and its layout all over that.
 
     None where its elements do not lie side by side there.

@@ -32,3 +32,9 @@ class Limits:
     folds_wide: bool = False
     # Placing so few pieces side by side is a choice at every element, which fuses.
     pieces: int = 12
+    # Elementwise work on so few elements in a turn of a loop is done for all turns at once, where
+    # a call costs more than the memory.
+    small_turn: int = 0
+    # Whether turns read a carry where the turn before gave it as an output, and factors that are
+    # the same in every turn in the order of their elements.
+    ties: bool = False

@@ -1,0 +1,69 @@
+"""Places: pieces that are put into zeros apart, and added, are put side by side at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+from math import prod
+
+from ...backends.families import Map, Place
+from ...layout import Layout, Shape
+from ...ops.elementwise import add
+from ..ir import Program, Ref, Step, Window, readers
+from .base import runs_at
+from .lift import window
+from .limits import Limits
+
+
+@runs_at(33)
+def place_together(program: Program, limits: Limits) -> Program:
+    """Return the program with sums of places that do not overlap as one place each."""
+    kept, reading = program.kept, readers(program)
+    made: dict[int, Step] = {}
+    gone: set[int] = set()
+    steps: list[Step] = []
+
+    def placed(x: object, step: Step) -> Step | None:
+        """Return the place that an operand of a step is, if nothing else reads it."""
+        if not isinstance(x, Ref) or not x.whole() or x.slot in kept or x.slot not in made:
+            return None
+        is_same = made[x.slot].out.shape == step.out.shape
+        return made[x.slot] if is_same and len(reading[x.slot]) == 1 else None
+
+    for step in program.steps:
+        if isinstance(step.work, Map) and step.work.body is add.body:
+            a, b = (placed(x, step) for x in step.inputs)
+            joined = None if a is None or b is None or a is b else _joined(a, b, step)
+            if joined is not None and a is not None and b is not None:
+                gone |= a.writes() | b.writes()
+                step = joined
+        if isinstance(step.work, Place):
+            made[step.out.index] = step
+        steps.append(step)
+    return program.with_steps([step for step in steps if gone.isdisjoint(step.writes())])
+
+
+def _joined(a: Step, b: Step, step: Step) -> Step | None:
+    """Return the sum of two places as one; None where they overlap, or have more than zeros."""
+    one, two = a.work, b.work
+    assert isinstance(one, Place) and isinstance(two, Place)
+    targets, shape = (*one.targets, *two.targets), one.shape
+    boxes = [_box(x, shape) for x in targets]
+    if one.fill != 0 or two.fill != 0 or any(_meet(x, y) for x, y in combinations(boxes, 2)):
+        return None
+    fill = None if sum(x.size for x in targets) == prod(shape) else 0
+    return Step(replace(one, targets=targets, fill=fill), (*a.inputs, *b.inputs), step.outs)
+
+
+def _box(target: Layout, shape: Shape) -> dict[int, Window] | None:
+    """Return where a piece lies, by axis; axes on which it is everywhere are left out."""
+    found = window(Layout.dense(target.shape), target, shape)
+    return None if found is None else {x.axis: x for x in found[0]}
+
+
+def _meet(x: dict[int, Window] | None, y: dict[int, Window] | None) -> bool:
+    """Whether two pieces may overlap."""
+    if x is None or y is None:
+        return True
+    both = [(x[axis], y[axis]) for axis in x.keys() & y.keys()]
+    return not any(a.first + a.size <= b.first or b.first + b.size <= a.first for a, b in both)
