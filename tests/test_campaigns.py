@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -30,7 +30,13 @@ def test_campaign_finds_nothing(name: str, device: Device) -> None:
         ("eager --count 0", "--count"),
     ],
 )
-def test_a_campaign_that_would_try_nothing_says_so(arguments: str, told: str) -> None:
-    command = [sys.executable, str(Path(base.__file__).parent), *arguments.split()]
-    found = subprocess.run(command, capture_output=True, text=True)
-    assert found.returncode == 2 and told in found.stderr and "Traceback" not in found.stderr
+def test_a_campaign_that_would_try_nothing_says_so(
+    arguments: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """Run as the command is, but in this process: one of its own takes a second to start."""
+    folder = str(Path(base.__file__).parent)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "argv", [folder, *arguments.split()])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_path(folder, run_name="__main__")
+    assert left.value.code == 2 and told in capsys.readouterr().err

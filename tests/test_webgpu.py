@@ -45,6 +45,25 @@ def test_shader_file_compiles_as_it_is(gpu, name):
     gpu.compile(shaders.source(name), BINDINGS[name], name)
 
 
+def test_c_types_of_a_first_kernel_are_read_at_once_and_are_those_read_alone(webgpu):
+    done = run(
+        """
+        from cffi.cparser import Parser
+        import wgrad as wg
+        from wgrad.backends.webgpu.native_types import ARRAYS, POINTERS
+        parse, read = Parser.parse_type, []
+        Parser.parse_type = lambda self, name: read.append(name) or parse(self, name)
+        assert (wg.ones(3, device="webgpu") + 1).tolist() == [2, 2, 2]
+        from wgpu.backends.wgpu_native import ffi
+        names = [f"WGPU{x} *" for x in POINTERS.split()] + [f"WGPU{x}[]" for x in ARRAYS.split()]
+        assert not set(names) & set(read) and len(read) < 20, read
+        for name in names:
+            assert ffi.typeof(name) == ffi.typeof(" " + name), name  # which is read alone
+        """
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_shader_library_compiles_whole(gpu):
     body = "@compute @workgroup_size(1) fn main() {}"
     gpu.compile(shaders.functions() + body, 0, "library")

@@ -20,7 +20,7 @@ from ...errors import (
     WgradError,
 )
 from ...interrupts import interrupts_wait
-from . import headroom
+from . import headroom, native_types
 from .facts import HALF_FEATURE, Facts
 
 # Asked for at the adapter's maximum; everything else is within the portable defaults.
@@ -85,6 +85,7 @@ def adapters() -> list[Any]:
                 raise MissingDependencyError(
                     f"webgpu: the package wgpu does not import ({error}): pip install wgpu"
                 ) from error
+            native_types.read_at_once(importlib.import_module("wgpu.backends.wgpu_native").ffi)
             # Too late when the program used wgpu before us; OpenGL is then left out below.
             with contextlib.suppress(RuntimeError):
                 native.set_instance_extras(backends=["Primary"])
