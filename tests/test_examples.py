@@ -100,7 +100,7 @@ def test_the_page_of_examples_leads_to_files_and_has_every_picture():
     assert len(named) >= 9 and all((EXAMPLES / name).exists() for name in named)
 
 
-@pytest.mark.parametrize("path", EXAMPLES.glob("*.py"), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_examples_have_a_hundred_lines_at_most(path):
     most = {"common": 120, "digits": 125}.get(path.stem, 100)  # digits.py needs no common.py
     assert len(path.read_text(encoding="utf-8").splitlines()) <= most
@@ -193,6 +193,12 @@ def test_examples_make_progress_and_a_picture(name, device, program, few_digits)
         ]
         gain = found[-1] - found[0]
         assert len(found) >= 2 and (gain > 5 if "%" in progress else gain < -0.1)
+
+
+def test_the_mlp_is_trained_and_drawn_as_the_convolutional_network_is(program):
+    words = ("--model", "mlp", "--device", "numpy", "--epochs", "5")
+    status, figure, _ = program("digits_cnn", *words)
+    assert figure > 90 and status == (figure < 96)
 
 
 # Digits.

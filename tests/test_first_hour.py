@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import importlib
 import os
+import re
 import subprocess
 import sys
 import types
@@ -33,6 +36,32 @@ def test_reductions_of_numpy_take_tensors(name: str, device):
         getattr(x, name)(out=np.zeros(()))
 
 
+def test_elementwise_functions_of_numpy_take_tensors(device):
+    x = wg.tensor(DATA)
+    for found, expected in [
+        (np.exp(x), np.exp(DATA)),
+        (np.absolute(x), abs(DATA)),
+        (np.arctan(x), np.arctan(DATA)),
+        (np.maximum(x, 1), np.maximum(DATA, 1)),
+        (np.float32(2) * x, 2 * DATA),
+        (DATA + x, 2 * DATA),
+        (DATA**x, DATA**DATA),
+        (DATA.T @ x, DATA.T @ DATA),
+        (divmod(DATA, x * 2)[1], DATA % (DATA * 2)),
+    ]:
+        assert isinstance(found, wg.Tensor) and found.device is x.device
+        assert np.allclose(found.numpy(), expected, rtol=1e-5)
+    assert np.equal(DATA, x).all()
+    assert (np.arange(3, dtype=np.int32) << wg.arange(3)).tolist() == [0, 2, 8]
+    for wrong, text in [
+        (lambda: np.cbrt(x), r"np\.cbrt: a tensor came"),
+        (lambda: np.add.reduce(x), r"np\.add\.reduce: .* give it x\.numpy\(\)"),
+        (lambda: np.add(DATA, x, out=DATA), r"np\.add with out: "),
+    ]:
+        with pytest.raises(CallError, match=text):
+            wrong()
+
+
 def test_what_numpy_reduces_has_a_gradient(numpy_device):
     x = wg.tensor(DATA, requires_grad=True)
     np.mean(x).backward()
@@ -53,7 +82,7 @@ def test_no_tensor_is_none(device):
     assert (x == None) is False and (x == None) is False  # noqa: E711  # as people write it
     assert (x != None) is True and x not in [None] and None not in [x]  # noqa: E711
     with pytest.raises(DTypeError):
-        assert x == "text"
+        _ = x == "text"
     step = wg.compile(lambda y: y * 2 if y != None else y)  # noqa: E711
     assert [step(x).numpy()[0, 0] for _ in range(3)] == [2.0, 2.0, 2.0]
 
@@ -182,6 +211,7 @@ def test_einops_that_was_there_first_is_told_at_once(monkeypatch):
     monkeypatch.setitem(sys.modules, "einops", types.ModuleType("einops"))
     monkeypatch.setitem(sys.modules, "einops._backends", parts)
     einops_backend.register()
+    gc.collect()
     (backend,) = AbstractBackend.__subclasses__()
     assert backend.framework_name in sys.modules
     assert backend().is_appropriate_type(wg.ones(2)) and not backend().is_appropriate_type(DATA)
@@ -281,6 +311,19 @@ def test_libraries_get_int32_where_they_ask_for_int64(numpy_device):
     assert {"int64", "tensor", "linalg"} < set(dir(xp)) and xp.__name__ == "wgrad"
     with pytest.raises(UnknownNameError, match=r"wg\.int32"):
         wg.int64
+
+
+@pytest.mark.parametrize("page", ["from-numpy.md", "from-jax.md"])
+def test_pages_for_those_who_come_from_elsewhere(page: str, device):
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
+    exec(compile(block, page, "exec"), {})
+    ours = "\n".join(re.findall(r"^\|.* \| (.*) \|$", text, re.M))
+    named = re.findall(r"\b(wg(?:\.\w+)*)\.(\w+)", ours)
+    assert len(named) > 15
+    for home, name in named:
+        found = functools.reduce(getattr, home.split(".")[1:], wg)
+        assert hasattr(found, name), f"{home}.{name}"
 
 
 # An evening with the library, as somebody who knows PyTorch spends it.

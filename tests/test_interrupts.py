@@ -94,7 +94,7 @@ def test_interrupts_leave_a_compiled_step_done_or_not_begun(device, handler, tra
             assert found[2] == before[2] + 1 and found[0] != before[0]
         if traced:
             compiled._clear()
-        at += 997 if traced else 17
+        at += 1499 if traced else 31
     assert undone > 2 and (traced or done > 2)
     before = state()[2]
     compiled()
@@ -126,7 +126,7 @@ def test_interrupts_leave_an_eager_optimizer_step_done_or_not_begun(device, hand
     handler(raises)
     step, state, optimizer = training()
     step()
-    for at in range(1, points_of(optimizer.step), 17):
+    for at in range(1, points_of(optimizer.step), 41):
         (*before, counts) = state()
         try:
             Points(at, send).during(optimizer.step)
@@ -145,7 +145,7 @@ def test_interrupts_leave_all_gradients_added_or_none(device, handler):
     loss.backward()
     last = [p.grad.item() for p in (a, b, c)]
     right = list(last)
-    for at in range(1, points_of(loss.backward), 23):
+    for at in range(1, points_of(loss.backward), 53):
         last = [p.grad.item() for p in (a, b, c)]
         try:
             Points(at, send).during(loss.backward)
@@ -181,7 +181,7 @@ def test_interrupts_leave_the_tape_and_the_device_as_they_were(device, handler):
         lambda: wg.norm(x),
     ]
     for function in work:
-        for at in range(1, points_of(function), 61):
+        for at in range(1, points_of(function), 151):
             try:
                 Points(at, send).during(function)
             except TimeoutSignalError:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import wgrad as wg
+from wgrad.backends.families import Matmul
 from wgrad.backends.webgpu.launches import Launches
 from wgrad.errors import ArgumentError, IndexRangeError, ShapeError, TraceError
 from wgrad.nn import functional as F
@@ -420,3 +421,66 @@ def test_a_scan_in_half_precision(device, rng):
     for _ in range(3):
         assert run(*given).item() == pytest.approx(cell(*given).item(), rel=2e-2)
     assert len(loops(run)) == 1
+
+
+def body_of(run, which):
+    return loops(run)[which].body
+
+
+def test_gradients_of_weights_are_one_product_after_the_loop(device, rng):
+    run = agree(cell, *lstm(rng))
+    assert loops(run)[1].carries == 2  # of h and c alone
+    sizes = {out.size for step in body_of(run, 1).steps for out in step.outs}
+    assert H * 4 * H not in sizes and 4 * H not in sizes
+
+
+def test_products_of_slices_are_made_before_the_loop_and_those_of_outputs_after(device, rng):
+    def f(xs, h, w, u):
+        def step(h, x):
+            h = wg.tanh(x @ w + h @ u)
+            return h, wg.sin(h @ w)
+
+        h, ys = wg.scan(step, h, xs)
+        return wg.sum(h * h) + wg.sum(ys**3)
+
+    shapes = (N, B, H), (B, H), (H, H), (H, H)
+    run = agree(f, *[numbers(rng, *shape) for shape in shapes])
+    for body in (body_of(run, 0), body_of(run, 1)):
+        assert sum(isinstance(step.work, Matmul) for step in body.steps) == 1
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_turns_on_numpy_copy_no_carry_that_is_an_output(numpy_device, rng, reverse):
+    run = agree(lambda *x: cell(*x, reverse=reverse), *lstm(rng))
+    assert len(loops(run)[0].tied) == 2
+    forward = run.source().split(f"\n# {N} turns")[1]
+    turn = [line for line in forward.split("\n") if line.startswith("        ")]
+    assert turn and not any("copyto" in line for line in turn)
+
+
+def test_slopes_that_are_infinite_count_nothing_under_a_cotangent_of_0(numpy_device, rng):
+    """What turns are given is looked at once, and mended turn by turn if it is not all finite."""
+    xs = numbers(rng, N, B, H) ** 2
+    xs[2, 1], xs[4] = 0, 0
+
+    def f(xs, h, w):
+        def step(h, x):
+            h = wg.tanh(h @ w) + wg.where(x > 0, wg.sqrt(x), 0.0) * h
+            return h, h
+
+        h, hs = wg.scan(step, h, xs)
+        return wg.sum(h * h) + wg.sum(hs)
+
+    run = agree(f, xs, numbers(rng, B, H), numbers(rng, H, H))
+    assert "mend(" in run.source()
+
+
+def test_carries_and_slices_without_axes(numpy_device, rng):
+    def f(xs, a):
+        def step(a, x):
+            return a * x + wg.sin(a), a * a
+
+        a, squares = wg.scan(step, a, xs, reverse=True)
+        return a + wg.sum(squares * xs)
+
+    agree(f, numbers(rng, 7), numbers(rng))

@@ -457,4 +457,4 @@ def test_source_says_which_step_its_lines_are(numpy_device):
     for step in executor.program.steps:
         assert f"# {step}" in lines
     assert "# c0 = 2.0 as float32" in lines
-    assert any(line.startswith("matmul(x0_0, x0_1, out=") for line in lines)
+    assert any(line.startswith("dot(x0_0, x0_1, out=") for line in lines)

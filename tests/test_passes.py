@@ -13,7 +13,7 @@ from programs import Traced, traced
 import wgrad as wg
 from wgrad import nn, optim
 from wgrad.backends.array import Array
-from wgrad.backends.families import Copy, Map
+from wgrad.backends.families import Copy, Map, Place
 from wgrad.backends.fold import SUM, Fold
 from wgrad.backends.tracing import Live
 from wgrad.dtypes import float32
@@ -179,6 +179,21 @@ def test_views_keeps_copies_that_strides_cannot_say_and_results():
 
 
 # lift
+def test_places_that_do_not_overlap_are_one():
+    def side_by_side(x):
+        return wg.pad(x, ((0, 0), (0, 3))) + wg.pad(x * 2.0, ((0, 0), (3, 0)))
+
+    def overlapping(x):
+        return wg.pad(x, ((0, 0), (0, 1))) + wg.pad(x * 2.0, ((0, 0), (1, 0)))
+
+    x = wg.tensor(np.arange(6.0, dtype=np.float32).reshape(2, 3))
+    for f, left in ((side_by_side, 1), (overlapping, 2)):
+        program = PASSES["places"](traced(f, x).program, Limits())
+        places = [step for step in program.steps if isinstance(step.work, Place)]
+        assert len(places) == left
+        assert left == 2 or places[0].work.fill is None
+
+
 def test_lift_leaves_out_axes_of_one():
     p = after("lift", lambda x: x.reshape(1, 3, 1, 4).tanh().sum((0, 3)), wg.randn(3, 4))
     tanh, total = (s.graph for s in p.steps)

@@ -22,6 +22,7 @@ from . import creation, functional, shaping
 from .core import Tensor, Value
 
 _PACKAGE = "einops"
+_defined: list[type] = []  # a class holds those below it by weak references alone
 
 
 def register() -> None:
@@ -54,9 +55,11 @@ class _Arrival(MetaPathFinder):
 
 def _define() -> None:
     """Define the backend, which einops finds among the classes below its own."""
-    from einops._backends import AbstractBackend  # as its page on other backends tells to
+    base: Any = getattr(sys.modules.get(f"{_PACKAGE}._backends"), "AbstractBackend", None)
+    if base is None:
+        return  # another version of einops, whose import is not to fail for our sake
 
-    class WgradBackend(AbstractBackend):
+    class WgradBackend(base):
         """How einops does with tensors what it does with arrays of any library."""
 
         framework_name = "wgrad"
@@ -102,3 +105,5 @@ def _define() -> None:
 
         def einsum(self, pattern: str, *x: Tensor) -> Tensor:
             return functional.einsum(pattern, *x)
+
+    _defined.append(WgradBackend)

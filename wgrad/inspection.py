@@ -6,6 +6,7 @@ Here too are its functions of dtypes. `wgrad` itself is the namespace.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -20,7 +21,7 @@ from .creation.inputs import as_tensor
 from .devices import default_device, devices
 from .devices import device as find_device
 from .dtypes import DType, as_dtype
-from .errors import ArgumentError, DTypeError, WgradError, shown
+from .errors import ArgumentError, CallError, DTypeError, WgradError, shown
 from .layout import MAX_AXES
 
 __array_api_version__ = "2024.12"
@@ -57,6 +58,35 @@ def namespace(api_version: str | None = None) -> ModuleType:
             f"{', '.join(_VERSIONS)} is needed"
         )
     return _STANDARD
+
+
+# Functions of the standard that NumPy's ufuncs have another name for.
+_OF_UFUNCS = {
+    **{f"arc{f}": f"a{f}" for f in ("cos", "sin", "tan", "cosh", "sinh", "tanh")},
+    **{"arctan2": "atan2", "absolute": "abs", "fabs": "abs", "conjugate": "conj", "rint": "round"},
+    **{f: f"bitwise_{f}" for f in ("invert", "left_shift", "right_shift")},
+    "power": "pow",
+}
+
+
+def of_ufunc(ufunc: np.ufunc, method: str, inputs: tuple, kwargs: Mapping[str, Any]) -> Any:
+    """Return what the function of the same meaning as a ufunc of NumPy makes of tensors.
+
+    So `np.exp(x)` is `wg.exp(x)`, and an array on the left of an operator meets a tensor. Raises:
+    CallError for what has no such function, and for all that NumPy would write into.
+    """
+    name = ufunc.__name__
+    if method == "__call__" and not kwargs:
+        if ufunc is np.divmod:
+            return tuple(of_ufunc(f, method, inputs, {}) for f in (np.floor_divide, np.remainder))
+        function = getattr(_STANDARD, _OF_UFUNCS.get(name, name), None)
+        if function is not None:
+            return function(*inputs)
+    written = name if method == "__call__" else f"{name}.{method}"
+    more = f" with {', '.join(kwargs)}" if kwargs else ""
+    raise CallError(
+        f"np.{written}{more}: a tensor came, which it cannot work with: give it x.numpy()"
+    )
 
 
 _KINDS = {

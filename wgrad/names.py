@@ -233,7 +233,7 @@ JAXES: dict[str, dict[str, str]] = {
         ),
     },
     "Tensor": {
-        "at": "wg.where(mask, value, x), or y = x.copy(), and y[indices] = value",
+        "at": "y = x.copy(), and y[indices] = value, which has gradients",
         "block_until_ready": "wg.synchronize()",
     },
     "wg.random": {

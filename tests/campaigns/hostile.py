@@ -26,7 +26,7 @@ from wgrad.core.interpret import current
 from wgrad.errors import WgradError, shown
 from wgrad.optim.settings import Setting
 
-SHARE = 80
+SHARE = 30
 MEGABYTES = 380  # that a call may add to the most memory so far
 
 Call = Callable[[np.random.Generator], tuple[str, Callable[..., Any], list, dict]]

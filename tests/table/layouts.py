@@ -66,14 +66,15 @@ def expanded(x: np.ndarray) -> tuple[wg.Tensor, np.ndarray]:
 
 def assert_matches(row: Row, out: wg.Tensor, expected: np.ndarray, dtype: str) -> None:
     """Check dtype, shape and values of a result against a reference."""
-    assert out.dtype.name == row.result(dtype)
-    assert out.shape == expected.shape
+    assert out.dtype.name == row.result(dtype), dtype
+    assert out.shape == expected.shape, dtype
     found = out.numpy()
     assert found.dtype == out.dtype.numpy
     if out.dtype.is_floating:
         exact = out.dtype.name == "float64" and (dtype == "float64" or dtype not in FLOATS)
         rtol, atol = (1e-12, 1e-12) if exact else (row.rtol, row.atol)
-        np.testing.assert_allclose(found, expected, rtol=rtol, atol=atol)
+        np.testing.assert_allclose(found, expected, rtol=rtol, atol=atol, err_msg=dtype)
     else:
         with np.errstate(invalid="ignore"):
-            np.testing.assert_array_equal(found, expected.astype(found.dtype))  # wraps as it does
+            wrapped = expected.astype(found.dtype)  # as it does
+            np.testing.assert_array_equal(found, wrapped, err_msg=dtype)

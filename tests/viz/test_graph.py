@@ -317,9 +317,11 @@ def test_bad_input_is_told_in_one_sentence(numpy_device):
     assert "data nan" in wg.viz.graph(wg.parameter(float("nan")) * 1.0).dot.replace("\\", "")
 
 
-def test_a_graphviz_package_that_does_not_import_is_passed_over(monkeypatch, numpy_device):
+def test_a_graphviz_that_does_not_import_is_passed_over(monkeypatch, numpy_device, tmp_path):
+    (tmp_path / "graphviz.py").write_text("raise ImportError('broken')\n")
     monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/dot")
-    monkeypatch.setitem(sys.modules, "graphviz", None)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "graphviz", raising=False)
     x = wg.parameter(1.0)
     y = x * x
     assert wg.viz.graph(y).svg == wg.viz.graph(y, engine="python").svg

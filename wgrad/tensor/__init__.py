@@ -28,7 +28,7 @@ from ..errors import (
     WgradError,
     shown,
 )
-from ..inspection import namespace
+from ..inspection import namespace, of_ufunc
 from ..interrupts import handled_outside, interrupts_wait
 from ..layout import Shape, broadcast_shapes
 from ..ops import elementwise as ew
@@ -54,7 +54,6 @@ class Tensor(Operators, Methods, Aliases, Gradients):
 
     __slots__ = ()
     __array_priority__ = 1000  # NumPy arrays on the left of an operator leave it to us
-    __array_ufunc__ = None
 
     # What it is.
     @property
@@ -132,6 +131,9 @@ class Tensor(Operators, Methods, Aliases, Gradients):
                 "numpy.from_dlpack shares its memory"
             )
         return self.numpy().astype(dtype or self.dtype.numpy, copy=False)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return of_ufunc(ufunc, method, inputs, kwargs)
 
     __dlpack__ = to_dlpack
     __dlpack_device__ = dlpack_device

@@ -21,7 +21,8 @@ _LEAST = -2000.0  # whose exponential is 0, while that of -inf, times it, would 
 
 
 def _sigmoid(a: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-a))  # 0 where that is infinite
+    e = np.exp(np.minimum(a, 40))  # beyond 40 it is 1 to every digit
+    return e / (1 + e)
 
 
 sigmoid = elementwise(
@@ -161,7 +162,7 @@ def _wide(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Compute in float64, block by block: a small result of float32 keeps all its digits."""
 
     def compute(a: Any) -> Any:
-        if a.size <= _BLOCK:
+        if not isinstance(a, np.ndarray) or a.size <= _BLOCK:
             return function(a.astype(np.float64)).astype(a.dtype)
         flat = a.reshape(-1)
         out = np.empty_like(flat)
