@@ -121,6 +121,12 @@ def test_random_parts_are_disjoint_and_the_same_on_every_device(device):
 # Samplers.
 
 
+def test_more_samples_than_can_be_drawn_are_refused():
+    for make in (RandomSampler, WeightedRandomSampler):
+        with pytest.raises(ArgumentError, match="at most 2147483647 are drawn at once"):
+            make([1.0, 2.0], num_samples=10**12)
+
+
 def test_samplers_draw_what_they_say(numpy_device):
     data = range(7)
     assert list(SequentialSampler(data)) == list(data)

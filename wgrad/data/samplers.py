@@ -16,6 +16,18 @@ from ..checks.arguments import size as checked_size
 from ..errors import ArgumentError, shown
 from ..random import Generator, rand, randint, randperm
 
+_MOST = 2**31 - 1  # places of an epoch, which are drawn together
+
+
+def _samples(count: Any, where: str) -> int:
+    """Return how many places an epoch is to have. Raises: ArgumentError."""
+    number = checked_size(count, f"{where}: num_samples")
+    if number > _MOST:
+        raise ArgumentError(
+            f"{where}: num_samples={shown(count)} came, and at most {_MOST} are drawn at once"
+        )
+    return number
+
 
 def places_of(found: Any, where: str) -> np.ndarray:
     """Return places of samples as integers. Raises: ArgumentError for what are none."""
@@ -91,7 +103,7 @@ class RandomSampler(Sampler):
         self.data_source, self.replacement, self.generator = data_source, replacement, generator
         self._count = num_samples
         if num_samples is not None:
-            self._count = checked_size(num_samples, "RandomSampler: num_samples")
+            self._count = _samples(num_samples, "RandomSampler")
 
     @property
     def num_samples(self) -> int:
@@ -144,7 +156,7 @@ class WeightedRandomSampler(Sampler):
         replacement: bool = True,
         generator: Generator | None = None,
     ):
-        self.num_samples = checked_size(num_samples, "WeightedRandomSampler: num_samples")
+        self.num_samples = _samples(num_samples, "WeightedRandomSampler")
         self.weights = np.asarray([float(w) for w in weights], np.float64)
         self.replacement, self.generator = replacement, generator
         if not np.isfinite(self.weights).all() or (self.weights < 0).any():

@@ -61,11 +61,11 @@ class TensorBoard(Callback):
         self.folder = os.fspath(folder)
         if not self.folder:
             raise ArgumentError("fit: tensorboard='' came, and a folder's path is needed")
-        check_writable(Path(folder) / "events", "tensorboard")
         where = "fit: tensorboard"
         self._events = needed("tensorboard.compat.proto.event_pb2", "train", where)
         self._summaries = needed("tensorboard.compat.proto.summary_pb2", "train", where)
         self._file = needed("tensorboard.summary.writer.event_file_writer", "train", where)
+        check_writable(Path(folder) / "events", "tensorboard")
         self._writer: Any = None
 
     def on_fit_begin(self, run: Run) -> None:
