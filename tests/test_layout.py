@@ -75,7 +75,7 @@ def views(draw: Callable, shape: tuple[int, ...], kinds: tuple) -> Layout:
     return x
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.data())
 def test_compose_shows_the_same_elements(data):
     kinds = (*STEPS, reshaped)
@@ -87,7 +87,7 @@ def test_compose_shows_the_same_elements(data):
         assert np.array_equal(addresses(found), shown(outer, inner))
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.data())
 def test_compose_of_views_without_reshapes_is_a_view(data):
     inner = data.draw(views(data.draw(SHAPES), STEPS))

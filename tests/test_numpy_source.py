@@ -210,7 +210,7 @@ def test_source_computes_the_same_bits(numpy_device, name):
 
 # Random functions.
 @settings(
-    max_examples=100,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

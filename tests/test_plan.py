@@ -278,7 +278,7 @@ def layouts(draw: st.DrawFn, size: int, ndim: int = 3) -> Layout:
     return Layout(tuple(shape), tuple(strides), offset)
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.data())
 def test_compose_shows_what_both_views_show(data):
     inner = data.draw(layouts(60))
@@ -292,7 +292,7 @@ def test_compose_shows_what_both_views_show(data):
         assert np.array_equal(addresses(found), expected)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(st.permutations(range(3)), st.tuples(*[st.integers(1, 4)] * 3), st.data())
 def test_compose_says_what_strides_can(order, shape, data):
     """A slice of a permuted dense array is a view of it, whatever the order."""
@@ -322,7 +322,7 @@ def test_compose_of_an_empty_view_is_empty():
 TWELVE = st.sampled_from([(12,), (2, 6), (4, 3), (2, 2, 3), (1, 12), (6, 1, 2)])
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(st.data(), TWELVE, TWELVE, st.booleans())
 def test_reshape_shows_the_same_elements_in_order(data, before, after, flipped):
     layout = Layout.dense(before).permute(data.draw(st.permutations(range(len(before)))))

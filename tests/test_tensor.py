@@ -631,7 +631,7 @@ def _factors(size: int) -> st.SearchStrategy[tuple[int, ...]]:
     return build()
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(layouts())
 def test_layout_arithmetic_agrees_with_numpy(case):
     layout, view = case
@@ -641,7 +641,7 @@ def test_layout_arithmetic_agrees_with_numpy(case):
         np.testing.assert_array_equal(view.reshape(-1), np.arange(layout.size) + layout.offset)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(st.data())
 def test_layout_reshape_agrees_with_numpy(data):
     """The view that a reshape gives holds NumPy's elements; None only where NumPy copies too."""
@@ -656,7 +656,7 @@ def test_layout_reshape_agrees_with_numpy(data):
         np.testing.assert_array_equal(elements(found), expected)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.data())
 def test_collapse_walks_the_same_elements(data):
     """Merged axes visit the same elements in the same order, for two operands at once."""

@@ -1,4 +1,4 @@
-"""Files with something wrong in them, 300 of each format (tests/campaigns/files.py tries more)."""
+"""Files with something wrong in them, 100 of each format (tests/campaigns/files.py tries more)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from campaigns import files
 def test_mutated_files_are_read_or_refused(kind, numpy_device):
     assert files.tried(kind, files.originals()[kind]) is None
     rng = np.random.default_rng(0)
-    found = [files.tried(kind, files.drawn(kind, rng)) for _ in range(300)]
+    found = [files.tried(kind, files.drawn(kind, rng)) for _ in range(100)]
     assert [x for x in found if x is not None] == []
 
 

@@ -39,6 +39,8 @@ class Trial:
         self.w = drawn(op.function.result)
         self.v = [drawn(forms[i]) for i in self.active]
         self.u = [drawn(forms[i]) for i in self.active]
+        self.units = self._units()
+        self._moved: dict[int, np.ndarray] = {}  # by a change that the trial itself holds
 
     def arrays(self) -> tuple[list, ...]:
         """Return all numbers that the derivatives are of: what `derived` takes."""
@@ -85,10 +87,15 @@ class Trial:
     # Differences, in float64 on NumPy.
 
     def moved(self, change: Sequence[np.ndarray], scale: float = 1.0) -> np.ndarray:
-        """Return the derivative along a change of the active inputs: (points, components)."""
+        """Return the derivative along v, u or a unit: (points, components)."""
+        if scale == 1 and id(change) in self._moved:
+            return self._moved[id(change)]
         steps = np.array([1, -1, 2, -2]) * STEP * scale
         values = self._near(steps, change, lambda *x: self.op(*x))
-        return (8 * (values[0] - values[1]) - (values[2] - values[3])) / (12 * STEP * scale)
+        found = (8 * (values[0] - values[1]) - (values[2] - values[3])) / (12 * STEP * scale)
+        if scale == 1:
+            self._moved[id(change)] = found
+        return found
 
     def moved_slope(self, change: Sequence[np.ndarray]) -> np.ndarray:
         """Return the derivative along a change of the gradient, and then of the tangent by v."""
@@ -123,7 +130,7 @@ class Trial:
         with wg.no_grad():
             return f(*full).numpy().reshape(4, POINTS, -1)
 
-    def units(self) -> list[list[np.ndarray]]:
+    def _units(self) -> list[list[np.ndarray]]:
         """Return a change for each component of the active inputs."""
         found = []
         for k, i in enumerate(self.active):
@@ -161,7 +168,7 @@ def smooth(row_name: str) -> np.ndarray:
     t = trial(row_name)
     good = np.ones(POINTS, bool)
     with wg.device("numpy"), np.errstate(all="ignore"):
-        for change in (t.v, t.u, *t.units()):
+        for change in (t.v, t.u, *t.units):
             one, half = t.moved(change), t.moved(change, 0.5)
             bound = 1e-6 * np.maximum(1, np.abs(one).max(-1))
             good &= np.abs(one - half).max(-1) < bound
@@ -191,7 +198,7 @@ def faults_of_differences(row: Row) -> list[str]:
     good = smooth(row.name)
     if good.sum() < POINTS - 3:
         return ["nearly all points are at kinks"]
-    w, units = t.w.reshape(POINTS, -1), t.units()
+    w, units = t.w.reshape(POINTS, -1), t.units
     by_v, by_u = t.moved_slope(t.v), t.moved_slope(t.u)
     wanted = (
         (reverse, np.stack([(t.moved(e) * w).sum(-1) for e in units], -1)),
