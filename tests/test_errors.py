@@ -14,8 +14,8 @@ import wgrad as wg
 from wgrad import errors
 from wgrad.errors import (
     ArgumentError,
-    CallError,
     AxisError,
+    CallError,
     DeviceError,
     DTypeError,
     GradientError,
