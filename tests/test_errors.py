@@ -15,6 +15,7 @@ from wgrad import errors
 from wgrad.errors import (
     ArgumentError,
     AxisError,
+    CallError,
     DeviceError,
     DTypeError,
     GradientError,
@@ -172,8 +173,8 @@ CASES = [
     Bad("bool", lambda t: bool(t.f), ShapeError, ("(2, 3)", ".any()")),
     Bad("bool_empty", lambda t: bool(t.e), ShapeError, ("(0, 3)",)),
     Bad("float", lambda t: float(t.p.detach()), ShapeError, ("(3,)",)),
-    Bad("len", lambda t: len(t.s), ShapeError, ("0-d",)),
-    Bad("iter", lambda t: iter(t.s), ShapeError, ("0-d",)),
+    Bad("len", lambda t: len(t.s), CallError, ("0-d",)),
+    Bad("iter", lambda t: iter(t.s), CallError, ("0-d",)),
     Bad("assign_shape", lambda t: t.f.assign(t.g), ShapeError, ("assign", "(3, 2)", "(2, 3)")),
     Bad("assign_wider", lambda t: t.s.assign([1.0, 2.0]), ShapeError, ("assign", "(2,)", "()")),
     Bad(

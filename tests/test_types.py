@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import os
 import pydoc
 import subprocess
@@ -31,6 +32,21 @@ def test_code_of_users_passes_strict_checks():
     assert (ROOT / "wgrad" / "py.typed").exists()  # else checkers read no annotation of ours
     options = ["--strict", "--config-file=", "--follow-imports=silent"]
     done = run("-m", "mypy", *options, "--cache-dir=.mypy_cache/users", str(PAGE))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_code_of_users_passes_pyright(tmp_path):
+    """With the build of pyright that pip installs whole: the other one downloads at its start."""
+    pytest.importorskip("basedpyright")
+    settings = {
+        "typeCheckingMode": "standard",
+        "enableTypeIgnoreComments": True,
+        "pythonVersion": "3.11",
+        "include": [str(PAGE)],
+        "extraPaths": [str(ROOT)],
+    }
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
+    done = run("-m", "basedpyright", "-p", str(tmp_path), "--pythonpath", sys.executable)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

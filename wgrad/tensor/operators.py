@@ -70,8 +70,13 @@ class Operators(Value):
 
     __slots__ = ()
 
-    __add__: ClassVar[Binary] = _left(ew.add)
-    __radd__: ClassVar[Binary] = _right(ew.add)
+    # Written out: pyright takes no ClassVar for a method of the protocols of sum() and abs().
+    def __add__(self, other: Any) -> Tensor:
+        return ew.add(self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return ew.add(other, self)
+
     __sub__: ClassVar[Binary] = _left(ew.subtract)
     __rsub__: ClassVar[Binary] = _right(ew.subtract)
     __mul__: ClassVar[Binary] = _left(ew.multiply)
@@ -102,7 +107,9 @@ class Operators(Value):
     def __pos__(self) -> Tensor:
         return core.apply(movement.alias, self)
 
-    __abs__: ClassVar[Unary] = _one(ew.abs_)
+    def __abs__(self) -> Tensor:
+        return ew.abs_(self)
+
     __eq__: ClassVar[Binary] = _compared(ew.equal)  # type: ignore[assignment]  # elementwise, as in NumPy
     __ne__: ClassVar[Binary] = _compared(ew.not_equal)  # type: ignore[assignment]  # elementwise, as in NumPy
     __lt__: ClassVar[Binary] = _left(ew.less)
