@@ -27,7 +27,7 @@ PROGRAMS: dict[str, tuple[int, float]] = {
     "makemore:rnn": (20, 0.9),
     "makemore:gru": (20, 0.92),
     "makemore:transformer": (20, 0.8),
-    "nanogpt": (20, 0.85),
+    "nanogpt": (10, 0.92),
     "mnist": (20, 0.9),
     "vae": (20, 0.85),
     "lstm": (20, 0.2),
