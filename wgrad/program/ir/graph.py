@@ -232,16 +232,20 @@ class Graph:
 
     def rows(self, inputs: Sequence[Ref | Number]) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
         """Return which operands, and which statements, are the same all along the folded axes."""
+        if not self.axes:
+            return (False,) * len(inputs), (False,) * len(self.statements)
         operands = tuple(not isinstance(x, Ref) or self.is_still(x.layout) for x in inputs)
+        apart = self.axes.__contains__
         made: list[bool] = []
         for s in self.statements:
-            if isinstance(s.what, Fold):
-                made.append(True)
-            else:
-                here = not any(a in self.axes for a in s.asks)
-                made.append(here and all(operands[a] if a >= 0 else made[~a] for a in s.args))
-        if not self.axes:
-            return (False,) * len(operands), (False,) * len(made)
+            still = isinstance(s.what, Fold)
+            if not still and not (s.asks and any(map(apart, s.asks))):
+                still = True
+                for a in s.args:
+                    if not (operands[a] if a >= 0 else made[~a]):
+                        still = False
+                        break
+            made.append(still)
         return operands, tuple(made)
 
     def operations(self, inputs: Sequence[Any]) -> int:
