@@ -21,12 +21,12 @@ class Dispatch:
 
     `buffers` are what its storage bindings hold, in the order of their numbers: an index into the
     buffers of the recording, and "read" or "read_write". `uniforms` are the bytes of its uniform
-    binding; a shader without one has none. `groups` are the workgroups in x and y.
+    binding; a shader without one has none. `groups` are the workgroups in x and y, and z.
     """
 
     wgsl: str
     buffers: tuple[tuple[int, str], ...]
-    groups: tuple[int, int]
+    groups: tuple[int, ...]
     uniforms: bytes = b""
 
 
@@ -123,10 +123,10 @@ class Replay:
     def __call__(self) -> None:
         encoder = self.hand.device.create_command_encoder()
         work = encoder.begin_compute_pass()
-        for pipeline, group, x, y in self.plan:
+        for pipeline, group, *groups in self.plan:
             work.set_pipeline(pipeline)
             work.set_bind_group(0, group)
-            work.dispatch_workgroups(x, y)
+            work.dispatch_workgroups(*groups)
         work.end()
         self.hand.queue.submit([encoder.finish()])
 

@@ -140,12 +140,13 @@ def recording_of_ours(problem: Mlp, device: Any) -> Recording:
     ]
     dispatches = []
     for x in launches.launches:
-        kernel = launches.kernels[x.kernel]
+        replayed = x if x.hot is None else x.hot  # by then the kernels that are used often
+        kernel = launches.kernels[replayed.kernel]
         bound = tuple(
             (homes.index(b[:2]), "read" if access == "r" else "read_write")
             for b, access in zip(x.bindings, kernel.access, strict=True)
         )
         params = x.params.ljust(PARAMS_BYTES, b"\0")
-        dispatches.append(Dispatch(kernel.code, bound, folded(x.groups), params))
+        dispatches.append(Dispatch(kernel.code, bound, folded(replayed.groups), params))
     (loss,) = [("output", i) for i, x in enumerate(launches.outputs) if x.shape == ()]
     return Recording(dispatches, buffers, [(homes.index(loss), 0, ())])
