@@ -10,7 +10,7 @@ from ..ops.elementwise import sqrt
 from ..tensor import Tensor
 from .optimizer import Optimizer
 from .settings import Setting, flag, two_below_one
-from .slope import slope
+from .slope import decayed
 
 
 class NAdam(Optimizer):
@@ -68,11 +68,8 @@ class NAdam(Optimizer):
         )
 
     def update(self, p: Tensor, g: Tensor, state: Any, now: Mapping[str, Any]) -> Tensor:
-        lr, (beta1, beta2), decay, t = now["lr"], now["betas"], now["weight_decay"], state.step
-        apart = now["decoupled_weight_decay"]
-        g = slope(p, g, now, decay=not apart)
-        if apart and decay:
-            p = p * (1 - lr * decay)
+        lr, (beta1, beta2), t = now["lr"], now["betas"], state.step
+        p, g = decayed(p, g, now)
         mu, ahead = (beta1 * (1 - 0.5 * 0.96 ** (n * now["momentum_decay"])) for n in (t, t + 1))
         product = state["mu_product"] = state["mu_product"] * mu
         m = state["exp_avg"] = beta1 * state["exp_avg"] + (1 - beta1) * g

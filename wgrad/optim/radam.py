@@ -11,7 +11,7 @@ from ..ops.elementwise import sqrt
 from ..tensor import Tensor
 from .optimizer import Optimizer
 from .settings import Setting, flag, two_below_one
-from .slope import slope
+from .slope import decayed
 
 
 class RAdam(Optimizer):
@@ -63,11 +63,8 @@ class RAdam(Optimizer):
         )
 
     def update(self, p: Tensor, g: Tensor, state: Any, now: Mapping[str, Any]) -> Tensor:
-        lr, (beta1, beta2), decay, t = now["lr"], now["betas"], now["weight_decay"], state.step
-        apart = now["decoupled_weight_decay"]
-        g = slope(p, g, now, decay=not apart)
-        if apart and decay:
-            p = p * (1 - lr * decay)
+        lr, (beta1, beta2), t = now["lr"], now["betas"], state.step
+        p, g = decayed(p, g, now)
         m = state["exp_avg"] = beta1 * state["exp_avg"] + (1 - beta1) * g
         v = state["exp_avg_sq"] = beta2 * state["exp_avg_sq"] + (1 - beta2) * (g * g)
         # One formula for both cases, so that a compiled step has one program for all its runs.

@@ -13,3 +13,14 @@ def slope(p: Tensor, g: Tensor, now: Mapping[str, Any], decay: bool = True) -> T
     if now["maximize"]:
         g = -g
     return g + now["weight_decay"] * p if decay and now["weight_decay"] else g
+
+
+def decayed(p: Tensor, g: Tensor, now: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    """Return the parameter and the gradient with weight decay in one of the two.
+
+    With `decoupled_weight_decay` it is a step of its own, p * (1 - lr * weight_decay).
+    """
+    apart = now["decoupled_weight_decay"]
+    if apart and now["weight_decay"]:
+        p = p * (1 - now["lr"] * now["weight_decay"])
+    return p, slope(p, g, now, decay=not apart)
