@@ -166,7 +166,7 @@ SHORT = {
     "spirals": (["--steps", "40"], (45, 100), r"(\S+) at (?:first|last)"),
     "uncertainty": (["--steps", "30"], (80, 100), r"step.*: (\S+) nats"),
     "autoencoder": (["--epochs", "10"], (0.5, 4), ""),
-    "vae": (["--epochs", "6"], (20, 29), ""),
+    "vae": (["--epochs", "10"], (20, 29), ""),
     "digits_cnn": (["--epochs", "4"], (30, 100), ""),
     "transfer": (["--steps", "8", "--draws", "1"], (-40, 40), r"(\S+) % at (?:first|last)"),
 }
