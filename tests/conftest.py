@@ -64,6 +64,13 @@ def _seeded() -> None:
     np.random.seed(0)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _quick_collector() -> None:
+    """Keep the collector to what a file's tests make: the tests before left packages and caches."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     """Host-side random numbers, the same in every run."""

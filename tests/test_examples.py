@@ -165,9 +165,9 @@ def test_xor_runs_as_a_program_and_draws_its_network(program, tmp_path):
 SHORT = {
     "spirals": (["--steps", "40"], (45, 100), r"(\S+) at (?:first|last)"),
     "uncertainty": (["--steps", "30"], (80, 100), r"step.*: (\S+) nats"),
-    "autoencoder": (["--epochs", "15"], (0.5, 4), ""),
+    "autoencoder": (["--epochs", "10"], (0.5, 4), ""),
     "vae": (["--epochs", "10"], (20, 29), ""),
-    "digits_cnn": (["--epochs", "6"], (30, 100), ""),
+    "digits_cnn": (["--epochs", "4"], (30, 100), ""),
     "transfer": (["--steps", "8", "--draws", "1"], (-40, 40), r"(\S+) % at (?:first|last)"),
 }
 

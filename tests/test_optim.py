@@ -355,7 +355,7 @@ def test_training_for_hundreds_of_steps_takes_no_more_memory(numpy_device):
     model, optimizer = train(steps=100, momentum=0.9)
     gc.collect()
     objects = len(gc.get_objects())
-    advance(model, optimizer, 500)
+    advance(model, optimizer, 200)
     tracemalloc.start()  # for the last steps alone, for it makes them slow
     try:
         advance(model, optimizer, 100)
@@ -368,15 +368,15 @@ def test_training_for_hundreds_of_steps_takes_no_more_memory(numpy_device):
 
 
 def test_training_on_the_gpu_takes_no_more_memory(webgpu):
-    model, optimizer = train(steps=300, momentum=0.9)
+    model, optimizer = train(steps=150, momentum=0.9)
     gc.collect()
     objects, before = len(gc.get_objects()), wg.stats()
-    advance(model, optimizer, 400)
+    advance(model, optimizer, 150)
     gc.collect()
     after = wg.stats()
     for name in ("bytes_allocated", "buffers_created", "pipelines_compiled"):
         assert after[name] == before[name], name
-    assert after["dispatches"] - before["dispatches"] > 8_000
+    assert after["dispatches"] - before["dispatches"] > 3_000
     assert len(gc.get_objects()) - objects < 300  # cached bind groups may still be added
 
 
