@@ -167,7 +167,7 @@ SHORT = {
     "uncertainty": (["--steps", "30"], (80, 100), r"step.*: (\S+) nats"),
     "autoencoder": (["--epochs", "10"], (0.5, 4), ""),
     "vae": (["--epochs", "10"], (20, 29), ""),
-    "digits_cnn": (["--epochs", "4"], (30, 100), ""),
+    "digits_cnn": (["--epochs", "6"], (30, 100), ""),
     "transfer": (["--steps", "8", "--draws", "1"], (-40, 40), r"(\S+) % at (?:first|last)"),
 }
 
