@@ -62,15 +62,18 @@ def code(page: str, language: str = "python") -> list[str]:
 def ran(page: str, names: dict[str, Any]) -> Iterator[tuple[Block, str, list[Block]]]:
     """Run a page in one namespace; yield every block of Python, its output and its listings."""
     todo = blocks((ROOT / page).read_text(encoding="utf-8"))
-    for i, block in enumerate(todo):
-        if block.language != "python":
-            continue
-        program = compile("\n" * block.line + block.text, Path(page).name, "exec")
-        with contextlib.redirect_stdout(io.StringIO()) as out:
-            exec(program, names)
-        rest = todo[i + 1 :]
-        end = next((n for n, x in enumerate(rest) if x.language != "text"), len(rest))
-        yield block, out.getvalue(), rest[:end]
+    try:
+        for i, block in enumerate(todo):
+            if block.language != "python":
+                continue
+            program = compile("\n" * block.line + block.text, Path(page).name, "exec")
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                exec(program, names)
+            rest = todo[i + 1 :]
+            end = next((n for n, x in enumerate(rest) if x.language != "text"), len(rest))
+            yield block, out.getvalue(), rest[:end]
+    finally:
+        wg.set_default_device(None)  # a page may have set another, and tests go on
 
 
 def run(page: str, names: dict[str, Any] | None = None) -> str:

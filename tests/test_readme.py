@@ -32,7 +32,6 @@ RUN = (
     "docs/training.md",
     "docs/wrong-numbers.md",
 )
-# The tutorial: what is not about a GPU runs with NumPy, the rest asks for one itself.
 TUTORIAL = sorted(x.relative_to(ROOT).as_posix() for x in (ROOT / "docs/tutorial").glob("*.md"))
 # The other pages with code, and the tests that run them.
 ELSEWHERE = {
@@ -61,12 +60,12 @@ def test_blocks_run_one_after_the_other(page, device, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", TUTORIAL)
-def test_the_tutorial_runs_and_prints_what_it_says(page, numpy_device, tmp_path, monkeypatch):
+def test_the_tutorial_runs_and_prints_what_it_says(page, tmp_path, monkeypatch):
+    """With NumPy where a page is not about a GPU."""
     pytest.importorskip("grandalf")
     monkeypatch.chdir(tmp_path)
-    if "webgpu" in "".join(code(page)):
-        need("webgpu")
-    pages.run(page)
+    with need("webgpu" if "webgpu" in "".join(code(page)) else "numpy"):
+        pages.run(page)
 
 
 def test_every_page_with_code_is_run_by_a_test():

@@ -38,9 +38,11 @@ class PublicNames(griffe.Extension):
         # All is looked up before the first is changed: the function `wg.tensor` hides a module.
         places = [(name, stands_for(pkg, name)) for name in everything()]
         homes = [at(pkg, name.path.rpartition(".")[0]) for name, _ in places]
+        ids = {id(name.value) for name in everything()}
+        functions = {id(public.itself(name.value)) for name in everything()}
         for name in everything():
             if inspect.isclass(name.value):
-                complete(pkg, name.value)
+                complete(pkg, name.value, ids, functions)
         for home, (name, target) in zip(homes, places, strict=True):
             short = name.path.rpartition(".")[2]
             if target.path != name.path:
@@ -96,14 +98,13 @@ def made(name: str, value: Any) -> griffe.Function:
     return griffe.Function(name, parameters=griffe.Parameters(*parameters))
 
 
-def complete(pkg: griffe.Module, cls: type) -> None:
+def complete(pkg: griffe.Module, cls: type, shown: set[int], functions: set[int]) -> None:
     """Give a public class what its source does not show: its signature, methods that are assigned,
-    and those of bases which are not public themselves."""
+    and those of bases which are not `shown` themselves. Public functions are methods of tensors,
+    too, and are left out."""
     found = written_down(pkg, cls)
     if found is None:
         return
-    shown = {id(name.value) for name in everything()}
-    functions = {id(public.itself(name.value)) for name in everything()}  # which tensors have, too
     for base in itertools.takewhile(lambda x: x is cls or id(x) not in shown, cls.__mro__):
         home = written_down(pkg, base) if base.__module__.startswith("wgrad") else None
         for name, x in vars(base).items() if home is not None else ():
@@ -120,6 +121,7 @@ def complete(pkg: griffe.Module, cls: type) -> None:
                 method.parent, found.members[name] = found, method
             else:
                 found.members[name] = griffe.Alias(name, target, parent=found)
+    found.bases = []  # all that is to be seen of them is here now, and griffe need not look
     if "__init__" not in found.members and not issubclass(cls, BaseException):
         try:
             init = made("__init__", cls)
