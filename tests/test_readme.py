@@ -47,6 +47,11 @@ ELSEWHERE = {
 }
 
 
+def test_readme_is_two_screens_and_one_picture():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 100 and text.count("![") == 1
+
+
 @pytest.mark.parametrize("page", RUN)
 def test_blocks_run_one_after_the_other(page, device, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
