@@ -88,7 +88,8 @@ def on_files(files: Files, config: Any) -> Files:
     for file in files.documentation_pages():
         wanted |= {target(x, file.src_uri)[0] for x in links(file.content_string)}
     known = {file.src_uri for file in files}
-    for path in sorted(sources.reached({x for x in wanted if place(x) not in known}, ROOT)):
+    new = {x for x in wanted if place(x) not in known and (ROOT / x).exists()}  # others are told
+    for path in sorted(sources.reached(new, ROOT)):
         if path.endswith(PICTURES):
             files.append(File.generated(config, place(path), abs_src_path=str(ROOT / path)))
         elif place(path) not in known:

@@ -25,6 +25,7 @@ PARTS = {
     "Compiled functions, devices and measurements": ("program", "devices", "core", "profile"),
     "Models and files": ("io", "nn", "train", "amp", "viz"),
 }
+LAST = "Models and files"  # where those of other rooms are, too
 
 
 @functools.cache
@@ -54,7 +55,7 @@ def grouped(label: str, names: list[public.Name]) -> list[tuple[str, list[public
     parts: dict[str, list[public.Name]] = {title: [] for title in PARTS}
     for name in names:
         home = room(name.value)
-        parts[next(title for title, rooms in PARTS.items() if home in rooms)].append(name)
+        parts[next((x for x, rooms in PARTS.items() if home in rooms), LAST)].append(name)
     return list(parts.items())
 
 
