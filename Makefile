@@ -1,6 +1,7 @@
 # make demo    train a digit classifier: on the GPU, or on NumPy where there is none
 # make test    run the test suite on a WebGPU adapter (a software one will do)
 # make lint    check style, formatting and types
+# make docs    build the pages into site/ (site/index.html opens in a browser as it is)
 # make bench   run the benchmarks; .venv/bin/pip install -e ".[peers]" adds PyTorch and tinygrad
 # make clean   remove everything that was generated, the virtual environment included
 #
@@ -21,7 +22,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint docs bench clean
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
@@ -37,6 +38,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.installed-docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict $(ARGS)
+	@echo "site/index.html is the first page"
 
 bench: $(VENV)/.installed-bench
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -57,5 +62,5 @@ $(BIN)/python:
 	@"$(PYTHON)" -m venv "$(VENV)" || { rm -rf "$(VENV)"; exit 1; }
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name .git -prune -o -name __pycache__ -type d -exec rm -rf {} +

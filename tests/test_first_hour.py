@@ -13,6 +13,7 @@ import types
 from pathlib import Path
 
 import numpy as np
+import pages
 import pytest
 
 import wgrad as wg
@@ -316,8 +317,7 @@ def test_libraries_get_int32_where_they_ask_for_int64(numpy_device):
 @pytest.mark.parametrize("page", ["from-numpy.md", "from-jax.md"])
 def test_pages_for_those_who_come_from_elsewhere(page: str, device):
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    (block,) = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
-    exec(compile(block, page, "exec"), {})
+    pages.run(f"docs/{page}")
     ours = "\n".join(re.findall(r"^\|.* \| (.*) \|$", text, re.M))
     named = re.findall(r"\b(wg(?:\.\w+)*)\.(\w+)", ours)
     assert len(named) > 15

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pages
 import pytest
 from torch_signatures import WORDS, differences
 
@@ -22,11 +23,7 @@ NETWORKS = {k: v for k, v in WORDS.items() if "dim" in k}  # nn calls the rest a
 
 
 def test_the_code_of_the_page_runs(device):
-    names: dict = {}
-    blocks = re.findall(r"^```python\n(.*?)^```$", TEXT, re.M | re.S)
-    assert len(blocks) == 2
-    for block in blocks:
-        exec(compile(block, PAGE.name, "exec"), names)
+    pages.run("docs/from-pytorch.md")
 
 
 def test_every_name_of_ours_on_the_page_exists():

@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pages
 import pytest
 
 import wgrad as wg
@@ -582,12 +583,7 @@ def test_the_roof_of_a_gpu_is_kept_on_disk(webgpu, tmp_path, monkeypatch):
 
 def test_the_page_and_the_docstring_run_as_they_stand(device, capsys):
     page = (Path(__file__).parent.parent / "docs" / "profiling.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
-    assert len(blocks) == 5
-    names: dict[str, Any] = {}
-    for block in blocks:
-        exec(compile(block, "profiling.md", "exec"), names)
-    out = capsys.readouterr().out
+    out = pages.run("docs/profiling.md")
     assert "matmul" in out and "profiling.md, line" in out and "GFLOP/s" in out
     fields = re.findall(r"^\| `(.*?)` \|", page.partition("| `event.`")[2], re.M)
     known = {name for row in fields for name in row.split("`, `")}

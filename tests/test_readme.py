@@ -1,20 +1,14 @@
-"""The code in README.md runs as it stands, and the links of all pages lead somewhere."""
+"""The code of pages runs as it stands, listings are what it prints, and links lead somewhere."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import pages
 import pytest
-
-ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-
-
-def code(name: str, language: str = "python") -> list[str]:
-    """Return the fenced blocks of a language."""
-    text = (ROOT / name).read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+from conftest import need
+from pages import PAGES, ROOT, code
 
 
 def test_readme_trains_something_in_about_twenty_lines(device, capsys):
@@ -28,22 +22,94 @@ def test_readme_trains_something_in_about_twenty_lines(device, capsys):
     assert right is not None and float(right[1]) > 97
 
 
-# Pages whose blocks are run here, each as one program; the others have tests of their own.
-RUN = ("README.md", "docs/compile.md", "docs/devices.md", "docs/functions.md", "docs/gradients.md")
+# Pages whose blocks are run here, each as one program on every device.
+RUN = (
+    "README.md",
+    "docs/compile.md",
+    "docs/devices.md",
+    "docs/functions.md",
+    "docs/gradients.md",
+    "docs/training.md",
+    "docs/wrong-numbers.md",
+)
+TUTORIAL = sorted(x.relative_to(ROOT).as_posix() for x in (ROOT / "docs/tutorial").glob("*.md"))
+# The other pages with code, and the tests that run them.
+ELSEWHERE = {
+    "CONTRIBUTING.md": "test_additions.py",
+    "docs/ci.md": "test_plugin.py",
+    "docs/from-jax.md": "test_first_hour.py",
+    "docs/from-numpy.md": "test_first_hour.py",
+    "docs/from-pytorch.md": "test_from_pytorch.py",
+    "docs/pictures.md": "viz/test_page.py",
+    "docs/profiling.md": "test_profile.py",
+    "docs/save-and-load.md": "io/test_save_load.py",
+    "docs/your-own-shader.md": "kernel/test_library.py",
+}
+
+
+def test_readme_is_two_screens_and_one_picture():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 100 and text.count("![") == 1
 
 
 @pytest.mark.parametrize("page", RUN)
 def test_blocks_run_one_after_the_other(page, device, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict = {}
-    blocks = code(page)
-    assert blocks
-    for block in blocks:
-        exec(compile(block, page, "exec"), names)
+    pages.run(page, names)
+    for block in code(page):
         for line in block.splitlines():
             shape = re.match(r"(wg\.\S.*\S)\s+# (\(\d.*\))$", line)
             if shape:
                 assert eval(shape[1], names).shape == eval(shape[2])
+
+
+@pytest.mark.parametrize("page", TUTORIAL)
+def test_the_tutorial_runs_and_prints_what_it_says(page, tmp_path, monkeypatch):
+    """With NumPy where a page is not about a GPU."""
+    pytest.importorskip("grandalf")
+    monkeypatch.chdir(tmp_path)
+    with need("webgpu" if "webgpu" in "".join(code(page)) else "numpy"):
+        pages.run(page)
+
+
+def test_every_page_with_code_is_run_by_a_test():
+    known = {*RUN, *TUTORIAL, *ELSEWHERE}
+    assert {
+        x.relative_to(ROOT).as_posix() for x in PAGES if "\n```python\n" in x.read_text()
+    } == known
+    for page, test in ELSEWHERE.items():
+        text = (ROOT / "tests" / test).read_text(encoding="utf-8")
+        listings = [x for x in pages.blocks((ROOT / page).read_text()) if x.language == "text"]
+        assert Path(page).name in text and (not listings or "pages.run(" in text or "code(" in text)
+
+
+def test_a_listing_that_is_stale_is_told(tmp_path, monkeypatch, numpy_device):
+    """What a listing may leave open is times, `...`, and numbers where it says `measured`."""
+    monkeypatch.setattr(pages, "ROOT", tmp_path)
+    lines = ("print('sum  took 12.5 ms on abacus')", "print('max 3 GB/s')")
+    body = "```python\n{}\n{}\n```\n\nso:\n\n{{}}```text\n{{}}```\n".format(*lines)
+    good = [
+        ("", "sum took 3 us on abacus\nmax 3 GB/s\n"),
+        ("", "sum took 3 us on ...\nmax 3 GB/s\n"),
+        ("<!-- listing: measured -->\n", "max 4 GB/s\nsum took 1 s on abacus\n"),
+        ("<!-- listing: llvmpipe -->\n", "for another device\n"),
+    ]
+    stale = [
+        ("", "sum took 12.5 ms on abacus\n"),
+        ("", "sum took 12.5 ms on abacus\nmax 4 GB/s\n"),
+        ("", "sum took 12.5 on abacus\nmax 3 GB/s\n"),
+        ("<!-- listing: measured -->\n", "max 4 GB/s\nmax 4 GB/s\n"),
+    ]
+    for comment, text in good:
+        (tmp_path / "page.md").write_text(body.format(comment, text))
+        pages.run("page.md")
+    for comment, text in stale:
+        (tmp_path / "page.md").write_text(body.format(comment, text))
+        with pytest.raises(AssertionError, match=r"page\.md, line 2"):
+            pages.run("page.md")
+    pages.write("page.md")
+    pages.run("page.md")
 
 
 def anchors(text: str) -> set[str]:
@@ -66,9 +132,12 @@ def test_links_and_paths_lead_to_files(page):
 
 
 def test_readme_leads_to_every_page():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for page in PAGES:
-        assert page.name in ("README.md", "CHANGELOG.md") or page.name in text, page
+    """To the tutorial by its first page, of which each leads to the next."""
+    texts = {x.relative_to(ROOT).as_posix(): x.read_text(encoding="utf-8") for x in PAGES}
+    for before, page in zip(["README.md", *TUTORIAL], TUTORIAL, strict=False):
+        assert f"{Path(page).name})" in texts[before], page
+    for page in set(texts) - {"README.md", "CHANGELOG.md", *TUTORIAL}:
+        assert page in texts["README.md"], page
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])

@@ -6,7 +6,6 @@ import gc
 import json
 import math
 import os
-import re
 import struct
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import weakref
 from pathlib import Path
 
 import numpy as np
+import pages
 import pytest
 from campaigns import files
 
@@ -455,9 +455,4 @@ def test_what_was_loaded_goes_when_nobody_holds_it(numpy_device, tmp_path):
 def test_the_code_of_the_page_runs(device, tmp_path, monkeypatch):
     pytest.importorskip("onnx")
     monkeypatch.chdir(tmp_path)
-    page = Path(__file__).parents[2] / "docs" / "save-and-load.md"
-    blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
-    assert len(blocks) == 5
-    names: dict = {}
-    for block in blocks:
-        exec(compile(block, page.name, "exec"), names)
+    pages.run("docs/save-and-load.md")
