@@ -44,6 +44,11 @@ def fft(x: Tensor, n: int | None = None, axis: int = -1, norm: str = "backward")
     """Return the discrete Fourier transform of pairs along an axis, cut or filled with 0 to n.
 
     Shapes: (..., m, ..., 2) -> (..., n, ..., 2). Raises: ShapeError, ArgumentError, AxisError.
+
+    >>> x = wg.tensor([[1.0, 0.0], [1.0, 0.0]])  # two ones, as pairs of real and imaginary part
+    >>> wg.fft.fft(x)
+    tensor([[2., 0.],
+            [0., 0.]])
     """
     return _transform("fft", x, n, axis, norm, False)
 
@@ -70,6 +75,11 @@ def rfft(x: Tensor, n: int | None = None, axis: int = -1, norm: str = "backward"
     """Return the first n // 2 + 1 pairs of the transform of real numbers along an axis.
 
     Shapes: (..., m, ...) -> (..., n // 2 + 1, ..., 2). Raises: ArgumentError, AxisError.
+
+    >>> wg.fft.rfft(wg.tensor([1.0, 0.0, 0.0, 0.0]))  # a pulse has all frequencies alike
+    tensor([[1., 0.],
+            [1., 0.],
+            [1., 0.]])
     """
     return _of_real("rfft", x, n, axis, norm)
 

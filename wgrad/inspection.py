@@ -123,6 +123,9 @@ def astype(x: Tensor, dtype: Any, copy: bool = True, device: str | Device | None
     """Return `x` as `dtype`, on `device` if given; floats become integers by truncation.
 
     Without `copy` a tensor that has the dtype already is returned itself. Differentiable.
+
+    >>> wg.astype(wg.tensor([1.9, -1.9]), wg.int32)  # or x.astype(wg.int32)
+    tensor([ 1, -1])
     """
     x = as_tensor(x, "astype")
     if device is None or find_device(device) is x.device:
@@ -136,6 +139,12 @@ def result_type(*arrays_and_dtypes: Any) -> DType:
     Numbers are weak: they matter only where their kind is higher than that of all others. Raises:
     DTypeError for int32 with uint32, whose values no dtype of ours can all hold; ArgumentError
     unless a tensor or a dtype is among them.
+
+    >>> wg.result_type(wg.int32, wg.float32)
+    wgrad.float32
+
+    >>> wg.result_type(wg.tensor([1, 2]), 1)  # a number alone is weak
+    wgrad.int32
     """
     numbers = [x for x in arrays_and_dtypes if type(x) in (bool, int, float)]
     others = [_dtype_of(x) for x in arrays_and_dtypes if type(x) not in (bool, int, float)]

@@ -33,6 +33,11 @@ def layer_norm(
 
     Shapes: (..., *normalized_shape) -> the same; weight and bias have the normalized shape.
     Raises: ShapeError, ArgumentError. Source: Ba et al., "Layer normalization" (2016).
+
+    >>> x = wg.tensor([[1.0, 3.0], [100.0, 300.0]])
+    >>> wg.round(wg.nn.functional.layer_norm(x, (2,)))
+    tensor([[-1.,  1.],
+            [-1.,  1.]])
     """
     x, shape = _last_axes(input, normalized_shape, "layer_norm")
     weight, bias = _affine(x, shape, shape, "layer_norm", weight=weight, bias=bias)
@@ -100,6 +105,11 @@ def batch_norm(
     Shapes: (n, channels, ...) -> the same; all others (channels,).
     Raises: ShapeError, also for one value a channel in training; ArgumentError, DTypeError.
     Source: Ioffe and Szegedy, "Batch normalization" (ICML 2015).
+
+    >>> x = wg.tensor([[1.0, 100.0], [3.0, 300.0]])  # two samples of two channels
+    >>> wg.round(wg.nn.functional.batch_norm(x, None, None, training=True))
+    tensor([[-1., -1.],
+            [ 1.,  1.]])
     """
     x = _channels(input, "batch_norm")
     axes = (0, *range(2, len(x.shape)))

@@ -30,6 +30,9 @@ def chunk(x: Tensor, chunks: int, axis: int = 0) -> tuple[Tensor, ...]:
     """Return at most `chunks` views of `x` along `axis`: equal ones, of which the last may be less.
 
     Raises: ArgumentError; AxisError.
+
+    >>> wg.chunk(wg.arange(5), 2)
+    (tensor([0, 1, 2]), tensor([3, 4]))
     """
     x = as_tensor(x, "chunk")
     at = normalize_axis(axis, len(x.shape), "chunk")
@@ -74,6 +77,11 @@ def gather(x: Tensor, axis: int, indices: Any) -> Tensor:
 
     Outside `axis` the indices may have smaller extents than `x`, and have no larger ones.
     Raises: IndexRangeError; DTypeError; ShapeError.
+
+    >>> scores = wg.tensor([[0.1, 0.9], [0.6, 0.4]])
+    >>> wg.gather(scores, 1, wg.tensor([[1], [0]]))  # the score of each row's label
+    tensor([[0.9],
+            [0.6]])
     """
     x = as_tensor(x, "gather")
     at = normalize_axis(axis, len(x.shape), "gather")
@@ -97,7 +105,12 @@ def index_select(x: Tensor, axis: int, indices: Any) -> Tensor:
 
 
 def masked_fill(x: Tensor, mask: Any, value: Any) -> Tensor:
-    """Return `x` with `value` where `mask`, which broadcasts, is true. Raises: DTypeError."""
+    """Return `x` with `value` where `mask`, which broadcasts, is true. Raises: DTypeError.
+
+    >>> x = wg.tensor([1.0, -2.0, 3.0])
+    >>> wg.masked_fill(x, x < 0, 0)
+    tensor([1., 0., 3.])
+    """
     return where(mask, value, as_tensor(x, "masked_fill"))
 
 

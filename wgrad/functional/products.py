@@ -17,6 +17,10 @@ def outer(x1: Any, x2: Any, /) -> Tensor:
     """Return x1[i] * x2[j] for all pairs; operands of more axes are flattened, as in numpy.outer.
 
     Shapes: (n,), (m,) -> (n, m). Raises: DTypeError for bools.
+
+    >>> wg.outer(wg.tensor([1, 2]), wg.tensor([10, 20, 30]))
+    tensor([[10, 20, 30],
+            [20, 40, 60]])
     """
     a, b = (reshape(x, (-1,)) for x in numbers_alike("outer", x1, x2))
     check_size((*a.shape, *b.shape), "outer")
@@ -27,6 +31,9 @@ def vecdot(x1: Any, x2: Any, /, axis: int = -1) -> Tensor:
     """Return the dot products of vectors that lie along `axis` of each operand.
 
     The other axes broadcast. Shapes: (..., n), (..., n) -> (...). Raises: ShapeError; DTypeError.
+
+    >>> wg.vecdot(wg.tensor([[1.0, 2.0], [3.0, 4.0]]), wg.tensor([10.0, 1.0]))
+    tensor([12., 34.])
     """
     a, b = _along("vecdot", x1, x2, axis)
     return sum(multiply(a, b), axis=-1)
@@ -80,5 +87,8 @@ def trace(
     """Return the sums of the diagonals of two axes. Shapes: (n, n, m) -> (m,).
 
     They are added up in `dtype`, where one is given. Raises: ShapeError; AxisError; DTypeError.
+
+    >>> wg.trace(wg.tensor([[1, 2], [3, 4]]))
+    tensor(5)
     """
     return sum(diagonal(x, offset, axis1, axis2), -1, dtype=dtype)

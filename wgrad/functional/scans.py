@@ -29,6 +29,11 @@ def cumulative_sum(
     `dtype` is what elements are converted to first.
     Shapes: (..., n, ...) -> (..., n, ...), or (..., n + 1, ...).
     Raises: AxisError, ShapeError, DTypeError.
+
+    >>> wg.cumulative_sum(wg.tensor([1, 2, 3]))
+    tensor([1, 3, 6])
+    >>> wg.cumulative_sum(wg.tensor([1, 2, 3]), include_initial=True)
+    tensor([0, 1, 3, 6])
     """
     return _scanned(scan.cumulative_sum, 0, x, axis, dtype, include_initial, back=False)
 
@@ -41,6 +46,9 @@ def cumulative_prod(
     Gradients are exact where elements are 0. What `include_initial` puts in front is 1. Products
     may overflow or vanish on the way and come back to numbers; only where an axis of a GPU's tensor
     is longer than one binding do they stay infinite, or 0, from one window of it to the next.
+
+    >>> wg.cumulative_prod(wg.tensor([1, 2, 3, 4]))
+    tensor([ 1,  2,  6, 24])
     """
     return _scanned(scan.cumulative_prod, 1, x, axis, dtype, include_initial)
 

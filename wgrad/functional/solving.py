@@ -33,6 +33,10 @@ def cholesky(x: Tensor, *, upper: bool = False) -> Tensor:
 
     x is symmetric and positive definite; its lower triangle is read, and its gradient is
     symmetric. Shapes: (..., n, n) -> (..., n, n). Raises: LinAlgError, ShapeError.
+
+    >>> wg.linalg.cholesky(wg.tensor([[4.0, 2.0], [2.0, 5.0]]))
+    tensor([[2., 0.],
+            [1., 2.]])
     """
     x = matrices(x, "cholesky", square=True)
     factor = apply(solving.cholesky, x)
@@ -43,6 +47,10 @@ def inv(x: Tensor) -> Tensor:
     """Return the inverses of square matrices. Shapes: (..., n, n) -> (..., n, n).
 
     Raises: LinAlgError for a singular one, ShapeError.
+
+    >>> wg.linalg.inv(wg.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.5 , 0.  ],
+            [0.  , 0.25]])
     """
     return apply(solving.inv, matrices(x, "inv", square=True))
 
@@ -52,6 +60,9 @@ def det(x: Tensor) -> Tensor:
 
     The gradient is the matrix of cofactors, of singular matrices too; from the third order on the
     derivatives need an inverse. Raises: ShapeError.
+
+    >>> wg.linalg.det(wg.tensor([[2.0, 0.0], [5.0, 4.0]]))
+    tensor(8.)
     """
     return apply(solving.det, matrices(x, "det", square=True))
 
@@ -73,6 +84,9 @@ def solve(x1: Tensor, x2: Tensor) -> Tensor:
     Leading axes broadcast; an x2 of one axis is a vector, all others are matrices.
     Shapes: (..., n, n), (n,) -> (..., n), or (..., n, n), (..., n, k) -> (..., n, k).
     Raises: LinAlgError for a singular matrix; ShapeError.
+
+    >>> wg.linalg.solve(wg.tensor([[2.0, 0.0], [0.0, 4.0]]), wg.tensor([2.0, 2.0]))
+    tensor([1. , 0.5])
     """
     x1, x2 = as_tensors("solve", x1, x2)
     vector = len(x2.shape) == 1

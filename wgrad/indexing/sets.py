@@ -90,6 +90,9 @@ def unique_values(x: Tensor) -> Tensor:
     """Return the different values of `x`, ascending, 1-d. Every NaN is a value of its own.
 
     How many there are is read back from a GPU. The gradient goes to where each comes first.
+
+    >>> wg.unique_values(wg.tensor([3, 1, 3, 2]))
+    tensor([1, 2, 3])
     """
     return _Groups(x, "unique_values").values()
 
@@ -145,6 +148,9 @@ def bincount(x: Tensor, weights: Any = None, minlength: int = 0) -> Tensor:
     are known to be less than `minlength`, which is the length at the least; only then can it be
     compiled. Differentiable by the weights.
     Raises: IndexRangeError for a negative one; DTypeError; ShapeError; ArgumentError.
+
+    >>> wg.bincount(wg.tensor([0, 2, 2, 5]))
+    tensor([1, 0, 2, 0, 0, 1])
     """
     x = as_tensor(x, "bincount")
     if len(x.shape) != 1 or not x.dtype.is_integer:
@@ -175,6 +181,9 @@ def nonzero(x: Tensor) -> tuple[Tensor, ...]:
     """Return where `x` is not zero: one int32 tensor of positions per axis, in row-major order.
 
     How many there are is read back from a GPU. Raises: ShapeError for a 0-d tensor.
+
+    >>> wg.nonzero(wg.tensor([[0, 5], [7, 0]]))
+    (tensor([0, 1]), tensor([1, 0]))
     """
     x = as_tensor(x, "nonzero")
     if not x.shape:

@@ -73,7 +73,12 @@ def uniform_(
 def normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """Fill with normal numbers of a mean and a standard deviation. Raises: GradientError."""
+    """Fill with normal numbers of a mean and a standard deviation. Raises: GradientError.
+
+    >>> layer = wg.nn.Linear(3, 2)
+    >>> layer.weight is wg.nn.init.normal_(layer.weight, std=0.02)
+    True
+    """
     x = _leaf(tensor, "normal_")
     return x.assign(normal(mean, std, x.shape, x.dtype, x.device, generator))
 
@@ -117,7 +122,12 @@ def ones_(tensor: Tensor) -> Tensor:
 
 
 def zeros_(tensor: Tensor) -> Tensor:
-    """Fill with 0. Raises: GradientError."""
+    """Fill with 0. Raises: GradientError.
+
+    >>> layer = wg.nn.Linear(3, 2)
+    >>> wg.nn.init.zeros_(layer.bias)
+    tensor([0., 0.], requires_grad=True)
+    """
     return _leaf(tensor, "zeros_").assign(0.0)
 
 
@@ -159,6 +169,10 @@ def xavier_uniform_(
     Raises: ShapeError for less than 2 axes; GradientError.
     Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
     networks" (AISTATS 2010).
+
+    >>> w = wg.nn.init.xavier_uniform_(wg.zeros((2, 4)))
+    >>> bool((wg.abs(w) <= 1).all())  # b = sqrt(6 / (4 + 2))
+    True
     """
     x = _leaf(tensor, "xavier_uniform_")
     bound = as_float(gain, "xavier_uniform_", "gain") * math.sqrt(
@@ -190,6 +204,11 @@ def kaiming_uniform_(
     "fan_in" keeps the variance in the forward pass, "fan_out" in the backward pass.
     Raises: ShapeError for less than 2 axes; ArgumentError; GradientError.
     Source: He et al., "Delving deep into rectifiers" (ICCV 2015).
+
+    >>> layer = wg.nn.Linear(6, 100)
+    >>> w = wg.nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+    >>> bool((wg.abs(w) <= 1).all())  # gain sqrt(2), fan 6: b = sqrt(2) * sqrt(3 / 6)
+    True
     """
     x = _leaf(tensor, "kaiming_uniform_")
     bound = math.sqrt(3) * _he(x, a, mode, nonlinearity, "kaiming_uniform_")
@@ -206,6 +225,10 @@ def kaiming_normal_(
     """Fill with normal numbers of standard deviation gain / sqrt(fan).
 
     Arguments, errors and source are kaiming_uniform_'s.
+
+    >>> w = wg.nn.init.kaiming_normal_(wg.zeros((1000, 50)), nonlinearity="relu")
+    >>> round(w.std().item(), 1)  # sqrt(2) / sqrt(50)
+    0.2
     """
     x = _leaf(tensor, "kaiming_normal_")
     std = _he(x, a, mode, nonlinearity, "kaiming_normal_")
@@ -220,6 +243,10 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
     Raises: ShapeError for less than 2 axes; GradientError.
     Source: Saxe et al., "Exact solutions to the nonlinear dynamics of learning in deep linear
     neural networks" (ICLR 2014).
+
+    >>> w = wg.nn.init.orthogonal_(wg.zeros((2, 5)))
+    >>> wg.allclose(w @ w.T, wg.eye(2), atol=1e-5)
+    True
     """
     name = "orthogonal_"
     x = _leaf(tensor, name)

@@ -89,10 +89,10 @@ def bernoulli(
     the floating dtype of `p` unless `dtype` says otherwise, and no gradient. A tensor's values are
     not looked at: what is below 0 acts as 0, above 1 as 1, and NaN stays NaN.
 
-        wg.bernoulli(0.3, (1000,)).mean()  # about 0.3
-        wg.bernoulli(wg.tensor([0.0, 1.0]))  # [0., 1.]
-
     Raises: ArgumentError for a number outside 0 to 1; DTypeError; ShapeError.
+
+    >>> wg.bernoulli(wg.tensor([0.0, 1.0]))
+    tensor([0., 1.])
     """
     if (
         not isinstance(p, (Tensor, np.ndarray, list, tuple))
