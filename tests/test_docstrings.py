@@ -110,6 +110,23 @@ def test_functions_that_are_used_most_have_examples_that_run():
     assert not wrong, "\n".join(wrong)
 
 
+def test_all_other_examples_of_functions_run():
+    """Those of wg.kernel and wg.testing are tried on a GPU, where these have their tests."""
+    wrong, tried = [], 0
+    for label, home in wg._NAMESPACES.items():
+        if label in ("wg.kernel", "wg.testing"):
+            continue
+        for name in home.__all__:
+            thing, called = getattr(home, name), f"{label.removeprefix('wg.')}.{name}"
+            if inspect.isclass(thing) or called.removeprefix("wg.") in MOST_USED:
+                continue
+            if callable(thing) and ">>>" in (inspect.getdoc(thing) or ""):
+                tried += 1
+                wrong += faults(called, thing)
+    assert not wrong, "\n".join(wrong)
+    assert tried > 20
+
+
 @pytest.mark.parametrize("name", RETURNED)
 def test_what_functions_return_has_an_example_that_runs(name):
     assert not [*faults(name, RETURNED[name])]

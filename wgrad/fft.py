@@ -54,7 +54,13 @@ def fft(x: Tensor, n: int | None = None, axis: int = -1, norm: str = "backward")
 
 
 def ifft(x: Tensor, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
-    """Return the inverse of `fft`; arguments and shapes as there."""
+    """Return the inverse of `fft`; arguments and shapes as there.
+
+    >>> pairs = wg.tensor([[1.0, 0.0], [1.0, 0.0]])
+    >>> wg.fft.ifft(wg.fft.fft(pairs))
+    tensor([[1., 0.],
+            [1., 0.]])
+    """
     return _transform("ifft", x, n, axis, norm, True)
 
 
@@ -89,6 +95,10 @@ def irfft(x: Tensor, n: int | None = None, axis: int = -1, norm: str = "backward
 
     n is 2 (m - 1) if it is left out. Shapes: (..., m, ..., 2) -> (..., n, ...).
     Raises: ShapeError, ArgumentError, AxisError.
+
+    >>> x = wg.tensor([1.0, 2.0, 3.0, 4.0])
+    >>> wg.allclose(wg.fft.irfft(wg.fft.rfft(x)), x)
+    True
     """
     return _to_real("irfft", x, n, axis, norm)
 

@@ -105,6 +105,9 @@ def isdtype(dtype: DType, kind: Any) -> bool:
 
     The names are bool, signed integer, unsigned integer, integral, real floating, complex floating
     and numeric. Raises: ArgumentError, DTypeError.
+
+    >>> wg.isdtype(wg.float32, "real floating")
+    True
     """
     given = as_dtype(dtype)
     if isinstance(kind, tuple):
@@ -162,7 +165,11 @@ def result_type(*arrays_and_dtypes: Any) -> DType:
 
 
 def can_cast(from_: Any, to: Any) -> bool:
-    """Return whether promotion may turn a dtype (or a tensor's) into `to`."""
+    """Return whether promotion may turn a dtype (or a tensor's) into `to`.
+
+    >>> wg.can_cast(wg.int32, wg.float32), wg.can_cast(wg.float32, wg.int32)
+    (True, False)
+    """
     source, target = _dtype_of(from_), as_dtype(to)
     try:
         return dtypes.promote(source, target) is target
@@ -197,7 +204,11 @@ class IntegerInfo:
 
 
 def finfo(type: Any) -> FloatInfo:
-    """Return the limits of a floating dtype, or of a tensor's. Raises: DTypeError."""
+    """Return the limits of a floating dtype, or of a tensor's. Raises: DTypeError.
+
+    >>> wg.finfo(wg.float32).eps == 2.0**-23
+    True
+    """
     dtype = _dtype_of(type)
     if not dtype.is_floating:
         raise DTypeError(f"finfo: {dtype.name} came, and a floating dtype is needed: see iinfo")
@@ -213,7 +224,11 @@ def finfo(type: Any) -> FloatInfo:
 
 
 def iinfo(type: Any) -> IntegerInfo:
-    """Return the limits of an integer dtype, or of a tensor's. Raises: DTypeError."""
+    """Return the limits of an integer dtype, or of a tensor's. Raises: DTypeError.
+
+    >>> wg.iinfo(wg.int32).max
+    2147483647
+    """
     dtype = _dtype_of(type)
     if not dtype.is_integer:
         raise DTypeError(f"iinfo: {dtype.name} came, and an integer dtype is needed: see finfo")

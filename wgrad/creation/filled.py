@@ -110,7 +110,11 @@ def empty(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return a tensor whose values do not matter; they are zeros, for no memory is left unset."""
+    """Return a tensor whose values do not matter; they are zeros, for no memory is left unset.
+
+    >>> wg.empty((2, 3)).shape
+    (2, 3)
+    """
     return zeros(shape, dtype, device, requires_grad)
 
 

@@ -127,6 +127,9 @@ def glu(input: Tensor, axis: int = -1) -> Tensor:
 
     Raises: ShapeError for an odd extent. Source: Dauphin et al., "Language modeling with gated
     convolutional networks" (ICML 2017).
+
+    >>> wg.nn.functional.glu(wg.tensor([[3.0, 5.0, 0.0, 100.0]]))
+    tensor([[1.5, 5. ]])
     """
     x = as_tensor(input, "glu")
     at = normalize_axis(axis, len(x.shape), "glu")

@@ -66,6 +66,9 @@ def nan_to_num(
 
     None stands for the greatest number of the dtype, and the least. No gradient passes where
     something was replaced. Integers stay as they are.
+
+    >>> wg.nan_to_num(wg.tensor([1.0, wg.nan]), nan=-1.0)
+    tensor([ 1., -1.])
     """
     x = as_tensor(x, "nan_to_num")
     if not x.dtype.is_floating:

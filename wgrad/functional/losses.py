@@ -114,6 +114,9 @@ def huber_loss(
 
     Raises: ShapeError; ArgumentError unless delta > 0.
     Source: Huber, "Robust estimation of a location parameter" (1964).
+
+    >>> wg.nn.functional.huber_loss(wg.tensor([0.5, 10.0]), wg.zeros(2), "none")
+    tensor([0.125, 9.5  ])
     """
     check_reduction(reduction, "huber_loss")
     limit = as_float(delta, "huber_loss", "delta", above=0)
@@ -128,6 +131,9 @@ def smooth_l1_loss(
 
     So it is with a beta that is 0 beside the input's dtype, such as 1e-40 for float32.
     Raises: ShapeError; ArgumentError unless beta >= 0.
+
+    >>> wg.nn.functional.smooth_l1_loss(wg.tensor([0.5, 10.0]), wg.zeros(2), "none")
+    tensor([0.125, 9.5  ])
     """
     check_reduction(reduction, "smooth_l1_loss")
     limit = as_float(beta, "smooth_l1_loss", "beta", least=0)
@@ -166,6 +172,10 @@ def gaussian_nll_loss(
     `full` adds log(2 pi) / 2. Where `eps` stands for `var`, the gradient by var is the one at eps.
     `var` is a number, or has the input's shape, or that with a last axis of 1 or none.
     Raises: ShapeError; ArgumentError unless eps > 0.
+
+    >>> mean, target, var = wg.tensor([0.0, 0.0]), wg.tensor([0.0, 3.0]), wg.ones(2)
+    >>> wg.nn.functional.gaussian_nll_loss(mean, target, var, reduction="none")
+    tensor([0. , 4.5])
     """
     name = "gaussian_nll_loss"
     check_reduction(reduction, name)

@@ -57,6 +57,9 @@ def cross(x1: Any, x2: Any, /, axis: int = -1) -> Tensor:
     """Return the vector products of vectors of 3 elements along `axis`; other axes broadcast.
 
     Raises: ShapeError; DTypeError.
+
+    >>> wg.cross(wg.tensor([1.0, 0.0, 0.0]), wg.tensor([0.0, 1.0, 0.0]))
+    tensor([0., 0., 1.])
     """
     a, b = _along("cross", x1, x2, axis)
     if a.shape[-1] != 3:
@@ -69,6 +72,10 @@ def kron(x1: Any, x2: Any, /) -> Tensor:
     """Return the Kronecker product: every element of `x1` times all of `x2`, as blocks.
 
     Shapes: (n, m), (k, l) -> (n * k, m * l); missing axes are put in front. Raises: DTypeError.
+
+    >>> wg.kron(wg.eye(2), wg.tensor([[1.0, 2.0]]))
+    tensor([[1., 2., 0., 0.],
+            [0., 0., 1., 2.]])
     """
     a, b = numbers_alike("kron", x1, x2)
     ndim = max(len(a.shape), len(b.shape))

@@ -63,7 +63,11 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
 
 
 def softmin(x: Tensor, axis: int = -1) -> Tensor:
-    """Return softmax(-x) along `axis`: the least value has the largest share."""
+    """Return softmax(-x) along `axis`: the least value has the largest share.
+
+    >>> wg.nn.functional.softmin(wg.tensor([0.0, 1000.0]))
+    tensor([1., 0.])
+    """
     return softmax(-as_tensor(x, "softmin"), axis)
 
 

@@ -104,6 +104,9 @@ def index_add(
 
     Shapes: x (n, m), indices (k,), values (k, m), axis 0 -> (n, m). Values of equal indices are
     added in their order. Raises: IndexRangeError; ShapeError; DTypeError.
+
+    >>> wg.index_add(wg.zeros(3), wg.tensor([0, 2, 0]), wg.tensor([1.0, 2.0, 10.0]), axis=0)
+    tensor([11.,  0.,  2.])
     """
     factor = as_number(alpha, "index_add", "alpha")
     x, index, values, at = _along(x, indices, values, axis, "index_add")

@@ -98,13 +98,23 @@ def unique_values(x: Tensor) -> Tensor:
 
 
 def unique_counts(x: Tensor) -> UniqueCounts:
-    """Return the values of `unique_values`, and how often each comes (int32)."""
+    """Return the values of `unique_values`, and how often each comes (int32).
+
+    >>> values, counts = wg.unique_counts(wg.tensor([3, 1, 3]))
+    >>> values, counts
+    (tensor([1, 3]), tensor([1, 2]))
+    """
     groups = _Groups(x, "unique_counts")
     return UniqueCounts(groups.values(), groups.counts())
 
 
 def unique_inverse(x: Tensor) -> UniqueInverse:
-    """Return the values of `unique_values`, and for every element of `x` which of them it is."""
+    """Return the values of `unique_values`, and for every element of `x` which of them it is.
+
+    >>> values, inverse = wg.unique_inverse(wg.tensor([3, 1, 3]))
+    >>> values, inverse, values[inverse]
+    (tensor([1, 3]), tensor([1, 0, 1]), tensor([3, 1, 3]))
+    """
     groups = _Groups(x, "unique_inverse")
     return UniqueInverse(groups.values(), groups.inverse())
 
@@ -120,6 +130,9 @@ def isin(x1: Tensor, x2: Tensor, invert: bool = False) -> Tensor:
     """Return for every element of `x1` whether it is among those of `x2` (or not, for `invert`).
 
     NaN is not. Shapes: any, any -> that of `x1`.
+
+    >>> wg.isin(wg.tensor([1, 2, 3]), wg.tensor([3, 5]))
+    tensor([False, False,  True])
     """
     x1, x2 = as_tensors("isin", x1, x2)
     check_devices("isin", (x1, x2))

@@ -54,6 +54,9 @@ def calculate_gain(nonlinearity: str, param: Any = None) -> float:
     1 for "linear", "sigmoid" and convolutions, 5/3 for "tanh", sqrt(2) for "relu", 3/4 for "selu",
     sqrt(2 / (1 + param ** 2)) for "leaky_relu", whose slope `param` is 0.01 unless given.
     Raises: ArgumentError.
+
+    >>> round(wg.nn.init.calculate_gain("relu") ** 2, 6)
+    2.0
     """
     checked_choice(nonlinearity, (*_GAINS, "leaky_relu"), "calculate_gain", "nonlinearity")
     if nonlinearity != "leaky_relu":
@@ -65,7 +68,12 @@ def calculate_gain(nonlinearity: str, param: Any = None) -> float:
 def uniform_(
     tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """Fill with uniform numbers from `a` up to but without `b`. Raises: GradientError."""
+    """Fill with uniform numbers from `a` up to but without `b`. Raises: GradientError.
+
+    >>> x = wg.nn.init.uniform_(wg.zeros(1000), -1.0, 1.0)
+    >>> bool((wg.abs(x) <= 1).all())
+    True
+    """
     x = _leaf(tensor, "uniform_")
     return x.assign(uniform(a, b, x.shape, x.dtype, x.device, generator))
 
@@ -95,6 +103,10 @@ def trunc_normal_(
 
     They are the inverse of the distribution function at uniform numbers between its values at `a`
     and `b`. Raises: ArgumentError unless a < b and std > 0; GradientError.
+
+    >>> x = wg.nn.init.trunc_normal_(wg.zeros(1000), std=0.5, a=-1.0, b=1.0)
+    >>> bool((wg.abs(x) <= 1).all())
+    True
     """
     name = "trunc_normal_"
     x = _leaf(tensor, name)
@@ -112,12 +124,20 @@ def trunc_normal_(
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """Fill with one number. Raises: GradientError."""
+    """Fill with one number. Raises: GradientError.
+
+    >>> wg.nn.init.constant_(wg.zeros(2), 3.0)
+    tensor([3., 3.])
+    """
     return _leaf(tensor, "constant_").assign(as_float(val, "constant_", "val"))
 
 
 def ones_(tensor: Tensor) -> Tensor:
-    """Fill with 1. Raises: GradientError."""
+    """Fill with 1. Raises: GradientError.
+
+    >>> wg.nn.init.ones_(wg.zeros(2))
+    tensor([1., 1.])
+    """
     return _leaf(tensor, "ones_").assign(1.0)
 
 
@@ -132,7 +152,12 @@ def zeros_(tensor: Tensor) -> Tensor:
 
 
 def eye_(tensor: Tensor) -> Tensor:
-    """Fill a matrix with 1 on the diagonal and 0 elsewhere. Raises: ShapeError; GradientError."""
+    """Fill a matrix with 1 on the diagonal and 0 elsewhere. Raises: ShapeError; GradientError.
+
+    >>> wg.nn.init.eye_(wg.zeros((2, 3)))
+    tensor([[1., 0., 0.],
+            [0., 1., 0.]])
+    """
     x = _leaf(tensor, "eye_")
     if len(x.shape) != 2:
         raise ShapeError(f"eye_: a tensor of shape {x.shape} came, and a matrix is needed")
@@ -185,6 +210,10 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
     """Fill with normal numbers of standard deviation gain * sqrt(2 / (fan_in + fan_out)).
 
     Fans, errors and source are xavier_uniform_'s.
+
+    >>> w = wg.nn.init.xavier_normal_(wg.zeros((500, 500)))
+    >>> round(w.std().item(), 3)  # sqrt(2 / (500 + 500))
+    0.045
     """
     x = _leaf(tensor, "xavier_normal_")
     std = as_float(gain, "xavier_normal_", "gain") * math.sqrt(2 / sum(_fans(x, "xavier_normal_")))

@@ -20,6 +20,9 @@ def diagonal(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tens
     """Return a view of the elements at i along `axis1` and i + offset along `axis2`.
 
     i is the last axis of the result. Shapes: (n, n, m) -> (m, n). Raises: AxisError.
+
+    >>> wg.diagonal(wg.tensor([[1, 2], [3, 4]]))
+    tensor([1, 4])
     """
     return placing.diagonal(*_diagonal_arguments(x, offset, axis1, axis2, "diagonal"))
 
@@ -68,6 +71,9 @@ def diag_embed(x: Tensor, offset: int = 0, axis1: int = -2, axis2: int = -1) -> 
 
     `axis1` and `axis2` are the rows and columns among the axes of the result.
     Shapes: (..., n) -> (..., n + |offset|, n + |offset|). Raises: ShapeError; AxisError.
+
+    >>> wg.diag_embed(wg.ones((5, 3))).shape
+    (5, 3, 3)
     """
     x = as_tensor(x, "diag_embed")
     if not x.shape:

@@ -147,7 +147,11 @@ def transpose(x: Tensor, axis0: int, axis1: int) -> Tensor:
 
 
 def matrix_transpose(x: Tensor) -> Tensor:
-    """Return a view of `x` with its last two axes exchanged."""
+    """Return a view of `x` with its last two axes exchanged.
+
+    >>> wg.matrix_transpose(wg.zeros((5, 2, 3))).shape  # or x.mT
+    (5, 3, 2)
+    """
     x = as_tensor(x, "matrix_transpose")
     if len(x.shape) < 2:
         raise ShapeError(f"matrix_transpose: shape {x.shape} has fewer than 2 axes")
@@ -171,13 +175,22 @@ def broadcast_to(x: Tensor, shape: int | Sequence[int]) -> Tensor:
 
 
 def broadcast_shapes(*shapes: int | Sequence[int]) -> Shape:
-    """Return the shape that NumPy's rules broadcast `shapes` to. Raises: ShapeError."""
+    """Return the shape that NumPy's rules broadcast `shapes` to. Raises: ShapeError.
+
+    >>> wg.broadcast_shapes((2, 1), (3,))
+    (2, 3)
+    """
     extents = [normalize_shape(shape, "broadcast_shapes") for shape in shapes]
     return check_size(layout.broadcast_shapes("broadcast_shapes", *extents), "broadcast_shapes")
 
 
 def broadcast_arrays(*arrays: Tensor) -> list[Tensor]:
-    """Return views of the tensors, each repeated to the shape that all of them broadcast to."""
+    """Return views of the tensors, each repeated to the shape that all of them broadcast to.
+
+    >>> a, b = wg.broadcast_arrays(wg.zeros((2, 1)), wg.zeros(3))
+    >>> a.shape, b.shape
+    ((2, 3), (2, 3))
+    """
     tensors = as_tensors("broadcast_arrays", *arrays)
     shape = layout.broadcast_shapes("broadcast_arrays", *(x.shape for x in tensors))
     check_size(shape, "broadcast_arrays")

@@ -36,12 +36,20 @@ def accuracy(output: Tensor, target: Tensor) -> Tensor:
 
 
 def mean_absolute_error(output: Tensor, target: Tensor) -> Tensor:
-    """Return the mean of |output - target|."""
+    """Return the mean of |output - target|.
+
+    >>> wg.train.mean_absolute_error(wg.tensor([1.0, 2.0]), wg.tensor([1.0, 5.0]))
+    tensor(1.5)
+    """
     return mean(abs_(output - target))
 
 
 def mean_squared_error(output: Tensor, target: Tensor) -> Tensor:
-    """Return the mean of (output - target)^2."""
+    """Return the mean of (output - target)^2.
+
+    >>> wg.train.mean_squared_error(wg.tensor([1.0, 2.0]), wg.tensor([1.0, 4.0]))
+    tensor(2.)
+    """
     return mean(square(output - target))
 
 

@@ -34,6 +34,9 @@ def get_total_norm(
     ```python
     nn.utils.get_total_norm([wg.tensor([3.0]), wg.tensor([[4.0]])]).item()  # 5.0
     ```
+
+    >>> wg.nn.utils.get_total_norm([wg.tensor([3.0]), wg.tensor([4.0])])
+    tensor(5.)
     """
     name = "get_total_norm"
     return _total(
