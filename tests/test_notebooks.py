@@ -32,6 +32,7 @@ def script() -> ModuleType:
 def test_cells_give_what_is_stored(path, tmp_path, monkeypatch):
     for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # the products are small, and waiting costs
     notebooks = script()
     stored = nbformat.read(path, as_version=4)
     given = notebooks.texts(notebooks.run(path))
