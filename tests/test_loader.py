@@ -95,6 +95,8 @@ def test_datasets_join_and_part(numpy_device):
     with pytest.raises(IndexRangeError, match="place 9"):
         Subset(both, [9])
     assert len(ConcatDataset([x, x, x])) == 18
+    for places in (part, Subset(range(3), [2, 0]), ConcatDataset([[1], [2]]), x):  # iterated over
+        assert [*places] == [places[i] for i in range(len(places))]
 
 
 def test_tensors_of_unequal_lengths_make_no_dataset(webgpu):

@@ -276,6 +276,15 @@ def test_bad_input_is_refused_in_one_sentence(numpy_device, call, error, words):
 def test_the_number_of_elements_computes_as_any_number(device):
     x = wg.tensor([[1.0, 2.0], [3.0, 4.0]])
     assert wg.zeros(2, 3).shape == wg.ones((2, 3)).shape == wg.empty(2, 3).shape == (2, 3)
+    for make in (wg.zeros, wg.ones, wg.empty):
+        assert make(2, 3, 1, 2).shape == (2, 3, 1, 2)
+        assert make(1, 1, 2, 1, 1, 1).shape == (1, 1, 2, 1, 1, 1)
+        for wrong in (
+            lambda make=make: make(2, None, None, 1),
+            lambda make=make: make(2, requires_grad=1),
+        ):
+            with pytest.raises(ArgumentError, match=r"^\w+: requires_grad=1 came"):
+                wrong()
     assert x.size == 4 and x.size + 1 == 5 and f"{x.size}" == "4" and [0] * x.size == [0] * 4
     assert (x / x.size).dtype is wg.float32 and (x.size * x).tolist() == [[4, 8], [12, 16]]
     mean = wg.compile(lambda v: v.sum() / v.size)

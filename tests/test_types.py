@@ -75,9 +75,9 @@ def test_methods_say_what_their_functions_say(numpy_device):
         assert method.__doc__ and method.__doc__ == function.__doc__
         parameters = list(inspect.signature(function).parameters)
         assert list(inspect.signature(method).parameters) == parameters[1:]
-    assert pydoc.plain(pydoc.render_doc(x.exp)).splitlines()[2:] == [
+    assert pydoc.plain(pydoc.render_doc(x.exp)).splitlines()[2:4] == [
         "exp() method of wgrad.tensor.Tensor instance",
-        "    " + wg.exp.__doc__,
+        "    " + wg.exp.__doc__.splitlines()[0],
     ]
     assert "softmax(axis: 'int' = -1)" in pydoc.plain(pydoc.render_doc(x.softmax))
     assert "exp(x, /)" in pydoc.plain(pydoc.render_doc(wg.exp))

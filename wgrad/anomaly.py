@@ -35,12 +35,14 @@ class detect_anomaly(Interpreted):
     so that it is found there too; every result is read by the host, so all of it is slow. It is a
     decorator, too.
 
-    ```python
-    with wg.detect_anomaly():
-        step(x, y)
-    ```
-
     Raises: AnomalyError, which is a FloatingPointError.
+
+    >>> with wg.detect_anomaly():
+    ...     y = wg.log(wg.tensor([1.0, -1.0]))
+    Traceback (most recent call last):
+        ...
+    wgrad.errors.AnomalyError: detect_anomaly: log at ... gave NaN in 1 of 2 elements of its
+      result of shape (2,), the first at [1], from a of shape (2,) from -1 to 1
     """
 
     interpreter = _Watch()

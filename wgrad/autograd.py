@@ -35,12 +35,14 @@ def grad(
     no output depends on is an error, None with `allow_unused`, zeros with `materialize_grads`. The
     history lives as long as the tensors do, whatever `retain_graph` says.
 
-        x = wg.tensor([0.0, 1.0], requires_grad=True)
-        (slope,) = wg.autograd.grad(wg.sin(x).sum(), x, create_graph=True)
-        (bend,) = wg.autograd.grad(slope.sum(), x)  # -sin(x)
-
     Shapes: a gradient has its input's. Raises: GradientError; ShapeError; DTypeError.
     Source: torch.autograd.grad.
+
+    >>> x = wg.tensor([1.0, 2.0], requires_grad=True)
+    >>> (slope,) = wg.autograd.grad((x**3).sum(), x, create_graph=True)
+    >>> (bend,) = wg.autograd.grad(slope.sum(), x)
+    >>> bend  # 6 x
+    tensor([ 6., 12.])
     """
     roots, leaves = _tensors(outputs, "outputs"), _tensors(inputs, "inputs")
     factors = _factors(grad_outputs, roots)

@@ -106,6 +106,12 @@ def custom_op(
     decorator: `@wg.custom_op(backward=...)`.
 
     Raises: GradientError when `backward` returns the wrong number of gradients or wrong shapes.
+
+    >>> clipped = wg.custom_op(  # the identity, whose gradient is kept small
+    ...     lambda x: x * 1, backward=lambda ct, out, x: wg.clip(ct, -1, 1), name="clipped"
+    ... )
+    >>> wg.grad(lambda x: clipped(x) * 100)(wg.tensor(2.0))
+    tensor(1.)
     """
 
     def make(function: Callable) -> CustomOp:

@@ -44,7 +44,11 @@ class DeviceInfo:
 
 
 def devices() -> list[DeviceInfo]:
-    """Return the NumPy device and every WebGPU adapter with its name, type, features and limits."""
+    """Return the NumPy device and every WebGPU adapter with its name, type, features and limits.
+
+    >>> wg.devices()[0].name  # the others are adapters of this machine
+    'numpy'
+    """
     names = tuple(sorted(d.name for d in _numpy.dtypes))
     version = f"NumPy {np.__version__}"
     first = [DeviceInfo("numpy", _numpy.description, "CPU", "NumPy", version, names)]
@@ -62,6 +66,11 @@ def device(name: str | Device | None = None) -> Device:
     block.
 
     Raises: DeviceError when there is no such device, in a sentence that says what to install.
+
+    >>> with wg.device("numpy"):
+    ...     x = wg.zeros(3)
+    >>> x.device.name
+    'numpy'
     """
     if isinstance(name, Device):
         return name
@@ -87,13 +96,23 @@ def default_device() -> Device:
 
     In this order: the innermost `with device:` block, `set_default_device`, the environment
     variable WGRAD_DEVICE, "auto".
+
+    >>> with wg.device("numpy"):
+    ...     print(wg.default_device().name)
+    numpy
     """
     chosen = current_device() or _chosen
     return chosen if chosen is not None else _environment_device()
 
 
 def set_default_device(name: str | Device | None) -> None:
-    """Choose the device that new tensors go to; None goes back to WGRAD_DEVICE or "auto"."""
+    """Choose the device that new tensors go to; None goes back to WGRAD_DEVICE or "auto".
+
+    >>> wg.set_default_device("numpy")
+    >>> wg.zeros(3).device.name
+    'numpy'
+    >>> wg.set_default_device(None)  # back to WGRAD_DEVICE, or "auto"
+    """
     global _chosen
     if (tracer := tracing()) is not None:
         tracer.refuse(
@@ -107,6 +126,9 @@ def synchronize(name: str | Device | None = None) -> None:
 
     Work on a GPU is handed over and runs later, so what is to be timed ends with this. What reads
     values (`x.numpy()`, `print(x)`) waits by itself. Raises: DeviceError.
+
+    >>> y = wg.ones((4, 4)) @ wg.ones((4, 4))
+    >>> wg.synchronize()  # here the product is done, also on a GPU
     """
     if (tracer := tracing()) is not None:
         tracer.refuse(
@@ -124,6 +146,12 @@ def stats(reset: bool = False) -> dict[str, int]:
 
     `dispatches` above zero is the proof that kernels ran on the adapter. With `reset` the
     counters start again at zero (memory held is not a count and stays).
+
+    >>> with wg.device("numpy"):
+    ...     before = wg.stats()["dispatches"]
+    ...     y = wg.exp(wg.zeros(3))
+    >>> wg.stats()["dispatches"] - before  # no kernel ran on a GPU
+    0
     """
     if (tracer := tracing()) is not None:
         tracer.cannot_repeat("calls wg.stats", ": the answer may be another at each call")

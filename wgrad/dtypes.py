@@ -30,6 +30,11 @@ class DType:
     `numpy` is the type of host memory. `wgsl` is the type that WGSL code computes in, `storage` the
     one that buffers hold (a bool is not host-shareable in WGSL, so it is stored as a u32 of 0 or
     1); None where WGSL has none.
+
+    >>> wg.float32.name, wg.float32.itemsize, wg.float32.is_floating
+    ('float32', 4, True)
+    >>> wg.tensor([1, 2]).dtype is wg.int32
+    True
     """
 
     name: str

@@ -44,12 +44,23 @@ def fft(x: Tensor, n: int | None = None, axis: int = -1, norm: str = "backward")
     """Return the discrete Fourier transform of pairs along an axis, cut or filled with 0 to n.
 
     Shapes: (..., m, ..., 2) -> (..., n, ..., 2). Raises: ShapeError, ArgumentError, AxisError.
+
+    >>> x = wg.tensor([[1.0, 0.0], [1.0, 0.0]])  # two ones, as pairs of real and imaginary part
+    >>> wg.fft.fft(x)
+    tensor([[2., 0.],
+            [0., 0.]])
     """
     return _transform("fft", x, n, axis, norm, False)
 
 
 def ifft(x: Tensor, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
-    """Return the inverse of `fft`; arguments and shapes as there."""
+    """Return the inverse of `fft`; arguments and shapes as there.
+
+    >>> pairs = wg.tensor([[1.0, 0.0], [1.0, 0.0]])
+    >>> wg.fft.ifft(wg.fft.fft(pairs))
+    tensor([[1., 0.],
+            [1., 0.]])
+    """
     return _transform("ifft", x, n, axis, norm, True)
 
 
@@ -70,6 +81,11 @@ def rfft(x: Tensor, n: int | None = None, axis: int = -1, norm: str = "backward"
     """Return the first n // 2 + 1 pairs of the transform of real numbers along an axis.
 
     Shapes: (..., m, ...) -> (..., n // 2 + 1, ..., 2). Raises: ArgumentError, AxisError.
+
+    >>> wg.fft.rfft(wg.tensor([1.0, 0.0, 0.0, 0.0]))  # a pulse has all frequencies alike
+    tensor([[1., 0.],
+            [1., 0.],
+            [1., 0.]])
     """
     return _of_real("rfft", x, n, axis, norm)
 
@@ -79,6 +95,10 @@ def irfft(x: Tensor, n: int | None = None, axis: int = -1, norm: str = "backward
 
     n is 2 (m - 1) if it is left out. Shapes: (..., m, ..., 2) -> (..., n, ...).
     Raises: ShapeError, ArgumentError, AxisError.
+
+    >>> x = wg.tensor([1.0, 2.0, 3.0, 4.0])
+    >>> wg.allclose(wg.fft.irfft(wg.fft.rfft(x)), x)
+    True
     """
     return _to_real("irfft", x, n, axis, norm)
 

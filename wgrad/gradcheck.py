@@ -33,6 +33,9 @@ def gradcheck(
     atol 1e-2, rtol 1e-2).
 
     Raises: GradientError that names the input, the entry and both numbers.
+
+    >>> wg.gradcheck(lambda x: wg.sin(x) * x, [wg.tensor([0.5, 1.0])])
+    True
     """
     many = inputs if isinstance(inputs, (tuple, list)) else (inputs,)
     values: list[Any] = []

@@ -105,6 +105,9 @@ def isdtype(dtype: DType, kind: Any) -> bool:
 
     The names are bool, signed integer, unsigned integer, integral, real floating, complex floating
     and numeric. Raises: ArgumentError, DTypeError.
+
+    >>> wg.isdtype(wg.float32, "real floating")
+    True
     """
     given = as_dtype(dtype)
     if isinstance(kind, tuple):
@@ -123,6 +126,9 @@ def astype(x: Tensor, dtype: Any, copy: bool = True, device: str | Device | None
     """Return `x` as `dtype`, on `device` if given; floats become integers by truncation.
 
     Without `copy` a tensor that has the dtype already is returned itself. Differentiable.
+
+    >>> wg.astype(wg.tensor([1.9, -1.9]), wg.int32)  # or x.astype(wg.int32)
+    tensor([ 1, -1])
     """
     x = as_tensor(x, "astype")
     if device is None or find_device(device) is x.device:
@@ -136,6 +142,12 @@ def result_type(*arrays_and_dtypes: Any) -> DType:
     Numbers are weak: they matter only where their kind is higher than that of all others. Raises:
     DTypeError for int32 with uint32, whose values no dtype of ours can all hold; ArgumentError
     unless a tensor or a dtype is among them.
+
+    >>> wg.result_type(wg.int32, wg.float32)
+    wgrad.float32
+
+    >>> wg.result_type(wg.tensor([1, 2]), 1)  # a number alone is weak
+    wgrad.int32
     """
     numbers = [x for x in arrays_and_dtypes if type(x) in (bool, int, float)]
     others = [_dtype_of(x) for x in arrays_and_dtypes if type(x) not in (bool, int, float)]
@@ -153,7 +165,11 @@ def result_type(*arrays_and_dtypes: Any) -> DType:
 
 
 def can_cast(from_: Any, to: Any) -> bool:
-    """Return whether promotion may turn a dtype (or a tensor's) into `to`."""
+    """Return whether promotion may turn a dtype (or a tensor's) into `to`.
+
+    >>> wg.can_cast(wg.int32, wg.float32), wg.can_cast(wg.float32, wg.int32)
+    (True, False)
+    """
     source, target = _dtype_of(from_), as_dtype(to)
     try:
         return dtypes.promote(source, target) is target
@@ -188,7 +204,11 @@ class IntegerInfo:
 
 
 def finfo(type: Any) -> FloatInfo:
-    """Return the limits of a floating dtype, or of a tensor's. Raises: DTypeError."""
+    """Return the limits of a floating dtype, or of a tensor's. Raises: DTypeError.
+
+    >>> wg.finfo(wg.float32).eps == 2.0**-23
+    True
+    """
     dtype = _dtype_of(type)
     if not dtype.is_floating:
         raise DTypeError(f"finfo: {dtype.name} came, and a floating dtype is needed: see iinfo")
@@ -204,7 +224,11 @@ def finfo(type: Any) -> FloatInfo:
 
 
 def iinfo(type: Any) -> IntegerInfo:
-    """Return the limits of an integer dtype, or of a tensor's. Raises: DTypeError."""
+    """Return the limits of an integer dtype, or of a tensor's. Raises: DTypeError.
+
+    >>> wg.iinfo(wg.int32).max
+    2147483647
+    """
     dtype = _dtype_of(type)
     if not dtype.is_integer:
         raise DTypeError(f"iinfo: {dtype.name} came, and an integer dtype is needed: see finfo")

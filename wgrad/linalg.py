@@ -52,7 +52,11 @@ def trace(x: Tensor, offset: int = 0, *, dtype: Any = None) -> Tensor:
 
 
 def vector_norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) -> Tensor:
-    """Return the norms of vectors over axes, of all elements for None: wg.norm."""
+    """Return the norms of vectors over axes, of all elements for None: wg.norm.
+
+    >>> wg.linalg.vector_norm(wg.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
     return norm(x, axis, keepdims, ord)
 
 
@@ -63,6 +67,9 @@ def matrix_norm(x: Tensor, keepdims: bool = False, ord: Any = "fro") -> Tensor:
     abs of a column, inf and -inf those of a row; 2 and -2 are the largest and the least singular
     value, "nuc" is their sum. Equal ones share the gradient. Raises: ShapeError; ArgumentError for
     others.
+
+    >>> wg.linalg.matrix_norm(wg.tensor([[3.0, 0.0], [0.0, 4.0]]))
+    tensor(5.)
     """
     x = as_tensor(x, "matrix_norm")
     if len(x.shape) < 2:

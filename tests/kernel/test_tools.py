@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,6 +29,9 @@ def test_reports_are_data(webgpu):
         {"where": [0], "inputs": {"x": -1.0}, "device": "numpy float64"}
     ]
     assert '"inputs": {"x": -1.0}' in report.to_json()
+    shown: list[str] = []
+    report._repr_pretty_(SimpleNamespace(text=shown.append), False)  # as in a notebook
+    assert shown == [str(report)]
 
 
 def test_tools_take_what_is_watched(webgpu, tmp_path):

@@ -70,15 +70,16 @@ class autocast(Interpreted):
     float32. What is float64 stays so. Parameters keep their dtype and get gradients in it. Call
     backward() outside of the block, with the loss scaled by a `GradScaler`.
 
-    ```python
-    with wg.autocast(dtype=wg.float16):
-        loss = loss_of(model(x), y)
-    scaler.scale(loss).backward()
-    ```
-
     It is a decorator, too, and belongs inside or around a compiled function. With `enabled=False`
     it does nothing. Raises: DTypeError for another dtype; what an operation raises on a device
     without float16.
+
+    >>> a, b = wg.ones((2, 2)), wg.ones((2, 2))
+    >>> with wg.autocast():
+    ...     product = a @ b
+    ...     total = product.sum()
+    >>> product.dtype, total.dtype
+    (wgrad.float16, wgrad.float32)
     """
 
     interpreter = Autocasting()

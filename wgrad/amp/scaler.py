@@ -33,24 +33,20 @@ class GradScaler:
     `backoff_factor`, and nothing else has changed but the counts of steps that some optimizers
     keep; after `growth_interval` good steps in a row it is multiplied by `growth_factor`.
 
-    ```python
-    scaler = wg.GradScaler()
-
-
-    @wg.compile
-    def step(x, y):
-        optimizer.zero_grad()
-        with wg.autocast(dtype=wg.float16):
-            loss = loss_of(model(x), y)
-        scaler.scale(loss).backward()
-        scaler.step(optimizer)
-        scaler.update()
-        return loss
-    ```
-
     `scaler.unscale_(optimizer)` before `step` is for those who look at the gradients, or clip them.
     With `enabled=False` losses and steps are what they are without it. Raises: ArgumentError for
     factors and intervals out of range.
+
+    >>> w = wg.parameter([2.0])
+    >>> optimizer = wg.optim.SGD([w], lr=0.5)
+    >>> scaler = wg.GradScaler(init_scale=1024.0)
+    >>> scaler.scale((w * w).sum()).backward()
+    >>> w.grad  # 1024 times as large, so that nothing small is lost in float16
+    tensor([4096.])
+    >>> scaler.step(optimizer)
+    >>> scaler.update()
+    >>> w
+    tensor([0.], requires_grad=True)
     """
 
     def __init__(

@@ -86,7 +86,14 @@ def _timed_as(device: Device, name: str, family: type[Family] | None) -> str | N
 
 
 class Device(ABC):
-    """One place where tensors live and kernels run; `with device:` makes it the default."""
+    """One place where tensors live and kernels run; `with device:` makes it the default.
+
+    >>> device = wg.device("numpy")
+    >>> with device:  # where new tensors go in the block
+    ...     x = wg.zeros(3)
+    >>> x.device is device, device.name
+    (True, 'numpy')
+    """
 
     name: str  # "numpy", "webgpu": what `wg.device()` takes
     description: str  # for people: the adapter, its type, its driver

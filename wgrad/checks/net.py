@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType, TracebackType
 from typing import Any
 
-from ..errors import ArgumentError, CallError, OutOfMemoryError, WgradError, shown
+from ..errors import ArgumentError, CallError, IndexRangeError, OutOfMemoryError, WgradError, shown
 
 # What an argument of the wrong kind or size may cause.
 CAUGHT = (
@@ -85,7 +85,11 @@ def translated(
     if len(frames) == 1 or (isinstance(error, TypeError) and itself):  # the call itself failed
         return CallError(f"{name}: {_unfit(function, kwargs, text)}; {call} is its call")
     came = _came(function, args, kwargs)
-    kind = CallError if isinstance(error, (TypeError, AttributeError)) else ArgumentError
+    kind: type[WgradError] = ArgumentError
+    if isinstance(error, (TypeError, AttributeError)):
+        kind = CallError
+    elif isinstance(error, IndexError) and function.__name__ == "__getitem__":
+        kind = IndexRangeError  # by which Python's iteration over places knows the end
     return kind(f"{name}: {came} came, which {call} cannot work with ({_cut(reason)})")
 
 

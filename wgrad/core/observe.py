@@ -21,14 +21,6 @@ _call: Any = operator.call  # written in C, as no handler of a signal interrupts
 class observe:
     """Tell a function of every call and every kernel, while the block lasts and in its context.
 
-    ```python
-    with wg.observe(print):
-        wg.exp(x).sum()
-    with wg.observe() as events:  # a list, to which every event is added
-        step(x, y)
-    kernels = [e.kernel for e in events if e.kind == "kernel"]
-    ```
-
     An event is a `CallEvent` (kind "call": an operation, its inputs and its result, the line it was
     called at, and how deep inside custom ops it ran) or a `KernelEvent` (kind "kernel": what a
     device was given to do for it, in runs of compiled functions as well). It comes when the work
@@ -37,6 +29,11 @@ class observe:
 
     A function that raises is told no more, and what it was told of goes on undisturbed. Raises:
     ObserverError for it, at the end of the block; ArgumentError for what is no function.
+
+    >>> with wg.device("numpy"), wg.observe() as events:
+    ...     y = wg.exp(wg.zeros(3)).sum()
+    >>> [e.op for e in events if e.kind == "call"]
+    ['full', 'exp', 'sum']
     """
 
     def __init__(self, function: Callable[[Event], Any] | None = None):

@@ -217,9 +217,15 @@ class Op(Sealed, ABC):
         """Return the output's tangent, given the inputs' (None where there is none, not all)."""
 
 
-def register(op: AnyOp, batch: Callable[..., Tensor] | None = None) -> AnyOp:
-    """Add an op to the registry and return it; `batch` is a batching rule of its own, if any."""
+def register(op: AnyOp, batch: Callable[..., Tensor] | None = None, example: str = "") -> AnyOp:
+    """Add an op to the registry and return it.
+
+    `batch` is a batching rule of its own, if any; `example`, what a user may type and is shown,
+    ends its documentation.
+    """
     assert op.name not in REGISTRY, op.name
+    if example:
+        op.__doc__ = f"{op.__doc__}\n\n{inspect.cleandoc(example)}"
     REGISTRY[op.name] = op
     if batch is not None:
         op.batch = MethodType(batch, op)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec
 
 from .. import dtypes
+from ..checks.arguments import checked_flag
 from ..core import Node, Tensor, wrap
 from ..creation.inputs import as_number, as_tensor
 from ..devices import device as find_device
@@ -28,6 +29,10 @@ def full(
     """Return a tensor of `shape` whose every element is `fill_value`, whose kind is the dtype's.
 
     A bool makes bool, an int int32 and a float float32, unless `dtype` is given.
+
+    >>> wg.full((2, 2), 7)
+    tensor([[7, 7],
+            [7, 7]])
     """
     if isinstance(dtype, (int, float)):
         raise CallError(
@@ -57,8 +62,13 @@ def _by_extents(make: Callable[P, Tensor]) -> Callable[P, Tensor]:
     def run(*args: Any, **kwargs: Any) -> Tensor:
         if len(args) > 1 and all(isinstance(n, int) and type(n) is not bool for n in args):
             args = (args,)
+        for flag in (*args[3:4], *(kwargs[n] for n in kwargs if n == "requires_grad")):
+            checked_flag(flag, make.__name__, "requires_grad")
         return make(*args, **kwargs)
 
+    # Looked at above: what comes fourth may be an extent, and so no door may take it for a flag.
+    notes = {name: note for name, note in make.__annotations__.items() if name != "requires_grad"}
+    run.__annotations__ = notes
     return run
 
 
@@ -69,7 +79,11 @@ def zeros(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return a tensor of zeros (float32 unless asked otherwise): zeros((2, 3)) or zeros(2, 3)."""
+    """Return a tensor of zeros (float32 unless asked otherwise): zeros((2, 3)) or zeros(2, 3).
+
+    >>> wg.zeros(3, dtype=wg.int32)
+    tensor([0, 0, 0])
+    """
     return full(shape, 0, float if dtype is None else dtype, device, requires_grad)
 
 
@@ -80,7 +94,12 @@ def ones(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return a tensor of ones (float32 unless asked otherwise): ones((2, 3)) or ones(2, 3)."""
+    """Return a tensor of ones (float32 unless asked otherwise): ones((2, 3)) or ones(2, 3).
+
+    >>> wg.ones((2, 3))
+    tensor([[1., 1., 1.],
+            [1., 1., 1.]])
+    """
     return full(shape, 1, float if dtype is None else dtype, device, requires_grad)
 
 
@@ -91,26 +110,42 @@ def empty(
     device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return a tensor whose values do not matter; they are zeros, for no memory is left unset."""
+    """Return a tensor whose values do not matter; they are zeros, for no memory is left unset.
+
+    >>> wg.empty((2, 3)).shape
+    (2, 3)
+    """
     return zeros(shape, dtype, device, requires_grad)
 
 
 def full_like(
     x: Tensor, fill_value: bool | int | float, dtype: Any = None, device: DeviceLike = None
 ) -> Tensor:
-    """Return `fill_value` in the shape of `x`, with its dtype and device unless given."""
+    """Return `fill_value` in the shape of `x`, with its dtype and device unless given.
+
+    >>> wg.full_like(wg.tensor([[0.5, 2.0]]), 3)
+    tensor([[3., 3.]])
+    """
     x = as_tensor(x, "full_like")
     kept = x.dtype if dtype is None else dtype
     return full(x.shape, fill_value, kept, x.device if device is None else device)
 
 
 def zeros_like(x: Tensor, dtype: Any = None, device: DeviceLike = None) -> Tensor:
-    """Return zeros with the shape of `x`, and its dtype and device unless given."""
+    """Return zeros with the shape of `x`, and its dtype and device unless given.
+
+    >>> wg.zeros_like(wg.tensor([1, 2]))
+    tensor([0, 0])
+    """
     return full_like(x, 0, dtype, device)
 
 
 def ones_like(x: Tensor, dtype: Any = None, device: DeviceLike = None) -> Tensor:
-    """Return ones with the shape of `x`, and its dtype and device unless given."""
+    """Return ones with the shape of `x`, and its dtype and device unless given.
+
+    >>> wg.ones_like(wg.tensor([0.5, 2.0]))
+    tensor([1., 1.])
+    """
     return full_like(x, 1, dtype, device)
 
 

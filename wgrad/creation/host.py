@@ -115,6 +115,12 @@ def tensor(
     Raises: ShapeError for ragged lists; DTypeError for data that is not numeric or a dtype that
     the device lacks; ArgumentError for values that an integer dtype cannot hold; GradientError
     for an integer tensor asked to require gradients.
+
+    >>> wg.tensor([[1, 2], [3, 4]])
+    tensor([[1, 2],
+            [3, 4]])
+    >>> wg.tensor([0.5, 2.0], requires_grad=True)
+    tensor([0.5, 2. ], requires_grad=True)
     """
     return from_host(data, "tensor", dtype, device, requires_grad)
 
@@ -156,7 +162,11 @@ def check_requires_grad(dtype: DType, requires_grad: bool) -> None:
 
 
 def parameter(data: Any, dtype: Any = None, device: DeviceLike = None) -> Tensor:
-    """Return a leaf that requires gradients, also inside `no_grad`; integers become float32."""
+    """Return a leaf that requires gradients, also inside `no_grad`; integers become float32.
+
+    >>> wg.parameter([1, 2])
+    tensor([1., 2.], requires_grad=True)
+    """
     if dtype is None:
         given = data.dtype if isinstance(data, Tensor) else None
         if given is None or not given.is_floating:

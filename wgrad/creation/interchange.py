@@ -49,6 +49,12 @@ def asarray(
 
     Raises: ArgumentError for `copy=False` where only a copy can be had, in a sentence that says
     why; and what `wg.tensor` raises.
+
+    >>> a = np.zeros(2, np.float32)
+    >>> x = wg.asarray(a, device="numpy")  # no copy: one memory
+    >>> a[0] = 5
+    >>> x
+    tensor([5., 0.])
     """
     _check_copy(copy, "asarray")
     if isinstance(obj, Tensor):

@@ -28,6 +28,11 @@ def arange(
     """Return start, start + step, ... up to but without `stop`, as NumPy computes them.
 
     One argument is the stop. The dtype is int32 when all are integers, else float32.
+
+    >>> wg.arange(4)
+    tensor([0, 1, 2, 3])
+    >>> wg.arange(0, 1, 0.25)
+    tensor([0.  , 0.25, 0.5 , 0.75])
     """
     if stop is None:
         start, stop = 0, start
@@ -89,6 +94,9 @@ def linspace(
     """Return `num` even steps from `start` to `stop`, which is left out unless `endpoint`.
 
     An integer dtype gets their whole parts.
+
+    >>> wg.linspace(0, 1, 5)
+    tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
     first, last = (_finite(as_number(x, "linspace"), "linspace") for x in (start, stop))
     count = checked_count(num, "linspace", "num")
@@ -108,6 +116,10 @@ def eye(
     """Return a matrix with ones on one diagonal and zeros elsewhere; n_cols=None is n_rows.
 
     Diagonal `k` lies k columns to the right of the main one, or to the left where k is negative.
+
+    >>> wg.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
     """
     extents = normalize_shape((n_rows, n_rows if n_cols is None else n_cols), "eye")
     _check_count(math.prod(extents), "eye")

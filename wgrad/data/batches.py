@@ -27,6 +27,13 @@ def batches(
 
     Raises: ArgumentError for a size below 1 or no tensors; ShapeError for tensors of different
     lengths; DeviceError for tensors on different devices.
+
+    >>> x, y = wg.arange(5), wg.arange(5) * 10
+    >>> for a, b in wg.data.batches(x, y, size=2, shuffle=False):
+    ...     print(a.tolist(), b.tolist())
+    [0, 1] [0, 10]
+    [2, 3] [20, 30]
+    [4] [40]
     """
     count = checked_size(size, "batches: size")
     if not tensors or not all(isinstance(x, Tensor) for x in tensors):

@@ -21,12 +21,16 @@ class Dataset:
 
     Any object with these two will do, a list for instance; this class adds `a + b`.
 
-        class Squares(wg.data.Dataset):
-            def __getitem__(self, i):
-                return float(i), float(i * i)
-
-            def __len__(self):
-                return 100
+    >>> class Squares(wg.data.Dataset):
+    ...     def __getitem__(self, i):
+    ...         return float(i), float(i * i)
+    ...
+    ...     def __len__(self):
+    ...         return 4
+    >>> for x, y in wg.data.DataLoader(Squares(), batch_size=2):
+    ...     print(x.tolist(), y.tolist())
+    [0.0, 1.0] [0.0, 1.0]
+    [2.0, 3.0] [4.0, 9.0]
     """
 
     def __getitem__(self, index: Any) -> Any:
@@ -37,7 +41,14 @@ class Dataset:
 
 
 class IterableDataset(Dataset):
-    """Samples in a row, whose number nobody may know: a class of yours defines `__iter__`."""
+    """Samples in a row, whose number nobody may know: a class of yours defines `__iter__`.
+
+    >>> class Countdown(wg.data.IterableDataset):
+    ...     def __iter__(self):
+    ...         yield from (3.0, 2.0, 1.0)
+    >>> [batch.tolist() for batch in wg.data.DataLoader(Countdown(), batch_size=2)]
+    [[3.0, 2.0], [1.0]]
+    """
 
     def __iter__(self) -> Iterator[Any]:
         raise ArgumentError(f"{type(self).__name__}: the class defines no __iter__(self)")
@@ -54,6 +65,10 @@ class TensorDataset(Dataset):
 
     Raises: ArgumentError for no tensors, or what is none; ShapeError for unequal lengths;
     DeviceError for tensors on several devices.
+
+    >>> rows = wg.data.TensorDataset(wg.tensor([[1.0], [2.0]]), wg.tensor([10, 20]))
+    >>> rows[1]
+    (tensor([2.]), tensor(20))
     """
 
     def __init__(self, *tensors: Tensor):
@@ -80,7 +95,12 @@ class TensorDataset(Dataset):
 
 
 class Subset(Dataset):
-    """The samples of a dataset at these places, in their order."""
+    """The samples of a dataset at these places, in their order.
+
+    >>> part = wg.data.Subset(["a", "b", "c"], [2, 0])
+    >>> list(part)
+    ['c', 'a']
+    """
 
     def __init__(self, dataset: Any, indices: Iterable[int]):
         self.dataset = dataset
@@ -100,7 +120,12 @@ class Subset(Dataset):
 
 
 class ConcatDataset(Dataset):
-    """Datasets one after the other."""
+    """Datasets one after the other.
+
+    >>> both = wg.data.ConcatDataset([["a", "b"], ["c"]])
+    >>> len(both), both[2]
+    (3, 'c')
+    """
 
     def __init__(self, datasets: Iterable[Any]):
         self.datasets = list(datasets)
@@ -130,9 +155,11 @@ def random_split(
     Shares add up to 1; what is left over by rounding down goes to the first parts, one each. The
     order is drawn from `generator` (the global stream when None), the same on every device.
 
-        train, test = wg.data.random_split(range(10), [0.8, 0.2])
-
     Raises: ArgumentError for lengths that do not add up to the dataset's.
+
+    >>> train, test = wg.data.random_split(range(10), [0.8, 0.2])
+    >>> len(train), sorted([*train, *test])
+    (8, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     """
     known, sizes = len(dataset), list(lengths)
     if all(isinstance(x, float) for x in sizes) and sizes:

@@ -177,11 +177,18 @@ class ImageFolder(Dataset):
     Pillow's ("RGB", "L" for grey), `size` (height, width) that images are brought to, None as they
     are. `transform` is called with each image. `classes` are the names, `samples` the paths.
 
-        flowers = wg.data.ImageFolder("flowers", size=(64, 64))
-        loader = wg.data.DataLoader(flowers, batch_size=16, shuffle=True, num_workers=2)
-
     Raises: ArgumentError for a folder without images, and for an image that cannot be read, with
     its path; MissingDependencyError without Pillow.
+
+    >>> import os, tempfile
+    >>> from PIL import Image
+    >>> root = tempfile.mkdtemp()
+    >>> for kind in ("daisy", "rose"):
+    ...     os.mkdir(os.path.join(root, kind))
+    ...     Image.new("RGB", (9, 7)).save(os.path.join(root, kind, "1.png"))
+    >>> flowers = wg.data.ImageFolder(root, size=(64, 64))
+    >>> flowers.classes, flowers[1][0].shape, flowers[1][1]
+    (['daisy', 'rose'], (3, 64, 64), 1)
     """
 
     def __init__(

@@ -41,14 +41,17 @@ class DataLoader:
     same batches. `pin_memory` and `multiprocessing_context` are there for PyTorch's sake: nothing
     has to be pinned, and processes are spawned.
 
-        data = wg.data.TensorDataset(wg.randn(100, 3), wg.randn(100, 1))
-        loader = wg.data.DataLoader(data, batch_size=32, shuffle=True)
-        for x, y in loader:
-            print(x.shape)  # (32, 3), and (4, 3) for the last
-
     Raises: ArgumentError for arguments that do not go together. WorkerError for a worker that ends
     on its own, or takes longer than `timeout` seconds. What a dataset raises comes as it is, with a
     note that names the sample.
+
+    >>> rows = wg.data.TensorDataset(wg.randn(70, 3), wg.randn(70, 1))
+    >>> loader = wg.data.DataLoader(rows, batch_size=32, shuffle=True)
+    >>> for x, y in loader:
+    ...     print(x.shape, y.shape)
+    (32, 3) (32, 1)
+    (32, 3) (32, 1)
+    (6, 3) (6, 1)
     """
 
     def __init__(

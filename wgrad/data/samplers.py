@@ -60,6 +60,19 @@ class Sampler:
 
     A class that defines `order(generator)` instead, which returns an array, has the rest: a
     loader asks it for a whole epoch at once, and can go on in the midst of one.
+
+    >>> class Backwards(wg.data.Sampler):
+    ...     def __init__(self, dataset):
+    ...         self.n = len(dataset)
+    ...
+    ...     def __iter__(self):
+    ...         return iter(range(self.n)[::-1])
+    ...
+    ...     def __len__(self):
+    ...         return self.n
+    >>> rows = wg.data.TensorDataset(wg.arange(4))
+    >>> [x.tolist() for (x,) in wg.data.DataLoader(rows, batch_size=3, sampler=Backwards(rows))]
+    [[3, 2, 1], [0]]
     """
 
     generator: Generator | None = None
@@ -73,7 +86,11 @@ class Sampler:
 
 
 class SequentialSampler(Sampler):
-    """The places 0, 1, 2, ... of a dataset."""
+    """The places 0, 1, 2, ... of a dataset.
+
+    >>> list(wg.data.SequentialSampler("abc"))
+    [0, 1, 2]
+    """
 
     def __init__(self, data_source: Any):
         self.data_source = data_source
@@ -91,6 +108,11 @@ class RandomSampler(Sampler):
 
     `num_samples` is how many are drawn (as many as there are, when None). Without replacement a
     larger number goes through the dataset several times.
+
+    >>> sorted(wg.data.RandomSampler(range(4)))
+    [0, 1, 2, 3]
+    >>> len(list(wg.data.RandomSampler(range(4), replacement=True, num_samples=10)))
+    10
     """
 
     def __init__(
@@ -125,7 +147,11 @@ class RandomSampler(Sampler):
 
 
 class SubsetRandomSampler(Sampler):
-    """These places in random order."""
+    """These places in random order.
+
+    >>> sorted(wg.data.SubsetRandomSampler([2, 5, 7]))
+    [2, 5, 7]
+    """
 
     def __init__(self, indices: Sequence[int], generator: Generator | None = None):
         self.indices, self.generator = indices, generator
@@ -147,6 +173,9 @@ class WeightedRandomSampler(Sampler):
 
     Raises: ArgumentError for weights that are negative, not finite or all 0, and where more are
     asked for without replacement than have a weight.
+
+    >>> list(wg.data.WeightedRandomSampler([0.0, 3.0, 0.0], num_samples=4))
+    [1, 1, 1, 1]
     """
 
     def __init__(
@@ -192,6 +221,10 @@ class BatchSampler(Sampler):
     """Lists of `batch_size` places of a sampler; a last list of fewer is left out by `drop_last`.
 
     Raises: ArgumentError for a size below 1.
+
+    >>> order = wg.data.SequentialSampler(range(5))
+    >>> list(wg.data.BatchSampler(order, batch_size=2, drop_last=False))
+    [[0, 1], [2, 3], [4]]
     """
 
     def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool):

@@ -30,6 +30,12 @@ class Transform:
 
     `generators` are those that it draws from besides the global stream, which a compiled step
     has to be told of: `wg.compile(step, state=[model, optimizer, *transform.generators])`.
+
+    >>> class Darker(wg.data.transforms.Transform):
+    ...     def __call__(self, images):
+    ...         return images * 0.5
+    >>> Darker()(wg.ones(1, 1, 1, 2)).tolist()
+    [[[[0.5, 0.5]]]]
     """
 
     generator: Generator | None = None
@@ -47,9 +53,10 @@ class Transform:
 class Compose(Transform):
     """Transforms one after the other.
 
-    T = wg.data.transforms
-    change = T.Compose([T.RandomCrop(28, padding=2), T.RandomHorizontalFlip()])
-    change(wg.zeros((16, 1, 28, 28))).shape  # (16, 1, 28, 28)
+    >>> T = wg.data.transforms
+    >>> change = T.Compose([T.RandomCrop(28, padding=2), T.RandomHorizontalFlip()])
+    >>> change(wg.zeros((16, 1, 28, 28))).shape
+    (16, 1, 28, 28)
     """
 
     def __init__(self, transforms: Iterable[Callable[[Tensor], Tensor]]):
@@ -92,11 +99,21 @@ class _RandomFlip(Transform):
 
 
 class RandomHorizontalFlip(_RandomFlip):
-    """Mirrors each image left to right with probability `p`."""
+    """Mirrors each image left to right with probability `p`.
+
+    >>> flip = wg.data.transforms.RandomHorizontalFlip(p=1.0)
+    >>> flip(wg.tensor([[[[1, 2, 3]]]])).tolist()
+    [[[[3, 2, 1]]]]
+    """
 
 
 class RandomVerticalFlip(_RandomFlip):
-    """Mirrors each image top to bottom with probability `p`."""
+    """Mirrors each image top to bottom with probability `p`.
+
+    >>> flip = wg.data.transforms.RandomVerticalFlip(p=1.0)
+    >>> flip(wg.tensor([[[[1], [2]]]])).tolist()
+    [[[[2], [1]]]]
+    """
 
     axis = -2
 
@@ -106,6 +123,9 @@ class RandomCrop(Transform):
 
     `size` is (height, width), or one number for both. `padding` widens the images first, by zeros
     (or `fill`): one number, (left and right, top and bottom), or (left, top, right, bottom).
+
+    >>> wg.data.transforms.RandomCrop(24)(wg.zeros((16, 3, 28, 28))).shape
+    (16, 3, 24, 24)
     """
 
     def __init__(
@@ -139,7 +159,12 @@ class RandomCrop(Transform):
 
 
 class CenterCrop(Transform):
-    """Cuts a window of `size`, (height, width) or one number, out of the middle of each image."""
+    """Cuts a window of `size`, (height, width) or one number, out of the middle of each image.
+
+    >>> wg.data.transforms.CenterCrop(2)(wg.arange(16).reshape(1, 1, 4, 4))[0, 0]
+    tensor([[ 5,  6],
+            [ 9, 10]])
+    """
 
     def __init__(self, size: int | Sequence[int]):
         self.size = _pair(size, "CenterCrop")
@@ -159,6 +184,10 @@ class Normalize(Transform):
     """(x - mean) / std with a number for each channel, or one for all.
 
     Raises: ArgumentError for a std that is not above 0.
+
+    >>> images = wg.tensor([[[[0.0, 0.5, 1.0]]]])
+    >>> wg.data.transforms.Normalize(0.5, 0.25)(images).tolist()
+    [[[[-2.0, 0.0, 2.0]]]]
     """
 
     def __init__(self, mean: float | Sequence[float], std: float | Sequence[float]):

@@ -28,10 +28,11 @@ class Bernoulli(Distribution):
 
     Shapes: `probs` or `logits` has batch_shape.
 
-        d = wg.distributions.Bernoulli(logits=wg.tensor([0.0, 2.0]))
-        d.log_prob(d.sample((10,)))  # of shape (10, 2)
-
     Raises: ArgumentError unless one of the two comes, and for probabilities outside 0 to 1.
+
+    >>> d = wg.distributions.Bernoulli(probs=wg.tensor([0.0, 1.0]))
+    >>> d.sample(), d.sample((10,)).shape, d.variance
+    (tensor([0., 1.]), (10, 2), tensor([0., 0.]))
     """
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None):

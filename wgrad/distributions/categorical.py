@@ -26,11 +26,11 @@ class Categorical(Distribution):
     Weights are at least 0 and are divided by their sum; logits are log(probs) up to a constant.
     Shapes: (*batch_shape, n).
 
-        d = wg.distributions.Categorical(logits=wg.zeros(3))
-        d.entropy()  # log(3)
-        d.log_prob(d.sample((10,)))  # of shape (10,)
-
     Raises: ArgumentError unless one of the two comes, and for weights below 0 or all 0; ShapeError.
+
+    >>> d = wg.distributions.Categorical(wg.tensor([1.0, 3.0, 0.0]))
+    >>> d.probs, d.sample((10,)).shape
+    (tensor([0.25, 0.75, 0.  ]), (10,))
     """
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None):

@@ -26,6 +26,12 @@ class Distribution:
 
     Parameters are checked by looking at their values, which waits for the device, unless
     `validate_args` is False, a function is being compiled, or vmap runs.
+
+    >>> d = wg.distributions.Normal(wg.zeros((4, 3)), 1.0)
+    >>> isinstance(d, wg.distributions.Distribution), d.batch_shape, d.event_shape
+    (True, (4, 3), ())
+    >>> d.sample((10,)).shape, d.log_prob(d.sample()).shape
+    ((10, 4, 3), (4, 3))
     """
 
     def __init__(self, batch_shape: Shape, event_shape: Shape = ()):

@@ -40,10 +40,11 @@ def register_kl(type_p: type[Distribution], type_q: type[Distribution]) -> Calla
 def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     """Return the mean of log(p(x) / q(x)) over the x of `p`, in nats. Shapes: batch_shape.
 
-        d = wg.distributions
-        d.kl_divergence(d.Normal(0.0, 1.0), d.Normal(1.0, 1.0))  # 0.5
-
     Raises: CallError for a pair of kinds without a rule, see register_kl; ShapeError.
+
+    >>> d = wg.distributions
+    >>> d.kl_divergence(d.Normal(0.0, 1.0), d.Normal(1.0, 1.0))
+    tensor(0.5)
     """
     for first in type(p).__mro__:
         for second in type(q).__mro__:

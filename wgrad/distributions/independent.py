@@ -18,11 +18,11 @@ class Independent(Distribution):
 
     The logarithms of probabilities, and entropies, are added up over them.
 
-        d = wg.distributions.Independent(wg.distributions.Normal(wg.zeros((5, 3)), 1.0), 1)
-        d.batch_shape, d.event_shape  # (5,), (3,)
-        d.log_prob(d.sample()).shape  # (5,)
-
     Raises: DTypeError; ArgumentError for more axes than the batch has.
+
+    >>> d = wg.distributions.Independent(wg.distributions.Normal(wg.zeros((5, 3)), 1.0), 1)
+    >>> d.batch_shape, d.event_shape, d.log_prob(d.sample()).shape
+    ((5,), (3,), (5,))
     """
 
     def __init__(self, base_distribution: Distribution, reinterpreted_batch_ndims: int):

@@ -19,12 +19,13 @@ class Normal(Distribution):
     Density: exp(-((x - loc) / scale)**2 / 2) / (scale * sqrt(2 * pi)). Shapes: `loc` and `scale`
     broadcast to batch_shape.
 
-        loc = wg.tensor(0.5, requires_grad=True)
-        d = wg.distributions.Normal(loc, 2.0)
-        d.rsample((1000,)).mean().backward()
-        loc.grad  # 1
-
     Raises: ArgumentError for a scale that is not above 0; ShapeError.
+
+    >>> loc = wg.tensor(0.5, requires_grad=True)
+    >>> d = wg.distributions.Normal(loc, 2.0)
+    >>> d.rsample((1000,)).mean().backward()  # a sample is loc + 2 * noise
+    >>> wg.round(loc.grad)
+    tensor(1.)
     """
 
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None):

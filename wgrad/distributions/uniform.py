@@ -18,10 +18,11 @@ class Uniform(Distribution):
 
     Density: 1 / (high - low) inside, 0 outside. Shapes: the two broadcast to batch_shape.
 
-        d = wg.distributions.Uniform(-1.0, 3.0)
-        d.mean, d.log_prob(0.0)  # 1, -log(4)
-
     Raises: ArgumentError unless low < high everywhere; ShapeError.
+
+    >>> d = wg.distributions.Uniform(-1.0, 3.0)
+    >>> d.mean, wg.exp(d.log_prob(wg.tensor([0.0, 5.0])))
+    (tensor(1.), tensor([0.25, 0.  ]))
     """
 
     def __init__(self, low: Any, high: Any, validate_args: bool | None = None):

@@ -22,7 +22,11 @@ def _numbers(where: str, **values: Any) -> list[float]:
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
-    """Return `input`, times `negative_slope` where it is not positive."""
+    """Return `input`, times `negative_slope` where it is not positive.
+
+    >>> wg.nn.functional.leaky_relu(wg.tensor([-2.0, 3.0]), 0.25)
+    tensor([-0.5,  3. ])
+    """
     return ops.leaky_relu(input, *_numbers("leaky_relu", negative_slope=negative_slope))
 
 
@@ -47,6 +51,9 @@ def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """Return `input`, or alpha * (e ** input - 1) where it is not positive.
 
     Source: Clevert et al., "Fast and accurate deep network learning by ELUs" (ICLR 2016).
+
+    >>> wg.nn.functional.elu(wg.tensor([-200.0, 0.0, 3.0]))
+    tensor([-1.,  0.,  3.])
     """
     return ops.elu(input, *_numbers("elu", alpha=alpha), 1.0, 1.0)
 
@@ -75,6 +82,9 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
     approximate="tanh" computes a near formula through a tanh. Raises: ArgumentError.
     Source: Hendrycks and Gimpel, "Gaussian error linear units" (2016).
+
+    >>> wg.nn.functional.gelu(wg.tensor([0.0, 10.0]))
+    tensor([ 0., 10.])
     """
     checked_choice(approximate, ("none", "tanh"), "gelu", "approximate")
     return ops.gelu(input) if approximate == "none" else ops.gelu_tanh(input)
@@ -84,6 +94,9 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     """Return log(1 + e ** (beta * input)) / beta; `input` where beta * input > threshold.
 
     Raises: ArgumentError for a beta of 0.
+
+    >>> wg.nn.functional.softplus(wg.tensor([-200.0, 200.0]))
+    tensor([  0., 200.])
     """
     beta, threshold = _numbers("softplus", beta=beta, threshold=threshold)
     if beta == 0:
@@ -114,6 +127,9 @@ def glu(input: Tensor, axis: int = -1) -> Tensor:
 
     Raises: ShapeError for an odd extent. Source: Dauphin et al., "Language modeling with gated
     convolutional networks" (ICML 2017).
+
+    >>> wg.nn.functional.glu(wg.tensor([[3.0, 5.0, 0.0, 100.0]]))
+    tensor([[1.5, 5. ]])
     """
     x = as_tensor(input, "glu")
     at = normalize_axis(axis, len(x.shape), "glu")

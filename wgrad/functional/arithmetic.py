@@ -20,6 +20,9 @@ def pow(x1: Any, x2: Any, /) -> Tensor:
     """Return x1 ** x2; integers stay integers, and then x2 is at least 0.
 
     Raises: ArgumentError for integers to a negative power, which have no integer result.
+
+    >>> wg.pow(wg.tensor([2.0, 9.0]), wg.tensor([3.0, 0.5]))  # or x ** y
+    tensor([8., 3.])
     """
     a, b = x1, x2
     if not all(isinstance(x, Value) or type(x) in NUMBERS for x in (a, b)):
@@ -58,6 +61,9 @@ def clip(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
 
     The slope is 1 at both bounds; NaN stays NaN. Where tensors of bounds cross it is `max`.
     Raises: ArgumentError when two numbers do, min > max; DTypeError for bools.
+
+    >>> wg.clip(wg.tensor([-2.0, 0.5, 3.0]), -1, 1)
+    tensor([-1. ,  0.5,  1. ])
     """
     x = as_numeric(x, "clip")
     if min is None and max is None:

@@ -47,6 +47,10 @@ def scaled_dot_product_attention(
     leading axes broadcast.
     Raises: ShapeError; DTypeError; ArgumentError for a mask beside is_causal.
     Source: Vaswani et al., "Attention is all you need" (NeurIPS 2017).
+
+    >>> q, k, v = wg.ones((2, 8, 5, 16)), wg.ones((2, 8, 7, 16)), wg.ones((2, 8, 7, 32))
+    >>> wg.nn.functional.scaled_dot_product_attention(q, k, v).shape  # 2 samples, 8 heads
+    (2, 8, 5, 32)
     """
     name = "scaled_dot_product_attention"
     query, key, value = as_tensors(name, query, key, value)

@@ -34,7 +34,8 @@ def isclose(
     NaN is close to nothing, or with `equal_nan` to NaN; nothing else is close to an infinite x2.
     Shapes broadcast. Raises: ShapeError.
 
-        wg.isclose(wg.tensor([1.0, 2.0]), [1.0, 2.1])   # tensor([ True, False])
+    >>> wg.isclose(wg.tensor([1.0, 2.0]), wg.tensor([1.000001, 2.1]))
+    tensor([ True, False])
     """
     x1, x2 = as_tensors("isclose", x1, x2)
     same = equal(x1, x2)
@@ -50,7 +51,11 @@ def isclose(
 def allclose(
     x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> bool:
-    """Return whether all of `isclose` is true, as a Python bool: it waits for the device."""
+    """Return whether all of `isclose` is true, as a Python bool: it waits for the device.
+
+    >>> wg.allclose(wg.tensor([1.0, 2.0]), wg.tensor([1.000001, 2.0]))
+    True
+    """
     return bool(all_(isclose(x1, x2, rtol, atol, equal_nan)).item())
 
 
@@ -61,6 +66,9 @@ def nan_to_num(
 
     None stands for the greatest number of the dtype, and the least. No gradient passes where
     something was replaced. Integers stay as they are.
+
+    >>> wg.nan_to_num(wg.tensor([1.0, wg.nan]), nan=-1.0)
+    tensor([ 1., -1.])
     """
     x = as_tensor(x, "nan_to_num")
     if not x.dtype.is_floating:

@@ -136,6 +136,9 @@ def tensordot(x1: Any, x2: Any, /, axes: Any = 2) -> Tensor:
 
     axes=n pairs the last n axes of `x1` with the first n of `x2`; (axes1, axes2) names them.
     Shapes: (i, j, k), (j, k, m), axes 2 -> (i, m). Raises: ShapeError; AxisError; ArgumentError.
+
+    >>> wg.tensordot(wg.ones((2, 3, 4)), wg.ones((3, 4, 5))).shape  # two axes are summed over
+    (2, 5)
     """
     a, b = numbers_alike("tensordot", x1, x2)
     lists = _axis_lists(axes, len(a.shape), len(b.shape))

@@ -37,6 +37,10 @@ def _conv(
     Along an axis of n there are (n + 2 padding - dilation (kernel - 1) - 1) // stride + 1 windows;
     padding is zeros, "valid" none of them, and "same" as many as make that n. A number stands for
     every axis. Raises: ShapeError, ArgumentError, DTypeError.
+
+    >>> x, weight = wg.ones((2, 3, {each[8]})), wg.ones((5, 3, {each[3]}))
+    >>> wg.nn.functional.conv{d}d(x, weight, padding=1).shape
+    (2, 5, {each[8]})
     """
     name = f"conv{d}d"
     x, weight, bias, single = _operands(name, d, input, weight, bias)
@@ -75,6 +79,10 @@ def _conv_transpose(
     Shapes: (N, C, {image}), (C, O / groups, {kernel}), (O,) -> (N, O, {windows}), or without N. An
     axis of n becomes (n - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1.
     Raises: ShapeError, ArgumentError, DTypeError.
+
+    >>> x, weight = wg.ones((2, 3, {each[4]})), wg.ones((3, 5, {each[2]}))
+    >>> wg.nn.functional.conv_transpose{d}d(x, weight, stride=2).shape
+    (2, 5, {each[8]})
     """
     name = f"conv_transpose{d}d"
     x, weight, bias, single = _operands(name, d, input, weight, bias)

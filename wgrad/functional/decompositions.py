@@ -39,6 +39,10 @@ def eigh(x: Tensor) -> EighResult:
     The lower triangle is read, and the gradient is symmetric. Where eigenvalues are equal, their
     own gradient is right, and one that goes through the vectors is NaN or infinite.
     Shapes: (..., n, n) -> (..., n) and (..., n, n). Raises: LinAlgError, ShapeError.
+
+    >>> values, vectors = wg.linalg.eigh(wg.tensor([[2.0, 1.0], [1.0, 2.0]]))
+    >>> wg.round(values)
+    tensor([1., 3.])
     """
     x = matrices(x, "eigh", square=True)
     packed = apply(decompositions.eigh, x)
@@ -61,6 +65,11 @@ def qr(x: Tensor, *, mode: str = "reduced") -> QRResult:
     the second alone is that of what they span, which is all that x says of them.
     Shapes: (..., m, n) -> (..., m, k) and (..., k, n).
     Raises: ArgumentError, ShapeError; LinAlgError for the gradient of a matrix without full rank.
+
+    >>> x = wg.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    >>> q, r = wg.linalg.qr(x)
+    >>> q.shape, r.shape, wg.allclose(q @ r, x, atol=1e-5)
+    ((3, 2), (2, 2), True)
     """
     x = matrices(x, "qr")
     mode = checked_choice(mode, ("reduced", "complete"), "qr", "mode")
@@ -81,6 +90,11 @@ def svd(x: Tensor, *, full_matrices: bool = True) -> SVDResult:
     NaN or infinite; vectors that are there in full matrices alone have the gradient of what they
     span. Shapes: (..., m, n) -> (..., m, m), (..., k) and (..., n, n).
     Raises: LinAlgError for NaN and infinities, ArgumentError, ShapeError.
+
+    >>> x = wg.tensor([[0.0, 2.0], [3.0, 0.0]])
+    >>> u, s, vh = wg.linalg.svd(x)
+    >>> s, wg.allclose((u * s) @ vh, x)
+    (tensor([3., 2.]), True)
     """
     x = matrices(x, "svd")
     wide = x.shape[-1] > x.shape[-2]

@@ -18,12 +18,22 @@ _AXES = (
 )
 
 
+class _Each:
+    """each[8] is "8, 8" for two axes: extents of an example's shapes."""
+
+    def __init__(self, d: int):
+        self.d = d
+
+    def __getitem__(self, extent: int) -> str:
+        return ", ".join([str(extent)] * self.d)
+
+
 def for_axes(
     function: Callable[Concatenate[int, P], R],
 ) -> tuple[Callable[P, R], Callable[P, R], Callable[P, R]]:
     """Return a function of images for each number of axes: `_conv` becomes conv1d to conv3d.
 
-    Its documentation has {d} and what _AXES names.
+    Its documentation has {d}, what _AXES names, and {each[8]} for the extent 8 of every axis.
     """
     one, two, three = (_with_axes(d, function) for d in (1, 2, 3))
     return one, two, three
@@ -35,7 +45,7 @@ def _with_axes(d: int, function: Callable[Concatenate[int, P], R]) -> Callable[P
         return function(d, *args, **kwargs)
 
     run.__name__ = run.__qualname__ = f"{function.__name__.strip('_')}{d}d"
-    run.__doc__ = str(function.__doc__).format(d=d, **_AXES[d - 1])
+    run.__doc__ = str(function.__doc__).format(d=d, each=_Each(d), **_AXES[d - 1])
     signature = inspect.signature(function)
     parameters = list(signature.parameters.values())[1:]
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]

@@ -28,6 +28,12 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     numpy.einsum_path finds.
 
     Raises: ArgumentError for subscripts that say nothing; ShapeError; DTypeError for bools.
+
+    >>> a, b = wg.ones((2, 3)), wg.ones((3, 4))
+    >>> wg.einsum("ij,jk->ik", a, b).shape  # a @ b
+    (2, 4)
+    >>> wg.einsum("ii->", wg.tensor([[1.0, 2.0], [3.0, 4.0]]))  # the trace
+    tensor(5.)
     """
     if not operands:
         raise ArgumentError("einsum: no operands came, and at least one is needed")

@@ -20,7 +20,12 @@ from ..shaping import reshape
 
 
 def one_hot(labels: Any, classes: int, dtype: Any = float, device: Any = None) -> Tensor:
-    """Return rows of zeros with a 1 at each label. Shapes: (...) -> (..., classes)."""
+    """Return rows of zeros with a 1 at each label. Shapes: (...) -> (..., classes).
+
+    >>> wg.one_hot(wg.tensor([0, 2]), 3)
+    tensor([[1., 0., 0.],
+            [0., 0., 1.]])
+    """
     count = checked_count(classes, "one_hot", "classes", indexing.COUNTLESS)
     target = dtypes.as_dtype(float if dtype is None else dtype)
     if isinstance(labels, Value):
@@ -38,6 +43,11 @@ def embedding(input: Any, weight: Tensor, padding_idx: int | None = None) -> Ten
 
     Shapes: input (...), weight (n, d) -> (..., d). A negative padding_idx counts from the end.
     Raises: ShapeError; DTypeError; IndexRangeError for an index or padding_idx that is no row.
+
+    >>> weight = wg.tensor([[0.0, 0.5], [1.0, 1.5], [2.0, 2.5]])
+    >>> wg.nn.functional.embedding(wg.tensor([2, 0]), weight)
+    tensor([[2. , 2.5],
+            [0. , 0.5]])
     """
     weight = as_tensor(weight, "embedding", input)
     if len(weight.shape) != 2:

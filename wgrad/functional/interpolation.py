@@ -47,6 +47,12 @@ def interpolate(
     (i + 1/2) H / PH - 1/2. Where scale_factor is given it stands for PH / H, unless
     recompute_scale_factor: also where PH is H (PyTorch copies the image there on a CPU).
     Raises: ShapeError, ArgumentError.
+
+    >>> x = wg.tensor([[[1.0, 2.0]]])
+    >>> wg.nn.functional.interpolate(x, scale_factor=2)
+    tensor([[[1., 1., 2., 2.]]])
+    >>> wg.nn.functional.interpolate(x, size=5, mode="linear", align_corners=True)
+    tensor([[[1.  , 1.25, 1.5 , 1.75, 2.  ]]])
     """
     name = "interpolate"
     x = as_tensor(input, name)

@@ -23,6 +23,12 @@ def matmul(x1: Any, x2: Any, /) -> Tensor:
     Shapes: (n, k), (k, m) -> (n, m); leading axes broadcast; a 1-d operand is a row on the left
     and a column on the right, and that axis leaves the result. Sums accumulate in the dtype.
     Raises: ShapeError, DTypeError.
+
+    >>> a = wg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> wg.matmul(a, wg.tensor([1.0, 1.0]))  # or a @ b
+    tensor([3., 7.])
+    >>> (wg.ones((10, 2, 3)) @ wg.ones((3, 4))).shape  # a batch of products
+    (10, 2, 4)
     """
     operands: Any = coerce("matmul", (x1, x2))
     a, b = operands
@@ -58,6 +64,10 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return x @ weight.T + bias. Shapes: (..., k), (m, k), (m,) -> (..., m).
 
     Raises: ShapeError, DTypeError.
+
+    >>> weight, bias = wg.tensor([[1.0, 2.0], [0.0, 1.0]]), wg.tensor([0.5, 0.0])
+    >>> wg.linear(wg.tensor([[1.0, 1.0]]), weight, bias)
+    tensor([[3.5, 1. ]])
     """
     x, weight = as_tensors("linear", x, weight)
     if bias is not None:

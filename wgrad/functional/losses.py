@@ -84,14 +84,24 @@ def same_shapes(name: str, input: Any, target: Any) -> tuple[Tensor, ...]:
 
 
 def mse_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
-    """Return the squared error. Raises: ShapeError; ArgumentError for an unknown reduction."""
+    """Return the squared error. Raises: ShapeError; ArgumentError for an unknown reduction.
+
+    >>> wg.mse_loss(wg.tensor([1.0, 2.0]), wg.tensor([1.0, 4.0]))
+    tensor(2.)
+    >>> wg.mse_loss(wg.tensor([1.0, 2.0]), wg.tensor([1.0, 4.0]), "sum")
+    tensor(4.)
+    """
     check_reduction(reduction, "mse_loss")
     input, target = same_shapes("mse_loss", input, target)
     return reduced(lambda x, y: square(x - y), reduction, input, target)
 
 
 def l1_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
-    """Return the absolute error. Raises: ShapeError; ArgumentError for an unknown reduction."""
+    """Return the absolute error. Raises: ShapeError; ArgumentError for an unknown reduction.
+
+    >>> wg.nn.functional.l1_loss(wg.tensor([1.0, 2.0]), wg.tensor([1.0, 5.0]))
+    tensor(1.5)
+    """
     check_reduction(reduction, "l1_loss")
     input, target = same_shapes("l1_loss", input, target)
     return reduced(_absolute, reduction, input, target)
@@ -104,6 +114,9 @@ def huber_loss(
 
     Raises: ShapeError; ArgumentError unless delta > 0.
     Source: Huber, "Robust estimation of a location parameter" (1964).
+
+    >>> wg.nn.functional.huber_loss(wg.tensor([0.5, 10.0]), wg.zeros(2), "none")
+    tensor([0.125, 9.5  ])
     """
     check_reduction(reduction, "huber_loss")
     limit = as_float(delta, "huber_loss", "delta", above=0)
@@ -118,6 +131,9 @@ def smooth_l1_loss(
 
     So it is with a beta that is 0 beside the input's dtype, such as 1e-40 for float32.
     Raises: ShapeError; ArgumentError unless beta >= 0.
+
+    >>> wg.nn.functional.smooth_l1_loss(wg.tensor([0.5, 10.0]), wg.zeros(2), "none")
+    tensor([0.125, 9.5  ])
     """
     check_reduction(reduction, "smooth_l1_loss")
     limit = as_float(beta, "smooth_l1_loss", "beta", least=0)
@@ -156,6 +172,10 @@ def gaussian_nll_loss(
     `full` adds log(2 pi) / 2. Where `eps` stands for `var`, the gradient by var is the one at eps.
     `var` is a number, or has the input's shape, or that with a last axis of 1 or none.
     Raises: ShapeError; ArgumentError unless eps > 0.
+
+    >>> mean, target, var = wg.tensor([0.0, 0.0]), wg.tensor([0.0, 3.0]), wg.ones(2)
+    >>> wg.nn.functional.gaussian_nll_loss(mean, target, var, reduction="none")
+    tensor([0. , 4.5])
     """
     name = "gaussian_nll_loss"
     check_reduction(reduction, name)
@@ -191,6 +211,11 @@ def binary_cross_entropy(
     `input` are probabilities: one outside 0 to 1 gives NaN. For logits there is
     binary_cross_entropy_with_logits, whose gradient does not vanish. `weight` broadcasts.
     Raises: ShapeError; ArgumentError for an unknown reduction.
+
+    >>> p, target = wg.tensor([0.5, 0.5]), wg.tensor([1.0, 0.0])
+    >>> loss = wg.nn.functional.binary_cross_entropy(p, target)
+    >>> wg.allclose(loss, wg.log(wg.tensor(2.0)))
+    True
     """
     name = "binary_cross_entropy"
     check_reduction(reduction, name)
@@ -215,6 +240,10 @@ def binary_cross_entropy_with_logits(
 
     `weight` multiplies the loss and `pos_weight` its part with the target; both broadcast.
     Raises: ShapeError; ArgumentError for an unknown reduction.
+
+    >>> logits, target = wg.tensor([50.0, -50.0, 50.0]), wg.tensor([1.0, 0.0, 0.0])
+    >>> wg.nn.functional.binary_cross_entropy_with_logits(logits, target, "none") > 1
+    tensor([False, False,  True])
     """
     name = "binary_cross_entropy_with_logits"
     check_reduction(reduction, name)
@@ -257,6 +286,10 @@ def kl_div(
     reduction="batchmean" divides the sum by the first extent, which is the divergence by
     definition, and "mean" by the number of elements.
     Raises: ShapeError; ArgumentError for an unknown reduction.
+
+    >>> p = wg.tensor([0.5, 0.5])
+    >>> wg.nn.functional.kl_div(wg.log(p), p)  # a distribution, and itself
+    tensor(0.)
     """
     check_reduction(reduction, "kl_div", ("mean", "batchmean", "sum", "none"))
     logarithms = checked_flag(log_target, "kl_div", "log_target")

@@ -33,6 +33,11 @@ def layer_norm(
 
     Shapes: (..., *normalized_shape) -> the same; weight and bias have the normalized shape.
     Raises: ShapeError, ArgumentError. Source: Ba et al., "Layer normalization" (2016).
+
+    >>> x = wg.tensor([[1.0, 3.0], [100.0, 300.0]])
+    >>> wg.round(wg.nn.functional.layer_norm(x, (2,)))
+    tensor([[-1.,  1.],
+            [-1.,  1.]])
     """
     x, shape = _last_axes(input, normalized_shape, "layer_norm")
     weight, bias = _affine(x, shape, shape, "layer_norm", weight=weight, bias=bias)
@@ -51,6 +56,9 @@ def rms_norm(
     Shapes: as layer_norm's. An `eps` of None is the distance from 1 to the next number of the
     dtype. Raises: ShapeError, ArgumentError. Source: Zhang and Sennrich, "Root mean square layer
     normalization" (NeurIPS 2019).
+
+    >>> wg.round(wg.nn.functional.rms_norm(wg.tensor([[5.0, -5.0]]), (2,)))
+    tensor([[ 1., -1.]])
     """
     x, shape = _last_axes(input, normalized_shape, "rms_norm")
     weight, _ = _affine(x, shape, shape, "rms_norm", weight=weight, bias=None)
@@ -71,6 +79,9 @@ def group_norm(
 
     Shapes: (n, channels, ...) -> the same; weight and bias (channels,). Raises: ShapeError unless
     num_groups divides the channels; ArgumentError. Source: Wu and He, "Group normalization" (2018).
+
+    >>> wg.nn.functional.group_norm(wg.randn(4, 6, 8), 2).shape
+    (4, 6, 8)
     """
     x = _channels(input, "group_norm")
     (count,) = numbers(num_groups, 1, "group_norm", "num_groups", 1)
@@ -100,6 +111,11 @@ def batch_norm(
     Shapes: (n, channels, ...) -> the same; all others (channels,).
     Raises: ShapeError, also for one value a channel in training; ArgumentError, DTypeError.
     Source: Ioffe and Szegedy, "Batch normalization" (ICML 2015).
+
+    >>> x = wg.tensor([[1.0, 100.0], [3.0, 300.0]])  # two samples of two channels
+    >>> wg.round(wg.nn.functional.batch_norm(x, None, None, training=True))
+    tensor([[-1., -1.],
+            [ 1.,  1.]])
     """
     x = _channels(input, "batch_norm")
     axes = (0, *range(2, len(x.shape)))

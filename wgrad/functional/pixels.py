@@ -17,6 +17,9 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Tensor:
 
     Shapes: (..., C r r, H, W) -> (..., C, H r, W r). Raises: ShapeError; ArgumentError.
     Source: Shi et al., "Real-time single image and video super-resolution" (CVPR 2016).
+
+    >>> wg.nn.functional.pixel_shuffle(wg.ones(1, 12, 4, 4), 2).shape
+    (1, 3, 8, 8)
     """
     x, r, lead = _operands(input, upscale_factor, "pixel_shuffle", "upscale_factor")
     channels, rows, columns = x.shape[lead:]

@@ -49,6 +49,10 @@ def _max_pool(
     return_indices the result is a pair: the values, and where each was found, as an int32 position
     in its flattened image, which max_unpool{d}d takes. Raises: ShapeError, ArgumentError,
     DTypeError.
+
+    >>> x = wg.ones((2, 3, {each[8]}))
+    >>> wg.nn.functional.max_pool{d}d(x, 2).shape
+    (2, 3, {each[4]})
     """
     name = f"max_pool{d}d"
     x = as_numeric(input, name)
@@ -90,6 +94,10 @@ def _avg_pool(
     Shapes: (N, C, {image}) -> (N, C, {windows}), or without N, as in max_pool{d}d. What ceil_mode
     adds beyond the padding never counts. `divisor_override` divides the sums instead of the counts.
     Raises: ShapeError, ArgumentError, DTypeError.
+
+    >>> x = wg.ones((2, 3, {each[8]}))
+    >>> wg.nn.functional.avg_pool{d}d(x, 2).shape
+    (2, 3, {each[4]})
     """
     name = f"avg_pool{d}d"
     x, single = with_batch(name, floating(as_tensor(input, name)), d)

@@ -17,12 +17,20 @@ from .reductions import max, min
 
 
 def amax(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Return the largest value over axes; equal ones share the gradient."""
+    """Return the largest value over axes; equal ones share the gradient.
+
+    >>> wg.amax(wg.tensor([[1.0, 5.0], [3.0, 4.0]]), axis=0)
+    tensor([3., 5.])
+    """
     return max(x, axis, keepdims, "split")
 
 
 def amin(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Return the smallest value over axes; equal ones share the gradient."""
+    """Return the smallest value over axes; equal ones share the gradient.
+
+    >>> wg.amin(wg.tensor([[1.0, 5.0], [3.0, 4.0]]), axis=0)
+    tensor([1., 4.])
+    """
     return min(x, axis, keepdims, "split")
 
 
@@ -30,6 +38,9 @@ def chunk(x: Tensor, chunks: int, axis: int = 0) -> tuple[Tensor, ...]:
     """Return at most `chunks` views of `x` along `axis`: equal ones, of which the last may be less.
 
     Raises: ArgumentError; AxisError.
+
+    >>> wg.chunk(wg.arange(5), 2)
+    (tensor([0, 1, 2]), tensor([3, 4]))
     """
     x = as_tensor(x, "chunk")
     at = normalize_axis(axis, len(x.shape), "chunk")
@@ -41,7 +52,11 @@ def chunk(x: Tensor, chunks: int, axis: int = 0) -> tuple[Tensor, ...]:
 
 
 def narrow(x: Tensor, axis: int, start: int, length: int) -> Tensor:
-    """Return a view of `length` entries along `axis`, from `start` on. Raises: ArgumentError."""
+    """Return a view of `length` entries along `axis`, from `start` on. Raises: ArgumentError.
+
+    >>> wg.narrow(wg.arange(6), 0, 1, 3)  # or x[1:4]
+    tensor([1, 2, 3])
+    """
     x = as_tensor(x, "narrow")
     at = normalize_axis(axis, len(x.shape), "narrow")
     first = checked_integer(start, "narrow", "start")
@@ -55,14 +70,22 @@ def narrow(x: Tensor, axis: int, start: int, length: int) -> Tensor:
 
 
 def select(x: Tensor, axis: int, index: int) -> Tensor:
-    """Return a view of one entry along `axis`, which is gone. Raises: IndexRangeError."""
+    """Return a view of one entry along `axis`, which is gone. Raises: IndexRangeError.
+
+    >>> wg.select(wg.tensor([[1, 2], [3, 4]]), 0, 1)  # or x[1]
+    tensor([3, 4])
+    """
     x = as_tensor(x, "select")
     at = normalize_axis(axis, len(x.shape), "select")
     return indexing.getitem(x, (*[slice(None)] * at, index))
 
 
 def unflatten(x: Tensor, axis: int, sizes: Any) -> Tensor:
-    """Return `x` with several axes in the place of one; one of their `sizes` may be -1."""
+    """Return `x` with several axes in the place of one; one of their `sizes` may be -1.
+
+    >>> wg.unflatten(wg.zeros((4, 6)), 1, (2, 3)).shape
+    (4, 2, 3)
+    """
     x = as_tensor(x, "unflatten")
     at = normalize_axis(axis, len(x.shape), "unflatten")
     inside = integers(sizes, "unflatten")
@@ -74,6 +97,11 @@ def gather(x: Tensor, axis: int, indices: Any) -> Tensor:
 
     Outside `axis` the indices may have smaller extents than `x`, and have no larger ones.
     Raises: IndexRangeError; DTypeError; ShapeError.
+
+    >>> scores = wg.tensor([[0.1, 0.9], [0.6, 0.4]])
+    >>> wg.gather(scores, 1, wg.tensor([[1], [0]]))  # the score of each row's label
+    tensor([[0.9],
+            [0.6]])
     """
     x = as_tensor(x, "gather")
     at = normalize_axis(axis, len(x.shape), "gather")
@@ -92,16 +120,31 @@ def gather(x: Tensor, axis: int, indices: Any) -> Tensor:
 
 
 def index_select(x: Tensor, axis: int, indices: Any) -> Tensor:
-    """Return the entries along `axis` at a list of indices: `take(x, indices, axis)`."""
+    """Return the entries along `axis` at a list of indices: `take(x, indices, axis)`.
+
+    >>> wg.index_select(wg.tensor([[1, 2], [3, 4], [5, 6]]), 0, wg.tensor([2, 0]))
+    tensor([[5, 6],
+            [1, 2]])
+    """
     return indexing.take(x, indices, axis)
 
 
 def masked_fill(x: Tensor, mask: Any, value: Any) -> Tensor:
-    """Return `x` with `value` where `mask`, which broadcasts, is true. Raises: DTypeError."""
+    """Return `x` with `value` where `mask`, which broadcasts, is true. Raises: DTypeError.
+
+    >>> x = wg.tensor([1.0, -2.0, 3.0])
+    >>> wg.masked_fill(x, x < 0, 0)
+    tensor([1., 0., 3.])
+    """
     return where(mask, value, as_tensor(x, "masked_fill"))
 
 
 def masked_select(x: Tensor, mask: Any) -> Tensor:
-    """Return the elements of `x` where `mask` is true, in one line; both broadcast."""
+    """Return the elements of `x` where `mask` is true, in one line; both broadcast.
+
+    >>> x = wg.tensor([1.0, -2.0, 3.0])
+    >>> wg.masked_select(x, x > 0)  # or x[x > 0]
+    tensor([1., 3.])
+    """
     x, mask = shaping.broadcast_arrays(as_tensor(x, "masked_select"), mask)
     return indexing.getitem(x, mask)

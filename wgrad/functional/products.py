@@ -17,6 +17,10 @@ def outer(x1: Any, x2: Any, /) -> Tensor:
     """Return x1[i] * x2[j] for all pairs; operands of more axes are flattened, as in numpy.outer.
 
     Shapes: (n,), (m,) -> (n, m). Raises: DTypeError for bools.
+
+    >>> wg.outer(wg.tensor([1, 2]), wg.tensor([10, 20, 30]))
+    tensor([[10, 20, 30],
+            [20, 40, 60]])
     """
     a, b = (reshape(x, (-1,)) for x in numbers_alike("outer", x1, x2))
     check_size((*a.shape, *b.shape), "outer")
@@ -27,6 +31,9 @@ def vecdot(x1: Any, x2: Any, /, axis: int = -1) -> Tensor:
     """Return the dot products of vectors that lie along `axis` of each operand.
 
     The other axes broadcast. Shapes: (..., n), (..., n) -> (...). Raises: ShapeError; DTypeError.
+
+    >>> wg.vecdot(wg.tensor([[1.0, 2.0], [3.0, 4.0]]), wg.tensor([10.0, 1.0]))
+    tensor([12., 34.])
     """
     a, b = _along("vecdot", x1, x2, axis)
     return sum(multiply(a, b), axis=-1)
@@ -50,6 +57,9 @@ def cross(x1: Any, x2: Any, /, axis: int = -1) -> Tensor:
     """Return the vector products of vectors of 3 elements along `axis`; other axes broadcast.
 
     Raises: ShapeError; DTypeError.
+
+    >>> wg.cross(wg.tensor([1.0, 0.0, 0.0]), wg.tensor([0.0, 1.0, 0.0]))
+    tensor([0., 0., 1.])
     """
     a, b = _along("cross", x1, x2, axis)
     if a.shape[-1] != 3:
@@ -62,6 +72,10 @@ def kron(x1: Any, x2: Any, /) -> Tensor:
     """Return the Kronecker product: every element of `x1` times all of `x2`, as blocks.
 
     Shapes: (n, m), (k, l) -> (n * k, m * l); missing axes are put in front. Raises: DTypeError.
+
+    >>> wg.kron(wg.eye(2), wg.tensor([[1.0, 2.0]]))
+    tensor([[1., 2., 0., 0.],
+            [0., 0., 1., 2.]])
     """
     a, b = numbers_alike("kron", x1, x2)
     ndim = max(len(a.shape), len(b.shape))
@@ -80,5 +94,8 @@ def trace(
     """Return the sums of the diagonals of two axes. Shapes: (n, n, m) -> (m,).
 
     They are added up in `dtype`, where one is given. Raises: ShapeError; AxisError; DTypeError.
+
+    >>> wg.trace(wg.tensor([[1, 2], [3, 4]]))
+    tensor(5)
     """
     return sum(diagonal(x, offset, axis1, axis2), -1, dtype=dtype)

@@ -29,10 +29,11 @@ def quantile(
     `method` says what counts: "linear" in proportion, "lower", "higher", "nearest" (of equally near
     ones that with the even place), or "midpoint". Where there is a NaN, the quantile is NaN.
 
-        wg.quantile(wg.tensor([4.0, 1.0, 3.0, 2.0]), 0.5)   # tensor(2.5)
-
     Shapes: (..., n, ...) -> (...), or (len(q), ...). Raises: ArgumentError; AxisError; ShapeError
     where there is nothing.
+
+    >>> wg.quantile(wg.tensor([4.0, 1.0, 3.0, 2.0]), [0.0, 0.5])
+    tensor([1. , 2.5])
     """
     return _quantile("quantile", x, q, axis, keepdims, method)
 
@@ -41,6 +42,9 @@ def median(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Return the value in the middle over axes: of an even number the mean of both.
 
     That is NumPy's; PyTorch's is the lower of the two, `quantile(x, 0.5, method="lower")`.
+
+    >>> wg.median(wg.tensor([5.0, 1.0, 2.0, 100.0]))
+    tensor(3.5)
     """
     return _quantile("median", x, 0.5, axis, keepdims, "linear")
 

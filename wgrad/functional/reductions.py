@@ -57,17 +57,29 @@ def sum(x: Tensor, axis: Any = None, keepdims: bool = False, *, dtype: Any = Non
     """Return the sum over axes; bools are counted as int32.
 
     `dtype` is what elements are converted to first. Raises: AxisError, DTypeError.
+
+    >>> x = wg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> wg.sum(x), wg.sum(x, axis=0)
+    (tensor(10.), tensor([4., 6.]))
     """
     return sum_(counted(as_tensor(x, "sum"), dtype, "sum"), axis, keepdims)
 
 
 def prod(x: Tensor, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
-    """Return the product over axes; gradients are exact where elements are 0. `dtype` as in sum."""
+    """Return the product over axes; gradients are exact where elements are 0. `dtype` as in sum.
+
+    >>> wg.prod(wg.tensor([[1, 2], [3, 4]]), axis=1)
+    tensor([ 2, 12])
+    """
     return prod_(counted(as_tensor(x, "prod"), dtype, "prod"), axis, keepdims)
 
 
 def count_nonzero(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Return how many elements over axes are not 0, as int32; NaN is not 0."""
+    """Return how many elements over axes are not 0, as int32; NaN is not 0.
+
+    >>> wg.count_nonzero(wg.tensor([[0, 1], [2, 3]]), axis=0)
+    tensor([1, 2])
+    """
     x = as_tensor(x, "count_nonzero")
     return sum_(with_dtype(with_dtype(x, dtypes.bool_), dtypes.int32), axis, keepdims)
 
@@ -77,6 +89,11 @@ def mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Return the mean over axes, a float also for integers; of nothing it is NaN.
 
     The sum has to fit the dtype, as in NumPy and PyTorch.
+
+    >>> x = wg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> wg.mean(x, axis=1, keepdims=True)
+    tensor([[1.5],
+            [3.5]])
     """
     x, axes, count = over_floats(x, axis, "mean")
     return sum_(x, axes, keepdims) / count
@@ -95,6 +112,10 @@ def var(x: Tensor, axis: Any = None, keepdims: bool = False, *, correction: floa
 
     The mean is taken first, so that no digits cancel. It is NaN where n <= correction. PyTorch's
     default is correction=1; the Array API standard's and NumPy's is 0.
+
+    >>> x = wg.tensor([1.0, 2.0, 3.0])
+    >>> wg.var(x, correction=1)
+    tensor(1.)
     """
     x, axes, count, left = _counts(x, axis, correction, "var")
     if not count:
@@ -110,6 +131,10 @@ def std(x: Tensor, axis: Any = None, keepdims: bool = False, *, correction: floa
     """Return the square root of `var`; where that is 0, so is the gradient.
 
     Squares that do not fit the dtype are no harm.
+
+    >>> x = wg.tensor([1.0, 3.0])
+    >>> wg.std(x), wg.std(wg.tensor([1.0, 2.0, 3.0]), correction=1)
+    (tensor(1.), tensor(1.))
     """
     x, axes, count, left = _counts(x, axis, correction, "std")
     if not count:
@@ -191,6 +216,10 @@ def norm(x: Tensor, axis: Any = None, keepdims: bool = False, ord: float = 2) ->
     Nothing overflows inside that the result can hold. The gradient of a norm of 0 is 0, and equal
     extremes share it; of negative orders it is right where no element but 0 is below 1e-30.
     Raises: ArgumentError for an `ord` that is no number.
+
+    >>> x = wg.tensor([3.0, -4.0])
+    >>> wg.norm(x), wg.norm(x, ord=1), wg.norm(x, ord=wg.inf)
+    (tensor(5.), tensor(7.), tensor(4.))
     """
     if isinstance(ord, bool) or not isinstance(ord, (int, float)) or ord != ord:
         raise ArgumentError(f"norm: ord={shown(ord)} came, and a number is needed")
@@ -237,12 +266,20 @@ def max(x: Tensor, axis: Any = None, keepdims: bool = False, ties: str = "all") 
     ties="first" the first one, in the order of rows, all of it. PyTorch splits in `amax` and in
     `max` of a whole tensor, and takes one position in `max` along an axis: for its gradients pass
     ties="split" or "first". Compositions such as norms split, so that theirs are subgradients.
+
+    >>> x = wg.tensor([[1.0, 5.0], [3.0, 4.0]])
+    >>> wg.max(x), wg.max(x, axis=0)  # where they are: wg.argmax
+    (tensor(5.), tensor([3., 5.]))
     """
     return _extreme(max_, x, axis, keepdims, ties)
 
 
 def min(x: Tensor, axis: Any = None, keepdims: bool = False, ties: str = "all") -> Tensor:
-    """Return the smallest value over axes; NaN if there is one. `ties` as in max."""
+    """Return the smallest value over axes; NaN if there is one. `ties` as in max.
+
+    >>> wg.min(wg.tensor([[1.0, 5.0], [3.0, 4.0]]), axis=1)
+    tensor([1., 3.])
+    """
     return _extreme(min_, x, axis, keepdims, ties)
 
 
@@ -278,10 +315,19 @@ def _arg(x: Tensor, axis: int | None, keepdims: bool, op: Any, name: str) -> Ten
 
 
 def argmax(x: Tensor, axis: int | None = None, keepdims: bool = False) -> Tensor:
-    """Return the int32 position of the first largest value along `axis` (flattened for None)."""
+    """Return the int32 position of the first largest value along `axis` (flattened for None).
+
+    >>> scores = wg.tensor([[0.1, 0.7, 0.2], [0.9, 0.0, 0.1]])
+    >>> wg.argmax(scores, axis=1)  # the class of each row
+    tensor([1, 0])
+    """
     return _arg(x, axis, keepdims, max_, "argmax")
 
 
 def argmin(x: Tensor, axis: int | None = None, keepdims: bool = False) -> Tensor:
-    """Return the int32 position of the first smallest value along `axis` (flattened for None)."""
+    """Return the int32 position of the first smallest value along `axis` (flattened for None).
+
+    >>> wg.argmin(wg.tensor([3.0, 1.0, 2.0]))
+    tensor(1)
+    """
     return _arg(x, axis, keepdims, min_, "argmin")

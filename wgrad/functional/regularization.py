@@ -24,6 +24,10 @@ def dropout(
     (`wg.manual_seed`, or a `generator`) drops the same elements on every device.
     Raises: ArgumentError for p outside 0 to 1.
     Source: Srivastava et al., "Dropout" (JMLR 2014).
+
+    >>> x = wg.nn.functional.dropout(wg.ones(1000), p=0.5)
+    >>> wg.unique_values(x)
+    tensor([0., 2.])
     """
     share = check_share(p, "dropout")
     check_generator(generator, "dropout")

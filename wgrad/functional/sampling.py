@@ -39,11 +39,11 @@ def categorical(
     Shapes: logits (..., n) -> (...); with `shape`, which (...) has to broadcast to, that many.
     A logit of -inf is never drawn; a row that holds NaN, or -inf alone, gives any.
 
-        wg.categorical(wg.tensor([0.0, -wg.inf]))  # 0
-        wg.categorical(logits, shape=(1000,))  # a thousand draws of one row
-
     Raises: ShapeError, AxisError, DTypeError, ArgumentError.
     Source: jax.random.categorical.
+
+    >>> wg.categorical(wg.tensor([0.0, -wg.inf]), shape=(3,))  # three draws of one row
+    tensor([0, 0, 0])
     """
     scores = _floats(logits, "categorical")
     at = normalize_axis(axis, len(scores.shape), "categorical")
@@ -71,12 +71,14 @@ def multinomial(
     The weights are at least 0 and need not add up to 1. Without `replacement` the samples of a row
     differ, in the order in which they were drawn. Shapes: (n,) -> (k,), or (m, n) -> (m, k).
 
-        wg.multinomial(wg.tensor([0.0, 10.0, 3.0]), 2)  # 1 and 2 in one order or the other
-
     Raises: ArgumentError for weights that are negative, NaN or infinite, a row of zeros, and more
     samples than weights above 0 without replacement. In compiled functions and inside vmap, where
     values cannot be looked at, such rows give any categories.
     Raises: ShapeError, DTypeError.
+
+    >>> drawn = wg.multinomial(wg.tensor([0.0, 10.0, 3.0]), 2)  # 1 and 2, in one order or the other
+    >>> wg.sort(drawn)
+    tensor([1, 2])
     """
     name = "multinomial"
     weights = _floats(input, name)

@@ -29,6 +29,11 @@ def cumulative_sum(
     `dtype` is what elements are converted to first.
     Shapes: (..., n, ...) -> (..., n, ...), or (..., n + 1, ...).
     Raises: AxisError, ShapeError, DTypeError.
+
+    >>> wg.cumulative_sum(wg.tensor([1, 2, 3]))
+    tensor([1, 3, 6])
+    >>> wg.cumulative_sum(wg.tensor([1, 2, 3]), include_initial=True)
+    tensor([0, 1, 3, 6])
     """
     return _scanned(scan.cumulative_sum, 0, x, axis, dtype, include_initial, back=False)
 
@@ -41,6 +46,9 @@ def cumulative_prod(
     Gradients are exact where elements are 0. What `include_initial` puts in front is 1. Products
     may overflow or vanish on the way and come back to numbers; only where an axis of a GPU's tensor
     is longer than one binding do they stay infinite, or 0, from one window of it to the next.
+
+    >>> wg.cumulative_prod(wg.tensor([1, 2, 3, 4]))
+    tensor([ 1,  2,  6, 24])
     """
     return _scanned(scan.cumulative_prod, 1, x, axis, dtype, include_initial)
 
@@ -50,6 +58,9 @@ def logcumsumexp(x: Tensor, axis: int | None = None) -> Tensor:
 
     They do not overflow, and neither do gradients. `axis` may be left out for one axis; integers
     become float32. Shapes: (..., n, ...) -> (..., n, ...). Raises: AxisError, ShapeError.
+
+    >>> wg.logcumsumexp(wg.tensor([1000.0, -1000.0]), 0)
+    tensor([1000., 1000.])
     """
     x, at = _along("logcumsumexp", x, axis)
     return apply(scan.logcumsumexp, floating(x), axis=at)
@@ -68,12 +79,21 @@ def cummax(x: Tensor, axis: int | None = None) -> RunningExtremes:
     Of equal ones it is the last, and NaN is greater than all others: the gradient goes to the
     element at the position, as in PyTorch. `axis` may be left out for one axis.
     Shapes: (..., n, ...) -> twice (..., n, ...). Raises: AxisError, ShapeError.
+
+    >>> values, indices = wg.cummax(wg.tensor([1, 3, 2, 5]), 0)
+    >>> values, indices
+    (tensor([1, 3, 3, 5]), tensor([0, 1, 1, 3]))
     """
     return _extremes("cummax", MAX, x, axis)
 
 
 def cummin(x: Tensor, axis: int | None = None) -> RunningExtremes:
-    """Return the least element up to each one along `axis`, and its position; see `cummax`."""
+    """Return the least element up to each one along `axis`, and its position; see `cummax`.
+
+    >>> values, indices = wg.cummin(wg.tensor([4, 2, 3, 1]), 0)
+    >>> values, indices
+    (tensor([4, 2, 2, 1]), tensor([0, 1, 1, 3]))
+    """
     return _extremes("cummin", MIN, x, axis)
 
 
@@ -90,6 +110,9 @@ def diff(x: Tensor, axis: int = -1, n: int = 1, prepend: Any = None, append: Any
     `prepend` and `append` are tensors that are joined to `x` first, unless n is 0: then `x` comes
     back as it is, as in NumPy. Shapes: (..., m, ...) -> (..., max(m - n, 0), ...).
     Raises: ArgumentError; AxisError; DTypeError for bools; ShapeError.
+
+    >>> wg.diff(wg.tensor([1, 4, 9, 16]))
+    tensor([3, 5, 7])
     """
     times = count(n, "diff", "n")
     around = [part for part in (prepend, x, append) if part is not None]

@@ -23,6 +23,10 @@ def normalize(input: Tensor, p: float = 2.0, axis: int = 1, eps: float = 1e-12) 
     """Return `input` over its p-norm along `axis`, or over `eps` where the norm is smaller.
 
     Raises: AxisError; ArgumentError unless p > 0 and eps > 0.
+
+    >>> wg.nn.functional.normalize(wg.tensor([[3.0, 4.0], [0.0, 2.0]]))
+    tensor([[0.6, 0.8],
+            [0. , 1. ]])
     """
     x = floating(as_tensor(input, "normalize"))
     at = normalize_axis(axis, len(x.shape), "normalize")
@@ -34,6 +38,10 @@ def cosine_similarity(x1: Tensor, x2: Tensor, axis: int = 1, eps: float = 1e-8) 
     """Return the cosine of the angle between vectors along `axis`; norms count as at least `eps`.
 
     Shapes: broadcast, less the axis. Raises: ShapeError; ArgumentError unless eps > 0.
+
+    >>> x, y = wg.tensor([[1.0, 0.0], [0.0, 2.0]]), wg.tensor([[5.0, 0.0], [3.0, 0.0]])
+    >>> wg.nn.functional.cosine_similarity(x, y)
+    tensor([1., 0.])
     """
     name = "cosine_similarity"
     least = as_float(eps, name, "eps", above=0)

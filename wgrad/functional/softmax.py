@@ -38,6 +38,9 @@ def logsumexp(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Return log(sum(exp(x))) over axes, stable for large and for very negative values.
 
     Of nothing but -inf it is -inf, with gradient 0.
+
+    >>> wg.logsumexp(wg.tensor([1000.0, -1000.0]))  # exp(1000) would be infinite
+    tensor(1000.)
     """
     x, largest = shifted(x, axis, "logsumexp")
     sums = sum_(exp(x - largest), axis=axis, keepdims=True)
@@ -48,20 +51,33 @@ def logsumexp(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 @in_float32
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
-    """Return exp(x) / sum(exp(x)) along `axis`: positive, sums to 1, stable for large values."""
+    """Return exp(x) / sum(exp(x)) along `axis`: positive, sums to 1, stable for large values.
+
+    >>> wg.softmax(wg.tensor([[0.0, 0.0], [1000.0, 0.0]]))
+    tensor([[0.5, 0.5],
+            [1. , 0. ]])
+    """
     x, largest = shifted(x, axis, "softmax")
     e = exp(x - largest)
     return e / sum_(e, axis=axis, keepdims=True)
 
 
 def softmin(x: Tensor, axis: int = -1) -> Tensor:
-    """Return softmax(-x) along `axis`: the least value has the largest share."""
+    """Return softmax(-x) along `axis`: the least value has the largest share.
+
+    >>> wg.nn.functional.softmin(wg.tensor([0.0, 1000.0]))
+    tensor([1., 0.])
+    """
     return softmax(-as_tensor(x, "softmin"), axis)
 
 
 @in_float32
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
-    """Return log(softmax(x)) along `axis`, stable for large values."""
+    """Return log(softmax(x)) along `axis`, stable for large values.
+
+    >>> wg.log_softmax(wg.tensor([1000.0, 0.0]))  # log(softmax(x)) would be -inf for the second
+    tensor([    0., -1000.])
+    """
     x, largest = shifted(x, axis, "log_softmax")
     low = x - largest
     return low - log(sum_(exp(low), axis=axis, keepdims=True))

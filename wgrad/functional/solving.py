@@ -33,6 +33,10 @@ def cholesky(x: Tensor, *, upper: bool = False) -> Tensor:
 
     x is symmetric and positive definite; its lower triangle is read, and its gradient is
     symmetric. Shapes: (..., n, n) -> (..., n, n). Raises: LinAlgError, ShapeError.
+
+    >>> wg.linalg.cholesky(wg.tensor([[4.0, 2.0], [2.0, 5.0]]))
+    tensor([[2., 0.],
+            [1., 2.]])
     """
     x = matrices(x, "cholesky", square=True)
     factor = apply(solving.cholesky, x)
@@ -43,6 +47,10 @@ def inv(x: Tensor) -> Tensor:
     """Return the inverses of square matrices. Shapes: (..., n, n) -> (..., n, n).
 
     Raises: LinAlgError for a singular one, ShapeError.
+
+    >>> wg.linalg.inv(wg.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.5 , 0.  ],
+            [0.  , 0.25]])
     """
     return apply(solving.inv, matrices(x, "inv", square=True))
 
@@ -52,6 +60,9 @@ def det(x: Tensor) -> Tensor:
 
     The gradient is the matrix of cofactors, of singular matrices too; from the third order on the
     derivatives need an inverse. Raises: ShapeError.
+
+    >>> wg.linalg.det(wg.tensor([[2.0, 0.0], [5.0, 4.0]]))
+    tensor(8.)
     """
     return apply(solving.det, matrices(x, "det", square=True))
 
@@ -61,6 +72,10 @@ def slogdet(x: Tensor) -> SlogdetResult:
 
     Of a singular matrix they are 0 and -inf, and there is no gradient: to ask for it is a
     LinAlgError. Shapes: (..., n, n) -> (...) and (...). Raises: ShapeError.
+
+    >>> sign, logabsdet = wg.linalg.slogdet(wg.tensor([[0.0, 1.0], [1.0, 0.0]]))
+    >>> sign, logabsdet
+    (tensor(-1.), tensor(0.))
     """
     x = matrices(x, "slogdet", square=True)
     sign, logarithm = unpacked(apply(solving.slogdet, x), (), ())
@@ -73,6 +88,9 @@ def solve(x1: Tensor, x2: Tensor) -> Tensor:
     Leading axes broadcast; an x2 of one axis is a vector, all others are matrices.
     Shapes: (..., n, n), (n,) -> (..., n), or (..., n, n), (..., n, k) -> (..., n, k).
     Raises: LinAlgError for a singular matrix; ShapeError.
+
+    >>> wg.linalg.solve(wg.tensor([[2.0, 0.0], [0.0, 4.0]]), wg.tensor([2.0, 2.0]))
+    tensor([1. , 0.5])
     """
     x1, x2 = as_tensors("solve", x1, x2)
     vector = len(x2.shape) == 1
@@ -85,6 +103,10 @@ def matrix_power(x: Tensor, n: int) -> Tensor:
     """Return the product of n equal square matrices; of inverses for a negative n.
 
     Shapes: (..., n, n) -> (..., n, n). Raises: ArgumentError, LinAlgError, ShapeError.
+
+    >>> wg.linalg.matrix_power(wg.tensor([[1.0, 1.0], [0.0, 1.0]]), 5)
+    tensor([[1., 5.],
+            [0., 1.]])
     """
     x = matrices(x, "matrix_power", square=True)
     times = integer(n, "matrix_power", "n")
@@ -106,6 +128,10 @@ def pinv(x: Tensor, *, rtol: Any = None) -> Tensor:
     Singular values up to `rtol` times the largest count as 0; `rtol` is a number or one for each
     matrix, max(m, n) times the dtype's epsilon if it is left out. The gradient holds while the
     rank stays. Raises: LinAlgError, ShapeError.
+
+    >>> wg.linalg.pinv(wg.tensor([[2.0, 0.0], [0.0, 0.0]]))
+    tensor([[0.5, 0. ],
+            [0. , 0. ]])
     """
     x = matrices(x, "pinv")
     return apply(solving.pinv, x, _tolerance(rtol, x, "pinv"))
@@ -115,6 +141,9 @@ def matrix_rank(x: Tensor, *, rtol: Any = None) -> Tensor:
     """Return how many singular values are greater than `rtol` times the largest, int32.
 
     `rtol` is as in `pinv`. Shapes: (..., m, n) -> (...). Raises: LinAlgError, ShapeError.
+
+    >>> wg.linalg.matrix_rank(wg.tensor([[1.0, 2.0], [2.0, 4.0]]))
+    tensor(1)
     """
     x = matrices(x, "matrix_rank")
     tolerance = _tolerance(rtol, x, "matrix_rank")
@@ -130,6 +159,9 @@ def svdvals(x: Tensor) -> Tensor:
 
     Their gradient is right where some are equal. Shapes: (..., m, n) -> (..., min(m, n)).
     Raises: LinAlgError for NaN and infinities, ShapeError.
+
+    >>> wg.linalg.svdvals(wg.tensor([[0.0, 2.0], [3.0, 0.0]]))
+    tensor([3., 2.])
     """
     x = matrices(x, "svdvals")
     tall = x.shape[-2] >= x.shape[-1]

@@ -92,6 +92,10 @@ def gumbel_softmax(
     `hard` returns the choice as 0 and 1, with the gradient of the soft one. `eps` has no effect.
     Raises: AxisError; ArgumentError unless tau > 0.
     Source: Jang et al., "Categorical reparameterization with Gumbel-softmax" (ICLR 2017).
+
+    >>> drawn = wg.nn.functional.gumbel_softmax(wg.zeros((4, 3)), hard=True)
+    >>> wg.round(drawn).sum(1)  # one of three, in each row
+    tensor([1., 1., 1., 1.])
     """
     name = "gumbel_softmax"
     heat = as_float(tau, name, "tau", above=0)

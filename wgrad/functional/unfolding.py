@@ -26,6 +26,9 @@ def unfold(
     """Return every window of the images as a column: what is known as im2col.
 
     Shapes: (N, C, H, W) -> (N, C KH KW, PH PW), or without N. Raises: ShapeError, ArgumentError.
+
+    >>> wg.nn.functional.unfold(wg.ones(1, 3, 4, 4), 2).shape
+    (1, 12, 9)
     """
     x, single = with_batch("unfold", as_tensor(input, "unfold"), 2)
     kernel, steps, gaps, pads = frame("unfold", 2, kernel_size, stride, dilation, padding)

@@ -51,6 +51,9 @@ def scatter(
     at least the extents of `indices`, which are at most those of `x` outside `axis`. reduce="add"
     adds to what is there instead, "multiply" multiplies it. Negative indices do not count from the
     end. Raises: IndexRangeError; ShapeError; DTypeError; ArgumentError.
+
+    >>> wg.scatter(wg.zeros(4), wg.tensor([0, 2]), wg.tensor([5.0, 7.0]))
+    tensor([5., 0., 7., 0.])
     """
     name = "scatter"
     if reduce is not None:
@@ -68,6 +71,9 @@ def scatter_add(x: Tensor, indices: Any, values: Any, axis: int = -1) -> Tensor:
 
     Shapes and errors are scatter's. Where indices repeat, values are added in their order: the same
     bits in every run.
+
+    >>> wg.scatter_add(wg.zeros(3), wg.tensor([0, 2, 0]), wg.ones(3))  # how often each comes
+    tensor([2., 0., 1.])
     """
     x, index, values, at = _operands("scatter_add", x, indices, values, axis)
     return add(x, _sum(values, index, x.shape, at))
@@ -98,6 +104,9 @@ def index_add(
 
     Shapes: x (n, m), indices (k,), values (k, m), axis 0 -> (n, m). Values of equal indices are
     added in their order. Raises: IndexRangeError; ShapeError; DTypeError.
+
+    >>> wg.index_add(wg.zeros(3), wg.tensor([0, 2, 0]), wg.tensor([1.0, 2.0, 10.0]), axis=0)
+    tensor([11.,  0.,  2.])
     """
     factor = as_number(alpha, "index_add", "alpha")
     x, index, values, at = _along(x, indices, values, axis, "index_add")

@@ -90,18 +90,31 @@ def unique_values(x: Tensor) -> Tensor:
     """Return the different values of `x`, ascending, 1-d. Every NaN is a value of its own.
 
     How many there are is read back from a GPU. The gradient goes to where each comes first.
+
+    >>> wg.unique_values(wg.tensor([3, 1, 3, 2]))
+    tensor([1, 2, 3])
     """
     return _Groups(x, "unique_values").values()
 
 
 def unique_counts(x: Tensor) -> UniqueCounts:
-    """Return the values of `unique_values`, and how often each comes (int32)."""
+    """Return the values of `unique_values`, and how often each comes (int32).
+
+    >>> values, counts = wg.unique_counts(wg.tensor([3, 1, 3]))
+    >>> values, counts
+    (tensor([1, 3]), tensor([1, 2]))
+    """
     groups = _Groups(x, "unique_counts")
     return UniqueCounts(groups.values(), groups.counts())
 
 
 def unique_inverse(x: Tensor) -> UniqueInverse:
-    """Return the values of `unique_values`, and for every element of `x` which of them it is."""
+    """Return the values of `unique_values`, and for every element of `x` which of them it is.
+
+    >>> values, inverse = wg.unique_inverse(wg.tensor([3, 1, 3]))
+    >>> values, inverse, values[inverse]
+    (tensor([1, 3]), tensor([1, 0, 1]), tensor([3, 1, 3]))
+    """
     groups = _Groups(x, "unique_inverse")
     return UniqueInverse(groups.values(), groups.inverse())
 
@@ -117,6 +130,9 @@ def isin(x1: Tensor, x2: Tensor, invert: bool = False) -> Tensor:
     """Return for every element of `x1` whether it is among those of `x2` (or not, for `invert`).
 
     NaN is not. Shapes: any, any -> that of `x1`.
+
+    >>> wg.isin(wg.tensor([1, 2, 3]), wg.tensor([3, 5]))
+    tensor([False, False,  True])
     """
     x1, x2 = as_tensors("isin", x1, x2)
     check_devices("isin", (x1, x2))
@@ -145,6 +161,9 @@ def bincount(x: Tensor, weights: Any = None, minlength: int = 0) -> Tensor:
     are known to be less than `minlength`, which is the length at the least; only then can it be
     compiled. Differentiable by the weights.
     Raises: IndexRangeError for a negative one; DTypeError; ShapeError; ArgumentError.
+
+    >>> wg.bincount(wg.tensor([0, 2, 2, 5]))
+    tensor([1, 0, 2, 0, 0, 1])
     """
     x = as_tensor(x, "bincount")
     if len(x.shape) != 1 or not x.dtype.is_integer:
@@ -175,6 +194,9 @@ def nonzero(x: Tensor) -> tuple[Tensor, ...]:
     """Return where `x` is not zero: one int32 tensor of positions per axis, in row-major order.
 
     How many there are is read back from a GPU. Raises: ShapeError for a 0-d tensor.
+
+    >>> wg.nonzero(wg.tensor([[0, 5], [7, 0]]))
+    (tensor([0, 1]), tensor([1, 0]))
     """
     x = as_tensor(x, "nonzero")
     if not x.shape:

@@ -40,6 +40,11 @@ def argsort(x: Tensor, axis: int = -1, descending: bool = False, stable: bool = 
 
     Equal values stay in the order of their positions; it is always `stable`. NaN is greater than
     every number. Raises: AxisError.
+
+    >>> x = wg.tensor([3.0, 1.0, 2.0])
+    >>> order = wg.argsort(x)
+    >>> order, x[order]
+    (tensor([1, 2, 0]), tensor([1., 2., 3.]))
     """
     x = as_tensor(x, "argsort")
     return _order(x, _axis_of(x, axis, "argsort"), descending)
@@ -53,6 +58,9 @@ def sort(x: Tensor, axis: int = -1, descending: bool = False, stable: bool = Tru
     """Return the values along `axis` in their order; NaN is greater than every number.
 
     The gradient goes to where each value came from. Raises: AxisError.
+
+    >>> wg.sort(wg.tensor([3.0, 1.0, 2.0]), descending=True)
+    tensor([3., 2., 1.])
     """
     x = as_tensor(x, "sort")
     at = _axis_of(x, axis, "sort")
@@ -64,6 +72,10 @@ def topk(x: Tensor, k: int, axis: int = -1, largest: bool = True, sorted: bool =
 
     Of equal values the one that stands first comes first. They are in order also without `sorted`.
     Shapes: (n, m), axis 1 -> (n, k). Raises: ArgumentError for a `k` that the axis does not have.
+
+    >>> values, indices = wg.topk(wg.tensor([0.1, 0.7, 0.2]), 2)
+    >>> values, indices
+    (tensor([0.7, 0.2]), tensor([1, 2]))
     """
     x = as_tensor(x, "topk")
     at = _axis_of(x, axis, "topk")
@@ -82,6 +94,9 @@ def searchsorted(x1: Tensor, x2: Tensor, side: str = "left", sorter: Any = None)
     sorts an `x1` that is not: argsort(x1). Shapes: (n,), any -> the same.
 
     Raises: ArgumentError for another side; ShapeError; IndexRangeError for a wrong sorter.
+
+    >>> wg.searchsorted(wg.tensor([1, 3, 5]), wg.tensor([0, 3, 4]))
+    tensor([0, 1, 2])
     """
     x1, x2 = as_tensors("searchsorted", x1, x2)
     check_devices("searchsorted", (x1, x2))

@@ -23,6 +23,10 @@ def take(x: Tensor, indices: Any, axis: int | None = None) -> Tensor:
 
     With axis=None `x` is flattened first. Shapes: (n, m), indices (i, j), axis 0 -> (i, j, m).
     Negative indices count from the end. Raises: IndexRangeError, DTypeError.
+
+    >>> wg.take(wg.tensor([[1, 2], [3, 4], [5, 6]]), wg.tensor([2, 0]), axis=0)  # or x[[2, 0]]
+    tensor([[5, 6],
+            [1, 2]])
     """
     x = as_tensor(x, "take")
     index = index_tensor(indices, x, "take")
@@ -48,6 +52,11 @@ def take_along_axis(x: Tensor, indices: Any, axis: int = -1) -> Tensor:
     """Return out[.., j, ..] = x[.., indices[.., j, ..], ..]; other axes broadcast.
 
     Negative indices count from the end. Raises: IndexRangeError; DTypeError; ShapeError.
+
+    >>> x = wg.tensor([[3.0, 1.0], [0.0, 9.0]])
+    >>> wg.take_along_axis(x, wg.argsort(x), axis=1)  # each row by an order of its own
+    tensor([[1., 3.],
+            [0., 9.]])
     """
     x = as_tensor(x, "take_along_axis")
     index = index_tensor(indices, x, "take_along_axis")

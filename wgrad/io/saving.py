@@ -30,13 +30,7 @@ def save(obj: Any, path: Any, *, format: str | None = None) -> None:
     """Write a model, or whatever a training run has to keep, to a file.
 
     `obj` is a module, a tensor, or dicts, lists and tuples of tensors, NumPy arrays, numbers,
-    strings, bools and None, nested at will; what has a `state_dict()` is taken by it:
-
-    ```python
-    wg.save(model, "model.safetensors")
-    run = {"model": model, "optimizer": optimizer, "rng": wg.get_rng_state(), "epoch": 3}
-    wg.save(run, "run.safetensors")
-    ```
+    strings, bools and None, nested at will; what has a `state_dict()` is taken by it.
 
     Tensors are written under dotted names ("model.0.weight"), the rest as JSON in the header; those
     that share their memory once. The format is safetensors, or for the suffixes .pt, .pth, .bin and
@@ -46,6 +40,13 @@ def save(obj: Any, path: Any, *, format: str | None = None) -> None:
 
     Raises: DTypeError for what cannot be saved; ArgumentError; FileError where the file cannot be
     written; MissingDependencyError without the package safetensors.
+
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "run.safetensors")
+    >>> wg.save({"model": wg.nn.Linear(2, 1), "epoch": 3}, path)
+    >>> run = wg.load(path)
+    >>> run["epoch"], run["model"]["weight"].shape
+    (3, (1, 2))
     """
     refuse_in_trace("save")
     target = as_path(path, "save")
@@ -64,13 +65,7 @@ def load(path: Any, device: DeviceLike = None, *, dtype: Any = None, into: Any =
     it is, not its name.
 
     With `into`, a module or dicts and lists of what has a `load_state_dict()`, these take over
-    what was saved of them, all of them or, when this raises, none:
-
-    ```python
-    wg.load("model.safetensors", into=model)
-    run = wg.load("run.safetensors", into={"model": model, "optimizer": optimizer})
-    epoch = run["epoch"]
-    ```
+    what was saved of them, all of them or, when this raises, none.
 
     Tensors get the nearest dtype that the device has: bfloat16, and float16 that wgrad did not
     write, become float32; float64 stays where the device has it; integers become int32 or uint32.
@@ -79,6 +74,15 @@ def load(path: Any, device: DeviceLike = None, *, dtype: Any = None, into: Any =
     Raises: MissingFileError; FileError for what is cut off, corrupt, of another format, would run
     code, or holds integers beyond 32 bits; ArgumentError, ShapeError, DTypeError where `into` does
     not fit; MissingDependencyError without the package safetensors.
+
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "run.safetensors")
+    >>> model, again = wg.nn.Linear(2, 1), wg.nn.Linear(2, 1)
+    >>> wg.save({"model": model, "epoch": 3}, path)
+    >>> wg.load(path, into={"model": again})["epoch"]
+    3
+    >>> bool((again.weight == model.weight).all())
+    True
     """
     refuse_in_trace("load")
     target = find_device(device)

@@ -31,6 +31,22 @@ class ComputeKernel(Sealed):
 
     `inputs` and `outputs` are the names of the bindings that a call takes and gives, in their
     order. `wg.kernel.compute` makes it, and `wg.kernel.load`.
+
+    >>> double = wg.kernel.compute(
+    ...     '''
+    ...     @group(0) @binding(0) var<storage, read> x: array<f32>;
+    ...     @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+    ...     @compute @workgroup_size(64)
+    ...     fn double(@builtin(global_invocation_id) id: vec3u) {
+    ...         if (id.x < arrayLength(&y)) { y[id.x] = 2.0 * x[id.x]; }
+    ...     }
+    ...     ''',
+    ...     outputs={"y": "x"},
+    ... )
+    >>> isinstance(double, wg.kernel.ComputeKernel), double.inputs, double.outputs
+    (True, ('x',), ('y',))
+    >>> double(wg.tensor([1.0, 2.0])).tolist()
+    [2.0, 4.0]
     """
 
     def __init__(

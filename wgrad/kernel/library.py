@@ -33,6 +33,15 @@ class Library:
     stay inside. For an entry point with `@compute` it is a kernel that copies what it writes, and
     returns the copy: `lib.kernel("name", outputs=...)` takes what `wg.kernel.compute` does. A name
     that is also one of this class is had by `lib["name"]`. `wg.kernel.load` makes it.
+
+    >>> waves = wg.kernel.load(
+    ...     '''
+    ...     const rate: f32 = 2.0;
+    ...     fn wave(x: f32) -> f32 { return sin(rate * x); }
+    ...     '''
+    ... )
+    >>> isinstance(waves, wg.kernel.Library), waves.wave(wg.zeros(2)).tolist()
+    (True, [0.0, 0.0])
     """
 
     def __init__(self, text: Checked | Watched[Checked]):

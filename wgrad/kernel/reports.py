@@ -25,6 +25,10 @@ class Report:
         """Return the record as JSON. Numbers that JSON does not have are text: "nan", "inf"."""
         return json.dumps(_finite(self.to_dict()))
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show notebooks and IPython what print() shows."""
+        printer.text(str(self))
+
 
 def _plain(x: Any) -> Any:
     if is_dataclass(x) and not isinstance(x, type):

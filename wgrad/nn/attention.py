@@ -33,6 +33,12 @@ class MultiheadAttention(Module):
     in_proj_weight (3 e, e) starts uniform in (-b, b) with b = sqrt(6 / (4 e)), the biases as 0.
     Raises: ArgumentError unless num_heads divides embed_dim; in the call, ShapeError, DTypeError.
     Source: Vaswani et al., "Attention is all you need" (NeurIPS 2017).
+
+    >>> attention = wg.nn.MultiheadAttention(8, num_heads=2, batch_first=True)
+    >>> x = wg.randn(3, 5, 8)
+    >>> out, weights = attention(x, x, x)  # to itself
+    >>> out.shape, weights.shape
+    ((3, 5, 8), (3, 5, 5))
     """
 
     def __init__(

@@ -16,12 +16,6 @@ def functional_call(
 ) -> Any:
     """Return model(*args, **kwargs) with the tensors of `params` in the place of its own.
 
-    ```python
-    params = {name: p.detach() for name, p in model.named_parameters()}
-    loss = lambda p, x, y: wg.mse_loss(wg.functional_call(model, p, (x,)), y)
-    wg.vmap(wg.grad(loss), in_axes=(None, 0, 0))(params, xs, ys)  # for each example
-    ```
-
     `params` has names as in `named_parameters()` and `state_dict()`, buffers too; what it leaves
     out stays the module's own. A tensor of several names needs one of them.
     `args` is a tuple, or the only argument. Afterwards, also after an error, the module is what it
@@ -30,6 +24,13 @@ def functional_call(
     Raises: CallError for what is no module; ArgumentError for a name that the module lacks, and
     for two tensors in the place of one; DTypeError for what is no tensor; ShapeError where a shape
     is not that of the module's tensor.
+
+    >>> model = wg.nn.Linear(2, 1)
+    >>> params = {name: p.detach() for name, p in model.named_parameters()}
+    >>> loss = lambda p, x: wg.functional_call(model, p, (x,)).square().mean()
+    >>> each = wg.vmap(wg.grad(loss), in_axes=(None, 0))(params, wg.ones((5, 2)))
+    >>> each["weight"].shape  # a gradient for each of five examples
+    (5, 1, 2)
     """
     if not isinstance(model, Module):
         raise CallError(f"functional_call: {shown(model)} came, and a module is needed")

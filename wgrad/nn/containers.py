@@ -152,6 +152,10 @@ class Sequential(_Listed):
 
         net = nn.Sequential({"first": nn.Linear(2, 4), "last": nn.Linear(4, 1)})
         net.first.weight
+
+    >>> net = wg.nn.Sequential(wg.nn.Linear(2, 4), wg.tanh, wg.nn.Linear(4, 1))
+    >>> net(wg.ones(3, 2)).shape, list(net.state_dict())
+    ((3, 1), ['0.weight', '0.bias', '2.weight', '2.bias'])
     """
 
     _word = "steps"
@@ -226,19 +230,19 @@ class Sequential(_Listed):
 class ModuleList(_Listed):
     """Modules in a list, which are found, moved and saved: under 0, 1, ...
 
-    ```python
-    class Deep(nn.Module):
-        def __init__(self):
-            self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
-
-        def forward(self, x):
-            for layer in self.layers:
-                x = layer(x).relu()
-            return x
-    ```
-
     It has the methods of a list; a plain list as an attribute would do as well here. It runs
     nothing itself: that is Sequential. Raises: DTypeError for what is no module.
+
+    >>> class Deep(wg.nn.Module):
+    ...     def __init__(self):
+    ...         self.layers = wg.nn.ModuleList(wg.nn.Linear(4, 4) for _ in range(3))
+    ...
+    ...     def forward(self, x):
+    ...         for layer in self.layers:
+    ...             x = layer(x).relu()
+    ...         return x
+    >>> len(list(Deep().parameters())), Deep()(wg.ones(2, 4)).shape
+    (6, (2, 4))
     """
 
     _word = "modules"
@@ -262,6 +266,10 @@ class ParameterList(_Listed):
 
     A tensor that does not require gradients becomes a parameter: a copy that does. What is no
     tensor stays what it is. A plain list of parameters as an attribute would do as well here.
+
+    >>> weights = wg.nn.ParameterList([wg.ones(2), wg.zeros(3)])
+    >>> weights[0], len(weights)
+    (tensor([1., 1.], requires_grad=True), 2)
     """
 
     _word = "parameters"
@@ -371,12 +379,11 @@ class _Mapped(Module):
 class ModuleDict(_Mapped):
     """Modules in a dict, which are found, moved and saved: under its keys, also as attributes.
 
-    ```python
-    heads = nn.ModuleDict({"mean": nn.Linear(4, 1), "scale": nn.Linear(4, 1)})
-    heads["mean"](wg.ones(2, 4)).shape  # (2, 1), as of heads.mean
-    ```
-
     Raises: ArgumentError for a key that is no text, or has a dot; DTypeError for what is no module.
+
+    >>> heads = wg.nn.ModuleDict({"mean": wg.nn.Linear(4, 1), "scale": wg.nn.Linear(4, 2)})
+    >>> heads["scale"](wg.ones(3, 4)).shape, heads.mean.weight.shape
+    ((3, 2), (1, 4))
     """
 
     def __init__(self, modules: Any = None):
@@ -391,6 +398,10 @@ class ParameterDict(_Mapped):
 
     A tensor that does not require gradients becomes a parameter, as in ParameterList.
     Raises: ArgumentError for a key that is no text, or has a dot.
+
+    >>> scales = wg.nn.ParameterDict({"a": wg.ones(2), "b": wg.zeros(3)})
+    >>> scales["a"], list(scales)
+    (tensor([1., 1.], requires_grad=True), ['a', 'b'])
     """
 
     def __init__(self, parameters: Any = None):

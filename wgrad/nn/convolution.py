@@ -160,8 +160,14 @@ class Conv1d(_Convolution, axes=1, function=conv1d):
     Shapes: (N, in_channels, L) -> (N, out_channels, P), or without N; weight (out_channels,
     in_channels / groups, kernel), bias (out_channels,). Both start uniform in (-b, b) with b = 1 /
     sqrt(in_channels / groups * kernel), as PyTorch's do; `seed` as in Linear.
+    Formula: y[o, p] = bias[o] + sum of weight[o, c, k] * x[c, p * stride + k * dilation - padding]
+    over the channels c of o's group and the places k of the kernel.
 
     Raises: ArgumentError; in the call, ShapeError and DTypeError.
+
+    >>> layer = wg.nn.Conv1d(3, 5, kernel_size=3, padding=1)
+    >>> layer(wg.ones(2, 3, 10)).shape
+    (2, 5, 10)
     """
 
 
@@ -169,6 +175,14 @@ class Conv2d(_Convolution, axes=2, function=conv2d):
     """Conv1d for images, with kernels of two axes.
 
     Shapes: (N, in_channels, H, W) -> (N, out_channels, PH, PW), or without N.
+    Weight (out_channels, in_channels / groups, kernel, kernel). Source: LeCun et al.,
+    "Gradient-based learning applied to document recognition" (Proceedings of the IEEE 1998).
+
+    >>> layer = wg.nn.Conv2d(3, 16, kernel_size=3, padding=1)
+    >>> layer(wg.ones(2, 3, 28, 28)).shape
+    (2, 16, 28, 28)
+    >>> wg.nn.Conv2d(3, 16, 3, stride=2)(wg.ones(2, 3, 28, 28)).shape
+    (2, 16, 13, 13)
     """
 
 
@@ -176,6 +190,9 @@ class Conv3d(_Convolution, axes=3, function=conv3d):
     """Conv1d for volumes, with kernels of three axes.
 
     Shapes: (N, in_channels, D, H, W) -> (N, out_channels, PD, PH, PW), or without N.
+
+    >>> wg.nn.Conv3d(1, 4, kernel_size=3)(wg.ones(2, 1, 8, 8, 8)).shape
+    (2, 4, 6, 6, 6)
     """
 
 
@@ -185,8 +202,14 @@ class ConvTranspose1d(_ConvTranspose, axes=1, function=conv_transpose1d):
     Shapes: (N, in_channels, L) -> (N, out_channels, P), or without N; weight (in_channels,
     out_channels / groups, kernel), bias (out_channels,). Both start uniform in (-b, b) with b = 1 /
     sqrt(out_channels / groups * kernel), as PyTorch's do; `seed` as in Linear.
+    It is what Conv1d's gradient does: each x[c, p] adds weight[c, o, k] * x[c, p] to y[o, p *
+    stride + k * dilation - padding].
 
     Raises: ArgumentError; in the call, ShapeError and DTypeError.
+
+    >>> layer = wg.nn.ConvTranspose1d(3, 5, kernel_size=2, stride=2)
+    >>> layer(wg.ones(2, 3, 10)).shape
+    (2, 5, 20)
     """
 
 
@@ -194,6 +217,10 @@ class ConvTranspose2d(_ConvTranspose, axes=2, function=conv_transpose2d):
     """ConvTranspose1d for images, with kernels of two axes.
 
     Shapes: (N, in_channels, H, W) -> (N, out_channels, PH, PW), or without N.
+
+    >>> layer = wg.nn.ConvTranspose2d(16, 3, kernel_size=2, stride=2)
+    >>> layer(wg.ones(2, 16, 14, 14)).shape  # twice as large
+    (2, 3, 28, 28)
     """
 
 
@@ -201,4 +228,8 @@ class ConvTranspose3d(_ConvTranspose, axes=3, function=conv_transpose3d):
     """ConvTranspose1d for volumes, with kernels of three axes.
 
     Shapes: (N, in_channels, D, H, W) -> (N, out_channels, PD, PH, PW), or without N.
+
+    >>> layer = wg.nn.ConvTranspose3d(2, 1, kernel_size=2, stride=2)
+    >>> layer(wg.ones(1, 2, 3, 3, 3)).shape
+    (1, 1, 6, 6, 6)
     """

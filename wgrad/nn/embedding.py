@@ -21,6 +21,10 @@ class Embedding(Module):
     Shapes: x (...) -> (..., embedding_dim); weight (num_embeddings, embedding_dim), which starts
     from normal numbers. The row `padding_idx` starts as zeros and gets no gradient.
     Raises: ArgumentError; IndexRangeError for an index or padding_idx that is no row.
+
+    >>> words = wg.nn.Embedding(1000, 16)
+    >>> words(wg.tensor([[4, 8, 15], [16, 23, 42]])).shape
+    (2, 3, 16)
     """
 
     def __init__(
@@ -84,9 +88,9 @@ class EmbeddingBag(Module):
     embedding_dim); weight (num_embeddings, embedding_dim), which starts from normal numbers.
     Raises: ArgumentError; in the call, ShapeError; IndexRangeError for an index that is no row.
 
-    ```python
-    nn.EmbeddingBag(9, 4)(wg.tensor([1, 2, 5, 8]), wg.tensor([0, 3])).shape  # (2, 4)
-    ```
+    >>> bags = wg.nn.EmbeddingBag(9, 4)
+    >>> bags(wg.tensor([1, 2, 5, 8]), wg.tensor([0, 3])).shape  # rows 1, 2, 5, and row 8
+    (2, 4)
     """
 
     def __init__(

@@ -15,7 +15,13 @@ from .module import Module
 
 
 class Flatten(Module):
-    """The axes from `start_dim` to `end_dim` made one: all but the batch, unless told otherwise."""
+    """The axes from `start_dim` to `end_dim` made one: all but the batch, unless told otherwise.
+
+    Shapes: (n, a, b, ...) -> (n, a * b * ...).
+
+    >>> wg.nn.Flatten()(wg.ones(2, 3, 4, 4)).shape
+    (2, 48)
+    """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1):
         for axis in (start_dim, end_dim):
@@ -31,7 +37,14 @@ class Flatten(Module):
 
 
 class Upsample(Module):
-    """Images in another size: nn.functional.interpolate as a layer."""
+    """Images in another size: nn.functional.interpolate as a layer.
+
+    Shapes: (n, c, h, w) -> (n, c, *size), or h and w times `scale_factor`; so with one or three
+    axes in place of h and w.
+
+    >>> wg.nn.Upsample(scale_factor=2)(wg.tensor([[[1.0, 2.0]]]))
+    tensor([[[1., 1., 2., 2.]]])
+    """
 
     def __init__(
         self,
@@ -64,7 +77,15 @@ class Upsample(Module):
 
 
 class PixelShuffle(Module):
-    """Channels as pixels of larger images: nn.functional.pixel_shuffle as a layer."""
+    """Channels as pixels of larger images: nn.functional.pixel_shuffle as a layer.
+
+    Shapes: (..., c * r * r, h, w) -> (..., c, h * r, w * r), where r is `upscale_factor`. Source:
+    Shi et al., "Real-time single image and video super-resolution using an efficient sub-pixel
+    convolutional neural network" (CVPR 2016).
+
+    >>> wg.nn.PixelShuffle(2)(wg.ones(1, 12, 4, 4)).shape
+    (1, 3, 8, 8)
+    """
 
     def __init__(self, upscale_factor: int):
         (self.upscale_factor,) = numbers(upscale_factor, 1, "PixelShuffle", "upscale_factor", 1)
@@ -77,7 +98,13 @@ class PixelShuffle(Module):
 
 
 class PixelUnshuffle(Module):
-    """Pixels as channels of smaller images: nn.functional.pixel_unshuffle as a layer."""
+    """Pixels as channels of smaller images: nn.functional.pixel_unshuffle as a layer.
+
+    Shapes: (..., c, h * r, w * r) -> (..., c * r * r, h, w), where r is `downscale_factor`.
+
+    >>> wg.nn.PixelUnshuffle(2)(wg.ones(1, 3, 8, 8)).shape
+    (1, 12, 4, 4)
+    """
 
     def __init__(self, downscale_factor: int):
         name = "PixelUnshuffle"

@@ -54,6 +54,9 @@ def calculate_gain(nonlinearity: str, param: Any = None) -> float:
     1 for "linear", "sigmoid" and convolutions, 5/3 for "tanh", sqrt(2) for "relu", 3/4 for "selu",
     sqrt(2 / (1 + param ** 2)) for "leaky_relu", whose slope `param` is 0.01 unless given.
     Raises: ArgumentError.
+
+    >>> round(wg.nn.init.calculate_gain("relu") ** 2, 6)
+    2.0
     """
     checked_choice(nonlinearity, (*_GAINS, "leaky_relu"), "calculate_gain", "nonlinearity")
     if nonlinearity != "leaky_relu":
@@ -65,7 +68,12 @@ def calculate_gain(nonlinearity: str, param: Any = None) -> float:
 def uniform_(
     tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """Fill with uniform numbers from `a` up to but without `b`. Raises: GradientError."""
+    """Fill with uniform numbers from `a` up to but without `b`. Raises: GradientError.
+
+    >>> x = wg.nn.init.uniform_(wg.zeros(1000), -1.0, 1.0)
+    >>> bool((wg.abs(x) <= 1).all())
+    True
+    """
     x = _leaf(tensor, "uniform_")
     return x.assign(uniform(a, b, x.shape, x.dtype, x.device, generator))
 
@@ -73,7 +81,12 @@ def uniform_(
 def normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """Fill with normal numbers of a mean and a standard deviation. Raises: GradientError."""
+    """Fill with normal numbers of a mean and a standard deviation. Raises: GradientError.
+
+    >>> layer = wg.nn.Linear(3, 2)
+    >>> layer.weight is wg.nn.init.normal_(layer.weight, std=0.02)
+    True
+    """
     x = _leaf(tensor, "normal_")
     return x.assign(normal(mean, std, x.shape, x.dtype, x.device, generator))
 
@@ -90,6 +103,10 @@ def trunc_normal_(
 
     They are the inverse of the distribution function at uniform numbers between its values at `a`
     and `b`. Raises: ArgumentError unless a < b and std > 0; GradientError.
+
+    >>> x = wg.nn.init.trunc_normal_(wg.zeros(1000), std=0.5, a=-1.0, b=1.0)
+    >>> bool((wg.abs(x) <= 1).all())
+    True
     """
     name = "trunc_normal_"
     x = _leaf(tensor, name)
@@ -107,22 +124,40 @@ def trunc_normal_(
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """Fill with one number. Raises: GradientError."""
+    """Fill with one number. Raises: GradientError.
+
+    >>> wg.nn.init.constant_(wg.zeros(2), 3.0)
+    tensor([3., 3.])
+    """
     return _leaf(tensor, "constant_").assign(as_float(val, "constant_", "val"))
 
 
 def ones_(tensor: Tensor) -> Tensor:
-    """Fill with 1. Raises: GradientError."""
+    """Fill with 1. Raises: GradientError.
+
+    >>> wg.nn.init.ones_(wg.zeros(2))
+    tensor([1., 1.])
+    """
     return _leaf(tensor, "ones_").assign(1.0)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
-    """Fill with 0. Raises: GradientError."""
+    """Fill with 0. Raises: GradientError.
+
+    >>> layer = wg.nn.Linear(3, 2)
+    >>> wg.nn.init.zeros_(layer.bias)
+    tensor([0., 0.], requires_grad=True)
+    """
     return _leaf(tensor, "zeros_").assign(0.0)
 
 
 def eye_(tensor: Tensor) -> Tensor:
-    """Fill a matrix with 1 on the diagonal and 0 elsewhere. Raises: ShapeError; GradientError."""
+    """Fill a matrix with 1 on the diagonal and 0 elsewhere. Raises: ShapeError; GradientError.
+
+    >>> wg.nn.init.eye_(wg.zeros((2, 3)))
+    tensor([[1., 0., 0.],
+            [0., 1., 0.]])
+    """
     x = _leaf(tensor, "eye_")
     if len(x.shape) != 2:
         raise ShapeError(f"eye_: a tensor of shape {x.shape} came, and a matrix is needed")
@@ -159,6 +194,10 @@ def xavier_uniform_(
     Raises: ShapeError for less than 2 axes; GradientError.
     Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
     networks" (AISTATS 2010).
+
+    >>> w = wg.nn.init.xavier_uniform_(wg.zeros((2, 4)))
+    >>> bool((wg.abs(w) <= 1).all())  # b = sqrt(6 / (4 + 2))
+    True
     """
     x = _leaf(tensor, "xavier_uniform_")
     bound = as_float(gain, "xavier_uniform_", "gain") * math.sqrt(
@@ -171,6 +210,10 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
     """Fill with normal numbers of standard deviation gain * sqrt(2 / (fan_in + fan_out)).
 
     Fans, errors and source are xavier_uniform_'s.
+
+    >>> w = wg.nn.init.xavier_normal_(wg.zeros((500, 500)))
+    >>> round(w.std().item(), 3)  # sqrt(2 / (500 + 500))
+    0.045
     """
     x = _leaf(tensor, "xavier_normal_")
     std = as_float(gain, "xavier_normal_", "gain") * math.sqrt(2 / sum(_fans(x, "xavier_normal_")))
@@ -190,6 +233,11 @@ def kaiming_uniform_(
     "fan_in" keeps the variance in the forward pass, "fan_out" in the backward pass.
     Raises: ShapeError for less than 2 axes; ArgumentError; GradientError.
     Source: He et al., "Delving deep into rectifiers" (ICCV 2015).
+
+    >>> layer = wg.nn.Linear(6, 100)
+    >>> w = wg.nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+    >>> bool((wg.abs(w) <= 1).all())  # gain sqrt(2), fan 6: b = sqrt(2) * sqrt(3 / 6)
+    True
     """
     x = _leaf(tensor, "kaiming_uniform_")
     bound = math.sqrt(3) * _he(x, a, mode, nonlinearity, "kaiming_uniform_")
@@ -206,6 +254,10 @@ def kaiming_normal_(
     """Fill with normal numbers of standard deviation gain / sqrt(fan).
 
     Arguments, errors and source are kaiming_uniform_'s.
+
+    >>> w = wg.nn.init.kaiming_normal_(wg.zeros((1000, 50)), nonlinearity="relu")
+    >>> round(w.std().item(), 1)  # sqrt(2) / sqrt(50)
+    0.2
     """
     x = _leaf(tensor, "kaiming_normal_")
     std = _he(x, a, mode, nonlinearity, "kaiming_normal_")
@@ -220,6 +272,10 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
     Raises: ShapeError for less than 2 axes; GradientError.
     Source: Saxe et al., "Exact solutions to the nonlinear dynamics of learning in deep linear
     neural networks" (ICLR 2014).
+
+    >>> w = wg.nn.init.orthogonal_(wg.zeros((2, 5)))
+    >>> wg.allclose(w @ w.T, wg.eye(2), atol=1e-5)
+    True
     """
     name = "orthogonal_"
     x = _leaf(tensor, name)

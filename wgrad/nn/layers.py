@@ -50,6 +50,10 @@ class Linear(Module):
 
     Raises: ArgumentError for sizes below 1; in the call, ShapeError.
     Source: He et al., "Delving deep into rectifiers" (ICCV 2015), with the slope a = sqrt(5).
+
+    >>> layer = wg.nn.Linear(3, 2)
+    >>> layer(wg.ones(4, 3)).shape, layer.weight.shape
+    ((4, 2), (2, 3))
     """
 
     _is_brief = True
@@ -83,7 +87,13 @@ class Linear(Module):
 
 
 class Identity(Module):
-    """A module that returns its input; what it is made with has no effect, as in PyTorch."""
+    """A module that returns its input; what it is made with has no effect, as in PyTorch.
+
+    Shapes: any -> the same.
+
+    >>> wg.nn.Identity()(wg.tensor([1.0, 2.0]))
+    tensor([1., 2.])
+    """
 
     def __init__(self, *args: Any, **kwargs: Any):
         pass
@@ -100,6 +110,10 @@ class Bilinear(Module):
     with b = 1 / sqrt(in1_features), as PyTorch's do; `seed` as in Linear.
 
     Raises: ArgumentError for sizes below 1; in the call, ShapeError.
+
+    >>> layer = wg.nn.Bilinear(3, 4, 5)
+    >>> layer(wg.ones(2, 3), wg.ones(2, 4)).shape
+    (2, 5)
     """
 
     _is_brief = True
@@ -137,6 +151,10 @@ class MLP(Module):
     from one stream when there is a `seed`.
 
     Raises: ArgumentError for sizes below 1, no sizes, or an unknown activation.
+
+    >>> net = wg.nn.MLP(2, [16, 16, 1], hidden="relu", seed=0)
+    >>> net(wg.ones(5, 2)).shape
+    (5, 1)
     """
 
     def __init__(

@@ -33,15 +33,18 @@ class Module(Holder, Hooked):
     not trained. What sits in two places (a tied weight, a layer used twice) counts once, under its
     first name; `state_dict` alone has all of its names.
 
-        class Classifier(nn.Module):
-            def __init__(self):
-                self.hidden = [nn.Linear(64, 64), nn.Linear(64, 64)]
-                self.scale = wg.parameter(1.0)
-
-            def forward(self, x):
-                for layer in self.hidden:
-                    x = layer(x).relu()
-                return x * self.scale
+    >>> class Classifier(wg.nn.Module):
+    ...     def __init__(self):
+    ...         self.hidden = [wg.nn.Linear(64, 64), wg.nn.Linear(64, 64)]
+    ...         self.scale = wg.parameter(1.0)
+    ...
+    ...     def forward(self, x):
+    ...         for layer in self.hidden:
+    ...             x = layer(x).relu()
+    ...         return x * self.scale
+    >>> model = Classifier()
+    >>> model(wg.ones(2, 64)).shape, [name for name, _ in model.named_parameters()]
+    ((2, 64), ['hidden.0.weight', 'hidden.0.bias', 'hidden.1.weight', 'hidden.1.bias', 'scale'])
     """
 
     training = True

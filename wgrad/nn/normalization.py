@@ -43,10 +43,16 @@ class _LastAxes(Module):
 
 
 class LayerNorm(_LastAxes):
-    """Mean 0 and variance 1 over the last axes, then times weight, plus bias.
+    """(x - mean) / sqrt(variance + eps) over the last axes, times weight, plus bias.
 
-    Shapes: x (..., *normalized_shape) -> the same; weight and bias have the normalized shape.
+    Shapes: x (..., *normalized_shape) -> the same; weight and bias have the normalized shape, and
+    start as 1 and 0.
     Raises: ArgumentError; in the call, ShapeError.
+    Source: Ba et al., "Layer normalization" (2016).
+
+    >>> wg.round(wg.nn.LayerNorm(2)(wg.tensor([[1.0, 3.0], [100.0, 300.0]])))
+    tensor([[-1.,  1.],
+            [-1.,  1.]], from round)
     """
 
     def __init__(
@@ -65,9 +71,13 @@ class LayerNorm(_LastAxes):
 
 
 class RMSNorm(_LastAxes):
-    """The root of the mean square made 1 over the last axes, then times weight.
+    """x / sqrt(mean of squares + eps) over the last axes, times weight.
 
-    Shapes and errors are LayerNorm's; an `eps` of None is the dtype's.
+    The weight starts as 1. Shapes and errors are LayerNorm's; an `eps` of None is the dtype's.
+    Source: Zhang and Sennrich, "Root mean square layer normalization" (NeurIPS 2019).
+
+    >>> wg.round(wg.nn.RMSNorm(2)(wg.tensor([[5.0, -5.0]])))
+    tensor([[ 1., -1.]], from round)
     """
 
     def __init__(
@@ -84,11 +94,15 @@ class RMSNorm(_LastAxes):
 
 
 class GroupNorm(Module):
-    """Mean 0 and variance 1 over each group of channels, then times weight, plus bias.
+    """(x - mean) / sqrt(variance + eps) over each group of channels, times weight, plus bias.
 
-    Shapes: x (n, num_channels, ...) -> the same; weight and bias (num_channels,); there is none
-    with bias=False.
+    Shapes: x (n, num_channels, ...) -> the same; weight and bias (num_channels,), which start
+    as 1 and 0; there is no bias with bias=False.
     Raises: ArgumentError unless num_groups divides num_channels; in the call, ShapeError.
+    Source: Wu and He, "Group normalization" (ECCV 2018).
+
+    >>> wg.nn.GroupNorm(2, 6)(wg.randn(4, 6, 8, 8)).shape  # two groups of three channels
+    (4, 6, 8, 8)
     """
 
     def __init__(
@@ -188,27 +202,44 @@ class _BatchNorm(Module):
 
 
 class BatchNorm1d(_BatchNorm):
-    """Mean 0 and variance 1 in each channel of a batch, then times weight, plus bias.
+    """(x - mean) / sqrt(variance + eps) in each channel of a batch, times weight, plus bias.
 
     In evaluation the statistics are the running ones, which follow those of the batches in
     training by `momentum`; None makes them the average of all batches. Without
     `track_running_stats` there are none, and the batch's are used always. With bias=False only the
     weight is learned.
-    Shapes: x (n, channels) or (n, channels, length) -> the same; all others (channels,).
+    Shapes: x (n, channels) or (n, channels, length) -> the same; weight, bias and the running mean
+    and variance (channels,), which start as 1, 0, 0 and 1.
     Raises: ArgumentError; in the call, ShapeError, also for one value a channel in training.
+    Source: Ioffe and Szegedy, "Batch normalization" (ICML 2015).
+
+    >>> layer = wg.nn.BatchNorm1d(2)
+    >>> wg.round(layer(wg.tensor([[1.0, 100.0], [3.0, 300.0]])))
+    tensor([[-1., -1.],
+            [ 1.,  1.]], from round)
+    >>> layer.running_mean  # a tenth of the way to the batch's
+    tensor([ 0.2, 20. ])
     """
 
     axes = 2, 3
 
 
 class BatchNorm2d(_BatchNorm):
-    """BatchNorm1d for images. Shapes: x (n, channels, height, width) -> the same."""
+    """BatchNorm1d for images. Shapes: x (n, channels, height, width) -> the same.
+
+    >>> wg.nn.BatchNorm2d(3)(wg.ones(2, 3, 4, 4)).shape
+    (2, 3, 4, 4)
+    """
 
     axes = (4,)
 
 
 class BatchNorm3d(_BatchNorm):
-    """BatchNorm1d for volumes. Shapes: x (n, channels, depth, height, width) -> the same."""
+    """BatchNorm1d for volumes. Shapes: x (n, channels, depth, height, width) -> the same.
+
+    >>> wg.nn.BatchNorm3d(3)(wg.ones(2, 3, 4, 4, 4)).shape
+    (2, 3, 4, 4, 4)
+    """
 
     axes = (5,)
 
@@ -265,32 +296,53 @@ class _InstanceNorm(Module):
 
 
 class InstanceNorm1d(_InstanceNorm):
-    """Mean 0 and variance 1 in each channel of each sample; with `affine` times weight, plus bias.
+    """(x - mean) / sqrt(variance + eps) in each channel of each sample, and weights with `affine`.
 
     With `track_running_stats` evaluation takes running statistics, which follow those of training
     by `momentum`. As in PyTorch, num_batches_tracked stays 0.
     Shapes: x (n, channels, length) or (channels, length) -> the same; all others (channels,).
     The weight starts as 1, the bias as 0. Raises: ArgumentError; in the call, ShapeError.
     Source: Ulyanov et al., "Instance normalization" (2016).
+
+    >>> wg.round(wg.nn.InstanceNorm1d(1)(wg.tensor([[[1.0, 3.0]], [[10.0, 30.0]]]))).tolist()
+    [[[-1.0, 1.0]], [[-1.0, 1.0]]]
     """
 
     axes = 3
 
 
 class InstanceNorm2d(_InstanceNorm):
-    """InstanceNorm1d for images. Shapes: x (n, channels, height, width), or without n."""
+    """InstanceNorm1d for images. Shapes: x (n, channels, height, width), or without n.
+
+    >>> wg.nn.InstanceNorm2d(3)(wg.randn(2, 3, 8, 8)).shape
+    (2, 3, 8, 8)
+    """
 
     axes = 4
 
 
 class InstanceNorm3d(_InstanceNorm):
-    """InstanceNorm1d for volumes. Shapes: x (n, channels, depth, height, width), or without n."""
+    """InstanceNorm1d for volumes. Shapes: x (n, channels, depth, height, width), or without n.
+
+    >>> wg.nn.InstanceNorm3d(3)(wg.randn(2, 3, 4, 4, 4)).shape
+    (2, 3, 4, 4, 4)
+    """
 
     axes = 5
 
 
 class LocalResponseNorm(Module):
-    """x over a power of the mean square of channels around: nn.functional.local_response_norm."""
+    """x over a power of the mean square of channels around: nn.functional.local_response_norm.
+
+    Formula: x[c] / (k + alpha / size * s) ** beta, where s is the sum of the squares of the `size`
+    channels around c.
+    Shapes: (n, channels, ...) -> the same. Source: Krizhevsky et al., "ImageNet classification with
+    deep convolutional neural networks" (NeurIPS 2012).
+
+    >>> layer = wg.nn.LocalResponseNorm(2, alpha=2.0, beta=1.0, k=0.0)
+    >>> layer(wg.ones(1, 3, 1)).tolist()  # the first channel has one neighbour less
+    [[[1.0], [0.5], [0.5]]]
+    """
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0):
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k

@@ -19,6 +19,9 @@ class Parameter(metaclass=_Marked):
     """A leaf that gradients are asked for, made of a copy of `data`: what `wg.parameter` returns.
 
     With requires_grad=False it starts frozen. isinstance(x, nn.Parameter) is `x.is_parameter`.
+
+    >>> wg.nn.Parameter(wg.zeros(2))
+    tensor([0., 0.], requires_grad=True)
     """
 
     def __new__(cls, data: Any, requires_grad: bool = True) -> Any:

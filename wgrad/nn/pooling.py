@@ -74,7 +74,13 @@ class _MaxPool(_Pool):
 
 
 class MaxPool1d(_MaxPool, axes=1, function=max_pool1d):
-    """The largest value of every window along one axis: nn.functional.max_pool1d as a layer."""
+    """The largest value of every window along one axis: nn.functional.max_pool1d as a layer.
+
+    Shapes: (n, c, l) -> (n, c, windows), or without n.
+
+    >>> wg.nn.MaxPool1d(2)(wg.tensor([[1.0, 3.0, 7.0, 5.0]]))
+    tensor([[3., 7.]])
+    """
 
 
 class MaxPool2d(_MaxPool, axes=2, function=max_pool2d):
@@ -82,11 +88,21 @@ class MaxPool2d(_MaxPool, axes=2, function=max_pool2d):
 
     With return_indices it returns a pair, as the function does. Raises: ArgumentError, here as in
     all of these, for what serves no image.
+    Shapes: (n, c, h, w) -> (n, c, windows, windows), or without n.
+
+    >>> wg.nn.MaxPool2d(2)(wg.ones(8, 16, 28, 28)).shape
+    (8, 16, 14, 14)
     """
 
 
 class MaxPool3d(_MaxPool, axes=3, function=max_pool3d):
-    """The largest value of every window of volumes: nn.functional.max_pool3d as a layer."""
+    """The largest value of every window of volumes: nn.functional.max_pool3d as a layer.
+
+    Shapes: (n, c, d, h, w) -> (n, c, windows, windows, windows), or without n.
+
+    >>> wg.nn.MaxPool3d(2)(wg.ones(2, 3, 4, 4, 4)).shape
+    (2, 3, 2, 2, 2)
+    """
 
 
 class _MaxUnpool(_Pool):
@@ -99,15 +115,36 @@ class _MaxUnpool(_Pool):
 
 
 class MaxUnpool1d(_MaxUnpool, axes=1, function=max_unpool1d):
-    """Values where MaxPool1d found them: nn.functional.max_unpool1d as a layer."""
+    """Values where MaxPool1d found them: nn.functional.max_unpool1d as a layer.
+
+    Shapes: values and indices (n, c, windows) -> (n, c, l), or without n.
+
+    >>> pool, back = wg.nn.MaxPool1d(2, return_indices=True), wg.nn.MaxUnpool1d(2)
+    >>> back(*pool(wg.tensor([[1.0, 3.0, 7.0, 5.0]])))
+    tensor([[0., 3., 7., 0.]])
+    """
 
 
 class MaxUnpool2d(_MaxUnpool, axes=2, function=max_unpool2d):
-    """Values where MaxPool2d found them: nn.functional.max_unpool2d as a layer."""
+    """Values where MaxPool2d found them: nn.functional.max_unpool2d as a layer.
+
+    Shapes: values and indices (n, c, windows, windows) -> (n, c, h, w), or without n.
+
+    >>> pool, back = wg.nn.MaxPool2d(2, return_indices=True), wg.nn.MaxUnpool2d(2)
+    >>> back(*pool(wg.ones(1, 3, 4, 4))).shape
+    (1, 3, 4, 4)
+    """
 
 
 class MaxUnpool3d(_MaxUnpool, axes=3, function=max_unpool3d):
-    """Values where MaxPool3d found them: nn.functional.max_unpool3d as a layer."""
+    """Values where MaxPool3d found them: nn.functional.max_unpool3d as a layer.
+
+    Shapes: values and indices (n, c, windows, windows, windows) -> (n, c, d, h, w), or without n.
+
+    >>> pool, back = wg.nn.MaxPool3d(2, return_indices=True), wg.nn.MaxUnpool3d(2)
+    >>> back(*pool(wg.ones(1, 3, 4, 4, 4))).shape
+    (1, 3, 4, 4, 4)
+    """
 
 
 class _AvgPool(_Pool):
@@ -150,15 +187,33 @@ class _DividedAvgPool(_AvgPool):
 
 
 class AvgPool1d(_AvgPool, axes=1, function=avg_pool1d):
-    """The mean of every window along one axis: nn.functional.avg_pool1d as a layer."""
+    """The mean of every window along one axis: nn.functional.avg_pool1d as a layer.
+
+    Shapes: (n, c, l) -> (n, c, windows), or without n.
+
+    >>> wg.nn.AvgPool1d(2)(wg.tensor([[1.0, 3.0, 5.0, 7.0]]))
+    tensor([[2., 6.]])
+    """
 
 
 class AvgPool2d(_DividedAvgPool, axes=2, function=avg_pool2d):
-    """The mean of every window: nn.functional.avg_pool2d as a layer."""
+    """The mean of every window: nn.functional.avg_pool2d as a layer.
+
+    Shapes: (n, c, h, w) -> (n, c, windows, windows), or without n.
+
+    >>> wg.nn.AvgPool2d(2)(wg.tensor([[[1.0, 2.0], [3.0, 6.0]]])).item()
+    3.0
+    """
 
 
 class AvgPool3d(_DividedAvgPool, axes=3, function=avg_pool3d):
-    """The mean of every window of volumes: nn.functional.avg_pool3d as a layer."""
+    """The mean of every window of volumes: nn.functional.avg_pool3d as a layer.
+
+    Shapes: (n, c, d, h, w) -> (n, c, windows, windows, windows), or without n.
+
+    >>> wg.nn.AvgPool3d(2)(wg.ones(2, 3, 4, 4, 4)).shape
+    (2, 3, 2, 2, 2)
+    """
 
 
 class _AdaptivePool(_Pool):
@@ -183,30 +238,64 @@ class _AdaptiveMaxPool(_AdaptivePool):
 
 
 class AdaptiveAvgPool1d(_AdaptivePool, axes=1, function=adaptive_avg_pool1d):
-    """Means over so many windows along one axis: nn.functional.adaptive_avg_pool1d as a layer."""
+    """Means over so many windows along one axis: nn.functional.adaptive_avg_pool1d as a layer.
+
+    Shapes: (n, c, l) -> (n, c, output_size), or without n.
+
+    >>> wg.nn.AdaptiveAvgPool1d(2)(wg.tensor([[1.0, 3.0, 5.0, 7.0]]))
+    tensor([[2., 6.]])
+    """
 
 
 class AdaptiveAvgPool2d(_AdaptivePool, axes=2, function=adaptive_avg_pool2d):
-    """Means over a given number of windows: nn.functional.adaptive_avg_pool2d as a layer."""
+    """Means over a given number of windows: nn.functional.adaptive_avg_pool2d as a layer.
+
+    Shapes: (n, c, h, w) -> (n, c, *output_size), or without n.
+
+    >>> wg.nn.AdaptiveAvgPool2d(1)(wg.ones(2, 16, 7, 7)).shape  # a number for each channel
+    (2, 16, 1, 1)
+    """
 
 
 class AdaptiveAvgPool3d(_AdaptivePool, axes=3, function=adaptive_avg_pool3d):
-    """Means over so many windows of volumes: nn.functional.adaptive_avg_pool3d as a layer."""
+    """Means over so many windows of volumes: nn.functional.adaptive_avg_pool3d as a layer.
+
+    Shapes: (n, c, d, h, w) -> (n, c, *output_size), or without n.
+
+    >>> wg.nn.AdaptiveAvgPool3d((1, 2, 2))(wg.ones(2, 3, 4, 4, 4)).shape
+    (2, 3, 1, 2, 2)
+    """
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPool, axes=1, function=adaptive_max_pool1d):
     """The largest values of so many windows: nn.functional.adaptive_max_pool1d as a layer.
 
     With return_indices it returns a pair, here and in two and three axes, as the function does.
+    Shapes: (n, c, l) -> (n, c, output_size), or without n.
+
+    >>> wg.nn.AdaptiveMaxPool1d(2)(wg.tensor([[1.0, 3.0, 5.0, 7.0]]))
+    tensor([[3., 7.]])
     """
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPool, axes=2, function=adaptive_max_pool2d):
-    """The largest values of so many windows: nn.functional.adaptive_max_pool2d as a layer."""
+    """The largest values of so many windows: nn.functional.adaptive_max_pool2d as a layer.
+
+    Shapes: (n, c, h, w) -> (n, c, *output_size), or without n.
+
+    >>> wg.nn.AdaptiveMaxPool2d(1)(wg.ones(2, 16, 7, 7)).shape
+    (2, 16, 1, 1)
+    """
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool, axes=3, function=adaptive_max_pool3d):
-    """The largest values of so many windows: nn.functional.adaptive_max_pool3d as a layer."""
+    """The largest values of so many windows: nn.functional.adaptive_max_pool3d as a layer.
+
+    Shapes: (n, c, d, h, w) -> (n, c, *output_size), or without n.
+
+    >>> wg.nn.AdaptiveMaxPool3d((1, 2, 2))(wg.ones(2, 3, 4, 4, 4)).shape
+    (2, 3, 1, 2, 2)
+    """
 
 
 class _LPPool(ForImages):
@@ -232,12 +321,32 @@ class _LPPool(ForImages):
 
 
 class LPPool1d(_LPPool, axes=1, function=lp_pool1d):
-    """Roots of sums of powers in windows: nn.functional.lp_pool1d as a layer."""
+    """Roots of sums of powers in windows: nn.functional.lp_pool1d as a layer.
+
+    Formula: (sum of x ** p) ** (1 / p) of each window, p = norm_type. Shapes: (n, c, l) -> (n, c,
+    windows), or without n.
+
+    >>> wg.nn.LPPool1d(2, 2)(wg.tensor([[3.0, 4.0, 6.0, 8.0]]))
+    tensor([[ 5., 10.]])
+    """
 
 
 class LPPool2d(_LPPool, axes=2, function=lp_pool2d):
-    """Roots of sums of powers in windows of images: nn.functional.lp_pool2d as a layer."""
+    """Roots of sums of powers in windows of images: nn.functional.lp_pool2d as a layer.
+
+    Shapes: (n, c, h, w) -> (n, c, windows, windows), or without n. The rest is as in LPPool1d.
+
+    >>> wg.nn.LPPool2d(1, 2)(wg.ones(2, 3, 4, 4)).shape
+    (2, 3, 2, 2)
+    """
 
 
 class LPPool3d(_LPPool, axes=3, function=lp_pool3d):
-    """Roots of sums of powers in windows of volumes: nn.functional.lp_pool3d as a layer."""
+    """Roots of sums of powers in windows of volumes: nn.functional.lp_pool3d as a layer.
+
+    Shapes: (n, c, d, h, w) -> (n, c, windows, windows, windows), or without n. The rest is as in
+    LPPool1d.
+
+    >>> wg.nn.LPPool3d(1, 2)(wg.ones(2, 3, 4, 4, 4)).shape
+    (2, 3, 2, 2, 2)
+    """

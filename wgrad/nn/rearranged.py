@@ -21,9 +21,10 @@ from .module import Module
 class Unflatten(Module):
     """One axis made several: x.unflatten(dim, unflattened_size) as a layer.
 
-    ```python
-    nn.Unflatten(1, (2, 3))(wg.ones(4, 6)).shape  # (4, 2, 3)
-    ```
+    Shapes: (..., n, ...) -> (..., *unflattened_size, ...), where one of the sizes may be -1.
+
+    >>> wg.nn.Unflatten(1, (2, 3))(wg.ones(4, 6)).shape
+    (4, 2, 3)
     """
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]):
@@ -57,7 +58,13 @@ class _Windows(Module):
 
 
 class Unfold(_Windows):
-    """Every window of images as a column: nn.functional.unfold as a layer."""
+    """Every window of images as a column: nn.functional.unfold as a layer.
+
+    Shapes: (n, c, h, w) -> (n, c * kernel, windows), or without n.
+
+    >>> wg.nn.Unfold(2)(wg.ones(1, 3, 4, 4)).shape
+    (1, 12, 9)
+    """
 
     def __init__(
         self,
@@ -73,7 +80,16 @@ class Unfold(_Windows):
 
 
 class Fold(_Windows):
-    """Columns put back as windows of images, added up: nn.functional.fold as a layer."""
+    """Columns put back as windows of images, added up: nn.functional.fold as a layer.
+
+    Shapes: (n, c * kernel, windows) -> (n, c, *output_size), or without n.
+
+    >>> columns = wg.nn.Unfold(2)(wg.ones(1, 1, 3, 3))
+    >>> wg.nn.Fold((3, 3), 2)(columns)[0, 0]  # in how many windows each pixel is
+    tensor([[1., 2., 1.],
+            [2., 4., 2.],
+            [1., 2., 1.]])
+    """
 
     def __init__(
         self,
@@ -95,7 +111,14 @@ class Fold(_Windows):
 
 
 class ChannelShuffle(Module):
-    """Channels in another order: nn.functional.channel_shuffle as a layer."""
+    """Channels in another order: nn.functional.channel_shuffle as a layer.
+
+    The channels, seen as a table of `groups` rows, are taken column by column.
+    Shapes: (n, channels, ...) -> the same. Source: Zhang et al., "ShuffleNet" (CVPR 2018).
+
+    >>> wg.nn.ChannelShuffle(2)(wg.tensor([[1, 2, 3, 4]])[..., None]).flatten()
+    tensor([1, 3, 2, 4])
+    """
 
     def __init__(self, groups: int):
         self.groups = size(groups, "ChannelShuffle: groups")
@@ -108,7 +131,13 @@ class ChannelShuffle(Module):
 
 
 class UpsamplingNearest2d(Upsample):
-    """Images in another size, each pixel the nearest one: Upsample of mode "nearest"."""
+    """Images in another size, each pixel the nearest one: Upsample of mode "nearest".
+
+    Shapes: (n, c, h, w) -> (n, c, *size).
+
+    >>> wg.nn.UpsamplingNearest2d(scale_factor=2)(wg.tensor([[[[1.0, 2.0]]]])).tolist()
+    [[[[1.0, 1.0, 2.0, 2.0], [1.0, 1.0, 2.0, 2.0]]]]
+    """
 
     def __init__(self, size: Any = None, scale_factor: Any = None):
         super().__init__(size, scale_factor, "nearest")
@@ -118,6 +147,10 @@ class UpsamplingBilinear2d(Upsample):
     """Images in another size, by lines between pixels: Upsample of mode "bilinear".
 
     The corners of both sizes are the same pixels (align_corners=True).
+    Shapes: (n, c, h, w) -> (n, c, *size).
+
+    >>> wg.nn.UpsamplingBilinear2d((1, 5))(wg.tensor([[[[1.0, 2.0]]]])).tolist()
+    [[[[1.0, 1.25, 1.5, 1.75, 2.0]]]]
     """
 
     def __init__(self, size: Any = None, scale_factor: Any = None):
@@ -125,7 +158,14 @@ class UpsamplingBilinear2d(Upsample):
 
 
 class CosineSimilarity(Module):
-    """The cosine of the angle between vectors along `dim`: nn.functional.cosine_similarity."""
+    """The cosine of the angle between vectors along `dim`: nn.functional.cosine_similarity.
+
+    Formula: x1 @ x2 / (max(|x1|, eps) * max(|x2|, eps)). Shapes: those of x1 and x2, broadcast,
+    without `dim`.
+
+    >>> wg.nn.CosineSimilarity()(wg.tensor([[1.0, 0.0]]), wg.tensor([[5.0, 0.0], [0.0, 3.0]]))
+    tensor([1., 0.])
+    """
 
     def __init__(self, dim: int = 1, eps: float = 1e-8):
         self.dim = integer(dim, "CosineSimilarity", "dim")
@@ -139,7 +179,14 @@ class CosineSimilarity(Module):
 
 
 class PairwiseDistance(Module):
-    """The p-norm of x1 - x2 + eps along the last axis: nn.functional.pairwise_distance."""
+    """The p-norm of x1 - x2 + eps along the last axis: nn.functional.pairwise_distance.
+
+    Shapes: (..., d) and (..., d) -> (...), or (..., 1) with `keepdim`.
+
+    >>> distance = wg.nn.PairwiseDistance(eps=0.0)
+    >>> distance(wg.tensor([[3.0, 0.0]]), wg.tensor([[0.0, 4.0]]))
+    tensor([5.])
+    """
 
     def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False):
         self.norm = as_float(p, "PairwiseDistance", "p")

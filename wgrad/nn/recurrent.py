@@ -182,10 +182,9 @@ class RNN(RNNBase):
     Raises: ArgumentError; in the call, ShapeError.
     Source: Elman, "Finding structure in time" (Cognitive Science 1990).
 
-    ```python
-    out, h = nn.RNN(3, 8, batch_first=True)(wg.ones(2, 5, 3))
-    assert out.shape == (2, 5, 8) and h.shape == (1, 2, 8)
-    ```
+    >>> out, h = wg.nn.RNN(3, 8, batch_first=True)(wg.ones(2, 5, 3))
+    >>> out.shape, h.shape
+    ((2, 5, 8), (1, 2, 8))
     """
 
     def __init__(
@@ -212,15 +211,14 @@ class GRU(RNNBase):
 
     r = sigmoid(W_ir x + b_ir + W_hr h + b_hr), z likewise, n = tanh(W_in x + b_in + r * (W_hn h +
     b_hn)) and h' = (1 - z) * n + z * h. The rows of the weights are those of r, z and n, one after
-    the other: weight_ih_l0 (3 * hidden_size, input_size). Everything else is as in RNN.
+    the other: weight_ih_l0 (3 * hidden_size, input_size). Shapes and all else are as in RNN.
 
     Raises: ArgumentError; in the call, ShapeError.
     Source: Cho et al., "Learning phrase representations using RNN encoder-decoder" (EMNLP 2014).
 
-    ```python
-    out, h = nn.GRU(3, 8, num_layers=2)(wg.ones(5, 2, 3))
-    assert out.shape == (5, 2, 8) and h.shape == (2, 2, 8)
-    ```
+    >>> out, h = wg.nn.GRU(3, 8, num_layers=2)(wg.ones(5, 2, 3))  # 5 times, 2 sequences
+    >>> out.shape, h.shape
+    ((5, 2, 8), (2, 2, 8))
     """
 
     _kind = "gru"
@@ -249,15 +247,14 @@ class LSTM(RNNBase):
     c + i * g and h' = o * tanh(c'). The rows of the weights are those of i, f, g and o, one after
     the other: weight_ih_l0 (4 * hidden_size, input_size). With `proj_size` it is h' = W_hr (o *
     tanh(c')), and outputs and h have that size: weight_hr_l0 (proj_size, hidden_size).
-    The state hx is a pair (h, c), and so is the one returned. Everything else is as in RNN.
+    The state hx is a pair (h, c), and so is the one returned. Shapes and all else are as in RNN.
 
     Raises: ArgumentError; in the call, ShapeError.
     Source: Hochreiter and Schmidhuber, "Long short-term memory" (Neural Computation 1997).
 
-    ```python
-    out, (h, c) = nn.LSTM(3, 8, bidirectional=True)(wg.ones(5, 2, 3))
-    assert out.shape == (5, 2, 16) and h.shape == c.shape == (2, 2, 8)
-    ```
+    >>> out, (h, c) = wg.nn.LSTM(3, 8, bidirectional=True)(wg.ones(5, 2, 3))
+    >>> out.shape, h.shape, c.shape
+    ((5, 2, 16), (2, 2, 8), (2, 2, 8))
     """
 
     _kind = "lstm"
@@ -327,11 +324,11 @@ class RNNCell(_Cell):
     are weight_ih, weight_hh, bias_ih and bias_hh, as RNN's of one layer, and start as they do.
     Raises: ArgumentError; in the call, ShapeError.
 
-    ```python
-    cell, h = nn.RNNCell(3, 8), None
-    for x in wg.ones(5, 2, 3):
-        h = cell(x, h)  # (2, 8)
-    ```
+    >>> cell, h = wg.nn.RNNCell(3, 8), None
+    >>> for x in wg.ones(5, 2, 3):
+    ...     h = cell(x, h)
+    >>> h.shape
+    (2, 8)
     """
 
     def __init__(
@@ -351,7 +348,16 @@ class RNNCell(_Cell):
 
 
 class GRUCell(_Cell):
-    """One step of GRU; the rest is as in RNNCell."""
+    """One step of GRU; the rest is as in RNNCell.
+
+    Shapes: input (n, input_size) and hx (n, hidden_size), or both without n -> as hx.
+
+    >>> cell, h = wg.nn.GRUCell(3, 8), None
+    >>> for x in wg.ones(5, 2, 3):
+    ...     h = cell(x, h)
+    >>> h.shape
+    (2, 8)
+    """
 
     _kind = "gru"
 
@@ -368,7 +374,16 @@ class GRUCell(_Cell):
 
 
 class LSTMCell(_Cell):
-    """One step of LSTM: takes and returns a pair (h, c); the rest is as in RNNCell."""
+    """One step of LSTM: takes and returns a pair (h, c); the rest is as in RNNCell.
+
+    Shapes: input (n, input_size), h and c (n, hidden_size), or all without n -> two as h.
+
+    >>> cell, state = wg.nn.LSTMCell(3, 8), None
+    >>> for x in wg.ones(5, 2, 3):
+    ...     state = cell(x, state)
+    >>> state[0].shape, state[1].shape
+    ((2, 8), (2, 8))
+    """
 
     _kind = "lstm"
 

@@ -96,12 +96,10 @@ def summary(model: Module, *inputs: Any) -> Summary:
     are no shapes. What its forward does to Python state stays done.
     Raises: ArgumentError for what is no module; what the model raises.
 
-    ```python
-    net = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
-    table = nn.summary(net, wg.ones(1, 64))
-    print(table)
-    assert table.parameters == 2410 and table.rows[1].output_shape == (1, 32)
-    ```
+    >>> net = wg.nn.Sequential(wg.nn.Linear(64, 32), wg.nn.ReLU(), wg.nn.Linear(32, 10))
+    >>> table = wg.nn.summary(net, wg.ones(1, 64))
+    >>> table.parameters, table.rows[1].output_shape
+    (2410, (1, 32))
     """
     if not isinstance(model, Module):
         raise ArgumentError(f"summary: {shown(model)} came, and a module is needed")

@@ -92,10 +92,9 @@ class TransformerEncoderLayer(_Layer):
     Raises: ArgumentError; in the call, ShapeError, DTypeError.
     Source: Vaswani et al., "Attention is all you need" (NeurIPS 2017).
 
-    ```python
-    layer = nn.TransformerEncoderLayer(8, 2, dim_feedforward=16, batch_first=True)
-    assert layer(wg.ones(3, 5, 8), is_causal=True).shape == (3, 5, 8)
-    ```
+    >>> layer = wg.nn.TransformerEncoderLayer(8, 2, dim_feedforward=16, batch_first=True)
+    >>> layer(wg.ones(3, 5, 8), is_causal=True).shape
+    (3, 5, 8)
     """
 
     def forward(
@@ -118,11 +117,16 @@ class TransformerDecoderLayer(_Layer):
     """One layer of a decoder: attention to itself, to an encoder's output, then two linear maps.
 
     The three parts, with norm1 to norm3, are put together as in TransformerEncoderLayer, whose
-    arguments it has. Called with (tgt, memory): tgt (time, n, d_model) and memory (other, n,
-    d_model) -> as tgt. The masks of `tgt` are for the first part, those of `memory` for the second.
+    arguments it has. Called with (tgt, memory). Shapes: tgt (time, n, d_model) and memory (other,
+    n, d_model) -> as tgt. The masks of `tgt` are for the first part, those of `memory` for the
+    second.
 
     Raises: ArgumentError; in the call, ShapeError, DTypeError.
     Source: Vaswani et al., "Attention is all you need" (NeurIPS 2017).
+
+    >>> layer = wg.nn.TransformerDecoderLayer(8, 2, dim_feedforward=16, batch_first=True)
+    >>> layer(wg.ones(3, 5, 8), wg.ones(3, 7, 8)).shape  # 5 places attend to 7
+    (3, 5, 8)
     """
 
     _attentions = ("self_attn", "multihead_attn")
@@ -171,13 +175,13 @@ class TransformerEncoder(_Stack):
     All copies start from the layer's values, as in PyTorch. Called with (src, mask,
     src_key_padding_mask, is_causal), which each layer gets; is_causal=None is False.
     `enable_nested_tensor` and `mask_check` say how PyTorch computes it, and change nothing here.
+    Shapes: as src.
 
     Raises: ArgumentError; DTypeError for what is no module.
 
-    ```python
-    layer = nn.TransformerEncoderLayer(8, 2, dim_feedforward=16)
-    nn.TransformerEncoder(layer, num_layers=2)(wg.ones(5, 3, 8)).shape  # (5, 3, 8)
-    ```
+    >>> layer = wg.nn.TransformerEncoderLayer(8, 2, dim_feedforward=16)
+    >>> wg.nn.TransformerEncoder(layer, num_layers=2)(wg.ones(5, 3, 8)).shape
+    (5, 3, 8)
     """
 
     def __init__(
@@ -207,7 +211,11 @@ class TransformerDecoder(_Stack):
     """`num_layers` copies of a decoder's layer, one after the other, and `norm` of what comes out.
 
     Called with the arguments of TransformerDecoderLayer, which each layer gets; tgt_is_causal=None
-    is False. The rest is as in TransformerEncoder.
+    is False. Shapes: as tgt. The rest is as in TransformerEncoder.
+
+    >>> layer = wg.nn.TransformerDecoderLayer(8, 2, dim_feedforward=16)
+    >>> wg.nn.TransformerDecoder(layer, num_layers=2)(wg.ones(5, 3, 8), wg.ones(7, 3, 8)).shape
+    (5, 3, 8)
     """
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None):
@@ -243,11 +251,10 @@ class Transformer(Module):
     Raises: ArgumentError unless nhead divides d_model; in the call, ShapeError, DTypeError.
     Source: Vaswani et al., "Attention is all you need" (NeurIPS 2017).
 
-    ```python
-    net = nn.Transformer(8, 2, 1, 1, dim_feedforward=16, batch_first=True)
-    mask = net.generate_square_subsequent_mask(4)
-    assert net(wg.ones(3, 6, 8), wg.ones(3, 4, 8), tgt_mask=mask).shape == (3, 4, 8)
-    ```
+    >>> net = wg.nn.Transformer(8, 2, 1, 1, dim_feedforward=16, batch_first=True)
+    >>> mask = net.generate_square_subsequent_mask(4)
+    >>> net(wg.ones(3, 6, 8), wg.ones(3, 4, 8), tgt_mask=mask).shape
+    (3, 4, 8)
     """
 
     def __init__(

@@ -128,10 +128,16 @@ class Reduction(Op):
 
 
 def reduction(
-    name: str, *, fold: Fold, partial: Callable | None, result: str = "same", doc: str
+    name: str,
+    *,
+    fold: Fold,
+    partial: Callable | None,
+    result: str = "same",
+    doc: str,
+    example: str = "",
 ) -> Reduction:
     """Declare a reduction by a fold (backends/fold.py); `result` is "same" or "bool"."""
-    return register(Reduction(name, fold, partial, result, doc))
+    return register(Reduction(name, fold, partial, result, doc), example=example)
 
 
 def _ties(a: Any, out: Any, axes: Shape, ties: Any = "all") -> Any:
@@ -217,8 +223,26 @@ min_ = reduction(
     doc="The smallest value over axes; NaN if there is one. ties as in max.",
 )
 any_ = reduction(
-    "any", fold=ANY, partial=None, result="bool", doc="Whether any element over axes is true."
+    "any",
+    fold=ANY,
+    partial=None,
+    result="bool",
+    doc="Whether any element over axes is true.",
+    example="""
+    >>> x = wg.tensor([[True, False], [False, False]])
+    >>> wg.any(x), wg.any(x, axis=1)
+    (tensor(True), tensor([ True, False]))
+    """,
 )
 all_ = reduction(
-    "all", fold=ALL, partial=None, result="bool", doc="Whether all elements over axes are true."
+    "all",
+    fold=ALL,
+    partial=None,
+    result="bool",
+    doc="Whether all elements over axes are true.",
+    example="""
+    >>> x = wg.tensor([[True, False], [True, True]])
+    >>> wg.all(x), wg.all(x, axis=1)
+    (tensor(False), tensor([False,  True]))
+    """,
 )

@@ -26,6 +26,13 @@ class Adadelta(Optimizer):
 
     Raises: what Optimizer raises; ArgumentError for rho outside 0 to 1 (1 excluded).
     Source: Zeiler, https://arxiv.org/abs/1212.5701
+
+    >>> w = wg.parameter([1.0, -2.0])
+    >>> optimizer = wg.optim.Adadelta([w])
+    >>> w.square().sum().backward()
+    >>> optimizer.step()
+    >>> bool((abs(w) < wg.tensor([1.0, 2.0])).all())  # nearer to 0
+    True
     """
 
     rho = Setting("How much of both averages each step keeps: from 0, below 1.", below_one)

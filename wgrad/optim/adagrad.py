@@ -26,6 +26,13 @@ class Adagrad(Optimizer):
 
     Raises: what Optimizer raises. Source: Duchi et al., "Adaptive Subgradient Methods for Online
     Learning and Stochastic Optimization" (JMLR 12, 2011).
+
+    >>> w = wg.parameter([1.0, -2.0])
+    >>> optimizer = wg.optim.Adagrad([w], lr=0.5)
+    >>> w.square().sum().backward()
+    >>> optimizer.step()
+    >>> w  # the first step is of size lr
+    tensor([ 0.5, -1.5], requires_grad=True)
     """
 
     lr_decay = Setting("How fast the learning rate falls: at least 0.")

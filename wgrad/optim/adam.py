@@ -41,6 +41,16 @@ class Adam(Optimizer):
     negative gradient. Raises: what Optimizer raises; ArgumentError for betas outside 0 to 1 (1
     excluded).
     Source: Kingma and Ba, https://arxiv.org/abs/1412.6980
+
+    >>> w = wg.parameter([1.0, -2.0])
+    >>> optimizer = wg.optim.Adam([w], lr=0.1)
+    >>> for _ in range(60):
+    ...     optimizer.zero_grad()
+    ...     loss = (w - 1).square().sum()
+    ...     loss.backward()
+    ...     optimizer.step()
+    >>> bool(loss < 0.1)
+    True
     """
 
     betas = Setting("How much of both averages each step keeps: from 0, below 1.", two_below_one)
@@ -95,6 +105,13 @@ class AdamW(Adam):
 
     The gradient and its averages know nothing of the decay. Raises: what Adam raises.
     Source: Loshchilov and Hutter, https://arxiv.org/abs/1711.05101
+
+    >>> model = wg.nn.Linear(3, 1)
+    >>> optimizer = wg.optim.AdamW(
+    ...     [{"params": [model.weight]}, {"params": [model.bias], "weight_decay": 0.0}], lr=0.001
+    ... )
+    >>> [group["weight_decay"] for group in optimizer.param_groups]
+    [0.01, 0.0]
     """
 
     _decoupled = True

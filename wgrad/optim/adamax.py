@@ -26,6 +26,13 @@ class Adamax(Optimizer):
 
     Raises: what Optimizer raises; ArgumentError for betas outside 0 to 1 (1 excluded).
     Source: Kingma and Ba, https://arxiv.org/abs/1412.6980
+
+    >>> w = wg.parameter([1.0, -2.0])
+    >>> optimizer = wg.optim.Adamax([w], lr=0.5)
+    >>> w.square().sum().backward()
+    >>> optimizer.step()
+    >>> w  # the first step is of size lr
+    tensor([ 0.5, -1.5], requires_grad=True)
     """
 
     betas = Setting("How much the average and the largest keep: from 0, below 1.", two_below_one)

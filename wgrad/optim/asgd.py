@@ -28,6 +28,15 @@ class ASGD(Optimizer):
     a, the average, is `state_dict()["state"][i]["ax"]`. Raises: what Optimizer raises.
     Source: Polyak and Juditsky, "Acceleration of stochastic approximation by averaging" (SIAM
     Journal on Control and Optimization 30, 1992).
+
+    >>> w = wg.parameter([1.0])
+    >>> optimizer = wg.optim.ASGD([w], lr=0.5, lambd=0.0, t0=0)
+    >>> for _ in range(3):
+    ...     optimizer.zero_grad()
+    ...     (w * 2).sum().backward()
+    ...     optimizer.step()
+    >>> w, optimizer.state_dict()["state"][0]["ax"]  # where it is, and the average of 0, -1, -2
+    (tensor([-2.], requires_grad=True), tensor([-1.5]))
     """
 
     lambd = Setting("How strongly the parameters are drawn to 0, and the rate falls.")

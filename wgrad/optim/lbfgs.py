@@ -36,28 +36,23 @@ class LBFGS(Optimizer):
     calls (None: max_iter * 5 // 4).
 
     Each decision needs a number on the host, so a step runs uncompiled, around a closure that may
-    call a compiled function:
-
-    ```python
-    w = wg.parameter([3.0, -2.0])
-    optimizer = wg.optim.LBFGS([w], line_search_fn="strong_wolfe")
-
-
-    @wg.compile
-    def loss_and_gradient():
-        optimizer.zero_grad()
-        loss = ((w - 1) ** 4).sum()
-        loss.backward()
-        return loss.detach()
-
-
-    for _ in range(5):
-        optimizer.step(loss_and_gradient)
-    ```
+    call a compiled function.
 
     Raises: what Optimizer raises; ArgumentError for several groups, for parameters of several
     devices or dtypes, and for a step without a closure; TraceError in a compiled function.
     Source: Nocedal and Wright, "Numerical Optimization" (2006), chapters 3 and 7.
+
+    >>> w = wg.parameter([3.0, -2.0])
+    >>> optimizer = wg.optim.LBFGS([w], line_search_fn="strong_wolfe")
+    >>> def loss_and_gradient():
+    ...     optimizer.zero_grad()
+    ...     loss = ((w - 1) ** 4).sum()
+    ...     loss.backward()
+    ...     return loss
+    >>> for _ in range(5):
+    ...     loss = optimizer.step(loss_and_gradient)
+    >>> wg.allclose(w, wg.ones(2), atol=0.1)
+    True
     """
 
     max_iter = Setting("How many directions a step tries: at least 1.", count)

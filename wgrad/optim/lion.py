@@ -24,6 +24,13 @@ class Lion(Optimizer):
     PyTorch has none; arguments are the authors'. Learning rates are 3 to 10 times smaller than
     Adam's. Raises: what Optimizer raises; ArgumentError for betas outside 0 to 1 (1 excluded).
     Source: Chen et al., https://arxiv.org/abs/2302.06675
+
+    >>> w = wg.parameter([1.0, -2.0])
+    >>> optimizer = wg.optim.Lion([w], lr=0.25)
+    >>> w.square().sum().backward()
+    >>> optimizer.step()
+    >>> w  # all steps are of one size
+    tensor([ 0.75, -1.75], requires_grad=True)
     """
 
     betas = Setting("What the blend and the average keep: from 0, below 1.", two_below_one)

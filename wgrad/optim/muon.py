@@ -38,6 +38,13 @@ class Muon(Optimizer):
     momentum outside 0 to 1 (1 excluded) or an unknown adjust_lr_fn.
     Source: Jordan et al., https://kellerjordan.github.io/posts/muon; Liu et al.,
     https://arxiv.org/abs/2502.16982
+
+    >>> w = wg.parameter(wg.eye(2))
+    >>> optimizer = wg.optim.Muon([w], lr=0.1, weight_decay=0.0)
+    >>> (w * wg.tensor([[3.0, 0.0], [0.0, 1.0]])).sum().backward()
+    >>> optimizer.step()
+    >>> bool((wg.diag(w) < 1).all())  # the gradient's directions count about alike
+    True
     """
 
     weight_decay = Setting("How strongly the parameters are drawn to 0: at least 0.")

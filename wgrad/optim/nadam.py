@@ -29,6 +29,13 @@ class NAdam(Optimizer):
 
     Raises: what Optimizer raises; ArgumentError for betas outside 0 to 1 (1 excluded).
     Source: Dozat, "Incorporating Nesterov Momentum into Adam" (ICLR workshop, 2016).
+
+    >>> w = wg.parameter([1.0, -2.0])
+    >>> optimizer = wg.optim.NAdam([w], lr=0.1)
+    >>> w.square().sum().backward()
+    >>> optimizer.step()
+    >>> bool((abs(w) < wg.tensor([1.0, 2.0])).all())  # nearer to 0
+    True
     """
 
     betas = Setting("How much of both averages each step keeps: from 0, below 1.", two_below_one)

@@ -36,28 +36,8 @@ class Optimizer(ABC):
     used.
 
     A rule of your own is a subclass. It names its settings, what it remembers of a parameter (each
-    made by a function of the parameter, when it is first asked for), and how a parameter changes:
-
-        import wgrad as wg
-        from wgrad.optim import Optimizer, Setting, below_one
-
-        class RMSprop(Optimizer):
-            alpha = Setting("How much of the average square each step keeps.", below_one)
-            eps = Setting("What is added to its root.")
-            state = {"square": wg.zeros_like}
-
-            def __init__(self, params, lr=0.01, alpha=0.99, eps=1e-8):
-                super().__init__(params, lr=lr, alpha=alpha, eps=eps)
-
-            def update(self, p, g, state, now):
-                alpha = now["alpha"]
-                state["square"] = alpha * state["square"] + (1 - alpha) * g * g
-                return p - now["lr"] * g / (wg.sqrt(state["square"]) + now["eps"])
-
-        w = wg.parameter([1.0, -2.0])
-        optimizer = RMSprop([w], lr=0.1)
-        w.square().sum().backward()
-        optimizer.step()
+    made by a function of the parameter, when it is first asked for), and how a parameter changes,
+    as below.
 
     That is all: groups, `state_dict`, float16, compiled steps and moving to another device follow.
 
@@ -66,6 +46,26 @@ class Optimizer(ABC):
     Raises: ArgumentError for no parameters, one that comes twice, or numbers out of range;
     DTypeError for what is no tensor; GradientError for a tensor that is no parameter; ShapeError
     for an expanded view.
+
+    >>> from wgrad.optim import Optimizer, Setting, below_one
+    >>> class RMSprop(Optimizer):
+    ...     alpha = Setting("How much of the average square each step keeps.", below_one)
+    ...     eps = Setting("What is added to its root.")
+    ...     state = {"square": wg.zeros_like}
+    ...
+    ...     def __init__(self, params, lr=0.01, alpha=0.99, eps=1e-8):
+    ...         super().__init__(params, lr=lr, alpha=alpha, eps=eps)
+    ...
+    ...     def update(self, p, g, state, now):
+    ...         alpha = now["alpha"]
+    ...         state["square"] = alpha * state["square"] + (1 - alpha) * g * g
+    ...         return p - now["lr"] * g / (wg.sqrt(state["square"]) + now["eps"])
+    >>> w = wg.parameter([1.0, -2.0])
+    >>> optimizer = RMSprop([w], lr=0.1, alpha=0.75)
+    >>> w.square().sum().backward()
+    >>> optimizer.step()
+    >>> wg.round(w.detach() * 10)  # 0.1 / sqrt(0.25) nearer to 0
+    tensor([  8., -18.])
     """
 
     lr = Setting("The learning rate: at least 0.")

@@ -28,6 +28,13 @@ class RMSprop(Optimizer):
     Raises: what Optimizer raises; ArgumentError for alpha outside 0 to 1 (1 excluded).
     Source: Tieleman and Hinton, "Lecture 6.5: RMSprop" (Coursera, 2012); with centered: Graves,
     https://arxiv.org/abs/1308.0850
+
+    >>> w = wg.parameter([1.0, -2.0])
+    >>> optimizer = wg.optim.RMSprop([w], lr=0.01)
+    >>> w.square().sum().backward()
+    >>> optimizer.step()
+    >>> bool((abs(w) < wg.tensor([1.0, 2.0])).all())  # nearer to 0
+    True
     """
 
     alpha = Setting("How much of the average square each step keeps: from 0, below 1.", below_one)

@@ -28,6 +28,13 @@ class Rprop(Optimizer):
     Raises: what Optimizer raises; ArgumentError unless etas[0] < 1 < etas[1].
     Source: Riedmiller and Braun, "A direct adaptive method for faster backpropagation learning:
     the RPROP algorithm" (IEEE ICNN, 1993).
+
+    >>> w = wg.parameter([1.0, -2.0])
+    >>> optimizer = wg.optim.Rprop([w], lr=0.25)
+    >>> w.square().sum().backward()
+    >>> optimizer.step()
+    >>> w  # only the signs of the gradient count
+    tensor([ 0.75, -1.75], requires_grad=True)
     """
 
     etas = Setting("What sizes shrink and grow by: below 1, above 1.", two_at_least_zero)

@@ -93,6 +93,22 @@ class Setting:
 
     `check(value, where)` returns the value to keep, or raises an error that begins with `where`.
     Read from an optimizer it is the number that all its groups share; assigned, that of each.
+
+    >>> class Plain(wg.optim.Optimizer):
+    ...     scale = wg.optim.Setting("What steps are multiplied by.")
+    ...
+    ...     def __init__(self, params, lr=0.1, scale=1.0):
+    ...         super().__init__(params, lr=lr, scale=scale)
+    ...
+    ...     def update(self, p, g, state, now):
+    ...         return p - now["lr"] * now["scale"] * g
+    >>> optimizer = Plain([wg.parameter(1.0)], scale=2.0)
+    >>> optimizer.scale
+    2.0
+    >>> optimizer.scale = -1.0
+    Traceback (most recent call last):
+        ...
+    wgrad.errors.ArgumentError: Plain: scale is -1.0, and a finite number of at least 0 is needed
     """
 
     def __init__(self, doc: str, check: Check = at_least_zero):

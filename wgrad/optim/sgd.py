@@ -42,6 +42,13 @@ class SGD(Optimizer):
 
     Raises: what Optimizer raises; ArgumentError for nesterov without momentum or with dampening.
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
+
+    >>> w = wg.parameter([1.0, -2.0])
+    >>> optimizer = wg.optim.SGD([w], lr=0.25, momentum=0.9)
+    >>> w.square().sum().backward()  # the gradient is 2 w
+    >>> optimizer.step()
+    >>> w
+    tensor([ 0.5, -1. ], requires_grad=True)
     """
 
     momentum = Setting("How much of the velocity each step keeps: at least 0.")

@@ -97,22 +97,16 @@ class AveragedModel(Module):
     either it is the mean of all. Buffers are the model's of the last time, or with use_buffers
     averaged too, where they are floats. Called, it runs the copy.
 
-    ```python
-    from wgrad.optim.swa_utils import AveragedModel, get_ema_avg_fn
-
-    model = nn.Linear(2, 1)
-    average = AveragedModel(model, avg_fn=get_ema_avg_fn(0.99))
-    optimizer = wg.optim.SGD(model.parameters(), lr=0.1)
-    for _ in range(3):
-        optimizer.zero_grad()
-        model(wg.ones(4, 2)).square().mean().backward()
-        optimizer.step()
-        average.update_parameters(model)
-    average(wg.ones(4, 2)).shape  # (4, 1)
-    ```
-
     Raises: ArgumentError for what is no module, and for both functions. Source: Izmailov et al.,
     https://arxiv.org/abs/1803.05407
+
+    >>> model = wg.nn.Linear(2, 1)
+    >>> average = wg.optim.swa_utils.AveragedModel(model)
+    >>> for value in (1.0, 2.0, 6.0):  # as if trained to these
+    ...     _ = wg.nn.init.constant_(model.weight, value)
+    ...     average.update_parameters(model)
+    >>> average.module.weight
+    tensor([[3., 3.]], requires_grad=True)
     """
 
     def __init__(
@@ -252,6 +246,14 @@ class SWALR(LRScheduler):
 
     It follows a cosine or a line (`anneal_strategy`) from what the rate is when it begins;
     `swa_lr` is one number, or a list of one a group. Raises: what LRScheduler raises.
+
+    >>> optimizer = wg.optim.SGD([wg.parameter(1.0)], lr=1.0)
+    >>> scheduler = wg.optim.swa_utils.SWALR(optimizer, swa_lr=0.2, anneal_epochs=2)
+    >>> for _ in range(4):
+    ...     print(round(optimizer.lr, 2), end=" ")
+    ...     optimizer.step()
+    ...     scheduler.step()
+    1.0 0.6 0.2 0.2
     """
 
     def __init__(

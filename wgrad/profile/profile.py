@@ -48,6 +48,11 @@ class profile(Timed):
     traced by `wg.compile` a block would measure one run alone, so such a function is left
     uncompiled, with a warning: put the block around the call. Raises: ArgumentError for another
     clock, and for a block that is entered while it is open.
+
+    >>> with wg.device("numpy"), wg.profile() as p:
+    ...     y = wg.ones((4, 4)) @ wg.ones((4, 4))
+    >>> [e.op for e in p.events if e.flops]
+    ['matmul']
     """
 
     def __init__(self, clock: str = "auto"):

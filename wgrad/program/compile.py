@@ -117,6 +117,14 @@ def compile(
     With fuse=False elementwise steps stay kernels of their own. Raises: TraceError when the
     function reads a value, or works on two devices; nothing has changed then. ArgumentError for
     arguments that are neither tensors nor hashable, and for a `state` that is none.
+
+    >>> @wg.compile
+    ... def f(x):
+    ...     return wg.tanh(x) * 2 + 1
+    >>> f(wg.zeros(3))
+    tensor([1., 1., 1.])
+    >>> f(wg.ones(3)).shape, len(f.programs)  # the same program again
+    ((3,), 1)
     """
     if function is None:
         return lambda f: compile(f, fuse=fuse, freeze=freeze, state=state)

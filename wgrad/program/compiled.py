@@ -35,7 +35,14 @@ R = TypeVar("R")
 
 
 class Compiled(Generic[P, R]):
-    """What `compile` returns: call it like the function."""
+    """What `compile` returns: call it like the function.
+
+    >>> f = wg.compile(lambda x: wg.tanh(x) * 2 + 1)
+    >>> f(wg.zeros(3)), f(wg.ones(5)).shape
+    (tensor([1., 1., 1.]), (5,))
+    >>> len(f.programs)  # one for each shape
+    2
+    """
 
     def __init__(
         self,

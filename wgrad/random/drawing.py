@@ -137,7 +137,12 @@ def rand(
     requires_grad: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Return uniform numbers in [0, 1): rand(2, 3) or rand((2, 3))."""
+    """Return uniform numbers in [0, 1): rand(2, 3) or rand((2, 3)).
+
+    >>> x = wg.rand(1000)
+    >>> x.shape, bool((0 <= x).all()), bool((x < 1).all())
+    ((1000,), True, True)
+    """
     out = _floats("uniform", _shape_of(shape), dtype, device, generator, "rand")
     return out.requires_grad_() if requires_grad else out
 
@@ -149,7 +154,13 @@ def randn(
     requires_grad: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Return standard normal numbers (at most about 6.3 from 0): randn(2, 3) or randn((2, 3))."""
+    """Return standard normal numbers (at most about 6.3 from 0): randn(2, 3) or randn((2, 3)).
+
+    >>> wg.randn(2, 3).shape
+    (2, 3)
+    >>> round(wg.randn(10000, generator=wg.Generator(0)).std().item(), 1)
+    1.0
+    """
     out = _floats("normal", _shape_of(shape), dtype, device, generator, "randn")
     return out.requires_grad_() if requires_grad else out
 
@@ -167,6 +178,10 @@ def uniform(
     What rounding would take to `high`, or beyond `low`, is the next number of the dtype inside.
     Where the dtype has none between the two (float32 has only steps of 8 near 1e8) all are the one
     nearest to `low`.
+
+    >>> x = wg.uniform(-1, 1, (2, 1000))
+    >>> bool((wg.abs(x) <= 1).all())
+    True
     """
     low, high = _finite("uniform", low=low, high=high)
     chosen = as_dtype(float if dtype is None else dtype)
@@ -203,7 +218,11 @@ def normal(
     device: DeviceLike = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Return normal numbers of the given mean and standard deviation (at least 0)."""
+    """Return normal numbers of the given mean and standard deviation (at least 0).
+
+    >>> wg.normal(10.0, 0.0, (3,))
+    tensor([10., 10., 10.])
+    """
     mean, std = _finite("normal", mean=mean, std=std)
     if std < 0:
         raise ArgumentError(f"normal: std {std} came, and at least 0 is needed")
@@ -235,6 +254,10 @@ def randint(
     """Return integers from `low` up to but without `high`; one number is the high, from 0.
 
     An integer's probability is off by at most (high - low) / 2**32 of itself.
+
+    >>> dice = wg.randint(1, 7, (1000,))
+    >>> dice.min(), dice.max()
+    (tensor(1), tensor(6))
     """
     if high is None:
         low, high = 0, low
@@ -284,6 +307,10 @@ def randperm(n: int, device: DeviceLike = None, generator: Generator | None = No
     """Return the int32 numbers 0 to n - 1 in random order.
 
     They are ordered on the host by n 64-bit keys, and so are the same on every device.
+
+    >>> order = wg.randperm(5)  # to shuffle rows: x[order]
+    >>> wg.sort(order)
+    tensor([0, 1, 2, 3, 4])
     """
     count = checked_count(n, "randperm", "n", 2**31 - 1)
     find_device(device)  # which may not exist, and then nothing is drawn

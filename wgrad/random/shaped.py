@@ -65,6 +65,9 @@ def exponential(
         wg.exponential(2.0, (1000,)).mean()  # about 0.5
 
     Raises: ArgumentError for a rate that is not above 0; DTypeError; ShapeError.
+
+    >>> bool((wg.exponential(2.0, (1000,)) > 0).all())
+    True
     """
     (rate,) = _finite("exponential", rate=as_float(rate, "exponential", "rate", above=0))
     chosen = as_dtype(float if dtype is None else dtype)
@@ -89,10 +92,10 @@ def bernoulli(
     the floating dtype of `p` unless `dtype` says otherwise, and no gradient. A tensor's values are
     not looked at: what is below 0 acts as 0, above 1 as 1, and NaN stays NaN.
 
-        wg.bernoulli(0.3, (1000,)).mean()  # about 0.3
-        wg.bernoulli(wg.tensor([0.0, 1.0]))  # [0., 1.]
-
     Raises: ArgumentError for a number outside 0 to 1; DTypeError; ShapeError.
+
+    >>> wg.bernoulli(wg.tensor([0.0, 1.0]))
+    tensor([0., 1.])
     """
     if (
         not isinstance(p, (Tensor, np.ndarray, list, tuple))
@@ -132,6 +135,10 @@ def trunc_normal(
 
     Raises: ArgumentError for a std that is not above 0, for low >= high, and for bounds so far out
     that less than 1e-5 of the normal distribution lies between them; DTypeError; ShapeError.
+
+    >>> x = wg.trunc_normal(0.0, 1.0, -2.0, 2.0, (1000,))
+    >>> bool((wg.abs(x) <= 2).all())
+    True
     """
     mean, std, low, high = _finite("trunc_normal", mean=mean, std=std, low=low, high=high)
     if not std > 0 or not low < high:

@@ -40,7 +40,11 @@ def _promoted(tensors: list[Tensor]) -> list[Tensor]:
 
 
 def concat(arrays: Sequence[Tensor], axis: int | None = 0) -> Tensor:
-    """Return tensors joined along an axis in which alone they may differ; None flattens first."""
+    """Return tensors joined along an axis in which alone they may differ; None flattens first.
+
+    >>> wg.concat([wg.tensor([1, 2]), wg.tensor([3])])
+    tensor([1, 2, 3])
+    """
     tensors = _joined(arrays, "concat")
     if axis is None:
         tensors, axis = [reshape(x, (-1,)) for x in tensors], 0
@@ -55,7 +59,12 @@ def concat(arrays: Sequence[Tensor], axis: int | None = 0) -> Tensor:
 
 
 def stack(arrays: Sequence[Tensor], axis: int = 0) -> Tensor:
-    """Return tensors of one shape joined along a new axis."""
+    """Return tensors of one shape joined along a new axis.
+
+    >>> wg.stack([wg.tensor([1, 2]), wg.tensor([3, 4])])
+    tensor([[1, 2],
+            [3, 4]])
+    """
     tensors = _joined(arrays, "stack")
     for x in tensors:
         if x.shape != tensors[0].shape:
@@ -70,6 +79,9 @@ def roll(x: Tensor, shift: int | Sequence[int], axis: int | Sequence[int] | None
 
     A sequence of shifts is for as many axes, one shift for each of several axes; with axis=None
     `x` is flattened, and gets its shape back. Raises: ArgumentError; AxisError.
+
+    >>> wg.roll(wg.arange(5), 2)
+    tensor([3, 4, 0, 1, 2])
     """
     x = as_tensor(x, "roll")
     shifts = _integers(shift, "roll", "shift")
@@ -98,7 +110,11 @@ def _rolled(x: Tensor, shift: int, axis: int) -> Tensor:
 
 
 def tile(x: Tensor, repetitions: int | Sequence[int]) -> Tensor:
-    """Return `x` side by side, so many times along each axis; missing axes are put in front."""
+    """Return `x` side by side, so many times along each axis; missing axes are put in front.
+
+    >>> wg.tile(wg.tensor([1, 2]), 3)
+    tensor([1, 2, 1, 2, 1, 2])
+    """
     x = as_tensor(x, "tile")
     counts = _integers(repetitions, "tile", "repetitions")
     if any(n < 0 for n in counts):
@@ -119,6 +135,9 @@ def repeat(x: Tensor, repeats: Any, axis: int | None = None) -> Tensor:
 
     `repeats` is an integer, or integers, one per entry; a tensor of them is read by the host, for
     the shape of the result depends on it. Raises: ArgumentError; ShapeError; AxisError.
+
+    >>> wg.repeat(wg.tensor([1, 2]), 3)
+    tensor([1, 1, 1, 2, 2, 2])
     """
     x = as_tensor(x, "repeat")
     if axis is None:

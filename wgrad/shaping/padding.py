@@ -30,6 +30,11 @@ def pad(
     "symmetric" beside it; "wrap" goes on at the other end. All as in numpy.pad.
 
     Raises: ShapeError; ArgumentError.
+
+    >>> wg.pad(wg.tensor([1, 2, 3]), (1, 2))
+    tensor([0, 1, 2, 3, 0, 0])
+    >>> wg.pad(wg.tensor([1, 2, 3]), 2, mode="reflect")
+    tensor([3, 2, 1, 2, 3, 2, 1])
     """
     x = as_tensor(x, "pad")
     pairs = _width_pairs(widths, x.shape)

@@ -79,6 +79,11 @@ def split(x: Tensor, indices_or_sections: int | Sequence[int], axis: int = 0) ->
 
     [2, 5] gives x[:2], x[2:5] and x[5:], as numpy.split does. Raises: ShapeError when the parts
     would not be equal; ArgumentError.
+
+    >>> wg.split(wg.arange(6), 3)
+    (tensor([0, 1]), tensor([2, 3]), tensor([4, 5]))
+    >>> wg.split(wg.arange(6), [1, 4])
+    (tensor([0]), tensor([1, 2, 3]), tensor([4, 5]))
     """
     x = as_tensor(x, "split")
     at = normalize_axis(axis, len(x.shape), "split")
@@ -110,7 +115,12 @@ def split(x: Tensor, indices_or_sections: int | Sequence[int], axis: int = 0) ->
 
 
 def unstack(x: Tensor, axis: int = 0) -> tuple[Tensor, ...]:
-    """Return a view of every entry of `x` along `axis`, without that axis."""
+    """Return a view of every entry of `x` along `axis`, without that axis.
+
+    >>> rows = wg.unstack(wg.tensor([[1, 2], [3, 4]]))
+    >>> rows[1]
+    tensor([3, 4])
+    """
     x = as_tensor(x, "unstack")
     at = normalize_axis(axis, len(x.shape), "unstack")
     shape = (*x.shape[:at], *x.shape[at + 1 :])

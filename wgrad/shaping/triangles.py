@@ -20,6 +20,9 @@ def diagonal(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tens
     """Return a view of the elements at i along `axis1` and i + offset along `axis2`.
 
     i is the last axis of the result. Shapes: (n, n, m) -> (m, n). Raises: AxisError.
+
+    >>> wg.diagonal(wg.tensor([[1, 2], [3, 4]]))
+    tensor([1, 4])
     """
     return placing.diagonal(*_diagonal_arguments(x, offset, axis1, axis2, "diagonal"))
 
@@ -45,6 +48,12 @@ def diag(x: Tensor, k: int = 0) -> Tensor:
     """Return the k-th diagonal of a matrix as a view, or a matrix of zeros with `x` as that.
 
     Shapes: (n, n) -> (n,); (n,) -> (n + |k|, n + |k|). Raises: ShapeError; ArgumentError.
+
+    >>> wg.diag(wg.tensor([[1, 2], [3, 4]]))
+    tensor([1, 4])
+    >>> wg.diag(wg.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])
     """
     x = as_tensor(x, "diag")
     if len(x.shape) == 2:
@@ -62,6 +71,9 @@ def diag_embed(x: Tensor, offset: int = 0, axis1: int = -2, axis2: int = -1) -> 
 
     `axis1` and `axis2` are the rows and columns among the axes of the result.
     Shapes: (..., n) -> (..., n + |offset|, n + |offset|). Raises: ShapeError; AxisError.
+
+    >>> wg.diag_embed(wg.ones((5, 3))).shape
+    (5, 3, 3)
     """
     x = as_tensor(x, "diag_embed")
     if not x.shape:
@@ -77,13 +89,24 @@ def diag_embed(x: Tensor, offset: int = 0, axis1: int = -2, axis2: int = -1) -> 
 
 
 def tril(x: Tensor, k: int = 0) -> Tensor:
-    """Return matrices (..., n, m) with zeros above the k-th diagonal."""
+    """Return matrices (..., n, m) with zeros above the k-th diagonal.
+
+    >>> wg.tril(wg.ones((3, 3)))  # what a causal mask is made of
+    tensor([[1., 0., 0.],
+            [1., 1., 0.],
+            [1., 1., 1.]])
+    """
     x = as_tensor(x, "tril")
     return where(_below(x, k, "tril"), x, _zero(x))
 
 
 def triu(x: Tensor, k: int = 0) -> Tensor:
-    """Return matrices (..., n, m) with zeros below the k-th diagonal."""
+    """Return matrices (..., n, m) with zeros below the k-th diagonal.
+
+    >>> wg.triu(wg.ones((2, 3)), k=1)
+    tensor([[0., 1., 1.],
+            [0., 0., 1.]])
+    """
     x = as_tensor(x, "triu")
     return where(_below(x, k, "triu", 1), _zero(x), x)
 

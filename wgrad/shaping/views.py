@@ -29,6 +29,10 @@ def reshape(x: Tensor, shape: int | Sequence[int], *, copy: bool | None = None) 
 
     A view wherever one is possible; copy=True always copies, copy=False never. Raises: ShapeError
     when the number of elements differs, or when only a copy can have the shape and none may be.
+
+    >>> wg.reshape(wg.arange(6), (2, -1))  # or x.reshape(2, -1)
+    tensor([[0, 1, 2],
+            [3, 4, 5]])
     """
     x = as_tensor(x, "reshape")
     out = _reshaped(x, shape, "reshape", never=copy is not None and not copy)
@@ -74,7 +78,11 @@ def _target(x: Tensor, shape: Any, op: str) -> Shape:
 
 
 def flatten(x: Tensor, start_axis: int = 0, end_axis: int = -1) -> Tensor:
-    """Return `x` with the axes from `start_axis` to `end_axis` made one; 0-d becomes (1,)."""
+    """Return `x` with the axes from `start_axis` to `end_axis` made one; 0-d becomes (1,).
+
+    >>> wg.flatten(wg.zeros((8, 3, 4)), 1).shape
+    (8, 12)
+    """
     x = as_tensor(x, "flatten")
     if not x.shape:
         return reshape(x, (1,))
@@ -86,7 +94,12 @@ def flatten(x: Tensor, start_axis: int = 0, end_axis: int = -1) -> Tensor:
 
 
 def permute_dims(x: Tensor, axes: Sequence[int]) -> Tensor:
-    """Return a view of `x` whose axis i is the old axis axes[i]."""
+    """Return a view of `x` whose axis i is the old axis axes[i].
+
+    >>> images = wg.zeros((8, 28, 28, 3))  # the channels last
+    >>> wg.permute_dims(images, (0, 3, 1, 2)).shape
+    (8, 3, 28, 28)
+    """
     x = as_tensor(x, "permute_dims")
     items = axes if isinstance(axes, (tuple, list)) else (axes,)
     order = tuple(normalize_axis(a, len(x.shape), "permute_dims") for a in items)
@@ -99,7 +112,11 @@ def permute_dims(x: Tensor, axes: Sequence[int]) -> Tensor:
 
 
 def moveaxis(x: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
-    """Return a view of `x` with the axes `source` at `destination`; the others keep their order."""
+    """Return a view of `x` with the axes `source` at `destination`; the others keep their order.
+
+    >>> wg.moveaxis(wg.zeros((2, 3, 4)), 0, -1).shape
+    (3, 4, 2)
+    """
     x = as_tensor(x, "moveaxis")
     ndim = len(x.shape)
     ends = []
@@ -117,7 +134,11 @@ def moveaxis(x: Tensor, source: int | Sequence[int], destination: int | Sequence
 
 
 def transpose(x: Tensor, axis0: int, axis1: int) -> Tensor:
-    """Return a view of `x` with two axes exchanged."""
+    """Return a view of `x` with two axes exchanged.
+
+    >>> wg.transpose(wg.zeros((2, 3, 4)), 0, 2).shape
+    (4, 3, 2)
+    """
     x = as_tensor(x, "transpose")
     order = list(range(len(x.shape)))
     i, j = (normalize_axis(a, len(order), "transpose") for a in (axis0, axis1))
@@ -126,7 +147,11 @@ def transpose(x: Tensor, axis0: int, axis1: int) -> Tensor:
 
 
 def matrix_transpose(x: Tensor) -> Tensor:
-    """Return a view of `x` with its last two axes exchanged."""
+    """Return a view of `x` with its last two axes exchanged.
+
+    >>> wg.matrix_transpose(wg.zeros((5, 2, 3))).shape  # or x.mT
+    (5, 3, 2)
+    """
     x = as_tensor(x, "matrix_transpose")
     if len(x.shape) < 2:
         raise ShapeError(f"matrix_transpose: shape {x.shape} has fewer than 2 axes")
@@ -134,7 +159,13 @@ def matrix_transpose(x: Tensor) -> Tensor:
 
 
 def broadcast_to(x: Tensor, shape: int | Sequence[int]) -> Tensor:
-    """Return a view of `x` repeated to `shape` by NumPy's broadcasting rules."""
+    """Return a view of `x` repeated to `shape` by NumPy's broadcasting rules.
+
+    >>> wg.broadcast_to(wg.tensor([1, 2]), (3, 2))
+    tensor([[1, 2],
+            [1, 2],
+            [1, 2]])
+    """
     x = as_tensor(x, "broadcast_to")
     target = normalize_shape(shape, "broadcast_to")
     shapes = x.shape, target
@@ -144,13 +175,22 @@ def broadcast_to(x: Tensor, shape: int | Sequence[int]) -> Tensor:
 
 
 def broadcast_shapes(*shapes: int | Sequence[int]) -> Shape:
-    """Return the shape that NumPy's rules broadcast `shapes` to. Raises: ShapeError."""
+    """Return the shape that NumPy's rules broadcast `shapes` to. Raises: ShapeError.
+
+    >>> wg.broadcast_shapes((2, 1), (3,))
+    (2, 3)
+    """
     extents = [normalize_shape(shape, "broadcast_shapes") for shape in shapes]
     return check_size(layout.broadcast_shapes("broadcast_shapes", *extents), "broadcast_shapes")
 
 
 def broadcast_arrays(*arrays: Tensor) -> list[Tensor]:
-    """Return views of the tensors, each repeated to the shape that all of them broadcast to."""
+    """Return views of the tensors, each repeated to the shape that all of them broadcast to.
+
+    >>> a, b = wg.broadcast_arrays(wg.zeros((2, 1)), wg.zeros(3))
+    >>> a.shape, b.shape
+    ((2, 3), (2, 3))
+    """
     tensors = as_tensors("broadcast_arrays", *arrays)
     shape = layout.broadcast_shapes("broadcast_arrays", *(x.shape for x in tensors))
     check_size(shape, "broadcast_arrays")
@@ -162,6 +202,11 @@ def meshgrid(*arrays: Tensor, indexing: str = "xy") -> list[Tensor]:
 
     indexing="ij" gives the first tensor the first axis, and so on; "xy" exchanges the first two
     axes. Shapes: (n,), (m,) -> twice (m, n), or (n, m) for "ij". Raises: ArgumentError; ShapeError.
+
+    >>> x, y = wg.meshgrid(wg.tensor([1, 2, 3]), wg.tensor([10, 20]))
+    >>> x + y
+    tensor([[11, 12, 13],
+            [21, 22, 23]])
     """
     checked_choice(indexing, ("xy", "ij"), "meshgrid", "indexing")
     tensors = as_tensors("meshgrid", *arrays)
@@ -180,7 +225,11 @@ def meshgrid(*arrays: Tensor, indexing: str = "xy") -> list[Tensor]:
 
 
 def expand_dims(x: Tensor, axis: int | Sequence[int]) -> Tensor:
-    """Return `x` with new axes of extent 1 at the positions `axis` of the result."""
+    """Return `x` with new axes of extent 1 at the positions `axis` of the result.
+
+    >>> wg.expand_dims(wg.zeros((2, 3)), 1).shape  # or x[:, None]
+    (2, 1, 3)
+    """
     x = as_tensor(x, "expand_dims")
     count = len(axis) if isinstance(axis, (tuple, list)) else 1
     at = normalize_axes(axis, len(x.shape) + count, "expand_dims")
@@ -191,7 +240,12 @@ def expand_dims(x: Tensor, axis: int | Sequence[int]) -> Tensor:
 
 
 def squeeze(x: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
-    """Return `x` without `axis` (all axes of extent 1 when None), each of which has extent 1."""
+    """Return `x` without `axis` (all axes of extent 1 when None), each of which has extent 1.
+
+    >>> x = wg.zeros((1, 3, 1))
+    >>> wg.squeeze(x).shape, wg.squeeze(x, axis=0).shape
+    ((3,), (3, 1))
+    """
     x = as_tensor(x, "squeeze")
     if axis is None:
         axes = tuple(i for i, n in enumerate(x.shape) if n == 1)
@@ -204,7 +258,12 @@ def squeeze(x: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
 
 
 def flip(x: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
-    """Return a view of `x` that runs backwards along `axis` (all axes when None)."""
+    """Return a view of `x` that runs backwards along `axis` (all axes when None).
+
+    >>> wg.flip(wg.tensor([[1, 2], [3, 4]]), axis=1)
+    tensor([[2, 1],
+            [4, 3]])
+    """
     x = as_tensor(x, "flip")
     axes = normalize_axes(axis, len(x.shape), "flip")
     starts = tuple(max(n - 1, 0) if i in axes else 0 for i, n in enumerate(x.shape))

@@ -166,13 +166,28 @@ class _Switch:
 
 
 class no_grad(_Switch):
-    """Nothing computed inside requires grad: `with no_grad():`, or `@no_grad()` on a function."""
+    """Nothing computed inside requires grad: `with no_grad():`, or `@no_grad()` on a function.
+
+    >>> x = wg.parameter([1.0])
+    >>> with wg.no_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    False
+    """
 
     mode = False
 
 
 class enable_grad(_Switch):
-    """Record inside again: `with enable_grad():` within a `no_grad` block, or as a decorator."""
+    """Record inside again: `with enable_grad():` within a `no_grad` block, or as a decorator.
+
+    >>> x = wg.parameter([1.0])
+    >>> with wg.no_grad():
+    ...     with wg.enable_grad():
+    ...         y = x * 2
+    >>> y.requires_grad
+    True
+    """
 
     mode = True
 

@@ -50,6 +50,15 @@ class Tensor(Operators, Methods, Aliases, Gradients):
     of the leaves that require gradients; everything else follows NumPy. `x += y`, `x[...] = y` and
     `assign` write in place; but where the tape follows x or y, `x += y` is `x = x + y`, a new
     tensor, so that what was saved stays true, and for a leaf that requires grad an error.
+
+    >>> x = wg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad, x.shape, x.dtype
+    (tensor([2., 4., 6.]), (3,), wgrad.float32)
+    >>> y = wg.zeros(3)
+    >>> y[1:] = x.detach()[:2]
+    >>> y.numpy()
+    array([0., 1., 2.], dtype=float32)
     """
 
     __slots__ = ()

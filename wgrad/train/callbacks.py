@@ -18,9 +18,15 @@ class Callback:
     `stop(reason)`. One with `state_dict` and `load_state_dict` is kept in checkpoints. What a
     method raises ends the run, with a note that names the method.
 
-        class Print(wg.train.Callback):
-            def on_epoch_end(self, run, logs):
-                print(run.epoch, logs["loss"])
+    >>> class Report(wg.train.Callback):
+    ...     def on_epoch_end(self, run, logs):
+    ...         print(run.epoch, sorted(logs))
+    >>> model = wg.nn.Linear(3, 1)
+    >>> loader = wg.data.DataLoader(wg.data.TensorDataset(wg.ones(4, 3), wg.ones(4, 1)), 2)
+    >>> optimizer = wg.optim.SGD(model.parameters(), lr=0.01)
+    >>> history = wg.fit(model, loader, wg.mse_loss, optimizer, epochs=2, callbacks=[Report()])
+    1 ['epoch', 'loss', 'lr']
+    2 ['epoch', 'loss', 'lr']
     """
 
     def on_fit_begin(self, run: Run) -> None:

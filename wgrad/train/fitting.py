@@ -89,18 +89,19 @@ def fit(
     second one ends it at once, without); a loss that is not finite ends it with a warning that says
     where, and gives the model its best weights. Both return the history, whose `stopped` says why.
 
-        model = wg.nn.Linear(3, 1)
-        loader = wg.data.DataLoader(
-            wg.data.TensorDataset(wg.randn(64, 3), wg.randn(64, 1)), batch_size=16, shuffle=True
-        )
-        optimizer = wg.optim.Adam(model.parameters(), lr=0.01)
-        history = wg.fit(model, loader, wg.mse_loss, optimizer, epochs=2)
-        len(history["loss"])  # 2
-
     Raises: ArgumentError for arguments that do not fit, no batches, no parameters to train, a file
     that cannot be written, and a checkpoint of another model, with all that differs. ShapeError for
     a loss that is not of shape (). MissingDependencyError where what a checkpoint, a bar or event
     files need is not installed. What loaders, losses and callbacks raise comes as it is.
+
+    >>> model = wg.nn.Linear(3, 1)
+    >>> x = wg.randn(64, 3)
+    >>> rows = wg.data.TensorDataset(x, x.sum(1, keepdims=True))
+    >>> loader = wg.data.DataLoader(rows, batch_size=16, shuffle=True)
+    >>> optimizer = wg.optim.Adam(model.parameters(), lr=0.01)
+    >>> history = wg.fit(model, loader, wg.mse_loss, optimizer, epochs=2)
+    >>> len(history["loss"]), history["loss"][1] < history["loss"][0]
+    (2, True)
     """
     run = Run(model, optimizer, checked_count(epochs, "fit", "epochs"))
     _check(model, loader, optimizer)

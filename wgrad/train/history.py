@@ -9,7 +9,11 @@ from ..errors import ArgumentError, shown
 
 
 class Best(NamedTuple):
-    """The best epoch (from 1), the name of what was watched, and its value then."""
+    """The best epoch (from 1), the name of what was watched, and its value then.
+
+    >>> wg.train.Best(epoch=3, name="val_loss", value=0.25).name
+    'val_loss'
+    """
 
     epoch: int
     name: str
@@ -23,9 +27,12 @@ class History(dict[str, list[Any]]):
     model's `state_dict()` as it was then. `stopped` says why the run ended, "" while it lasts:
     "finished", or a sentence that begins with "early", "interrupted", "not finite" or "callback".
 
-        history = wg.fit(model, loader, loss, optimizer, epochs=3)
-        history["loss"]       # three numbers
-        history.best.epoch    # of the lowest
+    >>> model = wg.nn.Linear(3, 1)
+    >>> loader = wg.data.DataLoader(wg.data.TensorDataset(wg.ones(4, 3), wg.ones(4, 1)), 2)
+    >>> optimizer = wg.optim.SGD(model.parameters(), lr=0.01)
+    >>> history = wg.fit(model, loader, wg.mse_loss, optimizer, epochs=3)
+    >>> history["epoch"], len(history["loss"]), history.best.epoch, history.stopped
+    ([1, 2, 3], 3, 3, 'finished')
     """
 
     def __init__(self) -> None:

@@ -18,6 +18,10 @@ def accuracy(output: Tensor, target: Tensor) -> Tensor:
 
     Shapes: scores (n, c, ...) and labels (n, ...), the greatest score is the answer; or logits and
     targets 0 or 1 of one shape, where a logit above 0 stands for 1.
+
+    >>> scores = wg.tensor([[0.1, 0.9], [0.8, 0.2], [0.3, 0.7]])
+    >>> wg.train.accuracy(scores, wg.tensor([1, 0, 1]))
+    tensor(1.)
     """
     if output.shape == target.shape:
         right = (output > 0) == (target > 0.5)
@@ -32,12 +36,20 @@ def accuracy(output: Tensor, target: Tensor) -> Tensor:
 
 
 def mean_absolute_error(output: Tensor, target: Tensor) -> Tensor:
-    """Return the mean of |output - target|."""
+    """Return the mean of |output - target|.
+
+    >>> wg.train.mean_absolute_error(wg.tensor([1.0, 2.0]), wg.tensor([1.0, 5.0]))
+    tensor(1.5)
+    """
     return mean(abs_(output - target))
 
 
 def mean_squared_error(output: Tensor, target: Tensor) -> Tensor:
-    """Return the mean of (output - target)^2."""
+    """Return the mean of (output - target)^2.
+
+    >>> wg.train.mean_squared_error(wg.tensor([1.0, 2.0]), wg.tensor([1.0, 4.0]))
+    tensor(2.)
+    """
     return mean(square(output - target))
 
 

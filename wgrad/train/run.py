@@ -23,7 +23,18 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """A run as it goes on: what callbacks are given."""
+    """A run as it goes on: what callbacks are given.
+
+    >>> class StopsEarly(wg.train.Callback):
+    ...     def on_step_end(self, run):
+    ...         if run.step == 2:
+    ...             run.stop("that is enough")
+    >>> model = wg.nn.Linear(3, 1)
+    >>> loader = wg.data.DataLoader(wg.data.TensorDataset(wg.ones(8, 3), wg.ones(8, 1)), 2)
+    >>> optimizer = wg.optim.SGD(model.parameters(), lr=0.01)
+    >>> wg.fit(model, loader, wg.mse_loss, optimizer, callbacks=[StopsEarly()]).stopped
+    'callback: that is enough'
+    """
 
     watched: Watched
     callbacks: Callbacks

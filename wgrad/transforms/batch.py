@@ -152,13 +152,6 @@ def vmap(
 ) -> Callable[..., Any]:
     """Return f, a function of one example, as a function of a batch of them, all at once.
 
-    ```python
-    dot = lambda a, b: (a * b).sum()  # of two vectors
-    wg.vmap(dot)(x, y)  # (B, n), (B, n) gives (B,)
-    wg.vmap(dot, in_axes=(0, None))(x, b)  # the same b for all examples
-    wg.vmap(wg.grad(loss), in_axes=(None, 0, 0))(params, x, y)  # a gradient for each example
-    ```
-
     f takes and returns tensors, or tuples, lists and dicts of them. `in_axes` says which axis of
     each argument counts the examples: a number for all of them, or a tuple with an entry for each,
     which is a number, None for an argument that all examples share, or a tuple, list or dict of
@@ -175,6 +168,15 @@ def vmap(
     not fit the arguments, and where none has a batch axis; DTypeError for results that are no
     tensors; VmapError where f asks for the value of one example, or assigns values of examples to a
     tensor that they share.
+
+    >>> dot = lambda a, b: (a * b).sum()  # of two vectors
+    >>> x, y = wg.tensor([[1.0, 2.0], [3.0, 4.0]]), wg.tensor([10.0, 1.0])
+    >>> wg.vmap(dot)(x, x)  # (B, n), (B, n) gives (B,)
+    tensor([ 5., 25.])
+    >>> wg.vmap(dot, in_axes=(0, None))(x, y)  # the same y for all examples
+    tensor([12., 34.])
+    >>> wg.vmap(wg.grad(lambda w, x: (w * x).sum() ** 2), in_axes=(None, 0))(y, x).shape
+    (2, 2)
     """
     checked_choice(randomness, RANDOMNESS, "vmap", "randomness")
     if chunk_size is not None:

@@ -37,14 +37,14 @@ def checkpoint(f: Callable, *args: Any, **kwargs: Any) -> Any:
     f may be a module, and may use any tensors besides its arguments. In a compiled function the
     program computes again what it would have kept, and needs less memory: `explain().peak_bytes`.
 
-    ```python
-    for block in blocks:
-        x = wg.checkpoint(block, x)
-    loss_of(x).backward()
-    ```
-
     Raises: GradientError, in the backward pass, where f does otherwise when it is run again, or
     where what it used has been assigned to since.
+
+    >>> block = wg.nn.Sequential(wg.nn.Linear(4, 64), wg.nn.ReLU(), wg.nn.Linear(64, 4))
+    >>> y = wg.checkpoint(block, wg.ones((2, 4)))
+    >>> y.sum().backward()  # here the hidden layer is computed once more
+    >>> block[0].weight.grad.shape
+    (64, 4)
     """
     if args or kwargs:
         return _checkpointed(f, args, kwargs)

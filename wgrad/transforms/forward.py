@@ -77,6 +77,10 @@ def jvp(f: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     A primal may be a tuple, list or dict of tensors, nested at will, as in `grad`: its tangent is
     one too, and so may be what f returns. Shapes: each tangent has its primal's; the derivative has
     the output's.
+
+    >>> y, slope = wg.jvp(lambda x: x * x, [wg.tensor([1.0, 2.0])], [wg.tensor([1.0, 0.0])])
+    >>> y, slope
+    (tensor([1., 4.]), tensor([2., 0.]))
     """
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
         raise ArgumentError("jvp: primals and tangents are a tuple each: jvp(f, (x,), (dx,))")
@@ -108,5 +112,9 @@ def hvp(f: Callable, x: Any, v: Any) -> Any:
     """Return the Hessian of f at `x` times `v`, forward over reverse: no Hessian is built.
 
     `x` and `v` may be alike tuples, lists or dicts of tensors, as in `jvp`.
+
+    >>> f = lambda x: (x**3).sum()
+    >>> wg.hvp(f, wg.tensor([1.0, 2.0]), wg.tensor([1.0, 1.0]))
+    tensor([ 6., 12.])
     """
     return jvp(grad(f), (x,), (v,))[1]

@@ -61,16 +61,16 @@ def _swept(f: Callable, x: Tensor, chunk_size: int | None) -> Tensor:
 def jacobian(f: Callable, mode: str = "auto", chunk_size: int | None = None) -> Callable[..., Any]:
     """Return a function that gives the Jacobian of f by its first argument.
 
-    ```python
-    wg.jacobian(wg.sin)(wg.tensor([0.0, 1.0]))  # (2, 2), with cos on the diagonal
-    ```
-
     Shapes: f: (n...) -> (m...) gives (m..., n...). `mode` is "forward" (a direction for each
     column), "reverse" (one for each row) or "auto": whichever needs fewer. All directions go
     through f at once (see `vmap`), or `chunk_size` of them, which needs less memory. Random numbers
     that f draws are the same for all of them.
 
     Raises: ArgumentError; and as `vjp` and `jvp` do.
+
+    >>> wg.jacobian(lambda x: x * x)(wg.tensor([1.0, 2.0]))
+    tensor([[2., 0.],
+            [0., 4.]])
     """
     checked_choice(mode, ("auto", "forward", "reverse"), "jacobian", "mode")
     return _jacobian(f, mode, chunk_size, "jacobian")
@@ -105,5 +105,9 @@ def hessian(f: Callable, chunk_size: int | None = None) -> Callable[..., Any]:
     """Return a function that gives the Hessian of f by its first argument.
 
     Shapes: f: (n...) -> () gives (n..., n...). `chunk_size` as in `jacobian`.
+
+    >>> wg.hessian(lambda x: x[0] ** 2 * x[1])(wg.tensor([1.0, 3.0]))
+    tensor([[6., 2.],
+            [2., 0.]])
     """
     return _jacobian(grad(f), "forward", chunk_size, "hessian")

@@ -100,6 +100,10 @@ def vjp(f: Callable, *primals: Any) -> tuple[Tensor, Callable[..., Any]]:
     A primal may be a tuple, list or dict of tensors, nested at will: its cotangent is one too.
     `pull` returns one cotangent for one primal and a tuple for several, and may be called
     repeatedly.
+
+    >>> y, pull = wg.vjp(lambda x: x * x, wg.tensor([1.0, 2.0]))
+    >>> y, pull(wg.tensor([1.0, 10.0]))
+    (tensor([1., 4.]), tensor([ 2., 40.]))
     """
     leaves, trees = numbered(enumerate(primals), "vjp")
     level = _Level(leaves)
@@ -120,6 +124,12 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..
     f returns a 0-d tensor. One number gives one gradient, a sequence a tuple of them. An argument
     may be a tuple, list or dict of tensors, such as the parameters of a model by name: its
     gradient is one too.
+
+    >>> loss = lambda w, x: ((x * w["scale"] + w["shift"]) ** 2).sum()
+    >>> w = {"scale": wg.tensor(2.0), "shift": wg.tensor(1.0)}
+    >>> value, slopes = wg.value_and_grad(loss)(w, wg.tensor([1.0, -1.0]))
+    >>> value, slopes["scale"], slopes["shift"]
+    (tensor(10.), tensor(8.), tensor(4.))
     """
     many = isinstance(argnums, (tuple, list))
     asked: Sequence[Any] = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
@@ -162,6 +172,11 @@ def grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     f returns a 0-d tensor; the gradient has the argument's shape, or is a tuple, list or dict of
     gradients where the argument is one of tensors. `wg.grad(wg.grad(f))` is the
     second derivative.
+
+    >>> wg.grad(lambda x: x**3)(wg.tensor(2.0))  # 3 x ** 2
+    tensor(12.)
+    >>> wg.grad(wg.grad(lambda x: x**3))(wg.tensor(2.0))  # 6 x
+    tensor(12.)
     """
     both = value_and_grad(f, argnums)
 

@@ -45,17 +45,14 @@ def scan(
 
     Shapes: xs (length, ...), x (...), y (...), ys (length, ...).
 
-    ```python
-    def step(h, x):
-        h = wg.tanh(x @ w + h @ u)
-        return h, h
-
-
-    last, all_of_them = wg.scan(step, wg.zeros((batch, hidden)), inputs)
-    ```
-
     Raises: ArgumentError for no or unequal lengths, and where f returns no pair or a carry of
     another structure; ShapeError for a carry of another shape or dtype.
+
+    >>> def step(total, x):
+    ...     total = total + x
+    ...     return total, total * 10
+    >>> wg.scan(step, wg.tensor(0.0), wg.tensor([1.0, 2.0, 3.0]))
+    (tensor(6.), tensor([10., 30., 60.]))
     """
     is_reverse = checked_flag(reverse, "scan", "reverse")
     first = with_leaves(init, lambda x: as_tensor(x, "scan: init"))

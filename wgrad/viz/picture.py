@@ -19,6 +19,11 @@ class Picture:
     `dot` is the drawing in Graphviz' language, which needs nothing installed; `svg` is laid out by
     graphviz' program `dot` where it is on the PATH, else by grandalf (the extra "viz").
     `note` says what was left out of it, or is "".
+
+    >>> a, b = wg.label(wg.parameter(2.0), "a"), wg.label(wg.parameter(-3.0), "b")
+    >>> picture = wg.viz.graph(wg.label(a * b, "y"))
+    >>> picture.dot.startswith("digraph"), picture.note
+    (True, '')
     """
 
     def __init__(

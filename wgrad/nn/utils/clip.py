@@ -34,6 +34,9 @@ def get_total_norm(
     ```python
     nn.utils.get_total_norm([wg.tensor([3.0]), wg.tensor([[4.0]])]).item()  # 5.0
     ```
+
+    >>> wg.nn.utils.get_total_norm([wg.tensor([3.0]), wg.tensor([4.0])])
+    tensor(5.)
     """
     name = "get_total_norm"
     return _total(
@@ -51,16 +54,16 @@ def clip_grad_norm_(
 
     The factor is min(1, max_norm / (norm + 1e-6)). Returns the norm from before, a scalar tensor.
     The other arguments are those of get_total_norm. Parameters without a gradient are passed over.
-    It follows `backward()` and comes before `optimizer.step()`, inside a compiled step too:
-
-    ```python
-    w = wg.parameter([3.0, 4.0])
-    w.square().sum().backward()  # a gradient of norm 10
-    nn.utils.clip_grad_norm_([w], max_norm=1.0).item()  # 10.0
-    w.grad.tolist()  # about [0.6, 0.8]
-    ```
+    It follows `backward()` and comes before `optimizer.step()`, inside a compiled step too.
 
     Raises: ArgumentError for a negative max_norm; DTypeError, GradientError.
+
+    >>> w = wg.parameter([3.0, 4.0])
+    >>> w.square().sum().backward()  # a gradient of norm 10
+    >>> wg.nn.utils.clip_grad_norm_([w], max_norm=5.0)
+    tensor(10.)
+    >>> wg.round(w.grad)
+    tensor([3., 4.])
     """
     name = "clip_grad_norm_"
     params = _with_gradients(parameters, name)
@@ -90,14 +93,13 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
 
     Parameters without a gradient are passed over.
 
-    ```python
-    w = wg.parameter([3.0, 0.1])
-    w.square().sum().backward()
-    nn.utils.clip_grad_value_([w], 1.0)
-    w.grad.tolist()  # [1.0, 0.2]
-    ```
-
     Raises: ArgumentError for a negative clip_value; DTypeError.
+
+    >>> w = wg.parameter([3.0, 0.25])
+    >>> w.square().sum().backward()
+    >>> wg.nn.utils.clip_grad_value_([w], 1.0)
+    >>> w.grad
+    tensor([1. , 0.5])
     """
     name = "clip_grad_value_"
     params = _with_gradients(parameters, name)

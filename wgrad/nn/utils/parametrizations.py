@@ -79,6 +79,10 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
     layer = nn.utils.parametrizations.weight_norm(nn.Linear(20, 40))
     layer.parametrizations.weight.original0.shape  # (40, 1)
     ```
+
+    >>> layer = wg.nn.utils.parametrizations.weight_norm(wg.nn.Linear(3, 2))
+    >>> sorted(name for name, _ in layer.named_parameters())
+    ['bias', 'parametrizations.weight.original0', 'parametrizations.weight.original1']
     """
     size_along(plain(module, name, "weight_norm").detach(), dim, "weight_norm")
     return register_parametrization(module, name, WeightNorm(dim))
@@ -98,6 +102,10 @@ def spectral_norm(
     convolutions. State dicts have parametrizations.<name>.original and .0._u and .0._v.
     Raises: ArgumentError for what is no tensor of the module; AxisError.
     Source: Miyato et al., "Spectral normalization for GANs" (ICLR 2018).
+
+    >>> layer = wg.nn.utils.parametrizations.spectral_norm(wg.nn.Linear(3, 2))
+    >>> layer.weight.shape, layer.parametrizations.weight.original.shape
+    ((2, 3), (2, 3))
     """
     weight = plain(module, name, "spectral_norm")
     if dim is None:

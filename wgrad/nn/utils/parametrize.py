@@ -21,7 +21,13 @@ __all__ = [
 
 
 class ParametrizationList(Module):
-    """The originals of one tensor, and the modules that compute it from them, one after another."""
+    """The originals of one tensor, and the modules that compute it from them, one after another.
+
+    >>> layer = wg.nn.utils.parametrizations.weight_norm(wg.nn.Linear(3, 2))
+    >>> chain = layer.parametrizations.weight
+    >>> type(chain).__name__, chain.original0.shape, chain.original1.shape
+    ('ParametrizationList', (2, 1), (2, 3))
+    """
 
     def __init__(self, modules: list[Module], original: Tensor):
         self._steps = _Steps(modules)

@@ -22,6 +22,10 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     net = nn.Linear(3, 2)
     nn.utils.parameters_to_vector(net.parameters()).shape  # (8,)
     ```
+
+    >>> model = wg.nn.Linear(3, 2)
+    >>> wg.nn.utils.parameters_to_vector(model.parameters()).shape
+    (8,)
     """
     listed = _tensors(parameters, "parameters_to_vector")
     return concat([reshape(x, (prod(x.shape),)) for x in listed])
@@ -32,6 +36,11 @@ def vector_to_parameters(vec: Any, parameters: Iterable[Tensor]) -> None:
 
     Raises: ArgumentError for no parameters; DTypeError; ShapeError unless the vector has as many
     elements as they have together, and then nothing has changed.
+
+    >>> model = wg.nn.Linear(3, 2)
+    >>> wg.nn.utils.vector_to_parameters(wg.zeros(8), model.parameters())
+    >>> model.bias
+    tensor([0., 0.], requires_grad=True)
     """
     name = "vector_to_parameters"
     listed = _tensors(parameters, name)

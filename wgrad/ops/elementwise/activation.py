@@ -32,6 +32,10 @@ sigmoid = elementwise(
     partials=(lambda a: sigmoid_slope(a),),
     ulp=Accuracy(4, points=(88.72284, -88.72284)),
     doc="1 / (1 + e ** -a); never overflows.",
+    example="""
+    >>> wg.sigmoid(wg.tensor([-200.0, 0.0, 200.0]))
+    tensor([0. , 0.5, 1. ])
+    """,
 )
 
 
@@ -94,6 +98,10 @@ relu = elementwise(
     kind="number",
     ulp=Accuracy(0, zeros=False),
     doc="max(a, 0), with slope 0 at 0; NaN stays NaN.",
+    example="""
+    >>> wg.relu(wg.tensor([-2.0, 0.0, 3.0]))
+    tensor([0., 0., 3.])
+    """,
 )
 leaky_relu = elementwise(
     "leaky_relu",
@@ -186,6 +194,10 @@ silu = elementwise(
     partials=(_silu_slope,),
     ulp=Accuracy(8, more=accuracy.tail),
     doc="a * sigmoid(a), also called swish.",
+    example="""
+    >>> wg.nn.functional.silu(wg.tensor([0.0, 100.0]))
+    tensor([  0., 100.])
+    """,
 )
 
 

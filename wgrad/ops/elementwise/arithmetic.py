@@ -33,6 +33,10 @@ add = elementwise(
     interval=intervals.add,
     ulp=0.5,
     doc="a + b; for bools, or.",
+    example="""
+    >>> wg.add(wg.tensor([1.0, 2.0]), 10)  # or wg.tensor([1.0, 2.0]) + 10
+    tensor([11., 12.])
+    """,
 )
 subtract = elementwise(
     "subtract",
@@ -43,6 +47,10 @@ subtract = elementwise(
     interval=intervals.subtract,
     ulp=0.5,
     doc="a - b.",
+    example="""
+    >>> wg.subtract(wg.tensor([5.0, 2.0]), 2)  # or x - 2
+    tensor([3., 0.])
+    """,
 )
 multiply = elementwise(
     "multiply",
@@ -53,6 +61,11 @@ multiply = elementwise(
     interval=intervals.multiply,
     ulp=0.5,
     doc="a * b; for bools, and.",
+    example="""
+    >>> wg.multiply(wg.tensor([[1.0], [2.0]]), wg.tensor([3.0, 4.0]))  # shapes broadcast
+    tensor([[3., 4.],
+            [6., 8.]])
+    """,
 )
 
 
@@ -95,6 +108,10 @@ divide = elementwise(
     partials=(_inverse, lambda out, b: -out / b),
     ulp=4,
     doc="a / b, a float also for integers; x / 0 is an infinity, 0 / 0 is NaN.",
+    example="""
+    >>> wg.divide(wg.tensor([1, 3]), 2)  # integers give floats; // keeps them
+    tensor([0.5, 1.5])
+    """,
 )
 value_of = elementwise(
     "value_of",
@@ -113,6 +130,10 @@ negative = elementwise(
     interval=intervals.negative,
     ulp=0,
     doc="-a.",
+    example="""
+    >>> wg.negative(wg.tensor([1.0, -2.0]))
+    tensor([-1.,  2.])
+    """,
 )
 positive = elementwise(
     "positive",
@@ -131,6 +152,10 @@ reciprocal = elementwise(
     partials=(lambda out: -out * out,),
     ulp=4,
     doc="1/a.",
+    example="""
+    >>> wg.reciprocal(wg.tensor([2.0, -4.0]))
+    tensor([ 0.5 , -0.25])
+    """,
 )
 square = elementwise(
     "square",
@@ -141,6 +166,10 @@ square = elementwise(
     interval=intervals.square,
     ulp=4,
     doc="a * a.",
+    example="""
+    >>> wg.square(wg.tensor([-3.0, 0.5]))
+    tensor([9.  , 0.25])
+    """,
 )
 
 # Kinks.
@@ -153,6 +182,10 @@ abs_ = elementwise(
     interval=intervals.absolute,
     ulp=0,
     doc="|a|.",
+    example="""
+    >>> wg.abs(wg.tensor([-1.5, 0.0, 2.0]))
+    tensor([1.5, 0. , 2. ])
+    """,
 )
 sign: Elementwise = elementwise(
     "sign",
@@ -164,6 +197,10 @@ sign: Elementwise = elementwise(
     interval=intervals.sign,
     ulp=0,
     doc="-1, 0 or 1 by the sign of a; NaN stays NaN; its slope is 0.",
+    example="""
+    >>> wg.sign(wg.tensor([-3.0, 0.0, 2.0]))
+    tensor([-1.,  0.,  1.])
+    """,
 )
 
 
@@ -182,6 +219,10 @@ maximum = elementwise(
     interval=intervals.maximum,
     ulp=Accuracy(0, zeros=False),
     doc="The larger of a and b; NaN if either is; a tie shares the gradient.",
+    example="""
+    >>> wg.maximum(wg.tensor([1.0, 5.0]), wg.tensor([3.0, 2.0]))
+    tensor([3., 5.])
+    """,
 )
 minimum = elementwise(
     "minimum",
@@ -192,6 +233,10 @@ minimum = elementwise(
     interval=intervals.minimum,
     ulp=Accuracy(0, zeros=False),
     doc="The smaller of a and b; NaN if either is; a tie shares the gradient.",
+    example="""
+    >>> wg.minimum(wg.tensor([1.0, 5.0]), wg.tensor([3.0, 2.0]))
+    tensor([1., 2.])
+    """,
 )
 clamp = elementwise(
     "clamp",
@@ -230,4 +275,8 @@ lerp = elementwise(
     arguments=("start", "end", "weight"),
     ulp=Accuracy(4, points=(0.5, 1), more=accuracy.weights, terms=2),
     doc="a + c * (b - a): exactly a where the weight c is 0, b where it is 1.",
+    example="""
+    >>> wg.lerp(wg.tensor([0.0, 10.0]), wg.tensor([1.0, 20.0]), 0.25)
+    tensor([ 0.25, 12.5 ])
+    """,
 )

@@ -30,6 +30,7 @@ class Entry(TypedDict, total=False):
     interval: Rule | None
     ulp: float | Accuracy | None
     doc: Required[str]
+    example: str
 
 
 @overload
@@ -59,18 +60,21 @@ def elementwise(
     interval: Rule | None = None,
     ulp: float | Accuracy | None = None,
     doc: str,
+    example: str = "",
 ) -> Elementwise[...]:
     """Declare an elementwise op of as many inputs as it has partials; a number is a constant one.
 
     `kind` is one of `Elementwise`'s. `arguments` names the inputs where the standard does not;
     `interval` says what integer results lie between (ops/intervals.py). `ulp` is the largest error
-    that a result of floats may have, and every op that computes in floats states it.
+    that a result of floats may have, and every op that computes in floats states it. `doc` says
+    what it is, and `example` shows it, as at Python's prompt.
     """
     rules = [_constant(p) if isinstance(p, (int, float)) else p for p in partials]
     names = arguments or ARGUMENTS[len(rules)]
     accuracy = Accuracy(ulp) if isinstance(ulp, (int, float)) else ulp
     body = Body(name, wgsl, numpy)
-    return register(Elementwise(name, body, kind, rules, names, doc, interval, accuracy))
+    op: Elementwise[...] = Elementwise(name, body, kind, rules, names, doc, interval, accuracy)
+    return register(op, example=example)
 
 
 def _constant(value: float) -> Callable:

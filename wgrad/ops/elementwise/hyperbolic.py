@@ -51,6 +51,10 @@ tanh: Elementwise = elementwise(
     partials=(lambda a: 4 * sigmoid_slope(2 * a),),
     ulp=Accuracy(4, points=(0.625, 9, 10)),
     doc="The hyperbolic tangent; never overflows.",
+    example="""
+    >>> wg.tanh(wg.tensor([-100.0, 0.0, 100.0]))
+    tensor([-1.,  0.,  1.])
+    """,
 )
 asinh = elementwise(
     "asinh",

@@ -14,7 +14,7 @@ from .arithmetic import sign
 from .declare import by_kind, elementwise
 
 
-def _rounding(name: str, function: Callable, doc: str) -> Elementwise:
+def _rounding(name: str, function: Callable, doc: str, example: str = "") -> Elementwise:
     return elementwise(
         name,
         wgsl=by_kind("a", floating=f"{name}(a)"),
@@ -24,12 +24,37 @@ def _rounding(name: str, function: Callable, doc: str) -> Elementwise:
         interval=intervals.same,
         ulp=Accuracy(0, points=(0.5, 1, 2.0**23)),
         doc=f"{doc}; integers stay; the slope is 0.",
+        example=example,
     )
 
 
-ceil = _rounding("ceil", np.ceil, "The nearest integer that is not below a")
-floor = _rounding("floor", np.floor, "The nearest integer that is not above a")
-round_ = _rounding("round", np.rint, "The nearest integer, of two equally near the even one")
+ceil = _rounding(
+    "ceil",
+    np.ceil,
+    "The nearest integer that is not below a",
+    example="""
+    >>> wg.ceil(wg.tensor([1.2, -1.7]))
+    tensor([ 2., -1.])
+    """,
+)
+floor = _rounding(
+    "floor",
+    np.floor,
+    "The nearest integer that is not above a",
+    example="""
+    >>> wg.floor(wg.tensor([1.7, -1.2]))
+    tensor([ 1., -2.])
+    """,
+)
+round_ = _rounding(
+    "round",
+    np.rint,
+    "The nearest integer, of two equally near the even one",
+    example="""
+    >>> wg.round(wg.tensor([0.5, 1.5, -1.7]))
+    tensor([ 0.,  2., -2.])
+    """,
+)
 trunc = _rounding("trunc", np.trunc, "The nearest integer that is not further from 0")
 
 
@@ -50,6 +75,10 @@ floor_divide: Elementwise = elementwise(
     interval=intervals.floor_divide,
     ulp=Accuracy(4, more=accuracy.quotients),
     doc="a / b rounded down; integers stay integers, and a // 0 is 0 of them; its slope is 0.",
+    example="""
+    >>> wg.floor_divide(wg.tensor([7, -7]), 2)  # or x // 2
+    tensor([ 3, -4])
+    """,
 )
 remainder = elementwise(
     "remainder",
@@ -60,6 +89,10 @@ remainder = elementwise(
     interval=intervals.remainder,
     ulp=Accuracy(4, more=accuracy.quotients),
     doc="a - b * floor(a / b), exact and of b's sign; of integers a % 0 is 0, of floats NaN.",
+    example="""
+    >>> wg.remainder(wg.tensor([7, -7]), 3)  # or x % 3: the sign is that of the divisor
+    tensor([1, 2])
+    """,
 )
 
 copysign: Elementwise = elementwise(

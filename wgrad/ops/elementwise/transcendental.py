@@ -78,6 +78,13 @@ exp = elementwise(
     partials=(lambda out: out,),
     ulp=Accuracy(4, points=(88.72284, -87.33655, -103.97, 0.3465736)),
     doc="e ** a.",
+    example="""
+    >>> x = wg.tensor([0.0, 1.0], requires_grad=True)
+    >>> y = wg.exp(x)
+    >>> y.sum().backward()
+    >>> x.grad.tolist() == y.tolist()  # its slope is its value
+    True
+    """,
 )
 exp2 = elementwise(
     "exp2",
@@ -94,6 +101,11 @@ expm1 = elementwise(
     partials=(lambda a: exp(a),),
     ulp=Accuracy(4, points=(88.72284, -17, 1e-8, 0.3465736)),
     doc="e ** a - 1, which keeps its digits where a is near 0.",
+    example="""
+    >>> tiny = wg.tensor(1e-8)
+    >>> wg.expm1(tiny), wg.exp(tiny) - 1
+    (tensor(1.e-08), tensor(0.))
+    """,
 )
 log = elementwise(
     "log",
@@ -102,6 +114,10 @@ log = elementwise(
     partials=(lambda a: 1 / a,),
     ulp=Accuracy(4, points=(1, 2**-0.5, 2**0.5)),
     doc="The natural logarithm; log(0) is -inf, of a negative number NaN.",
+    example="""
+    >>> wg.log(wg.tensor([1.0, 0.0, -1.0]))
+    tensor([  0., -inf,  nan])
+    """,
 )
 log1p = elementwise(
     "log1p",
@@ -110,6 +126,11 @@ log1p = elementwise(
     partials=(lambda a: 1 / (1 + a),),
     ulp=Accuracy(4, points=(-1, 0.25, -0.25, 2**0.5 - 1, 1e-8, 2.0**24)),
     doc="log(1 + a), which keeps its digits where a is near 0.",
+    example="""
+    >>> tiny = wg.tensor(1e-8)
+    >>> wg.log1p(tiny), wg.log(1 + tiny)  # 1 + 1e-8 is 1 in float32
+    (tensor(1.e-08), tensor(0.))
+    """,
 )
 log2 = elementwise(
     "log2",
@@ -118,6 +139,10 @@ log2 = elementwise(
     partials=(lambda a: (1 / math.log(2)) / a,),
     ulp=Accuracy(4, points=(1, 2**-0.5, 2**0.5)),
     doc="The logarithm to base 2, exact for powers of 2.",
+    example="""
+    >>> wg.log2(wg.tensor([1.0, 8.0, 0.25]))
+    tensor([ 0.,  3., -2.])
+    """,
 )
 log10 = elementwise(
     "log10",
@@ -150,6 +175,10 @@ sqrt = elementwise(
     partials=(lambda out: 0.5 / out,),
     ulp=4,
     doc="The square root; its slope at 0 is infinite.",
+    example="""
+    >>> wg.sqrt(wg.tensor([4.0, 2.25]))
+    tensor([2. , 1.5])
+    """,
 )
 
 # erf(x) / x over [0, 1] as a polynomial in x ** 2, to 8e-18.
@@ -219,4 +248,8 @@ erf = elementwise(
     partials=(lambda a: (2 / math.sqrt(math.pi)) * bell(a),),
     ulp=Accuracy(8, points=(1, 4)),
     doc="The error function: the share of a normal distribution within a * sqrt(2) of its mean.",
+    example="""
+    >>> wg.erf(wg.tensor([0.0, 10.0]))
+    tensor([0., 1.])
+    """,
 )

@@ -22,6 +22,11 @@ sin = elementwise(
     partials=(lambda a: cos(a),),
     ulp=_TURNING,
     doc="Sine.",
+    example="""
+    >>> x = wg.tensor([0.0, 1.0])
+    >>> wg.allclose(wg.sin(x) ** 2 + wg.cos(x) ** 2, wg.ones(2))
+    True
+    """,
 )
 cos: Elementwise = elementwise(
     "cos",
@@ -30,6 +35,10 @@ cos: Elementwise = elementwise(
     partials=(lambda a: -sin(a),),
     ulp=_TURNING,
     doc="Cosine.",
+    example="""
+    >>> wg.round(wg.cos(wg.tensor([0.0, wg.pi])))
+    tensor([ 1., -1.])
+    """,
 )
 tan = elementwise(
     "tan",
@@ -90,4 +99,8 @@ atan2 = elementwise(
     partials=(lambda a, b: _per_square(b, a, b), lambda a, b: _per_square(-a, a, b)),
     ulp=Accuracy(4, points=(1,)),
     doc="The angle, from -pi to pi, of the point (b, a); its slope at (0, 0) is 0.",
+    example="""
+    >>> wg.round(wg.atan2(wg.tensor([0.0, 1.0]), wg.tensor([1.0, 1.0])) * 180 / wg.pi)  # degrees
+    tensor([ 0., 45.])
+    """,
 )

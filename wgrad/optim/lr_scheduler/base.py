@@ -46,23 +46,21 @@ class LRScheduler(Turning):
     `step()` follows `optimizer.step()`, after each batch or each epoch, between compiled steps or
     inside one, which goes on in the same program. One of your own is a subclass whose `get_lr`
     returns a rate for each group, from `last_epoch` (the number of steps so far), `base_lrs` (the
-    rates at first) and `optimizer.param_groups`:
-
-        import wgrad as wg
-
-        class Halving(wg.optim.lr_scheduler.LRScheduler):
-            def get_lr(self):
-                return [lr * 0.5**self.last_epoch for lr in self.base_lrs]
-
-        optimizer = wg.optim.SGD([wg.parameter(1.0)], lr=0.8)
-        scheduler = Halving(optimizer)
-        optimizer.step()
-        scheduler.step()
-        scheduler.get_last_lr()  # [0.4]
+    rates at first) and `optimizer.param_groups`, as below.
 
     `last_epoch` is where the schedule goes on: -1 for its begin, else the groups need the
     "initial_lr" that an optimizer's state brings. Raises: ArgumentError for what is no optimizer,
     for numbers out of range, and for lists that have not one entry a group.
+
+    >>> class Halving(wg.optim.lr_scheduler.LRScheduler):
+    ...     def get_lr(self):
+    ...         return [lr * 0.5**self.last_epoch for lr in self.base_lrs]
+    >>> optimizer = wg.optim.SGD([wg.parameter(1.0)], lr=0.5)
+    >>> scheduler = Halving(optimizer)
+    >>> optimizer.step()
+    >>> scheduler.step()
+    >>> scheduler.get_last_lr()
+    [0.25]
     """
 
     read_each_run = frozenset({"_now", "_before"})

@@ -85,13 +85,18 @@ class _Leading(LRScheduler):
 class SequentialLR(_Leading):
     """One scheduler after the other: the next one begins at each of the steps in milestones.
 
-        from wgrad.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
-
-        warmup, rest = LinearLR(optimizer, total_iters=10), CosineAnnealingLR(optimizer, 90)
-        scheduler = SequentialLR(optimizer, [warmup, rest], milestones=[10])
-
     Raises: what LRScheduler raises; ArgumentError for schedulers of another optimizer, for a
     ReduceLROnPlateau, and unless there is one milestone less than schedulers.
+
+    >>> optimizer = wg.optim.SGD([wg.parameter(1.0)], lr=1.0)
+    >>> S = wg.optim.lr_scheduler
+    >>> first, then = S.ConstantLR(optimizer, 0.25, total_iters=9), S.ExponentialLR(optimizer, 0.5)
+    >>> scheduler = S.SequentialLR(optimizer, [first, then], milestones=[2])
+    >>> for _ in range(5):
+    ...     print(optimizer.lr, end=" ")
+    ...     optimizer.step()
+    ...     scheduler.step()
+    0.25 0.25 1.0 0.5 0.25
     """
 
     def __init__(
@@ -151,6 +156,16 @@ class ChainedScheduler(_Leading):
 
     Raises: what LRScheduler raises; ArgumentError for schedulers of another optimizer, and for a
     ReduceLROnPlateau.
+
+    >>> optimizer = wg.optim.SGD([wg.parameter(1.0)], lr=1.0)
+    >>> S = wg.optim.lr_scheduler
+    >>> warmup, decay = S.ConstantLR(optimizer, 0.5, total_iters=2), S.ExponentialLR(optimizer, 0.5)
+    >>> scheduler = S.ChainedScheduler([warmup, decay])
+    >>> for _ in range(4):
+    ...     print(optimizer.lr, end=" ")
+    ...     optimizer.step()
+    ...     scheduler.step()
+    0.5 0.25 0.25 0.125
     """
 
     def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None):

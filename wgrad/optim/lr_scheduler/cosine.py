@@ -18,9 +18,15 @@ class CosineAnnealingLR(LRScheduler):
     After T_max steps it rises again, as the cosine does. Computed from the last rate, as PyTorch
     does, so that it goes together with other schedulers.
 
-        scheduler = wg.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=1000)
-
     Raises: what LRScheduler raises. Source: Loshchilov and Hutter, https://arxiv.org/abs/1608.03983
+
+    >>> optimizer = wg.optim.SGD([wg.parameter(1.0)], lr=1.0)
+    >>> scheduler = wg.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=4)
+    >>> for _ in range(5):
+    ...     print(round(optimizer.lr, 2), end=" ")
+    ...     optimizer.step()
+    ...     scheduler.step()
+    1.0 0.85 0.5 0.15 0.0
     """
 
     def __init__(
@@ -60,6 +66,14 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     T_mult times as many after each restart.
 
     Raises: what LRScheduler raises. Source: Loshchilov and Hutter, https://arxiv.org/abs/1608.03983
+
+    >>> optimizer = wg.optim.SGD([wg.parameter(1.0)], lr=1.0)
+    >>> scheduler = wg.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=2)
+    >>> for _ in range(5):
+    ...     print(round(optimizer.lr, 2), end=" ")
+    ...     optimizer.step()
+    ...     scheduler.step()
+    1.0 0.5 1.0 0.5 1.0
     """
 
     T_cur = Counted("Steps since the last restart.")

@@ -50,6 +50,14 @@ class CyclicLR(Momenta):
 
     Raises: what LRScheduler raises; ArgumentError for an optimizer that has no momentum.
     Source: Smith, https://arxiv.org/abs/1506.01186
+
+    >>> optimizer = wg.optim.SGD([wg.parameter(1.0)], lr=1.0, momentum=0.9)
+    >>> scheduler = wg.optim.lr_scheduler.CyclicLR(optimizer, 1.0, 3.0, step_size_up=2)
+    >>> for _ in range(5):
+    ...     print(optimizer.lr, end=" ")
+    ...     optimizer.step()
+    ...     scheduler.step()
+    1.0 2.0 3.0 2.0 1.0
     """
 
     _functions = frozenset({"_scale_fn_custom"})

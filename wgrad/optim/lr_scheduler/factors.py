@@ -49,9 +49,15 @@ class LambdaLR(_ByFunctions):
 
     `lr_lambda` is one function, or a list of one a group; none is part of the state.
 
-        scheduler = wg.optim.lr_scheduler.LambdaLR(optimizer, lambda t: 0.95**t)
-
     Raises: what LRScheduler raises.
+
+    >>> optimizer = wg.optim.SGD([wg.parameter(1.0)], lr=8.0)
+    >>> scheduler = wg.optim.lr_scheduler.LambdaLR(optimizer, lambda t: 1 / (1 + t))
+    >>> for _ in range(4):
+    ...     print(round(optimizer.lr, 2), end=" ")
+    ...     optimizer.step()
+    ...     scheduler.step()
+    8.0 4.0 2.67 2.0
     """
 
     def __init__(
@@ -68,6 +74,14 @@ class MultiplicativeLR(_ByFunctions):
 
     `lr_lambda` is one function, or a list of one a group; none is part of the state.
     Raises: what LRScheduler raises.
+
+    >>> optimizer = wg.optim.SGD([wg.parameter(1.0)], lr=1.0)
+    >>> scheduler = wg.optim.lr_scheduler.MultiplicativeLR(optimizer, lambda t: 0.5)
+    >>> for _ in range(4):
+    ...     print(optimizer.lr, end=" ")
+    ...     optimizer.step()
+    ...     scheduler.step()
+    1.0 0.5 0.25 0.125
     """
 
     def __init__(
@@ -84,9 +98,15 @@ class MultiplicativeLR(_ByFunctions):
 class StepLR(LRScheduler):
     """lr = lr * gamma at every step_size-th step.
 
-        scheduler = wg.optim.lr_scheduler.StepLR(optimizer, step_size=30, gamma=0.1)
-
     Raises: what LRScheduler raises.
+
+    >>> optimizer = wg.optim.SGD([wg.parameter(1.0)], lr=1.0)
+    >>> scheduler = wg.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5)
+    >>> for _ in range(5):
+    ...     print(optimizer.lr, end=" ")
+    ...     optimizer.step()
+    ...     scheduler.step()
+    1.0 1.0 0.5 0.5 0.25
     """
 
     def __init__(
@@ -108,9 +128,15 @@ class StepLR(LRScheduler):
 class MultiStepLR(LRScheduler):
     """lr = lr * gamma at each of the steps in milestones.
 
-        scheduler = wg.optim.lr_scheduler.MultiStepLR(optimizer, milestones=[30, 80])
-
     Raises: what LRScheduler raises.
+
+    >>> optimizer = wg.optim.SGD([wg.parameter(1.0)], lr=1.0)
+    >>> scheduler = wg.optim.lr_scheduler.MultiStepLR(optimizer, milestones=[1, 3], gamma=0.5)
+    >>> for _ in range(5):
+    ...     print(optimizer.lr, end=" ")
+    ...     optimizer.step()
+    ...     scheduler.step()
+    1.0 0.5 0.5 0.25 0.25
     """
 
     def __init__(
@@ -142,6 +168,14 @@ class ConstantLR(LRScheduler):
     """lr = initial_lr * factor in the first total_iters steps, and initial_lr afterwards.
 
     Raises: what LRScheduler raises; ArgumentError unless 0 < factor <= 1.
+
+    >>> optimizer = wg.optim.SGD([wg.parameter(1.0)], lr=1.0)
+    >>> scheduler = wg.optim.lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=2)
+    >>> for _ in range(4):
+    ...     print(optimizer.lr, end=" ")
+    ...     optimizer.step()
+    ...     scheduler.step()
+    0.5 0.5 1.0 1.0
     """
 
     def __init__(
@@ -171,6 +205,14 @@ class LinearLR(LRScheduler):
 
     Raises: what LRScheduler raises; ArgumentError unless start_factor is above 0 and both are at
     most 1.
+
+    >>> optimizer = wg.optim.SGD([wg.parameter(1.0)], lr=1.0)
+    >>> scheduler = wg.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.25, total_iters=3)
+    >>> for _ in range(5):
+    ...     print(round(optimizer.lr, 2), end=" ")
+    ...     optimizer.step()
+    ...     scheduler.step()
+    0.25 0.5 0.75 1.0 1.0
     """
 
     def __init__(
@@ -206,6 +248,14 @@ class ExponentialLR(LRScheduler):
     """lr = lr * gamma at each step.
 
     Raises: what LRScheduler raises.
+
+    >>> optimizer = wg.optim.SGD([wg.parameter(1.0)], lr=1.0)
+    >>> scheduler = wg.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+    >>> for _ in range(4):
+    ...     print(optimizer.lr, end=" ")
+    ...     optimizer.step()
+    ...     scheduler.step()
+    1.0 0.5 0.25 0.125
     """
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1):
@@ -223,6 +273,14 @@ class PolynomialLR(LRScheduler):
     """lr = initial_lr * (1 - t / total_iters) ** power, and 0 from step total_iters on.
 
     Raises: what LRScheduler raises.
+
+    >>> optimizer = wg.optim.SGD([wg.parameter(1.0)], lr=1.0)
+    >>> scheduler = wg.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=4)
+    >>> for _ in range(5):
+    ...     print(round(optimizer.lr, 2), end=" ")
+    ...     optimizer.step()
+    ...     scheduler.step()
+    1.0 0.75 0.5 0.25 0.0
     """
 
     def __init__(

@@ -23,11 +23,17 @@ class OneCycleLR(Momenta):
     (`anneal_strategy`). With cycle_momentum the momentum, or the first of betas, goes from
     max_momentum to base_momentum while the rate rises, and back.
 
-        scheduler = wg.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=1000)
-
     Raises: what LRScheduler raises; ArgumentError for an optimizer that has no momentum, without
     a number of steps, and for a step past the last one.
     Source: Smith and Topin, https://arxiv.org/abs/1708.07120
+
+    >>> optimizer = wg.optim.SGD([wg.parameter(1.0)], lr=0.1, momentum=0.9)
+    >>> scheduler = wg.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
+    >>> for _ in range(9):
+    ...     print(round(optimizer.lr, 2), end=" ")
+    ...     optimizer.step()
+    ...     scheduler.step()
+    0.04 0.52 1.0 0.95 0.81 0.61 0.39 0.19 0.05
     """
 
     _unsaved = frozenset({"pct_start", "three_phase", "base_momentums", "max_momentums"})

@@ -21,12 +21,15 @@ class ReduceLROnPlateau(LRScheduler):
     it ("rel") or an amount ("abs"). After that, `cooldown` steps are not counted. No rate falls
     below min_lr (one, or a list of one a group), and none changes by less than eps.
 
-        scheduler = wg.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=2)
-        for loss in (1.0, 0.5, 0.5, 0.5, 0.5):
-            optimizer.step()
-            scheduler.step(loss)
-
     Raises: what LRScheduler raises; ArgumentError unless factor < 1.
+
+    >>> optimizer = wg.optim.SGD([wg.parameter(1.0)], lr=1.0)
+    >>> scheduler = wg.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=2)
+    >>> for loss in (1.0, 0.5, 0.5, 0.5, 0.5):
+    ...     optimizer.step()
+    ...     scheduler.step(loss)
+    >>> optimizer.lr
+    0.5
     """
 
     best = Counted("The best metric so far.")

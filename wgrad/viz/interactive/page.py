@@ -33,7 +33,12 @@ ROOM = 13  # letters: what "data -12.3456" takes
 
 
 class Interactive:
-    """What `wg.viz.interactive` returns: one HTML page, shown by notebooks."""
+    """What `wg.viz.interactive` returns: one HTML page, shown by notebooks.
+
+    >>> page = wg.viz.interactive(lambda a, b: wg.tanh(a * b), a=2.0, b=-3.0)
+    >>> page.html.startswith("<!doctype html>")
+    True
+    """
 
     def __init__(self, html: str, title: str):
         self.html = html
