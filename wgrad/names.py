@@ -74,6 +74,8 @@ OTHERS: dict[str, dict[str, str]] = {
         "utils": "wg.data.DataLoader(dataset, batch_size)",
     },
     "Tensor": {
+        "values": "the tensor itself, which x.max(axis) and x.sort(axis) return alone",
+        "indices": "wg.argmax(x, axis), argmin or argsort for the places of values",
         "element_size": "x.dtype.itemsize",
         "nbytes": "x.size * x.dtype.itemsize",
         **dict.fromkeys(("data", "detach_"), "x.detach()"),
