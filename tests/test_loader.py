@@ -170,6 +170,12 @@ def test_what_threads_draw_depends_on_the_batch_alone(workers, numpy_device):
     assert again[0] not in one  # another loader draws other numbers
 
 
+def test_samplers_of_what_has_no_length_are_refused():
+    for make in (SequentialSampler, RandomSampler, SubsetRandomSampler):
+        with pytest.raises(ArgumentError, match="with a length is needed"):
+            make(i for i in range(3))
+
+
 def test_samplers_draw_what_they_say(numpy_device):
     data = range(7)
     assert list(SequentialSampler(data)) == list(data)

@@ -55,6 +55,15 @@ def places_of(found: Any, where: str) -> np.ndarray:
     return places.astype(np.int64)
 
 
+def check_sized(x: Any, where: str, name: str) -> None:
+    """Raise ArgumentError for what has no length."""
+    if not hasattr(x, "__len__") or isinstance(x, type):
+        raise ArgumentError(
+            f"{where}: {name}={shown(x)} came, and a dataset, a list or anything else with a "
+            "length is needed"
+        )
+
+
 def check_places(sampler: Any, where: str, name: str) -> None:
     """Raise ArgumentError for what cannot say which places come."""
     if isinstance(sampler, str) or not (
@@ -90,6 +99,7 @@ class SequentialSampler(Sampler):
     """The places 0, 1, 2, ... of a dataset, of any length."""
 
     def __init__(self, data_source: Any):
+        check_sized(data_source, "SequentialSampler", "data_source")
         self.data_source = data_source
 
     def order(self, generator: Generator | None) -> np.ndarray:
@@ -118,7 +128,9 @@ class RandomSampler(Sampler):
         num_samples: int | None = None,
         generator: Generator | None = None,
     ):
-        self.data_source, self.replacement, self.generator = data_source, replacement, generator
+        check_sized(data_source, "RandomSampler", "data_source")
+        self.data_source, self.generator = data_source, generator
+        self.replacement = checked_flag(replacement, "RandomSampler", "replacement")
         self._count = num_samples
         if num_samples is not None:
             self._count = _samples(num_samples, "RandomSampler")
@@ -154,6 +166,7 @@ class SubsetRandomSampler(Sampler):
     """These places in random order."""
 
     def __init__(self, indices: Sequence[int], generator: Generator | None = None):
+        check_sized(indices, "SubsetRandomSampler", "indices")
         self.indices, self.generator = indices, generator
 
     def order(self, generator: Generator | None) -> np.ndarray:
