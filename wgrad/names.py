@@ -126,10 +126,6 @@ OTHERS: dict[str, dict[str, str]] = {
         "stateless": "wg.functional_call(model, params, args)",
     },
     "nn.functional": {
-        **dict.fromkeys(
-            ("grid_sample", "affine_grid"),
-            "x[..., rows, columns], with the rows and columns that are to be seen",
-        ),
         "conv_tbc": "nn.functional.conv1d(x, weight), of other axes",
         **{
             f"fractional_max_pool{d}d{more}": f"nn.functional.adaptive_max_pool{d}d(x, size)"
