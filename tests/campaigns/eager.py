@@ -30,7 +30,7 @@ ADDING = (
     "cumulative", "conv", "avg_pool", "adaptive", "scatter_add", "fold", "diff", "bincount",
     "scaled_dot", "arithmetic", "var", "mse", "l1", "huber", "smooth_l1", "gaussian", "kl_div",
     "pow", "square", "hinge", "multi_margin", "unfold", "kron", "outer", "nll", "norm-1",
-    "cross_entropy", "prod",
+    "cross_entropy", "prod", "lp_pool", "ctc", "triplet", "poisson",
 )  # fmt: skip
 # What takes a matrix apart: of odd values it is singular, or ill-conditioned beyond any digit.
 APART = (

@@ -25,7 +25,7 @@ def further() -> Iterator[Row]:
 
     one, signed = (Arg(),), SIGNS.tolist()
     yield row(
-        "hardshrink", "where", F.hardshrink, lambda x: np.where(np.abs(x) > 0.5, x, 0), *one,
+        "hardshrink", "where", F.hardshrink, lambda x: np.where(np.abs(x) <= 0.5, 0, x), *one,
         smooth=away(0.5, -0.5),
     )  # fmt: skip
     yield row(
@@ -35,7 +35,7 @@ def further() -> Iterator[Row]:
     yield row("tanhshrink", "tanh", F.tanhshrink, lambda x: x - np.tanh(x), *one)
     yield row(
         "threshold", "where", lambda x: F.threshold(x, 0.25, -3.0),
-        lambda x: np.where(x > 0.25, x, -3), *one, smooth=away(0.25),
+        lambda x: np.where(x <= 0.25, -3, x), *one, smooth=away(0.25),
     )  # fmt: skip
     yield row(
         "rrelu", "where", F.rrelu, lambda x: np.where(x > 0, x, x * (1 / 8 + 1 / 3) / 2), *one,
@@ -63,7 +63,10 @@ def further() -> Iterator[Row]:
         "multilabel_margin_loss", "relu",
         lambda x: F.multilabel_margin_loss(x * 0.2, [[0, 2, -1], [1, -1, 0]], "none"),
         lambda x: np.array([
-            sum(1 - 0.2 * (a[i] - a[j]) for i in own for j in range(3) if j not in own) / 3
+            sum(
+                np.maximum(0, 1 - 0.2 * (a[i] - a[j]))
+                for i in own for j in range(3) if j not in own
+            ) / 3
             for a, own in zip(x, ([0, 2], [1]), strict=True)
         ]),
         *one,
