@@ -38,7 +38,7 @@ APART = (
     "svd", "qr", "matrix_norm", "fft", "cofactor",
 )  # fmt: skip
 # Rows whose reference is for ordinary inputs: without an eps or a maximum, an end, or ties.
-ROUGH = ("cosine", "normalize", "multi_margin", "gaussian", "erfinv", "max_unpool")
+ROUGH = ("cosine", "normalize", "multi_margin", "gaussian", "erfinv", "max_unpool", "lp_pool")
 TAILS: dict[str, Callable[[wg.Tensor], wg.Tensor]] = {
     "tanh": wg.tanh,
     "sigmoid": wg.sigmoid,
