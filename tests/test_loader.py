@@ -153,20 +153,31 @@ def test_a_dataset_of_any_length_is_read_in_order_and_nothing_is_made_of_it(nump
 @pytest.mark.parametrize("workers", [2, 3])
 def test_what_threads_draw_depends_on_the_batch_alone(workers, numpy_device):
     class Drawing(Dataset):
+        """Samples of which the second batch's are drawn first, where there are two workers."""
+
+        def __init__(self, several: bool):
+            self.several, self.drawn = several, threading.Event()
+
         def __getitem__(self, i: int) -> wg.Tensor:
-            return wg.rand(2)
+            if i == 0 and self.several:
+                assert self.drawn.wait(60)
+                self.drawn.clear()
+            out = wg.rand(2)
+            if i == 3:
+                self.drawn.set()
+            return out
 
         def __len__(self) -> int:
             return 12
 
     def drawn(count: int) -> list:
         wg.manual_seed(3)
-        loader = DataLoader(Drawing(), 2, num_workers=count)
+        loader = DataLoader(Drawing(count > 1), 2, num_workers=count)
         return [x.tolist() for _ in range(2) for x in loader] + [wg.rand(1).tolist()]
 
     one = drawn(1)
     assert drawn(workers) == one and len({str(x) for x in one}) == 13
-    again = [x.tolist() for x in DataLoader(Drawing(), 2, num_workers=workers)]
+    again = [x.tolist() for x in DataLoader(Drawing(True), 2, num_workers=workers)]
     assert again[0] not in one  # another loader draws other numbers
 
 
