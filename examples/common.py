@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 import time
 from collections.abc import Callable
@@ -16,30 +15,27 @@ import numpy as np
 import wgrad as wg
 from wgrad.extras import needed
 
-DEVICE = '"numpy", "webgpu", "webgpu:<part of a name>" or "auto"'
-
 
 @dataclass(frozen=True)
 class Goal:
     """What an example promises when it runs at full length: a figure, and its bounds."""
 
     what: str
-    least: float = -math.inf
-    most: float = math.inf
+    least: float = -np.inf
+    most: float = np.inf
     form: str = ".2%"  # how the figure is written
 
     def bounds(self) -> str:
         """Return the bounds in words."""
         least, most = (format(x, self.form) for x in (self.least, self.most))
-        words = [f"at least {least}"] * (self.least > -math.inf)
-        return " and ".join(words + [f"at most {most}"] * (self.most < math.inf))
+        words = [f"at least {least}"] * (self.least > -np.inf)
+        return " and ".join(words + [f"at most {most}"] * (self.most < np.inf))
 
 
 def panels(down: int, across: int, width: float, height: float) -> tuple[Any, list[Any]]:
     """Return a figure of matplotlib's, width x height inches, and its axes, row by row."""
-    figure = needed("matplotlib.figure", "viz", "panels").Figure(
-        figsize=(width, height), layout="constrained"
-    )
+    kind = needed("matplotlib.figure", "viz", "panels").Figure
+    figure = kind(figsize=(width, height), layout="constrained")
     return figure, list(figure.subplots(down, across, squeeze=False).flat)
 
 
@@ -51,31 +47,25 @@ def tiles(images: Any, across: int) -> Any:
 
 
 def main(
-    run: Callable[[Any], tuple[float, Any]],
-    goal: Goal | Callable[[Any], Goal],
-    arguments: list[str] | None = None,
-    **settings: Any,
+    run: Callable[[Any], tuple[float, Any]], goal: Any, arguments: Any = None, **settings: Any
 ) -> int:
     """Run an example on the device that was asked for; return the exit status.
 
-    `run(options)` returns the figure that `goal` is about, and a picture to save: a figure of
-    matplotlib's or what `wg.viz` draws, or several in a dict, by what is added to the file's name.
-    A goal that depends on the options is a function of them.
-    `settings` are the example's own options with their defaults: a number, or a tuple of words of
-    which one is chosen, the first by default.
-    The status is 0, or 1 where the goal is missed, or 2 where it cannot run.
+    `run(options)` returns the figure that `goal`, or goal(options), is about, and a picture to save
+    (of matplotlib's or of `wg.viz`), or several in a dict, by what is added to the file's name.
+    `settings` are the example's own options with their defaults: a number, or words of which the
+    first is the default. The status is 0, 1 where the goal is missed, or 2 where it cannot run.
     """
     home = run.__globals__  # of the example
     name, lines = Path(home["__file__"]).stem, home["__doc__"].strip().splitlines()
     parser = argparse.ArgumentParser(prog=f"{name}.py", description=lines[0])
-    parser.add_argument("--device", help=DEVICE)
+    parser.add_argument("--device", help='"numpy", "webgpu", "webgpu:<part of a name>" or "auto"')
     parser.add_argument("--seed", type=int, default=0, help="of all that is drawn (default: 0)")
     parser.add_argument("--output", type=Path, default=Path(), help="the folder for the picture")
     for key, value in settings.items():
-        if isinstance(value, tuple):
-            parser.add_argument(f"--{key}", choices=value, default=value[0])
-        else:
-            parser.add_argument(f"--{key}", type=type(value), default=value, help=f"{value}")
+        words = {"choices": value, "default": value[0]} if isinstance(value, tuple) else {}
+        how = words or {"type": type(value), "default": value, "help": f"{value}"}
+        parser.add_argument(f"--{key}", **how)
     options = parser.parse_args(arguments)
     try:
         with wg.device(options.device) as device:
@@ -91,10 +81,10 @@ def main(
         return 2
     goal = goal if isinstance(goal, Goal) else goal(options)
     print(f"{goal.what}: {found:{goal.form}}")
-    if not goal.least <= found <= goal.most:
+    missed = not goal.least <= found <= goal.most
+    if missed:
         print(f"{name}: {found:{goal.form}} is not {goal.bounds()}", file=sys.stderr)
-        return 1
-    return 0
+    return int(missed)
 
 
 def save(pictures: Any, folder: Path, name: str) -> list[Path]:
@@ -102,12 +92,7 @@ def save(pictures: Any, folder: Path, name: str) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for suffix, picture in (pictures if isinstance(pictures, dict) else {"": pictures}).items():
-        path = folder / f"{name}{suffix}"
-        if isinstance(picture, wg.viz.Picture):
-            paths.append(picture.save(path.with_suffix(".svg")))
-        elif isinstance(picture, wg.viz.Interactive):
-            paths.append(Path(picture.save(path.with_suffix(".html"))))
-        else:
-            paths.append(path.with_suffix(".png"))
-            picture.savefig(paths[-1], dpi=80)
+        ending = {wg.viz.Picture: ".svg", wg.viz.Interactive: ".html"}.get(type(picture), ".png")
+        paths.append(folder / f"{name}{suffix}{ending}")
+        picture.savefig(paths[-1], dpi=80) if ending == ".png" else picture.save(paths[-1])
     return paths

@@ -163,6 +163,30 @@ GOOD: dict[str, Make] = {
     "equation": lambda rng: "ij,jk->ik",
     "f": lambda rng: [lambda *a: (a[0] * a[0]).sum(), lambda *a: a[0].sin()][rng.integers(2)],
 }
+GOOD |= {
+    "dataset": lambda rng: wg.data.TensorDataset(wg.zeros((5, 3)), wg.arange(5)),
+    "data_source": lambda rng: range(5),
+    "sampler": lambda rng: wg.data.SequentialSampler(range(5)),
+    "indices_or_sections": lambda rng: 2,
+    "datasets": lambda rng: [range(3), range(4)],
+    "num_samples": lambda rng: int(rng.integers(1, 9)),
+    "optimizer": lambda rng: wg.optim.SGD([wg.parameter([1.0])], lr=0.1),
+    "model": lambda rng: nn.Linear(3, 2, seed=0),
+    "loader": lambda rng: [(wg.ones((2, 3)), wg.zeros((2, 2)))],
+    "loss": lambda rng: nn.functional.mse_loss,
+    "transforms": lambda rng: [wg.data.transforms.CenterCrop(2)],
+    "path": lambda rng: ["file.npy", "file.onnx", "file.csv", "."][rng.integers(4)],
+    "milestones": lambda rng: [1, 3],
+    "lr_lambda": lambda rng: lambda epoch: 0.9**epoch,
+    "weights": lambda rng: [0.1, 0.5, 2.0],
+    "base_distribution": lambda rng: wg.distributions.Normal(wg.zeros(3), wg.ones(3)),
+}
+GOOD["module"] = GOOD["model"]
+GOOD["where"] = lambda rng: "somewhere"
+GOOD["p"] = lambda rng: [
+    wg.distributions.Normal(0.0, 1.0), wg.distributions.Uniform(0.0, 1.0), 0.5,
+][rng.integers(3)]  # fmt: skip
+GOOD["q"] = GOOD["p"]
 GOOD["function"] = GOOD["forward"] = GOOD["f"]
 GOOD["target"] = GOOD["indices"]
 

@@ -147,6 +147,44 @@ def test_scaler_is_pytorchs():
             assert mine_now == other_now
 
 
+@pytest.mark.parametrize("kind", ["Adam", "NAdam", "SGD"])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_skipped_steps_do_not_count(compiled, kind, numpy_device):
+    torch = pytest.importorskip("torch")
+    settings = {"momentum": 0.9, "dampening": 0.5} if kind == "SGD" else {}
+    w, bias = wg.parameter([0.5, -1.5]), wg.parameter([0.5])
+    theirs = [torch.nn.Parameter(torch.tensor([0.5, -1.5])), torch.nn.Parameter(torch.tensor(0.5))]
+    mine = getattr(wg.optim, kind)([w, bias], lr=0.1, **settings)
+    other = getattr(torch.optim, kind)(theirs, lr=0.1, **settings)
+    ours, torchs = wg.GradScaler(16.0), torch.amp.GradScaler("cpu", 16.0)
+
+    def step(x):
+        mine.zero_grad()
+        ours.scale(wg.sum(w * w * x + bias)).backward()
+        ours.step(mine)
+        ours.update()
+
+    run = wg.compile(step) if compiled else step
+    for factor in (np.inf, 1.0, 2.0, np.nan, np.nan, 1.0, 3.0, np.inf):
+        run(wg.tensor([factor, 1.0]))
+        other.zero_grad()
+        torchs.scale(torch.sum(theirs[0] ** 2 * torch.tensor([factor, 1.0]) + theirs[1])).backward()
+        torchs.step(other)
+        torchs.update()
+        np.testing.assert_allclose(w.numpy(), theirs[0].detach().numpy(), rtol=1e-5)
+        kept = {i: s["step"] for i, s in mine.state_dict()["state"].items() if "step" in s}
+        if kind != "SGD":
+            known = {i: int(s["step"]) for i, s in other.state_dict()["state"].items()}
+            assert kept == known
+    if compiled:
+        assert len(run.programs) == 1
+        again = wg.compile(step, state=[mine, ours])
+        for factor in (np.inf, 1.0, 1.0):
+            again(wg.tensor([factor, 1.0]))
+        after = mine.state_dict()["state"][0].get("step")
+        assert after is None or after == kept[0] + 2
+
+
 def test_scaler_goes_on_from_its_state(device):
     scaler = wg.GradScaler(init_scale=3.0, growth_interval=7)
     other = wg.GradScaler()

@@ -337,3 +337,8 @@ def test_a_function_that_takes_other_arguments_is_told_of(numpy_device):
             wg.errors.CallError, match=r"other arguments .*positional argument: 'y'"
         ):
             call(x)
+
+
+def test_a_public_class_of_the_core_has_its_door():
+    with pytest.raises(CallError, match="observe"):
+        wg.observe(print, print)

@@ -9,6 +9,7 @@ import inspect
 import json
 import math
 import signal
+import sys
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import pytest
 import wgrad as wg
 from wgrad import nn, optim
 from wgrad.data import DataLoader, TensorDataset
-from wgrad.errors import ArgumentError, ShapeError
+from wgrad.errors import ArgumentError, MissingDependencyError, ShapeError
 from wgrad.train import Callback
 
 
@@ -157,11 +158,23 @@ def test_accumulated_batches_make_one_step(numpy_device):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-7)
 
 
+class InARow(wg.data.IterableDataset):
+    """Samples of another dataset, whose number nobody knows."""
+
+    def __init__(self, samples: Any):
+        self.samples = samples
+
+    def __iter__(self) -> Any:
+        return iter(self.samples)
+
+
+@pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("compiled", [True, False])
-def test_the_last_batches_of_an_epoch_step_by_their_own_mean(numpy_device, compiled):
+def test_the_last_batches_of_an_epoch_step_by_their_own_mean(numpy_device, compiled, known):
     ours, plain = Case(batch=5), Case(batch=5)
     batches = list(DataLoader(ours.data, 5))[:3]
-    ours.loader = batches
+    samples = InARow([ours.data[i] for i in range(15)])
+    ours.loader = batches if known else DataLoader(samples, 5)
     ours.fit(1, accumulate=2, compile=compiled)
     for part in (batches[:2], batches[2:]):
         plain.optimizer.zero_grad()
@@ -359,6 +372,16 @@ def test_logs_have_every_epoch_once(numpy_device, tmp_path):
     assert [json.loads(line) for line in lines] == history.rows()
     with pytest.raises(ArgumentError, match=r"csv or \.jsonl"):
         case.fit(1, log=tmp_path / "log.txt")
+
+
+@pytest.mark.parametrize("missing", ["tensorboard.compat.proto.event_pb2", "tqdm", "safetensors"])
+def test_nothing_is_made_where_a_package_is_missing(numpy_device, tmp_path, missing, monkeypatch):
+    pytest.importorskip("tensorboard")
+    monkeypatch.setitem(sys.modules, missing, None)
+    places = {"checkpoint": "a/c.safetensors", "log": "b/log.csv", "tensorboard": "c"}
+    with pytest.raises(MissingDependencyError, match=missing.partition(".")[0]):
+        Case().fit(1, progress=True, **{name: tmp_path / x for name, x in places.items()})
+    assert not list(tmp_path.iterdir())
 
 
 def test_tensorboard_without_a_folder_is_refused(numpy_device):

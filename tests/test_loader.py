@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import multiprocessing
 import os
 import signal
@@ -125,8 +126,67 @@ def test_random_parts_are_disjoint_and_the_same_on_every_device(device):
 
 def test_more_samples_than_can_be_drawn_are_refused():
     for make in (RandomSampler, WeightedRandomSampler):
-        with pytest.raises(ArgumentError, match="at most 2147483647 are drawn at once"):
-            make([1.0, 2.0], num_samples=10**12)
+        for count in (10**12, 2**31 - 1):
+            with pytest.raises(ArgumentError, match="at most 268435456 places are drawn at once"):
+                make([1.0, 2.0], num_samples=count)
+    with pytest.raises(ArgumentError, match="at most 65536 passes"):
+        iter(RandomSampler([1.0, 2.0], num_samples=10**8))
+
+
+def test_a_dataset_of_any_length_is_read_in_order_and_nothing_is_made_of_it(numpy_device):
+    class Endless(Dataset):
+        def __getitem__(self, i: int) -> int:
+            return i
+
+        def __len__(self) -> int:
+            return 10**15
+
+    assert list(itertools.islice(SequentialSampler(Endless()), 3)) == [0, 1, 2]
+    loader = DataLoader(Endless(), 2, num_workers=1, prefetch_factor=3)
+    assert [x.tolist() for x in itertools.islice(loader, 2)] == [[0, 1], [2, 3]]
+    assert len(loader) == 5 * 10**14
+    for shuffled in (lambda: RandomSampler(Endless()), lambda: random_split(Endless(), [0.5, 0.5])):
+        with pytest.raises(ArgumentError, match="at most"):
+            list(shuffled())
+    few = DataLoader(range(6), 2, num_workers=1, prefetch_factor=10**12)
+    assert len(list(few)) == 3
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_what_threads_draw_depends_on_the_batch_alone(workers, numpy_device):
+    class Drawing(Dataset):
+        """Samples of which the second batch's are drawn first, where there are two workers."""
+
+        def __init__(self, several: bool):
+            self.several, self.drawn = several, threading.Event()
+
+        def __getitem__(self, i: int) -> wg.Tensor:
+            if i == 0 and self.several:
+                assert self.drawn.wait(60)
+                self.drawn.clear()
+            out = wg.rand(2)
+            if i == 3:
+                self.drawn.set()
+            return out
+
+        def __len__(self) -> int:
+            return 12
+
+    def drawn(count: int) -> list:
+        wg.manual_seed(3)
+        loader = DataLoader(Drawing(count > 1), 2, num_workers=count)
+        return [x.tolist() for _ in range(2) for x in loader] + [wg.rand(1).tolist()]
+
+    one = drawn(1)
+    assert drawn(workers) == one and len({str(x) for x in one}) == 13
+    again = [x.tolist() for x in DataLoader(Drawing(True), 2, num_workers=workers)]
+    assert again[0] not in one  # another loader draws other numbers
+
+
+def test_samplers_of_what_has_no_length_are_refused():
+    for make in (SequentialSampler, RandomSampler, SubsetRandomSampler):
+        with pytest.raises(ArgumentError, match="with a length is needed"):
+            make(i for i in range(3))
 
 
 def test_samplers_draw_what_they_say(numpy_device):

@@ -278,6 +278,49 @@ def test_multihead_attention_masks_as_pytorch(options: dict, batch_first: bool, 
         np.testing.assert_allclose(found[1].numpy(), expected[1].detach().numpy(), rtol=1e-9)
 
 
+MORE_KEYS = [
+    {"kdim": 3, "vdim": 5},
+    {"add_bias_kv": True},
+    {"add_zero_attn": True, "bias": False},
+    {"kdim": 3, "add_bias_kv": True, "add_zero_attn": True},
+]
+
+
+@pytest.mark.parametrize("options", MORE_KEYS, ids=[" ".join(m) for m in MORE_KEYS])
+def test_multihead_attention_with_other_keys_and_more_of_them_is_pytorchs(options, numpy_device):
+    torch = pytest.importorskip("torch")
+    theirs = torch.nn.MultiheadAttention(4, 2, batch_first=True, **options).double()
+    ours = nn.MultiheadAttention(4, 2, batch_first=True, seed=0, **options).astype("float64")
+    shapes = {n: tuple(x.shape) for n, x in theirs.state_dict().items()}
+    assert {n: x.shape for n, x in ours.state_dict().items()} == shapes
+    ours.load_state_dict({n: x.numpy() for n, x in theirs.state_dict().items()})
+    features = 4, options.get("kdim", 4), options.get("vdim", 4)
+    given = [RNG.standard_normal((2, n, m)) for n, m in zip((3, 5, 5), features, strict=True)]
+    blocked, padding = np.triu(np.ones((3, 5), bool), 2), np.arange(10).reshape(2, 5) % 4 == 0
+    for i, masks in enumerate(({}, {"attn_mask": blocked, "key_padding_mask": padding})):
+        whole = {"average_attn_weights": not i}
+        q, k, v = (torch.tensor(x, requires_grad=True) for x in given)
+        turned = {n: torch.tensor(x) for n, x in masks.items()}
+        expected, seen = theirs(q, k, v, **turned, **whole)
+        mine = [wg.tensor(x, "float64", requires_grad=True) for x in given]
+        found, weights = ours(*mine, **masks, **whole)
+        np.testing.assert_allclose(found.numpy(), expected.detach().numpy(), rtol=1e-9)
+        np.testing.assert_allclose(weights.numpy(), seen.detach().numpy(), rtol=1e-9)
+        np.testing.assert_allclose(
+            ours(*mine, **masks, need_weights=False)[0].numpy(), found.numpy(), rtol=1e-9
+        )
+        theirs.zero_grad(), ours.zero_grad()
+        expected.square().sum().backward()
+        found.square().sum().backward()
+        for a, b in zip(mine, (q, k, v), strict=True):
+            np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), rtol=1e-8, atol=1e-12)
+        own = dict(ours.named_parameters())
+        for name, p in theirs.named_parameters():
+            np.testing.assert_allclose(
+                own[name].grad.numpy(), p.grad.numpy(), rtol=1e-8, atol=1e-12, err_msg=name
+            )
+
+
 def wg_tensor(x: np.ndarray) -> wg.Tensor:
     return wg.tensor(x, "float64" if x.dtype.kind == "f" else None)
 

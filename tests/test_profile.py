@@ -26,7 +26,7 @@ from wgrad.backends.webgpu import dispatches as dispatches_module
 from wgrad.backends.webgpu import gpu as gpu_module
 from wgrad.backends.webgpu import roof as gpu_roof
 from wgrad.backends.webgpu import stamps
-from wgrad.errors import ArgumentError, DeviceError, IndexRangeError
+from wgrad.errors import ArgumentError, CallError, DeviceError, FileError, IndexRangeError
 from wgrad.profile import Roof, Timing
 from wgrad.profile.report import Report, as_trace
 from wgrad.profile.table import duration, table_of
@@ -513,6 +513,16 @@ def check_trace(found: dict[str, Any]) -> list[dict[str, Any]]:
         for one, after in pairwise(line):
             assert one["ts"] + one["dur"] <= after["ts"] + 1e-6
     return [row for row in rows if row["ph"] == "X" and row["pid"] != 0]
+
+
+def test_a_trace_goes_to_a_path_and_to_no_open_file(numpy_device, tmp_path):
+    with wg.profile() as p:
+        wg.ones(2) + 1
+    with open(tmp_path / "open", "w") as file, pytest.raises(CallError, match="path of a file"):
+        p.chrome_trace(file.fileno())
+    assert file.closed and not (tmp_path / "open").read_text()
+    with pytest.raises(FileError, match="cannot be written"):
+        p.chrome_trace(tmp_path / "no" / "trace.json")
 
 
 def test_the_trace_has_the_form_that_perfetto_reads(device, tmp_path):

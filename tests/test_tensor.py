@@ -16,6 +16,7 @@ from table import ALL, HALF
 
 import wgrad as wg
 from wgrad import dtypes
+from wgrad.errors import ShapeError, UnknownNameError
 from wgrad.layout import Layout, collapse, contiguous_strides
 
 
@@ -343,6 +344,19 @@ def test_iteration_length_and_containment(device):
     first, *rest = x
     assert first.tolist() == [1, 2] and len(rest) == 2
     assert len(wg.zeros((0, 2))) == 0 and list(wg.zeros((0, 2))) == []
+
+
+def test_unpacking_into_too_many_or_few_names_says_what_functions_return(numpy_device):
+    x = wg.arange(15).reshape(3, 5)
+    _, _, third = x
+    (a, b), c = x[:2, 0], [*x[0]]
+    assert third.tolist() == x[2].tolist() and (a.item(), b.item()) == (0, 5) and len(c) == 5
+    with pytest.raises(ShapeError, match=r"\(3,\) came for 2 names.* argmax\(x, axis\)"):
+        _values, _places = x.max(1)
+    with pytest.raises(ShapeError, match=r"for 4 names, and it has 3 rows$"):
+        _a, _b, _c, _d = x
+    with pytest.raises(UnknownNameError, match="argmax"):
+        x.max(1).indices
 
 
 def test_repr_reads_like_numpys(device):

@@ -74,6 +74,8 @@ OTHERS: dict[str, dict[str, str]] = {
         "utils": "wg.data.DataLoader(dataset, batch_size)",
     },
     "Tensor": {
+        "values": "the tensor itself, which x.max(axis) and x.sort(axis) return alone",
+        "indices": "wg.argmax(x, axis), argmin or argsort for the places of values",
         "element_size": "x.dtype.itemsize",
         "nbytes": "x.size * x.dtype.itemsize",
         **dict.fromkeys(("data", "detach_"), "x.detach()"),
@@ -124,10 +126,6 @@ OTHERS: dict[str, dict[str, str]] = {
         "stateless": "wg.functional_call(model, params, args)",
     },
     "nn.functional": {
-        **dict.fromkeys(
-            ("grid_sample", "affine_grid"),
-            "x[..., rows, columns], with the rows and columns that are to be seen",
-        ),
         "conv_tbc": "nn.functional.conv1d(x, weight), of other axes",
         **{
             f"fractional_max_pool{d}d{more}": f"nn.functional.adaptive_max_pool{d}d(x, size)"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dis
 import itertools
 import sys
 import warnings
 from types import CodeType, FrameType
 
+_UNPACK, _MORE = dis.opmap["UNPACK_SEQUENCE"], dis.opmap["EXTENDED_ARG"]
 _ours: set[str] = set()  # names of wgrad's modules
 
 
@@ -25,6 +27,15 @@ def caller() -> tuple[CodeType, int] | None:
             _ours.add(name)
         frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
     return None
+
+
+def unpacked() -> int | None:
+    """Return into how many names the caller's caller unpacks what it asks for items; else None."""
+    frame = sys._getframe(2)
+    code, at = frame.f_code.co_code, frame.f_lasti
+    if at < 0 or code[at] != _UNPACK or (at and code[at - 2] == _MORE):
+        return None
+    return code[at + 1]
 
 
 def place(origin: tuple[CodeType, int] | None) -> str:

@@ -30,7 +30,7 @@ ADDING = (
     "cumulative", "conv", "avg_pool", "adaptive", "scatter_add", "fold", "diff", "bincount",
     "scaled_dot", "arithmetic", "var", "mse", "l1", "huber", "smooth_l1", "gaussian", "kl_div",
     "pow", "square", "hinge", "multi_margin", "unfold", "kron", "outer", "nll", "norm-1",
-    "cross_entropy", "prod",
+    "cross_entropy", "prod", "lp_pool", "ctc", "triplet", "poisson",
 )  # fmt: skip
 # What takes a matrix apart: of odd values it is singular, or ill-conditioned beyond any digit.
 APART = (
@@ -38,7 +38,7 @@ APART = (
     "svd", "qr", "matrix_norm", "fft", "cofactor",
 )  # fmt: skip
 # Rows whose reference is for ordinary inputs: without an eps or a maximum, an end, or ties.
-ROUGH = ("cosine", "normalize", "multi_margin", "gaussian", "erfinv", "max_unpool")
+ROUGH = ("cosine", "normalize", "multi_margin", "gaussian", "erfinv", "max_unpool", "lp_pool")
 TAILS: dict[str, Callable[[wg.Tensor], wg.Tensor]] = {
     "tanh": wg.tanh,
     "sigmoid": wg.sigmoid,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx_runs import agree, arrays, close, kinds, numbers, run
 
 import wgrad as wg
 from wgrad import nn
@@ -27,51 +28,7 @@ from wgrad.nn import functional as F
 from wgrad.ops import REGISTRY
 
 onnx = pytest.importorskip("onnx")
-runtime = pytest.importorskip("onnxruntime")
-
-
-def arrays(out: Any) -> list[np.ndarray]:
-    """Return the tensors of a result as arrays."""
-    if isinstance(out, dict):
-        out = list(out.values())
-    items = out if isinstance(out, (tuple, list)) else [out]
-    return [x.numpy() for x in items if x is not None]
-
-
-def run(path: Path, *inputs: Any) -> list[np.ndarray]:
-    """Return what onnxruntime makes of a file."""
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    names = [x.name for x in session.get_inputs()]
-    return session.run(None, dict(zip(names, [x.numpy() for x in inputs], strict=True)))
-
-
-def close(found: list[np.ndarray], wanted: list[np.ndarray], atol: float = 1e-5) -> None:
-    assert len(found) == len(wanted)
-    for i, (a, b) in enumerate(zip(found, wanted, strict=True)):
-        assert a.shape == b.shape, i
-        np.testing.assert_allclose(a.astype(float), b.astype(float), 1e-5, atol, err_msg=str(i))
-
-
-def agree(path: Path, function: Any, *inputs: Any, more: tuple = (), **options: Any) -> Any:
-    """Export a function; compare it with onnxruntime and with what is read back.
-
-    `more` are other inputs to run it on. Returns what was read back.
-    """
-    wg.onnx.export(function, inputs, path, **options)
-    again = wg.onnx.load(path)
-    for given in (inputs, *more):
-        wanted = arrays(function(*given))
-        close(run(path, *given), wanted)
-        close(arrays(again(*given)), wanted)
-    return again
-
-
-def kinds(path: Path) -> list[str]:
-    """Return the operators of a file, constants aside."""
-    return [n.op_type for n in onnx.load(path).graph.node if n.op_type != "Constant"]
+pytest.importorskip("onnxruntime")
 
 
 class Block(nn.Module):
@@ -108,10 +65,6 @@ def cnn() -> nn.Sequential:
     net[1].running_mean.assign(wg.arange(4.0) / 10)
     net[1].running_var.assign(wg.arange(4.0) + 0.5)
     return net.eval()
-
-
-def numbers(*shape: int, seed: int = 0) -> Any:
-    return wg.randn(*shape, generator=wg.Generator(seed))
 
 
 def test_an_mlp_is_four_operators_of_any_batch(device, tmp_path):

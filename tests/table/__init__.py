@@ -12,6 +12,7 @@ from . import (
     convolution,
     decompositions,
     elementwise,
+    further,
     indexing,
     linalg,
     movement,
@@ -36,6 +37,7 @@ ROWS: tuple[Row, ...] = (
     *convolution.convolution(),
     *networks.networks(),
     *ported.ported(),
+    *further.further(),
 )
 assert len({row.id for row in ROWS}) == len(ROWS), "two rows have one id"
 DIFFERENTIABLE = tuple(row for row in ROWS if row.grad and "float64" in row.dtypes)

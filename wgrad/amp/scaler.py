@@ -1,7 +1,7 @@
 """GradScaler: losses scaled up before backward(), so that small gradients are no zeros in float16.
 
-The scale is a tensor, and whether a step counts is one, too: nothing is read by the host, so all of
-it belongs into a compiled step.
+The scale is a tensor, and whether a step counts is one, too, so all of it belongs into a compiled
+step. The host reads how many were skipped, for optimizers that count.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ class GradScaler:
     """Scales losses, takes the scale off the gradients, and skips steps that are not finite.
 
     After a step with an inf or NaN among the gradients the scale is multiplied by
-    `backoff_factor`, and nothing else has changed but the counts of steps that some optimizers
-    keep; after `growth_interval` good steps in a row it is multiplied by `growth_factor`.
+    `backoff_factor`, and nothing else has changed; after `growth_interval` good steps in a row it
+    is multiplied by `growth_factor`. Where the optimizer counts its steps, as Adam does, the next
+    step waits until the device knows whether this one was skipped.
 
     `scaler.unscale_(optimizer)` before `step` is for those who look at the gradients, or clip them.
     With `enabled=False` losses and steps are what they are without it. Raises: ArgumentError for
@@ -146,6 +147,7 @@ class GradScaler:
         def choose() -> None:
             for x, old in zip(written, before, strict=True):
                 x.assign(where(failed, old, x.detach()))
+            optimizer._undo_where(failed)
 
         tape.recording(False, choose)
 

@@ -164,11 +164,13 @@ _SPECIAL = frozenset(
 def hang_on_class(cls: type, *special: str) -> None:
     """Put a door around the public methods of a class and of those of ours that it is made of.
 
-    `special` names further methods. The core stays as it is: whatever makes a tensor calls it.
+    `special` names further methods. What a class has of the core stays as it is, for whatever
+    makes a tensor calls it.
     """
     for base in cls.__mro__:
         module = base.__module__
-        if base in _doors or not module.startswith("wgrad") or module.startswith("wgrad.core."):
+        inner = base is not cls and module.startswith("wgrad.core.")
+        if base in _doors or not module.startswith("wgrad") or inner:
             continue
         _doors[base] = base
         if issubclass(base, tuple):

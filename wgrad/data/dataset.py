@@ -13,7 +13,7 @@ from ..checks.arguments import count as checked_count
 from ..errors import ArgumentError, DeviceError, IndexRangeError, ShapeError, shown
 from ..random import Generator, randperm
 from ..tensor import Tensor
-from .samplers import places_of
+from .samplers import check_drawn, places_of
 
 
 class Dataset:
@@ -162,6 +162,7 @@ def random_split(
     (8, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     """
     known, sizes = len(dataset), list(lengths)
+    check_drawn(known, f"random_split: a dataset of {known} samples")
     if all(isinstance(x, float) for x in sizes) and sizes:
         if any(not 0 <= x <= 1 for x in sizes) or abs(sum(sizes) - 1) > 1e-6:
             raise ArgumentError(

@@ -34,8 +34,10 @@ class DataLoader:
     With num_workers=0 batches are made as they are asked for; a GPU computes meanwhile. With more,
     `prefetch_factor` (2) batches for each worker are made ahead, by threads, which collate and
     upload too, or with workers="process" by processes, for datasets that compute much in Python:
-    there the dataset must pickle, and random numbers (of wgrad, `random` and NumPy) are seeded for
-    each batch. Threads share the global streams, so what they draw depends on who comes first.
+    there the dataset must pickle. What a dataset draws from wgrad's global stream comes then from a
+    stream of the batch, the same whatever the number and the kind of workers. Processes seed
+    `random` and NumPy for each batch, too, while threads share these two: what they draw from them
+    depends on who comes first.
 
     `state_dict()` says how far the epoch is, and `load_state_dict()` goes on from there with the
     same batches. `pin_memory` and `multiprocessing_context` are there for PyTorch's sake: nothing
@@ -306,10 +308,17 @@ class DataLoader:
             for places in tasks:
                 yield finish(fetched(self.dataset, collate, places))
             return
+        yield from self._by_workers(self._seeded(tasks, skipped), finish, None)
+
+    def _seeded(self, tasks: Iterator[Any], skipped: int) -> Iterator[tuple[Any, int]]:
+        """Yield tasks, each with the seed of its batch."""
         seed, counter = self._begun or (0, 0)
         words = np.random.SeedSequence([seed, counter, self._epoch]).generate_state(1, np.uint64)
-        numbered = ((p, (int(words[0]) + k) % 2**64) for k, p in enumerate(tasks, skipped))
-        yield from self._by_workers(numbered, finish, None)
+        now = self._stream or global_generator()
+        if self._begun == (now.seed, now.counter):  # the order has taken nothing from it
+            now.take(1)  # so that another loader draws other numbers
+        for k, task in enumerate(tasks, skipped):
+            yield task, (int(words[0]) + k) % 2**64
 
     def _by_workers(self, tasks: Any, finish: Any, read: Any) -> Iterator[Any]:
         pool, self._kept = self._kept, None  # another epoch at the same time has its own
@@ -356,7 +365,7 @@ class DataLoader:
 
         made: Iterator[Any]
         if self.num_workers:
-            made = self._by_workers(((None, 0) for _ in itertools.count()), finish, read)
+            made = self._by_workers(self._seeded(itertools.repeat(None), skipped), finish, read)
         else:
             made = (finish(read()) for _ in itertools.count())
         try:

@@ -16,13 +16,25 @@ from ..layout import Layout
 from ..random import Generator
 from ..tensor import Tensor
 from .dataset import TensorDataset
-from .samplers import BatchSampler, Sampler, SequentialSampler, check_places, places_of
+from .samplers import (
+    MOST,
+    BatchSampler,
+    Sampler,
+    SequentialSampler,
+    check_places,
+    in_parts,
+    places_of,
+)
 
 
 def is_drawn_at_once(sampler: Any, batch_sampler: Any) -> bool:
     """Whether the order of an epoch is known as it begins."""
     plain = batch_sampler is None or type(batch_sampler) is BatchSampler
-    return plain and isinstance(sampler, Sampler) and type(sampler).__iter__ is Sampler.__iter__
+    if not plain or not isinstance(sampler, Sampler):
+        return False
+    if type(sampler) is SequentialSampler and len(sampler) > MOST:
+        return False  # it is counted, and no array is made of it
+    return type(sampler).__iter__ is Sampler.__iter__
 
 
 class Plan:
@@ -48,8 +60,12 @@ class Plan:
     def batches(self, skipped: int) -> Iterator[Any]:
         """Yield the places of each batch, a list; or places by themselves without a batch size."""
         if self.order is not None:
-            places = self.order.tolist()
-            found = iter(places) if self.parts is None else (places[part] for part in self.parts)
+            order = self.order
+            found: Iterator[Any]
+            if self.parts is None:
+                found = in_parts(order)
+            else:
+                found = (order[part].tolist() for part in self.parts)
         elif self._batch_sampler is None:
             found = iter(self._sampler)
         else:

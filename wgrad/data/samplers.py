@@ -16,17 +16,28 @@ from ..checks.arguments import size as checked_size
 from ..errors import ArgumentError, shown
 from ..random import Generator, rand, randint, randperm
 
-_MOST = 2**31 - 1  # places of an epoch, which are drawn together
+MOST = 1 << 28  # places of an epoch, which are drawn together
+PASSES = 1 << 16  # through a dataset, each of which is drawn by itself
+PART = 1 << 16  # places that are Python's integers at a time
 
 
 def _samples(count: Any, where: str) -> int:
     """Return how many places an epoch is to have. Raises: ArgumentError."""
     number = checked_size(count, f"{where}: num_samples")
-    if number > _MOST:
-        raise ArgumentError(
-            f"{where}: num_samples={shown(count)} came, and at most {_MOST} are drawn at once"
-        )
+    check_drawn(number, f"{where}: num_samples={shown(count)}")
     return number
+
+
+def check_drawn(count: int, came: str) -> None:
+    """Raise ArgumentError where an order is longer than what is drawn at once."""
+    if count > MOST:
+        raise ArgumentError(f"{came} came, and at most {MOST} places are drawn at once")
+
+
+def in_parts(order: np.ndarray) -> Iterator[int]:
+    """Yield places as Python's integers, which take four times the memory, some at a time."""
+    for start in range(0, len(order), PART):
+        yield from order[start : start + PART].tolist()
 
 
 def places_of(found: Any, where: str) -> np.ndarray:
@@ -42,6 +53,15 @@ def places_of(found: Any, where: str) -> np.ndarray:
             f"{where}: {shown(found)} came, and integers, the places of samples, are needed"
         )
     return places.astype(np.int64)
+
+
+def check_sized(x: Any, where: str, name: str) -> None:
+    """Raise ArgumentError for what has no length."""
+    if not hasattr(x, "__len__") or isinstance(x, type):
+        raise ArgumentError(
+            f"{where}: {name}={shown(x)} came, and a dataset, a list or anything else with a "
+            "length is needed"
+        )
 
 
 def check_places(sampler: Any, where: str, name: str) -> None:
@@ -82,22 +102,30 @@ class Sampler:
         raise ArgumentError(f"{type(self).__name__}: the class defines neither __iter__ nor order")
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.order(self.generator).tolist())
+        return self._places()
+
+    def _places(self) -> Iterator[Any]:
+        return in_parts(np.asarray(self.order(self.generator)))
 
 
 class SequentialSampler(Sampler):
-    """The places 0, 1, 2, ... of a dataset.
+    """The places 0, 1, 2, ... of a dataset, of any length.
 
     >>> list(wg.data.SequentialSampler("abc"))
     [0, 1, 2]
     """
 
     def __init__(self, data_source: Any):
+        check_sized(data_source, "SequentialSampler", "data_source")
         self.data_source = data_source
 
     def order(self, generator: Generator | None) -> np.ndarray:
         """Return all places as they come."""
+        check_drawn(len(self.data_source), f"SequentialSampler: {len(self.data_source)} samples")
         return np.arange(len(self.data_source))
+
+    def _places(self) -> Iterator[int]:
+        return iter(range(len(self.data_source)))
 
     def __len__(self) -> int:
         return len(self.data_source)
@@ -122,7 +150,9 @@ class RandomSampler(Sampler):
         num_samples: int | None = None,
         generator: Generator | None = None,
     ):
-        self.data_source, self.replacement, self.generator = data_source, replacement, generator
+        check_sized(data_source, "RandomSampler", "data_source")
+        self.data_source, self.generator = data_source, generator
+        self.replacement = checked_flag(replacement, "RandomSampler", "replacement")
         self._count = num_samples
         if num_samples is not None:
             self._count = _samples(num_samples, "RandomSampler")
@@ -137,8 +167,16 @@ class RandomSampler(Sampler):
         known, count = len(self.data_source), self.num_samples
         if not known:
             return np.zeros(0, np.int64)
+        check_drawn(count, f"RandomSampler: {count} samples")
         if self.replacement:
             return randint(0, known, (count,), device="numpy", generator=generator).numpy()
+        check_drawn(known, f"RandomSampler: {known} samples")
+        if count > known * PASSES:
+            raise ArgumentError(
+                f"RandomSampler: num_samples={count} came for {known} samples, and without "
+                f"replacement at most {PASSES} passes through them are drawn: replacement=True "
+                "draws them at once"
+            )
         parts = [randperm(known, "numpy", generator).numpy() for _ in range(-(-count // known))]
         return np.concatenate(parts)[:count] if len(parts) != 1 else parts[0][:count]
 
@@ -154,6 +192,7 @@ class SubsetRandomSampler(Sampler):
     """
 
     def __init__(self, indices: Sequence[int], generator: Generator | None = None):
+        check_sized(indices, "SubsetRandomSampler", "indices")
         self.indices, self.generator = indices, generator
 
     def order(self, generator: Generator | None) -> np.ndarray:

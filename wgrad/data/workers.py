@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import contextvars
+import functools
 import multiprocessing
 import os
 import pickle
@@ -31,7 +32,7 @@ import numpy as np
 
 from ..devices import set_default_device
 from ..errors import ArgumentError, WorkerError
-from ..random import manual_seed
+from ..random import manual_seed, with_own_stream
 from .collate import on_host
 
 
@@ -152,8 +153,9 @@ class Workers:
     ) -> Iterator[Any]:
         """Yield the batches of (places, seed) in order; `finish` makes tensors of what came.
 
-        Threads run `finish` themselves, in the context in which they were asked. `read` takes the
-        place of fetching by places. Raises: what the dataset raises; WorkerError.
+        Threads run `finish` themselves, in the context in which they were asked, but for the global
+        stream: that of a batch begins with its seed. `read` takes the place of fetching by places.
+        Raises: what the dataset raises; WorkerError.
         """
         waiting: collections.deque[Future] = collections.deque()
         tasks = iter(tasks)
@@ -161,18 +163,20 @@ class Workers:
         def in_thread(places: Any) -> Any:
             return finish(fetched(*self._task, places) if read is None else read(places))
 
-        def ask() -> None:
+        def ask() -> bool:
             for places, seed in tasks:
                 if self.kind == "thread":
                     context = contextvars.copy_context()
-                    waiting.append(self._pool.submit(context.run, in_thread, places))
+                    work = functools.partial(with_own_stream, seed, in_thread, places)
+                    waiting.append(self._pool.submit(context.run, work))
                 else:
                     waiting.append(self._pool.submit(_work, places, seed))
-                return
+                return True
+            return False
 
         try:
-            for _ in range(self._ahead):
-                ask()
+            while len(waiting) < self._ahead and ask():
+                pass
             while waiting:
                 done = self._result(waiting.popleft())
                 ask()

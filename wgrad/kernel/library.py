@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import tape
 from ..core import Value
-from ..errors import CallError, GradientError, UnknownNameError, shown
+from ..errors import ArgumentError, CallError, GradientError, UnknownNameError, shown
 from ..recent import Recent
 from .calls import Specs
 from .compute import ComputeKernel
@@ -45,6 +45,10 @@ class Library:
     """
 
     def __init__(self, text: Checked | Watched[Checked]):
+        if not isinstance(text, (Checked, Watched)):
+            raise ArgumentError(
+                f"Library: {shown(text)} came as its text: wg.kernel.load makes a library of a file"
+            )
         self._text = text
         self._made: dict[str, Any] = {}
 

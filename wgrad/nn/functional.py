@@ -37,6 +37,8 @@ from ..functional.convolution import conv_transpose2d as conv_transpose2d
 from ..functional.convolution import conv_transpose3d as conv_transpose3d
 from ..functional.encoding import embedding as embedding
 from ..functional.encoding import one_hot as one_hot
+from ..functional.grids import affine_grid as affine_grid
+from ..functional.grids import grid_sample as grid_sample
 from ..functional.interpolation import interpolate as interpolate
 from ..functional.linalg import linear as linear
 from ..functional.losses import binary_cross_entropy as binary_cross_entropy

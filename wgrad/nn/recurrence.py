@@ -7,12 +7,13 @@ new state and the output of that time. States are tuples of tensors (n, hidden).
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from ..creation import zeros
 from ..functional.linalg import linear
 from ..ops.elementwise import relu, sigmoid, tanh
-from ..shaping import split
+from ..shaping import concat, split, stack
 from ..tensor import Tensor
 from ..transforms.scan import scan
 
@@ -85,3 +86,29 @@ def run(
         weights = weights._replace(hidden_bias=None)
     products = linear(x, weights.input, bias)
     return scan(step_of(kind, weights, nonlinearity), state, products, reverse=backwards)
+
+
+def recurrent_layer(
+    kind: str, weights: Sequence[Weights], nonlinearity: str, state: State | None, x: Tensor
+) -> tuple[State, Tensor]:
+    """Return the last states and the outputs of one layer, in one direction or in both.
+
+    Without a state it begins with zeros. Shapes: x (time, n, features) -> states (directions, n,
+    hidden) and outputs (time, n, directions * hidden).
+    """
+    lasts: list[State] = []
+    outs = []
+    for i, own in enumerate(weights):
+        if state is None:
+            sizes = [own.hidden.shape[1]]  # what is handed on may be projected, a cell is not
+            sizes += [own.hidden.shape[0] // 4] * (kind == "lstm")
+            first = tuple(zeros((x.shape[1], n), dtype=x.dtype, device=x.device) for n in sizes)
+        else:
+            first = tuple(s[i] for s in state)
+        final, out = run(kind, own, nonlinearity, first, x, bool(i))
+        lasts.append(final)
+        outs.append(out)
+    # Both have names, for a graph of ONNX asks for them.
+    last = tuple(stack(parts, 0) for parts in zip(*lasts, strict=True))
+    out = outs[0] if len(outs) == 1 else concat(outs, -1)
+    return last, out

@@ -13,11 +13,11 @@ from ..functional.linalg import linear
 from ..functional.regularization import check_share, dropout
 from ..layout import Shape
 from ..random import Seed
-from ..shaping import concat, reshape, stack, transpose
+from ..shaping import concat, reshape, transpose
 from ..tensor import Tensor
 from .layers import Uniform
 from .module import Module
-from .recurrence import State, Weights, run, step_of
+from .recurrence import State, Weights, recurrent_layer, step_of
 
 _GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 
@@ -131,21 +131,19 @@ class RNNBase(_Shared):
         lead = self.num_layers * self._directions
         lasts = [self.proj_size or self.hidden_size, self.hidden_size][: len(self._parts)]
         shapes: list[Shape] = [(lead, n, m) if batched else (lead, m) for m in lasts]
-        states = self._states(hx, shapes, x)
-        states = tuple(reshape(s, (lead, n, last)) for s, last in zip(states, lasts, strict=True))
+        states: State | None = None
+        if hx is not None:
+            given = zip(self._states(hx, shapes, x), lasts, strict=True)
+            states = tuple(reshape(s, (lead, n, last)) for s, last in given)
         finals: list[State] = []
-        for i, directions in enumerate(weights):
+        for i, own in enumerate(weights):
             if i and self.dropout and self.training:
                 x = dropout(x, self.dropout)
-            outs = []
-            for backwards, own in enumerate(directions):
-                place = i * self._directions + backwards
-                first = tuple(s[place] for s in states)
-                last, out = run(self._kind, own, self.nonlinearity, first, x, bool(backwards))
-                finals.append(last)
-                outs.append(out)
-            x = outs[0] if len(outs) == 1 else concat(outs, -1)
-        ends = tuple(stack(parts, 0) for parts in zip(*finals, strict=True))
+            places = slice(i * self._directions, (i + 1) * self._directions)
+            first = None if states is None else tuple(s[places] for s in states)
+            last, x = recurrent_layer(self._kind, own, self.nonlinearity, first, x)
+            finals.append(last)
+        ends = tuple(concat(parts, 0) for parts in zip(*finals, strict=True))
         if not batched:
             return x[:, 0], self._result(tuple(s[:, 0] for s in ends))
         return transpose(x, 0, 1) if self.batch_first else x, self._result(ends)

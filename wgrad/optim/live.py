@@ -109,6 +109,7 @@ class StepNumbers(Numbers):
 
     def _hold_still(self) -> bool:
         """Whether all that a trace rested on would be the same in the run that comes now."""
+        self._optimizer._undone.settle(self._optimizer._steps)
         if self._holding is None:
             self._before = self._counted(0, self._at)
             if self._held:

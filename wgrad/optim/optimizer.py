@@ -22,6 +22,7 @@ from .live import StepNumbers, number_of
 from .remembered import Kept, State, alike, tensors_of
 from .saving import loaded_state, saved_state
 from .settings import Group, Setting, finder
+from .undone import Undone
 
 
 class Optimizer(ABC):
@@ -78,7 +79,7 @@ class Optimizer(ABC):
     _former: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     _decoupled: ClassVar[bool] = False  # is weight decay a step of its own?
     _has_stepped = False
-    read_each_run = frozenset({"_steps", "_defaults", "_has_stepped"})  # by a program: as in Group
+    read_each_run = frozenset({"_steps", "_defaults", "_has_stepped", "_undone"})  # as in Group
 
     def __init__(self, params: Iterable[Tensor] | Iterable[Mapping[str, Any]], **settings: Any):
         tracer = tracing()
@@ -87,6 +88,8 @@ class Optimizer(ABC):
         self.params: list[Tensor] = []
         self._groups: list[Group] = []
         self._steps: list[int] = []
+        self._undone_totals: dict[tuple[int, ...], Tensor] = {}
+        self._undone = Undone(self._undone_totals)
         self._memory: dict[str, list[Kept | None]] = {name: [] for name in self.state}
         came: Any = params
         if isinstance(came, Iterator):  # a generator is looked into, and not used up
@@ -221,12 +224,21 @@ class Optimizer(ABC):
         self._step()
         return loss
 
+    def _undo_where(self, failed: Tensor) -> None:
+        """Do not count the step that was just taken where a bool on the device is true."""
+        if counted := self._counted(self._chosen()):
+            self._undone.add(counted, failed, self._trace)
+
+    def _chosen(self) -> list[int]:
+        return [i for i, p in enumerate(self.params) if p.requires_grad and p.grad is not None]
+
     @whole
     def _step(self) -> None:
         if not self._has_stepped:
             changing(self, "_has_stepped")
             self._has_stepped = True
-        chosen = [i for i, p in enumerate(self.params) if p.requires_grad and p.grad is not None]
+        self._undone.settle(self._steps)
+        chosen = self._chosen()
         counted = self._counted(chosen)
         numbers = None
         if (tracer := finder(self._trace)) is not None:
@@ -364,6 +376,7 @@ class Optimizer(ABC):
         ShapeError, DTypeError.
         """
         values, steps, memory = loaded_state(self, state)
+        self._undone.settle(self._steps)
         with interrupts_wait():
             for group, settings in zip(self._groups, values, strict=True):
                 group.assign(settings)

@@ -23,6 +23,7 @@ Loaded = tuple[list[dict[str, Any]], list[int], dict[str, list[Kept | None]]]
 def saved_state(optimizer: Optimizer) -> dict[str, Any]:
     """Return the state dict of an optimizer."""
     state: dict[int, dict[str, Any]] = {}
+    optimizer._undone.settle(optimizer._steps)
     for i, steps in enumerate(optimizer._steps):
         entry: dict[str, Any] = {"step": steps} if steps else {}
         for name, kept in optimizer._memory.items():

@@ -10,7 +10,7 @@ from ..backends.timing import Source, Timing, now_ns
 from ..backends.tracing import tracing
 from ..core.observe import Timed
 from ..devices import device as device_of
-from ..errors import ArgumentError, DeviceError, WgradError, shown
+from ..errors import ArgumentError, CallError, DeviceError, FileError, WgradError, shown
 from ..origin import place
 from .report import Report, as_json, as_trace
 from .roof import Roof, roof_of
@@ -161,11 +161,16 @@ class profile(Timed):
         """Write a trace that https://ui.perfetto.dev and chrome://tracing open.
 
         Every device is a process, and its kernels lie on a line of time, each with its line of the
-        program, its kernel, bytes and operations. Raises: OSError where it cannot be written.
+        program, its kernel, bytes and operations. Raises: FileError where it cannot be written.
         """
+        if not isinstance(path, (str, os.PathLike)):  # a number would be a file that is open
+            raise CallError(f"profile: {shown(path)} came, and the path of a file is needed")
         text = as_trace(self._report(roofs=False))
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
+        try:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+        except (OSError, ValueError) as error:
+            raise FileError(f"profile: {shown(path)} cannot be written ({error})") from error
 
     def to_json(self) -> str:
         """Return all that was measured as JSON.

@@ -16,6 +16,7 @@ from .generator import (
     set_rng_state,
     stream,
     stream_of,
+    with_own_stream,
 )
 from .shaped import bernoulli, exponential, trunc_normal, waits
 

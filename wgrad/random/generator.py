@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import secrets
 import threading
-from typing import Any
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +21,8 @@ from ..core import caller, place
 from ..core.tracing import tracing
 from ..errors import ArgumentError, shown
 from ..repeated import taken_again
+
+R = TypeVar("R")
 
 
 class Generator:
@@ -89,6 +93,26 @@ def _generator_at(seed: int, counter: int) -> Generator:
 
 
 _generator = Generator(secrets.randbits(64))
+# The stream that stands in for the global one where a thread works for somebody else.
+_own: ContextVar[Generator | None] = ContextVar("wgrad_stream", default=None)
+
+
+def with_own_stream(seed: int, function: Callable[..., R], *args: Any) -> R:
+    """Return `function(*args)`, for which the global stream is one of its own, of this seed."""
+    token = _own.set(Generator(seed))
+    try:
+        return function(*args)
+    finally:
+        _own.reset(token)
+
+
+def _begin_again(generator: Generator) -> None:
+    """Let a generator be the global stream, here."""
+    global _generator
+    if _own.get() is None:
+        _generator = generator
+    else:
+        _own.set(generator)
 
 
 def refuse_in_trace(where: str) -> None:
@@ -109,14 +133,13 @@ def manual_seed(seed: int) -> None:
     >>> bool((wg.randn(3) == first).all())  # the same numbers, on every device
     True
     """
-    global _generator
     refuse_in_trace("manual_seed")
-    _generator = Generator(_checked_seed(seed, "manual_seed"))
+    _begin_again(Generator(_checked_seed(seed, "manual_seed")))
 
 
 def global_generator() -> Generator:
     """Return the stream that drawing functions take from when they are given none."""
-    return _generator
+    return _own.get() or _generator
 
 
 def get_rng_state() -> tuple[int, int]:
@@ -129,7 +152,8 @@ def get_rng_state() -> tuple[int, int]:
     True
     """
     refuse_in_trace("get_rng_state")
-    return _generator.seed, _generator.counter
+    now = global_generator()
+    return now.seed, now.counter
 
 
 def set_rng_state(state: tuple[int, int]) -> None:
@@ -141,7 +165,6 @@ def set_rng_state(state: tuple[int, int]) -> None:
     >>> bool((wg.rand(3) == first).all())
     True
     """
-    global _generator
     refuse_in_trace("set_rng_state")
     whole = isinstance(state, (tuple, list)) and len(state) == 2
     if not whole or not isinstance(state[1], (int, np.integer)) or not 0 <= state[1] < 2**64:
@@ -149,13 +172,13 @@ def set_rng_state(state: tuple[int, int]) -> None:
             f"set_rng_state: {shown(state)} came, and what get_rng_state returned is needed: "
             "(seed, counter)"
         )
-    _generator = _generator_at(_checked_seed(state[0], "set_rng_state"), int(state[1]))
+    _begin_again(_generator_at(_checked_seed(state[0], "set_rng_state"), int(state[1])))
 
 
 def stream(generator: Generator | None, where: str) -> Generator:
     """Return the stream to draw from. Raises: ArgumentError for what is no Generator."""
     if generator is None:
-        return _generator
+        return global_generator()
     if not isinstance(generator, Generator):
         raise ArgumentError(
             f"{where}: generator={shown(generator)} came; wg.Generator(seed) is needed"

@@ -34,6 +34,7 @@ from ..layout import Shape, broadcast_shapes
 from ..ops import elementwise as ew
 from ..ops import movement, reduction
 from ..ops.families import expanded, with_dtype
+from ..origin import unpacked
 from ..tape import identity
 from .aliases import Aliases
 from .gradients import Gradients
@@ -96,7 +97,17 @@ class Tensor(Operators, Methods, Aliases, Gradients):
     def __iter__(self) -> Iterator[Tensor]:
         if not self.shape:
             raise CallError("iter: a 0-d tensor came, which has no rows: x.item() is its number")
-        return (self[i] for i in range(len(self)))
+        wanted, rows = unpacked(), len(self)
+        if wanted is not None and wanted != rows:
+            hint = (
+                "; max, min, median and sort return values alone: argmax(x, axis), argmin and "
+                "argsort have their places"
+            )
+            raise ShapeError(
+                f"unpacking: a tensor of shape {self.shape} came for {wanted} names, and it has "
+                f"{rows} rows{hint if wanted == 2 else ''}"
+            )
+        return (self[i] for i in range(rows))
 
     def __repr__(self) -> str:
         if differs(self):

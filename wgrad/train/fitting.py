@@ -17,7 +17,7 @@ from . import checkpoint as files
 from .callbacks import Callbacks
 from .history import History
 from .kept import Kept
-from .logs import FileLog, TensorBoard
+from .logs import FileLog, TensorBoard, Writer
 from .metrics import named
 from .progress import bar_class
 from .run import Run
@@ -122,10 +122,9 @@ def fit(
     run.read_every = checked_size(read_every, "fit: read_every")
     if checkpoint is not None:
         needed("safetensors", "io", "fit: checkpoint")  # before hours of work, not after
-        files.check_writable(checkpoint, "checkpoint")
-    writers = [FileLog(log)] if log is not None else []
+    writers: list[Writer] = [FileLog(log)] if log is not None else []
     if tensorboard is not None:
-        writers.append(TensorBoard(tensorboard))  # type: ignore[arg-type]
+        writers.append(TensorBoard(tensorboard))
     run.callbacks, run.writers = Callbacks(callbacks), Callbacks(writers)
     run.bars = bar_class(progress)
     holders = [*state, *(x for x in (loss, *metrics.values()) if isinstance(x, Module))]
@@ -140,6 +139,10 @@ def fit(
     run.loader, run.validation, run.scheduler = loader, validation, scheduler
     run.scheduler_every = scheduler_every
     run.kept = Kept(checkpoint, run, holders)
+    if checkpoint is not None:  # folders are made once all else is right
+        files.check_writable(checkpoint, "checkpoint")
+    for writer in writers:
+        writer.prepare()
     if resume:
         run.kept.resume()
     return run.go()

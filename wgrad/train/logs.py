@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 PathLike = str | os.PathLike
 
 
-class FileLog(Callback):
+class Writer(Callback):
+    """A callback that writes files: made without a look at the disk, then told to prepare."""
+
+    def prepare(self) -> None:
+        """Make the folder. Raises: ArgumentError where no file can be written there."""
+
+
+class FileLog(Writer):
     """A table of the epochs: `.csv`, or `.jsonl` with one object on each line.
 
     It is written anew from the history after each epoch, whole or not at all: it has every epoch
@@ -34,6 +41,9 @@ class FileLog(Callback):
         self.path = Path(path)
         if self.path.suffix not in (".csv", ".jsonl"):
             raise ArgumentError(f"fit: log={self.path} came; a .csv or .jsonl file is needed")
+
+    def prepare(self) -> None:
+        """Make the folder of the file."""
         check_writable(self.path, "log")
 
     def on_epoch_end(self, run: Run, logs: dict[str, Any]) -> None:
@@ -50,7 +60,7 @@ class FileLog(Callback):
             part.write_bytes(text.getvalue().encode())
 
 
-class TensorBoard(Callback):
+class TensorBoard(Writer):
     """Event files for TensorBoard: the numbers of each epoch, by their names.
 
     A run that goes on from a checkpoint says so in its file, and TensorBoard leaves out what it
@@ -65,8 +75,11 @@ class TensorBoard(Callback):
         self._events = needed("tensorboard.compat.proto.event_pb2", "train", where)
         self._summaries = needed("tensorboard.compat.proto.summary_pb2", "train", where)
         self._file = needed("tensorboard.summary.writer.event_file_writer", "train", where)
-        check_writable(Path(folder) / "events", "tensorboard")
         self._writer: Any = None
+
+    def prepare(self) -> None:
+        """Make the folder."""
+        check_writable(Path(self.folder) / "events", "tensorboard")
 
     def on_fit_begin(self, run: Run) -> None:
         """Open the file."""

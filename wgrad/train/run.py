@@ -170,6 +170,11 @@ class Run:
                 self.callbacks.call("on_step_end", self)
                 if self.is_stopped and not (pending and self._is_interrupted):
                     break  # with gradients that wait, an epoch could not go on
+            else:
+                if pending:  # of a loader without a length
+                    steps.finish()
+                    if per_step is not None:
+                        self._advance(None)
         finally:
             if hasattr(iterator, "close"):
                 iterator.close()

@@ -161,6 +161,7 @@ class Steps:
         self._compile, self._state = compile, [model, optimizer, *state]
         self._tables: tuple[Tensor, ...] | None = None
         self._trains: dict[tuple[bool, bool, int], Any] = {}
+        self._finishes: dict[int, Any] = {}
         self._pending = 0  # batches whose gradients are added up
         test = no_grad(self._test)
         validates = [*self._state, self.validation.state]
@@ -217,16 +218,31 @@ class Steps:
             loss = losses if self._accumulate == 1 else losses / self._accumulate
             loss.backward()
             if ends:
-                if count < self._accumulate:  # an epoch's last batches, of which the mean is due
-                    for p in self._optimizer.params:
-                        if p.grad is not None:
-                            p.grad.assign(p.grad * (self._accumulate / count))
-                self._clip()
-                self._optimizer.step()
+                self._use(count)
             self.training.add(values, rows(parts))
             return values["loss"].detach()
 
         return step
+
+    def _use(self, count: int) -> None:
+        """Step by the gradients of so many batches."""
+        if count < self._accumulate:  # an epoch's last batches, of which the mean is due
+            for p in self._optimizer.params:
+                if p.grad is not None:
+                    p.grad.assign(p.grad * (self._accumulate / count))
+        self._clip()
+        self._optimizer.step()
+
+    def finish(self) -> None:
+        """Step by the gradients that wait, for no batch came that was known to be the last."""
+        count = self._pending
+        if count not in self._finishes:
+
+            def step() -> None:
+                self._use(count)
+
+            self._finishes[count] = compiled(step, state=self._state) if self._compile else step
+        self._finishes[count]()
 
     def _test(self, *parts: Any) -> None:
         self.validation.add(self._measured(parts)[1], rows(parts))

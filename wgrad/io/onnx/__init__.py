@@ -1,7 +1,7 @@
 """ONNX: models as graphs of standard operators, which other runtimes run.
 
-What is written, and what is read: writing.py says how each operation of wgrad becomes operators,
-rows.py what each operator is here.
+operations.py and functions.py say how what wgrad does becomes operators, operators.py and layers.py
+what each operator is here, and recurrent.py both for networks over time.
 """
 
 from .exporting import export as export

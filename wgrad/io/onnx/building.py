@@ -176,12 +176,16 @@ class Graph:
 
     def node(self, op: str, *inputs: str | None, **attributes: Any) -> str:
         """Add an operator with one output, and return the name of that."""
-        out = self.fresh(op.lower())
+        return self.several(op, 1, *inputs, **attributes)[0]
+
+    def several(self, op: str, count: int, *inputs: str | None, **attributes: Any) -> list[str]:
+        """Add an operator with so many outputs, and return their names."""
+        outs = [self.fresh(op.lower()) for _ in range(count)]
         names = ["" if x is None else x for x in inputs]
         while names and not names[-1]:
             names.pop()
-        self.nodes.append(Node(op, names, [out], attributes))
-        return out
+        self.nodes.append(Node(op, names, outs, attributes))
+        return outs
 
     def cast(self, name: str, dtype: DType) -> str:
         """Convert to a dtype."""

@@ -14,7 +14,7 @@ from ...random.generator import refuse_in_trace
 from ..paths import as_path, told, written
 from .building import ONNX_TYPES, Graph, Node
 from .examples import as_example, checked_names, named_inputs, sized, varying
-from .functions import FUNCTIONS
+from .functions import FUNCTIONS, RESULTS
 from .recording import Ref, recorded
 from .sizes import Size
 from .translating import translate
@@ -40,8 +40,9 @@ def export(
 
     `model` is a module, which runs in evaluation mode, or a function of tensors; `inputs` is one
     example, or a tuple of one for each argument. It runs on them, and what it does is written: the
-    branches that it takes for these inputs, with loops unrolled. Linear layers, convolutions, pools
-    and norms become one operator each. Parameters are stored by their names in `state_dict()`.
+    branches that it takes for these inputs, with loops unrolled. Linear layers, convolutions,
+    pools, norms and recurrent layers become one operator each. Parameters are stored by their names
+    in `state_dict()`.
 
     Names of inputs are those of the arguments unless given. `dynamic_axes` names axes whose extent
     may be any: {"x": {0: "batch"}}, or {"x": [0]}; axes of one name have one extent. The model then
@@ -67,7 +68,7 @@ def export(
         for module, _ in modes:
             module.training = False
         runs = [
-            recorded(model, sized(examples, names, axes, i), FUNCTIONS, "onnx.export")
+            recorded(model, sized(examples, names, axes, i), FUNCTIONS, RESULTS, "onnx.export")
             for i in range(len(axes[0].extents) if axes else 1)
         ]
     finally:

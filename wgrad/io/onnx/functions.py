@@ -1,7 +1,8 @@
 """What larger functions are in ONNX as one operator each: linear layers, norms, pools, ...
 
-A row gets the graph and the call of the function, and returns the name of its result, or None where
-ONNX has no such operator for these arguments: then the function's operations are written. None of
+A row gets the graph and the call of the function, and returns the name of its result, or of each
+where RESULTS names several, or None where ONNX has no such operator for these arguments: then the
+function's operations are written. None of
 these rows is needed for a graph to be right; with them it reads as the model does.
 """
 
@@ -28,10 +29,12 @@ from ...functional.softmax import log_softmax, logsumexp, softmax
 from ...functional.windows import pool_frame
 from ...indexing.taking import take_flat, taken
 from ...layout import normalize_axes, normalize_axis
+from ...nn.recurrence import recurrent_layer
+from . import recurrent
 from .building import Graph
 from .recording import Part
 
-Row = Callable[[Graph, Part], str | None]
+Row = Callable[[Graph, Part], "str | tuple[str, ...] | None"]
 
 
 def _alike(*tensors: Any) -> bool:
@@ -287,6 +290,12 @@ _TABLE: tuple[tuple[Callable[..., Any], tuple[str, ...], Row], ...] = (
     (arg, ("x", "axis", "keepdims", "name"), _arg),
     (taken, ("x", "index", "at"), _taken),
     (take_flat, ("x", "index", "axis"), _taken_flat),
+    (recurrent_layer, recurrent.ARGUMENTS, recurrent.written),
+    (recurrent.recurrent_operator, recurrent.INPUTS, recurrent.written_again),
 )
 FUNCTIONS = {function: names for function, names, _ in _TABLE}
 PARTS = {function.__name__: row for function, _, row in _TABLE}
+RESULTS = {  # of those with several, the variables that hold them at the end
+    recurrent_layer.__name__: recurrent.RESULTS,
+    recurrent.recurrent_operator.__name__: recurrent.RESULTS,
+}

@@ -35,6 +35,7 @@ from ...functional.pooling import (
 from ...shaping import pad
 from .operators import ROWS as PLAIN
 from .operators import Operator, Row
+from .recurrent import recurrent_operator
 from .shapes import ROWS as SHAPES
 
 _CONV = (conv1d, conv2d, conv3d)
@@ -186,6 +187,7 @@ ROWS: dict[str, Row] = {
     "GroupNormalization": _group_norm,
     "LayerNormalization": _layer_norm,
     "RMSNormalization": _rms_norm,
+    **dict.fromkeys(("RNN", "GRU", "LSTM"), recurrent_operator),
 }
 
 

@@ -236,7 +236,9 @@ def _operator(onnx: Any, node: Any, opset: int, file: Path, device: Device, wher
             value = value.decode("utf-8", "replace")
         elif not isinstance(value, (int, float)) and x.type not in _LISTS:
             raise FileError(f"{label} has the attribute {shown(x.name)}, which is not read")
-        attributes[x.name] = list(value) if x.type in _LISTS else value
+        if x.type in _LISTS:
+            value = [v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in value]
+        attributes[x.name] = value
     return Operator(
         node.op_type, label, tuple(node.input), tuple(node.output), attributes, opset, device
     )

@@ -27,6 +27,11 @@ class Part:
     arguments: dict[str, Any]
     frame: FrameType = field(repr=False)  # kept, so that no other call gets its identity
 
+    def results(self, names: tuple[str, ...]) -> list[Tensor]:
+        """Return what variables of the function held at its end, tuples one by one."""
+        left = [self.frame.f_locals[n] for n in names]
+        return [x for y in left for x in (y if isinstance(y, tuple) else (y,))]
+
 
 @dataclass(eq=False)
 class Called:
@@ -61,6 +66,7 @@ class Recording(Interpreter):
         self.numbers: dict[int, Ref] = {}
         self.parts: dict[FrameType, Part] = {}
         self.top: FrameType | None = None
+        self.inside: set[Ref] = set()  # what a function with results made on the way to them
 
     def number(self, x: Any) -> Ref:
         """Return the number of a tensor's value; one with the same memory and layout has it too."""
@@ -95,6 +101,26 @@ class Recording(Interpreter):
             self.parts[found] = Part(name, given, found)
         return self.parts[found]
 
+    def settle(self, results: Mapping[str, tuple[str, ...]]) -> None:
+        """Number what is inside functions with results last, for its count may depend on sizes."""
+        left = {
+            self.number(x)
+            for part in self.parts.values()
+            if part.name in results
+            for x in part.results(results[part.name])
+        }
+        made = [c.out for c in self.calls if c.part is not None and c.part.name in results]
+        inside = dict.fromkeys(out for out in made if out not in left)
+        every = [Ref(i) for i in range(len(self.values))]
+        order = [ref for ref in every if ref not in inside] + list(inside)
+        new = dict(zip(order, every, strict=True))
+        self.values = [self.values[ref.number] for ref in order]
+        self.numbers = {key: new[ref] for key, ref in self.numbers.items()}
+        self.inside = {new[ref] for ref in inside}
+        for c in self.calls:
+            c.inputs = tuple(new[x] if isinstance(x, Ref) else x for x in c.inputs)
+            c.out = new[c.out]
+
     def refuse_assignment(self, value: Any) -> None:
         raise TraceError(
             f"{self.where}: a tensor is assigned to at {place(caller())}, and values of a graph "
@@ -106,12 +132,14 @@ def recorded(
     function: Callable[..., Any],
     inputs: list[Tensor],
     functions: Mapping[Callable[..., Any], tuple[str, ...]],
+    results: Mapping[str, tuple[str, ...]],
     where: str,
 ) -> tuple[Recording, Any]:
     """Run a function on tensors; return what it did, and its result.
 
     Operations belong to the outermost call of one of `functions`, of which the arguments named
-    there are kept. Raises: TraceError for assignments and random numbers.
+    there are kept; `results` names the variables that hold what some of them return.
+    Raises: TraceError for assignments and random numbers.
     """
     recording = Recording(functions, where)
     for x in inputs:
@@ -126,4 +154,5 @@ def recorded(
             f"{where}: the function draws random numbers, which would be the same in every run of "
             "the graph: call .eval() on the model, or pass the numbers as an input"
         )
+    recording.settle(results)
     return recording, out
