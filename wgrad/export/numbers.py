@@ -1,0 +1,242 @@
+"""Numbers that every run reads anew, as data: expressions over counters and settings.
+
+A program's launches say where the numbers stand in their params; here is what they are. In JSON a
+number is itself, or one of
+
+    ["count", k, n]     counter k of the export, less n
+    ["setting", j]      setting j of the export
+    ["turn", j, k, n]   setting j as the schedule of counter k has it, n turns before the last
+    ["table", x, first, [values]]   the value for x = first, first + 1, ...
+    [operator, x, y]    + - * / ** of two, and "abs", "sqrt" of one
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..backends.tracing import Live
+from ..backends.varying import OPERATORS
+from ..errors import ArgumentError, TraceError
+from ..optim import Optimizer
+from ..optim.turns import Turning
+
+NAMES = {math.sqrt: "sqrt", abs: "abs"}  # of functions that a page has as well
+
+
+class Counters:
+    """All that counts in an export: steps of parameters, and turns of schedulers.
+
+    Parameters of an optimizer whose steps are as many, and are counted by the same programs, share
+    a counter. `schedule` is how many turns of a scheduler, or values of a function of the user's,
+    are written down.
+    """
+
+    def __init__(self, optimizers: Mapping[str, Optimizer], schedule: int):
+        self.optimizers = list(optimizers.values())
+        self._paths = list(optimizers)  # where each stands in the state
+        self.schedule = schedule
+        self.starts: list[int] = []
+        self._before = [list(x._steps) for x in self.optimizers]  # traces count, too
+        self._advances: list[list[tuple[int, int, int]]] = []  # by program: optimizer, i, by
+        self._places: dict[Any, int] = {}
+        self.turned: dict[int, Turning] = {}  # by counter
+        self.settings: list[dict[str, Any]] = []
+        self._settings: dict[Any, int] = {}
+        self.runs: list[list[list[int]]] = []
+
+    # Which counters there are.
+    def add(self, callbacks: Sequence[tuple[Callable[..., None], tuple]], name: str) -> None:
+        """Note what each run of one more program counts."""
+        counts: dict[Any, int] = {}
+        for function, args in callbacks:
+            owner = getattr(function, "__self__", None)
+            if isinstance(owner, Optimizer) and function == owner._advance:
+                at = self._of(owner)
+                for i in args[0]:
+                    counts[at, i] = counts.get((at, i), 0) + 1
+            elif isinstance(owner, Turning):
+                counts[owner] = counts.get(owner, 0) + 1
+            else:
+                raise TraceError(f"export: {name} counts what a page cannot: {function!r}")
+        self._advances.append(counts)  # type: ignore[arg-type]
+
+    def _of(self, optimizer: Optimizer) -> int:
+        return next(i for i, x in enumerate(self.optimizers) if x is optimizer)
+
+    def close(self) -> None:
+        """Give numbers to the counters, when all programs are known."""
+        kinds: dict[Any, int] = {}
+        for at, optimizer in enumerate(self.optimizers):
+            for i in range(len(optimizer.params)):
+                by = tuple(x.get((at, i), 0) for x in self._advances)  # type: ignore[attr-defined]
+                kind = at, self._before[at][i], by
+                if kind not in kinds:
+                    kinds[kind] = len(self.starts)
+                    self.starts.append(self._before[at][i])
+                self._places[at, i] = kinds[kind]
+        for counts in self._advances:
+            for owner in counts:
+                if isinstance(owner, Turning) and owner not in self._places:
+                    self._places[owner] = len(self.starts)
+                    self.turned[len(self.starts)] = owner
+                    self.starts.append(0)
+        for counts in self._advances:
+            row = {self._places[x]: n for x, n in counts.items()}  # type: ignore[attr-defined]
+            self.runs.append([[k, n] for k, n in row.items()])
+
+    def count_of(self, optimizer: Optimizer, i: int) -> int:
+        """Return the counter of a parameter's steps."""
+        return self._places[self._of(optimizer), i]
+
+    def counter_of(self, owner: Turning) -> int | None:
+        """Return the counter of a scheduler's turns; None where no program takes them."""
+        return self._places.get(owner)
+
+    # Expressions.
+    def setting(self, group: Any, name: str, item: int | None) -> int:
+        """Return the number of a setting."""
+        key = id(group), name, item
+        if key not in self._settings:
+            value = group.values_now[name]
+            self._settings[key] = len(self.settings)
+            at = next(i for i, x in enumerate(self.optimizers) if group in x.param_groups)
+            nth = self.optimizers[at].param_groups.index(group)
+            words = ["param_groups", str(nth), name] + ([] if item is None else [str(item)])
+            path = ".".join([*([self._paths[at]] if self._paths[at] else []), *words])
+            now = value if item is None else value[item]
+            self.settings.append({"name": path, "value": now, "fixed": False})
+        return self._settings[key]
+
+    def told(self, live: Live) -> Any:
+        """Return a number of a program as JSON."""
+        numbers, expression = live.call[1]
+        return self._told(numbers, expression)
+
+    def _told(self, numbers: Any, expression: Any) -> Any:
+        what, *sides = expression
+        if what == "constant":
+            return float.fromhex(sides[0])
+        if what == "argument":
+            return self._leaf(*numbers.leaf(sides[0]))
+        parts = [self._told(numbers, side) for side in sides]
+        if isinstance(what, str) and what in OPERATORS:
+            return [what, *parts]
+        if what in NAMES:
+            return [NAMES[what], *parts]
+        return self._table(what, parts)
+
+    def _leaf(self, kind: str, *of: Any) -> Any:
+        if kind == "count":
+            optimizer, i, less = of
+            return ["count", self.count_of(optimizer, i), less]
+        group, name, item, later = of
+        j = self.setting(group, name, item)
+        owner = self._turner(group)
+        if owner is None:
+            return ["setting", j]
+        less = dict(later).get(owner, 0)
+        return ["turn", j, self._places[owner], less]
+
+    def _turner(self, group: Any) -> Turning | None:
+        """Return the scheduler that changes a group in some program."""
+        owners = [x for x in self.turned.values() if any(group is g for g in x._turned_groups())]
+        if len(owners) > 1:
+            raise TraceError(
+                f"export: {' and '.join(type(x).__name__ for x in owners)} change one optimizer's "
+                "settings in the exported programs: chain them in one ChainedScheduler"
+            )
+        return owners[0] if owners else None
+
+    def _table(self, function: Callable, parts: list[Any]) -> Any:
+        """Return the values of a function that only Python has, one for each count of steps."""
+        leaves = {tuple(x) for x in _leaves(parts)}
+        counts = [x for x in leaves if x[0] == "count"]
+        if len(counts) != 1 or any(x[0] == "turn" for x in leaves):
+            raise TraceError(
+                f"export: {getattr(function, '__name__', function)} computes a number in every run "
+                "from more than one count of steps, which is Python's to do"
+            )
+        (count,) = counts
+        first = self.starts[count[1]] + 1 - count[2]
+        values = []
+        for at in range(first, first + self.schedule):
+            given = {count: float(at)}
+            given |= {x: self.settings[x[1]]["value"] for x in leaves if x[0] == "setting"}
+            values.append(float(function(*[_value(x, given) for x in parts])))
+        while len(values) > 1 and values[-1] == values[-2]:
+            values.pop()  # the last one holds from there on
+        ends = len(values) < self.schedule
+        return ["table", list(count), first, values, ends]
+
+    # Schedules.
+    def schedules(self) -> dict[int, dict[str, Any]]:
+        """Return for each scheduler's counter what its settings and own numbers are, by turns."""
+        found: dict[int, dict[str, Any]] = {}
+        for k, owner in self.turned.items():
+            kept = [(x, dict(x)) for x in _changing(owner)]
+            rows: list[tuple[list[float], Any]] = []
+            try:
+                for turn in range(self.schedule + 1):
+                    if turn:
+                        owner._advance()
+                    rows.append(([_of(x) for x in self._keys(owner)], owner.state_dict()))  # type: ignore[attr-defined]
+            finally:
+                for x, values in kept:
+                    x.clear()
+                    x.update(values)
+            settings = {
+                j: [row[0][n] for row in rows]
+                for n, (j, *_) in enumerate(self._keys(owner))
+            }
+            found[k] = {"settings": settings, "states": [row[1] for row in rows]}
+        return found
+
+    def _keys(self, owner: Turning) -> list[tuple[int, Any, str, int | None]]:
+        groups = {id(g): g for g in owner._turned_groups()}
+        return [
+            (j, groups[number], name, item)
+            for (number, name, item), j in self._settings.items()
+            if number in groups
+        ]
+
+
+def _of(key: tuple[int, Any, str, int | None]) -> float:
+    _, group, name, item = key
+    value = group.values_now[name]
+    return float(value if item is None else value[item])
+
+
+def _changing(owner: Turning) -> list[dict]:
+    return [*owner._states(), *[g.values_now for g in owner._turned_groups()]]
+
+
+def _leaves(x: Any) -> list[list[Any]]:
+    if not isinstance(x, list):
+        return []
+    if x and x[0] in ("count", "setting", "turn"):
+        return [x]
+    return [leaf for y in x for leaf in _leaves(y)]
+
+
+def _value(x: Any, given: dict[tuple, float]) -> Any:
+    if not isinstance(x, list):
+        return x
+    if x[0] in ("count", "setting"):
+        return given[tuple(x)]
+    if x[0] == "sqrt":
+        return math.sqrt(_value(x[1], given))
+    return OPERATORS[x[0]](*[_value(y, given) for y in x[1:]])
+
+
+def check_schedule(schedule: Any) -> int:
+    """Return a number of turns. Raises: ArgumentError."""
+    if type(schedule) is not int or not 1 <= schedule <= 1_000_000:
+        raise ArgumentError(
+            f"export.web: schedule={schedule!r} came, and a number of turns from 1 to 1000000 is "
+            "needed"
+        )
+    return schedule
+
+
