@@ -20,8 +20,9 @@ from ..optim.turns import Turning
 from ..program.run.build import build
 
 if TYPE_CHECKING:
-    from .programs import Entry
+    from .entries import Entry
 
+RUNS = 3  # of each program
 LOOKS = 64  # runs ahead for which a program has to hold
 
 

@@ -25,9 +25,10 @@ from ..nn import Module
 from ..optim import Optimizer
 from ..random.generator import RngState
 from .bundle import Bundle, packed
-from .expected import check_lasting
+from .entries import Entry, device_of, traced
+from .expected import RUNS, check_lasting, run
 from .numbers import Counters, check_schedule
-from .programs import Entry, device_of, traced
+
 
 HERE = Path(__file__).parent / "page"
 
@@ -115,16 +116,16 @@ def _files(
         counters.close()
         bundle = Bundle(entries, state, counters, facts, title or next(iter(several)))
         content = bundle.content()
-        expected = tape.recording(False, bundle.expected)
+        expected = tape.recording(False, run, entries, RUNS)
         plain = bundle.walk.plain()
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "state.safetensors"
         safetensors.write(plain, saved, "export.web")
         state_bytes = saved.read_bytes()
     files = {
-        **{name: text.encode() for name, text in bundle.texts.items()},
+        **bundle.texts,
         "state.safetensors": state_bytes,
-        "constants.safetensors": library.save(bundle.constants),
+        "constants.safetensors": library.save(bundle.memory.constants),
         "expected.safetensors": library.save(expected),
         "wgrad.js": (HERE / "wgrad.js").read_bytes(),
         "index.html": (HERE / "index.html").read_bytes(),
@@ -132,11 +133,12 @@ def _files(
     return {"program.json": packed(content, files), **files}
 
 
-def _facts(limits: Any) -> Any:
+def _facts(limits: Any) -> dict[str, Any]:
+    """Return what chips offer at least, and what programs do that stand in for them."""
     from ..backends.webgpu.facts import Facts
 
     if limits == "portable":
-        return Facts()
+        limits = {}
     if not isinstance(limits, Mapping):
         raise ArgumentError(
             f'export.web: limits={shown(limits)} came, and "portable" or a dict of WebGPU\'s '
@@ -152,9 +154,11 @@ def _facts(limits: Any) -> Any:
         raise ArgumentError(
             f"export.web: limits has {shown(unknown[0])}, and {', '.join(names)} are there"
         )
-    facts = Facts(**{names[k]: n for k, n in limits.items()})
-    facts.check()
-    return facts
+    given = {names[k]: n for k, n in limits.items()}
+    made = {"gpu": Facts(**given), "software": Facts(**given, is_software=True)}
+    for one in made.values():
+        one.check()
+    return made
 
 
 def _parts(state: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,181 +1,203 @@
-"""The programs of an export: functions traced by what they are called with, and lowered."""
+"""Programs as a loader runs them: everything in its place, and nothing left to be worked out.
+
+A program in `program.json` has
+
+    inputs      [{name, dtype, shape, buffer, ranges}]: `ranges` are [shape, strides, offset, least,
+                greatest, besides], views of an input and what the integers there may be
+    outputs     [{name, dtype, shape, buffer}]
+    params      the u32 words of all uniforms; the first `live` of them change from run to run
+    numbers     what each run computes anew (numbers.py)
+    places      [[word, number, whether it is a float]]: where these numbers go
+    draws       [[word, stream, offset]]: where five words go that say where a stream is, further by
+                `offset`: those of `drawn` in backends/webgpu/launches.py
+    takes       [[stream, count]]: how many numbers each run takes
+    counts      [[counter, by]]: what each run counts, before its numbers are computed
+    launches    [{kernel, groups, bindings: [[binding, buffer, start, bytes]], hot}]: `hot` is
+                null or [kernel, groups, after], as of `Launches`; binding 0 is in the params
+    copies      [[from, to, bytes]]: buffers that are copied at the end of a run
+    faults      null, or [buffer, [{text, unsigned}]]: a record of two i32 for each check, how many
+                integers were out of range, and one of them, which goes in the place of {} in `text`
+"""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from typing import Any
+import struct
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.tracing import tracing
-from ..creation import tensor
-from ..devices import default_device
-from ..dtypes import DType
-from ..errors import ArgumentError, CallError, DTypeError, TraceError, shown
-from ..nn import Module
-from ..program.outlined import Outlined, outlined, plain
-from ..tensor import Tensor
+from ..program.passes import simplify
+from .entries import Entry
 
-HELD = ("bool", "float32", "int32", "uint32")  # what WGSL has without optional features
+if TYPE_CHECKING:
+    from ..backends.tracing import Live
+    from ..backends.webgpu.facts import Facts
+    from ..backends.webgpu.launches import Launch, Launches
+    from .bundle import Bundle
 
-
-class Entry:
-    """One function to export: its name, what it is called with, and then what it does."""
-
-    def __init__(self, name: str, function: Callable, given: Any, outputs: Any, device: Any):
-        self.name = name
-        self.function = function
-        self.names, self.leaves, self._others = _inputs(name, function, given, device)
-        self.examples = [x.numpy() for x in self.leaves]
-        self._wanted = outputs
-        self.results: list[str] = []
-        self.told: Outlined
-
-    def __call__(self, *leaves: Tensor) -> list[Tensor]:
-        named = dict(zip(self.names, leaves, strict=True))
-        out = plain(self.function)(**{**self._others, **named})
-        rows = list(_results(out, ""))
-        self.results = _named(self.name, [name for name, _ in rows], self._wanted)
-        return [_own(x, self.name) for _, x in rows]
+SLOT = 256  # where uniforms begin: at multiples of so many bytes
+NOTES_BYTES = 16
+_WORST = 1234567890123  # stands for an integer in a message
 
 
-def _inputs(name: str, function: Callable, given: Any, device: Any) -> tuple[list[str], list, dict]:
-    """Return the names of inputs, tensors of their own for them, and other arguments."""
-    called = plain(function)
-    code = called.forward if isinstance(called, Module) else called
-    try:
-        parameters = inspect.signature(code).parameters  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise CallError(f"export.web: {shown(function)} came for {name}; a function is needed") from None
-    if isinstance(given, Mapping):
-        named = dict(given)
-    else:
-        several = given if isinstance(given, (tuple, list)) else (given,)
-        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        places = [k for k, p in parameters.items() if p.kind in kinds]
-        if len(several) > len(places):
-            raise CallError(
-                f"export.web: {len(several)} example inputs came for {name}, which takes "
-                f"{len(places)}: {', '.join(places) or 'none'}"
-            )
-        named = dict(zip(places, several, strict=False))
-    try:
-        inspect.signature(code).bind(**named)  # type: ignore[arg-type]
-    except TypeError as error:
-        raise CallError(
-            f"export.web: the example inputs {shown(list(named))} do not fit {name}: {error}"
-        ) from None
-    names, leaves, others = [], [], {}
-    for key, x in named.items():
-        if isinstance(x, (Tensor, np.ndarray, np.generic, float, list)):
-            data = x.detach().numpy() if isinstance(x, Tensor) else np.asarray(x)
-            if not isinstance(x, Tensor) and data.dtype == np.float64:
-                data = data.astype(np.float32)
-            made = tensor(data, device=device)
-            if made.dtype.name not in HELD:
-                raise DTypeError(
-                    f"export.web: {made.dtype.name} came for {key} of {name}, and a page holds "
-                    f"{', '.join(HELD)}"
+class Lowered:
+    """A program as launches for some limits."""
+
+    numbers: list[Any]
+
+    def __init__(self, entry: Entry, launches: Launches, lives: list[Live], largest: int):
+        self.entry, self.launches, self.lives = entry, launches, lives
+        self._largest = largest
+
+    def told(self, bundle: Bundle, counts: list[list[int]]) -> dict[str, Any]:
+        """Return the program as data."""
+        entry, launches, memory = self.entry, self.launches, bundle.memory
+        outline = entry.told.outline
+        inputs = [
+            memory.shared((entry.name, "input", i), 4 * x.array.layout.size)
+            for i, x in enumerate(entry.leaves)
+        ]
+        faults = None
+        if outline.faults is not None:
+            faults = memory.shared((entry.name, "faults"), 8 * len(outline.faults.checks))
+        bound: list[int] = []
+        for source, held in zip(outline.sources, launches.inputs, strict=True):
+            if source.kind in ("window", "argument"):
+                bound.append(inputs[source.of])
+            elif source.kind == "faults":
+                assert faults is not None
+                bound.append(faults)
+            else:
+                storage = outline.storage(source, entry.leaves, entry.told.recording.outside)
+                bound.append(bundle.buffer(storage, entry.dtype(held.dtype)))
+        outputs = [
+            memory.shared((entry.name, "output", i), x.nbytes)
+            for i, x in enumerate(launches.outputs)
+        ]
+        self._bundle = bundle
+        self._places = {
+            "input": bound,
+            "output": outputs,
+            "block": [memory.shared(("block", i), x) for i, x in enumerate(launches.blocks)],
+            "constant": [
+                memory.constant(np.frombuffer(x + bytes(-len(x) % 4), np.uint32))
+                for x in launches.constants
+            ],
+            "swap": {
+                i: memory.shared(("swap", i), launches.inputs[i].nbytes) for i in launches.swaps
+            },
+        }
+        starts, params, live = self._params()
+        where = list(zip(starts, launches.launches, strict=True))
+        streams = [bundle.stream(g) for g, _, _ in outline.generators]
+        return {
+            "inputs": [
+                {
+                    "name": name,
+                    "dtype": x.dtype.name,
+                    "shape": x.shape,
+                    "buffer": inputs[i],
+                    "ranges": self._ranges(i),
+                }
+                for i, (name, x) in enumerate(zip(entry.names, entry.leaves, strict=True))
+            ],
+            "outputs": [
+                {
+                    "name": name,
+                    "dtype": launches.outputs[i].dtype,
+                    "shape": x.layout.shape,
+                    "buffer": outputs[i],
+                }
+                for name, i, x in zip(
+                    entry.results, entry.told.outputs, entry.told.results, strict=True
                 )
-            names.append(key)
-            leaves.append(made)
-        else:
-            others[key] = x
-    return names, leaves, others
+            ],
+            "params": params,
+            "live": live,
+            "numbers": self.numbers,
+            "places": [
+                [(start + at) // 4, n, dtype == "float32"]
+                for start, x in where
+                for at, n, dtype in x.numbers
+            ],
+            "draws": [
+                [start // 4, streams[x.draw[0]], x.draw[1]] for start, x in where if x.draw
+            ],
+            "takes": [
+                [g, n] for g, (_, _, n) in zip(streams, outline.generators, strict=True)
+            ],
+            "counts": counts,
+            "launches": [self._launch(start, x) for start, x in where],
+            "copies": [
+                [place, bound[i], launches.inputs[i].nbytes + -launches.inputs[i].nbytes % 4]
+                for i, place in self._places["swap"].items()  # type: ignore[attr-defined]
+            ],
+            "faults": faults if faults is None else [faults, _messages(outline.faults)],
+        }
+
+    def _room(self, x: Launch) -> int:
+        from ..backends.webgpu.launches import uniform
+
+        size = max(uniform(self.launches.kernels[k].code)[0] for k in x.kernels)
+        return max(16, size + -size % 16)
+
+    def _params(self) -> tuple[list[int], list[int], int]:
+        """Return where the params of launches begin, in bytes; all of them; how many change."""
+        rows = self.launches.launches
+        changing = [bool(x.numbers or x.draw) for x in rows]
+        starts = [0] * len(rows)
+        end = live = 0
+        for i in sorted(range(len(rows)), key=lambda i: not changing[i]):
+            starts[i] = end
+            end += -(-self._room(rows[i]) // SLOT) * SLOT
+            live = end // 4 if changing[i] else live
+        words = bytearray(end)
+        for start, x in zip(starts, rows, strict=True):
+            words[start : start + len(x.params)] = x.params
+        return starts, list(struct.unpack(f"<{end // 4}I", words)), live
+
+    def _launch(self, start: int, x: Launch) -> dict[str, Any]:
+        from ..backends.webgpu.launches import NOTES_BINDING, folded
+
+        kernels = self.launches.kernels
+        bindings = [[0, None, start, self._room(x)]]
+        for i, b in enumerate(x.bindings, 1):
+            place = self._places[b.kind][b.nth]
+            nbytes = b.nbytes
+            if nbytes is None:
+                nbytes = self.launches.nbytes(b)
+                nbytes = min(nbytes + -nbytes % 16, self._largest)
+            bindings.append([i, place, b.start, nbytes])
+        kernel = self._bundle.kernel(kernels[x.kernel])
+        if len(self._bundle.bindings(kernel)) > len(bindings):
+            notes = self._bundle.memory.shared("notes", NOTES_BYTES)
+            bindings.append([NOTES_BINDING, notes, 0, NOTES_BYTES])
+        hot = x.hot and [self._bundle.kernel(kernels[x.hot.kernel]), folded(x.hot.groups), x.hot.after]
+        return {"kernel": kernel, "groups": folded(x.groups), "bindings": bindings, "hot": hot}
+
+    def _ranges(self, i: int) -> list[Any]:
+        """Return which views of an input hold integers that lie in a range, and in which."""
+        outline = self.entry.told.outline
+        return [
+            [x.layout.shape, x.layout.strides, x.layout.offset, *limits]
+            for source, x, limits in (*outline.checks, *outline.choices)
+            if source.kind in ("argument", "window") and source.of == i
+        ]
 
 
-def _results(out: Any, path: str) -> Iterator[tuple[str, Tensor]]:
-    if isinstance(out, Tensor):
-        yield path, out
-    elif isinstance(out, Mapping):
-        for k, x in out.items():
-            yield from _results(x, f"{path}.{k}" if path else str(k))
-    elif isinstance(out, (list, tuple)):
-        for i, x in enumerate(out):
-            yield from _results(x, f"{path}.{i}" if path else str(i))
-    elif out is not None:
-        raise DTypeError(f"export.web: {shown(out)} was returned, and tensors are needed")
+def lowered(entry: Entry, facts: Facts) -> Lowered:
+    """Return the program of an entry as launches."""
+    from ..program.lower.webgpu import limits_for, live_numbers, lower, prepared
+
+    program = simplify(entry.told.program, limits_for(facts))
+    lives = live_numbers(prepared(program, facts))
+    return Lowered(entry, lower(program, facts), lives, facts.largest_binding)
 
 
-def _named(name: str, paths: list[str], wanted: Any) -> list[str]:
-    if wanted is not None:
-        names = [wanted] if isinstance(wanted, str) else list(wanted)
-        if len(names) != len(paths) or len(set(names)) != len(names):
-            raise ArgumentError(
-                f"export.web: outputs={shown(wanted)} came for {name}, which returns {len(paths)} "
-                "tensors, and as many different names are needed"
-            )
-        return names
-    return [("out" if not p else f"out{p}" if p[0].isdigit() else p) for p in paths]
-
-
-def _own(x: Tensor, name: str) -> Tensor:
-    """Return a result as memory that is all its own: most are."""
-    x = x.detach()
-    tracer: Any = tracing()
-    if x.dtype.name not in HELD:
-        raise DTypeError(f"export.web: {name} returns {x.dtype.name}; a page holds {', '.join(HELD)}")
-    whole = x.array.layout.contiguous and x.array.layout.size == x.array.storage.size
-    return x if whole and x.array.storage in tracer.made else x.copy()
-
-
-@contextmanager
-def traced(entries: Sequence[Entry], state: Any) -> Iterator[None]:
-    """Trace all functions. In the block optimizers have memory; after it all is as before.
-
-    Raises: TraceError, which names the operation and the user's line.
-    """
-    with ExitStack() as stack:
-        for entry in entries:
-            try:
-                entry.told = stack.enter_context(
-                    outlined(entry, entry.name, entry.leaves, state)
-                )
-            except TraceError as error:
-                said = str(error).removeprefix("compile: ")
-                raise TraceError(f"export.web: {entry.name} cannot be exported: {said}") from error
-            _check(entry)
-        yield
-
-
-def _check(entry: Entry) -> None:
-    """Raise DTypeError for a dtype that no page holds, at the line that makes it."""
-    told = entry.told
-    held = {slot.index: slot for slot in told.program.inputs}
-    for step in told.program.steps:
-        for out in step.outs:
-            _check_dtype(entry, out.dtype, f"{step.name} makes", told.line(out.index))
-        for ref in step.refs():
-            if ref.slot in held:
-                at = told.line(step.outs[-1].index)
-                _check_dtype(entry, ref.dtype, f"{step.name} reads", at)
-
-
-def _check_dtype(entry: Entry, dtype: DType, does: str, line: str) -> None:
-    if dtype.name not in HELD:
-        raise DTypeError(
-            f"export.web: {entry.name} cannot be exported: {does} {dtype.name} at {line}, and a "
-            f"page holds {', '.join(HELD)}"
-        )
-
-
-def device_of(state: Any) -> Any:
-    """Return the device that a state's tensors are on; the default one where there are none."""
-    stack = [state]
-    while stack:
-        x = stack.pop()
-        if isinstance(x, Tensor):
-            return x.device
-        if isinstance(x, Module):
-            stack += [t for _, t in x._named_tensors(every=True)]
-        elif isinstance(x, Mapping):
-            stack += list(x.values())
-        elif isinstance(x, (list, tuple)):
-            stack += list(x)
-        elif hasattr(x, "params"):
-            stack += list(x.params)
-    return default_device()
-
-
+def _messages(faults: Any) -> list[dict[str, Any]]:
+    """Return what is said of each range check, with {} for the integer."""
+    rows = []
+    for check in faults.checks:
+        text = str(check.error(_WORST, f"; a program computed it at {check.place}"))
+        rows.append({"text": text.replace(str(_WORST), "{}"), "unsigned": check.unsigned})
+    return rows
