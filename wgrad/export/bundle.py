@@ -162,10 +162,6 @@ class Bundle:
     # What it is.
     def content(self) -> dict[str, Any]:
         """Return what `program.json` says, but for the files."""
-        schedules = {str(k): x["settings"] for k, x in self.walk.schedules.items()}
-        for rows in schedules.values():
-            for j in rows:
-                self.counters.settings[j]["fixed"] = True
         return {
             "format": FORMAT,
             "version": VERSION,
@@ -175,7 +171,7 @@ class Bundle:
             "state": {"json": self._description, "tensors": list(map(self._row, self._tensors))},
             "counters": self.counters.starts,
             "settings": self.counters.settings,
-            "schedules": schedules,
+            "schedules": self.counters.schedules(),
             "streams": [
                 {
                     "seed": [g.seed & 0xFFFFFFFF, g.seed >> 32],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,7 @@ class Entry:
         out = plain(self.function)(**{**self._others, **named})
         rows = list(_results(out, ""))
         self.results = _named(self.name, [name for name, _ in rows], self._wanted)
-        return [_own(x, self.name) for _, x in rows]
+        return [_own(x) for _, x in rows]
 
 
 def _inputs(name: str, function: Callable, given: Any, device: Any) -> tuple[list[str], list, dict]:
@@ -88,10 +88,10 @@ def _inputs(name: str, function: Callable, given: Any, device: Any) -> tuple[lis
     names, leaves, others = [], [], {}
     for key, x in named.items():
         if isinstance(x, (Tensor, np.ndarray, np.generic, float, list)):
-            data = x.detach().numpy() if isinstance(x, Tensor) else np.asarray(x)
-            if not isinstance(x, Tensor) and data.dtype == np.float64:
-                data = data.astype(np.float32)
-            made = tensor(data, device=device)
+            if isinstance(x, Tensor):
+                made = tensor(x.detach().numpy(), x.dtype, device=device)
+            else:
+                made = tensor(x, device=device)
             if made.dtype.name not in HELD:
                 raise DTypeError(
                     f"export.web: {made.dtype.name} came for {key} of {name}, and a page holds "
@@ -129,34 +129,39 @@ def _named(name: str, paths: list[str], wanted: Any) -> list[str]:
     return [("out" if not p else f"out{p}" if p[0].isdigit() else p) for p in paths]
 
 
-def _own(x: Tensor, name: str) -> Tensor:
+def _own(x: Tensor) -> Tensor:
     """Return a result as memory that is all its own: most are."""
     x = x.detach()
     tracer: Any = tracing()
-    if x.dtype.name not in HELD:
-        raise DTypeError(f"export.web: {name} returns {x.dtype.name}; a page holds {', '.join(HELD)}")
     whole = x.array.layout.contiguous and x.array.layout.size == x.array.storage.size
     return x if whole and x.array.storage in tracer.made else x.copy()
 
 
-@contextmanager
-def traced(entries: Sequence[Entry], state: Any) -> Iterator[None]:
-    """Trace all functions. In the block optimizers have memory; after it all is as before.
+def trace(entries: Sequence[Entry], state: Any) -> None:
+    """Trace all functions: until `undo` optimizers have memory, and nothing has run.
 
-    Raises: TraceError, which names the operation and the user's line.
+    Raises: TraceError, DTypeError, which name the operation and the user's line; all is undone.
     """
-    with ExitStack() as stack:
+    done: list[Entry] = []
+    try:
         for entry in entries:
-            try:
-                with entry.evaluating():
-                    entry.told = stack.enter_context(
-                        outlined(entry, entry.name, entry.leaves, state)
-                    )
-            except TraceError as error:
-                said = str(error).removeprefix("compile: ")
-                raise TraceError(f"export.web: {entry.name} cannot be exported: {said}") from error
+            with entry.evaluating():
+                entry.told = outlined(entry, entry.name, entry.leaves, state)
+            done.append(entry)
             _check(entry)
-        yield
+    except BaseException as error:
+        undo(done)
+        if type(error) is not TraceError:
+            raise
+        said = str(error).removeprefix("compile: ")
+        name = entries[len(done)].name
+        raise TraceError(f"export.web: {name} cannot be exported: {said}") from error
+
+
+def undo(entries: Sequence[Entry]) -> None:
+    """Leave all as it was before the traces."""
+    for entry in reversed(entries):
+        entry.told.undo()
 
 
 def _check(entry: Entry) -> None:

@@ -13,7 +13,7 @@ number is itself, or one of
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..backends.tracing import Live
@@ -41,14 +41,17 @@ class Counters:
         self._before = [list(x._steps) for x in self.optimizers]  # traces count, too
         self._advances: list[list[tuple[int, int, int]]] = []  # by program: optimizer, i, by
         self._places: dict[Any, int] = {}
-        self.turned: dict[int, Turning] = {}  # by counter
+        self.states: dict[Turning, list[Any]] = {}  # what schedulers save, by their turns
+        self._turns: dict[Any, tuple[Turning, list[float]]] = {}  # settings by the same keys
         self.settings: list[dict[str, Any]] = []
         self._settings: dict[Any, int] = {}
         self.runs: list[list[list[int]]] = []
 
     # Which counters there are.
-    def add(self, callbacks: Sequence[tuple[Callable[..., None], tuple]], name: str) -> None:
-        """Note what each run of one more program counts."""
+    def add(
+        self, callbacks: Sequence[tuple[Callable[..., None], tuple]], name: str, state: Sequence[Any]
+    ) -> None:
+        """Note what each run of one more program counts. Raises: ArgumentError."""
         counts: dict[Any, int] = {}
         for function, args in callbacks:
             owner = getattr(function, "__self__", None)
@@ -57,9 +60,14 @@ class Counters:
                 for i in args[0]:
                     counts[at, i] = counts.get((at, i), 0) + 1
             elif isinstance(owner, Turning):
+                if not any(owner is x for x in state):
+                    raise ArgumentError(
+                        f"export.web: {name} takes turns of {type(owner).__name__}, which is not in "
+                        "state=: add it there"
+                    )
                 counts[owner] = counts.get(owner, 0) + 1
             else:
-                raise TraceError(f"export: {name} counts what a page cannot: {function!r}")
+                raise TraceError(f"export.web: {name} counts what a page cannot: {function!r}")
         self._advances.append(counts)  # type: ignore[arg-type]
 
     def _of(self, optimizer: Optimizer) -> int:
@@ -80,8 +88,8 @@ class Counters:
             for owner in counts:
                 if isinstance(owner, Turning) and owner not in self._places:
                     self._places[owner] = len(self.starts)
-                    self.turned[len(self.starts)] = owner
                     self.starts.append(0)
+                    self._unrolled(owner)
         for counts in self._advances:
             row = {self._places[x]: n for x, n in counts.items()}  # type: ignore[attr-defined]
             self.runs.append([[k, n] for k, n in row.items()])
@@ -106,7 +114,7 @@ class Counters:
             words = ["param_groups", str(nth), name] + ([] if item is None else [str(item)])
             path = ".".join([*([self._paths[at]] if self._paths[at] else []), *words])
             now = value if item is None else value[item]
-            self.settings.append({"name": path, "value": now, "fixed": False})
+            self.settings.append({"name": path, "value": now, "fixed": key in self._turns})
         return self._settings[key]
 
     def told(self, live: Live) -> Any:
@@ -133,21 +141,10 @@ class Counters:
             return ["count", self.count_of(optimizer, i), less]
         group, name, item, later = of
         j = self.setting(group, name, item)
-        owner = self._turner(group)
-        if owner is None:
+        if (id(group), name, item) not in self._turns:
             return ["setting", j]
-        less = dict(later).get(owner, 0)
-        return ["turn", j, self._places[owner], less]
-
-    def _turner(self, group: Any) -> Turning | None:
-        """Return the scheduler that changes a group in some program."""
-        owners = [x for x in self.turned.values() if any(group is g for g in x._turned_groups())]
-        if len(owners) > 1:
-            raise TraceError(
-                f"export: {' and '.join(type(x).__name__ for x in owners)} change one optimizer's "
-                "settings in the exported programs: chain them in one ChainedScheduler"
-            )
-        return owners[0] if owners else None
+        owner, _ = self._turns[id(group), name, item]
+        return ["turn", j, self._places[owner], dict(later).get(owner, 0)]
 
     def _table(self, function: Callable, parts: list[Any]) -> Any:
         """Return the values of a function that only Python has, one for each count of steps."""
@@ -155,15 +152,18 @@ class Counters:
         counts = [x for x in leaves if x[0] == "count"]
         if len(counts) != 1 or any(x[0] == "turn" for x in leaves):
             raise TraceError(
-                f"export: {getattr(function, '__name__', function)} computes a number in every run "
-                "from more than one count of steps, which is Python's to do"
+                f"export.web: {getattr(function, '__name__', function)} computes a number in every "
+                "run from more than one count of steps, or from a schedule, which only Python can"
             )
         (count,) = counts
         first = self.starts[count[1]] + 1 - count[2]
         values = []
         for at in range(first, first + self.schedule):
             given = {count: float(at)}
-            given |= {x: self.settings[x[1]]["value"] for x in leaves if x[0] == "setting"}
+            for x in leaves:
+                if x[0] == "setting":
+                    given[x] = self.settings[x[1]]["value"]
+                    self.settings[x[1]]["fixed"] = True
             values.append(float(function(*[_value(x, given) for x in parts])))
         while len(values) > 1 and values[-1] == values[-2]:
             values.pop()  # the last one holds from there on
@@ -171,45 +171,53 @@ class Counters:
         return ["table", list(count), first, values, ends]
 
     # Schedules.
-    def schedules(self) -> dict[int, dict[str, Any]]:
-        """Return for each scheduler's counter what its settings and own numbers are, by turns."""
-        found: dict[int, dict[str, Any]] = {}
-        for k, owner in self.turned.items():
-            kept = [(x, dict(x)) for x in _changing(owner)]
-            rows: list[tuple[list[float], Any]] = []
-            try:
-                for turn in range(self.schedule + 1):
-                    if turn:
-                        owner._advance()
-                    rows.append(([_of(x) for x in self._keys(owner)], owner.state_dict()))  # type: ignore[attr-defined]
-            finally:
-                for x, values in kept:
-                    x.clear()
-                    x.update(values)
-            settings = {
-                j: [row[0][n] for row in rows]
-                for n, (j, *_) in enumerate(self._keys(owner))
-            }
-            found[k] = {"settings": settings, "states": [row[1] for row in rows]}
-        return found
+    def _unrolled(self, owner: Turning) -> None:
+        """Write down what a scheduler's turns make of settings, and of what it saves of itself."""
+        groups = owner._turned_groups()
+        kept = [(x, dict(x)) for x in (*owner._states(), *[g.values_now for g in groups])]
+        rows: list[dict[Any, float]] = []
+        states: list[Any] = []
+        try:
+            for turn in range(self.schedule + 1):
+                if turn:
+                    owner._advance()
+                rows.append({k: x for g in groups for k, x in _floats(g)})
+                states.append(owner.state_dict() if hasattr(owner, "state_dict") else None)
+        finally:
+            for x, values in kept:
+                x.clear()
+                x.update(values)
+        self.states[owner] = states
+        for group in groups:
+            for key, first in _floats(group):
+                values = [row[key] for row in rows]
+                if any(x != first for x in values):
+                    if key in self._turns:
+                        other = type(self._turns[key][0]).__name__
+                        raise TraceError(
+                            f"export.web: {other} and {type(owner).__name__} both change a setting "
+                            "in the exported programs: chain them in one ChainedScheduler"
+                        )
+                    self._turns[key] = owner, values
 
-    def _keys(self, owner: Turning) -> list[tuple[int, Any, str, int | None]]:
-        groups = {id(g): g for g in owner._turned_groups()}
-        return [
-            (j, groups[number], name, item)
-            for (number, name, item), j in self._settings.items()
-            if number in groups
-        ]
+    def schedules(self) -> dict[str, dict[int, list[float]]]:
+        """Return for the counter of each scheduler the settings that it changes, turn by turn."""
+        told: dict[str, dict[int, list[float]]] = {}
+        for key, j in self._settings.items():
+            if key in self._turns:
+                owner, values = self._turns[key]
+                told.setdefault(str(self._places[owner]), {})[j] = values
+        return told
 
 
-def _of(key: tuple[int, Any, str, int | None]) -> float:
-    _, group, name, item = key
-    value = group.values_now[name]
-    return float(value if item is None else value[item])
-
-
-def _changing(owner: Turning) -> list[dict]:
-    return [*owner._states(), *[g.values_now for g in owner._turned_groups()]]
+def _floats(group: Any) -> Iterator[tuple[Any, float]]:
+    """Yield the keys of a group's settings that are floats, and their values."""
+    for name, value in group.values_now.items():
+        if type(value) is float:
+            yield (id(group), name, None), value
+        elif isinstance(value, tuple):
+            for i, x in enumerate(value):
+                yield (id(group), name, i), x
 
 
 def _leaves(x: Any) -> list[list[Any]]:

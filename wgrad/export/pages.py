@@ -25,7 +25,7 @@ from ..nn import Module
 from ..optim import Optimizer
 from ..random.generator import RngState
 from .bundle import Bundle, packed
-from .entries import Entry, device_of, traced
+from .entries import Entry, device_of, trace, undo
 from .expected import RUNS, check_lasting, run
 from .numbers import Counters, check_schedule
 
@@ -109,15 +109,19 @@ def _files(
     facts = _facts(limits)
     entries = [Entry(n, f, given[n], outputs.get(n), device) for n, f in several.items()]
     counters = Counters(_optimizers(state), check_schedule(schedule))
-    with traced(entries, _declared(state)):
+    declared = _declared(state)
+    trace(entries, declared)
+    try:
         for entry in entries:
             check_lasting(entry)
-            counters.add(entry.told.outline.callbacks, entry.name)
+            counters.add(entry.told.outline.callbacks, entry.name, declared)
         counters.close()
         bundle = Bundle(entries, state, counters, facts, title or next(iter(several)))
         content = bundle.content()
         expected = tape.recording(False, run, entries, RUNS)
         plain = bundle.walk.plain()
+    finally:
+        undo(entries)
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "state.safetensors"
         safetensors.write(plain, saved, "export.web")

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.array import Storage
 from ..backends.numpy import NumpyDevice, as_numpy
 from ..errors import ArgumentError, shown
 from ..io.leaves import Leaf
@@ -38,7 +37,6 @@ class Walk:
 
     def __init__(self, state: Any, counters: Counters, streams: Mapping[Any, int]):
         self.counters, self.streams = counters, streams
-        self.schedules = counters.schedules()
         self.tensors: dict[Leaf, Tensor] = {}
         self._leaves: dict[Any, Leaf] = {}
         self.tree = self._take(state, "")
@@ -113,9 +111,8 @@ class Walk:
         return value
 
     def _scheduler(self, x: Any) -> Any:
-        now = taken(x, "export.web")
         k = self.counters.counter_of(x)
-        return now if k is None else _marked([s for s in self.schedules[k]["states"]], k)
+        return taken(x, "export.web") if k is None else _marked(self.counters.states[x], k)
 
     def _stream(self, generator: Generator | None, seed: int, counter: int) -> Any:
         g = self.streams.get(generator)
@@ -171,8 +168,3 @@ def _refusal(x: Any, path: str) -> ArgumentError:
         f"export.web: {shown(type(x).__name__)} came in state{f' at {path}' if path else ''}, "
         "whose state only Python can save: leave it out, or name its tensors"
     )
-
-
-def storage_of(x: Tensor) -> Storage:
-    """Return the memory of a tensor."""
-    return x.array.storage

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from .. import tape
-from ..core import Value, place
+from ..core import place
+from ..creation import zeros
 from ..errors import TraceError
 from ..tensor import Tensor
 from .compiled import Compiled
@@ -18,7 +17,6 @@ from .run.executors import Executors
 from .signatures import Signatures
 from .trace.collecting import rest, work
 from .trace.finish import make_program
-from .trace.grads import entry_state
 from .trace.handed import Made
 from .trace.outline import Outline
 from .trace.recording import Recording
@@ -29,54 +27,82 @@ class Outlined:
     """A call that was traced: its `program` before all passes, its `outline`, and its results.
 
     `results` are tensors like those that were returned, and `outputs` says which output of the
-    program each is: there are no others, such as gradients.
+    program each is: there are no others, such as gradients. Until `undo`, optimizers have the
+    memory that they would make in a first step.
     """
 
     def __init__(
-        self, recording: Recording, results: list[Made], outputs: list[int], program: Program
+        self,
+        recording: Recording,
+        gradients: dict[Any, Any],
+        results: list[Made],
+        outputs: list[int],
+        program: Program,
     ):
         self.recording = recording
+        self._gradients = gradients
         self.results = results
         self.outline: Outline = recording.outline
         self.outputs = outputs
         self.program = program
+
+    def undo(self) -> None:
+        """Leave all as it was before the trace."""
+        _undo(self.recording, self._gradients)
 
     def line(self, slot: int) -> str:
         """Return the user's line that a slot is computed at."""
         return place(self.program.lines.get(slot))
 
 
-@contextmanager
-def outlined(
-    function: Callable, name: str, leaves: Sequence[Tensor], state: Any
-) -> Iterator[Outlined]:
+def outlined(function: Callable, name: str, leaves: Sequence[Tensor], state: Any) -> Outlined:
     """Trace `function(*leaves)`, which returns a list of tensors, by what `state` declares.
 
-    In the block, optimizers have the memory that they would make in a first step; after it all is
-    as it was before. Nothing runs. Raises: TraceError for what no replay would do.
+    Nothing runs, and `undo` of what is returned leaves all as it was. Raises: TraceError for what
+    no replay would do.
     """
     freeze = function._freeze if isinstance(function, Compiled) else ()
-    signatures = Signatures(name)
-    policy = Declared(Function(function, name, freeze, signatures, Executors(True, 1)), state)
-    given = list(leaves)
-    key = take_apart(((*given,), {}), [], [])
-    rest()
+    declared = Function(function, name, freeze, Signatures(name), Executors(True, 1))
+    recording = _recorded(Declared(declared, state), leaves)
+    found: dict[Any, Any] = {}  # gradients, where a call begins with what the one before has left
     try:
-        recording = policy.outline(Call((key,), (*given,), {}, given, [], None))
-    finally:
-        work()
-    try:
-        _check_gradients(name, recording)
+        left = _left(recording)
+        if left:
+            # The first call finds no gradient, others do: it has to do the same as they do.
+            first = recording.account.parts["an operation"]
+            recording.tracer.undo()
+            for node, x in left.items():
+                found[node] = node.grad
+                node.grad = zeros(x.shape, x.dtype, device=x.device)
+            recording = _recorded(Declared(declared, state), leaves)
+            _check_gradients(name, recording, first)
         # What this call would leave is no business of the next one that is traced.
         for node, touched in recording.tracer.grads.items():
             node.grad = touched.before
         for callback, args in reversed(recording.outline.callbacks):
             callback(-1, *args)
-        for generator, (first, _) in recording.tracer.generators.items():
-            generator.counter = first
-        yield _told(name, recording)
+        for generator, (drawn, _) in recording.tracer.generators.items():
+            generator.counter = drawn
+        return _told(recording, found)
+    except BaseException:
+        _undo(recording, found)
+        raise
+
+
+def _undo(recording: Recording, gradients: dict[Any, Any]) -> None:
+    recording.tracer.undo()
+    for node, x in gradients.items():
+        node.grad = x
+
+
+def _recorded(policy: Declared, leaves: Sequence[Tensor]) -> Recording:
+    given = list(leaves)
+    key = take_apart(((*given,), {}), [], [])
+    rest()
+    try:
+        return policy.outline(Call((key,), (*given,), {}, given, [], None))
     finally:
-        recording.tracer.undo()
+        work()
 
 
 def plain(function: Callable) -> Callable:
@@ -84,31 +110,28 @@ def plain(function: Callable) -> Callable:
     return function._function if isinstance(function, Compiled) else function
 
 
-def _check_gradients(name: str, recording: Recording) -> None:
-    """Raise TraceError where a call goes on from gradients that an earlier one has left."""
+def _left(recording: Recording) -> dict[Any, Tensor]:
+    """Return the gradients that a call leaves to the next one, where that looks at them."""
+    left = {}
     for effect in recording.outline.effects:
-        if not effect.seen or effect.action == "keep":
-            continue
-        left: Any = None
-        if effect.action == "set":
-            handed = isinstance(effect.value, int)
-            left = recording.handed.tensors[effect.value] if handed else effect.value
-        elif effect.action == "clear":
-            left = tape.ZERO if effect.entry else None
-        if isinstance(left, Value) or entry_state(left, effect.seen) != effect.entry:
-            raise TraceError(
-                f"compile: {name} adds to gradients that a call before has left, which a program "
-                "on its own does not have: let it call zero_grad() before backward()"
-            )
-    for source in recording.outline.sources:
-        if source.kind == "grad":
-            raise TraceError(
-                f"compile: {name} reads a gradient that a call before has left, which a program on "
-                "its own does not have: let it call backward() itself"
-            )
+        if effect.seen and effect.action == "set" and isinstance(effect.value, int):
+            key = effect.key
+            node = recording.leaves[key].node if isinstance(key, int) else key
+            left[node] = recording.handed.tensors[effect.value]
+    return left
 
 
-def _told(name: str, recording: Recording) -> Outlined:
+def _check_gradients(name: str, recording: Recording, first: Any) -> None:
+    """Raise TraceError where calls go on from gradients that earlier ones have left."""
+    reads = any(source.kind == "grad" for source in recording.outline.sources)
+    if reads or recording.account.parts["an operation"] != first:
+        raise TraceError(
+            f"compile: {name} goes on from gradients that a call before has left, which a program "
+            "by itself does not have: let it call zero_grad() before backward()"
+        )
+
+
+def _told(recording: Recording, gradients: dict[Any, Any]) -> Outlined:
     tracer, outline = recording.tracer, recording.outline
     specs = [outline.specs[i] for i in recording.results]
     assert all(isinstance(x, Made) and isinstance(x.where, int) for x in specs)
@@ -118,6 +141,6 @@ def _told(name: str, recording: Recording) -> Outlined:
     bound = recording._bindings
     updates = {bound.whole[s][1]: slot for s, slot in tracer.current.items()}
     program = make_program(tracer, bound, recording.steps, made, updates)
-    return Outlined(recording, specs, [kept.index(x.where) for x in specs], program)
+    return Outlined(recording, gradients, specs, [kept.index(x.where) for x in specs], program)
 
 
