@@ -7,12 +7,13 @@
     files       {name: {bytes, sha256}} of all others
     limits      what a device has to offer beyond WebGPU's defaults, by WebGPU's names
     buffers     [[bytes, name]]: all memory, and the constant that it begins with, or null
-    state       {json, tensors}: the description that `wg.save` writes, with marks (state.py), and
-                [{name, dtype, shape, buffer, strides, offset}], the last two where it is no dense
-                array from the buffer's start
+    state       {json, marks, tensors, header}: the description that `wg.save` writes, where page's
+                own numbers go in it (state.py), [{name, dtype, shape, buffer}], and what stands of
+                these in the header of a file of safetensors
+    runs        how often each program runs in the self-test
     counters    what each counter begins with
     settings    [{name, value, fixed}], numbers of optimizers
-    schedules   {counter: {setting: [values by turns]}}
+    tables      lists of numbers, for what only Python computes
     streams     [{seed: [low, high], counter, global}] of random numbers
     kernels     [{file, label, bindings: [[binding, type]]}]
     programs    {"gpu": {name: program}, "software": {...}}: for adapters that are chips, and for
@@ -25,6 +26,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,10 +34,12 @@ import numpy as np
 from ..backends.array import Array, Storage
 from ..backends.loops import NOTES_NAME
 from ..dtypes import bool_, float32
+from ..errors import ArgumentError
 from ..layout import Layout
 from ..random import Generator
 from ..random.generator import global_generator
 from .entries import Entry
+from .expected import RUNS
 from .numbers import Counters
 from .programs import Lowered, lowered
 from .state import Walk
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
     from ..backends.webgpu.problem import Kernel
 
 FORMAT, VERSION = "wgrad page", 1
+CODES = {"float32": "F32", "int32": "I32", "uint32": "U32", "bool": "BOOL"}  # of safetensors
 DEFAULTS = {
     "maxStorageBuffersPerShaderStage": 8,
     "maxStorageBufferBindingSize": 1 << 27,
@@ -114,7 +119,7 @@ class Bundle:
         if global_generator() in streams:
             streams[None] = streams[global_generator()]
         self.walk = Walk(state, counters, streams)
-        self._description, self._tensors = self.walk.told()
+        self._description, self._marks, self._tensors = self.walk.told()
         self._held = {x.array.storage: x.array.layout.size for x in self._tensors.values()}
         for x in self._tensors.values():
             self.buffer(x.array.storage, x.array.dtype)
@@ -168,10 +173,11 @@ class Bundle:
             "title": self._title,
             "limits": self._limits,
             "buffers": self.memory.rows,
-            "state": {"json": self._description, "tensors": list(map(self._row, self._tensors))},
+            "runs": RUNS,
+            "state": self._state(),
             "counters": self.counters.starts,
             "settings": self.counters.settings,
-            "schedules": self.counters.schedules(),
+            "tables": self.counters.tables,
             "streams": [
                 {
                     "seed": [g.seed & 0xFFFFFFFF, g.seed >> 32],
@@ -184,18 +190,30 @@ class Bundle:
             "programs": self._programs,
         }
 
+    def _state(self) -> dict[str, Any]:
+        rows = sorted(map(self._row, self._tensors), key=lambda x: x["dtype"] == "bool")
+        header, end = {}, 0
+        for x in rows:
+            start, end = end, end + prod(x["shape"]) * (1 if x["dtype"] == "bool" else 4)
+            code = CODES[x["dtype"]]
+            header[x["name"]] = {"dtype": code, "shape": x["shape"], "data_offsets": [start, end]}
+        json = self._description
+        return {"json": json, "marks": self._marks, "tensors": rows, "header": header}
+
     def _row(self, name: str) -> dict[str, Any]:
         array = self._tensors[name].array
         layout = array.layout
-        row = {
+        if not layout.contiguous or layout.size != array.storage.size:
+            raise ArgumentError(
+                f"export.web: {name} of the state, of shape {layout.shape}, is a view of other "
+                "memory, and a page saves whole tensors: let it be a copy()"
+            )
+        return {
             "name": name,
             "dtype": array.dtype.name,
             "shape": layout.shape,
             "buffer": self.buffer(array.storage, array.dtype),
         }
-        if not (layout.contiguous and layout.offset == 0):
-            row |= {"strides": layout.strides, "offset": layout.offset}
-        return row
 
     def _needed(
         self, made: Mapping[str, Mapping[Entry, Lowered]], facts: Mapping[str, Facts]

@@ -5,8 +5,8 @@ number is itself, or one of
 
     ["count", k, n]     counter k of the export, less n
     ["setting", j]      setting j of the export
-    ["turn", j, k, n]   setting j as the schedule of counter k has it, n turns before the last
-    ["table", x, first, [values]]   the value for x = first, first + 1, ...
+    ["table", x, first, t, holds]   the values of table t for x = first, first + 1, ...; the last
+                        one holds on, or there are no more
     [operator, x, y]    + - * / ** of two, and "abs", "sqrt" of one
 """
 
@@ -41,6 +41,8 @@ class Counters:
         self._before = [list(x._steps) for x in self.optimizers]  # traces count, too
         self._advances: list[list[tuple[int, int, int]]] = []  # by program: optimizer, i, by
         self._places: dict[Any, int] = {}
+        self.tables: list[list[Any]] = []
+        self._tables: dict[Any, int] = {}
         self.states: dict[Turning, list[Any]] = {}  # what schedulers save, by their turns
         self._turns: dict[Any, tuple[Turning, list[float]]] = {}  # settings by the same keys
         self.settings: list[dict[str, Any]] = []
@@ -114,7 +116,7 @@ class Counters:
             words = ["param_groups", str(nth), name] + ([] if item is None else [str(item)])
             path = ".".join([*([self._paths[at]] if self._paths[at] else []), *words])
             now = value if item is None else value[item]
-            self.settings.append({"name": path, "value": now, "fixed": key in self._turns})
+            self.settings.append({"name": path, "value": now, "fixed": False})
         return self._settings[key]
 
     def told(self, live: Live) -> Any:
@@ -140,17 +142,17 @@ class Counters:
             optimizer, i, less = of
             return ["count", self.count_of(optimizer, i), less]
         group, name, item, later = of
-        j = self.setting(group, name, item)
         if (id(group), name, item) not in self._turns:
-            return ["setting", j]
-        owner, _ = self._turns[id(group), name, item]
-        return ["turn", j, self._places[owner], dict(later).get(owner, 0)]
+            return ["setting", self.setting(group, name, item)]
+        owner, values = self._turns[id(group), name, item]
+        turn = ["count", self._places[owner], dict(later).get(owner, 0)]
+        return ["table", turn, 0, self.table(values), False]
 
     def _table(self, function: Callable, parts: list[Any]) -> Any:
         """Return the values of a function that only Python has, one for each count of steps."""
         leaves = {tuple(x) for x in _leaves(parts)}
         counts = [x for x in leaves if x[0] == "count"]
-        if len(counts) != 1 or any(x[0] == "turn" for x in leaves):
+        if len(counts) != 1 or "table" in str(parts):
             raise TraceError(
                 f"export.web: {getattr(function, '__name__', function)} computes a number in every "
                 "run from more than one count of steps, or from a schedule, which only Python can"
@@ -166,9 +168,23 @@ class Counters:
                     self.settings[x[1]]["fixed"] = True
             values.append(float(function(*[_value(x, given) for x in parts])))
         while len(values) > 1 and values[-1] == values[-2]:
-            values.pop()  # the last one holds from there on
-        ends = len(values) < self.schedule
-        return ["table", list(count), first, values, ends]
+            values.pop()
+        return ["table", list(count), first, self.table(values), len(values) < self.schedule]
+
+    def table(self, values: Sequence[Any]) -> int:
+        """Return the number of a table."""
+        key = tuple(values)
+        if key not in self._tables:
+            self._tables[key] = len(self.tables)
+            self.tables.append(list(values))
+        return self._tables[key]
+
+    def scheduled(self, group: Any, name: str, item: int | None) -> tuple[str, int, int] | None:
+        """Return the mark of a setting that a schedule changes; None for others."""
+        if (id(group), name, item) not in self._turns:
+            return None
+        owner, values = self._turns[id(group), name, item]
+        return "table", self.table(values), self._places[owner]
 
     # Schedules.
     def _unrolled(self, owner: Turning) -> None:
@@ -200,15 +216,6 @@ class Counters:
                         )
                     self._turns[key] = owner, values
 
-    def schedules(self) -> dict[str, dict[int, list[float]]]:
-        """Return for the counter of each scheduler the settings that it changes, turn by turn."""
-        told: dict[str, dict[int, list[float]]] = {}
-        for key, j in self._settings.items():
-            if key in self._turns:
-                owner, values = self._turns[key]
-                told.setdefault(str(self._places[owner]), {})[j] = values
-        return told
-
 
 def _floats(group: Any) -> Iterator[tuple[Any, float]]:
     """Yield the keys of a group's settings that are floats, and their values."""
@@ -223,7 +230,7 @@ def _floats(group: Any) -> Iterator[tuple[Any, float]]:
 def _leaves(x: Any) -> list[list[Any]]:
     if not isinstance(x, list):
         return []
-    if x and x[0] in ("count", "setting", "turn"):
+    if x and x[0] in ("count", "setting"):
         return [x]
     return [leaf for y in x for leaf in _leaves(y)]
 

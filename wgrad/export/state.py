@@ -1,7 +1,13 @@
 """State as `wg.save` would write it, with the memory of each tensor in the place of a copy.
 
-What a page changes of it are the tensors' values, and numbers that are marked: counts of steps,
-settings, what schedulers hold, and random streams.
+What a page changes of it are the tensors' values, and numbers that are marked. A mark is a path
+in the description, and one of
+
+    "count", k      counter k
+    "setting", j    setting j
+    "table", t, k   the value of table t that counter k says
+    "seed", g       the seed of random stream g
+    "drawn", g      how many numbers were taken of it
 """
 
 from __future__ import annotations
@@ -14,7 +20,7 @@ import numpy as np
 from ..backends.numpy import NumpyDevice, as_numpy
 from ..errors import ArgumentError, shown
 from ..io.leaves import Leaf
-from ..io.nesting import TAG, described, taken
+from ..io.nesting import described, taken
 from ..nn import Module
 from ..optim import Optimizer
 from ..optim.remembered import tensors_of
@@ -26,9 +32,9 @@ from .numbers import Counters
 
 
 class Mark:
-    """A number in a state that a page has its own value of: JSON, and what it is at first."""
+    """A number in a state that a page has its own value of: what it is at first, and what it is."""
 
-    def __init__(self, value: Any, **told: Any):
+    def __init__(self, value: Any, *told: Any):
         self.value, self.told = value, told
 
 
@@ -87,7 +93,7 @@ class Walk:
             entry: dict[str, Any] = {}
             if x.counts_steps:
                 k = self.counters.count_of(x, i)
-                entry["step"] = Mark(self.counters.starts[k], count=k)
+                entry["step"] = Mark(self.counters.starts[k], "count", k)
             for name, kept in x._memory.items():
                 value = kept[i]
                 if value is not None:
@@ -102,46 +108,50 @@ class Walk:
         return {"state": state, "param_groups": groups}
 
     def _setting(self, group: Any, name: str, value: Any) -> Any:
-        if type(value) is float:
-            return Mark(value, setting=self.counters.setting(group, name, None))
-        if isinstance(value, tuple) and all(type(x) is float for x in value):
-            return tuple(
-                Mark(v, setting=self.counters.setting(group, name, i)) for i, v in enumerate(value)
-            )
-        return value
+        if isinstance(value, tuple):
+            return tuple([self._number(group, name, i, x) for i, x in enumerate(value)])
+        return self._number(group, name, None, value)
+
+    def _number(self, group: Any, name: str, item: int | None, value: Any) -> Any:
+        if type(value) is not float:
+            return value
+        told = self.counters.scheduled(group, name, item)
+        return Mark(value, *(told or ("setting", self.counters.setting(group, name, item))))
 
     def _scheduler(self, x: Any) -> Any:
         k = self.counters.counter_of(x)
-        return taken(x, "export.web") if k is None else _marked(self.counters.states[x], k)
+        return taken(x, "export.web") if k is None else self._marked(self.counters.states[x], k)
+
+    def _marked(self, rows: list[Any], k: int) -> Any:
+        """Return a nesting that has many values by turns, with marks where these differ."""
+        first = rows[0]
+        if isinstance(first, dict):
+            return {key: self._marked([row[key] for row in rows], k) for key in first}
+        if isinstance(first, (list, tuple)) and all(len(row) == len(first) for row in rows):
+            items = [self._marked([row[i] for row in rows], k) for i in range(len(first))]
+            return tuple(items) if isinstance(first, tuple) else items
+        if all(x == first for x in rows):
+            return first
+        return Mark(first, "table", self.counters.table(rows), k)
 
     def _stream(self, generator: Generator | None, seed: int, counter: int) -> Any:
         g = self.streams.get(generator)
         if g is None:
             return seed, counter
-        return Mark(seed, seed=g), Mark(counter, drawn=g)
+        return Mark(seed, "seed", g), Mark(counter, "drawn", g)
 
     # What is written.
     def plain(self) -> Any:
         """Return the state as it is at first, as `wg.save` takes it apart."""
         return _unmarked(self.tree)
 
-    def told(self) -> tuple[Any, dict[str, Tensor]]:
-        """Return the state's description as JSON, with marks, and its tensors by their names."""
+    def told(self) -> tuple[Any, list[Any], dict[str, Tensor]]:
+        """Return the state's description as JSON, its marks, and its tensors by their names."""
         tree, leaves = described(self.tree)
-        return _jsoned(tree), {name: self.tensors[x] for name, x in leaves.items() if x in self.tensors}
-
-
-def _marked(rows: list[Any], k: int) -> Any:
-    """Return a nesting that has many values at many turns, with marks where these differ."""
-    first = rows[0]
-    if isinstance(first, dict):
-        return {key: _marked([row[key] for row in rows], k) for key in first}
-    if isinstance(first, (list, tuple)) and all(len(row) == len(first) for row in rows):
-        items = [_marked([row[i] for row in rows], k) for i in range(len(first))]
-        return tuple(items) if isinstance(first, tuple) else items
-    if all(x == first for x in rows):
-        return first
-    return Mark(first, turns=k, values=rows)
+        marks: list[Any] = []
+        json = _jsoned(tree, ("value",), marks)
+        tensors = {name: self.tensors[x] for name, x in leaves.items() if x in self.tensors}
+        return json, marks, tensors
 
 
 def _unmarked(x: Any) -> Any:
@@ -155,12 +165,13 @@ def _unmarked(x: Any) -> Any:
     return x
 
 
-def _jsoned(x: Any) -> Any:
+def _jsoned(x: Any, path: tuple, marks: list[Any]) -> Any:
     if isinstance(x, Mark):
-        return {TAG: "mark", **x.told}
+        marks.append([path, *x.told])
+        return None
     if isinstance(x, dict):
-        return {k: _jsoned(v) for k, v in x.items()}
-    return [_jsoned(v) for v in x] if isinstance(x, list) else x
+        return {k: _jsoned(v, (*path, k), marks) for k, v in x.items()}
+    return [_jsoned(v, (*path, i), marks) for i, v in enumerate(x)] if isinstance(x, list) else x
 
 
 def _refusal(x: Any, path: str) -> ArgumentError:

@@ -5,7 +5,7 @@
  *   const { loss } = await m.run("train", { x, y });   // or m.step(...), and m.read("loss") later
  *   const bytes = await m.state();                     // what wg.load reads
  *
- * wgrad/export/bundle.py and programs.py say what is in program.json.
+ * What is in program.json say wgrad/export/bundle.py and programs.py.
  *
  * @typedef {Float32Array | Int32Array | Uint32Array | Uint8Array} Values  Uint8Array for bool
  * @typedef {{name: string, dtype: string, shape: number[]}} About
@@ -18,7 +18,6 @@ export class WgradError extends Error {
 }
 
 const ARRAYS = { float32: Float32Array, int32: Int32Array, uint32: Uint32Array, bool: Uint32Array };
-const CODES = { float32: "F32", int32: "I32", uint32: "U32", bool: "BOOL" }; // of safetensors
 const shownAs = (dtype) => (dtype === "bool" ? Uint8Array : ARRAYS[dtype]);
 const up = (n, to) => Math.ceil(n / to) * to;
 const count = (shape) => shape.reduce((a, b) => a * b, 1);
@@ -32,19 +31,15 @@ const utf8 = (text) => new TextEncoder().encode(text), text = (bytes) => new Tex
  * @param {{device?: GPUDevice, progress?: (done: number, of: number) => void}} [options]
  * @returns {Promise<Model>}
  */
-export async function load(source, { device, progress } = {}) {
-  const raw = text(await bytesOf(source, "program.json"));
-  const [, sum, inside] = /^\{"sha256":"([0-9a-f]{64})","content":(.*)\}$/s.exec(raw) ??
-    fail("program.json is cut off, or no export of wgrad");
-  if ((await sha256(utf8(inside))) !== sum) fail("program.json is not as it was exported: its checksum differs");
-  const content = JSON.parse(inside);
-  if (content.format !== "wgrad page" || content.version !== 1) {
-    fail(`version ${content.version} of the format came, and this wgrad.js reads version 1`);
-  }
-  const gpu = device ?? await opened(content.limits);
-  Object.entries(content.limits).forEach((limit) => enough(gpu.limits, limit));
+export async function load(source, { device, progress = () => {} } = {}) {
+  const [, sum, inside] = /^\{"sha256":"([0-9a-f]{64})","content":(.*)\}$/s
+    .exec(text(await bytesOf(source, "program.json"))) ?? fail("program.json is cut off, or no export of wgrad");
+  const content = await intact("program.json", utf8(inside), sum) && JSON.parse(inside);
+  if (content.version !== 1) fail(`version ${content.version} came, and this wgrad.js reads version 1`);
+  device ??= await opened(content.limits);
+  enough(device.limits, content.limits);
   // Kernels that a chip runs fast take a program in its place long to compile.
-  const { architecture = "", description = "", isFallbackAdapter } = gpu.adapterInfo ?? {};
+  const { architecture = "", description = "", isFallbackAdapter } = device.adapterInfo ?? {};
   const software = isFallbackAdapter || /swiftshader|llvmpipe|warp/i.test(architecture + description);
   content.programs = content.programs[software ? "software" : "gpu"];
   const launches = Object.values(content.programs).flatMap((p) => p.launches);
@@ -53,36 +48,38 @@ export async function load(source, { device, progress } = {}) {
   /** @type {Record<string, Uint8Array>} */
   const files = {};
   await Promise.all([...names, ...[...kernels].map((k) => content.kernels[k].file)].map(async (name) => {
-    const about = content.files[name], data = files[name] = await bytesOf(source, name);
-    if (data.length !== about.bytes) fail(`${name} has ${data.length} bytes, and ${about.bytes} were exported`);
-    if ((await sha256(data)) !== about.sha256) fail(`${name} is not as it was exported: its checksum differs`);
+    const { bytes, sha256 } = content.files[name], data = files[name] = await bytesOf(source, name);
+    if (data.length !== bytes) fail(`${name} has ${data.length} bytes, and ${bytes} were exported`);
+    await intact(name, data, sha256);
   }));
-  const model = new Model(content, files, gpu);
-  await model._build(progress ?? (() => {}));
+  const model = new Model(content, files, device);
+  await model._build(progress);
   return model;
 }
 
 /** @returns {Promise<Uint8Array>} */
 async function bytesOf(source, name) {
-  if (source?.files) {
-    const data = source.files[name] ?? fail(`${name} is missing in the export`);
-    return typeof data === "string" ? Uint8Array.from(atob(data), (c) => c.charCodeAt(0)) : data;
-  }
-  const base = new URL(String(source).replace(/\/?$/, "/"), globalThis.location?.href);
-  const answer = await fetch(new URL(name, base)).catch(() => null);
-  if (!answer?.ok) fail(`${name} is missing in the export${answer ? ` (${answer.status})` : ""}`);
+  const data = source?.files?.[name];
+  if (typeof data === "string") return Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+  if (source?.files) return data ?? fail(`${name} is missing in the export`);
+  const folder = new URL(String(source).replace(/\/?$/, "/"), globalThis.location?.href);
+  const answer = await fetch(new URL(name, folder)).catch(() => null);
+  if (!answer?.ok) fail(`${name} is missing in the export`);
   return new Uint8Array(await answer.arrayBuffer());
 }
 
-async function sha256(data) {
+async function intact(name, data, sum) {
   // What is not secure enough for crypto.subtle is not secure enough for WebGPU either.
   const subtle = globalThis.crypto?.subtle ?? fail("this page has no WebGPU, for it is not secure: use https");
-  const sum = new Uint8Array(await subtle.digest("SHA-256", data));
-  return Array.from(sum, (x) => x.toString(16).padStart(2, "0")).join("");
+  const bytes = new Uint8Array(await subtle.digest("SHA-256", data));
+  const hex = Array.from(bytes, (x) => x.toString(16).padStart(2, "0")).join("");
+  return hex === sum || fail(`${name} is not as it was exported: its checksum differs`);
 }
 
-function enough(limits, [name, least]) {
-  if (limits[name] < least) fail(`this GPU offers ${name} ${limits[name]}, and the programs need ${least}`);
+function enough(limits, needed) {
+  for (const [name, n] of Object.entries(needed)) {
+    if (limits[name] < n) fail(`this GPU offers ${name} ${limits[name]}, and the programs need ${n}`);
+  }
 }
 
 async function opened(limits) {
@@ -90,7 +87,7 @@ async function opened(limits) {
     fail("this browser has no WebGPU: Chrome and Edge 113, Safari 26 and Firefox 141 have it");
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" }) ??
     fail("this browser has WebGPU, but no GPU that it may use");
-  Object.entries(limits).forEach((limit) => enough(adapter.limits, limit));
+  enough(adapter.limits, limits);
   return adapter.requestDevice({ requiredLimits: limits });
 }
 
@@ -117,6 +114,7 @@ export class Model {
     this._programs = content.programs;
     this._content = content;
     this._files = files;
+    for (const x of content.state.tensors) x.n = count(x.shape);
     this._constants = unpack(files["constants.safetensors"]).tensors;
     this._buffers = []; // by their places in program.json
     this._ring = []; // memory that results are read through, some of which is on its way
@@ -171,7 +169,7 @@ export class Model {
       p.uniforms = this._memory(Math.max(4 * p.words.length, 16), GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
       device.queue.writeBuffer(p.uniforms, 0, p.words);
       p.values = p.numbers.map(() => 0);
-      for (const x of [...p.inputs, ...p.outputs]) x.n = count(x.shape);
+      for (const x of [...p.inputs, ...p.outputs]) Object.assign(x, { n: count(x.shape), path: `${name}.${x.name}` });
       for (const x of p.inputs) x.held = new ARRAYS[x.dtype](x.n);
       for (const x of p.launches) {
         x.resources = x.bindings.map(([binding, i, offset, size]) =>
@@ -220,28 +218,25 @@ export class Model {
    * @param {string} name @returns {Promise<Values>}
    */
   async read(name) {
-    const all = Object.values(this._programs).flatMap((p) => p.outputs.map((x) => ({ ...x, path: `${p.name}.${x.name}` })));
-    const out = all.find((x) => x.name === name || x.path === name);
-    if (out) return (await this._fetch([out]))[0];
-    const x = this._content.state.tensors.find((y) => y.name === name) ?? fail(`${name} is neither an output nor in the state`);
-    return (await this._tensors([x]))[0];
+    const outputs = Object.values(this._programs).flatMap((p) => p.outputs);
+    const x = [...outputs, ...this._content.state.tensors].find((x) => x.name === name || x.path === name);
+    return (await this._fetch([x ?? fail(`${name} is neither an output nor in the state`)]))[0];
   }
 
   _chosen(name, inputs) {
     const names = Object.keys(this._programs);
-    if (typeof name !== "string") {
-      if (names.length > 1) fail(`there are ${names.join(", ")}: say which one is to run`);
-      return [this._programs[names[0]], name];
-    }
+    if (typeof name !== "string" && names.length === 1) return [this._programs[names[0]], name];
     return [this._programs[name] ?? fail(`${name} is no program; there are ${names.join(", ")}`), inputs];
   }
 
   _submit(p, given = {}, copy = null) {
-    const { queue } = this.device;
     if (this._lost) fail(`the GPU was lost: ${this._lost}`);
     for (const x of p.inputs) check(p, x, given[x.name]);
     for (const name in given) if (!p.inputs.some((x) => x.name === name)) fail(`${p.name} takes no ${name}`);
-    this._count(p);
+    const counters = [...this._counters];
+    for (const [k, by] of p.counts) counters[k] += by;
+    p.numbers.forEach((x, i) => { p.values[i] = this._value(x, counters); });
+    this._counters = counters;
     for (const x of p.inputs) this._write(x.buffer, taken(x, given[x.name]));
     for (const [at, n, isFloat] of p.places) (isFloat ? p.floats : p.words)[at] = p.values[n];
     for (const [at, s, offset] of p.draws) {
@@ -253,89 +248,57 @@ export class Model {
       p.words[at + 4] = first % 2;
     }
     for (const [s, n] of p.takes) this._streams[s][2] += n;
-    if (p.live) queue.writeBuffer(p.uniforms, 0, p.words, 0, p.live);
-    const encoder = this.device.createCommandEncoder(), pass = encoder.beginComputePass();
-    for (const x of p.launches) {
-      pass.setPipeline(x.pipeline);
-      pass.setBindGroup(0, x.bound);
-      pass.dispatchWorkgroups(x.groups[0], x.groups[1], x.groups[2]);
-    }
-    pass.end();
-    for (const [from, to, bytes] of p.copies) encoder.copyBufferToBuffer(this._buffer(from), 0, this._buffer(to), 0, bytes);
-    copy?.(encoder);
-    queue.submit([encoder.finish()]);
+    if (p.live) this.device.queue.writeBuffer(p.uniforms, 0, p.words, 0, p.live);
+    this._encoded((encoder) => {
+      const pass = encoder.beginComputePass();
+      for (const x of p.launches) {
+        pass.setPipeline(x.pipeline);
+        pass.setBindGroup(0, x.bound);
+        pass.dispatchWorkgroups(x.groups[0], x.groups[1], x.groups[2]);
+      }
+      pass.end();
+      for (const [from, to, n] of p.copies) encoder.copyBufferToBuffer(this._buffer(from), 0, this._buffer(to), 0, n);
+      copy?.(encoder);
+    });
     p.runs++; // kernels that are faster and take longer to compile come into place when they pay
     for (const x of p.launches) if (x.hot?.[2] === p.runs) this._bind(x, x.hot[0], x.hot[1]);
   }
 
-  /** Count a run, and compute the numbers that it reads; if that fails nothing has changed. */
-  _count(p) {
-    for (const [k, by] of p.counts) this._counters[k] += by;
-    try {
-      p.numbers.forEach((x, i) => { p.values[i] = this._value(x); });
-    } catch (error) {
-      for (const [k, by] of p.counts) this._counters[k] -= by;
-      throw error;
-    }
-  }
-
-  /** @returns {number} */
-  _value(x) {
+  /** Return a number that each run computes anew. @returns {number} */
+  _value(x, counters) {
     if (typeof x === "number") return x;
-    const [what, a, b, c, ends] = x;
-    switch (what) {
-      case "count": return this._counters[a] - b;
-      case "setting": return this._settings[a];
-      case "turn": return this._scheduled(a, b, c);
-      case "table": {
-        const at = this._value(a) - b;
-        if (at >= c.length && !ends) fail(`numbers were exported for ${c.length} steps, which are done`);
-        return c[Math.min(at, c.length - 1)];
-      }
-      case "sqrt": return Math.sqrt(this._value(a));
-      case "abs": return Math.abs(this._value(a));
+    const [what, a, b, table, holds] = x;
+    if (what === "count") return counters[a] - b;
+    if (what === "setting") return this._settings[a];
+    const l = this._value(a, counters);
+    if (what === "sqrt") return Math.sqrt(l);
+    if (what === "abs") return Math.abs(l);
+    if (what === "table") {
+      const rows = this._content.tables[table];
+      return rows[holds ? Math.min(l - b, rows.length - 1) : l - b] ??
+        fail(`numbers were exported for ${rows.length} steps, which are done`);
     }
-    const l = this._value(a), r = this._value(b);
+    const r = this._value(b, counters);
     return what === "+" ? l + r : what === "-" ? l - r : what === "*" ? l * r : what === "/" ? l / r : l ** r;
   }
 
-  _scheduled(setting, counter, less) {
-    const rows = this._content.schedules[counter][setting];
-    return rows[this._counters[counter] - less] ?? fail(`a schedule was exported for ${rows.length - 1} turns, which are done`);
-  }
-
   /** Return what buffers hold, after a look at what runs have noted of wrong indices. */
-  async _fetch(rows, submit = null) {
+  async _fetch(rows, submit = (copy) => this._encoded(copy)) {
     const watched = Object.values(this._programs).flatMap((p) => (p.faults ? [p.faults] : []));
     const all = [...rows, ...watched.map(([buffer, checks]) => ({ buffer, dtype: "int32", n: 2 * checks.length }))];
-    const size = all.reduce((end, x) => end + up(4 * x.n, 16), 16);
+    const ends = all.map(((end) => (x) => end += up(4 * x.n, 16))(0)), size = ends.at(-1) ?? 0;
     let slot = this._ring.find((x) => !x.busy && x.memory.size >= size);
-    if (!slot) {
-      slot = { busy: true, memory: this._memory(up(size, 1024), GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST) };
-      this._ring.push(slot);
-    }
-    const copy = (encoder) => {
-      let at = 0;
-      for (const x of all) {
-        if (x.n) encoder.copyBufferToBuffer(this._buffer(x.buffer), 0, slot.memory, at, 4 * x.n);
-        at += up(4 * x.n, 16);
+    submit((encoder) => {
+      if (!slot) {
+        const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+        this._ring.push(slot = { memory: this._memory(up(size + 1, 1024), usage) });
       }
-    };
-    if (submit) submit(copy);
-    else {
-      const encoder = this.device.createCommandEncoder();
-      copy(encoder);
-      this.device.queue.submit([encoder.finish()]);
-    }
-    slot.busy = true;
-    await slot.memory.mapAsync(GPUMapMode.READ, 0, size).catch((e) => fail(`the GPU gave no answer: ${this._lost || e.message}`));
-    const mapped = slot.memory.getMappedRange(0, size);
-    let at = 0;
-    const values = all.map((x) => {
-      const view = new ARRAYS[x.dtype](mapped, at, x.n);
-      at += up(4 * x.n, 16);
-      return shownAs(x.dtype).from(view);
+      slot.busy = true;
+      all.forEach((x, i) => encoder.copyBufferToBuffer(this._buffer(x.buffer), 0, slot.memory, ends[i - 1] ?? 0, 4 * x.n));
     });
+    await slot.memory.mapAsync(GPUMapMode.READ).catch((e) => fail(`the GPU gave no answer: ${this._lost || e.message}`));
+    const mapped = slot.memory.getMappedRange();
+    const values = all.map((x, i) => shownAs(x.dtype).from(new ARRAYS[x.dtype](mapped, ends[i - 1] ?? 0, x.n)));
     slot.memory.unmap();
     slot.busy = false;
     watched.forEach(([buffer, checks], i) => {
@@ -348,89 +311,71 @@ export class Model {
     return values;
   }
 
+  /** Submit what `fill` puts into an encoder. */
+  _encoded(fill) {
+    const encoder = this.device.createCommandEncoder();
+    fill(encoder);
+    this.device.queue.submit([encoder.finish()]);
+  }
+
   // State.
   /** Return the state as a file of safetensors, which wg.load reads. @returns {Promise<Uint8Array>} */
   async state() {
-    const { json, tensors } = this._content.state;
-    const tree = JSON.stringify({ version: 1, value: this._described(json) }).replace(/"#(\d+)"/g, "$1");
-    const header = { __metadata__: { format: "pt", wgrad: tree, streams: JSON.stringify(this._streams) } };
-    const rows = [...tensors].sort((a, b) => Number(a.dtype === "bool") - Number(b.dtype === "bool"));
-    const values = await this._tensors(rows);
-    let end = 0;
-    rows.forEach((x, i) => {
-      header[x.name] = { dtype: CODES[x.dtype], shape: x.shape, data_offsets: [end, end += values[i].byteLength] };
-    });
-    const head = utf8(JSON.stringify(header)), size = up(head.length, 8);
-    const bytes = new Uint8Array(8 + size + end).fill(32);
-    new DataView(bytes.buffer).setBigUint64(0, BigInt(size), true);
+    const { json, marks, tensors, header } = this._content.state, tree = structuredClone({ value: json });
+    for (const [path, ...mark] of marks) path.slice(0, -1).reduce((x, k) => x[k], tree)[path.at(-1)] = this._mark(mark);
+    const wgrad = JSON.stringify({ version: 1, ...tree }).replace(/"#(\d+)"/g, "$1");
+    const metadata = { format: "pt", wgrad, streams: JSON.stringify(this._streams) };
+    const head = utf8(JSON.stringify({ __metadata__: metadata, ...header }));
+    const values = await this._fetch(tensors), start = 8 + up(head.length, 8);
+    const bytes = new Uint8Array(start + values.reduce((n, x) => n + x.byteLength, 0)).fill(32, 0, start);
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(start - 8), true);
     bytes.set(head, 8);
-    rows.forEach((x, i) => bytes.set(new Uint8Array(values[i].buffer), 8 + size + header[x.name].data_offsets[0]));
+    tensors.forEach((x, i) => bytes.set(new Uint8Array(values[i].buffer), start + header[x.name].data_offsets[0]));
     return bytes;
   }
 
   /** Take over a state that `state()`, or wg.save in Python, has written. */
   async restore(/** @type {Uint8Array} */ bytes) {
-    const file = unpack(bytes), { wgrad, streams } = file.metadata;
+    const file = unpack(bytes), { wgrad = "{}", streams } = file.metadata;
     this._put(file);
     if (streams) this._streams = JSON.parse(streams);
     // Integers that numbers of JavaScript would round come as text.
-    const tree = JSON.parse((wgrad ?? "{}").replace(/([[,:] ?)(\d{16,})(?= ?[,\]}])/g, '$1"$2"'));
-    this._noted(this._content.state.json, tree.value);
+    const tree = JSON.parse(wgrad.replace(/([[,:] ?)(\d{16,})(?= ?[,\]}])/g, '$1"$2"'));
+    for (const [path, ...mark] of this._content.state.marks) this._mark(mark, path.reduce((x, k) => x?.[k], tree));
   }
 
   _put({ tensors }) {
-    const rows = this._content.state.tensors.map((x) => {
-      const came = tensors[x.name] ?? fail(`the state that came has no ${x.name}`);
-      if (came.dtype !== CODES[x.dtype] || String(came.shape) !== String(x.shape)) {
-        fail(`${x.name} came as ${came.dtype} [${came.shape}], and ${CODES[x.dtype]} [${x.shape}] is needed`);
-      }
-      return [x, x.dtype === "bool" ? Uint32Array.from(came.data) : new Uint32Array(came.data.buffer)];
+    const { tensors: wanted, header } = this._content.state;
+    const rows = wanted.map(({ name, dtype, buffer }) => {
+      const came = tensors[name] ?? fail(`the state that came has no ${name}`);
+      const [has, needs] = [came, header[name]].map((x) => `${x.dtype} [${x.shape}]`);
+      if (has !== needs) fail(`${name} came as ${has}, and ${needs} is needed`);
+      return [buffer, dtype === "bool" ? Uint32Array.from(came.data) : came.data];
     });
-    for (const [x, data] of rows) {
-      if (!x.strides) this._write(x.buffer, data);
-      else each(x, (at, i) => this.device.queue.writeBuffer(this._buffer(x.buffer), 4 * at, data, i, 1));
+    for (const row of rows) this._write(...row);
+  }
+
+  /** Return what stands at a mark of the state's description, after taking over what came for it. */
+  _mark([kind, i, at], came) {
+    if (kind === "seed") {
+      const stream = this._streams[i];
+      if (came !== undefined) stream.splice(0, 2, ...words(came));
+      return `#${(BigInt(stream[1]) << 32n) + BigInt(stream[0])}`;
     }
-  }
-
-  async _tensors(rows) {
-    const bytes = ({ buffer }) => this._content.buffers[buffer][0];
-    const values = await this._fetch(rows.map((x) => ({ ...x, n: x.strides ? bytes(x) / 4 : count(x.shape) })));
-    return rows.map((x, i) => {
-      if (!x.strides) return values[i];
-      const dense = new (shownAs(x.dtype))(count(x.shape));
-      each(x, (at, n) => { dense[n] = values[i][at]; });
-      return dense;
-    });
-  }
-
-  /** The description of the state, with numbers as they are now in the places of its marks. */
-  _described(x) {
-    if (x === null || typeof x !== "object") return x;
-    if (Array.isArray(x)) return x.map((y) => this._described(y));
-    if (x.$ !== "mark") return Object.fromEntries(Object.entries(x).map(([k, y]) => [k, this._described(y)]));
-    if ("count" in x) return this._counters[x.count];
-    if ("turns" in x) return x.values[this._counters[x.turns]];
-    if ("drawn" in x) return this._streams[x.drawn][2];
-    if ("seed" in x) return `#${(BigInt(this._streams[x.seed][1]) << 32n) + BigInt(this._streams[x.seed][0])}`;
-    const [counter] = Object.entries(this._content.schedules).find(([, rows]) => x.setting in rows) ?? [];
-    return counter ? this._scheduled(x.setting, counter, 0) : this._settings[x.setting];
-  }
-
-  /** Take over the numbers of a description. */
-  _noted(x, came) {
-    if (x === null || typeof x !== "object" || came === undefined) return;
-    if (x.$ !== "mark") for (const k in x) this._noted(x[k], came?.[k]);
-    else if ("count" in x) this._counters[x.count] = Number(came);
-    else if ("drawn" in x) this._streams[x.drawn][2] = Number(came);
-    else if ("seed" in x) this._streams[x.seed].splice(0, 2, ...words(came));
-    else if ("setting" in x) this._settings[x.setting] = came;
-    else if (x.values.indexOf(came) === x.values.lastIndexOf(came)) this._counters[x.turns] = x.values.indexOf(came);
+    if (kind === "table") {
+      const rows = this._content.tables[i], first = rows.indexOf(came);
+      if (first >= 0 && first === rows.lastIndexOf(came)) this._counters[at] = first;
+      return rows[this._counters[at]];
+    }
+    const [all, k] = { count: [this._counters, i], setting: [this._settings, i], drawn: [this._streams[i], 2] }[kind];
+    if (came !== undefined) all[k] = Number(came);
+    return all[k];
   }
 
   /** Start the random stream of a seed, as wg.manual_seed does. */
   seed(/** @type {number | bigint} */ n) {
-    const start = [...words(n), 0];
-    this._content.streams.forEach((x, i) => { if (x.global) this._streams[i] = [...start]; });
+    const start = words(n);
+    this._content.streams.forEach((x, i) => { if (x.global) this._streams[i] = [...start, 0]; });
   }
 
   /** The settings of optimizers by their names in the state, such as "1.param_groups.0.lr". */
@@ -440,9 +385,8 @@ export class Model {
 
   /** Change a setting from the next run on. */
   set(/** @type {string} */ name, /** @type {number} */ value) {
-    const i = this._content.settings.findIndex((x) => x.name === name);
-    if (i < 0) fail(`${name} is no setting; there are ${Object.keys(this.settings).join(", ")}`);
-    if (this._content.settings[i].fixed) fail(`${name} cannot be set: numbers that follow from it were exported`);
+    const i = this._content.settings.findIndex((x) => x.name === name && !x.fixed);
+    if (i < 0) fail(`${name} is no setting that a page may change; there are ${Object.keys(this.settings).join(", ")}`);
     this._settings[i] = value;
   }
 
@@ -452,34 +396,24 @@ export class Model {
    * @returns {Promise<{ok: boolean, worst: number, rows: {output: string, error: number}[]}>}
    */
   async selftest(tolerance = 1e-3) {
-    const { tensors } = unpack(this._files["expected.safetensors"]), rows = [];
-    const { _counters, _settings, _streams } = this, used = this._buffers.filter(Boolean);
-    const kept = used.map((x) => this._memory(x.size));
-    const move = (from, to) => {
-      const encoder = this.device.createCommandEncoder();
-      from.forEach((x, i) => encoder.copyBufferToBuffer(x, 0, to[i], 0, x.size));
-      this.device.queue.submit([encoder.finish()]);
+    const { tensors } = unpack(this._files["expected.safetensors"]), rows = [], before = await this.state();
+    const values = (path, x) => {
+      const { data } = tensors[`${path}/${x.name}`];
+      return new (shownAs(x.dtype))(data.buffer);
     };
-    const values = (key) => {
-      const { dtype, data } = tensors[key], kind = Object.keys(CODES).find((x) => CODES[x] === dtype);
-      return new (shownAs(kind))(data.buffer);
-    };
-    move(used, kept);
+    this._reset();
     try {
-      this._reset();
       for (const [name, p] of Object.entries(this._programs)) {
-        const given = Object.fromEntries(p.inputs.map((x) => [x.name, values(`${name}/in/${x.name}`)]));
-        for (let n = 0; p.outputs.some((x) => `${name}/${n}/${x.name}` in tensors); n++) {
-          for (const [key, out] of Object.entries(await this.run(name, given))) {
-            const output = `${name}/${n}/${key}`;
-            rows.push({ output, error: difference(out, values(output)) });
+        const given = Object.fromEntries(p.inputs.map((x) => [x.name, values(`${name}/in`, x)]));
+        for (let n = 0; n < this._content.runs; n++) {
+          const out = await this.run(name, given);
+          for (const x of p.outputs) {
+            rows.push({ output: `${name}/${n}/${x.name}`, error: difference(out[x.name], values(`${name}/${n}`, x)) });
           }
         }
       }
     } finally {
-      move(kept, used);
-      kept.forEach((x) => x.destroy());
-      Object.assign(this, { _counters, _settings, _streams });
+      await this.restore(before);
     }
     const worst = Math.max(0, ...rows.map((x) => x.error));
     return { ok: worst <= tolerance, worst, rows };
@@ -491,9 +425,9 @@ function difference(a, b) {
   let most = 0, scale = 0;
   for (let i = 0; i < b.length; i++) {
     if (Number.isFinite(b[i])) scale = Math.max(scale, Math.abs(b[i]));
-    if (!Object.is(a[i], b[i])) most = Math.max(most, Number.isNaN(a[i] - b[i]) ? Infinity : Math.abs(a[i] - b[i]));
+    if (!Object.is(a[i], b[i])) most = Math.max(most, Math.abs(a[i] - b[i]));
   }
-  return most / (scale || 1);
+  return Number.isNaN(most) ? Infinity : most / (scale || 1);
 }
 
 /** The two words of a seed. */
@@ -503,28 +437,17 @@ function words(n) {
   return [Number(x & 0xffffffffn), Number(x >> 32n)];
 }
 
-/** Call f(place in memory, place in order) for all elements of a view. */
-function each({ shape, strides, offset }, f) {
-  let n = 0;
-  const walk = (axis, at) => {
-    if (axis === shape.length) f(at, n++);
-    else for (let i = 0; i < shape[axis]; i++) walk(axis + 1, at + i * strides[axis]);
-  };
-  walk(0, offset);
-}
-
+/** Refuse what does not fit an input; `ranges` are of integers that index something. */
 function check(p, x, value) {
-  const length = typeof value === "number" || typeof value === "boolean" ? 1 : value?.length;
-  if (length !== x.n) {
-    fail(`${p.name} needs ${x.name}, ${x.dtype} [${x.shape}]: ${x.n} numbers, and ${length ?? "none"} came`);
-  }
+  const all = typeof value === "object" ? value : [value], n = value == null ? "none" : all.length;
+  if (n !== x.n) fail(`${p.name} needs ${x.name}, ${x.dtype} [${x.shape}]: ${x.n} numbers, and ${n} came`);
   for (const [shape, strides, offset, least, greatest, besides] of x.ranges) {
-    each({ shape, strides, offset }, (at) => {
-      const v = typeof value === "object" ? value[at] : value;
-      if (!(v >= least && v <= greatest) && v !== besides) {
-        fail(`${p.name}: ${x.name} holds ${v}, and integers from ${least} to ${greatest} are needed`);
-      }
-    });
+    const look = (axis, at) => {
+      for (let i = 0; i < shape[axis]; i++) look(axis + 1, at + i * strides[axis]);
+      if (axis < shape.length || (all[at] >= least && all[at] <= greatest) || all[at] === besides) return;
+      fail(`${p.name}: ${x.name} holds ${all[at]}, and integers from ${least} to ${greatest} are needed`);
+    };
+    look(0, offset);
   }
 }
 
