@@ -8,7 +8,7 @@
     limits      what a device has to offer beyond WebGPU's defaults, by WebGPU's names
     buffers     [[bytes, name]]: all memory, and the constant that it begins with, or null
     state       {json, marks, tensors, header}: the description that `wg.save` writes, where page's
-                own numbers go in it (state.py), [{name, dtype, shape, buffer}], and what stands of
+                own numbers go in it (state.py), [{name, dtype, shape, size, buffer}], and what stands of
                 these in the header of a file of safetensors
     runs        how often each program runs in the self-test
     counters    what each counter begins with
@@ -16,8 +16,8 @@
     tables      lists of numbers, for what only Python computes
     streams     [{seed: [low, high], counter, global}] of random numbers
     kernels     [{file, label, bindings: [[binding, type]]}]
-    programs    {"gpu": {name: program}, "software": {...}}: for adapters that are chips, and for
-                those that are programs; see programs.py
+    kinds       {"gpu": {programs, needs}, "software": {...}}: for adapters that are chips, and for
+                those that are programs: a list of programs (programs.py), and the files they need
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "wgrad page", 1
 CODES = {"float32": "F32", "int32": "I32", "uint32": "U32", "bool": "BOOL"}  # of safetensors
+NEEDED = ("state.safetensors", "constants.safetensors", "expected.safetensors")
 DEFAULTS = {
     "maxStorageBuffersPerShaderStage": 8,
     "maxStorageBufferBindingSize": 1 << 27,
@@ -124,10 +125,7 @@ class Bundle:
         for x in self._tensors.values():
             self.buffer(x.array.storage, x.array.dtype)
         self._programs = {
-            kind: {
-                entry.name: x.told(self, self.counters.runs[i])
-                for i, (entry, x) in enumerate(one.items())
-            }
+            kind: [x.told(self, self.counters.runs[i]) for i, x in enumerate(one.values())]
             for kind, one in made.items()
         }
         self._limits = self._needed(made, facts)
@@ -160,6 +158,10 @@ class Bundle:
             self._kernel_rows.append({"file": name, "label": kernel.label, "bindings": bindings})
         return self._kernels[kernel]
 
+    def file(self, kernel: int) -> str:
+        """Return the name of a kernel's file."""
+        return self._kernel_rows[kernel]["file"]
+
     def bindings(self, kernel: int) -> list[Any]:
         """Return what a kernel binds."""
         return self._kernel_rows[kernel]["bindings"]
@@ -187,7 +189,7 @@ class Bundle:
                 for g in self._streams
             ],
             "kernels": self._kernel_rows,
-            "programs": self._programs,
+            "kinds": {kind: {"programs": x, "needs": _needs(x, self)} for kind, x in self._programs.items()},
         }
 
     def _state(self) -> dict[str, Any]:
@@ -212,6 +214,7 @@ class Bundle:
             "name": name,
             "dtype": array.dtype.name,
             "shape": layout.shape,
+            "size": layout.size,
             "buffer": self.buffer(array.storage, array.dtype),
         }
 
@@ -228,6 +231,13 @@ class Bundle:
             "maxBufferSize": largest,
         }
         return {k: n for k, n in most.items() if n > DEFAULTS[k]}
+
+
+def _needs(programs: Sequence[Any], bundle: Bundle) -> list[str]:
+    """Return the files that a loader of some programs needs."""
+    launches = [x for program in programs for x in program["launches"]]
+    kernels = [x["kernel"] for x in launches] + [x["hot"][0] for x in launches if x["hot"]]
+    return [*NEEDED, *dict.fromkeys(bundle.file(k) for k in kernels)]
 
 
 def _words(storage: Storage, dtype: Any) -> np.ndarray:

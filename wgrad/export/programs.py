@@ -2,9 +2,10 @@
 
 A program in `program.json` has
 
-    inputs      [{name, dtype, shape, buffer, ranges}]: `ranges` are [shape, strides, offset, least,
-                greatest, besides], views of an input and what the integers there may be
-    outputs     [{name, dtype, shape, buffer}]
+    name, about what it is called, and {inputs, outputs}, each [{name, dtype, shape}]
+    inputs      [{name, dtype, shape, size, buffer, ranges}]: `ranges` are [places, least, greatest,
+                besides]: what the integers in some places, or all, may be
+    outputs     [{name, path, dtype, size, buffer}]: `path` has the program's name, too
     params      the u32 words of all uniforms; the first `live` of them change from run to run
     numbers     what each run computes anew (numbers.py)
     places      [[word, number, whether it is a float]]: where these numbers go
@@ -91,11 +92,23 @@ class Lowered:
         where = list(zip(starts, launches.launches, strict=True))
         streams = [bundle.stream(g) for g, _, _ in outline.generators]
         return {
+            "name": entry.name,
+            "about": {
+                "inputs": [
+                    {"name": name, "dtype": x.dtype.name, "shape": x.shape}
+                    for name, x in zip(entry.names, entry.leaves, strict=True)
+                ],
+                "outputs": [
+                    {"name": name, "dtype": x.dtype.name, "shape": x.layout.shape}
+                    for name, x in zip(entry.results, entry.told.results, strict=True)
+                ],
+            },
             "inputs": [
                 {
                     "name": name,
                     "dtype": x.dtype.name,
                     "shape": x.shape,
+                    "size": x.array.layout.size,
                     "buffer": inputs[i],
                     "ranges": self._ranges(i),
                 }
@@ -104,8 +117,9 @@ class Lowered:
             "outputs": [
                 {
                     "name": name,
+                    "path": f"{entry.name}.{name}",
                     "dtype": launches.outputs[i].dtype,
-                    "shape": x.layout.shape,
+                    "size": x.layout.size,
                     "buffer": outputs[i],
                 }
                 for name, i, x in zip(
@@ -176,13 +190,20 @@ class Lowered:
         return {"kernel": kernel, "groups": folded(x.groups), "bindings": bindings, "hot": hot}
 
     def _ranges(self, i: int) -> list[Any]:
-        """Return which views of an input hold integers that lie in a range, and in which."""
-        outline = self.entry.told.outline
-        return [
-            [x.layout.shape, x.layout.strides, x.layout.offset, *limits]
-            for source, x, limits in (*outline.checks, *outline.choices)
-            if source.kind in ("argument", "window") and source.of == i
-        ]
+        """Return which places of an input hold integers that lie in a range, and in which."""
+        outline, rows = self.entry.told.outline, []
+        size = self.entry.leaves[i].array.layout.size
+        for source, x, limits in (*outline.checks, *outline.choices):
+            if source.kind in ("argument", "window") and source.of == i:
+                layout = x.layout
+                places = None
+                if not (layout.contiguous and layout.offset == 0 and layout.size == size):
+                    seen = np.lib.stride_tricks.as_strided(
+                        np.arange(size)[layout.offset :], layout.shape, [8 * s for s in layout.strides]
+                    )
+                    places = np.unique(seen).tolist()
+                rows.append([places, *limits])
+        return rows
 
 
 def lowered(entry: Entry, facts: Facts) -> Lowered:

@@ -1,11 +1,9 @@
 /**
- * Runs programs that wgrad exported, on WebGPU. No dependency, no build.
+ * Runs programs that wgrad exported, on WebGPU. What program.json says: wgrad/export/bundle.py.
  *
  *   const m = await load("folder/");
  *   const { loss } = await m.run("train", { x, y });   // or m.step(...), and m.read("loss") later
  *   const bytes = await m.state();                     // what wg.load reads
- *
- * What is in program.json say wgrad/export/bundle.py and programs.py.
  *
  * @typedef {Float32Array | Int32Array | Uint32Array | Uint8Array} Values  Uint8Array for bool
  * @typedef {{name: string, dtype: string, shape: number[]}} About
@@ -19,14 +17,14 @@ export class WgradError extends Error {
 
 const ARRAYS = { float32: Float32Array, int32: Int32Array, uint32: Uint32Array, bool: Uint32Array };
 const shownAs = (dtype) => (dtype === "bool" ? Uint8Array : ARRAYS[dtype]);
+const OPERATORS = { "+": (l, r) => l + r, "-": (l, r) => l - r, "*": (l, r) => l * r, "/": (l, r) => l / r, "**": Math.pow };
 const up = (n, to) => Math.ceil(n / to) * to;
-const count = (shape) => shape.reduce((a, b) => a * b, 1);
 const fail = (text) => { throw new WgradError(text); };
 const utf8 = (text) => new TextEncoder().encode(text), text = (bytes) => new TextDecoder().decode(bytes);
 
 /**
- * Load an export: the URL of its folder, or {files: {name: base64 or bytes}}. `device` is one of
- * your own; without it, one is asked for. `progress` is told of kernels as they are compiled.
+ * Load an export: the URL of its folder, or {files: {name: base64 or bytes}}. Without `device` one is asked for.
+ * `progress` is told of kernels as they are compiled.
  * @param {string | URL | {files: Record<string, string | Uint8Array>}} source
  * @param {{device?: GPUDevice, progress?: (done: number, of: number) => void}} [options]
  * @returns {Promise<Model>}
@@ -34,46 +32,39 @@ const utf8 = (text) => new TextEncoder().encode(text), text = (bytes) => new Tex
 export async function load(source, { device, progress = () => {} } = {}) {
   const [, sum, inside] = /^\{"sha256":"([0-9a-f]{64})","content":(.*)\}$/s
     .exec(text(await bytesOf(source, "program.json"))) ?? fail("program.json is cut off, or no export of wgrad");
-  const content = await intact("program.json", utf8(inside), sum) && JSON.parse(inside);
+  await intact("program.json", utf8(inside), sum);
+  const content = JSON.parse(inside);
   if (content.version !== 1) fail(`version ${content.version} came, and this wgrad.js reads version 1`);
   device ??= await opened(content.limits);
   enough(device.limits, content.limits);
-  // Kernels that a chip runs fast take a program in its place long to compile.
-  const { architecture = "", description = "", isFallbackAdapter } = device.adapterInfo ?? {};
-  const software = isFallbackAdapter || /swiftshader|llvmpipe|warp/i.test(architecture + description);
-  content.programs = content.programs[software ? "software" : "gpu"];
-  const launches = Object.values(content.programs).flatMap((p) => p.launches);
-  const kernels = new Set(launches.flatMap((x) => (x.hot ? [x.kernel, x.hot[0]] : [x.kernel])));
-  const names = ["state", "constants", "expected"].map((x) => `${x}.safetensors`);
+  // What a chip runs fast takes a program in its place long to compile.
+  const { architecture, description, isFallbackAdapter } = device.adapterInfo ?? {};
+  const software = isFallbackAdapter || /swiftshader|llvmpipe|warp/i.test(`${architecture} ${description}`);
+  Object.assign(content, content.kinds[software ? "software" : "gpu"]);
   /** @type {Record<string, Uint8Array>} */
   const files = {};
-  await Promise.all([...names, ...[...kernels].map((k) => content.kernels[k].file)].map(async (name) => {
+  await Promise.all(content.needs.map(async (name) => {
     const { bytes, sha256 } = content.files[name], data = files[name] = await bytesOf(source, name);
     if (data.length !== bytes) fail(`${name} has ${data.length} bytes, and ${bytes} were exported`);
     await intact(name, data, sha256);
   }));
-  const model = new Model(content, files, device);
-  await model._build(progress);
-  return model;
+  return new Model(content, files, device)._build(progress);
 }
 
-/** @returns {Promise<Uint8Array>} */
 async function bytesOf(source, name) {
   const data = source?.files?.[name];
   if (typeof data === "string") return Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
-  if (source?.files) return data ?? fail(`${name} is missing in the export`);
-  const folder = new URL(String(source).replace(/\/?$/, "/"), globalThis.location?.href);
-  const answer = await fetch(new URL(name, folder)).catch(() => null);
-  if (!answer?.ok) fail(`${name} is missing in the export`);
-  return new Uint8Array(await answer.arrayBuffer());
+  if (data) return data;
+  const folder = new URL(String(source).replace(/\/?$/, "/"), location.href);
+  const answer = source?.files ? null : await fetch(new URL(name, folder)).catch(() => null);
+  return answer?.ok ? new Uint8Array(await answer.arrayBuffer()) : fail(`${name} is missing in the export`);
 }
 
 async function intact(name, data, sum) {
-  // What is not secure enough for crypto.subtle is not secure enough for WebGPU either.
-  const subtle = globalThis.crypto?.subtle ?? fail("this page has no WebGPU, for it is not secure: use https");
-  const bytes = new Uint8Array(await subtle.digest("SHA-256", data));
-  const hex = Array.from(bytes, (x) => x.toString(16).padStart(2, "0")).join("");
-  return hex === sum || fail(`${name} is not as it was exported: its checksum differs`);
+  const { subtle } = crypto; // where pages are not secure there is none, and no WebGPU either
+  if (!subtle) fail("this page has no WebGPU, for it is not secure: use https");
+  const hex = Array.from(new Uint8Array(await subtle.digest("SHA-256", data)), (x) => x.toString(16).padStart(2, "0"));
+  if (hex.join("") !== sum) fail(`${name} is not as it was exported`);
 }
 
 function enough(limits, needed) {
@@ -84,7 +75,7 @@ function enough(limits, needed) {
 
 async function opened(limits) {
   const gpu = globalThis.navigator?.gpu ??
-    fail("this browser has no WebGPU: Chrome and Edge 113, Safari 26 and Firefox 141 have it");
+    fail("this browser has no WebGPU, as today's Chrome, Edge, Firefox and Safari have");
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" }) ??
     fail("this browser has WebGPU, but no GPU that it may use");
   enough(adapter.limits, limits);
@@ -93,13 +84,12 @@ async function opened(limits) {
 
 /** The metadata of a file of safetensors, and its tensors. */
 function unpack(bytes) {
-  const head = bytes.length < 8 ? NaN : 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  if (!(head <= bytes.length)) fail("the file of safetensors is cut off");
-  const { __metadata__: metadata = {}, ...tensors } = JSON.parse(text(bytes.subarray(8, head)));
+  const start = bytes.length < 8 ? NaN : 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+  const whole = (end) => end <= bytes.length || fail("the file of safetensors is cut off");
+  const { __metadata__: metadata = {}, ...tensors } = whole(start) && JSON.parse(text(bytes.subarray(8, start)));
   for (const x of Object.values(tensors)) {
-    const [first, last] = x.data_offsets;
-    if (head + last > bytes.length) fail("the file of safetensors is cut off");
-    x.data = bytes.slice(head + first, head + last);
+    const [first, last] = x.data_offsets.map((n) => start + n);
+    x.data = whole(last) && bytes.slice(first, last);
   }
   return { metadata, tensors };
 }
@@ -111,15 +101,13 @@ export class Model {
     this.title = content.title;
     /** What `run` takes and gives. @type {Record<string, {inputs: About[], outputs: About[]}>} */
     this.programs = {};
-    this._programs = content.programs;
     this._content = content;
+    this._programs = content.programs;
     this._files = files;
-    for (const x of content.state.tensors) x.n = count(x.shape);
     this._constants = unpack(files["constants.safetensors"]).tensors;
-    this._buffers = []; // by their places in program.json
-    this._ring = []; // memory that results are read through, some of which is on its way
-    this._lost = "";
-    device.lost.then((x) => { this._lost = x.message || x.reason; });
+    this._buffers = []; // made when they are first asked for
+    this._ring = []; // memory that results are read through
+    device.lost.then((x) => { this._lost = `the GPU was lost: ${x.message || x.reason}`; });
   }
 
   // Making it.
@@ -129,8 +117,8 @@ export class Model {
 
   _buffer(i) {
     if (!this._buffers[i]) {
-      const [bytes, constant] = this._content.buffers[i];
-      this._buffers[i] = this._memory(bytes);
+      const [size, constant] = this._content.buffers[i];
+      this._buffers[i] = this._memory(size);
       if (constant) this._write(i, this._constants[constant].data);
     }
     return this._buffers[i];
@@ -144,48 +132,43 @@ export class Model {
     const { device, _content: content } = this, { COMPUTE } = GPUShaderStage;
     this._reset();
     this._kernels = content.kernels.map(({ file, label, bindings }) => {
-      let made; // when it is asked for
-      return () => made ??= (async () => {
+      const made = async () => {
         const entries = bindings.map(([binding, type]) => ({ binding, visibility: COMPUTE, buffer: { type } }));
-        const layout = device.createBindGroupLayout({ entries });
+        const group = device.createBindGroupLayout({ entries });
+        const layout = device.createPipelineLayout({ bindGroupLayouts: [group] });
         const module = device.createShaderModule({ label, code: text(this._files[file]) });
-        const pipeline = await device.createComputePipelineAsync({ label, compute: { module, entryPoint: "main" },
-          layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        }).catch((error) => fail(`the browser refused ${file}: ${error.message}`));
-        return { pipeline, layout };
-      })();
+        return device.createComputePipelineAsync({ label, layout, compute: { module, entryPoint: "main" } })
+          .then((pipeline) => ({ pipeline, group }), (error) => fail(`the browser refused ${file}: ${error.message}`));
+      };
+      let kept;
+      return () => kept ??= made();
     });
-    const programs = Object.entries(this._programs);
-    const first = new Set(programs.flatMap(([, p]) => p.launches.map((x) => x.kernel)));
+    const first = new Set(this._programs.flatMap((p) => p.launches.map((x) => x.kernel)));
     let done = 0;
     await Promise.all([...first].map((k) => this._kernels[k]().then(() => progress(++done, first.size))));
-    for (const [name, p] of programs) {
-      const about = ({ name, dtype, shape }) => ({ name, dtype, shape });
-      this.programs[name] = { inputs: p.inputs.map(about), outputs: p.outputs.map(about) };
-      p.name = name;
+    for (const p of this._programs) {
+      this.programs[p.name] = p.about;
       p.runs = 0;
       p.words = new Uint32Array(p.params);
       p.floats = new Float32Array(p.words.buffer);
-      p.uniforms = this._memory(Math.max(4 * p.words.length, 16), GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
+      p.uniforms = this._memory(4 * p.words.length || 16, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
       device.queue.writeBuffer(p.uniforms, 0, p.words);
-      p.values = p.numbers.map(() => 0);
-      for (const x of [...p.inputs, ...p.outputs]) Object.assign(x, { n: count(x.shape), path: `${name}.${x.name}` });
-      for (const x of p.inputs) x.held = new ARRAYS[x.dtype](x.n);
+      for (const x of p.inputs) x.held = new ARRAYS[x.dtype](x.size);
       for (const x of p.launches) {
         x.resources = x.bindings.map(([binding, i, offset, size]) =>
           ({ binding, resource: { buffer: binding ? this._buffer(i) : p.uniforms, offset, size } }));
         await this._bind(x, x.kernel, x.groups);
       }
     }
+    return this;
   }
 
-  /** Let a launch be one of a kernel. */
   async _bind(x, kernel, groups) {
-    const { pipeline, layout } = await this._kernels[kernel]();
-    Object.assign(x, { pipeline, groups, bound: this.device.createBindGroup({ layout, entries: x.resources }) });
+    const { pipeline, group } = await this._kernels[kernel]();
+    Object.assign(x, { pipeline, groups, bound: this.device.createBindGroup({ layout: group, entries: x.resources }) });
   }
 
-  /** Let the state, counters and random streams be those that were exported. */
+  /** Go back to the state that was exported. */
   _reset() {
     const { counters, settings, streams } = this._content;
     this._counters = [...counters];
@@ -196,7 +179,7 @@ export class Model {
 
   // Running it.
   /**
-   * Submit a run, and return at once. With one program its name may be left out.
+   * Submit a run, and return at once. The name of an only program may be left out.
    * @param {string | Inputs} name @param {Inputs} [inputs]
    */
   step(name, inputs) {
@@ -218,34 +201,30 @@ export class Model {
    * @param {string} name @returns {Promise<Values>}
    */
   async read(name) {
-    const outputs = Object.values(this._programs).flatMap((p) => p.outputs);
-    const x = [...outputs, ...this._content.state.tensors].find((x) => x.name === name || x.path === name);
+    const all = [...this._programs.flatMap((p) => p.outputs), ...this._content.state.tensors];
+    const x = all.find((x) => x.name === name || x.path === name);
     return (await this._fetch([x ?? fail(`${name} is neither an output nor in the state`)]))[0];
   }
 
   _chosen(name, inputs) {
-    const names = Object.keys(this._programs);
-    if (typeof name !== "string" && names.length === 1) return [this._programs[names[0]], name];
-    return [this._programs[name] ?? fail(`${name} is no program; there are ${names.join(", ")}`), inputs];
+    const names = this._programs.map((p) => p.name);
+    if (typeof name !== "string" && names.length === 1) return this._chosen(names[0], name);
+    return [this._programs[names.indexOf(name)] ?? fail(`${name} is no program; there are ${names}`), inputs];
   }
 
-  _submit(p, given = {}, copy = null) {
-    if (this._lost) fail(`the GPU was lost: ${this._lost}`);
-    for (const x of p.inputs) check(p, x, given[x.name]);
-    for (const name in given) if (!p.inputs.some((x) => x.name === name)) fail(`${p.name} takes no ${name}`);
+  _submit(p, given = {}, copy = () => {}) {
+    if (this._lost) fail(this._lost);
+    const data = p.inputs.map((x) => held(p, x, given[x.name]));
+    for (const name in given) p.inputs.find((x) => x.name === name) ?? fail(`${p.name} takes no ${name}`);
     const counters = [...this._counters];
     for (const [k, by] of p.counts) counters[k] += by;
-    p.numbers.forEach((x, i) => { p.values[i] = this._value(x, counters); });
+    const values = p.numbers.map((x) => this._value(x, counters));
     this._counters = counters;
-    for (const x of p.inputs) this._write(x.buffer, taken(x, given[x.name]));
-    for (const [at, n, isFloat] of p.places) (isFloat ? p.floats : p.words)[at] = p.values[n];
+    p.inputs.forEach((x, i) => this._write(x.buffer, data[i]));
+    for (const [at, n, isFloat] of p.places) (isFloat ? p.floats : p.words)[at] = values[n];
     for (const [at, s, offset] of p.draws) {
-      const stream = this._streams[s], first = stream[2] + offset, block = Math.floor(first / 2);
-      p.words[at] = stream[0];
-      p.words[at + 1] = stream[1];
-      p.words[at + 2] = block % 2 ** 32;
-      p.words[at + 3] = block / 2 ** 32;
-      p.words[at + 4] = first % 2;
+      const [low, high, taken] = this._streams[s], first = taken + offset;
+      p.words.set([low, high, (first / 2) % 2 ** 32, first / 2 ** 33, first % 2], at);
     }
     for (const [s, n] of p.takes) this._streams[s][2] += n;
     if (p.live) this.device.queue.writeBuffer(p.uniforms, 0, p.words, 0, p.live);
@@ -258,35 +237,33 @@ export class Model {
       }
       pass.end();
       for (const [from, to, n] of p.copies) encoder.copyBufferToBuffer(this._buffer(from), 0, this._buffer(to), 0, n);
-      copy?.(encoder);
+      copy(encoder);
     });
-    p.runs++; // kernels that are faster and take longer to compile come into place when they pay
+    p.runs++; // kernels that are faster, and longer to compile, come in when they pay
     for (const x of p.launches) if (x.hot?.[2] === p.runs) this._bind(x, x.hot[0], x.hot[1]);
   }
 
-  /** Return a number that each run computes anew. @returns {number} */
+  /** @returns {number} */
   _value(x, counters) {
     if (typeof x === "number") return x;
     const [what, a, b, table, holds] = x;
     if (what === "count") return counters[a] - b;
     if (what === "setting") return this._settings[a];
     const l = this._value(a, counters);
-    if (what === "sqrt") return Math.sqrt(l);
-    if (what === "abs") return Math.abs(l);
+    if (what in Math) return Math[what](l);
     if (what === "table") {
       const rows = this._content.tables[table];
       return rows[holds ? Math.min(l - b, rows.length - 1) : l - b] ??
         fail(`numbers were exported for ${rows.length} steps, which are done`);
     }
-    const r = this._value(b, counters);
-    return what === "+" ? l + r : what === "-" ? l - r : what === "*" ? l * r : what === "/" ? l / r : l ** r;
+    return OPERATORS[what](l, this._value(b, counters));
   }
 
-  /** Return what buffers hold, after a look at what runs have noted of wrong indices. */
+  /** Return what buffers hold, unless runs have noted wrong indices. */
   async _fetch(rows, submit = (copy) => this._encoded(copy)) {
-    const watched = Object.values(this._programs).flatMap((p) => (p.faults ? [p.faults] : []));
-    const all = [...rows, ...watched.map(([buffer, checks]) => ({ buffer, dtype: "int32", n: 2 * checks.length }))];
-    const ends = all.map(((end) => (x) => end += up(4 * x.n, 16))(0)), size = ends.at(-1) ?? 0;
+    const watched = this._programs.flatMap((p) => (p.faults ? [p.faults] : []));
+    const all = [...rows, ...watched.map(([buffer, checks]) => ({ buffer, dtype: "int32", size: 2 * checks.length }))];
+    const ends = all.map(((end) => (x) => end += up(4 * x.size, 16))(0)), size = ends.at(-1) ?? 0;
     let slot = this._ring.find((x) => !x.busy && x.memory.size >= size);
     submit((encoder) => {
       if (!slot) {
@@ -294,24 +271,23 @@ export class Model {
         this._ring.push(slot = { memory: this._memory(up(size + 1, 1024), usage) });
       }
       slot.busy = true;
-      all.forEach((x, i) => encoder.copyBufferToBuffer(this._buffer(x.buffer), 0, slot.memory, ends[i - 1] ?? 0, 4 * x.n));
+      all.forEach((x, i) => encoder.copyBufferToBuffer(this._buffer(x.buffer), 0, slot.memory, ends[i - 1] ?? 0, 4 * x.size));
     });
-    await slot.memory.mapAsync(GPUMapMode.READ).catch((e) => fail(`the GPU gave no answer: ${this._lost || e.message}`));
+    await slot.memory.mapAsync(GPUMapMode.READ).catch((e) => fail(this._lost ?? `the GPU gave no answer: ${e.message}`));
     const mapped = slot.memory.getMappedRange();
-    const values = all.map((x, i) => shownAs(x.dtype).from(new ARRAYS[x.dtype](mapped, ends[i - 1] ?? 0, x.n)));
+    const values = all.map((x, i) => shownAs(x.dtype).from(new ARRAYS[x.dtype](mapped, ends[i - 1] ?? 0, x.size)));
     slot.memory.unmap();
     slot.busy = false;
     watched.forEach(([buffer, checks], i) => {
       const notes = values[rows.length + i], which = checks.findIndex((_, n) => notes[2 * n]);
       if (which < 0) return;
       this._write(buffer, new Uint32Array(notes.length));
-      const worst = notes[2 * which + 1], said = checks[which];
-      fail(said.text.replaceAll("{}", String(said.unsigned ? worst >>> 0 : worst)));
+      const worst = notes[2 * which + 1], { text, unsigned } = checks[which];
+      fail(text.replaceAll("{}", String(unsigned ? worst >>> 0 : worst)));
     });
     return values;
   }
 
-  /** Submit what `fill` puts into an encoder. */
   _encoded(fill) {
     const encoder = this.device.createCommandEncoder();
     fill(encoder);
@@ -349,13 +325,13 @@ export class Model {
     const rows = wanted.map(({ name, dtype, buffer }) => {
       const came = tensors[name] ?? fail(`the state that came has no ${name}`);
       const [has, needs] = [came, header[name]].map((x) => `${x.dtype} [${x.shape}]`);
-      if (has !== needs) fail(`${name} came as ${has}, and ${needs} is needed`);
+  if (has !== needs) fail(`${name} came as ${has}, and ${needs} is needed`);
       return [buffer, dtype === "bool" ? Uint32Array.from(came.data) : came.data];
     });
     for (const row of rows) this._write(...row);
   }
 
-  /** Return what stands at a mark of the state's description, after taking over what came for it. */
+  /** Return a number of the state's description, after taking over what came for it. */
   _mark([kind, i, at], came) {
     if (kind === "seed") {
       const stream = this._streams[i];
@@ -386,29 +362,25 @@ export class Model {
   /** Change a setting from the next run on. */
   set(/** @type {string} */ name, /** @type {number} */ value) {
     const i = this._content.settings.findIndex((x) => x.name === name && !x.fixed);
-    if (i < 0) fail(`${name} is no setting that a page may change; there are ${Object.keys(this.settings).join(", ")}`);
-    this._settings[i] = value;
+    this._settings[i < 0 ? fail(`${name} is no setting that a page may change`) : i] = value;
   }
 
   /**
-   * Run all programs on the inputs that they were exported with, from the state that was exported,
-   * and compare with what NumPy computed. Afterwards all is as it was.
+   * Run all programs as they were exported, and compare with what NumPy computed. Afterwards all is as it was.
    * @returns {Promise<{ok: boolean, worst: number, rows: {output: string, error: number}[]}>}
    */
   async selftest(tolerance = 1e-3) {
     const { tensors } = unpack(this._files["expected.safetensors"]), rows = [], before = await this.state();
-    const values = (path, x) => {
-      const { data } = tensors[`${path}/${x.name}`];
-      return new (shownAs(x.dtype))(data.buffer);
-    };
+    const values = (path, x) => new (shownAs(x.dtype))(tensors[path].data.buffer);
     this._reset();
     try {
-      for (const [name, p] of Object.entries(this._programs)) {
-        const given = Object.fromEntries(p.inputs.map((x) => [x.name, values(`${name}/in`, x)]));
+      for (const { name, inputs, outputs } of this._programs) {
+        const given = Object.fromEntries(inputs.map((x) => [x.name, values(`${name}/in/${x.name}`, x)]));
         for (let n = 0; n < this._content.runs; n++) {
           const out = await this.run(name, given);
-          for (const x of p.outputs) {
-            rows.push({ output: `${name}/${n}/${x.name}`, error: difference(out[x.name], values(`${name}/${n}`, x)) });
+          for (const x of outputs) {
+            const output = `${name}/${n}/${x.name}`;
+            rows.push({ output, error: difference(out[x.name], values(output, x)) });
           }
         }
       }
@@ -422,12 +394,8 @@ export class Model {
 
 /** The largest difference, as a part of the largest number. */
 function difference(a, b) {
-  let most = 0, scale = 0;
-  for (let i = 0; i < b.length; i++) {
-    if (Number.isFinite(b[i])) scale = Math.max(scale, Math.abs(b[i]));
-    if (!Object.is(a[i], b[i])) most = Math.max(most, Math.abs(a[i] - b[i]));
-  }
-  return Number.isNaN(most) ? Infinity : most / (scale || 1);
+  const scale = b.reduce((most, x) => Math.max(most, Number.isFinite(x) ? Math.abs(x) : 0), 0);
+  return a.reduce((most, x, i) => Math.max(most, Object.is(x, b[i]) ? 0 : Math.abs(x - b[i])), 0) / (scale || 1);
 }
 
 /** The two words of a seed. */
@@ -437,24 +405,18 @@ function words(n) {
   return [Number(x & 0xffffffffn), Number(x >> 32n)];
 }
 
-/** Refuse what does not fit an input; `ranges` are of integers that index something. */
-function check(p, x, value) {
-  const all = typeof value === "object" ? value : [value], n = value == null ? "none" : all.length;
-  if (n !== x.n) fail(`${p.name} needs ${x.name}, ${x.dtype} [${x.shape}]: ${x.n} numbers, and ${n} came`);
-  for (const [shape, strides, offset, least, greatest, besides] of x.ranges) {
-    const look = (axis, at) => {
-      for (let i = 0; i < shape[axis]; i++) look(axis + 1, at + i * strides[axis]);
-      if (axis < shape.length || (all[at] >= least && all[at] <= greatest) || all[at] === besides) return;
-      fail(`${p.name}: ${x.name} holds ${all[at]}, and integers from ${least} to ${greatest} are needed`);
-    };
-    look(0, offset);
-  }
-}
-
 /** What came for an input, as the GPU's memory has it. */
-function taken(x, value) {
-  if (value instanceof ARRAYS[x.dtype] && x.dtype !== "bool") return value;
-  if (typeof value === "object") x.held.set(value);
-  else x.held[0] = Number(value);
+function held(p, x, value) {
+  const all = typeof value === "object" ? value : [value], n = value == null ? "none" : all.length;
+  if (n !== x.size) fail(`${p.name} needs ${x.name}, ${x.dtype} [${x.shape}]: ${x.size} numbers, and ${n} came`);
+  for (const [places, least, greatest, besides] of x.ranges) {
+    for (let i = 0; i < (places ?? all).length; i++) {
+      const v = all[places?.[i] ?? i];
+      if ((v >= least && v <= greatest) || v === besides) continue;
+      fail(`${p.name}: ${x.name} holds ${v}, and integers from ${least} to ${greatest} are needed`);
+    }
+  }
+  if (all instanceof ARRAYS[x.dtype] && x.dtype !== "bool") return all;
+  x.held.set(all);
   return x.held;
 }
