@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +9,6 @@ import pytest
 
 import wgrad as wg
 from wgrad import nn, optim
-
-from .browser import Browser, PageError
 
 LOAD = 'const { load } = await import(given.url + "wgrad.js"); const m = await load(given.url);'
 
@@ -41,11 +37,16 @@ def batches(rng):
 
 TRAIN = """
 const losses = [];
-for (const [x, y] of given.batches) { m.step("train", {x, y}); losses.push((await m.read("loss"))[0]); }
+for (const [x, y] of given.batches) {
+  m.step("train", {x, y});
+  losses.push((await m.read("loss"))[0]);
+}
 """
 
 
-@pytest.mark.parametrize(("kind", "settings"), [(optim.Adam, {"lr": 0.02}), (optim.SGD, {"lr": 0.1, "momentum": 0.9})])
+@pytest.mark.parametrize(
+    ("kind", "settings"), [(optim.Adam, {"lr": 0.02}), (optim.SGD, {"lr": 0.1, "momentum": 0.9})]
+)
 def test_training_goes_on_from_the_page_in_python(chromium, tmp_path, batches, kind, settings):
     """Five steps in the page and five in Python are ten steps in Python."""
     with wg.device("numpy"):
@@ -68,7 +69,9 @@ def test_training_goes_on_from_the_page_in_python(chromium, tmp_path, batches, k
         wg.save({**state, "rng": wg.get_rng_state()}, tmp_path / "python.safetensors")
         (tmp_path / "page.safetensors").write_bytes(saved)
         ours = wg.load(tmp_path / "python.safetensors")
-        theirs = wg.load(tmp_path / "page.safetensors", into={"model": model, "optimizer": optimizer})
+        theirs = wg.load(
+            tmp_path / "page.safetensors", into={"model": model, "optimizer": optimizer}
+        )
         assert ours["rng"] == theirs["rng"] == wg.get_rng_state()
         assert ours["optimizer"]["param_groups"] == theirs["optimizer"]["param_groups"]
         wg.set_rng_state(theirs["rng"])

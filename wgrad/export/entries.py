@@ -64,9 +64,11 @@ def _inputs(name: str, function: Callable, given: Any, device: Any) -> tuple[lis
     called = plain(function)
     code = called.forward if isinstance(called, Module) else called
     try:
-        parameters = inspect.signature(code).parameters  # type: ignore[arg-type]
+        parameters = inspect.signature(code).parameters
     except (TypeError, ValueError):
-        raise CallError(f"export.web: {shown(function)} came for {name}; a function is needed") from None
+        raise CallError(
+            f"export.web: {shown(function)} came for {name}; a function is needed"
+        ) from None
     if isinstance(given, Mapping):
         named = dict(given)
     else:
@@ -80,7 +82,7 @@ def _inputs(name: str, function: Callable, given: Any, device: Any) -> tuple[lis
             )
         named = dict(zip(places, several, strict=False))
     try:
-        inspect.signature(code).bind(**named)  # type: ignore[arg-type]
+        inspect.signature(code).bind(**named)
     except TypeError as error:
         raise CallError(
             f"export.web: the example inputs {shown(list(named))} do not fit {name}: {error}"
@@ -201,5 +203,3 @@ def device_of(state: Any) -> Any:
         elif hasattr(x, "params"):
             stack += list(x.params)
     return default_device()
-
-

@@ -42,7 +42,10 @@ def run(entries: Sequence[Entry], runs: int) -> dict[str, np.ndarray]:
     for entry in entries:
         outline, program = entry.told.outline, entry.told.program
         executor = build(program, host)
-        given = [host.upload(x, t.dtype).storage for x, t in zip(entry.examples, entry.leaves, strict=True)]
+        given = [
+            host.upload(x, t.dtype).storage
+            for x, t in zip(entry.examples, entry.leaves, strict=True)
+        ]
         for name, x in zip(entry.names, entry.examples, strict=True):
             made[f"{entry.name}/in/{name}"] = x
         with kept(outline.callbacks):

@@ -29,7 +29,6 @@ from .entries import Entry, device_of, trace, undo
 from .expected import RUNS, check_lasting, run
 from .numbers import Counters, check_schedule
 
-
 HERE = Path(__file__).parent / "page"
 
 
@@ -44,7 +43,56 @@ def web(
     limits: Any = "portable",
     schedule: int = 10_000,
 ) -> Path:
-    """Write a folder that runs functions in a browser, on WebGPU, and return its path."""
+    """Write a folder that runs functions in a browser, on WebGPU, and return its path.
+
+    `step_or_model` is a function, a compiled one or a module, or a dict of these by names: programs
+    over one state, so that a prediction sees what a step has trained. A module by itself is
+    exported as it evaluates; functions as the modules' modes are now. `example_inputs` are what
+    each is called with: tensors, arrays and floats, by the names of the parameters or in their
+    order (for a dict of programs, a dict of these). They say shapes and dtypes, which stay;
+    integers, bools and strings are fixed. `state` is all that functions use and change, as it would
+    be given to `wg.save`: modules, optimizers, schedulers, tensors, `wg.get_rng_state()`; a module
+    that is exported by itself needs none.
+
+    ```python
+    model = nn.Linear(2, 1)
+    optimizer = optim.Adam(model.parameters(), lr=0.01)
+
+
+    def train(x, y):
+        optimizer.zero_grad()
+        loss = (model(x) - y).square().mean()
+        loss.backward()
+        optimizer.step()
+        return {"loss": loss}
+
+
+    x, y = wg.ones((4, 2)), wg.zeros((4, 1))
+    wg.export.web(
+        {"train": train, "predict": model},
+        {"train": (x, y), "predict": (x,)},
+        "page",
+        state={"model": model, "optimizer": optimizer},
+        title="A line",
+    )
+    ```
+
+    In the folder are `index.html`, which compares a run with what NumPy computed; `wgrad.js`, the
+    module that runs programs (its `load` in docs/publish.md); `program.json`, the kernels as
+    `.wgsl`, and the state as safetensors. Nothing runs here, and nothing changes. An export that
+    stands at `path` is replaced when the new one is whole.
+
+    Results are called by their keys in a dict that is returned, "out" where one tensor is, "out0",
+    "out1", ... where several are; or as `outputs` says: a name, a list of them, or a dict of these
+    by program. `limits` are "portable", what every browser offers, or a dict of WebGPU's limits
+    that devices must have. `schedule` is for how many steps numbers are written down that only
+    Python computes: rates of schedulers, above all.
+
+    Raises: TraceError, which names the operation and the line, for functions that read values, use
+    what is not in `state`, or need NumPy or Python in a run; DTypeError for float16 and float64;
+    ArgumentError, CallError; FileError, MissingFileError; MissingDependencyError without the
+    package safetensors. Then nothing was written.
+    """
     target = as_path(path, "export.web")
     files = _files(step_or_model, example_inputs, state, title, outputs, limits, schedule)
     _write_folder(target, files)
@@ -63,7 +111,15 @@ def html(
     schedule: int = 10_000,
     single_file: bool = True,
 ) -> Path:
-    """Write one HTML file that runs functions in a browser, also from disk, and return its path."""
+    """Write one HTML file that runs functions in a browser, also from disk, and return its path.
+
+    All that `wg.export.web` puts into a folder is inside, and the arguments are the same; with
+    single_file=False it is that folder. In the page `globalThis.wgrad` is what `load` returns.
+
+        wg.export.html(nn.Linear(2, 1), (wg.ones((4, 2)),), "line.html", title="A line")
+
+    Raises: as `wg.export.web`.
+    """
     target = as_path(path, "export.html")
     files = _files(step_or_model, example_inputs, state, title, outputs, limits, schedule)
     if not checked_flag(single_file, "export.html", "single_file"):

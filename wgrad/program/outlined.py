@@ -139,8 +139,6 @@ def _told(recording: Recording, gradients: dict[Any, Any]) -> Outlined:
     kept = list(dict.fromkeys(x.where for x in specs))
     made = [tracer.made[by_number[i]] for i in kept]
     bound = recording._bindings
-    updates = {bound.whole[s][1]: slot for s, slot in tracer.current.items()}
+    updates: dict = {bound.whole[s][1]: slot for s, slot in tracer.current.items()}
     program = make_program(tracer, bound, recording.steps, made, updates)
     return Outlined(recording, gradients, specs, [kept.index(x.where) for x in specs], program)
-
-
