@@ -82,3 +82,70 @@ def test_training_goes_on_from_the_page_in_python(chromium, tmp_path, batches, k
         )  # fmt: skip
         expected = [train(*map(wg.tensor, batch))["loss"].item() for batch in batches]
         np.testing.assert_allclose(after[0], expected, rtol=1e-5)
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(9, 8)
+        self.layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.1, batch_first=True)
+        self.head = nn.Linear(8, 9)
+
+    def forward(self, x):
+        return self.head(self.layer(self.embedding(x)))
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gru = nn.GRU(3, 4, batch_first=True)
+        self.head = nn.Linear(4, 1)
+
+    def forward(self, x):
+        return self.head(self.gru(x)[0][:, -1])
+
+
+def images(rng):
+    model = nn.Sequential(
+        nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(8, 3),
+    )  # fmt: skip
+    optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9, dampening=0.5)
+    x = rng.normal(size=(4, 1, 6, 6)).astype("f4")
+    return model, optimizer, nn.functional.cross_entropy, x, rng.integers(0, 3, 4).astype("i4")
+
+
+def texts(rng):
+    model = Attention()
+    text = rng.integers(0, 9, (2, 6)).astype("i4")
+    loss = lambda a, b: nn.functional.cross_entropy(a.reshape(-1, 9), b.reshape(-1))  # noqa: E731
+    return model, optim.AdamW(model.parameters(), lr=0.01), loss, text[:, :-1], text[:, 1:]
+
+
+def sequences(rng):
+    model = Recurrent()
+    x, y = rng.normal(size=(4, 5, 3)).astype("f4"), rng.normal(size=(4, 1)).astype("f4")
+    return model, optim.RAdam(model.parameters(), lr=0.01), nn.functional.mse_loss, x, y
+
+
+@pytest.mark.parametrize("made", [images, texts, sequences], ids=lambda f: f.__name__)
+def test_models_train_as_numpy_does(chromium, tmp_path, rng, made):
+    """Three steps of training, then predictions of what they have trained."""
+    with wg.device("numpy"):
+        wg.manual_seed(5)
+        model, optimizer, loss_of, x, y = made(rng)
+
+        def train(x, y):
+            optimizer.zero_grad()
+            loss = loss_of(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        folder = wg.export.web(
+            {"train": train, "predict": model}, {"train": (x, y), "predict": (x,)},
+            tmp_path / "page", state=[model, optimizer], schedule=20,
+        )  # fmt: skip
+        url = chromium.serve(folder, made.__name__)
+        test = chromium.run(f"{LOAD} return await m.selftest();", url=url)
+        assert test["ok"] and test["worst"] < 1e-5 and len(test["rows"]) == 6

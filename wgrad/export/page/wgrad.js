@@ -176,7 +176,6 @@ export class Model {
     this._put(unpack(this._files["state.safetensors"]));
   }
 
-  // Running it.
   /**
    * Submit a run, and return at once. The name of an only program may be left out.
    * @param {string | Inputs} name @param {Inputs} [inputs]
@@ -284,7 +283,7 @@ export class Model {
       const worst = notes[2 * which + 1], { text, unsigned } = checks[which];
       fail(text.replaceAll("{}", String(unsigned ? worst >>> 0 : worst)));
     });
-    return values;
+    return values.slice(0, rows.length);
   }
 
   _encoded(fill) {
