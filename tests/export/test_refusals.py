@@ -139,7 +139,7 @@ def test_functions_that_need_python_are_refused(tmp_path, function, said, offset
     [
         (CallError, 3, {}, "names of functions are needed"),
         (CallError, lambda x: x, {"inputs": {"y": X}}, "do not fit step"),
-        (CallError, lambda x: x, {"inputs": (X, X)}, "2 example inputs came for step, which takes 1"),
+        (CallError, lambda x: x, {"inputs": (X, X)}, "2 example inputs came for step, which takes"),
         (CallError, {"a": lambda x: x}, {"inputs": {"b": (X,)}}, "one entry for each of a"),
         (DTypeError, lambda x: 3.0, {}, "3.0 was returned"),
         (DTypeError, lambda x: x, {"inputs": (wg.ones(2, dtype="float64", device="numpy"),)},
