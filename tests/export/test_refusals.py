@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +181,16 @@ def test_only_exports_and_empty_folders_are_replaced(tmp_path):
             wg.export.html(double, (X,), tmp_path / "nowhere" / "page.html")
     assert sorted(x.name for x in tmp_path.iterdir()) == ["mine", "page"]
     assert [x.name for x in mine.iterdir()] == ["thesis.txt"]
+
+
+def test_states_that_no_page_holds_are_refused(tmp_path):
+    wide = wg.zeros(2, dtype="float64", device="numpy")
+    view = wg.zeros((2, 3), device="numpy").T
+    said_of = {"wide of the state is float64": {"wide": wide}, "of shape (3, 2), is a view": [view]}
+    for said, state in said_of.items():
+        with pytest.raises(wg.errors.WgradError, match=re.escape(said)):
+            wg.export.web(lambda x: x * 2, (X,), tmp_path / "page", state=state)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("set_to_none", [False, True])
