@@ -10,7 +10,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -142,7 +142,14 @@ def global_generator() -> Generator:
     return _own.get() or _generator
 
 
-def get_rng_state() -> tuple[int, int]:
+class RngState(NamedTuple):
+    """Where the global stream of random numbers is."""
+
+    seed: int
+    counter: int
+
+
+def get_rng_state() -> RngState:
     """Return (seed, counter), which `set_rng_state` takes.
 
     >>> state = wg.get_rng_state()
@@ -153,7 +160,7 @@ def get_rng_state() -> tuple[int, int]:
     """
     refuse_in_trace("get_rng_state")
     now = global_generator()
-    return now.seed, now.counter
+    return RngState(now.seed, now.counter)
 
 
 def set_rng_state(state: tuple[int, int]) -> None:
