@@ -42,6 +42,7 @@ ELSEWHERE = {
     "docs/from-pytorch.md": "test_from_pytorch.py",
     "docs/pictures.md": "viz/test_page.py",
     "docs/profiling.md": "test_profile.py",
+    "docs/publish.md": "export/test_publish.py",
     "docs/save-and-load.md": "io/test_save_load.py",
     "docs/your-own-shader.md": "kernel/test_library.py",
 }
