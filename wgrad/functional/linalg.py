@@ -24,6 +24,12 @@ def matmul(x1: Any, x2: Any, /) -> Tensor:
     and a column on the right, and that axis leaves the result. Sums accumulate in the dtype.
     Raises: ShapeError, DTypeError.
     """
+    if isinstance(x1, Tensor) and isinstance(x2, Tensor):  # as below, for most are two matrices
+        one, other = x1.array, x2.array
+        rows, columns = one.layout.shape, other.layout.shape
+        if len(rows) == len(columns) == 2 and rows[1] == columns[0] and one.dtype is other.dtype:
+            if one.dtype is not dtypes.bool_:
+                return apply(matmul_, x1, x2)
     operands: Any = coerce("matmul", (x1, x2))
     a, b = operands
     for x in (a, b):
