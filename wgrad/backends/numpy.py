@@ -161,10 +161,10 @@ def _small_grid(shape: Shape) -> tuple[np.ndarray, ...]:
     return np.indices(shape, sparse=True)
 
 
-def _places(index: Array, axis: int) -> tuple[np.ndarray, ...]:
+def places_of(index: np.ndarray, axis: int) -> tuple[np.ndarray, ...]:
     """Return the subscripts of what `index` points at along `axis`."""
     grid = _grid(index.shape)
-    return (*grid[:axis], as_numpy(index).astype(np.int64), *grid[axis + 1 :])
+    return (*grid[:axis], index.astype(np.int64), *grid[axis + 1 :])
 
 
 class NumpyDevice(Device):
@@ -303,12 +303,12 @@ class NumpyDevice(Device):
         if layout.size and not any(layout.strides[k] for k in others):  # whole rows: as one copy
             start = tuple(slice(None) if k == axis else 0 for k in range(len(layout.shape)))
             return self._wrap(as_numpy(x).take(as_numpy(index)[start], axis), x.dtype)
-        return self._wrap(as_numpy(x)[_places(index, axis)], x.dtype)
+        return self._wrap(as_numpy(x)[places_of(as_numpy(index), axis)], x.dtype)
 
     def scatter_add(self, index: Array, values: Array, axis: int, size: int) -> Array:
         shape = batch_gather_shape(index, axis, size)
         out = np.zeros(shape, values.dtype.numpy)
-        places = _places(index, axis)
+        places = places_of(as_numpy(index), axis)
         if index.shape[axis] == 1:  # nothing is hit twice
             out[places] = as_numpy(values)
         else:

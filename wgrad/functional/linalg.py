@@ -13,6 +13,7 @@ from ..layout import broadcast_shapes
 from ..ops.elementwise import add
 from ..ops.families import coerce, expanded, with_dtype
 from ..ops.linalg import matmul_, matmul_transposed
+from ..ops.standing import biased, stands_alone
 from ..shaping import reshape
 from .precision import beside
 
@@ -84,6 +85,10 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if common is dtypes.bool_:
         raise DTypeError("linear: bool tensors came and numbers are needed: convert with .astype()")
     rows = x if len(x.shape) == 2 else reshape(x, (prod(x.shape[:-1]), x.shape[-1]))
+    if bias is not None and rows.dtype is weight.dtype is bias.dtype and stands_alone():
+        if common in (dtypes.float32, dtypes.float64):
+            out = biased(rows, weight, bias)
+            return out if rows is x else reshape(out, (*x.shape[:-1], weight.shape[0]))
     out = apply(matmul_transposed, with_dtype(rows, common), with_dtype(weight, common))
     if bias is not None:
         out = add(out, beside(out, bias))

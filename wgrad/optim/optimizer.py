@@ -226,7 +226,11 @@ class Optimizer(ABC):
         if not self._has_stepped:
             changing(self, "_has_stepped")
             self._has_stepped = True
-        chosen = [i for i, p in enumerate(self.params) if p.requires_grad and p.grad is not None]
+        chosen: list[int] = []
+        for i, p in enumerate(self.params):
+            node = p.node
+            if node is not None and node.requires_grad and p.grad is not None:
+                chosen.append(i)
         counted = self._counted(chosen)
         numbers = None
         if (tracer := finder(self._trace)) is not None:

@@ -18,7 +18,7 @@ from ..core import Input, Node, Op, Tensor, Value
 from ..core.interpret import Context, current, within
 from ..errors import ArgumentError
 from ..origin import caller
-from .identity import check_assigned, check_history, saved, unfollowed
+from .identity import check_assigned, check_history, saved, stamp, unfollowed
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -63,7 +63,7 @@ def record(op: Op, inputs: tuple[Input, ...], params: dict[str, Any], out: Tenso
     if op.wants_shapes:
         node.shapes = tuple([v.array.layout.shape if isinstance(v, Value) else () for v in inputs])
     node.origin = caller(2)  # that of `apply`, and this one, are ours
-    node.version = out.array.storage.version
+    stamp(node, out.array)
     if names:
         kept: dict[Any, Any] = {}
         for name in names:
