@@ -6,6 +6,7 @@ from math import prod
 from typing import Any
 
 from .. import dtypes
+from ..backends.array import Array
 from ..core import Tensor, Value, apply, check_devices
 from ..creation.inputs import as_tensor, as_tensors
 from ..errors import DTypeError, ShapeError
@@ -66,6 +67,12 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     Raises: ShapeError, DTypeError.
     """
+    if isinstance(x, Tensor) and isinstance(weight, Tensor) and isinstance(bias, Tensor):
+        given = x.array, weight.array, bias.array
+        n, m, more = [y.layout.shape for y in given]
+        fits = len(n) == len(m) == 2 and n[1] == m[1] and more == m[:1]
+        if fits and _are_alike(*given) and stands_alone():
+            return biased(x, weight, bias)  # what is below would be too, by a longer way
     x, weight = as_tensors("linear", x, weight)
     if bias is not None:
         bias = as_tensor(bias, "linear", weight)
@@ -85,11 +92,14 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if common is dtypes.bool_:
         raise DTypeError("linear: bool tensors came and numbers are needed: convert with .astype()")
     rows = x if len(x.shape) == 2 else reshape(x, (prod(x.shape[:-1]), x.shape[-1]))
-    if bias is not None and rows.dtype is weight.dtype is bias.dtype and stands_alone():
-        if common in (dtypes.float32, dtypes.float64):
-            out = biased(rows, weight, bias)
-            return out if rows is x else reshape(out, (*x.shape[:-1], weight.shape[0]))
+    if bias is not None and _are_alike(x.array, weight.array, bias.array) and stands_alone():
+        return reshape(biased(rows, weight, bias), (*x.shape[:-1], weight.shape[0]))
     out = apply(matmul_transposed, with_dtype(rows, common), with_dtype(weight, common))
     if bias is not None:
         out = add(out, beside(out, bias))
     return out if len(x.shape) == 2 else reshape(out, (*x.shape[:-1], weight.shape[0]))
+
+
+def _are_alike(x: Array, weight: Array, bias: Array) -> bool:
+    """Whether all are float32, or all float64, which need no conversion."""
+    return x.dtype is weight.dtype is bias.dtype and x.dtype in (dtypes.float32, dtypes.float64)

@@ -65,17 +65,18 @@ class _LabelLoss(Op):
 
     def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
         axis, count = env["axis"], env["count"]
+        recomputed = is_recording() or tracing() is not None  # what is kept leads nowhere
+        if not recomputed and not ct.device.launches and stands_alone():
+            slopes = partial(_slopes, env["kept"], axis, count)
+            return wrap(ct.device.host(self.name, slopes, (ct.array, env["b"].array), ct.dtype))
         if count is not None:
             ct = expanded(ct if count == 1 else multiply(ct, 1 / count), env["b"].shape)
-        if is_recording() or tracing() is not None:  # what is kept leads nowhere
+        if recomputed:
             x = restored(env["owner"](), "a", env["given"])
             largest = max_(x.detach(), axis, keepdims=True)
             limit = float(np.finfo(x.dtype.numpy).max)
             powers = exp(x - clamp(largest, -limit, limit))
             total = sum_(powers, axis, keepdims=True)
-        elif stands_alone() and not ct.device.launches:
-            slopes = partial(_slopes, env["kept"], axis)
-            return wrap(ct.device.host(self.name, slopes, (ct.array, env["b"].array), ct.dtype))
         else:
             powers, total = [wrap(self._on_device(x, ct)) for x in env["kept"]]
         shape: Shape = powers.shape
@@ -111,11 +112,15 @@ def _losses(
         return np.add.reduce(loss, None, adding).astype(x.dtype, copy=False) / x.dtype.type(count)
 
 
-def _slopes(kept: list, axis: int, ct: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _slopes(
+    kept: list, axis: int, count: float | None, ct: np.ndarray, labels: np.ndarray
+) -> np.ndarray:
     """Return what `_LabelLoss.pull` does, of host arrays."""
     powers, total = kept
     product = weighted.body.numpy
     with np.errstate(all="ignore"):
+        if count is not None:
+            ct = np.broadcast_to(ct * ct.dtype.type(1 / count), total.shape)
         out = product(product(ct, 1 / total), powers)
         out[places_of(labels, axis)] -= ct
         return out
