@@ -60,7 +60,7 @@ SUMS = {
     "rows": ("sum of rows, 2048^2", Reduction((2048, 2048), 1)),
     "columns": ("sum of columns, 2048^2", Reduction((2048, 2048), 0)),
 }
-# Training steps at the sizes of the examples: times, batch, features.
+# Training steps at the sizes of the examples (times, batch, features), and blocks.
 LAYERS = {
     "cnn": ("CNN 1x28x28, batch 32, SGD", Cnn(32)),
     "rnn": ("RNN 8-16, 4 x 100 times, Adam", Layer("RNN", (8, 16), (100, 4, 8))),
@@ -71,6 +71,9 @@ LAYERS = {
         "transformer layer 64 wide, 16 x 32 tokens, Adam",
         Layer("TransformerEncoderLayer", (64, 4, 256), (32, 16, 64)),
     ),
+    "layer-norm": ("LayerNorm of 512 x 256, Adam", Layer("LayerNorm", (256,), (512, 256))),
+    "norm-block": ("LayerNorm, GELU, 2 matmuls: 512 x 256", NormBlock(512, 256, 256)),
+    "attention": ("attention 4 x 8 x 128 x 64", Attention(4, 8, 128, 64)),
 }
 # Functions that WGSL has a builtin of, where they are finite; and those of two arguments.
 DOMAINS = {
@@ -189,7 +192,7 @@ CASES = (
         "numpy-mlp",
         "MLP 784-128-10, SGD",
         LARGE,
-        {"NumPy by hand": 1 / 1.3, "torch CPU": 1, "eager, NumPy": None},
+        {"NumPy by hand": 1 / 1.2, "torch CPU": 1, "eager, NumPy": None},
         ours="compiled, NumPy",
     ),
     *(
@@ -242,7 +245,7 @@ CASES = (
         "eager-numpy-mlp",
         "MLP 784-128-10, SGD",
         LARGE,
-        {"NumPy by hand": 1 / 3},
+        {"NumPy by hand": 1 / 2.5},
         ours="eager, NumPy",
     ),
     # Shares of what the GPU gives PyTorch.

@@ -376,6 +376,8 @@ class Layer(Problem):
                 for name, shape in shapes.items()
                 for part in ("weight", "bias")
             }
+        if self.kind == "LayerNorm":
+            return {"weight": self.sizes, "bias": self.sizes}
         features, hidden = self.sizes
         rows = hidden * {"RNN": 1, "GRU": 3, "LSTM": 4}[self.kind]
         shapes = {"weight_ih_l0": (rows, features), "weight_hh_l0": (rows, hidden)}
@@ -384,7 +386,8 @@ class Layer(Problem):
     def arrays(self) -> Arrays:
         draw = _Draw()
         found = {"x": draw.normal(*self.shape)}
-        last = self.shape[-1] if self.kind == "TransformerEncoderLayer" else self.sizes[-1]
+        recurs = self.kind in ("RNN", "GRU", "LSTM")
+        last = self.sizes[-1] if recurs else self.shape[-1]
         found["y"] = draw.normal(*self.shape[:-1], last)
         for name, shape in self.weights().items():
             found[name] = draw.normal(*shape, scale=shape[-1] ** -0.5)

@@ -94,7 +94,7 @@ def test_interrupts_leave_a_compiled_step_done_or_not_begun(device, handler, tra
             assert found[2] == before[2] + 1 and found[0] != before[0]
         if traced:
             compiled._clear()
-        at += 1499 if traced else 31
+        at += 1499 if traced else 23
     assert undone > 2 and (traced or done > 2)
     before = state()[2]
     compiled()
@@ -217,7 +217,7 @@ def test_a_handler_may_call_the_very_step_that_it_interrupts(device, handler):
     for _ in range(4):
         compiled()
     handler(lambda number, frame: compiled())
-    for at in (10, 100, 200, 300):
+    for at in (10, 70, 140, 200):
         before = state()
         Points(at, send).during(compiled)
         found = state()

@@ -300,3 +300,32 @@ def test_watch_meets_a_class_that_it_met_as_a_base(device):
     g = wg.compile(lambda x: x + DERIVED.shift + base.shift)
     for _ in range(3):
         assert g(wg.zeros(2)).tolist() == [2, 2]
+
+
+def test_watch_sees_an_object_that_moves_from_one_list_to_the_next(device):
+    lists = [[1.0], [2.0, 3.0]]
+
+    def f(x):
+        return x * len(lists[0]) + x * x * len(lists[1])
+
+    check(f, lambda: lists[0].append(lists[1].pop(0)), wg.ones(2) * 2)
+
+
+def test_watch_tells_calls_apart_that_come_one_after_the_other(device):
+    shared = wg.ones(4)
+    step = wg.compile(lambda x, y: x * 2 + y)
+    rows = [
+        (wg.ones(4), wg.ones(4)),
+        (shared, shared),
+        (wg.ones(8)[4:], wg.ones(8)[:4]),
+        (wg.ones(4, dtype="int32"), wg.ones(4)),
+        (wg.ones(4, requires_grad=True), wg.ones(4)),
+        (wg.ones(4), 1.0),
+    ]
+    for _ in range(4):
+        for x, y in rows:
+            out = step(x, y)
+            np.testing.assert_array_equal(out.numpy(), np.full(4, 3.0, "f"))
+            assert out.requires_grad == x.requires_grad
+            with wg.no_grad():
+                assert not step(x, y).requires_grad

@@ -64,17 +64,11 @@ class Layout:
         return f"Layout(shape={self.shape}, strides={self.strides}, offset={self.offset})"
 
     def permute(self, axes: Sequence[int]) -> Layout:
-        return Layout(
-            tuple(self.shape[a] for a in axes), tuple(self.strides[a] for a in axes), self.offset
-        )
+        return _permuted(self.shape, self.strides, self.offset, tuple(axes))
 
     def expand(self, shape: Shape) -> Layout:
         """Broadcast to `shape`, which must be one that NumPy would broadcast to."""
-        lead = len(shape) - len(self.shape)
-        strides = [0] * lead
-        for old, new, stride in zip(self.shape, shape[lead:], self.strides, strict=True):
-            strides.append(stride if old == new else 0)
-        return Layout(shape, tuple(strides), self.offset)
+        return _expanded(self.shape, self.strides, self.offset, shape)
 
     def slice(self, starts: Shape, sizes: Shape, steps: Shape) -> Layout:
         offset = self.offset
@@ -157,6 +151,21 @@ class Layout:
         return Layout(shape, tuple(strides), self.offset)
 
 
+# The same few layouts are asked for at every step; all are alike that have equal numbers in them.
+@lru_cache(maxsize=1024)
+def _permuted(shape: Shape, strides: Shape, offset: int, axes: Shape) -> Layout:
+    return Layout(tuple([shape[a] for a in axes]), tuple([strides[a] for a in axes]), offset)
+
+
+@lru_cache(maxsize=1024)
+def _expanded(shape: Shape, strides: Shape, offset: int, target: Shape) -> Layout:
+    lead = len(target) - len(shape)
+    moved = [0] * lead
+    for old, new, stride in zip(shape, target[lead:], strides, strict=True):
+        moved.append(stride if old == new else 0)
+    return Layout(target, tuple(moved), offset)
+
+
 def collapse(shape: Shape, strides: Sequence[Shape]) -> tuple[Shape, list[Shape]]:
     """Merge neighbouring axes that every one of `strides` walks as one run; drop extents of 1.
 
@@ -225,6 +234,8 @@ def normalize_axes(axis: int | Sequence[int] | None, ndim: int, op: str) -> Shap
     """Return axes as a sorted tuple counted from the front; None means all of them."""
     if axis is None:
         return tuple(range(ndim))
+    if type(axis) is int and 0 <= axis < ndim:
+        return (axis,)
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
     normal = tuple(sorted(normalize_axis(a, ndim, op) for a in axes))
     if len(set(normal)) != len(normal):

@@ -12,9 +12,12 @@ _UNPACK, _MORE = dis.opmap["UNPACK_SEQUENCE"], dis.opmap["EXTENDED_ARG"]
 _ours: set[str] = set()  # names of wgrad's modules
 
 
-def caller() -> tuple[CodeType, int] | None:
-    """Return the user's place in the program: the innermost frame outside wgrad."""
-    frame = sys._getframe(1)
+def caller(ours: int = 0) -> tuple[CodeType, int] | None:
+    """Return the user's place in the program: the innermost frame outside wgrad.
+
+    `ours` is how many of the innermost ones, from the caller's on, are known to be wgrad's.
+    """
+    frame = sys._getframe(1 + ours)
     while frame is not None:
         names = frame.f_globals
         # No call for a frame of ours: there are many to each op, and a trace hears every call.

@@ -107,7 +107,7 @@ class Fold:
 
     def accumulator(self, dtype: np.dtype, terms: int) -> np.dtype:
         """Return what NumPy folds so many elements in."""
-        return np.dtype(np.float64) if dtype == np.float32 and terms > self.terms else dtype
+        return np.dtype(np.float64) if terms > self.terms and dtype == np.float32 else dtype
 
 
 def least(dtype: DType) -> Number:

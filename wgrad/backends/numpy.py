@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..dtypes import DType
+from ..dtypes import DType, float16
 from ..errors import OutOfMemoryError
 from ..layout import Layout, Shape
 from . import threefry
@@ -28,6 +29,34 @@ from .shader import Groups, Make, Shader, with_numbers
 from .tracing import UNBACKED
 
 _SMALL_GRID = 4096  # positions that are worth keeping
+
+# Functions of NumPy's own, in which no code of Python's runs: none that could look at its context.
+_NATIVE = frozenset(f for f in vars(np).values() if isinstance(f, np.ufunc))
+_silent: list[Context] = []  # where NumPy says nothing of inf and NaN: contexts not in use
+
+
+def _silent_context() -> Context:
+    context = Context()
+    context.run(np.seterr, all="ignore")
+    return context
+
+
+def silently(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a function, a ufunc or a method of one; inf and NaN are results, as they are on a GPU.
+
+    A context that is at hand costs a twentieth of what entering `np.errstate` does. Each serves one
+    call at a time: other threads compute meanwhile, and what a collector finds may compute, too.
+    """
+    if getattr(function, "__self__", function) not in _NATIVE:
+        with np.errstate(all="ignore"):
+            return function(*args, **kwargs)
+    try:
+        context = _silent.pop()
+    except IndexError:
+        context = _silent_context()
+    result = context.run(function, *args, **kwargs)
+    _silent.append(context)
+    return result
 
 
 def product(
@@ -117,6 +146,11 @@ def _widened(x: Array) -> np.ndarray:
     return shown.astype(np.float32, order="C") if x.dtype is dtypes.float16 else shown
 
 
+def _as_dtype(data: np.ndarray, dtype: DType) -> np.ndarray:
+    with np.errstate(over="ignore"):  # beyond the dtype it is an infinity
+        return data.astype(dtype.numpy, copy=False)
+
+
 def _grid(shape: Shape) -> tuple[np.ndarray, ...]:
     """Return for each axis its positions, in a shape that broadcasts to `shape`."""
     return _small_grid(shape) if sum(shape) <= _SMALL_GRID else np.indices(shape, sparse=True)
@@ -127,10 +161,10 @@ def _small_grid(shape: Shape) -> tuple[np.ndarray, ...]:
     return np.indices(shape, sparse=True)
 
 
-def _places(index: Array, axis: int) -> tuple[np.ndarray, ...]:
+def places_of(index: np.ndarray, axis: int) -> tuple[np.ndarray, ...]:
     """Return the subscripts of what `index` points at along `axis`."""
     grid = _grid(index.shape)
-    return (*grid[:axis], as_numpy(index).astype(np.int64), *grid[axis + 1 :])
+    return (*grid[:axis], index.astype(np.int64), *grid[axis + 1 :])
 
 
 class NumpyDevice(Device):
@@ -144,9 +178,8 @@ class NumpyDevice(Device):
 
     def _wrap(self, data: np.ndarray, dtype: DType) -> Array:
         """Take ownership of a new NumPy result."""
-        if data.dtype != dtype.numpy:
-            with np.errstate(over="ignore"):  # beyond the dtype it is an infinity
-                data = data.astype(dtype.numpy)
+        if data.dtype is not dtype.numpy:
+            data = _as_dtype(data, dtype)
         flat = data.reshape(-1)  # a view when contiguous, else the copy that is needed
         return Array(Storage(self, flat, flat.size), Layout.dense(data.shape), dtype)
 
@@ -181,17 +214,37 @@ class NumpyDevice(Device):
     def map(
         self, body: Body, operands: Operands, dtypes: Sequence[DType], shape: Shape, dtype: DType
     ) -> Array:
-        with np.errstate(all="ignore"):  # inf and NaN are results here, as they are on a GPU
-            values = [
-                _widened(x) if isinstance(x, Array) else kind.computes.type(x)
-                for x, kind in zip(operands, dtypes, strict=True)
-            ]
-            result = body.numpy(*values)
-        if type(result) is not np.ndarray:  # ufuncs return scalars for 0-d arrays
-            result = np.asarray(result)
-        if result.shape != shape:  # what it follows from are numbers
-            result = np.full(shape, result)
-        return self._wrap(result, dtype)
+        layout = Layout.dense(shape)
+        values: list[Any] = []
+        for x, kind in zip(operands, dtypes, strict=True):
+            if not isinstance(x, Array):
+                values.append(kind.computes.type(x))
+                continue
+            storage, lies = x.storage, x.layout
+            if kind is float16 or not lies.contiguous or lies.size != storage.size:
+                values = [
+                    _widened(x) if isinstance(x, Array) else kind.computes.type(x)
+                    for x, kind in zip(operands, dtypes, strict=True)
+                ]
+                break
+            values.append(storage.buffer)
+        else:  # all as they lie in memory, where the result will lie in the same order
+            shape = (layout.size,)
+        function = body.numpy
+        if function in _NATIVE:  # as in `silently`, which is a call
+            try:
+                context = _silent.pop()
+            except IndexError:
+                context = _silent_context()
+            result = context.run(function, *values)
+            _silent.append(context)
+        else:
+            result = silently(function, *values)
+        if type(result) is not np.ndarray or result.shape != shape:
+            result = np.full(shape, result)  # of 0-d arrays, and what follows from numbers
+        if result.dtype is not dtype.numpy:
+            result = _as_dtype(result, dtype)
+        return Array(Storage(self, result.reshape(-1), layout.size), layout, dtype)
 
     def call(
         self,
@@ -213,16 +266,18 @@ class NumpyDevice(Device):
 
     def reduce(self, fold: Fold, x: Array, axes: Shape, dtype: DType) -> Array:
         adding = fold.accumulator(dtype.computes, prod(x.shape[axis] for axis in axes))
-        with np.errstate(all="ignore"):
-            result = fold.numpy.reduce(as_numpy(x), axis=axes, dtype=adding)
+        result = silently(fold.numpy.reduce, as_numpy(x), axis=axes, dtype=adding)
         return self._wrap(np.asarray(result), dtype)
 
     def scan(self, fold: Fold, x: Array, axis: int, back: bool) -> Array:
         return self._wrap(scanned(fold, as_numpy(x), axis, back), x.dtype)
 
     def matmul(self, a: Array, b: Array, lead: int | None = None, inner: int = 1) -> Array:
+        left, right = _widened(a), _widened(b)
+        if lead is None and inner == 1:
+            return self._wrap(silently(np.matmul, left, right), a.dtype)
         with np.errstate(all="ignore"):
-            return self._wrap(product(_widened(a), _widened(b), lead, inner), a.dtype)
+            return self._wrap(product(left, right, lead, inner), a.dtype)
 
     def copy(self, x: Array) -> Array:
         return self._wrap(as_numpy(x).copy(), x.dtype)
@@ -248,12 +303,12 @@ class NumpyDevice(Device):
         if layout.size and not any(layout.strides[k] for k in others):  # whole rows: as one copy
             start = tuple(slice(None) if k == axis else 0 for k in range(len(layout.shape)))
             return self._wrap(as_numpy(x).take(as_numpy(index)[start], axis), x.dtype)
-        return self._wrap(as_numpy(x)[_places(index, axis)], x.dtype)
+        return self._wrap(as_numpy(x)[places_of(as_numpy(index), axis)], x.dtype)
 
     def scatter_add(self, index: Array, values: Array, axis: int, size: int) -> Array:
         shape = batch_gather_shape(index, axis, size)
         out = np.zeros(shape, values.dtype.numpy)
-        places = _places(index, axis)
+        places = places_of(as_numpy(index), axis)
         if index.shape[axis] == 1:  # nothing is hit twice
             out[places] = as_numpy(values)
         else:

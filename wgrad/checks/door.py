@@ -97,6 +97,14 @@ def guarded(function: Any, name: str | Callable[[Any], str] = "", module: str = 
     return door
 
 
+_DOOR = guarded(_kind).__code__
+
+
+def is_door(function: FunctionType) -> bool:
+    """Whether a function is a door, which has no state but the function behind it."""
+    return function.__code__ is _DOOR
+
+
 def _rename(error: Exception, itself: str, name: str) -> None:
     """Let an error of a function speak of it by the name that it was called by."""
     text = str(error)

@@ -49,14 +49,18 @@ def apply(op: Op, *inputs: Input, **params: Any) -> Tensor:
         return watched(now, apply, op, inputs, params)
     device: Device | None = None
     arrays: list[Array | Number] = []
+    followed = False  # whether the tape has anything to look at
     for value in inputs:
         if isinstance(value, Value):
             array = value.array
+            storage = array.storage
             if device is None:
-                device = array.storage.device
-            elif device is not array.storage.device:
+                device = storage.device
+            elif device is not storage.device:
                 if not op.calls_back:
                     check_devices(op.name, inputs)
+            if value.node is not None or storage.history is not None:
+                followed = True
             arrays.append(array)
         else:
             arrays.append(value)
@@ -67,6 +71,6 @@ def apply(op: Op, *inputs: Input, **params: Any) -> Tensor:
         if isinstance(error, OutOfMemoryError) or op.calls_back:
             raise
         raise OutOfMemoryError(f"{op.name}: device {device.name} has no room: {error}") from error
-    if now.records:
+    if followed and now.records:
         _record(op, inputs, params, out)
     return out

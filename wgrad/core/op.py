@@ -6,7 +6,7 @@ import inspect
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import CodeType, MethodType
+from types import CodeType, MappingProxyType, MethodType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ..backends.array import Array, Number
@@ -61,6 +61,7 @@ else:
 
 Input = Value | Number
 _sequence = itertools.count(1)
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Node:
@@ -93,9 +94,9 @@ class Node:
         self.requires_grad = requires_grad
         self.is_parameter = requires_grad  # a leaf once asked for gradients; frozen, it stays one
         self.op: Op | None = None
-        self.params: Mapping[str, Any] = {}
+        self.params: Mapping[str, Any] = _NOTHING
         self.parents: tuple[Node | None, ...] = ()
-        self.saved: Mapping[str, Any] = {}
+        self.saved: Mapping[str, Any] = _NOTHING
         self.shapes: tuple[Shape, ...] = ()
         self.origin: tuple[CodeType, int] | None = None
         self.version = 0  # of the result's storage when it was computed
@@ -141,7 +142,7 @@ class Rule:
         self.saves = tuple(n for n in self.names if n in SAVED_NAMES)
 
     def __call__(self, env: Mapping[str, Any]) -> Any:
-        return self.function(*[env[name] for name in self.names])
+        return self.function(*map(env.__getitem__, self.names))
 
 
 class Sealed:
@@ -234,7 +235,7 @@ def register(op: AnyOp, batch: Callable[..., Tensor] | None = None, example: str
 
 def check_devices(op: str, inputs: Iterable[Any]) -> None:
     """Raise DeviceError when tensors among the inputs live on two devices."""
-    devices = [x.device for x in inputs if isinstance(x, Value)]
+    devices = [x.array.storage.device for x in inputs if isinstance(x, Value)]
     for device in devices[1:]:
         if device is not devices[0]:
             raise DeviceError(

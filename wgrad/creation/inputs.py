@@ -40,6 +40,8 @@ def as_numeric(x: Any, where: str) -> Tensor:
 def as_tensors(where: str, *data: Any) -> tuple[Tensor, ...]:
     """Return `data` as tensors: what is none yet goes where the first one that is lives."""
     given = [x for x in data if isinstance(x, Tensor)]
+    if len(given) == len(data):
+        return data
     like: Any = next((x for x in given if x.dtype is dtypes.float64), given[0] if given else None)
     return tuple(as_tensor(x, where, like) for x in data)
 

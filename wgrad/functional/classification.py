@@ -12,6 +12,7 @@ from ..core import Tensor, Value, apply, check_devices
 from ..core.tracing import tracing
 from ..creation import arange, host_array
 from ..creation.inputs import as_float, as_number, as_tensor
+from ..dtypes import float32, float64
 from ..errors import ArgumentError, DTypeError, ShapeError, shown
 from ..indexing import index_tensor
 from ..layout import Shape, normalize_axis
@@ -19,6 +20,7 @@ from ..ops import indexing
 from ..ops.elementwise import equal, exp, log, relu, weighted, where
 from ..ops.families import expanded, with_dtype
 from ..ops.reduction import sum_
+from ..ops.standing import label_loss, stands_alone
 from ..shaping import reshape
 from .losses import check_reduction, reduce_loss, reduced
 from .precision import in_float32
@@ -91,6 +93,13 @@ def _of_labels(
     """Return the cross entropy with labels."""
     at = labels.at
     classes = logits.shape[at]
+    if factors is None and not smoothing and labels.ignored is None and stands_alone():
+        if logits.dtype in (float32, float64) and logits.array.layout.size:
+            size = labels.column.array.layout.size
+            if reduction == "none":
+                return labels.reduce(label_loss(logits, labels.column, at, None), None, reduction)
+            count = float(size) if reduction == "mean" else 1.0
+            return label_loss(logits, labels.column, at, count)
     x, largest, normalizer = _log_parts(logits, at)
     loss = labels.times_weight(normalizer - (labels.pick(x) - largest), factors)
     if smoothing:

@@ -6,6 +6,7 @@ from math import prod
 from typing import Any
 
 from .. import dtypes
+from ..backends.array import Array
 from ..core import Tensor, Value, apply, check_devices
 from ..creation.inputs import as_tensor, as_tensors
 from ..errors import DTypeError, ShapeError
@@ -13,6 +14,7 @@ from ..layout import broadcast_shapes
 from ..ops.elementwise import add
 from ..ops.families import coerce, expanded, with_dtype
 from ..ops.linalg import matmul_, matmul_transposed
+from ..ops.standing import biased, stands_alone
 from ..shaping import reshape
 from .precision import beside
 
@@ -30,6 +32,12 @@ def matmul(x1: Any, x2: Any, /) -> Tensor:
     >>> (wg.ones((10, 2, 3)) @ wg.ones((3, 4))).shape  # a batch of products
     (10, 2, 4)
     """
+    if isinstance(x1, Tensor) and isinstance(x2, Tensor):  # as below, for most are two matrices
+        one, other = x1.array, x2.array
+        rows, columns = one.layout.shape, other.layout.shape
+        if len(rows) == len(columns) == 2 and rows[1] == columns[0] and one.dtype is other.dtype:
+            if one.dtype is not dtypes.bool_:
+                return apply(matmul_, x1, x2)
     operands: Any = coerce("matmul", (x1, x2))
     a, b = operands
     for x in (a, b):
@@ -69,6 +77,12 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     >>> wg.linear(wg.tensor([[1.0, 1.0]]), weight, bias)
     tensor([[3.5, 1. ]])
     """
+    if isinstance(x, Tensor) and isinstance(weight, Tensor) and isinstance(bias, Tensor):
+        given = x.array, weight.array, bias.array
+        n, m, more = [y.layout.shape for y in given]
+        fits = len(n) == len(m) == 2 and n[1] == m[1] and more == m[:1]
+        if fits and _are_alike(*given) and stands_alone():
+            return biased(x, weight, bias)  # what is below would be too, by a longer way
     x, weight = as_tensors("linear", x, weight)
     if bias is not None:
         bias = as_tensor(bias, "linear", weight)
@@ -88,7 +102,14 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if common is dtypes.bool_:
         raise DTypeError("linear: bool tensors came and numbers are needed: convert with .astype()")
     rows = x if len(x.shape) == 2 else reshape(x, (prod(x.shape[:-1]), x.shape[-1]))
+    if bias is not None and _are_alike(x.array, weight.array, bias.array) and stands_alone():
+        return reshape(biased(rows, weight, bias), (*x.shape[:-1], weight.shape[0]))
     out = apply(matmul_transposed, with_dtype(rows, common), with_dtype(weight, common))
     if bias is not None:
         out = add(out, beside(out, bias))
     return out if len(x.shape) == 2 else reshape(out, (*x.shape[:-1], weight.shape[0]))
+
+
+def _are_alike(x: Array, weight: Array, bias: Array) -> bool:
+    """Whether all are float32, or all float64, which need no conversion."""
+    return x.dtype is weight.dtype is bias.dtype and x.dtype in (dtypes.float32, dtypes.float64)

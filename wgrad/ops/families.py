@@ -175,6 +175,8 @@ class Elementwise(Op, Generic[P]):
         self.wants_shapes = any(rule is not None and "shapes" in rule.names for rule in self.rules)
         self._resolved: dict[tuple, tuple[tuple[DType, ...], DType]] = {}
         self._floating: dict[DType, tuple[tuple[DType, ...], DType]] = {}
+        # Slopes that are numbers, and None for those that rules compute.
+        self._slopes = [rule and getattr(rule.function, "constant", None) for rule in self.rules]
 
     @overload
     def __get__(
@@ -236,7 +238,8 @@ class Elementwise(Op, Generic[P]):
     def _converted(self, inputs: Sequence[Any], shape: Shape | None) -> Tensor:
         """Apply the op to inputs of several dtypes, or of shapes that differ (None)."""
         if shape is None:
-            shape = broadcast_shapes(self.name, *(x.shape for x in inputs if isinstance(x, Value)))
+            shapes = [x.array.layout.shape for x in inputs if isinstance(x, Value)]
+            shape = broadcast_shapes(self.name, *shapes)
         ins, _ = self.resolve(inputs)
         ready: list[Input] = []
         for x, dtype in zip(inputs, ins, strict=True):
@@ -281,7 +284,10 @@ class Elementwise(Op, Generic[P]):
 
         Raises: DTypeError for dtypes that the op does not take.
         """
-        key = tuple([getattr(x, "dtype", None) or type(x) for x in inputs])
+        key = tuple([
+            x.array.dtype if isinstance(x, Value) else getattr(x, "dtype", None) or type(x)
+            for x in inputs
+        ])  # fmt: skip
         known = self._resolved.get(key)
         if known is None:
             known = self._resolved[key] = self._resolve(inputs)
@@ -334,7 +340,7 @@ class Elementwise(Op, Generic[P]):
             first = next(x for x in inputs if isinstance(x, Array))
         if len(inputs) > 1:  # a kernel reads memory as what it is told, whatever lies there
             for x, wanted in zip(inputs, ins, strict=True):
-                if isinstance(x, Array) and x.dtype is not wanted:
+                if type(x) is not float and isinstance(x, Array) and x.dtype is not wanted:
                     inputs = _converted_arrays(device, inputs, ins)
                     break
         made = device.map(self.body, inputs, ins, first.layout.shape, out)
@@ -343,9 +349,12 @@ class Elementwise(Op, Generic[P]):
         return made
 
     def pull(self, position: int, ct: Tensor, env: dict[str, Any]) -> Tensor | None:
-        rule = self.rule(position)
-        assert rule is not None
-        return scale(ct, rule(env))
+        slope = self._slopes[position]
+        if slope is None:
+            rule = self.rules[position]
+            assert rule is not None
+            slope = rule(env)
+        return scale(ct, slope)
 
     def push(self, call: Call, tangents: Sequence[Tensor | None]) -> Tensor | None:
         env = call.env()

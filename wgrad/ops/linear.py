@@ -44,6 +44,10 @@ class View(Linear):
 
         super().__init__(name, compute, transpose, doc)
 
+    def run(self, device: Device, inputs: tuple[Array | Number, ...], params: dict) -> Array:
+        x: Any = inputs[0]  # as `compute` does, by one call less
+        return x.view(self.layout(x.layout, **params))
+
     def shape_of(self, inputs: Sequence[Any], params: Mapping[str, Any]) -> Shape:
         return self.layout(Layout.dense(inputs[0].shape), **params).shape
 

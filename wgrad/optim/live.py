@@ -41,7 +41,7 @@ class StepNumbers(Numbers):
         self._after: Counter[int] = Counter()  # and after it, as far as the trace had come at _end
         self._leaders: dict[int, int] = {}
         self._turns: list[tuple[Turning, int]] = []  # before this step, where something is held
-        tracer.require(self._hold_still)
+        self._require: Callable[..., None] | None = tracer.require  # until the step ends
         if counted:
             tracer.callbacks.append((optimizer._advance, (counted,)))
         self._end = len(tracer.callbacks)
@@ -119,9 +119,16 @@ class StepNumbers(Numbers):
     def outcome(self, number: Varying, method: Callable[..., Any], *args: float) -> Any:
         return self._hold(number.expression, method, args)
 
+    def end(self) -> None:
+        super().end()
+        self._require = None
+
     def _hold(self, expression: Expression, method: Callable[..., Any], args: tuple) -> Any:
         key = expression, method, args
         if key not in self._held:
+            if self._require is not None:  # now there is something to ask for before each run
+                self._require(self._hold_still)
+                self._require = None
             self._held[key] = method(self.read(expression), *args)
         return self._held[key]
 
@@ -130,8 +137,7 @@ class StepNumbers(Numbers):
         self._optimizer._undone.settle(self._optimizer._steps)
         if self._holding is None:
             self._before = self._counted(0, self._at)
-            if self._held:
-                self._turns = [(owner, at) for at, owner in turns(self._callbacks, 0, self._at)]
+            self._turns = [(owner, at) for at, owner in turns(self._callbacks, 0, self._at)]
             space: dict[str, Any] = {}
             parts = []
             for (expression, method, args), outcome in self._held.items():

@@ -230,7 +230,12 @@ class Optimizer(ABC):
             self._undone.add(counted, failed, self._trace)
 
     def _chosen(self) -> list[int]:
-        return [i for i, p in enumerate(self.params) if p.requires_grad and p.grad is not None]
+        chosen = []
+        for i, p in enumerate(self.params):
+            node = p.node  # asked once: p.requires_grad looks it up again
+            if node is not None and node.requires_grad and p.grad is not None:
+                chosen.append(i)
+        return chosen
 
     @whole
     def _step(self) -> None:

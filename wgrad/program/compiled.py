@@ -26,7 +26,7 @@ from .guard.watched import Watched
 from .ir import Program
 from .run.executors import Executors
 from .run.replay import Replay
-from .signatures import LIMIT, Signatures, pattern_of, signature_of
+from .signatures import LIMIT, LastCall, Signature, Signatures, pattern_of, signature_of
 from .trace.floats import FloatArguments, Floats
 from .trace.tree import take_apart
 
@@ -65,6 +65,7 @@ class Compiled(Generic[P, R]):
             Function(self._function, self._name, self._freeze, self._signatures, self._executors)
         )
         self._floats = FloatArguments()
+        self._last: LastCall | None = None
         self._told = False
         self._lock = threading.RLock()
         forking.register(self, "_lock", order=0, forget=Compiled._clear)
@@ -78,26 +79,37 @@ class Compiled(Generic[P, R]):
             return self._function(*args, **kwargs)
         leaves: list[Tensor] = []
         objects: list[Any] = []
-        key: Any
+        key: Any = None
         floats: Floats | None = None
-        if not kwargs and all([type(x) is Tensor for x in args]):
+        last = self._last
+        signature: Signature | None = None
+        if last is not None and not kwargs and last.was_like(args):
+            leaves, signature = [*args], last.signature  # type: ignore[list-item]  # as below
+        elif not kwargs and all([type(x) is Tensor for x in args]):
             leaves, key = [*args], len(args)  # type: ignore[list-item]  # they are
         else:
             key = take_apart((args, kwargs), leaves, objects)
             floats = self._floats.of(args, kwargs, key)
             if floats is not None:
                 key = floats.key
-        if tape.passes_through(leaves):
+        if signature is None and tape.passes_through(leaves):
             self._tell_of_gradients()
             return self._function(*args, **kwargs)
         signatures = self._signatures
         with self._lock:
-            modes = tape.is_recording(), asked
-            shared = self._policy.key(objects), modes, default_device()
-            key = key, *shared, *map(signature_of, leaves), pattern_of(leaves)
-            signature = signatures.get(key)
-            if signature is None:
-                signature = signatures.add(key, objects)
+            declared = self._policy.key(objects)
+            if signature is None or last is None or declared != last.declared:
+                if key is None:
+                    key = len(args)
+                plain = not objects and not kwargs
+                shared = declared, (tape.is_recording(), asked), default_device()
+                key = key, *shared, *map(signature_of, leaves), pattern_of(leaves)
+                signature = signatures.get(key)
+                if signature is None:
+                    signature = signatures.add(key, objects)
+                self._last = LastCall.of(key, signature, leaves) if plain else None
+            else:
+                key = last.key
             if floats is not None:
                 floats.enter()
             captures = signature.captures

@@ -5,8 +5,13 @@ from __future__ import annotations
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from ..backends.base import Device
+from ..core.interpret import Context, current
+from ..devices import default_device
+from ..dtypes import DType
+from ..layout import Layout
 from ..origin import warn
 from ..tensor import Tensor
 from .run.replay import Replay
@@ -28,6 +33,49 @@ class Signature:
     def replays(self) -> list[Replay]:
         """Return all programs, the confirmed ones first."""
         return [*self.captures, *[trial.replay for trial in self.pending]]
+
+
+class LastCall(NamedTuple):
+    """A call whose arguments were tensors that nothing follows: another like it has its signature.
+
+    To see that it is like it takes a fraction of making a key, and looking for it.
+    """
+
+    key: Any
+    signature: Signature
+    declared: Any  # what the policy told calls apart by
+    context: Context
+    device: Device  # the default one
+    kinds: list[tuple[Layout, DType, Device]]
+
+    @staticmethod
+    def of(key: Any, signature: Signature, leaves: Sequence[Tensor]) -> LastCall | None:
+        """Return what is remembered of a call; None for one that is not of this kind."""
+        context = current.get()
+        if context.special or key[-1] is not None or any([x.node is not None for x in leaves]):
+            return None
+        arrays = [x.array for x in leaves]
+        kinds = [(x.layout, x.dtype, x.storage.device) for x in arrays]
+        return LastCall(key, signature, key[1], context, default_device(), kinds)
+
+    def was_like(self, args: Sequence[Any]) -> bool:
+        """Whether a call with these arguments has the same signature, or None for its key."""
+        if current.get() is not self.context or default_device() is not self.device:
+            return False
+        if len(args) != len(self.kinds) or not self.signature.captures:
+            return False
+        storages = set()
+        for x, (layout, dtype, device) in zip(args, self.kinds, strict=True):
+            if type(x) is not Tensor or x.node is not None:
+                return False
+            array = x.array
+            storage = array.storage
+            if array.layout is not layout or array.dtype is not dtype:
+                return False
+            if storage.device is not device or storage in storages:
+                return False
+            storages.add(storage)
+        return True
 
 
 class Signatures(OrderedDict[Any, Signature]):

@@ -26,6 +26,8 @@ from ..errors import GradientError, VmapError
 from ..interrupts import interrupts_wait, whole
 from ..origin import place
 
+_PLACES = {name: place for place, name in enumerate(INPUT_NAMES)}
+
 
 def stamp(node: Node, array: Array) -> None:
     """Note that the values which `array` has now are those of `node`."""
@@ -58,13 +60,11 @@ def saved(name: str | int, inputs: tuple[Input, ...], out: Tensor) -> Any:
 
     A number is the place of an input.
     """
-    if isinstance(name, int):
-        return _saved_input(inputs[name])
     if name == "out":
         return out.array, None, out.array.storage.version
     if name == "inputs":
         return [_saved_input(x) for x in inputs]
-    return _saved_input(inputs[INPUT_NAMES.index(name)])
+    return _saved_input(inputs[name if isinstance(name, int) else _PLACES[name]])
 
 
 def _saved_input(x: Input) -> Any:

@@ -35,13 +35,14 @@ def record(op: Op, inputs: tuple[Input, ...], params: dict[str, Any], out: Tenso
         if not isinstance(value, Value):
             parents.append(None)
             continue
-        if value.array.storage.history is not None:
+        storage = value.array.storage
+        if storage.history is not None:
             check_assigned(value, op.name)
         node = value.node
         if node is None or not node.requires_grad or (rule := op.rule(position)) is None:
             parents.append(None)
             continue
-        if node.op is not None:
+        if node.op is not None and node.version != storage.version:
             check_history(value, op.name)
         parents.append(node)
         tracked = True
@@ -56,14 +57,19 @@ def record(op: Op, inputs: tuple[Input, ...], params: dict[str, Any], out: Tenso
         node = out.node = Node()
     node.requires_grad = True
     node.op = op
-    node.params = params
+    if params:
+        node.params = params
     node.parents = tuple(parents)
     if op.wants_shapes:
         node.shapes = tuple([v.array.layout.shape if isinstance(v, Value) else () for v in inputs])
-    node.origin = caller()
+    node.origin = caller(2)  # that of `apply`, and this one, are ours
     stamp(node, out.array)
     if names:
-        node.saved = {name: saved(name, inputs, out) for name in dict.fromkeys(names)}
+        kept: dict[Any, Any] = {}
+        for name in names:
+            if name not in kept:
+                kept[name] = saved(name, inputs, out)
+        node.saved = kept
 
 
 def is_recording() -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextvars import ContextVar
 from itertools import repeat
+from operator import attrgetter
 from typing import Any
 
 from ..backends.array import Storage, births
@@ -30,6 +31,9 @@ _pulled: ContextVar[Node | None] = ContextVar("wgrad_pulled", default=None)
 pulled: Callable[[], Node | None] = _pulled.get
 
 
+_sequence = attrgetter("sequence")
+
+
 def reachable(root: Node, floor: int = 0) -> list[Node]:
     """Return the nodes that lead to `root`, latest first; none older than sequence `floor`."""
     seen = {root}
@@ -39,7 +43,7 @@ def reachable(root: Node, floor: int = 0) -> list[Node]:
             if parent is not None and parent not in seen and parent.sequence >= floor:
                 seen.add(parent)
                 stack.append(parent)
-    return sorted(seen, key=lambda node: -node.sequence)
+    return sorted(seen, key=_sequence, reverse=True)
 
 
 def pull_back(
@@ -82,26 +86,31 @@ def _pull_back(
         if node in ends:
             visit(node, ct)
             continue
-        for hook in tuple((node.hooks or {}).values()):
-            ct = _checked_hook_result(hook(ct), ct)
-        if not visit(node, ct) or node.op is None:
+        if node.hooks:
+            for hook in tuple(node.hooks.values()):
+                ct = _checked_hook_result(hook(ct), ct)
+        op = node.op
+        if not visit(node, ct) or op is None:
             continue
-        env: dict[str, Any] = {**node.params, "shapes": node.shapes}
+        env: dict[Any, Any] = {**node.params, "shapes": node.shapes}
         for name, saved in node.saved.items():
             env[name] = restored(node, name, saved)
-        op, parents = node.op, node.parents
         if is_told:
             _pulled.set(node)
-        wanted = [i for i, x in enumerate(parents) if x is not None and x in members]
+        parents = node.parents
+        wanted: list[int] = []
+        for position, parent in enumerate(parents):
+            if parent is not None and parent in members:
+                wanted.append(position)
         if op.pulls is None:
             parts: Iterable[Any] = map(op.pull, wanted, repeat(ct), repeat(env))
         else:
             parts = op.pulls(wanted, ct, env)
         for position, part in zip(wanted, parts):  # noqa: B905  # map's end is that of `wanted`
             if part is not None:
-                parent: Any = parents[position]
-                before = pending.get(parent)
-                pending[parent] = part if before is None else before + part
+                to: Any = parents[position]
+                before = pending.get(to)
+                pending[to] = part if before is None else before + part
 
 
 def _checked_hook_result(result: Any, ct: Tensor) -> Tensor:

@@ -78,7 +78,11 @@ def elementwise(
 
 
 def _constant(value: float) -> Callable:
-    return lambda: value
+    def slope() -> float:
+        return value
+
+    slope.constant = value  # type: ignore[attr-defined]  # which nobody has to call for
+    return slope
 
 
 def by_kind(number: str, boolean: str = "", floating: str = "") -> Callable[..., str]:

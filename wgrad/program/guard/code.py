@@ -9,14 +9,14 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any
 
+from ...checks.door import is_door
 from ..trace.names import names_in, names_of_class, nested
 from ..trace.observe import Observation
 from ..trace.tree import is_closed
-from .identity import cell_contents, is_filled
+from .identity import bases, cell_contents, is_filled
 from .notes import Notes
 
 _OF_FUNCTIONS = frozenset({"__closure__", "__defaults__", "__kwdefaults__", "__code__"})
-_bases = attrgetter("__bases__")
 _code = attrgetter("__code__", "__defaults__", "__kwdefaults__", "__closure__")
 
 
@@ -63,6 +63,10 @@ class CodeNotes(Notes):
         self._later(path, ((f" {n}", m) for n, m in mine if isinstance(m, types.ModuleType)))
 
     def _function(self, path: tuple, f: types.FunctionType) -> None:
+        if is_door(f):
+            self._note(path, ("door", id(f)))
+            self._later(path, ((".__wrapped__", vars(f)["__wrapped__"]),))
+            return
         cells = f.__closure__ or ()
         code, home = f.__code__, f.__globals__.get("__name__")
         ran = self.ran is None or id(code) in self.ran.codes
@@ -109,7 +113,7 @@ class CodeNotes(Notes):
                 ours = names_of_class(cls)
                 names = tuple([n for n in members if self._reads(n, ours)])
                 self.same.choose(members, names)
-                self.same.attributes.append((_bases, base, base.__bases__))
+                self.same.attributes.append((bases, base, base.__bases__))
                 self._note(path, ("members", names, tuple(map(id, base.__bases__))))
                 inner = [
                     (f".{name}", members[name])

@@ -1,19 +1,23 @@
 """Comparing what was found by identity: quick, and sooner said to have changed than to be the same.
 
-Everything is written down as lists of (container, what was in it), which are compared at the speed
-of C; the objects are kept alive by these lists, so that no other can take their place in memory.
+Everything is written down as lists of (container, what was in it); the objects are kept alive by
+these lists, so that no other can take their place in memory. To compare, all of them make one row,
+which is walked along at the speed of C.
 """
 
 from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Iterable
-from operator import attrgetter, is_
+from itertools import chain, repeat
+from operator import attrgetter, call, is_
 from typing import Any, NamedTuple
 
 import numpy as np
 
 MISSING = object()
+_END = object()  # of a row: where two rows that differ in length would part
+bases = attrgetter("__bases__")
 cell_contents = attrgetter("cell_contents")
 version = attrgetter("array.storage.version")  # how often a tensor's memory was written to
 # What decides, beside its parents, whether a logger puts something out.
@@ -31,6 +35,7 @@ class Identities:
         self.attributes: list[tuple[Callable, Any, tuple]] = []
         self.truths: list[tuple[Any, tuple]] = []
         self.values: list[tuple[Callable, Any, Any]] = []  # compared by ==
+        self._row: _Row | None = None
 
     def choose(self, d: Any, names: tuple) -> None:
         """Add some entries of a dict, and which keys it has."""
@@ -43,32 +48,62 @@ class Identities:
 
     def hold(self) -> bool:
         """Whether everything is still the very object, or the value, that it was."""
-        for d, keys, values in self.dicts:
-            if len(d) != len(keys) or not all(map(is_, d, keys)):
-                return False
-            if not all(map(is_, d.values(), values)):
-                return False
-        for d, keys, names, values in self.chosen:
-            if len(d) != len(keys) or not all(map(is_, d, keys)):
-                return False
-            if not all(map(is_, map(d.get, names), values)):
-                return False
-        for x, values in self.lists:
-            if len(x) != len(values) or not all(map(is_, x, values)):
-                return False
+        row = self._row
+        if row is None:  # the first time all has been added
+            row = self._row = _Row(self)
+        return row.holds() and all(get(x) == value for get, x, value in self.values)
+
+
+class _Row:
+    """What was added, one object after the other, and what gives those that are there now."""
+
+    def __init__(self, same: Identities):
+        dicts = [(d, keys) for d, keys, _ in same.dicts] + [(d, k) for d, k, *_ in same.chosen]
+        names = [*same.names, *((d.get, names, values) for d, _, names, values in same.chosen)]
+        fixed = [x for x in same.attributes if x[0] not in _OF_ANY_NUMBER]
+        self._others = [x for x in same.attributes if x[0] in _OF_ANY_NUMBER]
+        self._dicts = [d for d, _ in dicts]
+        self._values = [d.values for d, *_ in same.dicts]
+        self._lists = [x for x, _ in same.lists]
+        self._gets = list(chain.from_iterable(repeat(get, len(n)) for get, n, _ in names))
+        self._names = list(chain.from_iterable(n for _, n, _ in names))
+        self._readers = [get for get, *_ in fixed]
+        self._owners = [x for _, x, _ in fixed]
+        self._sizes = [*(len(keys) for _, keys in dicts), *(len(x) for _, x in same.lists)]
+        parts = (
+            *(keys for _, keys in dicts),
+            *(values for *_, values in same.dicts),
+            *(values for _, values in same.lists),
+            *(values for *_, values in names),
+            *(values for *_, values in fixed),
+        )
+        self._objects = [*chain.from_iterable(parts), _END]
+        self._live = [d.values for d, _ in same.truths]
+        self._truths = [*chain.from_iterable(truths for _, truths in same.truths), _END]
+
+    def holds(self) -> bool:
+        """Whether they are the same."""
+        sizes = [*map(len, self._dicts), *map(len, self._lists)]
+        if sizes != self._sizes:
+            return False
+        now = chain(
+            chain.from_iterable(self._dicts),
+            chain.from_iterable(map(call, self._values)),
+            chain.from_iterable(self._lists),
+            map(call, self._gets, self._names),
+            chain.from_iterable(map(call, self._readers, self._owners)),
+            (_END,),
+        )
+        truths = chain(map(bool, chain.from_iterable(map(call, self._live))), (_END,))
         try:
-            for get, names, values in self.names:
-                if not all(map(is_, map(get, names), values)):
-                    return False
-            for get, x, values in self.attributes:
-                if not all(map(is_, get(x), values)):
+            if not (all(map(is_, now, self._objects)) and all(map(is_, truths, self._truths))):
+                return False
+            for get, x, values in self._others:
+                if len(seen := get(x)) != len(values) or not all(map(is_, seen, values)):
                     return False
         except (ValueError, AttributeError):  # an emptied cell, an attribute that is gone
             return False
-        for d, values in self.truths:
-            if not all(map(is_, map(bool, d.values()), values)):
-                return False
-        return all(get(x) == value for get, x, value in self.values)
+        return True
 
 
 class Chosen(NamedTuple):
@@ -108,6 +143,9 @@ def target(x: Any) -> int:
 def elements(x: np.ndarray) -> tuple:
     """Return the objects in an array of objects."""
     return tuple(x.ravel().tolist())
+
+
+_OF_ANY_NUMBER = (elements, bases)  # they give now more objects, now fewer
 
 
 def context(x: contextvars.ContextVar) -> tuple:

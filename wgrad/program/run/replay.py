@@ -15,7 +15,7 @@ from ...ops.indexing import outlier
 from ...tape import identity
 from ...tensor import Tensor
 from ..ir import Program
-from ..trace.finish import Source, shifted
+from ..trace.finish import FIXED, Source, shifted
 from ..trace.grads import entry_state
 from ..trace.handed import HISTORY, LEAF, Made, lost_history
 from ..trace.outline import Ranged
@@ -33,10 +33,37 @@ class Replay:
         self.executor = executor
         self.outside = recording.outside
         self._did = outline = recording.outline
-        writes = {w.source for w in outline.written}
-        self._writes = [s for s in outline.sources if s in writes]
-        self._reads = [s for s in outline.sources if s not in writes and s.kind != "constant"]
+        # What all runs have in common is looked at once, and not in each.
+        self._inputs: list[Any] = [s.of if s.kind in FIXED else None for s in outline.sources]
+        self._sought = [(i, s) for i, s in enumerate(outline.sources) if s.kind not in FIXED]
+        written = {w.source for w in outline.written}
+        writes = [s for s in outline.sources if s in written]
+        reads = [s for s in outline.sources if s not in written and s.kind != "constant"]
+        self._own = {s.of for s in writes if s.kind in FIXED}
+        self._clash = not self._own.isdisjoint([s.of for s in reads if s.kind in FIXED])
+        self._clash = self._clash or len(set(writes)) != len(writes)
+        self._writes = [s for s in writes if s.kind not in FIXED]
+        self._reads = reads if self._writes else [s for s in reads if s.kind not in FIXED]
+        self._reads = self._reads if writes else []
+        self._written = [
+            (w.source.of if w.source.kind in FIXED else None, w) for w in outline.written
+        ]
         self._outer = {e.key for e in outline.effects if not isinstance(e.key, int)}
+        self._seen = [e for e in outline.effects if e.seen]
+        self._guards = _distinct(outline.guards)
+        self._entries = [
+            (i, s)
+            for i, s in enumerate(outline.specs)
+            if isinstance(s, Source) and s.kind == "grad"
+        ]
+        self._owners = [
+            (i, s.grad)
+            for i, s in enumerate(outline.specs)
+            if isinstance(s, Made) and s.grad is not None
+        ]
+        # Where there are faults the run may turn out to be void.
+        lends = outline.faults is None
+        self._lent = [e.key for e in outline.effects if e.replaced and lends]
 
     # Whether it may run.
     def fits(self, leaves: Sequence[Tensor]) -> bool:
@@ -67,23 +94,27 @@ class Replay:
                 return False
             if storage is not None and array.storage is not storage:
                 return False
-        for effect in did.effects:
-            if effect.seen:
-                node = did.node(effect.key, leaves)
-                if node is None or entry_state(node.grad, effect.seen) != effect.entry:
-                    return False
+        for effect in self._seen:
+            node = did.node(effect.key, leaves)
+            if node is None or entry_state(node.grad, effect.seen) != effect.entry:
+                return False
         for key, storage in did.fixed_grads:
             if did.node(key, leaves).grad.array.storage is not storage:
                 return False
+        if self._clash:
+            return False
+        writes = self._own
         if self._writes:
-            writes = {self._origin(s, leaves) for s in self._writes}
-            if len(writes) != len(self._writes):
+            writes = writes.union([self._origin(s, leaves) for s in self._writes])
+            if len(writes) != len(self._own) + len(self._writes):
                 return False
-            if not writes.isdisjoint([self._origin(s, leaves) for s in self._reads]):
+        for source in self._reads:
+            if self._origin(source, leaves) in writes:
                 return False
-        return all(s.version == version for s, version in did.histories) and all(
-            holds(*args) for holds, args in did.guards
-        )
+        for storage, version in did.histories:
+            if storage.version != version:
+                return False
+        return all(holds(*args) for holds, args in self._guards)
 
     def _origin(self, source: Source, leaves: Sequence[Tensor]) -> Storage:
         """Return the storage that an input's values come from."""
@@ -101,6 +132,9 @@ class Replay:
             if source.kind == "argument":
                 layout = shifted(layout, leaves[source.of].array.layout.offset)
             storage = self._did.storage(source, leaves, self.outside)
+            known, (least, greatest, _) = storage.bounds, limits
+            if known is not None and least <= known[0] and known[1] <= greatest:
+                continue
             values = Value(Array(storage, layout, array.dtype))
             if layout.size and outlier(values, *limits) is not None:
                 return False
@@ -110,20 +144,18 @@ class Replay:
     def run(self, leaves: Sequence[Tensor]) -> Any:
         """Do once more what the function did, and return what it returned."""
         did = self._did
-        entries = [
-            did.node(s.of, leaves).grad if isinstance(s, Source) and s.kind == "grad" else None
-            for s in did.specs
-        ]
-        inputs = [did.storage(s, leaves, self.outside) for s in did.sources]
+        entries = {i: did.node(s.of, leaves).grad for i, s in self._entries}
+        inputs = self._inputs.copy()
+        for i, source in self._sought:
+            inputs[i] = did.storage(source, leaves, self.outside)
         starts = []
         current = random.global_generator()
         for generator, is_global, count in did.generators:
             starts.append((current if is_global else generator).take(count))
         called = []
         loan = Loan()
-        for effect in did.effects:
-            if effect.replaced and did.faults is None:  # else the run may turn out to be void
-                loan.take(did.node(effect.key, leaves))
+        for key in self._lent:
+            loan.take(did.node(key, leaves))
         outs: list[Storage] = []
         try:
             for callback, args in did.callbacks:  # which may call the user's schedule
@@ -147,21 +179,24 @@ class Replay:
             raise
         return self._hand_over(outs, leaves, entries)
 
-    def _hand_over(self, outs: list[Storage], leaves: Sequence[Tensor], entries: list[Any]) -> Any:
+    def _hand_over(
+        self, outs: list[Storage], leaves: Sequence[Tensor], entries: dict[int, Any]
+    ) -> Any:
         """Do to tensors outside what the function did, and return its result."""
         did = self._did
-        for source, times, known in did.written:
-            identity.rewritten(did.storage(source, leaves, self.outside), times, known)
-        handed = [
-            self._make(spec, outs, leaves) if entry is None else entry
-            for spec, entry in zip(did.specs, entries, strict=True)
-        ]
-        for x, spec in zip(handed, did.specs, strict=True):
-            if isinstance(spec, Made) and spec.grad is not None:
-                x.node.grad = handed[spec.grad]
+        for storage, (source, times, known) in self._written:
+            if storage is None:
+                storage = did.storage(source, leaves, self.outside)
+            identity.rewritten(storage, times, known)
+        handed: list[Any] = []
+        for i, spec in enumerate(did.specs):
+            entry = entries.get(i)
+            handed.append(self._make(spec, outs, leaves) if entry is None else entry)
+        for i, number in self._owners:
+            handed[i].node.grad = handed[number]
         for key, _, _, action, value, _ in did.effects:
             if action == "set":
-                node = did.node(key, leaves)
+                node: Any = leaves[key].node if isinstance(key, int) else key
                 node.grad = handed[value] if isinstance(value, int) else value
             elif action == "clear":
                 node = did.node(key, leaves)
@@ -195,3 +230,12 @@ class Replay:
         elif status == LEAF:
             x.node = Node(requires_grad=True)
         return x
+
+
+def _distinct(guards: Sequence[tuple[Any, tuple]]) -> list[tuple[Any, tuple]]:
+    """Return guards without those that ask the very same thing again."""
+    kept: dict[Any, tuple[Any, tuple]] = {}
+    for holds, args in guards:
+        owner, function = getattr(holds, "__self__", None), getattr(holds, "__func__", holds)
+        kept.setdefault((id(owner), id(function), *map(id, args)), (holds, args))
+    return list(kept.values())

@@ -33,6 +33,9 @@ class Source(NamedTuple):
     of: Any
 
 
+FIXED = frozenset({"storage", "constant"})  # kinds whose `of` is the memory of every run
+
+
 def shifted(layout: Layout, by: int) -> Layout:
     """Return a layout that begins `by` elements later."""
     return layout if not by else Layout(layout.shape, layout.strides, layout.offset + by)
