@@ -5,7 +5,7 @@ It does to tensors outside, to their versions, gradients and generators, what th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ... import random, tape
@@ -37,6 +37,15 @@ class Replay:
         self._writes = [s for s in outline.sources if s in writes]
         self._reads = [s for s in outline.sources if s not in writes and s.kind != "constant"]
         self._outer = {e.key for e in outline.effects if not isinstance(e.key, int)}
+        # Whether a run rests on nothing that the one before has handed out, nor on its memory.
+        taken = {s.kind for s in (*outline.sources, *outline.specs) if isinstance(s, Source)}
+        rests = "grad" in taken or outline.argument_effects or outline.faults
+        self._is_free = not (rests or getattr(executor, "takes_spare", False))
+
+    @property
+    def calls_back(self) -> bool:
+        """Whether a run calls Python code, such as an optimizer's count of its steps."""
+        return bool(self._did.callbacks)
 
     # Whether it may run.
     def fits(self, leaves: Sequence[Tensor]) -> bool:
@@ -114,16 +123,44 @@ class Replay:
             did.node(s.of, leaves).grad if isinstance(s, Source) and s.kind == "grad" else None
             for s in did.specs
         ]
+        loan = Loan()
+        for effect in did.effects:
+            if effect.replaced and did.faults is None:  # else the run may turn out to be void
+                loan.take(did.node(effect.key, leaves))
+        return self._hand_over(self._outs(leaves, loan), leaves, entries)
+
+    def run_each(self, calls: Iterable[Sequence[Tensor]]) -> Any:
+        """Do what some calls did, at least one, and return what the last of them returned.
+
+        The next call is asked for when one is done, and no other code may look in between: what a
+        run hands out, such as gradients, is made of the results of the last one alone.
+        """
+        if not self._is_free:
+            for leaves in calls:
+                result = self.run(leaves)
+            return result
+        outs: list[Storage] | None = None
+        before: Sequence[Tensor] = ()
+        entries = [None] * len(self._did.specs)
+        try:
+            for leaves in calls:
+                outs, before = self._outs(leaves, Loan()), leaves
+        except BaseException:
+            if outs is not None:
+                self._hand_over(outs, before, entries)
+            raise
+        assert outs is not None
+        return self._hand_over(outs, before, entries)
+
+    def _outs(self, leaves: Sequence[Tensor], loan: Loan) -> list[Storage]:
+        """Run the program, and return its outputs; if that fails, nothing has changed."""
+        did = self._did
         inputs = [did.storage(s, leaves, self.outside) for s in did.sources]
         starts = []
         current = random.global_generator()
         for generator, is_global, count in did.generators:
             starts.append((current if is_global else generator).take(count))
         called = []
-        loan = Loan()
-        for effect in did.effects:
-            if effect.replaced and did.faults is None:  # else the run may turn out to be void
-                loan.take(did.node(effect.key, leaves))
         outs: list[Storage] = []
         try:
             for callback, args in did.callbacks:  # which may call the user's schedule
@@ -145,13 +182,13 @@ class Replay:
             for callback, args in reversed(called):
                 callback(-1, *args)
             raise
-        return self._hand_over(outs, leaves, entries)
-
-    def _hand_over(self, outs: list[Storage], leaves: Sequence[Tensor], entries: list[Any]) -> Any:
-        """Do to tensors outside what the function did, and return its result."""
-        did = self._did
         for source, times, known in did.written:
             identity.rewritten(did.storage(source, leaves, self.outside), times, known)
+        return outs
+
+    def _hand_over(self, outs: list[Storage], leaves: Sequence[Tensor], entries: list[Any]) -> Any:
+        """Do to other tensors outside what the function did, and return its result."""
+        did = self._did
         handed = [
             self._make(spec, outs, leaves) if entry is None else entry
             for spec, entry in zip(did.specs, entries, strict=True)
