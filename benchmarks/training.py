@@ -1,7 +1,9 @@
 """What a loop costs: a step of DataLoader and wg.fit against the bare compiled step, and memory.
 
 All of it in one process: an epoch of fit, one of a loop by hand over the same loader, and as many
-bare steps on batches that lie ready take turns, and their medians are compared.
+bare steps on batches that lie ready take turns, and each epoch is compared with the bare steps
+after it. Nobody makes the batches of bare steps, nor their order; fit and the loader draw an order
+for each epoch and gather the rows, and so does the loop "by hand", with NumPy.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.table import Table
 
 import wgrad as wg
@@ -53,6 +56,11 @@ class Contest(wg.train.Callback):
         """Return the median seconds of a step; the first epochs, which trace, do not count."""
         return statistics.median(self.seconds[name][2:]) / STEPS
 
+    def ratio(self, name: str) -> float:
+        """Return how much of a bare step a step takes: the median over epochs."""
+        pairs = zip(self.seconds[name][2:], self.seconds["bare"][2:], strict=True)
+        return statistics.median([x / bare for x, bare in pairs])
+
 
 def _task(widths: Sequence[int]) -> tuple[nn.Module, DataLoader, optim.Optimizer]:
     wg.manual_seed(0)
@@ -85,7 +93,14 @@ def contest(device: Any, widths: Sequence[int], rounds: int) -> Contest:
             for batch in loader:
                 step(*batch)
 
-        found = Contest(device, {"bare": bare, "loop": loop})
+        rows = [x.numpy() for x in loader.dataset.tensors]
+
+        def by_hand() -> None:
+            order = np.random.permutation(BATCH * STEPS)
+            for at in order.reshape(STEPS, BATCH):
+                step(*[wg.tensor(x[at]) for x in rows])
+
+        found = Contest(device, {"bare": bare, "loop": loop, "hand": by_hand})
         other, batches, rule = _task(widths)
         kind: dict[str, Any] = {"callbacks": found, "progress": False}
         wg.fit(other, batches, wg.cross_entropy, rule, rounds + 2, **kind)
@@ -125,21 +140,22 @@ def growth(device: Any) -> tuple[float, float]:
 def table(rounds: int) -> Table:
     """Measure on every device, and return the table."""
     found = Table(title=f"a training step, batch {BATCH}, medians of {rounds} epochs of {STEPS}")
-    for heading in ("device", "MLP", "bare, us", "loader", "loader and fit", f"goal {GOAL}"):
+    headings = ("device", "MLP", "bare, us", "by hand", "loader", "loader and fit")
+    for heading in (*headings, f"goal {GOAL}"):
         found.add_column(heading)
     devices = [wg.device(name) for name in ("numpy", "webgpu")]
     for device, widths in itertools.product(devices, WIDTHS):
         seen = contest(device, widths, rounds)
-        bare = seen.step("bare")
-        ratio = seen.step("fit") / bare
+        ratio = seen.ratio("fit")
         found.add_row(
-            device.name, "-".join(map(str, widths)), f"{bare * 1e6:.0f}",
-            f"{seen.step('loop') / bare:.2f}", f"{ratio:.2f}", "met" if ratio <= GOAL else "missed",
+            device.name, "-".join(map(str, widths)), f"{seen.step('bare') * 1e6:.0f}",
+            f"{seen.ratio('hand'):.2f}", f"{seen.ratio('loop'):.2f}", f"{ratio:.2f}",
+            "met" if ratio <= GOAL else "missed",
         )  # fmt: skip
     for device in devices:
         early, late = growth(device)
         found.add_row(
-            device.name, f"{LONG} steps of fit", "", "", f"{early:.0f} MB, then {late:.0f} MB",
+            device.name, f"{LONG} steps of fit", "", "", "", f"{early:.0f} MB, then {late:.0f} MB",
             "flat" if late < early * 1.02 else "grows",
         )  # fmt: skip
     return found

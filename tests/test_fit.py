@@ -20,6 +20,7 @@ from wgrad import nn, optim
 from wgrad.data import DataLoader, TensorDataset
 from wgrad.errors import ArgumentError, MissingDependencyError, ShapeError
 from wgrad.train import Callback
+from wgrad.train.stepping import Steps
 
 
 class Case:
@@ -357,6 +358,73 @@ def test_memory_is_flat_and_no_step_waits(webgpu):
     assert early[0] == late[0]  # no buffer that was not there before
     assert late[1] - early[1] == 12  # one look at the losses in an epoch
     assert late[2] - early[2] < 200
+
+
+# Several short steps at once, where nobody looks in between.
+
+
+def several(monkeypatch: Any, count: int, then: Any = None) -> list[int]:
+    """Have fit take so many steps at once, whatever they take; return how many it took each time.
+
+    `then` is called with that list after each time.
+    """
+    taken: list[int] = []
+    train = Steps.train_several
+
+    def noted(self: Any, batches: Any) -> Any:
+        taken.append(len(batches))
+        loss = train(self, batches)
+        if then is not None:
+            then(taken)
+        return loss
+
+    monkeypatch.setattr(Steps, "several", count)
+    monkeypatch.setattr(Steps, "train_several", noted)
+    return taken
+
+
+def test_several_steps_at_once_do_what_they_do_one_by_one(device, monkeypatch):
+    class Look(Callback):
+        def on_step_end(self, run: Any) -> None:
+            self.last = run
+
+    class Watch(Look):
+        on_step_end = Callback.on_step_end
+
+        def on_epoch_end(self, run: Any, logs: dict[str, Any]) -> None:
+            self.last = run
+
+    found = []
+    taken = several(monkeypatch, 4)
+    for look in (Look(), Watch()):
+        case = Case(optim.Adam, batch=3)  # the last one has 2
+        case.model.append(nn.Dropout(0.1))
+        history = case.fit(3, callbacks=look, read_every=5, metrics="accuracy")
+        grads = [x.grad.numpy().tobytes() for x in case.model.parameters()]
+        state = case.optimizer.state_dict()["state"]
+        counts = [int(entry["step"]) for entry in state.values()]
+        versions = [x.array.storage.version for x in case.model.parameters()]
+        found.append([case.bits, dict(history), grads, counts, versions, look.last.loss.item()])
+        assert taken == ([] if len(found) == 1 else [4, 1, 2] * 3)
+    assert found[0] == found[1]
+
+
+def test_an_interrupt_of_several_steps_loses_none(numpy_device, monkeypatch, tmp_path):
+    whole = Case(optim.Adam, batch=2)
+    whole.fit(3)
+    for at, step in ((4, 4), (6, 10)):  # in the midst of the second epoch, and with its last step
+        path = tmp_path / str(step)
+
+        def press(taken: list[int], at: int = at) -> None:
+            if len(taken) == at:
+                signal.raise_signal(signal.SIGINT)
+
+        with monkeypatch.context() as patched:
+            assert not several(patched, 4, press)
+            history = Case(optim.Adam, batch=2).fit(3, checkpoint=path)
+        assert history.stopped == f"interrupted: in epoch 2, step {step}"
+        case = Case(optim.Adam, batch=2)
+        assert case.fit(3, checkpoint=path).epochs == 3 and case.bits == whole.bits
 
 
 # What is written.

@@ -419,3 +419,33 @@ def test_fusion_of_a_value_with_a_choice_of_itself_keeps_infinities_and_nan(devi
             for made, plain in zip(g(x, y), f(x, y), strict=True):
                 np.testing.assert_array_equal(made.numpy(), plain.numpy())
                 assert np.isnan(made.numpy()[0])
+
+
+def test_many_small_pieces_are_placed_some_at_a_time(webgpu):
+    parts = [wg.tensor(float(i), device=webgpu) for i in range(30)]
+    step = wg.compile(lambda: wg.stack([x * 2 for x in parts]))
+    for _ in range(3):
+        found = step()
+    assert found.tolist() == [2.0 * i for i in range(30)]
+    # Each piece was a dispatch of its own.
+    assert len(step.launches().launches) <= 8
+
+
+def test_what_guards_new_state_is_one_kernel_with_what_makes_it(webgpu):
+    table = wg.tensor([[1.0, 2.0], [3.0, 4.0]], device=webgpu)
+    params = [wg.parameter(np.ones(n), device=webgpu) for n in (2, 3, 3)]
+    rule = wg.optim.Adam(params, lr=0.1)
+
+    @wg.compile(state=[rule, table])
+    def step(at):  # it computes what it indexes with, so that its updates are guarded
+        rule.zero_grad()
+        loss = sum((p * p).sum() for p in params) + (table[at * at] * params[0]).sum()
+        loss.backward()
+        rule.step()
+        return loss
+
+    for _ in range(3):
+        step(wg.tensor([1, 0], device=webgpu))
+    names = [part for x in step._executor("").program.steps for part in x.name.split(" | ")]
+    made = [name for name in names if "adam" in name]
+    assert len(made) == 3 and all("adam_first" in x and "adam_step" in x for x in made), made

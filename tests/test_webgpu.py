@@ -286,11 +286,11 @@ def test_interrupt_loses_no_recorded_work(webgpu, monkeypatch, where):
     if where == "encode":
         encode = gpu._encode
 
-        def interrupted(work):
+        def interrupted(work, moves):
             if not raised:
                 raised.append(True)
                 signal.raise_signal(signal.SIGINT)  # held back until the submit is done
-            return encode(work)
+            return encode(work, moves)
 
         monkeypatch.setattr(gpu, "_encode", interrupted)
     else:

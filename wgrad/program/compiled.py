@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from .. import forking, tape
@@ -99,11 +100,8 @@ class Compiled(Generic[P, R]):
         with self._lock:
             declared = self._policy.key(objects)
             if signature is None or last is None or declared != last.declared:
-                if key is None:
-                    key = len(args)
                 plain = not objects and not kwargs
-                shared = declared, (tape.is_recording(), asked), default_device()
-                key = key, *shared, *map(signature_of, leaves), pattern_of(leaves)
+                key = self._key(len(args) if key is None else key, declared, leaves)
                 signature = signatures.get(key)
                 if signature is None:
                     signature = signatures.add(key, objects)
@@ -145,6 +143,12 @@ class Compiled(Generic[P, R]):
                     if ran is not None:
                         return ran[0]
         return self._function(*args, **kwargs)
+
+    def _key(self, arguments: Any, declared: Any, leaves: list[Tensor]) -> Any:
+        """Return what calls share that are alike, of which the first two are parts."""
+        modes = tape.is_recording(), interpreters()
+        alike = *map(signature_of, leaves), pattern_of(leaves)
+        return arguments, declared, modes, default_device(), *alike
 
     def __getattr__(self, name: str) -> Any:
         """Find what is compiled to have, the parameters and the mode of a module for instance."""
@@ -245,3 +249,59 @@ class Compiled(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<compiled {self._name}>"
+
+
+def in_turn(step: Compiled[..., R], calls: Sequence[list[Tensor]]) -> R:
+    """Call `step` with each of these tensors, one call after the other; return the last result.
+
+    What calls rest on besides their arguments is looked at once for many of them, as no other code
+    runs in between, and the handlers of signals wait until they are done.
+    """
+    done = 0
+    while done < len(calls):
+        last = step(*calls[done])
+        done += 1
+        if done + 1 < len(calls):
+            count, last = _replayed(step, calls[done:], last)
+            done += count
+    return last
+
+
+def _replayed(step: Compiled, calls: Sequence[list[Tensor]], last: Any) -> tuple[int, Any]:
+    """Replay one program for the first of these calls, as many as it fits.
+
+    Return how many these are, and the last result (`last` before there is one).
+    """
+    done = 0
+
+    def keyed(leaves: list[Tensor]) -> Any:
+        return step._key(len(leaves), step._policy.key([]), leaves)
+
+    if tracing() is not None or is_between() or WATCHERS or interpreters():
+        return done, last
+    with step._lock, interrupts_wait():
+        key = keyed(calls[0])
+        signature = step._signatures.get(key)
+        if signature is None or not signature.captures:
+            return done, last
+        replay = signature.captures[0]
+        alike = [*map(signature_of, calls[0])], pattern_of(calls[0])
+
+        def fitting() -> Iterator[list[Tensor]]:
+            nonlocal done
+            for leaves in calls:
+                if (
+                    tape.passes_through(leaves)
+                    or ([*map(signature_of, leaves)], pattern_of(leaves)) != alike
+                    or not replay.fits(leaves)
+                    or not replay.values_fit(leaves)
+                ):
+                    break
+                yield leaves
+                done += 1
+                if replay.calls_back and keyed(leaves) != key:
+                    break
+
+        if (first := next(fits := fitting(), None)) is not None:
+            last = replay.run_each(itertools.chain([first], fits))
+    return done, last

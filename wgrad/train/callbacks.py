@@ -60,6 +60,10 @@ class Callbacks:
             own = getattr(Callback, name)
             self._by_name[name] = [x for x in self.all if getattr(type(x), name, own) is not own]
 
+    def are_called(self, name: str) -> bool:
+        """Whether one of them defines a method."""
+        return bool(self._by_name[name])
+
     def call(self, name: str, run: Run, *args: Any) -> None:
         """Call a method of all that define it."""
         for x in self._by_name[name]:

@@ -85,9 +85,10 @@ def fit(
     - `state`: what else the compiled step uses: generators, tensors, modules, a loss's weights.
       It is kept in the checkpoint. compile=False runs each operation as it comes.
 
-    Ctrl-C ends the run after the step at hand, with a checkpoint from which it goes on there (a
-    second one ends it at once, without); a loss that is not finite ends it with a warning that says
-    where, and gives the model its best weights. Both return the history, whose `stopped` says why.
+    Ctrl-C ends the run after the step at hand (or the few milliseconds of several short ones), with
+    a checkpoint from which it goes on there (a second one ends it at once, without); a loss that is
+    not finite ends it with a warning that says where, and gives the model its best weights. Both
+    return the history, whose `stopped` says why.
 
     Raises: ArgumentError for arguments that do not fit, no batches, no parameters to train, a file
     that cannot be written, and a checkpoint of another model, with all that differs. ShapeError for

@@ -40,10 +40,10 @@ class Bar:
             self._bar = made_by(total=total, desc=f"epoch {epoch}/{epochs}", unit="step")
             self._bar.set_postfix_str(device, refresh=False)
 
-    def step(self) -> None:
-        """Count a step."""
+    def step(self, count: int) -> None:
+        """Count so many steps."""
         if self._bar is not None:
-            self._bar.update()
+            self._bar.update(count)
 
     def show(self, values: dict[str, Any]) -> None:
         """Show numbers behind the bar."""

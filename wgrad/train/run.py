@@ -96,7 +96,10 @@ class Run:
 
     def _interrupt(self) -> None:
         if not self.is_stopped:
-            self.history.stopped = f"interrupted: in epoch {self.epoch}, step {self.step}"
+            self.history.stopped = self._interrupted()
+
+    def _interrupted(self) -> str:
+        return f"interrupted: in epoch {self.epoch}, step {self.step}"
 
     def _early(self) -> str:
         best = self.history.best
@@ -148,20 +151,32 @@ class Run:
         read = self.step - meter.unread
         known = _length(self.loader)
         per_step = self.scheduler if self.scheduler_every == "step" else None
+        is_quiet = per_step is None and not self.callbacks.are_called("on_step_end")
         pending = 0  # batches whose gradients wait
         iterator = steps.batches_of(self.loader)
         if self.step and not hasattr(self.loader, "state_dict"):  # which has begun anew
             iterator = itertools.islice(iterator, self.step, None)
         try:
             for batch in iterator:
-                pending += 1
-                ends = pending == self.accumulate or self.step + 1 == known
-                self.loss = steps.train(batch, pending == 1, ends)
-                self.step += 1
-                pending = 0 if ends else pending
-                if per_step is not None and ends:
-                    self._advance(None)
-                bar.step()
+                if is_quiet and known is not None and steps.takes_several:
+                    # No more than are left: a loader that has given all begins anew.
+                    left = min(known - self.step, self.read_every - self.step + read)
+                    more = itertools.islice(iterator, max(0, min(steps.several, left) - 1))
+                    batches = [batch, *more]
+                    self.loss = steps.train_several(batches)
+                    count = len(batches)
+                else:
+                    pending += 1
+                    ends = pending == self.accumulate or self.step + 1 == known
+                    self.loss = steps.train(batch, pending == 1, ends)
+                    pending = 0 if ends else pending
+                    if per_step is not None and ends:
+                        self._advance(None)
+                    count = 1
+                self.step += count
+                if count > 1 and self._is_interrupted:  # which waited for all of them
+                    self.history.stopped = self._interrupted()
+                bar.step(count)
                 if self.step - read == self.read_every:
                     if self._is_bad(meter.read(), read):
                         return None

@@ -6,6 +6,7 @@ Losses and metrics are added up on the device, and read now and then: no step wa
 from __future__ import annotations
 
 import operator
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,11 +20,14 @@ from ..nn.utils import clip_grad_norm_, clip_grad_value_
 from ..ops.elementwise import isfinite
 from ..ops.indexing import checked_indices
 from ..program.compile import compile as compiled
+from ..program.compiled import in_turn
 from ..shaping import stack
 from ..tape import no_grad
 from ..tensor import Tensor
 
 MOST = 24  # names of losses and metrics
+TOGETHER = 32  # short steps that are taken without a look at anything in between
+PAUSE = 0.005  # seconds that they last at most: so long Ctrl-C has to wait
 
 
 def default_forward(model: Any, batch: Any) -> tuple[Any, Any]:
@@ -80,10 +84,10 @@ class Meter:
             sums.assign(sums + value.detach().astype(self.dtype) * count)
         self._finite.assign(self._finite + isfinite(self._sums[0]).astype(float32))
 
-    def count(self, batch_rows: int) -> None:
-        """Count a batch that was added."""
-        self._rows += batch_rows
-        self._steps += 1
+    def count(self, rows_added: int, steps: int = 1) -> None:
+        """Count what was added: so many rows, in so many batches."""
+        self._rows += rows_added
+        self._steps += steps
 
     def read(self) -> int | None:
         """Read the device's sums; return which of the steps since (from 0) had a bad loss first."""
@@ -163,6 +167,7 @@ class Steps:
         self._trains: dict[tuple[bool, bool, int], Any] = {}
         self._finishes: dict[int, Any] = {}
         self._pending = 0  # batches whose gradients are added up
+        self._seconds = PAUSE  # that a step took, as measured last
         test = no_grad(self._test)
         validates = [*self._state, self.validation.state]
         self._tests = compiled(test, state=validates) if compile else test
@@ -194,6 +199,29 @@ class Steps:
         parts = batch if isinstance(batch, (list, tuple)) else (batch,)
         loss: Tensor = step(*parts)
         self.training.count(rows(batch))
+        return loss
+
+    @property
+    def takes_several(self) -> bool:
+        """Whether `train_several` may take the place of `train`: the loader's data lie ready."""
+        return self._tables is not None and self._accumulate == 1
+
+    @property
+    def several(self) -> int:
+        """How many batches `train_several` is to get now."""
+        return max(1, min(TOGETHER, int(PAUSE / self._seconds)))
+
+    def train_several(self, batches: Sequence[Tensor]) -> Tensor:
+        """Learn from each of some batches in a step of its own, and return the last one's loss.
+
+        Where steps are short and nobody looks in between, most of their time went to the question
+        whether somebody had.
+        """
+        start = time.perf_counter()
+        step = self._trains.get((True, True, 1)) or self._train(True, True, 1)
+        loss: Tensor = in_turn(step, [[x] for x in batches])
+        self.training.count(sum([x.shape[0] for x in batches]), len(batches))
+        self._seconds = (time.perf_counter() - start) / len(batches)
         return loss
 
     def evaluate(self, batch: Any) -> None:

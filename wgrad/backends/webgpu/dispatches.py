@@ -17,7 +17,7 @@ from ..shader import Groups
 from ..timing import Timing
 from . import headroom
 from .buffers import Buffer
-from .gpu import Gpu
+from .gpu import Gpu, Move
 from .launches import folded
 from .pipelines import Pipeline
 from .stamps import PAIRS
@@ -55,6 +55,8 @@ class Dispatches:
                 raise gpu.failure(DeviceError, "a compiled function has no room", error) from error
         self._stale = size > 0  # the uniform buffer lacks what the host has, if that has any
         self._bound: Recent[Hashable] = Recent(COMBINATIONS)
+        # Each by itself: most are those of another combination, or of another turn of a loop.
+        self._each: Recent[Hashable] = Recent(len(work) + COMBINATIONS)
         self._dropped = gpu.dropped
 
     def replace(self, i: int, pipeline: Pipeline, groups: int | Groups) -> None:
@@ -84,16 +86,20 @@ class Dispatches:
         for code in self._noting:
             gpu.notes.expect(code)
         with gpu.lock:
-            gpu.flush()
             groups = self._bind_groups(key, buffers)
             if timings:
+                gpu.flush()
                 self._run_timed(groups, timings)
                 return
             headroom.require(0, f"running {len(groups)} kernels")
+            moves: Sequence[Move] = gpu.taken_moves()
             with gpu.driving:
                 rows = list(self._rows(groups))
-                parts = gpu.stretches(self._pipelines)
-                commands = [self._encoded(rows[part]) for part, _ in parts]
+                commands = []
+                parts = gpu.stretches(self._pipelines) or [(slice(None), None)]
+                for part, _ in parts:
+                    commands.append(self._encoded(rows[part], moves=moves))
+                    moves = ()
                 if self._stale:
                     gpu.raw.queue.write_buffer(self._uniforms, 0, self._host)
                     self._stale = False
@@ -107,25 +113,33 @@ class Dispatches:
     ) -> list:
         if self._dropped != self.gpu.dropped:  # a bind group keeps its buffers' memory alive
             self._bound.clear()
+            self._each.clear()
             self._dropped = self.gpu.dropped
         groups = self._bound[key]
         if groups is None:
-            made: dict[Hashable, Any] = {}  # the turns of a loop bind the same again and again
             groups = []
             for pipeline, bound in zip(self._pipelines, buffers(), strict=True):
                 which = pipeline.access, tuple([buffer.uid for buffer in bound])
-                if which not in made:
-                    made[which] = self.gpu.bind_group(pipeline.access, bound, self._uniforms)
-                groups.append(made[which])
+                group = self._each[which]
+                if group is None:
+                    group = self.gpu.bind_group(pipeline.access, bound, self._uniforms)
+                    self._each.keep(which, group)
+                groups.append(group)
             self._bound.keep(key, groups)
         return groups
 
     def _rows(self, groups: list) -> Iterable[tuple]:
         return zip(self._pipelines, groups, self.starts, self._groups, strict=True)
 
-    def _encoded(self, rows: Iterable[tuple], *timed: Any) -> Any:
+    def _encoded(
+        self,
+        rows: Iterable[tuple],
+        timings: Sequence[Timing] = (),
+        first: int | None = None,
+        moves: Iterable[Move] = (),
+    ) -> Any:
         try:
-            return self.gpu.commands(rows, *timed)
+            return self.gpu.commands(rows, timings, first, moves)
         except Exception as error:  # mistakes inside a pass surface only here
             names = ", ".join(sorted({p.label for p in self._pipelines}))
             what = f"the driver refused a replay of {names}"

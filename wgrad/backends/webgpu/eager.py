@@ -12,7 +12,7 @@ import numpy as np
 from ... import dtypes
 from ...dtypes import DType
 from ...recent import Shared
-from ..array import Array
+from ..array import Array, Storage
 from ..faults import Faults
 from .facts import HALF_FEATURE
 from .gpu import Gpu
@@ -83,6 +83,14 @@ class WebGpuDevice(Kernels):
         raw = self.gpu.read(x.storage.buffer, first, end + -end % 4 - first)
         host = np.frombuffer(raw, stored, x.layout.size, start - first).reshape(x.shape)
         return host.astype(np.bool_) if x.dtype is dtypes.bool_ else host.copy()
+
+    def window(self, x: Array) -> Storage:
+        size, offset = (self.itemsize(x.dtype) * n for n in (x.layout.size, x.layout.offset))
+        if not offset or not size or offset % 4:
+            return super().window(x)
+        made = self._storage(x.layout.size, size)
+        self.gpu.move(x.storage.buffer, offset, made.buffer, size + -size % 4)
+        return made
 
     def blocks(self, sizes: Sequence[int]) -> list[GpuStorage]:
         """Return memory of so many bytes each, which all who ask share as long as they hold it."""

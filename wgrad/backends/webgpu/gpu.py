@@ -41,6 +41,9 @@ class _Dispatch(NamedTuple):
     timing: Timing | None = None
 
 
+Move = tuple[Any, int, Any, int]  # the driver's source, the offset, its target, and bytes
+
+
 class Gpu(Compiler):
     """An open adapter: records dispatches, submits them in batches, moves bytes both ways."""
 
@@ -58,7 +61,9 @@ class Gpu(Compiler):
         self._groups: Recent[tuple] = Recent(GROUPS_KEPT)
         self._stamps: Stamps | None = None  # where somebody measures
         self._stamped = False  # is the next pass timed as a whole?
-        self._work: list[_Dispatch] = []  # recorded, not submitted: the only state of a batch
+        # Recorded, not submitted: the only state of a batch. Moves come before dispatches.
+        self._moves: list[Move] = []
+        self._work: list[_Dispatch] = []
         self._unsubmitted = 0
         self._next_uid = 0
         self.batch = 0
@@ -174,6 +179,31 @@ class Gpu(Compiler):
                 raise error
 
     # Batches.
+    def move(self, source: Buffer, offset: int, target: Buffer, nbytes: int) -> None:
+        """Record a copy of bytes to the front of another buffer; offset and bytes are fours.
+
+        The next submit begins with it, that of a replay too: it costs a tenth of a dispatch.
+        """
+        with self.lock:
+            while True:
+                if self._work:
+                    self.flush()
+                    continue
+                source.batch = target.batch = self.batch
+                moves, added = self._moves, ((source.raw, offset, target.raw, nbytes),)
+                # No call from here on, as in `launch`.
+                if not self._work and self._moves is moves:
+                    moves += added
+                    break
+
+    def taken_moves(self) -> list[Move]:
+        """Return what `move` has recorded, for whoever submits it now; flush what came before."""
+        with self.lock:
+            if self._work:
+                self.flush()
+            moves, self._moves, self.batch = self._moves, [], self.batch + 1
+            return moves
+
     def launch(
         self, pipeline: Pipeline, buffers: tuple[Buffer, ...], params: bytes, groups: int | Groups
     ) -> None:
@@ -301,31 +331,36 @@ class Gpu(Compiler):
     def flush(self) -> None:
         """Submit what is recorded. Raises: DeviceError when the driver refuses it."""
         with self.lock:
-            if not self._work:
+            if not self._work and not self._moves:
                 return
             self.check()
             headroom.require(0, f"running {len(self._work)} kernels")
             if self._stamps is not None:
                 self._stamps.make_room(BATCH)
             with self.driving:
-                if not self._work:  # a handler came before this block, and has submitted it
+                if not self._work and not self._moves:  # a handler has submitted it just now
                     return
                 # Together, for a finalizer may launch meanwhile: that belongs to the next batch.
-                work, self._work, self._ring, self._spare, self.batch = (
-                    self._work, [], self._spare, self._ring, self.batch + 1,
+                work, moves, self._work, self._moves, self._ring, self._spare, self.batch = (
+                    self._work, self._moves, [], [], self._spare, self._ring, self.batch + 1,
                 )  # fmt: skip
                 # Passes that are timed belong together.
                 timed = self._stamped or any(d.timing is not None for d in work)
                 parts = self.stretches([] if timed else [d.pipeline for d in work])
                 parts = parts or [(slice(None), None)]
                 try:
-                    commands = [self._encode(work[part]) for part, _ in parts]
+                    first_moves = [moves, *[()] * (len(parts) - 1)]
+                    commands = [
+                        self._encode(work[part], before)
+                        for (part, _), before in zip(parts, first_moves, strict=True)
+                    ]
                 except Exception as error:  # mistakes inside a pass surface only here
                     names = ", ".join(sorted({d.pipeline.label for d in work}))
                     what = f"the driver refused {len(work)} dispatches of {names}"
                     raise self.failure(DeviceError, what, error) from error
                 # On the queue's own timeline, so earlier batches have read their parameters.
-                self.raw.queue.write_buffer(self._uniforms, 0, self._spare, 0, work[-1].end)
+                if work:
+                    self.raw.queue.write_buffer(self._uniforms, 0, self._spare, 0, work[-1].end)
                 for one, (_, first) in zip(commands, parts, strict=True):
                     self.submit(one, first)
                 self._unsubmitted = 0
@@ -334,27 +369,30 @@ class Gpu(Compiler):
                 if self._stamps is not None:
                     self._stamps.submitted([d.timing for d in work if d.timing is not None])
 
-    def _encode(self, work: list[_Dispatch]) -> Any:
-        """Return the command buffer of a batch."""
+    def _encode(self, work: list[_Dispatch], moves: Sequence[Move] = ()) -> Any:
+        """Return the command buffer of a batch, or of a part of it."""
         timings: list[Timing | None] = []
         if self._stamps is not None and self._stamps.room >= len(work):
             timings = [dispatch.timing for dispatch in work]
         rows = [(pipeline, group, start, folded(n)) for pipeline, group, start, _, n, _ in work]
-        return self.commands(rows, timings)
+        return self.commands(rows, timings, moves=moves)
 
     def commands(
         self,
         rows: Iterable[tuple[Pipeline, Any, int, tuple[int, ...]]],
         timings: Sequence[Timing | None] = (),
         first: int | None = None,
+        moves: Iterable[Move] = (),
     ) -> Any:
-        """Return a command buffer of dispatches, to be submitted once.
+        """Return a command buffer of moves and dispatches, to be submitted once.
 
         A row is a pipeline, a bind group, where the parameters begin, and the workgroups. All are
         in one pass; where some are timed each has one of its own, stamped from the place `first`
         on, or from the next that is free.
         """
         encoder = self.raw.create_command_encoder()
+        for source, offset, target, nbytes in moves:
+            encoder.copy_buffer_to_buffer(source, offset, target, 0, nbytes)
         stamps = self._stamps
         if stamps is None or not any(timings):
             options = {} if stamps is None or not self._stamped else stamps.pass_of(WHOLE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
+from heapq import heappop, heappush
 from operator import attrgetter
 from typing import Any
 
@@ -47,7 +48,10 @@ class Pool:
         # Filled by destructors, which may run in any thread, even in the middle of `acquire`;
         # appending to a deque is atomic, so nothing is locked there.
         self.returned: deque[Buffer] = deque()
-        self._free: dict[int, list[Buffer]] = {}  # when much is free, in the order of their use
+        # By size, when much is free in the order of their use. Of a size, a heap by uid: the lowest
+        # is given out first, so that work that is done again gets the same buffers, whatever order
+        # they came back in, and finds them bound.
+        self._free: dict[int, list[tuple[Any, Buffer]]] = {}
         self._free_bytes = 0
 
     def fill(self, storage: GpuStorage, nbytes: int) -> None:
@@ -61,9 +65,9 @@ class Pool:
             shelf = self._free.get(wanted, [])
             # Unpacked, not called: no handler of a signal comes before the storage has the buffer,
             # and whoever came before is seen.
-            taken = map(list.pop, (shelf,))
+            taken = map(heappop, (shelf,))
             if shelf:
-                (storage.buffer,) = taken
+                ((_, storage.buffer),) = taken
                 self._free_bytes -= wanted
                 if self._free_bytes > KEPT // 4:
                     with interrupts_wait():
@@ -91,12 +95,12 @@ class Pool:
             taken = map(deque.popleft, (self.returned,))
             if not self.returned:
                 break
-            (buffer,) = taken  # unpacked, and put away without a call: none is lost
-            if buffer.nbytes in free:
-                free[buffer.nbytes] += (buffer,)
-            else:
-                free[buffer.nbytes] = [buffer]
+            (buffer,) = taken  # unpacked, and put away by the first call: none is lost
             self._free_bytes += buffer.nbytes
+            if buffer.nbytes in free:
+                heappush(free[buffer.nbytes], (buffer.uid, buffer))
+            else:
+                free[buffer.nbytes] = [(buffer.uid, buffer)]
         if self._free_bytes > KEPT:
             self.trim(KEPT // 2)
 
@@ -108,7 +112,7 @@ class Pool:
         with interrupts_wait(), self.gpu.lock:
             for size, shelf in self._free.items():
                 while shelf and self._free_bytes > keep:
-                    self.gpu.drop_buffer(shelf.pop())
+                    self.gpu.drop_buffer(shelf.pop()[1])
                     self._free_bytes -= size
 
 

@@ -56,6 +56,8 @@ class Runner:
         for start, x in starts:
             for at, number, dtype in x.numbers:
                 self._places[number].append((start + at, names[dtype]))
+        self._had: dict[int, Any] = {}  # the uid of the buffer of each output in the last run
+        self._had_by: set[Any] = set()
         self._draws = [(start, *x.draw) for start, x in starts if x.draw is not None]
 
     def run(
@@ -88,7 +90,7 @@ class Runner:
                 raise ArgumentError(f"launches: input {i} of {there} came, and {here} is needed")
         lent: list[Storage] = []
         try:
-            outputs = [self._output(held, spare or [], lent) for held in self.launches.outputs]
+            outputs = self._outputs(spare or [], lent)
             self._run_into(outputs, inputs, numbers, draw, timings)
         except BaseException:
             for storage in lent:
@@ -96,16 +98,28 @@ class Runner:
             raise
         return outputs
 
-    def _output(self, held: Held, spare: list[Any], lent: list[Storage]) -> Storage:
-        """Return memory for an output: a spare buffer, if one fits, or new."""
-        size = size_class(held.nbytes, *self.device.pool.limits)
-        for i, buffer in enumerate(spare):
-            if buffer.nbytes == size:
+    def _outputs(self, spare: list[Any], lent: list[Storage]) -> list[Storage]:
+        """Return memory for the outputs: spare buffers where they fit, or new.
+
+        An output has the buffer again that it had last, if that is spare: then all is bound.
+        """
+        outputs: list[Storage] = []
+        for i, held in enumerate(self.launches.outputs):
+            size = size_class(held.nbytes, *self.device.pool.limits)
+            fitting = [x for x in spare if x.nbytes == size]
+            own = [x for x in fitting if x.uid == self._had.get(i)]
+            chosen = next((x for x in own or fitting if own or x.uid not in self._had_by), None)
+            if chosen is None:
+                storage: Storage = self._fresh(held)
+            else:
                 storage = self.device.unbacked(prod(held.shape))
                 lent.append(storage)
-                storage.buffer = spare.pop(i)
-                return storage
-        return self._fresh(held)
+                spare.remove(chosen)
+                storage.buffer = chosen
+            outputs.append(storage)
+        self._had = {i: x.buffer.uid for i, x in enumerate(outputs)}
+        self._had_by = set(self._had.values())
+        return outputs
 
     def _run_into(
         self,

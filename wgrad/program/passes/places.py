@@ -1,4 +1,8 @@
-"""Places: pieces that are put into zeros apart, and added, are put side by side at once."""
+"""Places: pieces that are put into zeros apart, and added, are put side by side at once.
+
+And many that are put into little are put there some at a time, for each by itself would be a
+dispatch of its own.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +44,36 @@ def place_together(program: Program, limits: Limits) -> Program:
         if isinstance(step.work, Place):
             made[step.out.index] = step
         steps.append(step)
-    return program.with_steps([step for step in steps if gone.isdisjoint(step.writes())])
+    left = [step for step in steps if gone.isdisjoint(step.writes())]
+    return program.with_steps([x for step in left for x in _by_some(program, step, limits)])
+
+
+def _by_some(program: Program, step: Step, limits: Limits) -> list[Step]:
+    """Return a place as it is, or as several that kernels hold, each into what the last has made.
+
+    As it is, too, where it is large: each of them goes through all of it.
+    """
+    some = min(limits.pieces, limits.buffers - 1)  # of which one is what the last has made
+    work = step.work
+    if not isinstance(work, Place) or len(work.targets) <= some or some < 2:
+        return [step]
+    pieces = list(step.refs())
+    if prod(work.shape) > limits.small or any(
+        window(x.layout, target, work.shape) is None
+        for x, target in zip(pieces, work.targets, strict=True)
+    ):
+        return [step]
+    steps: list[Step] = []
+    whole = Layout.dense(work.shape)
+    inputs, targets, fill = pieces, list(work.targets), work.fill
+    while len(targets) > some:
+        out = program.new_slot(work.shape, step.out.dtype)
+        first = replace(work, targets=tuple(targets[:some]), fill=0 if fill is None else fill)
+        steps.append(Step(first, tuple(inputs[:some]), (out,)))
+        inputs, targets = [out.whole(), *inputs[some:]], [whole, *targets[some:]]
+        fill = None
+    last = replace(work, targets=tuple(targets), fill=fill)
+    return [*steps, Step(last, tuple(inputs), step.outs)]
 
 
 def _joined(a: Step, b: Step, step: Step) -> Step | None:

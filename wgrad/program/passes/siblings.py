@@ -35,8 +35,14 @@ def merge_siblings(program: Program, limits: Limits) -> Program:
 
 
 def _kin(step: Step) -> list[Kin]:
+    """Return where siblings of a step are found: one number that both read makes no kin.
+
+    Of all that a flag guards, and a norm scales, none would be left to become one with what it is
+    computed from. They share a dispatch nonetheless (batches.py).
+    """
     graph = step.graph
-    return [(slot, graph.shape, graph.axes) for slot in step.reads()]
+    slots = {x.slot for x in step.refs() if any(x.layout.strides)}
+    return [(slot, graph.shape, graph.axes) for slot in slots or step.reads()]
 
 
 def _joined(
@@ -50,7 +56,12 @@ def _joined(
     # Those that are too large together are most: they are left out before the rest is sorted.
     room = joiner.limits.statements - len(step.graph.statements)
     kindred = {i: x for i, x in kindred.items() if len(x.graph.statements) <= room}
-    for other in sorted(kindred.values(), key=order.place, reverse=True):
+    reads = step.reads()
+
+    def kinship(other: Step) -> tuple[int, int]:  # the most is saved where the most is shared
+        return len(reads & other.reads()), order.place(other)
+
+    for other in sorted(kindred.values(), key=kinship, reverse=True):
         if order.place(other) < order.place(step) and not other.writes() & step.reads():
             worth = partial(if_it_pays, joiner.limits)
             if made := joiner.join(other, step, worth, needed=other.writes()):

@@ -5,7 +5,7 @@ It does to tensors outside, to their versions, gradients and generators, what th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ... import random, tape
@@ -64,6 +64,15 @@ class Replay:
         # Where there are faults the run may turn out to be void.
         lends = outline.faults is None
         self._lent = [e.key for e in outline.effects if e.replaced and lends]
+        # Whether a run rests on nothing that the one before has handed out, nor on its memory.
+        gradients = self._entries or any(s.kind == "grad" for s in outline.sources)
+        rests = gradients or outline.argument_effects or outline.faults
+        self._is_free = not (rests or getattr(executor, "takes_spare", False))
+
+    @property
+    def calls_back(self) -> bool:
+        """Whether a run calls Python code, such as an optimizer's count of its steps."""
+        return bool(self._did.callbacks)
 
     # Whether it may run.
     def fits(self, leaves: Sequence[Tensor]) -> bool:
@@ -145,6 +154,36 @@ class Replay:
         """Do once more what the function did, and return what it returned."""
         did = self._did
         entries = {i: did.node(s.of, leaves).grad for i, s in self._entries}
+        loan = Loan()
+        for key in self._lent:
+            loan.take(did.node(key, leaves))
+        return self._hand_over(self._outs(leaves, loan), leaves, entries)
+
+    def run_each(self, calls: Iterable[Sequence[Tensor]]) -> Any:
+        """Do what some calls did, at least one, and return what the last of them returned.
+
+        The next call is asked for when one is done, and no other code may look in between: what a
+        run hands out, such as gradients, is made of the results of the last one alone.
+        """
+        if not self._is_free:
+            for leaves in calls:
+                result = self.run(leaves)
+            return result
+        outs: list[Storage] | None = None
+        before: Sequence[Tensor] = ()
+        try:
+            for leaves in calls:
+                outs, before = self._outs(leaves, Loan()), leaves
+        except BaseException:
+            if outs is not None:
+                self._hand_over(outs, before, {})
+            raise
+        assert outs is not None
+        return self._hand_over(outs, before, {})
+
+    def _outs(self, leaves: Sequence[Tensor], loan: Loan) -> list[Storage]:
+        """Run the program, and return its outputs; if that fails, nothing has changed."""
+        did = self._did
         inputs = self._inputs.copy()
         for i, source in self._sought:
             inputs[i] = did.storage(source, leaves, self.outside)
@@ -153,9 +192,6 @@ class Replay:
         for generator, is_global, count in did.generators:
             starts.append((current if is_global else generator).take(count))
         called = []
-        loan = Loan()
-        for key in self._lent:
-            loan.take(did.node(key, leaves))
         outs: list[Storage] = []
         try:
             for callback, args in did.callbacks:  # which may call the user's schedule
@@ -177,17 +213,17 @@ class Replay:
             for callback, args in reversed(called):
                 callback(-1, *args)
             raise
-        return self._hand_over(outs, leaves, entries)
-
-    def _hand_over(
-        self, outs: list[Storage], leaves: Sequence[Tensor], entries: dict[int, Any]
-    ) -> Any:
-        """Do to tensors outside what the function did, and return its result."""
-        did = self._did
         for storage, (source, times, known) in self._written:
             if storage is None:
                 storage = did.storage(source, leaves, self.outside)
             identity.rewritten(storage, times, known)
+        return outs
+
+    def _hand_over(
+        self, outs: list[Storage], leaves: Sequence[Tensor], entries: dict[int, Any]
+    ) -> Any:
+        """Do to other tensors outside what the function did, and return its result."""
+        did = self._did
         handed: list[Any] = []
         for i, spec in enumerate(did.specs):
             entry = entries.get(i)

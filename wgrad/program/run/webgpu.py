@@ -22,6 +22,8 @@ from ..lower.webgpu import live_numbers, lower, prepared
 class WebGpuExecutor:
     """A program ready to run on a WebGPU device; `facts` other than its own are for tests."""
 
+    takes_spare = True  # with other memory for its outputs each time, it would bind all anew
+
     def __init__(self, program: Program, device: WebGpuDevice, facts: Facts | None = None):
         facts = facts or device.facts
         self.program = prepared(program, facts)
