@@ -20,35 +20,54 @@ from ..dtypes import DType
 from ..errors import OutOfMemoryError
 from ..layout import Layout, Shape
 from . import threefry
-from .array import Array, Body, Number, Operands, Storage, batch_gather_shape, product_shape
+from .array import Array, Body, Number, Operands, Storage, batch_gather_shape
 from .base import Device
 from .fold import SUM, Fold
 from .functions import Function
+from .matrices import product
 from .shader import Groups, Make, Shader, with_numbers
 from .tracing import UNBACKED
 
 _SMALL_GRID = 4096  # positions that are worth keeping
+_FEW, _MANY = 9, 1 << 12  # elements of a row, and of all rows, that are folded by slices
+_WORDS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 
-def product(
-    a: np.ndarray,
-    b: np.ndarray,
-    lead: int | None = None,
-    inner: int = 1,
-    out: np.ndarray | None = None,
+def reduced(
+    fold: np.ufunc, x: np.ndarray, axes: Shape, dtype: np.dtype, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return the matrix product of arrays with `lead` batch axes and `inner` to sum over."""
-    if lead is None and inner == 1:
-        return np.matmul(a, b, out=out)
-    lead = a.ndim - 2 if lead is None else lead
-    shape = product_shape(a.shape, b.shape, lead, inner)
-    batch, last = a.shape[:lead], a.ndim - inner
-    left = a.reshape(*batch, prod(a.shape[lead:last]), prod(a.shape[last:]))
-    right = b.reshape(*batch, left.shape[-1], prod(b.shape[lead + inner :]))
-    if out is None:
-        return np.matmul(left, right).reshape(shape)
-    np.matmul(left, right, out=out.reshape(*left.shape[:-1], right.shape[-1]))
-    return out
+    """Return a ufunc's reduction in `dtype` over axes, in order.
+
+    Few elements each of many rows are folded by calls over all rows.
+    """
+    count = prod(x.shape[a] for a in axes)
+    if not 1 < count <= _FEW or x.size < _MANY or x.dtype != dtype:
+        result: np.ndarray = fold.reduce(x, axes, dtype, out)
+        return result
+    kept = [a for a in range(x.ndim) if a not in axes]
+    parts = x.transpose((*axes, *kept))
+    first, *places = np.ndindex(parts.shape[: len(axes)])
+    total = parts[first]
+    for place in places:
+        total = out = fold(total, parts[place], out=out)
+    return total
+
+
+def select(out: np.ndarray, mask: np.ndarray, x: np.ndarray, other: np.ndarray | None) -> None:
+    """Write `x` where a mask is true, and `other` elsewhere; None is 0.
+
+    No processor guesses bits of a mask well, so what is chosen is computed from bits of the values.
+    """
+    whole = _WORDS[out.itemsize]
+    bits, chosen = out.view(whole), x.view(whole)
+    if other is None:
+        np.multiply(chosen, mask, out=bits)
+    else:
+        instead = other.view(whole)
+        is_small = max(chosen.size, instead.size) < out.size
+        change = np.bitwise_xor(chosen, instead, out=None if is_small else bits)
+        np.multiply(change, mask, out=bits)
+        np.bitwise_xor(bits, instead, out=bits)
 
 
 def scanned(fold: Fold, x: np.ndarray, axis: int, back: bool) -> np.ndarray:
@@ -214,7 +233,7 @@ class NumpyDevice(Device):
     def reduce(self, fold: Fold, x: Array, axes: Shape, dtype: DType) -> Array:
         adding = fold.accumulator(dtype.computes, prod(x.shape[axis] for axis in axes))
         with np.errstate(all="ignore"):
-            result = fold.numpy.reduce(as_numpy(x), axis=axes, dtype=adding)
+            result = reduced(fold.numpy, as_numpy(x), axes, adding)
         return self._wrap(np.asarray(result), dtype)
 
     def scan(self, fold: Fold, x: Array, axis: int, back: bool) -> Array:

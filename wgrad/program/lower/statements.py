@@ -13,6 +13,7 @@ from ...backends.array import Body, Number
 from ...backends.families import number_key
 from ...backends.fold import Fold
 from ...backends.functions import Function
+from ...backends.numpy import reduced, select
 from ...layout import Layout, Shape
 from ...ops.elementwise.arithmetic import weighted
 from ..ir import Component, Graph, Inside, Lookup, Position, Ref, Slot, Statement
@@ -33,6 +34,8 @@ from .calls import (
     shape_of,
     strides_of,
 )
+
+_MANY = 1 << 12  # elements of which a choice is computed
 
 
 def add_graph(
@@ -138,12 +141,25 @@ def _parts(made: Calls, body: Body, operands: list) -> list[BodyCall] | None:
 def _part(made: Calls, part: BodyCall, args: list[Arrayed], rank: int) -> Temp:
     if part.function is np.copyto:
         return made.copy(args[0], part.dtype)
+    shape = common_shape(args, rank)
+    if part.function is np.where:
+        return _choice(made, args, shape, part.dtype)
     text = f"{{f}}({listed(args)}, out={{out}})"
     how: dict[str, Any] = {"aligned": tuple(range(len(args)))}
-    if part.function is np.where:
+    return made.add(text, part.function, args, shape, part.dtype, **how)
+
+
+def _choice(made: Calls, args: list[Arrayed], shape: Shape, dtype: np.dtype) -> Temp:
+    """Add a choice by a mask: of few elements as copies, which are short calls."""
+    if prod(shape) < _MANY or any(dtype_of(x) != dtype for x in args[1:]):
         text = "copyto({out}, {2}, 'unsafe')\ncopyto({out}, {1}, 'unsafe', {0})"
-        how = {"aligned": (2,), "safe": False}
-    return made.add(text, part.function, args, common_shape(args, rank), part.dtype, **how)
+        return made.add(text, None, args, shape, dtype, aligned=(2,), safe=False)
+    mask, x, other = args
+    if isinstance(other, Fixed) and other.live is None and not other.array.tobytes().strip(b"\0"):
+        text, args = "{f}({out}, {0}, {1}, None)", [mask, x]
+    else:
+        text = "{f}({out}, {0}, {1}, {2})"
+    return made.add(text, select, args, shape, dtype, aligned=(1,), safe=False)
 
 
 def _fold(made: Calls, graph: Graph, s: Statement, x: Arrayed) -> Arrayed:
@@ -153,12 +169,12 @@ def _fold(made: Calls, graph: Graph, s: Statement, x: Arrayed) -> Arrayed:
         return made.copy(expanded(x, graph.shape), s.out.numpy)
     x = expanded(x, graph.shape)
     kind = s.what.accumulator(s.out.computes, prod(graph.shape[a] for a in graph.axes))
-    args, function = (x, Plain(kind)), s.what.numpy.reduce
-    call = f"{{f}}({{0}}, {graph.axes}, {{1}}"
+    args, function = (x, Plain(kind), Plain(s.what.numpy)), reduced
+    call = f"{{f}}({{2}}, {{0}}, {graph.axes}, {{1}}"
     steps = strides_of(x)
     kept = [steps[a] for a, n in enumerate(graph.shape) if a not in graph.axes and n != 1]
     if kind == s.out.numpy and _falling(kept):
-        out = made.add(f"{call}, out={{out}})", function, args, graph.kept, kind)
+        out = made.add(f"{call}, {{out}})", function, args, graph.kept, kind, safe=False)
     else:  # what NumPy makes may lie in another order, and the order of summation follows that
         text = f"copyto({{out}}, {call}), 'unsafe')"
         out = made.add(text, function, args, graph.kept, s.out.numpy)

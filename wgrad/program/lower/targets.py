@@ -100,6 +100,10 @@ def reusable(calls: list[Call], i: int, last: dict[int, int]) -> list[int]:
     """Return the results whose memory call `i` may write to: they die in it, and are alike."""
     call = calls[i]
     temps = [x for position in call.aligned if isinstance(x := call.args[position], Temp)]
+    if not call.safe:  # what is read elsewhere, too, is not written over
+        others = [x for i, x in enumerate(call.args) if i not in call.aligned]
+        elsewhere = {x.index for x in others if isinstance(x, Temp)}
+        temps = [x for x in temps if x.index not in elsewhere]
     return [
         x.index
         for x in temps
