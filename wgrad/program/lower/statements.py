@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -47,14 +47,70 @@ def add_graph(
     def value(arg: int) -> Arrayed | Number:
         return compact(inputs[arg]) if arg >= 0 else values[~arg]
 
-    for s in graph.statements:
-        values.append(_statement(made, graph, s, [value(arg) for arg in s.args]))
+    beside = _beside(graph, inputs)
+    for j, s in enumerate(graph.statements):
+        if j in beside:
+            whole, layout = beside[j]
+            values.append(replace(whole(made, s), layout=layout))
+        else:
+            values.append(_statement(made, graph, s, [value(arg) for arg in s.args]))
     for out, result in zip(outs, graph.results, strict=True):
         shape = graph.row_shape if result.row else graph.shape
         for arg, into in result.stored:
             x = expanded(arrayed(value(arg), graph.dtype_of(arg).numpy), shape)
             place = None if into is None else Layout(shape, into.strides, into.offset)
             made.results.append((out, x, place))
+
+
+_SMALL = 1 << 14  # elements of which a call costs about as much as the work
+_Maker = Callable[[Calls, Statement], Temp]
+
+
+def _beside(
+    graph: Graph, inputs: Sequence[Ref | Temp | Number]
+) -> dict[int, tuple[_Maker, Layout]]:
+    """Return the statements that do the same to parts of rows which lie side by side.
+
+    The gates of a recurrent cell are such parts. What makes the values of whole rows comes with
+    the layout of each part in them: one call costs less than many, also where a row has more.
+    """
+    groups: dict[Any, dict[int, Ref]] = {}
+    for j, s in enumerate(graph.statements):
+        x = inputs[s.args[0]] if len(s.args) == 1 and s.args[0] >= 0 else None
+        if isinstance(s.what, Body) and isinstance(x, Ref) and x.layout.shape == graph.shape:
+            if x.layout.shape and x.layout.strides[-1] == 1 and all(x.layout.strides):
+                groups.setdefault((s.what, s.out, x.slot, x.layout.strides), {})[j] = x
+    made: dict[int, tuple[_Maker, Layout]] = {}
+    for beside in groups.values():
+        offsets = [x.layout.offset for x in beside.values()]
+        first, each = min(offsets), graph.shape[-1:]
+        row = max(offsets) - first + sum(each)
+        (x, *others) = beside.values()
+        steps = [abs(s) for s in x.layout.strides[:-1]]
+        shape = (*graph.shape[:-1], row)
+        wide = len(set(offsets)) * sum(each) * 3 < row * 2 or prod(shape) > _SMALL
+        if not others or wide or row > min(steps, default=row):
+            continue
+        whole = _Row(replace(x, layout=Layout(shape, x.layout.strides, first)))
+        dense = Layout.dense(shape).strides
+        for j, part in beside.items():
+            made[j] = whole, Layout(graph.shape, dense, part.layout.offset - first)
+    return made
+
+
+class _Row:
+    """Whole rows of which statements take parts; their values are made by the first of these."""
+
+    def __init__(self, x: Ref):
+        self._x = x
+        self._made: Temp | None = None
+
+    def __call__(self, made: Calls, s: Statement) -> Temp:
+        """Return the values that a statement makes of the rows."""
+        if self._made is None:
+            x = made.widened(self._x)
+            self._made = _map(made, s, [x], len(self._x.layout.shape))
+        return self._made
 
 
 def _statement(made: Calls, graph: Graph, s: Statement, args: list) -> Arrayed:
