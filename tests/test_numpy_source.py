@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
@@ -407,6 +408,15 @@ def test_numbers_alone_are_an_array_to_a_body(numpy_device):
     program = Program([fused(graph, (2.5,), (out,))], outputs=(0,), slots=1)
     (made,) = NumpyExecutor(program, numpy_device).run([], lambda *_: ((0, 0), 0))
     assert made.buffer.tolist() == [2, 2] and made.buffer.dtype == np.int32
+
+
+def test_the_same_of_neighbouring_parts_of_rows_is_one_call(numpy_device):
+    def calls(*firsts: int) -> int:
+        program, _, _ = captured(lambda x: [wg.exp(x[:, i : i + 2]) for i in firsts], wg.tensor(X))
+        return len(re.findall(r"^ *exp\(", build(program, numpy_device).source, re.M))
+
+    assert calls(2, 0, 4) == 1
+    assert calls(0, 5) == 2  # between them lies too much
 
 
 def test_settings_are_read_anew_in_every_run(numpy_device):

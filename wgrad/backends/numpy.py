@@ -30,6 +30,8 @@ from .tracing import UNBACKED
 
 _SMALL_GRID = 4096  # positions that are worth keeping
 _FEW, _MANY = 9, 1 << 12  # elements of a row, and of all rows, that are folded by slices
+_SHORT, _COPIED = 48, 1 << 17  # the same of what is copied first, at the most
+_EXTREMES = np.maximum, np.minimum  # which come out the same in any order
 _WORDS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 
@@ -38,19 +40,30 @@ def reduced(
 ) -> np.ndarray:
     """Return a ufunc's reduction in `dtype` over axes, in order.
 
-    Few elements each of many rows are folded by calls over all rows.
+    Few elements each of many rows are folded by calls over all rows: slice by slice, or, for
+    extremes of what lies side by side, in a copy with the rows as columns.
     """
     count = prod(x.shape[a] for a in axes)
-    if not 1 < count <= _FEW or x.size < _MANY or x.dtype != dtype:
-        result: np.ndarray = fold.reduce(x, axes, dtype, out)
-        return result
-    kept = [a for a in range(x.ndim) if a not in axes]
-    parts = x.transpose((*axes, *kept))
-    first, *places = np.ndindex(parts.shape[: len(axes)])
-    total = parts[first]
+    if count <= 1 or x.size < _MANY or x.dtype != dtype or count > _SHORT:
+        return _plainly(fold, x, axes, dtype, out)
+    parts = x.transpose((*axes, *(a for a in range(x.ndim) if a not in axes)))
+    if fold in _EXTREMES and x.size <= _COPIED and parts.strides[len(axes) - 1] == x.itemsize:
+        first = tuple(range(len(axes)))
+        return _plainly(fold, np.ascontiguousarray(parts), first, dtype, out)
+    if count > _FEW:
+        return _plainly(fold, x, axes, dtype, out)
+    start, *places = np.ndindex(parts.shape[: len(axes)])
+    total = parts[start]
     for place in places:
         total = out = fold(total, parts[place], out=out)
     return total
+
+
+def _plainly(
+    fold: np.ufunc, x: np.ndarray, axes: Shape, dtype: np.dtype, out: np.ndarray | None
+) -> np.ndarray:
+    result: np.ndarray = fold.reduce(x, axis=axes, dtype=dtype, out=out)
+    return result
 
 
 def select(out: np.ndarray, mask: np.ndarray, x: np.ndarray, other: np.ndarray | None) -> None:

@@ -15,7 +15,15 @@ from .arithmetic import abs_, clamp
 from .declare import by_kind, elementwise
 from .hyperbolic import sigmoid_slope, tanh
 from .logic import greater, less, less_equal, logical_and, where
-from .transcendental import bell_of, by_blocks, erfc_of_positive, exp, polynomial
+from .transcendental import (
+    bell_of,
+    by_blocks,
+    erfc_of_positive,
+    exp,
+    polynomial,
+    signs,
+    with_signs,
+)
 
 _LEAST = -2000.0  # whose exponential is 0, while that of -inf, times it, would be NaN
 
@@ -246,23 +254,27 @@ def _narrow_tail(t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _narrow_gelu(a: np.ndarray) -> np.ndarray:
-    t = np.minimum(np.abs(a), _END)
+    t = np.abs(a)
+    np.minimum(t, _END, out=t)
     bell, below = _narrow_tail(t)
     below *= t  # first, for the tail alone may be too small for all its digits
     below *= bell
-    value = np.maximum(a, 0)
+    value = np.maximum(a, 0, out=t)
     value -= below
-    return np.copysign(value, a, out=value)
+    return with_signs(value, signs(a))
 
 
 def _narrow_gelu_slope(a: np.ndarray) -> np.ndarray:
-    value = np.minimum(np.maximum(a, -_END), _END)
-    bell, tail = _narrow_tail(np.abs(value))
-    tail *= bell
+    t, sides = np.abs(a), signs(a)
+    np.minimum(t, _END, out=t)
+    bell, share = _narrow_tail(t)
+    share *= bell
+    np.subtract(0.5, share, out=share)
+    value = with_signs(t, sides)
     value *= bell
     value *= _PEAK
-    value -= np.copysign(tail, a + 0, out=tail)  # -0.0 counts as 0
-    value += a >= 0
+    value += with_signs(share, sides)
+    value += 0.5
     return value
 
 

@@ -186,11 +186,25 @@ def by_blocks(function: Callable[[np.ndarray], Any], a: np.ndarray) -> np.ndarra
 
 def polynomial(coefficients: Sequence[float], x: Any) -> Any:
     """Return a polynomial of an array, from its leading coefficient on."""
-    total = np.full_like(x, coefficients[0])
-    for c in coefficients[1:]:  # in place: most of the time would go into making arrays
+    first, second, *others = coefficients
+    total = x * first
+    total += second
+    for c in others:  # in place: most of the time would go into making arrays
         total *= x
         total += c
     return total
+
+
+def signs(a: np.ndarray) -> np.ndarray:
+    """Return the sign bits of float32 numbers."""
+    return a.view(np.int32) & np.int32(-(1 << 31))
+
+
+def with_signs(x: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """Set sign bits, in place, of float32 numbers that have none or the same."""
+    whole = x.view(np.int32)
+    whole |= bits
+    return x
 
 
 def _erf_parts(x: Any, far: Any) -> tuple[Any, Any]:
@@ -253,7 +267,7 @@ def _narrow_erf(a: np.ndarray) -> np.ndarray:
     outer *= far
     inner *= ~far
     outer += inner
-    return np.copysign(outer, a, out=outer)
+    return with_signs(outer, signs(a))
 
 
 def _erf(a: Any) -> Any:
