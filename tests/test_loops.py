@@ -461,6 +461,13 @@ def test_turns_on_numpy_copy_no_carry_that_is_an_output(numpy_device, rng, rever
     assert turn and all(x.startswith("s") for x in copied), copied  # parts of what is scratch
 
 
+def test_turns_on_numpy_make_what_takes_the_place_of_another_value_last(numpy_device, rng):
+    run = agree(cell, *lstm(rng))
+    backward = run.source().split(f"\n# {N} turns")[2]
+    lines = [line.strip() for line in backward.split("\n") if line.startswith("        ")]
+    assert lines and not any(line.startswith("copyto(b") for line in lines), lines
+
+
 def test_turns_see_what_is_there_in_each_run(numpy_device, rng):
     """Parts of stacks are kept from run to run, where the stacks are the same."""
 
