@@ -1,6 +1,8 @@
 """Scans in compiled functions: one turn is traced, and every other does the same."""
 
+import gc
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -455,7 +457,31 @@ def test_turns_on_numpy_copy_no_carry_that_is_an_output(numpy_device, rng, rever
     assert len(loops(run)[0].tied) == 2
     forward = run.source().split(f"\n# {N} turns")[1]
     turn = [line for line in forward.split("\n") if line.startswith("        ")]
-    assert turn and not any("copyto" in line for line in turn)
+    copied = [line.partition(", ")[2] for line in turn if "copyto" in line]
+    assert turn and all(x.startswith("s") for x in copied), copied  # parts of what is scratch
+
+
+def test_turns_on_numpy_make_what_takes_the_place_of_another_value_last(numpy_device, rng):
+    run = agree(cell, *lstm(rng))
+    backward = run.source().split(f"\n# {N} turns")[2]
+    lines = [line.strip() for line in backward.split("\n") if line.startswith("        ")]
+    assert lines and not any(line.startswith("copyto(b") for line in lines), lines
+
+
+def test_turns_see_what_is_there_in_each_run(numpy_device, rng):
+    """Parts of stacks are kept from run to run, where the stacks are the same."""
+
+    def f(xs, h):
+        return wg.scan(lambda h, x: (wg.tanh(h @ h.T + x), h.sum() + x[0]), h, xs)[1]
+
+    run, h = wg.compile(f), wg.tensor(numbers(rng, 2, 2))
+    first, second = (wg.tensor(numbers(rng, 5, 2, 2)) for _ in range(2))
+    for xs in (first, first, first, first, second, second, second):
+        np.testing.assert_allclose(run(xs, h).numpy(), f(xs, h).numpy(), rtol=1e-6)
+    gone = weakref.ref(first.array.storage.buffer)
+    del first, xs
+    gc.collect()
+    assert gone() is None  # nothing of the loop holds what it has seen
 
 
 def test_slopes_that_are_infinite_count_nothing_under_a_cotangent_of_0(numpy_device, rng):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
@@ -115,6 +116,17 @@ PICKS = RNG.integers(0, 7, 5).astype(np.int32)
 J = RNG.integers(0, 7, (5, 7)).astype(np.int32)
 ODD = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e-40, 3e38, -2.5], np.float32)
 
+IMAGES = RNG.integers(-3, 4, (8, 4, 12, 12)).astype(np.float32)  # whole numbers: sums are exact
+FILTERS = RNG.integers(-2, 3, (6, 4, 3, 3)).astype(np.float32)
+MANY = np.where(RNG.random((90, 70)) < 0.1, RNG.choice(ODD, (90, 70)), RNG.random((90, 70)))
+MANY = MANY.astype(np.float32)
+
+
+def _convolved(x: wg.Tensor, w: wg.Tensor) -> wg.Tensor:
+    h = nn.functional.max_pool2d(wg.relu(nn.functional.conv2d(x, w, w[:, 0, 0, 0], padding=1)), 2)
+    return nn.functional.conv2d(h, w[:4, :3], stride=2, padding=1, groups=2)
+
+
 FUNCTIONS: dict[str, tuple[Callable, tuple]] = {
     "linear": (backward(lambda x, w: wg.tanh(wg.linear(x, w))), (X, W)),
     "softmax": (backward(lambda x: wg.softmax(x, axis=-1) * x), (X,)),
@@ -191,6 +203,32 @@ FUNCTIONS: dict[str, tuple[Callable, tuple]] = {
     "choice in place": (
         lambda w: [w._write(wg.where(w > 0, w, 0.5).array, True), w.sum()][1],
         (W,),
+    ),
+    "convolutions and pools": (backward(_convolved), (IMAGES, FILTERS)),
+    "convolutions of another stride, in groups": (
+        backward(lambda x, w: nn.functional.conv2d(x, w[:, :2], stride=2, padding=2, groups=2)),
+        (IMAGES, FILTERS),
+    ),
+    "a convolution, as it is": (
+        lambda x, w: [nn.functional.conv2d(x, w), x + 1],
+        (IMAGES, FILTERS),
+    ),
+    "choices of many": (
+        lambda x: [
+            wg.where(x > 0.5, x, -x),
+            wg.where(x > 0.5, x, 0.0),
+            wg.where(x > 0.5, x[:1], 2.0),
+            wg.where(x > 0.5, 3, 4),
+            wg.where(x > 0.5, x < 0.7, x > 0.3),
+            wg.where(x > 0.5, x, x.astype(wg.float64)),
+        ],
+        (MANY,),
+    ),
+    "folds of few of many": (
+        backward(
+            lambda x: wg.reshape(x, (-1, 2, 35)).max(axis=1) + wg.reshape(x, (-1, 35, 2)).sum(2)
+        ),
+        (MANY,),
     ),
     "assignment": (lambda x, w: [_assigned(x), w.assign(w * 2 + 1).sum()], (X, W)),
 }
@@ -370,6 +408,15 @@ def test_numbers_alone_are_an_array_to_a_body(numpy_device):
     program = Program([fused(graph, (2.5,), (out,))], outputs=(0,), slots=1)
     (made,) = NumpyExecutor(program, numpy_device).run([], lambda *_: ((0, 0), 0))
     assert made.buffer.tolist() == [2, 2] and made.buffer.dtype == np.int32
+
+
+def test_the_same_of_neighbouring_parts_of_rows_is_one_call(numpy_device):
+    def calls(*firsts: int) -> int:
+        program, _, _ = captured(lambda x: [wg.exp(x[:, i : i + 2]) for i in firsts], wg.tensor(X))
+        return len(re.findall(r"^ *exp\(", build(program, numpy_device).source, re.M))
+
+    assert calls(2, 0, 4) == 1
+    assert calls(0, 5) == 2  # between them lies too much
 
 
 def test_settings_are_read_anew_in_every_run(numpy_device):

@@ -338,6 +338,22 @@ def test_products_leave_what_reads_them_by_other_strides():
 
 
 # rows
+def test_memory_order_is_that_of_a_convolution_whose_batch_is_last():
+    x, w = (wg.tensor(np.arange(n) % 5 - 2.0, dtype=float32) for n in (8 * 4 * 144, 6 * 36))
+    x, w = x.reshape((8, 4, 12, 12)), w.reshape((6, 4, 3, 3))
+
+    def f(x: wg.Tensor, w: wg.Tensor) -> wg.Tensor:
+        return nn.functional.max_pool2d(wg.relu(nn.functional.conv2d(x, w, padding=1)), 2) * 2
+
+    program = after("memory_order", f, x, w, limits=numpy.LIMITS)
+    pad, product, pool = program.steps
+    assert pad.out.shape == (4, 14, 14, 8)
+    assert product.work.name == "matmul relu" and product.out.shape == (1, 6, 12, 12, 8)
+    assert pool.graph.shape == (6, 6, 2, 6, 2, 8) or pool.out.shape == (8, 6, 6, 6)
+    few = after("memory_order", f, x[:1], w, limits=numpy.LIMITS)
+    assert few.steps[0].out.shape == (1, 4, 14, 14)  # of which nothing is made more than once
+
+
 def test_rows_softmax_is_one_step():
     p = after("rows", lambda x: x.softmax(-1), wg.randn(4, 6))
     assert names(p) == ["max clamp subtract exp sum divide"]

@@ -21,14 +21,19 @@ from ..dtypes import DType, float16
 from ..errors import OutOfMemoryError
 from ..layout import Layout, Shape
 from . import threefry
-from .array import Array, Body, Number, Operands, Storage, batch_gather_shape, product_shape
+from .array import Array, Body, Number, Operands, Storage, batch_gather_shape
 from .base import Device
 from .fold import SUM, Fold
 from .functions import Function
+from .matrices import product
 from .shader import Groups, Make, Shader, with_numbers
 from .tracing import UNBACKED
 
 _SMALL_GRID = 4096  # positions that are worth keeping
+_FEW, _MANY = 9, 1 << 12  # elements of a row, and of all rows, that are folded by slices
+_SHORT, _COPIED = 48, 1 << 17  # the same of what is copied first, at the most
+_EXTREMES = np.maximum, np.minimum  # which come out the same in any order
+_WORDS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 # Functions of NumPy's own, in which no code of Python's runs: none that could look at its context.
 _NATIVE = frozenset(f for f in vars(np).values() if isinstance(f, np.ufunc))
@@ -59,25 +64,52 @@ def silently(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return result
 
 
-def product(
-    a: np.ndarray,
-    b: np.ndarray,
-    lead: int | None = None,
-    inner: int = 1,
-    out: np.ndarray | None = None,
+def reduced(
+    fold: np.ufunc, x: np.ndarray, axes: Shape, dtype: np.dtype, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return the matrix product of arrays with `lead` batch axes and `inner` to sum over."""
-    if lead is None and inner == 1:
-        return np.matmul(a, b, out=out)
-    lead = a.ndim - 2 if lead is None else lead
-    shape = product_shape(a.shape, b.shape, lead, inner)
-    batch, last = a.shape[:lead], a.ndim - inner
-    left = a.reshape(*batch, prod(a.shape[lead:last]), prod(a.shape[last:]))
-    right = b.reshape(*batch, left.shape[-1], prod(b.shape[lead + inner :]))
-    if out is None:
-        return np.matmul(left, right).reshape(shape)
-    np.matmul(left, right, out=out.reshape(*left.shape[:-1], right.shape[-1]))
-    return out
+    """Return a ufunc's reduction in `dtype` over axes, in order.
+
+    Few elements each of many rows are folded by calls over all rows: slice by slice, or, for
+    extremes of what lies side by side, in a copy with the rows as columns.
+    """
+    count = prod(x.shape[a] for a in axes)
+    if count <= 1 or x.size < _MANY or x.dtype != dtype or count > _SHORT:
+        return _plainly(fold, x, axes, dtype, out)
+    parts = x.transpose((*axes, *(a for a in range(x.ndim) if a not in axes)))
+    if fold in _EXTREMES and x.size <= _COPIED and parts.strides[len(axes) - 1] == x.itemsize:
+        first = tuple(range(len(axes)))
+        return _plainly(fold, np.ascontiguousarray(parts), first, dtype, out)
+    if count > _FEW:
+        return _plainly(fold, x, axes, dtype, out)
+    start, *places = np.ndindex(parts.shape[: len(axes)])
+    total = parts[start]
+    for place in places:
+        total = out = fold(total, parts[place], out=out)
+    return total
+
+
+def _plainly(
+    fold: np.ufunc, x: np.ndarray, axes: Shape, dtype: np.dtype, out: np.ndarray | None
+) -> np.ndarray:
+    result: np.ndarray = fold.reduce(x, axis=axes, dtype=dtype, out=out)
+    return result
+
+
+def select(out: np.ndarray, mask: np.ndarray, x: np.ndarray, other: np.ndarray | None) -> None:
+    """Write `x` where a mask is true, and `other` elsewhere; None is 0.
+
+    No processor guesses bits of a mask well, so what is chosen is computed from bits of the values.
+    """
+    whole = _WORDS[out.itemsize]
+    bits, chosen = out.view(whole), x.view(whole)
+    if other is None:
+        np.multiply(chosen, mask, out=bits)
+    else:
+        instead = other.view(whole)
+        is_small = max(chosen.size, instead.size) < out.size
+        change = np.bitwise_xor(chosen, instead, out=None if is_small else bits)
+        np.multiply(change, mask, out=bits)
+        np.bitwise_xor(bits, instead, out=bits)
 
 
 def scanned(fold: Fold, x: np.ndarray, axis: int, back: bool) -> np.ndarray:
@@ -266,7 +298,11 @@ class NumpyDevice(Device):
 
     def reduce(self, fold: Fold, x: Array, axes: Shape, dtype: DType) -> Array:
         adding = fold.accumulator(dtype.computes, prod(x.shape[axis] for axis in axes))
-        result = silently(fold.numpy.reduce, as_numpy(x), axis=axes, dtype=adding)
+        values = as_numpy(x)
+        if values.size < _MANY:  # whose time is that of the call
+            result = silently(fold.numpy.reduce, values, axis=axes, dtype=adding)
+        else:
+            result = silently(reduced, fold.numpy, values, axes, adding)
         return self._wrap(np.asarray(result), dtype)
 
     def scan(self, fold: Fold, x: Array, axis: int, back: bool) -> Array:

@@ -15,7 +15,15 @@ from .arithmetic import abs_, clamp
 from .declare import by_kind, elementwise
 from .hyperbolic import sigmoid_slope, tanh
 from .logic import greater, less, less_equal, logical_and, where
-from .transcendental import erfc_of_positive, exp
+from .transcendental import (
+    bell_of,
+    by_blocks,
+    erfc_of_positive,
+    exp,
+    polynomial,
+    signs,
+    with_signs,
+)
 
 _LEAST = -2000.0  # whose exponential is 0, while that of -inf, times it, would be NaN
 
@@ -163,20 +171,19 @@ elu = elementwise(
 )
 
 
-_BLOCK = 1 << 14  # elements: what is made of so many on the way stays in a cache
+def _wide(
+    function: Callable[[Any], Any], narrow: Callable[[np.ndarray], np.ndarray] | None = None
+) -> Callable[[Any], Any]:
+    """Compute in float64, block by block: a small result of float32 keeps all its digits.
 
-
-def _wide(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Compute in float64, block by block: a small result of float32 keeps all its digits."""
+    `narrow` computes so in float32.
+    """
+    of_block = narrow or (lambda a: function(a.astype(np.float64)))
 
     def compute(a: Any) -> Any:
-        if not isinstance(a, np.ndarray) or a.size <= _BLOCK:
+        if not isinstance(a, np.ndarray) or (narrow and a.dtype != np.float32):
             return function(a.astype(np.float64)).astype(a.dtype)
-        flat = a.reshape(-1)
-        out = np.empty_like(flat)
-        for i in range(0, flat.size, _BLOCK):
-            out[i : i + _BLOCK] = function(flat[i : i + _BLOCK].astype(np.float64))
-        return out.reshape(a.shape)
+        return by_blocks(of_block, a)
 
     return compute
 
@@ -224,6 +231,12 @@ mish = elementwise(
 )
 
 _PEAK = 1 / math.sqrt(2 * math.pi)  # the density of normal numbers at 0
+# e ** (t ** 2 / 2) P(X > t) (t + 3) for a normal X, as a polynomial in (t - 3) / (t + 3).
+_SHARE = (
+    -2.62990681e-4, -8.97755614e-4, 0.00107473345, 0.00692000752, -0.0104800938,
+    -0.0472552851, 0.230019405, -0.509332299, 0.729083657,
+)  # fmt: skip
+_END = np.float32(15)  # from where on the tail is 0 in float32
 
 
 def _tail(a: np.ndarray) -> Any:
@@ -241,6 +254,42 @@ def _gelu_slope(a: np.ndarray) -> np.ndarray:
     return np.where(a >= 0, 1 - tail, tail) + near * np.exp(near * near * -0.5) * _PEAK
 
 
+def _narrow_tail(t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return e ** (-t ** 2 / 2), and what makes a tail of it, of float32 t from 0 to 15."""
+    bell = bell_of(t, 0.5)
+    share = t - 3
+    further = t + 3
+    share /= further
+    share = polynomial(_SHARE, share)
+    share /= further
+    return bell, share
+
+
+def _narrow_gelu(a: np.ndarray) -> np.ndarray:
+    t = np.abs(a)
+    np.minimum(t, _END, out=t)
+    bell, below = _narrow_tail(t)
+    below *= t  # first, for the tail alone may be too small for all its digits
+    below *= bell
+    value = np.maximum(a, 0, out=t)
+    value -= below
+    return with_signs(value, signs(a))
+
+
+def _narrow_gelu_slope(a: np.ndarray) -> np.ndarray:
+    t, sides = np.abs(a), signs(a)
+    np.minimum(t, _END, out=t)
+    bell, share = _narrow_tail(t)
+    share *= bell
+    np.subtract(0.5, share, out=share)
+    value = with_signs(t, sides)
+    value *= bell
+    value *= _PEAK
+    value += with_signs(share, sides)
+    value += 0.5
+    return value
+
+
 def _gelu_curvature(a: Any) -> Any:
     a = clamp(a, -100.0, 100.0)  # where it is 0
     return (2 - a * a) * exp(a * a * -0.5) * _PEAK
@@ -249,7 +298,7 @@ def _gelu_curvature(a: Any) -> Any:
 gelu_slope = elementwise(
     "gelu_slope",
     wgsl="gelu_slope(a)",
-    numpy=_wide(_gelu_slope),
+    numpy=_wide(_gelu_slope, _narrow_gelu_slope),
     partials=(_gelu_curvature,),
     ulp=Accuracy(8, more=accuracy.tail, terms=1),
     doc="The derivative of gelu.",
@@ -257,7 +306,7 @@ gelu_slope = elementwise(
 gelu = elementwise(
     "gelu",
     wgsl="real_gelu(a)",
-    numpy=_wide(_gelu),
+    numpy=_wide(_gelu, _narrow_gelu),
     partials=(lambda a: gelu_slope(a),),
     ulp=Accuracy(8, more=accuracy.tail),
     doc="a times the probability that a normal number is smaller.",

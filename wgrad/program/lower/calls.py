@@ -67,7 +67,8 @@ class Call:
     `aligned` are the arguments that are read where the same element of the result is written: the
     result may take their memory. If not `safe` it may take that of no other either. `target` is the
     slot in whose memory the result is to be, where that is known. {doubt} in the text is whether
-    the result may have a NaN in it, which it has not where argument `factor` is finite.
+    the result may have a NaN in it, which it has not where argument `factor` is finite. Without
+    text it is only memory.
     """
 
     text: str
@@ -122,6 +123,10 @@ class Calls:
         if x not in self._wide:
             self._wide[x] = self.copy(x, np.dtype(np.float32))
         return self._wide[x]
+
+    def scratch(self, shape: Shape, dtype: np.dtype) -> Temp:
+        """Return memory for a call to work with."""
+        return self.add("", None, (), shape, dtype)
 
     def copy(self, x: Arrayed, dtype: np.dtype, **how: Any) -> Temp:
         """Add a copy, which converts as `astype` does."""

@@ -40,6 +40,7 @@ LIMITS = Limits(
     small_row=1 << 62,  # NumPy's own sums are exact enough, and have the order of the eager ones
     small_turn=1 << 14,
     ties=True,
+    large_factor=1 << 14,
 )
 WITHOUT = ("batches",)
 

@@ -7,8 +7,9 @@ between two pieces of memory; one that is an output, too, is read next where tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from weakref import ref
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from .names import Memory, Static, Turning
 from .plan import Place, nbytes, plan_memory
 from .source import Lines, indented
 from .steps import add_calls
+
+_KEPT = 1 << 12  # turns of which all that they see is kept
 
 
 class Turns:
@@ -48,7 +51,8 @@ class Turns:
         self.source = text + "".join(f"\n# {x.name}\n{x.source}" for x in made.loops)
         space = made.names.space
         space |= {"copyto": np.copyto, "bits": threefry.bits, "inf": np.inf}
-        space |= {"drawing": work.drawing, "each": _each}
+        space |= {"drawing": work.drawing, "parts": self._parts}
+        self._kept: dict[str, tuple[ref[np.ndarray], list[np.ndarray]]] = {}
         exec(compile(text, "<turns>", "exec"), space)  # our own text, from our own names
         self._space, self._run = space, space["run"]
 
@@ -57,6 +61,18 @@ class Turns:
 
     def __call__(self, draw: Draw, *views: np.ndarray) -> None:
         self._run(draw, *views)
+
+    def _parts(self, name: str, x: np.ndarray) -> Iterable[np.ndarray]:
+        """Return what turns see of a stack, one after the other.
+
+        Of an array that comes again in every run they are made once.
+        """
+        seen, parts = self._kept.get(name, (None, []))
+        again = seen is not None and seen() is x
+        if not (again and parts):
+            parts = [x[i, ...] for i in range(len(x))] if again or x.ndim == 1 else []
+            self._kept[name] = ref(x), parts if again and len(x) <= _KEPT else []
+        return parts or x
 
     def slot(self, place: Place) -> Slot:
         """Return the slot of the body that an input or an output is."""
@@ -132,16 +148,11 @@ class Turns:
     def _for(self) -> str:
         stacks = [(x, how) for x, (place, how) in self.given.items() if self.is_sliced(place)]
         targets = "".join(f"{name}, " for name, _ in stacks)
-        parts = [name if how.shape else f"each({name})" for name, how in stacks]
+        parts = [f"parts({name!r}, {name})" for name, _ in stacks]
         turns = range(self.work.length)
         if not stacks:
             return f"for turn in {turns!r}:"
         return f"for turn, {targets.rstrip()} in zip({turns!r}, {', '.join(parts)}):"
-
-
-def _each(x: np.ndarray) -> list[np.ndarray]:
-    """Return the elements of a line as arrays without axes, which can be written to."""
-    return [x[i, ...] for i in range(len(x))]
 
 
 @add_calls.register

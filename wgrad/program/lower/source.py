@@ -69,7 +69,7 @@ class Lines:
                 for i, x in enumerate(calls)
             ]
             for call, memory in zip(calls, where, strict=True):
-                if call.size:
+                if call.size and call.text:
                     yield from self._call(call, memory, where)
 
     def _call(self, call: Call, memory: Memory, where: list[Memory]) -> Iterator[str]:

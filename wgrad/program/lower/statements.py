@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -13,6 +13,7 @@ from ...backends.array import Body, Number
 from ...backends.families import number_key
 from ...backends.fold import Fold
 from ...backends.functions import Function
+from ...backends.numpy import reduced, select
 from ...layout import Layout, Shape
 from ...ops.elementwise.arithmetic import weighted
 from ..ir import Component, Graph, Inside, Lookup, Position, Ref, Slot, Statement
@@ -34,6 +35,8 @@ from .calls import (
     strides_of,
 )
 
+_MANY = 1 << 12  # elements of which a choice is computed
+
 
 def add_graph(
     made: Calls, graph: Graph, inputs: Sequence[Ref | Temp | Number], outs: Sequence[Slot]
@@ -44,14 +47,70 @@ def add_graph(
     def value(arg: int) -> Arrayed | Number:
         return compact(inputs[arg]) if arg >= 0 else values[~arg]
 
-    for s in graph.statements:
-        values.append(_statement(made, graph, s, [value(arg) for arg in s.args]))
+    beside = _beside(graph, inputs)
+    for j, s in enumerate(graph.statements):
+        if j in beside:
+            whole, layout = beside[j]
+            values.append(replace(whole(made, s), layout=layout))
+        else:
+            values.append(_statement(made, graph, s, [value(arg) for arg in s.args]))
     for out, result in zip(outs, graph.results, strict=True):
         shape = graph.row_shape if result.row else graph.shape
         for arg, into in result.stored:
             x = expanded(arrayed(value(arg), graph.dtype_of(arg).numpy), shape)
             place = None if into is None else Layout(shape, into.strides, into.offset)
             made.results.append((out, x, place))
+
+
+_SMALL = 1 << 14  # elements of which a call costs about as much as the work
+_Maker = Callable[[Calls, Statement], Temp]
+
+
+def _beside(
+    graph: Graph, inputs: Sequence[Ref | Temp | Number]
+) -> dict[int, tuple[_Maker, Layout]]:
+    """Return the statements that do the same to parts of rows which lie side by side.
+
+    The gates of a recurrent cell are such parts. What makes the values of whole rows comes with
+    the layout of each part in them: one call costs less than many, also where a row has more.
+    """
+    groups: dict[Any, dict[int, Ref]] = {}
+    for j, s in enumerate(graph.statements):
+        x = inputs[s.args[0]] if len(s.args) == 1 and s.args[0] >= 0 else None
+        if isinstance(s.what, Body) and isinstance(x, Ref) and x.layout.shape == graph.shape:
+            if x.layout.shape and x.layout.strides[-1] == 1 and all(x.layout.strides):
+                groups.setdefault((s.what, s.out, x.slot, x.layout.strides), {})[j] = x
+    made: dict[int, tuple[_Maker, Layout]] = {}
+    for beside in groups.values():
+        offsets = [x.layout.offset for x in beside.values()]
+        first, each = min(offsets), graph.shape[-1:]
+        row = max(offsets) - first + sum(each)
+        (x, *others) = beside.values()
+        steps = [abs(s) for s in x.layout.strides[:-1]]
+        shape = (*graph.shape[:-1], row)
+        wide = len(set(offsets)) * sum(each) * 3 < row * 2 or prod(shape) > _SMALL
+        if not others or wide or row > min(steps, default=row):
+            continue
+        whole = _Row(replace(x, layout=Layout(shape, x.layout.strides, first)))
+        dense = Layout.dense(shape).strides
+        for j, part in beside.items():
+            made[j] = whole, Layout(graph.shape, dense, part.layout.offset - first)
+    return made
+
+
+class _Row:
+    """Whole rows of which statements take parts; their values are made by the first of these."""
+
+    def __init__(self, x: Ref):
+        self._x = x
+        self._made: Temp | None = None
+
+    def __call__(self, made: Calls, s: Statement) -> Temp:
+        """Return the values that a statement makes of the rows."""
+        if self._made is None:
+            x = made.widened(self._x)
+            self._made = _map(made, s, [x], len(self._x.layout.shape))
+        return self._made
 
 
 def _statement(made: Calls, graph: Graph, s: Statement, args: list) -> Arrayed:
@@ -138,12 +197,25 @@ def _parts(made: Calls, body: Body, operands: list) -> list[BodyCall] | None:
 def _part(made: Calls, part: BodyCall, args: list[Arrayed], rank: int) -> Temp:
     if part.function is np.copyto:
         return made.copy(args[0], part.dtype)
+    shape = common_shape(args, rank)
+    if part.function is np.where:
+        return _choice(made, args, shape, part.dtype)
     text = f"{{f}}({listed(args)}, out={{out}})"
     how: dict[str, Any] = {"aligned": tuple(range(len(args)))}
-    if part.function is np.where:
+    return made.add(text, part.function, args, shape, part.dtype, **how)
+
+
+def _choice(made: Calls, args: list[Arrayed], shape: Shape, dtype: np.dtype) -> Temp:
+    """Add a choice by a mask: of few elements as copies, which are short calls."""
+    if prod(shape) < _MANY or any(dtype_of(x) != dtype for x in args[1:]):
         text = "copyto({out}, {2}, 'unsafe')\ncopyto({out}, {1}, 'unsafe', {0})"
-        how = {"aligned": (2,), "safe": False}
-    return made.add(text, part.function, args, common_shape(args, rank), part.dtype, **how)
+        return made.add(text, None, args, shape, dtype, aligned=(2,), safe=False)
+    mask, x, other = args
+    if isinstance(other, Fixed) and other.live is None and not other.array.tobytes().strip(b"\0"):
+        text, args = "{f}({out}, {0}, {1}, None)", [mask, x]
+    else:
+        text = "{f}({out}, {0}, {1}, {2})"
+    return made.add(text, select, args, shape, dtype, aligned=(1,), safe=False)
 
 
 def _fold(made: Calls, graph: Graph, s: Statement, x: Arrayed) -> Arrayed:
@@ -153,12 +225,12 @@ def _fold(made: Calls, graph: Graph, s: Statement, x: Arrayed) -> Arrayed:
         return made.copy(expanded(x, graph.shape), s.out.numpy)
     x = expanded(x, graph.shape)
     kind = s.what.accumulator(s.out.computes, prod(graph.shape[a] for a in graph.axes))
-    args, function = (x, Plain(kind)), s.what.numpy.reduce
-    call = f"{{f}}({{0}}, {graph.axes}, {{1}}"
+    args, function = (x, Plain(kind), Plain(s.what.numpy)), reduced
+    call = f"{{f}}({{2}}, {{0}}, {graph.axes}, {{1}}"
     steps = strides_of(x)
     kept = [steps[a] for a, n in enumerate(graph.shape) if a not in graph.axes and n != 1]
     if kind == s.out.numpy and _falling(kept):
-        out = made.add(f"{call}, out={{out}})", function, args, graph.kept, kind)
+        out = made.add(f"{call}, {{out}})", function, args, graph.kept, kind, safe=False)
     else:  # what NumPy makes may lie in another order, and the order of summation follows that
         text = f"copyto({{out}}, {call}), 'unsafe')"
         out = made.add(text, function, args, graph.kept, s.out.numpy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial, singledispatch
 from math import prod
 from typing import Any
@@ -11,12 +12,13 @@ import numpy as np
 
 from ...backends import families, threefry
 from ...backends.array import product_shape
-from ...backends.numpy import add_at, positions, product, put, scanned, shaded
+from ...backends.matrices import as_matrices, blocks, copied_matrices, in_blocks
+from ...backends.numpy import add_at, positions, put, scanned, shaded
 from ...dtypes import held
 from ...layout import Layout
 from ..ir import Batch, Draws, Fused, Later, Product, Ref, Step
 from ..passes.lift import as_graph
-from .calls import Argument, Calls, Drawn, Fixed, Plain, Temp
+from .calls import Argument, Calls, Drawn, Fixed, Plain, Temp, dtype_of
 from .statements import add_graph
 
 
@@ -54,14 +56,14 @@ def _matmul(work: families.Matmul, made: Calls, step: Step) -> Temp | None:
     assert isinstance(a, Ref) and isinstance(b, Ref)
     lead, inner = work.lead, work.inner
     shape = product_shape(a.layout.shape, b.layout.shape, lead, inner)
-    function: Any
-    plain = inner == 1 and lead == len(shape) - 2
-    how, function = ("", np.matmul) if plain else (f"{lead}, {inner}, ", product)
-    if plain and len(shape) == 2 and a.dtype.is_floating:
-        function = np.dot  # which calls BLAS sooner
-    text = f"{{f}}({{0}}, {{1}}, {how}out={{out}})"
     kind = a.dtype.computes
-    out = made.add(text, function, (made.widened(a), made.widened(b)), shape, kind)
+    left, right = made.widened(a), made.widened(b)
+    assert isinstance(left, (Ref, Temp)) and isinstance(right, (Ref, Temp))
+    if inner == 1 and lead == len(shape) - 2:
+        out = _dot(made, left, right, kind)
+    else:
+        out = _product(made, left, right, work, kind)
+    out = replace(out, layout=Layout.dense(shape))
     if kind != a.dtype.numpy:
         out = made.copy(out, a.dtype.numpy)
     if not isinstance(work, Product):
@@ -69,6 +71,41 @@ def _matmul(work: families.Matmul, made: Calls, step: Step) -> Temp | None:
     seen = Temp(out.index, Layout.dense(work.graph.shape), out.dtype)
     add_graph(made, work.graph, (seen, *step.inputs[2:]), step.outs)
     return None
+
+
+def _product(
+    made: Calls, a: Ref | Temp, b: Ref | Temp, work: families.Matmul, dtype: np.dtype
+) -> Temp:
+    """Add a product of factors with several axes, as `product` of the device makes it."""
+    lead, columns = work.lead, work.lead + work.inner
+    a = _matrices(made, a, lead, len(a.layout.shape) - work.inner)
+    rows = prod(a.layout.shape[:-1])
+    cut = blocks(b.layout, dtype.itemsize, lead, columns, rows)
+    if cut is None:
+        return _dot(made, a, _matrices(made, b, lead, columns), dtype)
+    block = made.scratch(cut.shape, dtype)
+    args = a, replace(b, layout=b.layout.permute(cut.order)), block
+    text = f"{{f}}({{out}}, {{0}}, {{1}}, {{2}}, {cut.axis}, {cut.turned})"
+    shape = rows, prod(b.layout.shape[columns:])
+    return made.add(text, in_blocks, args, shape, dtype, safe=False)
+
+
+def _dot(made: Calls, a: Ref | Temp, b: Ref | Temp, dtype: np.dtype) -> Temp:
+    """Add a product of matrices. It is `dot` that calls BLAS sooner."""
+    flat = len(a.layout.shape) == 2 and dtype.kind == "f"
+    shape = product_shape(a.layout.shape, b.layout.shape)
+    function = np.dot if flat else np.matmul
+    return made.add("{f}({0}, {1}, out={out})", function, (a, b), shape, dtype)
+
+
+def _matrices(made: Calls, x: Ref | Temp, lead: int, columns: int) -> Ref | Temp:
+    """Return a factor as (*batch, rows, columns), copied where no strides show it so."""
+    seen = as_matrices(x.layout, lead, columns)
+    if seen is not None:
+        return replace(x, layout=seen)
+    order, seen = copied_matrices(x.layout, lead, columns)
+    copied = made.copy(replace(x, layout=x.layout.permute(order)), dtype_of(x))
+    return replace(copied, layout=seen)
 
 
 @add_calls.register

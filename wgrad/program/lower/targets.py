@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from ...layout import Layout
@@ -38,8 +39,11 @@ def with_targets(step: Calls, memory: Memory) -> list[Call]:
                 call.target = slot.index
                 continue
         copied.append((slot, x, into))
+    written = {memory(slot.index) for slot, *_ in results}
     for slot, x, into in copied:
-        if into is None:
+        if into is None and _may_wait(step, x, slot, written, memory):
+            _wait(calls, x.index, slot)  # type: ignore[union-attr]  # it is a result of a call
+        elif into is None:
             step.copy(x, slot.dtype.numpy, target=slot.index)
         else:
             args = (x, Ref(slot.index, into, slot.dtype))
@@ -54,6 +58,32 @@ def with_targets(step: Calls, memory: Memory) -> list[Call]:
                     calls[other].target = call.target
                     break
     return calls
+
+
+def _may_wait(step: Calls, x: Arrayed, slot: Slot, written: set[Any], memory: Memory) -> bool:
+    """Whether the call that makes a result may come last, where nothing else reads its memory.
+
+    No other call may want the result, and none write what it reads.
+    """
+    if not isinstance(x, Temp):
+        return False
+    call = step.calls[x.index]
+    users = sum(x.index in other.temps() for other in step.calls)
+    users += sum(isinstance(y, Temp) and y.index == x.index for _, y, _ in step.results)
+    return (
+        users == 1
+        and call.target is None
+        and bool(call.text)
+        and _whole(x, call)
+        and x.dtype == slot.dtype.numpy
+        and not any(isinstance(y, Ref) and memory(y.slot) in written for y in call.args)
+    )
+
+
+def _wait(calls: list[Call], i: int, slot: Slot) -> None:
+    """Let a call come after all others, and write to a slot; in its place nothing is left."""
+    calls.append(replace(calls[i], target=slot.index))
+    calls[i] = Call("", None, (), (0,), calls[i].dtype)
 
 
 def _kept_apart(step: Calls, memory: Memory) -> Iterator[tuple[Slot, Arrayed, Layout | None]]:
@@ -100,6 +130,10 @@ def reusable(calls: list[Call], i: int, last: dict[int, int]) -> list[int]:
     """Return the results whose memory call `i` may write to: they die in it, and are alike."""
     call = calls[i]
     temps = [x for position in call.aligned if isinstance(x := call.args[position], Temp)]
+    if not call.safe:  # what is read elsewhere, too, is not written over
+        others = [x for i, x in enumerate(call.args) if i not in call.aligned]
+        elsewhere = {x.index for x in others if isinstance(x, Temp)}
+        temps = [x for x in temps if x.index not in elsewhere]
     return [
         x.index
         for x in temps

@@ -38,3 +38,6 @@ class Limits:
     # Whether turns read a carry where the turn before gave it as an output, and factors that are
     # the same in every turn in the order of their elements.
     ties: bool = False
+    # A product with one factor for a whole batch, and as many elements as this in the others, is
+    # one product with the batch last, and what follows lies in the order of that.
+    large_factor: int = 1 << 62
