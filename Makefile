@@ -1,5 +1,6 @@
 # make demo    train a digit classifier: on the GPU, or on NumPy where there is none
 # make test    run the test suite on a WebGPU adapter (a software one will do)
+# make tint    run the table of operations by Dawn, whose compiler Tint is that of Chrome
 # make lint    check style, formatting and types
 # make bench   run the benchmarks; .venv/bin/pip install -e ".[peers]" adds PyTorch and tinygrad
 # make clean   remove everything that was generated, the virtual environment included
@@ -21,7 +22,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test tint lint bench clean
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
@@ -32,6 +33,11 @@ demo: $(VENV)/.installed-examples
 test: $(VENV)/.installed-dev
 	@PYTHON="$(BIN)/python" sh scripts/ensure-vulkan.sh
 	WGRAD_REQUIRE=webgpu $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 4 $(ARGS)
+
+tint: $(VENV)/.installed-dev
+	WGRAD_WGPU=wgpudawn WGRAD_REQUIRE=webgpu sh scripts/with-swiftshader.sh \
+	    $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 4 \
+	    tests/test_ops_forward.py tests/test_ops_gradient.py tests/test_numerics.py $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -7,6 +7,8 @@ import sys
 import warnings
 from types import CodeType, FrameType
 
+WEBGPU = ("wgpu", "wgpudawn")  # the packages that bring WebGPU,
+DRIVING = (*WEBGPU, "cffi")  # and all whose code runs on our behalf alone
 _ours: set[str] = set()  # names of wgrad's modules
 
 

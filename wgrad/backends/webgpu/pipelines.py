@@ -105,7 +105,8 @@ class Compiler(Opened):
         start = time.process_time()
         with self.driving:
             try:
-                module = self.raw.create_shader_module(label=label, code=code)
+                text = self.implementation.text(code)
+                module = self.raw.create_shader_module(label=label, code=text)
                 raw = self.raw.create_compute_pipeline(
                     label=label,
                     layout=self._layout(access)[1],
