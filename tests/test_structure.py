@@ -37,7 +37,7 @@ LAYERS = (
     ("data", "nn"),
     ("optim",),
     ("amp", "anomaly", "custom", "distributions", "gradcheck", "io"),
-    ("kernel", "testing", "train"),
+    ("export", "kernel", "testing", "train"),
     ("doctor", "viz"),
     ("cli",),
     ("__main__",),

@@ -23,6 +23,7 @@ from . import amp as amp
 from . import autograd as autograd
 from . import data as data
 from . import distributions as distributions
+from . import export as export
 from . import fft as fft
 from . import kernel as kernel
 from . import linalg as linalg
@@ -317,6 +318,7 @@ _NAMESPACES = {
     "optim.swa_utils": optim.swa_utils,
     "train": train,
     "wg.amp": amp,
+    "wg.export": export,
     "wg.fft": fft,
     "wg.kernel": kernel,
     "wg.linalg": linalg,

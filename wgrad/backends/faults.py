@@ -56,7 +56,7 @@ class Faults:
 
     def __init__(self, records: Array, checks: Sequence[Check]):
         self.records = records
-        self._checks = tuple(checks)
+        self.checks = tuple(checks)
 
     def settle(self) -> Exception | None:
         """Return the error for what runs have noted until now, and clear the records.
@@ -67,7 +67,7 @@ class Faults:
         notes = device.download(self.records)
         errors = [
             _error(check, int(count), int(worst))
-            for check, (count, worst) in zip(self._checks, notes, strict=True)
+            for check, (count, worst) in zip(self.checks, notes, strict=True)
             if count
         ]
         if not errors:

@@ -66,6 +66,24 @@ class StepNumbers(Numbers):
             self._after = self._counted(self._at + 1)
         return float(self._optimizer._steps[i] - self._after[i])
 
+    def leaf(self, place: Any) -> tuple[Any, ...]:
+        """Return what stands at a place, for those who compute numbers elsewhere.
+
+        ("count", optimizer, i, n): the steps of parameter i, of which n come after this one; or
+        ("setting", group, name, item, turns): a setting as it is before the last turns of a run,
+        which are given as (scheduler, how many).
+        """
+        if isinstance(place, int):
+            self.count(place)
+            return "count", self._optimizer, place, self._after[place]
+        group, name, item = place
+        later = Counter(
+            owner
+            for _, owner in turns(self._callbacks, self._at)
+            if any(group is g for g in owner._turned_groups())
+        )
+        return "setting", group, name, item, tuple(later.items())
+
     def _count_to_be(self, i: int) -> float:
         """Return what `count` will be in a run that has not begun."""
         return float(self._optimizer._steps[i] + 1 + self._before[i])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -107,10 +107,17 @@ def global_generator() -> Generator:
     return _generator
 
 
-def get_rng_state() -> tuple[int, int]:
+class RngState(NamedTuple):
+    """Where the global stream of random numbers is."""
+
+    seed: int
+    counter: int
+
+
+def get_rng_state() -> RngState:
     """Return (seed, counter), which `set_rng_state` takes."""
     refuse_in_trace("get_rng_state")
-    return _generator.seed, _generator.counter
+    return RngState(_generator.seed, _generator.counter)
 
 
 def set_rng_state(state: tuple[int, int]) -> None:

@@ -107,6 +107,23 @@ class Declared(Policy):
         function, declaration = self._function, self._declaration(call.objects)
         if declaration.changed is not None:
             function.signatures.reason = f"{declaration.changed}, which is declared, changes"
+        recording = self.outline(call)
+
+        def keep(replay: Replay) -> Signature:
+            # Found by what the state is now, with what an optimizer has made for itself.
+            key = call.key[0], declaration.number, *call.key[2:]
+            now = function.signatures.get(key) or function.signatures.add(key, call.objects)
+            now.captures.insert(0, replay)
+            return now
+
+        return self._first_run(recording, call, signature, keep)
+
+    def outline(self, call: Call) -> Recording:
+        """Trace the call, and tell what it does, which is still to be run, or undone.
+
+        Raises: TraceError where a replay would not do it; all is as before then.
+        """
+        function, declaration = self._function, self._declaration(call.objects)
         inside = Inside(function, declaration.now, call)
         before = declaration.now
         dice = _dice()
@@ -121,15 +138,7 @@ class Declared(Policy):
                     f"compile: {function.name} draws random numbers that are not wgrad's, which a "
                     "replay would not draw: use wg.rand and its like, or draw outside"
                 )
-
-        def keep(replay: Replay) -> Signature:
-            # Found by what the state is now, with what an optimizer has made for itself.
-            key = call.key[0], declaration.number, *call.key[2:]
-            now = function.signatures.get(key) or function.signatures.add(key, call.objects)
-            now.captures.insert(0, replay)
-            return now
-
-        return self._first_run(recording, call, signature, keep)
+        return recording
 
     def _recorded(self, call: Call, declaration: Declaration, inside: Inside) -> Recording:
         def run(args: tuple, kwargs: dict) -> Recording:

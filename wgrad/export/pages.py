@@ -1,0 +1,239 @@
+"""web and html: functions as a folder, or a file, that a browser runs."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import tape
+from ..checks.arguments import checked_flag
+from ..errors import ArgumentError, CallError, FileError, MissingFileError, shown
+from ..extras import needed
+from ..io import safetensors
+from ..io.paths import as_path, told, written
+from ..nn import Module
+from ..optim import Optimizer
+from ..random.generator import RngState
+from .bundle import Bundle, packed
+from .entries import Entry, device_of, trace, undo
+from .expected import RUNS, check_lasting, run
+from .numbers import Counters, check_schedule
+
+
+HERE = Path(__file__).parent / "page"
+
+
+def web(
+    step_or_model: Callable | Mapping[str, Callable],
+    example_inputs: Any,
+    path: str | os.PathLike,
+    *,
+    state: Any = None,
+    title: str | None = None,
+    outputs: Any = None,
+    limits: Any = "portable",
+    schedule: int = 10_000,
+) -> Path:
+    """Write a folder that runs functions in a browser, on WebGPU, and return its path."""
+    target = as_path(path, "export.web")
+    files = _files(step_or_model, example_inputs, state, title, outputs, limits, schedule)
+    _write_folder(target, files)
+    return target
+
+
+def html(
+    step_or_model: Callable | Mapping[str, Callable],
+    example_inputs: Any,
+    path: str | os.PathLike,
+    *,
+    state: Any = None,
+    title: str | None = None,
+    outputs: Any = None,
+    limits: Any = "portable",
+    schedule: int = 10_000,
+    single_file: bool = True,
+) -> Path:
+    """Write one HTML file that runs functions in a browser, also from disk, and return its path."""
+    target = as_path(path, "export.html")
+    files = _files(step_or_model, example_inputs, state, title, outputs, limits, schedule)
+    if not checked_flag(single_file, "export.html", "single_file"):
+        _write_folder(target, files)
+        return target
+    with written(target, "export.html") as part:
+        part.write_bytes(single(files))
+    return target
+
+
+def _files(
+    functions: Any,
+    given: Any,
+    state: Any,
+    title: str | None,
+    outputs: Any,
+    limits: Any,
+    schedule: int,
+) -> dict[str, bytes]:
+    """Return all files of an export."""
+    library = needed("safetensors.numpy", "io", "export.web")
+    several = functions if isinstance(functions, Mapping) else None
+    if several is None:
+        name = "predict" if isinstance(functions, Module) else "step"
+        several, given, outputs = {name: functions}, {name: given}, {name: outputs}
+    else:
+        outputs = outputs or {}
+        if not isinstance(given, Mapping) or set(given) != set(several):
+            raise CallError(
+                f"export.web: example inputs of {shown(given)} came, and a dict with one entry for "
+                f"each of {', '.join(several)} is needed"
+            )
+    for name, function in several.items():
+        if not callable(function) or not isinstance(name, str) or not name:
+            raise CallError(
+                f"export.web: {shown(name)}: {shown(function)} came, and names of functions are "
+                "needed"
+            )
+    if state is None:
+        modules = [x for x in several.values() if isinstance(x, Module)]
+        state = modules[0] if len(modules) == 1 else modules
+    device = device_of(state)
+    facts = _facts(limits)
+    entries = [Entry(n, f, given[n], outputs.get(n), device) for n, f in several.items()]
+    counters = Counters(_optimizers(state), check_schedule(schedule))
+    declared = _declared(state)
+    trace(entries, declared)
+    try:
+        for entry in entries:
+            check_lasting(entry)
+            counters.add(entry.told.outline.callbacks, entry.name, declared)
+        counters.close()
+        bundle = Bundle(entries, state, counters, facts, title or next(iter(several)))
+        content = bundle.content()
+        expected = tape.recording(False, run, entries, RUNS)
+        plain = bundle.walk.plain()
+    finally:
+        undo(entries)
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder) / "state.safetensors"
+        safetensors.write(plain, saved, "export.web")
+        state_bytes = saved.read_bytes()
+    files = {
+        **bundle.texts,
+        "state.safetensors": state_bytes,
+        "constants.safetensors": library.save(bundle.memory.constants),
+        "expected.safetensors": library.save(expected),
+        "wgrad.js": (HERE / "wgrad.js").read_bytes(),
+        "index.html": (HERE / "index.html").read_bytes(),
+    }
+    return {"program.json": packed(content, files), **files}
+
+
+def _facts(limits: Any) -> dict[str, Any]:
+    """Return what chips offer at least, and what programs do that stand in for them."""
+    from ..backends.webgpu.facts import Facts
+
+    if limits == "portable":
+        limits = {}
+    if not isinstance(limits, Mapping):
+        raise ArgumentError(
+            f'export.web: limits={shown(limits)} came, and "portable" or a dict of WebGPU\'s '
+            "limits is needed"
+        )
+    names = {
+        "maxStorageBuffersPerShaderStage": "buffers",
+        "maxStorageBufferBindingSize": "largest_binding",
+        "maxBufferSize": "largest_buffer",
+    }
+    unknown = [x for x in limits if x not in names]
+    if unknown:
+        raise ArgumentError(
+            f"export.web: limits has {shown(unknown[0])}, and {', '.join(names)} are there"
+        )
+    given = {names[k]: n for k, n in limits.items()}
+    made = {"gpu": Facts(**given), "software": Facts(**given, is_software=True)}
+    for one in made.values():
+        one.check()
+    return made
+
+
+def _parts(state: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield what a state holds, containers left aside, each with its path."""
+    if isinstance(state, (Mapping, list, tuple)) and not isinstance(state, RngState):
+        pairs = state.items() if isinstance(state, Mapping) else enumerate(state)
+        for key, x in pairs:
+            yield from _parts(x, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, state
+
+
+def _optimizers(state: Any) -> dict[str, Optimizer]:
+    return {path: x for path, x in _parts(state) if isinstance(x, Optimizer)}
+
+
+def _declared(state: Any) -> list[Any]:
+    """Return what of a state functions may use: all but plain values, which are saved with it."""
+    plain = (int, float, str, bool, type(None), np.ndarray, np.generic, RngState)
+    return [x for _, x in _parts(state) if not isinstance(x, plain)]
+
+
+def _write_folder(target: Path, files: Mapping[str, bytes]) -> None:
+    """Write a folder beside its place, and move it there when it is whole."""
+    target = Path(os.path.realpath(target))
+    if target.exists() and not _is_ours(target):
+        raise FileError(f"export.web: {told(target)} is there already, and is no export")
+    if not target.parent.is_dir():
+        raise MissingFileError(f"export.web: there is no folder {told(target.parent)}")
+    part = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}.part")
+    try:
+        part.mkdir()
+        for name, data in files.items():
+            (part / name).write_bytes(data)
+        if target.exists():
+            old = part.with_name(f"{part.name}.old")
+            os.rename(target, old)
+            try:
+                os.rename(part, target)
+            except OSError:
+                os.rename(old, target)
+                raise
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.rename(part, target)
+    except OSError as error:
+        raise FileError(f"export.web: {told(target)} cannot be written ({error})") from error
+    finally:
+        if part.exists():
+            with contextlib.suppress(OSError):
+                shutil.rmtree(part)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder is an export, or empty."""
+    if not folder.is_dir():
+        return False
+    return (folder / "program.json").is_file() or not any(folder.iterdir())
+
+
+def single(files: Mapping[str, bytes]) -> bytes:
+    """Return one HTML file that holds all the others."""
+    page = files["index.html"].decode()
+    inside = {
+        name: base64.b64encode(data).decode()
+        for name, data in files.items()
+        if name not in ("index.html", "wgrad.js")
+    }
+    script = files["wgrad.js"].decode()
+    return (
+        page.replace('import { load, WgradError } from "./wgrad.js";', script)
+        .replace('const source = ".";', f"const source = {{ files: {json.dumps(inside)} }};")
+        .encode()
+    )
