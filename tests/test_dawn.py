@@ -56,6 +56,7 @@ def test_features_have_one_name_whatever_runs_them():
 def test_texts_with_subgroups_are_enabled_where_the_compiler_asks_for_it():
     text = "fn f(x: u32) -> u32 { return subgroupShuffle(x, 1u); }"
     assert DAWN.text(text) == f"enable subgroups; {text}" and NATIVE.text(text) == text
+    assert DAWN.text(f"enable subgroups;\n{text}") == f"enable subgroups;\n{text}"
     plain = "fn subgroup() {}"
     assert DAWN.text(plain) == plain
 

@@ -5,8 +5,12 @@
 //   loss()       promises the loss of the last step, as a number
 // A problem is {name, lr, x, y, weights: {name: {shape, data}}, folder}, with typed arrays.
 
-const now = document.getElementById("now"), table = document.getElementById("table");
+const table = document.getElementById("table");
 const post = (kind, value) => fetch(`/told/${kind}`, { method: "POST", body: JSON.stringify(value) });
+const say = (text) => {
+  document.getElementById("now").textContent = text;
+  return post("now", text);
+};
 const median = (xs) => [...xs].sort((a, b) => a - b)[xs.length >> 1];
 const ARRAYS = { float32: Float32Array, int32: Int32Array };
 
@@ -56,9 +60,10 @@ async function running(made, problem, count) {
 async function measure(problem, modules, plan) {
   const rows = {};
   for (const [name, module] of Object.entries(modules)) {
-    now.textContent = `${problem.work}: ${name} starts`;
+    await say(`${problem.work}: ${name} starts`);
     try {
       rows[name] = { ...await started(module, problem, plan.steps), reading: [], running: [] };
+      await say(`${problem.work}: ${name}, first step ${rows[name].first.toFixed(0)} ms`);
     } catch (error) {
       rows[name] = { absent: String(error.message ?? error).slice(0, 300) };
     }
@@ -68,7 +73,7 @@ async function measure(problem, modules, plan) {
     if (round % 2) order.reverse();
     for (const [name, row] of order) {
       if (!row.made) continue;
-      now.textContent = `${problem.work}: round ${round + 1} of ${plan.rounds}, ${name}`;
+      await say(`${problem.work}: round ${round + 1} of ${plan.rounds}, ${name}`);
       try {
         row.reading.push(await reading(row.made, problem, plan.count));
         row.running.push(await running(row.made, problem, plan.count));
@@ -116,7 +121,7 @@ async function main() {
     show(problem.work, rows);
     await post("rows", { problem: problem.name, rows });
   }
-  now.textContent = "done";
+  document.getElementById("now").textContent = "done";
   await post("done", {});
 }
 

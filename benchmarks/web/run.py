@@ -77,10 +77,11 @@ def measure(
             if told.kind == "about":
                 about = told.value
                 tell(f"{about['agent']}, {about['adapter']}")
+            elif told.kind == "now":
+                tell(told.value)
             elif told.kind == "rows":
                 step = next(x for x in made if x.name == told.value["problem"])
                 outcomes += _outcomes(step, told.value["rows"], about["contenders"])
-                tell(step.work)
     return Run(about, outcomes)
 
 

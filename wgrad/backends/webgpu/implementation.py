@@ -19,6 +19,7 @@ from ...environment import WGPU
 from ...errors import MissingDependencyError
 from . import native_types
 
+_ENABLED = re.compile(r"\benable\s+subgroups\b")
 _SUBGROUPS = re.compile(r"\b(?:subgroup|quad)[A-Z_]")  # functions and inputs
 
 
@@ -70,7 +71,7 @@ class Implementation:
 
     def text(self, code: str) -> str:
         """Return a shader text as its compiler wants it; lines stay where they are."""
-        wanted = self.has_extensions and _SUBGROUPS.search(code)
+        wanted = self.has_extensions and _SUBGROUPS.search(code) and not _ENABLED.search(code)
         return f"enable subgroups; {code}" if wanted else code
 
     @property
