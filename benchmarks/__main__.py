@@ -9,7 +9,7 @@ import sys
 
 from rich.console import Console
 
-from . import growth, report, training
+from . import growth, pages, report, training
 from .cases import CASES, chosen
 from .contenders import CONTENDERS
 from .harness import measure
@@ -30,6 +30,12 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     if options.what == "web":
         return _web(options, console)
+    if options.what == "pages":
+        table, places = pages.compared()
+        console.print(table, highlight=False)
+        if options.write:
+            pages.draw(places)
+        return 0
     if not chosen(options.only, gpu=True):
         console.print(f"no case's name contains {options.only!r}: see --list", highlight=False)
         return 2
@@ -58,7 +64,10 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "what", nargs="?", choices=("table", "growth", "training", "web"), default="table"
+        "what",
+        nargs="?",
+        choices=("table", "growth", "training", "pages", "web"),
+        default="table",
     )
     parser.add_argument("--only", metavar="NAME", default="", help="cases whose name contains it")
     parser.add_argument("--rounds", type=_rounds, metavar="N", help="alternating rounds, else 9")

@@ -1,4 +1,4 @@
-"""One headless Chromium for many scripts: its page asks for the next one, and posts what it gave."""
+"""One headless Chromium for many scripts: its page asks for the next, and posts what it gave."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import json
 import mimetypes
 import queue
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -13,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from wgrad.kernel.validation.browser import FLAGS, _end
+from wgrad.kernel.validation.browser import FLAGS, NAMES, _end
 
 PAGE = """<!doctype html><meta charset="utf-8"><script type="module">
 const bytes = (x) => x instanceof Uint8Array || x instanceof Float32Array || x instanceof Int32Array
@@ -83,11 +84,12 @@ class Browser:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # it is gone
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self._process = subprocess.Popen(
-            [program, *FLAGS, "--allow-file-access-from-files", f"--user-data-dir={self._profile.name}", self.url],
+            [program, *FLAGS, f"--user-data-dir={self._profile.name}", self.url],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True,
         )  # fmt: skip
@@ -147,4 +149,11 @@ def _decoded(x: dict) -> Any:
     data = base64.b64decode(x["$bytes"])
     if x["kind"] == "Uint8Array":
         return data
-    return np.frombuffer(data, {"Float32Array": "f4", "Int32Array": "i4", "Uint32Array": "u4"}[x["kind"]])
+    return np.frombuffer(
+        data, {"Float32Array": "f4", "Int32Array": "i4", "Uint32Array": "u4"}[x["kind"]]
+    )
+
+
+def program() -> str | None:
+    """Return the path of a Chromium; None where none is on the PATH."""
+    return next(filter(None, map(shutil.which, NAMES)), None)

@@ -8,8 +8,8 @@
     limits      what a device has to offer beyond WebGPU's defaults, by WebGPU's names
     buffers     [[bytes, name]]: all memory, and the constant that it begins with, or null
     state       {json, marks, tensors, header}: the description that `wg.save` writes, where page's
-                own numbers go in it (state.py), [{name, dtype, shape, size, buffer}], and what stands of
-                these in the header of a file of safetensors
+                own numbers go in it (state.py), [{name, dtype, shape, size, buffer}], and what
+                stands of these in the header of a file of safetensors
     runs        how often each program runs in the self-test
     counters    what each counter begins with
     settings    [{name, value, fixed}], numbers of optimizers
@@ -114,8 +114,8 @@ class Bundle:
             kind: {entry: lowered(entry, one) for entry in entries} for kind, one in facts.items()
         }
         for one in made.values():
-            for x in one.values():
-                x.numbers = [counters.told(live) for live in x.lives]
+            for program in one.values():
+                program.numbers = [counters.told(live) for live in program.lives]
         streams: dict[Any, int] = {**self._streams}
         if global_generator() in streams:
             streams[None] = streams[global_generator()]
@@ -189,7 +189,10 @@ class Bundle:
                 for g in self._streams
             ],
             "kernels": self._kernel_rows,
-            "kinds": {kind: {"programs": x, "needs": _needs(x, self)} for kind, x in self._programs.items()},
+            "kinds": {
+                kind: {"programs": x, "needs": _needs(x, self)}
+                for kind, x in self._programs.items()
+            },
         }
 
     def _state(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ..devices import default_device
 from ..dtypes import DType, as_dtype
 from ..errors import ArgumentError, CallError, DTypeError, TraceError, shown
 from ..nn import Module
-from ..program.outlined import Outlined, outlined, plain
+from ..program.outlined import Outlined, frozen, outlined, plain
 from ..tensor import Tensor
 
 HELD = ("bool", "float32", "int32", "uint32")  # what WGSL has without optional features
@@ -64,9 +64,11 @@ def _inputs(name: str, function: Callable, given: Any, device: Any) -> tuple[lis
     called = plain(function)
     code = called.forward if isinstance(called, Module) else called
     try:
-        parameters = inspect.signature(code).parameters  # type: ignore[arg-type]
+        parameters = inspect.signature(code).parameters
     except (TypeError, ValueError):
-        raise CallError(f"export.web: {shown(function)} came for {name}; a function is needed") from None
+        raise CallError(
+            f"export.web: {shown(function)} came for {name}; a function is needed"
+        ) from None
     if isinstance(given, Mapping):
         named = dict(given)
     else:
@@ -80,7 +82,7 @@ def _inputs(name: str, function: Callable, given: Any, device: Any) -> tuple[lis
             )
         named = dict(zip(places, several, strict=False))
     try:
-        inspect.signature(code).bind(**named)  # type: ignore[arg-type]
+        inspect.signature(code).bind(**named)
     except TypeError as error:
         raise CallError(
             f"export.web: the example inputs {shown(list(named))} do not fit {name}: {error}"
@@ -146,7 +148,9 @@ def trace(entries: Sequence[Entry], state: Any) -> None:
     try:
         for entry in entries:
             with entry.evaluating():
-                entry.told = outlined(entry, entry.name, entry.leaves, state)
+                entry.told = outlined(
+                    entry, entry.name, entry.leaves, state, frozen(entry.function)
+                )
             done.append(entry)
             _check(entry)
     except BaseException as error:
@@ -201,5 +205,3 @@ def device_of(state: Any) -> Any:
         elif hasattr(x, "params"):
             stack += list(x.params)
     return default_device()
-
-

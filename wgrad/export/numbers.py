@@ -39,7 +39,7 @@ class Counters:
         self.schedule = schedule
         self.starts: list[int] = []
         self._before = [list(x._steps) for x in self.optimizers]  # traces count, too
-        self._advances: list[list[tuple[int, int, int]]] = []  # by program: optimizer, i, by
+        self._advances: list[dict[Any, int]] = []  # by program: of schedulers, and (optimizer, i)
         self._places: dict[Any, int] = {}
         self.tables: list[list[Any]] = []
         self._tables: dict[Any, int] = {}
@@ -51,7 +51,10 @@ class Counters:
 
     # Which counters there are.
     def add(
-        self, callbacks: Sequence[tuple[Callable[..., None], tuple]], name: str, state: Sequence[Any]
+        self,
+        callbacks: Sequence[tuple[Callable[..., None], tuple]],
+        name: str,
+        state: Sequence[Any],
     ) -> None:
         """Note what each run of one more program counts. Raises: ArgumentError."""
         counts: dict[Any, int] = {}
@@ -64,13 +67,13 @@ class Counters:
             elif isinstance(owner, Turning):
                 if not any(owner is x for x in state):
                     raise ArgumentError(
-                        f"export.web: {name} takes turns of {type(owner).__name__}, which is not in "
-                        "state=: add it there"
+                        f"export.web: {name} takes turns of {type(owner).__name__}, which is not "
+                        "in state=: add it there"
                     )
                 counts[owner] = counts.get(owner, 0) + 1
             else:
                 raise TraceError(f"export.web: {name} counts what a page cannot: {function!r}")
-        self._advances.append(counts)  # type: ignore[arg-type]
+        self._advances.append(counts)
 
     def _of(self, optimizer: Optimizer) -> int:
         return next(i for i, x in enumerate(self.optimizers) if x is optimizer)
@@ -80,7 +83,7 @@ class Counters:
         kinds: dict[Any, int] = {}
         for at, optimizer in enumerate(self.optimizers):
             for i in range(len(optimizer.params)):
-                by = tuple(x.get((at, i), 0) for x in self._advances)  # type: ignore[attr-defined]
+                by = tuple(x.get((at, i), 0) for x in self._advances)
                 kind = at, self._before[at][i], by
                 if kind not in kinds:
                     kinds[kind] = len(self.starts)
@@ -93,7 +96,7 @@ class Counters:
                     self.starts.append(0)
                     self._unrolled(owner)
         for counts in self._advances:
-            row = {self._places[x]: n for x, n in counts.items()}  # type: ignore[attr-defined]
+            row = {self._places[x]: n for x, n in counts.items()}
             self.runs.append([[k, n] for k, n in row.items()])
 
     def count_of(self, optimizer: Optimizer, i: int) -> int:
@@ -196,7 +199,10 @@ class Counters:
         try:
             for turn in range(self.schedule + 1):
                 if turn:
-                    owner._advance()
+                    try:
+                        owner._advance()
+                    except ArgumentError:  # a schedule that has an end
+                        break
                 rows.append({k: x for g in groups for k, x in _floats(g)})
                 states.append(owner.state_dict() if hasattr(owner, "state_dict") else None)
         finally:
@@ -206,15 +212,15 @@ class Counters:
         self.states[owner] = states
         for group in groups:
             for key, first in _floats(group):
-                values = [row[key] for row in rows]
-                if any(x != first for x in values):
+                floats = [row[key] for row in rows]
+                if any(x != first for x in floats):
                     if key in self._turns:
                         other = type(self._turns[key][0]).__name__
                         raise TraceError(
                             f"export.web: {other} and {type(owner).__name__} both change a setting "
                             "in the exported programs: chain them in one ChainedScheduler"
                         )
-                    self._turns[key] = owner, values
+                    self._turns[key] = owner, floats
 
 
 def _floats(group: Any) -> Iterator[tuple[Any, float]]:
@@ -253,5 +259,3 @@ def check_schedule(schedule: Any) -> int:
             "needed"
         )
     return schedule
-
-

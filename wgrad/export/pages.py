@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,12 @@ from ..io import safetensors
 from ..io.paths import as_path, told, written
 from ..nn import Module
 from ..optim import Optimizer
+from ..program.outlined import declared
 from ..random.generator import RngState
 from .bundle import Bundle, packed
 from .entries import Entry, device_of, trace, undo
 from .expected import RUNS, check_lasting, run
 from .numbers import Counters, check_schedule
-
 
 HERE = Path(__file__).parent / "page"
 
@@ -44,7 +44,56 @@ def web(
     limits: Any = "portable",
     schedule: int = 10_000,
 ) -> Path:
-    """Write a folder that runs functions in a browser, on WebGPU, and return its path."""
+    """Write a folder that runs functions in a browser, on WebGPU, and return its path.
+
+    `step_or_model` is a function, a compiled one or a module, or a dict of these by names: programs
+    over one state, so that a prediction sees what a step has trained. A module by itself is
+    exported as it evaluates; functions as the modules' modes are now. `example_inputs` are what
+    each is called with: tensors, arrays and floats, by the names of the parameters or in their
+    order (for a dict of programs, a dict of these). They say shapes and dtypes, which stay;
+    integers, bools and strings are fixed. `state` is all that functions use and change, as it would
+    be given to `wg.save`: modules, optimizers, schedulers, tensors, `wg.get_rng_state()`; modules
+    that are exported, and compiled functions with a `state` of their own, need none.
+
+    ```python
+    model = nn.Linear(2, 1)
+    optimizer = optim.Adam(model.parameters(), lr=0.01)
+
+
+    def train(x, y):
+        optimizer.zero_grad()
+        loss = (model(x) - y).square().mean()
+        loss.backward()
+        optimizer.step()
+        return {"loss": loss}
+
+
+    x, y = wg.ones((4, 2)), wg.zeros((4, 1))
+    wg.export.web(
+        {"train": train, "predict": model},
+        {"train": (x, y), "predict": (x,)},
+        "page",
+        state={"model": model, "optimizer": optimizer},
+        title="A line",
+    )
+    ```
+
+    In the folder are `index.html`, which compares a run with what NumPy computed; `wgrad.js`, the
+    module that runs programs (its `load` in docs/publish.md); `program.json`, the kernels as
+    `.wgsl`, and the state as safetensors. Nothing runs here, and nothing changes. An export that
+    stands at `path` is replaced when the new one is whole.
+
+    Results are called by their keys in a dict that is returned, "out" where one tensor is, "out0",
+    "out1", ... where several are; or as `outputs` says: a name, a list of them, or a dict of these
+    by program. `limits` are "portable", what every browser offers, or a dict of WebGPU's limits
+    that devices must have. `schedule` is for how many steps numbers are written down that only
+    Python computes: rates of schedulers, above all.
+
+    Raises: TraceError, which names the operation and the line, for functions that read values, use
+    what is not in `state`, or need NumPy or Python in a run; DTypeError for float16 and float64;
+    ArgumentError, CallError; FileError, MissingFileError; MissingDependencyError without the
+    package safetensors. Then nothing was written.
+    """
     target = as_path(path, "export.web")
     files = _files(step_or_model, example_inputs, state, title, outputs, limits, schedule)
     _write_folder(target, files)
@@ -63,7 +112,15 @@ def html(
     schedule: int = 10_000,
     single_file: bool = True,
 ) -> Path:
-    """Write one HTML file that runs functions in a browser, also from disk, and return its path."""
+    """Write one HTML file that runs functions in a browser, also from disk, and return its path.
+
+    All that `wg.export.web` puts into a folder is inside, and the arguments are the same; with
+    single_file=False it is that folder. In the page `globalThis.wgrad` is what `load` returns.
+
+        wg.export.html(nn.Linear(2, 1), (wg.ones((4, 2)),), "line.html", title="A line")
+
+    Raises: as `wg.export.web`.
+    """
     target = as_path(path, "export.html")
     files = _files(step_or_model, example_inputs, state, title, outputs, limits, schedule)
     if not checked_flag(single_file, "export.html", "single_file"):
@@ -103,18 +160,17 @@ def _files(
                 "needed"
             )
     if state is None:
-        modules = [x for x in several.values() if isinstance(x, Module)]
-        state = modules[0] if len(modules) == 1 else modules
+        state = _state_of(list(several.values()))
     device = device_of(state)
     facts = _facts(limits)
     entries = [Entry(n, f, given[n], outputs.get(n), device) for n, f in several.items()]
     counters = Counters(_optimizers(state), check_schedule(schedule))
-    declared = _declared(state)
-    trace(entries, declared)
+    used = _used(state)
+    trace(entries, used)
     try:
         for entry in entries:
             check_lasting(entry)
-            counters.add(entry.told.outline.callbacks, entry.name, declared)
+            counters.add(entry.told.outline.callbacks, entry.name, used)
         counters.close()
         bundle = Bundle(entries, state, counters, facts, title or next(iter(several)))
         content = bundle.content()
@@ -165,6 +221,12 @@ def _facts(limits: Any) -> dict[str, Any]:
     return made
 
 
+def _state_of(functions: Sequence[Callable]) -> Any:
+    """Return the state that functions bring along: what compiled ones declare, and modules."""
+    found = [x for f in functions if (x := f if isinstance(f, Module) else declared(f)) is not None]
+    return found[0] if len(found) == 1 else found
+
+
 def _parts(state: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield what a state holds, containers left aside, each with its path."""
     if isinstance(state, (Mapping, list, tuple)) and not isinstance(state, RngState):
@@ -179,7 +241,7 @@ def _optimizers(state: Any) -> dict[str, Optimizer]:
     return {path: x for path, x in _parts(state) if isinstance(x, Optimizer)}
 
 
-def _declared(state: Any) -> list[Any]:
+def _used(state: Any) -> list[Any]:
     """Return what of a state functions may use: all but plain values, which are saved with it."""
     plain = (int, float, str, bool, type(None), np.ndarray, np.generic, RngState)
     return [x for _, x in _parts(state) if not isinstance(x, plain)]

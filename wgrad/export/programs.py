@@ -76,7 +76,7 @@ class Lowered:
             for i, x in enumerate(launches.outputs)
         ]
         self._bundle = bundle
-        self._places = {
+        self._places: dict[str, Any] = {
             "input": bound,
             "output": outputs,
             "block": [memory.shared(("block", i), x) for i, x in enumerate(launches.blocks)],
@@ -134,17 +134,13 @@ class Lowered:
                 for start, x in where
                 for at, n, dtype in x.numbers
             ],
-            "draws": [
-                [start // 4, streams[x.draw[0]], x.draw[1]] for start, x in where if x.draw
-            ],
-            "takes": [
-                [g, n] for g, (_, _, n) in zip(streams, outline.generators, strict=True)
-            ],
+            "draws": [[start // 4, streams[x.draw[0]], x.draw[1]] for start, x in where if x.draw],
+            "takes": [[g, n] for g, (_, _, n) in zip(streams, outline.generators, strict=True)],
             "counts": counts,
             "launches": [self._launch(start, x) for start, x in where],
             "copies": [
                 [place, bound[i], launches.inputs[i].nbytes + -launches.inputs[i].nbytes % 4]
-                for i, place in self._places["swap"].items()  # type: ignore[attr-defined]
+                for i, place in self._places["swap"].items()
             ],
             "faults": faults if faults is None else [faults, _messages(outline.faults)],
         }
@@ -186,7 +182,11 @@ class Lowered:
         if len(self._bundle.bindings(kernel)) > len(bindings):
             notes = self._bundle.memory.shared("notes", NOTES_BYTES)
             bindings.append([NOTES_BINDING, notes, 0, NOTES_BYTES])
-        hot = x.hot and [self._bundle.kernel(kernels[x.hot.kernel]), folded(x.hot.groups), x.hot.after]
+        hot = x.hot and [
+            self._bundle.kernel(kernels[x.hot.kernel]),
+            folded(x.hot.groups),
+            x.hot.after,
+        ]
         return {"kernel": kernel, "groups": folded(x.groups), "bindings": bindings, "hot": hot}
 
     def _ranges(self, i: int) -> list[Any]:
@@ -199,7 +199,9 @@ class Lowered:
                 places = None
                 if not (layout.contiguous and layout.offset == 0 and layout.size == size):
                     seen = np.lib.stride_tricks.as_strided(
-                        np.arange(size)[layout.offset :], layout.shape, [8 * s for s in layout.strides]
+                        np.arange(size)[layout.offset :],
+                        layout.shape,
+                        [8 * s for s in layout.strides],
                     )
                     places = np.unique(seen).tolist()
                 rows.append([places, *limits])

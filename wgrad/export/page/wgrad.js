@@ -82,7 +82,7 @@ async function opened(limits) {
   return adapter.requestDevice({ requiredLimits: limits });
 }
 
-/** The metadata of a file of safetensors, and its tensors. */
+/** What a file of safetensors holds. */
 function unpack(bytes) {
   const start = bytes.length < 8 ? NaN : 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   const whole = (end) => end <= bytes.length || fail("the file of safetensors is cut off");
@@ -101,7 +101,7 @@ export class Model {
     this.title = content.title;
     /** What `run` takes and gives. @type {Record<string, {inputs: About[], outputs: About[]}>} */
     this.programs = {};
-    this._content = content;
+    this._told = content;
     this._programs = content.programs;
     this._files = files;
     this._constants = unpack(files["constants.safetensors"]).tensors;
@@ -110,14 +110,13 @@ export class Model {
     device.lost.then((x) => { this._lost = `the GPU was lost: ${x.message || x.reason}`; });
   }
 
-  // Making it.
   _memory(size, usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST) {
     return this.device.createBuffer({ size, usage });
   }
 
   _buffer(i) {
     if (!this._buffers[i]) {
-      const [size, constant] = this._content.buffers[i];
+      const [size, constant] = this._told.buffers[i];
       this._buffers[i] = this._memory(size);
       if (constant) this._write(i, this._constants[constant].data);
     }
@@ -129,7 +128,7 @@ export class Model {
   }
 
   async _build(progress) {
-    const { device, _content: content } = this, { COMPUTE } = GPUShaderStage;
+    const { device, _told: content } = this, { COMPUTE } = GPUShaderStage;
     this._reset();
     this._kernels = content.kernels.map(({ file, label, bindings }) => {
       const made = async () => {
@@ -170,14 +169,13 @@ export class Model {
 
   /** Go back to the state that was exported. */
   _reset() {
-    const { counters, settings, streams } = this._content;
+    const { counters, settings, streams } = this._told;
     this._counters = [...counters];
     this._settings = settings.map((x) => x.value);
     this._streams = streams.map((x) => [...x.seed, x.counter]);
     this._put(unpack(this._files["state.safetensors"]));
   }
 
-  // Running it.
   /**
    * Submit a run, and return at once. The name of an only program may be left out.
    * @param {string | Inputs} name @param {Inputs} [inputs]
@@ -201,7 +199,7 @@ export class Model {
    * @param {string} name @returns {Promise<Values>}
    */
   async read(name) {
-    const all = [...this._programs.flatMap((p) => p.outputs), ...this._content.state.tensors];
+    const all = [...this._programs.flatMap((p) => p.outputs), ...this._told.state.tensors];
     const x = all.find((x) => x.name === name || x.path === name);
     return (await this._fetch([x ?? fail(`${name} is neither an output nor in the state`)]))[0];
   }
@@ -252,7 +250,7 @@ export class Model {
     const l = this._value(a, counters);
     if (what in Math) return Math[what](l);
     if (what === "table") {
-      const rows = this._content.tables[table];
+      const rows = this._told.tables[table];
       return rows[holds ? Math.min(l - b, rows.length - 1) : l - b] ??
         fail(`numbers were exported for ${rows.length} steps, which are done`);
     }
@@ -285,7 +283,7 @@ export class Model {
       const worst = notes[2 * which + 1], { text, unsigned } = checks[which];
       fail(text.replaceAll("{}", String(unsigned ? worst >>> 0 : worst)));
     });
-    return values;
+    return values.slice(0, rows.length);
   }
 
   _encoded(fill) {
@@ -297,7 +295,7 @@ export class Model {
   // State.
   /** Return the state as a file of safetensors, which wg.load reads. @returns {Promise<Uint8Array>} */
   async state() {
-    const { json, marks, tensors, header } = this._content.state, tree = structuredClone({ value: json });
+    const { json, marks, tensors, header } = this._told.state, tree = structuredClone({ value: json });
     for (const [path, ...mark] of marks) path.slice(0, -1).reduce((x, k) => x[k], tree)[path.at(-1)] = this._mark(mark);
     const wgrad = JSON.stringify({ version: 1, ...tree }).replace(/"#(\d+)"/g, "$1");
     const metadata = { format: "pt", wgrad, streams: JSON.stringify(this._streams) };
@@ -317,11 +315,11 @@ export class Model {
     if (streams) this._streams = JSON.parse(streams);
     // Integers that numbers of JavaScript would round come as text.
     const tree = JSON.parse(wgrad.replace(/([[,:] ?)(\d{16,})(?= ?[,\]}])/g, '$1"$2"'));
-    for (const [path, ...mark] of this._content.state.marks) this._mark(mark, path.reduce((x, k) => x?.[k], tree));
+    for (const [path, ...mark] of this._told.state.marks) this._mark(mark, path.reduce((x, k) => x?.[k], tree));
   }
 
   _put({ tensors }) {
-    const { tensors: wanted, header } = this._content.state;
+    const { tensors: wanted, header } = this._told.state;
     const rows = wanted.map(({ name, dtype, buffer }) => {
       const came = tensors[name] ?? fail(`the state that came has no ${name}`);
       const [has, needs] = [came, header[name]].map((x) => `${x.dtype} [${x.shape}]`);
@@ -339,7 +337,7 @@ export class Model {
       return `#${(BigInt(stream[1]) << 32n) + BigInt(stream[0])}`;
     }
     if (kind === "table") {
-      const rows = this._content.tables[i], first = rows.indexOf(came);
+      const rows = this._told.tables[i], first = rows.indexOf(came);
       if (first >= 0 && first === rows.lastIndexOf(came)) this._counters[at] = first;
       return rows[this._counters[at]];
     }
@@ -351,17 +349,17 @@ export class Model {
   /** Start the random stream of a seed, as wg.manual_seed does. */
   seed(/** @type {number | bigint} */ n) {
     const start = words(n);
-    this._content.streams.forEach((x, i) => { if (x.global) this._streams[i] = [...start, 0]; });
+    this._told.streams.forEach((x, i) => { if (x.global) this._streams[i] = [...start, 0]; });
   }
 
   /** The settings of optimizers by their names in the state, such as "1.param_groups.0.lr". */
   get settings() {
-    return Object.fromEntries(this._content.settings.map((x, i) => [x.name, this._settings[i]]));
+    return Object.fromEntries(this._told.settings.map((x, i) => [x.name, this._settings[i]]));
   }
 
   /** Change a setting from the next run on. */
   set(/** @type {string} */ name, /** @type {number} */ value) {
-    const i = this._content.settings.findIndex((x) => x.name === name && !x.fixed);
+    const i = this._told.settings.findIndex((x) => x.name === name && !x.fixed);
     this._settings[i < 0 ? fail(`${name} is no setting that a page may change`) : i] = value;
   }
 
@@ -376,7 +374,7 @@ export class Model {
     try {
       for (const { name, inputs, outputs } of this._programs) {
         const given = Object.fromEntries(inputs.map((x) => [x.name, values(`${name}/in/${x.name}`, x)]));
-        for (let n = 0; n < this._content.runs; n++) {
+        for (let n = 0; n < this._told.runs; n++) {
           const out = await this.run(name, given);
           for (const x of outputs) {
             const output = `${name}/${n}/${x.name}`;
