@@ -27,7 +27,7 @@ TINT = """Error while parsing WGSL: :2:10 error: 'f' must only be called from un
 
 def test_share_of_the_table_runs_by_dawn():
     """The whole of it: `make tint`."""
-    command = ["scripts/with-swiftshader.sh", sys.executable, "tests/on_dawn.py", "48"]
+    command = ["scripts/with-swiftshader.sh", sys.executable, "tests/on_dawn.py", "96"]
     if os.name == "nt":
         command = command[1:]
     clean = {k: v for k, v in os.environ.items() if not k.startswith("WGRAD_")}

@@ -85,8 +85,9 @@ def _handler(folders: dict[str, Path], texts: dict[str, str], told: queue.Queue[
 
         def do_POST(self) -> None:
             data = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-            self._answer(b"", "text/plain")
+            # Before it is answered: what the page posts next comes in another thread.
             told.put(Told(self.path.rpartition("/")[2], data))
+            self._answer(b"", "text/plain")
 
         def _answer(self, data: bytes, kind: str) -> None:
             self.send_response(200)

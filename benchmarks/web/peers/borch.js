@@ -17,7 +17,8 @@ const losses = {
     const conv = (a, name) => a.conv2d(w[name], null, 1, 1);
     let h = conv(x, "stem").relu();
     for (const i of [0, 1]) h = h.add(conv(conv(h, `in${i}`).relu(), `out${i}`)).relu();
-    return h.mean([2, 3]).matmul(w.head).add(w.bias).crossEntropy(y);
+    const [batch, channels, height, width] = h.shape;
+    return h.reshape([batch, channels, height * width]).mean(2).matmul(w.head).add(w.bias).crossEntropy(y);
   },
   attention(w, x, y) {
     const [batch, length, width] = x.shape;
