@@ -1,5 +1,6 @@
 # make demo    train a digit classifier: on the GPU, or on NumPy where there is none
 # make test    run the test suite on a WebGPU adapter (a software one will do)
+# make tint    run the table of operations by Dawn, whose compiler Tint is that of Chrome
 # make lint    check style, formatting and types
 # make docs    build the pages into site/ (site/index.html opens in a browser as it is)
 # make bench   run the benchmarks; .venv/bin/pip install -e ".[peers]" adds PyTorch and tinygrad
@@ -22,7 +23,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint docs bench clean
+.PHONY: help demo test tint lint docs bench clean
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
@@ -33,6 +34,11 @@ demo: $(VENV)/.installed-examples
 test: $(VENV)/.installed-dev
 	@PYTHON="$(BIN)/python" sh scripts/ensure-vulkan.sh
 	WGRAD_REQUIRE=webgpu $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 4 $(ARGS)
+
+tint: $(VENV)/.installed-dev
+	WGRAD_WGPU=wgpudawn WGRAD_REQUIRE=webgpu sh scripts/with-swiftshader.sh \
+	    $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 4 \
+	    tests/test_ops_forward.py tests/test_ops_gradient.py tests/test_numerics.py $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -28,6 +28,8 @@ def main(argv: list[str] | None = None) -> int:
     if options.what == "training":
         console.print(training.table(options.rounds or 9))
         return 0
+    if options.what == "web":
+        return _web(options, console)
     if options.what == "pages":
         table, places = pages.compared()
         console.print(table, highlight=False)
@@ -62,7 +64,10 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "what", nargs="?", choices=("table", "growth", "training", "pages"), default="table"
+        "what",
+        nargs="?",
+        choices=("table", "growth", "training", "pages", "web"),
+        default="table",
     )
     parser.add_argument("--only", metavar="NAME", default="", help="cases whose name contains it")
     parser.add_argument("--rounds", type=_rounds, metavar="N", help="alternating rounds, else 9")
@@ -91,6 +96,23 @@ def _versions(pool: Pool) -> str:
     """Return who took part, each library once for each device."""
     found = {f"{about.library} ({about.device})": None for about in pool.about().values()}
     return f"Python {platform.python_version()}; {'; '.join(sorted(found))}"
+
+
+def _web(options: argparse.Namespace, console: Console) -> int:
+    from .web import run, steps
+
+    made = [make() for make in steps.ALL if options.only in make.__name__]
+    try:
+        found = run.measure(made, options.rounds or 5, 5, list(run.CONTENDERS), console.print)
+    except AbsentError as error:
+        console.print(f"absent: {error}", highlight=False)
+        return 2
+    section = run.markdown(found)
+    console.print(section, highlight=False, markup=False, soft_wrap=True)
+    if options.write:
+        report.write(f"In a browser, on {found.about['adapter']}", section)
+        console.print(f"written to {report.RESULTS.name}")
+    return 0
 
 
 def _growth(pool: Pool, about: About, rounds: int, console: Console) -> None:

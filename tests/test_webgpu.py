@@ -13,7 +13,7 @@ import pytest
 
 import wgrad as wg
 from wgrad.backends.webgpu import device as device_module
-from wgrad.backends.webgpu import shaders
+from wgrad.backends.webgpu import implementation, shaders
 from wgrad.backends.webgpu.memory import size_class
 from wgrad.backends.webgpu.planner import Planner
 
@@ -338,6 +338,7 @@ def test_broken_wgpu_library_leaves_numpy_working():
         """,
         WGPU_LIB_PATH="/nonexistent.so",
         WGRAD_DEVICE="",
+        WGRAD_WGPU="wgpu",
     )
     assert done.returncode == 0, done.stderr
 
@@ -420,7 +421,7 @@ def test_opengl_fallback_is_no_adapter(monkeypatch):
     class OpenGl:
         info = {"backend_type": "OpenGL", "adapter_type": "CPU", "device": "softpipe"}  # noqa: RUF012
 
-    wgpu = pytest.importorskip("wgpu")
+    wgpu = implementation.chosen().load()
     monkeypatch.setattr(device_module, "_adapters", None)
     monkeypatch.setattr(type(wgpu.gpu), "enumerate_adapters_sync", lambda self: [OpenGl()])
     with pytest.raises(wg.errors.DeviceError, match="install your GPU's Vulkan driver"):

@@ -41,6 +41,7 @@ class DeviceInfo:
     dtypes: tuple[str, ...]
     features: tuple[str, ...] = field(repr=False, default=())
     limits: dict[str, int] = field(repr=False, default_factory=dict)
+    implementation: str = ""  # of WebGPU, and its package: "wgpu 0.32.0 (wgpu-native)"
 
 
 def devices() -> list[DeviceInfo]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from .errors import ArgumentError, shown
+from .origin import WEBGPU
 
 T = TypeVar("T")
 VARIABLES: dict[str, Variable] = {}  # every one that this process reads, by name
@@ -82,3 +83,11 @@ AUTOTUNE = Variable(
     False,
 )
 CACHE_DIR: Variable[Path | None] = Variable("WGRAD_CACHE_DIR", _folder, None)
+WGPU = Variable(
+    "WGRAD_WGPU",
+    one_of(
+        {name: name for name in WEBGPU},
+        "it must be wgpu (WebGPU by wgpu-native) or wgpudawn (by Dawn)",
+    ),
+    WEBGPU[0],
+)

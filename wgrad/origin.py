@@ -8,6 +8,8 @@ import sys
 import warnings
 from types import CodeType, FrameType
 
+WEBGPU = ("wgpu", "wgpudawn")  # the packages that bring WebGPU,
+DRIVING = (*WEBGPU, "cffi")  # and all whose code runs on our behalf alone
 _UNPACK, _MORE = dis.opmap["UNPACK_SEQUENCE"], dis.opmap["EXTENDED_ARG"]
 _ours: set[str] = set()  # names of wgrad's modules
 

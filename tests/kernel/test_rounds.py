@@ -9,7 +9,9 @@ import pytest
 
 import wgrad as wg
 from wgrad.kernel.entry import Checked
+from wgrad.kernel.instruments import names_of
 from wgrad.kernel.language import NOWHERE, read
+from wgrad.kernel.language import syntax as s
 from wgrad.kernel.rounds import LOOPS, Counters
 
 COUNT = """fn rounds(n: u32) -> u32 {
@@ -72,6 +74,39 @@ def test_kernels_tell(webgpu):
     assert caught.value.line == 6
 
 
+TOGETHER = """@group(0) @binding(0) var<storage, read_write> y: array<u32>;
+@group(0) @binding(1) var<uniform> n: u32;
+var<workgroup> part: array<u32, 8>;
+fn swap(i: u32) { workgroupBarrier(); let x = part[7u - i]; workgroupBarrier(); part[i] = x; }
+@compute @workgroup_size(8)
+fn turn(@builtin(local_invocation_index) i: u32) {
+    part[i] = i;
+    for (var s = 0u; s != n; s += 2u) {
+        swap(i);
+        for (var k = 0u; k < part[i]; k++) { y[i] += 1u; }
+    }
+    y[i] = part[i];
+}"""
+
+
+def test_loops_with_barriers_are_left_by_a_whole_workgroup(webgpu):
+    turn = wg.kernel.compute(TOGETHER, rounds=1000)
+    assert turn(wg.zeros(8, dtype="uint32"), n=4).tolist() == list(range(8))
+    with pytest.raises(wg.errors.ShaderError, match="loop of turn") as caught:
+        turn(wg.zeros(8, dtype="uint32"), n=3).numpy()
+    assert caught.value.line in (8, 10)
+    typed = Checked(read(TOGETHER)).typed
+    node = typed.functions["turn"].node
+    (outer,) = [
+        x
+        for x in Counters(typed, 9, NOWHERE).counted(node)[0].body.statements
+        if isinstance(x, s.For)
+    ]
+    counted = names_of(outer.condition)
+    assert "wgrad_together2" in counted and "wgrad_rounds" not in counted
+    assert "wgrad_rounds" in names_of(outer.body)
+
+
 def test_adapter_that_ends_loops_itself_is_told_of(webgpu):
     """Lavapipe lets loops of 8 points together run 65,535 rounds, also where they take turns."""
     if "llvmpipe" not in webgpu.description:
@@ -124,6 +159,13 @@ def test_limit_can_be_switched_off_and_is_checked():
         ("for (var i = 8; i < 8; i++) {}", 0),
         ("let end = 4u; for (var i = 0u; i < end; i++) { if (n == 3u) { continue; } }", 4),
         ("for (var i = 0; i < SIZE * 2; i++) {}", 12),
+        ("for (var s = 32u; s > 0u; s >>= 1u) {}", 6),
+        ("for (var s = 64; s >= 1; s /= 4) {}", 7),
+        ("for (var s = 5u; s != 0u; s = s / 2u) {}", 3),
+        ("for (var s = 8; s > -1; s /= 2) { if (n == 1u) { break; } }", None),
+        ("for (var s = 8u; s != 3u; s >>= 1u) { if (n == 1u) { break; } }", None),
+        ("for (var s = 8u; s > 0u; s /= 1u) { if (n == 1u) { break; } }", None),
+        ("for (var s = n; s > 0u; s >>= 1u) {}", None),
         ("for (var i = 0u; i < n; i++) {}", None),
         ("for (var i = 3u; i >= 0u; i--) { if (n == i) { break; } }", None),
         ("for (var i = 0u; i <= 4294967295u; i++) { if (n == i) { break; } }", None),

@@ -17,6 +17,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from ..errors import ArgumentError, CallError, IndexRangeError, OutOfMemoryError, WgradError, shown
+from ..origin import DRIVING
 
 # What an argument of the wrong kind or size may cause.
 CAUGHT = (
@@ -29,7 +30,7 @@ CAUGHT = (
     BufferError,
     MemoryError,
 )
-_LIBRARIES = ("numpy", "wgpu", "cffi")  # called by our code alone, so it is ours to answer for
+_LIBRARIES = ("numpy", *DRIVING)  # called by our code alone, so it is ours to answer for
 _STANDARD = os.path.dirname(os.__file__)
 _DEEP = 200  # frames of our own code, from which an exhausted stack is our argument's doing
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from .. import doctor
+from ..environment import WGPU
 
 ABOUT = {
     "help": "find out which devices there are and whether they work",
@@ -36,9 +37,10 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         print(json.dumps(asdict(report)))
         return report.status
     v = report.versions
+    package = WGPU.read()
     print(
         f"wgrad {v['wgrad']}, Python {v['python']}, NumPy {v['numpy']}, "
-        f"wgpu {v['wgpu'] or 'missing'}, on {v['system']}"
+        f"{package} {v[package] or 'missing'}, on {v['system']}"
     )
     for manifest in report.drivers:
         print(f"driver {manifest['file']}: {manifest['problem'] or manifest['library']}")
@@ -55,9 +57,10 @@ def run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
 def line_of(device: dict[str, Any]) -> str:
     """Return the line about a device."""
+    by = device.get("implementation")
     return (
         f"{device['name']}: {device['adapter']} ({device['type']}, {device['backend']}, "
-        f"{device['driver']}), {' '.join(device['dtypes'])}"
+        f"{device['driver']}){f', by {by}' if by else ''}, {' '.join(device['dtypes'])}"
     )
 
 

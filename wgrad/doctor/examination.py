@@ -11,6 +11,7 @@ import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ..environment import WGPU
 from ..version import __version__
 from . import vulkan
 from .children import DiedError, asked
@@ -22,6 +23,11 @@ FINE, WRONG, NO_ADAPTER, BROKEN, DIED, NO_WGPU = 0, 1, 20, 22, 23, 24
 PROBE, SELFTEST = f"{__package__}.probe", f"{__package__}.selftest"
 MESA = "mesa-vulkan-drivers"
 INSTALL = "Debian and Ubuntu: apt-get install"
+# Dawn wants more of Vulkan than wgpu-native does, as SwiftShader has it.
+OTHER = (
+    "name a newer one by VK_DRIVER_FILES, such as vk_swiftshader_icd.json, which comes with "
+    "Chromium, or unset WGRAD_WGPU"
+)
 
 
 @dataclass
@@ -79,7 +85,7 @@ def examine(name: str | None = None) -> Report:
 
 def _versions() -> dict[str, str | None]:
     found: dict[str, str | None] = {"wgrad": __version__, "python": platform.python_version()}
-    for package in ("numpy", "wgpu"):
+    for package in ("numpy", WGPU.read()):
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
@@ -127,6 +133,11 @@ def _why_none(report: Report, manifests: list[vulkan.Manifest]) -> None:
         report.wrong(NO_ADAPTER, f"there is no Vulkan driver: {INSTALL} {MESA} {_loader()}")
     elif report.status == FINE:
         names = ", ".join(x.file for x in manifests)
+        if WGPU.read() != "wgpu":
+            report.wrong(
+                NO_ADAPTER, f"WGRAD_WGPU={WGPU.read()} takes no driver here ({names}): {OTHER}"
+            )
+            return
         if name:
             report.wrong(BROKEN, f"{name} names drivers that find no GPU here: {names}; unset it")
         else:

@@ -10,7 +10,7 @@ from ..backends.base import Device
 from ..errors import ShaderError
 from .language.places import Source, error_at
 
-# The compiler knows subgroups without this line, which browsers require, and refuses it.
+# naga knows subgroups without this line, which browsers require, and refuses it.
 _SUBGROUPS = re.compile(r"\benable\s+subgroups\s*;")
 REFUSES = "the GPU's compiler refuses this: "  # before its reason
 
@@ -31,7 +31,9 @@ class Judge:
         if device in self.passed:
             return
         if device.launches:
-            text = _SUBGROUPS.sub(lambda m: " " * len(m[0]), self.source.text)
+            text = self.source.text
+            if not device.gpu.implementation.has_extensions:
+                text = _SUBGROUPS.sub(lambda m: " " * len(m[0]), text)
             words = device.gpu.refusal(text, self.source.name)
             if words is not None:
                 raise _located(words, self.source)

@@ -2,7 +2,9 @@
 
 A loop is left once all those of a call, or of an invocation of a kernel, have run so many rounds
 together; the device notes where, and raises that at its next wait (backends/webgpu/notes.py).
-`for` loops from one constant to another have no counter, for they end.
+`for` loops from one constant to another have no counter, for they end. A loop with a barrier has
+one of its own, in a variable of the function: all invocations of a workgroup have to leave it
+together, and browsers refuse a barrier where a variable that outlives the call decides about it.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from .language.types import I32, U32
 ROUNDS = 1_000_000
 MANY = 1 << 14  # rounds of loops with constant ends that some software adapters might cut
 LOOPS = (s.For, s.While, s.Loop)
+LOCKSTEP = ("workgroupBarrier", "storageBarrier", "textureBarrier", "workgroupUniformLoad")
 _LEAST = {I32: -(1 << 31), U32: 0}
 _GREATEST = {I32: (1 << 31) - 1, U32: (1 << 32) - 1}
 _TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "!=": "!="}
@@ -56,14 +59,16 @@ class Counters:
         self.rounds = rounds
         self.origin = origin
         self._weights: dict[str, int] = {}
+        self._waiting: dict[str, bool] = {}
 
     def counted(self, node: s.Function) -> tuple[s.Function, tuple[LoopSite, ...]]:
         """Return a function with counters in its open loops, and the sites of these."""
         if self.rounds is None or not any(map(self._is_open, node.walk())):
             return node, ()
         sites: list[LoopSite] = []
-        rounds = s.Identifier("wgrad_rounds")
-        taken = {"wgrad_rounds", "wgrad_notes", "wgrad_note", "wgrad_look"} & names_of(node)
+        names = names_of(node)
+        taken = {"wgrad_rounds", "wgrad_notes", "wgrad_note", "wgrad_look"} & names
+        taken |= {x for x in names if x.startswith("wgrad_together")}
         if taken:
             raise node.span.error(f"the name {min(taken)} belongs to what is put into loops")
 
@@ -74,6 +79,9 @@ class Counters:
             if not self._is_open(x):
                 return made
             sites.append(self._site(node, x, self.rounds))
+            waits = self._waits(x)
+            rounds = s.Identifier(f"wgrad_together{len(sites)}" if waits else "wgrad_rounds")
+            own = (s.Var(rounds.name, None, s.number(0, "u")),) if waits else ()
             limit = s.number(self.rounds or 0, "u")
             over = s.Binary(">", rounds, limit)
             first: list[s.Statement] = [s.Assign(rounds, "+=", s.number(1, "u"))]
@@ -84,7 +92,7 @@ class Counters:
                 made = made.but(condition=s.Binary("&", made.condition, within))
             note = s.CallStatement(s.call("wgrad_note", s.number(sites[-1].key, "u")))
             body = made.body.but(statements=(*first, *made.body.statements))
-            return made.but(body=body), s.If(over, s.Block((note,)))
+            return *own, made.but(body=body), s.If(over, s.Block((note,)))
 
         return ending(node, node.but(body=put(node.body))), tuple(sites)
 
@@ -127,6 +135,21 @@ class Counters:
             total = (self._rounds_of(node) or 1) * (1 + total)
         return total
 
+    def _waits(self, node: Any) -> bool:
+        """Whether a node has a barrier in it, or calls a function that has."""
+        for x in node.walk():
+            if not isinstance(x, s.Call):
+                continue
+            name = x.callee.name
+            if name in self.typed.functions:
+                if name not in self._waiting:
+                    self._waiting[name] = self._waits(self.typed.functions[name].node)
+                if self._waiting[name]:
+                    return True
+            elif name in LOCKSTEP:
+                return True
+        return False
+
     # How often loops run.
     def _is_open(self, node: Any) -> bool:
         """Whether a node is a loop whose end is not known from the text."""
@@ -140,10 +163,12 @@ class Counters:
         kind, first = variable.type, self._constant(node.initial.value)
         step = self._step(node.update, variable)
         condition = node.condition
-        if kind not in (I32, U32) or first is None or not step:
+        if kind not in (I32, U32) or first is None:
             return None
         if not isinstance(condition, s.Binary) or self._changes(node.body, variable):
             return None
+        if not step:
+            return self._halvings(node, variable, first)
         op, end = condition.op, self._constant(condition.right)
         if not self._is(condition.left, variable):
             op, end = _TURNED.get(op, ""), self._constant(condition.left)
@@ -160,6 +185,22 @@ class Counters:
         count = max(0, -((first - last) // step))
         stop = first + count * step
         return count if _LEAST[kind] <= stop <= _GREATEST[kind] else None
+
+    def _halvings(self, node: Any, variable: Any, first: int) -> int | None:
+        """Return how often a loop runs at the most whose number is halved down to 0, or to 1."""
+        op, value = getattr(node.update, "op", ""), getattr(node.update, "value", None)
+        if op == "=" and isinstance(value, s.Binary) and self._is(value.left, variable):
+            op, value = f"{value.op}=", value.right
+        by = self._constant(value)
+        if not self._is(getattr(node.update, "target", None), variable) or not by or first < 0:
+            return None
+        factor = {">>=": 1 << min(max(by, 0), 32), "/=": by}.get(op, 0)
+        condition = node.condition
+        end = self._constant(condition.right)
+        if factor < 2 or end is None or not self._is(condition.left, variable):
+            return None
+        least = {">": end + 1, ">=": end, "!=": 1 if end == 0 else 0}.get(condition.op, 0)
+        return first.bit_length() if least > 0 else None
 
     def _constant(self, node: Any) -> int | None:
         """Return the value of an expression that is known from the text, or of a constant."""

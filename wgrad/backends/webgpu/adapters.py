@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import DeviceError, MissingDependencyError
-from .device import NO_ADAPTER, adapters
+from .device import adapters, no_adapter
 from .eager import WebGpuDevice
 from .facts import Facts
 from .gpu import Gpu
+from .implementation import chosen
 
 _open: dict[int, WebGpuDevice] = {}
 
@@ -48,6 +49,7 @@ def describe() -> list[dict[str, Any]]:
             "type": adapter.info["adapter_type"],
             "backend": adapter.info["backend_type"],
             "driver": adapter.info["description"],
+            "implementation": chosen().version,
             "dtypes": tuple(
                 sorted(d.name for d in Facts.of(adapter.limits, adapter.features).dtypes)
             ),
@@ -81,7 +83,7 @@ def open_device(part: str) -> WebGpuDevice:
     """
     rows = _named()
     if not rows:
-        raise DeviceError(f"webgpu: {NO_ADAPTER}")
+        raise DeviceError(f"webgpu: {no_adapter()}")
     for name, adapter in rows:
         if name == f"webgpu:{part}" or part.lower() in _full_name(adapter).lower():
             if id(adapter) not in _open:

@@ -1,10 +1,9 @@
-"""The only module that knows wgpu: adapters, and an open one. See gpu.py for what it does."""
+"""Adapters, as the driver lists them, and an open one. See gpu.py for what it does."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import importlib
 import os
 import sys
 import threading
@@ -15,12 +14,11 @@ from ... import forking
 from ...errors import (
     DeviceError,
     ForkedError,
-    MissingDependencyError,
     OutOfMemoryError,
     WgradError,
 )
 from ...interrupts import interrupts_wait
-from . import headroom, native_types
+from . import headroom, implementation
 from .facts import HALF_FEATURE, Facts
 
 # Asked for at the adapter's maximum; everything else is within the portable defaults.
@@ -32,6 +30,15 @@ NO_ADAPTER = (
     "vulkan-swrast)"
 )
 
+
+def no_adapter() -> str:
+    """Return what is said where there is none."""
+    here = implementation.chosen()
+    if here is implementation.NATIVE:
+        return NO_ADAPTER
+    return f"{NO_ADAPTER}; {here.engine}, which WGRAD_WGPU chooses, takes fewer drivers than wgpu"
+
+
 _lock = threading.RLock()
 forking.register(sys.modules[__name__], "_lock", order=2)
 _adapters: list[Any] | None = None
@@ -41,13 +48,12 @@ forked = False
 def _after_fork() -> None:
     """In the child: refuse the inherited driver, and keep its destructors from waiting for it."""
     global forked
-    helpers = sys.modules.get("wgpu.backends.wgpu_native._helpers")
-    forked = _adapters is not None or getattr(helpers, "_the_instance", None) is not None
-    classes = sys.modules.get("wgpu._classes")
-    if forked and classes is not None:
-        # The driver's threads did not come along: releasing an object of theirs never returns.
-        classes.GPUObjectBase.__del__ = lambda self: None
+    every = implementation.ALL.values()
+    forked = _adapters is not None or any(x.is_driving for x in every)
     if forked:
+        # The driver's threads did not come along: releasing an object of theirs never returns.
+        for each in every:
+            each.release_nothing()
         # Nor do what it does at an exit: Mesa joins its threads there, and what became of their
         # stacks is anyone's. Called first of all, `_exit` gets the status and leaves the rest out.
         with contextlib.suppress(AttributeError, OSError):  # not every libc has on_exit
@@ -71,29 +77,20 @@ def check_process() -> None:
 def adapters() -> list[Any]:
     """Return the adapters of native backends (Vulkan, Metal, D3D12), OpenGL fallbacks left out.
 
-    Raises: MissingDependencyError when wgpu is not installed; DeviceError when it does not load.
+    Raises: MissingDependencyError where the package of WebGPU is not installed, or does not load;
+    DeviceError without an adapter.
     """
     global _adapters
     check_process()
     with interrupts_wait(), _lock:
         if _adapters is None:
             headroom.require(headroom.DRIVERS, "loading the drivers of this machine's GPUs")
-            try:
-                wgpu = importlib.import_module("wgpu")
-                native = importlib.import_module("wgpu.backends.wgpu_native.extras")
-            except (ImportError, OSError) as error:  # OSError: its library does not load
-                raise MissingDependencyError(
-                    f"webgpu: the package wgpu does not import ({error}): pip install wgpu"
-                ) from error
-            native_types.read_at_once(importlib.import_module("wgpu.backends.wgpu_native").ffi)
-            # Too late when the program used wgpu before us; OpenGL is then left out below.
-            with contextlib.suppress(RuntimeError):
-                native.set_instance_extras(backends=["Primary"])
+            wgpu = implementation.chosen().load()
             try:
                 with _no_word_of_wayland():
                     adapters = wgpu.gpu.enumerate_adapters_sync()
             except Exception as error:  # wgpu raises RuntimeError and its own kinds
-                raise DeviceError(f"webgpu: {NO_ADAPTER} ({error})") from error
+                raise DeviceError(f"webgpu: {no_adapter()} ({error})") from error
             _adapters = [a for a in adapters if a.info["backend_type"] != "OpenGL"]
     return _adapters
 
@@ -167,12 +164,13 @@ class Opened:
         check_process()
         headroom.require(headroom.device_bytes(), "opening a device")
         self.lost: str | None = None  # what the driver said when it gave the device up
-        self.wgpu = importlib.import_module("wgpu")
+        self.implementation = implementation.chosen()
+        self.wgpu = self.implementation.module
         self.adapter = adapter
         self.info = dict(adapter.info)
-        self.features = frozenset(adapter.features)
+        self.features = self.implementation.features(adapter.features)
         wished = (HALF_FEATURE, "subgroup", "timestamp-query")
-        wanted = [f for f in wished if f in self.features]
+        wanted = [self.implementation.spelled(f) for f in wished if f in self.features]
         limits = {k: v for k, v in adapter.limits.items() if k in LIMITS}
         for limit, wish in zip(LIMITS, (most_bytes, most_bound), strict=True):
             limits[limit] = min(limits[limit], wish or limits[limit])
@@ -182,7 +180,7 @@ class Opened:
             text = f"webgpu: {self.info['device']} did not open: {error}"
             raise (OutOfMemoryError if is_short(error) else DeviceError)(text) from error
         self.limits = {k: int(v) for k, v in self.raw.limits.items()}
-        self.period = _period(self.raw)
+        self.period = self.implementation.period(self.raw)
         self.facts = Facts.of(self.limits, self.features, self.info["adapter_type"] == "CPU")
         self.lock = threading.RLock()
         self._after_fork()
@@ -216,14 +214,6 @@ class Opened:
                 self.lost = self.lost or " ".join(str(lost).split())
                 kind = DeviceError
         return (OutOfMemoryError if is_short(error) else kind)(f"webgpu: {what}: {words}")
-
-
-def _period(raw: Any) -> float:
-    """Return the nanoseconds of a tick of a device's timestamps."""
-    # wgpu-native gives them as the GPU counts, and has a function that wgpu-py does not offer.
-    native = sys.modules.get("wgpu.backends.wgpu_native")
-    ask = getattr(getattr(native, "lib", None), "wgpuQueueGetTimestampPeriod", None)
-    return 1.0 if ask is None else float(ask(raw.queue._internal)) or 1.0
 
 
 def is_short(error: Exception) -> bool:

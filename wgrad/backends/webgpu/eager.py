@@ -16,6 +16,7 @@ from ..array import Array, Storage
 from ..faults import Faults
 from .facts import HALF_FEATURE
 from .gpu import Gpu
+from .implementation import NATIVE
 from .kernels import Kernels
 from .launching import host_words
 from .memory import GpuStorage, Pool, size_class
@@ -27,7 +28,7 @@ CONSTANTS_KEPT = 8  # besides those that who runs them holds
 
 
 class WebGpuDevice(Kernels):
-    """One adapter of wgpu."""
+    """One adapter of WebGPU."""
 
     products: Measured
 
@@ -38,6 +39,8 @@ class WebGpuDevice(Kernels):
             f"{info['device']} ({info['adapter_type']}, {info['backend_type']}, "
             f"{info['description']})"
         )
+        if gpu.implementation is not NATIVE:  # as nearly all are
+            self.description += f", by {gpu.implementation.engine}"
         self.gpu = gpu
         gpu.name = name
         self.pool = Pool(gpu)

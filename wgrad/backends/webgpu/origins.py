@@ -20,6 +20,9 @@ _PLACE = re.compile(r"^ *┌─ .*:(\d+):(\d+)$", re.MULTILINE)
 _REASON = re.compile(r"^Shader (?:'.*' parsing|validation) error: (.*)$", re.MULTILINE)
 _CARET = re.compile(r"^ *│ [│╰ ]*[─]*\^+ (?!naga::)(.*)$", re.MULTILINE)
 _NOTE = re.compile(r"^ *= (.*)$", re.MULTILINE)
+# What Tint writes: the place, the reason, and the line itself; then notes in the same way.
+_TINT = re.compile(r"^(?:.*: )?:?(\d+):(\d+) error: (.*)\n(.*)$", re.MULTILINE)
+_TINT_NOTE = re.compile(r"^:?\d+:\d+ note: (.*)$", re.MULTILINE)
 _BLOCK = re.compile(r"// replace: (\S+)")
 
 
@@ -158,7 +161,12 @@ class Said(NamedTuple):
 
 
 def told(words: str) -> Said | None:
-    """Return what the words of naga say; None where they name no place."""
+    """Return what the words of naga or of Tint say; None where they name no place."""
+    if (tint := _TINT.search(words)) is not None:
+        row, column, reason, line = int(tint[1]), int(tint[2]), tint[3], tint[4]
+        note = _TINT_NOTE.search(words)
+        before = line.encode()[: column - 1].decode(errors="ignore")  # it counts bytes
+        return Said(f"{reason}; {note[1]}" if note else reason, row, len(before) + 1)
     place = _PLACE.search(words)
     if place is None:
         return None

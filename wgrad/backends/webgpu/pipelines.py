@@ -105,7 +105,8 @@ class Compiler(Opened):
         start = time.process_time()
         with self.driving:
             try:
-                module = self.raw.create_shader_module(label=label, code=code)
+                text = self.implementation.text(code)
+                module = self.raw.create_shader_module(label=label, code=text)
                 raw = self.raw.create_compute_pipeline(
                     label=label,
                     layout=self._layout(access)[1],
@@ -178,7 +179,7 @@ class Compiler(Opened):
         headroom.require(0, f"reading shader {label}")
         with self.driving:
             try:
-                self.raw.create_shader_module(label=label, code=code)
+                self.raw.create_shader_module(label=label, code=self.implementation.text(code))
             except Exception as error:
                 if is_short(error) or not str(error).strip():
                     what = f"shader {label} was not read"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from ...devices import device as device_of
 from ...errors import DeviceError, MissingDependencyError, ShaderError
@@ -14,9 +15,12 @@ from .verdicts import Judgement, of_error
 def judge(source: Source) -> Judgement:
     """Return what naga says."""
     try:
-        device = device_of("webgpu")
+        device: Any = device_of("webgpu")
     except (DeviceError, MissingDependencyError) as error:
         return Judgement("naga", absent=str(error))
+    here = device.gpu.implementation
+    if here.compiler != "naga":
+        return Judgement("naga", absent=f"WGRAD_WGPU={here.package} has its texts read by Tint")
     try:
         Judge(source).ask(device)
     except ShaderError as error:

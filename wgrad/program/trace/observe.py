@@ -16,13 +16,14 @@ from types import BuiltinFunctionType, CodeType, FrameType, ModuleType
 from typing import Any, cast
 
 from ...core import place
+from ...origin import DRIVING
 from ..guard.opaque import ASKING, FILES, HOUSEKEEPING, QUIET, verdict
 from .collecting import rest, work
 from .names import BY_STRING, asks_for_a_constant, names_in, words_of
 from .tree import is_closed
 
 _OURS, _QUIET, _LIBRARY, _USER = range(4)
-_OURS_TOO = frozenset({"wgrad", "wgpu", "cffi"})  # constants are uploaded in the middle of a trace
+_OURS_TOO = frozenset({"wgrad", *DRIVING})  # constants are uploaded in the middle of a trace
 _GET_LOGGER = logging.Manager.getLogger.__code__
 _GET_ROOT = logging.getLogger.__code__
 _WHOLE_OBJECT = frozenset({"vars", "dir", "__reduce_ex__", "__reduce__", "__getstate__", "__dir__"})

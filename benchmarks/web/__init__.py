@@ -1,0 +1,1 @@
+"""Training steps in a page: what wgrad exports, and libraries of browsers."""

@@ -1,0 +1,102 @@
+"""A server of folders, and a headless Chromium that opens its page. Knows no problem."""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from wgrad.kernel.validation.browser import FLAGS, NAMES
+
+from ..peers.base import AbsentError
+
+
+class Told:
+    """What a page posted: `kind` is the end of the path, `value` what it sent."""
+
+    def __init__(self, kind: str, value: Any):
+        self.kind, self.value = kind, value
+
+
+def answers(folders: dict[str, Path], texts: dict[str, str], seconds: float) -> Iterator[Told]:
+    """Open `/page/page.html` in a browser, and yield what it posts, until that is "done".
+
+    Paths are those of `folders`, by the first word of them, and of `texts`. A page that posts
+    nothing for so many seconds is given up.
+
+    Raises: AbsentError without a browser, or where it ends or falls silent.
+    """
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        raise AbsentError(f"none of {', '.join(NAMES)} is on the PATH")
+    told: queue.Queue[Told] = queue.Queue()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(folders, texts, told))
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}/page/page.html"
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        process = subprocess.Popen(
+            [program, *FLAGS, f"--user-data-dir={profile}", url],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # with all processes that it starts, to be ended together
+        )
+        try:
+            while True:
+                try:
+                    found = told.get(timeout=seconds)
+                except queue.Empty:
+                    raise AbsentError(f"{program} said nothing for {seconds:g} seconds") from None
+                if found.kind == "failed":
+                    raise AbsentError(f"{program}: {found.value}")
+                yield found
+                if found.kind == "done":
+                    return
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            server.shutdown()
+            server.server_close()
+
+
+def _handler(folders: dict[str, Path], texts: dict[str, str], told: queue.Queue[Told]) -> type:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            name, _, rest = self.path.partition("?")[0].strip("/").partition("/")
+            file = folders.get(name, Path("/nowhere")) / rest
+            if name in texts:
+                self._answer(texts[name].encode(), "application/json")
+            elif file.is_file():
+                kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+                self._answer(file.read_bytes(), kind)
+            else:
+                self.send_error(404)
+
+        def do_POST(self) -> None:
+            data = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            # Before it is answered: what the page posts next comes in another thread.
+            told.put(Told(self.path.rpartition("/")[2], data))
+            self._answer(b"", "text/plain")
+
+        def _answer(self, data: bytes, kind: str) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    return Handler
