@@ -13,17 +13,18 @@ export function tell(error) {
 addEventListener("error", (event) => tell(event.error ?? event.message));
 addEventListener("unhandledrejection", (event) => tell(event.reason));
 
-/** Load the model beside the page, and say on which GPU it runs. */
-export async function open() {
+/** Load the model beside the page, say on which GPU it runs, `prepare(model)`, and open what one may press. */
+export async function open(prepare) {
   const started = performance.now();
   const m = await load("./model/", {
     progress: (done, of) => { at("status").textContent = `Compiling kernel ${done} of ${of}.`; },
   });
   const { vendor, architecture, description } = m.device.adapterInfo ?? {};
   at("adapter").textContent = description || [vendor, architecture].filter(Boolean).join(" ") || "a GPU";
+  await prepare(m);
   at("status").textContent = `Ready after ${Math.round(performance.now() - started)} ms.`;
   for (const x of document.querySelectorAll("button, select, input")) x.disabled = false;
-  return m;
+  globalThis.model = m; // for the console
 }
 
 /** The milliseconds that something takes, as a mean over the last of them. */

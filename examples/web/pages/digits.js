@@ -4,7 +4,7 @@ import { at, Clock, Curve, open, save } from "./common.js";
 const SIDE = 8, PIXELS = SIDE * SIDE, FINE = 32; // as the examples were made: 4 x 4 dots a shade
 const LIT = 24; // how large the digit is made, in dots of FINE, as the examples are
 
-let m; // the model, when it is there
+let m, start; // the model, when it is there, and its state as Python left it
 const pad = at("pad"), ink = pad.getContext("2d", { willReadFrequently: true });
 const bars = Array.from({ length: 10 }, (_, digit) => {
   const bar = Object.assign(document.createElement("div"), { className: "bar" });
@@ -154,9 +154,8 @@ at("train").onclick = async () => {
     await new Promise(requestAnimationFrame);
   }
 };
-const start = { state: undefined };
 at("forget").onclick = async () => {
-  await m.restore(start.state);
+  await m.restore(start);
   mine = [];
   steps = 0;
   at("strokes").replaceChildren();
@@ -172,6 +171,8 @@ at("load").onchange = async () => {
   read();
 };
 
-m = globalThis.model = await open();
-start.state = await m.state();
-drawn();
+await open(async (model) => {
+  m = model;
+  start = await m.state();
+  drawn();
+});

@@ -3,7 +3,7 @@ import { at, Clock, Curve, open, save, tell } from "./common.js";
 
 const AT_ONCE = 8; // steps before the picture is read
 const curve = new Curve(at("curve")), clock = new Clock();
-let m, side, target, training = false, steps = 0;
+let m, start, side, target, training = false, steps = 0;
 
 /** Take a picture over: its middle square, as many pixels as the Gaussians are fitted at. */
 function take(source, width, height) {
@@ -83,14 +83,17 @@ document.ondrop = (event) => {
   if (file && m) fetched(file);
 };
 
-m = globalThis.model = await open();
-side = Math.sqrt(m.programs.draw.outputs[0].shape[0]);
-const start = await m.state();
 at("again").onclick = async () => {
   await m.restore(start);
   steps = 0;
   curve.clear();
   await show();
 };
-take(scene(), 256, 256);
-await show();
+
+await open(async (model) => {
+  m = model;
+  start = await m.state();
+  side = Math.sqrt(m.programs.draw.outputs[0].shape[0]);
+  take(scene(), 256, 256);
+  await show();
+});

@@ -6,7 +6,7 @@ const EVERY = 5; // readings before it writes
 const PAPERS = 20; // what is kept of what it wrote
 const letters = [...await (await fetch("letters.json")).json()];
 const curve = new Curve(at("curve")), clock = new Clock();
-let m, steps = 0, training = false;
+let m, start, steps = 0, training = false;
 
 const heat = () => Number(at("heat").value);
 at("heat").oninput = () => { at("degrees").textContent = heat().toFixed(2); };
@@ -51,8 +51,6 @@ at("train").onclick = async () => {
 
 at("save").onclick = async () => save(await m.state(), "writer.safetensors");
 
-m = globalThis.model = await open();
-const start = await m.state();
 at("again").onclick = async () => {
   await m.restore(start);
   steps = 0;
@@ -61,5 +59,10 @@ at("again").onclick = async () => {
   at("paper").replaceChildren();
   await write(1);
 };
-await test();
-await write(1);
+
+await open(async (model) => {
+  m = model;
+  start = await m.state();
+  await test();
+  await write(1);
+});
