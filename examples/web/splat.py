@@ -71,4 +71,4 @@ def build(folder: Path, options: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(build, splats=192, side=64))
+    sys.exit(main(build, splats=128, side=48))
