@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 
 import numpy as np
@@ -139,7 +140,7 @@ def test_functions_that_need_python_are_refused(tmp_path, function, said, offset
     [
         (CallError, 3, {}, "names of functions are needed"),
         (CallError, lambda x: x, {"inputs": {"y": X}}, "do not fit step"),
-        (CallError, lambda x: x, {"inputs": (X, X)}, "2 example inputs came for step, which takes 1"),
+        (CallError, lambda x: x, {"inputs": (X, X)}, "2 example inputs came for step, which takes"),
         (CallError, {"a": lambda x: x}, {"inputs": {"b": (X,)}}, "one entry for each of a"),
         (DTypeError, lambda x: 3.0, {}, "3.0 was returned"),
         (DTypeError, lambda x: x, {"inputs": (wg.ones(2, dtype="float64", device="numpy"),)},
@@ -180,6 +181,16 @@ def test_only_exports_and_empty_folders_are_replaced(tmp_path):
             wg.export.html(double, (X,), tmp_path / "nowhere" / "page.html")
     assert sorted(x.name for x in tmp_path.iterdir()) == ["mine", "page"]
     assert [x.name for x in mine.iterdir()] == ["thesis.txt"]
+
+
+def test_states_that_no_page_holds_are_refused(tmp_path):
+    wide = wg.zeros(2, dtype="float64", device="numpy")
+    view = wg.zeros((2, 3), device="numpy").T
+    said_of = {"wide of the state is float64": {"wide": wide}, "of shape (3, 2), is a view": [view]}
+    for said, state in said_of.items():
+        with pytest.raises(wg.errors.WgradError, match=re.escape(said)):
+            wg.export.web(lambda x: x * 2, (X,), tmp_path / "page", state=state)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("set_to_none", [False, True])

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +14,8 @@ import pytest
 
 import wgrad as wg
 from wgrad import nn, optim
+
+from . import native
 
 LOAD = 'const { load } = await import(given.url + "wgrad.js"); const m = await load(given.url);'
 
@@ -149,3 +156,27 @@ def test_models_train_as_numpy_does(chromium, tmp_path, rng, made):
         url = chromium.serve(folder, made.__name__)
         test = chromium.run(f"{LOAD} return await m.selftest();", url=url)
         assert test["ok"] and test["worst"] < 1e-5 and len(test["rows"]) == 6
+
+
+def test_bits_are_those_of_the_same_adapter(chromium, tmp_path):
+    """Twenty steps with dropout on SwiftShader, in Chromium and in Python: `native.py`."""
+    driver = Path("/usr/lib/chromium/vk_swiftshader_icd.json")
+    if not driver.is_file():
+        pytest.skip("Chromium's SwiftShader is no driver here")
+    files = dict.fromkeys(("VK_DRIVER_FILES", "VK_ICD_FILENAMES"), str(driver))
+    child = subprocess.Popen(
+        [sys.executable, native.__file__], env={**os.environ, **files}, stdout=subprocess.PIPE
+    )
+    with child, wg.device("numpy"):
+        model, optimizer, train = native.made()
+        rows = native.batches()
+        folder = wg.export.web(train, rows[0], tmp_path / "page", state=[model, optimizer])
+        losses = chromium.run(
+            f"""{LOAD} const losses = [];
+            for (const [x, y] of given.rows) losses.push((await m.run({{x, y}})).out[0]);
+            return losses;""",
+            url=chromium.serve(folder, "bits"), rows=rows,
+        )  # fmt: skip
+        adapter, expected = json.loads(child.communicate(timeout=120)[0])
+    assert adapter.startswith("SwiftShader")
+    assert losses == expected

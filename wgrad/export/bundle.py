@@ -34,7 +34,7 @@ import numpy as np
 from ..backends.array import Array, Storage
 from ..backends.loops import NOTES_NAME
 from ..dtypes import bool_, float32
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DTypeError
 from ..layout import Layout
 from ..random import Generator
 from ..random.generator import global_generator
@@ -208,6 +208,11 @@ class Bundle:
     def _row(self, name: str) -> dict[str, Any]:
         array = self._tensors[name].array
         layout = array.layout
+        if array.dtype.name not in CODES:
+            raise DTypeError(
+                f"export.web: {name} of the state is {array.dtype.name}, and a page holds "
+                f"{', '.join(CODES)}"
+            )
         if not layout.contiguous or layout.size != array.storage.size:
             raise ArgumentError(
                 f"export.web: {name} of the state, of shape {layout.shape}, is a view of other "

@@ -15,7 +15,7 @@ from ..devices import default_device
 from ..dtypes import DType, as_dtype
 from ..errors import ArgumentError, CallError, DTypeError, TraceError, shown
 from ..nn import Module
-from ..program.outlined import Outlined, outlined, plain
+from ..program.outlined import Outlined, frozen, outlined, plain
 from ..tensor import Tensor
 
 HELD = ("bool", "float32", "int32", "uint32")  # what WGSL has without optional features
@@ -148,7 +148,9 @@ def trace(entries: Sequence[Entry], state: Any) -> None:
     try:
         for entry in entries:
             with entry.evaluating():
-                entry.told = outlined(entry, entry.name, entry.leaves, state)
+                entry.told = outlined(
+                    entry, entry.name, entry.leaves, state, frozen(entry.function)
+                )
             done.append(entry)
             _check(entry)
     except BaseException as error:

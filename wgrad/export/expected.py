@@ -14,7 +14,7 @@ import numpy as np
 from ..backends.array import Array, Storage
 from ..backends.threefry import split_seed
 from ..devices import device as find_device
-from ..errors import TraceError
+from ..errors import ArgumentError, TraceError
 from ..layout import Layout
 from ..optim.turns import Turning
 from ..program.run.build import build
@@ -108,5 +108,8 @@ def check_lasting(entry: Entry) -> None:
                         "decides by a number of steps or a setting that changes: export it when "
                         f"{n} more steps are done"
                     )
-            for callback, args in outline.callbacks:
-                callback(1, *args)
+            try:
+                for callback, args in outline.callbacks:
+                    callback(1, *args)
+            except ArgumentError:  # of a schedule that has an end
+                return

@@ -199,7 +199,10 @@ class Counters:
         try:
             for turn in range(self.schedule + 1):
                 if turn:
-                    owner._advance()
+                    try:
+                        owner._advance()
+                    except ArgumentError:  # a schedule that has an end
+                        break
                 rows.append({k: x for g in groups for k, x in _floats(g)})
                 states.append(owner.state_dict() if hasattr(owner, "state_dict") else None)
         finally:

@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ..io import safetensors
 from ..io.paths import as_path, told, written
 from ..nn import Module
 from ..optim import Optimizer
+from ..program.outlined import declared
 from ..random.generator import RngState
 from .bundle import Bundle, packed
 from .entries import Entry, device_of, trace, undo
@@ -51,8 +52,8 @@ def web(
     each is called with: tensors, arrays and floats, by the names of the parameters or in their
     order (for a dict of programs, a dict of these). They say shapes and dtypes, which stay;
     integers, bools and strings are fixed. `state` is all that functions use and change, as it would
-    be given to `wg.save`: modules, optimizers, schedulers, tensors, `wg.get_rng_state()`; a module
-    that is exported by itself needs none.
+    be given to `wg.save`: modules, optimizers, schedulers, tensors, `wg.get_rng_state()`; modules
+    that are exported, and compiled functions with a `state` of their own, need none.
 
     ```python
     model = nn.Linear(2, 1)
@@ -159,18 +160,17 @@ def _files(
                 "needed"
             )
     if state is None:
-        modules = [x for x in several.values() if isinstance(x, Module)]
-        state = modules[0] if len(modules) == 1 else modules
+        state = _state_of(list(several.values()))
     device = device_of(state)
     facts = _facts(limits)
     entries = [Entry(n, f, given[n], outputs.get(n), device) for n, f in several.items()]
     counters = Counters(_optimizers(state), check_schedule(schedule))
-    declared = _declared(state)
-    trace(entries, declared)
+    used = _used(state)
+    trace(entries, used)
     try:
         for entry in entries:
             check_lasting(entry)
-            counters.add(entry.told.outline.callbacks, entry.name, declared)
+            counters.add(entry.told.outline.callbacks, entry.name, used)
         counters.close()
         bundle = Bundle(entries, state, counters, facts, title or next(iter(several)))
         content = bundle.content()
@@ -221,6 +221,12 @@ def _facts(limits: Any) -> dict[str, Any]:
     return made
 
 
+def _state_of(functions: Sequence[Callable]) -> Any:
+    """Return the state that functions bring along: what compiled ones declare, and modules."""
+    found = [x for f in functions if (x := f if isinstance(f, Module) else declared(f)) is not None]
+    return found[0] if len(found) == 1 else found
+
+
 def _parts(state: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield what a state holds, containers left aside, each with its path."""
     if isinstance(state, (Mapping, list, tuple)) and not isinstance(state, RngState):
@@ -235,7 +241,7 @@ def _optimizers(state: Any) -> dict[str, Optimizer]:
     return {path: x for path, x in _parts(state) if isinstance(x, Optimizer)}
 
 
-def _declared(state: Any) -> list[Any]:
+def _used(state: Any) -> list[Any]:
     """Return what of a state functions may use: all but plain values, which are saved with it."""
     plain = (int, float, str, bool, type(None), np.ndarray, np.generic, RngState)
     return [x for _, x in _parts(state) if not isinstance(x, plain)]

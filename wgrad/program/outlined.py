@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -55,15 +56,20 @@ class Outlined:
         return place(self.program.lines.get(slot))
 
 
-def outlined(function: Callable, name: str, leaves: Sequence[Tensor], state: Any) -> Outlined:
+def outlined(
+    function: Callable,
+    name: str,
+    leaves: Sequence[Tensor],
+    state: Any,
+    freeze: tuple[Tensor, ...] = (),
+) -> Outlined:
     """Trace `function(*leaves)`, which returns a list of tensors, by what `state` declares.
 
     Nothing runs, and `undo` of what is returned leaves all as it was. Raises: TraceError for what
     no replay would do.
     """
-    freeze = function._freeze if isinstance(function, Compiled) else ()
-    declared = Function(function, name, freeze, Signatures(name), Executors(True, 1))
-    recording = _recorded(Declared(declared, state), leaves)
+    what = Function(function, name, freeze, Signatures(name), Executors(True, 1))
+    recording = _recorded(Declared(what, state), leaves)
     found: dict[Any, Any] = {}  # gradients, where a call begins with what the one before has left
     try:
         left = _left(recording)
@@ -74,7 +80,7 @@ def outlined(function: Callable, name: str, leaves: Sequence[Tensor], state: Any
             for node, x in left.items():
                 found[node] = node.grad
                 node.grad = zeros(x.shape, x.dtype, device=x.device)
-            recording = _recorded(Declared(declared, state), leaves)
+            recording = _recorded(Declared(what, state), leaves)
             _check_gradients(name, recording, first)
         # What this call would leave is no business of the next one that is traced.
         for node, touched in recording.tracer.grads.items():
@@ -103,6 +109,17 @@ def _recorded(policy: Declared, leaves: Sequence[Tensor]) -> Recording:
         return policy.outline(Call((key,), (*given,), {}, given, [], None))
     finally:
         work()
+
+
+def frozen(function: Callable) -> tuple[Tensor, ...]:
+    """Return the tensors that a compiled function was promised to change hardly ever."""
+    return function._freeze if isinstance(function, Compiled) else ()
+
+
+def declared(function: Callable) -> Any:
+    """Return the state that a compiled function declares; None where it declares none."""
+    policy = function._made_by if isinstance(function, Compiled) else None
+    return policy.keywords["state"] if isinstance(policy, functools.partial) else None
 
 
 def plain(function: Callable) -> Callable:

@@ -210,7 +210,7 @@ export class Model {
     return [this._programs[names.indexOf(name)] ?? fail(`${name} is no program; there are ${names}`), inputs];
   }
 
-  _submit(p, given = {}, copy = () => {}) {
+  _submit(p, given = {}, copy = (_) => {}) {
     if (this._lost) fail(this._lost);
     const data = p.inputs.map((x) => held(p, x, given[x.name]));
     for (const name in given) p.inputs.find((x) => x.name === name) ?? fail(`${p.name} takes no ${name}`);
