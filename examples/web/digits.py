@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import main
+from demo import main
 
 import wgrad as wg
 from wgrad import nn, optim

@@ -14,24 +14,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import main
+from demo import main
 
 import wgrad as wg
 from wgrad import nn, optim
 
-BLOCK, BATCH, WIDTH, HEADS, LAYERS = 32, 8, 32, 2, 2
+BLOCK, BATCH, WIDTH, HEADS = 32, 8, 32, 2
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 class Transformer(nn.Module):
     """Layers of attention to the letters before, from an embedding to the scores of letters."""
 
-    def __init__(self, letters: int):
+    def __init__(self, letters: int, layers: int):
         self.letter, self.place = nn.Embedding(letters, WIDTH), nn.Embedding(BLOCK, WIDTH)
         layer = nn.TransformerEncoderLayer(
             WIDTH, HEADS, 4 * WIDTH, dropout=0, batch_first=True, norm_first=True
         )
-        self.layers = nn.TransformerEncoder(layer, LAYERS, nn.LayerNorm(WIDTH))
+        self.layers = nn.TransformerEncoder(layer, layers, nn.LayerNorm(WIDTH))
         self.scores = nn.Linear(WIDTH, letters)
 
     def forward(self, x: wg.Tensor) -> wg.Tensor:
@@ -45,10 +45,10 @@ def build(folder: Path, options: Any) -> None:
     pages = "".join(p.read_text("utf-8") for p in sorted(DOCS.glob("*.md")))
     letters, numbers = np.unique(list(pages), return_inverse=True)
     last = len(numbers) * 9 // 10
-    held = np.lib.stride_tricks.sliding_window_view(numbers[last:], BLOCK + 1)[:: BLOCK * 8][:64]
+    held = np.lib.stride_tricks.sliding_window_view(numbers[last:], BLOCK + 1)[:: BLOCK * 16][:16]
     text, tested = wg.tensor(numbers[:last], dtype="int32"), wg.tensor(held, dtype="int32")
     window = wg.full((1, BLOCK), int(np.flatnonzero(letters == "\n")[0]), dtype="int32")
-    places, model = wg.arange(BLOCK + 1), Transformer(len(letters))
+    places, model = wg.arange(BLOCK + 1), Transformer(len(letters), options.layers)
     optimizer = optim.AdamW(model.parameters(), lr=4e-3, weight_decay=0.01)
 
     def loss_of(x: wg.Tensor) -> wg.Tensor:
@@ -85,4 +85,4 @@ def build(folder: Path, options: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(build))
+    sys.exit(main(build, layers=2))

@@ -1,5 +1,5 @@
 // Draw a digit, see it read, and train on your own strokes.
-import { at, Clock, Curve, open, save } from "./common.js";
+import { at, Curve, open, save, tell, Training } from "./common.js";
 
 const SIDE = 8, PIXELS = SIDE * SIDE, FINE = 32; // as the examples were made: 4 x 4 dots a shade
 const LIT = 24; // how large the digit is made, in dots of FINE, as the examples are
@@ -24,16 +24,32 @@ for (let digit = 0; digit < 10; digit++) {
 
 let lines = []; // of points in dots of the pad
 pad.onpointerdown = (event) => {
+  if (!event.isPrimary || event.button) return; // a second finger draws nothing
   pad.setPointerCapture(event.pointerId);
   lines.push([point(event)]);
   drawn();
 };
 pad.onpointermove = (event) => {
-  if (!event.buttons || !lines.length) return;
+  if (!event.isPrimary || !event.buttons || !lines.length) return;
   lines.at(-1).push(point(event));
   drawn();
 };
 at("clear").onclick = () => { lines = []; drawn(); };
+
+// By keys: a pen that arrows move, and that draws unless Shift is held.
+let pen = [160, 80], down = false;
+pad.onkeydown = (event) => {
+  const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+  if (event.key === "Delete" || event.key === "Backspace") at("clear").click();
+  if (!way) return;
+  event.preventDefault();
+  if (!event.shiftKey && !down) lines.push([pen]);
+  down = !event.shiftKey;
+  pen = pen.map((x, axis) => Math.min(300, Math.max(20, x + 20 * way[axis])));
+  if (down) lines.at(-1).push(pen);
+  drawn();
+};
+pad.onfocus = pad.onblur = () => { down = false; drawn(); };
 
 function point(event) {
   const box = pad.getBoundingClientRect();
@@ -70,15 +86,19 @@ function shades() {
 function show(canvas, values) {
   const image = new ImageData(SIDE, SIDE);
   values.forEach((v, i) => image.data.set([0, 0, 0, 255 * v], 4 * i));
-  if (matchMedia("(prefers-color-scheme: dark)").matches) image.data.forEach((_, i, a) => { if (i % 4 < 3) a[i] = 255; });
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
 let asked = false, busy = false;
 function drawn() {
   ink.clearRect(0, 0, pad.width, pad.height);
-  ink.strokeStyle = getComputedStyle(pad).color;
   stroked(ink, 22);
+  if (pad.matches(":focus-visible")) { // where the pen of the keys is
+    ink.beginPath();
+    ink.lineWidth = 2;
+    ink.arc(...pen, 14, 0, 7);
+    ink.stroke();
+  }
   show(at("seen"), lines.length ? shades() : new Float32Array(PIXELS));
   read();
 }
@@ -93,10 +113,11 @@ async function read() {
     const given = lines.length > 0;
     const { probabilities } = given ? await m.run("predict", { x: shades() }) : { probabilities: new Float32Array(10) };
     const best = probabilities.indexOf(Math.max(...probabilities));
-    at("answer").textContent = given ? best : "nothing yet";
+    const answer = given ? String(best) : "nothing yet";
+    if (at("answer").textContent !== answer) at("answer").textContent = answer; // which is read out
     bars.forEach(({ bar, meter, share }, digit) => {
       meter.value = probabilities[digit];
-      share.textContent = given ? `${(100 * probabilities[digit]).toFixed(1)} %` : "";
+      share.textContent = given ? `${(100 * probabilities[digit]).toFixed(1)}\u00a0%` : "";
       bar.classList.toggle("best", given && digit === best);
     });
   }
@@ -110,12 +131,14 @@ const count = examples.length / (PIXELS + 1);
 let mine = []; // what was drawn here: {shades, label}
 
 function teach(label) {
-  if (!lines.length) return;
+  if (!lines.length) return tell("Draw a digit first, then say which it was.");
   mine.push({ shades: shades(), label });
-  const small = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE, title: label });
+  const small = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE, title: label, className: "shades" });
+  small.role = "img";
+  small.ariaLabel = `Your ${label}`;
   show(small, mine.at(-1).shades);
   at("strokes").append(small);
-  at("count").textContent = `${mine.length} of your strokes: half of each batch is drawn from them.`;
+  at("count").textContent = `${mine.length} of your strokes: half of each batch is drawn from them. Press Train, and draw another.`;
   lines = [];
   drawn();
 }
@@ -137,39 +160,41 @@ function batch({ inputs: [{ shape: [rows] }] }) {
   return { x, y };
 }
 
-const curve = new Curve(at("curve")), clock = new Clock();
-let training = false, steps = 0;
-at("train").onclick = async () => {
-  training = !training;
-  at("train").textContent = training ? "Stop" : "Train";
-  while (training) {
-    const started = performance.now();
-    for (let i = 0; i < 7; i++) m.step("train", batch(m.programs.train));
-    const { loss } = await m.run("train", batch(m.programs.train)); // one reading for eight steps
-    clock.note((performance.now() - started) / 8);
-    steps += 8;
-    curve.add(loss[0]);
-    at("rate").textContent = `${steps} steps here, loss ${loss[0].toFixed(3)}, ${clock}`;
-    read();
-    await new Promise(requestAnimationFrame);
-  }
-};
-at("forget").onclick = async () => {
+const curve = new Curve(at("curve"));
+let steps = 0, loss;
+const training = new Training(at("train"), async (n) => {
+  for (let i = 1; i < n; i++) m.step("train", batch(m.programs.train));
+  [loss] = (await m.run("train", batch(m.programs.train))).loss; // one reading for all
+  steps += n;
+}, () => {
+  curve.add(loss);
+  at("rate").textContent = `${steps} steps here, loss ${loss.toFixed(3)}, ${training.speed}`;
+  return read();
+});
+
+at("forget").onclick = () => training.between(async () => {
   await m.restore(start);
   mine = [];
   steps = 0;
   at("strokes").replaceChildren();
   at("count").textContent = "Your strokes are forgotten, and the network is as Python left it.";
+  at("rate").textContent = "";
   curve.clear();
-  read();
-};
+  await read();
+});
 at("save").onclick = async () => save(await m.state(), "digits.safetensors");
-at("load").onchange = async () => {
+at("load").onchange = () => training.between(async () => {
   const [file] = at("load").files;
+  if (!file) return;
+  try {
+    await m.restore(new Uint8Array(await file.arrayBuffer()));
+    at("count").textContent = `The network is that of ${file.name}.`;
+  } catch (error) {
+    tell(`${file.name} holds no state of this network: ${error.message}.`);
+  }
   at("load").value = "";
-  await m.restore(new Uint8Array(await file.arrayBuffer()));
-  read();
-};
+  await read();
+});
 
 await open(async (model) => {
   m = model;

@@ -1,9 +1,8 @@
 // Fit Gaussians to a picture: it goes to the GPU with each step, and what they make comes back now and then.
-import { at, Clock, Curve, open, save, tell } from "./common.js";
+import { at, Curve, open, save, tell, Training } from "./common.js";
 
-const AT_ONCE = 8; // steps before the picture is read
-const curve = new Curve(at("curve")), clock = new Clock();
-let m, start, side, target, training = false, steps = 0;
+const curve = new Curve(at("curve"));
+let m, start, side, target, steps = 0;
 
 /** Take a picture over: its middle square, as many pixels as the Gaussians are fitted at. */
 function take(source, width, height) {
@@ -39,11 +38,15 @@ async function fetched(file) {
   try {
     const image = await createImageBitmap(file);
     take(image, image.width, image.height);
+    at("target").ariaLabel = `The picture to fit: ${file.name}`;
+    curve.clear();
+    await show();
   } catch {
     tell(`${file.name} is no picture that this browser reads.`);
   }
 }
 
+/** Draw what the Gaussians make, and say how like the picture it is. */
 async function show() {
   const { picture } = await m.run("draw", {});
   const image = new ImageData(side, side);
@@ -53,42 +56,39 @@ async function show() {
   const canvas = Object.assign(at("fitted"), { width: side, height: side });
   canvas.getContext("2d").putImageData(image, 0, 0);
   const error = picture.reduce((sum, x, i) => sum + (x - target[i]) ** 2, 0) / picture.length;
-  return -10 * Math.log10(error);
+  const likeness = -10 * Math.log10(error);
+  if (steps) curve.add(likeness);
+  at("steps").textContent = steps;
+  at("likeness").textContent = `${likeness.toFixed(1)} dB`;
+  at("rate").textContent = steps ? training.speed : "";
 }
 
-at("train").onclick = async () => {
-  training = !training;
-  at("train").textContent = training ? "Pause" : "Fit";
-  while (training) {
-    const started = performance.now();
-    for (let i = 0; i < AT_ONCE; i++) m.step("train", { target });
-    const likeness = await show();
-    clock.note((performance.now() - started) / AT_ONCE);
-    steps += AT_ONCE;
-    curve.add(likeness);
-    at("steps").textContent = steps;
-    at("likeness").textContent = `${likeness.toFixed(1)} dB`;
-    at("rate").textContent = `${clock}`;
-    await new Promise(requestAnimationFrame);
-  }
-};
+const training = new Training(at("train"), async (n) => {
+  for (let i = 1; i < n; i++) m.step("train", { target });
+  await m.run("train", { target });
+  steps += n;
+}, show);
 at("save").onclick = async () => save(await m.state(), "splats.safetensors");
-at("file").onchange = () => fetched(at("file").files[0]);
+at("file").onchange = async () => {
+  const [file] = at("file").files;
+  if (file) await training.between(() => fetched(file));
+  at("file").value = "";
+};
 document.ondragover = (event) => { event.preventDefault(); at("target").classList.add("over"); };
-document.ondragleave = () => at("target").classList.remove("over");
+document.ondragleave = (event) => { if (!event.relatedTarget) at("target").classList.remove("over"); };
 document.ondrop = (event) => {
   event.preventDefault();
   at("target").classList.remove("over");
   const [file] = event.dataTransfer.files;
-  if (file && m) fetched(file);
+  if (file && m) training.between(() => fetched(file));
 };
 
-at("again").onclick = async () => {
+at("again").onclick = () => training.between(async () => {
   await m.restore(start);
   steps = 0;
   curve.clear();
   await show();
-};
+});
 
 await open(async (model) => {
   m = model;

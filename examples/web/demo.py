@@ -33,7 +33,7 @@ def main(
     parser.add_argument("--port", type=int, default=8000, help="of the server (default: 8000)")
     parser.add_argument("--seed", type=int, default=0, help="of all that is drawn (default: 0)")
     for key, value in settings.items():
-        parser.add_argument(f"--{key}", type=type(value), default=value, help=f"{value}")
+        parser.add_argument(f"--{key}", type=int, default=value, help=f"(default: {value})")
     options = parser.parse_args(arguments)
     try:
         with wg.device("numpy"):
@@ -43,7 +43,7 @@ def main(
         for path in (f"{name}.html", f"{name}.js", "common.css", "common.js"):
             target = "index.html" if path.endswith(".html") else path
             shutil.copyfile(PAGES / path, options.out / target)
-        print(f"page: {options.out / 'index.html'}")
+        print(f"page: {options.out / 'index.html'} (browsers open it from a server: --serve)")
         if options.serve:
             serve(options.out, options.port)
     except (wg.errors.WgradError, OSError) as error:
@@ -52,11 +52,32 @@ def main(
     return 0
 
 
+class Files(http.server.SimpleHTTPRequestHandler):
+    """Files that no browser keeps: the next build has others by the same names."""
+
+    # Some Windows machines call .js text/plain, which browsers do not run.
+    extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {
+        ".js": "text/javascript"
+    }
+
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "no-store")
+        super().end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Requests are nobody's news."""
+
+
 def serve(folder: Path, port: int) -> None:
-    """Serve a folder on this machine alone, until Ctrl-C; browsers read modules only from servers."""
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
-        print(f"open http://127.0.0.1:{server.server_address[1]}/ in a browser (Ctrl-C ends)", flush=True)
+    """Serve a folder to this machine until Ctrl-C: at a port, or a free one where it is taken."""
+    handler = functools.partial(Files, directory=str(folder))
+    try:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    with server:
+        url = f"http://127.0.0.1:{server.server_address[1]}/"
+        print(f"open {url} in a browser (Ctrl-C ends)", flush=True)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
