@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import http.server
 import shutil
@@ -63,6 +64,10 @@ class Files(http.server.SimpleHTTPRequestHandler):
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "no-store")
         super().end_headers()
+
+    def handle(self) -> None:
+        with contextlib.suppress(ConnectionError):  # a browser that leaves hangs up
+            super().handle()
 
     def log_message(self, *_: Any) -> None:
         """Requests are nobody's news."""

@@ -7,7 +7,9 @@ export const at = (id) => document.getElementById(id);
 export function tell(error) {
   at("error").textContent = error instanceof WgradError || !(error instanceof Error) ? error?.message ?? error : `${error}`;
 }
-document.addEventListener("click", () => globalThis.model && tell(""), true);
+for (const kind of ["click", "keydown", "pointerdown"]) {
+  document.addEventListener(kind, () => globalThis.model && tell(""), true);
+}
 
 // Nothing goes wrong unseen.
 function stopped(error) {

@@ -1,7 +1,7 @@
 // Train, and now and then test and write: all that comes from the GPU are the numbers that are shown.
 import { at, Curve, open, save, Training } from "./common.js";
 
-const EVERY = 50, PAUSE = 3000; // steps, and milliseconds, from one paper to the next
+const EVERY = 25, PAUSE = 3000; // steps, and milliseconds, from one paper to the next
 const PAPERS = 20; // what is kept of what it wrote
 const letters = [...await (await fetch("letters.json")).json()];
 const curve = new Curve(at("curve"));
