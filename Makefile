@@ -1,4 +1,5 @@
 # make demo    train a digit classifier: on the GPU, or on NumPy where there is none
+# make page    export a digit classifier to a page that trains on, and serve it to a browser here
 # make test    run the test suite on a WebGPU adapter (a software one will do)
 # make tint    run the table of operations by Dawn, whose compiler Tint is that of Chrome
 # make lint    check style, formatting and types
@@ -8,7 +9,7 @@
 #
 # PYTHON=python3.12   the interpreter to create .venv with
 # JOBS=1              test processes (default: one per core, at most 4)
-# ARGS="-k matmul"    passed on to pytest, to the demo and to the benchmarks
+# ARGS="-k matmul"    passed on to pytest, to the demo, to the page and to the benchmarks
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -23,13 +24,16 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test tint lint docs bench clean
+.PHONY: help demo page test tint lint docs bench clean
 
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
 
 demo: $(VENV)/.installed-examples
 	@$(BIN)/python examples/digits.py $(ARGS)
+
+page: $(VENV)/.installed-examples
+	@$(BIN)/python examples/web/digits.py --serve $(ARGS)
 
 test: $(VENV)/.installed-dev
 	@PYTHON="$(BIN)/python" sh scripts/ensure-vulkan.sh
