@@ -129,7 +129,8 @@ def tell() -> None:
 
 def in_a_page(folder: Path) -> dict[str, list[float]]:
     """Return the losses of exported steps in Chromium."""
-    from tests.export.browser import Browser, program
+    from tests.export.browser import Browser
+    from wgrad.kernel.validation.chromium import program
 
     browser = Browser(program() or "chromium")
     losses = {}

@@ -15,7 +15,6 @@ import io
 import itertools
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from typing import Any
 
 from PIL import Image
 
-from wgrad.kernel.validation.browser import FLAGS, NAMES
+from wgrad.kernel.validation.chromium import FLAGS, NOWHERE, program
 
 ROOT = Path(__file__).parent.parent
 WIDTH = 900
@@ -138,15 +137,15 @@ def picture(chromium: Chromium, url: str, script: str, night: bool) -> Image.Ima
 
 
 def main(names: list[str]) -> None:
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None:
-        sys.exit(f"none of {', '.join(NAMES)} is on the PATH")
+    browser = program()
+    if browser is None:
+        sys.exit(NOWHERE)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         handler = functools.partial(Quiet, directory=folder)
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}"
-        chromium = Chromium(program, f"{folder}/profile")
+        chromium = Chromium(browser, f"{folder}/profile")
         for name in names or VISITS:
             script = ROOT / "examples" / "web" / f"{name}.py"
             subprocess.run([sys.executable, script, "--out", f"{folder}/{name}"], check=True)

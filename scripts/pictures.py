@@ -15,9 +15,9 @@ import tempfile
 from pathlib import Path
 
 import wgrad as wg
+from wgrad.kernel.validation.chromium import NOWHERE, program
 
 ROOT = Path(__file__).parent.parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
 def run_page() -> None:
@@ -37,9 +37,9 @@ def run_page() -> None:
 
 def take_screenshot() -> None:
     """Take a picture of the interactive page in the midst of its reverse pass."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    browser = program()
     if browser is None:
-        print("no Chromium is on the PATH: docs/pictures/interactive.png is left as it is")
+        print(f"{NOWHERE}: docs/pictures/interactive.png is left as it is")
         return
     folder = ROOT / "docs" / "pictures"
     page = (folder / "neuron.html").as_uri() + "#mode=reverse&step=2"

@@ -8,7 +8,6 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -24,9 +23,9 @@ from check_jsonschema import builtin_schemas
 from pages import ROOT
 
 import wgrad as wg
-from wgrad.kernel.validation.browser import NAMES
+from wgrad.kernel.validation.chromium import program
 
-BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
+BROWSER = program()
 OPENED = ("index.html", "tutorial/6-compile.html", "reference/wg.html")
 # Three pages in frames of one, which looks at what is drawn in each: nothing of height 0 counts.
 DRIVER = """<!doctype html><meta charset="utf-8">{frames}<pre id="said"></pre><script>

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 import mimetypes
-import os
 import queue
-import shutil
-import signal
-import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from wgrad.kernel.validation.browser import FLAGS, NAMES
+from wgrad.kernel.validation.chromium import NOWHERE, opened, program
 
 from ..peers.base import AbsentError
 
@@ -36,38 +31,29 @@ def answers(folders: dict[str, Path], texts: dict[str, str], seconds: float) -> 
 
     Raises: AbsentError without a browser, or where it ends or falls silent.
     """
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None:
-        raise AbsentError(f"none of {', '.join(NAMES)} is on the PATH")
+    browser = program()
+    if browser is None:
+        raise AbsentError(NOWHERE)
     told: queue.Queue[Told] = queue.Queue()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(folders, texts, told))
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_address[1]}/page/page.html"
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        process = subprocess.Popen(
-            [program, *FLAGS, f"--user-data-dir={profile}", url],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # with all processes that it starts, to be ended together
-        )
-        try:
+    try:
+        with opened(browser, url):
             while True:
                 try:
                     found = told.get(timeout=seconds)
                 except queue.Empty:
-                    raise AbsentError(f"{program} said nothing for {seconds:g} seconds") from None
+                    raise AbsentError(f"{browser} said nothing for {seconds:g} seconds") from None
                 if found.kind == "failed":
-                    raise AbsentError(f"{program}: {found.value}")
+                    raise AbsentError(f"{browser}: {found.value}")
                 yield found
                 if found.kind == "done":
                     return
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            server.shutdown()
-            server.server_close()
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def _handler(folders: dict[str, Path], texts: dict[str, str], told: queue.Queue[Told]) -> type:

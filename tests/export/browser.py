@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import mimetypes
 import queue
-import shutil
-import subprocess
-import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from wgrad.kernel.validation.browser import FLAGS, NAMES, _end
+from wgrad.kernel.validation.chromium import opened
 
 PAGE = """<!doctype html><meta charset="utf-8"><script type="module">
 const bytes = (x) => x instanceof Uint8Array || x instanceof Float32Array || x instanceof Int32Array
@@ -87,12 +85,8 @@ class Browser:
         self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # it is gone
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
-        self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        self._process = subprocess.Popen(
-            [program, *FLAGS, f"--user-data-dir={self._profile.name}", self.url],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )  # fmt: skip
+        self._shown = contextlib.ExitStack()
+        self._shown.enter_context(opened(program, self.url))
 
     @staticmethod
     def _answer(handler: BaseHTTPRequestHandler, data: bytes, kind: str, status: int = 200) -> None:
@@ -121,10 +115,9 @@ class Browser:
 
     def close(self) -> None:
         self._next.put(None)
-        _end(self._process)
+        self._shown.close()
         self._server.shutdown()
         self._server.server_close()
-        self._profile.cleanup()
 
 
 def _coded(x: Any) -> Any:
@@ -152,8 +145,3 @@ def _decoded(x: dict) -> Any:
     return np.frombuffer(
         data, {"Float32Array": "f4", "Int32Array": "i4", "Uint32Array": "u4"}[x["kind"]]
     )
-
-
-def program() -> str | None:
-    """Return the path of a Chromium; None where none is on the PATH."""
-    return next(filter(None, map(shutil.which, NAMES)), None)

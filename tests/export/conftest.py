@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
-from wgrad.kernel.validation.browser import NAMES
+from wgrad.kernel.validation.chromium import NOWHERE, program
 
 from .browser import Browser
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None:
-        pytest.skip(f"none of {', '.join(NAMES)} is on the PATH")
-    browser = Browser(program)
+    path = program()
+    if path is None:
+        pytest.skip(NOWHERE)
+    browser = Browser(path)
     try:
         yield browser
     finally:

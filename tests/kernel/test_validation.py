@@ -8,7 +8,7 @@ import pytest
 
 import wgrad as wg
 from wgrad.kernel.language import Source
-from wgrad.kernel.validation import browser, dawn, naga
+from wgrad.kernel.validation import browser, chromium, dawn, naga
 
 RIGHT = "fn f(x: f32) -> f32 { return x; }"
 WRONG = "fn f(x: f32) -> f32 {\n /* é𝒳 */ return x + y; }"
@@ -79,7 +79,7 @@ def test_columns_of_browsers_count_units_of_two_bytes(monkeypatch):
     said = {"text": "unresolved value", "severity": "error", "line": 2, "column": 23}
     answer = {"agent": "Mozilla/5.0 Chrome/156.0", "messages": [said]}
     monkeypatch.setattr(browser, "_asked", lambda program, text: answer)
-    monkeypatch.setattr(browser.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(chromium.shutil, "which", lambda name: f"/bin/{name}")
     (message,) = browser.judge(Source(WRONG)).messages
     assert message.column == 22
     said["text"] = "extension 'f16' is not allowed in the current environment"
@@ -87,7 +87,7 @@ def test_columns_of_browsers_count_units_of_two_bytes(monkeypatch):
 
 
 def test_judges_that_are_not_there_say_what_is_needed(monkeypatch):
-    monkeypatch.setattr(browser.shutil, "which", lambda name: None)
+    monkeypatch.setattr(chromium.shutil, "which", lambda name: None)
     monkeypatch.setattr(dawn.importlib.util, "find_spec", lambda name: None)
 
     def none(name):

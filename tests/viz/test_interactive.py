@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from html import unescape
@@ -17,14 +16,14 @@ import pytest
 import wgrad as wg
 from wgrad.core import REGISTRY, apply
 from wgrad.errors import ArgumentError, DTypeError, ShapeError, WgradError
-from wgrad.kernel.validation.browser import NAMES
+from wgrad.kernel.validation.chromium import program
 from wgrad.viz.interactive import page, rows
 from wgrad.viz.interactive.scalars import taken_apart
 from wgrad.viz.recorder import leading, record
 
 pytest.importorskip("grandalf")
 
-BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
+BROWSER = program()
 chromium = pytest.mark.skipif(BROWSER is None, reason="no Chromium is on the PATH")
 
 

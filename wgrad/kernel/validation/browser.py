@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
-import shutil
-import signal
 import subprocess
 import threading
 from typing import Any
 
 from ..language import Source
+from . import chromium
 from .verdicts import Judgement, placed
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 ABSENT = re.compile("extension '.*' is not allowed in the current environment")
 SECONDS = 60.0  # until it has to have answered
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-dev-shm-usage", "--no-first-run"),
-    *("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--use-vulkan=swiftshader"),
-    *("--enable-features=Vulkan", "--disable-extensions", "--mute-audio"),
-)
 PAGE = """<!doctype html><meta charset="utf-8"><script type="module">
 const post = (x) => fetch(location.pathname, {method: "POST", body: JSON.stringify(x)});
 try {
@@ -46,9 +38,9 @@ try {
 
 def judge(source: Source) -> Judgement:
     """Return what Tint says, in a browser that is found on the PATH."""
-    browser = next(filter(None, map(shutil.which, NAMES)), None)
+    browser = chromium.program()
     if browser is None:
-        return Judgement("tint", absent=f"none of {', '.join(NAMES)} is on the PATH")
+        return Judgement("tint", absent=chromium.NOWHERE)
     answer = _asked(browser, source.text)
     if "failed" in answer:
         return Judgement("tint", absent=f"{browser}: {answer['failed']}")
@@ -65,7 +57,7 @@ def judge(source: Source) -> Judgement:
 
 def _asked(program: str, text: str) -> dict[str, Any]:
     """Return what the page posted; `failed` says why nothing came."""
-    import tempfile  # what few programs need is imported when it is
+    # What few programs need is imported when it is.
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
     path = "/" + secrets.token_hex(16)  # which other programs of this machine do not know
@@ -102,19 +94,9 @@ def _asked(program: str, text: str) -> dict[str, Any]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            url = f"http://127.0.0.1:{server.server_address[1]}{path}"
-            process = subprocess.Popen(
-                [program, *FLAGS, f"--user-data-dir={folder}", url],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,  # with all processes that it starts, to be ended together
-            )
-            try:
-                _wait(came, process)
-            finally:
-                _end(process)
+        url = f"http://127.0.0.1:{server.server_address[1]}{path}"
+        with chromium.opened(program, url) as process:
+            _wait(came, process)
     except OSError as error:
         return {"failed": str(error)}
     finally:
@@ -131,11 +113,3 @@ def _wait(came: threading.Event, process: subprocess.Popen) -> None:
             return
         if process.poll() is not None and not came.wait(1.0):
             return
-
-
-def _end(process: subprocess.Popen) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError, AttributeError):  # it has ended, or Windows
-        process.kill()
-    process.wait()
