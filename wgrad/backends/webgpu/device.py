@@ -32,9 +32,16 @@ NO_ADAPTER = (
     "vulkan-swrast)"
 )
 
+
+def no_wgpu(why: object) -> str:
+    """Return what to say where wgpu does not import."""
+    return f"webgpu: the package wgpu does not import ({why}): pip install wgpu"
+
+
 _lock = threading.RLock()
 forking.register(sys.modules[__name__], "_lock", order=2)
 _adapters: list[Any] | None = None
+_refused: str | None = None
 forked = False
 
 
@@ -71,10 +78,13 @@ def check_process() -> None:
 def adapters() -> list[Any]:
     """Return the adapters of native backends (Vulkan, Metal, D3D12), OpenGL fallbacks left out.
 
-    Raises: MissingDependencyError when wgpu is not installed; DeviceError when it does not load.
+    Raises: MissingDependencyError when wgpu is not installed; DeviceError when it does not load, or
+    is not to be loaded.
     """
     global _adapters
     check_process()
+    if _refused is not None:
+        raise DeviceError(f"webgpu: {_refused}")
     with interrupts_wait(), _lock:
         if _adapters is None:
             headroom.require(headroom.DRIVERS, "loading the drivers of this machine's GPUs")
@@ -82,9 +92,7 @@ def adapters() -> list[Any]:
                 wgpu = importlib.import_module("wgpu")
                 native = importlib.import_module("wgpu.backends.wgpu_native.extras")
             except (ImportError, OSError) as error:  # OSError: its library does not load
-                raise MissingDependencyError(
-                    f"webgpu: the package wgpu does not import ({error}): pip install wgpu"
-                ) from error
+                raise MissingDependencyError(no_wgpu(error)) from error
             native_types.read_at_once(importlib.import_module("wgpu.backends.wgpu_native").ffi)
             # Too late when the program used wgpu before us; OpenGL is then left out below.
             with contextlib.suppress(RuntimeError):
@@ -96,6 +104,12 @@ def adapters() -> list[Any]:
                 raise DeviceError(f"webgpu: {NO_ADAPTER} ({error})") from error
             _adapters = [a for a in adapters if a.info["backend_type"] != "OpenGL"]
     return _adapters
+
+
+def refuse(reason: str) -> None:
+    """Load no drivers from here on: one of them would end the process, as another one found."""
+    global _refused
+    _refused = reason
 
 
 @contextlib.contextmanager
