@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from drivers import crashing
 
 from wgrad import cli
 from wgrad.doctor import examination as examine
@@ -26,7 +25,8 @@ GPU = {
     "dtypes": ["float32"],
 }
 HOST = {**GPU, "name": "numpy", "adapter": "NumPy", "backend": "NumPy"}
-LISTED = [{"doing": "loading the drivers"}, {"device": HOST}, {"device": GPU}]
+LISTED = [{"doing": "loading the drivers"}, {"adapters": 1}, {"device": HOST}, {"device": GPU}]
+ALONE = [{"adapters": 0}, {"device": HOST}]
 COUNTS = {"dispatches": 9, "pipelines_compiled": 5, "compile_seconds": 0.5}
 RIGHT = [{"opened": "webgpu"}, *({"kernel": x, "wrong": None} for x in selftest.TRIED), COUNTS]
 
@@ -72,15 +72,14 @@ def test_kinds_of_trouble_have_statuses_of_their_own(answers, capsys, monkeypatc
     wrong = [*RIGHT[:4], {"kernel": "sort", "wrong": "3 came, and 2 is right"}]
     aborted = DiedError("it was ended by SIGABRT", [], "")
     died = DiedError("it was ended by SIGSEGV", [*RIGHT[:3], {"doing": "running sort"}], "ouch")
-    alone = LISTED[:2]
     cases = [
         (examine.WRONG, examine.SELFTEST, wrong, "webgpu, sort: 3 came, and 2 is right"),
         (examine.DIED, examine.SELFTEST, died, "ended the process while running sort: it was "),
         (examine.BROKEN, examine.PROBE, aborted, "the driver of /etc/a.json ends the process"),
-        (examine.NO_WGPU, examine.PROBE, [*alone, {"missing": "pip install wgpu"}], "pip install"),
+        (examine.NO_WGPU, examine.PROBE, [*ALONE, {"missing": "pip install wgpu"}], "pip install"),
     ]
     if sys.platform.startswith("linux"):
-        cases.append((examine.NO_ADAPTER, examine.PROBE, alone, "install mesa-vulkan-drivers"))
+        cases.append((examine.NO_ADAPTER, examine.PROBE, ALONE, "install mesa-vulkan-drivers"))
     assert len({status for status, *_ in cases}) == len(cases)
     for wanted, module, rows, said in cases:
         before, answers[module] = answers[module], rows
@@ -92,7 +91,7 @@ def test_kinds_of_trouble_have_statuses_of_their_own(answers, capsys, monkeypatc
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Vulkan's loader is on Linux")
 def test_what_is_missing_is_named_with_its_package(answers, capsys, monkeypatch, tmp_path):
-    answers[examine.PROBE] = LISTED[:2]
+    answers[examine.PROBE] = ALONE
     answers[vulkan.OPENING] = [{"error": "libvulkan.so.1: cannot open shared object file: No"}]
     monkeypatch.setattr(vulkan, "manifests", list)
     status, out = told(capsys, "doctor")
@@ -167,25 +166,10 @@ def test_the_self_test_finds_a_wrong_kernel(webgpu, monkeypatch):
     )
 
 
-CRASH = "#include <stdlib.h>\nint vk_icdNegotiateLoaderICDInterfaceVersion(void *v) { abort(); }\n"
-
-
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Vulkan's loader is on Linux")
 def test_a_driver_that_crashes_is_named(webgpu, tmp_path, monkeypatch, capsys):
-    if (compiler := shutil.which("cc")) is None:
+    if (manifest := crashing(tmp_path)) is None:
         pytest.skip("a driver that crashes is made with a C compiler, and there is none")
-    (tmp_path / "crash.c").write_text(CRASH)
-    library = tmp_path / "libcrash.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, tmp_path / "crash.c"], check=True)
-    manifest = tmp_path / "crash.json"
-    manifest.write_text(
-        json.dumps(
-            {
-                "file_format_version": "1.0.0",
-                "ICD": {"api_version": "1.3.0", "library_path": str(library)},
-            }
-        )
-    )
     for name in vulkan.CHOSEN:
         monkeypatch.setenv(name, str(manifest))
     status, out = told(capsys, "doctor")

@@ -141,6 +141,15 @@ SLIPS = {
     "full((2, 3), 1.0)": (CallError, lambda x: wg.full(2, 3, 1.0)),
     "classes is its name here": (CallError, lambda x: nn.functional.one_hot(x, num_classes=3)),
     'write wg.device("auto")': (UnknownNameError, lambda x: wg.cuda.is_available()),
+    "write x.max(axis) for values alone, x.argmax(axis)": (
+        UnknownNameError,
+        lambda x: x.max(dim=1).indices,
+    ),
+    "wg.histogram is not here: write np.histogram(x)": (
+        UnknownNameError,
+        lambda x: wg.histogram(x, 5),
+    ),
+    "device is its name here": (CallError, lambda x: wg.load("a.pt", map_location="cpu")),
     "wg.jit is not here: write wg.compile(f)": (UnknownNameError, lambda x: wg.jit),
     "wg.lax is not here: write wg.scan": (UnknownNameError, lambda x: wg.lax.scan),
     "y[indices] = value": (UnknownNameError, lambda x: x.at[0].set(1.0)),
@@ -400,5 +409,12 @@ def test_a_session_of_somebody_who_knows_pytorch(device):
     opt.step()
     assert (model[0].weight.numpy() == before).all()
     assert np.std(model[2].weight.detach()).item() > 0
+
+    # Looking at it: a histogram of weights, and rows made of batches.
     counts, _ = np.histogram(model[2].weight.detach().cpu(), bins=4)
     assert counts.sum() == 24
+    einops, plots = (pytest.importorskip(x) for x in ("einops", "matplotlib.figure"))
+    axes = plots.Figure().subplots()
+    assert axes.hist(model[2].weight.flatten(), bins=4)[0].tolist() == counts.tolist()
+    assert axes.plot([loss_fn(model(x), labels) for _ in range(2)])
+    assert einops.rearrange(x, "(b t) c -> b (t c)", t=4).shape == (16, 12)

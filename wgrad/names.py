@@ -48,6 +48,7 @@ OTHERS: dict[str, dict[str, str]] = {
         "is_grad_enabled": "wg.no_grad() or wg.enable_grad(), each with its block",
         "nansum": "wg.sum(wg.nan_to_num(x))",
         "histc": "wg.bincount(places), or NumPy's histogram of x.numpy()",
+        "histogram": "np.histogram(x), or wg.bincount(places)",
         "ger": "wg.outer(x, y)",
         **dict.fromkeys(("addmm", "addmv", "baddbmm"), "x + a @ b"),
         "inverse": "wg.linalg.inv(x)",
@@ -79,6 +80,9 @@ OTHERS: dict[str, dict[str, str]] = {
         "element_size": "x.dtype.itemsize",
         "nbytes": "x.size * x.dtype.itemsize",
         **dict.fromkeys(("data", "detach_"), "x.detach()"),
+        **dict.fromkeys(
+            ("values", "indices"), "x.max(axis) for values alone, x.argmax(axis) for their places"
+        ),
         "cuda": 'x.to("webgpu")',
         **dict.fromkeys(("get_device", "is_cuda", "is_cpu"), "x.device"),
         "long": 'x.astype("int32")',

@@ -56,6 +56,7 @@ OTHER_NAMES = {
     "learning_rate": "lr",
     "num_classes": "classes",
     "size": "shape",
+    "map_location": "device",
 }
 
 

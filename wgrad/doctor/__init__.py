@@ -7,3 +7,4 @@ listed in a child (probe.py), and each is tried in a child of its own (selftest.
 from .examination import Report as Report
 from .examination import examine as examine
 from .examination import listed as listed
+from .examination import trouble as trouble

@@ -11,6 +11,7 @@ import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ..backends.webgpu.implementation import chosen
 from ..environment import WGPU
 from ..version import __version__
 from . import vulkan
@@ -20,6 +21,24 @@ from .children import DiedError, asked
 # required an adapter.
 FINE, WRONG, NO_ADAPTER, BROKEN, DIED, NO_WGPU = 0, 1, 20, 22, 23, 24
 
+# What a child does to say whether drivers load. Without wgrad, whose import takes twice as long.
+LOADING = """
+import importlib, json, sys
+package, backend = sys.argv[1:]
+try:
+    wgpu = importlib.import_module(package)
+    importlib.import_module(f"{package}.backends.{backend}")
+    if backend == "wgpu_native":
+        extras = importlib.import_module("wgpu.backends.wgpu_native.extras")
+        extras.set_instance_extras(backends=["Primary"])
+    kinds = [x.info["backend_type"] for x in wgpu.gpu.enumerate_adapters_sync()]
+    row = {"adapters": len(kinds) - kinds.count("OpenGL")}
+except (ImportError, OSError) as error:
+    row = {"import": str(error)}
+except Exception as error:
+    row = {"error": str(error)}
+print(json.dumps(row))
+"""
 PROBE, SELFTEST = f"{__package__}.probe", f"{__package__}.selftest"
 MESA = "mesa-vulkan-drivers"
 INSTALL = "Debian and Ubuntu: apt-get install"
@@ -49,25 +68,19 @@ class Report:
 def listed() -> Report:
     """Return which devices there are, without trying them."""
     report = Report(_versions())
-    linux = sys.platform.startswith("linux")
-    manifests = vulkan.manifests() if linux else []
-    report.drivers = [asdict(x) for x in manifests]
-    try:
-        rows = asked("-m", PROBE)
-    except DiedError as death:
-        rows = death.rows
-        _which_driver(report, death, manifests)
+    rows = _loaded(report, "-m", PROBE)
     report.devices = [row["device"] for row in rows if "device" in row]
-    for row in rows:
-        if "missing" in row:
-            report.wrong(NO_WGPU, row["missing"])
-    if report.status == FINE and len(report.devices) < 2:
-        if linux:
-            _why_none(report, manifests)
-        else:
-            said = next((row["error"] for row in rows if "error" in row), "")
-            report.wrong(NO_ADAPTER, said or "no adapter was found: install your GPU's driver")
     return report
+
+
+def trouble() -> Report | None:
+    """Return what is wrong where no adapter can be had, and None where one can.
+
+    It takes a child that imports wgpu, and lists no devices.
+    """
+    report = Report(_versions())
+    _loaded(report, *_loading())
+    return report if report.status != FINE else None
 
 
 def examine(name: str | None = None) -> Report:
@@ -81,6 +94,35 @@ def examine(name: str | None = None) -> Report:
         for each in names:
             _try(report, each)
     return report
+
+
+def _loading() -> tuple[str, ...]:
+    here = chosen()
+    return "-c", LOADING, here.package, here.backend
+
+
+def _loaded(report: Report, *command: str) -> list[dict[str, Any]]:
+    """Load the drivers in a child, say what is wrong with them, and return its rows."""
+    linux = sys.platform.startswith("linux")
+    manifests = vulkan.manifests() if linux else []
+    report.drivers = [asdict(x) for x in manifests]
+    try:
+        rows = asked(*command)
+    except DiedError as death:
+        rows = death.rows
+        _which_driver(report, death, manifests)
+    said = {name: value for row in rows for name, value in row.items()}
+    if "import" in said:
+        report.wrong(NO_WGPU, chosen().absent(said["import"]))
+    if "missing" in said:
+        report.wrong(NO_WGPU, said["missing"])
+    if report.status == FINE and not said.get("adapters"):
+        if linux:
+            _why_none(report, manifests)
+        else:
+            none = "no adapter was found: install your GPU's driver"
+            report.wrong(NO_ADAPTER, said.get("error") or none)
+    return rows
 
 
 def _versions() -> dict[str, str | None]:
@@ -98,7 +140,7 @@ def _which_driver(report: Report, death: DiedError, manifests: list[vulkan.Manif
     guilty = []
     for manifest in manifests if len(manifests) > 1 else ():
         try:
-            asked("-m", PROBE, **dict.fromkeys(vulkan.CHOSEN, manifest.file))
+            asked(*_loading(), **dict.fromkeys(vulkan.CHOSEN, manifest.file))
         except DiedError:
             guilty.append(manifest.file)
     if not guilty:

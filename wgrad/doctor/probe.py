@@ -15,7 +15,7 @@ def main() -> None:
 
     told(doing="loading the drivers")
     try:
-        adapters()
+        told(adapters=len(adapters()))
     except MissingDependencyError as error:
         told(missing=str(error))
     except DeviceError as error:

@@ -81,13 +81,22 @@ def open_device(part: str) -> WebGpuDevice:
 
     Raises: DeviceError when there is none; MissingDependencyError without wgpu.
     """
+    name, adapter = adapter_of(part)
+    if id(adapter) not in _open:
+        _open[id(adapter)] = WebGpuDevice(name, Gpu(adapter))
+    return _open[id(adapter)]
+
+
+def adapter_of(part: str) -> tuple[str, Any]:
+    """Return the device's name and the adapter that `part` means, without opening it.
+
+    Raises: DeviceError when there is none; MissingDependencyError without wgpu.
+    """
     rows = _named()
     if not rows:
         raise DeviceError(f"webgpu: {no_adapter()}")
     for name, adapter in rows:
         if name == f"webgpu:{part}" or part.lower() in _full_name(adapter).lower():
-            if id(adapter) not in _open:
-                _open[id(adapter)] = WebGpuDevice(name, Gpu(adapter))
-            return _open[id(adapter)]
+            return name, adapter
     names = ", ".join(repr(adapter.info["device"]) for _, adapter in rows)
     raise DeviceError(f"webgpu: no adapter's name contains {part!r}; there are {names}")

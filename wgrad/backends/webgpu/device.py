@@ -42,6 +42,7 @@ def no_adapter() -> str:
 _lock = threading.RLock()
 forking.register(sys.modules[__name__], "_lock", order=2)
 _adapters: list[Any] | None = None
+_refused: str | None = None
 forked = False
 
 
@@ -78,10 +79,12 @@ def adapters() -> list[Any]:
     """Return the adapters of native backends (Vulkan, Metal, D3D12), OpenGL fallbacks left out.
 
     Raises: MissingDependencyError where the package of WebGPU is not installed, or does not load;
-    DeviceError without an adapter.
+    DeviceError without an adapter, or where drivers are not to be loaded.
     """
     global _adapters
     check_process()
+    if _refused is not None:
+        raise DeviceError(f"webgpu: {_refused}")
     with interrupts_wait(), _lock:
         if _adapters is None:
             headroom.require(headroom.DRIVERS, "loading the drivers of this machine's GPUs")
@@ -93,6 +96,12 @@ def adapters() -> list[Any]:
                 raise DeviceError(f"webgpu: {no_adapter()} ({error})") from error
             _adapters = [a for a in adapters if a.info["backend_type"] != "OpenGL"]
     return _adapters
+
+
+def refuse(reason: str) -> None:
+    """Load no drivers from here on: one of them would end the process, as another one found."""
+    global _refused
+    _refused = reason
 
 
 @contextlib.contextmanager

@@ -12,7 +12,6 @@ from typing import Any
 from ...errors import DeviceError
 from ...interrupts import interrupts_wait
 from ...recent import Recent
-from ...statistics import COUNTERS
 from ..shader import Groups
 from ..timing import Timing
 from . import headroom
@@ -105,8 +104,7 @@ class Dispatches:
                     self._stale = False
                 for one, (_, first) in zip(commands, parts, strict=True):
                     gpu.submit(one, first)
-                COUNTERS.submits += 1
-                COUNTERS.dispatches += len(groups)
+                gpu.count(len(groups))
 
     def _bind_groups(
         self, key: Hashable, buffers: Callable[[], Sequence[Sequence[Buffer]]]
@@ -173,8 +171,7 @@ class Dispatches:
                         gpu.raw.queue.write_buffer(self._uniforms, 0, self._host)
                         self._stale = False
                     gpu.raw.queue.submit([commands])
-                    COUNTERS.submits += 1
-                    COUNTERS.dispatches += len(some)
+                    gpu.count(len(some))
                     if stamps is not None:
                         stamps.submitted(some)
                 if stamps is None:

@@ -68,6 +68,7 @@ class Gpu(Compiler):
         self._next_uid = 0
         self.batch = 0
         self.dropped = 0  # buffers so far: who caches bind groups of its own lets go of them then
+        self.dispatches = 0  # so far, of this adapter alone
 
     # Memory.
     def create_buffer(self, nbytes: int) -> Buffer:
@@ -364,10 +365,15 @@ class Gpu(Compiler):
                 for one, (_, first) in zip(commands, parts, strict=True):
                     self.submit(one, first)
                 self._unsubmitted = 0
-                COUNTERS.submits += 1
-                COUNTERS.dispatches += len(work)
+                self.count(len(work))
                 if self._stamps is not None:
                     self._stamps.submitted([d.timing for d in work if d.timing is not None])
+
+    def count(self, dispatches: int) -> None:
+        """Count what was just submitted."""
+        self.dispatches += dispatches
+        COUNTERS.submits += 1
+        COUNTERS.dispatches += dispatches
 
     def _encode(self, work: list[_Dispatch], moves: Sequence[Move] = ()) -> Any:
         """Return the command buffer of a batch, or of a part of it."""

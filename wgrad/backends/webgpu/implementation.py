@@ -47,11 +47,13 @@ class Implementation:
             backend = importlib.import_module(f"{self.package}.backends.{self.backend}")
             self._prepare(backend)
         except (ImportError, OSError) as error:  # OSError: its library does not load
-            raise MissingDependencyError(
-                f"webgpu: the package {self.package} does not import ({error}): "
-                f"pip install {self.package}"
-            ) from error
+            raise MissingDependencyError(self.absent(error)) from error
         return package
+
+    def absent(self, why: object) -> str:
+        """Return what to say where the package does not import."""
+        package = self.package
+        return f"webgpu: the package {package} does not import ({why}): pip install {package}"
 
     def _prepare(self, backend: Any) -> None:
         """Do what is of use before adapters are asked for."""
