@@ -125,6 +125,15 @@ def test_metrics_and_validation_are_means_over_samples(numpy_device):
     assert "val_loss" in repr(history)
 
 
+def test_batches_of_numpy_arrays_are_those_of_tensors(numpy_device):
+    arrays, tensors = Case(), Case()
+    rows = tensors.data[np.arange(20)]
+    tensors.loader = [rows]
+    arrays.loader = [tuple(x.numpy().astype(kind) for x, kind in zip(rows, "dl", strict=True))]
+    assert arrays.fit(2, validation=arrays.loader)["loss"] == tensors.fit(2)["loss"]
+    assert arrays.bits == tensors.bits
+
+
 def test_losses_by_name_clipping_and_forward(numpy_device):
     case = Case()
 
@@ -321,6 +330,16 @@ class Plateau(Halving):
         self.told.append(metrics)
 
 
+def test_methods_that_nothing_calls_are_told_of(numpy_device):
+    class Foreign(Callback):
+        def on_batch_end(self, run: Any) -> None:
+            raise AssertionError
+
+    with pytest.warns(UserWarning, match=r"calls Foreign.on_batch_end; .* on_step_end") as caught:
+        Case().fit(1, callbacks=[Foreign()], compile=False)
+    assert caught[0].filename == __file__
+
+
 def test_schedulers_step_by_epoch_or_by_step(numpy_device):
     case = Case()
     history = case.fit(3, scheduler=Halving(case.optimizer))
@@ -499,6 +518,7 @@ def test_what_cannot_be_trained_is_refused(numpy_device, tmp_path):
     frozen = nn.Linear(2, 2).requires_grad_(False)
     other = nn.Linear(3, 2)
     loose = optim.SGD(other.parameters(), lr=0.1)
+    stray = optim.lr_scheduler.StepLR(loose, 1)
     loader, loss, rule = case.loader, wg.cross_entropy, case.optimizer
     empty = DataLoader(TensorDataset(wg.zeros((0, 3)), wg.zeros((0,), "int32")), 4, shuffle=True)
     (tmp_path / "file").write_text("")
@@ -523,6 +543,7 @@ def test_what_cannot_be_trained_is_refused(numpy_device, tmp_path):
         ((case.model, loader, loss, rule), {"mode": "least"}, "mode="),
         ((case.model, loader, loss, rule), {"clip_norm": 0.0}, "clip_norm"),
         ((case.model, loader, loss, rule), {"scheduler": 3}, "step()"),
+        ((case.model, loader, loss, rule), {"scheduler": stray}, "rates of another optimizer"),
         ((case.model, loader, lambda o, t: {"l": o.mean()}, rule), {}, 'named "loss"'),
     ):
         with pytest.raises(ArgumentError) as caught:

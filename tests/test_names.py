@@ -93,6 +93,8 @@ def test_names_in_the_table_are_pytorchs():
 SAID = {
     "wg.vstack is not here: write wg.concat(arrays, axis=0)": lambda x: wg.vstack,
     "wg.conv2d is not here: write nn.functional.conv2d": lambda x: wg.conv2d,
+    "wg.uint8 is not here: write wg.uint32": lambda x: wg.uint8,
+    "x.grad_fn is not here: write wg.viz.graph(x), which draws what led to it": lambda x: x.grad_fn,
     "wg.det is not here: write wg.linalg.det": lambda x: wg.det,
     "nn.functional.tanh_ is not here: write x.assign(wg.tanh(x, ...))": lambda x: F.tanh_,
     "nn.Container is not here: write nn.Module": lambda x: nn.Container,

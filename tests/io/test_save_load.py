@@ -261,6 +261,14 @@ def test_links_and_modes_stay(numpy_device, tmp_path):
     assert real.stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.parametrize("suffix", ["safetensors", "pt"])
+def test_a_new_file_may_be_read_by_those_who_may_read_others(suffix, numpy_device, tmp_path):
+    (tmp_path / "plain").touch()
+    wg.save(1, tmp_path / f"new.{suffix}")
+    new, plain = (tmp_path / name for name in (f"new.{suffix}", "plain"))
+    assert new.stat().st_mode == plain.stat().st_mode
+
+
 WRITER = """
 import sys
 import numpy as np

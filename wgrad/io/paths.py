@@ -82,6 +82,7 @@ def written(path: Path, where: str) -> Iterator[Path]:
 
     Until then `path` is what it was, whatever happens, also when the process is killed: what is
     left behind then is a file whose name ends in ".part". A link keeps leading to where it leads.
+    A file that was there keeps who may read it; a new one is as `open` makes it.
 
     Raises: MissingFileError where there is no such folder; FileError for a full disk, and the like.
     """
@@ -92,7 +93,9 @@ def written(path: Path, where: str) -> Iterator[Path]:
         raise MissingFileError(f"{where}: there is no folder {told(target.parent)}")
     part = target.with_name(f"{_part_prefix(target)}{secrets.token_hex(6)}.part")
     try:
+        mode = _usual_mode(part)
         yield part
+        os.chmod(part, mode)  # safetensors' library writes files that only their owner may read
         with contextlib.suppress(FileNotFoundError):
             shutil.copymode(target, part)
         _sync(part, os.O_RDWR)
@@ -106,6 +109,14 @@ def written(path: Path, where: str) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def _usual_mode(path: Path) -> int:
+    """Return who may read a new file at `path`, by one made there: asking for the umask sets it."""
+    path.touch(exist_ok=False)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    path.unlink()
+    return mode
 
 
 def _part_prefix(target: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, shown
+from ..origin import warn
 
 if TYPE_CHECKING:
     from .run import Run
@@ -45,6 +46,19 @@ class Callback:
         """At the end, for whatever reason that came (`run.history.stopped`)."""
 
 
+_CALLED = [name for name in vars(Callback) if name.startswith("on_")]
+
+
+def _tell_of_strangers(kind: type[Callback]) -> None:
+    """Warn of methods named as if `fit` called them: those of other libraries, and misspelt."""
+    for name in dir(kind):
+        if name.startswith("on_") and name not in _CALLED:
+            warn(
+                f"fit: nothing calls {kind.__name__}.{name}; a callback's methods are "
+                f"{', '.join(_CALLED)}"
+            )
+
+
 class Callbacks:
     """All callbacks of a run; only those that define a method are called for it."""
 
@@ -55,8 +69,9 @@ class Callbacks:
                 raise ArgumentError(
                     f"fit: {shown(x)} came as a callback, and a wg.train.Callback is needed"
                 )
+            _tell_of_strangers(type(x))
         self._by_name: dict[str, list[Any]] = {}
-        for name in ("on_fit_begin", "on_epoch_begin", "on_step_end", "on_epoch_end", "on_fit_end"):
+        for name in _CALLED:
             own = getattr(Callback, name)
             self._by_name[name] = [x for x in self.all if getattr(type(x), name, own) is not own]
 

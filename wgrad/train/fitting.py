@@ -61,8 +61,9 @@ def fit(
 
     A step is what one would write by hand: zero_grad(), loss(model(*inputs), target), backward(),
     optimizer.step(), compiled. A batch is (inputs..., target), or one tensor that is its own
-    target; `forward(model, batch)` returns (output, target) of others. `loss` returns a tensor of
-    shape (), or a dict of them of which "loss" is made small and all are reported.
+    target; NumPy arrays in it are made tensors. `forward(model, batch)` returns (output, target)
+    of others. `loss` returns a tensor of shape (), or a dict of them of which "loss" is made small
+    and all are reported.
 
     - `metrics`: names ("accuracy", "mae", "mse") and functions of (output, target) with a mean
       worth telling; a dict names them. Means are over samples: of shape (), weighted by the batch.
@@ -112,6 +113,11 @@ def fit(
     if scheduler is not None and not callable(getattr(scheduler, "step", None)):
         raise ArgumentError(
             f"fit: scheduler={shown(scheduler)} came; an object with step() is needed"
+        )
+    if getattr(scheduler, "optimizer", optimizer) is not optimizer:
+        raise ArgumentError(
+            f"fit: the scheduler, a {type(scheduler).__name__}, changes the rates of another "
+            "optimizer, and one of the optimizer that came is needed"
         )
     if scheduler_every not in ("step", "epoch"):
         raise ArgumentError(

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..creation import zeros
 from ..data import DataLoader
+from ..data.collate import uploaded
 from ..devices import device as find_device
 from ..dtypes import float32, float64
 from ..errors import ArgumentError, ShapeError, shown
@@ -196,6 +197,7 @@ class Steps:
         self._pending = 1 if begins else self._pending + 1
         kind = begins, ends, self._pending if ends else 0
         step = self._trains.get(kind) or self._train(*kind)
+        batch = self._here(batch)
         parts = batch if isinstance(batch, (list, tuple)) else (batch,)
         loss: Tensor = step(*parts)
         self.training.count(rows(batch))
@@ -226,9 +228,15 @@ class Steps:
 
     def evaluate(self, batch: Any) -> None:
         """Measure a batch."""
+        batch = self._here(batch)
         parts = batch if isinstance(batch, (list, tuple)) else (batch,)
         self._tests(*parts)
         self.validation.count(rows(batch))
+
+    def _here(self, batch: Any) -> Any:
+        """Return a batch whose NumPy arrays are tensors on the device of what is trained."""
+        with self.device:
+            return uploaded(batch, None)
 
     def _step(self, begins: bool, ends: bool, count: int) -> Callable:
         """Return the step of a batch; one that `ends` has the gradients of so many batches."""
