@@ -23,12 +23,18 @@ def derivative(f: Callable[[float], np.ndarray]) -> np.ndarray:
 
 
 def jacobian(
-    f: Callable[..., wg.Tensor], arrays: Sequence[np.ndarray], position: int
+    f: Callable[..., wg.Tensor],
+    arrays: Sequence[np.ndarray],
+    position: int,
+    entries: Sequence[tuple[int, ...]] | None = None,
 ) -> np.ndarray:
-    """Return d f / d arrays[position] at float64 arrays. Shape: (*output, *input)."""
+    """Return d f / d arrays[position] at float64 arrays. Shape: (*output, *input).
+
+    By some entries alone its shape is (*output, number of entries).
+    """
     point = arrays[position]
     columns = []
-    for entry in np.ndindex(*point.shape):
+    for entry in np.ndindex(*point.shape) if entries is None else entries:
 
         def along(t: float, entry: tuple[int, ...] = entry) -> np.ndarray:
             moved = point.copy()
@@ -39,7 +45,7 @@ def jacobian(
 
         columns.append(derivative(along))
     stacked = np.stack(columns, axis=-1) if columns else np.zeros(0)
-    return stacked.reshape(*stacked.shape[:-1], *point.shape)
+    return stacked.reshape(*stacked.shape[:-1], *point.shape) if entries is None else stacked
 
 
 def assert_close(found: np.ndarray, expected: np.ndarray, message: str = "") -> None:

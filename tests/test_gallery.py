@@ -79,9 +79,19 @@ def test_a_net_of_learned_activations_tells_spirals_apart(numpy_device, program,
     assert pixels(tmp_path / "activation.png").shape == (200, 200, 3)
 
 
-def test_softmax_of_the_gallery_learns_digits(device, program, tmp_path):
-    found = program("softmax").run(40, tmp_path, size=(20, 300))
-    assert found["recognised"] > 0.9 and found["value"] < 1e-6 and found["slope"] < 1e-5
+# NumPy takes far longer for a shader than a GPU: it takes fewer steps, and comes less far.
+def far(numpy: tuple[int, float], webgpu: tuple[int, float]) -> pytest.MarkDecorator:
+    """Give a test its device, the steps to take there, and how far they lead."""
+    rows = [("numpy", *numpy), ("webgpu", *webgpu)]
+    return pytest.mark.parametrize(
+        ("wgrad_device", "steps", "end"), rows, indirect=["wgrad_device"], ids=["numpy", "webgpu"]
+    )
+
+
+@far((20, 0.85), (40, 0.9))
+def test_softmax_of_the_gallery_learns_digits(device, program, tmp_path, steps, end):
+    found = program("softmax").run(steps, tmp_path, size=(20, 300))
+    assert found["recognised"] > end and found["value"] < 1e-6 and found["slope"] < 1e-5
     assert pixels(tmp_path / "softmax.png").shape == (17 * 8, 44 * 8, 3)
 
 
@@ -91,15 +101,17 @@ def test_bodies_find_their_way(device, program, tmp_path):
     assert pixels(tmp_path / "nbody.png").shape == (240, 484, 3)
 
 
-def test_splats_become_the_photograph(device, program, tmp_path):
-    before, after = program("splats").run(25, tmp_path, size=(24, 24), splats=30)
-    assert after < 0.3 * before
+@far((10, 0.5), (25, 0.3))
+def test_splats_become_the_photograph(device, program, tmp_path, steps, end):
+    before, after = program("splats").run(steps, tmp_path, size=(24, 24), splats=30)
+    assert after < end * before
     assert len(list(tmp_path.glob("splats-*.png"))) == 3
 
 
-def test_a_scene_is_recovered_from_its_silhouette(device, program, tmp_path):
-    before, after = program("silhouette").run(100, tmp_path, size=32)
-    assert before < 0.5 and after > 0.9
+@far((20, 0.75), (100, 0.9))
+def test_a_scene_is_recovered_from_its_silhouette(device, program, tmp_path, steps, end):
+    before, after = program("silhouette").run(steps, tmp_path, size=32)
+    assert before < 0.5 and after > end
     assert pixels(tmp_path / "silhouette.png").shape == (64, 352, 3)
 
 
@@ -133,8 +145,9 @@ def test_the_mandelbrot_set_is_drawn_alike(webgpu, program, tmp_path):
     assert pixels(tmp_path / "mandelbrot.png").std() > 30
 
 
-def test_a_blur_finds_its_kernel(device, program, tmp_path):
-    assert program("blur").run(150, tmp_path, 48, 48) < 0.01
+@far((50, 0.015), (150, 0.01))
+def test_a_blur_finds_its_kernel(device, program, tmp_path, steps, end):
+    assert program("blur").run(steps, tmp_path, 48, 48) < end
     assert pixels(tmp_path / "blur.png").shape == (96, 408, 3)
 
 

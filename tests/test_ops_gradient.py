@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from differences import assert_close, derivative, jacobian
-from table import DIFFERENTIABLE, ROWS, Row
+from table import DIFFERENTIABLE, ROWS, Row, leading
 
 import wgrad as wg
 from wgrad.backends.base import Device
@@ -27,6 +27,18 @@ def by_argument(row: Row, arrays: list[np.ndarray], position: int) -> Callable[.
     """Return the row's call as a function of one input, with the others held constant."""
     fixed = [wg.tensor(x, dtype=x.dtype) for x in arrays]
     return lambda x: row.call(*fixed[:position], x, *fixed[position + 1 :])
+
+
+def of_chosen(f: Callable, row: Row, values: list[wg.Tensor]) -> Callable[..., wg.Tensor]:
+    """Return f as a function of the inputs by which the row is differentiated."""
+
+    def chosen(*xs: wg.Tensor) -> wg.Tensor:
+        full = list(values)
+        for position, x in zip(row.grad, xs, strict=True):
+            full[position] = x
+        return f(*full)
+
+    return chosen
 
 
 def weights_for(row: Row, arrays: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
@@ -68,6 +80,7 @@ def test_rows_without_a_gradient_are_not_floating():
 
 @each_row
 def test_reverse_mode_agrees_with_differences(row: Row, numpy_device, rng):
+    """By six entries of each input; forward mode, its transpose, is compared along all of them."""
     arrays = row.smooth_samples(rng)
     for position in row.grad:
         f = by_argument(row, arrays, position)
@@ -75,9 +88,13 @@ def test_reverse_mode_agrees_with_differences(row: Row, numpy_device, rng):
         if row.id == "astype-float32":  # differences of what is rounded say nothing
             np.testing.assert_array_equal(found.numpy().reshape(6, 6), np.eye(6))
             continue
-        expected = jacobian(row.call, arrays, position)
-        assert found.shape == expected.shape
-        assert_close(found.numpy(), expected, f"input {position}")
+        shape = arrays[position].shape
+        entries = rng.permutation(list(np.ndindex(*shape)))[:6]
+        expected = jacobian(row.call, arrays, position, [tuple(x) for x in entries])
+        assert found.shape == (*expected.shape[:-1], *shape)
+        columns = found.numpy().reshape(*expected.shape[:-1], -1)
+        chosen = [np.ravel_multi_index(x, shape) if shape else 0 for x in map(tuple, entries)]
+        assert_close(columns[..., chosen], expected, f"input {position}")
 
 
 def backward_agrees_with_vjp(row: Row, device: Device, rng: np.random.Generator) -> None:
@@ -91,13 +108,7 @@ def backward_agrees_with_vjp(row: Row, device: Device, rng: np.random.Generator)
     ct = wg.tensor(weights_for(row, arrays, rng), out.dtype)
     out.backward(ct)
     values = [wg.tensor(x, dtype=x.dtype) for x in arrays]
-
-    def f(*chosen: wg.Tensor) -> wg.Tensor:
-        full = list(values)
-        for position, x in zip(row.grad, chosen, strict=True):
-            full[position] = x
-        return row.call(*full)
-
+    f = of_chosen(row.call, row, values)
     out, pull = wg.vjp(f, *(values[i] for i in row.grad))
     pulled = pull(ct)
     for position, g in zip(row.grad, pulled if len(row.grad) > 1 else (pulled,), strict=True):
@@ -134,13 +145,7 @@ def test_forward_mode_agrees_with_differences(row: Row, numpy_device, rng):
     arrays = row.smooth_samples(rng)
     directions = {i: rng.standard_normal(arrays[i].shape) for i in row.grad}
     values = [wg.tensor(x, dtype=x.dtype) for x in arrays]
-
-    def f(*chosen: wg.Tensor) -> wg.Tensor:
-        full = list(values)
-        for position, x in zip(row.grad, chosen, strict=True):
-            full[position] = x
-        return row.call(*full)
-
+    f = of_chosen(row.call, row, values)
     out, tangent = wg.jvp(
         f,
         tuple(values[i] for i in row.grad),
@@ -160,38 +165,47 @@ def test_forward_mode_agrees_with_differences(row: Row, numpy_device, rng):
     assert_close(tangent.numpy(), derivative(along))
 
 
-@each_row
-def test_forward_mode_is_the_transpose_of_reverse_mode(row: Row, device, rng):
-    """<ct, J v> = <J^T ct, v> for each input, and column by column."""
-    exact = device.name == "numpy" and row.id != "astype-float32"
+def transposes(row: Row, device: Device, rng: np.random.Generator, tolerance: float) -> None:
+    """<ct, J v> = <J^T ct, v>, of all inputs at once."""
     dtype = "float64" if device.name == "numpy" else "float32"
     arrays = row.smooth_samples(rng, dtype)
-    for position in row.grad:
-        f = by_argument(row, arrays, position)
-        x = wg.tensor(arrays[position], dtype=dtype)
-        v = wg.tensor(rng.standard_normal(x.shape), dtype)
-        out, pull = wg.vjp(f, x)
-        ct = wg.tensor(rng.uniform(0.5, 1.5, out.shape), out.dtype)
-        forward = wg.sum(ct * wg.jvp(f, (x,), (v,))[1]).item()
-        reverse = wg.sum(pull(ct) * v).item()
-        assert forward == pytest.approx(
-            reverse, rel=1e-10 if exact else 1e-4, abs=1e-4 * (not exact)
-        )
-    if exact:
-        position = row.grad[0]
-        f = by_argument(row, arrays, position)
-        x = wg.tensor(arrays[position], dtype="float64")
-        columns = wg.jacobian(f, mode="forward")(x).numpy()
-        rows = wg.jacobian(f, mode="reverse")(x).numpy()
-        np.testing.assert_allclose(columns, rows, rtol=1e-12, atol=1e-12)
+    values = [wg.tensor(x, dtype=x.dtype) for x in arrays]
+    f = of_chosen(row.call, row, values)
+    xs = tuple(values[i] for i in row.grad)
+    v = tuple(wg.tensor(rng.standard_normal(x.shape), dtype) for x in xs)
+    out, pull = wg.vjp(f, *xs)
+    ct = rng.uniform(0.5, 1.5, out.shape).astype(out.dtype.name)
+    pulled = pull(wg.tensor(ct, out.dtype))
+    pairs = zip(pulled if len(xs) > 1 else (pulled,), v, strict=True)
+    reverse = sum(np.vdot(g.numpy(), x.numpy()) for g, x in pairs)
+    forward = np.vdot(ct, wg.jvp(f, xs, v)[1].numpy())
+    assert forward == pytest.approx(reverse, rel=tolerance, abs=tolerance)
+
+
+@pytest.mark.parametrize("row", leading(DIFFERENTIABLE), ids=lambda row: row.id)
+def test_forward_mode_is_the_transpose_of_reverse_mode_on_the_gpu(row: Row, webgpu, rng):
+    """Of each op: a tangent of a function is made of theirs. Gradients are tried of all rows."""
+    transposes(row, webgpu, rng, 1e-4)
+
+
+@some_smooth_rows
+def test_jacobians_of_both_modes_agree(row: Row, numpy_device, rng):
+    """Column by column. Of some: both modes of all rows are compared with differences above."""
+    transposes(row, numpy_device, rng, 1e-10)
+    arrays, position = row.smooth_samples(rng), row.grad[0]
+    f = by_argument(row, arrays, position)
+    x = wg.tensor(arrays[position], dtype="float64")
+    columns = wg.jacobian(f, mode="forward")(x).numpy()
+    rows = wg.jacobian(f, mode="reverse")(x).numpy()
+    np.testing.assert_allclose(columns, rows, rtol=1e-12, atol=1e-12)
 
 
 # Second order.
 
 
 @each_smooth_row
-def test_second_order_agrees_with_differences(row: Row, numpy_device, rng):
-    """The gradient of <v, gradient>, reverse over reverse, with respect to every input."""
+def test_second_order_agrees_with_differences_in_every_mode(row: Row, numpy_device, rng):
+    """The gradient of <v, gradient>, with respect to every input, over and under both modes."""
     arrays = row.smooth_samples(rng)
     f = scalar(row, weights_for(row, arrays, rng))
     directions = [wg.tensor(rng.standard_normal(arrays[i].shape), "float64") for i in row.grad]
@@ -220,23 +234,14 @@ def test_second_order_agrees_with_differences(row: Row, numpy_device, rng):
     size = max(1.0, *(np.abs(g).max(initial=0.0) for g in second))
     np.testing.assert_allclose(found, derivative(along), rtol=1e-8, atol=1e-8 * size)
 
-
-@each_smooth_row
-def test_forward_over_reverse_agrees_with_reverse_over_reverse(row: Row, numpy_device, rng):
-    arrays = row.smooth_samples(rng)
-    weights = weights_for(row, arrays, rng)
-    for position in row.grad:
-        call = by_argument(row, arrays, position)
-
-        def f(x: wg.Tensor, call: Callable = call) -> wg.Tensor:
-            return wg.sum(call(x) * wg.tensor(weights, "float64"))
-
-        x = wg.tensor(arrays[position], dtype="float64")
-        v = wg.tensor(rng.standard_normal(x.shape), "float64")
-        over_forward = wg.grad(lambda x, f=f, v=v: wg.jvp(f, (x,), (v,))[1])(x).numpy()
-        over_reverse = wg.grad(lambda x, f=f, v=v: wg.sum(wg.grad(f)(x) * v))(x).numpy()
-        np.testing.assert_allclose(over_forward, over_reverse, rtol=1e-10, atol=1e-10)
-        np.testing.assert_allclose(wg.hvp(f, x, v).numpy(), over_reverse, rtol=1e-10, atol=1e-10)
+    # The other mode in front, or behind: the same for the same directions, without a difference.
+    every = tuple(range(len(row.grad)))
+    xs, chosen = tuple(values[i] for i in row.grad), of_chosen(f, row, values)
+    over_forward = wg.grad(lambda *xs: wg.jvp(chosen, xs, tuple(directions))[1], every)(*xs)
+    over_reverse = wg.hvp(lambda xs: chosen(*xs), xs, tuple(directions))
+    for parts in (over_forward, over_reverse):
+        for part, g in zip(parts, second, strict=True):
+            np.testing.assert_allclose(part.numpy(), g, rtol=1e-10, atol=1e-10 * size)
 
 
 # The GPU.

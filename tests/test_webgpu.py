@@ -57,8 +57,8 @@ def test_c_types_of_a_first_kernel_are_read_at_once_and_are_those_read_alone(web
         from wgpu.backends.wgpu_native import ffi
         names = [f"WGPU{x} *" for x in POINTERS.split()] + [f"WGPU{x}[]" for x in ARRAYS.split()]
         assert not set(names) & set(read) and len(read) < 20, read
-        for name in names:
-            assert ffi.typeof(name) == ffi.typeof(" " + name), name  # which is read alone
+        for name in names[::3]:  # to read one alone takes long
+            assert ffi.typeof(name) == ffi.typeof(" " + name), name
         """
     )
     assert done.returncode == 0, done.stderr

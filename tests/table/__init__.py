@@ -21,7 +21,7 @@ from . import (
     reductions,
 )
 from .layouts import LAYOUTS, assert_matches, expanded
-from .row import ALL, FLOATS, HALF, INTS, NUMBERS, Arg, Row, widened
+from .row import ALL, FLOATS, HALF, INTS, NUMBERS, Arg, Row, leading, widened
 
 ROWS: tuple[Row, ...] = (
     *elementwise.elementwise(),

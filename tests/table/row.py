@@ -81,6 +81,19 @@ class Row:
             return np.asarray(self.reference(*wide))
 
 
+def leading(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that apply an op which none before them does: together they apply all ops.
+
+    For what holds of functions made of ops, of any size, when it holds of each op.
+    """
+    found, seen = [], set[str]()
+    for row in rows:
+        if not seen.issuperset(row.covers):
+            found.append(row)
+            seen.update(row.covers)
+    return found
+
+
 def widened(array: np.ndarray) -> np.ndarray:
     """Return an array in the type that references compute in."""
     wide = {"f": np.float64, "i": np.int64, "u": np.int64}.get(array.dtype.kind)

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import pytest
 from judge_harness import faults_of_devices, faults_of_differences, trial
-from judge_table import TABLE, Row
+from judge_table import CASES, TABLE, Row
 
 from wgrad.backends.base import Device
 
 GROUP = 16
-GROUPS = [TABLE[i : i + GROUP] for i in range(0, len(TABLE), GROUP)]
+# The tests of derivatives have those of these rows on a GPU in all ways: here each fourth will do.
+DERIVED = {case.name for case in CASES}
+COMPILED = [row for i, row in enumerate(TABLE) if row.name not in DERIVED or i % 4 == 0]
+GROUPS = [COMPILED[i : i + GROUP] for i in range(0, len(COMPILED), GROUP)]
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 def test_derivatives_in_float64_are_those_of_differences(row: Row, numpy_device: Device) -> None:
-    faults = faults_of_differences(row, twice=is_small(row))
+    faults = faults_of_differences(row, twice=is_small(row) and row.name not in DERIVED)
     assert not faults, "\n".join(faults)
 
 
