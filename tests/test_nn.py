@@ -67,7 +67,9 @@ def test_module_finds_modules_itself_first(device):
 def test_module_follows_what_its_attributes_become():
     zoo = Zoo()
     zoo.rest.append(nn.Linear(2, 2))
-    zoo.scale = zoo.scale.detach()
+    scale = zoo.scale.detach()
+    del zoo.scale  # for it is no parameter from here on
+    zoo.scale = scale
     names = [name for name, _ in zoo.named_parameters()]
     assert "rest.2.weight" in names and "scale" not in names
     assert "scale" in zoo.state_dict()
@@ -602,3 +604,14 @@ def test_losses_are_the_functions_of_the_package():
 def test_layers_refuse_bad_arguments_in_own_errors(make, error, words):
     with pytest.raises(error, match=words):
         make()
+
+
+def test_a_parameter_gives_way_to_no_tensor_that_nothing_would_train(numpy_device):
+    layer = nn.Linear(2, 2)
+    for x in (wg.ones(2, 2), layer.weight * 2):
+        with pytest.raises(DTypeError, match=r"Linear.weight is a parameter.*nn.Parameter\(x\)"):
+            layer.weight = x
+    layer.weight = wg.parameter(np.eye(2))
+    layer.bias = None  # without one from here on, as PyTorch has it
+    assert [name for name, _ in layer.named_parameters()] == ["weight"]
+    assert layer(wg.ones(1, 2)).tolist() == [[1, 1]]

@@ -1,7 +1,7 @@
 """Module: a plain object whose tensors, wherever its attributes keep them, can be found.
 
-Nothing is registered and nothing is intercepted: a module is its `__dict__`, searched when it is
-asked. So modules pickle and copy like any other object.
+Nothing is registered: a module is its `__dict__`, searched when it is asked. So modules pickle and
+copy like any other object. One assignment is refused, for it would leave a weight untrained.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import reprlib
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..backends.base import Device
 from ..backends.tracing import members_read
@@ -54,6 +54,19 @@ class Module(Holder, Hooked):
         raise ArgumentError(f"{type(self).__name__}: the class defines no forward(self, ...)")
 
     # What it holds.
+    if not TYPE_CHECKING:
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Keep a parameter from giving way to a tensor that nothing would train."""
+            held = self.__dict__.get(name)
+            if isinstance(held, Tensor) and held.is_parameter and isinstance(value, Tensor):
+                if not value.is_parameter:
+                    raise DTypeError(
+                        f"{type(self).__name__}.{name} is a parameter, and a tensor came that is "
+                        f"none: give nn.Parameter(x), or write into it by {name}.assign(x)"
+                    )
+            object.__setattr__(self, name, value)
+
     def parameters(self, recurse: bool = True) -> list[Tensor]:
         """Return every parameter once, in the order of definition; frozen ones too.
 
