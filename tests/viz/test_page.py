@@ -20,6 +20,10 @@ ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "docs" / "pictures"
 
 
+def pictures_of(page: str) -> set[str]:
+    return set(re.findall(r"\]\(pictures/([\w.-]+)\)", page))
+
+
 def test_the_page_makes_the_pictures_that_are_kept(tmp_path, monkeypatch, capsys):
     spec = importlib.util.spec_from_file_location("pictures", ROOT / "scripts" / "pictures.py")
     assert spec is not None and spec.loader is not None
@@ -32,9 +36,9 @@ def test_the_page_makes_the_pictures_that_are_kept(tmp_path, monkeypatch, capsys
     page = (ROOT / "docs" / "pictures.md").read_text(encoding="utf-8")
     (said,) = re.findall(r"print\(layers\.note\)  # (.*)", page)
     assert capsys.readouterr().out.strip() == said
-    linked = set(re.findall(r"\]\(pictures/([\w.]+)\)", page))
-    assert linked == {path.name for path in KEPT.iterdir() if path.is_file()}
-    assert linked == {path.name for path in made.iterdir()} | {"interactive.png"}
+    assert pictures_of(page) == {path.name for path in made.iterdir()} | {"interactive.png"}
+    pages = "".join(x.read_text(encoding="utf-8") for x in KEPT.parent.glob("*.md"))
+    assert pictures_of(pages) == {path.name for path in KEPT.iterdir() if path.is_file()}
     for name in ("neuron.svg", "layers.svg", "neuron.html"):
         kept = (KEPT / name).read_text(encoding="utf-8")
         assert (made / name).read_text(encoding="utf-8") == kept, f"{name}: run scripts/pictures.py"
