@@ -15,6 +15,7 @@ from typing import Literal
 
 from ...backends.base import Device
 from ...backends.families import Dispatch, InPlace
+from ...ops.elementwise.arithmetic import weighted
 from ..ir import Batch, Fused, Graph, Product, Program, Ref, Slot, Step, last_uses
 
 
@@ -44,10 +45,11 @@ class Plan:
         return sum(self.blocks)
 
 
-def plan_memory(program: Program, device: Device, settled: int = 0) -> Plan:
+def plan_memory(program: Program, device: Device, settled: int = 0, mends: bool = False) -> Plan:
     """Return where every slot of a program lives on a device.
 
-    What the first `settled` steps make lies in no input's memory: the run may still fail.
+    What the first `settled` steps make lies in no input's memory: the run may still fail. A device
+    that `mends` reads the weight of a product again when that is written.
     """
     memory = program.memory()
     position = {slot.index: i for i, slot in enumerate(program.inputs)}
@@ -74,6 +76,7 @@ def plan_memory(program: Program, device: Device, settled: int = 0) -> Plan:
                         and old in places
                         and places[old].kind == "block"
                         and may_overwrite(step, memory[old], out)
+                        and not (mends and _is_weight(step, old, out))
                     ),
                     None,
                 )
@@ -148,6 +151,20 @@ def may_overwrite(step: Step, old: Slot, out: Slot) -> bool:
             return False
         operands = (0, *inputs) if factors else inputs  # the product is no memory
         return _aligned(work.graph, operands, step, old, out)
+    return False
+
+
+def _is_weight(step: Step, old: int, out: Slot) -> bool:
+    """Whether `out` holds products whose weight `old` is."""
+    if not isinstance(step.work, Fused):
+        return False
+    graph, position = step.graph, [o.index for o in step.outs].index(out.index)
+    for value in graph.results[position].values:
+        if value < 0 and graph.statements[~value].what is weighted.body:
+            weight = graph.statements[~value].args[0]
+            x = step.inputs[weight] if weight >= 0 else None
+            if isinstance(x, Ref) and x.slot == old:
+                return True
     return False
 
 
