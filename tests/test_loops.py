@@ -474,6 +474,8 @@ def test_slopes_that_no_carry_brings_are_one_factor_of_a_turn(numpy_device, rng)
     lines = [line.strip() for line in backward.split("\n") if line.startswith("        ")]
     # Four gates, and the two ways to the cell before.
     assert sum(line.startswith("multiply(") for line in lines) == 6, lines
+    # The gates are made side by side, and one copy puts them into rows.
+    assert sum("copyto(" in line for line in lines) == 1, lines
 
 
 def test_slopes_whose_product_is_too_large_stay_apart(numpy_device):
