@@ -468,6 +468,25 @@ def test_turns_on_numpy_make_what_takes_the_place_of_another_value_last(numpy_de
     assert lines and not any(line.startswith("copyto(b") for line in lines), lines
 
 
+def test_slopes_that_no_carry_brings_are_one_factor_of_a_turn(numpy_device, rng):
+    run = agree(cell, *lstm(rng))
+    backward = run.source().split(f"\n# {N} turns")[2]
+    lines = [line.strip() for line in backward.split("\n") if line.startswith("        ")]
+    # Four gates, and the two ways to the cell before.
+    assert sum(line.startswith("multiply(") for line in lines) == 6, lines
+    # The gates are made side by side, and one copy puts them into rows.
+    assert sum("copyto(" in line for line in lines) == 1, lines
+
+
+def test_slopes_whose_product_is_too_large_stay_apart(numpy_device):
+    ways = wg.tensor([[1e-30], [1e30]])
+
+    def f(c):
+        return wg.scan(lambda c, x: (c * x * x, None), c, ways)[0].sum() * 1e-30
+
+    agree(f, np.array([1e30], np.float32))
+
+
 def test_turns_see_what_is_there_in_each_run(numpy_device, rng):
     """Parts of stacks are kept from run to run, where the stacks are the same."""
 

@@ -7,6 +7,7 @@ has got another buffer.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,12 @@ class Static:
         whole = np.empty(size + _ALIGNED, np.uint8)
         start = -whole.ctypes.data % _ALIGNED
         self.bytes = whole[start : start + size]
+
+    def part(self, name: str, start: int, size: int) -> Static:
+        """Return a part of the memory, under a name of its own."""
+        made = copy(self)
+        made.name, made.bytes = name, self.bytes[start : start + size]
+        return made
 
     def view(self, layout: Layout, dtype: np.dtype) -> np.ndarray:
         """Return a view of the memory."""

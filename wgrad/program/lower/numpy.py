@@ -86,7 +86,7 @@ class NumpyExecutor:
         program, settled = _risks_first(program, device)
         self.program = program
         self.device = device
-        self.plan: Plan = plan_memory(program, device, settled)
+        self.plan: Plan = plan_memory(program, device, settled, mends=True)
         source = _Source(program, device, self.plan)
         self.source = source.text + source.loops
         self._text = source.text

@@ -9,13 +9,18 @@ are updated in place.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ...backends.base import Device
 from ...backends.families import Dispatch, InPlace
-from ..ir import Batch, Fused, Graph, Product, Program, Ref, Slot, Step, last_uses
+from ...backends.families import Place as Pieces
+from ...layout import Layout
+from ...ops.elementwise.arithmetic import weighted
+from ..ir import Batch, Fused, Graph, Product, Program, Ref, Slot, Step, last_uses, readers
+
+_FEW = 1 << 14  # elements that cost about as much to copy as the call does
 
 
 @dataclass(frozen=True)
@@ -24,19 +29,28 @@ class Place:
 
     "input": the memory of input `index`. "swap": memory that is fresh in every run and then
     becomes that of input `index`. "output": fresh memory, handed out. "block": a kept block.
-    "constant": data that a device's kernels read.
+    "part": a part of one. "constant": data that a device's kernels read.
     """
 
-    kind: Literal["input", "swap", "output", "block", "constant"]
+    kind: Literal["input", "swap", "output", "block", "part", "constant"]
     index: int
+
+
+class Part(NamedTuple):
+    """Where a part of a block lies, in bytes."""
+
+    block: int
+    start: int
+    size: int
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The place of every slot, and the size of every block in bytes."""
+    """The place of every slot, the size of every block in bytes, and the parts of blocks."""
 
     places: dict[int, Place]
     blocks: tuple[int, ...]
+    parts: tuple[Part, ...] = ()
 
     @property
     def block_bytes(self) -> int:
@@ -44,10 +58,11 @@ class Plan:
         return sum(self.blocks)
 
 
-def plan_memory(program: Program, device: Device, settled: int = 0) -> Plan:
+def plan_memory(program: Program, device: Device, settled: int = 0, mends: bool = False) -> Plan:
     """Return where every slot of a program lives on a device.
 
-    What the first `settled` steps make lies in no input's memory: the run may still fail.
+    What the first `settled` steps make lies in no input's memory: the run may still fail. A device
+    that `mends` reads the weight of a product again when that is written.
     """
     memory = program.memory()
     position = {slot.index: i for i, slot in enumerate(program.inputs)}
@@ -56,6 +71,8 @@ def plan_memory(program: Program, device: Device, settled: int = 0) -> Plan:
     target = {new: old for old, new in program.updates.items()}
     last_read = {slot: i for i, step in enumerate(program.steps) for slot in step.reads()}
     blocks = Blocks()
+    parts: list[Part] = []
+    together = _together(program, places) if mends else {}
     for i, (step, dying) in enumerate(zip(program.steps, last_uses(program), strict=True)):
         taken: set[int] = set()
         for out in step.outs:
@@ -64,7 +81,16 @@ def plan_memory(program: Program, device: Device, settled: int = 0) -> Plan:
                 free = last_read.get(old, -1) <= i and may_overwrite(step, memory[old], out)
                 in_place = free and i >= settled
                 places[out.index] = Place("input" if in_place else "swap", position[old])
-            elif out.index not in places:
+            elif out.index in places:
+                continue
+            elif out.index in together:
+                pieces = together[out.index]
+                size = nbytes(out, device)
+                block = blocks.take(size * len(pieces))
+                for n, slot in enumerate(pieces):
+                    places[slot] = Place("part", len(parts))
+                    parts.append(Part(block, n * size, size))
+            else:
                 overwritten = next(
                     (
                         old
@@ -74,6 +100,7 @@ def plan_memory(program: Program, device: Device, settled: int = 0) -> Plan:
                         and old in places
                         and places[old].kind == "block"
                         and may_overwrite(step, memory[old], out)
+                        and not (mends and _is_weight(step, old, out))
                     ),
                     None,
                 )
@@ -85,7 +112,43 @@ def plan_memory(program: Program, device: Device, settled: int = 0) -> Plan:
         for slot in dying:
             if places[slot].kind == "block" and slot not in taken:
                 blocks.give(places[slot].index)
-    return Plan(places, tuple(blocks.sizes))
+            elif slot in together and together[slot][0] == slot:  # the others die in the same step
+                blocks.give(parts[places[slot].index].block)
+    return Plan(places, tuple(blocks.sizes), tuple(parts))
+
+
+def evenly(step: Step) -> Layout | None:
+    """Return the places of all pieces that a step puts side by side, as a view of its result.
+
+    The pieces are its first axis; None where they are not alike, or not all there is.
+    """
+    work = step.work
+    if not isinstance(work, Pieces) or work.fill is not None or len(work.targets) < 2:
+        return None
+    first, second, *_ = work.targets
+    each = second.offset - first.offset
+    for n, (x, target) in enumerate(zip(step.refs(), work.targets, strict=True)):
+        if not x.whole() or target != Layout(first.shape, first.strides, first.offset + n * each):
+            return None
+    return Layout((len(work.targets), *first.shape), (each, *first.strides), first.offset)
+
+
+def _together(program: Program, given: Container[int]) -> dict[int, list[int]]:
+    """Return for slots that are put side by side, and not read after that, all of their kind."""
+    reading, memory = readers(program), program.memory()
+    together: dict[int, list[int]] = {}
+    for step in program.steps:
+        view = evenly(step)
+        if view is None or not 0 < view.size <= _FEW:
+            continue
+        slots = [x.slot for x in step.refs()]
+        alone = all(
+            x not in given and x not in program.kept and reading[x][-1] is step for x in slots
+        )
+        same = all(memory[x.slot].size == x.layout.size for x in step.refs())
+        if alone and same and len(set(slots)) == len(slots) and together.keys().isdisjoint(slots):
+            together |= dict.fromkeys(slots, slots)
+    return together
 
 
 class Blocks:
@@ -148,6 +211,20 @@ def may_overwrite(step: Step, old: Slot, out: Slot) -> bool:
             return False
         operands = (0, *inputs) if factors else inputs  # the product is no memory
         return _aligned(work.graph, operands, step, old, out)
+    return False
+
+
+def _is_weight(step: Step, old: int, out: Slot) -> bool:
+    """Whether `out` holds products whose weight `old` is."""
+    if not isinstance(step.work, Fused):
+        return False
+    graph, position = step.graph, [o.index for o in step.outs].index(out.index)
+    for value in graph.results[position].values:
+        if value < 0 and graph.statements[~value].what is weighted.body:
+            weight = graph.statements[~value].args[0]
+            x = step.inputs[weight] if weight >= 0 else None
+            if isinstance(x, Ref) and x.slot == old:
+                return True
     return False
 
 

@@ -43,7 +43,7 @@ class Turns:
         for i in range(len(body.outputs)):
             memory[Place("output", i)] = Turning(f"y{i}")
         self._memory = memory
-        made = Lines(body, device, plan_memory(body, device), memory)
+        made = Lines(body, device, plan_memory(body, device, mends=True), memory)
         self._names = made.names
         self.block_bytes: int = made.block_bytes
         self.given: dict[str, tuple[Place, Layout]] = {}  # by name: which memory, how looked at

@@ -12,7 +12,7 @@ from ...layout import Layout
 from ..ir import Program, Ref, Step
 from .calls import Argument, Call, Temp
 from .names import Memory, Names, Static, Turning
-from .plan import Place, Plan
+from .plan import Place, Plan, evenly
 from .steps import calls_of
 from .targets import Registers, with_targets
 
@@ -32,10 +32,14 @@ class Lines:
         self.names.function(np.multiply)  # so that it has its own name
         self.names.space["vdot"] = np.vdot
         self.registers = Registers()
-        self.memory = {
+        self.blocks = [Static(f"b{i}", size) for i, size in enumerate(plan.blocks)]
+        self.parts = plan.parts
+        self.memory: dict[Place, Memory] = {
             **memory,
-            **{Place("block", i): Static(f"b{i}", size) for i, size in enumerate(plan.blocks)},
+            **{Place("block", i): block for i, block in enumerate(self.blocks)},
         }
+        for i, (block, start, size) in enumerate(plan.parts):
+            self.memory[Place("part", i)] = self.blocks[block].part(f"p{i}", start, size)
         self.doubts: dict[str, str] = {}  # by names of views: whether they are not all finite
         bodies: dict[Any, Any] = {}
         lowered = [
@@ -63,6 +67,10 @@ class Lines:
         self, step: Step, parts: list[list[Call]], registers: list[dict[int, int]]
     ) -> Iterator[str]:
         yield f"# {step}"
+        gathered = self._gathered(step)
+        if gathered:
+            yield gathered
+            return
         for calls, given in zip(parts, registers, strict=True):
             where = [
                 self.scratch[given[i]] if x.target is None else self.memory[self.places[x.target]]
@@ -71,6 +79,18 @@ class Lines:
             for call, memory in zip(calls, where, strict=True):
                 if call.size and call.text:
                     yield from self._call(call, memory, where)
+
+    def _gathered(self, step: Step) -> str:
+        """Return one copy for all pieces that a step puts side by side, if they lie so already."""
+        places = [self.places[x.slot] for x in step.refs()]
+        if not places or any(place.kind != "part" for place in places):
+            return ""
+        view = evenly(step)
+        if view is None:
+            return ""
+        block, dtype = self.blocks[self.parts[places[0].index].block], step.out.dtype.numpy
+        target = self.names.view(self.memory[self.places[step.out.index]], view, dtype)
+        return f"copyto({target}, {self.names.view(block, Layout.dense(view.shape), dtype)})"
 
     def _call(self, call: Call, memory: Memory, where: list[Memory]) -> Iterator[str]:
         args = [self._argument(x, where) for x in call.args]

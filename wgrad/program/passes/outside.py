@@ -22,6 +22,7 @@ from ...ops.elementwise import add
 from ..ir import Later, Loop, Program, Ref, Slot, Step, slice_of
 from .base import runs_at
 from .limits import Limits
+from .slopes import join_slopes
 
 
 @runs_at(5)
@@ -33,7 +34,8 @@ def work_outside(program: Program, limits: Limits) -> Program:
     steps: list[Step] = []
     for step in program.steps:
         steps += _Parted(program, step, limits).steps() if isinstance(step.work, Loop) else [step]
-    return program.with_steps(steps)
+    program = program.with_steps(steps)
+    return join_slopes(program, limits) if limits.small_turn else program
 
 
 class _Sum(NamedTuple):
