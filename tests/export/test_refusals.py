@@ -186,7 +186,11 @@ def test_only_exports_and_empty_folders_are_replaced(tmp_path):
 def test_states_that_no_page_holds_are_refused(tmp_path):
     wide = wg.zeros(2, dtype="float64", device="numpy")
     view = wg.zeros((2, 3), device="numpy").T
-    said_of = {"wide of the state is float64": {"wide": wide}, "of shape (3, 2), is a view": [view]}
+    said_of = {
+        "wide of the state is float64": {"wide": wide},
+        "of shape (3, 2), is a view": [view],
+        "mean of the state is a NumPy array": {"mean": np.ones(2)},
+    }
     for said, state in said_of.items():
         with pytest.raises(wg.errors.WgradError, match=re.escape(said)):
             wg.export.web(lambda x: x * 2, (X,), tmp_path / "page", state=state)
