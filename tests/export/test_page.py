@@ -12,6 +12,7 @@ import pytest
 
 import wgrad as wg
 from wgrad import nn, optim
+from wgrad.export.pages import single
 
 from .browser import PageError
 
@@ -325,6 +326,24 @@ def test_the_page_shows_what_is_wrong(chromium, small, tmp_path):
         url=chromium.serve(folder, "bad-page"),
     )
     assert said == f"{kernel} is not as it was exported"
+
+
+def test_a_page_whose_script_is_not_whole_says_so(chromium, small, tmp_path):
+    lost = changed(small, tmp_path / "lost", "wgrad.js", lambda x: None)
+    changed(small, tmp_path / "cut", "wgrad.js", lambda x: x[:5000])
+    whole = single({x.name: x.read_bytes() for x in small.iterdir()})
+    (lost / "half.html").write_bytes(whole[: len(whole) // 2])
+    for page in ("lost/", "lost/half.html", "cut/"):
+        said = chromium.run(
+            """const frame = document.createElement("iframe");
+            const loaded = new Promise((go) => { frame.onload = go; });
+            frame.src = given.url;
+            document.body.append(frame);
+            await loaded;
+            return frame.contentDocument.getElementById("status").textContent;""",
+            url=chromium.serve(tmp_path, "parts") + page,
+        )
+        assert "a file of this page is missing or cut off" in said
 
 
 def test_browsers_without_webgpu_or_with_small_limits_are_told(chromium, url, small, tmp_path):
