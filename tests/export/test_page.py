@@ -12,6 +12,7 @@ import pytest
 
 import wgrad as wg
 from wgrad import nn, optim
+from wgrad.export.pages import single
 
 from .browser import PageError
 
@@ -42,6 +43,8 @@ def small(tmp_path_factory):
             schedule.step()
             return loss
 
+        plain = {"note": "#12", "large": 2**60 + 1, "one": 1.0, "idle": wg.Generator(2**64 - 5)}
+
         def draws():
             return {"u": wg.rand(5), "n": wg.randn(3)}
 
@@ -53,16 +56,20 @@ def small(tmp_path_factory):
             return w[(x * 2).astype("int32")]
 
         wg.export.web(
-            {"train": train, "draws": draws, "looks": looks, "computed": computed},
+            {
+                "train": train, "draws": draws, "looks": looks, "computed": computed,
+                "kinds": lambda i, b, s: {"sums": i + b, "scaled": s * i},
+            },
             {
                 "train": {"x": np.zeros(6, "f4"), "scale": 1.0},
                 "draws": {},
                 "looks": {"i": np.array([0, 5], "i4")},
                 "computed": {"x": np.array([0.0, 2.0], "f4")},
+                "kinds": {"i": np.array([1, 2], "i4"), "b": np.array([True, False]), "s": 1.0},
             },
             folder,
             state={"w": w, "seen": seen, "optimizer": optimizer, "schedule": schedule,
-                   "rng": wg.get_rng_state()},
+                   "rng": wg.get_rng_state(), "plain": plain},
             outputs={"train": "loss", "looks": ["picked", "positive", "next"]},
             schedule=6,
         )  # fmt: skip
@@ -99,7 +106,7 @@ def test_values_names_and_kinds(chromium, url):
         w = w - np.float32(0.5) * 2 * 4 * w
     np.testing.assert_allclose(losses, [[loss], [loss]], rtol=1e-6)
     np.testing.assert_allclose(after, w, rtol=1e-6)
-    assert test["ok"] and len(test["rows"]) == 3 * 7  # outputs of four programs
+    assert test["ok"] and len(test["rows"]) == 3 * 9  # outputs of five programs
     np.testing.assert_array_equal(after, still)  # the self-test has left all as it was
     assert title == "train"
 
@@ -122,6 +129,82 @@ def test_random_numbers_are_pythons(chromium, url, tmp_path):
     (tmp_path / "state.safetensors").write_bytes(state)
     saved = wg.load(tmp_path / "state.safetensors", "numpy")
     assert saved["rng"] == (seed, 16) and saved["seen"].tolist() == [True, False]
+    plain = {"note": "#12", "large": 2**60 + 1, "one": 1.0, "idle": (2**64 - 5, 0)}
+    assert saved["plain"] == plain and type(saved["plain"]["one"]) is float
+    (group,) = saved["optimizer"]["param_groups"]
+    assert (group["weight_decay"], type(group["weight_decay"])) == (0, float)
+
+
+def edited(data: bytes, change) -> bytes:
+    """Return a file of safetensors with another header."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    change(header)
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data[end:]
+
+
+def forget_streams(header):
+    header["__metadata__"]["streams"] = "[]"
+
+
+def come_later(header):
+    text = header["__metadata__"]["wgrad"]
+    assert '"last_epoch": 0' in text
+    header["__metadata__"]["wgrad"] = text.replace('"last_epoch": 0', '"last_epoch": 50')
+
+
+def lose_lr(header):
+    text = header["__metadata__"]["wgrad"]
+    assert '"momentum": 0.0' in text
+    header["__metadata__"]["wgrad"] = text.replace('"momentum": 0.0', '"momentum": "none"')
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (forget_streams, None),  # a page without random numbers has none
+        (come_later, "50 came for last_epoch, which no step here leads to"),
+        (lose_lr, "none came for momentum"),
+        (lambda x: x["w"].update(data_offsets=[0, 4]), "w came as F32 [6] of 4 bytes, and F32 [6]"),
+        (lambda x: x["w"].pop("data_offsets"), "the file of safetensors is cut off, or is none"),
+        (lambda x: x["__metadata__"].update(wgrad="{"), "is cut off, or is none"),
+    ],
+    ids=lambda x: getattr(x, "__name__", None),
+)  # fmt: skip
+def test_a_file_is_taken_over_as_a_whole_or_not_at_all(chromium, url, small, change, said):
+    files = [edited((small / "state.safetensors").read_bytes(), x) for x in (dict, change)]
+    told, u, v = chromium.run(
+        f"""{LOAD} let told = null; m.seed(5);
+        m.step("train", {{x: new Float32Array(6).fill(9), scale: 1}});
+        const before = await m.state();
+        try {{ await m.restore(given.file); }} catch (e) {{ told = `${{e.name}}: ${{e.message}}`; }}
+        if (told && String(await m.state()) !== String(before)) told += " (all has changed)";
+        const u = (await m.run("draws")).u;
+        await m.restore(given.good); m.seed(5);
+        return [told, u, (await m.run("draws")).u];""",
+        url=url, good=files[0], file=files[1],
+    )  # fmt: skip
+    if said is None:
+        assert told is None
+    else:
+        assert told.startswith("WgradError: ") and said in told and "has changed" not in told
+        np.testing.assert_array_equal(u, v)
+
+
+def test_self_tests_and_runs_do_not_disturb_each_other(chromium, url):
+    one, two, losses, after = chromium.run(
+        f"""{LOAD} const batch = {{x: new Float32Array(6), scale: 0.5}}, tests = [m.selftest()];
+        const losses = [(await m.run("train", batch)).loss[0]];
+        tests.push(m.selftest());
+        losses.push((await m.run("train", batch)).loss[0]);
+        return [(await tests[0]).ok, (await tests[1]).ok, losses, await m.read("w")];""",
+        url=url,
+    )
+    w = np.linspace(-1, 1, 6) * 0.75
+    assert one and two
+    np.testing.assert_allclose(losses, np.square(w).sum() / [2.25, 4], rtol=1e-5)
+    np.testing.assert_allclose(after, w * 0.75, rtol=1e-5)
 
 
 def test_schedules_and_settings(chromium, url):
@@ -153,7 +236,7 @@ def test_schedules_and_settings(chromium, url):
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        ('m.run("nothing")', "nothing is no program; there are train,draws,looks,computed"),
+        ('m.run("nothing")', "nothing is no program; there are train,draws,looks,computed,kinds"),
         ("m.run({x: [1]})", "is no program"),
         ('m.run("train", {scale: 1})', "needs x, float32 [6]: 6 numbers, and none came"),
         ('m.run("train", {x: [1, 2], scale: 1})', "6 numbers, and 2 came"),
@@ -161,6 +244,17 @@ def test_schedules_and_settings(chromium, url):
         ('m.run("looks", {i: [0, 6]})', "looks: i holds 6, and integers from 0 to 5 are needed"),
         ('m.run("looks", {i: new Int32Array([-7, 0])})', "holds -7"),
         ('m.read("nothing")', "nothing is neither an output nor in the state"),
+        ('m.run("train", null)', "6 numbers, and none came"),
+        ('m.run("kinds", {i: [1, 1.5], b: [1, 0], s: 1})', "i holds 1.5, and int32 is needed"),
+        ('m.run("kinds", {i: [1, 2 ** 31], b: [1, 0], s: 1})', "i holds 2147483648, and int32"),
+        ('m.run("kinds", {i: new Float32Array([1, NaN]), b: [1, 0], s: 1})', "i holds NaN"),
+        ('m.run("kinds", {i: [1, 2], b: [2, 0], s: 1})', "b holds 2, and bool is needed"),
+        ('m.run("kinds", {i: [1, 2], b: [1, 0], s: "abc"})', "s holds abc, and float32 is needed"),
+        ('m.run("kinds", {i: [1, 2], b: [1, 0], s: [undefined]})', "s holds undefined"),
+        ('m.restore()', "the file of safetensors is cut off, or is none"),
+        ("m.restore(new Uint8Array(8))", "the file of safetensors is cut off, or is none"),
+        ('m.set("optimizer.param_groups.0.momentum", "0.1")', "0.1 came for optimizer."),
+        ('m.set("optimizer.param_groups.0.momentum", NaN)', "and a number is needed"),
         ("m.restore(new Uint8Array(3))", "the file of safetensors is cut off"),
         ('m.restore((await m.state()).slice(0, -4))', "the file of safetensors is cut off"),
         ("m.seed(-1)", "-1 is no seed"),
@@ -206,7 +300,7 @@ def changed(folder: Path, to: Path, name: str, change) -> Path:
         ("program.json", lambda x: x[:-40], "program.json is cut off, or no export of wgrad"),
         ("program.json", lambda x: x.replace(b"loss", b"lost"), "is not as it was exported"),
         ("program.json", lambda x: b"<html>", "no export of wgrad"),
-        ("state.safetensors", lambda x: x[:-1], "were exported"),
+        ("state.safetensors", lambda x: x[:-1], "is not as it was exported"),
         ("state.safetensors", lambda x: x[:-1] + b"!", "is not as it was exported"),
         ("constants.safetensors", lambda x: None, "constants.safetensors is missing in the export"),
     ],
@@ -232,6 +326,24 @@ def test_the_page_shows_what_is_wrong(chromium, small, tmp_path):
         url=chromium.serve(folder, "bad-page"),
     )
     assert said == f"{kernel} is not as it was exported"
+
+
+def test_a_page_whose_script_is_not_whole_says_so(chromium, small, tmp_path):
+    lost = changed(small, tmp_path / "lost", "wgrad.js", lambda x: None)
+    changed(small, tmp_path / "cut", "wgrad.js", lambda x: x[:5000])
+    whole = single({x.name: x.read_bytes() for x in small.iterdir()})
+    (lost / "half.html").write_bytes(whole[: len(whole) // 2])
+    for page in ("lost/", "lost/half.html", "cut/"):
+        said = chromium.run(
+            """const frame = document.createElement("iframe");
+            const loaded = new Promise((go) => { frame.onload = go; });
+            frame.src = given.url;
+            document.body.append(frame);
+            await loaded;
+            return frame.contentDocument.getElementById("status").textContent;""",
+            url=chromium.serve(tmp_path, "parts") + page,
+        )
+        assert "a file of this page is missing or cut off" in said
 
 
 def test_browsers_without_webgpu_or_with_small_limits_are_told(chromium, url, small, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from pathlib import Path
 
@@ -146,6 +147,18 @@ def test_functions_that_need_python_are_refused(tmp_path, function, said, offset
         (DTypeError, lambda x: x, {"inputs": (wg.ones(2, dtype="float64", device="numpy"),)},
          "float64 came for x"),
         (ArgumentError, lambda x: x * 2, {"outputs": ["a", "b"]}, "which returns 1 tensors"),
+        (ArgumentError, lambda x: x * 2, {"outputs": 5}, "outputs=5"),
+        (ArgumentError, lambda x: x * 2, {"outputs": [5]}, "outputs=[5]"),
+        (ArgumentError, lambda x: {"a.b": x, "a": {"b": x}}, {}, "would be called 'a.b'"),
+        (ArgumentError, {"a": lambda x: x}, {"inputs": {"a": X}, "outputs": "y"}, "outputs='y'"),
+        (ArgumentError, {"a": lambda x: x}, {"inputs": {"a": X}, "outputs": {"b": "y"}},
+         "outputs={'b': 'y'} came for a"),
+        (ArgumentError, lambda x: x * 2, {"title": 5}, "title=5"),
+        (CallError, {}, {"inputs": {}}, "an empty dict came"),
+        (CallError, lambda x: x[0] * x[1], {"inputs": {"x": (X, X)}}, "x of step is a tuple that"),
+        (ArgumentError, lambda x: x * 2, {"limits": {"maxBufferSize": "all"}}, "maxBufferSize='"),
+        (ArgumentError, lambda x: x * 2, {"limits": {"maxStorageBuffersPerShaderStage": 4}},
+         "maxStorageBuffersPerShaderStage=4, and an integer from 8"),
         (ArgumentError, lambda x: x * 2, {"limits": "all"}, '"portable" or a dict'),
         (ArgumentError, lambda x: x * 2, {"limits": {"maxSpeed": 3}}, "maxSpeed"),
         (ArgumentError, lambda x: x * 2, {"schedule": 0}, "schedule=0"),
@@ -173,8 +186,11 @@ def test_only_exports_and_empty_folders_are_replaced(tmp_path):
         mine = tmp_path / "mine"
         mine.mkdir()
         (mine / "thesis.txt").write_text("precious")
-        with pytest.raises(FileError, match="is no export"):
-            wg.export.web(double, (X,), mine)
+        for _ in range(2):
+            with pytest.raises(FileError, match="is no export"):
+                wg.export.web(double, (X,), mine)
+            (mine / "program.json").write_text('{"name": "somebody else\'s"}')
+        (mine / "program.json").unlink()
         with pytest.raises(MissingFileError, match="no folder"):
             wg.export.web(double, (X,), tmp_path / "nowhere" / "page")
         with pytest.raises(MissingFileError, match="no folder"):
@@ -183,10 +199,35 @@ def test_only_exports_and_empty_folders_are_replaced(tmp_path):
     assert [x.name for x in mine.iterdir()] == ["thesis.txt"]
 
 
+def test_an_export_that_is_interrupted_leaves_the_one_before(tmp_path, monkeypatch):
+    def double(x, /):
+        return x * 2
+
+    with wg.device("numpy"):
+        page = wg.export.web(double, (X,), tmp_path / "page")
+        names = {x.name for x in page.iterdir()}
+        rename, calls = os.rename, []
+
+        def interrupted(a, b):
+            calls.append(a)
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+            rename(a, b)
+
+        monkeypatch.setattr(os, "rename", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            wg.export.web(double, (X,), page)
+    assert list(tmp_path.iterdir()) == [page] and {x.name for x in page.iterdir()} == names
+
+
 def test_states_that_no_page_holds_are_refused(tmp_path):
     wide = wg.zeros(2, dtype="float64", device="numpy")
     view = wg.zeros((2, 3), device="numpy").T
-    said_of = {"wide of the state is float64": {"wide": wide}, "of shape (3, 2), is a view": [view]}
+    said_of = {
+        "wide of the state is float64": {"wide": wide},
+        "of shape (3, 2), is a view": [view],
+        "mean of the state is a NumPy array": {"mean": np.ones(2)},
+    }
     for said, state in said_of.items():
         with pytest.raises(wg.errors.WgradError, match=re.escape(said)):
             wg.export.web(lambda x: x * 2, (X,), tmp_path / "page", state=state)

@@ -7,14 +7,16 @@
     files       {name: {bytes, sha256}} of all others
     limits      what a device has to offer beyond WebGPU's defaults, by WebGPU's names
     buffers     [[bytes, name]]: all memory, and the constant that it begins with, or null
-    state       {json, marks, tensors, header}: the description that `wg.save` writes, where page's
-                own numbers go in it (state.py), [{name, dtype, shape, size, buffer}], and what
-                stands of these in the header of a file of safetensors
+    state       {pieces, marks, tensors}: the header of a file of safetensors, as `wg.save` writes
+                it, cut where the page's numbers go, and last its streams; what these numbers are
+                (state.py); [{name, dtype, size, buffer, start, told}], of which `start` says where
+                in the file the data is, and `told` what it has to be
     runs        how often each program runs in the self-test
-    counters    what each counter begins with
-    settings    [{name, value, fixed}], numbers of optimizers
+    now         {counters, settings, streams}: what each counter begins with; numbers of optimizers;
+                [seed's low word, its high word, how many were taken] of streams of random numbers
+    settings    [{name, fixed}]: what these numbers of optimizers are called
     tables      lists of numbers, for what only Python computes
-    streams     [{seed: [low, high], counter, global}] of random numbers
+    global      [stream]: which of them `manual_seed` starts again
     kernels     [{file, label, bindings: [[binding, type]]}]
     kinds       {"gpu": {programs, needs}, "software": {...}}: for adapters that are chips, and for
                 those that are programs: a list of programs (programs.py), and the files they need
@@ -26,7 +28,6 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +36,7 @@ from ..backends.array import Array, Storage
 from ..backends.loops import NOTES_NAME
 from ..dtypes import bool_, float32
 from ..errors import ArgumentError, DTypeError
+from ..io.safetensors import metadata_of
 from ..layout import Layout
 from ..random import Generator
 from ..random.generator import global_generator
@@ -42,7 +44,7 @@ from .entries import Entry
 from .expected import RUNS
 from .numbers import Counters
 from .programs import Lowered, lowered
-from .state import Walk
+from .state import GAP, Walk
 
 if TYPE_CHECKING:
     from ..backends.webgpu.facts import Facts
@@ -177,17 +179,14 @@ class Bundle:
             "buffers": self.memory.rows,
             "runs": RUNS,
             "state": self._state(),
-            "counters": self.counters.starts,
-            "settings": self.counters.settings,
+            "now": {
+                "counters": self.counters.starts,
+                "settings": [x["value"] for x in self.counters.settings],
+                "streams": [[g.seed & 0xFFFFFFFF, g.seed >> 32, g.counter] for g in self._streams],
+            },
+            "settings": [{k: x[k] for k in ("name", "fixed")} for x in self.counters.settings],
             "tables": self.counters.tables,
-            "streams": [
-                {
-                    "seed": [g.seed & 0xFFFFFFFF, g.seed >> 32],
-                    "counter": g.counter,
-                    "global": g is global_generator(),
-                }
-                for g in self._streams
-            ],
+            "global": [i for g, i in self._streams.items() if g is global_generator()],
             "kernels": self._kernel_rows,
             "kinds": {
                 kind: {"programs": x, "needs": _needs(x, self)}
@@ -197,13 +196,17 @@ class Bundle:
 
     def _state(self) -> dict[str, Any]:
         rows = sorted(map(self._row, self._tensors), key=lambda x: x["dtype"] == "bool")
-        header, end = {}, 0
+        metadata = {**metadata_of(self._description), "streams": GAP}
+        header: dict[str, Any] = {"__metadata__": metadata}
+        end = 0
         for x in rows:
-            start, end = end, end + prod(x["shape"]) * (1 if x["dtype"] == "bool" else 4)
-            code = CODES[x["dtype"]]
-            header[x["name"]] = {"dtype": code, "shape": x["shape"], "data_offsets": [start, end]}
-        json = self._description
-        return {"json": json, "marks": self._marks, "tensors": rows, "header": header}
+            shape, code = self._tensors[x["name"]].shape, CODES[x["dtype"]]
+            start, end = end, end + x["size"] * (1 if x["dtype"] == "bool" else 4)
+            header[x["name"]] = {"dtype": code, "shape": shape, "data_offsets": [start, end]}
+            told = f"{code} [{','.join(map(str, shape))}] of {end - start} bytes"
+            x.update(start=start, told=told)
+        text = json.dumps(header).replace(json.dumps(json.dumps(GAP))[1:-1], GAP)
+        return {"pieces": text.split(GAP), "marks": self._marks, "tensors": rows}
 
     def _row(self, name: str) -> dict[str, Any]:
         array = self._tensors[name].array
@@ -221,7 +224,6 @@ class Bundle:
         return {
             "name": name,
             "dtype": array.dtype.name,
-            "shape": layout.shape,
             "size": layout.size,
             "buffer": self.buffer(array.storage, array.dtype),
         }

@@ -27,7 +27,7 @@ class Entry:
     def __init__(self, name: str, function: Callable, given: Any, outputs: Any, device: Any):
         self.name = name
         self.function = function
-        self.names, self.leaves, self._others = _inputs(name, function, given, device)
+        self.names, self.leaves, self._others, self._first = _inputs(name, function, given, device)
         self.examples = [x.numpy() for x in self.leaves]
         self._wanted = outputs
         self.results: list[str] = []
@@ -52,23 +52,30 @@ class Entry:
         return as_dtype(name)
 
     def __call__(self, *leaves: Tensor) -> list[Tensor]:
-        named = dict(zip(self.names, leaves, strict=True))
-        out = plain(self.function)(**{**self._others, **named})
+        named = {**self._others, **dict(zip(self.names, leaves, strict=True))}
+        first = [named.pop(k) for k in self._first if k in named]
+        out = plain(self.function)(*first, **named)
         rows = list(_results(out, ""))
         self.results = _named(self.name, [name for name, _ in rows], self._wanted)
         return [_own(x) for _, x in rows]
 
 
-def _inputs(name: str, function: Callable, given: Any, device: Any) -> tuple[list[str], list, dict]:
-    """Return the names of inputs, tensors of their own for them, and other arguments."""
+def _inputs(
+    name: str, function: Callable, given: Any, device: Any
+) -> tuple[list[str], list[Tensor], dict[str, Any], list[str]]:
+    """Return the names of inputs, tensors of their own for them, other arguments by their names,
+    and the names of parameters that are given in their order only.
+    """
     called = plain(function)
     code = called.forward if isinstance(called, Module) else called
     try:
-        parameters = inspect.signature(code).parameters
+        signature = inspect.signature(code)
     except (TypeError, ValueError):
         raise CallError(
             f"export.web: {shown(function)} came for {name}; a function is needed"
         ) from None
+    parameters = signature.parameters
+    first = [k for k, p in parameters.items() if p.kind is p.POSITIONAL_ONLY]
     if isinstance(given, Mapping):
         named = dict(given)
     else:
@@ -82,7 +89,10 @@ def _inputs(name: str, function: Callable, given: Any, device: Any) -> tuple[lis
             )
         named = dict(zip(places, several, strict=False))
     try:
-        inspect.signature(code).bind(**named)
+        signature.bind(
+            *[x for k, x in named.items() if k in first],
+            **{k: x for k, x in named.items() if k not in first},
+        )
     except TypeError as error:
         raise CallError(
             f"export.web: the example inputs {shown(list(named))} do not fit {name}: {error}"
@@ -101,9 +111,23 @@ def _inputs(name: str, function: Callable, given: Any, device: Any) -> tuple[lis
                 )
             names.append(key)
             leaves.append(made)
+        elif _holds(x):
+            raise CallError(
+                f"export.web: {key} of {name} is a {type(x).__name__} that holds tensors or "
+                "arrays, and each of them needs a parameter of its own"
+            )
         else:
             others[key] = x
-    return names, leaves, others
+    return names, leaves, others, first
+
+
+def _holds(x: Any) -> bool:
+    """Whether a value is, or has within it, what would be an input by itself."""
+    if isinstance(x, Mapping):
+        return any(map(_holds, x.values()))
+    if isinstance(x, (list, tuple)):
+        return any(map(_holds, x))
+    return isinstance(x, (Tensor, np.ndarray, np.generic))
 
 
 def _results(out: Any, path: str) -> Iterator[tuple[str, Tensor]]:
@@ -121,14 +145,21 @@ def _results(out: Any, path: str) -> Iterator[tuple[str, Tensor]]:
 
 def _named(name: str, paths: list[str], wanted: Any) -> list[str]:
     if wanted is not None:
-        names = [wanted] if isinstance(wanted, str) else list(wanted)
-        if len(names) != len(paths) or len(set(names)) != len(names):
+        names = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
+        texts = all(isinstance(x, str) and x for x in names)
+        if not texts or len(names) != len(paths) or len(set(names)) != len(names):
             raise ArgumentError(
                 f"export.web: outputs={shown(wanted)} came for {name}, which returns {len(paths)} "
                 "tensors, and as many different names are needed"
             )
         return names
-    return [("out" if not p else f"out{p}" if p[0].isdigit() else p) for p in paths]
+    names = [("out" if not p else f"out{p}" if p[0].isdigit() else p) for p in paths]
+    for i, x in enumerate(names):
+        if x in names[:i]:
+            raise ArgumentError(
+                f"export.web: two results of {name} would be called {shown(x)}: give outputs="
+            )
+    return names
 
 
 def _own(x: Tensor) -> Tensor:

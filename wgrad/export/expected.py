@@ -67,8 +67,8 @@ def run(entries: Sequence[Entry], runs: int) -> dict[str, np.ndarray]:
                     drawn[g] = first + count
                 outs = executor.run(inputs, _draw(starts))
                 rows = zip(entry.results, entry.told.outputs, entry.told.results, strict=True)
-                for name, i, x in rows:
-                    whole = Array(outs[i], x.layout, x.dtype)
+                for name, i, out in rows:
+                    whole = Array(outs[i], out.layout, out.dtype)
                     made[f"{entry.name}/{n}/{name}"] = host.download(whole)
     return made
 

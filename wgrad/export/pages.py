@@ -25,7 +25,7 @@ from ..nn import Module
 from ..optim import Optimizer
 from ..program.outlined import declared
 from ..random.generator import RngState
-from .bundle import Bundle, packed
+from .bundle import DEFAULTS, FORMAT, Bundle, packed
 from .entries import Entry, device_of, trace, undo
 from .expected import RUNS, check_lasting, run
 from .numbers import Counters, check_schedule
@@ -147,12 +147,21 @@ def _files(
         name = "predict" if isinstance(functions, Module) else "step"
         several, given, outputs = {name: functions}, {name: given}, {name: outputs}
     else:
-        outputs = outputs or {}
+        outputs = {} if outputs is None else outputs
+        if not isinstance(outputs, Mapping) or not set(outputs) <= set(several):
+            raise ArgumentError(
+                f"export.web: outputs={shown(outputs)} came for {', '.join(several)}, and a dict "
+                "with some of these is needed"
+            )
         if not isinstance(given, Mapping) or set(given) != set(several):
             raise CallError(
                 f"export.web: example inputs of {shown(given)} came, and a dict with one entry for "
                 f"each of {', '.join(several)} is needed"
             )
+    if not several:
+        raise CallError("export.web: an empty dict came, and at least one function is needed")
+    if not isinstance(title, (str, type(None))):
+        raise ArgumentError(f"export.web: title={shown(title)} came, and a text is needed")
     for name, function in several.items():
         if not callable(function) or not isinstance(name, str) or not name:
             raise CallError(
@@ -214,6 +223,12 @@ def _facts(limits: Any) -> dict[str, Any]:
         raise ArgumentError(
             f"export.web: limits has {shown(unknown[0])}, and {', '.join(names)} are there"
         )
+    for k, n in limits.items():
+        if type(n) is not int or n < DEFAULTS[k]:
+            raise ArgumentError(
+                f"export.web: limits has {k}={shown(n)}, and an integer from {DEFAULTS[k]}, which "
+                "every browser offers, is needed"
+            )
     given = {names[k]: n for k, n in limits.items()}
     made = {"gpu": Facts(**given), "software": Facts(**given, is_software=True)}
     for one in made.values():
@@ -264,7 +279,7 @@ def _write_folder(target: Path, files: Mapping[str, bytes]) -> None:
             os.rename(target, old)
             try:
                 os.rename(part, target)
-            except OSError:
+            except BaseException:  # also where someone has had enough
                 os.rename(old, target)
                 raise
             shutil.rmtree(old, ignore_errors=True)
@@ -282,7 +297,11 @@ def _is_ours(folder: Path) -> bool:
     """Whether a folder is an export, or empty."""
     if not folder.is_dir():
         return False
-    return (folder / "program.json").is_file() or not any(folder.iterdir())
+    try:
+        with (folder / "program.json").open("rb") as file:
+            return f'"format":"{FORMAT}"'.encode() in file.read(200)
+    except OSError:
+        return not any(folder.iterdir())
 
 
 def single(files: Mapping[str, bytes]) -> bytes:

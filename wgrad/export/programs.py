@@ -16,8 +16,9 @@ A program in `program.json` has
     launches    [{kernel, groups, bindings: [[binding, buffer, start, bytes]], hot}]: `hot` is
                 null or [kernel, groups, after], as of `Launches`; binding 0 is in the params
     copies      [[from, to, bytes]]: buffers that are copied at the end of a run
-    faults      null, or [buffer, [{text, unsigned}]]: a record of two i32 for each check, how many
-                integers were out of range, and one of them, which goes in the place of {} in `text`
+    faults      null, or {buffer, dtype, size, checks: [{text, unsigned}]}: a record of two i32 for
+                each check, how many integers were out of range, and one of them, which goes in the
+                place of {} in `text`
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ class Lowered:
                 [place, bound[i], launches.inputs[i].nbytes + -launches.inputs[i].nbytes % 4]
                 for i, place in self._places["swap"].items()
             ],
-            "faults": faults if faults is None else [faults, _messages(outline.faults)],
+            "faults": None if faults is None else _faults(outline.faults, faults),
         }
 
     def _room(self, x: Launch) -> int:
@@ -217,10 +218,10 @@ def lowered(entry: Entry, facts: Facts) -> Lowered:
     return Lowered(entry, lower(program, facts), lives, facts.largest_binding)
 
 
-def _messages(faults: Any) -> list[dict[str, Any]]:
+def _faults(faults: Any, buffer: int) -> dict[str, Any]:
     """Return what is said of each range check, with {} for the integer."""
     rows = []
     for check in faults.checks:
         text = str(check.error(_WORST, f"; a program computed it at {check.place}"))
         rows.append({"text": text.replace(str(_WORST), "{}"), "unsigned": check.unsigned})
-    return rows
+    return {"buffer": buffer, "dtype": "int32", "size": 2 * len(rows), "checks": rows}

@@ -1,7 +1,7 @@
 """State as `wg.save` would write it, with the memory of each tensor in the place of a copy.
 
 What a page changes of it are the tensors' values, and numbers that are marked. A mark is a path
-in the description, and one of
+in the description, whether the number is a float, and one of
 
     "count", k      counter k
     "setting", j    setting j
@@ -12,6 +12,7 @@ in the description, and one of
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +30,8 @@ from ..random import Generator
 from ..random.generator import RngState
 from ..tensor import Tensor
 from .numbers import Counters
+
+GAP = secrets.token_hex(16)  # a text that is in nobody's state, where a marked number stands
 
 
 class Mark:
@@ -132,6 +135,11 @@ class Walk:
             return tuple(items) if isinstance(first, tuple) else items
         if all(x == first for x in rows):
             return first
+        if not all(isinstance(x, (int, float, type(None))) for x in rows):
+            raise ArgumentError(
+                f"export.web: {first!r} in the state of a scheduler changes by turns, and a page "
+                "keeps numbers only"
+            )
         return Mark(first, "table", self.counters.table(rows), k)
 
     def _stream(self, generator: Generator | None, seed: int, counter: int) -> Any:
@@ -150,8 +158,13 @@ class Walk:
         tree, leaves = described(self.tree)
         marks: list[Any] = []
         json = _jsoned(tree, ("value",), marks)
-        tensors = {name: self.tensors[x] for name, x in leaves.items() if x in self.tensors}
-        return json, marks, tensors
+        for name, x in leaves.items():
+            if x not in self.tensors:
+                raise ArgumentError(
+                    f"export.web: {name} of the state is a NumPy {x.kind}, and a page keeps "
+                    "tensors and Python's numbers: let it be one"
+                )
+        return json, marks, {name: self.tensors[x] for name, x in leaves.items()}
 
 
 def _unmarked(x: Any) -> Any:
@@ -167,8 +180,8 @@ def _unmarked(x: Any) -> Any:
 
 def _jsoned(x: Any, path: tuple, marks: list[Any]) -> Any:
     if isinstance(x, Mark):
-        marks.append([path, *x.told])
-        return None
+        marks.append([path, type(x.value) is float, *x.told])
+        return GAP
     if isinstance(x, dict):
         return {k: _jsoned(v, (*path, k), marks) for k, v in x.items()}
     return [_jsoned(v, (*path, i), marks) for i, v in enumerate(x)] if isinstance(x, list) else x

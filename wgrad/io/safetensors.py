@@ -40,12 +40,17 @@ def write(value: Any, path: Path, where: str) -> None:
         name: leaf.data.astype(NUMPY[leaf.dtype], order="C", copy=False)
         for name, leaf in leaves.items()
     }
-    metadata = {"format": "pt", _KEY: json.dumps({"version": 1, "value": tree})}
+    metadata = metadata_of(tree)
     with written(path, where) as part:
         try:
             library.save_file(arrays, os.fspath(part), metadata)
         except error as reason:
             raise FileError(f"{where}: {told(path)} cannot be written ({reason})") from None
+
+
+def metadata_of(tree: Any) -> dict[str, str]:
+    """Return what a file says besides its tensors, of what `described` has made."""
+    return {"format": "pt", _KEY: json.dumps({"version": 1, "value": tree})}
 
 
 def read(path: Path, where: str) -> Any:

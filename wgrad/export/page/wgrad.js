@@ -20,7 +20,7 @@ const shownAs = (dtype) => (dtype === "bool" ? Uint8Array : ARRAYS[dtype]);
 const OPERATORS = { "+": (l, r) => l + r, "-": (l, r) => l - r, "*": (l, r) => l * r, "/": (l, r) => l / r, "**": Math.pow };
 const up = (n, to) => Math.ceil(n / to) * to;
 const fail = (text) => { throw new WgradError(text); };
-const utf8 = (text) => new TextEncoder().encode(text), text = (bytes) => new TextDecoder().decode(bytes);
+const utf8 = (x) => new TextEncoder().encode(x), text = (x) => new TextDecoder().decode(x);
 
 /**
  * Load an export: the URL of its folder, or {files: {name: base64 or bytes}}. Without `device` one is asked for.
@@ -29,7 +29,7 @@ const utf8 = (text) => new TextEncoder().encode(text), text = (bytes) => new Tex
  * @param {{device?: GPUDevice, progress?: (done: number, of: number) => void}} [options]
  * @returns {Promise<Model>}
  */
-export async function load(source, { device, progress = () => {} } = {}) {
+export async function load(source, { device, progress } = {}) {
   const [, sum, inside] = /^\{"sha256":"([0-9a-f]{64})","content":(.*)\}$/s
     .exec(text(await bytesOf(source, "program.json"))) ?? fail("program.json is cut off, or no export of wgrad");
   await intact("program.json", utf8(inside), sum);
@@ -37,27 +37,27 @@ export async function load(source, { device, progress = () => {} } = {}) {
   if (content.version !== 1) fail(`version ${content.version} came, and this wgrad.js reads version 1`);
   device ??= await opened(content.limits);
   enough(device.limits, content.limits);
-  // What a chip runs fast takes a program in its place long to compile.
+  // What chips run fast takes others long to compile.
   const { architecture, description, isFallbackAdapter } = device.adapterInfo ?? {};
   const software = isFallbackAdapter || /swiftshader|llvmpipe|warp/i.test(`${architecture} ${description}`);
   Object.assign(content, content.kinds[software ? "software" : "gpu"]);
-  /** @type {Record<string, Uint8Array>} */
   const files = {};
   await Promise.all(content.needs.map(async (name) => {
-    const { bytes, sha256 } = content.files[name], data = files[name] = await bytesOf(source, name);
-    if (data.length !== bytes) fail(`${name} has ${data.length} bytes, and ${bytes} were exported`);
-    await intact(name, data, sha256);
+    await intact(name, files[name] = await bytesOf(source, name), content.files[name].sha256);
   }));
   return new Model(content, files, device)._build(progress);
 }
 
 async function bytesOf(source, name) {
-  const data = source?.files?.[name];
-  if (typeof data === "string") return Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
-  if (data) return data;
-  const folder = new URL(String(source).replace(/\/?$/, "/"), location.href);
-  const answer = source?.files ? null : await fetch(new URL(name, folder)).catch(() => null);
-  return answer?.ok ? new Uint8Array(await answer.arrayBuffer()) : fail(`${name} is missing in the export`);
+  try {
+    const data = source.files?.[name];
+    if (typeof data === "string") return Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+    if (data) return data;
+    const folder = new URL(String(source).replace(/\/?$/, "/"), location.href);
+    const answer = source.files ? null : await fetch(new URL(name, folder));
+    if (answer?.ok) return new Uint8Array(await answer.arrayBuffer());
+  } catch {} // no address, no base64, or a connection that broke
+  return fail(`${name} is missing in the export, or cut off`);
 }
 
 async function intact(name, data, sum) {
@@ -75,38 +75,47 @@ function enough(limits, needed) {
 
 async function opened(limits) {
   const gpu = globalThis.navigator?.gpu ??
-    fail("this browser has no WebGPU, as today's Chrome, Edge, Firefox and Safari have");
+    fail("this browser has no WebGPU; today's Chrome, Edge, Firefox and Safari have it");
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" }) ??
     fail("this browser has WebGPU, but no GPU that it may use");
   enough(adapter.limits, limits);
   return adapter.requestDevice({ requiredLimits: limits });
 }
 
-/** What a file of safetensors holds. */
-function unpack(bytes) {
-  const start = bytes.length < 8 ? NaN : 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  const whole = (end) => end <= bytes.length || fail("the file of safetensors is cut off");
-  const { __metadata__: metadata = {}, ...tensors } = whole(start) && JSON.parse(text(bytes.subarray(8, start)));
-  for (const x of Object.values(tensors)) {
-    const [first, last] = x.data_offsets.map((n) => start + n);
-    x.data = whole(last) && bytes.slice(first, last);
+/** What a file of safetensors holds, and what wgrad says in it. */
+function unpack(given) {
+  try {
+    const bytes = new Uint8Array(given.buffer ?? given, given.byteOffset, given.byteLength);
+    const start = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+    const { __metadata__: { wgrad = "{}", streams = "[]" } = {}, ...tensors } = JSON.parse(text(bytes.subarray(8, start)));
+    for (const x of Object.values(tensors)) {
+      const [first, last] = x.data_offsets.map((n) => start + n);
+      x.data = last <= bytes.length ? bytes.slice(first, last) : fail();
+    }
+    // Integers that numbers of JavaScript would round come as text.
+    const tree = wgrad.replace(/"(?:[^"\\]|\\.)*"|[-+.\deE]+/g, (x) => (/^\d{16,}$/.test(x) ? `"${x}"` : x));
+    return { tensors, tree: JSON.parse(tree), streams: JSON.parse(streams) };
+  } catch {
+    return fail("the file of safetensors is cut off, or is none");
   }
-  return { metadata, tensors };
 }
 
 /** Programs over one state, on one GPU; `load` makes it. */
 export class Model {
-  constructor(content, files, /** @type {GPUDevice} */ device) {
+  constructor(content, files, /** @type {GPUDevice} */ device, kernels) {
     this.device = device;
     this.title = content.title;
     /** What `run` takes and gives. @type {Record<string, {inputs: About[], outputs: About[]}>} */
     this.programs = {};
-    this._told = content;
-    this._programs = content.programs;
+    this._content = content;
+    this._told = structuredClone(content);
+    this._programs = this._told.programs;
+    this._now = this._told.now;
     this._files = files;
+    this._kernels = kernels;
     this._constants = unpack(files["constants.safetensors"]).tensors;
     this._buffers = []; // made when they are first asked for
-    this._ring = []; // memory that results are read through
+    this._ring = []; // which results are read through
     device.lost.then((x) => { this._lost = `the GPU was lost: ${x.message || x.reason}`; });
   }
 
@@ -115,12 +124,10 @@ export class Model {
   }
 
   _buffer(i) {
-    if (!this._buffers[i]) {
-      const [size, constant] = this._told.buffers[i];
-      this._buffers[i] = this._memory(size);
-      if (constant) this._write(i, this._constants[constant].data);
-    }
-    return this._buffers[i];
+    if (this._buffers[i]) return this._buffers[i];
+    const [size, constant] = this._told.buffers[i], made = this._buffers[i] = this._memory(size);
+    if (constant) this._write(i, this._constants[constant].data);
+    return made;
   }
 
   _write(i, data) {
@@ -128,23 +135,20 @@ export class Model {
   }
 
   async _build(progress) {
-    const { device, _told: content } = this, { COMPUTE } = GPUShaderStage;
-    this._reset();
-    this._kernels = content.kernels.map(({ file, label, bindings }) => {
-      const made = async () => {
-        const entries = bindings.map(([binding, type]) => ({ binding, visibility: COMPUTE, buffer: { type } }));
-        const group = device.createBindGroupLayout({ entries });
-        const layout = device.createPipelineLayout({ bindGroupLayouts: [group] });
-        const module = device.createShaderModule({ label, code: text(this._files[file]) });
-        return device.createComputePipelineAsync({ label, layout, compute: { module, entryPoint: "main" } })
-          .then((pipeline) => ({ pipeline, group }), (error) => fail(`the browser refused ${file}: ${error.message}`));
-      };
-      let kept;
-      return () => kept ??= made();
-    });
+    const { device } = this;
+    this._put(unpack(this._files["state.safetensors"]));
+    const compiled = async ({ file, label, bindings }) => {
+      const entries = bindings.map(([binding, type]) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } }));
+      const group = device.createBindGroupLayout({ entries });
+      const layout = device.createPipelineLayout({ bindGroupLayouts: [group] });
+      const module = device.createShaderModule({ label, code: text(this._files[file]) });
+      return device.createComputePipelineAsync({ label, layout, compute: { module, entryPoint: "main" } })
+        .then((pipeline) => ({ pipeline, group }), (error) => fail(`the browser refused ${file}: ${error.message}`));
+    };
+    this._kernels ??= this._told.kernels.map((x) => { let kept; return () => kept ??= compiled(x); });
     const first = new Set(this._programs.flatMap((p) => p.launches.map((x) => x.kernel)));
     let done = 0;
-    await Promise.all([...first].map((k) => this._kernels[k]().then(() => progress(++done, first.size))));
+    await Promise.all([...first].map((k) => this._kernels[k]().then(() => progress?.(++done, first.size))));
     for (const p of this._programs) {
       this.programs[p.name] = p.about;
       p.runs = 0;
@@ -165,15 +169,6 @@ export class Model {
   async _bind(x, kernel, groups) {
     const { pipeline, group } = await this._kernels[kernel]();
     Object.assign(x, { pipeline, groups, bound: this.device.createBindGroup({ layout: group, entries: x.resources }) });
-  }
-
-  /** Go back to the state that was exported. */
-  _reset() {
-    const { counters, settings, streams } = this._told;
-    this._counters = [...counters];
-    this._settings = settings.map((x) => x.value);
-    this._streams = streams.map((x) => [...x.seed, x.counter]);
-    this._put(unpack(this._files["state.safetensors"]));
   }
 
   /**
@@ -207,46 +202,45 @@ export class Model {
   _chosen(name, inputs) {
     const names = this._programs.map((p) => p.name);
     if (typeof name !== "string" && names.length === 1) return this._chosen(names[0], name);
-    return [this._programs[names.indexOf(name)] ?? fail(`${name} is no program; there are ${names}`), inputs];
+    return [this._programs[names.indexOf(name)] ?? fail(`${name} is no program; there are ${names}`), inputs ?? {}];
   }
 
-  _submit(p, given = {}, copy = (_) => {}) {
+  _submit(p, given, copy) {
     if (this._lost) fail(this._lost);
     const data = p.inputs.map((x) => held(p, x, given[x.name]));
     for (const name in given) p.inputs.find((x) => x.name === name) ?? fail(`${p.name} takes no ${name}`);
-    const counters = [...this._counters];
+    const { streams } = this._now, counters = [...this._now.counters];
     for (const [k, by] of p.counts) counters[k] += by;
     const values = p.numbers.map((x) => this._value(x, counters));
-    this._counters = counters;
+    this._now.counters = counters;
     p.inputs.forEach((x, i) => this._write(x.buffer, data[i]));
     for (const [at, n, isFloat] of p.places) (isFloat ? p.floats : p.words)[at] = values[n];
     for (const [at, s, offset] of p.draws) {
-      const [low, high, taken] = this._streams[s], first = taken + offset;
+      const [low, high, taken] = streams[s], first = taken + offset;
       p.words.set([low, high, (first / 2) % 2 ** 32, first / 2 ** 33, first % 2], at);
     }
-    for (const [s, n] of p.takes) this._streams[s][2] += n;
+    for (const [s, n] of p.takes) streams[s][2] += n;
     if (p.live) this.device.queue.writeBuffer(p.uniforms, 0, p.words, 0, p.live);
     this._encoded((encoder) => {
       const pass = encoder.beginComputePass();
       for (const x of p.launches) {
         pass.setPipeline(x.pipeline);
         pass.setBindGroup(0, x.bound);
-        pass.dispatchWorkgroups(x.groups[0], x.groups[1], x.groups[2]);
+        pass.dispatchWorkgroups(...x.groups);
       }
       pass.end();
       for (const [from, to, n] of p.copies) encoder.copyBufferToBuffer(this._buffer(from), 0, this._buffer(to), 0, n);
-      copy(encoder);
+      copy?.(encoder);
     });
     p.runs++; // kernels that are faster, and longer to compile, come in when they pay
-    for (const x of p.launches) if (x.hot?.[2] === p.runs) this._bind(x, x.hot[0], x.hot[1]);
+    for (const x of p.launches) if (x.hot?.[2] === p.runs) this._bind(x, ...x.hot);
   }
 
-  /** @returns {number} */
   _value(x, counters) {
     if (typeof x === "number") return x;
     const [what, a, b, table, holds] = x;
     if (what === "count") return counters[a] - b;
-    if (what === "setting") return this._settings[a];
+    if (what === "setting") return this._now.settings[a];
     const l = this._value(a, counters);
     if (what in Math) return Math[what](l);
     if (what === "table") {
@@ -259,29 +253,28 @@ export class Model {
 
   /** Return what buffers hold, unless runs have noted wrong indices. */
   async _fetch(rows, submit = (copy) => this._encoded(copy)) {
-    const watched = this._programs.flatMap((p) => (p.faults ? [p.faults] : []));
-    const all = [...rows, ...watched.map(([buffer, checks]) => ({ buffer, dtype: "int32", size: 2 * checks.length }))];
+    const watched = this._programs.flatMap((p) => p.faults ?? []), all = [...rows, ...watched];
     const ends = all.map(((end) => (x) => end += up(4 * x.size, 16))(0)), size = ends.at(-1) ?? 0;
     let slot = this._ring.find((x) => !x.busy && x.memory.size >= size);
     submit((encoder) => {
       if (!slot) {
-        const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
-        this._ring.push(slot = { memory: this._memory(up(size + 1, 1024), usage) });
+        slot = { memory: this._memory(up(size + 1, 1024), GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST) };
+        this._ring.push(slot);
       }
       slot.busy = true;
       all.forEach((x, i) => encoder.copyBufferToBuffer(this._buffer(x.buffer), 0, slot.memory, ends[i - 1] ?? 0, 4 * x.size));
     });
     await slot.memory.mapAsync(GPUMapMode.READ).catch((e) => fail(this._lost ?? `the GPU gave no answer: ${e.message}`));
     const mapped = slot.memory.getMappedRange();
-    const values = all.map((x, i) => shownAs(x.dtype).from(new ARRAYS[x.dtype](mapped, ends[i - 1] ?? 0, x.size)));
+    const values = all.map((x, i) => new (shownAs(x.dtype))(new ARRAYS[x.dtype](mapped, ends[i - 1] ?? 0, x.size)));
     slot.memory.unmap();
     slot.busy = false;
-    watched.forEach(([buffer, checks], i) => {
+    watched.forEach(({ buffer, checks }, i) => {
       const notes = values[rows.length + i], which = checks.findIndex((_, n) => notes[2 * n]);
       if (which < 0) return;
       this._write(buffer, new Uint32Array(notes.length));
       const worst = notes[2 * which + 1], { text, unsigned } = checks[which];
-      fail(text.replaceAll("{}", String(unsigned ? worst >>> 0 : worst)));
+      fail(text.replaceAll("{}", unsigned ? worst >>> 0 : worst));
     });
     return values.slice(0, rows.length);
   }
@@ -292,99 +285,97 @@ export class Model {
     this.device.queue.submit([encoder.finish()]);
   }
 
-  // State.
   /** Return the state as a file of safetensors, which wg.load reads. @returns {Promise<Uint8Array>} */
   async state() {
-    const { json, marks, tensors, header } = this._told.state, tree = structuredClone({ value: json });
-    for (const [path, ...mark] of marks) path.slice(0, -1).reduce((x, k) => x[k], tree)[path.at(-1)] = this._mark(mark);
-    const wgrad = JSON.stringify({ version: 1, ...tree }).replace(/"#(\d+)"/g, "$1");
-    const metadata = { format: "pt", wgrad, streams: JSON.stringify(this._streams) };
-    const head = utf8(JSON.stringify({ __metadata__: metadata, ...header }));
+    const { pieces, marks, tensors } = this._told.state;
+    const numbers = [...marks.map((x) => this._mark(x)), JSON.stringify(this._now.streams), ""];
+    const head = utf8(pieces.map((x, i) => x + numbers[i]).join(""));
     const values = await this._fetch(tensors), start = 8 + up(head.length, 8);
     const bytes = new Uint8Array(start + values.reduce((n, x) => n + x.byteLength, 0)).fill(32, 0, start);
     new DataView(bytes.buffer).setBigUint64(0, BigInt(start - 8), true);
     bytes.set(head, 8);
-    tensors.forEach((x, i) => bytes.set(new Uint8Array(values[i].buffer), start + header[x.name].data_offsets[0]));
+    tensors.forEach((x, i) => bytes.set(new Uint8Array(values[i].buffer), start + x.start));
     return bytes;
   }
 
-  /** Take over a state that `state()`, or wg.save in Python, has written. */
+  /** Take over a state that `state()`, or wg.save in Python, has written: all of it, or nothing. */
   async restore(/** @type {Uint8Array} */ bytes) {
-    const file = unpack(bytes), { wgrad = "{}", streams } = file.metadata;
-    this._put(file);
-    if (streams) this._streams = JSON.parse(streams);
-    // Integers that numbers of JavaScript would round come as text.
-    const tree = JSON.parse(wgrad.replace(/([[,:] ?)(\d{16,})(?= ?[,\]}])/g, '$1"$2"'));
-    for (const [path, ...mark] of this._told.state.marks) this._mark(mark, path.reduce((x, k) => x?.[k], tree));
+    const file = unpack(bytes), before = structuredClone(this._now);
+    try {
+      // Other pages have other streams.
+      if (file.streams?.length === before.streams.length) this._now.streams = file.streams;
+      for (const mark of this._told.state.marks) this._mark(mark, mark[0].reduce((x, k) => x?.[k], file.tree));
+      this._put(file);
+    } catch (error) {
+      this._now = before;
+      throw error;
+    }
   }
 
   _put({ tensors }) {
-    const { tensors: wanted, header } = this._told.state;
-    const rows = wanted.map(({ name, dtype, buffer }) => {
-      const came = tensors[name] ?? fail(`the state that came has no ${name}`);
-      const [has, needs] = [came, header[name]].map((x) => `${x.dtype} [${x.shape}]`);
-  if (has !== needs) fail(`${name} came as ${has}, and ${needs} is needed`);
-      return [buffer, dtype === "bool" ? Uint32Array.from(came.data) : came.data];
+    const rows = this._told.state.tensors.map((x) => {
+      const { dtype, shape, data } = tensors[x.name] ?? fail(`the state that came has no ${x.name}`);
+      const is = `${dtype} [${shape}] of ${data.length} bytes`;
+      if (is !== x.told) fail(`${x.name} came as ${is}, and ${x.told} is needed`);
+      return [x.buffer, dtype === "BOOL" ? Uint32Array.from(data) : data];
     });
     for (const row of rows) this._write(...row);
   }
 
-  /** Return a number of the state's description, after taking over what came for it. */
-  _mark([kind, i, at], came) {
+  /** Return the text of a number in the state's description, after taking over what came for it. */
+  _mark([path, isFloat, kind, i, at], came) {
+    const { counters, settings, streams } = this._now, rows = this._told.tables[kind === "table" ? i : -1];
     if (kind === "seed") {
-      const stream = this._streams[i];
-      if (came !== undefined) stream.splice(0, 2, ...words(came));
-      return `#${(BigInt(stream[1]) << 32n) + BigInt(stream[0])}`;
+      if (came !== undefined) streams[i].splice(0, 2, ...words(came));
+      return (BigInt(streams[i][1]) << 32n) + BigInt(streams[i][0]);
     }
-    if (kind === "table") {
-      const rows = this._told.tables[i], first = rows.indexOf(came);
-      if (first >= 0 && first === rows.lastIndexOf(came)) this._counters[at] = first;
-      return rows[this._counters[at]];
+    const [all, k] = { count: [counters, i], table: [counters, at], setting: [settings, i], drawn: [streams[i], 2] }[kind];
+    if (came !== undefined) {
+      const first = rows?.indexOf(came), fits = rows ? first >= 0 : Number.isFinite(came);
+      if (!fits) fail(`${came} came for ${path.at(-1)}, which no step here leads to`);
+      if (first === rows?.lastIndexOf(came)) all[k] = first ?? came;
     }
-    const [all, k] = { count: [this._counters, i], setting: [this._settings, i], drawn: [this._streams[i], 2] }[kind];
-    if (came !== undefined) all[k] = Number(came);
-    return all[k];
+    const x = rows ? rows[all[k]] : all[k];
+    return isFloat && Number.isInteger(x) ? x.toFixed(1) : JSON.stringify(x);
   }
 
   /** Start the random stream of a seed, as wg.manual_seed does. */
   seed(/** @type {number | bigint} */ n) {
     const start = words(n);
-    this._told.streams.forEach((x, i) => { if (x.global) this._streams[i] = [...start, 0]; });
+    for (const i of this._told.global) this._now.streams[i] = [...start, 0];
   }
 
   /** The settings of optimizers by their names in the state, such as "1.param_groups.0.lr". */
   get settings() {
-    return Object.fromEntries(this._told.settings.map((x, i) => [x.name, this._settings[i]]));
+    return Object.fromEntries(this._told.settings.map((x, i) => [x.name, this._now.settings[i]]));
   }
 
   /** Change a setting from the next run on. */
   set(/** @type {string} */ name, /** @type {number} */ value) {
     const i = this._told.settings.findIndex((x) => x.name === name && !x.fixed);
-    this._settings[i < 0 ? fail(`${name} is no setting that a page may change`) : i] = value;
+    if (i < 0) fail(`${name} is no setting that a page may change`);
+    this._now.settings[i] = Number.isFinite(value) ? value : fail(`${value} came for ${name}, and a number is needed`);
   }
 
   /**
-   * Run all programs as they were exported, and compare with what NumPy computed. Afterwards all is as it was.
+   * Run all programs as they were exported, beside this model, and compare with what NumPy computed.
    * @returns {Promise<{ok: boolean, worst: number, rows: {output: string, error: number}[]}>}
    */
   async selftest(tolerance = 1e-3) {
-    const { tensors } = unpack(this._files["expected.safetensors"]), rows = [], before = await this.state();
+    const rows = [], { tensors } = unpack(this._files["expected.safetensors"]);
     const values = (path, x) => new (shownAs(x.dtype))(tensors[path].data.buffer);
-    this._reset();
-    try {
-      for (const { name, inputs, outputs } of this._programs) {
-        const given = Object.fromEntries(inputs.map((x) => [x.name, values(`${name}/in/${x.name}`, x)]));
-        for (let n = 0; n < this._told.runs; n++) {
-          const out = await this.run(name, given);
-          for (const x of outputs) {
-            const output = `${name}/${n}/${x.name}`;
-            rows.push({ output, error: difference(out[x.name], values(output, x)) });
-          }
+    const m = await new Model(this._content, this._files, this.device, this._kernels)._build();
+    for (const { name, inputs, outputs } of m._programs) {
+      const given = Object.fromEntries(inputs.map((x) => [x.name, values(`${name}/in/${x.name}`, x)]));
+      for (let n = 0; n < m._told.runs; n++) {
+        const out = await m.run(name, given);
+        for (const x of outputs) {
+          const output = `${name}/${n}/${x.name}`;
+          rows.push({ output, error: difference(out[x.name], values(output, x)) });
         }
       }
-    } finally {
-      await this.restore(before);
     }
+    m._buffers.forEach((x) => x.destroy());
     const worst = Math.max(0, ...rows.map((x) => x.error));
     return { ok: worst <= tolerance, worst, rows };
   }
@@ -398,8 +389,8 @@ function difference(a, b) {
 
 /** The two words of a seed. */
 function words(n) {
-  const x = /^\d+$/.test(String(n)) ? BigInt(n) : -1n;
-  if (x < 0n || x >= 2n ** 64n) fail(`${n} is no seed: an integer from 0 to 2**64 - 1 is needed`);
+  const x = /^\d+$/.test(n) ? BigInt(n) : -1n;
+  if (x >> 64n) fail(`${n} is no seed: an integer from 0 to 2**64 - 1 is needed`);
   return [Number(x & 0xffffffffn), Number(x >> 32n)];
 }
 
@@ -407,14 +398,17 @@ function words(n) {
 function held(p, x, value) {
   const all = typeof value === "object" ? value : [value], n = value == null ? "none" : all.length;
   if (n !== x.size) fail(`${p.name} needs ${x.name}, ${x.dtype} [${x.shape}]: ${x.size} numbers, and ${n} came`);
+  const is = (v, wanted) => fail(`${p.name}: ${x.name} holds ${v}, and ${wanted} needed`);
   for (const [places, least, greatest, besides] of x.ranges) {
     for (let i = 0; i < (places ?? all).length; i++) {
       const v = all[places?.[i] ?? i];
-      if ((v >= least && v <= greatest) || v === besides) continue;
-      fail(`${p.name}: ${x.name} holds ${v}, and integers from ${least} to ${greatest} are needed`);
+      if (!(v >= least && v <= greatest) && v !== besides) is(v, `integers from ${least} to ${greatest} are`);
     }
   }
   if (all instanceof ARRAYS[x.dtype] && x.dtype !== "bool") return all;
-  x.held.set(all);
+  for (let i = 0; i < n; i++) {
+    const v = all[i], n = x.held[i] = Number(v), taken = x.dtype === "float32" ? n : x.held[i];
+    if ((taken != v && !Object.is(taken, v)) || (x.dtype === "bool" && taken > 1)) is(v, `${x.dtype} is`);
+  }
   return x.held;
 }
