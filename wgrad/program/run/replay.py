@@ -17,8 +17,8 @@ from ...tensor import Tensor
 from ..ir import Program
 from ..trace.finish import FIXED, Source, shifted
 from ..trace.grads import entry_state
-from ..trace.handed import HISTORY, LEAF, Made, lost_history
-from ..trace.outline import Ranged
+from ..trace.handed import HISTORY, LEAF, NO, Made, lost_history
+from ..trace.outline import Effect, Ranged
 from ..trace.recording import Recording
 from ..trace.tree import fill
 from .build import Executor
@@ -45,9 +45,10 @@ class Replay:
         self._writes = [s for s in writes if s.kind not in FIXED]
         self._reads = reads if self._writes else [s for s in reads if s.kind not in FIXED]
         self._reads = self._reads if writes else []
-        self._written = [
-            (w.source.of if w.source.kind in FIXED else None, w) for w in outline.written
+        self._rewritten = [
+            (w.source.of, w.times, w.bounds) for w in outline.written if w.source.kind in FIXED
         ]
+        self._written = [w for w in outline.written if w.source.kind not in FIXED]
         self._outer = {e.key for e in outline.effects if not isinstance(e.key, int)}
         self._seen = [e for e in outline.effects if e.seen]
         self._guards = _distinct(outline.guards)
@@ -61,13 +62,24 @@ class Replay:
             for i, s in enumerate(outline.specs)
             if isinstance(s, Made) and s.grad is not None
         ]
-        # Where there are faults the run may turn out to be void.
-        lends = outline.faults is None
+        # Most of what is handed out are new views of outputs, and most gradients are such views.
+        made = [(i, s) for i, s in enumerate(outline.specs) if _is_view_of_output(s)]
+        self._views = [(i, s.where, s.layout, s.dtype) for i, s in made]
+        self._bounds = [(s.where, s.bounds) for _, s in made if s.bounds is not None]
+        views = {i for i, _ in made}
+        self._others = [(i, s) for i, s in enumerate(outline.specs) if i not in views]
+        changes = [e for e in outline.effects if e.action != "keep"]
+        self._grads: list[tuple[Any, int]] = [(e.key, e.value) for e in changes if _is_plain(e)]
+        self._effects = [e for e in changes if not _is_plain(e)]
+        # Where there are faults the run may turn out to be void; and where outputs never take the
+        # memory of gradients, to take it from these at the start would win nothing.
+        takes = getattr(executor, "takes_spare", False)
+        lends = takes and outline.faults is None
         self._lent = [e.key for e in outline.effects if e.replaced and lends]
         # Whether a run rests on nothing that the one before has handed out, nor on its memory.
         gradients = self._entries or any(s.kind == "grad" for s in outline.sources)
         rests = gradients or outline.argument_effects or outline.faults
-        self._is_free = not (rests or getattr(executor, "takes_spare", False))
+        self._is_free = not (rests or takes)
 
     @property
     def calls_back(self) -> bool:
@@ -213,10 +225,11 @@ class Replay:
             for callback, args in reversed(called):
                 callback(-1, *args)
             raise
-        for storage, (source, times, known) in self._written:
-            if storage is None:
-                storage = did.storage(source, leaves, self.outside)
-            identity.rewritten(storage, times, known)
+        identity.rewritten(self._rewritten)
+        if self._written:
+            outer = [did.storage(w.source, leaves, self.outside) for w in self._written]
+            pairs = zip(outer, self._written, strict=True)
+            identity.rewritten([(storage, w.times, w.bounds) for storage, w in pairs])
         return outs
 
     def _hand_over(
@@ -224,20 +237,24 @@ class Replay:
     ) -> Any:
         """Do to other tensors outside what the function did, and return its result."""
         did = self._did
-        handed: list[Any] = []
-        for i, spec in enumerate(did.specs):
+        handed: list[Any] = [None] * len(did.specs)
+        for where, known in self._bounds:
+            outs[where].bounds = known
+        for i, where, layout, dtype in self._views:
+            handed[i] = Tensor(Array(outs[where], layout, dtype))
+        for i, spec in self._others:
             entry = entries.get(i)
-            handed.append(self._make(spec, outs, leaves) if entry is None else entry)
+            handed[i] = self._make(spec, outs, leaves) if entry is None else entry
         for i, number in self._owners:
             handed[i].node.grad = handed[number]
-        for key, _, _, action, value, _ in did.effects:
+        for node, number in self._grads:
+            node.grad = handed[number]
+        for key, _, _, action, value, _ in self._effects:
+            node = did.node(key, leaves)
             if action == "set":
-                node: Any = leaves[key].node if isinstance(key, int) else key
                 node.grad = handed[value] if isinstance(value, int) else value
-            elif action == "clear":
-                node = did.node(key, leaves)
-                if node is not None and node.grad is not None:
-                    node.grad = tape.ZERO
+            elif node is not None and node.grad is not None:
+                node.grad = tape.ZERO
         for i, loses, tracked, grad in did.argument_effects:
             x = leaves[i]
             if loses:
@@ -266,6 +283,17 @@ class Replay:
         elif status == LEAF:
             x.node = Node(requires_grad=True)
         return x
+
+
+def _is_view_of_output(spec: Any) -> bool:
+    """Whether a run hands out no more than a view of an output, which nothing follows."""
+    return isinstance(spec, Made) and isinstance(spec.where, int) and spec.status == NO
+
+
+def _is_plain(effect: Effect) -> bool:
+    """Whether a gradient that is the same in all runs becomes a tensor that is handed out."""
+    is_set = effect.action == "set" and isinstance(effect.value, int)
+    return is_set and not isinstance(effect.key, int)
 
 
 def _distinct(guards: Sequence[tuple[Any, tuple]]) -> list[tuple[Any, tuple]]:
