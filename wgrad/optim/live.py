@@ -146,6 +146,11 @@ class StepNumbers(Numbers):
                 inside = ", ".join([source, *names[1:-1]])
                 parts.append(f"{names[0]}({inside}) == {names[-1]}")
             self._holding = eval(f"lambda: {' and '.join(parts) or True}", space)
+        if not self._turns:
+            try:
+                return self._holding()
+            except ArithmeticError:
+                return False
         taken: list[tuple[Turning, int]] = []
         try:
             for owner, place in self._turns:  # as the run will, before it comes to this step

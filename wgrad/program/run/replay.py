@@ -20,7 +20,7 @@ from ..trace.grads import entry_state
 from ..trace.handed import HISTORY, LEAF, NO, Made, lost_history
 from ..trace.outline import Effect, Ranged
 from ..trace.recording import Recording
-from ..trace.tree import fill
+from ..trace.tree import filler
 from .build import Executor
 from .loan import Loan
 
@@ -35,7 +35,9 @@ class Replay:
         self._did = outline = recording.outline
         # What all runs have in common is looked at once, and not in each.
         self._inputs: list[Any] = [s.of if s.kind in FIXED else None for s in outline.sources]
-        self._sought = [(i, s) for i, s in enumerate(outline.sources) if s.kind not in FIXED]
+        sought = [(i, s) for i, s in enumerate(outline.sources) if s.kind not in FIXED]
+        self._windows = [(i, s.of) for i, s in sought if s.kind == "window"]
+        self._sought = [(i, s) for i, s in sought if s.kind != "window"]
         written = {w.source for w in outline.written}
         writes = [s for s in outline.sources if s in written]
         reads = [s for s in outline.sources if s not in written and s.kind != "constant"]
@@ -45,6 +47,8 @@ class Replay:
         self._writes = [s for s in writes if s.kind not in FIXED]
         self._reads = reads if self._writes else [s for s in reads if s.kind not in FIXED]
         self._reads = self._reads if writes else []
+        self._read_windows = [s.of for s in self._reads if s.kind == "window"]
+        self._reads = [s for s in self._reads if s.kind != "window"]
         self._rewritten = [
             (w.source.of, w.times, w.bounds) for w in outline.written if w.source.kind in FIXED
         ]
@@ -71,6 +75,7 @@ class Replay:
         changes = [e for e in outline.effects if e.action != "keep"]
         self._grads: list[tuple[Any, int]] = [(e.key, e.value) for e in changes if _is_plain(e)]
         self._effects = [e for e in changes if not _is_plain(e)]
+        self._result = filler(outline.template, outline.results)
         # Where there are faults the run may turn out to be void; and where outputs never take the
         # memory of gradients, to take it from these at the start would win nothing.
         takes = getattr(executor, "takes_spare", False)
@@ -126,22 +131,19 @@ class Replay:
             return False
         writes = self._own
         if self._writes:
-            writes = writes.union([self._origin(s, leaves) for s in self._writes])
+            writes = writes.union([did.storage(s, leaves, self.outside) for s in self._writes])
             if len(writes) != len(self._own) + len(self._writes):
                 return False
+        for of in self._read_windows:
+            if leaves[of].array.storage in writes:
+                return False
         for source in self._reads:
-            if self._origin(source, leaves) in writes:
+            if did.storage(source, leaves, self.outside) in writes:
                 return False
         for storage, version in did.histories:
             if storage.version != version:
                 return False
         return all(holds(*args) for holds, args in self._guards)
-
-    def _origin(self, source: Source, leaves: Sequence[Tensor]) -> Storage:
-        """Return the storage that an input's values come from."""
-        if source.kind == "window":
-            return leaves[source.of].array.storage
-        return self._did.storage(source, leaves, self.outside)
 
     def values_fit(self, leaves: Sequence[Tensor]) -> bool:
         """Whether indices and exponents from outside are still in their ranges."""
@@ -149,13 +151,16 @@ class Replay:
 
     def _within(self, checks: Sequence[Ranged], leaves: Sequence[Tensor]) -> bool:
         for source, array, limits in checks:
-            layout = array.layout
             if source.kind == "argument":
-                layout = shifted(layout, leaves[source.of].array.layout.offset)
-            storage = self._did.storage(source, leaves, self.outside)
+                storage = leaves[source.of].array.storage
+            else:
+                storage = self._did.storage(source, leaves, self.outside)
             known, (least, greatest, _) = storage.bounds, limits
             if known is not None and least <= known[0] and known[1] <= greatest:
                 continue
+            layout = array.layout
+            if source.kind == "argument":
+                layout = shifted(layout, leaves[source.of].array.layout.offset)
             values = Value(Array(storage, layout, array.dtype))
             if layout.size and outlier(values, *limits) is not None:
                 return False
@@ -197,10 +202,15 @@ class Replay:
         """Run the program, and return its outputs; if that fails, nothing has changed."""
         did = self._did
         inputs = self._inputs.copy()
+        for i, of in self._windows:
+            array = leaves[of].array
+            storage, layout = array.storage, array.layout
+            is_whole = layout.offset == 0 and layout.size == storage.size
+            inputs[i] = storage if is_whole else storage.device.window(array)
         for i, source in self._sought:
             inputs[i] = did.storage(source, leaves, self.outside)
         starts = []
-        current = random.global_generator()
+        current: Any = random.global_generator() if did.generators else None
         for generator, is_global, count in did.generators:
             starts.append((current if is_global else generator).take(count))
         called = []
@@ -264,7 +274,7 @@ class Replay:
             if grad is not None:
                 assert x.node is not None
                 x.node.grad = handed[grad]
-        return fill(did.template, [handed[i] for i in did.results])
+        return self._result(handed)
 
     def _make(self, spec: Any, outs: list[Storage], leaves: Sequence[Tensor]) -> Any:
         if isinstance(spec, Source):
