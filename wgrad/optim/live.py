@@ -134,7 +134,9 @@ class StepNumbers(Numbers):
 
     def _hold_still(self) -> bool:
         """Whether all that a trace rested on would be the same in the run that comes now."""
-        self._optimizer._undone.settle(self._optimizer._steps)
+        optimizer = self._optimizer
+        if optimizer._undone.is_unsure:
+            optimizer._undone.settle(optimizer._steps)
         if self._holding is None:
             self._before = self._counted(0, self._at)
             self._turns = [(owner, at) for at, owner in turns(self._callbacks, 0, self._at)]
