@@ -339,7 +339,7 @@ def test_capture_gradients_kept_by_the_user_keep_their_values(device):
     assert len({id(g) for g in kept}) == 5
 
 
-def test_capture_gradients_that_are_replaced_free_their_memory_before_a_run(device):
+def test_capture_gradients_that_are_replaced_free_their_memory_before_a_run(webgpu):
     w = wg.parameter([1.0, 2.0])
 
     @wg.compile

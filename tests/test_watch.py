@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import operator
 import types
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import wgrad as wg
 from wgrad import nn, optim
+from wgrad.program.guard.identity import Identities
 from wgrad.program.guard.watch import Watch
 from wgrad.program.trace.tree import token
 
@@ -329,3 +331,43 @@ def test_watch_tells_calls_apart_that_come_one_after_the_other(device):
             assert out.requires_grad == x.requires_grad
             with wg.no_grad():
                 assert not step(x, y).requires_grad
+
+
+class _Holder:
+    def __init__(self):
+        self.value = self
+
+
+def _looked_at():
+    """Return containers of every kind, added to Identities, each with a change to it."""
+    same = Identities()
+    whole, part, live = {"a": _Holder()}, {"a": 1, "b": 2}, {"a": 0}
+    listed, held = [1], _Holder()
+    same.choose(whole, ("a",))
+    same.choose(part, ("b",))
+    same.truths.append((live, (False,)))
+    same.lists.append((listed, (1,)))
+    same.names.append((type, (held,), (_Holder,)))
+    same.attributes.append((operator.attrgetter("value", "value"), held, (held, held)))
+    return same, {
+        "a value": lambda: whole.update(a=_Holder()),
+        "a key": lambda: whole.update(b=whole.pop("a")),
+        "one more": lambda: whole.update(b=1),
+        "one less": lambda: whole.clear(),
+        "a chosen value": lambda: part.update(b=3),
+        "another key beside": lambda: part.update(c=part.pop("a")),
+        "a truth": lambda: live.update(a=1),
+        "an item": lambda: listed.__setitem__(0, True),
+        "one item more": lambda: listed.append(1),
+        "a class": lambda: setattr(held, "__class__", type("Other", (_Holder,), {})),
+        "an attribute": lambda: setattr(held, "value", None),
+        "a lost attribute": lambda: delattr(held, "value"),
+    }
+
+
+@pytest.mark.parametrize("change", _looked_at()[1])
+def test_watch_notices_a_change_after_many_looks(change):
+    same, changes = _looked_at()
+    assert all([same.hold() for _ in range(20)])
+    changes[change]()
+    assert not same.hold()

@@ -156,7 +156,8 @@ class interrupts_wait:
             try:
                 _remove()
             finally:
-                _deliver()
+                if _main.noted:  # what comes from here on is handled as it comes
+                    _deliver()
         elif not self._was:
             _main.held = False
             _deliver()

@@ -72,9 +72,9 @@ def reduced(
     Few elements each of many rows are folded by calls over all rows: slice by slice, or, for
     extremes of what lies side by side, in a copy with the rows as columns.
     """
-    count = prod(x.shape[a] for a in axes)
-    if count <= 1 or x.size < _MANY or x.dtype != dtype or count > _SHORT:
+    if x.dtype != dtype or is_plain_reduction(x.shape, axes):
         return _plainly(fold, x, axes, dtype, out)
+    count = prod(x.shape[a] for a in axes)
     parts = x.transpose((*axes, *(a for a in range(x.ndim) if a not in axes)))
     if fold in _EXTREMES and x.size <= _COPIED and parts.strides[len(axes) - 1] == x.itemsize:
         first = tuple(range(len(axes)))
@@ -86,6 +86,12 @@ def reduced(
     for place in places:
         total = out = fold(total, parts[place], out=out)
     return total
+
+
+def is_plain_reduction(shape: Shape, axes: Shape) -> bool:
+    """Whether `reduced` does no more than call the ufunc's own reduction, whatever the strides."""
+    count = prod(shape[a] for a in axes)
+    return count <= 1 or prod(shape) < _MANY or count > _SHORT
 
 
 def _plainly(

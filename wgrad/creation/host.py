@@ -21,22 +21,18 @@ from ..errors import (
     WgradError,
     shown,
 )
+from ..interrupts import whole
 from ..layout import MAX_AXES
 from ..tape import is_recording
 
 DeviceLike = str | Device | None
 
 
-def host_array(data: Any, where: str) -> np.ndarray:
-    """Return any host data as a NumPy array of numbers or booleans.
-
-    Raises: ShapeError for ragged lists; DTypeError for data that is not numeric; ArgumentError for
-    an integer that is beyond 64 bits; GradientError for lists that hold tensors with a history.
-    """
-    if isinstance(data, (list, tuple)) and _holds_tensors(data, where):
-        data = _detached(data, where)
+@whole  # what a handler raises is no failure of the data
+def _converted(data: Any, where: str) -> np.ndarray:
+    """Return what NumPy makes of data. Raises: what `host_array` raises."""
     try:
-        array = _counted(data, where) if isinstance(data, range) else np.asarray(data)
+        return _counted(data, where) if isinstance(data, range) else np.asarray(data)
     except WgradError:
         raise
     except MemoryError as error:
@@ -48,6 +44,17 @@ def host_array(data: Any, where: str) -> np.ndarray:
             f"{where}: a {type(data).__name__} came, which is not numeric data "
             f"({type(error).__name__}: {' '.join(str(error).split())[:120]})"
         ) from error
+
+
+def host_array(data: Any, where: str) -> np.ndarray:
+    """Return any host data as a NumPy array of numbers or booleans.
+
+    Raises: ShapeError for ragged lists; DTypeError for data that is not numeric; ArgumentError for
+    an integer that is beyond 64 bits; GradientError for lists that hold tensors with a history.
+    """
+    if isinstance(data, (list, tuple)) and _holds_tensors(data, where):
+        data = _detached(data, where)
+    array = data if type(data) is np.ndarray else _converted(data, where)
     if array.dtype.kind == "O":
         if isinstance(data, int):
             raise ArgumentError(f"{where}: {shown(data)} came, and no dtype holds it")

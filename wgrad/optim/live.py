@@ -134,7 +134,9 @@ class StepNumbers(Numbers):
 
     def _hold_still(self) -> bool:
         """Whether all that a trace rested on would be the same in the run that comes now."""
-        self._optimizer._undone.settle(self._optimizer._steps)
+        optimizer = self._optimizer
+        if optimizer._undone.is_unsure:
+            optimizer._undone.settle(optimizer._steps)
         if self._holding is None:
             self._before = self._counted(0, self._at)
             self._turns = [(owner, at) for at, owner in turns(self._callbacks, 0, self._at)]
@@ -146,6 +148,11 @@ class StepNumbers(Numbers):
                 inside = ", ".join([source, *names[1:-1]])
                 parts.append(f"{names[0]}({inside}) == {names[-1]}")
             self._holding = eval(f"lambda: {' and '.join(parts) or True}", space)
+        if not self._turns:
+            try:
+                return self._holding()
+            except ArithmeticError:
+                return False
         taken: list[tuple[Turning, int]] = []
         try:
             for owner, place in self._turns:  # as the run will, before it comes to this step

@@ -21,7 +21,7 @@ class Undone:
     def __init__(self, totals: dict[tuple[int, ...], Tensor]):
         self._totals = totals  # a program finds them in the optimizer, as its state
         self._known: dict[tuple[int, ...], int] = {}
-        self._is_unsure = False
+        self.is_unsure = False
 
     def add(self, counted: tuple[int, ...], failed: Tensor, trace: int | None) -> None:
         """Count the step of some parameters as undone, where a bool on the device is true.
@@ -41,20 +41,20 @@ class Undone:
             self._totals[counted] = total
         total.assign(total + failed.astype(int32))
         if tracer is not None:
-            tracer.changing(self, "_is_unsure")
+            tracer.changing(self, "is_unsure")
             tracer.callbacks.append((self._doubt, ()))
-        self._is_unsure = True
+        self.is_unsure = True
 
     def _doubt(self, by: int) -> None:
         """A run of a program may undo a step, as its trace did."""
-        self._is_unsure = True
+        self.is_unsure = True
 
     def settle(self, steps: list[int]) -> None:
         """Take off the counts what was undone; waits for the device where that is not known."""
-        if not self._is_unsure:
+        if not self.is_unsure:
             return
-        changing(self, "_is_unsure", "_known")
-        self._is_unsure, known = False, dict(self._known)
+        changing(self, "is_unsure", "_known")
+        self.is_unsure, known = False, dict(self._known)
         with traced_by(None):  # of steps before those of a trace
             for counted, total in self._totals.items():
                 now = int(total.item())

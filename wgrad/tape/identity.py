@@ -15,6 +15,7 @@ were assigned. All rules follow from these three:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ..backends.array import Array, Storage
@@ -245,10 +246,14 @@ def _lose_identity(x: Value) -> None:
     x.node = unfollowed(x.array)
 
 
-def rewritten(storage: Storage, times: int, bounds: tuple[int, int] | None) -> None:
-    """Note that a program wrote to a storage as the function did that it was traced from."""
-    storage.version += times
-    storage.bounds = bounds
+def rewritten(writes: Iterable[tuple[Storage, int, tuple[int, int] | None]]) -> None:
+    """Note that a program wrote to storages, so often each, as the function did that was traced.
+
+    With each come the bounds of what it holds now.
+    """
+    for storage, times, bounds in writes:
+        storage.version += times
+        storage.bounds = bounds
 
 
 def unwritten(storage: Storage, version: int) -> None:

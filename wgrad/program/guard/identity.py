@@ -8,7 +8,7 @@ which is walked along at the speed of C.
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, repeat
 from operator import attrgetter, call, is_
 from typing import Any, NamedTuple
@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 MISSING = object()
+_OFTEN = 8  # looks after which the comparisons are written out, which takes about a millisecond
+_MOST = 1000  # objects: more take long to compile, and a row is quick enough for each
 _END = object()  # of a row: where two rows that differ in length would part
 bases = attrgetter("__bases__")
 cell_contents = attrgetter("cell_contents")
@@ -36,6 +38,8 @@ class Identities:
         self.truths: list[tuple[Any, tuple]] = []
         self.values: list[tuple[Callable, Any, Any]] = []  # compared by ==
         self._row: _Row | None = None
+        self._count = 0  # of looks
+        self._written_out: Callable[[], bool] = _never
 
     def choose(self, d: Any, names: tuple) -> None:
         """Add some entries of a dict, and which keys it has."""
@@ -51,7 +55,14 @@ class Identities:
         row = self._row
         if row is None:  # the first time all has been added
             row = self._row = _Row(self)
-        return row.holds() and all(get(x) == value for get, x, value in self.values)
+        self._count += 1
+        if self._count == _OFTEN and len(row) <= _MOST:
+            self._written_out = written_out(self)
+        try:
+            same = self._written_out()
+        except (ValueError, AttributeError):  # other sizes, an emptied cell
+            return False
+        return (same or row.holds()) and all(get(x) == value for get, x, value in self.values)
 
 
 class _Row:
@@ -81,6 +92,9 @@ class _Row:
         self._live = [d.values for d, _ in same.truths]
         self._truths = [*chain.from_iterable(truths for _, truths in same.truths), _END]
 
+    def __len__(self) -> int:
+        return len(self._objects)
+
     def holds(self) -> bool:
         """Whether they are the same."""
         sizes = [*map(len, self._dicts), *map(len, self._lists)]
@@ -104,6 +118,61 @@ class _Row:
         except (ValueError, AttributeError):  # an emptied cell, an attribute that is gone
             return False
         return True
+
+
+def _never() -> bool:
+    return False
+
+
+def written_out(same: Identities) -> Callable[[], bool]:
+    """Return a function of one comparison after the other; what it says to be so, `_Row` says too.
+
+    In the midst of a step caches are cold: what counts is how much code and how many objects a
+    look comes by, and these are half as many as along a row. Where the sizes are others it raises
+    ValueError.
+    """
+    given: dict[int, Any] = {}
+
+    def named(x: Any) -> str:
+        given[id(x)] = x
+        return f"o{id(x)}"
+
+    def compared(made: str, objects: Sequence[Any]) -> Iterator[str]:
+        names = [f"x{i}" for i in range(len(objects))]
+        if not names:
+            yield f"() = {made}"
+            return
+        yield f"{', '.join(names)}, = {made}"
+        tests = (f"{name} is {named(x)}" for name, x in zip(names, objects, strict=True))
+        yield f"if not ({' and '.join(tests)}): return False"
+
+    def lines() -> Iterator[str]:
+        for d, keys, values in same.dicts:
+            yield from compared(named(d), keys)
+            yield from compared(f"{named(d)}.values()", values)
+        for d, keys, names, values in same.chosen:
+            yield from compared(named(d), keys)
+            for name, x in zip(names, values, strict=True):
+                yield f"if {named(d)}.get({named(name)}) is not {named(x)}: return False"
+        for get, names, values in same.names:
+            for name, x in zip(names, values, strict=True):
+                yield f"if {named(get)}({named(name)}) is not {named(x)}: return False"
+        for x, items in same.lists:
+            yield from compared(named(x), items)
+        for get, x, values in same.attributes:
+            yield from compared(f"{named(get)}({named(x)})", values)
+        for d, truths in same.truths:
+            now = [f"x{i}" for i in range(len(truths))]
+            yield f"[{', '.join(now)}] = {named(d)}.values()"
+            for name, truth in zip(now, truths, strict=True):
+                yield f"if {'not ' if truth else ''}{name}: return False"
+
+    body = "\n    ".join([*lines(), "return True"])
+    space: dict[str, Any] = {}
+    exec(f"def holds({', '.join(f'o{n}' for n in given)}):\n    {body}", space)
+    holds = space["holds"]
+    holds.__defaults__ = tuple(given.values())
+    return holds
 
 
 class Chosen(NamedTuple):

@@ -13,13 +13,14 @@ from ...backends.array import Body, Number
 from ...backends.families import number_key
 from ...backends.fold import Fold
 from ...backends.functions import Function
-from ...backends.numpy import reduced, select
+from ...backends.numpy import is_plain_reduction, reduced, select
 from ...layout import Layout, Shape
 from ...ops.elementwise.arithmetic import weighted
 from ..ir import Component, Graph, Inside, Lookup, Position, Ref, Slot, Statement
 from .bodies import BodyCall, Scalar, parts
 from .calls import (
     NUMBERS,
+    Argument,
     Arrayed,
     Calls,
     Fixed,
@@ -225,8 +226,12 @@ def _fold(made: Calls, graph: Graph, s: Statement, x: Arrayed) -> Arrayed:
         return made.copy(expanded(x, graph.shape), s.out.numpy)
     x = expanded(x, graph.shape)
     kind = s.what.accumulator(s.out.computes, prod(graph.shape[a] for a in graph.axes))
-    args, function = (x, Plain(kind), Plain(s.what.numpy)), reduced
-    call = f"{{f}}({{2}}, {{0}}, {graph.axes}, {{1}}"
+    args: tuple[Argument, ...] = (x, Plain(kind))
+    function: Callable = s.what.numpy.reduce
+    call = f"{{f}}({{0}}, {graph.axes}, {{1}}"
+    if dtype_of(x) == kind and not is_plain_reduction(graph.shape, graph.axes):
+        args, function = (*args, Plain(s.what.numpy)), reduced
+        call = f"{{f}}({{2}}, {{0}}, {graph.axes}, {{1}}"
     steps = strides_of(x)
     kept = [steps[a] for a, n in enumerate(graph.shape) if a not in graph.axes and n != 1]
     if kind == s.out.numpy and _falling(kept):

@@ -17,10 +17,10 @@ from ...tensor import Tensor
 from ..ir import Program
 from ..trace.finish import FIXED, Source, shifted
 from ..trace.grads import entry_state
-from ..trace.handed import HISTORY, LEAF, Made, lost_history
-from ..trace.outline import Ranged
+from ..trace.handed import HISTORY, LEAF, NO, Made, lost_history
+from ..trace.outline import Effect, Ranged
 from ..trace.recording import Recording
-from ..trace.tree import fill
+from ..trace.tree import filler
 from .build import Executor
 from .loan import Loan
 
@@ -35,7 +35,9 @@ class Replay:
         self._did = outline = recording.outline
         # What all runs have in common is looked at once, and not in each.
         self._inputs: list[Any] = [s.of if s.kind in FIXED else None for s in outline.sources]
-        self._sought = [(i, s) for i, s in enumerate(outline.sources) if s.kind not in FIXED]
+        sought = [(i, s) for i, s in enumerate(outline.sources) if s.kind not in FIXED]
+        self._windows = [(i, s.of) for i, s in sought if s.kind == "window"]
+        self._sought = [(i, s) for i, s in sought if s.kind != "window"]
         written = {w.source for w in outline.written}
         writes = [s for s in outline.sources if s in written]
         reads = [s for s in outline.sources if s not in written and s.kind != "constant"]
@@ -45,9 +47,12 @@ class Replay:
         self._writes = [s for s in writes if s.kind not in FIXED]
         self._reads = reads if self._writes else [s for s in reads if s.kind not in FIXED]
         self._reads = self._reads if writes else []
-        self._written = [
-            (w.source.of if w.source.kind in FIXED else None, w) for w in outline.written
+        self._read_windows = [s.of for s in self._reads if s.kind == "window"]
+        self._reads = [s for s in self._reads if s.kind != "window"]
+        self._rewritten = [
+            (w.source.of, w.times, w.bounds) for w in outline.written if w.source.kind in FIXED
         ]
+        self._written = [w for w in outline.written if w.source.kind not in FIXED]
         self._outer = {e.key for e in outline.effects if not isinstance(e.key, int)}
         self._seen = [e for e in outline.effects if e.seen]
         self._guards = _distinct(outline.guards)
@@ -61,13 +66,25 @@ class Replay:
             for i, s in enumerate(outline.specs)
             if isinstance(s, Made) and s.grad is not None
         ]
-        # Where there are faults the run may turn out to be void.
-        lends = outline.faults is None
+        # Most of what is handed out are new views of outputs, and most gradients are such views.
+        made = [(i, s) for i, s in enumerate(outline.specs) if _is_view_of_output(s)]
+        self._views = [(i, s.where, s.layout, s.dtype) for i, s in made]
+        self._bounds = [(s.where, s.bounds) for _, s in made if s.bounds is not None]
+        views = {i for i, _ in made}
+        self._others = [(i, s) for i, s in enumerate(outline.specs) if i not in views]
+        changes = [e for e in outline.effects if e.action != "keep"]
+        self._grads: list[tuple[Any, int]] = [(e.key, e.value) for e in changes if _is_plain(e)]
+        self._effects = [e for e in changes if not _is_plain(e)]
+        self._result = filler(outline.template, outline.results)
+        # Where there are faults the run may turn out to be void; and where outputs never take the
+        # memory of gradients, to take it from these at the start would win nothing.
+        takes = getattr(executor, "takes_spare", False)
+        lends = takes and outline.faults is None
         self._lent = [e.key for e in outline.effects if e.replaced and lends]
         # Whether a run rests on nothing that the one before has handed out, nor on its memory.
         gradients = self._entries or any(s.kind == "grad" for s in outline.sources)
         rests = gradients or outline.argument_effects or outline.faults
-        self._is_free = not (rests or getattr(executor, "takes_spare", False))
+        self._is_free = not (rests or takes)
 
     @property
     def calls_back(self) -> bool:
@@ -114,22 +131,19 @@ class Replay:
             return False
         writes = self._own
         if self._writes:
-            writes = writes.union([self._origin(s, leaves) for s in self._writes])
+            writes = writes.union([did.storage(s, leaves, self.outside) for s in self._writes])
             if len(writes) != len(self._own) + len(self._writes):
                 return False
+        for of in self._read_windows:
+            if leaves[of].array.storage in writes:
+                return False
         for source in self._reads:
-            if self._origin(source, leaves) in writes:
+            if did.storage(source, leaves, self.outside) in writes:
                 return False
         for storage, version in did.histories:
             if storage.version != version:
                 return False
         return all(holds(*args) for holds, args in self._guards)
-
-    def _origin(self, source: Source, leaves: Sequence[Tensor]) -> Storage:
-        """Return the storage that an input's values come from."""
-        if source.kind == "window":
-            return leaves[source.of].array.storage
-        return self._did.storage(source, leaves, self.outside)
 
     def values_fit(self, leaves: Sequence[Tensor]) -> bool:
         """Whether indices and exponents from outside are still in their ranges."""
@@ -137,13 +151,16 @@ class Replay:
 
     def _within(self, checks: Sequence[Ranged], leaves: Sequence[Tensor]) -> bool:
         for source, array, limits in checks:
-            layout = array.layout
             if source.kind == "argument":
-                layout = shifted(layout, leaves[source.of].array.layout.offset)
-            storage = self._did.storage(source, leaves, self.outside)
+                storage = leaves[source.of].array.storage
+            else:
+                storage = self._did.storage(source, leaves, self.outside)
             known, (least, greatest, _) = storage.bounds, limits
             if known is not None and least <= known[0] and known[1] <= greatest:
                 continue
+            layout = array.layout
+            if source.kind == "argument":
+                layout = shifted(layout, leaves[source.of].array.layout.offset)
             values = Value(Array(storage, layout, array.dtype))
             if layout.size and outlier(values, *limits) is not None:
                 return False
@@ -185,10 +202,15 @@ class Replay:
         """Run the program, and return its outputs; if that fails, nothing has changed."""
         did = self._did
         inputs = self._inputs.copy()
+        for i, of in self._windows:
+            array = leaves[of].array
+            storage, layout = array.storage, array.layout
+            is_whole = layout.offset == 0 and layout.size == storage.size
+            inputs[i] = storage if is_whole else storage.device.window(array)
         for i, source in self._sought:
             inputs[i] = did.storage(source, leaves, self.outside)
         starts = []
-        current = random.global_generator()
+        current: Any = random.global_generator() if did.generators else None
         for generator, is_global, count in did.generators:
             starts.append((current if is_global else generator).take(count))
         called = []
@@ -213,10 +235,11 @@ class Replay:
             for callback, args in reversed(called):
                 callback(-1, *args)
             raise
-        for storage, (source, times, known) in self._written:
-            if storage is None:
-                storage = did.storage(source, leaves, self.outside)
-            identity.rewritten(storage, times, known)
+        identity.rewritten(self._rewritten)
+        if self._written:
+            outer = [did.storage(w.source, leaves, self.outside) for w in self._written]
+            pairs = zip(outer, self._written, strict=True)
+            identity.rewritten([(storage, w.times, w.bounds) for storage, w in pairs])
         return outs
 
     def _hand_over(
@@ -224,20 +247,24 @@ class Replay:
     ) -> Any:
         """Do to other tensors outside what the function did, and return its result."""
         did = self._did
-        handed: list[Any] = []
-        for i, spec in enumerate(did.specs):
+        handed: list[Any] = [None] * len(did.specs)
+        for where, known in self._bounds:
+            outs[where].bounds = known
+        for i, where, layout, dtype in self._views:
+            handed[i] = Tensor(Array(outs[where], layout, dtype))
+        for i, spec in self._others:
             entry = entries.get(i)
-            handed.append(self._make(spec, outs, leaves) if entry is None else entry)
+            handed[i] = self._make(spec, outs, leaves) if entry is None else entry
         for i, number in self._owners:
             handed[i].node.grad = handed[number]
-        for key, _, _, action, value, _ in did.effects:
+        for node, number in self._grads:
+            node.grad = handed[number]
+        for key, _, _, action, value, _ in self._effects:
+            node = did.node(key, leaves)
             if action == "set":
-                node: Any = leaves[key].node if isinstance(key, int) else key
                 node.grad = handed[value] if isinstance(value, int) else value
-            elif action == "clear":
-                node = did.node(key, leaves)
-                if node is not None and node.grad is not None:
-                    node.grad = tape.ZERO
+            elif node is not None and node.grad is not None:
+                node.grad = tape.ZERO
         for i, loses, tracked, grad in did.argument_effects:
             x = leaves[i]
             if loses:
@@ -247,7 +274,7 @@ class Replay:
             if grad is not None:
                 assert x.node is not None
                 x.node.grad = handed[grad]
-        return fill(did.template, [handed[i] for i in did.results])
+        return self._result(handed)
 
     def _make(self, spec: Any, outs: list[Storage], leaves: Sequence[Tensor]) -> Any:
         if isinstance(spec, Source):
@@ -266,6 +293,17 @@ class Replay:
         elif status == LEAF:
             x.node = Node(requires_grad=True)
         return x
+
+
+def _is_view_of_output(spec: Any) -> bool:
+    """Whether a run hands out no more than a view of an output, which nothing follows."""
+    return isinstance(spec, Made) and isinstance(spec.where, int) and spec.status == NO
+
+
+def _is_plain(effect: Effect) -> bool:
+    """Whether a gradient that is the same in all runs becomes a tensor that is handed out."""
+    is_set = effect.action == "set" and isinstance(effect.value, int)
+    return is_set and not isinstance(effect.key, int)
 
 
 def _distinct(guards: Sequence[tuple[Any, tuple]]) -> list[tuple[Any, tuple]]:

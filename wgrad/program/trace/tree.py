@@ -10,8 +10,9 @@ import copy
 import enum
 import struct
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -173,6 +174,18 @@ def fill(x: Any, tensors: Sequence[Any]) -> Any:
             made[key] = fill(item, tensors)
         return made
     return _like(x, [fill(item, tensors) for item in x])
+
+
+def filler(x: Any, numbers: Sequence[int]) -> Callable[[Sequence[Any]], Any]:
+    """Return what fills a template, given tensors of which the leaves are those of `numbers`."""
+    items = x if type(x) is tuple else (x,)
+    if all(type(item) is Leaf for item in items):
+        places = [numbers[item.index] for item in items]
+        if type(x) is Leaf or len(places) > 1:
+            return itemgetter(*places)
+        if len(places) == 1:
+            return lambda tensors: (tensors[places[0]],)
+    return lambda tensors: fill(x, [tensors[i] for i in numbers])
 
 
 def _like(value: Any, items: list[Any]) -> Any:
