@@ -5,13 +5,14 @@ import pytest
 
 import wgrad as wg
 from wgrad.backends.webgpu import configs, kernels
-from wgrad.backends.webgpu.configs import SMALL
+from wgrad.backends.webgpu.configs import ROLLED, SMALL
 from wgrad.backends.webgpu.facts import Facts
 from wgrad.backends.webgpu.launches import Launches
 from wgrad.backends.webgpu.matmul import Products
 from wgrad.backends.webgpu.problem import Problem
 from wgrad.errors import ArgumentError
 from wgrad.layout import Layout
+from wgrad.recent import Recent
 
 
 @pytest.fixture
@@ -19,6 +20,13 @@ def software(webgpu):
     if not webgpu.facts.is_software:
         pytest.skip("only software adapters begin with short texts")
     return webgpu
+
+
+@pytest.fixture
+def exchanging(software):
+    if not software.products.shuffles:
+        pytest.skip("its lanes exchange no values: one kernel is short and fast")
+    return software
 
 
 @pytest.fixture
@@ -60,7 +68,7 @@ def labels(software, monkeypatch):
     return found
 
 
-def test_what_is_hot_writes_the_same_bits(software, soon, labels, rng):
+def test_what_is_hot_writes_the_same_bits(exchanging, soon, labels, rng):
     for x, y in operands(rng):
         runs = []
         for hot in (False, False, True, True):
@@ -71,11 +79,27 @@ def test_what_is_hot_writes_the_same_bits(software, soon, labels, rng):
         assert len(set(runs)) == 1
 
 
-def test_windows_of_convolutions_too(software, soon, rng):
+def test_windows_of_convolutions_too(software, soon, monkeypatch, rng):
     x = wg.tensor(rng.standard_normal((2, 3, 9, 7)).astype(np.float32))
     k = wg.tensor(rng.standard_normal((5, 3, 3, 3)).astype(np.float32))
     runs = [bits(wg.nn.functional.conv2d(x, k, padding=1)) for _ in range(4)]
+    monkeypatch.setattr(software.products, "_shuffles", False)
+    monkeypatch.setattr(software, "_products", Recent(8))
+    runs.append(bits(wg.nn.functional.conv2d(x, k, padding=1)))
     assert len(set(runs)) == 1
+
+
+def test_where_lanes_exchange_no_values_the_bits_are_the_same(exchanging, labels, monkeypatch, rng):
+    pairs = list(operands(rng))
+    wanted = [bits(x @ y) for x, y in pairs]
+    monkeypatch.setattr(exchanging.products, "_shuffles", False)
+    monkeypatch.setattr(exchanging, "_products", Recent(8))
+    monkeypatch.setattr(configs, "ROLLED_HIGH", 0)  # 16 rows, and 8 where there are no more
+    labels.clear()
+    assert [bits(x @ y) for x, y in pairs] == wanted
+    products = [label for label in labels if "matmul" in label and "sum" not in label]
+    assert len(products) == len(pairs) and all(ROLLED in label for label in products)
+    assert {label.split()[2] for label in products} == {"8x32", "16x32"}
 
 
 @pytest.mark.parametrize("dtype", [wg.int32, wg.float16])
@@ -88,7 +112,7 @@ def test_other_dtypes(software, soon, rng, dtype):
         np.testing.assert_array_equal(run, x.numpy().astype(np.int64) @ y.numpy().astype(np.int64))
 
 
-def test_compiled_functions_replay_to_the_same_bits(software, soon, rng):
+def test_compiled_functions_replay_to_the_same_bits(exchanging, soon, rng):
     x, y, z = (
         wg.tensor(rng.standard_normal(s).astype(np.float32)) for s in ((30, 70), (70, 24), (30, 24))
     )
@@ -105,10 +129,12 @@ def test_compiled_functions_replay_to_the_same_bits(software, soon, rng):
 def test_lowering_names_both_kernels_and_opens_no_adapter(rng):
     facts = Facts(is_software=True)
     problem = Problem.of(Layout.dense((64, 32)), Layout.dense((32, 48)), wg.float32)
-    (launch,) = Products(facts).plan(problem)
+    (launch,) = Products(facts, shuffles=True).plan(problem)
     assert SMALL in launch.kernel.label and launch.groups == (8, 3, 1)
     assert launch.hot is not None and launch.hot.after == configs.MOST_SMALL
     assert len(launch.kernel.code) < len(launch.hot.kernel.code)
+    (alone,) = Products(facts).plan(problem)
+    assert ROLLED in alone.kernel.label and alone.groups == (2, 6, 1) and alone.hot is None
     hardware = Facts()
     (launch,) = Products(hardware).plan(problem)
     assert launch.hot is None and SMALL not in launch.kernel.label
@@ -135,7 +161,7 @@ def test_one_text_serves_all_strides(software, rng):
     assert wg.stats()["pipelines_compiled"] == before
 
 
-def test_json_has_what_is_hot(software, rng):
+def test_json_has_what_is_hot(exchanging, rng):
     f = wg.compile(lambda x, y: x @ y)
     x = wg.tensor(rng.standard_normal((64, 64)).astype(np.float32))
     for _ in range(2):

@@ -38,6 +38,7 @@ BINDINGS |= {"scatter_sorted": 3, "scatter": 3, "searchsorted": 2, "scan": 2}
 BINDINGS |= {"fused": 1, "call": 1, "random": 0, "gather": 2, "scatter_add": 2}
 BINDINGS |= {"roof_copy": 1, "roof_fma": 0}
 BINDINGS |= {"matmul": 2, "matmul_small": 2, "matmul_tiled": 2, "matvec": 2, "matmul_sum": 2}
+BINDINGS |= {"matmul_rolled": 2}
 
 
 @pytest.mark.parametrize("name", SHADERS)

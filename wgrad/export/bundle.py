@@ -246,8 +246,7 @@ class Bundle:
 def _needs(programs: Sequence[Any], bundle: Bundle) -> list[str]:
     """Return the files that a loader of some programs needs."""
     launches = [x for program in programs for x in program["launches"]]
-    kernels = [x["kernel"] for x in launches] + [x["hot"][0] for x in launches if x["hot"]]
-    return [*NEEDED, *dict.fromkeys(bundle.file(k) for k in kernels)]
+    return [*NEEDED, *dict.fromkeys(bundle.file(x["kernel"]) for x in launches)]
 
 
 def _words(storage: Storage, dtype: Any) -> np.ndarray:

@@ -13,8 +13,8 @@ A program in `program.json` has
                 `offset`: those of `drawn` in backends/webgpu/launches.py
     takes       [[stream, count]]: how many numbers each run takes
     counts      [[counter, by]]: what each run counts, before its numbers are computed
-    launches    [{kernel, groups, bindings: [[binding, buffer, start, bytes]], hot}]: `hot` is
-                null or [kernel, groups, after], as of `Launches`; binding 0 is in the params
+    launches    [{kernel, groups, bindings: [[binding, buffer, start, bytes]]}]: binding 0 is in
+                the params; none is hot, for lanes exchange no values in what is portable
     copies      [[from, to, bytes]]: buffers that are copied at the end of a run
     faults      null, or {buffer, dtype, size, checks: [{text, unsigned}]}: a record of two i32 for
                 each check, how many integers were out of range, and one of them, which goes in the
@@ -183,12 +183,7 @@ class Lowered:
         if len(self._bundle.bindings(kernel)) > len(bindings):
             notes = self._bundle.memory.shared("notes", NOTES_BYTES)
             bindings.append([NOTES_BINDING, notes, 0, NOTES_BYTES])
-        hot = x.hot and [
-            self._bundle.kernel(kernels[x.hot.kernel]),
-            folded(x.hot.groups),
-            x.hot.after,
-        ]
-        return {"kernel": kernel, "groups": folded(x.groups), "bindings": bindings, "hot": hot}
+        return {"kernel": kernel, "groups": folded(x.groups), "bindings": bindings}
 
     def _ranges(self, i: int) -> list[Any]:
         """Return which places of an input hold integers that lie in a range, and in which."""

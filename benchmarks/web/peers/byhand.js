@@ -13,7 +13,6 @@ export async function make(problem) {
   const copies = program.copies.map(([from, to, n]) => [m._buffer(from), m._buffer(to), n]);
   const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
   const staging = device.createBuffer({ size: 4, usage });
-  let runs = 0;
   return {
     step(xs, ys) {
       queue.writeBuffer(x, 0, xs);
@@ -27,8 +26,6 @@ export async function make(problem) {
       pass.end();
       for (const [from, to, n] of copies) encoder.copyBufferToBuffer(from, 0, to, 0, n);
       queue.submit([encoder.finish()]);
-      runs++; // where ours changes to a kernel that is faster, this does too
-      for (const l of program.launches) if (l.hot?.[2] === runs) m._bind(l, l.hot[0], l.hot[1]);
     },
     async loss() {
       const encoder = device.createCommandEncoder();

@@ -12,7 +12,18 @@ from functools import lru_cache
 
 from ...dtypes import DType, float16
 from . import shaders
-from .configs import SMALL, batch_extents, default, small_groups, small_runs, steps_of_part, tiles
+from .configs import (
+    ROLLED,
+    ROLLED_COLUMNS,
+    SMALL,
+    batch_extents,
+    default,
+    rolled,
+    small_groups,
+    small_runs,
+    steps_of_part,
+    tiles,
+)
 from .facts import Facts
 from .problem import Config, Hot, Kernel, Output, Problem, ProductLaunch, Scratch
 
@@ -65,7 +76,8 @@ class Products:
 
         `output` says what becomes of results, which are stored by default; `config` overrides the
         choice. Where compiling costs more than computing, as on software adapters, kernels whose
-        texts are short come first, and the configuration's is what is hot.
+        texts are short come first, and the configuration's is what is hot; where lanes exchange no
+        values there, one kernel compiles sooner than that and is as fast.
         """
         if problem.size == 0:
             return []
@@ -84,11 +96,19 @@ class Products:
         wide = problem.n % 4 == 0
         straight = wide and not config.turned
         places = tuple(range(len(output.access)))
-        small = None
+        small = alone = None
         if may_be_small and config.shader == "matmul":
-            small = small_groups(shown, parts, part)
+            if self.shuffles:
+                small = small_groups(shown, parts, part)
+            else:
+                alone = rolled(shown, parts, part)
 
         def product(output: Output, buffers: tuple[str | int | Scratch, ...]) -> ProductLaunch:
+            if alone is not None:
+                rows, over = alone
+                one = Config(ROLLED, rows, ROLLED_COLUMNS, parts, config.turned)
+                kernel = self._kernel(shown, one, output, False)
+                return ProductLaunch(kernel, params, over, buffers)
             kernel = self._kernel(shown, config, output, straight)
             if small is None:
                 return ProductLaunch(kernel, params, groups, buffers)
@@ -126,6 +146,10 @@ class Products:
             tile, a_unit, b_unit = [], "ANY", "ANY"
             if self.shuffles:
                 blocks.append(("share", shaders.source("lib/shuffle_small")))
+        elif shader == ROLLED:
+            tile, a_unit, b_unit = [], "ANY", "ANY"
+            if config.height == 16:
+                blocks.append(("rows", shaders.source("lib/rows16")))
         elif shader == "matvec":
             tile = [
                 ("const ROWS = 4u;", f"const ROWS = {config.height}u;"),

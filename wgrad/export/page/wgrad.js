@@ -145,30 +145,24 @@ export class Model {
       return device.createComputePipelineAsync({ label, layout, compute: { module, entryPoint: "main" } })
         .then((pipeline) => ({ pipeline, group }), (error) => fail(`the browser refused ${file}: ${error.message}`));
     };
-    this._kernels ??= this._told.kernels.map((x) => { let kept; return () => kept ??= compiled(x); });
-    const first = new Set(this._programs.flatMap((p) => p.launches.map((x) => x.kernel)));
+    const kernels = this._kernels ??= this._told.kernels.map(compiled);
     let done = 0;
-    await Promise.all([...first].map((k) => this._kernels[k]().then(() => progress?.(++done, first.size))));
+    await Promise.all(kernels.map((x) => x.then(() => progress?.(++done, kernels.length))));
     for (const p of this._programs) {
       this.programs[p.name] = p.about;
-      p.runs = 0;
       p.words = new Uint32Array(p.params);
       p.floats = new Float32Array(p.words.buffer);
       p.uniforms = this._memory(4 * p.words.length || 16, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
       device.queue.writeBuffer(p.uniforms, 0, p.words);
       for (const x of p.inputs) x.held = new ARRAYS[x.dtype](x.size);
       for (const x of p.launches) {
-        x.resources = x.bindings.map(([binding, i, offset, size]) =>
+        const { pipeline, group: layout } = await kernels[x.kernel];
+        const entries = x.bindings.map(([binding, i, offset, size]) =>
           ({ binding, resource: { buffer: binding ? this._buffer(i) : p.uniforms, offset, size } }));
-        await this._bind(x, x.kernel, x.groups);
+        Object.assign(x, { pipeline, bound: device.createBindGroup({ layout, entries }) });
       }
     }
     return this;
-  }
-
-  async _bind(x, kernel, groups) {
-    const { pipeline, group } = await this._kernels[kernel]();
-    Object.assign(x, { pipeline, groups, bound: this.device.createBindGroup({ layout: group, entries: x.resources }) });
   }
 
   /**
@@ -232,8 +226,6 @@ export class Model {
       for (const [from, to, n] of p.copies) encoder.copyBufferToBuffer(this._buffer(from), 0, this._buffer(to), 0, n);
       copy?.(encoder);
     });
-    p.runs++; // kernels that are faster, and longer to compile, come in when they pay
-    for (const x of p.launches) if (x.hot?.[2] === p.runs) this._bind(x, ...x.hot);
   }
 
   _value(x, counters) {
