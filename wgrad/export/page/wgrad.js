@@ -79,7 +79,7 @@ async function opened(limits) {
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" }) ??
     fail("this browser has WebGPU, but no GPU that it may use");
   enough(adapter.limits, limits);
-  return adapter.requestDevice({ requiredLimits: limits });
+  return adapter.requestDevice({ requiredLimits: limits }).catch((e) => fail(`the GPU does not open: ${e.message}`));
 }
 
 /** What a file of safetensors holds, and what wgrad says in it. */
@@ -145,9 +145,10 @@ export class Model {
       return device.createComputePipelineAsync({ label, layout, compute: { module, entryPoint: "main" } })
         .then((pipeline) => ({ pipeline, group }), (error) => fail(`the browser refused ${file}: ${error.message}`));
     };
-    const kernels = this._kernels ??= this._told.kernels.map(compiled);
+    const used = new Set(this._programs.flatMap((p) => p.launches.map((x) => x.kernel)));
+    const kernels = this._kernels ??= Object.fromEntries([...used].map((k) => [k, compiled(this._told.kernels[k])]));
     let done = 0;
-    await Promise.all(kernels.map((x) => x.then(() => progress?.(++done, kernels.length))));
+    await Promise.all(Object.values(kernels).map((x) => x.then(() => progress?.(++done, used.size))));
     for (const p of this._programs) {
       this.programs[p.name] = p.about;
       p.words = new Uint32Array(p.params);
