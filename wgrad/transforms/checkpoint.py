@@ -148,7 +148,8 @@ class _Segment:
         # second run works on is not the same to it.
         values = [x.array for x in self._used if not x.is_leaf] or [x.array for x in self._used]
         with nullcontext() if tracer is None else tracer.once_more(values):
-            _, nodes = self._record(self._context)
+            # Followed as the first run was: functions may do otherwise where nobody looks on.
+            _, nodes = self._record(self._context.inside(_Seen()))
         for array, old in before:
             array.storage.device.write(array, old)
         for storage, version in self._versions.items():

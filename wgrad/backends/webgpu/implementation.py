@@ -119,7 +119,7 @@ DAWN = Implementation("wgpudawn", "Dawn", "Tint", "dawn", names={"subgroup": "su
 ALL = {x.package: x for x in (NATIVE, DAWN)}
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1)
 def chosen() -> Implementation:
     """Return the one that this process uses, which WGRAD_WGPU says when it is first needed.
 
