@@ -281,12 +281,11 @@ def _narrow_gelu_slope(a: np.ndarray) -> np.ndarray:
     np.minimum(t, _END, out=t)
     bell, share = _narrow_tail(t)
     share *= bell
-    np.subtract(0.5, share, out=share)
     value = with_signs(t, sides)
     value *= bell
     value *= _PEAK
-    value += with_signs(share, sides)
-    value += 0.5
+    value -= with_signs(share, sides)  # before 1, which would swallow a small tail
+    value += sides >= 0  # by the sign bit, as the tail: -0.0 has 0.5, too
     return value
 
 
