@@ -37,6 +37,7 @@ CASES = {
         [INF, 1, 1, INF],
     ),
     "add": (lambda: x() + HUGE, [INF, INF]),
+    "strided": (lambda: wg.tensor([1.0, 0.0, 2.0])[::2] * HUGE, [INF, INF]),
     "power": (lambda: HUGE ** x(), [INF, INF]),
     "less": (lambda: x() < HUGE, [True, True]),
     "where": (lambda: wg.where(x() > 1, x(), HUGE), [INF, 2]),

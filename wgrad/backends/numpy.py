@@ -253,15 +253,19 @@ class NumpyDevice(Device):
         self, body: Body, operands: Operands, dtypes: Sequence[DType], shape: Shape, dtype: DType
     ) -> Array:
         layout = Layout.dense(shape)
+        try:  # as in `silently`, which is a call; numbers beyond a float are infinities, too
+            context = _silent.pop()
+        except IndexError:
+            context = _silent_context()
         values: list[Any] = []
         for x, kind in zip(operands, dtypes, strict=True):
             if not isinstance(x, Array):
-                values.append(kind.computes.type(x))
+                values.append(context.run(kind.computes.type, x))
                 continue
             storage, lies = x.storage, x.layout
             if kind is float16 or not lies.contiguous or lies.size != storage.size:
                 values = [
-                    _widened(x) if isinstance(x, Array) else kind.computes.type(x)
+                    _widened(x) if isinstance(x, Array) else context.run(kind.computes.type, x)
                     for x, kind in zip(operands, dtypes, strict=True)
                 ]
                 break
@@ -269,15 +273,9 @@ class NumpyDevice(Device):
         else:  # all as they lie in memory, where the result will lie in the same order
             shape = (layout.size,)
         function = body.numpy
-        if function in _NATIVE:  # as in `silently`, which is a call
-            try:
-                context = _silent.pop()
-            except IndexError:
-                context = _silent_context()
-            result = context.run(function, *values)
-            _silent.append(context)
-        else:
-            result = silently(function, *values)
+        is_native = function in _NATIVE
+        result = context.run(function, *values) if is_native else silently(function, *values)
+        _silent.append(context)
         if type(result) is not np.ndarray or result.shape != shape:
             result = np.full(shape, result)  # of 0-d arrays, and what follows from numbers
         if result.dtype is not dtype.numpy:
