@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,11 @@ from wgrad.errors import IndexRangeError
 from wgrad.layout import Layout
 from wgrad.program.ir import Inside, Window
 from wgrad.program.lower.numpy import NumpyExecutor
+from wgrad.program.lower.webgpu import limits_for
 from wgrad.program.passes import simplify
 from wgrad.program.passes.limits import Limits
 from wgrad.program.run.plain import PlainExecutor
+from wgrad.program.run.webgpu import WebGpuExecutor
 
 # What each computes of x (6, 8) and y (6, 8), as WGSL or NumPy: with quads, without, reversed.
 CASES: dict[str, Callable] = {
@@ -114,23 +117,41 @@ def test_place_becomes_windows_of_one_kernel(numpy_device):
     assert windows(lambda x: wg.stack([x[:, :1], x[:, 1:2]], 1), x) == [((1, 0, 1),), ((1, 1, 1),)]
 
 
-def test_place_of_steps_and_of_many_pieces_stays_the_devices(numpy_device):
+def test_place_of_steps_and_of_much_in_many_pieces_stays_the_devices(numpy_device):
     x = wg.randn(4, 6)
     slope = wg.grad(lambda x: x[::2].square().sum())
-    for f in (slope, lambda x: wg.diag(x[0]), lambda x: wg.stack([x * i for i in range(13)])):
-        assert windows(f, x) == []
-        program = simplify(traced(f, x).program, Limits())
+    many = lambda x: wg.stack([x * i for i in range(13)])  # noqa: E731
+    for f, arg in ((slope, x), (lambda x: wg.diag(x[0]), x), (many, wg.randn(64, 128))):
+        assert windows(f, arg) == []
+        program = simplify(traced(f, arg).program, Limits())
         assert [s.work.method for s in program.steps].count("place") == 1
 
 
-def test_place_takes_no_more_buffers_than_there_are(webgpu):
-    """Of 8 portable storage buffers one is the result."""
-    xs = [wg.full((2, 3), float(i)) for i in range(11)]
-    for count, kinds in ((7, ["fused"]), (8, ["place"])):
-        program = simplify(traced(lambda *xs: wg.concat(xs), *xs[:count]).program, Limits())
-        assert [s.work.method for s in program.steps] == kinds
-    out = wg.compile(lambda *xs: wg.concat(xs) * 2)(*xs)
-    assert out[::2, 0].tolist() == [2 * i for i in range(11)]
+@pytest.mark.parametrize("buffers", [3, 8, 10, 16])
+def test_place_takes_no_more_buffers_than_there_are(buffers, webgpu):
+    """One is the result; each kernel but the first reads what the one before has made."""
+    limits = Limits(buffers=buffers)
+    some = min(buffers - 1, limits.pieces)
+    for count in (some, some + 1, 2 * some - 1, 2 * some, 31):
+        xs = [wg.full((2, 3), float(i)) for i in range(count)]
+        for f in (lambda *xs: wg.concat(xs), lambda *xs: wg.concat(xs) * 2):
+            steps = simplify(traced(f, *xs).program, limits).steps
+            kernels = 1 + max(0, -(-(count - some) // (some - 1)))
+            assert all(s.is_fused for s in steps) and len(steps) <= kernels
+            assert max(len(s.reads() | s.writes()) for s in steps) <= buffers
+
+
+@pytest.mark.parametrize("portable", [True, False])
+def test_kernels_of_many_pieces_bind_no_more_buffers_than_there_are(portable, webgpu):
+    xs = [wg.full((2, 3), float(i)) for i in range(31)]
+    facts = replace(webgpu.facts, buffers=8) if portable else webgpu.facts
+    found = traced(lambda *xs: wg.concat(xs) * 2, *xs)
+    executor = WebGpuExecutor(simplify(found.program, limits_for(facts)), webgpu, facts)
+    for _ in range(2):
+        (out,) = executor.run(found.copies(), found.draw)
+    made = webgpu.download(Array(out, Layout.dense((62, 3)), wg.float32))
+    assert made[::2, 0].tolist() == [2 * i for i in range(31)]
+    assert max(len(kernel.access) for kernel in executor.launches.kernels) <= facts.buffers
 
 
 def test_gradients_of_parts_are_one_kernel(webgpu):
