@@ -11,7 +11,7 @@ from campaigns import base
 
 from wgrad.backends.base import Device
 
-SHARE = 25  # programs; a campaign whose programs are long says fewer in SHARE of its own
+SHARE = 15  # programs; a campaign whose programs are long says fewer in SHARE of its own
 
 
 @pytest.mark.parametrize("name", base.names())

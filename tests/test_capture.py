@@ -1199,7 +1199,7 @@ histories = st.lists(st.tuples(kinds, st.sampled_from(OUTSIDE)), min_size=1, max
 quiet = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
-@settings(quiet, max_examples=40)
+@settings(quiet, max_examples=20)
 @given(plans, histories, st.booleans())
 @example(  # a fused step had a result that nothing read, and it lay where another one did
     [(name, 0) for name in ("assign", "draw", "swap", "assign", "add")],
@@ -1216,7 +1216,7 @@ def test_capture_random_functions_with_effects_equal_eager(plan, calls, fuse):
         agrees(plan, calls, fuse)
 
 
-@settings(quiet, max_examples=10)
+@settings(quiet, max_examples=5)
 @given(plans, histories)
 def test_capture_random_functions_with_effects_equal_eager_on_the_gpu(webgpu, plan, calls):
     agrees(plan, calls, False)

@@ -336,7 +336,7 @@ def build(plan, x, y):
     return values[-1].tanh()
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(steps, st.integers(1, 5))
 def test_compile_random_programs_equal_eager(plan, n):
     with wg.device("numpy"):
@@ -355,7 +355,7 @@ def test_compile_random_programs_equal_eager(plan, n):
                     np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-5)
 
 
-@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(plan=steps)
 def test_compile_random_programs_agree_on_the_gpu(webgpu, plan):
     rng = np.random.default_rng(0)

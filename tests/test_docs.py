@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -13,6 +14,11 @@ PAGE = ROOT / "docs" / "architecture.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 # A link, and the names in that file which follow it: [calling.py](...) `apply`, `wrap`
 LINK = re.compile(r"\[([^\]]+)\]\(([^)]+)\)((?:,?\s`[\w.]+`)*)")
+
+
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def names_in(path: Path) -> set[str]:
@@ -30,7 +36,7 @@ def names_in(path: Path) -> set[str]:
                 names = [x for t in targets for x in ast.walk(t) if isinstance(x, ast.Name)]
                 found.update(before + x.id for x in names if isinstance(x.ctx, ast.Store))
 
-    add(ast.parse(path.read_text(encoding="utf-8")).body, "")
+    add(tree_of(path).body, "")
     return found
 
 
@@ -51,8 +57,7 @@ def test_other_names_on_the_architecture_page_exist_somewhere():
     known = set()
     for path in (ROOT / "wgrad").rglob("*.py"):
         known |= {part for name in names_in(path) for part in (name, name.rpartition(".")[2])}
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        known |= {x.arg for x in ast.walk(tree) if isinstance(x, ast.arg)}
+        known |= {x.arg for x in ast.walk(tree_of(path)) if isinstance(x, ast.arg)}
     spans = set(re.findall(r"`([A-Za-z_]\w*(?:\.\w+)?)(?:\(\))?`", LINK.sub("", TEXT)))
     users = re.compile(r"(wg|x|optimizer)\.\w+")  # as users write it
     assert {x for x in spans if not users.fullmatch(x)} <= known

@@ -365,7 +365,7 @@ def tried(examples: int) -> Callable:
     )
 
 
-@tried(35)
+@tried(18)
 @given(plans, shapes, modes, st.sampled_from(["float32", "float32", "float64"]))
 def test_fuzz_compiled_equals_eager(plan, shape, mode, dtype):
     with wg.device("numpy"), warnings.catch_warnings():
@@ -377,7 +377,7 @@ def test_fuzz_compiled_equals_eager(plan, shape, mode, dtype):
             agree(found, plain, 1e-4, f"fuse={fuse}")
 
 
-@tried(12)
+@tried(6)
 @given(plans, shapes, modes)
 def test_fuzz_passes_change_no_value(plan, shape, mode):
     with wg.device("numpy") as device:
@@ -394,7 +394,7 @@ def test_fuzz_passes_change_no_value(plan, shape, mode):
             agree(values(found, executor), expected, 1e-4, f"source {limits}")
 
 
-@tried(12)
+@tried(6)
 @given(plan=plans, shape=shapes, mode=modes)
 def test_fuzz_compiled_on_the_gpu_equals_numpy(webgpu, plan, shape, mode):
     with wg.device("numpy"):

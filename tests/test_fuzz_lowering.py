@@ -70,7 +70,7 @@ def same(a: list[np.ndarray], b: list[np.ndarray], what: object, program: Progra
         assert fine, (what, x, y, str(program))
 
 
-@fuzzed(40)
+@fuzzed(20)
 @given(functions)
 def test_fuzz_every_pass_can_be_switched_off(numpy_device, function):
     found = case(*function)
@@ -80,7 +80,7 @@ def test_fuzz_every_pass_can_be_switched_off(numpy_device, function):
         same(results(NumpyExecutor(program, numpy_device), found), right, name, program)
 
 
-@fuzzed(15)
+@fuzzed(8)
 @given(functions)
 def test_fuzz_kernels_compute_what_ops_do(webgpu, function):
     ops, shapes, _, slope = function

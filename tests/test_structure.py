@@ -18,6 +18,13 @@ from wgrad.ops import REGISTRY
 
 PACKAGE = Path(wg.__file__).parent
 
+
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    """Return what a module says; several tests ask for all of them."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 # What wgrad is made of, from the bottom up: modules and packages by their names. Each imports from
 # the lines before its own, never from its own line or a later one. A room of a package that others
 # below the package use has a place of its own.
@@ -118,7 +125,7 @@ def imports(name: str) -> list[tuple[str, str, int]]:
                         yield alias.name[6:], where, child.lineno
             yield from walk(child, inside)
 
-    return list(walk(ast.parse(path.read_text(encoding="utf-8")), "top"))
+    return list(walk(tree_of(path), "top"))
 
 
 def test_every_module_has_a_layer():
@@ -170,7 +177,7 @@ def test_the_type_of_all_tensors_makes_none():
         text = path.read_text(encoding="utf-8")
         if "Tensor(" not in text:
             continue
-        nodes = list(ast.walk(ast.parse(text)))
+        nodes = list(ast.walk(tree_of(path)))
         homes = [n.module for n in nodes if isinstance(n, ast.ImportFrom) and _gives(n, "Tensor")]
         made = [n.lineno for n in nodes if isinstance(n, ast.Call) and _is(n.func, "Tensor")]
         assert not made or homes == ["tensor"] or name == "tensor", f"wgrad/{name}, lines {made}"
@@ -181,7 +188,7 @@ def test_one_module_alone_says_what_a_write_does_to_versions_and_histories():
         (name, target.attr)
         for name, path in MODULES.items()
         if not name.startswith("train.")  # whose histories are of losses
-        for node in all_statements(ast.parse(path.read_text(encoding="utf-8")))
+        for node in all_statements(tree_of(path))
         if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign))
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Attribute) and target.attr in ("version", "history")
@@ -194,7 +201,7 @@ def test_one_module_alone_says_what_a_write_does_to_versions_and_histories():
 def _mentions(path: Path, module: str) -> list[int]:
     """Return the lines that import `module`, by statement or by importlib."""
     text, lines = path.read_text(encoding="utf-8"), []
-    for node in ast.walk(ast.parse(text)) if module in text else ():
+    for node in ast.walk(tree_of(path)) if module in text else ():
         if isinstance(node, ast.Import):
             names = [a.name for a in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -242,7 +249,7 @@ def test_lowering_knows_no_adapter():
 def test_numpy_is_the_only_other_dependency():
     allowed = {"numpy", "wgpu", "wgrad", *sys.stdlib_module_names}
     for name, path in MODULES.items():
-        for node in all_statements(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in all_statements(tree_of(path)):
             if isinstance(node, ast.Import):
                 roots = {a.name.split(".")[0] for a in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -389,7 +396,7 @@ def test_every_module_says_its_role():
     for name, path in MODULES.items():
         text = path.read_text(encoding="utf-8")
         if text.strip():
-            assert ast.get_docstring(ast.parse(text)), f"wgrad/{name} has no docstring"
+            assert ast.get_docstring(tree_of(path)), f"wgrad/{name} has no docstring"
 
 
 def test_every_op_says_what_it_is():

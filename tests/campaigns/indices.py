@@ -17,7 +17,7 @@ import wgrad as wg
 from wgrad.backends.base import Device
 
 RUNS = 4
-SHARE = 8
+SHARE = 6
 Pair = tuple[Any, Any]  # the same integers as a tensor and in NumPy
 Operation = Callable[[np.random.Generator], Callable[..., Pair]]
 

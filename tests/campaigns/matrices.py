@@ -16,7 +16,7 @@ import numpy as np
 import wgrad as wg
 from wgrad.backends.base import Device
 
-SHARE = 25
+SHARE = 15
 
 
 class Case(NamedTuple):

@@ -20,7 +20,7 @@ from wgrad.backends.base import Device
 from wgrad.backends.webgpu.memory import KEPT
 from wgrad.recent import Recent, Shared
 
-SHARE = 3
+SHARE = 2
 WARM = 500
 GROWTH = 64  # MB
 _seen = {"programs": 0, "megabytes": 0}

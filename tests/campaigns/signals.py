@@ -27,7 +27,7 @@ from wgrad.backends.tracing import tracing
 from wgrad.errors import WgradError
 from wgrad.tape import ZERO, is_recording
 
-SHARE = 8
+SHARE = 5
 AFTER = 2  # further steps that have to be right
 TIMED = 10  # one program of so many
 SIGNAL = signal.SIGUSR1

@@ -25,7 +25,7 @@ import numpy as np
 import wgrad as wg
 from wgrad.backends.base import Device
 
-SHARE = 6  # each traces several programs
+SHARE = 4  # each traces several programs
 CALLS = 14
 
 STATE = """

@@ -19,7 +19,7 @@ from wgrad.backends.webgpu.eager import WebGpuDevice
 from wgrad.backends.webgpu.gpu import Gpu
 
 BOUND = 1 << 15  # bytes of a binding: as few as the table of normal numbers needs
-SHARE = 12
+SHARE = 8
 DEVICE = "webgpu"  # on others there are no bindings, and nothing to try
 DTYPES = ("float32", "float32", "int32", "float16")
 
