@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", metavar="NAME", default="", help="cases whose name contains it")
     parser.add_argument("--rounds", type=_rounds, metavar="N", help="alternating rounds, else 9")
     parser.add_argument("--list", action="store_true", help="print the names of the cases")
+    parser.add_argument("--show", action="store_true", help="web: in a browser of one's own")
     parser.add_argument("--write", action="store_true", help="keep the table in RESULTS.md")
     return parser
 
@@ -103,7 +104,9 @@ def _web(options: argparse.Namespace, console: Console) -> int:
 
     made = [make() for make in steps.ALL if options.only in make.__name__]
     try:
-        found = run.measure(made, options.rounds or 5, 5, list(run.CONTENDERS), console.print)
+        found = run.measure(
+            made, options.rounds or 5, 5, list(run.CONTENDERS), console.print, options.show
+        )
     except AbsentError as error:
         console.print(f"absent: {error}", highlight=False)
         return 2

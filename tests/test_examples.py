@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import DEVICES
 
 import wgrad as wg
 
@@ -180,12 +179,7 @@ def few_digits(monkeypatch):
     monkeypatch.setattr(wg.data, "load", load_few)
 
 
-# On a GPU `transfer` would compile what `digits_cnn` has, in other sizes.
-RUNS = [(device, name) for device in DEVICES for name in SHORT]
-RUNS.remove(("webgpu", "transfer"))
-
-
-@pytest.mark.parametrize(("wgrad_device", "name"), RUNS, indirect=["wgrad_device"])
+@pytest.mark.parametrize("name", SHORT)
 def test_examples_make_progress_and_a_picture(name, device, program, few_digits):
     arguments, (least, most), progress = SHORT[name]
     _, figure, out = program(name, "--device", device.name, *arguments)

@@ -7,8 +7,10 @@ import inspect
 import json
 import os
 import pydoc
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,10 +22,10 @@ PAGE = Path(__file__).with_name("user_code.py")
 ROOT = Path(wg.__file__).parents[1]
 
 
-def run(*command: str) -> subprocess.CompletedProcess:
+def run(*command: str, program: Sequence[str] = (sys.executable,)) -> subprocess.CompletedProcess:
     env = {**os.environ, "PYTHONPATH": str(ROOT), "MYPYPATH": str(ROOT), "WGRAD_DEVICE": "numpy"}
     return subprocess.run(
-        [sys.executable, *command], capture_output=True, text=True, check=False, env=env, cwd=ROOT
+        [*program, *command], capture_output=True, text=True, check=False, env=env, cwd=ROOT
     )
 
 
@@ -36,8 +38,11 @@ def test_code_of_users_passes_strict_checks():
 
 
 def test_code_of_users_passes_pyright(tmp_path):
-    """With the build of pyright that pip installs whole: the other one downloads at its start."""
-    pytest.importorskip("basedpyright")
+    """With npm's program, or the build that pip installs whole: another downloads at its start."""
+    pyright = [program] if (program := shutil.which("pyright")) else None
+    if pyright is None:
+        pytest.importorskip("basedpyright")
+        pyright = [sys.executable, "-m", "basedpyright"]
     settings = {
         "typeCheckingMode": "standard",
         "enableTypeIgnoreComments": True,
@@ -46,7 +51,7 @@ def test_code_of_users_passes_pyright(tmp_path):
         "extraPaths": [str(ROOT)],
     }
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
-    done = run("-m", "basedpyright", "-p", str(tmp_path), "--pythonpath", sys.executable)
+    done = run("-p", str(tmp_path), "--pythonpath", sys.executable, program=pyright)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -173,7 +173,7 @@ class TraceError(WgradError, RuntimeError):
     >>> f(wg.ones(3))
     Traceback (most recent call last):
         ...
-    wgrad.errors.TraceError: compile: the function reads a value (or moves one to another
+    wgrad.errors.TraceError: compile: item reads a value (or moves one to another
       device) at ...; inside a compiled function tensors have no values: return the tensor and
       read it outside
     """

@@ -34,6 +34,17 @@ def caller(ours: int = 0) -> tuple[CodeType, int] | None:
     return None
 
 
+def called() -> str:
+    """Return what the user's line called of wgrad: "nonzero", or "float" for `float(x)`."""
+    frame: FrameType | None = sys._getframe(1)
+    name = ""
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("wgrad"):
+        if frame.f_code.co_name != "door":  # which stands around all public functions
+            name = frame.f_code.co_name
+        frame = frame.f_back
+    return name.strip("_")
+
+
 def unpacked() -> int | None:
     """Return into how many names the caller's caller unpacks what it asks for items; else None."""
     frame = sys._getframe(2)

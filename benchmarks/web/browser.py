@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mimetypes
 import queue
 import threading
+import webbrowser
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,15 +25,19 @@ class Told:
         self.kind, self.value = kind, value
 
 
-def answers(folders: dict[str, Path], texts: dict[str, str], seconds: float) -> Iterator[Told]:
+def answers(
+    folders: dict[str, Path], texts: dict[str, str], seconds: float, shown: bool = False
+) -> Iterator[Told]:
     """Open `/page/page.html` in a browser, and yield what it posts, until that is "done".
+
+    The browser is a headless one, or with `shown` the user's own, with the GPU that it has.
 
     Paths are those of `folders`, by the first word of them, and of `texts`. A page that posts
     nothing for so many seconds is given up.
 
     Raises: AbsentError without a browser, or where it ends or falls silent.
     """
-    browser = program()
+    browser = "the user's browser" if shown else program()
     if browser is None:
         raise AbsentError(NOWHERE)
     told: queue.Queue[Told] = queue.Queue()
@@ -40,7 +46,10 @@ def answers(folders: dict[str, Path], texts: dict[str, str], seconds: float) -> 
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_address[1]}/page/page.html"
     try:
-        with opened(browser, url):
+        if shown:
+            print(f"open {url} in a browser, which shows the table too", flush=True)
+            webbrowser.open(url)
+        with contextlib.nullcontext() if shown else opened(browser, url):
             while True:
                 try:
                     found = told.get(timeout=seconds)

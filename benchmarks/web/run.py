@@ -52,9 +52,14 @@ class Run:
 
 
 def measure(
-    made: Sequence[Step], rounds: int, count: int, contenders: Sequence[str], tell: Callable
+    made: Sequence[Step],
+    rounds: int,
+    count: int,
+    contenders: Sequence[str],
+    tell: Callable,
+    shown: bool = False,
 ) -> Run:
-    """Run the page. Raises: AbsentError without a browser."""
+    """Run the page, headless or `shown` in the user's browser. Raises: AbsentError without one."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         problems = [_laid_out(step, folder / step.name) for step in made]
@@ -73,7 +78,7 @@ def measure(
         }
         about: dict[str, Any] = {}
         outcomes: list[Outcome] = []
-        for told in answers(folders, {"plan": json.dumps(plan)}, SILENCE):
+        for told in answers(folders, {"plan": json.dumps(plan)}, SILENCE, shown):
             if told.kind == "about":
                 about = told.value
                 tell(f"{about['agent']}, {about['adapter']}")

@@ -105,6 +105,10 @@ class Browser:
     def run(self, script: str, seconds: float = 120, **given: Any) -> Any:
         """Run the body of an async function of `given` in the page, and return what it returns."""
         self._next.put(json.dumps({"script": script, "given": _coded(given)}))
+        return self.told(seconds)
+
+    def told(self, seconds: float) -> Any:
+        """Return what a page posts next. Raises: PageError for what it raised."""
         told = self._told.get(timeout=seconds)
         if "failed" in told:
             error = PageError(told["failed"])

@@ -13,6 +13,7 @@ import pytest
 import wgrad as wg
 from wgrad import nn, optim
 from wgrad.export.pages import single
+from wgrad.kernel.validation.chromium import opened, program
 
 from .browser import PageError
 
@@ -365,6 +366,22 @@ def test_browsers_without_webgpu_or_with_small_limits_are_told(chromium, url, sm
     assert re.search(
         r"this GPU offers maxBufferSize \d+, and the programs need 1099511627776", said
     )
+
+
+def test_one_file_runs_from_disk(chromium, tmp_path):
+    """In a browser of its own, whose page tells the shared one's server what it found."""
+    with wg.device("numpy"):
+        path = wg.export.html(nn.Linear(2, 1), (np.ones((3, 2), "f4"),), tmp_path / "line.html")
+    asking = f"""<script type="module">
+        const error = () => document.getElementById("error").textContent;
+        while (!globalThis.wgrad && !error()) await new Promise((go) => setTimeout(go, 20));
+        const value = error() || (await globalThis.wgrad.selftest()).ok;
+        const told = {{ method: "POST", mode: "no-cors", body: JSON.stringify({{ value }}) }};
+        await fetch("{chromium.url}told", told);
+        </script>"""
+    path.write_text(path.read_text(encoding="utf-8") + asking, encoding="utf-8")
+    with opened(program(), path.as_uri()):
+        assert chromium.told(60) is True
 
 
 def test_one_file_has_it_all(chromium, tmp_path):

@@ -19,7 +19,7 @@ import numpy as np
 from ..dtypes import DType
 from ..errors import DTypeError, OutOfMemoryError
 from ..layout import Layout, Shape
-from ..origin import caller, place
+from ..origin import called, caller, place
 from ..statistics import COUNTERS
 from .array import Array, Body, Number, Operands, Storage
 from .events import WATCHERS, hears, observed
@@ -338,7 +338,9 @@ class Device(ABC):
 
 def _refused(tracer: DeviceTracer, what: str, more: str = "") -> Callable[..., Any]:
     """Return what refuses to do something, with the user's line in the midst of the sentence."""
-    return lambda device, *args: tracer.refuse(f"{what.format(*args)} at {place(caller())}{more}")
+    return lambda device, *args: tracer.refuse(
+        f"{what.format(*args, called=called())} at {place(caller())}{more}"
+    )
 
 
 # What touches memory besides the kernel families, and what stands for it while one traces.
@@ -347,7 +349,7 @@ MEMORY: dict[str, Callable[[DeviceTracer], Callable[..., Any]]] = {
     "replace": lambda tracer: tracer.replace,
     "download": lambda tracer: _refused(
         tracer,
-        "the function reads a value (or moves one to another device)",
+        "{called} reads a value (or moves one to another device)",
         "; inside a compiled function tensors have no values: return the tensor and read it "
         "outside",
     ),
