@@ -48,7 +48,8 @@ def answers(
     try:
         if shown:
             print(f"open {url} in a browser, which shows the table too", flush=True)
-            webbrowser.open(url)
+            # Some browsers keep who opens them waiting until they are closed.
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         with contextlib.nullcontext() if shown else opened(browser, url):
             while True:
                 try:
