@@ -82,7 +82,7 @@ def test_compiles(device):
     wg.testing.assert_compiles(lambda x: wg.tanh(x) * 2 + 1, X, kernels=1)
     with pytest.raises(AssertionError, match=r"1 kernels run where at most 0 .*tanh"):
         wg.testing.assert_compiles(lambda x: wg.tanh(x) * 2 + 1, X, kernels=0)
-    with pytest.raises(AssertionError, match=r"^assert_compiles: the function reads a value"):
+    with pytest.raises(AssertionError, match=r"^assert_compiles: \w+ reads a value"):
         wg.testing.assert_compiles(lambda x: x * x.sum().item(), X)
 
 
